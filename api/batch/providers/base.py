@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     # The API reads capabilities to validate names, and starts without polars.
     import polars as pl
 
-#: With this many symbols the last round is a small part of a call, and a crash repeats little work.
+#: With about this many symbols, the last round is a small part of a call, and little work is repeated after a crash.
 _SYMBOLS_IN_ROUNDS = 50
 
 
@@ -118,7 +118,7 @@ class BarProvider(Protocol):
         ...
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
-        """Return what the provider has of the request.
+        """Return the bars of the request that the provider has.
 
         Raises:
             ProviderError: the whole call failed. `retryable` says whether to try again, and
@@ -134,10 +134,10 @@ class BarProvider(Protocol):
 
 @runtime_checkable
 class LeavingProvider(Protocol):
-    """A source that may leave out what it cannot attribute to any symbol, such as a file without one."""
+    """A source that may leave out data that belongs to no known symbol, such as a file without a symbol."""
 
     async def fetch_left_out(self) -> Sequence[str]:
-        """Return a sentence for each thing that is left out.
+        """Return a sentence for each file or part that is left out.
 
         Raises:
             ProviderError: the provider could not list what it has.
@@ -148,7 +148,7 @@ class LeavingProvider(Protocol):
 
 @runtime_checkable
 class MasterProvider(Protocol):
-    """A source of the list of what is listed; `ProviderSpec.has_master` says which providers are one."""
+    """A source of the list of issues; providers with `ProviderSpec.has_master` are such sources."""
 
     @property
     def name(self) -> str:

@@ -1,8 +1,8 @@
-"""Prices as they were traded, from Yahoo's, which are divided by every split since; pure.
+"""Prices as they were traded, from Yahoo's prices, which are divided by every later split; pure.
 
-Yahoo divides all prices before a split by it, and multiplies the volumes, as soon as it knows of the split. Now and
-then it divides the newest days alone (4063.T in March 2023, of which one day was divided and those before were not):
-where the prices fall by the split's ratio before its ex-session, the division begins there.
+Yahoo divides all prices before a split by its ratio, and multiplies the volumes, as soon as it knows the split. Now and
+then it divides only the newest of these days (4063.T in March 2023: one day was divided, the days before were not). So
+if the prices fall by the split's ratio before its ex-session, the division begins there.
 """
 
 import math
@@ -20,11 +20,11 @@ from batch.providers.rows import SymbolRows
 _EPOCH = date(1970, 1, 1)
 _DAY_US = 86_400_000_000
 _JAPAN_US = 9 * 3_600_000_000
-#: Of a smaller split an ordinary bad morning looks just like it: prices before it are taken for divided.
+#: A smaller split looks like an ordinary fall at the open, so all prices before it are assumed to be divided.
 _LEAST_RATIO = 1.5
-#: How near a fall comes to the split's ratio where no trading day lies between, as a logarithm.
+#: How near a fall must be to the split's ratio, as a logarithm.
 _NEAR = 0.1
-#: Prices in Tokyo are multiples of 0.1; the errors of a division come to less than this share.
+#: Prices in Tokyo are multiples of 0.1; the relative error of a division is less than this.
 _ROUNDING = 1e-6
 #: Digits of a dividend's yen that are kept: Yahoo gives a fifth of 1 yen as 0.2, and a third as 0.333333.
 _YEN_DIGITS = 4
@@ -52,7 +52,7 @@ def day_prices(parts: Sequence[SymbolRows], interval: Interval) -> DayPrices:
 
 
 def find_divisors(days: DayPrices, splits: Sequence[CorporateAction]) -> Floats:
-    """Return, shape (days,), what Yahoo has multiplied the prices of each day by; 1 where they are as traded."""
+    """Return, shape (days,), the factor by which Yahoo multiplied the prices of each day; 1 for prices as traded."""
     divisors = np.ones(days.day.size)
     exes = {split.ex_session: (split.ex_session - _EPOCH).days for split in splits}
     for split in splits:
@@ -65,7 +65,7 @@ def find_divisors(days: DayPrices, splits: Sequence[CorporateAction]) -> Floats:
 def undivide(rows: SymbolRows, interval: Interval, days: DayPrices, divisors: Floats) -> SymbolRows:
     """Return rows with prices and volumes as traded, by the divisors of the days.
 
-    Minutes are divided as their day is, unless their closes say that they are not.
+    Minutes are divided like their day, unless their closes show that they are not.
     """
     if not rows.count or (divisors == 1).all():
         return rows
@@ -86,7 +86,7 @@ def undivide_dividend(
     Yahoo divides a dividend by all splits from its own ex-session on.
 
     Raises:
-        InvalidRequest: the amount is not a number, or out of bounds.
+        InvalidRequest: the amount is not a number, or is out of bounds.
 
     """
     factor = math.prod(split.factor for split in splits if split.ex_session >= ex_session)
@@ -107,7 +107,7 @@ def _find_begin(days: DayPrices, ex: int, factor: float, *, others: Sequence[int
 
 
 def _of_this_scale(rows: SymbolRows, interval: Interval, days: DayPrices, divisors: Floats) -> Floats:
-    """Return the divisors, 1 for days whose close in `rows` is that of the day as traded, not as divided."""
+    """Return the divisors, with 1 for days whose close in `rows` is the close as traded."""
     own = day_prices([rows], interval)
     kept = divisors.copy()
     both, mine, theirs = np.intersect1d(own.day, days.day, return_indices=True)
@@ -119,7 +119,7 @@ def _of_this_scale(rows: SymbolRows, interval: Interval, days: DayPrices, diviso
 
 
 def _log_ratio(one: Floats, other: Floats) -> Floats:
-    # A price of 0 or none is for the quality checks.
+    # The quality checks handle a price that is 0 or missing.
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio: Floats = np.log(one / other)
     return ratio

@@ -1,4 +1,4 @@
-"""Requests for one symbol each, several at once, until all are answered or the provider refuses."""
+"""Requests for one symbol each, several at once, until all are answered or an error ends the call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence

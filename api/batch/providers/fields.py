@@ -30,7 +30,7 @@ def need_provider(name: str | None) -> str:
     """Return the provider of a request that was checked.
 
     Raises:
-        InvalidRequest: it names none; a check fills in the configured one.
+        InvalidRequest: the request names no provider; a check fills in the configured one.
 
     """
     if name is None:
@@ -47,12 +47,12 @@ class OfSource:
 
     @property
     def source(self) -> str:
-        """Whose bars; known once the request was checked."""
+        """The source of the bars, which is known after the request was checked."""
         return need_provider(self.provider)
 
     @property
     def spec(self) -> ProviderSpec:
-        """What is known of whose bars they are."""
+        """The description of the provider of the bars."""
         return get_source_spec(self.source)
 
     @property

@@ -37,12 +37,12 @@ def provider_names() -> tuple[str, ...]:
 
 
 def master_names() -> tuple[str, ...]:
-    """Return the names of the providers that have a list of what is listed."""
+    """Return the names of the providers that have a list of issues."""
     return tuple(name for name, spec in _SPECS.items() if spec.has_master)
 
 
 def get_provider_spec(name: str) -> ProviderSpec:
-    """Return what is known of a provider.
+    """Return the description of a provider.
 
     Raises:
         InvalidRequest: no provider has this name.
@@ -56,7 +56,7 @@ def get_provider_spec(name: str) -> ProviderSpec:
 
 
 def get_source_spec(source: str) -> ProviderSpec:
-    """Return what is known of the provider of a namespace: its own bars, or those rolled up from its minutes.
+    """Return the description of the provider of a namespace: its own bars, or those rolled up from its minutes.
 
     Raises:
         InvalidRequest: there is no such provider.
@@ -66,7 +66,7 @@ def get_source_spec(source: str) -> ProviderSpec:
 
 
 def check_has_master(name: str) -> ProviderSpec:
-    """Return what is known of a provider that has a list of what is listed.
+    """Return the description of a provider that has a list of issues.
 
     Raises:
         InvalidRequest: no provider has this name, or it has no such list; the message names those that have one.

@@ -1,4 +1,4 @@
-"""What a provider's HTTP answer means: a body, a pause, or an error; pure."""
+"""The meaning of a provider's HTTP answer: a body, a pause, or an error; pure."""
 
 import contextlib
 from collections.abc import Collection, Mapping
@@ -27,7 +27,7 @@ class Server:
 
     Attributes:
         name: the provider.
-        on_refusal: what the user can do about 401 and 403.
+        on_refusal: the advice to the user after 401 and 403.
 
     """
 
@@ -40,7 +40,7 @@ def read_body(reply: Reply, server: Server, *, accept: Collection[int] = _OK) ->
 
     Raises:
         RateLimited: 429; `retry_after_s` is None if the server did not name one.
-        RequestRejected: another status from 400 to 499 than 401 and 403.
+        RequestRejected: a status from 400 to 499 except 401, 403 and 429.
         ProviderError: no answer, 401 or 403 (not retryable), or another status.
 
     """
@@ -68,7 +68,7 @@ def read_object(reply: Reply, server: Server, *, accept: Collection[int] = _OK) 
 
     Raises:
         RateLimited: see `read_body`.
-        ProviderError: see `read_body`, or the body is no JSON object (retryable).
+        ProviderError: see `read_body`, or the body is not a JSON object (retryable).
 
     """
     body = read_body(reply, server, accept=accept)
@@ -83,7 +83,7 @@ def read_object(reply: Reply, server: Server, *, accept: Collection[int] = _OK) 
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a `Retry-After` header; None without one, and for more than a day."""
+    """Return the seconds of a `Retry-After` header; None without such a header, or for more than a day."""
     wait_s = parse_retry_after(headers, utc_now())
     return wait_s if wait_s is not None and wait_s <= _LONGEST_PAUSE_S else None
 

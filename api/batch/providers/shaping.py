@@ -1,4 +1,4 @@
-"""Selects the rows of the requested sessions, and sums minutes up to longer bars."""
+"""Selecting the rows of the requested sessions, and summing minutes up to longer bars."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a provider says of itself before it is built: plain data, which the API and the command line load."""
+"""The description of a provider before it is built: plain data, which the API and the command line load."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TSE_SECTIONS = frozenset(market for market in Market if market.is_section)
 TSE_MARKETS = TSE_SECTIONS | {Market.INDEX}
 INTRADAY = frozenset(interval for interval in Interval if interval.is_intraday)
-#: Kept open to a provider's server even where fewer requests are made at once.
+#: The fewest connections kept open to a provider's server, even if fewer requests are made at once.
 _LEAST_CONNECTIONS = 8
 
 
@@ -33,7 +33,7 @@ class ProviderSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """A setting without which a provider is refused: the name of its field, and what the user should do."""
+    """A setting that a provider needs: the name of its field, and the advice to the user."""
 
     field: str
     hint: str
@@ -41,7 +41,7 @@ class Required:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a provider's data may be used for, in English and Japanese; the text at `url` is what counts."""
+    """The allowed use of a provider's data, in English and Japanese; the text at `url` is authoritative."""
 
     url: str
     en: str
@@ -50,7 +50,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class ProviderParts[S: ProviderSettings]:
-    """What the build function of a provider is given.
+    """The arguments of the build function of a provider.
 
     Attributes:
         settings: its own settings.
@@ -76,7 +76,7 @@ class ProviderParts[S: ProviderSettings]:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
-    """What is known of a provider before it is built.
+    """The description of a provider before it is built.
 
     Attributes:
         name: its namespace, as in `BarProvider.name`.
@@ -85,9 +85,9 @@ class ProviderSpec:
         summary: one line for people.
         is_real: whether its bars are of a real market. Made-up bars are labelled wherever they are shown.
         settings: the class of its settings.
-        required: the settings without which it is refused.
-        terms: what its data may be used for, None if there are no terms.
-        has_master: whether it has a list of what is listed, and so is a `MasterProvider`.
+        required: the settings that it needs.
+        terms: the allowed use of its data; None if there are no terms.
+        has_master: whether it has a list of issues, and so is a `MasterProvider`.
 
     """
 
@@ -115,7 +115,7 @@ class ProviderSpec:
         """Return the provider's symbol for a text: a TSE local code or an index, or a free name outside the TSE.
 
         Raises:
-            InvalidRequest: it can be none of its symbols.
+            InvalidRequest: the text cannot be a symbol of the provider.
 
         """
         if not self.is_tse:
@@ -124,7 +124,7 @@ class ProviderSpec:
         return index or parse_symbol(text)
 
     def find_lacking(self, settings: object) -> str | None:
-        """Return what must be set before the provider can be used, as a sentence; None if nothing is missing."""
+        """Return the setting that is missing for the provider, as a sentence; None if nothing is missing."""
         for required in self.required:
             value = getattr(settings, required.field)
             if value is None or value is False:

@@ -1,4 +1,4 @@
-"""Trying a provider: a few small questions, each apart, to see what a key and its plan may do."""
+"""Trying a provider: a few small, separate requests, to see what a key and its plan allow."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -13,13 +13,13 @@ from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.providers.base import BarProvider, BarRequest, Capabilities
 
-#: How far back bars are asked for, in days: what plans differ in.
+#: How far back bars are requested, in days; plans differ in this.
 _AGES = (0, 100, 366, 731, 1_827, 3_653)
 _SESSIONS = 5
 
 
 class Question(StrEnum):
-    """What a provider is asked."""
+    """The kind of a request to a provider."""
 
     SYMBOLS = "symbols"
     SESSIONS = "sessions"
@@ -28,12 +28,12 @@ class Question(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One question to a provider, and its answer.
+    """One request to a provider, and its answer.
 
     Attributes:
-        session: whose symbols or bars were asked for, or until when sessions were.
-        interval: of bars, None of another question.
-        rows: symbols, sessions or bars in the answer; None where Kaboom's own list or calendar is used.
+        session: the session of the symbols or bars requested, or the last one of the sessions requested.
+        interval: of bars; None for other requests.
+        rows: symbols, sessions or bars in the answer; None if Kaboom's own list or calendar is used.
         outcome: `ok`, or why there are no bars: an outcome of symbols, such as `not_listed`.
         message: the reason of a failure.
         seconds: how long it took.
@@ -50,10 +50,10 @@ class Trial:
 
 
 async def try_provider(provider: BarProvider, symbol: str, *, now: datetime) -> AsyncIterator[Trial]:
-    """Yield each question as it is answered; a failure ends none of the others.
+    """Yield each request as it is answered; after a failure the other requests are still made.
 
-    Bars of 1d and 1m are asked for, those that the provider serves: of the newest session that it may have by now, and
-    of sessions up to ten years before, one request each.
+    Bars of 1d and 1m are requested, if the provider serves them: of the newest session that it may have by now, and of
+    sessions up to ten years before, one request each.
     """
     can = provider.capabilities
     newest = latest_closed_session(now, delay_s=can.delay.total_seconds())
@@ -77,7 +77,7 @@ async def _fetch(provider: BarProvider, request: BarRequest) -> int:
     """Return the number of bars.
 
     Raises:
-        _Without: there are none; it says why.
+        _Without: there are no bars; the error has the reason.
 
     """
     fetched = await provider.fetch_bars(request)

@@ -33,8 +33,8 @@ class ProviderWire:
         """Return the JSON object at a path, whose status is among those accepted.
 
         Raises:
-            RateLimited: the server asks for a pause, now or since before.
-            ProviderError: it failed or gave no JSON object.
+            RateLimited: the server asks for a pause, or its pause has not ended.
+            ProviderError: the server failed, or did not return a JSON object.
 
         """
         async with self._rate_limiter.permit():
@@ -42,13 +42,13 @@ class ProviderWire:
             return read_object(self._without_secret(reply), self._server, accept=accept)
 
     async def get_body[T](self, path: str, params: Mapping[str, str], read: Callable[[bytes], T]) -> T:
-        """Return what `read` makes of the body at a path, such as CSV.
+        """Return the result of `read` for the body at a path, such as CSV.
 
         `read` runs while the permit is held: a `ProviderError` that it raises counts as a failure of the server.
 
         Raises:
-            RateLimited: the server asks for a pause, now or since before.
-            ProviderError: it failed, or `read` raised this.
+            RateLimited: the server asks for a pause, or its pause has not ended.
+            ProviderError: the server failed, or `read` raised it.
 
         """
         async with self._rate_limiter.permit():

@@ -1,4 +1,4 @@
-"""What Kaboom reads of files, described for people and programs."""
+"""A description of the files and of the bars that Kaboom reads from them, for people and programs."""
 
 from collections import defaultdict
 from typing import Any
@@ -12,7 +12,7 @@ from batch.providers.file.sheet import Facts
 
 
 def describe_files(provider: FileProvider) -> list[dict[str, Any]]:
-    """Return every file in JSON types: what it is, what it holds, notes, and what of it is refused.
+    """Return every file in JSON types: its layout, its bars, notes, and the parts that are refused.
 
     Raises:
         ProviderError: there are no files.
@@ -72,7 +72,7 @@ def _notes(layout: Layout) -> list[str]:
 
 
 def _find_repeats(found: list[tuple[SourceFile, OpenedFile | Refusal, Facts]]) -> dict[str, list[str]]:
-    """Return a note for each file that has days of a symbol which an earlier file has too: the last one counts."""
+    """Return a note for each file with days of a symbol that an earlier file has, too; the last file counts."""
     notes: dict[str, list[str]] = defaultdict(list)
     seen: dict[tuple[str, str], list[tuple[str, Any, Any]]] = defaultdict(list)
     for file, _, facts in found:

@@ -1,4 +1,4 @@
-"""How a file, a row or a cell is refused: the file, the line and the column if known, and what was expected."""
+"""The refusal of a file, a row or a cell: the file, the line and the column if known, and what was expected."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,14 +8,14 @@ from batch.errors import ProviderError
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What is not taken of a file.
+    """A part of a file that is not used.
 
     Attributes:
         file: its path below the folder.
-        why: what was expected and what was found.
+        why: the expected and the found value.
         line: the first line, counted from 1; None for the whole file.
         column: the column as the file names it.
-        symbol: whose row it is; None where that is unknown.
+        symbol: the symbol of the row; None if it is unknown.
         rows: how many rows are refused for the same cause, None for the whole file.
 
     """
@@ -44,7 +44,7 @@ class FileRefused(ProviderError):
         self.refusal = refusal
 
     def of(self, name: str, symbol: str | None) -> Refusal:
-        """Return the refusal with the file's name below its folder, and whose it is."""
+        """Return the refusal with the file's name below its folder, and its symbol."""
         return replace(self.refusal, file=name, symbol=symbol)
 
 

@@ -1,4 +1,4 @@
-"""The files of a folder: those that end as files of bars do, without what lies elsewhere."""
+"""The files of a folder that end like files of bars, without links that lead outside of it."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a folder in the order of their names, and what in it cannot be read."""
+    """The files of a folder in the order of their names, and those parts of it that cannot be read."""
 
     files: Sequence[SourceFile]
     refusals: Sequence[Refusal]
@@ -32,7 +32,7 @@ def list_files(root: Path) -> Listing:
     """Return the files below a folder, or the one file that `root` is; hidden ones are left out.
 
     Raises:
-        ProviderError: there are none.
+        ProviderError: there are no files.
 
     """
     refusals: list[Refusal] = []

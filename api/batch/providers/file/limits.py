@@ -15,7 +15,7 @@ from batch.providers.file.errors import FileRefused, refuse_file
 _MIB = 1 << 20
 #: A header is at most this long.
 _HEADER_BYTES = 64 << 10
-#: A file has at most one line for so many bytes of its limit: an empty line takes a row of nulls.
+#: A file has at most one line for this many bytes of its limit, since even an empty line becomes a row of nulls.
 _BYTES_PER_LINE = 32
 #: A cell of a column in memory, at least.
 _BYTES_PER_CELL = 8
@@ -23,7 +23,7 @@ _BYTES_PER_CELL = 8
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """The most that is read of one file; `max_mb` counts MiB, unpacked."""
+    """The size of the largest file that is read; `max_mb` counts MiB, unpacked."""
 
     max_mb: int = 256
 
@@ -32,7 +32,7 @@ class FileLimits:
 
         Raises:
             FileRefused: its first line is too long.
-            OSError, EOFError, zlib.error: it cannot be read.
+            OSError, EOFError, zlib.error: the file cannot be read.
 
         """
         with _open(path) as file:
@@ -48,8 +48,8 @@ class FileLimits:
         """Return a CSV, unpacked; a gzip is read to its end, so that a cut or damaged one is found.
 
         Raises:
-            FileRefused: it is larger or has more lines than is read.
-            OSError, EOFError, zlib.error: it cannot be read.
+            FileRefused: the file is too large, or has too many lines.
+            OSError, EOFError, zlib.error: the file cannot be read.
 
         """
         most, content = self.max_mb * _MIB, bytearray()
@@ -63,7 +63,7 @@ class FileLimits:
         return content
 
     def check_table(self, path: Path, rows: int, columns: int) -> None:
-        """Raise FileRefused for a Parquet file whose columns would take more memory than is read of a file."""
+        """Raise FileRefused for a Parquet file whose columns would take more memory than the limit."""
         if path.stat().st_size > self.max_mb * _MIB or rows * columns * _BYTES_PER_CELL > self.max_mb * _MIB:
             raise self._refuse(path, f"it has {rows:,} rows of {columns} columns")
 
@@ -82,7 +82,7 @@ class Head:
 
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
-    # Not blocking: between the listing and now a pipe may have taken the file's place, and nobody write to it.
+    # Not blocking: since the listing, a pipe without a writer may have replaced the file.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as raw:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -94,5 +94,5 @@ def _open(path: Path) -> Iterator[BinaryIO]:
             yield packed  # type: ignore[misc]  # it reads as one
 
 
-#: What reading a file raises where it is damaged, or gone.
+#: The exceptions of reading a file that is damaged or was removed.
 DAMAGED = (OSError, EOFError, zlib.error)

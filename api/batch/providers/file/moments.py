@@ -1,4 +1,4 @@
-"""When the rows of some files are: UTC instants and local days, by each file's own order and time zone; pure."""
+"""The times of rows: UTC instants and local days, by the order of day and month and the zone of each file; pure."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ _WHYS = {
 
 @dataclass(frozen=True, slots=True)
 class TimeRules:
-    """How times are read: the zone of times without one, and the order of 11/5/2024; None where files have to tell."""
+    """How times are read: the zone of times without one, and the order of 11/5/2024; None to find it in each file."""
 
     zone: str | None = None
     order: str | None = None
@@ -32,8 +32,8 @@ class TimeRules:
 def date_rows(frame: pl.DataFrame, times: tuple[Role, ...], zones: list[str | None], rules: TimeRules) -> pl.DataFrame:
     """Return rows with `utc` (aware), `local` (naive, in the file's zone) and `fault`, why a row is not dated.
 
-    `frame` has the columns of `times` and `file`, the index of the file in `zones`, the zone of each. A row without any
-    text has neither a time nor a fault. `text` is what it says.
+    `frame` has the columns of `times`, and `file`, the index of the file in `zones`, which has the zone of each file.
+    A row without any text has neither a time nor a fault. `text` is the text of the row's time.
     """
     text = _join(frame, times)
     frame = frame.with_columns(text.alias("text"))
@@ -61,7 +61,7 @@ def _join(frame: pl.DataFrame, times: tuple[Role, ...]) -> pl.Series:
 
 
 def _to_text(cells: pl.Series) -> pl.Series:
-    """Return typed cells as the text that says the same."""
+    """Return typed cells as text of the same meaning."""
     kind = cells.dtype
     if kind == pl.Date():
         return cells.dt.strftime("%Y-%m-%d")
@@ -73,7 +73,7 @@ def _to_text(cells: pl.Series) -> pl.Series:
 
 
 def _order(rows: pl.DataFrame, order: str | None) -> pl.DataFrame:
-    """Return rows with one `wall`: the order of day and month is what the file's own dates prove."""
+    """Return rows with one `wall`; the dates of a file prove its order of day and month."""
     if rows["one"].null_count() == rows.height:
         return rows
     day_first = (pl.col("one") > 12).any().over("file")
@@ -108,8 +108,8 @@ def _place(rows: pl.DataFrame, zones: list[str | None]) -> pl.DataFrame:
     rows = rows.with_columns(fault=pl.when(needs_zone).then(pl.lit("zone")).otherwise("fault"))
     parts = [_localise(part, zone) for zone, part in _by_zone(rows)]
     rows = pl.concat(parts) if len(parts) > 1 else parts[0]
-    # A midnight with an offset, 2023-03-29 00:00:00+09:00, is the 29th in whichever zone it is read; one in UTC says
-    # nothing of where its day is.
+    # A midnight with an offset, such as 2023-03-29 00:00:00+09:00, is the 29th in any zone; the zone of a midnight in
+    # UTC is unknown.
     own_day = is_midnight & (has_offset & (pl.col("offset") != 0) | ~has_zone)
     is_good = pl.col("fault").is_null()
     return rows.sort("row").with_columns(
@@ -124,7 +124,7 @@ def _by_zone(rows: pl.DataFrame) -> list[tuple[str | None, pl.DataFrame]]:
 
 
 def _localise(rows: pl.DataFrame, zone: str | None) -> pl.DataFrame:
-    """Return rows with both times; where clocks went back, the earlier of the two hours is meant."""
+    """Return rows with both times; an hour that comes twice, when clocks go back, is read as the first one."""
     if zone is None:
         return rows.with_columns(utc=pl.col("utc").fill_null(pl.col("wall")), local=pl.col("wall"))
     own = pl.col("wall").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")

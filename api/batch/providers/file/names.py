@@ -1,4 +1,4 @@
-"""Whose bars a file has, where its rows do not say: by its folder, its name, a pattern or a list; never a guess."""
+"""The symbol of a file without a column of symbols: by its folder, its name, a pattern or a list; never a guess."""
 
 import csv
 import re
@@ -17,14 +17,14 @@ _TSE_ENDS = (".T", ".JP", ".TYO", ".TSE", "-T")
 _TSE_STARTS = ("TSE:", "TYO:", "JP:", "JPX:", "TSE_DLY_", "TSE_")
 _HIVE = re.compile(r"^(?:symbol|ticker|code)=(.+)$", re.IGNORECASE)
 _TOKEN_ENDS = re.compile(r"[_\s,]+")
-#: What the rest of a name may say: the exchange, the interval, days, what the bars are.
+#: Parts of a name besides the symbol: the exchange, the interval, days, the kind of the bars.
 _RESTS = re.compile(
     r"^(?:T|TSE|TYO|JP|US|\d{1,3}(?:m|min|h|d|w)|[mhd]\d{0,3}|daily|day|minute|minutes|hourly|intraday|hist|history"
     r"|historical|data|prices?|bars?|ohlcv?|raw|split|adjusted|unadjusted|export|stock|quotes?|max|\d+y|(?:19|20)\d{2}(?:-\d{2}){0,2}"
     r"|\d{6}|\d{8}|to|from|-|\(\d+\)|[^\x00-\x7f]+)$",
     re.IGNORECASE,
 )
-#: Names of files that say nothing of a symbol.
+#: Names of files that contain no symbol.
 _GENERIC = frozenset(
     """
     ALL BARS DATA DAILY DAY DOWNLOAD EOD EXPORT FILE FILES HIST HISTORY INDEX JP MINUTE OHLC OHLCV OUT OUTPUT PRICE
@@ -52,7 +52,7 @@ class NameRules:
         """Return the rules of a regular expression, and of a CSV file with two columns, a name and its symbol.
 
         Raises:
-            ConfigurationError: one of them cannot be read.
+            ConfigurationError: the pattern or the file cannot be read.
 
         """
         try:
@@ -65,7 +65,7 @@ class NameRules:
         """Return the symbol of a file, by its path below the folder.
 
         Raises:
-            InvalidRequest: it does not say; the message tells what to do.
+            InvalidRequest: the path has no symbol; the message tells the user how to give one.
 
         """
         plain = name.rpartition("/")[2]
@@ -81,10 +81,10 @@ class NameRules:
 
 
 def parse_file_symbol(text: str) -> str:
-    """Return the symbol that a file means: a TSE code loses its exchange and a fifth digit 0, others are upper-cased.
+    """Return the symbol in a file's text: a TSE code without its exchange and a fifth digit 0, others in upper case.
 
     Raises:
-        InvalidRequest: the text is no symbol.
+        InvalidRequest: the text is not a symbol.
 
     """
     plain = text.strip().upper()
@@ -119,7 +119,7 @@ def _symbol_of_name(name: str) -> str:
 
 
 def _is_named(first: str, symbol: str) -> bool:
-    """Return whether a name was meant as a symbol: a code, few letters, or more in capitals."""
+    """Return whether a name is meant as a symbol: a code, a few letters, or more letters in capitals."""
     if symbol in _GENERIC:
         return False
     return is_tse_code(symbol) or not symbol.isalpha() or len(symbol) <= _MOST_LETTERS or first.isupper()

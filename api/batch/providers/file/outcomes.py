@@ -1,4 +1,4 @@
-"""The outcome of each symbol of a request to files: what is refused, and what the files do not have; pure."""
+"""The outcome of each symbol of a request to files: refused parts, and symbols that the files do not have; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from batch.providers.file.sheet import Facts
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What some files hold of an interval.
+    """The bars of an interval in some files.
 
     Attributes:
         holding: whether each file holds any bar of the interval.
         spans: symbol → its first and last session.
-        refusals: symbol → what of its rows and files is refused.
+        refusals: symbol → the refused parts of its rows and files.
 
     """
 
@@ -30,7 +30,7 @@ class Known:
 
     @classmethod
     def of(cls, facts: Sequence[Facts], interval: Interval) -> "Known":
-        """Return what files hold, by the facts of each."""
+        """Return the bars of files, by the facts of each."""
         spans: dict[str, tuple[date, date]] = {}
         refusals: dict[str, list[Refusal]] = {}
         for each in facts:
@@ -45,7 +45,7 @@ class Known:
 
 
 def find_outcomes(request: BarRequest, brought: frozenset[str], known: Known) -> dict[str, SymbolOutcome]:
-    """Return the outcome of each symbol that brought no rows, or of which something is refused."""
+    """Return the outcome of each symbol that has no rows or refused parts."""
     outcomes: dict[str, SymbolOutcome] = {}
     for symbol in request.symbols:
         if refusals := known.refusals.get(symbol):
@@ -69,5 +69,5 @@ def _find_absence(symbol: str, sessions: Sequence[date], span: tuple[date, date]
 
 
 def _is_open(symbol: str, day: date) -> bool:
-    """Return whether an exchange may have been open; of Tokyo's issues it is known."""
+    """Return whether the exchange may have been open on a day; for Tokyo's issues this is known."""
     return is_session(day) if is_tse_code(symbol) else day.weekday() < 5

@@ -43,10 +43,10 @@ class FileRules:
 class FileProvider:
     """A `BarProvider` over CSV and Parquet files, with the column names that exporters commonly use.
 
-    A file names its symbols in a column or in its header, or is of the one symbol that its name says; its interval is
-    told from its stamps. Daily bars are stamped 00:00 UTC of their local date. Rows come by file in the order of names,
-    then as they stand in it. What cannot be read is refused by file and line and harms no other row; doubtful rows are
-    for the quality checks.
+    A file has its symbols in a column or in its header, or its one symbol in its name; the interval is found from its
+    stamps. Daily bars are stamped 00:00 UTC of their local date. Rows are sorted by the name of the file, then by line.
+    A part that cannot be read is refused by file and line, and other rows are used; the quality checks handle doubtful
+    rows.
     """
 
     name = SPEC.name
@@ -67,7 +67,7 @@ class FileProvider:
         """Return the symbols of the files, sorted: all for market FILE, for INDEX those of indices; None for a section.
 
         Raises:
-            ProviderError: there are no files, or none says whose it is.
+            ProviderError: there are no files, or no file has a symbol.
 
         """
         if market.is_section:
@@ -76,7 +76,7 @@ class FileProvider:
         return tuple(filter(is_of_tokyo, found)) if market is Market.INDEX else found
 
     async def fetch_left_out(self) -> Sequence[str]:
-        """Return why files, or rows of them, are not taken whose symbol is unknown; those of a symbol are its outcome.
+        """Return why files or rows of unknown symbols are not used; the outcome of a symbol has its own refusals.
 
         Raises:
             ProviderError: there are no files.
@@ -96,8 +96,8 @@ class FileProvider:
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
         """Return the rows of a request.
 
-        A symbol of whose files something cannot be read has the outcome `invalid`, which says where and why, and the
-        rows that can be read. A symbol that no file has on these days is `not_listed`.
+        If a part of a symbol's files cannot be read, its outcome is `invalid`, with the place and the reason, and the
+        readable rows are returned. A symbol that no file has on these days is `not_listed`.
 
         Raises:
             ProviderError: there are no files.
@@ -106,7 +106,7 @@ class FileProvider:
         return await asyncio.to_thread(self._find_bars, request)
 
     def describe(self) -> list[tuple[SourceFile, OpenedFile | Refusal, Facts]]:
-        """Return every file with its layout and what it holds, in the order of names, and folders that are refused.
+        """Return every file with its layout and its facts, in the order of names, and folders that are refused.
 
         Raises:
             ProviderError: there are no files.

@@ -24,7 +24,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file whose header was read: whose it is by its name, None where its rows say so."""
+    """A file whose header was read, with the symbol in its name; None if its rows have symbols."""
 
     file: SourceFile
     layout: Layout
@@ -36,7 +36,7 @@ class OpenedFile:
 class Cells:
     """The cells of some files of one layout, under the names of their roles, with `row`, `file` and `line`.
 
-    `file` is the number of the file. CSV cells are text, an empty one is null. `refusals` are lines that are no rows.
+    `file` is the number of the file. CSV cells are text, an empty one is null. `refusals` are lines that are not rows.
     """
 
     frame: pl.DataFrame
@@ -48,10 +48,10 @@ class Uneven(Exception):
 
 
 def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedFile:
-    """Return the layout of a file and whose it is, reading no more than its first lines.
+    """Return the layout and the symbol of a file, reading only its first lines.
 
     Raises:
-        FileRefused: it cannot be read, lacks a column, or neither its rows nor its name say whose it is.
+        FileRefused: the file cannot be read, lacks a column, or has a symbol neither in its rows nor in its name.
 
     """
     try:
@@ -73,7 +73,7 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
 
 
 def find_owner(file: SourceFile, rules: NameRules) -> str | None:
-    """Return whose a file is that could not be opened, by its name; None if that does not say."""
+    """Return the symbol of a file that could not be opened, by its name; None if the name has none."""
     try:
         return rules.find(file.name)
     except InvalidRequest:
@@ -84,7 +84,7 @@ def read_tables(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
     """Return the cells of some CSV files of one layout, or of one Parquet file.
 
     Raises:
-        FileRefused: the only file cannot be read, or is larger than is read of one.
+        FileRefused: the only file cannot be read, or is too large.
         Uneven: there are several, and they cannot be read as one.
 
     """

@@ -1,4 +1,4 @@
-"""What is refused of some files that are read together: cells and rows, gathered by file and cause."""
+"""The refused cells and rows of files that are read together, gathered by file and cause."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ _MOST_CELLS = 20
 
 
 class Refusals:
-    """Gathers what is refused of some files of one layout."""
+    """Gathers the refused parts of some files of one layout."""
 
     def __init__(self, opened: Sequence[OpenedFile]) -> None:
         self._opened = opened
@@ -27,11 +27,11 @@ class Refusals:
         return self._opened[0].layout
 
     def of(self, file: int) -> tuple[Refusal, ...]:
-        """Return what is refused of a file, by its number: of the whole file first, then by line."""
+        """Return the refusals of a file, by its number: of the whole file first, then by line."""
         return tuple(sorted(self._found[file], key=lambda refusal: refusal.line or 0))
 
     def add(self, refusals: Iterable[Refusal]) -> None:
-        """Add what was refused of the only file."""
+        """Add refusals of the only file."""
         self._found[0] += refusals
 
     def add_file(self, file: int, why: str, *, line: int | None = None) -> None:
@@ -50,7 +50,7 @@ class Refusals:
             self._add(int(str(file)), why, part.row(0, named=True), column, part.height)
 
     def add_cells(self, rows: pl.DataFrame, role: str, column: str) -> None:
-        """Refuse cells that are no numbers, each with its line; of very many in a file the first."""
+        """Refuse cells that are not numbers, each with its line; if there are very many in a file, the first ones."""
         for (file,), part in rows.group_by("file", maintain_order=True):
             for row in part.head(_MOST_CELLS).iter_rows(named=True):
                 why = f"expected a number, found {str(row[role])[:40]!r}"

@@ -1,4 +1,4 @@
-"""Cells to bars: some files of one layout at once, each with what it holds and what of it is refused; pure."""
+"""Cells to bars: some files of one layout at once, with the facts and the refusals of each; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,15 +26,15 @@ _TOKYO = "Asia/Tokyo"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a file holds: no interval, symbols or sessions if it has no rows.
+    """The content of a file: no interval, symbols or sessions if it has no rows.
 
     Attributes:
         interval: the length of its bars.
         spans: symbol → its first and last session.
         rows: how many bars it has.
-        sessions: on how many days.
-        time_zone: the zone of its times without one, None if they have one, or none is needed.
-        refusals: what of it is not taken.
+        sessions: on how many days it has bars.
+        time_zone: the zone of its times without one; None if all have one, or none is needed.
+        refusals: the parts of it that are not used.
 
     """
 
@@ -47,17 +47,17 @@ class Facts:
 
     @property
     def symbols(self) -> frozenset[str]:
-        """Whose bars they are."""
+        """The symbols of the bars."""
         return frozenset(self.spans)
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The bars of some files, and what each holds.
+    """The bars of some files, and the facts of each.
 
     Attributes:
         opened: the files.
-        facts: what each holds.
+        facts: the content of each.
         rows: `RAW_BAR_SCHEMA`, with `session`, `file`, the number of the file, and `line`; sorted by file.
         actions: the corporate actions that the files report.
 
@@ -70,7 +70,7 @@ class Sheet:
 
 
 def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules) -> Sheet:
-    """Return the bars of some files; a cell that cannot be read is null and refused, a row without a time left out."""
+    """Return the bars of some files; an unreadable cell is null and refused, and a row without a time is left out."""
     layout, frame = opened[0].layout, cells.frame
     refused = Refusals(opened)
     refused.add(cells.refusals)
@@ -96,7 +96,7 @@ def _given_symbol(layout: Layout) -> str:
 
 
 def _name(frame: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) -> pl.DataFrame:
-    """Return rows with the parsed `symbol`; null where the cell is empty or no symbol."""
+    """Return rows with the parsed `symbol`; null if the cell is empty or not a symbol."""
     if "symbol" not in frame.columns:
         owners = pl.Series([each.owner for each in opened], dtype=pl.String)
         return frame.with_columns(symbol=pl.lit(owners).gather(pl.col("file")))
@@ -109,13 +109,13 @@ def _name(frame: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) 
             places = frame.filter(text == spelling)
             refused.add_rows(places, e.message, column=refused.layout.name_of(Role.SYMBOL))
     symbols = text.replace_strict(known, default=None, return_dtype=pl.String)
-    # A row of a bad symbol is refused already; one of none is refused with its time.
+    # A row with an invalid symbol is refused here; a row without a symbol is refused with its time.
     bad = symbols.is_null() & text.is_not_null()
     return frame.with_columns(symbol=symbols).filter(~bad)
 
 
 def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals) -> pl.DataFrame:
-    """Return rows with numbers; none where a missing volume may stand in a column that is not recognised."""
+    """Return rows with numbers; no rows if the volume may be in a column that is not recognised."""
     for role in (role for role in NUMBERS if role.value in frame.columns):
         name = layout.name_of(role)
         numbers, bad = parse_numbers(frame[role.value])
@@ -152,7 +152,7 @@ def _to_bars(rows: pl.DataFrame, intervals: Sequence[Interval | None], *, has_vo
     )
     rows = rows.with_columns(opened_at=stamp)
     if not has_volume:
-        # Indices and currencies have none: 0 is what exporters write that always have the column.
+        # Indices and currencies have no volume; exporters that always have the column write 0.
         rows = rows.with_columns(volume=pl.lit(0.0))
     return rows.with_columns(pl.col(name).cast(kind) for name, kind in RAW_BAR_SCHEMA.items())
 

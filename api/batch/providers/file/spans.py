@@ -1,4 +1,4 @@
-"""How long the bars of each of some files are, and whether their times can be those of their exchange; pure."""
+"""The interval of the bars of each file, and whether their times can be those of their exchange; pure."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def find_intervals(
     *,
     is_assumed: bool,
 ) -> tuple[pl.DataFrame, list[Interval | None]]:
-    """Return the rows that are taken, and the interval of each file, None where it has none.
+    """Return the rows that are used, and the interval of each file; None if it has no interval.
 
     `is_assumed` says that the zone of times without one was taken from the symbol.
     """
@@ -71,7 +71,7 @@ def _hint(opened: OpenedFile, rows: pl.DataFrame) -> Interval | None:
 
 
 def _judge_zone(rows: pl.DataFrame, interval: Interval | None, zone: str | None, *, is_assumed: bool) -> str | None:
-    """Return what is wrong with the times: days of an unknown zone, or hours at which Tokyo does not trade."""
+    """Return the fault of the times: days of an unknown zone, or hours at which Tokyo does not trade."""
     is_bare = pl.col("offset").is_null()
     if interval is Interval.D1:
         has_utc = rows.select((~is_bare & (pl.col("offset") == 0)).any()).item()

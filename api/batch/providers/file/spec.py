@@ -1,4 +1,4 @@
-"""What the file provider says of itself."""
+"""The description of the file provider."""
 
 from pathlib import Path
 from typing import Literal

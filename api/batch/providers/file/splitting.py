@@ -19,7 +19,7 @@ from batch.providers.rows import SymbolRows
 def find_actions(rows: pl.DataFrame, refused: Refusals) -> list[CorporateAction]:
     """Return the splits in rows with a column of factors, as J-Quants' files, or of ratios, as Yahoo's, and dividends.
 
-    A dividend is what each share of the day before got.
+    A dividend is yen for each share held at the close before.
     """
     splits = [
         *_read(rows, Role.FACTOR, refused, lambda row: _split(row, row[Role.FACTOR])),
@@ -36,7 +36,7 @@ def find_actions(rows: pl.DataFrame, refused: Refusals) -> list[CorporateAction]
 def _read(
     rows: pl.DataFrame, role: Role, refused: Refusals, read: Callable[[dict[str, Any]], CorporateAction]
 ) -> Iterator[CorporateAction]:
-    """Yield the actions of a column, and refuse those that cannot be; 0 and, of factors, 1 say that there is none."""
+    """Yield the actions of a column, and refuse invalid ones; 0 and, for factors, 1 mean that there is no action."""
     if role.value not in rows.columns:
         return
     value = pl.col(role.value)
@@ -57,7 +57,7 @@ def _split(row: dict[str, Any], factor: float) -> CorporateAction:
 def restore_traded(
     rows: pl.DataFrame, intervals: Sequence[Interval | None], actions: Sequence[CorporateAction]
 ) -> pl.DataFrame:
-    """Return rows with prices and volumes as traded: Yahoo divides those before a split by it, and the files say so."""
+    """Return rows with prices and volumes as traded, by the splits in the files; Yahoo's are divided by splits."""
     splits = [action for action in actions if not action.amount]
     for symbol in sorted({split.symbol for split in splits}):
         of_symbol = rows["symbol"] == symbol
@@ -69,7 +69,7 @@ def restore_traded(
         divisors = find_divisors(days, [split for split in splits if split.symbol == symbol])
         traded = undivide(given, interval, days, divisors)
         same = np.isclose(traded.values[:4], values[:4], rtol=1e-6, atol=0).all(axis=0)
-        # What was not divided stays bit for bit.
+        # Values that were not divided keep every bit.
         kept = np.where(same, values, traded.values)
         places = of_symbol.arg_true()
         rows = rows.with_columns(

@@ -13,14 +13,14 @@ from batch.providers.file.names import NameRules
 from batch.providers.file.reading import OpenedFile, Uneven, find_owner, open_file, read_tables
 from batch.providers.file.sheet import Facts, Sheet, build_sheet
 
-# Parsed rows of this many bytes are kept; what is known of a file is kept for ever, it is small.
+# Parsed rows of this many bytes are kept; the facts of a file are small, and are kept forever.
 _KEPT_BYTES = 128 * 1024 * 1024
 #: Files of one layout are parsed together up to this size.
 _TOGETHER_BYTES = 24 * 1024 * 1024
 
 
 class TableCache:
-    """Reads files and remembers what it read, per path, modification time and size."""
+    """Reads files and caches them by path, modification time and size."""
 
     def __init__(self, times: TimeRules, names: NameRules, limits: FileLimits) -> None:
         self._times = times
@@ -42,7 +42,7 @@ class TableCache:
         return self._opened[file]
 
     def facts(self, files: Sequence[SourceFile]) -> list[Facts]:
-        """Return what each of some files holds, and what of it is refused."""
+        """Return the facts of some files, with their refusals."""
         with self._lock:
             unknown = [file for file in files if file not in self._facts]
             for _ in self._parse(unknown):
@@ -95,7 +95,7 @@ class TableCache:
 
 
 def _group(opened: Sequence[OpenedFile]) -> Iterator[list[OpenedFile]]:
-    """Yield files of one layout and encoding, together as large as is parsed at once; others alone."""
+    """Yield groups of files of one layout and encoding, up to the size that is parsed at once; others alone."""
     for _, same in groupby(sorted(opened, key=_kind), key=_kind):
         group: list[OpenedFile] = []
         for each in same:

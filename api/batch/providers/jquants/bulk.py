@@ -31,8 +31,8 @@ from batch.providers.shaping import lengthen
 
 #: The list, an address and a file.
 _FEWEST_QUESTIONS = 3
-#: If files are not available, at most this many requests are made instead: two minutes' worth at 60 a minute. A
-#: market's minutes would be thousands.
+#: If files are not available, at most this many requests are made instead: about two minutes at 60 a minute. The
+#: minutes of a market would need thousands.
 _MOST_INSTEAD = 100
 
 _log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class JquantsBulk:
     async def fetch_bars(self, request: BarRequest, questions: int) -> FetchedBars | None:
         """Return the bars of a request from files; None if the caller should make single requests, `questions` of them.
 
-        That is so if files save no requests, or if files fail and the requests are few, which is logged.
+        It is None if files save no requests, or if files fail and the requests are few, which is logged.
 
         Raises:
             RateLimited: J-Quants asks for a pause.
@@ -130,7 +130,7 @@ class JquantsBulk:
         return await asyncio.to_thread(lengthen, finished, request.sessions, request.interval)
 
     async def _find_listed(self, symbols: set[str], session: date) -> set[str]:
-        """Return those of some symbols that were listed on a session."""
+        """Return the symbols that were listed on a session."""
         if not symbols:
             return set()
         codes = parse_codes(await self._source.fetch_rows(query.ask_master(session)), session)

@@ -15,13 +15,13 @@ from batch.providers.jquants.files import BulkFile
 
 _BLOCK_BYTES = 8 << 20
 _HEADER_BYTES = 64 << 10
-#: A month of minutes is about 500 MB; more than this was packed by somebody else.
+#: A month of minutes is about 500 MB; a larger file is not from J-Quants.
 _MOST_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class FileTable:
-    """The rows of some issues on some days, in the file's order, and all the days that the file has rows of."""
+    """The rows of some issues on some days, in the file's order, and all days for which the file has rows."""
 
     rows: pl.DataFrame
     days: frozenset[date]
@@ -30,14 +30,14 @@ class FileTable:
 def read_file(
     path: Path, file: BulkFile, schema: Mapping[str, Any], *, days: Collection[date], codes: Collection[str]
 ) -> FileTable:
-    """Return what a gzipped CSV has of some issues (five characters) and days, in the columns of a schema; blocking.
+    """Return the rows of some issues (five characters) and days in a gzipped CSV, in the columns of a schema; blocking.
 
     It is read to its end, so that damage anywhere in it is found. An empty field is null. Beside `Date` and `Code`
     there may be any columns, in any order.
 
     Raises:
-        ProviderError: it is no whole gzip (retryable), a column is missing, a value of another type than documented,
-            or a row of a day that cannot be in it.
+        ProviderError: the gzip is damaged or cut short (retryable), a column is missing, a value has another type than
+            documented, or a row is of a day that cannot be in the file.
 
     """
     wanted = pl.col("Date").is_in([day.isoformat() for day in days]) & pl.col("Code").is_in(list(codes))
@@ -48,7 +48,7 @@ def read_file(
                 seen |= set(table["Date"].unique())
                 frames.append(table.filter(wanted))
     except (EOFError, gzip.BadGzipFile, zlib.error) as e:
-        # What gzip says is short, and of the file alone.
+        # gzip's message is short, and contains nothing but facts of the file.
         raise ProviderError(f"jquants: bulk file {file.title} is damaged: {e}", retryable=True) from e
     except pl.exceptions.PolarsError as e:
         raise _odd(file) from e
@@ -75,7 +75,7 @@ def _tables(packed: gzip.GzipFile, file: BulkFile, columns: list[str]) -> Iterat
 
 
 def _read_lines(header: bytes, lines: bytes, columns: list[str], file: BulkFile) -> pl.DataFrame:
-    # A reader takes a short line for one that ends in nulls, which would be a day without trades.
+    # A CSV reader fills a short line with nulls, which would look like a day without trades.
     if lines.count(b",") != header.count(b",") * lines.count(b"\n"):
         raise _odd(file)
     return pl.read_csv(header + lines, columns=columns, infer_schema=False).select(columns)

@@ -1,4 +1,4 @@
-"""J-Quants' bulk files: what the list tells of them, and which of them hold some sessions; pure."""
+"""J-Quants' bulk files: parsing their list, and choosing the files that hold some sessions; pure."""
 
 import calendar
 import hashlib
@@ -10,7 +10,7 @@ from typing import Any
 
 from batch.errors import ProviderError
 
-#: A file is two questions, one for its address and one for itself, and its transfer counts as one more for each 2 MB.
+#: A file takes two requests, for its address and for its content; the transfer counts as one more for each 2 MB.
 _QUESTIONS, _BYTES_PER_QUESTION = 2, 2 << 20
 
 type Rows = Sequence[dict[str, Any]]
@@ -18,11 +18,11 @@ type Rows = Sequence[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class BulkFile:
-    """A file that can be had: the rows of one path, of a month or of a day.
+    """A file that can be fetched: the rows of one path, of a month or of a day.
 
     Attributes:
         key: its name at J-Quants.
-        modified: when it was written, in J-Quants' words; a correction replaces a file under the same key.
+        modified: when it was written, as J-Quants' text; a correction replaces a file under the same key.
         size: its bytes, compressed.
         first: the first day that it may hold, and `last` the last one.
 
@@ -41,13 +41,13 @@ class BulkFile:
 
     @property
     def local_name(self) -> str:
-        """Its name on our disk: another one after each correction."""
+        """Its name on the local disk, which changes with each correction."""
         told = f"{self.key}\n{self.modified}\n{self.size}".encode()
         return f"{hashlib.sha256(told).hexdigest()[:32]}.csv.gz"
 
     @property
     def cost(self) -> int:
-        """What taking it costs, in questions."""
+        """The cost of fetching it, in requests."""
         return _QUESTIONS + self.size // _BYTES_PER_QUESTION
 
 
@@ -71,10 +71,10 @@ def parse_files(rows: Rows, path: str) -> tuple[BulkFile, ...]:
 
 
 def pick_files(files: Sequence[BulkFile], sessions: Sequence[date]) -> Mapping[BulkFile, tuple[date, ...]]:
-    """Return the files that together hold some sessions (oldest first), each with those that it is taken for.
+    """Return the files that together hold some sessions (oldest first), each with the sessions to read from it.
 
-    A past month is one file, the running one has a file for each day; where both are there, a session by itself is
-    taken from its day's and several from their month's.
+    A past month is one file; the current month has a file for each day. If both exist, a single session is read from
+    the file of its day, and several sessions from the file of their month.
 
     Raises:
         ProviderError: no file holds a session.

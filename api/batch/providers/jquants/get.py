@@ -1,4 +1,4 @@
-"""The answers of J-Quants: all pages of one, as rows."""
+"""The answers of J-Quants, with all pages, as rows."""
 
 import contextlib
 from collections.abc import Collection
@@ -44,7 +44,7 @@ class JquantsSource:
         """Return the rows of all pages.
 
         Raises:
-            ProviderError: an answer was not as documented, or its pages have no end; see `ProviderWire.get`.
+            ProviderError: an answer was not as documented, or had too many pages; see `ProviderWire.get`.
 
         """
         rows: list[Row] = []
@@ -67,10 +67,10 @@ class JquantsSource:
         raise ProviderError(f"jquants: {query.path} had more than {self._most_pages} pages, expected an end")
 
     async def fetch_address(self, query: JquantsQuery) -> str:
-        """Return the address of a bulk file. It is signed, so it is a secret while it lasts: no message holds it.
+        """Return the address of a bulk file. It is signed, so it is a secret until it expires: no message holds it.
 
         Raises:
-            ProviderError: there was none, or one that is not encrypted; see `ProviderWire.get`.
+            ProviderError: the answer had no address, or one without https; see `ProviderWire.get`.
 
         """
         answer = await self._wire.get(query.path, query.params)

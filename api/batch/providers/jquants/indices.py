@@ -17,7 +17,7 @@ from batch.providers.jquants.outcomes import traded, unfinished
 from batch.providers.jquants.parse import expect_code, parse_index_days
 from batch.providers.shaping import pick_sessions
 
-#: Those of J-Quants' codes; what the plan of the key leaves out ends as `not_listed`.
+#: The indices with a code at J-Quants; those that the key's plan does not include end as `not_listed`.
 OFFERED = tuple(listing.symbol for listing in INDICES if listing.symbol != NIKKEI_225)
 _NOT_SERVED = "J-Quants has no values of it on these days; some indices need another plan, and it has no Nikkei 225"
 
@@ -26,7 +26,7 @@ async def fetch_indices(source: JquantsSource, request: BarRequest, *, concurren
     """Return the daily bars of some indices over some sessions, which are in order.
 
     Raises:
-        ProviderError: J-Quants failed for all of it.
+        ProviderError: J-Quants failed for the whole request.
 
     """
     served = tuple(symbol for symbol in request.symbols if symbol != NIKKEI_225)

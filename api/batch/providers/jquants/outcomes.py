@@ -44,7 +44,7 @@ def expect_whole(session: date, what: str, *, asked: int, found: int) -> None:
 
 
 def unfinished(session: date, what: str, *, asked: int, found: int) -> ProviderError:
-    """Return the error of a session that J-Quants has not finished."""
+    """Return the error of a session whose bars J-Quants has not published completely."""
     return ProviderError(
         f"jquants: {session} had {what}, of {asked} issues asked for {found}; daily bars come at about 16:30 in Japan",
         retryable=True,

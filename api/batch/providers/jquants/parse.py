@@ -1,4 +1,4 @@
-"""J-Quants' rows to frames, universes and sessions; pure, and strict: a row of something else is a fault."""
+"""J-Quants' rows to frames, universes and sessions; pure, and strict: a row that was not requested is a fault."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from batch.providers.jquants.query import code_of
 _MARKETS = {"0111": Market.TSE_PRIME, "0112": Market.TSE_STANDARD, "0113": Market.TSE_GROWTH}
 #: `HolDiv`: 0 closed, 1 open, 2 half a day, 3 closed while derivatives trade.
 _OPEN, _CLOSED = frozenset({"1", "2"}), frozenset({"0", "3"})
-#: J-Quants' name → ours. O to Vo are as traded; of `Adj…` only the factor is taken, since bars are stored raw.
+#: J-Quants' name → Kaboom's. O to Vo are as traded; of `Adj…` only the factor is read, since bars are stored raw.
 _VALUES = {"O": "open", "H": "high", "L": "low", "C": "close", "Vo": "volume"}
 _ROW = {"Date": pl.String(), "Code": pl.String()} | dict.fromkeys(_VALUES, pl.Float64())
-#: Fields that we take of a daily and of a minute bar, in an answer and in a bulk file alike.
+#: The fields that are read of a daily and of a minute bar, in answers and in bulk files.
 DAILY_FIELDS = _ROW | {"AdjFactor": pl.Float64()}
 MINUTE_FIELDS = _ROW | {"Time": pl.String()}
 _INDEX_FIELDS = {name: kind for name, kind in _ROW.items() if name != "Vo"}
@@ -33,7 +33,7 @@ def parse_master(rows: Rows, market: Market, session: date) -> tuple[str, ...]:
     """Return the symbols of the ordinary shares of a market, sorted; the rows must be as of the session.
 
     Raises:
-        ProviderError: a field is missing, the rows are of another day, or there is none of the market.
+        ProviderError: a field is missing, the rows are of another day, or the market has no row.
 
     """
     table = _table(rows, {"Date": pl.String(), "Code": pl.String(), "Mkt": pl.String()}, "issues")
@@ -50,7 +50,7 @@ def parse_listings(rows: Rows, session: date) -> tuple[Listing, ...]:
 
     Raises:
         ProviderError: a field is missing or of another type, the rows are of another day, an issue comes twice, or
-            there is none.
+            there are no issues.
 
     """
     table = _table(rows, dict.fromkeys(_LISTING, pl.String()), "issues")
@@ -66,10 +66,10 @@ def parse_listings(rows: Rows, session: date) -> tuple[Listing, ...]:
 
 
 def parse_codes(rows: Rows, session: date) -> frozenset[str]:
-    """Return the codes of all that is listed; the rows must be as of the session.
+    """Return the codes of all listed issues; the rows must be as of the session.
 
     Raises:
-        ProviderError: a field is missing, the rows are of another day, or there is none.
+        ProviderError: a field is missing, the rows are of another day, or there are no rows.
 
     """
     table = _table(rows, {"Date": pl.String(), "Code": pl.String()}, "issues")
@@ -80,7 +80,7 @@ def parse_codes(rows: Rows, session: date) -> frozenset[str]:
 
 
 def parse_calendar(rows: Rows, count: int, until: date) -> tuple[date, ...]:
-    """Return the last `count` sessions of a calendar up to `until`, oldest first; fewer where it begins later.
+    """Return the last `count` sessions of a calendar up to `until`, oldest first; fewer if the calendar begins later.
 
     Raises:
         ProviderError: a field is missing or unknown, or the calendar does not reach to `until`.
@@ -99,7 +99,7 @@ def parse_calendar(rows: Rows, count: int, until: date) -> tuple[date, ...]:
 def parse_daily(rows: Rows, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
     """Return the daily bars of some symbols in `RAW_BAR_SCHEMA`; a day without trades is a row without values.
 
-    `sessions` are the first and the last day that was asked for: a row of any other is a fault.
+    `sessions` are the first and the last requested day: a row of a day outside of them is a fault.
 
     Raises:
         ProviderError: a field is missing or of another type, or a row is of another day.
@@ -114,7 +114,7 @@ def parse_index_days(rows: Rows, symbols: Sequence[str], sessions: Sequence[date
     """Return the daily bars of some indices in `RAW_BAR_SCHEMA`, with volume 0: an index is not traded.
 
     Raises:
-        ProviderError: as `parse_daily`.
+        ProviderError: a field is missing or of another type, or a row is of another day.
 
     """
     table = _table(rows, _INDEX_FIELDS, "daily bars of indices").with_columns(Vo=pl.lit(0.0))
@@ -132,7 +132,7 @@ def parse_actions(rows: Rows, symbols: Sequence[str]) -> tuple[CorporateAction, 
     """Return the actions of some symbols in rows that `parse_daily` has taken: where AdjFactor is not 1.
 
     Raises:
-        ProviderError: a factor is none that an action can have.
+        ProviderError: a factor is not valid for an action.
 
     """
     # By far most rows have 1, and a day has 4,400 of them.
@@ -171,7 +171,7 @@ def make_minutes(table: pl.DataFrame, symbols: Sequence[str]) -> pl.DataFrame:
 
 
 def expect_code(rows: Rows, symbol: str) -> None:
-    """Raise ProviderError unless every row is of the issue that was asked for."""
+    """Raise ProviderError unless every row is of the requested issue."""
     if others := {str(row.get("Code")) for row in rows} - {code_of(symbol)}:
         raise ProviderError(f"jquants: asked for {code_of(symbol)}, rows were of {min(others)[:9]!r}", retryable=True)
 
@@ -186,7 +186,7 @@ def _parse_action(row: Mapping[str, Any], symbol: str) -> CorporateAction:
 
 def _table(rows: Rows, schema: dict[str, Any], what: str) -> pl.DataFrame:
     for row in rows:
-        # A field that is missing and one that is null are not the same: null means that nothing traded.
+        # A missing field is a fault, but a null field means that nothing traded.
         if missing := schema.keys() - row.keys():
             raise ProviderError(f"jquants: {what} lacked {sorted(missing)}, expected {sorted(schema)}")
     try:
@@ -221,7 +221,7 @@ def _bars(table: pl.DataFrame, symbols: Sequence[str], opened_at: pl.Expr) -> pl
 
 
 def _ordinary(code: str) -> str:
-    """Return the symbol of a code that means ordinary shares, `""` of any other."""
+    """Return the symbol of a code of ordinary shares; `""` for any other code."""
     try:
         symbol = parse_symbol(code)
     except InvalidRequest:

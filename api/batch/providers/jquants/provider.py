@@ -58,7 +58,7 @@ class JquantsProvider:
         """Return the ordinary shares of a section as of a session, sorted, or the indices that J-Quants may have.
 
         Raises:
-            ProviderError: J-Quants failed, or gave the issues of another day.
+            ProviderError: J-Quants failed, or returned the issues of another day.
 
         """
         if market is Market.INDEX:
@@ -69,7 +69,7 @@ class JquantsProvider:
         """Return the ordinary shares of the three markets as of a session: the list of the next one comes at 17:30.
 
         Raises:
-            ProviderError: J-Quants failed, or gave the issues of another day.
+            ProviderError: J-Quants failed, or returned the issues of another day.
 
         """
         listings = parse_listings(await self._source.fetch_rows(query.ask_master(session)), session)

@@ -45,7 +45,7 @@ def ask_one(path: str, symbol: str, first: date, last: date) -> JquantsQuery:
 
 def ask_files(path: str, first: date, last: date) -> JquantsQuery:
     """Return the request for the bulk files of a path's rows that hold the months of two days and those between."""
-    # By month: whether a list by day names the file of the month is not documented.
+    # By month, since it is not documented whether a list by day includes the file of the month.
     return JquantsQuery("/bulk/list", {"endpoint": path, "from": f"{first:%Y-%m}", "to": f"{last:%Y-%m}"})
 
 

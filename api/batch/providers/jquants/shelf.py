@@ -1,4 +1,4 @@
-"""J-Quants' bulk files on our disk: each is fetched once, by one process at a time, and kept for a while."""
+"""J-Quants' bulk files on the local disk: each is fetched once, by one process at a time, and kept for a while."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ from batch.providers.watch import tell_alive
 
 #: A month of minutes of all issues is about 100 MB.
 _MOST_BYTES = 512 << 20
-#: What is kept: the chunks of a job that follow each other want the same months.
+#: How much is kept, and how long: successive chunks of a job need the same months.
 _KEPT_BYTES, _KEPT_S = 512 << 20, 86_400.0
 _LOCK_S = 0.2
 
 
 class _Expired(ProviderError):
-    """The address of a file is not taken any more."""
+    """The address of a file has expired."""
 
 
 class JquantsShelf:
@@ -56,11 +56,11 @@ class JquantsShelf:
         self._most_bytes = most_bytes
 
     async def fetch(self, file: BulkFile) -> Path:
-        """Return where a file lies, as long as the list says; whether it is whole shows when it is read.
+        """Return the path of a file, whose size is that of the list; `read_file` checks that it is complete.
 
         Raises:
             RateLimited: J-Quants or the files' host asks for a pause.
-            ProviderError: it could not be had or kept.
+            ProviderError: the file could not be fetched or saved.
 
         """
         if file.size > self._most_bytes:
@@ -79,7 +79,7 @@ class JquantsShelf:
         return place
 
     async def drop(self, file: BulkFile) -> None:
-        """Forget a file that turned out to be damaged, so that it is fetched anew."""
+        """Remove a file that turned out to be damaged, so that it is fetched again."""
         with contextlib.suppress(OSError):
             await asyncio.to_thread((self._folder / file.local_name).unlink)
 
@@ -123,7 +123,7 @@ class JquantsShelf:
 
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """Hold the folder's lock, which ends with its holder: one file at a time, and none of them twice."""
+        """Hold the folder's lock, so that one file is fetched at a time, and none twice; it ends with its process."""
         handle = await asyncio.to_thread(_open_lock, self._folder)
         try:
             while not _lock(handle):
@@ -135,15 +135,15 @@ class JquantsShelf:
 
 
 def find_folder(data_dir: Path) -> Path:
-    """Return the folder of bulk files: in the data folder, or of this machine where that is a mounted bucket.
+    """Return the folder of bulk files: in the data folder, or on this machine's disk if that is a mounted bucket.
 
-    Its lock would not keep other machines from removing what this one is fetching.
+    On a bucket, the lock would not keep other machines from removing a file while this one fetches it.
     """
     return (Path(tempfile.gettempdir()) if is_in_user_space(data_dir) else data_dir) / "jquants-bulk"
 
 
 def _check(answer: Reply, file: BulkFile) -> None:
-    """Raise what a file host's status means; its body, which may quote the signed address, is not read."""
+    """Raise the error for a file host's status; the body, which may quote the signed address, is not read."""
     status, title = answer.status, f"jquants: bulk file {file.title}"
     if status == HTTPStatus.OK:
         return
@@ -173,7 +173,7 @@ def _lock(handle: int) -> bool:
 
 
 def _take_up(place: Path) -> bool:
-    """Return whether a file is there, and say that it is wanted still."""
+    """Return whether a file exists, and mark it as used now."""
     with contextlib.suppress(FileNotFoundError):
         os.utime(place)
         return True
@@ -181,7 +181,7 @@ def _take_up(place: Path) -> bool:
 
 
 def _tidy(folder: Path, newest: Path) -> None:
-    """Remove what was begun and what nobody wanted for a day, and of the rest the oldest beyond what is kept."""
+    """Remove unfinished files, files not used for a day, and the oldest files beyond the space limit."""
     for draft in folder.glob("*.part"):
         draft.unlink(missing_ok=True)
     places = sorted(folder.glob("*.csv.gz"), key=lambda place: place.stat().st_mtime, reverse=True)
@@ -189,5 +189,5 @@ def _tidy(folder: Path, newest: Path) -> None:
     for place in places:
         total += place.stat().st_size
         if place != newest and (total > _KEPT_BYTES or place.stat().st_mtime < unwanted_before):
-            # Whoever reads it holds it open.
+            # A process that reads the file keeps it open.
             place.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the J-Quants provider says of itself."""
+"""The description of the J-Quants provider."""
 
 from datetime import timedelta
 

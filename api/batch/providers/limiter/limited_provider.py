@@ -1,4 +1,4 @@
-"""A provider behind a rate limiter, for one that makes at most one request for each call."""
+"""A provider behind a rate limiter, for providers that make at most one request for each call."""
 
 from datetime import date
 

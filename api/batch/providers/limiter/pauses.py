@@ -1,4 +1,4 @@
-"""The pauses of providers that are under way, for whoever watches: nothing is acquired."""
+"""The current pauses of providers, for display; no permit is acquired."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from batch.providers.limiter.keys import state
 
 @dataclass(frozen=True, slots=True)
 class ProviderPause:
-    """A provider that is asked nothing for so many seconds more, and why."""
+    """A provider that gets no requests for some more seconds, and why."""
 
     provider: str
     seconds: float

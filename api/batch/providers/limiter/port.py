@@ -63,7 +63,7 @@ class Result(StrEnum):
     """How a request ended."""
 
     ANSWERED = "answered"  # an answer, or a refusal that has nothing to do with the rate
-    FAILED = "failed"  # no answer, or one that says that the provider is failing
+    FAILED = "failed"  # no answer, or one that shows that the provider is failing
     LIMITED = "limited"  # a 429 or a block: the provider asks for a pause
     UNKNOWN = "unknown"  # the request was cancelled
 
@@ -72,7 +72,7 @@ class PermitStore(Protocol):
     """The permits of one provider. Each method is atomic over all processes and raises StoreError without its store.
 
     A permit counts from when it is given until a window after it is released. The request reaches the provider in
-    between, so the provider never sees more than the limit in any window, whatever the latency.
+    between, so the provider never gets more requests than the limit in any window, even with high latency.
     After a pause a single permit is given first. Its answer lets the others go on, or begins the next pause.
     """
 
@@ -89,7 +89,7 @@ class PermitStore(Protocol):
     ) -> float:
         """End a permit; return the seconds of the pause that this begins, 0 if it begins none.
 
-        `pause_s` is what a limited provider asked for, None if it named nothing; `message` says why, for people.
+        `pause_s` is the pause that the provider asked for, None if it named none; `message` says why, for people.
         """
         ...
 

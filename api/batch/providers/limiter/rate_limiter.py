@@ -17,7 +17,7 @@ from batch.providers.watch import Heard, tell, tell_alive
 
 #: The longest pause that a request waits out. The caller plans for a longer one.
 LONGEST_WAIT_S = 30.0
-#: How long the permit store may be unavailable, as in a restart, before a request is given up.
+#: How long the permit store may be unavailable, as during a restart, before a request fails.
 _STORE_AWAY_S = 30.0
 #: A third of a lease.
 _RENEW_S = 10.0
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class RateLimiter(Protocol):
-    """What a provider enters around every single request that it makes."""
+    """The context that a provider enters around each of its requests."""
 
     def permit(self) -> AbstractAsyncContextManager[None]:
         """Wait for a permit and hold it for the body, which makes one request and reads the whole answer.
@@ -47,7 +47,7 @@ class RateLimiter(Protocol):
 
         Raises:
             RateLimited: the provider is paused for longer than a request waits; `retry_after_s` says how long.
-            ProviderError: no permit could be had because the permit store is unavailable (retryable).
+            ProviderError: there was no permit because the permit store is unavailable (retryable).
 
         """
         ...
@@ -157,7 +157,7 @@ class SharedRateLimiter:
 
     async def _release(self, permit: Permit, result: Result, error: ProviderError | None = None) -> float:
         named_s, message = (error.retry_after_s, error.message) if error else (None, "")
-        # The waiter asks right behind this, in the same round trip.
+        # The waiter's request for a permit follows in the same round trip.
         self._queue.wake()
         try:
             pause_s = await self._store.release(permit, result, pause_s=named_s, message=message)

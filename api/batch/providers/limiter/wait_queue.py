@@ -1,4 +1,4 @@
-"""The requests of one process that wait for a permit: a few ask for it again and again, the others queue."""
+"""The requests of one process that wait for a permit: a few poll for it, the others queue."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ class WaitQueue:
 
     @contextlib.contextmanager
     def join(self) -> Iterator["Waiter"]:
-        """Wait in the queue for the time of a `with`, which ends with a permit or without."""
+        """Join the queue for the time of a `with`, which ends with a permit or without."""
         waiter = Waiter(self)
         try:
             yield waiter

@@ -9,7 +9,7 @@ from batch.market.rules import round_to_tick
 from batch.providers.synthetic.constants import Traits
 from batch.providers.synthetic.rng import Floats, Stream, bounded_normals, hash_words, uniforms
 
-#: Splits keep clear of the turn of the year, where the path must meet the next anchor.
+#: There are no splits around the turn of the year, where the path must meet the next anchor.
 QUIET_SESSIONS = 20
 
 _SPLIT_P_PER_DAY = 0.0004
@@ -23,14 +23,14 @@ _LEAST_PRICE_AFTER = 150.0
 _MEMORY_YEARS = 20
 _PERSISTENCE = 0.75
 _YEARLY_SIGMA = 0.18
-# The mean of what splits take from the log price in a year: without it all prices would lie a third too low.
+# The mean yearly decrease of the log price by splits; without this drift all prices would be a third too low.
 _YEARLY_DRIFT = _SPLIT_P_PER_YEAR * 1.08
 _LEAST_ANCHOR, _MOST_ANCHOR = 80.0, 80_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The splits of N symbols in one year: `ratio` is 1 where there is none, `index` the session's number."""
+    """The splits of N symbols in one year: `ratio` is 1 if there is no split, `index` the session's number."""
 
     ratio: NDArray[np.int64]
     index: NDArray[np.int64]

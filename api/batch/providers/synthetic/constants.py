@@ -1,4 +1,4 @@
-"""Layer A: what a synthetic symbol is for all time."""
+"""Layer A: the constants of a synthetic symbol."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def build_traits(seed: int, codes: Sequence[str], scales: Sequence[str]) -> Trai
 
 def _listing_dates(codes: Sequence[str], kind: Floats, position: Floats) -> NDArray[np.int64]:
     spans = np.where((kind < _YOUNG_SHARE)[:, None], _YOUNG_SPAN, _OLD_SPAN)
-    # Only TSE codes date themselves by a letter; a free name such as "SP500" says nothing.
+    # A letter in a TSE code means a listing since 2024; a letter in a free name such as "SP500" means nothing.
     modern = np.array([len(c) in {4, 5} and c[:1].isdigit() and not c.isdigit() for c in codes], np.bool_)
     spans = np.where(modern[:, None], _LETTER_SPAN, spans)
     return (spans[:, 0] + (spans[:, 1] - spans[:, 0]) * position).astype(np.int64)

@@ -32,7 +32,7 @@ Ints = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class YearKey:
-    """What a year of a block is computed from."""
+    """The inputs of a year of a block."""
 
     seed: int
     codes: tuple[str, ...]
@@ -70,7 +70,7 @@ class YearBlock:
 
 @lru_cache(maxsize=_CACHED_BLOCKS)
 def build_year(key: YearKey) -> YearBlock:
-    """Return a year of a block of symbols, the whole of it, a pure function of the key.
+    """Return a whole year of a block of symbols, as a pure function of the key.
 
     The log price is a bridge from the year's anchor to the next year's, so that the first base price of a
     year is the last close of the year before without computing that year.

@@ -1,4 +1,4 @@
-"""Which sessions of a synthetic symbol are out of the ordinary: splits, halts, limit locks."""
+"""The unusual sessions of a synthetic symbol: splits, halts, limit locks."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,7 +15,7 @@ _EARNINGS_P = 0.016
 
 
 class SessionKind(IntEnum):
-    """What sort of session a symbol has."""
+    """The kind of a symbol's session."""
 
     NORMAL = 0
     #: No trade all day.
@@ -49,7 +49,7 @@ class Events:
 def draw_events(keys: Words, ordinals: NDArray[np.int64], splits: Splits) -> Events:
     """Return the events of some symbols on the sessions of one year, given as proleptic ordinals.
 
-    Nothing happens in the year's last sessions, where the path has to meet the next anchor, nor does a symbol
+    The last sessions of a year have no events, since the path has to meet the next anchor there. A symbol does not
     halt or lock on the day of its split.
     """
     kind_draw, other_draw = uniform_pairs(hash_words(keys[:, None], Stream.EVENT, ordinals))

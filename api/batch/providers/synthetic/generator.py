@@ -46,7 +46,7 @@ class SessionSlice:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """Computes bars; holds no state but the caches of what it computed."""
+    """Computes bars; its only state is the cache of computed bars."""
 
     seed: int
     listings: ListingBook
@@ -66,7 +66,7 @@ class Generator:
 
     def _block(self, codes: tuple[str, ...], request: BarRequest, now: datetime) -> Generated:
         listed, traded = np.zeros(len(codes), np.bool_), np.zeros(len(codes), np.bool_)
-        # On closed days nobody trades, which says nothing about who is listed.
+        # On closed days nothing trades, so missing bars do not mean that a symbol is not listed.
         listed |= not any(is_session(day) for day in request.sessions)
         parts: list[BarColumns] = []
         splits: list[CorporateAction] = []

@@ -1,4 +1,4 @@
-"""What the synthetic provider needs of the real listings: size classes, and who is gone."""
+"""The facts of the real listings that the synthetic provider needs: size classes, and delisted symbols."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -106,7 +106,7 @@ def _prices(keys: Words, day: _Day, lots: NDArray[np.int64], profile: Profile) -
     high = np.where(single, close, np.maximum(high, np.maximum(opened, close)))
     low = np.where(single, close, np.minimum(low, np.minimum(opened, close)))
     roomy = (lots > 0) & ~single
-    # A row of nothing but single lots: let its continuous minutes have a range all the same.
+    # If a row has only minutes of a single lot, its continuous minutes may have a range nevertheless.
     bare = ~roomy.any(axis=1) & (lots.sum(axis=1) >= LEAST_LOTS_FOR_RANGE)
     roomy[bare] = lots[bare] > 0
     roomy[:, auctions] = False

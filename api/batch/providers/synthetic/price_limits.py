@@ -1,4 +1,4 @@
-"""Closes that obey the daily price limits, each measured from the close before."""
+"""Closes within the daily price limits, which are measured from the previous close."""
 
 from dataclasses import dataclass
 
@@ -26,8 +26,8 @@ class Closes:
 def limit_closes(wanted: Floats, first_base: Floats, events: Events, topix500: Bools) -> Closes:
     """Return the closes nearest to the wanted ones that ticks, limits, halts and locks allow.
 
-    A close depends on the one before it only where a limit binds or nothing trades, so instead of walking the
-    sessions all are computed at once, and again for the symbols in which something moved, until nothing does.
+    A close depends on the one before it only if a limit applies or nothing trades. So all sessions are computed at
+    once, and again for the symbols whose closes changed, until none changes.
     """
     wanted = round_to_tick(np.maximum(wanted, _LEAST_WANTED), topix500[:, None])
     result = _limit(wanted, wanted, first_base, events, topix500)

@@ -1,4 +1,4 @@
-"""The synthetic provider: Japanese equities and indices that never existed, the same ones every time, offline."""
+"""The synthetic provider: invented Japanese equities and indices, always the same, offline."""
 
 import asyncio
 from collections.abc import Callable

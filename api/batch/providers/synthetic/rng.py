@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, never on what was drawn before: a counter-based hash."""
+"""Random numbers that depend on their key and counter, not on earlier draws: a counter-based hash."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 
-#: Part of every key: raise it whenever the same seed would give other bars.
+#: A part of every key: increase it whenever the same seed would give other bars.
 GENERATOR_VERSION = 1
 
 # SplitMix64 (Steele, Lea, Flood 2014), by measurement: 100 x 327 normals take 0.11 ms here, against 0.82 ms
@@ -26,7 +26,7 @@ _IRWIN_HALL_SD = ((65536.0**2 - 1) / 3) ** 0.5
 
 
 class Stream(IntEnum):
-    """What a number is drawn for; streams of one key never overlap in practice."""
+    """The purpose of a random number; streams of one key never overlap in practice."""
 
     TRAITS = 1
     YEAR = 2

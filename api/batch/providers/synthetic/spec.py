@@ -1,4 +1,4 @@
-"""What the synthetic provider says of itself."""
+"""The description of the synthetic provider."""
 
 from datetime import timedelta
 

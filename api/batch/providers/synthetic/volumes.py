@@ -32,7 +32,7 @@ def deal_lots(keys: Words, volume: SessionVolume, profile: Profile) -> NDArray[n
     weights = _weights(keys, volume, profile)
     reached = np.cumsum(weights, axis=1)
     reached *= (continuous / reached[:, -1])[:, None]
-    # The running weight ends on the number of lots only up to rounding, which the dealing must not see.
+    # The last cumulative weight may differ from the number of lots by rounding, so it is set exactly.
     reached[:, profile.close_auction - 1 :] = continuous[:, None]
     whole = np.floor(reached)
     chance = uniforms(hash_words(keys[:, None], Stream.ALLOT, whole.astype(np.int64)))

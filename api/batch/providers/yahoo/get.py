@@ -10,7 +10,7 @@ from batch.providers.wire import ProviderWire
 from batch.providers.yahoo.query import ChartQuery
 
 YAHOO_SERVER = Server("yahoo", "Yahoo rejects some callers; no setting of Kaboom changes that")
-#: Yahoo gives a reason in JSON with these.
+#: With these statuses Yahoo returns a reason in JSON.
 _EXPLAINED = frozenset({200, 400, 404, 422})
 _HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; Kaboom)"}
 _MOST_BYTES = 16 << 20
@@ -29,7 +29,7 @@ class YahooSource:
         return cls(ProviderWire(client, YAHOO_SERVER, rate_limiter, headers=_HEADERS))
 
     async def fetch_chart(self, query: ChartQuery) -> Mapping[str, Any]:
-        """Return a chart or the reason why there is none, as Yahoo gave it.
+        """Return a chart, or Yahoo's reason why there is none.
 
         Raises:
             ProviderError: see `ProviderWire.get`.

@@ -1,4 +1,4 @@
-"""Yahoo's charts to rows; pure, and strict: a chart of something else is a fault."""
+"""Yahoo's charts to rows; pure, and strict: a chart that was not requested is a fault."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -20,9 +20,9 @@ from batch.providers.yahoo.query import ChartQuery
 
 _NOT_FOUND = "Not Found"
 _DAY_US = 86_400_000_000
-#: What reading an event of another shape raises.
+#: The exceptions of reading an event of an unknown shape.
 _UNREADABLE = (InvalidRequest, KeyError, TypeError, ValueError, OSError, OverflowError)
-#: The year 2096; later ones are nonsense.
+#: The year 2096; later times are invalid.
 _FAR_S = 4_000_000_000
 
 
@@ -33,7 +33,7 @@ def parse_chart(answer: Mapping[str, Any], query: ChartQuery) -> SymbolRows | Sy
 
     Raises:
         ProviderError: Yahoo gave a reason of its own (not retryable), the chart is of another symbol, currency,
-            time zone, interval or time, or it is none.
+            time zone, interval or time, or the answer is not a chart.
 
     """
     chart = _dict(answer.get("chart"), "chart")
@@ -49,10 +49,10 @@ def parse_chart(answer: Mapping[str, Any], query: ChartQuery) -> SymbolRows | Sy
 
 
 def parse_splits(answer: Mapping[str, Any], query: ChartQuery) -> tuple[CorporateAction, ...]:
-    """Return the splits in a chart that `parse_chart` has taken, of days from the first to the last asked for.
+    """Return the splits in a chart that `parse_chart` accepted, from the first to the last requested day.
 
     Raises:
-        ProviderError: one is not as Yahoo writes them.
+        ProviderError: a split has an unknown form.
 
     """
     splits = [_parse_split(split, query) for split in _events(answer, "splits")]
@@ -62,10 +62,10 @@ def parse_splits(answer: Mapping[str, Any], query: ChartQuery) -> tuple[Corporat
 def parse_dividends(
     answer: Mapping[str, Any], query: ChartQuery, splits: Sequence[CorporateAction]
 ) -> tuple[CorporateAction, ...]:
-    """Return the cash dividends in such a chart, as they were paid; `splits` are all of the symbol since.
+    """Return the cash dividends in such a chart, as they were paid; `splits` are all later ones of the symbol.
 
     Raises:
-        ProviderError: one is not as Yahoo writes them.
+        ProviderError: a dividend has an unknown form.
 
     """
     events = (event for event in _events(answer, "dividends") if event.get("amount") != 0)
@@ -123,7 +123,7 @@ def _expect_meta(meta: Mapping[str, Any], query: ChartQuery) -> None:
 def _rows(result: Mapping[str, Any], query: ChartQuery) -> SymbolRows | None:
     stamps = result.get("timestamp")
     if stamps is None or stamps == []:
-        # Yahoo leaves the field out where nothing traded.
+        # Yahoo leaves the field out if nothing traded.
         return None
     quotes = _dict(result.get("indicators"), "indicators").get("quote")
     quote = _dict(quotes[0] if isinstance(quotes, list) and quotes else None, "indicators.quote[0]")
@@ -139,7 +139,7 @@ def _rows(result: Mapping[str, Any], query: ChartQuery) -> SymbolRows | None:
 
 
 def _pick(numbers: NDArray[np.float64], query: ChartQuery) -> SymbolRows:
-    """Return the rows of the span that was asked for; the newest price may come along, whenever it was.
+    """Return the rows of the requested span; Yahoo may add the newest price, even if it is outside of the span.
 
     `numbers` has shape (6, bars): times, then the five values.
     """

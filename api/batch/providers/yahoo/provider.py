@@ -37,7 +37,7 @@ class YahooProvider:
     name = SPEC.name
 
     def __init__(self, source: YahooSource, *, concurrency: int | None = None, clock: Clock = utc_now) -> None:
-        """Take a source, how many requests to make at once (its own limit by default), and the time of day."""
+        """Take a source, how many requests to make at once (its own limit by default), and a clock."""
         self._source = source
         self._clock = clock
         self.capabilities = SPEC.capabilities.asked_at_once(concurrency)
@@ -97,7 +97,7 @@ def _dividends(taken: Sequence[_Taken], splits: Sequence[CorporateAction]) -> It
 
 
 def _as_traded(taken: Sequence[_Taken], splits: Sequence[CorporateAction], interval: Interval) -> list[SymbolRows]:
-    """Return the charts of an interval's bars with prices as traded, which Yahoo has divided by later splits."""
+    """Return the charts of an interval with prices as traded, undoing Yahoo's division by later splits."""
     asked = Interval.D1 if interval is Interval.D1 else Interval.M1
     found = [chart for query, _, chart in taken if query.interval is asked]
     if not splits or not found:
@@ -110,7 +110,7 @@ def _as_traded(taken: Sequence[_Taken], splits: Sequence[CorporateAction], inter
 
 
 def _pick(chart: SymbolRows, sessions: Sequence[date], interval: Interval) -> SymbolRows:
-    """Return the rows of some sessions; a chart of days goes on to today."""
+    """Return the rows of some sessions; a chart of days continues to today."""
     end_us = ChartQuery(chart.symbol, interval, sessions[0], sessions[-1]).end_s * 1_000_000
     within = chart.pick(chart.opened_at_us < end_us)
     return within.pick(of_sessions(within.opened_at_us, sessions, interval))

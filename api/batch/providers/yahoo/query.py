@@ -28,7 +28,7 @@ class ChartQuery:
 
     @property
     def path(self) -> str:
-        """Where the chart is."""
+        """The path of the chart."""
         return f"/v8/finance/chart/{self.ticker}"
 
     @property
@@ -56,8 +56,8 @@ class ChartQuery:
 def ask_charts(symbol: str, interval: Interval, sessions: Sequence[date], *, until: date) -> tuple[ChartQuery, ...]:
     """Return the requests for a symbol's bars: days, or the minutes from which shorter intervals are summed.
 
-    `sessions` are sorted, at least one. A chart of days goes on to `until`, because it lists the splits up to then.
-    Minutes of older sessions get such a chart as the last request.
+    `sessions` are sorted, at least one. A chart of days continues to `until`, because it lists the splits up to then.
+    For minutes of older sessions, the last request is such a chart.
     """
     until = max(until, sessions[-1])
     since = ChartQuery(symbol, Interval.D1, sessions[0], until)

@@ -1,4 +1,4 @@
-"""What the Yahoo provider says of itself."""
+"""The description of the Yahoo provider."""
 
 from datetime import timedelta
 

@@ -1,1 +1,1 @@
-"""Recognising what a file holds: its encoding, header, dates, numbers and interval; pure."""
+"""Recognising the content of a file: its encoding, header, dates, numbers and interval; pure."""

@@ -1,4 +1,4 @@
-"""What a text says of a time: its wall clock, its offset from UTC, and why it is refused; each spelling once; pure."""
+"""Parsing times: the wall clock, the offset from UTC, or why a text is refused; each distinct text once; pure."""
 
 import polars as pl
 
@@ -19,11 +19,11 @@ TWO_DIGITS, UNREADABLE = "two_digits", "unreadable"
 
 
 def read_times(texts: pl.Series) -> pl.DataFrame:
-    """Return what each of some distinct texts says, in their order.
+    """Return the times in some distinct texts, in their order.
 
     Columns: `text`; `wall`, naive, by the text's own clock; `offset`, minutes ahead of UTC, null if there is none;
-    `is_day`, without a clock; `one` and `two`, the first numbers of 11/5/2024, whose order only a file tells, with
-    `swapped`, the time if the day comes first; `fault`, why it is refused.
+    `is_day`, without a clock; `one` and `two`, the first numbers of 11/5/2024, whose order only other dates of the file
+    show, with `swapped`, the time if the day comes first; `fault`, why it is refused.
     """
     given = pl.DataFrame({"text": texts}).with_columns(
         plain=pl.col("text").str.strip_chars().str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "${1} ")
@@ -69,7 +69,7 @@ def _parse(given: pl.DataFrame) -> pl.DataFrame:
 
 
 def parse_naive(texts: pl.Series) -> pl.Series:
-    """Return texts as wall clocks, named `wall`, null where one has no known form."""
+    """Return texts as wall clocks, named `wall`; null for an unknown form."""
     found = pl.Series("wall", [None] * len(texts), dtype=_NAIVE)
     open_ = texts.is_not_null()
     forms = list(_FORMATS)

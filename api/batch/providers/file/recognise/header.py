@@ -10,15 +10,15 @@ from batch.providers.file.names import parse_file_symbol
 from batch.providers.file.recognise.layout import TIMES, Block, Layout, Role, find_missing, find_role, is_known, lay_out
 
 _SEPARATORS = ",;\t|"
-#: A header stands in one of so many lines.
+#: The number of first lines in which a header is searched for.
 _MOST_LINES = 30
-#: What pandas writes before the names of prices, and before those of symbols, in a header of several rows.
+#: The labels that pandas writes before the names of prices and of symbols, in a header of several rows.
 _LEVELS = frozenset({"price", "prices", "ticker", "tickers", "attributes", "symbols", ""})
 _PAIR = re.compile(r"^\('[^']*', '[^']*'\)$")
 
 
 def find_layout(head: str) -> Layout:
-    """Return the layout of a text by its first lines; where no line is a whole header, that of the best one."""
+    """Return the layout of a text by its first lines; if no line is a complete header, by the best one."""
     rows = [_cells(line) for line in islice(head.splitlines(), _MOST_LINES)]
     best: Layout | None = None
     for number, (cells, separator) in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Which column of a file holds what, by the names that exporters commonly give them."""
+"""The role of each column of a file, by the names that exporters commonly use."""
 
 import re
 import unicodedata
@@ -8,10 +8,10 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a column is for."""
+    """The role of a column."""
 
     SYMBOL = "symbol"
-    #: The length of the bars, as Stooq's `<PER>`; the steps between the rows count, and this where they cannot tell.
+    #: The length of the bars, as Stooq's `<PER>`; used only if the steps between the rows do not show it.
     PERIOD = "period"
     #: Date and time in one.
     MOMENT = "moment"
@@ -22,9 +22,9 @@ class Role(StrEnum):
     LOW = "low"
     CLOSE = "close"
     VOLUME = "volume"
-    #: What older prices are multiplied by from this row on; 1 on most.
+    #: The factor for the prices before this row; 1 in most rows.
     FACTOR = "factor"
-    #: How many shares one share becomes on this row's day; 0 on most.
+    #: How many shares one share becomes on this row's day; 0 in most rows.
     SPLIT = "split"
     #: Cash paid for each share, on the ex-day.
     DIVIDEND = "dividend"
@@ -54,7 +54,7 @@ _NAMES = {
     Role.DIVIDEND: "dividends dividend",
 }
 _ROLES = {name: role for role, names in _NAMES.items() for name in names.split()}
-#: What pandas calls an index without a name: it dates the rows where no other column does.
+#: pandas' names of an unnamed index; it dates the rows if no other column does.
 _INDEX = frozenset({"", "index", "indexlevel0", "unnamed0"})
 #: The columns whose numbers are thousands.
 THOUSANDS = frozenset({"出来高千株"})
@@ -73,7 +73,7 @@ _UNUSED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The columns of one symbol, counted from 0; `symbol` is None where rows or the file's name say whose they are."""
+    """The columns of one symbol, counted from 0; `symbol` is None if the rows or the file's name have the symbol."""
 
     columns: tuple[tuple[Role, int], ...]
     symbol: str | None = None
@@ -102,12 +102,12 @@ class Layout:
 
     @property
     def columns(self) -> dict[Role, int]:
-        """The number of the column for each role, of the first symbol where there are several."""
+        """The number of the column for each role; those of the first symbol if there are several."""
         return dict(self.blocks[0].columns)
 
     @property
     def has_symbols(self) -> bool:
-        """Whether the file itself says whose its rows are; otherwise its name does."""
+        """Whether the rows or the header have symbols; otherwise the file's name has the symbol."""
         return Role.SYMBOL in self.columns or self.blocks[0].symbol is not None
 
     @property
@@ -119,27 +119,27 @@ class Layout:
 
     @property
     def is_japanese(self) -> bool:
-        """Whether its times are those of Tokyo: its names are Japanese, or those of J-Quants."""
+        """Whether its times are in Tokyo's zone: the names of its columns are Japanese, or those of J-Quants."""
         names = {normalise(name) for name in self.header}
         return bool(names & {"始値", "終値"}) or ("code" in names and bool(names & {"vo", "turnovervalue"}))
 
     def name_of(self, role: Role) -> str:
-        """Return what the file calls the column of a role."""
+        """Return the file's name of the column of a role."""
         return self.header[self.columns[role]]
 
 
 def find_role(name: str) -> Role | None:
-    """Return what a column is for, by its name; None if it is not needed or not known."""
+    """Return the role of a column, by its name; None if it is not needed or not known."""
     return _ROLES.get(normalise(name))
 
 
 def is_known(name: str) -> bool:
-    """Return whether a column without a role is known all the same."""
+    """Return whether a column without a role is known."""
     return normalise(name) in _UNUSED
 
 
 def lay_out(header: Sequence[str], *, first_line: int = 2, separator: str = ",") -> Layout:
-    """Return the layout that a header means, in any order and case; it may lack columns."""
+    """Return the layout of a header, in any order and case; columns may be missing."""
     columns: dict[Role, int] = {}
     unused, unknown = list[str](), list[str]()
     for number, name in enumerate(header):
@@ -159,7 +159,7 @@ def lay_out(header: Sequence[str], *, first_line: int = 2, separator: str = ",")
 
 
 def find_missing(layout: Layout) -> list[str]:
-    """Return what a layout lacks: a column that dates the rows, and prices."""
+    """Return the missing columns of a layout: one that dates the rows, and prices."""
     missing = [role.value for role in PRICES if role not in layout.columns]
     if not layout.times:
         missing.insert(0, "date or timestamp")

@@ -2,15 +2,15 @@
 
 import polars as pl
 
-# What exporters write where there is no value. Such a cell becomes null, and the row is kept.
+# Texts that exporters write if there is no value. Such a cell becomes null, and the row is kept.
 _ABSENT = ("", "null", "nan", "none", "na", "n/a", "-", "--", "―", "\uff0d")
-#: What is left out of a number: thousands separators, a currency before it.
+#: The parts of a number that are ignored: thousands separators, and a currency before it.
 _SIGNS = "[,\uff0c\\s]|^[$¥\uffe5€]"
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
 def parse_numbers(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Return a column as float64, null where the cell says that there is no value, and which cells are no number."""
+    """Return a column as float64, with null for a missing value, and a mask of the cells that are not numbers."""
     if cells.dtype != pl.String():
         numbers = cells.cast(pl.Float64(), strict=False)
         return numbers, numbers.is_null() & cells.is_not_null()
@@ -27,7 +27,7 @@ def parse_numbers(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _with_unit(text: pl.Series) -> pl.Series:
-    """Return numbers such as 25.10M, rounded to ones: they are counts of shares."""
+    """Return numbers such as 25.10M, rounded to whole shares."""
     parts = text.str.extract_groups(r"^(?P<number>[0-9.]+)(?P<unit>[kmbt])$").struct.unnest()
     factor = parts["unit"].replace_strict(_UNITS, default=None, return_dtype=pl.Float64)
     return (parts["number"].cast(pl.Float64, strict=False) * factor).round()

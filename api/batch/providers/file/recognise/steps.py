@@ -1,10 +1,10 @@
-"""How long a file's bars are, told from its rows; pure."""
+"""The interval of a file's bars, found from its rows; pure."""
 
 import polars as pl
 
 from batch.market.interval import Interval, parse_interval
 
-# A few odd stamps, such as an auction's, do not change what a file is.
+# A few irregular stamps, such as those of auctions, do not change the interval of a file.
 _TOLERATED = 0.01
 _LONGEST_DAILY_STEP = 5.0
 #: How files and folders write an interval: Stooq's <PER>, Japanese, and common short forms.
@@ -28,8 +28,8 @@ def find_interval(rows: pl.DataFrame, hint: Interval | None = None) -> tuple[Int
     """Return the interval, or why there is none, of bars with `symbol` and `local` (naive), at least one row.
 
     Bars that all start at midnight, or of which no symbol has two on one day, are daily. Others have the longest
-    interval that divides nearly all steps within a day and is the smallest of them. Where there are too few rows,
-    `hint` counts, which a column or a name gives.
+    interval that divides nearly all steps within a day and is the smallest of them. If there are too few rows, `hint`
+    counts, which is from a column or a name.
     """
     ordered = rows.select("symbol", "local").sort("symbol", "local")
     step = pl.col("local").diff().over("symbol").dt.total_seconds()
@@ -50,9 +50,9 @@ def _daily(steps: pl.Series, hint: Interval | None, *, certain: bool) -> tuple[I
 
 
 def typical_step(rising: pl.Expr) -> pl.Expr:
-    """Return the step from one day to the next, in seconds, that a quarter is at most; null for fewer than two.
+    """Return the first quartile of the steps between days, in seconds; null for fewer than two steps.
 
-    A week with a long holiday, or an issue that seldom trades, has longer ones beside it.
+    Longer steps, as around long holidays or in an issue that seldom trades, do not change it.
     """
     return pl.when(rising.len() > 1).then(rising.quantile(0.25, "lower"))
 

@@ -1,4 +1,4 @@
-"""The text of a file: its encoding, told from its bytes; pure."""
+"""The text of a file: its encoding, found from its bytes; pure."""
 
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
@@ -13,7 +13,7 @@ def to_utf8(content: bytes | bytearray, path: Path, *, is_cut: bool = False) -> 
     """Return a text as UTF-8 without a byte-order mark, and the name of its encoding; `is_cut` if its end is missing.
 
     Raises:
-        FileRefused: it is in another encoding, or is no text.
+        FileRefused: the file is in another encoding, or is not text.
 
     """
     encoding = _guess(content)
@@ -35,7 +35,7 @@ def _decode(text: bytes, encoding: str, path: Path, *, is_cut: bool) -> tuple[by
     errors = "ignore" if is_cut else "strict"
     for name in (encoding,) if encoding == "utf-16" else ("utf-8", "cp932"):
         try:
-            # A head may end within a character: only its last bytes may be left out.
+            # The first bytes of a file may end within a character; only that character is left out.
             decoded = text.decode(name) if not is_cut else _decode_head(text, name)
         except UnicodeDecodeError:
             continue
