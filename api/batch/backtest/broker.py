@@ -1,4 +1,4 @@
-"""The fill model in Python: works the orders and targets of a strategy bar by bar, in the order of `targets`."""
+"""The fill model in Python: fills the orders and targets of a strategy bar by bar, in the order of `targets`."""
 
 import math
 
@@ -24,12 +24,12 @@ from batch.backtest.journal import grown
 
 
 class Broker:
-    """Holds cash, positions and orders. Bars in which nothing can happen are passed over."""
+    """Holds cash, positions and orders. Bars in which nothing can happen are skipped."""
 
     def __init__(self, sim: Sim) -> None:
         self.sim = sim
         self.orders: list[Order] = []
-        #: Columns with a target, a stop or a take-profit that waits.
+        #: Columns with a pending target, stop or take-profit.
         self.watched: set[int] = set()
         self._ends: dict[int, list[int]] = {}
         for column, bar in enumerate(sim.issues.delisted.tolist()):
@@ -43,7 +43,7 @@ class Broker:
         return bool(self.sim.account.is_ruined)
 
     def equity(self, bar: int) -> float:
-        """Return cash plus positions at the close of the bar that was worked last, in yen."""
+        """Return cash plus positions at the close of the last processed bar, in yen."""
         if self._equity[0] != bar:
             state, prices = self.sim.state, self.sim.prices
             equity = self.sim.account.cash
@@ -58,12 +58,12 @@ class Broker:
         return bool(self.orders or self.watched or bar in self._dates or self.sim.account.shorts)
 
     def set_target(self, bar: int, column: int, weight: float) -> None:
-        """Let a target weight of equity wait for the next bar."""
+        """Set a target weight of equity for the next bar."""
         set_target(self.sim, bar, column, weight, self.equity(bar))
         self.watched.add(column)
 
     def work(self, bar: int) -> None:
-        """Fill in a bar what was decided before it."""
+        """Fill the orders and targets of earlier bars in a bar."""
         self._make_room()
         if bar in self._dates or self.sim.account.shorts:
             start_bar(self.sim, bar)
@@ -125,7 +125,7 @@ class Broker:
                 self.orders.remove(order)
 
     def _price(self, order: Order, bar: int, *, is_open: bool) -> float:
-        """Return the price at which a bar fills an order, at its open or within it; NaN if it does not."""
+        """Return the price at which a bar fills an order, at its open or within it; NaN if the bar does not fill it."""
         prices, column = self.sim.prices, order.column
         opening = prices[OPEN, bar, column]
         if order.kind is OrderKind.MARKET:
@@ -137,7 +137,7 @@ class Broker:
         return limit_price(order.shares, order.level, opening, low if is_buy else high, self.sim.rules)
 
     def _is_over(self, order: Order, bar: int, price: float, *, is_exit: bool) -> bool:
-        """Fill what an order closes or what it opens; return whether nothing of it is left to do."""
+        """Fill the part of an order that closes a position, or the part that opens one; return whether it is over."""
         held = float(self.sim.state.shares[order.column])
         if (held * order.shares < 0) is not is_exit:
             return False

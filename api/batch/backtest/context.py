@@ -1,4 +1,4 @@
-"""What a strategy sees and does at the close of a bar."""
+"""The interface of a strategy at the close of a bar: the bars so far, the account, and orders."""
 
 import math
 from datetime import datetime
@@ -15,7 +15,7 @@ type Column = Literal["open", "high", "low", "close", "volume"]
 
 
 class Context:
-    """The account and the bars up to now, and the ways to trade. Orders are worked from the next bar on."""
+    """The account, the bars up to now, and methods for orders. Orders are filled from the next bar on."""
 
     def __init__(self, panel: Panel, broker: Broker) -> None:
         self._panel = panel
@@ -30,7 +30,7 @@ class Context:
 
     @property
     def now(self) -> datetime:
-        """When the bar closed, aware UTC."""
+        """The close time of the bar, aware UTC."""
         return self._panel.closed_at(self.bar)
 
     @property
@@ -45,7 +45,7 @@ class Context:
 
     @property
     def orders(self) -> tuple[Order, ...]:
-        """The orders that wait."""
+        """The pending orders."""
         return tuple(self._broker.orders)
 
     def position(self, symbol: str) -> float:
@@ -61,9 +61,9 @@ class Context:
         return self.bar < int(self._broker.sim.issues.delisted[self._panel.column_of(symbol)])
 
     def history(self, symbol: str, column: Column, bars: int) -> Floats:
-        """Return the last values of a column, oldest first; prices and volumes as if all splits so far were older.
+        """Return the last values of a column, oldest first; prices and volumes are adjusted for all splits so far.
 
-        There are fewer at the beginning; NaN (a volume of 0) is a bar without a trade.
+        There are fewer values at the beginning; NaN (a volume of 0) is a bar without a trade.
         """
         s, end = self._panel.column_of(symbol), self.bar + 1
         rows = slice(max(end - bars, 0), end)
@@ -109,7 +109,7 @@ class Context:
         self._broker.set_target(self.bar, self._panel.column_of(symbol), float(weight))
 
     def cancel(self, order: Order) -> None:
-        """Cancel an order that waits; nothing happens if it is over."""
+        """Cancel a pending order; nothing happens if it is over."""
         self._broker.orders = [each for each in self._broker.orders if each is not order]
 
     def _place(self, symbol: str, side: float, shares: float, terms: dict[str, float]) -> Order:
@@ -121,7 +121,7 @@ class Context:
         lot, sim = self._broker.sim.rules.lot, self._broker.sim
         if shares % lot and shares != abs(sim.state.shares[order.column]):
             raise InvalidRequest(f"shares were {shares:g}, expected whole lots of {lot:g}")
-        # A limit is never worse than it was asked for; a stop is not reached earlier.
+        # Rounding never makes a limit worse for the trader, nor a stop easier to reach.
         way = -order.shares if order.kind is OrderKind.LIMIT else order.shares
         order.level = round_price(order.level, way, int(sim.issues.topix500[order.column]), sim.rules)
         self._broker.orders.append(order)

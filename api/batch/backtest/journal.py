@@ -32,7 +32,7 @@ JOURNAL_SCHEMA = pl.Schema(
 def to_frame(sim: Sim, panel: Panel) -> pl.DataFrame:
     """Return the rows of a run in `JOURNAL_SCHEMA`; `at` is the start of the bar.
 
-    A reverse split that left less than one share is a sale of all shares, `squeezed_out`, at what was paid for them.
+    A reverse split that left less than one share is a sale of all shares, `squeezed_out`, for the cash paid for them.
     """
     count = sim.account.rows
     rows = sim.rows._replace(**{name: part[:count] for name, part in sim.rows._asdict().items()})
@@ -58,7 +58,7 @@ def to_frame(sim: Sim, panel: Panel) -> pl.DataFrame:
 
 
 def grown(sim: Sim, capacity: int) -> Sim:
-    """Return a run with room for more rows; those it has are copied."""
+    """Return a run with room for more rows; existing rows are copied."""
     rows = new_rows(capacity)
     for old, new in zip(sim.rows, rows, strict=True):
         new[: old.size] = old
@@ -75,9 +75,9 @@ def positions_of(sim: Sim) -> Floats:
 
 
 def write_curves(sim: Sim, cash: float) -> None:
-    """Write cash and equity at each close, as they follow from the rows of a run that started with some cash.
+    """Write cash and equity at each close, computed from the rows of a run and its starting cash.
 
-    The sums have the order of compiled code, so that no bit differs.
+    Sums are in the order of the compiled code, so that every bit is equal.
     """
     path = np.cumsum(np.concatenate([[cash], sim.rows.amount[: sim.account.rows]]))
     sim.curves[CASH] = path[np.searchsorted(sim.rows.bar[: sim.account.rows], np.arange(sim.days.size), side="right")]

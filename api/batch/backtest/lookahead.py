@@ -1,4 +1,4 @@
-"""Finds strategies that look ahead: their decisions change when later bars are taken away."""
+"""Finding strategies that look ahead: their decisions change when later bars are removed."""
 
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ class LookAhead:
     """A decision that needs later bars.
 
     Attributes:
-        bar: of the decision.
-        cut: the last bar that the strategy was given when it decided otherwise.
+        bar: the bar of the decision.
+        cut: the last bar that the strategy had when it made another decision.
         what: the difference, for people.
 
     """
@@ -32,14 +32,14 @@ class LookAhead:
 
 
 def check_lookahead(strategy: WeightStrategy | BarStrategy, panel: Panel, *, cuts: int = 24) -> LookAhead | None:
-    """Return a decision of a strategy that changes when the bars after it are taken away; None if there is none.
+    """Return a decision of a strategy that changes when the bars after it are removed; None if there is none.
 
     Decisions up to each of `cuts` bars are compared, spread over the panel and over the bars in which the strategy
-    decides something. A strategy of weights is asked for its weights, another is run with the default fill model.
-    None proves nothing about bars that were not compared.
+    decides something. For a weight strategy its weights are compared; other strategies are run with the default fill
+    model. None proves nothing about bars that were not compared.
 
     Raises:
-        InvalidRequest: it decides nothing on these bars, so that there is nothing to compare.
+        InvalidRequest: the strategy decides nothing on these bars, so there is nothing to compare.
 
     """
     if isinstance(strategy, BarStrategy):
@@ -78,7 +78,7 @@ def _check_bars(strategy: BarStrategy, panel: Panel, model: FillModel, cuts: int
 
 
 def _decisions(strategy: BarStrategy, panel: Panel, model: FillModel) -> list[tuple[object, ...]]:
-    """Return what was held and what waited after each bar; nothing of it is NaN, which equals nothing."""
+    """Return the positions and pending orders after each bar, without NaN, which equals nothing."""
     seen: list[tuple[object, ...]] = []
 
     def note(_bar: int, broker: Broker) -> None:
@@ -95,7 +95,7 @@ def _decisions(strategy: BarStrategy, panel: Panel, model: FillModel) -> list[tu
 
 
 def _choose(decided: Ints, panel: Panel, cuts: int) -> list[int]:
-    """Return bars to cut after, ascending: half of them where the strategy decides, half spread evenly."""
+    """Return bars to cut after, ascending: half of them with decisions of the strategy, half spread evenly."""
     if not decided.size:
         bars, symbols = panel.shape
         raise InvalidRequest(

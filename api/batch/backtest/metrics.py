@@ -1,7 +1,7 @@
 """Metrics of a series of returns, defined as in empyrical; pure.
 
-Returns are simple and one for each period, `[periods]`; `periods` is their number in a year. NaN is a metric that these
-returns do not have, such as the Sharpe ratio of one return.
+Returns are simple and one for each period, `[periods]`; `periods` is their number in a year. A metric that cannot be
+computed, such as the Sharpe ratio of one return, is NaN.
 """
 
 import math
@@ -99,7 +99,7 @@ def expected_best_sharpe(deviation: float, trials: int) -> float:
 
 
 def deflated_sharpe(returns: Floats, trials: int, deviation: float) -> float:
-    """Return the probability that the true Sharpe ratio is above what the best of `trials` has by luck: 0 to 1.
+    """Return the probability (0 to 1) that the true Sharpe ratio is above the one that the best trial has by luck.
 
     `deviation` is the standard deviation of the trials' Sharpe ratios for each period, not annual. Source: Bailey and
     Lopez de Prado, The Deflated Sharpe Ratio (2014).

@@ -21,9 +21,9 @@ def _to_steps(value: Any) -> Any:
 
 
 class Fees(Request):
-    """What a fill costs: `rate` of its value plus `fixed`, within `least` and `most`; or a table of steps.
+    """The fee of a fill: `rate` of its value plus `fixed`, within `least` and `most`; or a table of steps.
 
-    A step is the largest value that it is for, and its fee; the last one holds for every larger value too.
+    A step is the largest value that it applies to, and its fee; the last step also applies to all larger values.
     """
 
     rate: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
@@ -108,5 +108,5 @@ class FillModel(Request):
         )
 
 
-#: A market without ticks, limits, lots and caps, such as the textbooks have: what other libraries simulate.
+#: A market without ticks, limits, lots and caps, as other libraries simulate it.
 FRICTIONLESS = FillModel(lot=1, has_ticks=False, has_limits=False, volume_cap=0.0, size_at="fill", borrow_rate=0.0)

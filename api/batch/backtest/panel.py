@@ -28,7 +28,7 @@ PLACES = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLU
 
 @dataclass(frozen=True, slots=True)
 class Delisting:
-    """The end of an issue: its last session, and what a share pays then, in yen; None for its last close."""
+    """The end of an issue: its last session, and the payment for a share, in yen; None for its last close."""
 
     last: date
     payout: float | None = None
@@ -36,7 +36,7 @@ class Delisting:
 
 @dataclass(frozen=True, slots=True)
 class Listings:
-    """What is known of the issues of a panel besides their bars.
+    """The facts of the issues of a panel besides their bars.
 
     Attributes:
         splits: in `FACTOR_SCHEMA`; a factor of 0.5 gives two shares for one.
@@ -61,10 +61,10 @@ class Panel:
         interval: of the bars.
         opened_at: `[bars]`, the start of each bar as UTC epoch seconds, ascending.
         days: `[bars]`, the number of the session's day.
-        prices: `[place, bars, symbols]`, with the places of `arrays`; NaN where a symbol has no bar.
+        prices: `[place, bars, symbols]`, with the places of `arrays`; NaN if a symbol has no bar.
         scale: `[bars, symbols]`, the product of the splits so far: prices times it are comparable over time, and later
             splits do not change it.
-        issues: what is known of the symbols.
+        issues: the facts of the symbols.
         ex_sessions: splits and dividends.
 
     """
@@ -114,7 +114,7 @@ class Panel:
     def limits(self) -> Floats:
         """The lowest and the highest legal price, `[2, bars, symbols]`, by the last close of the session before.
 
-        NaN in the first session, and where a symbol had not traded yet. Splits change the base price, dividends do not.
+        NaN in the first session, and before a symbol's first trade. Splits change the base price, dividends do not.
         """
         before = last_of_session_before(self.days)
         known = before >= 0
@@ -126,11 +126,11 @@ class Panel:
 
     @property
     def no_limits(self) -> Floats:
-        """What stands for limits where the fill model has none."""
+        """The limits for a fill model without limits."""
         return _NO_LIMITS
 
     def until(self, bar: int) -> "Panel":
-        """Return the panel as it was at the close of a bar: without what happened later."""
+        """Return the panel as it was at the close of a bar, without later bars, splits, dividends and delistings."""
         end, issues = bar + 1, self.issues
         count = int(np.searchsorted(self.ex_sessions.bar, end))
         bar_of, column, ratio, dividend = self.ex_sessions
@@ -144,7 +144,7 @@ class Panel:
         return Panel(self.symbols, self.interval, *rows, known, ex_sessions)
 
     def adjusted(self, name: str) -> Floats:
-        """Return a column adjusted by the splits so far, to be read: prices times `scale`, volumes divided by it."""
+        """Return a column adjusted by the splits so far: prices times `scale`, volumes divided by it; read-only."""
         values: Floats = self.prices[PLACES[name]]
         if not self.ex_sessions.bar.size:
             seen = values.view()
@@ -153,7 +153,7 @@ class Panel:
         return values / self.scale if name == "volume" else values * self.scale
 
     def closed_at(self, bar: int) -> datetime:
-        """Return when a bar was complete, and so known: aware UTC; a daily bar at the close of its session."""
+        """Return when a bar was complete, and so known, aware UTC; for a daily bar the close of its session."""
         opened = datetime.fromtimestamp(int(self.opened_at[bar]), UTC)
         if self.interval is Interval.D1:
             return closes_at(opened.date())
@@ -173,7 +173,7 @@ class Panel:
 
     @cached_property
     def memo(self) -> dict[tuple[object, ...], list[Floats]]:
-        """What was computed of this panel, for strategies that compute it again."""
+        """The cache of indicators computed from this panel."""
         return {}
 
     @cached_property
@@ -189,7 +189,7 @@ def _assemble(symbols: tuple[str, ...], interval: Interval, opened_at: Ints, pri
     for bar, column, ratio in zip(ex_sessions.bar, ex_sessions.symbol, ex_sessions.ratio, strict=True):
         scale[bar:, column] *= ratio
     for column, end in enumerate(issues.delisted.tolist()):
-        # Rows after the end are no bars of this issue.
+        # Rows after the end are not bars of this issue.
         prices[:, end + 1 :, column] = np.nan
     np.nan_to_num(prices[VOLUME], copy=False, nan=0.0)
     close = prices[CLOSE]

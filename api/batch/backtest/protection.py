@@ -10,7 +10,7 @@ _Distance = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class Protection(Request):
-    """How far from the mean price of a position its stop and its target are, as shares of it; None for none."""
+    """The distances of the stop and the target from the mean price of a position, as shares of it; None for none."""
 
     stop_loss: _Distance | None = None
     take_profit: _Distance | None = None

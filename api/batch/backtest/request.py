@@ -1,4 +1,4 @@
-"""What a caller may ask of a backtest and of a sweep; importable without numpy."""
+"""The requests of a backtest and of a sweep; importable without numpy."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -24,7 +24,7 @@ DEFAULT_SESSIONS = 1250
 DEFAULT_CASH = 10_000_000.0
 #: The most combinations of a sweep.
 MAX_TRIALS = 100_000
-#: The most combinations that a grid may span where some of them are drawn.
+#: The most combinations of a grid from which some are drawn at random.
 MAX_GRID = 10_000_000
 
 type Scalar = bool | int | float | str | None
@@ -41,7 +41,7 @@ _Symbol = Annotated[str, Field(min_length=1, max_length=20)]
 
 
 def _to_choices(value: Any) -> Any:
-    """A choice that is no list is a list of one."""
+    """Turn a choice that is not a list into a list of one."""
     if not isinstance(value, dict):
         return value
     return {name: tuple(one) if isinstance(one, list) else (one,) for name, one in value.items()}
@@ -92,7 +92,7 @@ class BarsAsked(OfSource, Request):
 
     @property
     def is_index_preferred(self) -> bool:
-        """Whether it is compared with the index where bars are held, since no benchmark was named."""
+        """Whether the run is compared with the index if its bars are stored, since no benchmark was named."""
         return False
 
     @field_validator("symbols")
@@ -127,14 +127,14 @@ class BarsAsked(OfSource, Request):
 
 
 class BacktestRequest(BarsAsked):
-    """Run one strategy over bars that are held."""
+    """Run one strategy over stored bars."""
 
     strategy: StrategyName = Field(description="its name; docs/how-to/backtest.md lists those that there are")
     parameters: Parameters = Field(default={}, description="of the strategy; default: its own")
 
     @property
     def is_index_preferred(self) -> bool:
-        """Whether it is compared with the index where bars are held: holding is what an index does."""
+        """Whether the run is compared with the index if its bars are stored: buying and holding, no benchmark named."""
         return self.benchmark is None and self.strategy == "buy_and_hold"
 
     @model_validator(mode="after")
@@ -189,7 +189,7 @@ def count_combinations(choices: Mapping[str, tuple[Scalar, ...]]) -> int:
 
 
 def _check_alone(strategy: str, name: str, value: Scalar) -> None:
-    """Refuse a value that no combination allows; what does not go together is left out of the grid later."""
+    """Refuse a value that no combination allows; combinations that are not allowed are left out of the grid later."""
     try:
         _check(strategy, {name: value})
     except InvalidRequest as e:

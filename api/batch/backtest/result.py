@@ -16,7 +16,7 @@ from batch.backtest.trades import pair_trades
 
 @dataclass(frozen=True)
 class Result:
-    """What a run did. Curves have one value for each bar, at its close, in yen.
+    """The result of a run. Curves have one value for each bar, at its close, in yen.
 
     Attributes:
         panel: the bars of the run.
@@ -85,7 +85,7 @@ class Result:
 
     @property
     def flows(self) -> float:
-        """Dividends, borrow costs and what splits paid for fractions of a share, in yen."""
+        """Dividends, borrow costs and payments for fractions of a share at splits, in yen."""
         return float(self.journal.filter(pl.col("reason").is_in(FLOWS))["amount"].sum())
 
     @cached_property

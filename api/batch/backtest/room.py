@@ -1,19 +1,19 @@
-"""Whether a panel fits into memory, asked before it is made."""
+"""Whether a panel fits into memory, checked before it is built."""
 
 from batch.errors import InvalidRequest
 from batch.kit.free_memory import measure_free_memory
 
-#: What the bars, the limits, the weights and a run take at most for each bar of each symbol.
+#: The most bytes of the bars, the limits, the weights and a run for each bar of each symbol.
 CELL_BYTES = 225
-#: Smaller panels are not asked about.
+#: Smaller panels are not checked.
 _SMALL = 1_000_000
 
 
 def check_room(cells: int) -> None:
-    """Check that there is memory for a panel of so many bars times symbols.
+    """Check that there is memory for a panel of `cells` bars times symbols.
 
     Raises:
-        InvalidRequest: there is not.
+        InvalidRequest: there is too little memory.
 
     """
     if cells <= _SMALL:

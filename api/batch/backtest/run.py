@@ -53,7 +53,7 @@ def run_targets(
 
     done = run_compiled(sim, targets)
     if done.account.rows > done.rows.bar.size:
-        # The rows did not fit: now it is known how many there are.
+        # The rows did not fit, but their number is known now.
         done = run_compiled(new_sim(panel, sim.rules, cash, capacity=done.account.rows), targets)
     return Result(panel, done, float(cash))
 
@@ -74,8 +74,8 @@ def run_weights(
     """Run a strategy of target weights, with its own stops and take-profits.
 
     Raises:
-        InvalidRequest: as `run_targets`.
-        ConfigurationError: as `run_targets`.
+        InvalidRequest: the weights have another shape than the panel, or are out of bounds, or cash is not above 0.
+        ConfigurationError: numba was asked for, and is not installed.
 
     """
     targets = strategy.targets(panel)
@@ -126,12 +126,12 @@ def check_targets(panel: Panel, targets: Floats) -> None:
     """Check the shape `[..., bars, symbols]` and the bounds of target weights.
 
     Raises:
-        InvalidRequest: they are not allowed.
+        InvalidRequest: the shape is another, or a weight is out of bounds.
 
     """
     if targets.shape[-2:] != panel.shape:
         raise InvalidRequest(f"targets had shape {targets.shape}, expected {panel.shape}")
-    # These two leave NaN out, and copy nothing.
+    # These two ignore NaN, and copy nothing.
     lowest, highest = (bound.reduce(targets, axis=None, initial=0.0) for bound in (np.fmin, np.fmax))
     if lowest < -10 or highest > 10:
         raise InvalidRequest("targets were beyond 10 times the equity, expected -10 to 10")
@@ -165,7 +165,7 @@ def is_compiled(engine: Engine) -> bool:
     """Return whether compiled code is to run.
 
     Raises:
-        ConfigurationError: it was asked for, and numba is not installed.
+        ConfigurationError: compiled code was requested, and numba is not installed.
 
     """
     if engine == "numba" and not has_numba():

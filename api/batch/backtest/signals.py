@@ -1,4 +1,4 @@
-"""Columns that strategies of target weights are made of."""
+"""The columns from which strategies compute target weights."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,15 +15,15 @@ from batch.indicators.formulas import FORMULAS
 type Bools = NDArray[np.bool_]
 _NAMES = ("high", "low", "close", "volume", "session")
 
-#: A panel forgets its indicators when they take about so much.
+#: The cached indicators of a panel are dropped when they take about this much.
 _MEMO_BYTES = 256 * 1024 * 1024
 
 
 def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
     """Return the outputs of an indicator of `batch.indicators`, each `[bars, symbols]`.
 
-    It is computed over the bars that a symbol has, adjusted by the splits so far; NaN where it has no bar or no value.
-    A panel remembers its indicators, which are to be read: a strategy that changed one would change those after it.
+    It is computed over the bars that a symbol has, adjusted by the splits so far; NaN if there is no bar or no value.
+    The results are cached by the panel and read-only, since other strategies use them, too.
     """
     key = (name, *values)
     if key not in panel.memo:
@@ -40,7 +40,7 @@ def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
 def _of_symbol(columns: Sequence[Floats], days: Ints, name: str, values: tuple[float, ...]) -> Sequence[Floats]:
     has_bar = ~np.isnan(columns[2])
     is_full = bool(has_bar.all())
-    # TA-Lib takes whole columns alone, and a panel's are strided.
+    # TA-Lib accepts only contiguous columns, and those of a panel are strided.
     bars = [np.ascontiguousarray(one if is_full else one[has_bar]) for one in (*columns, days.astype(np.float64))]
     found = FORMULAS[name](dict(zip(_NAMES, bars, strict=True)), values)
     if is_full:
@@ -62,7 +62,7 @@ def lowest_before(values: Floats, bars: int) -> Floats:
 
 
 def crosses_above(one: Floats, other: Floats) -> Bools:
-    """Return where a line is above another after it was not: from the first row where both were known before."""
+    """Return the rows in which a line is above another and was not in the row before, with both lines known."""
     crossed = np.zeros(one.shape, dtype=np.bool_)
     # Comparisons with NaN are false.
     np.logical_and((one > other)[1:], (one <= other)[:-1], out=crossed[1:])
@@ -70,7 +70,7 @@ def crosses_above(one: Floats, other: Floats) -> Bools:
 
 
 def weights_on_change(enter: Bools, leave: Bools, weight: float, short: Bools | None = None) -> Floats:
-    """Return target weights where a position begins or ends, NaN elsewhere.
+    """Return target weights at the bars where a position begins or ends, NaN elsewhere.
 
     `enter` begins a long position and ends a short one, `short` the reverse, and `leave` ends both; where two are
     true, the later of leave, short, enter counts.

@@ -9,7 +9,7 @@ from batch.backtest.protection import Protection
 
 
 class WeightStrategy(Protocol):
-    """A strategy that knows its target weights from the bars alone: compiled code runs it."""
+    """A strategy that computes its target weights from the bars alone; compiled code runs it."""
 
     @property
     def protection(self) -> Protection:
@@ -17,7 +17,7 @@ class WeightStrategy(Protocol):
         ...
 
     def targets(self, panel: Panel) -> Floats:
-        """Return target weights of equity, `[bars, symbols]`, each from its bar and those before it; NaN: no change."""
+        """Return target weights of equity, `[bars, symbols]`, each from its bar and earlier ones; NaN is no change."""
         ...
 
 
@@ -26,9 +26,9 @@ class BarStrategy(Protocol):
     """A strategy that is called for each bar, and sees its account."""
 
     def prepare(self, panel: Panel) -> None:
-        """Compute what `on_bar` needs, once for the whole panel; each value from its bar and those before it."""
+        """Compute the inputs of `on_bar` once for the whole panel; each value from its bar and earlier ones."""
         ...
 
     def on_bar(self, context: Context) -> None:
-        """Look at the bars up to this one, and give orders for the next."""
+        """Read the bars up to this one, and place orders for the next."""
         ...

@@ -1,4 +1,4 @@
-"""What a backtest and a sweep report, as JSON; importable without numpy."""
+"""The summaries of a backtest and of a sweep, as JSON; importable without numpy."""
 
 import hashlib
 import math
@@ -34,7 +34,7 @@ class FileNote(BaseModel):
 
 
 class TestedBars(BaseModel):
-    """Which bars were tested on, and by which code: what a repetition needs."""
+    """The tested bars and the code, as a repetition needs them."""
 
     request: dict[str, Any] = Field(description="what was asked for, with its days; a repetition submits it")
     provider: str
@@ -60,7 +60,7 @@ class TestedBars(BaseModel):
 
 
 class BenchmarkSummary(BaseModel):
-    """What a run is compared with, without any cost."""
+    """The benchmark of a run, without any costs."""
 
     name: str
     note: str | None = Field(default=None, description="why it is not the one that would be meant")
@@ -86,7 +86,7 @@ class RunSummary(TestedBars):
 
 
 class TestSummary(BaseModel):
-    """What a choice brought in the bars after those it was made on."""
+    """The result of a choice in the bars after those on which it was made."""
 
     total_return: float | None
     sharpe: float | None
@@ -107,7 +107,7 @@ class Trial(BaseModel):
 
 
 class Fold(BaseModel):
-    """A step of walking forward: what was chosen on the bars so far, and what it brought after them."""
+    """A step of walking forward: the choice on the bars so far, and its result in the bars after them."""
 
     chosen_until: date
     tested_until: date
@@ -147,7 +147,7 @@ class SweepSummary(TestedBars):
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Return numbers as JSON has them: what is not finite is null."""
+    """Return numbers for JSON: infinite numbers and NaN become null."""
     return {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""Many parameters of a strategy on one panel."""
+"""Running a strategy with many parameters on one panel."""
 
 import math
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ SWEEP_SCHEMA = pl.Schema(
 
 type _How = tuple[FillModel, Protection, float]
 
-#: The weights of so many bytes are computed before they are run: what a processor's cache holds.
+#: Weights of this many bytes are computed before they are run, so that they fit in a processor's cache.
 _BUFFER_BYTES = 2 * 1024 * 1024
 
 
@@ -41,8 +41,8 @@ def run_sweep(
     """Return a summary of a run of each strategy, in `SWEEP_SCHEMA`; each starts with the same cash.
 
     Raises:
-        InvalidRequest: as `run_targets`.
-        ConfigurationError: as `run_targets`.
+        InvalidRequest: weights have another shape than the panel, or are out of bounds, or cash is not above 0.
+        ConfigurationError: numba was asked for, and is not installed.
 
     """
     run = _run_compiled if is_compiled(engine) else _run_in_python
@@ -65,7 +65,7 @@ def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How)
     n, m = panel.shape
     buffers = np.empty((2, max(1, _BUFFER_BYTES // (8 * n * m)), n, m))
     found: list[Floats] = []
-    # Compiled code runs in a thread of its own, while this one computes the next weights.
+    # Compiled code runs in another thread, while this one computes the next weights.
     with ThreadPoolExecutor(max_workers=1) as pool:
         running = pool.submit(lambda: np.empty((0, sweeps.COLUMNS)))
         for number, part in enumerate(batched(strategies, buffers.shape[1])):

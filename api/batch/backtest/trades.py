@@ -9,9 +9,9 @@ import polars as pl
 
 from batch.backtest.journal import FLOWS
 
-#: One row per entry, or part of one, with its exit; the exit is null where the position is still held. `side` is 1 for
-#: long and -1 for short; `pnl` is in yen, with all fees taken off; `gain` is it as a share of the entry's value. An
-#: open trade is valued at the last close.
+#: One row per entry, or part of an entry, with its exit; the exit is null if the position is still held. `side` is 1
+#: for long and -1 for short; `pnl` is in yen, less all fees; `gain` is `pnl` as a share of the entry's value. An open
+#: trade is valued at the last close.
 TRADE_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
@@ -33,7 +33,7 @@ TRADE_SCHEMA = pl.Schema(
 
 @dataclass(slots=True)
 class _Part:
-    """What is left of an entry: shares are positive."""
+    """The open rest of an entry: shares are positive."""
 
     bar: int
     at: Any
@@ -71,7 +71,7 @@ def _split(held: deque[_Part], change: float) -> None:
 
 
 def _close(held: deque[_Part], row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the trades that a fill ends; what it opens is added to `held`."""
+    """Return the trades that a fill closes; the shares that it opens are added to `held`."""
     side, left, fee = (1 if row["shares"] > 0 else -1), abs(row["shares"]), row["fee"] / abs(row["shares"])
     closed: list[dict[str, Any]] = []
     while left > 1e-9 and held and held[0].side != side:

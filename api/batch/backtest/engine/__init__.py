@@ -1,1 +1,1 @@
-"""The loops over bars that are also compiled, and their arrays; they know nothing of panels, results or strategies."""
+"""The loops over bars that are also compiled, and their arrays; they do not use panels, results or strategies."""

@@ -15,8 +15,8 @@ from batch.backtest.engine.rules import Rules
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 
-#: Places on the first axis of `Sim.prices`. `LAST` is the close, or where there is none the last one, divided by the
-#: splits since; the others are as traded, NaN where a symbol has no bar (a volume of 0).
+#: Places on the first axis of `Sim.prices`. `LAST` is the close; if there is none, the last close, adjusted for splits
+#: since. The others are as traded, NaN (a volume of 0) if a symbol has no bar.
 OPEN, HIGH, LOW, CLOSE, VOLUME, LAST = range(6)
 #: Places on the first axis of `Sim.limits`: the lowest and the highest legal price of the session, NaN if not known.
 FLOOR, CEILING = range(2)
@@ -41,12 +41,12 @@ ACCOUNT = np.dtype(
 
 
 class Issues(NamedTuple):
-    """What is known of each symbol.
+    """The facts of each symbol.
 
     Attributes:
         topix500: 1 for issues with the finer ticks, else 0.
         delisted: the last bar of an issue; the number of bars if it stays listed.
-        payout: what a share pays at its delisting, in yen; NaN for its last close.
+        payout: the payment for a share at its delisting, in yen; NaN for its last close.
 
     """
 
@@ -73,16 +73,16 @@ class ExSessions(NamedTuple):
 
 
 class State(NamedTuple):
-    """What changes during a run, for each symbol.
+    """The state of each symbol, which changes during a run.
 
     Attributes:
         shares: held; negative if short.
         average: mean price of the entries of the position, yen.
-        stop: price of its stop-loss, like `profit` of its take-profit; NaN if it has none.
-        weight: the target that waits to be filled, as a share of equity; NaN if none waits.
-        want: the same in shares, where sizes are set at the decision.
+        stop: price of its stop-loss, and `profit` that of its take-profit; NaN if it has none.
+        weight: the pending target, as a share of equity; NaN if there is none.
+        want: the same in shares, if sizes are set at the decision.
         used: shares filled so far in the bar `used_bar`.
-        reason: why a target waits.
+        reason: why a target is pending.
 
     """
 
@@ -111,7 +111,7 @@ class Rows(NamedTuple):
 
 @dataclass(slots=True)
 class Account:
-    """The cash of a run, in yen, and its counts: rows, short positions, the next ex-session, targets that wait."""
+    """The cash of a run, in yen, and its counts: rows, short positions, the next ex-session, pending targets."""
 
     cash: float
     rows: int = 0
@@ -122,7 +122,7 @@ class Account:
 
 
 class Sim(NamedTuple):
-    """A run: what it reads and what it writes; `prices` and `limits` are `[place, bars, symbols]`, `days` `[bars]`."""
+    """The inputs and outputs of a run; `prices` and `limits` are `[place, bars, symbols]`, `days` is `[bars]`."""
 
     prices: Floats
     limits: Floats

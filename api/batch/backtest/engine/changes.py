@@ -1,4 +1,4 @@
-"""Target weights where a position begins or ends.
+"""Target weights at the bars where a position begins or ends.
 
 Compiled by `kernel`, like `fills`.
 """
@@ -9,9 +9,10 @@ from batch.backtest.engine.arrays import Floats
 
 
 def weigh(enter: Any, short: Any, leave: Any, weight: float, side: Floats, out: Floats) -> None:
-    """Write a weight where the side of a symbol changes: into `out`, `[bars, symbols]` row by row, like the signals.
+    """Write weights at the bars where the side of a symbol changes into `out`.
 
-    The first of the signals that is true counts. `side` has 1 for each symbol held long, -1 for short, else 0.
+    `out` and the signals are `[bars, symbols]`, flattened row by row. The first of the signals that is true counts.
+    `side` is 1 for each symbol held long, -1 for short, else 0.
     """
     for cell in range(out.size):
         if enter[cell] or short[cell] or leave[cell]:

@@ -1,4 +1,4 @@
-"""Filling gaps in columns, from earlier rows alone."""
+"""Filling gaps in columns, only from earlier rows."""
 
 import numpy as np
 

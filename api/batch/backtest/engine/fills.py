@@ -1,7 +1,7 @@
 """The fill model: prices, fees, limits and bookings, as plain functions of numbers.
 
-`kernel` compiles this file with numba, and `broker` calls the same functions as they are: so it holds only what numba
-compiles. docs/explanation/backtests.md states every convention.
+`kernel` compiles this file with numba, and `broker` calls the same functions in Python, so it contains only code that
+numba compiles. docs/explanation/backtests.md states every convention.
 """
 
 import math
@@ -70,14 +70,14 @@ def slipped(sim: Sim, i: int, s: int, delta: float, price: float) -> float:
     rules, row = sim.rules, sim.issues.topix500[s]
     if rules.slip_rate == 0.0 and rules.slip_ticks == 0.0 and rules.slip_impact == 0.0:
         return price
-    # An order beyond the bar's volume counts as all of it: no impact makes a price negative.
+    # An order larger than the bar's volume counts as the whole volume, so that no impact makes a price negative.
     part = min(abs(delta) / sim.prices[VOLUME, i, s], 1.0)
     step = price * (rules.slip_rate + rules.slip_impact * math.sqrt(part))
     if rules.slip_ticks > 0.0:
         step += rules.slip_ticks * tick_of(price, row, rules)
     worse = round_price(price + step if delta > 0.0 else max(price - step, 0.01 * price), delta, row, rules)
     if rules.has_limits:
-        # A comparison with NaN is false: a limit that is not known does not bind.
+        # A comparison with NaN is false, so an unknown limit does not apply.
         if delta > 0.0 and worse > sim.limits[CEILING, i, s]:
             worse = max(float(sim.limits[CEILING, i, s]), price)
         if delta < 0.0 and worse < sim.limits[FLOOR, i, s]:
@@ -100,7 +100,7 @@ def is_locked(sim: Sim, i: int, s: int, delta: float) -> bool:
 
 
 def within_room(sim: Sim, i: int, s: int, delta: float) -> float:
-    """Return the part of an order that the volume cap of a bar leaves room for."""
+    """Return the part of an order that fits in the volume cap of a bar."""
     if sim.rules.volume_cap <= 0.0:
         return delta
     room = math.floor(sim.rules.volume_cap * sim.prices[VOLUME, i, s] / sim.rules.lot) * sim.rules.lot
@@ -112,7 +112,7 @@ def within_room(sim: Sim, i: int, s: int, delta: float) -> float:
 
 
 def price_at_open(sim: Sim, i: int, s: int) -> float:
-    """Return the open of a bar, or the last close where a symbol has none."""
+    """Return the open of a bar, or the last close if the symbol has no bar."""
     price = sim.prices[OPEN, i, s]
     return float(sim.prices[LAST, i, s] if math.isnan(price) else price)
 
@@ -136,7 +136,7 @@ def equity_at_close(sim: Sim, i: int) -> float:
 
 
 def free_cash(sim: Sim, i: int) -> float:
-    """Return the cash for new positions at the open of a bar; short ones bind twice their value."""
+    """Return the cash for new positions at the open of a bar; short positions reserve twice their value."""
     cash = float(sim.account.cash)
     if sim.account.shorts > 0:
         for s in range(sim.state.shares.size):
@@ -180,7 +180,7 @@ def execute(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -
 
 
 def fill(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -> float:
-    """Fill what cash pays of an order at a price, before slippage; return the shares."""
+    """Fill the part of an order that cash pays for, at a price before slippage; return the shares."""
     if reason not in (LIMIT, TAKE_PROFIT):
         price = slipped(sim, i, s, delta, price)
     if sim.state.shares[s] * delta >= 0.0:
@@ -228,7 +228,7 @@ def limit_price(delta: float, level: float, opening: float, reached: float, rule
 
 
 def await_exit(sim: Sim, s: int, reason: int) -> None:
-    """Let a market order wait that closes the position."""
+    """Set a market order for the next bar that closes the position."""
     if math.isnan(sim.state.weight[s]):
         sim.account.pending += 1
     sim.state.weight[s] = 0.0
@@ -237,7 +237,7 @@ def await_exit(sim: Sim, s: int, reason: int) -> None:
 
 
 def drop_target(sim: Sim, s: int) -> None:
-    """Forget the target that waits."""
+    """Remove the pending target."""
     if not math.isnan(sim.state.weight[s]):
         sim.account.pending -= 1
     sim.state.weight[s] = math.nan
@@ -245,7 +245,7 @@ def drop_target(sim: Sim, s: int) -> None:
 
 
 def leave(sim: Sim, i: int, s: int, price: float, reason: int) -> None:
-    """Close a position by its stop or target; what a stop leaves becomes a market order, a target stays."""
+    """Close a position by its stop or target; the rest of a stop becomes a market order, a target stays."""
     attempt(sim, i, s, -sim.state.shares[s], price, reason)
     if reason == STOP_LOSS and sim.state.shares[s] != 0.0:
         await_exit(sim, s, STOP_LOSS)

@@ -30,8 +30,8 @@ from batch.backtest.engine.arrays import (
 from batch.backtest.engine.rules import MAX_STEPS, Rules
 from batch.market.rules import TICKS
 
-#: Without reference counts: nothing is allocated, and they took most of the time. Inlined: a call passes all the fields
-#: of a run, which takes longer than most functions.
+#: Without reference counts, which took most of the time, since nothing is allocated. Inlined, since a call passes all
+#: fields of a run, which takes longer than most functions.
 _njit: Any = partial(numba.njit, _nrt=False, forceinline=True)
 _MODULES: tuple[ModuleType, ...] = (fills, sessions, targets, sweeps, changes)
 
@@ -49,16 +49,16 @@ def _compile_all() -> dict[str, Any]:
 
 
 def _digest() -> int:
-    """Return a number that changes with the source of any function: numba itself looks at one file alone."""
+    """Return a number that changes with the source of any function, since numba's cache checks only one file."""
     files = [Path(module.__file__ or "") for module in _MODULES]
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
 def _for(digest: int) -> tuple[Callable[..., None], ...]:
-    """Return the three entries, which are kept on the disk.
+    """Return the three entry points, whose machine code is cached on the disk.
 
-    What a function finds in its closure is a part of the key of numba's cache. So `digest` is there, and the compiled
-    functions, which have another number in each process, are globals.
+    The closure of a function is a part of the key of numba's cache. So `digest` is in the closure, and the compiled
+    functions, which differ in each process, are globals.
     """
 
     def run(*arguments: Any) -> None:
@@ -73,7 +73,7 @@ def _for(digest: int) -> tuple[Callable[..., None], ...]:
         if digest >= 0:
             _weigh(*arguments)
 
-    # Other threads, such as the one that keeps a job's lease, go on meanwhile.
+    # Other threads, such as the one that renews a job's lease, run meanwhile.
     keep = partial(_njit, cache=True, nogil=True)
     return keep(run), keep(run_many), keep(run_weigh)
 
@@ -93,7 +93,7 @@ def sweep_compiled(sim: Sim, targets: Floats) -> Floats:
 
 
 def _pack(sim: Sim) -> Any:
-    """Return a run with records in place of tuples of arrays; what it writes is its own."""
+    """Return a run with records in place of tuples of arrays; its state and account are copies, its rows are new."""
     account = np.array([tuple(getattr(sim.account, name) for name in ACCOUNT.names or ())], dtype=ACCOUNT)
     rules = np.array([tuple(sim.rules)], dtype=_RULES)
     rows: Any = np.empty(sim.rows.bar.size, dtype=ROW)

@@ -15,17 +15,17 @@ class OrderKind(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """An order that waits.
+    """A pending order.
 
     Attributes:
         column: of the symbol.
-        shares: what is left to buy, or negative to sell.
+        shares: the shares that are left to buy; negative to sell.
         kind: of the order; a stop order that was reached and partly filled becomes a market order.
         level: its price, yen; NaN for a market order.
         stop: price of the stop-loss that the position gets, yen; NaN for none.
-        take: the same of the take-profit.
+        take: the same for the take-profit.
         stop_loss: distance of the stop-loss from the mean price of the position, as a share of it; NaN for none.
-        take_profit: the same of the take-profit.
+        take_profit: the same for the take-profit.
 
     """
 

@@ -1,4 +1,4 @@
-"""What a bar brings without an order: borrow costs, dividends, splits, delistings, margin calls.
+"""Events of a bar without an order: borrow costs, dividends, splits, delistings, margin calls.
 
 Compiled by `kernel`, like `fills`.
 """
@@ -63,7 +63,7 @@ def charge_borrow(sim: Sim, i: int) -> None:
 
 
 def start_bar(sim: Sim, i: int) -> None:
-    """Do what happens before the open: borrow costs, dividends, splits."""
+    """Apply the events before the open: borrow costs, dividends, splits."""
     charge_borrow(sim, i)
     k = sim.account.next_ex
     while k < sim.ex_sessions.bar.size and sim.ex_sessions.bar[k] == i:
@@ -82,7 +82,7 @@ def delist(sim: Sim, i: int, s: int) -> None:
 
 
 def check_shorts(sim: Sim, i: int) -> None:
-    """Call in short positions that cash covers no longer; end the run if nothing is left."""
+    """Order the close of short positions that cash no longer covers (margin call); end the run if nothing is left."""
     state = sim.state
     value = 0.0
     for s in range(state.shares.size):
@@ -101,7 +101,7 @@ def check_shorts(sim: Sim, i: int) -> None:
 
 
 def end_bar(sim: Sim, i: int) -> None:
-    """Do what happens at the close: delistings, checks of short positions."""
+    """Apply the events at the close: delistings, checks of short positions."""
     for s in range(sim.state.shares.size):
         if sim.issues.delisted[s] == i:
             delist(sim, i, s)
@@ -110,7 +110,7 @@ def end_bar(sim: Sim, i: int) -> None:
 
 
 def has_end(sim: Sim) -> bool:
-    """Return whether an issue ends within the run."""
+    """Return whether an issue is delisted within the run."""
     first = sim.days.size
     for s in range(sim.issues.delisted.size):
         first = min(first, sim.issues.delisted[s])

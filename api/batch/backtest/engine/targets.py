@@ -37,7 +37,7 @@ def wanted(sim: Sim, i: int, s: int, equity: float) -> float:
 
 
 def reduce_to_target(sim: Sim, i: int, s: int, equity: float) -> None:
-    """Sell (or buy back) what a target wants less of a position, at the open."""
+    """Sell (or buy back) the shares of a position beyond its target, at the open."""
     held, want = sim.state.shares[s], wanted(sim, i, s, equity)
     left = want if want * held > 0.0 else 0.0
     if abs(left) >= abs(held):
@@ -74,7 +74,7 @@ def enter_at_open(sim: Sim, i: int, s: int, equity: float) -> None:
         return
     held, want = state.shares[s], wanted(sim, i, s, equity)
     if want * held < 0.0 or abs(want) < abs(held):
-        return  # its exit waits
+        return  # its exit is pending
     delta = whole_lots(want - held, sim.rules.lot)
     if delta == 0.0 or attempt(sim, i, s, delta, sim.prices[OPEN, i, s], state.reason[s]):
         drop_target(sim, s)
@@ -99,7 +99,7 @@ def exit_within(sim: Sim, i: int, s: int) -> None:
 
 
 def set_target(sim: Sim, i: int, s: int, weight: float, equity: float) -> None:
-    """Let a target weight of equity, decided at the close of a bar, wait for the next one."""
+    """Set a target weight of equity, decided at the close of a bar, for the next bar."""
     state, price = sim.state, sim.prices[LAST, i, s]
     if i >= sim.issues.delisted[s] or math.isnan(price) or state.reason[s] == MARGIN_CALL:
         return
@@ -132,25 +132,25 @@ def fill_targets(sim: Sim, i: int) -> None:
 
 
 def is_busy(sim: Sim) -> bool:
-    """Return whether the next bar may bring more than new prices."""
+    """Return whether the next bar may change more than prices."""
     account = sim.account
     return bool(account.pending > 0 or account.shorts > 0 or account.next_ex < sim.ex_sessions.bar.size)
 
 
 def work(sim: Sim, i: int) -> None:
-    """Do what a bar brings to an account: costs and dividends, fills, the end of issues, calls of short positions."""
+    """Process a bar: costs and dividends, fills, delistings, margin calls."""
     start_bar(sim, i)
     fill_targets(sim, i)
     end_bar(sim, i)
 
 
 def mark(sim: Sim, first: int, end: int) -> None:
-    """Write the curves of bars in which nothing changes but prices, from `first` to before `end`."""
+    """Write the curves of bars in which only prices change, from `first` to before `end`."""
     shares, m, cash = sim.state.shares, sim.state.shares.size, float(sim.account.cash)
     last, equities = sim.prices[LAST, first:end], sim.curves[EQUITY, first:end]
     sim.curves[CASH, first:end] = cash
     if m == 1:
-        # Without a branch a compiler makes this loop one over vectors.
+        # A loop without a branch is vectorised by the compiler.
         held = shares[0]
         if held == 0.0:
             equities[:] = cash
@@ -161,7 +161,7 @@ def mark(sim: Sim, first: int, end: int) -> None:
     for i in range(end - first):
         equity = cash
         for s in range(m):
-            # A price may be NaN where nothing is held. Branches that cannot be foretold cost more than products.
+            # A price may be NaN if no shares are held. Mispredicted branches cost more than products.
             value = shares[s] * last[i, s]
             equity += value if shares[s] != 0.0 else 0.0
         equities[i] = equity
@@ -180,12 +180,12 @@ def next_decision(targets: Floats, first: int) -> int:
 def simulate(sim: Sim, targets: Floats) -> None:
     """Run target weights `[bars, symbols]`; NaN leaves a position as it is.
 
-    Most bars bring nothing but new prices: they are marked together.
+    In most bars only prices change; the curves of such bars are written together.
     """
     n, m = targets.shape
     account = sim.account
     is_always_busy = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit)) or has_end(sim)
-    # Not a literal: for one, numba compiles all that it is passed to a second time.
+    # Not a literal: numba would compile every function that gets a literal a second time.
     first: Any = np.int64(0)
     while first < n:
         if is_always_busy or is_busy(sim):

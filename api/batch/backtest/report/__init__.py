@@ -1,1 +1,1 @@
-"""The report of a backtest: one HTML file, in English and Japanese, that asks no server for anything."""
+"""The report of a backtest: one HTML file, in English and Japanese, that loads nothing from a server."""

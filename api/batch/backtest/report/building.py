@@ -35,7 +35,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def build_content(parts: ReportParts) -> ReportContent:
-    """Return what the report of a run shows; equal runs give equal content."""
+    """Return the content of the report of a run; equal runs give equal content."""
     result, summary = parts.result, parts.summary
     closes = parts.benchmark[result.session_ends]
     other = metrics.returns_of(closes, result.start)

@@ -11,7 +11,7 @@ import numpy as np
 from batch.backtest.engine.arrays import Floats, Ints
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 56, 8, 8, 22
-#: A line has at most two points for each of so many steps: more cannot be seen, and would not fit the file.
+#: A line has at most two points for each of these steps; more would be invisible, and make the file too large.
 _STEPS = 480
 
 
@@ -37,7 +37,7 @@ def line_chart(days: Ints, lines: Sequence[Line], *, height: int = 220, is_area:
 
 
 def frame(height: int, body: str, label: str) -> str:
-    """Return an SVG of a height around what is drawn."""
+    """Return an SVG of a height around drawn elements."""
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}" class="chart">'
         f"<title>{escape(label)}</title>{body}</svg>"

@@ -1,4 +1,4 @@
-"""Runs side by side: metrics, curves that begin at 100, and what differs between them; pure, without numpy."""
+"""Runs side by side: metrics, curves that begin at 100, and the differences; pure, without numpy."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from batch.backtest.report.content import Numbers, ReportContent
 
-#: Fields of a request that say what was asked for in other words, or nothing about the run.
+#: Fields of a request that repeat other facts in another form, or do not affect the run.
 _NOT_COMPARED = frozenset({"callback_url", "sessions"})
-#: What a repetition needs besides its request.
+#: The facts that a repetition needs besides the request.
 _FACTS = ("provider", "first", "last", "session_count", "symbols", "fingerprint", "code_version", "strategy_digest")
 
 
@@ -89,14 +89,14 @@ def _rebase(value: float | None, base: float | None) -> float | None:
 def _differences(contents: Sequence[ReportContent]) -> list[Difference]:
     flat = [_facts(content) for content in contents]
     names = list(dict.fromkeys(name for each in flat for name in each))
-    # Parameters that only a later run has stand beside the others.
+    # Parameters that only a later run has are listed with the others.
     names.sort(key=lambda name: (name != "strategy", not name.startswith("parameters."), name in _FACTS))
     found = [Difference(name=name, values=[each.get(name) for each in flat]) for name in names]
     return [each for each in found if any(value != each.values[0] for value in each.values[1:])]
 
 
 def _facts(content: ReportContent) -> dict[str, Any]:
-    """Return what was asked for with its defaults, and the facts of the run, by name."""
+    """Return the request with its defaults, and the facts of the run, by name."""
     summary = content.summary.model_dump(mode="json")
     asked = {name: value for name, value in summary["request"].items() if name not in _NOT_COMPARED}
     # With the defaults of the strategy, which the request may leave out.

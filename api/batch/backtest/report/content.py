@@ -1,4 +1,4 @@
-"""What a report shows, as JSON: curves by session, months, candles with trades, and costs; importable without numpy."""
+"""The content of a report, as JSON: curves by session, months, candles with trades, costs; importable without numpy."""
 
 from datetime import date
 from typing import Any
@@ -36,7 +36,7 @@ class ReportCurves(_Part):
 
 
 class ReportYear(_Part):
-    """The returns of a year as shares: of its months, null where there is none, and of all of it."""
+    """The returns of a year as shares: of its months (null if there is none), and of the whole year."""
 
     year: int
     months: Numbers = Field(min_length=12, max_length=12)
@@ -44,7 +44,7 @@ class ReportYear(_Part):
 
 
 class ReportTrade(_Part):
-    """An entry with its exit, which is null where the position is still held; its gain is then of the last close."""
+    """An entry with its exit, which is null if the position is still held; the gain is then at the last close."""
 
     symbol: str
     side: int = Field(description="1 for long, -1 for short")
@@ -71,7 +71,7 @@ class TradeCounts(_Part):
 
 
 class TradeLine(_Part):
-    """A trade on the candles: places are numbers of bars, null where it lies outside of them."""
+    """A trade on the candles: places are numbers of bars, null if the place is outside of them."""
 
     entry: int | None
     entry_price: float
@@ -92,7 +92,7 @@ class ReportCandlesticks(_Part):
 
 
 class ReportCosts(_Part):
-    """What trading cost, yen."""
+    """The costs of trading, in yen."""
 
     fees: float
     fees_a_year: float | None = Field(description="as a share of the mean equity")

@@ -1,4 +1,4 @@
-"""The language that a report opens in; it has both."""
+"""The language that a report opens in; the file has both languages."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ _JAPANESE = '<input class="lang" type="radio" name="lang" id="ja" aria-label="æ—
 
 
 def open_in(page: bytes, language: Literal["en", "ja"]) -> bytes:
-    """Return the HTML of a report so that it opens in a language; it is kept so that it opens in English."""
+    """Return the HTML of a report so that it opens in a language; the stored file opens in English."""
     if language == "en":
         return page
     chosen = _JAPANESE.replace(b' id="ja"', b' id="ja" checked')

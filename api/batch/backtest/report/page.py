@@ -15,13 +15,13 @@ from batch.backtest.report.words import DISCLAIMER
 from batch.backtest.result import Result
 from batch.backtest.summary import RunSummary
 
-#: A page that may load nothing: it shows what it has, wherever it is opened.
+#: The page may load nothing, so it looks the same wherever it is opened.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportParts:
-    """What a report shows: the summary, the result, and the benchmark in yen at each bar."""
+    """The inputs of a report: the summary, the result, and the benchmark in yen at each bar."""
 
     summary: RunSummary
     result: Result

@@ -108,7 +108,7 @@ def _notes(content: ReportContent) -> Notes:
 
 
 def _cut(text: str, most: int) -> list[str]:
-    """Cut a text into lines, between words where there are any."""
+    """Cut a text into lines, between words if it has several."""
     lines = []
     while len(text) > most:
         place = text.rfind(" ", most // 2, most) + 1 or most
@@ -118,7 +118,7 @@ def _cut(text: str, most: int) -> list[str]:
 
 
 def _titled(name: str, **values: object) -> Text:
-    """Return the title of a panel with what stands below it in the page."""
+    """Return the title of a panel with its subtitle in the page."""
     subs = {"rolling_sharpe": "rolling_sub", "rolling_volatility": "rolling_sub"}
     title, sub = WORDS[name], WORDS.get(subs.get(name, f"{name}_sub"))
     if sub is None:

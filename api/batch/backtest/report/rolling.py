@@ -27,7 +27,7 @@ def rolling_of(returns: Floats) -> Rolling:
         return Rolling(sessions, none, none)
     seen = np.lib.stride_tricks.sliding_window_view(returns, sessions)
     mean, deviation = seen.mean(axis=1), seen.std(axis=1, ddof=1)
-    # What has not moved has no ratio, whatever the rounding of its mean.
+    # A constant curve has no ratio, even if rounding gives it a small deviation.
     ratio = np.divide(mean, deviation, out=np.full(mean.size, np.nan), where=deviation > 1e-12) * np.sqrt(SESSIONS)
     before = none[: sessions - 1]
     return Rolling(sessions, np.append(before, ratio), np.append(before, deviation * np.sqrt(SESSIONS)))

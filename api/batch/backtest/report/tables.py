@@ -1,4 +1,4 @@
-"""The tables of a report: metrics, costs, trades, conventions, and what a repetition needs; pure."""
+"""The tables of a report: metrics, costs, trades, conventions, and the facts for a repetition; pure."""
 
 from html import escape
 from typing import Any
@@ -13,7 +13,7 @@ from batch.backtest.result import Result
 from batch.backtest.summary import RunSummary
 from batch.market.calendar import JST
 
-#: A report shows so many trades, the last ones.
+#: How many of the last trades a report shows.
 SHOWN_TRADES = 50
 _PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
 _WHOLE = frozenset({"final_equity", "trades"})
@@ -32,7 +32,7 @@ def metric_section(summary: RunSummary) -> str:
 
 
 def cost_section(summary: RunSummary, result: Result) -> str:
-    """Return what trading cost, and how it was computed."""
+    """Return the costs of trading, and how they were computed."""
     rows = [
         f"<tr><th>{say('all_fees')}</th><td class=num>{number(result.fees)}</td></tr>",
         f"<tr><th>{say('fees_a_year')}</th><td class=num>{percent(fees_a_year(result), 2)}</td></tr>",
@@ -52,7 +52,7 @@ def fees_a_year(result: Result) -> float | None:
 
 
 def describe(summary: RunSummary) -> list[Pair]:
-    """Return how a run was computed: its fill model, its symbols, and what is true of every report."""
+    """Return how a run was computed: its fill model, its symbols, and the conventions of all reports."""
     model = FillModel.parse(summary.request.get("model", {}))
     return [*_describe_model(model), *_describe_symbols(summary), *CONVENTIONS]
 
@@ -77,7 +77,7 @@ def trade_section(result: Result) -> str:
 
 
 def repeat_section(summary: RunSummary) -> str:
-    """Return what a repetition needs."""
+    """Return the facts that a repetition needs."""
     parameters = " ".join(f"{name}={value}" for name, value in summary.parameters.items())
     values = {
         "parameters": parameters,

@@ -6,7 +6,7 @@ from html import escape
 from batch.backtest.report.words import WORDS, Pair
 
 MINUS = "\u2212"
-#: Where there is no number.
+#: Shown if there is no number.
 DASH = "\u2013"
 
 
@@ -28,7 +28,7 @@ def say(name: str, /, **values: object) -> str:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """Return a number with separators; a dash where there is none."""
+    """Return a number with separators; a dash if there is none."""
     if value is None or not math.isfinite(value):
         return DASH
     text = f"{abs(value):,.{digits}f}"
@@ -36,7 +36,7 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return a share as percent; a dash where there is none."""
+    """Return a share as percent; a dash if there is none."""
     return DASH if value is None or not math.isfinite(value) else f"{number(value * 100, digits)}%"
 
 

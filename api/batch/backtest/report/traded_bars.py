@@ -16,7 +16,7 @@ _BARS, _HEIGHT = 160, 300
 
 @dataclass(frozen=True, slots=True)
 class _Drawing:
-    """Where things are drawn: the number of the first bar, a place for each bar, and the prices."""
+    """The coordinates of a drawing: the number of the first bar, a place for each bar, and the prices."""
 
     first: int
     xs: Floats
@@ -52,7 +52,7 @@ def find_traded(result: Result) -> Traded | None:
 
 
 def traded_section(result: Result) -> str:
-    """Return the last bars of the symbol that was traded most, with what was bought and sold; empty without a fill."""
+    """Return the last bars of the symbol that was traded most, with its purchases and sales; empty without a fill."""
     traded = find_traded(result)
     if traded is None:
         return ""

@@ -1,4 +1,4 @@
-"""What a report says, in English and Japanese."""
+"""The texts of a report, in English and Japanese."""
 
 from collections.abc import Mapping
 
@@ -132,7 +132,7 @@ REASONS: Mapping[str, Pair] = {
     "squeezed_out": ("reverse split to less than a share", "1株未満への併合"),
 }
 
-#: What is true of every report; those of a fill model are added to them.
+#: The conventions of every report; those of a fill model are added.
 CONVENTIONS: tuple[Pair, ...] = (
     (
         "A bar is visible from its close; a decision is filled in the next bar at the earliest.",

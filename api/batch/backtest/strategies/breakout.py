@@ -10,7 +10,7 @@ class Breakout(BreakoutParameters):
     """Buy at a close above the highest high of the bars before, sell at one below their lowest low (Donchian)."""
 
     def targets(self, panel: Panel) -> Floats:
-        """Return weights where a close leaves a channel."""
+        """Return weights at the bars whose close leaves the channel."""
         high, low, close = (panel.adjusted(name) for name in ("high", "low", "close"))
         up, down = close > highest_before(high, self.entry), close < lowest_before(low, self.exit)
         if self.side == "long":

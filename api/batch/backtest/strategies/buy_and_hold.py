@@ -1,4 +1,4 @@
-"""Buying everything once: what other strategies are compared with."""
+"""Buying everything once: the strategy that others are compared with."""
 
 import numpy as np
 

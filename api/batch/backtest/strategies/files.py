@@ -24,8 +24,8 @@ class StrategyKind:
 
     Attributes:
         name: of the registry, or of the file without its suffix.
-        parse: returns the strategy of some parameters; raises InvalidRequest where they are not allowed.
-        digest: 64 hex digits of its file; empty of the registry.
+        parse: returns the strategy of some parameters; raises InvalidRequest if they are not allowed.
+        digest: 64 hex digits of its file; empty for a strategy of the registry.
 
     """
 
@@ -38,7 +38,7 @@ def find_strategy(name: str, folder: Path | None) -> StrategyKind:
     """Return the strategy of a name: of the registry, else of a file `<name>.py` in a folder.
 
     Raises:
-        InvalidRequest: there is none, or its file cannot be loaded.
+        InvalidRequest: there is no such strategy, or its file cannot be loaded.
 
     """
     if name in PARAMETERS:
@@ -53,7 +53,7 @@ def load_strategy_file(path: Path) -> StrategyKind:
     """Return the class `Strategy` of a Python file. This runs the file, with all that the user of the process may do.
 
     Raises:
-        InvalidRequest: it cannot be read or run, or has no such class.
+        InvalidRequest: the file cannot be read or run, or has no such class.
 
     """
     try:

@@ -12,7 +12,7 @@ class MeanReversion(MeanReversionParameters):
     """Buy at a close below the lower band, sell at one at the middle or above; with `both`, the reverse too."""
 
     def targets(self, panel: Panel) -> Floats:
-        """Return weights where a close leaves the bands, and where it comes back to the middle."""
+        """Return weights at the bars whose close leaves the bands, or comes back to the middle."""
         upper, middle, lower = indicator(panel, "bbands", self.period, self.deviations)
         close = panel.adjusted("close")
         if self.side == "long":

@@ -1,6 +1,6 @@
 """The parameters of the strategies that come with Kaboom, by name; importable without numpy.
 
-The API and the command line check them here; the modules beside this one add what a strategy decides.
+The API and the command line check them here; the modules beside this one add the decisions of a strategy.
 """
 
 from collections.abc import Mapping
@@ -92,7 +92,7 @@ PARAMETERS: Mapping[str, type[StrategySettings]] = MappingProxyType(
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> StrategySettings:
-    """Return the parameters of a strategy, as JSON types say them.
+    """Return the parameters of a strategy from JSON types.
 
     Raises:
         InvalidRequest: there is no strategy of that name, or a parameter is not allowed.

@@ -32,7 +32,7 @@ def parse_strategy(name: str, parameters: Mapping[str, Any]) -> Strategy:
 
 
 def grid(name: str, choices: Mapping[str, Sequence[Any]]) -> Iterator[Strategy]:
-    """Yield a strategy for every combination of parameters; those that do not go together are left out.
+    """Yield a strategy for every combination of parameters; combinations that are not allowed are left out.
 
     Raises:
         InvalidRequest: there is no strategy of that name, or no combination is allowed.

@@ -1,4 +1,4 @@
-"""What all strategies of target weights can be told; importable without numpy."""
+"""The parameters of all strategies of target weights; importable without numpy."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 

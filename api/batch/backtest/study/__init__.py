@@ -1,1 +1,1 @@
-"""A backtest from stored bars to its files, and a sweep of many: what jobs and the command line run."""
+"""A backtest from stored bars to its files, and a sweep of many; jobs and the command line run them."""

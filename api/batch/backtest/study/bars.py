@@ -1,4 +1,4 @@
-"""The bars of a backtest: which are meant, read from the store, as a panel with its splits and listings."""
+"""The bars of a backtest: choosing them, and reading them from the store as a panel with splits and listings."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -24,13 +24,13 @@ from batch.market.listing import Market
 from batch.market.lists.universe import Universe, load_universe
 from batch.market.source import provider_of
 
-#: Symbols that a message names; one with more says "…".
+#: The most symbols that a message names; a message about more ends with "…".
 _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class BarTools:
-    """What reading bars needs: the stores, and the folder of imported symbol lists."""
+    """The tools for reading bars: the stores, and the folder of imported symbol lists."""
 
     store: BarReader
     actions: ActionReader
@@ -42,11 +42,11 @@ class StudyBars:
     """The bars of a request.
 
     Attributes:
-        request: with its days and moment, so that it means the same bars later.
+        request: with its days and moment, so that a repetition reads the same bars.
         panel: of the symbols that have bars.
         benchmark: the panel of the symbol to compare with; None for equal weights of all.
-        is_index_missing: whether it would be the index, of which no bars are held.
-        missing: symbols that were asked for and have no bars.
+        is_index_missing: whether the benchmark should be the index, but no bars of it are stored.
+        missing: requested symbols without bars.
         delisted: symbols that are not listed any more on the last day.
         listed_on: the dates of the lists that the symbols of a market come from.
 
@@ -70,13 +70,13 @@ class _Known:
 
 
 def resolve_days[R: BarsAsked](request: R, now: datetime, *, delay_s: float = 0.0) -> R:
-    """Return the request with its first and last day, by which it means the same bars later.
+    """Return the request with its first and last day, so that a repetition reads the same bars.
 
     Raises:
-        InvalidRequest: a day is not a session, or in the future.
+        InvalidRequest: a day is not a session, or is in the future.
 
     """
-    # What closed after the moment was not known then.
+    # Sessions that closed after the moment were not known then.
     known = request.as_of if request.as_of and request.last is None else now
     last = resolve_last_session(request.last, known, is_tse=request.is_tse, delay_s=delay_s)
     if request.first is not None:
@@ -89,7 +89,7 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
     """Return the bars of a request whose days are known, as of its moment if it has one.
 
     Raises:
-        InvalidRequest: there are none, or bars that no test can be run on, or none can be read as of the moment.
+        InvalidRequest: there are no bars, no test can be run on them, or none can be read as of the moment.
         StoreError: a store could not be read.
         Stopped: `should_stop` turned true.
 
@@ -116,7 +116,7 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
 
 
 def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
-    """Return the symbols of a request: of a market those listed on its first and on its last day."""
+    """Return the symbols of a request; for a market, those listed on its first day or on its last day."""
     if not request.is_tse:
         if request.symbols is None:
             raise InvalidRequest(
@@ -125,13 +125,13 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
         return _Known(request.symbols, frozenset(), frozenset(), ())
     lists = [_lists(day, symbols_dir, request.as_of) for day in (request.first, request.last) if day is not None]
     topix500 = frozenset[str]().union(*(one.topix500 for of_day in lists for one in of_day.values()))
-    # What was listed, unlike a fund, and is not on the last day.
+    # Symbols that were in a list of issues, unlike funds, and are not on the last day.
     known = {symbol for of_day in lists for one in of_day.values() for symbol in one.symbols}
     gone = frozenset(known - {symbol for one in lists[-1].values() for symbol in one.symbols if one.is_listed(symbol)})
     if request.market is None:
         return _Known(request.symbols or (), gone.intersection(request.symbols or ()), topix500, ())
     begin, end = lists[0][request.market], lists[-1][request.market]
-    # Those that left the market, too: without them only survivors would be tested.
+    # Symbols that left the market are included; otherwise only survivors would be tested.
     symbols = tuple(sorted({*begin.symbols, *end.symbols}))
     return _Known(symbols, gone.intersection(symbols), topix500, tuple(sorted({begin.as_of, end.as_of})))
 

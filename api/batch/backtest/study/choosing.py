@@ -1,4 +1,4 @@
-"""The end of a sweep: its best trials, what they bring out of sample, and a backtest of the best."""
+"""The end of a sweep: its best trials, their results out of sample, and a backtest of the best."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from batch.kit.stop import ShouldStop, check_stop, never
 
 @dataclass(frozen=True, slots=True)
 class SweepEnd:
-    """What the end of a sweep needs: its bars, its strategy, and all its trials.
+    """The inputs of the end of a sweep: its bars, its strategy, and all its trials.
 
     Attributes:
         left_out: combinations that are not allowed.
@@ -63,7 +63,7 @@ class SweepEnd:
 
 @dataclass(frozen=True, slots=True)
 class SweepStudy:
-    """What a sweep leaves: its summary, and its files by name."""
+    """The result of a sweep: its summary, and its files by name."""
 
     summary: SweepSummary
     files: Mapping[str, bytes]
@@ -155,7 +155,7 @@ def _test(returns: Floats) -> TestSummary:
 
 
 def _trials_table(end: SweepEnd, windows: tuple[Window, ...]) -> pl.DataFrame:
-    """Return every trial: its number, its parameters, and what it did in each window."""
+    """Return every trial: its number, its parameters, and its results in each window."""
     table = end.table
     parameters = [end.parameters_of(place) for place in range(len(table.numbers))]
     columns: dict[str, Any] = {"number": list(table.numbers)}

@@ -1,4 +1,4 @@
-"""The curves and trades of a run as tables, and what it is compared with."""
+"""The curves and trades of a run as tables, and its benchmark."""
 
 import numpy as np
 import polars as pl
@@ -13,17 +13,17 @@ from batch.bars.export.formats import Format
 
 
 def benchmark_of(bars: StudyBars, start: float) -> Floats:
-    """Return what the benchmark would have made of the starting cash, in yen at each bar.
+    """Return the value of the starting cash invested in the benchmark, in yen at each bar.
 
-    By default each symbol has the same weight at each bar, until it is delisted. Nothing is charged, and there are no
-    lots. Prices are adjusted by splits, and dividends are reinvested at the close of their ex-session.
+    By default each symbol has the same weight at each bar, until it is delisted. There are no costs and no lots. Prices
+    are adjusted by splits, and dividends are reinvested at the close of their ex-session.
     """
     panel = bars.panel
     if bars.benchmark is not None:
         return _follow(panel, bars.benchmark, start)
     last = total_prices(panel)
     gains = np.divide(last[1:], last[:-1]) - 1.0
-    # A delisted symbol has no weight: its last close would stand for idle cash.
+    # A delisted symbol has no weight; otherwise its last close would count as idle cash.
     is_listed = np.arange(1, panel.shape[0])[:, None] <= panel.issues.delisted
     known = ~np.isnan(gains) & is_listed
     count = known.sum(axis=1)
@@ -39,14 +39,14 @@ def total_prices(panel: Panel) -> Floats:
         return last
     growth = np.ones(panel.shape)
     bars, columns = ex.bar[paid], ex.symbol[paid]
-    # For each share that was old in that session.
+    # A dividend is for each share before a split of the same session.
     growth[bars, columns] += ex.dividend[paid] * panel.scale[bars - 1, columns] / last[bars, columns]
     growth[np.isnan(growth)] = 1.0
     return np.asarray(last * np.cumprod(growth, axis=0), dtype=np.float64)
 
 
 def _follow(panel: Panel, other: Panel, start: float) -> Floats:
-    """Return the price of another symbol at the bars of a panel, from the first that both have."""
+    """Return the price of another symbol at the bars of a panel, from the first bar that both have."""
     place = np.searchsorted(other.opened_at, panel.opened_at, side="right") - 1
     price = np.where(place >= 0, total_prices(other)[np.maximum(place, 0), 0], np.nan)
     price = carry_forward(price[:, None])[:, 0]

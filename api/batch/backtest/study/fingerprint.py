@@ -1,4 +1,4 @@
-"""What makes a backtest repeatable: a digest of its bars, and of the code that ran it."""
+"""Digests for repeating a backtest: of its bars, and of the code that ran it."""
 
 import hashlib
 from functools import cache

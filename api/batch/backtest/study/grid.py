@@ -20,10 +20,10 @@ def combination(choices: Mapping[str, tuple[Scalar, ...]], number: int) -> dict[
 def find_trials(request: SweepRequest, parse: Callable[[Mapping[str, Any]], object]) -> tuple[int, ...]:
     """Return the numbers of the combinations to try, ascending; those that `parse` refuses are left out.
 
-    Where fewer are asked for than there are, they are drawn by the seed.
+    If fewer are requested than there are, they are drawn at random, by the seed.
 
     Raises:
-        InvalidRequest: none is allowed.
+        InvalidRequest: no combination is allowed.
 
     """
     size, wanted = count_combinations(request.parameters), request.trials
@@ -46,5 +46,5 @@ def find_trials(request: SweepRequest, parse: Callable[[Mapping[str, Any]], obje
 
 
 def say(parameters: Mapping[str, Scalar]) -> str:
-    """Return parameters as a short text, which names a trial."""
+    """Return parameters as a short text, the name of a trial."""
     return " ".join(f"{name}={value}" for name, value in parameters.items())

@@ -9,7 +9,7 @@ from batch.market.interval import Interval
 
 
 def make_panel(*, symbols: int = 3, bars: int = 1000) -> Panel:
-    """Return daily random walks on whole yen, the same ones each time."""
+    """Return daily random walks in whole yen; they are the same for each call."""
     rng = np.random.default_rng(7)
     days = pl.date_range(pl.date(2024, 1, 4), pl.date(2024, 1, 4) + pl.duration(days=bars - 1), eager=True)
     frames = [_walk(f"{1001 + n}", days, rng) for n in range(symbols)]

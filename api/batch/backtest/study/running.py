@@ -18,7 +18,7 @@ type EngineName = Literal["numba", "python"]
 
 
 def engine_of(strategy: AnyStrategy) -> EngineName:
-    """Return what runs a strategy; both give the same fills."""
+    """Return the engine that runs a strategy; both engines give the same fills."""
     return "numba" if has_numba() and not isinstance(strategy, BarStrategy) else "python"
 
 
@@ -26,11 +26,11 @@ def run_stoppable(panel: Panel, strategy: AnyStrategy, request: BarsAsked, shoul
     """Return the result of a strategy on a panel.
 
     Raises:
-        InvalidRequest: what the strategy decides is not allowed.
-        Stopped: `should_stop` turned true; compiled code is not stopped, it takes some tenths of a second.
+        InvalidRequest: a decision of the strategy is not allowed.
+        Stopped: `should_stop` turned true. Compiled code is not stopped, since it takes only some tenths of a second.
 
     """
-    # Strategies of your own may draw numbers.
+    # The user's own strategies may draw random numbers.
     random.seed(request.seed)
     np.random.seed(request.seed)  # noqa: NPY002 (the global state, which such strategies use)
 

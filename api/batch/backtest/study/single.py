@@ -26,7 +26,7 @@ from batch.kit.stop import ShouldStop, check_stop, never
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What a backtest leaves: its summary, and its files by name."""
+    """The result of a backtest: its summary, and its files by name."""
 
     summary: RunSummary
     files: Mapping[str, bytes]
@@ -38,7 +38,7 @@ def run_backtest(
     """Run a backtest; equal bars, code and requests give equal bytes.
 
     Raises:
-        InvalidRequest: the strategy does not take its parameters, or decides what is not allowed.
+        InvalidRequest: the parameters or a decision of the strategy are not allowed.
         Stopped: `should_stop` turned true.
 
     """
@@ -101,7 +101,7 @@ def day_of(panel: Panel, bar: int) -> date:
 
 
 def parameters_of(strategy: AnyStrategy, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a strategy with its defaults, where it tells them."""
+    """Return the parameters of a strategy, with its defaults if it has them."""
     to_json = getattr(strategy, "to_json", None)
     return dict(to_json()) if to_json else dict(given)
 
@@ -122,7 +122,7 @@ def _compare(bars: StudyBars, result: Result, benchmark: Floats) -> BenchmarkSum
 
 
 def _note(bars: StudyBars) -> str | None:
-    """Return why the benchmark is not what would be meant: the index, or bars of all days of the run."""
+    """Return why the benchmark is not as expected: it is not the index, or lacks days of the run."""
     if bars.is_index_missing:
         return f"no bars of TOPIX ({', '.join(TOPIX_AND_FUNDS)}) are held"
     if bars.benchmark is None:

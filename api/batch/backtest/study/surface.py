@@ -1,4 +1,4 @@
-"""The surface of a sweep: what its trials brought over two parameters; pure."""
+"""The surface of a sweep: the results of its trials over two parameters; pure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -10,17 +10,17 @@ import orjson
 from batch.backtest.request import Scalar
 from batch.backtest.study.trials import TrialTable
 
-#: A surface with more cells is left out: it would be too large to look at, and `trials.csv` has all.
+#: A surface with more cells is left out, since it would be too large to read; `trials.csv` has all trials.
 MOST_CELLS = 10_000
 _MOST_PARAMETERS = 4
 _VALUES = ("total_return", "sharpe", "max_drawdown")
 
 
 def build_surfaces(table: TrialTable, choices: Mapping[str, tuple[Scalar, ...]], *, window: int, rank_by: str) -> bytes:
-    """Return the surface of each two parameters as JSON; a cell has its best trial over all other parameters.
+    """Return the surface of each pair of parameters as JSON; a cell has its best trial over all other parameters.
 
-    A cell is null where no trial was run; else it has the number of the trial, its total return, its Sharpe ratio and
-    its maximum drawdown. Of one parameter alone the surface has one row.
+    A cell is null if no trial was run; else it has the number of the trial, its total return, its Sharpe ratio and
+    its maximum drawdown. With only one parameter, the surface has one row.
     """
     varied = [name for name, values in choices.items() if len(values) > 1] or list(choices)[:1]
     pairs = list(combinations(varied[:_MOST_PARAMETERS], 2)) or [(varied[0], "")]
@@ -52,7 +52,7 @@ def _cells(table: TrialTable, window: int, order: Sequence[int], grid: tuple[Any
     columns = [table.column(window, name) for name in _VALUES]
     for trial in order:
         place = int(places[trial])
-        # Best first: the first one that comes to a cell stays.
+        # The trials are sorted, best first, so a cell keeps its first trial.
         if cells[place] is None:
             values = [round(float(v[trial]), 6) if np.isfinite(v[trial]) else None for v in columns]
             cells[place] = [table.numbers[trial], *values]

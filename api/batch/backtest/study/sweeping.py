@@ -1,4 +1,4 @@
-"""A sweep cut into chunks: its plan, and the trials of one chunk, of which nothing is done twice."""
+"""A sweep cut into chunks: its plan, and the trials of one chunk; saved trials are not run again."""
 
 import asyncio
 import math
@@ -19,15 +19,15 @@ from batch.errors import InvalidRequest
 from batch.kit.stop import Stopped
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 
-#: Trials that are kept at once: some seconds of work in Python, so that little is done again after a crash.
+#: Trials that are saved together: some seconds of work in Python, so that a crash loses little.
 _MOST_KEPT = 50
 _CELLS = 5_000_000
-#: A chunk has at most so many trials.
+#: The most trials of a chunk.
 _MOST_IN_CHUNK = 500
 #: The item of the chunk that ends a sweep.
 RESULT_ITEM = "result"
 
-#: Keeps some trials by a name; on return they are durable.
+#: Saves some trials under a name; on return they are durable.
 type Keep = Callable[[str, bytes], Awaitable[None]]
 
 
@@ -57,7 +57,7 @@ class SweepPlan:
 
 @dataclass(frozen=True, slots=True)
 class SweepTools:
-    """What running a chunk needs."""
+    """The tools for running a chunk."""
 
     bars: StudyBars
     kind: StrategyKind
@@ -69,7 +69,7 @@ def plan_sweep(bars: StudyBars, kind: StrategyKind, request: SweepRequest, *, sl
     """Return the plan of a sweep for a number of slots.
 
     Raises:
-        InvalidRequest: no combination is allowed, or the bars do not reach for its parts.
+        InvalidRequest: no combination is allowed, or there are too few bars for the parts of the sweep.
 
     """
     find_windows(request, bars.panel)
@@ -93,11 +93,11 @@ async def run_sweep_chunk(
 ) -> OutcomeReport:
     """Run the trials of a chunk from number `start`; return the outcomes from there on.
 
-    `on_progress` gets the report so far when the trials in it are kept. If `should_stop` turns true, the report ends
+    `on_progress` gets the report so far when the trials in it are saved. If `should_stop` turns true, the report ends
     early.
 
     Raises:
-        StoreError: trials could not be kept; what `on_progress` got stays valid.
+        StoreError: trials could not be saved; the reports that `on_progress` got stay valid.
 
     """
     report = OutcomeReport()

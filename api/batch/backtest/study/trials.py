@@ -16,9 +16,9 @@ from batch.backtest.study.windows import Window, cut
 from batch.backtest.sweep import run_sweep
 from batch.kit.stop import ShouldStop, check_stop
 
-#: What is kept of a trial in a window.
+#: The results of a trial in a window.
 COLUMNS = ("final_equity", "total_return", "sharpe", "max_drawdown", "rows")
-#: Values of a panel that are run between two looks for a stop: some tenths of a second.
+#: Values of a panel that are processed between two checks for a stop: some tenths of a second.
 _CELLS = 2_000_000
 
 
@@ -32,7 +32,7 @@ class TrialRunner:
     _parts: dict[int, Panel] = field(default_factory=dict)
 
     def run(self, strategies: Sequence[WeightStrategy], should_stop: ShouldStop) -> Floats:
-        """Return `[windows, trials, COLUMNS]`; a trial does not depend on those beside it.
+        """Return `[windows, trials, COLUMNS]`; a trial does not depend on other trials.
 
         Raises:
             Stopped: `should_stop` turned true.
@@ -69,7 +69,7 @@ class TrialTable:
         return found
 
     def best(self, window: int, metric: str, count: int) -> list[int]:
-        """Return the places of the best trials of a window, best first; of equal ones the lower number."""
+        """Return the places of the best trials of a window, best first; equal trials are sorted by number."""
         values = self.column(window, metric)
         order = np.lexsort((np.array(self.numbers), np.where(np.isnan(values), np.inf, -values)))
         return [int(place) for place in order[:count]]

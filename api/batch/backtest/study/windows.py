@@ -1,4 +1,4 @@
-"""The parts of a history that a sweep chooses on, and those that it is tested on."""
+"""The parts of a history on which a sweep chooses parameters (train), and on which they are tested."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +19,7 @@ _LEAST_SESSIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Bars to choose on, up to `train_end`, and to test on after them, up to `test_end`; None without a test."""
+    """Bars to choose on, up to `train_end`, and bars to test on, up to `test_end`, which is None without a test."""
 
     train_end: int
     test_end: int | None = None
@@ -31,7 +31,7 @@ def find_windows(request: SweepRequest, panel: Panel) -> tuple[Window, ...]:
     A window ends with a session. Walking forward, each fold chooses on all bars before its test.
 
     Raises:
-        InvalidRequest: a part has less than three sessions.
+        InvalidRequest: a part has fewer than three sessions.
 
     """
     ends = session_ends(panel)
@@ -55,14 +55,15 @@ def session_ends(panel: Panel) -> Ints:
 
 
 def cut(panel: Panel, end: int) -> Panel:
-    """Return a panel up to a bar, itself if that is its last."""
+    """Return a panel up to a bar; the panel itself if this is its last bar."""
     return panel if end == panel.shape[0] - 1 else panel.until(end)
 
 
 def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: SweepRequest) -> Floats:
     """Return the returns by session of the test of a window.
 
-    It starts with cash only: what the strategy holds at the end of the bars before is bought at the first open.
+    It starts with cash only: the positions that the strategy holds at the end of the train bars are bought at the first
+    open.
     """
     seen = cut(panel, window.test_end or window.train_end)
     targets = strategy.targets(seen).copy()
@@ -74,12 +75,12 @@ def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: Sw
 
 
 def _held(panel: Panel, window: Window, targets: Floats, strategy: WeightStrategy, request: SweepRequest) -> Floats:
-    """Return the weights that a strategy has at the end of the bars before a test; NaN where it has none any more."""
+    """Return the weights that a strategy holds at the end of the bars before a test; NaN for closed positions."""
     held: Floats = carry_forward(targets)[window.train_end]
     protection = strategy.protection
     if protection.stop_loss is None and protection.take_profit is None:
         return held
-    # A stop or a target may have closed what the last weight opened.
+    # A stop or a target may have closed the position that the last weight opened.
     before = cut(panel, window.train_end), targets[: window.train_end + 1]
     sim = run_targets(*before, request.model, cash=request.cash, protection=protection).sim
     is_out = (sim.state.shares == 0) & np.isnan(sim.state.weight)
@@ -88,7 +89,7 @@ def _held(panel: Panel, window: Window, targets: Floats, strategy: WeightStrateg
 
 
 def describe_returns(returns: Floats) -> dict[str, float]:
-    """Return what a sweep says of returns by session."""
+    """Return the metrics of a sweep from returns by session."""
     return {
         "total_return": float(np.prod(returns + 1.0)) - 1.0,
         "sharpe": sharpe(returns),
