@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +26,8 @@ from batch.portfolio.money import ZERO, format_yen, parse_yen
 COLUMNS = ("day", "kind", "symbol", "quantity", "price", "fee", "amount", "note")
 _GUARD = "'"
 _KINDS = (EntryKind.BUY, EntryKind.SELL, *CASH_KINDS)
+#: 2025-11-04 as Excel in Japan saves it.
+_SLASHED = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})", re.ASCII)
 #: The most faults that are reported for a file.
 MOST_FAULTS = 20
 
@@ -130,8 +133,9 @@ def _parse(row: Mapping[str | None, str | list[str] | None], entry_id: str, toda
 
 
 def _parse_day(text: str, today: date) -> date:
+    slashed = _SLASHED.fullmatch(text)
     try:
-        day = date.fromisoformat(text)
+        day = date(*map(int, slashed.groups())) if slashed else date.fromisoformat(text)
     except ValueError as e:
         raise InvalidRequest(f"day was {text[:20]!r}, expected YYYY-MM-DD") from e
     return check_day(day, today=today)

@@ -19,6 +19,7 @@ from app.cli.portfolio.entries import (
     show_yen,
 )
 from app.cli.session import Session
+from batch.kit.csv_text import decode_csv
 
 app = typer.Typer(help="Keep portfolios: trades, cash, positions and what they are worth.", no_args_is_help=True)
 add_entry_commands(app)
@@ -109,7 +110,7 @@ def show_portfolio(context: typer.Context, portfolio: Which, *, json: Json = Fal
 def import_file(
     context: typer.Context,
     portfolio: Which,
-    file: Annotated[Path, typer.Argument(help="CSV file, in UTF-8")],
+    file: Annotated[Path, typer.Argument(help="CSV file, in UTF-8 or CP932")],
     key: Key = None,
     *,
     json: Json = False,
@@ -117,7 +118,7 @@ def import_file(
     """Book all entries of a CSV file, or none: day,kind,symbol,quantity,price,fee,amount,note."""
     session: Session = context.obj.with_json(json)
     try:
-        text = file.read_bytes().decode()
+        text = decode_csv(file.read_bytes())
     except (OSError, ValueError) as e:
         reason = getattr(e, "strerror", None) or e
         raise CliError(Exit.USAGE, session.words.say("csv_unreadable", path=file, reason=reason)) from e

@@ -8,9 +8,18 @@ document.addEventListener('formdata', (event) => {
   for (const [name, value] of [...event.formData]) if (value === '') event.formData.delete(name);
 });
 
+// Excel in Japan saves CSV as CP932, which browsers call shift_jis.
+const decode = (bytes) => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('shift_jis').decode(bytes);
+  }
+};
+
 // A file is read into the text field that `data-into` names, where it can be looked at before it is sent.
 document.addEventListener('change', async (event) => {
   const into = document.getElementById(event.target.dataset?.into ?? '');
   const file = event.target.files?.[0];
-  if (into && file) into.value = await file.text();
+  if (into && file) into.value = decode(await file.arrayBuffer());
 });

@@ -29,7 +29,7 @@ WORDS: dict[str, Pair] = {
     ),
     "done_renamed": ("The portfolio has its new name.", "名前を変更しました。"),
     "import": ("Import a CSV file", "CSVの取り込み"),
-    "import_file": ("File, in UTF-8", "ファイル（UTF-8）"),
+    "import_file": ("File, in UTF-8 or CP932", "ファイル（UTF-8またはCP932（Shift-JIS））"),
     "import_text": ("Its lines; all are booked, or none", "内容（すべて記帳するか、まったく記帳しません）"),
     "do_import": ("Book all lines", "すべて記帳"),
     "dividends": ("Dividends", "配当"),

@@ -117,7 +117,7 @@ OPTION_HELP: dict[str, str] = {
     "name of the portfolio": "ポートフォリオの名前",
     "whose bars value it (default: the server's)": "評価に使う足のデータ提供元（既定：サーバーの設定）",
     "shares that buys are a multiple of": "売買単位（株）",
-    "CSV file, in UTF-8": "UTF-8のCSVファイル",
+    "CSV file, in UTF-8 or CP932": "UTF-8またはCP932（Shift-JIS）のCSVファイル",
     "file to write (default: stdout)": "書き出すファイル（既定：標準出力）",
     "file (.parquet, .csv, .arrow), or folder that gets a file for each month (1d: year)": "ファイル（.parquet、.csv、.arrow）、または月ごと（日足は年ごと）のファイルを置くフォルダー",
     "session, YYYY-MM-DD, included (default: all held sessions)": "立会日（YYYY-MM-DD、この日を含む、既定：保存済みのすべて）",

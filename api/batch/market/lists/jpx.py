@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
+from batch.kit.csv_text import decode_csv
 from batch.market.listing import Listing, Market
 from batch.market.lists.master import MOST_LOST_PERCENT, MasterReport, take_master
 from batch.market.lists.snapshot import Snapshot
@@ -107,17 +108,14 @@ def _parse_listing(row: Row) -> Listing | None:
 
 
 def _read_csv(file: Path) -> list[list[Any]]:
-    data = file.read_bytes()
-    for encoding in ("utf-8-sig", "cp932"):
-        try:
-            rows = csv.reader(io.StringIO(data.decode(encoding), newline=""))
-            table = list(itertools.islice(rows, MOST_ROWS + 1))
-        except (UnicodeDecodeError, csv.Error):
-            continue
-        if len(table) > MOST_ROWS:
-            raise InvalidRequest(f"{file.name} has more than {MOST_ROWS:,} lines, expected JPX's list of issues")
-        return table
-    raise InvalidRequest(f"{file.name} is neither UTF-8 nor CP932 text, expected a CSV of JPX's list")
+    try:
+        rows = csv.reader(io.StringIO(decode_csv(file.read_bytes()), newline=""))
+        table = list(itertools.islice(rows, MOST_ROWS + 1))
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise InvalidRequest(f"{file.name} is neither UTF-8 nor CP932 text, expected a CSV of JPX's list") from e
+    if len(table) > MOST_ROWS:
+        raise InvalidRequest(f"{file.name} has more than {MOST_ROWS:,} lines, expected JPX's list of issues")
+    return table
 
 
 def _parse_date(cell: Any) -> date:

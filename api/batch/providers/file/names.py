@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from io import StringIO
 from pathlib import Path
 
 from batch.errors import ConfigurationError, InvalidRequest
+from batch.kit.csv_text import decode_csv
 from batch.market.symbol import is_tse_code, parse_foreign_symbol, parse_symbol
 
 #: The endings of files that the provider looks at.
@@ -143,8 +145,8 @@ def _match(pattern: re.Pattern[str], name: str) -> str:
 
 def _read_mapping(path: Path) -> dict[str, str]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row and not row[0].startswith("#")]
+        text = StringIO(decode_csv(path.read_bytes()), newline="")
+        rows = [row for row in csv.reader(text) if row and not row[0].startswith("#")]
         return {
             row[0].strip(): parse_file_symbol(row[1])
             for row in rows

@@ -40,6 +40,17 @@ def test_a_file_of_a_spreadsheet_is_read() -> None:
     assert list(parsed.entries) == [replace(trade("buy", 100, "2841.5"), entry_id="id", note="first, buy")]
 
 
+@pytest.mark.parametrize("day", ["2025-11-04", "2025/11/4", "2025/11/04"])
+def test_a_day_is_read_as_a_spreadsheet_saves_it(day: str) -> None:
+    (entry,) = parse_csv(f"{HEAD}{day},deposit,,,,,1,\n", lambda: "id", today=TODAY).entries
+    assert entry.day == day_of(0)
+
+
+@pytest.mark.parametrize("day", ["2025/2/30", "25/11/4", "11/4/2025", "2025/11/4 9:00"])
+def test_a_day_that_cannot_be_or_is_not_clear_is_refused(day: str) -> None:
+    assert faults(f"{day},deposit,,,,,1,\n") == [(2, f"day was {day!r}, expected YYYY-MM-DD")]
+
+
 def test_every_wrong_line_is_named() -> None:
     body = (
         "2025-11-04,deposit,,,,,1000,\n"

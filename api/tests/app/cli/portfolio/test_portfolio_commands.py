@@ -80,6 +80,16 @@ def test_a_file_goes_out_and_in(at_live: Kaboom, name: str, tmp_path: Path) -> N
     assert first == second
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932"])
+def test_a_file_is_read_as_excel_saves_it(at_live: Kaboom, name: str, tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "in.csv"
+    row = "2025-11-04,deposit,,,,,5000,①髙島さんの給与\r\n"
+    file.write_bytes(f"day,kind,symbol,quantity,price,fee,amount,note\r\n{row}".encode(encoding))
+    assert at_live("portfolio", "import", name, str(file)).code == 0
+    noted = [entry["note"] for entry in loads(at_live("portfolio", "movements", name, "--json").out)["items"]]
+    assert noted == ["①髙島さんの給与", ""]
+
+
 def test_all_wrong_lines_of_a_file_are_reported(at_live: Kaboom, name: str, tmp_path: Path) -> None:
     file = tmp_path / "in.csv"
     file.write_text("day,kind,symbol,quantity,price,fee,amount,note\nx,buy,,,,,,\n2025-11-04,gift,,,,,,\n")

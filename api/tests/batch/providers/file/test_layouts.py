@@ -74,7 +74,13 @@ def test_all_layouts_lie_in_one_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "rules", [("_([0-9]{4})$", None), (r"(?P<symbol>\d{4})", None), (None, "file,symbol\ntoyota*.csv,7203.T\n")]
+    "rules",
+    [
+        ("_([0-9]{4})$", None),
+        (r"(?P<symbol>\d{4})", None),
+        (None, "file,symbol\ntoyota*.csv,7203.T\n"),
+        (None, "# トヨタ\ntoyota*.csv,7203\n"),
+    ],
 )
 def test_a_pattern_or_a_list_names_symbols(tmp_path: Path, rules: tuple[str | None, str | None]) -> None:
     folder = tmp_path / "files"
@@ -83,7 +89,7 @@ def test_a_pattern_or_a_list_names_symbols(tmp_path: Path, rules: tuple[str | No
     pattern, listed = rules
     path = tmp_path / "symbols.csv"
     if listed:
-        path.write_text(listed)
+        path.write_text(listed, encoding="cp932")
     names = NameRules.parse(pattern, path if listed else None)
     assert set(fetch(folder, "1d", FileRules(names=names)).bars["symbol"]) == {"7203"}
 
