@@ -68,15 +68,13 @@ async def _read(
     session: Session, symbol: str, interval: str, day: str | None, which: _Which
 ) -> "tuple[BarSeries, pl.DataFrame]":
     from batch.bars.history import reader_at  # noqa: PLC0415  polars
-    from batch.market.indices import find_index  # noqa: PLC0415  as above
     from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
 
     start, end = _bounds(day)
     store = open_store()
     try:
         series = await choose_series(session, store, interval, which.source)
-        if get_source_spec(series.source).is_tse:
-            symbol = find_index(symbol) or symbol
+        symbol = get_source_spec(series.source).parse_symbol(symbol)
         frame = await reader_at(store, which.as_of).read(series, symbol, start=start, end=end)
         if day is None and frame.height and series.interval.is_intraday:
             newest = frame["opened_at"].dt.date().max()

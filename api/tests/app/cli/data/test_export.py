@@ -151,6 +151,17 @@ def test_of_other_providers_alone_one_has_to_be_named(rolled: Kaboom, monkeypatc
     assert "choose one with --source" in done.err
 
 
+@pytest.mark.parametrize("text", ["\uff17\uff12\uff10\uff13", " 7203 ", "72030"])
+def test_a_symbol_is_shown_however_it_is_written(held: Kaboom, text: str) -> None:
+    shown = held("bars", "show", text, "--interval", "1d", "--source", "synthetic")
+    assert (shown.code, shown.out.startswith("7203 1d: ")) == (0, True), shown.err
+
+
+def test_a_text_that_is_no_symbol_is_refused(held: Kaboom) -> None:
+    done = held("bars", "show", "toyota", "--source", "synthetic")
+    assert (done.code, "symbol was 'toyota', expected a TSE local code" in done.err) == (Exit.USAGE, True)
+
+
 def test_an_index_is_shown_by_its_name(held: Kaboom, tmp_path: Path) -> None:
     async def write() -> None:
         store = PageBarStore(tmp_path / "data" / "bars")
