@@ -204,7 +204,7 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
     if problem in {UNAVAILABLE, RATE_LIMITED}:
         headers["Retry-After"] = str(round(error.retry_after_s or 2))
     pointer = error.pointer if isinstance(error, domain.InvalidRequest) else ""
-    faulty = [{"pointer": f"#{pointer}", "detail": error.message}] if pointer else []
+    faulty = [{"pointer": f"#{pointer}", "detail": error.message.removeprefix(f"{pointer}: ")}] if pointer else []
     return _respond(request, Answer(problem, error.message, faulty, headers))
 
 
@@ -214,7 +214,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     found = error.errors()[:MAX_ERRORS]
     if any(e["type"] == "json_invalid" for e in found):
         return _respond(request, Answer(BAD_JSON, "the body could not be parsed as JSON"))
-    faulty = [{"pointer": _to_pointer(e["loc"]), "detail": e["msg"]} for e in found]
+    faulty = [{"pointer": _to_pointer(e["loc"]), "detail": e["msg"].removeprefix("Value error, ")} for e in found]
     first = f"{faulty[0]['pointer']}: {faulty[0]['detail']}" if faulty else "the request is not valid"
     return _respond(request, Answer(INVALID, first, faulty))
 

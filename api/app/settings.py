@@ -174,7 +174,8 @@ def load_settings(**overrides: Any) -> AppSettings:
     try:
         return AppSettings(**overrides)
     except ValidationError as e:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
+        found = ((".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in e.errors())
+        faults = "; ".join(f"{name}: {why}" for name, why in found)
         raise ConfigurationError(faults) from None
 
 

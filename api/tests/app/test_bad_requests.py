@@ -113,6 +113,13 @@ async def test_a_bad_submission_is_refused_and_nothing_is_queued(
     await assert_nothing_queued(http, app)
 
 
+async def test_a_reason_says_the_fault_alone(http: httpx2.AsyncClient) -> None:
+    answer = await http.post(RUN_DAILY, **body(session="2025/11/04"))
+    fault = {"pointer": "#/session", "detail": "was '2025/11/04', expected a date as YYYY-MM-DD"}
+    assert answer.json()["errors"] == [fault]
+    assert answer.json()["detail"] == f"#/session: {fault['detail']}"
+
+
 async def test_a_body_of_undeclared_length_is_refused_when_it_gets_too_long(
     http: httpx2.AsyncClient, app: FastAPI
 ) -> None:

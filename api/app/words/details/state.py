@@ -3,10 +3,21 @@
 from app.words.language import Pair
 
 STATE_DETAILS: tuple[Pair, ...] = (
-    (
-        "{failed} of {total} items failed; first cause: {cause}",
-        "{total}件中{failed}件が失敗しました。最初の原因：{cause}",
+    *(
+        (
+            f"{{failed}} of {{total}} items failed; first cause: {{symbol}} {outcome}: {{why}}",
+            f"{{total}}件中{{failed}}件が失敗しました。最初の原因：{{symbol}} {outcome}：{{why}}",
+        )
+        for outcome in ("rate_limited", "provider_error", "invalid", "write_failed")
     ),
+    (
+        "{failed} of {total} items failed; first cause: {why}",
+        "{total}件中{failed}件が失敗しました。最初の原因：{why}",
+    ),
+    ("given up after {attempts} attempt: {why}", "{attempts}回の試行で処理を打ち切りました：{why}"),
+    ("given up after {attempts} attempts: {why}", "{attempts}回の試行で処理を打ち切りました：{why}"),
+    ("given up after {attempts} attempt", "{attempts}回の試行で処理を打ち切りました"),
+    ("given up after {attempts} attempts", "{attempts}回の試行で処理を打ち切りました"),
     ("the form had a market or an interval that is none", "フォームの市場または足種が正しくありません"),
     ("{failed} of {total} items failed", "{total}件中{failed}件が失敗しました"),
     (

@@ -8,7 +8,7 @@ import pytest
 
 from app.words.translate import DETAILS, translate
 from tests.app.words.texts import JAPANESE, fields
-from tests.fixtures.repo.repository import load_modules
+from tests.fixtures.repo.repository import Module, load_modules
 
 #: Errors that an API caller or a person at the command line gets to read.
 _CALLERS = frozenset(
@@ -18,7 +18,15 @@ _CALLERS = frozenset(
 
 #: How what pydantic and FastAPI say begins.
 _OF_FRAMEWORKS = (
-    *("Input should", "String should", "List should", "Dictionary should", "Field required", "Extra inputs"),
+    *(
+        "Input should",
+        "String should",
+        "List should",
+        "Tuple should",
+        "Dictionary should",
+        "Field required",
+        "Extra inputs",
+    ),
     *("Unexpected keyword", "JSON decode error", "Method Not Allowed"),
 )
 #: Texts that the code puts together of parts.
@@ -27,6 +35,8 @@ _COMPOSED = (
     *("{free} MiB are free, ", "{folder}: {free} MiB are free, ", "{place}: {pages} pages, ", "{place}: {bars} bars, "),
     *("provider was jquants and ", "provider was yahoo and ", "url was not encrypted, "),
 )
+#: Where a ValueError is of Kaboom's own making, whatever the request was.
+_OWN_FAULTS = ("api/app/jobs/job_type.py", "api/batch/pictures/")
 
 
 def raised() -> Iterator[tuple[str, str]]:
@@ -35,8 +45,15 @@ def raised() -> Iterator[tuple[str, str]]:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 wanted = node.args[1:2] if node.func.id in {"Answer", "CliError"} else node.args[:1]
-                if node.func.id in _CALLERS | {"Answer", "CliError"} and (sample := sample_of(*wanted)):
+                raising = _CALLERS | ({"ValueError"} if checks_fields(module) else set())
+                if node.func.id in raising | {"Answer", "CliError"} and (sample := sample_of(*wanted)):
                     yield f"{module.name}:{node.lineno}", sample
+
+
+def checks_fields(module: Module) -> bool:
+    """Return whether a module may say by a ValueError what is wrong with a field of a request."""
+    imported = {node.module for node in module.tree.body if isinstance(node, ast.ImportFrom)}
+    return bool(imported & {"pydantic", "batch.kit.request"}) and not module.name.startswith(_OWN_FAULTS)
 
 
 def sample_of(node: ast.expr | None = None) -> str:
@@ -99,12 +116,24 @@ def test_every_template_translates_its_own_text() -> None:
         ),
         ("#/intervals/1m: Input should be greater than or equal to 1", "#/intervals/1m：1以上を指定してください"),
         (
-            "#/first: Value error, expected cron or session_at",
+            "#/first: expected cron or session_at",
             "#/first：cron か session_at のどちらかを指定してください",
         ),
         (
             "page x is damaged: crc32; mend it with `kaboom bars repair`",
             "ページ x が破損しています：crc32。`kaboom bars repair` で修復してください",
+        ),
+        (
+            "1 of 2 items failed; first cause: 6758 invalid: a.csv, line 2, column x: expected a number, found 'xyz'",
+            "2件中1件が失敗しました。最初の原因：6758 invalid：a.csv 2行目 列「x」：数値が必要です。値は 'xyz' です",
+        ),
+        (
+            "3 of 9 items failed; first cause: 6758 rate_limited",
+            "9件中3件が失敗しました。最初の原因：6758 rate_limited",
+        ),
+        (
+            "2 of 9 items failed; first cause: given up after 3 attempts: the provider answered 503",
+            "9件中2件が失敗しました。最初の原因：3回の試行で処理を打ち切りました：the provider が 503 を返しました",
         ),
         ("a text of nobody's", "a text of nobody's"),
         ("", ""),
