@@ -47,6 +47,8 @@ async def test_an_ended_job_accounts_for_every_item(real_app: FastAPI, real_brow
     assert "All 2 rate limited 1 provider error 1" in failures
     assert "said so" in failures
     assert '{"1m": 1}' in part_of(html, "hp")
+    # The command line takes no part of an id.
+    assert f"kaboom jobs retry {job.job_id}" in part_of(html, "hp")
     assert "1 chunk on 1 slots" in part_of(html, "hg")
 
 
@@ -128,6 +130,14 @@ async def test_the_log_is_text_and_can_be_cut_to_warnings(real_app: FastAPI, rea
     assert html.count("&lt;script&gt;alert(1)") == 2
     only = await read(real_browser, f"/jobs/ingest/{job.job_id}?level=warning")
     assert only.count("&lt;script&gt;alert(1)") == 1
+
+
+async def test_a_long_log_says_how_to_read_its_beginning(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job, _ = await plant_running(real_app, "ok")
+    lines = [JobLine(utc_now().isoformat(), "info", "chunk_started", {"n": n}).to_json() for n in range(203)]
+    await jobs_of(real_app).parts.events.write_lines({FeedKey("ingest", job.job_id, Feed.LINES): lines})
+    text = text_of(await read(real_browser, f"/jobs/ingest/{job.job_id}"))
+    assert f"3 earlier lines: kaboom jobs logs {job.job_id}" in text
 
 
 @pytest.mark.parametrize("level", ["debug", "warning"])
