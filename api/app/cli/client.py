@@ -23,7 +23,7 @@ class ApiClient:
     def __init__(self, url: str, token: str, words: Speaker) -> None:
         from kaboom.wire import Wire  # noqa: PLC0415  an HTTP client, which help does without
 
-        self._words = words
+        self.words = words
         self._wire = Wire(url, token, language=words.language)
         self.url = self._wire.url
 
@@ -70,15 +70,15 @@ class ApiClient:
         if isinstance(cause, Problem):
             return CliError(exit_for_status(cause.status), clean(self._tell(cause), keep_lines=True))
         is_other = isinstance(cause, ValueError)
-        reason = self._words.say("not_json") if is_other else type(cause).__name__
-        return CliError(Exit.UNAVAILABLE, self._words.say("unreachable", url=self.url, reason=reason))
+        reason = self.words.say("not_json") if is_other else type(cause).__name__
+        return CliError(Exit.UNAVAILABLE, self.words.say("unreachable", url=self.url, reason=reason))
 
     def _tell(self, problem: Problem) -> str:
         said = problem.said
         if not said:
             return f"HTTP {problem.status}: {problem.text}"
         text = clean(join_title(said["title"], _all_faults(said)), keep_lines=True)
-        return self._words.say("problem", text=text, request_id=said["request_id"])
+        return self.words.say("problem", text=text, request_id=said["request_id"])
 
 
 def _all_faults(problem: Any) -> str:

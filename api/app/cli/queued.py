@@ -15,6 +15,8 @@ class QueuedJob:
         from app.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
 
         self._client = client
+        self._job_id = job_id
+        self._is_found = False
         self._paths = [f"{jobs_path(queue)}/{job_id}" for queue in CATALOG.queues]
 
     def call(self, method: str, below: str = "", **options: Any) -> Any:
@@ -36,11 +38,15 @@ class QueuedJob:
             try:
                 answer = ask(self._paths[0])
             except CliError as e:
-                if e.code is not Exit.NOT_FOUND or len(self._paths) == 1:
+                if e.code is not Exit.NOT_FOUND or self._is_found:
                     raise
                 del self._paths[0]
+                if not self._paths:
+                    said = self._client.words.say("no_such_job", job_id=self._job_id)
+                    raise CliError(Exit.NOT_FOUND, said) from e
             else:
                 del self._paths[1:]
+                self._is_found = True
                 return answer
 
 

@@ -13,6 +13,10 @@ JOB_WORDS: dict[str, Pair] = {
         "stopped waiting after {timeout_s:g} s; the job goes on: kaboom jobs watch {job_id}",
         "{timeout_s:g}秒待ちましたが終わりません。ジョブは続いています：kaboom jobs watch {job_id}",
     ),
+    "no_such_job": (
+        "job {job_id} does not exist in any queue: an id is 32 hex digits, as `kaboom jobs list` shows it",
+        "ジョブ {job_id} はどのキューにもありません。IDは16進数32桁です（`kaboom jobs list` で確認できます）",
+    ),
     "no_jobs": (
         "no jobs yet; submit one: kaboom ingest run-daily --wait",
         "ジョブはまだありません。投入するには：kaboom ingest run-daily --wait",

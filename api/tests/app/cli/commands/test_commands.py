@@ -158,7 +158,7 @@ def test_a_log_is_followed_to_the_end_of_its_job(at_live: Kaboom, finished: str)
 def test_an_unknown_job_ends_with_4(at_live: Kaboom, command: str) -> None:
     done = at_live("jobs", command, UNKNOWN)
     assert (done.code, done.out) == (Exit.NOT_FOUND, "")
-    assert "does not exist" in done.err
+    assert f"job {UNKNOWN} does not exist in any queue" in done.err
 
 
 @pytest.mark.parametrize("command", ["cancel", "retry"])
