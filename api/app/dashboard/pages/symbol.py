@@ -14,7 +14,7 @@ from app.dashboard.asking import Reply
 from app.dashboard.catalogue import find_text
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.coverage_strip import build_strip
-from app.dashboard.shapes.symbol_bars import around, days_around, quote_of, split_at, to_rows
+from app.dashboard.shapes.symbol_bars import around, days_around, first_shown, quote_of, split_at, to_rows
 from app.deps import needs
 from app.words.language import Language
 from batch.bars.coverage.cells import GAPS, SUSPECTS
@@ -75,7 +75,7 @@ async def show_symbol(
     )
     covered.require()
     today = page.viewer.now.astimezone(JST).date()
-    session = filters.session or _newest(covered.data["items"]) or await _last_session(page, today)
+    session = filters.session or first_shown(covered.data["items"], page.viewer.now)
     found = await _ask(page, covered, filters, session)
     found["bars"].require()
     return await page.show(
@@ -140,18 +140,6 @@ def _session_before(items: list[dict[str, Any]], session: date) -> date:
     """Return the last session with bars before one: its last close is the close before."""
     held = (row["session"] for row in items if row["bars"] and row["session"] < session.isoformat())
     return date.fromisoformat(next(held, session.isoformat()))
-
-
-def _newest(items: list[dict[str, Any]]) -> date | None:
-    """Return the newest session with bars, else the newest that was judged."""
-    sessions = [row["session"] for row in items if row["bars"]] or [row["session"] for row in items]
-    return date.fromisoformat(sessions[0]) if sessions else None
-
-
-async def _last_session(page: OpenPage, today: date) -> date:
-    reply = await page.api.get("/api/v1/calendar", days_around(today))
-    days = [date.fromisoformat(row["session"]) for row in reply.data["items"]] if reply.is_ok else []
-    return max((day for day in days if day <= today), default=today)
 
 
 def _listing(reply: Reply, symbol: str) -> Mapping[str, Any] | None:

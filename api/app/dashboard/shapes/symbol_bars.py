@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from batch.market.calendar import JST
+from batch.market.calendar import JST, latest_closed_session
 
 type Bar = Mapping[str, Any]
 #: The auctions of a session, by the field of the calendar.
@@ -97,6 +97,12 @@ def _factors(before: Sequence[Bar], bars: Sequence[Bar], actions: Sequence[Mappi
         return
     last, first = before[-1]["opened_at"][:10], bars[0]["opened_at"][:10]
     yield from (action["factor"] for action in actions if last < action["ex_session"] <= first)
+
+
+def first_shown(items: Sequence[Mapping[str, Any]], now: datetime) -> date:
+    """Return the newest session with bars, else the newest one that has closed, whose bars can be taken."""
+    newest = next((row["session"] for row in items if row["bars"]), None)
+    return date.fromisoformat(newest) if newest else latest_closed_session(now)
 
 
 def around(days: Sequence[str], session: date) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard.shapes.symbol_bars import around, quote_of
+from app.dashboard.shapes.symbol_bars import around, first_shown, quote_of
 from batch.bars.store import BarStore
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import JST, last_sessions
@@ -181,6 +181,13 @@ def test_a_quote_across_a_split_is_against_the_base_price() -> None:
     assert later is not None
     assert (later.previous, later.is_base) == (1010.0, False)
     assert quote_of([], [], []) is None
+
+
+@pytest.mark.parametrize(("hour", "session"), [(13, TUESDAY), (16, WEDNESDAY)])
+def test_without_bars_the_newest_session_that_can_be_taken_is_shown(hour: int, session: date) -> None:
+    now = datetime(2025, 11, 5, hour, tzinfo=JST)
+    judged = [{"session": "2025-11-05", "bars": 0}, {"session": "2025-11-04", "bars": 0}]
+    assert first_shown([], now) == first_shown(judged, now) == session
 
 
 def test_the_days_around_a_session() -> None:
