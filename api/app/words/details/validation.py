@@ -7,7 +7,7 @@ VALIDATION_DETAILS: tuple[Pair, ...] = (
         "{option} was {text}, expected LENGTH=NUMBER such as {example}",
         "{option} が {text} です。{example} のように「足種=数」の形で指定してください",
     ),
-    ("#{pointer}: {why}", "#{pointer}：{why}"),
+    ("#/{pointer}: {why}", "#/{pointer}：{why}"),
     ("#: {why}", "#：{why}"),
     ("Field required", "必須です"),
     ("Extra inputs are not permitted", "使えない項目です"),

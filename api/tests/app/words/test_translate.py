@@ -124,6 +124,10 @@ def test_every_template_translates_its_own_text() -> None:
             "ページ x が破損しています：crc32。`kaboom bars repair` で修復してください",
         ),
         (
+            "#: quiet_from and quiet_until were the same: switch the rule off instead",
+            "#：quiet_from と quiet_until が同じです。代わりにルールを無効にしてください",
+        ),
+        (
             "1 of 2 items failed; first cause: 6758 invalid: a.csv, line 2, column x: expected a number, found 'xyz'",
             "2件中1件が失敗しました。最初の原因：6758 invalid：a.csv 2行目 列「x」：数値が必要です。値は 'xyz' です",
         ),
