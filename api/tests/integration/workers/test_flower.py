@@ -1,5 +1,6 @@
 """Celery's own tools show the truth: `inspect active_queues` the five queues, and Flower each job as it stands."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -15,10 +16,12 @@ import redis
 
 from app.jobs.queues import Queue
 from batch.kit.embedded.servers import free_port
+from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.stacks import clean_environment, until
 from tests.fixtures.workers.workers import Place, worker
 
 pytestmark = pytest.mark.timeout(400)
+PAGE = "docs/operations/worker.md"
 CELERY = (sys.executable, "-m", "celery", "-A", "app.tasks.celery_app")
 
 
@@ -122,6 +125,16 @@ def test_flower_shows_each_job_as_it_stands(redis_url: str, database_url: str, t
         log = running.log.read_text()
         at = log.find("Traceback")
         assert at < 0, log[max(0, at - 1000) : at + 5000]
+
+
+def test_celery_inspects_without_kabooms_code(redis_url: str, database_url: str, tmp_path: Path) -> None:
+    place = Place(redis_url, database_url, tmp_path)
+    (code,) = (block for block in re.findall("```python\n(.*?)```", load_text(PAGE), re.DOTALL) if "prefix" in block)
+    (tmp_path / "plain.py").write_text(code.replace("redis://127.0.0.1:6379/0", redis_url))
+    with worker(place):
+        argv = (sys.executable, "-m", "celery", "-A", "plain", "inspect", "ping", "--json", "--timeout=10")
+        done = subprocess.run(argv, env=clean_environment(), cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert list(orjson.loads(done.stdout).values()) == [{"ok": "pong"}]
 
 
 def test_celery_inspects_the_queues(redis_url: str, database_url: str, tmp_path: Path) -> None:
