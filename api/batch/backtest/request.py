@@ -1,5 +1,6 @@
 """The requests of a backtest and of a sweep; importable without numpy."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -169,6 +170,7 @@ class SweepRequest(PlannedRequest, BarsAsked):
     def _check_sweep(self) -> Self:
         if self.out_of_sample is not None and self.folds is not None:
             raise InvalidRequest("out_of_sample and folds: expected one of them", pointer="/folds")
+        _check_once(self.parameters)
         size = count_combinations(self.parameters)
         if size > (MAX_TRIALS if self.trials is None else MAX_GRID):
             most = MAX_TRIALS if self.trials is None else MAX_GRID
@@ -186,6 +188,15 @@ def count_combinations(choices: Mapping[str, tuple[Scalar, ...]]) -> int:
     for values in choices.values():
         size *= len(values)
     return size
+
+
+def _check_once(choices: Mapping[str, tuple[Scalar, ...]]) -> None:
+    """Refuse a value that is given twice: the same trial again counts as one more that was lucky."""
+    for name, values in choices.items():
+        value, times = Counter(values).most_common(1)[0]
+        if times > 1:
+            pointer = f"/parameters/{name[:40]}"
+            raise InvalidRequest(f"{name[:40]} had {value!r} more than once, expected each value once", pointer=pointer)
 
 
 def _check_alone(strategy: str, name: str, value: Scalar) -> None:

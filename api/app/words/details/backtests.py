@@ -44,6 +44,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "a test on {bars} bars takes about {needed} GB of memory, and {free} GB are free: choose fewer symbols or sessions, or longer bars",
         "{bars}本の足の検証には約 {needed} GB のメモリが必要ですが、空きは {free} GB です。銘柄か立会日を減らすか、長い足を選んでください",
     ),
+    (
+        "{name} had {value} more than once, expected each value once",
+        "{name} に {value} が2回以上あります。同じ値は1回だけ指定してください",
+    ),
     ("a parameter had no values", "値のないパラメーターがあります"),
     ("symbols and market: expected one of them", "symbols と market はどちらか一方を指定してください"),
     ("out_of_sample and folds: expected one of them", "out_of_sample と folds は一方だけを指定してください"),

@@ -191,6 +191,13 @@ async def test_bars_that_are_not_held_are_named(tested: httpx2.AsyncClient) -> N
     assert "--symbol 1301`" in done["error"]["message"]
 
 
+async def test_a_value_counts_as_one_trial_alone(tested: httpx2.AsyncClient) -> None:
+    answer = await tested.post(SWEEP, json=ASKED | {"parameters": {"fast": [5, 10, 5.0], "slow": [20]}})
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == "#/parameters/fast"
+    assert fault["detail"] == "fast had 5 more than once, expected each value once"
+
+
 async def test_a_sweep_without_a_combination_says_why(tested: httpx2.AsyncClient) -> None:
     done = await run_job(tested, SWEEP, ASKED | {"parameters": {"fast": [50], "slow": [10]}})
     assert done["error"]["message"] == "fast was 50, expected less than slow, 10"
