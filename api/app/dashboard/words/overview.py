@@ -45,8 +45,8 @@ WORDS: dict[str, Pair] = {
         "{whole}すべての足がありますが、確認が必要なものがあります。",
     ),
     "pending": (
-        "The session of {day} is not final yet: {some} of {whole} have bars so far.",
-        "{day}の立会日は未確定です。これまでに{whole}中{some}の足があります。",
+        "The session of {day} is not final yet: {some} of {whole} have final bars so far.",
+        "{day}の立会日は未確定です。これまでに{whole}中{some}の足が確定しています。",
     ),
     "fetch": ("Fetch the {some} missing…", "欠損している{some}を取り込む…"),
     "which": ("See the jobs that asked", "取り込みのジョブを見る"),
