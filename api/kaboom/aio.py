@@ -40,7 +40,7 @@ class AsyncKaboom:
 
     async def bars(
         self,
-        symbols: str | Sequence[str] = (),
+        symbols: str | Sequence[str] | None = None,
         interval: str = "1d",
         start: When | None = None,
         end: When | None = None,
@@ -73,7 +73,7 @@ class AsyncKaboom:
         """Submit a job; see `Kaboom.submit`."""
         return AsyncJob(await to_thread(self.sync.submit, task, **request))
 
-    async def backtest(self, strategy: str, symbols: str | Sequence[str] = (), **request: Any) -> Backtest:
+    async def backtest(self, strategy: str, symbols: str | Sequence[str] | None = None, **request: Any) -> Backtest:
         """Run a strategy, and return what it found; see `Kaboom.backtest`."""
         return await to_thread(self.sync.backtest, strategy, symbols, **request)
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from kaboom.backtests import Backtest
-from kaboom.errors import NeedsServer
+from kaboom.errors import InvalidRequest, NeedsServer
 from kaboom.jobs import Job, submit
 from kaboom.portfolios import PORTFOLIOS, Portfolio, find_portfolio
 from kaboom.source import Asked, BarOptions, Source, Span, When
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 _JOBS = "/api/v1/jobs"
+
+
+def _name(symbols: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return symbols, none for all; an empty list is a choice that chose nothing, and not all."""
+    if symbols is None:
+        return ()
+    named = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    if not named:
+        raise InvalidRequest("symbols was empty: name at least one symbol, or leave symbols out to take all")
+    return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Kaboom:
 
     def bars(
         self,
-        symbols: str | Sequence[str] = (),
+        symbols: str | Sequence[str] | None = None,
         interval: str = "1d",
         start: When | None = None,
         end: When | None = None,
@@ -54,8 +64,7 @@ class Kaboom:
             KaboomError: the source cannot be read.
 
         """
-        named = (symbols,) if isinstance(symbols, str) else tuple(symbols)
-        return self.source.bars(Asked(interval, named, start, end, **options))
+        return self.source.bars(Asked(interval, _name(symbols), start, end, **options))
 
     def universe(self, market: str = "TSE_PRIME", session: date | None = None) -> "pl.DataFrame":
         """Return the listings of a market as of a session, by default today, sorted by symbol.
@@ -85,7 +94,7 @@ class Kaboom:
         first: date | None = None,
         last: date | None = None,
         *,
-        symbols: Sequence[str] = (),
+        symbols: Sequence[str] | None = None,
         provider: str | None = None,
     ) -> "pl.DataFrame":
         """Return the bars that are held of each symbol and session, by default of the last 30 days.
@@ -98,7 +107,7 @@ class Kaboom:
         from batch.market.calendar import JST  # noqa: PLC0415  no other call needs the calendar
 
         last = last or utc_now().astimezone(JST).date()
-        return self.source.coverage(interval, first or last - timedelta(days=30), last, symbols, provider)
+        return self.source.coverage(interval, first or last - timedelta(days=30), last, _name(symbols), provider)
 
     def indicators(
         self,
@@ -155,7 +164,7 @@ class Kaboom:
     def backtest(
         self,
         strategy: str,
-        symbols: str | Sequence[str] = (),
+        symbols: str | Sequence[str] | None = None,
         *,
         progress: bool = False,
         timeout_s: float | None = None,
@@ -177,7 +186,7 @@ class Kaboom:
         """
         wire = self._server()
         body = {"strategy": strategy, **request}
-        if named := ([symbols] if isinstance(symbols, str) else list(symbols)):
+        if named := _name(symbols):
             body["symbols"] = named
         job = submit(wire, "backtest.run", body).wait(progress=progress, timeout_s=timeout_s)
         return Backtest.load(wire, job)

@@ -101,6 +101,16 @@ def test_what_needs_a_server_says_so(folder: kaboom.Kaboom) -> None:
         folder.submit("ingest.run_daily")
 
 
+def test_no_symbol_is_not_every_symbol(kb: kaboom.Kaboom, folder: kaboom.Kaboom) -> None:
+    for source in (kb, folder):
+        with pytest.raises(kaboom.InvalidRequest, match="symbols was empty"):
+            source.bars([], "1d")
+        with pytest.raises(kaboom.InvalidRequest, match="symbols was empty"):
+            source.coverage("1d", symbols=[])
+    with pytest.raises(kaboom.InvalidRequest, match="symbols was empty"):
+        kb.backtest("sma_cross", [], market="TSE_PRIME")
+
+
 def test_problems_are_errors_of_one_tree(server: Api, kb: kaboom.Kaboom) -> None:
     with pytest.raises(kaboom.NotAuthorized):
         kaboom.connect(server.url, "x" * 40).bars("7203")
