@@ -143,7 +143,8 @@ class Kaboom:
         'completed'
 
         Raises:
-            InvalidRequest: there is no such task, or the request asks for something that cannot be.
+            InvalidRequest: the task has another form, or the request is invalid.
+            NotFound: there is no such task.
             NeedsServer: no Kaboom runs.
 
         """

@@ -4,9 +4,9 @@
 
     KaboomError             every error that Kaboom raises on purpose
     ├── InvalidRequest      the request asks for something that cannot be
-    ├── NotAuthorized       no token, or one that does not count
+    ├── NotAuthorized       no token, or an invalid one
     ├── Forbidden           the token may not do this
-    ├── NotFound            nothing of that name, or not yours
+    ├── NotFound            there is no such thing, or it belongs to another owner
     ├── Conflict            right request, wrong moment
     ├── StoreError          the bars of a folder cannot be read
     ├── Unavailable         the server did not answer, or could not

@@ -126,7 +126,8 @@ def submit(wire: Wire, task: str, request: Mapping[str, Any]) -> Job:
     """Submit a job: `task` is `queue.verb`, such as `ingest.run_daily`, and `request` its fields.
 
     Raises:
-        InvalidRequest: there is no such task, or the request asks for something that cannot be.
+        InvalidRequest: the task has another form, or the request is invalid.
+        NotFound: there is no such task.
         KaboomError: the server does not answer, or refused.
 
     """
