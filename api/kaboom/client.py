@@ -180,7 +180,7 @@ class Kaboom:
         True
 
         Raises:
-            InvalidRequest: the request asks for something that cannot be.
+            InvalidRequest: the request is invalid.
             JobFailed: there are no such bars, or the strategy failed.
             NeedsServer: no Kaboom runs.
 
@@ -204,7 +204,7 @@ class Kaboom:
         ['7203']
 
         Raises:
-            InvalidRequest: the request asks for something that cannot be.
+            InvalidRequest: the request is invalid.
             JobFailed: there are no such bars.
             NeedsServer: no Kaboom runs.
 

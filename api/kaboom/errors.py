@@ -1,9 +1,9 @@
-"""The errors of the client: those of Kaboom, and what can go wrong between it and you.
+"""The errors of the client: those of Kaboom, and those of the connection to it.
 
 ::
 
     KaboomError             every error that Kaboom raises on purpose
-    ├── InvalidRequest      the request asks for something that cannot be
+    ├── InvalidRequest      the request is invalid
     ├── NotAuthorized       no token, or an invalid one
     ├── Forbidden           the token may not do this
     ├── NotFound            there is no such thing, or it belongs to another owner
