@@ -1,1 +1,1 @@
-"""Accounts: logins, browser sessions, users, tokens, and the audit log of what callers change."""
+"""Accounts: logins, browser sessions, users, tokens, and the audit log of changes."""

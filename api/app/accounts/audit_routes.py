@@ -1,4 +1,4 @@
-"""`/api/v1/audit`: who changed what, from where."""
+"""`/api/v1/audit`: the changes that callers made, with their addresses."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["accounts"], dependencies=[needs(Scope.ADMIN)])
 async def list_audit(
     jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[AuditListing, Query()]
 ) -> AuditPage:
-    """List what callers changed, newest first, in the last 400 days; `Link` leads to the next page."""
+    """List the changes that callers made in the last 400 days, newest first; `Link` leads to the next page."""
     found = await jobs.parts.audit.list_lines(
         AuditQuery(
             caller.owner,

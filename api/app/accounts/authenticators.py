@@ -1,4 +1,4 @@
-"""How requests prove who makes them, beside INGEST_API_TOKEN: an API token, a JWT, or the cookie of a session."""
+"""Authenticate requests by an API token, a JWT or a session cookie; `IngestTokens` checks INGEST_API_TOKEN."""
 
 from collections.abc import Mapping
 from types import ModuleType
@@ -24,7 +24,7 @@ class TokenAuthenticator:
 
 
 class JwtAuthenticator:
-    """Authenticates requests by a JWT: Kaboom's own, or of the Supabase project that the settings name."""
+    """Authenticates requests by a JWT: Kaboom's own, or one of the configured Supabase project."""
 
     def __init__(self, directory: Directory, own: OwnTokens, supabase: SupabaseTokens | None) -> None:
         self._directory = directory
@@ -33,7 +33,7 @@ class JwtAuthenticator:
         self._codec = Lazy(_load_codec)
 
     async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
-        # Nobody can make up a JWT: its signature is verified before a record is looked up.
+        # `known_only` is not needed: the signature is verified before any record is looked up.
         token = read_bearer(headers)
         if not token or token.startswith(TOKEN_PREFIX.encode()):
             return None
@@ -46,10 +46,10 @@ class JwtAuthenticator:
         return await self.find_supabase(token)
 
     async def find_supabase(self, token: bytes) -> Principal | None:
-        """Return the caller that a JWT of Supabase stands for.
+        """Return the principal of a Supabase JWT; None if it is invalid, or its user has signed out since.
 
         Raises:
-            StoreError: the project's keys cannot be fetched, or sign-outs not be read.
+            StoreError: the project's keys cannot be fetched, or sign-outs cannot be read.
 
         """
         head = (await self._codec.get()).read_head(token)

@@ -1,4 +1,4 @@
-"""Slows failed logins down, by account and by address, over all API processes."""
+"""Delay logins after failures, by account and by address, across all API processes."""
 
 import asyncio
 import time
@@ -9,15 +9,15 @@ from app.errors import TooManyLogins
 from app.live.logins import LoginFailures, MemoryLoginFailures
 from batch.errors import StoreError
 
-#: An attempt waits at most this long for the shared counts; then the process counts alone for `_ALONE_S`.
+#: An attempt waits at most this long for the shared counts; after that the process uses its own for `_ALONE_S`.
 _PATIENCE_S = 1.0
 _ALONE_S = 5.0
-#: So long a wait takes ten failures in a row: nobody mistypes that often.
+#: A wait this long needs ten failures in a row, more than typing errors explain.
 STORM_S = 20.0
 
 
 class LoginBrake:
-    """Counts in Redis once `share` was called; while Redis is unavailable, in this process alone."""
+    """Counts failed logins: in Redis after `share` was called; in this process while Redis is unavailable."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,18 +27,18 @@ class LoginBrake:
         self._tell: Callable[[str], Awaitable[None]] | None = None
 
     def share(self, failures: LoginFailures | None) -> None:
-        """Use the counts that API processes share; with None, this process counts alone."""
+        """Use the counts that all API processes share; with None, count in this process only."""
         self._shared = failures
 
     def tell_storms(self, tell: Callable[[str], Awaitable[None]]) -> None:
-        """Have `tell` called with the network of each attempt that must wait for STORM_S or longer."""
+        """Call `tell` with the network of each attempt that must wait for STORM_S or longer."""
         self._tell = tell
 
     async def begin(self, account: str | None, address: str) -> None:
         """Count an attempt of an account and of the network of an address.
 
         Raises:
-            TooManyLogins: one of them has failed too often; this attempt does not count.
+            TooManyLogins: the account or the network has failed too often; this attempt is not counted.
 
         """
         network = network_of(address)
@@ -49,7 +49,7 @@ class LoginBrake:
             raise TooManyLogins("too many failed logins: wait before the next one", retry_after_s=max(1, wait_s))
 
     async def succeed(self, account: str | None, address: str) -> None:
-        """Forget the failures of an account that has logged in, and the attempt of its address."""
+        """Reset the failures of an account that has logged in, and take back the attempt of its network."""
         network = network_of(address)
         await self._ask(lambda failures: failures.succeed(account, network))
 

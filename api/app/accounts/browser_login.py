@@ -1,4 +1,4 @@
-"""Logging a browser in and out by the pages of the dashboard."""
+"""Log a browser in and out for the dashboard."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from batch.errors import NotAuthorized, StoreError
 
 
 class BrowserLogin:
-    """Begins and ends the session of a browser: what the login page asks for."""
+    """Begins and ends browser sessions for the login page."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
@@ -18,7 +18,7 @@ class BrowserLogin:
     async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
         """Log in by `user` and `password`, or by `token`, and set the cookie.
 
-        Returns "", or why nobody was let in, as a key of the words of the log-in.
+        Returns "" after a login, else the reason of the failure: `refused`, `slowed` or `unavailable`.
         """
         logins, address = self._accounts.logins, request.scope["address"]
         try:
@@ -38,10 +38,10 @@ class BrowserLogin:
         return ""
 
     async def sign_out(self, request: Request, response: Response) -> None:
-        """End the session of a browser, and take its cookie away.
+        """End the session of a browser and delete its cookie.
 
         Raises:
-            StoreError: it cannot be ended.
+            StoreError: the session cannot be ended.
 
         """
         response.headers["Set-Cookie"] = await self._accounts.sessions.end(dict(request.scope["headers"]))

@@ -1,4 +1,4 @@
-"""The accounts of one API process: who may call it, how they log in, and the trail of what they change."""
+"""The accounts of one API process: authentication, logins, sessions and the audit trail."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class Accounts:
-    """What the gate and the routes of accounts need; until `open` only INGEST_API_TOKEN is known."""
+    """The account services of the gate and the routes; until `open` only INGEST_API_TOKEN is accepted."""
 
     def __init__(self, settings: "AppSettings", ingest: IngestTokens) -> None:
         """Take the keys of JWTs from the settings.
 
         Raises:
-            ConfigurationError: a key is too short, or SUPABASE_URL is not an address.
+            ConfigurationError: a key is too short, there are too many keys, or SUPABASE_URL is invalid.
 
         """
         secret = settings.jwt_secret_key
@@ -47,12 +47,12 @@ class Accounts:
 
     @property
     def authenticators(self) -> tuple[Authenticator, ...]:
-        """How a request is authenticated; the first that knows its caller decides."""
+        """The ways to authenticate a request; the first that finds a principal decides."""
         tokens, cookies = TokenAuthenticator(self.directory), SessionAuthenticator(self.directory)
         return (self.directory.ingest, tokens, self._by_jwt, cookies)
 
     def open(self, parts: Parts) -> None:
-        """Use the records of the ledger, and the counts of failed logins that API processes share, from now on."""
+        """Start to use the ledger, and the failed-login counts that all API processes share."""
         self._parts = parts
         self.directory.open(parts.accounts)
         self.trail.open(parts.audit)
@@ -60,7 +60,7 @@ class Accounts:
         self._brake.tell_storms(LoginStorms(parts.notifications.log).tell)
 
     async def _load_keys(self) -> Sequence[bytes]:
-        """Return the keys of JWT_SECRET_KEY, else the one that all API processes share in the ledger."""
+        """Return the keys of JWT_SECRET_KEY; if it is not set, the key that all API processes share in the ledger."""
         if self._keys is None and self._parts is not None:
             return (await self._parts.history.load_api_key("jwt"),)
         return self._keys or ()

@@ -1,4 +1,4 @@
-"""Who the callers are: users, tokens and sessions of the ledger, looked up with answers a few seconds old."""
+"""Find the principals of users, tokens and sessions; lookups in the ledger are cached for a few seconds."""
 
 import asyncio
 import contextlib
@@ -22,15 +22,15 @@ from batch.errors import StoreError
 from batch.kit.clock import Clock, utc_now
 
 USER_PREFIX, INGEST_PREFIX = "usr_", "ingest_"
-#: A session that is not used for so long is over.
+#: A session ends after this time without use.
 IDLE = timedelta(hours=12)
-#: Of the pool's connections; a flood of unknown tokens leaves the others to everybody else.
+#: Lookups use at most this many connections of the pool, so that a flood of unknown tokens cannot use them all.
 _MOST_LOOKUPS = 3
 _MOST_TOUCHED = 10_000
 
 
 class _Lookups:
-    """The lookups of one store, of which a few run at once."""
+    """The cached lookups in one store; at most `_MOST_LOOKUPS` run at once."""
 
     def __init__(self, store: AccountStore) -> None:
         self.store = store
@@ -41,13 +41,13 @@ class _Lookups:
         self.sign_outs = Recent[datetime](store.load_sign_out, turns)
 
     def forget(self, key: str) -> None:
-        """Look up anew what has this id."""
+        """Drop the cached answers for an id."""
         for kept in (self.users, self.tokens, self.sessions, self.sign_outs):
             kept.forget(key)
 
 
 class Directory:
-    """Finds principals. A login is named by its subject, `usr_…`, `kbm_<id>` or `ingest_<mark>`, and when it began."""
+    """Finds principals. A login is identified by its subject, `usr_…`, `kbm_<id>` or `ingest_<mark>`, and its start."""
 
     def __init__(self, ingest: IngestTokens, clock: Clock = utc_now) -> None:
         self.ingest = ingest
@@ -57,7 +57,7 @@ class Directory:
         self._touching: set[asyncio.Task[None]] = set()
 
     def open(self, store: AccountStore) -> None:
-        """Look callers up in a store from now on."""
+        """Start to look callers up in a store."""
         self._opened = _Lookups(store)
 
     @property
@@ -77,9 +77,9 @@ class Directory:
         return self._opened
 
     async def find_by_token(self, given: ApiToken, *, known_only: bool = False) -> Principal | None:
-        """Return whose token this is, if it is valid; notes that it was used.
+        """Return the principal of a valid token, and record its use.
 
-        With `known_only` a token is not looked up whose id this process has not found before.
+        With `known_only` a token is looked up only if this process has found its id before.
         """
         if known_only and not self._lookups.tokens.has_found(given.token_id):
             return None
@@ -90,9 +90,9 @@ class Directory:
         return _principal_of_token(token)
 
     async def find_by_session(self, value: str, *, known_only: bool = False) -> Principal | None:
-        """Return whose session a cookie's value stands for, if it is not over; notes that it was used.
+        """Return the principal of a session cookie, if the session has not ended, and record its use.
 
-        With `known_only` a session is not looked up that this process has not found before.
+        With `known_only` a session is looked up only if this process has found it before.
         """
         if known_only and not self._lookups.sessions.has_found(session_id_of(value)):
             return None
@@ -115,7 +115,7 @@ class Directory:
         return session
 
     async def find_by_login(self, subject: str, begun_at: datetime) -> Principal | None:
-        """Return the principal of a login that began at a time, if it still holds: as its record is now."""
+        """Return the principal of a login that began at a time, by its current record; None if it is not valid."""
         principal: Principal | None = None
         if subject.startswith(USER_PREFIX):
             user = await self._lookups.users.get(subject)
@@ -133,12 +133,12 @@ class Directory:
         return principal if signed_out_at is None or begun_at > signed_out_at else None
 
     def forget(self, *keys: str) -> None:
-        """Look users, tokens and sessions of these ids up anew: this process has changed them."""
+        """Drop the cached users, tokens and sessions with these ids, because this process has changed them."""
         for key in keys:
             self._lookups.forget(key)
 
     def _touch(self, key: str, write: Callable[[str], Awaitable[None]]) -> None:
-        """Write the last use once a minute, beside the request."""
+        """Record the last use in the background, at most once a minute."""
         now = time.monotonic()
         if now - self._touched.get(key, float("-inf")) < TOUCH_S:
             return
@@ -152,13 +152,13 @@ class Directory:
 
 
 async def _write_quietly(write: Callable[[str], Awaitable[None]], key: str) -> None:
-    # It is written with a later request instead.
+    # A later request records the use instead.
     with contextlib.suppress(StoreError):
         await write(key)
 
 
 def principal_of_user(user: User) -> Principal:
-    """Return the caller that a user is."""
+    """Return the principal of a user."""
     return Principal(user.owner, "jwt", user.user_id, user.name, SCOPES[user.role], user.role)
 
 

@@ -1,4 +1,4 @@
-"""`/api/v1/login`, `/session` and `/me`: logging in and out, and who the caller is."""
+"""`/api/v1/login`, `/session` and `/me`: log in, log out, and show the caller."""
 
 from typing import Annotated
 
@@ -35,9 +35,9 @@ router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 @router.post("/login", responses=_LOGIN)
 async def log_in(accounts: Desk, request: Request, response: Response, body: LoginBody) -> LoginAnswer:
-    """Log in for a JWT, which is valid for 12 hours, or until the user or the token behind it is not.
+    """Log in for a JWT, which is valid for 12 hours, as long as its user or token is valid.
 
-    Failed logins are slowed down, by account and by address.
+    After several failures logins are delayed, by account and by address.
     """
     login = await _check(accounts, request, response, body)
     if login.principal.method == SUPABASE:
@@ -48,9 +48,9 @@ async def log_in(accounts: Desk, request: Request, response: Response, body: Log
 
 @router.post("/login/session", status_code=status.HTTP_201_CREATED, responses=_LOGIN)
 async def begin_session(accounts: Desk, request: Request, response: Response, body: LoginBody) -> SessionView:
-    """Log a browser in: its session is an HttpOnly cookie, and ends after 12 hours without use, or after 7 days.
+    """Log a browser in with an HttpOnly session cookie; it ends after 12 hours without use, or after 7 days.
 
-    Every change by cookie needs the header `x-csrf-token`, and an `Origin` of this server.
+    A request that changes something needs the header `x-csrf-token`, and an `Origin` of this server.
     """
     login = await _check(accounts, request, response, body)
     new = await accounts.sessions.create(login, dict(request.scope["headers"]))
@@ -88,7 +88,7 @@ async def end_session(
 
 @router.get("/me", dependencies=[needs()])
 async def show_me(caller: Caller) -> Me:
-    """Show who the caller is, and which scopes it has."""
+    """Show the caller and its scopes."""
     return view_me(caller)
 
 
@@ -118,6 +118,6 @@ async def _check(accounts: Accounts, request: Request, response: Response, body:
     else:
         login = await accounts.logins.by_password(body.user, body.password, address)
     response.headers["Cache-Control"] = "no-store"
-    # The gate notes the login as a change of this caller.
+    # The gate writes the login to the audit log as a change by this caller.
     request.scope["principal"] = login.principal
     return login

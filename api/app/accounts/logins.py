@@ -1,4 +1,4 @@
-"""Logins: by user and password, by INGEST_API_TOKEN, by an API token, or by a JWT of Supabase."""
+"""Log callers in by user and password, by INGEST_API_TOKEN, by an API token, or by a Supabase JWT."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from batch.errors import InvalidRequest, NotAuthorized
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that succeeded: its subject for `Directory.find_by_login`, and who it is."""
+    """A login that succeeded: its subject for `Directory.find_by_login`, and its principal."""
 
     subject: str
     principal: Principal
@@ -32,7 +32,7 @@ class Logins:
         """Log a user in.
 
         Raises:
-            NotAuthorized: the name or the password is wrong, or the user is disabled: nothing tells which.
+            NotAuthorized: the name or the password is wrong, or the user is disabled; the answer does not say which.
             TooManyLogins: the account or the address has failed too often.
             StoreError: users cannot be looked up.
 
@@ -47,7 +47,7 @@ class Logins:
         return Login(user.user_id, principal_of_user(user))
 
     async def by_token(self, token: str, address: str) -> Login:
-        """Log in who holds a token: of INGEST_API_TOKEN, `kbm_…`, or a JWT of Supabase.
+        """Log the holder of a token in: a token of INGEST_API_TOKEN, `kbm_…`, or a Supabase JWT.
 
         Raises:
             NotAuthorized: the token is invalid.
@@ -74,7 +74,7 @@ class Logins:
 
 
 def _find_account(name: str) -> str:
-    """Return the name that is looked for; a name that nobody can have is refused as a wrong one is."""
+    """Return the normal form of a name; empty for an invalid name, which is then rejected like an unknown one."""
     try:
         return normalize_name(name)
     except InvalidRequest:

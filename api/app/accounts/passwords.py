@@ -1,4 +1,4 @@
-"""Passwords: their form, and their argon2id hashes, computed in a thread."""
+"""Normalize passwords and names, and compute argon2id hashes in a thread."""
 
 import asyncio
 import re
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 LEAST_CHARACTERS, MOST_CHARACTERS = 12, 256
 MOST_NAME = 100
 _NAME = re.compile(r"[\w.@+-]{1,100}")
-#: OWASP's least for argon2id: 19 MiB, 2 passes, 1 lane. Two hashes at once take 38 MiB.
+#: OWASP's minimum for argon2id: 19 MiB, 2 passes, 1 lane. Two hashes at once take 38 MiB.
 _MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1
 _AT_ONCE = 2
-#: The most logins that wait for a hash; further ones get 429.
+#: The most logins that hash or wait for a hash; further logins get 429.
 _MOST_WAITING = 32
 
 
@@ -29,14 +29,14 @@ class Passwords:
         self._hasher = Lazy(_load_hasher)
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
-        #: What a name that nobody has is compared with, so that it takes as long as another.
+        #: The hash that a password is compared with if the name is unknown, so that the answer takes as long.
         self._nobody = ""
 
     async def hash(self, password: str) -> str:
         """Return the hash of a new password.
 
         Raises:
-            InvalidRequest: it is too short or too long.
+            InvalidRequest: the password is too short or too long.
 
         """
         if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
@@ -48,10 +48,10 @@ class Passwords:
         return await asyncio.to_thread(hasher.hash, normalize_password(password))
 
     async def verify(self, password: str, kept: str | None) -> bool:
-        """Return whether a password is the one of a hash; without a hash it takes as long, and is not.
+        """Return whether a password matches a hash; without a hash return False after the same time.
 
         Raises:
-            TooManyLogins: too many are being verified.
+            TooManyLogins: too many passwords are being verified.
 
         """
         if self._waiting >= _MOST_WAITING:
@@ -69,15 +69,15 @@ class Passwords:
 
 
 def normalize_password(password: str) -> str:
-    """Return a password in the form that is hashed: the same letters from any keyboard are the same password."""
+    """Return a password in NFKC form, so that the same characters from any keyboard give the same hash."""
     return unicodedata.normalize("NFKC", password)
 
 
 def normalize_name(name: str) -> str:
-    """Return a user's name as it is kept and compared.
+    """Return a user's name as it is stored and compared.
 
     Raises:
-        InvalidRequest: it holds more than letters, digits and `.@+-_`, or is too long.
+        InvalidRequest: the name is empty or too long, or has characters other than letters, digits and `.@+-_`.
 
     """
     normal = unicodedata.normalize("NFKC", name).casefold()

@@ -1,18 +1,19 @@
-"""Lookups whose answers are kept for a few seconds."""
+"""Lookups that are cached for a few seconds."""
 
 import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
-#: A revocation holds within this time in every process; an outage of PostgreSQL shuts nobody out before it has passed.
+#: A revocation takes effect in every process within this time. During an outage of PostgreSQL cached callers are
+#: still accepted for this time.
 KEPT_S = 5.0
-#: About 500 bytes each. The answers that are oldest are dropped.
+#: About 500 bytes each. The oldest answers are dropped.
 _MOST = 10_000
 
 
 class Recent[V]:
-    """Looks values up by key; concurrent lookups of a key are one. That there is no value is kept, too."""
+    """Looks values up by key; concurrent callers share a lookup. An answer without a value is cached, too."""
 
     def __init__(
         self,
@@ -21,7 +22,7 @@ class Recent[V]:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the lookup, and `turns`, which bounds how many run at once."""
+        """Take the lookup, and `turns`, which limits the concurrent lookups."""
         self._load = load
         self._turns = turns
         self._clock = clock
@@ -29,14 +30,14 @@ class Recent[V]:
         self._running: dict[str, asyncio.Task[V | None]] = {}
 
     def __len__(self) -> int:
-        """Return the number of kept answers."""
+        """Return the number of cached answers."""
         return len(self._kept)
 
     async def get(self, key: str) -> V | None:
         """Return the value of a key, as it was at most KEPT_S ago.
 
         Raises:
-            StoreError: no answer is kept, and none can be looked up.
+            StoreError: no answer is cached, and the value cannot be looked up.
 
         """
         began_at, value = self._kept.get(key, (float("-inf"), None))
@@ -45,7 +46,7 @@ class Recent[V]:
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(self._look_up(key), name="lookup")
-        # A cancelled caller leaves the lookup to the others.
+        # If this caller is cancelled, the lookup continues for the others.
         return await asyncio.shield(task)
 
     def has_found(self, key: str) -> bool:
@@ -53,7 +54,7 @@ class Recent[V]:
         return self._kept.get(key, (0.0, None))[1] is not None
 
     def forget(self, key: str) -> None:
-        """Look a key up anew from now on: this process has changed its value."""
+        """Drop the cached answer for a key, because this process has changed its value."""
         self._kept.pop(key, None)
         self._running.pop(key, None)
 

@@ -1,4 +1,4 @@
-"""The bodies and answers of the accounts' routes."""
+"""The request and response bodies of the account routes."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Self
@@ -93,7 +93,7 @@ class LoginBody(BaseModel):
 
 
 class Me(BaseModel):
-    """Who the caller is; `role` is null for a token, which has scopes only."""
+    """The caller; `role` is null for a token, which has only scopes."""
 
     model_config = ConfigDict(json_schema_extra={"example": _ME})
 
@@ -119,7 +119,7 @@ class LoginAnswer(BaseModel):
 
 
 class SessionView(BaseModel):
-    """The session of the cookie; a change carries `csrf_token` in the header `x-csrf-token`."""
+    """The session of the cookie; a request that changes something sends `csrf_token` in the header `x-csrf-token`."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"csrf_token": "b3Jk…", "expires_at": _AT, "me": _ME | {"method": "session"}}}
@@ -131,7 +131,7 @@ class SessionView(BaseModel):
 
 
 class PasswordBody(BaseModel):
-    """The password of the caller, and the one that replaces it."""
+    """The old and the new password of the caller."""
 
     model_config = _strict(example={"old": _PASSWORD, "new": "another battery of staples"})
 
@@ -140,7 +140,7 @@ class PasswordBody(BaseModel):
 
 
 class NewUser(BaseModel):
-    """A user to create, of the caller's owner."""
+    """A user to create for the caller's owner."""
 
     model_config = _strict(example={"name": "taro@example.com", "password": _PASSWORD, "role": "operator"})
 
@@ -150,7 +150,7 @@ class NewUser(BaseModel):
 
 
 class UserPatch(BaseModel):
-    """What to change of a user; a new password, and disabling, log the user out everywhere."""
+    """A change of a user; a new password or disabling logs the user out everywhere."""
 
     model_config = _strict(example={"role": "viewer"}, minProperties=1)
 
@@ -166,7 +166,7 @@ class UserPatch(BaseModel):
 
 
 class UserView(BaseModel):
-    """A user; the password is kept as a hash, and shown to nobody."""
+    """A user; the password is stored as a hash and never shown."""
 
     model_config = ConfigDict(json_schema_extra={"example": _USER})
 
@@ -188,7 +188,7 @@ class UserList(BaseModel):
 
 
 class NewToken(BaseModel):
-    """A token to create, of the caller's owner, with scopes that the caller has."""
+    """A token to create for the caller's owner, with scopes that the caller has."""
 
     model_config = _strict(example={"name": "n8n", "scopes": ["ingest", "jobs:read"], "expires_days": 90})
 
@@ -203,7 +203,7 @@ class NewToken(BaseModel):
 
 
 class TokenView(BaseModel):
-    """A token; its secret is shown once, by the answer that creates it."""
+    """A token, without its secret, which is shown only when the token is created."""
 
     model_config = ConfigDict(json_schema_extra={"example": _TOKEN})
 
@@ -219,7 +219,7 @@ class TokenView(BaseModel):
 
 
 class CreatedToken(TokenView):
-    """A token that was just created, with its value, which is shown only now."""
+    """A new token with its value, which is shown only in this answer."""
 
     model_config = ConfigDict(json_schema_extra={"example": _TOKEN | {"token": f"kbm_{_TOKEN_ID}_…"}})
 
@@ -235,7 +235,7 @@ class TokenList(BaseModel):
 
 
 class AuditListing(BaseModel):
-    """Which lines to list."""
+    """The filter and the page of a list of audit lines."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -248,7 +248,7 @@ class AuditListing(BaseModel):
 
 
 class AuditView(BaseModel):
-    """One change, or one that was refused (`status` 403)."""
+    """A change, or a rejected attempt (`status` 403)."""
 
     model_config = ConfigDict(json_schema_extra={"example": _LINE})
 
@@ -265,7 +265,7 @@ class AuditView(BaseModel):
 
 
 class AuditPage(BaseModel):
-    """Some lines of the audit log, newest first."""
+    """A page of the audit log, newest first."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"items": [_LINE], "next_cursor": None}})
 

@@ -1,4 +1,4 @@
-"""Sessions of browsers: create, find and end one, and log out everywhere."""
+"""Create, find and end browser sessions, and log a caller out everywhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from app.auth.principals import Principal
 from app.ledger.accounts.model import BrowserSession
 from batch.kit.clock import Clock, utc_now
 
-#: A session ends after this time even if it is in use.
+#: A session ends after this time, even if it is in use.
 MOST_LIFE = timedelta(days=7)
-#: One of Supabase has no record here that could change, so it ends earlier.
+#: A session of a Supabase user ends earlier: Kaboom has no record of the user that could be disabled.
 MOST_SUPABASE_LIFE = IDLE
 
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session that was just created: the `Set-Cookie` of the answer, and the token that changes carry."""
+    """A new session, the `Set-Cookie` of the answer, and the CSRF token."""
 
     cookie: str
     csrf_token: str
@@ -41,10 +41,10 @@ class Sessions:
         self._clock = clock
 
     async def create(self, login: Login, headers: Mapping[bytes, bytes]) -> NewSession:
-        """Begin a session; one that the browser had before ends.
+        """Begin a session; an earlier session of the browser ends.
 
         Raises:
-            StoreError: it cannot be kept.
+            StoreError: the session cannot be saved.
 
         """
         await self.end(headers)
@@ -67,10 +67,10 @@ class Sessions:
         return NewSession(cookie, csrf_token_of(value), session)
 
     async def find(self, headers: Mapping[bytes, bytes]) -> tuple[BrowserSession, str] | None:
-        """Return the session of a request and its CSRF token, if it is not over.
+        """Return the session of a request and its CSRF token; None if there is no valid session.
 
         Raises:
-            StoreError: it cannot be looked up.
+            StoreError: the session cannot be looked up.
 
         """
         value = read_session_value(headers)
@@ -78,10 +78,10 @@ class Sessions:
         return (session, csrf_token_of(value)) if session else None
 
     async def end(self, headers: Mapping[bytes, bytes]) -> str:
-        """End the session of a request, if it has one; return the `Set-Cookie` that takes the cookie away.
+        """End the session of a request, if it has one; return the `Set-Cookie` that deletes the cookie.
 
         Raises:
-            StoreError: it cannot be ended.
+            StoreError: the session cannot be ended.
 
         """
         if value := read_session_value(headers):
@@ -90,10 +90,10 @@ class Sessions:
         return set_cookie(headers, "", max_age_s=0)
 
     async def end_all(self, caller: Principal) -> None:
-        """Log a caller out everywhere: all sessions and JWTs that began until now are void.
+        """Log a caller out everywhere: revoke all its sessions and JWTs up to now.
 
         Raises:
-            StoreError: that cannot be kept.
+            StoreError: the sign-out cannot be saved.
 
         """
         await self._directory.store.sign_out(caller.subject, self._clock())

@@ -1,4 +1,4 @@
-"""Tells of logins that fail again and again, once an hour for each network."""
+"""Report repeated failed logins, at most once an hour for each network."""
 
 from collections import OrderedDict
 
@@ -9,14 +9,14 @@ from app.ledger.notifications.port import NotificationLog
 from batch.errors import StoreError
 from batch.kit.clock import Clock, utc_now
 
-#: So many storms are remembered; the ledger keeps each once anyway.
+#: This many reported storms are cached; the ledger stores each only once anyway.
 _MOST = 1000
 
 _log = structlog.get_logger(__name__)
 
 
 class LoginStorms:
-    """Keeps an event of each storm."""
+    """Saves an event for each storm of failed logins."""
 
     def __init__(self, log: NotificationLog, clock: Clock = utc_now) -> None:
         self._log = log
@@ -24,7 +24,7 @@ class LoginStorms:
         self._told: OrderedDict[str, None] = OrderedDict()
 
     async def tell(self, network: str) -> None:
-        """Keep that logins of a network fail again and again; an unavailable ledger keeps the next failure."""
+        """Save an event of repeated failures in a network; if the ledger is unavailable, the next call retries."""
         now = self._clock()
         event_id = f"login_storm:{network}:{now:%Y-%m-%dT%H}"
         if event_id in self._told:

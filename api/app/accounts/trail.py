@@ -1,4 +1,4 @@
-"""Writes what callers change to the audit log, before their answer is sent."""
+"""Write the changes of callers to the audit log, before the answers are sent."""
 
 import asyncio
 from collections import deque
@@ -14,9 +14,10 @@ from app.ledger.accounts.port import AuditLog
 from batch.errors import StoreError
 from batch.kit.batching import CallBatcher
 
-#: A change waits at most so long for its line.
+#: A change waits at most this long for its audit line.
 _PATIENCE_S = 2.0
-#: Lines that could not be written are tried again so often; beyond the limit the oldest are in our logs only.
+#: Lines that could not be written are retried at this interval; beyond `_MOST_LATE` the oldest are only in Kaboom's
+#: logs.
 _PAUSE_S = 5.0
 _MOST_LATE = 10_000
 _STEP = 500
@@ -33,11 +34,11 @@ class AuditTrail:
         self._late: deque[AuditLine] = deque(maxlen=_MOST_LATE)
 
     def open(self, audit: AuditLog) -> None:
-        """Write to a log from now on."""
+        """Start to write to an audit log."""
         self._audit = audit
 
     async def note(self, change: Change) -> None:
-        """Keep a change; where the log does not answer it is logged, and written later."""
+        """Save a change; if the audit log is unavailable, log the line and write it later."""
         caller = change.caller
         line = AuditLine(
             line_id=uuid4().hex,
@@ -59,13 +60,13 @@ class AuditTrail:
             self._late.append(line)
 
     async def run(self) -> None:
-        """Write late lines, for as long as the process lives."""
+        """Write late lines until cancelled."""
         while True:
             await asyncio.sleep(_PAUSE_S)
             await self.flush()
 
     async def flush(self) -> None:
-        """Write the late lines now, as far as the log answers."""
+        """Write the late lines now; stop when the audit log is unavailable."""
         while self._late:
             lines = [self._late[n] for n in range(min(_STEP, len(self._late)))]
             try:

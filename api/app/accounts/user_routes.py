@@ -1,4 +1,4 @@
-"""`/api/v1/users` and `/api/v1/tokens`: who may call the API; an admin manages those of its owner."""
+"""`/api/v1/users` and `/api/v1/tokens`: an admin manages the users and tokens of its owner."""
 
 from typing import Annotated
 from uuid import uuid4
@@ -67,7 +67,7 @@ async def show_user(accounts: Desk, caller: Caller, user_id: UserId) -> UserView
 
 @router.patch("/users/{user_id}", responses=_ONE | _BODY)
 async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: UserPatch) -> UserView:
-    """Change a user's role or password, disable or enable the user; it holds within 5 s in every process."""
+    """Change a user's role or password, disable or enable the user; every process applies it within 5 s."""
     user = await _find_user(accounts, caller, user_id)
     _check_scopes(caller, SCOPES[user.role] | (SCOPES[body.role] if body.role else frozenset()))
     password = await accounts.passwords.hash(body.password) if body.password else None
@@ -81,14 +81,14 @@ async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: Use
 
 @router.get("/tokens")
 async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
-    """List the tokens, newest first, also those that ended in the last 400 days."""
+    """List the tokens, newest first, including those that ended in the last 400 days."""
     tokens = await accounts.directory.store.list_tokens(caller.owner)
     return TokenList(items=[view_token(token) for token in tokens])
 
 
 @router.post("/tokens", status_code=status.HTTP_201_CREATED, responses=_BODY)
 async def create_token(accounts: Desk, caller: Caller, body: NewToken, response: Response) -> CreatedToken:
-    """Create a token for a program; its value is in this answer, and nowhere else."""
+    """Create a token for a program; only this answer has its value."""
     scopes = frozenset(body.scopes)
     _check_scopes(caller, scopes)
     made, life = make_api_token(), body.life
@@ -102,7 +102,7 @@ async def create_token(accounts: Desk, caller: Caller, body: NewToken, response:
         expires_at=utc_now() + life if life else None,
     )
     kept = await accounts.directory.store.add_token(new)
-    # Somebody may have tried the id before; that there was none is kept for some seconds.
+    # A request with this id may have been rejected before, and the answer may still be cached.
     accounts.directory.forget(kept.token_id)
     response.headers["Location"] = f"{_PREFIX}/tokens/{kept.token_id}"
     return CreatedToken(**view_token(kept).model_dump(), token=made.text)
@@ -110,7 +110,7 @@ async def create_token(accounts: Desk, caller: Caller, body: NewToken, response:
 
 @router.delete("/tokens/{token_id}", responses=_ONE)
 async def revoke_token(accounts: Desk, caller: Caller, token_id: TokenId) -> TokenView:
-    """Revoke a token, and all that was logged in with it; it holds within 5 s in every process."""
+    """Revoke a token, with all sessions and JWTs of its logins; every process applies it within 5 s."""
     revoked = await accounts.directory.store.revoke_token(caller.owner, token_id)
     accounts.directory.forget(token_id, f"{TOKEN_PREFIX}{token_id}")
     return view_token(revoked)
@@ -124,6 +124,6 @@ async def _find_user(accounts: Desk, caller: Principal, user_id: str) -> User:
 
 
 def _check_scopes(caller: Principal, scopes: frozenset[Scope]) -> None:
-    """Refuse to give or to touch more than the caller has."""
+    """Reject a change that involves scopes that the caller does not have."""
     if missing := sorted(scopes - caller.scopes):
         raise Forbidden(f"this needs the scope {missing[0]}, and the caller has {', '.join(sorted(caller.scopes))}")
