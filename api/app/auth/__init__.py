@@ -1,1 +1,1 @@
-"""Who is asking: principals, how a request proves one, and which paths are public."""
+"""Principals, the ways to authenticate a request, and the public paths."""

@@ -1,4 +1,4 @@
-"""The form of an API token, `kbm_<id>_<secret>`, and how a request carries one."""
+"""The form of an API token, `kbm_<id>_<secret>`, and the headers that carry it."""
 
 import hashlib
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.auth.ingest_tokens import INGEST_HEADER
 
-TOKEN_PREFIX = "kbm_"  # noqa: S105  the beginning of every token
+TOKEN_PREFIX = "kbm_"  # noqa: S105  the prefix of every token
 AUTHORIZATION = b"authorization"
 _FORM = re.compile(rb"kbm_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 _BEARER = b"bearer "
@@ -16,7 +16,7 @@ _BEARER = b"bearer "
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A token: its id, which is no secret, its SHA-256, and where it was just made the token itself."""
+    """A token: its id, which is not secret, its SHA-256, and its text if it is new."""
 
     token_id: str
     digest: str = field(repr=False)
@@ -31,19 +31,19 @@ def make_api_token() -> ApiToken:
 
 
 def parse_api_token(text: bytes) -> ApiToken | None:
-    """Return the token that a text is; None if it does not have the form of one."""
+    """Return the token in a text; None if the text does not have the form of a token."""
     found = _FORM.fullmatch(text)
     return ApiToken(found[1].decode(), _digest(text)) if found else None
 
 
 def read_bearer(headers: Mapping[bytes, bytes]) -> bytes:
-    """Return what follows `Bearer` in the Authorization header; empty without one."""
+    """Return the bearer token of the Authorization header; empty if there is none."""
     value = headers.get(AUTHORIZATION, b"")
     return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else b""
 
 
 def read_api_token(headers: Mapping[bytes, bytes]) -> ApiToken | None:
-    """Return the token of a request, in `x-ingest-token` or as a bearer."""
+    """Return the API token of a request, from `x-ingest-token` or from a bearer token."""
     return parse_api_token(headers.get(INGEST_HEADER, b"")) or parse_api_token(read_bearer(headers))
 
 

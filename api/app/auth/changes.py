@@ -1,4 +1,4 @@
-"""A change that a caller made, as the audit log keeps it."""
+"""A change that a caller made, for the audit log."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from app.auth.principals import Principal
 
-#: Methods that change nothing.
+#: HTTP methods that change nothing.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_TARGET = 200
 _FORBIDDEN = 403
@@ -16,7 +16,7 @@ _FORBIDDEN = 403
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a caller changed, or was refused: see `app.ledger.accounts.model.AuditLine`."""
+    """A change by a caller, or a rejected attempt; see `app.ledger.accounts.model.AuditLine`."""
 
     caller: Principal
     action: str
@@ -28,22 +28,22 @@ class Change:
 
 
 class ChangeLog(Protocol):
-    """Where the gate notes changes."""
+    """The log to which the gate writes changes."""
 
     async def note(self, change: Change) -> None:
-        """Keep a change before its answer is sent; raises nothing."""
+        """Save a change before its answer is sent; never raises."""
         ...
 
 
 def give_reason(scope: Scope, reason: str | None) -> None:
-    """Keep why a caller makes the change of a request, in the caller's words; None keeps nothing."""
+    """Set the reason that a caller gives for the change of a request; None clears it."""
     scope["reason"] = reason or ""
 
 
 def find_change(scope: Scope, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Change | None:
-    """Return what a request has changed, once a route has answered it; None if it has changed nothing.
+    """Return the change of a request that a route has answered; None if nothing is to be logged.
 
-    A refusal for want of a scope is kept as well, and so is a failure: it may have changed something.
+    A request that was rejected with 403 is logged as well, and so is a failure, since it may have changed something.
     """
     caller = scope.get("principal")
     is_kept = status < 400 or status >= 500 or status == _FORBIDDEN

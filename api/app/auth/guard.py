@@ -1,4 +1,4 @@
-"""Which paths are public, who makes a request to any other path, and which scopes its route needs."""
+"""The public paths, the authentication of requests to all others, and the scopes that routes need."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from app.auth.principals import Principal
 from app.auth.scopes import Scope
 from batch.errors import Forbidden, NotAuthorized
 
-#: The only paths that need no principal. Compared exactly: a new path is guarded until it is listed here.
+#: The only paths that need no principal. They are compared exactly: a new path is guarded until it is listed here.
 PUBLIC_PATHS = frozenset(
     {
         *("/healthz", "/readyz", "/openapi.json", "/api/v1/login", "/api/v1/login/session"),
         *("/login", "/prefer", "/favicon.ico"),
     }
 )
-#: The static files of the dashboard: what the package contains, the same for everybody.
+#: The static files of the dashboard, which are part of the package and the same for all users.
 STATIC_PREFIX = "/static/"
 
 
@@ -27,12 +27,12 @@ class Authenticator(Protocol):
     """One way to authenticate a request."""
 
     async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
-        """Return who makes a request with these headers, or None if they hold no valid credential of this kind.
+        """Return the principal of a request with these headers; None if they have no valid credential of this kind.
 
-        With `known_only` a credential that anybody could make up is looked up only if it was found before.
+        With `known_only` a credential that anybody could invent is looked up only if it was found before.
 
         Raises:
-            StoreError: whether the credential is valid cannot be looked up now.
+            StoreError: the credential cannot be looked up.
 
         """
         ...
@@ -46,7 +46,7 @@ def is_public(path: str) -> bool:
 async def find_principal(
     authenticators: Sequence[Authenticator], headers: Mapping[bytes, bytes], *, known_only: bool = False
 ) -> Principal | None:
-    """Return who makes a request: the answer of the first authenticator that knows the caller.
+    """Return the principal that the first successful authenticator finds; None if none finds one.
 
     Raises:
         StoreError: an authenticator could not look the caller up.
@@ -61,7 +61,7 @@ async def find_principal(
 
 # Dependencies are `async` because FastAPI runs a plain function in a thread, at 80 µs a request.
 async def current_principal(request: Request) -> Principal:
-    """Return who makes the request, as `app.middleware` has found out.
+    """Return the principal of the request, which `app.middleware` has found.
 
     Raises:
         NotAuthorized: the route is public, and needs no principal.
@@ -75,26 +75,26 @@ async def current_principal(request: Request) -> Principal:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """A dependency of a route: the scopes that its caller must have; none of them if any caller will do."""
+    """A dependency of a route: the scopes that its caller must have; without scopes, any caller is accepted."""
 
     scopes: tuple[Scope, ...]
 
     async def __call__(self, request: Request) -> None:
-        """Refuse a caller who lacks a scope.
+        """Reject a caller who lacks a scope.
 
         Raises:
             NotAuthorized: the route is public, and needs no principal.
-            Forbidden: the caller lacks a scope; the message names it.
+            Forbidden: the caller lacks a scope; the message names the scope.
 
         """
         require_scopes(await current_principal(request), self.scopes)
 
 
 def require_scopes(principal: Principal, scopes: Iterable[Scope]) -> None:
-    """Refuse a caller who lacks a scope.
+    """Reject a caller who lacks a scope.
 
     Raises:
-        Forbidden: the caller lacks one; the message names it.
+        Forbidden: the caller lacks a scope; the message names the scope.
 
     """
     for scope in scopes:
@@ -103,7 +103,7 @@ def require_scopes(principal: Principal, scopes: Iterable[Scope]) -> None:
 
 
 def stated_scopes(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, tuple[Scope, ...] | None]]:
-    """Yield method, path and scopes of every route; None where a route states no scopes."""
+    """Yield method, path and scopes of every route; None for a route that states no scopes."""
     for context in iter_route_contexts(list(routes)):
         found = [d.dependency for d in getattr(context, "dependencies", ()) if isinstance(d.dependency, Needs)]
         scopes = tuple(scope for needs in found for scope in needs.scopes) if found else None

@@ -1,4 +1,4 @@
-"""The tokens of INGEST_API_TOKEN, one of which a request carries in `x-ingest-token`."""
+"""The tokens of INGEST_API_TOKEN, which requests send in `x-ingest-token`."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from app.auth.scopes import SCOPES, Role
 from batch.errors import ConfigurationError
 
 INGEST_HEADER = b"x-ingest-token"
-#: Shorter tokens can be guessed. This also rejects a phrase of words, which would be read as several tokens.
+#: Shorter tokens can be guessed. This also rejects a passphrase, whose words would be read as several tokens.
 _MIN_CHARACTERS = 16
 #: A rotation needs two.
 _MAX_TOKENS = 4
@@ -20,10 +20,10 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
 class IngestTokens:
-    """Authenticates requests by a token; several tokens are valid at once while one replaces another."""
+    """Authenticates requests by INGEST_API_TOKEN; several tokens are valid at once during a rotation."""
 
     def __init__(self, tokens: Sequence[str], *, owner: str = DEFAULT_OWNER) -> None:
-        """Accept any of the tokens. All are the same principal, an admin, so a rotation keeps its jobs."""
+        """Accept any of the tokens. All stand for the same principal, an admin, who keeps its jobs after a rotation."""
         self._digests = tuple(_digest(token.encode()) for token in tokens)
         self._principal = Principal(
             owner, method="ingest_token", subject="ingest_token", name="INGEST_API_TOKEN", scopes=SCOPES[Role.ADMIN]
@@ -33,18 +33,18 @@ class IngestTokens:
         return self.find(headers.get(INGEST_HEADER, b""))
 
     def find(self, token: bytes) -> Principal | None:
-        """Return whose token this is."""
+        """Return the principal of a token; None if the token is invalid."""
         given = _digest(token)
-        # `any` would stop at the first match.
+        # `any` would stop at the first match, and its time would reveal which token matched.
         is_valid = sum([hmac.compare_digest(given, each) for each in self._digests]) > 0
         return self._principal if is_valid else None
 
     def mark_of(self, token: bytes) -> str:
-        """Return what names a valid token in what was logged in with it: the beginning of its digest."""
+        """Return the mark that names a valid token in its sessions and JWTs: the first bytes of its digest."""
         return _digest(token)[:_MARK_BYTES].hex()
 
     def find_marked(self, mark: str) -> Principal | None:
-        """Return whose token a mark names, if that token is still valid."""
+        """Return the principal of the token with a mark; None if no valid token has it."""
         is_valid = any(mark == digest[:_MARK_BYTES].hex() for digest in self._digests)
         return self._principal if is_valid else None
 
@@ -74,5 +74,5 @@ def parse_ingest_tokens(text: str) -> tuple[str, ...]:
 
 
 def _digest(token: bytes) -> bytes:
-    # All digests have one length, so the comparison does not reveal a token's length.
+    # All digests have the same length, so the comparison does not reveal a token's length.
     return hashlib.sha256(token).digest()

@@ -1,14 +1,14 @@
-"""Who makes a request, once it is authenticated."""
+"""The authenticated caller of a request."""
 
 import re
 from dataclasses import dataclass
 
 from app.auth.scopes import Role, Scope
 
-#: The owner of what is made without a request, such as the schedule that Kaboom begins with, and of every ingest token.
+#: The owner of every ingest token, and of records that are made without a request, such as the default schedule.
 #: It is stored with each job, so it does not change when a token is rotated.
 DEFAULT_OWNER = "ingest"
-#: The name of an owner.
+#: The form of an owner's name.
 OWNER_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -17,12 +17,12 @@ class Principal:
     """An authenticated caller.
 
     Attributes:
-        owner: whose jobs, schedules and webhooks the caller may see and change; rate limits count by it.
+        owner: the team whose jobs, schedules and webhooks the caller may see and change; rate limits count by owner.
         method: how the caller was authenticated: `ingest_token`, `token`, `jwt`, `supabase` or `session` (a cookie).
-        subject: the stable id of the user or token; the audit log has it.
-        name: what people call the user or token.
+        subject: the stable id of the user or token, written to the audit log.
+        name: the display name of the user or token.
         role: the role of a user; None for a token, which has scopes only.
-        scopes: what the caller may do.
+        scopes: the permissions of the caller.
 
     """
 

@@ -1,11 +1,11 @@
-"""What a caller may do: scopes, and the roles that stand for them."""
+"""Scopes, which are the permissions of a caller, and the roles that group them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """One permission; every route states those that it needs."""
+    """A permission; every route states the scopes that it needs."""
 
     INGEST = "ingest"
     JOBS_READ = "jobs:read"
@@ -19,7 +19,7 @@ class Scope(StrEnum):
 
 
 class Role(StrEnum):
-    """What a user is; `SCOPES` has the scopes of each."""
+    """The role of a user; `SCOPES` has the scopes of each role."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"

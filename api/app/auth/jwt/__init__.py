@@ -1,1 +1,1 @@
-"""JSON web tokens: Kaboom's own and Supabase's, each kind of key with a verifier of its own."""
+"""JSON Web Tokens of Kaboom and of Supabase; each has its own verifier."""

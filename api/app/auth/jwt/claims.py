@@ -1,15 +1,15 @@
-"""What a verified JWT says, and the bounds that every one keeps."""
+"""The claims of a verified JWT, and the limits of all JWTs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-#: Clocks may differ by so much.
+#: The clocks of issuer and verifier may differ by this much.
 LEEWAY_S = 30
-#: No JWT lives longer, ours or Supabase's.
+#: A JWT with a longer life is rejected, Kaboom's or Supabase's.
 MOST_LIFE_S = 24 * 3600
-#: Longer ones are not looked at.
+#: Longer tokens are rejected unread.
 MOST_BYTES = 8192
 MOST_SUBJECT = 200
 #: A shorter HMAC key can be guessed.
@@ -18,7 +18,7 @@ LEAST_KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a JWT says of itself before it is verified, to choose its verifier by; nothing of it is believed."""
+    """The unverified header and issuer of a JWT; used only to choose the verifier."""
 
     algorithm: str
     key_id: str
@@ -27,7 +27,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified JWT says."""
+    """The claims of a verified JWT."""
 
     subject: str
     issued_at: datetime

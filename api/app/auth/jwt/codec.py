@@ -1,7 +1,7 @@
-"""The home of PyJWT, which is loaded with the first JWT: reading, verifying and signing.
+"""Read, verify and sign JWTs with PyJWT, which is loaded with the first JWT.
 
-PyJWT checks signature, `exp`, `nbf`, `iat`, `iss` and `aud`. It accepts a key of 5 bytes, `exp` in 10^18 seconds, and
-raises TypeError and others for what attackers send; those are our checks.
+PyJWT checks the signature, `exp`, `nbf`, `iat`, `iss` and `aud`. But it accepts a key of 5 bytes and an `exp` 10^18
+seconds ahead, and malicious tokens make it raise TypeError and other errors; Kaboom handles these itself.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from app.auth.jwt.claims import LEEWAY_S, MOST_BYTES, MOST_LIFE_S, MOST_SUBJECT, Claims, Head
 
-#: Headers by which a token would bring its own key, or change how it is read.
+#: Headers by which a token could supply its own key or change how it is read.
 _FORBIDDEN = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc"})
 _REQUIRED = ["iss", "aud", "exp", "iat", "sub"]
 _LEAST_RSA_BITS = 2048
@@ -24,14 +24,14 @@ type VerificationKey = bytes | EllipticCurvePublicKey | RSAPublicKey
 
 
 def read_head(token: bytes) -> Head | None:
-    """Return what a token says of itself; None if it is no JWT, or has a header that none of ours has."""
+    """Return the unverified head of a token; None if it is not a JWT or has a forbidden header."""
     if len(token) > MOST_BYTES or token.count(b".") != 2:
         return None
     try:
         text = token.decode("ascii")
         header = jwt.get_unverified_header(text)
         payload = jwt.decode(text, options={"verify_signature": False})
-    except Exception:  # noqa: BLE001  PyJWT raises more than its own errors for what attackers send
+    except Exception:  # noqa: BLE001  malicious tokens make PyJWT raise more than its own errors
         return None
     if _FORBIDDEN & header.keys():
         return None
@@ -40,7 +40,7 @@ def read_head(token: bytes) -> Head | None:
 
 
 def verify(token: bytes, key: VerificationKey, *, algorithm: str, issuer: str, audience: str) -> Claims | None:
-    """Return what a token says, if it is signed by the key with this one algorithm and within all bounds."""
+    """Return the claims of a token that is signed by the key with this algorithm and within all limits; else None."""
     try:
         payload = jwt.decode(
             token,
@@ -52,7 +52,7 @@ def verify(token: bytes, key: VerificationKey, *, algorithm: str, issuer: str, a
             options={"require": _REQUIRED, "verify_signature": True, "strict_aud": True},
         )
         return _parse(payload)
-    except Exception:  # noqa: BLE001  as above: whatever is wrong with a token, its caller is not authenticated
+    except Exception:  # noqa: BLE001  as above: after any error the caller is not authenticated
         return None
 
 
@@ -62,9 +62,9 @@ def sign(payload: Mapping[str, Any], key: bytes, *, key_id: str) -> str:
 
 
 def parse_key_set(document: Any) -> dict[str, tuple[str, VerificationKey]]:
-    """Return the usable keys of a JSON Web Key Set by `kid`, each with its one algorithm.
+    """Return the usable keys of a JSON Web Key Set by `kid`, each with the algorithm that it is allowed for.
 
-    A symmetric key, a short RSA key, another curve or another use is left out.
+    Symmetric keys, short RSA keys, other curves than P-256 and keys for other uses are left out.
     """
     found: dict[str, tuple[str, VerificationKey]] = {}
     entries = document.get("keys") if isinstance(document, dict) else None
@@ -73,7 +73,7 @@ def parse_key_set(document: Any) -> dict[str, tuple[str, VerificationKey]]:
             continue
         try:
             key = jwt.PyJWK.from_dict(entry).key
-        except Exception:  # noqa: BLE001, S112  a key of a kind that PyJWT does not know
+        except Exception:  # noqa: BLE001, S112  a key type that PyJWT does not support
             continue
         if algorithm := _algorithm_of(key):
             found[entry["kid"]] = algorithm, key

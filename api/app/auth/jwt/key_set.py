@@ -10,21 +10,21 @@ from batch.errors import StoreError
 from batch.kit.http.client import HttpClient
 
 KEYS_PATH = "/auth/v1/.well-known/jwks.json"
-#: A key that the project has withdrawn is refused after this long.
+#: The keys are fetched again after this long; a key that the project has withdrawn is then rejected.
 FRESH_S = 600.0
-#: However many tokens name an unknown key, the project is asked once in so long.
+#: The project is asked at most once in this time, however many tokens name an unknown key.
 PAUSE_S = 60.0
-#: While the project does not answer, its last keys are believed for so long.
+#: While the project is unavailable, its last keys stay valid for this long.
 STALE_S = 24 * 3600.0
 _ANSWER_S = 5.0
 _MOST_BYTES = 64 * 1024
 
 
 class KeySet:
-    """The keys by `kid`. Concurrent callers share one request."""
+    """The keys by `kid`; concurrent callers share one request."""
 
     def __init__(self, url: str, *, api_key: str = "", clock: Callable[[], float] = time.monotonic) -> None:
-        # The gateway of a project that is hosted by oneself may want its key for this path, too.
+        # The gateway of a self-hosted project may require its API key for this path, too.
         self._headers = {"Accept": "application/json"} | ({"apikey": api_key} if api_key else {})
         self._http = HttpClient(url, timeout_s=_ANSWER_S, max_bytes=_MOST_BYTES, connections=1)
         self._clock = clock
@@ -34,10 +34,10 @@ class KeySet:
         self._lock = asyncio.Lock()
 
     async def find(self, key_id: str) -> tuple[str, object] | None:
-        """Return the one algorithm and the key of a `kid`; None if the project has no such key.
+        """Return the algorithm and the key of a `kid`; None if the project has no such key.
 
         Raises:
-            StoreError: the project does not answer, and no key of this id was seen in the last day.
+            StoreError: the keys cannot be fetched, and the keys of the last day do not include this one.
 
         """
         if key_id not in self._keys or self._clock() - self._read_at > FRESH_S:

@@ -1,4 +1,4 @@
-"""Kaboom's own JWTs, which a login returns: HS256, by one of two keys while one replaces the other."""
+"""Kaboom's own JWTs, which a login returns; they use HS256, and two keys are valid during a rotation."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,15 +15,15 @@ _MOST_KEYS = 2
 
 
 class OwnTokens:
-    """Signs and verifies JWTs; the first key signs, all verify."""
+    """Signs JWTs with the first key, and verifies them with all keys."""
 
     def __init__(self, load_keys: Callable[[], Awaitable[Sequence[bytes]]]) -> None:
-        """Take how the keys are found; they are asked for once, with the first JWT."""
+        """Take the function that loads the keys; it is called once, for the first JWT."""
         self._load_keys = load_keys
         self._keys: dict[str, bytes] = {}
 
     async def issue(self, subject: str, now: datetime) -> tuple[str, datetime]:
-        """Return a JWT of a subject, and when it expires.
+        """Return a JWT of a subject, and its expiry time.
 
         Raises:
             StoreError: the keys cannot be read.
@@ -37,7 +37,7 @@ class OwnTokens:
         return sign({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, **times}, key, key_id=key_id), expires_at
 
     async def verify(self, token: bytes, head: Head) -> Claims | None:
-        """Return what a JWT of ours says; None if it is invalid.
+        """Return the claims of a JWT that Kaboom issued; None if it is invalid.
 
         Raises:
             StoreError: the keys cannot be read.
@@ -72,10 +72,10 @@ def parse_jwt_keys(text: str) -> tuple[bytes, ...]:
 
 
 def check_key_length(setting: str, key: bytes) -> None:
-    """Refuse a key that can be guessed.
+    """Reject a key that is short enough to be guessed.
 
     Raises:
-        ConfigurationError: it is shorter than 32 bytes.
+        ConfigurationError: the key is shorter than 32 bytes.
 
     """
     if len(key) < LEAST_KEY_BYTES:

@@ -1,4 +1,4 @@
-"""Supabase's JWTs: by the project's public keys, or by its legacy secret; each has its own verifier."""
+"""Verify Supabase's JWTs with the project's public keys or its legacy secret."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,9 +11,9 @@ from app.auth.scopes import SCOPES, Role
 from batch.errors import ConfigurationError
 
 AUDIENCE = "authenticated"
-#: The method of its principals.
+#: The method of Supabase principals.
 METHOD = "supabase"
-#: Of `app_metadata`, which only the project's administrator can write; `user_metadata` is the user's own.
+#: Fields of `app_metadata`, which only the project's administrator can write; users can write `user_metadata`.
 ROLE_CLAIM, OWNER_CLAIM = "kaboom_role", "kaboom_owner"
 _LEGACY = "HS256"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -26,7 +26,7 @@ class SupabaseTokens:
         """Take the project's address, its legacy JWT secret if it still signs with one, and its public API key.
 
         Raises:
-            ConfigurationError: the address is not that of a project, or the secret is too short.
+            ConfigurationError: the address is not the address of a project, or the secret is too short.
 
         """
         self._url = _check_url(url)
@@ -37,7 +37,7 @@ class SupabaseTokens:
         self._keys = KeySet(self._url, api_key=anon_key or "")
 
     async def verify(self, token: bytes, head: Head) -> Claims | None:
-        """Return what a JWT of the project says; None if it is invalid.
+        """Return the claims of a JWT of the project; None if it is invalid.
 
         Raises:
             StoreError: the project's keys cannot be fetched.
@@ -56,7 +56,7 @@ class SupabaseTokens:
 
 
 def principal_of(claims: Claims) -> Principal:
-    """Return the caller that a Supabase user is; without a role from the administrator it has no scopes."""
+    """Return the principal of a Supabase user; without a role from the administrator it has no scopes."""
     metadata = claims.others.get("app_metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     role = next((role for role in Role if role == metadata.get(ROLE_CLAIM)), None)
@@ -70,7 +70,7 @@ def principal_of(claims: Claims) -> Principal:
 
 
 def _is_user(claims: Claims) -> bool:
-    """Whether a JWT is of a person who logged in: not the project's own keys, `anon` and `service_role`."""
+    """Return whether a JWT is of a user who logged in, not of an anonymous user or a project key."""
     return claims.others.get("role") == AUDIENCE and claims.others.get("is_anonymous", False) is False
 
 
