@@ -1,4 +1,4 @@
-"""What the API checks of an analysis before a worker sees it."""
+"""The checks of an analysis request in the API, before it is queued."""
 
 from typing import TYPE_CHECKING
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from app.settings import AppSettings
 
 
-#: Why a portfolio is not sent.
+#: The reason why the positions of a portfolio are not sent to models.
 POSITIONS_STAY = "KABOOM_AI_SEND_POSITIONS is false: what a portfolio holds is not sent to models"
 
 
 def scopes_of(request: AnalysisRequest) -> frozenset[Scope]:
-    """Return what a caller needs besides: a portfolio is read for those alone who may read it."""
+    """Return the additional scopes that a caller needs: the analysis of a portfolio needs the scope to read it."""
     return frozenset({Scope.PORTFOLIOS_READ} if request.portfolio_id is not None else ())
 
 
 def check_analysis(request: AnalysisRequest, settings: "AppSettings") -> AnalysisRequest:
-    """Return the request with its provider.
+    """Return the request with its provider filled in.
 
     Raises:
-        InvalidRequest: models are wanted and cannot be asked, the session is not one that has opened, or a symbol is
-            not one of the provider's.
+        InvalidRequest: the analyst is `models` and models cannot be asked, the session is not a trading day or has not
+            opened, or a symbol is not valid for the provider.
 
     """
     lacking = settings.lacking_for_models
@@ -35,7 +35,7 @@ def check_analysis(request: AnalysisRequest, settings: "AppSettings") -> Analysi
     if request.analyst == "models" and not request.dry_run and lacking:
         raise InvalidRequest(f"analyst was models and {lacking}", pointer="/analyst")
     if request.portfolio_id is not None and request.provider is None:
-        # The portfolio's own, which the worker knows.
+        # The worker fills in the provider of the portfolio.
         return request
     checked = request.filled(provider=request.provider or settings.provider)
     resolve_last_session(checked.session, utc_now(), is_tse=checked.is_tse, delay_s=0)

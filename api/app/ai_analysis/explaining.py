@@ -1,4 +1,4 @@
-"""The facts of a job of the caller, from the ledger."""
+"""Gather the facts about a job of the caller from the ledger."""
 
 import orjson
 
@@ -14,12 +14,12 @@ from batch.market.outcome import is_fine
 
 
 async def gather_ingest_job(history: JobHistory, job_id: str, owner: str) -> Facts:
-    """Return what became of the items of an owner's ingest job.
+    """Return the facts about an owner's ingest job: its progress, outcomes and failures.
 
     Raises:
-        NotFound: the owner has no ingest job of this id.
-        Conflict: it has not ended.
-        StoreError: the ledger cannot be reached.
+        NotFound: the owner has no ingest job with this id.
+        Conflict: the job has not ended.
+        StoreError: the ledger is unavailable.
 
     """
     job = await _load(history, Queue.INGEST, job_id, owner)
@@ -31,12 +31,12 @@ async def gather_ingest_job(history: JobHistory, job_id: str, owner: str) -> Fac
 
 
 async def gather_backtest_job(history: JobHistory, files: JobFiles, job_id: str, owner: str) -> Facts:
-    """Return what an owner's backtest or sweep found.
+    """Return the facts about the result of an owner's backtest or sweep.
 
     Raises:
-        NotFound: the owner has no backtest of this id.
-        Conflict: it has not ended, or ended without a result.
-        StoreError: the ledger cannot be reached.
+        NotFound: the owner has no backtest with this id.
+        Conflict: the job has not ended, or has ended without a result.
+        StoreError: the ledger is unavailable.
 
     """
     job = await _load(history, Queue.BACKTEST, job_id, owner)

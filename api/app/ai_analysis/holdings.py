@@ -1,4 +1,4 @@
-"""What a caller's portfolio holds of each symbol."""
+"""The holdings of a caller's portfolio, by symbol."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ from batch.scripts.run_analysis import load_splits
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What is analysed of a request: the request itself with its provider and symbols, and what is held of them."""
+    """A request with its provider and symbols filled in, and the holdings of its portfolio by symbol."""
 
     request: AnalysisRequest
     held: Mapping[str, Holding]
 
 
 async def add_holdings(request: AnalysisRequest, parts: Parts, owner: str) -> Holdings:
-    """Return a request with what its portfolio holds today; one without a portfolio as it is.
+    """Return a request with the holdings of its portfolio today; a request without a portfolio is unchanged.
 
     Raises:
         NotFound: the owner has no such portfolio.
-        InvalidRequest: it holds nothing, and no symbols were given.
+        InvalidRequest: the portfolio holds nothing, and no symbols were given.
         Conflict: a corporate action has changed since an entry was booked, and a position would be negative.
-        StoreError: a store cannot be reached.
+        StoreError: a store is unavailable.
 
     """
     if request.portfolio_id is None:

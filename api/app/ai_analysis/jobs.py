@@ -1,4 +1,4 @@
-"""The kind of job that analyses; loaded by the API and by workers, and imports nothing heavy."""
+"""The job type of analyses; the API and the workers load it, and it imports nothing heavy."""
 
 from app.ai_analysis.check import check_analysis, scopes_of
 from app.ai_analysis.results import AnalysisResult

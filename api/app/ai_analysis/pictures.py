@@ -1,4 +1,4 @@
-"""The picture of a symbol's bars: kept with its job, and sent to models only where an operator allows it."""
+"""The picture of a symbol's bars: saved with its job, and sent to models only if an operator allows it."""
 
 import structlog
 
@@ -12,15 +12,15 @@ _log = structlog.get_logger(__name__)
 
 
 def name_of(subject: str) -> str:
-    """Return the name of the file with the picture of a subject, as JSON."""
+    """Return the name of the JSON file with the picture of a subject."""
     return f"picture-{subject}.json"
 
 
 async def keep_pictures(files: JobFiles, job_id: str, pictures: dict[str, Picture]) -> None:
-    """Keep the pictures of a job by subject, so that they show what was judged even where bars are corrected later.
+    """Save the pictures of a job by subject; they still show the judged bars if bars are corrected later.
 
     Raises:
-        StoreError: the ledger cannot be reached.
+        StoreError: the ledger is unavailable.
 
     """
     if pictures:
@@ -30,7 +30,7 @@ async def keep_pictures(files: JobFiles, job_id: str, pictures: dict[str, Pictur
 
 
 async def draw_for_models(process: PictureProcess, picture: Picture, language: Language) -> bytes:
-    """Return a picture as PNG; empty where it cannot be drawn, since an opinion does not need it."""
+    """Return a picture as PNG; empty if it cannot be drawn, since models can answer without it."""
     try:
         return await process.draw(picture, language=language)
     except KaboomError as e:

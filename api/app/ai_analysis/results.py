@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-#: Whether there is a picture of the bars of a subject, and whether models get it.
+#: Whether a picture of the bars of a subject exists (`kept`), and whether models get it (`sent`).
 type PictureUse = Literal["none", "kept", "sent"]
 
 
@@ -14,7 +14,7 @@ class _Shown(BaseModel):
 
 
 class CitedNumber(_Shown):
-    """A number of a point: the row and the field that it was matched with."""
+    """A number in a point, with the row and the field that it was matched with."""
 
     source: str
     field: str
@@ -29,7 +29,7 @@ class AnalysisPoint(_Shown):
 
 
 class Source(_Shown):
-    """A row of facts that the analysis had."""
+    """A row of facts that the analysis used."""
 
     id: str
     session: date | None = None
@@ -38,7 +38,7 @@ class Source(_Shown):
 
 
 class AskedModel(_Shown):
-    """A model that was asked, and what became of it."""
+    """A model that was asked, and how the request ended."""
 
     model: str
     ending: str = Field(description="used, refused, failed or not_asked")
@@ -54,7 +54,7 @@ class AskedModel(_Shown):
 
 
 class SubjectAnalysis(_Shown):
-    """What is said of one symbol, or of one job."""
+    """The analysis of one symbol or of one job."""
 
     subject: str
     analyst: str = Field(description="rules-1 for the local rules, models for a consensus of models")
@@ -74,7 +74,7 @@ class SubjectAnalysis(_Shown):
 
 
 class Preview(_Shown):
-    """What would be sent to models about one subject."""
+    """The content that would be sent to models about one subject."""
 
     subject: str
     destination: str | None = Field(description="the server; null where nothing can be sent")
@@ -87,7 +87,7 @@ class Preview(_Shown):
 
 
 class AnalysisResult(_Shown):
-    """Analyses of symbols or of a job; of a dry run, what would be sent."""
+    """The analyses of symbols or of a job; for a dry run, the content that would be sent."""
 
     kind: str
     language: str

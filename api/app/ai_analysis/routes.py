@@ -1,4 +1,4 @@
-"""`/api/v1/ai-analysis`: whether and how models are asked, what was spent today, and the pictures of analyses."""
+"""`/api/v1/ai-analysis`: the settings of the models, the money spent today, and the pictures of analyses."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -39,7 +39,7 @@ _EXAMPLE: dict[str, Any] = {
 JudgedSymbol = Annotated[str, Path(max_length=20, pattern=rf"^[^{CONTROL}]+$", description="a symbol that it judged")]
 Spoken = Annotated[Literal["en", "ja"], Query(alias="lang", description="the language of its words")]
 _BARS = [needs(Scope.BARS_READ)]
-#: What is drawn of a job stays as it is.
+#: The picture of a job never changes.
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400, immutable"}
 _DRAWN: dict[int | str, dict[str, Any]] = {
     200: {"description": "the candles with averages, volume and RSI, 1,200 pixels wide", "content": PNG},
@@ -48,7 +48,7 @@ _DRAWN: dict[int | str, dict[str, Any]] = {
 
 
 class BreakerView(BaseModel):
-    """Why no model is asked for a while."""
+    """An open circuit breaker: no model is asked until a time."""
 
     reason: str
     opened_at: AwareDatetime
@@ -56,7 +56,7 @@ class BreakerView(BaseModel):
 
 
 class ModelsView(BaseModel):
-    """How models are asked."""
+    """The settings and the spending of the models."""
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
@@ -80,7 +80,7 @@ router = FeatureRouter(prefix="/api/v1/ai-analysis", tags=["ai analysis"], depen
 
 @router.get("/models")
 async def show_models(jobs: Jobs, _caller: Caller) -> ModelsView:
-    """Show whether and how models are asked, what they may cost, and what was spent today."""
+    """Show whether and how models are asked, the limits of their cost, and the money spent today."""
     settings, spending = jobs.parts.settings, jobs.parts.spending
     today, breaker = await spending.today(), await spending.breaker_state()
     return ModelsView(
@@ -103,7 +103,7 @@ async def show_models(jobs: Jobs, _caller: Caller) -> ModelsView:
 async def get_picture(
     jobs: Jobs, named: NamedJob, symbol: JudgedSymbol, request: Request, language: Spoken = "en"
 ) -> Response:
-    """Draw the candles that an analysis judged; 404 where the server has no matplotlib (`kaboom-api[pictures]`)."""
+    """Draw the candles that an analysis judged; 404 if the server has no matplotlib (`kaboom-api[pictures]`)."""
     job = await named.find(Queue.AI_ANALYSIS)
     kept = await jobs.parts.files.load(job.job_id, name_of(symbol))
     if kept is None:

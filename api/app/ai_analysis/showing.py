@@ -1,4 +1,4 @@
-"""Analyses as a job's result shows them; pure."""
+"""Convert analyses to the form of the job result; pure functions."""
 
 from app.ai_analysis.results import (
     AnalysisPoint,
@@ -17,7 +17,7 @@ from batch.analysis.vocabulary import Language, say_verdict
 
 
 def show_analysis(analysis: Analysis, language: Language, picture: PictureUse) -> SubjectAnalysis:
-    """Return an analysis as it is shown."""
+    """Return an analysis in the form of the job result."""
     found, rows = analysis.consensus, analysis.facts.rows
     return SubjectAnalysis(
         subject=analysis.facts.subject,
@@ -39,7 +39,7 @@ def show_analysis(analysis: Analysis, language: Language, picture: PictureUse) -
 
 
 def show_preview(prompt: Prompt, subject: str, asker: Asker | None, picture: PictureUse) -> Preview:
-    """Return what would be sent on a subject; without an asker nothing leaves."""
+    """Return the content that would be sent about a subject; without an asker nothing is sent."""
     return Preview(
         subject=subject,
         destination=asker.terms.base_url if asker else None,

@@ -1,4 +1,4 @@
-"""The worker's side of analyses: gather facts, analyse them, and return what is shown; it starts nothing."""
+"""The worker's part of analyses: gather facts, analyse them, and return the result; an analysis starts no jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -24,7 +24,7 @@ from batch.pictures.model import Picture
 from batch.pictures.process import PictureProcess
 from batch.scripts.run_analysis import Gathered, find_models, gather_symbol, resolve_session
 
-#: How often a job that waits for models looks whether it was cancelled.
+#: How often a job that waits for models checks whether it was cancelled.
 _LOOK_S = 1.0
 
 
@@ -33,9 +33,11 @@ async def analyse(run: Run) -> AnalysisResult:
 
     Raises:
         NotFound: the owner has no such job or portfolio.
-        Conflict: that job has not ended or has no result, or this one was cancelled.
-        InvalidRequest: the session is not one that has opened, or models cannot be asked any more.
-        StoreError: bars or the ledger could not be read, or spending not be recorded.
+        Conflict: the analysed job has not ended or has no result, this job was cancelled, or a position of the
+            portfolio would be negative.
+        InvalidRequest: the session is not a trading day or has not opened, the portfolio holds nothing, or models can
+            no longer be asked.
+        StoreError: bars or the ledger could not be read, or spending could not be recorded.
 
     """
     work = await _prepare(run)
@@ -67,9 +69,15 @@ async def analyse(run: Run) -> AnalysisResult:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What is to be analysed: the last session is None of a job; `reason` is why no model is asked.
+    """The input of an analysis.
 
-    `pictures` draws what models get besides, None where they get no picture.
+    Attributes:
+        holdings: the request, and the holdings of its portfolio.
+        last: the last session; None if a job is analysed.
+        asker: asks the models; None if no model is asked.
+        pictures: draws the pictures that models get; None if they get none.
+        reason: the reason why no model gets the positions of a portfolio; else empty.
+
     """
 
     holdings: Holdings
@@ -102,7 +110,7 @@ async def _draw(run: Run, found: Gathered, work: _Work) -> bytes:
 
 
 async def _analyse(run: Run, facts: Facts, prompt: Prompt, work: _Work) -> Analysis:
-    """Return the consensus of models; that of the rules where models cannot be used and need not be."""
+    """Return the consensus of the models; fall back to the rules, unless the request requires models."""
     request, asker = work.request, work.asker
     if asker is None:
         if request.analyst == "models":
@@ -117,7 +125,7 @@ async def _analyse(run: Run, facts: Facts, prompt: Prompt, work: _Work) -> Analy
 
 
 async def _while_alive[T](run: Run, work: Coroutine[Any, Any, T]) -> T:
-    """Return what work returns: it may wait long for a model, which is no stall, and ends with its job."""
+    """Run work and return its result; a long wait does not count as a stall, and a cancel of the job ends it."""
     task = asyncio.create_task(work)
     try:
         while not task.done():
