@@ -1,1 +1,1 @@
-"""Backtests as jobs: single runs and sweeps, and the files that they leave."""
+"""Backtests as jobs: single runs and sweeps, and their result files."""

@@ -1,4 +1,4 @@
-"""What the API checks of a backtest before a worker sees it."""
+"""The checks of a backtest request in the API, before it is queued."""
 
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "AppSettings") -> R:
-    """Return the request with its provider.
+    """Return the request with its provider filled in.
 
     Raises:
-        InvalidRequest: there is no such strategy, a day is not a session that has opened, a symbol is not one of the
-            provider's, or bars cannot be read as of the moment.
+        InvalidRequest: the strategy is unknown, the market has no list of symbols, `last` is not a trading day or has
+            not opened, a symbol is not valid for the provider, or bars cannot be read as of the moment.
 
     """
     if request.strategy not in PARAMETERS and settings.strategies_dir is None:

@@ -1,15 +1,15 @@
-"""Values that people type: numbers, words, and lists of them such as `5,10,20` or `20:100:10`."""
+"""Parse values that users type: numbers, words, and lists such as `5,10,20` or `20:100:10`."""
 
 from typing import Any
 
 from batch.errors import InvalidRequest
 
-#: The most values that a list may have; a request allows no more.
+#: The most values in a list; a request does not allow more.
 MOST_VALUES = 10_000
 
 
 def parse_value(text: str) -> Any:
-    """Return a value as JSON has it: a number, true or false, else the text."""
+    """Return a text as a JSON value: a number, true or false, else the text itself."""
     if text in {"true", "false"}:
         return text == "true"
     for kind in (int, float):
@@ -17,16 +17,16 @@ def parse_value(text: str) -> Any:
             found = kind(text)
         except ValueError:
             continue
-        # JSON has no infinity, and no integers that are larger.
+        # JSON has no infinity, and many JSON parsers do not read larger integers exactly.
         return found if abs(found) <= (2**53 if kind is int else 1e300) else text
     return text
 
 
 def parse_values(text: str) -> list[Any]:
-    """Return the values of `5,10,20`, or of `20:100:10` (from, to, step; both included).
+    """Return the values of a list: `5,10,20`, or `20:100:10` (first, last, step; both ends included).
 
     Raises:
-        InvalidRequest: there are too many.
+        InvalidRequest: a range has more than MOST_VALUES values.
 
     """
     parts = text.split(":")

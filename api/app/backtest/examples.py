@@ -1,4 +1,4 @@
-"""What OpenAPI shows of backtests: a run, a sweep, and the strategies."""
+"""The examples of backtests in OpenAPI: a run, a sweep, and the strategies."""
 
 from typing import Any
 

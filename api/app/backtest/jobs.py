@@ -1,4 +1,4 @@
-"""The kinds of backtest jobs; loaded by the API and by workers, and imports nothing heavy."""
+"""The job types of backtests; the API and the workers load them, and this module imports nothing heavy."""
 
 from app.backtest.check import check_backtest
 from app.backtest.results import RunResult, SweepResult

@@ -1,4 +1,4 @@
-"""The results of backtest jobs, and what the routes of backtests answer."""
+"""The results of backtest jobs, and the answers of the backtest routes."""
 
 from datetime import date
 from typing import Any
@@ -19,13 +19,13 @@ class RunResult(RunSummary):
 
 
 class FoundBySweep(SweepSummary):
-    """What a sweep found."""
+    """The result of a sweep."""
 
     model_config = ConfigDict(json_schema_extra={"example": SWEEP})
 
 
 class SweepResult(PlannedResult):
-    """What a sweep was planned to do; what it found is at `/api/v1/backtest/results/{job_id}`."""
+    """The plan of a sweep and its outcomes so far; the best trials are at `/api/v1/backtest/results/{job_id}`."""
 
     request: dict[str, Any] = Field(description="what was asked for, with its days; a repetition submits it")
     provider: str

@@ -1,4 +1,4 @@
-"""`/api/v1/backtest/results`: what backtests found, and their files; runs side by side; and the strategies."""
+"""`/api/v1/backtest`: the results of backtests with their files, the comparison of runs, and the strategies."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ RunIds = Annotated[
     Query(alias="job", min_length=2, max_length=_MOST_RUNS, description="the ids of jobs that have ended"),
 ]
 _READS = [needs(Scope.JOBS_READ)]
-#: A report has a style of its own, and no script.
+#: A report has inline styles and no scripts.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -62,13 +62,13 @@ async def get_strategies(_caller: Caller) -> StrategyList:
 
 
 async def get_result(jobs: Jobs, named: NamedJob) -> Response:
-    """Show what a backtest or a sweep found; 404 until it has ended."""
+    """Show the result of a backtest or a sweep; 404 until it has ended."""
     content = await _load(jobs, named, "summary.json")
     return Response(content, media_type=FILES["summary.json"], headers=_HEADERS)
 
 
 async def get_file(jobs: Jobs, named: NamedJob, name: FileName, language: Spoken = "en") -> Response:
-    """Give a file of a backtest: its report, curves or trades, or all trials of a sweep and their surface."""
+    """Return a file of a backtest: its report, curves or trades, or all trials of a sweep and their surface."""
     content = await _load(jobs, named, name)
     if name == "report.html":
         content = open_in(content, language)
@@ -76,7 +76,7 @@ async def get_file(jobs: Jobs, named: NamedJob, name: FileName, language: Spoken
 
 
 async def get_picture(jobs: Jobs, named: NamedJob, request: Request, language: Spoken = "en") -> Response:
-    """Draw the report of a backtest; 404 where the server has no matplotlib (`kaboom-api[pictures]`)."""
+    """Draw the report of a backtest; 404 if the server has no matplotlib (`kaboom-api[pictures]`)."""
     kept = await _load(jobs, named, "report.json")
     picture = await asyncio.to_thread(_to_picture, kept)
     content = await draw_picture(request, picture, language)
@@ -84,7 +84,7 @@ async def get_picture(jobs: Jobs, named: NamedJob, request: Request, language: S
 
 
 async def compare(jobs: Jobs, caller: Caller, ids: RunIds) -> Comparison:
-    """Show runs side by side: metrics, equity that begins at 100, and what differs; of a sweep its best run."""
+    """Compare runs: metrics, equity from a start of 100, and differences; a sweep stands for its best run."""
     kept = {each: await _load(jobs, Named(jobs, caller.owner, each), "report.json") for each in dict.fromkeys(ids)}
     return await asyncio.to_thread(_compare, kept)
 

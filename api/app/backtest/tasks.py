@@ -1,4 +1,4 @@
-"""The worker's side of backtests: a single run, and a sweep in chunks, of which the last one chooses."""
+"""The worker's part of backtests: a single run, and a sweep in chunks, of which the last chooses the best trials."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,19 +24,19 @@ from batch.kit.stop import ShouldStop, Stopped
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from batch.scripts.run_backtest import find_kind, load_study_bars, pin_request
 
-#: How the names of files with trials begin, which are kept until the sweep ends.
+#: The prefix of the names of files with trials, which are kept until the sweep ends.
 _TRIALS = "trials/"
-#: How long the end of a sweep waits for its other chunks before it looks again.
+#: How long the last chunk of a sweep waits before it checks again whether the others have ended.
 _PAUSE_S = 1.0
 
 
 async def run(run: Run) -> RunSummary:
-    """Run a backtest, and keep its files.
+    """Run a backtest and save its files.
 
     Raises:
-        InvalidRequest: it cannot be run.
+        InvalidRequest: the backtest cannot be run.
         Conflict: the job was cancelled.
-        StoreError: bars could not be read, or files not be kept.
+        StoreError: bars could not be read, or files could not be saved.
 
     """
     run.keeper.look_often()
@@ -56,7 +56,7 @@ async def plan_sweep(run: Run) -> Tally:
     """Plan a sweep.
 
     Raises:
-        InvalidRequest: it cannot be run.
+        InvalidRequest: the sweep cannot be run.
         Conflict: the job was cancelled.
 
     """
@@ -74,11 +74,11 @@ async def plan_sweep(run: Run) -> Tally:
 
 
 async def run_sweep_chunk(run: Run) -> Tally:
-    """Run one chunk from where an earlier claim left it; return its tally.
+    """Run a chunk, or continue it where an earlier claim stopped; return its tally.
 
     Raises:
-        HandBack: it is the last one, and others are not over.
-        InvalidRequest: the bars are not those that the sweep was planned on.
+        HandBack: it is the last chunk and others have not ended, or it has run for long.
+        InvalidRequest: the bars or the strategy have changed since the sweep was planned, or no trial has ended.
 
     """
     if run.chunk.items != (sweeping.RESULT_ITEM,):
@@ -105,7 +105,7 @@ async def _keep_trials(files: JobFiles, job_id: str, name: str, content: bytes) 
 
 
 async def _end(run: Run) -> OutcomeReport:
-    """Choose the best trials when the other chunks are over; what was done before a crash is found done."""
+    """Choose the best trials once all other chunks have ended; after a crash a saved summary is not computed again."""
     ref, files = run.claim.lease.ref, run.parts.files
     done = OutcomeReport((SymbolOutcome(sweeping.RESULT_ITEM, Outcome.OK),))
     if await files.load(ref.job_id, "summary.json"):
@@ -134,7 +134,7 @@ async def _end(run: Run) -> OutcomeReport:
 
 
 async def _load(run: Run, should_stop: ShouldStop) -> tuple[StudyBars, StrategyKind, SweepRequest]:
-    """Return what a chunk works on: exactly what its sweep was planned on."""
+    """Return the bars, the strategy and the request of a chunk; raise InvalidRequest if they differ from the plan."""
     settings, request = run.parts.settings, SweepRequest.parse(run.plan["request"])
     kind = find_kind(request.strategy, settings)
     bars = await load_study_bars(request, settings, should_stop=should_stop)
@@ -154,7 +154,7 @@ def _stopper(run: Run) -> ShouldStop:
 
 
 def _alive(run: Run, should_stop: ShouldStop) -> ShouldStop:
-    """Return the same check, which also says that the work goes on: one strategy may take minutes."""
+    """Return the same check, which also reports that the run is alive, since one strategy may take minutes."""
 
     def look() -> bool:
         run.keeper.note_life()
