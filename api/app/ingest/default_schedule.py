@@ -1,4 +1,4 @@
-"""The schedule that every Kaboom begins with, off until somebody enables it."""
+"""The default schedule of a new installation, disabled until a user enables it."""
 
 from uuid import uuid4
 
@@ -8,9 +8,9 @@ from app.ledger.schedules.timing import Timing, TimingKind
 
 
 def default_schedule() -> Schedule:
-    """Return the daily ingest: 65 minutes after each close, when providers have the day.
+    """Return the daily ingest: 65 minutes after each close, when providers have the bars of the day.
 
-    Migration 0004 makes the same one, once.
+    Migration 0004 inserts the same schedule once.
     """
     return Schedule(
         schedule_id=uuid4().hex,

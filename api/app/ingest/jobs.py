@@ -1,4 +1,4 @@
-"""The kinds of ingest jobs; loaded by the API and by workers, and imports nothing heavy."""
+"""The job types of ingest; the API and the workers load them, and this module imports nothing heavy."""
 
 from app.auth.scopes import Scope
 from app.ingest.request_checks import check_backfill, check_ingest, check_quotes
@@ -44,7 +44,7 @@ BACKFILL = JobType(
     example={"intervals": {"1m": 20}, "market": "TSE_PRIME"},
 )
 
-#: An ingest of one session; its queue is that of the other refreshes.
+#: An ingest of one session, in the queue of the other refreshes.
 REFRESH_QUOTES = JobType(
     name="market_data.refresh_quotes",
     queue=Queue.MARKET_DATA,

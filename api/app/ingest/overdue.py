@@ -15,11 +15,11 @@ from batch.kit.clock import utc_now
 from batch.market.calendar import JST, previous_session, sessions_between
 from batch.market.listing import Market
 
-#: Providers have had a session's bars for an hour or more by then.
+#: By this time in Japan providers have had a session's bars for at least an hour.
 _DUE = time(18)
 #: How long an ingest may take when its schedule fires later than an hour before `_DUE`.
 _TAKES = timedelta(hours=1)
-#: The markets that have the calendar of sessions.
+#: The markets that follow the calendar of sessions.
 _TSE = frozenset(market.value for market in Market if market.is_tse)
 #: How far back to look: longer than the ten days of the longest closure so far.
 LOOKED_BACK = timedelta(days=14)
@@ -28,13 +28,13 @@ _RUN_DAILY, _BACKFILL = "ingest.run_daily", "ingest.backfill"
 #: The share of symbols that a partial daily ingest must have done for its session to count.
 _MOSTLY = 0.9
 
-#: A market and an interval, by their names on the wire.
+#: A market and an interval, by their names in requests.
 type Series = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A session for which all of a market was ingested at an interval, by their names on the wire."""
+    """A session that was ingested for a whole market at an interval, by their names in requests."""
 
     market: str
     interval: str
@@ -79,11 +79,11 @@ def find_missing(ingested: Iterable[Ingested], schedules: Iterable[Schedule], se
 
 
 def find_ingested(jobs: Iterable[Job]) -> set[Ingested]:
-    """Return the sessions of whole markets that some ended jobs have ingested.
+    """Return the sessions that ended jobs have ingested for whole markets.
 
     A job counts if it is completed, or if nine in ten of its symbols are done; a retry counts as the job that it
-    continues. A backfill counts for its last session if nine in ten symbols of the market are there. A job
-    that was planned before the close does not count: its bars may have changed since.
+    continues. A backfill counts for its last session if nine in ten symbols of the market have bars. A job that was
+    planned before the close does not count: its bars may have changed since.
     """
     return {
         Ingested(job.request.get("market", ""), interval, date.fromisoformat((job.plan or {})["session"]))
@@ -109,7 +109,7 @@ def _ended_well(job: Job) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Promise:
-    """A schedule ingests a series at a time of each session, since it was made or last changed."""
+    """The time of day at which a schedule ingests a series, and the time since when the schedule is unchanged."""
 
     at: time
     since: datetime
@@ -124,9 +124,9 @@ class _Promise:
 def find_overdue(ingested: Iterable[Ingested], schedules: Iterable[Schedule], now: datetime) -> dict[Series, float]:
     """Return for each series that is ingested daily the seconds since its oldest missing session was due; 0 for none.
 
-    A series is ingested daily if an enabled schedule does so, or if three sessions in a row were ingested: Cloud
-    Scheduler, n8n and cron leave no other trace. Other series are left out. A missed session before an ingested
-    one does not count: it is a gap for a backfill.
+    A series is ingested daily if an enabled schedule does so, or if three sessions in a row were ingested, which
+    also recognises Cloud Scheduler, n8n and cron. Other series are left out. A missed session before an ingested
+    session does not count: it is a gap for a backfill.
     """
     done, promises = _by_series(ingested), _promises(schedules)
     return {
@@ -174,7 +174,7 @@ def _series_of(schedule: Schedule) -> Iterator[Series]:
 
 
 def _is_daily(days: set[date]) -> bool:
-    """Return whether some days include three sessions in a row, which one ingest or weekly ones do not."""
+    """Return whether the days include three sessions in a row, unlike those of a single or a weekly ingest."""
     return any((before := previous_session(day)) in days and previous_session(before) in days for day in days)
 
 

@@ -1,4 +1,4 @@
-"""What the API checks of an ingest before a worker sees it."""
+"""The checks of an ingest request in the API, before it is queued."""
 
 from datetime import date
 from typing import TYPE_CHECKING
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def check_ingest(request: IngestRequest, settings: "AppSettings") -> IngestRequest:
-    """Refuse before anything is queued what a worker with these settings would refuse.
+    """Return the request; reject it if a worker with the same settings would reject it.
 
     Raises:
-        InvalidRequest: the provider lacks a setting, cannot serve the request or has no bars as old, or the
-            session is not one that has opened.
+        InvalidRequest: the provider lacks a setting, cannot serve the request or has no bars that old, or the session
+            is not a trading day or has not opened.
 
     """
     spec, now = find_provider(request.provider, settings), utc_now()
     if "market" not in request.model_fields_set and Market.FILE in spec.capabilities.markets:
-        # The configured provider has files of no known market.
+        # The provider reads files: the default is all symbols of the files, not a section of the TSE.
         request = request.filled(market=Market.FILE.value)
     check_capabilities(request, spec.name, spec.capabilities)
     session: date = resolve_session(request, now, delay_s=settings.provider_delay_s)
@@ -37,10 +37,10 @@ def check_ingest(request: IngestRequest, settings: "AppSettings") -> IngestReque
 
 
 def check_backfill(request: BackfillRequest, settings: "AppSettings") -> BackfillRequest:
-    """Refuse what `check_ingest` refuses of the same scope.
+    """Return the request; reject it if `check_ingest` rejects the same scope.
 
     Raises:
-        InvalidRequest: as there; the last session is called `last`.
+        InvalidRequest: as for `check_ingest`; the field of the last session is `last`.
 
     """
     try:
@@ -51,7 +51,7 @@ def check_backfill(request: BackfillRequest, settings: "AppSettings") -> Backfil
 
 
 def check_quotes(request: QuotesRequest, settings: "AppSettings") -> IngestRequest:
-    """Return the ingest of one session that a refresh of quotes means.
+    """Return the refresh of quotes as an ingest of one session.
 
     Raises:
         InvalidRequest: the provider lacks a setting, or does not serve the market or the interval.
@@ -66,10 +66,10 @@ def check_quotes(request: QuotesRequest, settings: "AppSettings") -> IngestReque
 
 
 def find_provider(name: str | None, settings: "AppSettings") -> ProviderSpec:
-    """Return the provider of a request, by default the configured one.
+    """Return the provider of a request, by default the configured provider.
 
     Raises:
-        InvalidRequest: it lacks a setting.
+        InvalidRequest: the provider lacks a setting.
 
     """
     spec = get_provider_spec(name or settings.provider)

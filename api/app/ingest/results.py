@@ -8,7 +8,7 @@ from app.jobs.results import PlannedResult
 
 
 class Universe(BaseModel):
-    """Where the symbols come from; `age_days` is how old the list of issues is."""
+    """The source of the symbols; `age_days` is the age of the list of issues."""
 
     source: str
     as_of: date
@@ -35,7 +35,7 @@ class SessionGaps(BaseModel):
 
 
 class Gaps(BaseModel):
-    """What a backfill found missing of an interval: cells are a symbol in a session."""
+    """The missing bars of an interval that a backfill found; a cell is one symbol in one session."""
 
     cells: int
     symbols: int
@@ -44,7 +44,7 @@ class Gaps(BaseModel):
 
 
 class IngestResult(PlannedResult):
-    """What an ingest took."""
+    """The result of an ingest: its plan, and the outcomes so far."""
 
     session: date = Field(description="the last session")
     is_final: bool = Field(description="whether the session was over when the job was planned")

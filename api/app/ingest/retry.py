@@ -1,4 +1,4 @@
-"""What is left to do of an ingest job."""
+"""Build the request that retries an ingest job."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from batch.market.listing import Market
 
 
 def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
-    """Return the request that takes what failed, was cancelled or given up, of the same session.
+    """Return the request for the symbols that failed, were cancelled or given up, of the same session.
 
     Raises:
         Conflict: nothing is left to do.
@@ -27,6 +27,6 @@ def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
     intervals = {interval: job.request["intervals"][interval] for interval in only}
     request = {**job.request, "intervals": intervals, "only": only, "provider": job.plan["provider"]}
     if Market(job.request["market"]).is_tse:
-        # The same day, also when a newer one has closed since.
+        # The same session, even if a newer session has closed since.
         request["session"] = job.plan["session"]
     return request

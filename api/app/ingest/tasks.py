@@ -1,4 +1,4 @@
-"""The worker's side of ingest: plan a job into chunks, and run one."""
+"""The worker's part of ingest: plan a job in chunks, and run a chunk."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -17,33 +17,33 @@ from batch.market.bar import BarSeries
 from batch.providers.watch import while_alive
 from batch.scripts.run_daily_ingest import plan_backfill, plan_ingest, plan_quotes, tools_for
 
-#: Corrected bars that a job logs one by one, about: its log keeps a thousand lines, and others want to be in it.
+#: About how many corrected bars a job logs one by one; its log keeps 1,000 lines, which other messages share.
 _CORRECTION_LINES = 200
-#: What a chunk needs of the request; thousands of symbols are not read again for each.
+#: The fields of the request that a chunk needs; it does not parse the thousands of symbols again.
 _SCOPE = ("intervals", "market", "chunk_size")
 
 
 async def run_daily(run: Run) -> Tally:
-    """Plan a job."""
+    """Plan a daily ingest."""
     return await _plan(run, partial(plan_ingest, IngestRequest.parse(run.request)))
 
 
 async def backfill(run: Run) -> Tally:
-    """Plan a job that takes what is missing."""
+    """Plan a backfill."""
     return await _plan(run, partial(plan_backfill, BackfillRequest.parse(run.request)))
 
 
 async def refresh_quotes(run: Run) -> Tally:
-    """Plan a job that takes the newest bars."""
+    """Plan a refresh of the newest bars."""
     return await _plan(run, partial(plan_quotes, IngestRequest.parse(run.request)))
 
 
 async def run_chunk(run: Run) -> Tally:
-    """Run one chunk from where an earlier claim left it; return its tally.
+    """Run a chunk, or continue it where an earlier claim stopped; return its tally.
 
     Raises:
-        HandBack: the provider wants a pause that the chunk may still wait for, or it has run for long.
-        StoreError: the bar store is away or full: the chunk waits.
+        HandBack: the provider wants a pause that the chunk may still wait for, or the chunk has run for long.
+        StoreError: the bar store is unavailable or full; the chunk waits.
 
     """
     try:
@@ -55,7 +55,7 @@ async def run_chunk(run: Run) -> Tally:
 
 
 async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> Tally:
-    """Plan, or hand the step back where its provider wants a pause; to wait for a turn there is no hanging."""
+    """Plan, or hand the step back if its provider wants a pause; waiting for a rate-limit slot is not a stall."""
     settings = run.parts.settings
     try:
         with while_alive(run.keeper.note_life):
@@ -66,7 +66,7 @@ async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> Ta
 
 
 def _parse_scope(run: Run) -> IngestRequest:
-    """Return the market, the intervals and the provider of a job: its symbols are those of the chunk."""
+    """Return a request with the intervals, the market and the chunk size of a job, without its symbols."""
     scope = {name: value for name, value in run.request.items() if name in _SCOPE}
     return IngestRequest.parse(scope)
 
@@ -77,11 +77,11 @@ async def _run_on(run: Run) -> Tally:
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
     tools = tools_for(request, chunk.sessions[-1], settings=settings)
     if run.claim.waits:
-        # A provider is not asked again for what cannot be stored.
+        # The chunk waited before: check that bars can be stored before asking the provider again.
         series = BarSeries(tools.provider.name, chunk.interval)
         await check_store(tools.store, series, chunk.symbols[0], chunk.sessions[0])
     patience_s = patience_left_s(run.chunk.tally, settings.provider_patience_s)
-    # A job planned by an older Kaboom does not tell how many chunks it has.
+    # A plan made by an older release has no number of chunks.
     lines = max(1, _CORRECTION_LINES // run.plan.get("chunks", _CORRECTION_LINES))
     tools = replace(tools, patience_s=patience_s, correction_lines=lines, waits_for_store=True)
     return await go_on(run, partial(run_ingest_chunk, chunk, tools))
