@@ -1,1 +1,1 @@
-"""Portfolios over HTTP: trades, cash, positions, valuation, history, and CSV in and out."""
+"""Portfolios over HTTP: trades, cash, positions, valuation, history, CSV import and export."""

@@ -1,4 +1,4 @@
-"""Booking trades and cash in a portfolio, by hand or from a file, and listing what was booked."""
+"""Book trades and cash in a portfolio, singly or from a CSV file, and list the entries."""
 
 import hashlib
 from typing import Annotated
@@ -30,7 +30,7 @@ router = FeatureRouter(prefix=_ONE, tags=["portfolios"])
 
 
 class _Asking:
-    """Who books, the key that came with the request, and the response to put headers in."""
+    """The caller, the Idempotency-Key of the request, and the response whose headers are set."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class _Asking:
         return Once(self._key, hashlib.sha256(asked).hexdigest())
 
     def note(self, booked: Booked) -> Booked:
-        """Say in a header whether the entries were booked before."""
+        """Set a header if the entries were booked by an earlier request with the same key."""
         if booked.is_replayed:
             self._response.headers["Idempotency-Replayed"] = "true"
         return booked
@@ -96,7 +96,7 @@ async def book_trade(desk: Desk, portfolio_id: PortfolioId, body: NewTrade, aske
 async def list_cash(
     desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[EntryListing, Query()]
 ) -> CashPage:
-    """List movements of cash that are no trades, newest first, and the balance of every account."""
+    """List cash movements other than trades, newest first, and the balance of every account."""
     portfolio = await desk.store.load(caller.owner, portfolio_id)
     entries = await desk.store.load_entries(caller.owner, portfolio_id)
     items, cursor = list_entries(entries, query, trades=False)
@@ -118,10 +118,10 @@ async def book_cash(desk: Desk, portfolio_id: PortfolioId, body: NewMovement, as
 
 @router.post("/dividends", responses=DERIVED, dependencies=WRITES)
 async def book_dividends(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> BookedDividends:
-    """Book each dividend among the corporate actions that its shares were due and that no entry has booked.
+    """Book the dividends that are due by the corporate actions and that no entry has booked yet.
 
-    An entry is of the ex-session, before tax, for the shares held at the close before. One that was taken back is not
-    booked again.
+    An entry has the date of the ex-session, and the amount before tax for the shares held at the close before. A
+    dividend whose entry was reversed is not booked again.
     """
     portfolio = await desk.store.load(caller.owner, portfolio_id)
     booked = await desk.book_dividends(portfolio, by=caller.subject)
@@ -130,7 +130,7 @@ async def book_dividends(desk: Desk, caller: Caller, portfolio_id: PortfolioId) 
 
 @router.post("/reversals", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
 async def reverse_entry(desk: Desk, portfolio_id: PortfolioId, body: NewReversal, asked: _Asked) -> EntryView:
-    """Take back a trade or a movement of cash by another entry; nothing that was booked is ever changed."""
+    """Reverse a trade or a cash movement with a new entry; booked entries are never changed."""
     portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
     by, note = asked.caller.subject, check_note(body.note)
     booked = await desk.reverse(portfolio, body.entry_id, note=note, by=by, once=asked.once(body))
@@ -139,7 +139,7 @@ async def reverse_entry(desk: Desk, portfolio_id: PortfolioId, body: NewReversal
 
 @router.post("/import", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
 async def import_portfolio(desk: Desk, portfolio_id: PortfolioId, body: ImportBody, asked: _Asked) -> Imported:
-    """Book all entries of a CSV file, or none; every wrong line is named, up to twenty."""
+    """Book all entries of a CSV file, or none; the answer names up to twenty wrong lines."""
     portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
     parsed = parse_csv(body.csv, new_id, today=desk.today())
     if parsed.faults:

@@ -1,4 +1,4 @@
-"""The portfolios of one API process: booking under the rules, and what follows from entries, splits and closes."""
+"""The portfolios of one API process: book entries, and compute positions, values and histories."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.portfolios.market import Market
     from batch.settings import BatchSettings
 
-#: A history without a first day begins so long before its last; the longest one.
+#: How long before its last day a history begins by default, and the longest history.
 _HISTORY, _MOST_HISTORY = timedelta(days=366), timedelta(days=3660)
 
 
@@ -38,7 +38,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A portfolio, and its book of today."""
+    """A portfolio with its book of today and the splits of its symbols."""
 
     portfolio: Portfolio
     book: Book
@@ -47,9 +47,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class PortfolioDesk:
-    """Books entries, and answers what a portfolio holds and is worth.
+    """Books entries, and computes the positions and the value of a portfolio.
 
-    All methods raise NotFound where the owner has no such portfolio, and StoreError where a store cannot be reached.
+    All methods raise NotFound if the owner has no such portfolio, and StoreError if a store is unavailable.
     """
 
     store: PortfolioStore
@@ -57,7 +57,7 @@ class PortfolioDesk:
     clock: Clock = utc_now
 
     def today(self) -> date:
-        """Return the day in Japan."""
+        """Return today's date in Japan."""
         return self.clock().astimezone(JST).date()
 
     async def book(self, portfolio: Portfolio, new: Sequence[Entry], *, by: str, once: Once | None = None) -> Booked:
@@ -65,7 +65,7 @@ class PortfolioDesk:
 
         Raises:
             Conflict: cash or a position would be negative on some day, or there are too many entries.
-            InvalidRequest: a trade is not of whole lots, or the key came with another request.
+            InvalidRequest: a trade is not in whole lots, or the key was used for another request.
 
         """
         splits = await self._splits(portfolio, new)
@@ -75,12 +75,12 @@ class PortfolioDesk:
     async def reverse(
         self, portfolio: Portfolio, entry_id: str, *, note: str, by: str, once: Once | None = None
     ) -> Booked:
-        """Take an entry back by another one.
+        """Reverse an entry with a new entry.
 
         Raises:
             NotFound: the portfolio has no such entry.
-            Conflict: it is a reversal or has one, or cash or a position would be negative without it.
-            InvalidRequest: the key came with another request.
+            Conflict: the entry is a reversal or already reversed, or cash or a position would be negative without it.
+            InvalidRequest: the key was used for another request.
 
         """
         kept = await self.store.load_entries(portfolio.owner, portfolio.portfolio_id)
@@ -93,10 +93,10 @@ class PortfolioDesk:
         return await self.store.book(portfolio.owner, portfolio.portfolio_id, draft, once=once)
 
     async def book_dividends(self, portfolio: Portfolio, *, by: str) -> Booked:
-        """Book the dividends that the portfolio is due by its corporate actions; none that was booked before.
+        """Book the dividends that are due by the corporate actions and were not booked before.
 
         Raises:
-            Conflict: there are too many entries, or as `stand`.
+            Conflict: there are too many entries, or as for `stand`.
 
         """
         kept = await self.store.load_entries(portfolio.owner, portfolio.portfolio_id)
@@ -114,7 +114,7 @@ class PortfolioDesk:
         """Return a portfolio with its book of today.
 
         Raises:
-            Conflict: a corporate action has changed since, and a position would be negative.
+            Conflict: a corporate action has changed since an entry was booked, and a position would be negative.
 
         """
         portfolio = await self.store.load(owner, portfolio_id)
@@ -123,10 +123,10 @@ class PortfolioDesk:
         return Standing(portfolio, await asyncio.to_thread(replay, entries, splits), splits)
 
     async def value(self, owner: str, portfolio_id: str) -> tuple[Portfolio, Valuation]:
-        """Return a portfolio, and what it is worth at the latest closes.
+        """Return a portfolio, and its valuation at the latest closes.
 
         Raises:
-            Conflict: as `stand`.
+            Conflict: as for `stand`.
 
         """
         standing = await self.stand(owner, portfolio_id)
@@ -135,11 +135,11 @@ class PortfolioDesk:
         return standing.portfolio, value_book(standing.book, prices, standing.splits, today=self.today())
 
     async def history(self, owner: str, portfolio_id: str, *, first: date | None, last: date | None) -> list[EquityDay]:
-        """Return what a portfolio was worth at the close of each session that is over, from its first entry on.
+        """Return the value of a portfolio at the close of each session that has ended, from its first entry on.
 
         Raises:
-            InvalidRequest: it is longer than ten years.
-            Conflict: as `stand`.
+            InvalidRequest: the history is longer than ten years.
+            Conflict: as for `stand`.
 
         """
         portfolio = await self.store.load(owner, portfolio_id)
@@ -167,7 +167,7 @@ class PortfolioDesk:
 
 
 def build_desk(store: PortfolioStore, settings: "BatchSettings") -> PortfolioDesk:
-    """Return the desk of a process; bars and corporate actions are opened on the first question for them."""
+    """Return the desk of a process; it opens the bars and corporate actions on first use."""
 
     def build() -> "Market":
         from app.portfolios.market import Market  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy

@@ -1,4 +1,4 @@
-"""What OpenAPI shows of portfolios: 200 shares of 7203, of which 100 were sold."""
+"""The examples of portfolios in OpenAPI: 200 shares of 7203, of which 100 were sold."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from batch.portfolio.entry import Entry
 def list_entries(entries: Sequence[Entry], query: EntryListing, *, trades: bool) -> tuple[list[EntryView], str | None]:
     """Return a page of a portfolio's trades or of its other entries, and the cursor of the next one.
 
-    `entries` are all in the order of their places. A reversal is listed with what it takes back.
+    `entries` are all entries, in booking order. A reversal is listed on the same side as the entry that it reverses.
     """
     wanted = [entry for entry in reversed(entries) if bool(entry.quantity) == trades]
     after = [entry for entry in wanted if query.cursor is None or entry.place < query.cursor]

@@ -1,4 +1,4 @@
-"""Closes and splits for portfolios, from the stored bars and corporate actions; imported on first use: polars."""
+"""Closes, splits and dividends for portfolios, from the stores; imported on first use, since it needs polars."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
@@ -26,12 +26,12 @@ from batch.portfolio.splits import Split, splits_of
 from batch.portfolio.valuation import Price
 from batch.providers.registry import get_source_spec
 
-#: A position is valued at a close of so many days before the first day of a history, if it has none since.
+#: How far before the first day of a history a close may be that values a position on that day.
 _LOOK_BACK = timedelta(days=31)
 _MINUTE = timedelta(minutes=1)
-#: Symbols that are read at once.
+#: How many symbols are read at once.
 _AT_ONCE = 8
-#: Sessions whose fetch log is read to judge finality; the bars of older ones are judged by their age.
+#: For how many sessions the fetch log is read to judge finality; older bars are judged by their age.
 _LOGS = 5
 
 
@@ -71,9 +71,10 @@ class Market:
         return tuple(Dividend(symbol, day, _to_yen(amount)) for symbol, day, amount in found.rows())
 
     async def latest(self, provider: str, symbols: Collection[str]) -> dict[str, Price]:
-        """Return the latest close of each symbol that has one: of a day, of a day of minutes, or of a minute.
+        """Return the latest close of each symbol that has one.
 
-        The newest session counts; of bars of one session the daily one.
+        The close of the newest session counts. Within a session the provider's daily bar is preferred, then the daily
+        bar that was rolled up from minutes, then the last minute.
 
         Raises:
             StoreError: the store cannot be read.
@@ -87,9 +88,9 @@ class Market:
         return prices
 
     async def closes(self, provider: str, symbols: Collection[str], *, first: date, last: date) -> Closes:
-        """Return the daily closes of each symbol from some time before `first` to `last`.
+        """Return the daily closes of each symbol from 31 days before `first` to `last`.
 
-        Days that were rolled up from minutes count where the provider's own are missing.
+        Daily bars that were rolled up from minutes are used if the provider's own are missing.
 
         Raises:
             StoreError: the store cannot be read.
@@ -122,7 +123,7 @@ class Market:
 
     def _price(self, series: BarSeries, row: Mapping[str, Any]) -> Price:
         session = row["session"]
-        # The daily bar of a session that goes on is as of now.
+        # The daily bar of a running session is as of now.
         ends = self.clock() if series.interval is Interval.D1 else row["opened_at"] + _MINUTE
         at = min(ends, closes_at(session))
         return Price(_to_yen(row["close"]), session, at, series.interval.value, series.source, row["is_final"])
@@ -141,5 +142,5 @@ def _days(rows: pl.DataFrame) -> Iterable[tuple[date, float]]:
 
 
 def _to_yen(close: float) -> Decimal:
-    # Shortest text of the float: 2841.3 and not 2841.3000000000001818989.
+    # Convert by the shortest text of the float: 2841.3, not 2841.3000000000001818989.
     return round_yen(Decimal(repr(close)))

@@ -1,4 +1,4 @@
-"""`/api/v1/portfolios`: portfolios, and what they hold and are worth."""
+"""`/api/v1/portfolios`: portfolios, their positions and their values."""
 
 from typing import Annotated
 
@@ -29,7 +29,7 @@ PREFIX = "/api/v1/portfolios"
 READS, WRITES = [needs(Scope.PORTFOLIOS_READ)], [needs(Scope.PORTFOLIOS_WRITE)]
 BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
 ONE = describe_problems(NOT_FOUND, INVALID)
-#: A corporate action that changed since an entry was booked may leave a position short.
+#: 409 if a corporate action has changed since an entry was booked and a position would be negative.
 DERIVED = ONE | describe_problems(CONFLICT)
 _EXPORTED = "day,kind,symbol,quantity,price,fee,amount,note\r\n2025-11-04,buy,7203,200,2841.5,275,,\r\n"
 
@@ -74,7 +74,7 @@ async def rename_portfolio(
 
 @router.delete("/{portfolio_id}", status_code=status.HTTP_204_NO_CONTENT, responses=ONE, dependencies=WRITES)
 async def delete_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> None:
-    """Delete it: it is not found from now on, and its name is free. There is no way back."""
+    """Delete a portfolio; its name is free again. This cannot be undone."""
     await desk.store.delete(caller.owner, portfolio_id)
 
 
@@ -82,14 +82,14 @@ async def delete_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId
 async def list_positions(
     desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[PositionsQuery, Query()]
 ) -> PositionList:
-    """Show what is held, with its cost by the moving average and by FIFO lots, after all splits up to today."""
+    """Show the positions, with their cost by moving average and by FIFO lots, after all splits up to today."""
     standing = await desk.stand(caller.owner, portfolio_id)
     return view_positions(standing.book, closed=query.closed)
 
 
 @router.get("/{portfolio_id}/valuation", responses=DERIVED, dependencies=READS)
 async def show_valuation(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> ValuationView:
-    """Show what it is worth at the latest close of each position, with the close's time and whether it is final."""
+    """Show the value at the latest close of each position, with the time of the close and whether it is final."""
     return view_valuation(*await desk.value(caller.owner, portfolio_id))
 
 
@@ -97,7 +97,7 @@ async def show_valuation(desk: Desk, caller: Caller, portfolio_id: PortfolioId) 
 async def show_equity(
     desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[HistoryQuery, Query()]
 ) -> EquityHistory:
-    """Show what it was worth at the close of each session."""
+    """Show the value of a portfolio at the close of each session."""
     portfolio = await desk.store.load(caller.owner, portfolio_id)
     days = await desk.history(caller.owner, portfolio_id, first=query.first, last=query.last)
     return view_history(portfolio, days)
@@ -111,7 +111,7 @@ async def show_equity(
     dependencies=READS,
 )
 async def export_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> Response:
-    """Return the entries in force as CSV, which an import takes; no cell of it is a formula to a spreadsheet."""
+    """Return the entries in force as CSV, which can be imported; no cell is a formula in a spreadsheet."""
     portfolio = await desk.store.load(caller.owner, portfolio_id)
     text = format_csv(await desk.store.load_entries(caller.owner, portfolio_id))
     name = f'attachment; filename="portfolio-{portfolio.portfolio_id}.csv"'

@@ -1,4 +1,4 @@
-"""The bodies and queries of the portfolios' routes."""
+"""The request bodies and queries of the portfolio routes."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,9 +15,9 @@ from batch.portfolio.money import AMOUNT_FORM
 from batch.providers.fields import ProviderName
 
 _Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{CONTROL}]*$")]
-#: Text, since a number of JSON is read as a float in many languages.
+#: Text, since many languages read a JSON number as a float.
 _Yen = Annotated[str, Field(max_length=18, pattern=AMOUNT_FORM, description="yen, as decimal text")]
-#: The pattern that is shown leaves 0 out, which is checked in plain words.
+#: The documented pattern excludes 0; the code rejects 0 with a clearer message.
 _MoreThanNothing = Annotated[_Yen, Field(json_schema_extra={"pattern": rf"^(?!0+(\.0+)?$){AMOUNT_FORM[1:]}"})]
 _Day = Annotated[Day | None, Field(description="a day in Japan up to today; default: today")]
 
@@ -51,7 +51,7 @@ class NewPortfolio(BaseModel):
 
 
 class PortfolioPatch(BaseModel):
-    """What to change of a portfolio."""
+    """A change of a portfolio."""
 
     model_config = _body(examples.PATCH)
 
@@ -59,7 +59,7 @@ class PortfolioPatch(BaseModel):
 
 
 class NewTrade(BaseModel):
-    """A trade to book; its cash moves on its day."""
+    """A trade to book; its cash moves on the day of the trade."""
 
     model_config = _body(examples.NEW_TRADE)
 
@@ -73,7 +73,7 @@ class NewTrade(BaseModel):
 
 
 class NewMovement(BaseModel):
-    """A movement of cash to book."""
+    """A cash movement to book."""
 
     model_config = _body(examples.NEW_MOVEMENT)
 
@@ -87,7 +87,7 @@ class NewMovement(BaseModel):
 
 
 class NewReversal(BaseModel):
-    """An entry to take back, on the day that it has."""
+    """An entry to reverse, on its own day."""
 
     model_config = _body(examples.NEW_REVERSAL)
 
@@ -104,7 +104,7 @@ class ImportBody(BaseModel):
 
 
 class EntryListing(BaseModel):
-    """Which entries to list, newest first."""
+    """The page of a list of entries, newest first."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -113,7 +113,7 @@ class EntryListing(BaseModel):
 
 
 class HistoryQuery(BaseModel):
-    """Which sessions to show, both ends included."""
+    """The sessions to show, both ends included."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -122,7 +122,7 @@ class HistoryQuery(BaseModel):
 
 
 class PositionsQuery(BaseModel):
-    """Which positions to show."""
+    """The positions to show."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The answers of the portfolios' routes; amounts are yen as decimal text."""
+"""The answers of the portfolio routes; amounts are yen as decimal text."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -50,7 +50,7 @@ class PortfolioList(BaseModel):
 
 
 class EntryView(BaseModel):
-    """A trade, a movement of cash, or a reversal of either; `quantity`, `price` and `fee` are of trades."""
+    """A trade, a cash movement, or a reversal of either; only trades have `quantity`, `price` and `fee`."""
 
     model_config = _example(examples.ENTRY)
 
@@ -80,7 +80,7 @@ class TradePage(BaseModel):
 
 
 class CashPage(BaseModel):
-    """Movements of cash that are no trades, and their reversals, newest first; and the balance of every account."""
+    """Cash movements other than trades and their reversals, newest first, and the balance of every account."""
 
     model_config = _example(examples.CASH)
 
@@ -91,7 +91,7 @@ class CashPage(BaseModel):
 
 
 class Imported(BaseModel):
-    """How many entries a file had, and their places."""
+    """The number of imported entries, and their first and last place."""
 
     model_config = _example(examples.IMPORTED)
 
@@ -101,7 +101,7 @@ class Imported(BaseModel):
 
 
 class BookedDividends(BaseModel):
-    """The dividends that were booked now, oldest first; those that were booked before are not among them."""
+    """The dividends that this request booked, oldest first, without those booked before."""
 
     model_config = _example({"items": [examples.DIVIDEND]})
 
@@ -109,7 +109,7 @@ class BookedDividends(BaseModel):
 
 
 class LotView(BaseModel):
-    """What is left of one buy."""
+    """The remaining shares of one buy."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -151,7 +151,7 @@ class PositionList(_Totals):
 
 
 class PriceView(BaseModel):
-    """A close, as traded."""
+    """An unadjusted close."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -164,7 +164,7 @@ class PriceView(BaseModel):
 
 
 class ValuedView(_Held):
-    """A position at its latest close; nulls where there is none."""
+    """A position at its latest close; `price`, `value` and `unrealised` are null if it has no close."""
 
     price: PriceView | None
     value: _Yen | None
@@ -177,7 +177,7 @@ class _Valued(BaseModel):
 
 
 class ValuationView(_Valued, _Totals):
-    """What a portfolio is worth; `value` and what follows from it are null where a position has no price."""
+    """The value of a portfolio; `value`, `equity`, `unrealised` and `profit` are null if a position has no price."""
 
     model_config = _example(examples.VALUATION)
 
@@ -226,7 +226,7 @@ def view_portfolio(portfolio: Portfolio) -> PortfolioView:
 
 
 def view_entry(entry: Entry, reversed_by: Mapping[str, str]) -> EntryView:
-    """Return an entry as the API shows it; `reversed_by` has the ids of reversals by what they take back."""
+    """Return an entry as the API shows it; `reversed_by` maps the ids of reversed entries to their reversals."""
     is_trade = bool(entry.quantity)
     values = {name: getattr(entry, name) for name in ("place", "day", "kind", "amount", "note", "created_by")}
     return EntryView(
@@ -272,7 +272,7 @@ def view_history(portfolio: Portfolio, days: Sequence[EquityDay]) -> EquityHisto
 
 
 def find_reversals(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the ids of reversals by what they take back."""
+    """Return the ids of reversals by the ids of the entries that they reverse."""
     return {entry.reverses: entry.entry_id for entry in entries if entry.reverses}
 
 
