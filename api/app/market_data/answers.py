@@ -1,4 +1,4 @@
-"""From a table to an HTTP answer: format, strong ETag, cursor, link to the next page."""
+"""Turn a table into an HTTP answer: format, strong ETag, cursor, link to the next page."""
 
 import asyncio
 import gzip
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 type Find = Callable[[Desk, list[Any] | None], Awaitable[Table]]
 type FindGrid = Callable[[Desk], Awaitable[Grid]]
 
-#: The formats of many bars; the first is the default.
+#: The formats of bars of many symbols; the first is the default.
 _STREAMED = (Format.ARROW, Format.PARQUET, Format.CSV)
 
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """A table in a format, in pieces; in none where the caller has it already."""
+    """An encoded table in pieces; without pieces if the caller already has it."""
 
     etag: str
     pieces: Sequence[bytes | memoryview]
@@ -44,7 +44,7 @@ class _Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """What it takes to answer one request for a table."""
+    """Answers one request with a table, a grid or a stream of bars."""
 
     request: Request
     cursors: "CursorsOfProcess"
@@ -52,11 +52,11 @@ class Answering:
     desk: OpenDesk
 
     async def give(self, query: Query, find: Find) -> Response:
-        """Answer with the table that `find` finds, in the format that the caller likes best.
+        """Answer with the table that `find` returns, in the format that the caller prefers.
 
         Raises:
-            NotAcceptable: the caller takes none that there is.
-            BadCursor: the cursor is not one of ours, or of another list.
+            NotAcceptable: the caller accepts none of the formats.
+            BadCursor: Kaboom did not issue the cursor for this list.
 
         """
         form = choose_format(self.request.headers.get("accept"))
@@ -69,14 +69,14 @@ class Answering:
             cursor = None
             if table.next_place:
                 cursor = (await self.cursors.signer()).encode_place(table.next_place, scope)
-            # Some 0.5 µs a row, for up to 100,000 rows: the loop has other callers.
+            # In a thread: about 0.5 µs a row, for up to 100,000 rows, would block the event loop.
             encoded = await asyncio.to_thread(_encode, table, form, cursor, known)
             return self._respond(table, form, encoded, cursor)
 
         return await self._share((form, known), build)
 
     async def give_grid(self, find: FindGrid) -> Response:
-        """Answer with the bytes of a grid, compressed where the caller takes it."""
+        """Answer with the bytes of a grid, compressed if the caller accepts gzip."""
         headers = self.request.headers
         is_packed = accepts_gzip(headers.get("accept-encoding", ""))
         known = headers.get("if-none-match", "")
@@ -93,11 +93,12 @@ class Answering:
         return await self._share((is_packed, known), build)
 
     async def stream(self, query: ManyBarsQuery) -> Response:
-        """Answer with bars of many symbols, as they are read: the first part is, before the answer begins.
+        """Stream bars of many symbols while they are read; the first part is read before the answer begins.
 
         Raises:
-            NotAcceptable: the caller takes no format that there is.
-            InvalidRequest: the question cannot be.
+            NotAcceptable: the caller accepts none of the formats.
+            InvalidRequest: the query is invalid.
+            NotFound: the market is FILE, which has no list of symbols.
 
         """
         from app.market_data.many import find_many  # noqa: PLC0415  polars, loaded with the desk
@@ -119,11 +120,11 @@ class Answering:
     async def _share(self, how: tuple[object, ...], build: Callable[[], Awaitable[Pieces]]) -> Pieces:
         question = (self.request.scope["path"], self.request.scope["query_string"], *how)
         found = await self.shared.ask(question, build)
-        # Each gets its own: on the way to its caller it is added to.
+        # Each caller gets its own response, because middleware adds headers to it.
         return Pieces(found.pieces, found.status_code, headers=found.headers)
 
     def _scope(self, query: Query) -> list[object]:
-        """Return what makes a list this one; another limit does not make another list."""
+        """Return what identifies this list; the cursor of another list is rejected, but `limit` may change."""
         asked = query.model_dump(mode="json", exclude={"cursor", "limit"})
         return [self.shared.owner, self.request.scope["path"], *sorted(asked.items())]
 
@@ -155,7 +156,7 @@ class Answering:
 
 
 async def _answering(request: Request, cursors: Cursors, shared: Shared) -> Answering:
-    # A question begins with its path, so that whoever shares an answer of ours has asked us.
+    # A question begins with its path, so that only requests of these routes share these answers.
     ours = cast("OwnersSharing[Pieces]", shared)
     return Answering(request, cursors, ours, cast("OpenDesk", request.app.state.desk))
 
@@ -172,7 +173,7 @@ async def _begin(
 
 
 def _encode(table: Table, form: Format, cursor: str | None, known: str) -> _Encoded:
-    """Tag a table by what it holds, so that one whom the caller has is not even encoded."""
+    """Encode a table; its ETag comes from the rows, so a table that the caller already has is not encoded."""
     from batch.bars.export.encode import digest_table, encode_table, label_rows  # noqa: PLC0415  polars, loaded by now
 
     said = orjson.dumps([table.about, form, cursor])

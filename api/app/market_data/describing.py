@@ -1,4 +1,4 @@
-"""What the read routes say of themselves in OpenAPI: their formats, and their problems."""
+"""The OpenAPI descriptions of the read routes: their formats and their problems."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from batch.bars.export.formats import Format
 
 
 def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict[str, Any]:
-    """Return what a route needs to say of itself: its four formats, 304, and its problems."""
+    """Return the OpenAPI arguments of a table route: its four formats, 304, and its problems."""
     binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
     content = {
         Format.CSV: {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}},
@@ -30,7 +30,7 @@ def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict
 
 
 def describe_stream(csv: str) -> dict[str, Any]:
-    """Return what a route of many bars needs to say of itself: its three formats, 304, and its problems."""
+    """Return the OpenAPI arguments of a route for many symbols: its three formats, 304, and its problems."""
     binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
     content = {
         Format.ARROW: binary,
@@ -49,7 +49,7 @@ def describe_stream(csv: str) -> dict[str, Any]:
 
 
 def describe_grid(example: str) -> dict[str, Any]:
-    """Return what a route of a grid needs to say of itself: its bytes, 304, and its problems."""
+    """Return the OpenAPI arguments of a grid route: its bytes, 304, and its problems."""
     content = {"schema": {"type": "string", "format": "binary"}, "examples": {"grid": {"value": example}}}
     responses: dict[int | str, dict[str, Any]] = {
         200: {"content": {GRID_TYPE: content}, "description": "a line of JSON, then a byte for each cell"},

@@ -1,4 +1,4 @@
-"""What OpenAPI shows of the market: a minute of 7203, made up by the synthetic provider."""
+"""The examples of the market in OpenAPI: a minute of 7203, made up by the synthetic provider."""
 
 from typing import Any
 
@@ -108,7 +108,7 @@ CELL: dict[str, Any] = {
     ],
     "next_cursor": None,
 }
-#: The head of the cells of two symbols in three sessions, and their six bytes: in the second session 7203 is missing.
+#: The JSON head and the six bytes of the cells of two symbols in three sessions; 7203 is missing in the second.
 CELLS = (
     '{"interval":"1m","provider":"synthetic","is_real":false,"states":["pending","missing","empty","lost","not_final",'
     '"outdated","short","no_auction","differs","complete"],"sessions":["2025-10-31","2025-11-04","2025-11-05"],'

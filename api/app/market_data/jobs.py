@@ -1,4 +1,4 @@
-"""The kinds of jobs on stored bars; loaded by the API and by workers, and imports nothing heavy."""
+"""The job types on stored bars; the API and the workers load them, and this module imports nothing heavy."""
 
 from app.jobs.job_type import JobType
 from app.jobs.queues import Queue

@@ -1,4 +1,4 @@
-"""Bars of many symbols, part by part; imported on the first question, since it needs polars."""
+"""Read bars of many symbols, part by part; imported for the first query, since it needs polars."""
 
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -26,14 +26,14 @@ from batch.providers.spec import ProviderSpec
 
 @dataclass(frozen=True, slots=True)
 class ManyBars:
-    """Bars that were asked for, not read yet.
+    """The bars of a query, not read yet.
 
     Attributes:
-        reader: what reads them.
-        wanted: which they are.
-        actions: those to adjust them by; None for raw bars.
-        about: what is said of all of them: provider, interval, and if there is one the action set and the moment.
-        version: the state of the store; None where it cannot tell.
+        reader: reads the bars.
+        wanted: the series, the span and the symbols.
+        adjustment: the actions and dividends to adjust by; None for raw bars.
+        about: the metadata of all bars: provider, interval, and the action set and the moment if there are any.
+        version: the version of the store; None if the store has no versions.
 
     """
 
@@ -45,12 +45,12 @@ class ManyBars:
 
     @property
     def stem(self) -> str:
-        """The name of a file of them, without suffix."""
+        """The name of the file, without suffix."""
         days = (f"{at.astimezone(JST):%Y-%m-%d}" for at in (self.wanted.start, self.wanted.end - timedelta(seconds=1)))
         return "-".join(["bars", self.about["interval"], self.about["provider"], *days])
 
     def tag(self, form: Format) -> str | None:
-        """Return a tag that changes with what they are, and with every write to the store."""
+        """Return an ETag that changes with the query and with every write to the store; None without a version."""
         if self.version is None:
             return None
         wanted = (self.wanted.start, self.wanted.end, self.wanted.symbols)
@@ -58,7 +58,7 @@ class ManyBars:
         return f'"{hashlib.sha256(said).hexdigest()[:32]}"'
 
     def pieces(self, form: Format) -> AsyncIterator[bytes | memoryview]:
-        """Yield them in a format; only a session or a month of them is in memory."""
+        """Yield the bars in a format; only a session or a month of them is in memory."""
         return stream_table(self._parts(), BAR_SCHEMA, form)
 
     async def _parts(self) -> AsyncGenerator[pl.DataFrame]:
@@ -67,11 +67,11 @@ class ManyBars:
 
 
 async def find_many(tables: BarTables, symbols_dir: Path, query: ManyBarsQuery) -> ManyBars:
-    """Return what a question asks for.
+    """Return the bars of a query, not read yet.
 
     Raises:
-        InvalidRequest: symbols, provider or span cannot be, or two of them contradict each other.
-        NotFound: the market is FILE, whose symbols only the files know.
+        InvalidRequest: symbols, provider or span are invalid, or parameters contradict each other.
+        NotFound: the market is FILE, which has no list of symbols.
 
     """
     if query.symbols and query.market:

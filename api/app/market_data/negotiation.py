@@ -1,23 +1,23 @@
-"""Which format an Accept header asks for (RFC 9110, 12.5.1)."""
+"""Choose a format by the Accept header (RFC 9110, 12.5.1)."""
 
 from collections.abc import Sequence
 
 from app.errors import NotAcceptable
 from batch.bars.export.formats import Format
 
-#: More parts than that no client sends; the rest is not looked at.
+#: Clients do not send more parts; further parts are ignored.
 _MOST_PARTS = 50
-#: Before any parameter, and what else people call them.
+#: The media types without parameters, with their alternative names.
 _NAMES = {form: {form.media_type.partition(";")[0]} for form in Format}
 _NAMES[Format.ARROW] |= {"application/vnd.apache.arrow"}
 _NAMES[Format.PARQUET] |= {"application/x-parquet"}
 
 
 def choose_format(accept: str | None, offered: Sequence[Format] = tuple(Format)) -> Format:
-    """Return the format that an Accept header likes best; of several the first that is offered.
+    """Return the format that an Accept header prefers; of equal ones the first in `offered`.
 
     Raises:
-        NotAcceptable: it takes none of them.
+        NotAcceptable: the header accepts none of the formats.
 
     """
     ranges = [_parse(part) for part in (accept or "*/*").lower().split(",")[:_MOST_PARTS]]
@@ -29,7 +29,7 @@ def choose_format(accept: str | None, offered: Sequence[Format] = tuple(Format))
 
 
 def _quality(form: Format, ranges: list[tuple[str, float]]) -> float:
-    """What the most specific range that fits says of a format; 0 where none fits."""
+    """Return the quality that the most specific matching range gives a format; 0 if none matches."""
     major = form.media_type.partition("/")[0]
     for names in (_NAMES[form], {f"{major}/*"}, {"*/*"}):
         said = [weight for name, weight in ranges if name in names]

@@ -1,17 +1,17 @@
-"""Long answers, sent piece by piece."""
+"""Long answers, sent in pieces."""
 
 from collections.abc import Mapping, Sequence
 
 from fastapi import Response, status
 from starlette.types import Receive, Scope, Send
 
-#: Of a grid: one line of JSON, then a byte for each cell.
+#: The media type of a grid: one line of JSON, then a byte for each cell.
 GRID_TYPE = "application/octet-stream"
 _MOST = 256 * 1024
 
 
 class Pieces(Response):
-    """An answer in pieces, sent as they are, of at most 256 KiB: one of 13 MB would be copied, and hold up the loop."""
+    """An answer sent in pieces of at most 256 KiB; copying 13 MB at once would block the event loop."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Pieces(Response):
         self.pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer; the server waits between pieces where the caller reads slowly."""
+        """Send the answer; the server waits between pieces if the caller reads slowly."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         for piece in self.pieces:
             for first in range(0, len(piece), _MOST):

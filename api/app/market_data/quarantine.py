@@ -1,4 +1,4 @@
-"""From questions to tables of the rows that quality rules rejected; imported on the first question."""
+"""Answer queries on rows that quality rules rejected; imported for the first query, since it needs polars."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
 from batch.providers.registry import get_source_spec
 
-#: The place of a row without a time: after all others.
+#: The place of a row without a time, after all others.
 _NO_TIME = -(2**63)
 
 
@@ -30,7 +30,7 @@ class QuarantineTables:
         The place of a row is its time in microseconds and a digest of its symbol and reason, which may be long.
 
         Raises:
-            InvalidRequest: the provider cannot be.
+            InvalidRequest: the provider is invalid.
 
         """
         spec = get_source_spec(query.provider or self.default_provider)
@@ -60,7 +60,7 @@ def _to_table(found: pl.DataFrame, query: QuarantineQuery, place: list[Any] | No
 
 
 def _after(rows: pl.DataFrame, at_us: int, digest: str) -> pl.DataFrame:
-    """Return what follows a place. A row that was deleted since went with all others of its time."""
+    """Return the rows after a place; if its row was deleted meanwhile, continue with the rows of older times."""
     at = pl.col("opened_at").to_physical().fill_null(_NO_TIME)
     same, older = rows.filter(at == at_us), rows.filter(at < at_us)
     digests = [found for _, found in _places(same)]

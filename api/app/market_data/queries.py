@@ -1,4 +1,4 @@
-"""What the read routes may be asked, with a bound on every parameter."""
+"""The queries of the read routes; every parameter has a limit."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -18,11 +18,11 @@ MOST_BARS = 20_000
 MOST_CELLS = 100_000
 MOST_LISTINGS = 5_000
 MOST_REJECTED = 10_000
-#: A year has about 245.
+#: A year has about 245 sessions.
 MOST_SESSIONS = 260
 _MOST_SYMBOLS = 200
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
-#: More than two hundred years on either side of 1970.
+#: More than two hundred years before and after 1970.
 _MOST_S = 8_000_000_000
 _YEARS_OF_SESSIONS = "^(199[0-9]|20[0-9]{2})-"
 _CURSOR = Field(default=None, max_length=300, description="next_cursor of the page before")
@@ -68,11 +68,11 @@ _KNOWN = Field(
 
 
 class Query(BaseModel):
-    """A question that a read route may be asked."""
+    """The query of a read route."""
 
     model_config = ConfigDict(extra="forbid")
 
-    #: What a cursor of the list names: how each of its values is read.
+    #: The parsers of the values in a cursor of the list.
     place_shape: ClassVar[tuple[Parse, ...]] = ()
 
 
@@ -100,7 +100,7 @@ class _AdjustableQuery(_BarsQuery):
 
     @property
     def is_adjusted(self) -> bool:
-        """Whether bars are adjusted at all; a total return is."""
+        """Whether bars are adjusted, for splits or for a total return."""
         return self.adjusted or self.total_return
 
 
@@ -144,7 +144,7 @@ class LatestQuery(_SomeQuery, _BarsQuery):
 
 
 class CoverageQuery(_SomeQuery, _BarsQuery):
-    """What is held from session `first` to session `last`, both included."""
+    """The stored bars by symbol and session, from session `first` to session `last`, both included."""
 
     first: Session | None = Field(default=None, description="default: 30 days before `last`")
     last: Session | None = Field(default=None, description="default: today in Japan; at most 366 days after `first`")
@@ -195,7 +195,7 @@ class CellsQuery(SessionsQuery):
 
 
 class SymbolsQuery(Query):
-    """Listed issues, by market or by words."""
+    """Listed issues, by market or by search words."""
 
     market: Market | None = None
     q: str = Field(
@@ -227,10 +227,10 @@ class CalendarQuery(Query):
 
 
 def days_between(first: date, last: date, *, most: int) -> tuple[date, date]:
-    """Return two days that are in order and near enough.
+    """Return two days after checking them.
 
     Raises:
-        InvalidRequest: they are not.
+        InvalidRequest: the days are not in order, or more than `most` days apart.
 
     """
     if first > last:

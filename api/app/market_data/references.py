@@ -1,4 +1,4 @@
-"""From questions to tables of what bars are measured by: listings and sessions; imported on the first question."""
+"""Answer queries on listings and sessions; imported for the first query, since it needs polars."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _MOST_CALENDAR_DAYS = 3_660
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTables:
-    """Listings, from the snapshots shipped and those imported to a folder, and the calendar."""
+    """Listings, from the shipped snapshots and those imported to a folder, and the calendar."""
 
     symbols_dir: Path
     clock: Clock
@@ -31,11 +31,11 @@ class ReferenceTables:
     def symbols(self, query: SymbolsQuery, place: list[Any] | None) -> Table:
         """Return listed issues of all TSE sections, or of one market, sorted by symbol, which is their place.
 
-        Words search indices, too.
+        A search with `q` also finds indices.
 
         Raises:
-            NotFound: the market is FILE, whose symbols only the files know.
-            InvalidRequest: an imported list cannot be read, or `as_of` cannot be.
+            NotFound: the market is FILE, which has no list of symbols.
+            InvalidRequest: an imported list cannot be read, or `as_of` is in the future or before the first list.
 
         """
         session = query.session or self._today()
@@ -54,11 +54,11 @@ class ReferenceTables:
         return Table(page, about, ("as_of",), f"symbols-{session}", next_place)
 
     def universe(self, query: UniverseQuery) -> Table:
-        """Return the symbols of a market as of a session, with those since delisted (`is_listed` false).
+        """Return the symbols of a market as of a session; those delisted since the list have `is_listed` false.
 
         Raises:
-            NotFound: the market is FILE, whose symbols only the files know.
-            InvalidRequest: an imported list cannot be read, or `as_of` cannot be.
+            NotFound: the market is FILE, which has no list of symbols.
+            InvalidRequest: an imported list cannot be read, or `as_of` is in the future or before the first list.
 
         """
         session = query.session or self._today()

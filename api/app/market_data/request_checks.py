@@ -1,4 +1,4 @@
-"""What the API checks of a request on stored bars before a worker sees it."""
+"""The checks of requests on stored bars in the API, before they are queued."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def check_roll_up(request: RollUpRequest, settings: "AppSettings") -> RollUpRequest:
-    """Return the request with its provider.
+    """Return the request with its provider filled in.
 
     Raises:
-        InvalidRequest: the session is not one that has opened, or a symbol is not one of the provider's.
+        InvalidRequest: the session is not a trading day or has not opened, or a symbol is not valid for the provider.
 
     """
     checked = request.filled(provider=request.provider or settings.provider)
@@ -33,11 +33,11 @@ def check_roll_up(request: RollUpRequest, settings: "AppSettings") -> RollUpRequ
 
 
 def check_indicators(request: IndicatorRequest, settings: "AppSettings") -> IndicatorRequest:
-    """Return the request with its provider.
+    """Return the request with its provider filled in.
 
     Raises:
-        InvalidRequest: the session is not one that has opened, a symbol is not one of the provider's, or bars cannot be
-            read as of the moment.
+        InvalidRequest: the session is not a trading day or has not opened, a symbol is not valid for the provider, or
+            bars cannot be read as of the moment.
 
     """
     checked = request.filled(provider=request.provider or settings.provider)
@@ -58,7 +58,7 @@ def check_mirror(request: MirrorRequest, settings: "AppSettings") -> MirrorReque
 
 
 def check_as_of(as_of: datetime | None, settings: "AppSettings") -> None:
-    """Check that bars can be read as of a moment, as far as it is known before they are.
+    """Check that bars can be read as of a moment, as far as this is known before they are read.
 
     Raises:
         InvalidRequest: the moment is in the future, or bars are kept in InfluxDB, which has no history.
@@ -72,15 +72,16 @@ def check_as_of(as_of: datetime | None, settings: "AppSettings") -> None:
 
 
 def check_take_back(request: TakeBackRequest, settings: "AppSettings") -> TakeBackRequest:
-    """Return the request with its provider."""
+    """Return the request with its provider filled in."""
     return request.filled(provider=request.provider or settings.provider)
 
 
 def check_symbols(request: MasterRequest, settings: "AppSettings") -> MasterRequest:
-    """Return the request with its provider.
+    """Return the request with its provider filled in.
 
     Raises:
-        InvalidRequest: the provider has no symbol master, or lacks a setting; the session is not one that has opened.
+        InvalidRequest: the provider has no symbol master or lacks a setting, or the session is not a trading day or has
+            not opened.
 
     """
     name = check_has_master(request.provider or settings.provider).name

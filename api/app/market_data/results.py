@@ -15,7 +15,7 @@ class Span(BaseModel):
 
 
 class RollUpResult(PlannedResult):
-    """Which bars were made of minutes."""
+    """The bars that were rolled up from minutes."""
 
     session: date = Field(description="the last session")
     is_final: bool = Field(description="whether the session was over when the job was planned")
@@ -25,7 +25,7 @@ class RollUpResult(PlannedResult):
 
 
 class MirroredFiles(BaseModel):
-    """The files of a series that were written, by their months (`2025-11`), of daily bars by their years."""
+    """The written files of a series, by month (`2025-11`); those of daily bars by year."""
 
     source: str
     interval: str
@@ -33,14 +33,14 @@ class MirroredFiles(BaseModel):
 
 
 class MirrorResult(PlannedResult):
-    """Which files were written."""
+    """The files that were written."""
 
     folder: str
     files: list[MirroredFiles]
 
 
 class DroppedBars(BaseModel):
-    """What was dropped of a series."""
+    """The bars of a series that were dropped."""
 
     source: str
     interval: str
@@ -52,14 +52,14 @@ class DroppedBars(BaseModel):
 
 
 class CompactResult(PlannedResult):
-    """What was dropped; `message` says why nothing could be."""
+    """The bars that were dropped; `message` is the reason if nothing could be dropped."""
 
     drops: list[DroppedBars]
     message: str | None = None
 
 
 class IndicatorResult(PlannedResult):
-    """Which indicators were computed, and where their files are."""
+    """The indicators that were computed, and the folder of their files."""
 
     session: date = Field(description="the last session")
     is_final: bool = Field(description="whether the session was over when the job was planned")
@@ -73,7 +73,7 @@ class IndicatorResult(PlannedResult):
 
 
 class Change(BaseModel):
-    """The issues of one kind of change: how many, and the first of them."""
+    """The issues with one kind of change: their number, and the first of them."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -81,7 +81,7 @@ class Change(BaseModel):
 
 
 class TakeBackResult(BaseModel):
-    """How many rejected rows became bars."""
+    """The number of rejected rows that became bars."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,7 +93,7 @@ class TakeBackResult(BaseModel):
 
 
 class SymbolsResult(BaseModel):
-    """What a new list of issues brought."""
+    """The changes that a new list of issues brought."""
 
     model_config = ConfigDict(extra="forbid")
 

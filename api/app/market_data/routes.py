@@ -1,4 +1,4 @@
-"""`/api/v1/bars`, `/coverage`, `/symbols`, `/universe`, `/calendar`: the market as kept, read only."""
+"""`/api/v1/bars`, `/coverage`, `/symbols`, `/universe`, `/calendar`: read the stored market data."""
 
 import asyncio
 from typing import Annotated
@@ -48,16 +48,16 @@ router = FeatureRouter(prefix="/api/v1", tags=["market"], dependencies=[needs(Sc
     **describe_stream("symbol,opened_at,open,high,low,close,volume,flags\n7203,2025-11-04T00:00:00Z,…\n"),
 )
 async def stream_bars(answers: Answers, query: Annotated[ManyBarsQuery, Query()]) -> Response:
-    """Give bars of many symbols, of a session or a span, in one answer: as an Arrow stream, Parquet or CSV.
+    """Return bars of many symbols, of a session or a span, in one answer: as an Arrow stream, Parquet or CSV.
 
-    They are sorted by session, then symbol, then time, and sent as they are read. The columns are those of a bar; the
-    headers say whose they are. An open stream counts as one of the caller's streams. For JSON, and for pages, ask
-    for one symbol.
+    The bars are sorted by session, symbol and time, and sent while they are read. The columns are those of a bar; the
+    headers name the provider and the interval. An open stream counts as one of the caller's streams. For JSON or
+    pages, request one symbol.
     """
     return await answers.stream(query)
 
 
-# Both before the symbol, which they would match.
+# Before `/bars/{symbol}`, which would match the paths of both routes.
 @router.get(
     "/bars/latest",
     **describe_table(
@@ -67,10 +67,11 @@ async def stream_bars(answers: Answers, query: Annotated[ManyBarsQuery, Query()]
 async def latest_bars(answers: Answers, query: Annotated[LatestQuery, Query()]) -> Response:
     """Show the newest bar of every symbol, or of some, of one provider and interval.
 
-    Without `symbol` the answer has issues only; of an index it has the bar where `symbol` names the index. Bars of your
-    own files are all shown.
+    Without `symbol` the answer has issues only; name an index in `symbol` to get its bar. Of your own files all symbols
+    are shown.
 
-    With `as_of` those that were known at a moment; bars in InfluxDB have no history, so there it is refused (422).
+    With `as_of` the answer has the bars that were known at that moment. Bars in InfluxDB have no history: `as_of` is
+    rejected (422).
     """
     return await answers.give(query, lambda desk, _: desk.bars.latest(query))
 
@@ -82,7 +83,7 @@ async def latest_bars(answers: Answers, query: Annotated[LatestQuery, Query()]) 
     ),
 )
 async def list_quarantine(answers: Answers, query: Annotated[QuarantineQuery, Query()]) -> Response:
-    """List rows that hard quality rules rejected, newest first, with the reason; none of them is in the bars."""
+    """List rows that hard quality rules rejected, newest first, with the reason; they are not stored as bars."""
     return await answers.give(query, lambda desk, place: desk.quarantine.rows(query, place))
 
 
@@ -97,11 +98,11 @@ async def list_bars(
 ) -> Response:
     """List bars of one symbol, oldest first, raw or adjusted; `Link` leads to the next page.
 
-    A bar is stamped with its start (`opened_at`, UTC). A symbol of which nothing is held has no items.
+    The time of a bar is its start (`opened_at`, UTC). For a symbol without stored bars `items` is empty.
 
-    With `as_of` the bars are as they were known at a moment: those that came later are not there, corrected ones have
-    their old values, and adjusted ones are adjusted by the actions known then. Bars in InfluxDB have no history:
-    `as_of` is refused (422).
+    With `as_of` the bars are as they were known at that moment: later bars are missing, corrected bars have their old
+    values, and adjusted bars are adjusted by the actions known then. Bars in InfluxDB have no history: `as_of` is
+    rejected (422).
     """
     return await answers.give(query, lambda desk, place: desk.bars.bars(symbol, query, place))
 
@@ -111,17 +112,16 @@ async def list_bars(
     **describe_table(CoveragePage, "provider,interval,symbol,session,bars,…\nsynthetic,1m,7203,2025-11-04,327,…\n"),
 )
 async def show_coverage(answers: Answers, query: Annotated[CoverageQuery, Query()]) -> Response:
-    """Show what is held of each symbol and session: bars, the first and the last, flags.
+    """Show the stored bars of each symbol and session: their number, the first and the last, and the flags.
 
-    Without `symbol` the answer has all that is held, indices too: their symbols begin with `^`.
+    Without `symbol` the answer has all symbols, and also indices, whose symbols begin with `^`.
 
-    With `as_of` what was held at a moment, without finality; bars in InfluxDB have no history, so there it is refused
-    (422).
+    With `as_of` the answer has the bars that were stored at that moment, without finality. Bars in InfluxDB have no
+    history: `as_of` is rejected (422).
     """
     return await answers.give(query, lambda desk, place: desk.bars.coverage(query, place))
 
 
-# Before one symbol's cells, which it would match.
 @router.get(
     "/coverage/sessions",
     **describe_table(
@@ -143,8 +143,8 @@ async def show_cells(answers: Answers, query: Annotated[CellsQuery, Query()]) ->
     """Show the state of every symbol in each of the newest sessions as one byte.
 
     The body is one line of JSON (`states`, `sessions` oldest first, `symbols` and their `names`, `sectors`, `scales`),
-    a line feed, then the bytes: all sessions of the first symbol, then of the second. A byte is the number of its
-    state in `states`, from 0 on.
+    a line feed, then the bytes: all sessions of the first symbol, then of the second. A byte is the index of its
+    state in `states`, starting at 0.
     """
     return await answers.give_grid(lambda desk: desk.coverage.cells(query))
 
@@ -160,23 +160,23 @@ async def show_cells_of_symbol(
     symbol: Annotated[str, Path(min_length=1, max_length=20, description="such as 7203 or 285A")],
     query: Annotated[CellQuery, Query()],
 ) -> Response:
-    """Show the state of one symbol in each of the newest sessions, and what it was judged by, newest first."""
+    """Show the state of one symbol in each of the newest sessions, with the facts behind it, newest first."""
     return await answers.give(query, lambda desk, _: desk.coverage.cell(symbol, query))
 
 
 @router.get("/symbols", **describe_table(SymbolPage, _LISTED, NOT_FOUND))
 async def list_symbols(answers: Answers, query: Annotated[SymbolsQuery, Query()]) -> Response:
-    """List what JPX's newest list before a session names, of all TSE markets or of one."""
+    """List the issues in the newest list of JPX up to a session, of all TSE markets or of one."""
     return await answers.give(query, lambda desk, place: asyncio.to_thread(desk.references.symbols, query, place))
 
 
 @router.get("/universe", **describe_table(UniverseView, _LISTED, NOT_FOUND))
 async def show_universe(answers: Answers, query: Annotated[UniverseQuery, Query()]) -> Response:
-    """Show the symbols of a market as of a session, whole: what an ingest of that session asks for."""
+    """Show all symbols of a market as of a session; an ingest of that session requests the same symbols."""
     return await answers.give(query, lambda desk, _: asyncio.to_thread(desk.references.universe, query))
 
 
 @router.get("/calendar", **describe_table(CalendarView, "session,opens_at,…\n2025-11-04,2025-11-04T00:00:00Z,…\n"))
 async def show_calendar(answers: Answers, query: Annotated[CalendarQuery, Query()]) -> Response:
-    """Show the sessions of the TSE and their hours, in UTC; the calendar is right from 1990."""
+    """Show the sessions of the TSE and their hours, in UTC; the calendar is valid from 1990."""
     return await answers.give(query, lambda desk, _: asyncio.to_thread(desk.references.calendar, query))

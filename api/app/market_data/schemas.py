@@ -1,4 +1,4 @@
-"""What the read routes answer, for OpenAPI: the answers themselves are written from columns, without these."""
+"""The answers of the read routes for OpenAPI; the answers themselves are encoded from columns without these."""
 
 from datetime import date
 from typing import Literal
@@ -16,7 +16,7 @@ _FLAGS = "what quality rules saw, as a sum; docs/reference/outcomes.md has the v
 
 
 class Bar(BaseModel):
-    """One bar. The auctions at 11:30 and at the close are bars of their own."""
+    """One bar. The auctions at 11:30 and at the close have their own bars."""
 
     opened_at: AwareDatetime = Field(description=_OPENED)
     open: float
@@ -28,7 +28,7 @@ class Bar(BaseModel):
 
 
 class SymbolBar(Bar):
-    """One raw bar of one of several symbols."""
+    """A raw bar with its symbol."""
 
     symbol: str
 
@@ -96,7 +96,7 @@ class LatestBars(_Series, _Known):
 
 
 class Cell(BaseModel):
-    """What is held of one symbol in one session; where nothing is held there is no cell."""
+    """The stored bars of one symbol in one session; without bars there is no cell."""
 
     symbol: str
     session: date
@@ -113,7 +113,7 @@ class Cell(BaseModel):
 
 
 class CoveragePage(_Series, _Known):
-    """What is held, sorted by symbol, then session."""
+    """The stored bars, sorted by symbol, then session."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.COVERAGE})
 
@@ -124,7 +124,7 @@ class CoveragePage(_Series, _Known):
 
 
 class RejectedRow(BaseModel):
-    """A row as the provider gave it, and why it was rejected."""
+    """A row as the provider returned it, and the reason of its rejection."""
 
     session: date | None = Field(description="the day of `opened_at` in Japan; null without a time")
     symbol: str = Field(description="as the row has it, also where it is no symbol; empty if it had none")
@@ -182,7 +182,7 @@ class SessionPage(_Series):
 
 
 class JudgedCell(BaseModel):
-    """The state of a symbol in one session, and what it was judged by."""
+    """The state of a symbol in one session, with the facts behind it."""
 
     session: date
     state: CellState
@@ -207,7 +207,7 @@ class CellPage(_Series):
 
 
 class ListedSymbol(BaseModel):
-    """One listed issue, as JPX's list has it, or an index."""
+    """One listed issue, as in JPX's list, or an index."""
 
     symbol: str
     name: str

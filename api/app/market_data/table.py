@@ -1,4 +1,4 @@
-"""A table that answers a question, before it has a format."""
+"""A table that answers a query, not encoded yet."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows, and what is said of all of them.
+    """Rows, and the metadata of all rows.
 
     Attributes:
         rows: the rows, as items of the JSON.
-        about: what JSON says beside its items.
-        labels: those of `about` that the other formats, which have nothing beside their rows, repeat in each row.
-        stem: the name of a file of it, without suffix.
-        next_place: where the next page begins after, by what the rows are sorted by; None on the last.
+        about: the metadata, which JSON has beside its items.
+        labels: the fields of `about` that the other formats, which have only rows, repeat in each row.
+        stem: the name of the file, without suffix.
+        next_place: the sort key of the last row, after which the next page begins; None on the last page.
 
     """
 
@@ -31,12 +31,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """One byte for each symbol and session, symbol by symbol, and what is said of them: `about` names both."""
+    """One byte for each symbol and session, symbol by symbol; `about` names the symbols and the sessions."""
 
     about: Mapping[str, Any]
     cells: bytes
 
 
 def tell_known_at(as_of: datetime | None) -> dict[str, str]:
-    """Return what an answer says of the moment that was asked for; not `as_of`, the date of a list of symbols."""
+    """Return the moment of a query as a field of its answer; the field `as_of` is the date of a symbol list instead."""
     return {"known_at": as_of.isoformat().replace("+00:00", "Z")} if as_of else {}

@@ -1,4 +1,4 @@
-"""From questions to tables of bars; imported on the first question, since it needs polars."""
+"""Answer queries on bars; imported for the first query, since it needs polars."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _MOST_COVERAGE_DAYS = 366
 
 @dataclass(frozen=True, slots=True)
 class BarTables:
-    """The bars of one store; `default_provider` is whose bars are meant where a question names none."""
+    """The bars of one store; a query without a provider gets those of `default_provider`."""
 
     store: BarStore
     actions: ActionStore
@@ -41,7 +41,7 @@ class BarTables:
         """Return bars of one symbol, oldest first; their place is `opened_at` in UTC seconds.
 
         Raises:
-            InvalidRequest: symbol, provider or span cannot be.
+            InvalidRequest: the symbol, the provider or the span is invalid.
 
         """
         spec, series = self.series_of(query)
@@ -64,10 +64,10 @@ class BarTables:
         return Table(rows.drop("symbol"), about, (*labels, "action_set"), stem, next_place)
 
     async def latest(self, query: LatestQuery) -> Table:
-        """Return the newest bar of every symbol, sorted by symbol; of indices of the TSE only where they are named.
+        """Return the newest bar of every symbol, sorted by symbol; of TSE indices only those that the query names.
 
         Raises:
-            InvalidRequest: a symbol or the provider cannot be.
+            InvalidRequest: a symbol or the provider is invalid.
 
         """
         spec, series = self.series_of(query)
@@ -80,10 +80,10 @@ class BarTables:
         return Table(rows, about, ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
 
     async def coverage(self, query: CoverageQuery, place: list[Any] | None) -> Table:
-        """Return what is held of each symbol and session, if asked with finality; sorted by both, its places.
+        """Return the stored bars by symbol and session, which are the place of a row; with finality if requested.
 
         Raises:
-            InvalidRequest: a symbol, the provider or the span cannot be, or finality is asked for as of a moment.
+            InvalidRequest: a symbol, the provider or the span is invalid, or finality is requested with `as_of`.
 
         """
         if query.as_of and query.finality:
@@ -113,7 +113,7 @@ class BarTables:
     async def adjustment_of(
         self, query: BarsQuery | ManyBarsQuery, series: BarSeries, symbols: Sequence[str], start: datetime
     ) -> Adjustment:
-        """Return what adjusts the bars of a question, as it was known at its moment."""
+        """Return the adjustment of the bars of a query, as known at the moment of the query."""
         noted = reader_at(self.actions, query.as_of, clock=self.clock)
         reader = reader_at(self.store, query.as_of, clock=self.clock)
         until = (query.as_of or self.clock()).astimezone(JST).date()
@@ -123,23 +123,23 @@ class BarTables:
     def series_of(
         self, query: LatestQuery | BarsQuery | ManyBarsQuery | CoverageQuery
     ) -> tuple[ProviderSpec, BarSeries]:
-        """Return whose bars are meant, and of which interval.
+        """Return the provider and the series of a query.
 
         Raises:
-            InvalidRequest: there is no such provider.
+            InvalidRequest: the provider does not exist.
 
         """
         spec = get_source_spec(query.provider or self.default_provider)
         return spec, BarSeries(spec.name, query.interval)
 
     def span_of(self, query: BarsQuery | ManyBarsQuery) -> tuple[datetime, datetime]:
-        """Return the span of a question, in UTC; its end is not included.
+        """Return the span of a query in UTC; its end is not included.
 
         Raises:
             InvalidRequest: the start is not before the end.
 
         """
-        # Whole days, so that one who asks twice gets the same answer.
+        # Whole days, so that a repeated query gets the same answer.
         tonight = datetime.combine(self._today() + timedelta(days=1), time(), JST).astimezone(UTC)
         end = query.end or tonight
         start = query.start or end - timedelta(days=366 if query.interval is Interval.D1 else 31)
@@ -164,10 +164,10 @@ def _about_adjustment(by: Adjustment) -> dict[str, Any]:
 
 
 def parse_symbol(symbol: str, spec: ProviderSpec) -> str:
-    """Return a symbol as its provider writes it.
+    """Return a symbol in the form of its provider.
 
     Raises:
-        InvalidRequest: it cannot be one.
+        InvalidRequest: the symbol is not valid for the provider.
 
     """
     try:
@@ -186,7 +186,7 @@ def _wanted(query: LatestQuery | CoverageQuery, spec: ProviderSpec) -> list[str]
 
 
 def _cut(rows: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, dict[str, Any] | None]:
-    """Return a page, and its last row where more follow."""
+    """Return a page, and its last row if more rows follow."""
     if rows.height <= limit:
         return rows, None
     page = rows.head(limit)

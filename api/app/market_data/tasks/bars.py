@@ -1,4 +1,4 @@
-"""The worker's side of jobs over stored bars: compaction, mirrors, roll-ups, and rows taken back from quarantine."""
+"""The worker's part of jobs on stored bars: compact, mirror, roll up, and take rows back from quarantine."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ from batch.stores import build_bar_store
 
 
 async def plan_compact(run: Run) -> Tally:
-    """Plan a compaction into chunks."""
+    """Plan a compaction in chunks."""
     settings = run.parts.settings
     request = CompactRequest.parse(run.request).with_default(settings.keep_days)
     await hand_out(run, await plan_compaction(request, build_bar_store(settings), now=utc_now()))
@@ -29,20 +29,20 @@ async def plan_compact(run: Run) -> Tally:
 
 
 async def compact(run: Run) -> Tally:
-    """Run a chunk of a compaction from where an earlier claim left it; return its tally."""
+    """Run a chunk of a compaction, or continue it where an earlier claim stopped; return its tally."""
     chunk = CompactChunk.from_payload(run.chunk.payload, run.chunk.items)
     return await go_on(run, partial(compact_chunk, chunk, build_bar_store(run.parts.settings)), stops_at_once=True)
 
 
 async def plan_mirrors(run: Run) -> Tally:
-    """Plan a mirror into chunks."""
+    """Plan a mirror in chunks."""
     settings, request = run.parts.settings, MirrorRequest.parse(run.request)
     await hand_out(run, await plan_mirror(request, build_bar_store(settings), settings.mirror_dir, now=utc_now()))
     return run.chunk.tally
 
 
 async def mirror(run: Run) -> Tally:
-    """Run a chunk of a mirror from where an earlier claim left it; return its tally."""
+    """Run a chunk of a mirror, or continue it where an earlier claim stopped; return its tally."""
     settings = run.parts.settings
     chunk = MirrorChunk.from_payload(run.chunk.payload, run.chunk.items)
     work = partial(mirror_chunk, chunk, build_bar_store(settings), settings.mirror_dir)
@@ -50,7 +50,7 @@ async def mirror(run: Run) -> Tally:
 
 
 async def plan_roll_up(run: Run) -> Tally:
-    """Plan a roll-up into chunks."""
+    """Plan a roll-up in chunks."""
     settings, request = run.parts.settings, RollUpRequest.parse(run.request)
     store, delay_s = build_bar_store(settings), settings.provider_delay_s
     await hand_out(run, await plan_chunks(request, store, now=utc_now(), delay_s=delay_s, slots=settings.slots))
@@ -58,12 +58,12 @@ async def plan_roll_up(run: Run) -> Tally:
 
 
 async def roll_up(run: Run) -> Tally:
-    """Run a chunk of a roll-up from where an earlier claim left it; return its tally."""
+    """Run a chunk of a roll-up, or continue it where an earlier claim stopped; return its tally."""
     chunk = RollUpChunk.from_payload(run.chunk.payload, run.chunk.items)
     return await go_on(run, partial(roll_up_chunk, chunk, build_bar_store(run.parts.settings)), stops_at_once=True)
 
 
 async def take_back(run: Run) -> TakeBackResult:
-    """Take rows back from quarantine, and return how many."""
+    """Store rows in quarantine as bars, and return how many."""
     request = TakeBackRequest.parse(run.request)
     return TakeBackResult.model_validate(await take_rows_back(request, build_bar_store(run.parts.settings)))

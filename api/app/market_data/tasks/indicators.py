@@ -1,4 +1,4 @@
-"""The worker's side of indicators: plan a job into chunks, and run one."""
+"""The worker's part of indicators: plan a job in chunks, and run a chunk."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ from batch.stores import build_action_store, build_bar_store
 
 
 async def plan(run: Run) -> Tally:
-    """Plan a job."""
+    """Plan a job in chunks."""
     settings, request = run.parts.settings, IndicatorRequest.parse(run.request)
     store, delay_s = build_bar_store(settings), settings.provider_delay_s
     places = IndicatorPlaces(settings.symbols_dir, settings.indicators_dir)
@@ -23,7 +23,7 @@ async def plan(run: Run) -> Tally:
 
 
 async def run_chunk(run: Run) -> Tally:
-    """Run one chunk from where an earlier claim left it; return its tally."""
+    """Run a chunk, or continue it where an earlier claim stopped; return its tally."""
     tools = _build_tools(run)
     chunk = IndicatorChunk.from_payload(run.chunk.payload, run.chunk.items)
     return await go_on(run, partial(run_indicator_chunk, chunk, tools), stops_at_once=True)

@@ -1,4 +1,4 @@
-"""The worker's side of a symbol list: one request and one file, so the job has no chunks."""
+"""The worker's part of symbol lists; a job makes one request and writes one file, so it has no chunks."""
 
 from app.engine.run.hand_back import HandBack
 from app.engine.run.worker import Run
@@ -10,7 +10,7 @@ from batch.scripts.run_refresh_symbols import run_refresh_symbols
 
 
 async def refresh(run: Run) -> SymbolsResult:
-    """Take the list, and return what has changed.
+    """Fetch the list, and return its changes.
 
     Raises:
         HandBack: the provider wants a pause.
