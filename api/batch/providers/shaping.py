@@ -19,7 +19,7 @@ _DAY_US = 86_400_000_000
 
 
 def of_sessions(opened_at_us: NDArray[np.int64], sessions: Sequence[date], interval: Interval) -> NDArray[np.bool_]:
-    """Return a mask of shape (bars,): which bars are of the sessions, which are sorted."""
+    """Return a mask of shape (bars,): which bars, from the first to the last session, are of the sorted sessions."""
     if len(sessions) == 1 + (sessions[-1] - sessions[0]).days:
         return np.ones(opened_at_us.size, dtype=bool)
     wanted = [(day - _EPOCH).days for day in sessions]
@@ -29,7 +29,10 @@ def of_sessions(opened_at_us: NDArray[np.int64], sessions: Sequence[date], inter
 
 
 def pick_sessions(bars: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
-    """Return the bars of some sessions, which are sorted, without the days between them."""
+    """Return bars from the first to the last of some sessions, which are sorted, without the other days between them.
+
+    It does not look for bars before the first or after the last.
+    """
     picked = of_sessions(bars["opened_at"].cast(pl.Int64()).to_numpy(), sessions, interval)
     # Filtering costs 100 µs and seldom removes anything.
     return bars if picked.all() else bars.filter(pl.Series(picked))

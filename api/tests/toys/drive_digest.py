@@ -31,14 +31,14 @@ async def main(data_dir: str) -> dict[str, Any]:
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=transport, base_url="http://kaboom", headers=headers) as client,
     ):
-        refused = await client.post("/api/v1/notifications/digest", json={"names": 99})
-        accepted = (await client.post("/api/v1/notifications/digest", json={"names": 2})).json()
+        refused = await client.post("/api/v1/notifications/toy-digest", json={"names": 99})
+        accepted = (await client.post("/api/v1/notifications/toy-digest", json={"names": 2})).json()
         path = f"/api/v1/notifications/jobs/{accepted['job_id']}"
         job = (await client.get(path, headers={"Prefer": "wait=20"})).json()
         child = (await client.post(f"{path}/retry")).json()
         schedule = await client.post(
             "/api/v1/schedules",
-            json={"name": "digest", "task": "notifications.digest", "cron": "0 18 * * 5", "request": {"names": 5}},
+            json={"name": "digest", "task": "notifications.toy_digest", "cron": "0 18 * * 5", "request": {"names": 5}},
         )
         stats = (await client.get("/api/v1/notifications/jobs/stats")).json()
         return {

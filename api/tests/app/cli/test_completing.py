@@ -12,6 +12,7 @@ import pytest
 
 from app.portfolios.examples import PORTFOLIO
 from app.schedules.examples import SCHEDULE
+from batch.providers.registry import provider_names
 from tests.app.cli.conftest import Scripted
 from tests.app.cli.test_imports import HEAVY
 from tests.fixtures.jobs.apps import TOKEN
@@ -41,7 +42,7 @@ def complete(folder: Path, line: str, env: Mapping[str, str]) -> tuple[list[str]
     [
         ("kaboom bars show 7203 --interval 1", ["1m", "15m", "1h", "1d"]),
         ("kaboom bars quarantine --source s", ["synthetic"]),
-        ("kaboom ingest run-daily --provider ", ["synthetic", "file", "jquants", "yahoo"]),
+        ("kaboom ingest run-daily --provider ", list(provider_names())),
         ("kaboom ingest backfill --market TSE_P", ["TSE_PRIME"]),
         ("kaboom coverage --market F", ["FILE"]),
         ("kaboom backtest run b", ["breakout", "buy_and_hold"]),

@@ -34,7 +34,8 @@ TEXTS = sorted({*texts_of(typer.main.get_command(app)), *(entry.summary for entr
 
 
 def test_every_text_of_help_has_its_japanese() -> None:
-    assert [text for text in TEXTS if not JAPANESE.search(say_help(text) or "")] == []
+    missing = [text for text in TEXTS if not JAPANESE.search(say_help(text) or "")]
+    assert missing == [], "say each in Japanese in api/app/words/help: commands, options, or fields of requests"
 
 
 def test_every_japanese_text_is_used() -> None:

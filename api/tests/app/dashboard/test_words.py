@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.catalog import CATALOG
 from app.dashboard.catalogue import choose_form, load_words
 from app.words.language import Pair
 
@@ -38,6 +39,11 @@ def test_every_key_of_a_template_exists() -> None:
     ]
     assert len(used_keys()) > 20
     assert missing == []
+
+
+def test_every_kind_of_job_has_its_name() -> None:
+    missing = {job_type.name.replace(".", "_") for job_type in CATALOG} - load_words("tasks").keys()
+    assert missing == set(), "name each in api/app/dashboard/words/tasks.py"
 
 
 @pytest.mark.parametrize(("catalogue", "key", "pair"), TEXTS, ids=[f"{name}.{key}" for name, key, _ in TEXTS])

@@ -136,7 +136,7 @@ def expect_interval(case: Case, interval: Interval) -> None:
 
 
 def test_every_provider_is_under_contract() -> None:
-    assert {name.split()[0] for name in CASES} == set(provider_names())
+    assert {name.split()[0] for name in CASES} == set(provider_names()), "add an entry to REMOTES or to CASES"
 
 
 class TestProviderContract:
@@ -229,6 +229,6 @@ class TestProviderContract:
 
 
 def test_unknown_provider_is_refused_with_the_names() -> None:
-    with pytest.raises(InvalidRequest, match=r"supported are synthetic, file, jquants, yahoo$") as caught:
+    with pytest.raises(InvalidRequest, match=rf"supported are {', '.join(provider_names())}$") as caught:
         get_provider_spec("bloomberg")
     assert caught.value.pointer == "/provider"

@@ -39,8 +39,10 @@ def test_both_readmes_have_the_same_sections() -> None:
     assert english == japanese
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z0-9-]+)", load_text("README.md")))))
-def test_a_make_target_of_the_readme_exists(target: str) -> None:
+@pytest.mark.parametrize(
+    "target", sorted({*re.findall(r"[`\n]make ([a-z0-9-]+)", load_text("README.md") + load_text("CONTRIBUTING.md"))})
+)
+def test_a_make_target_of_a_page_exists(target: str) -> None:
     assert re.search(rf"^{target}:", load_text("Makefile"), re.MULTILINE)
 
 

@@ -42,7 +42,9 @@ def test_delays_of_providers_are_the_registrys() -> None:
     written = {
         name: words.get(text) or timedelta(minutes=int(re.sub(r"\D", "", text) or 0)) for name, text in rows.items()
     }
-    assert written == {name: get_provider_spec(name).capabilities.delay for name in provider_names()}
+    assert written == {name: get_provider_spec(name).capabilities.delay for name in provider_names()}, (
+        "give each provider a row with its delay in docs/how-to/repair-gaps.md"
+    )
 
 
 def test_security_and_readmes_give_the_default_limits() -> None:

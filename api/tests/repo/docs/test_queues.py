@@ -37,7 +37,9 @@ def test_the_reference_page_lists_queues_and_tasks() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", load_text("docs/reference/queues.md"), re.MULTILINE)
     tasks = {queue: [n for s in CATALOG if s.queue is queue for n in (s.name, queue.chunk_name)] for queue in Queue}
     listed = {queue: set(re.findall(r"`([^`]+)`", cell)) for queue, cell in rows}
-    assert listed == {queue.value: set(named) for queue, named in tasks.items()}
+    assert listed == {queue.value: set(named) for queue, named in tasks.items()}, (
+        "name each task in the row of its queue in docs/reference/queues.md"
+    )
 
 
 def test_a_task_is_named_after_its_queue() -> None:

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from app.jobs.job_type import JobType
 from app.jobs.queues import Queue
-from batch.digest.request import DigestRequest
+from batch.toydigest.request import DigestRequest
 
 
 class DigestResult(BaseModel):
@@ -14,12 +14,12 @@ class DigestResult(BaseModel):
     first: list[str]
 
 
-DIGEST = JobType(
-    name="notifications.digest",
+TOY_DIGEST = JobType(
+    name="notifications.toy_digest",
     queue=Queue.NOTIFICATIONS,
     summary="Describe a market in a few words",
     request=DigestRequest,
-    run="app.digest.tasks:write",
+    run="app.toydigest.tasks:write",
     result=DigestResult,
     is_schedulable=True,
     example={"market": "TSE_PRIME", "names": 3},

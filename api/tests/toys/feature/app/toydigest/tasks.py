@@ -1,11 +1,11 @@
 """The worker's side of a digest."""
 
-from app.digest.jobs import DigestResult
 from app.engine.run.worker import Run
-from batch.digest.request import DigestRequest
+from app.toydigest.jobs import DigestResult
 from batch.kit.clock import utc_now
 from batch.market.calendar import latest_closed_session
 from batch.market.lists.universe import load_universe
+from batch.toydigest.request import DigestRequest
 
 
 async def write(run: Run) -> DigestResult:
