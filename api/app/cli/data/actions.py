@@ -17,6 +17,7 @@ from app.settings import load_settings
 from app.words.speaker import Speaker
 from batch.kit.clock import utc_now
 from batch.market.action import ActionKind, ActionState, CorporateAction, check_dividend, parse_factor
+from batch.market.calendar import OLDEST_YEAR, is_session, next_session, previous_session
 from batch.providers.registry import get_provider_spec
 
 if TYPE_CHECKING:
@@ -111,7 +112,10 @@ def add(
     """Add a corporate action by hand, already confirmed: a factor, or a cash dividend."""
     if (factor is None) is (dividend is None):
         raise CliError(Exit.USAGE, "factor and dividend: expected one of them")
-    name, day = get_provider_spec(_source(source)).parse_symbol(symbol), _parse_session(ex_session)
+    spec, day = get_provider_spec(_source(source)), _parse_session(ex_session)
+    name = spec.parse_symbol(symbol)
+    if spec.is_tse:
+        _check_trades(day)
     if factor is not None:
         action = CorporateAction(name, day, parse_factor(factor))
     else:
@@ -188,6 +192,14 @@ def _table(words: Speaker, rows: list[dict[str, Any]]) -> Table:
 
 def _source(source: str | None) -> str:
     return get_provider_spec(source or load_settings().provider).name
+
+
+def _check_trades(day: date) -> None:
+    if not OLDEST_YEAR <= day.year <= utc_now().year + 1:
+        raise CliError(Exit.USAGE, f"ex-session was {day}, expected a trading day from {OLDEST_YEAR} to next year")
+    if not is_session(day):
+        before, after = previous_session(day), next_session(day)
+        raise CliError(Exit.USAGE, f"ex-session was {day}, not a trading day; the nearest are {before} and {after}")
 
 
 def _parse_session(text: str) -> date:

@@ -66,6 +66,14 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "立会日が {day} です。{year}年以降で、すでに始まった立会日を指定してください",
     ),
     (
+        "ex-session was {day}, not a trading day; the nearest are {before} and {after}",
+        "権利落ち日が {day} でしたが、立会日ではありません。前後の立会日は {before} と {after} です",
+    ),
+    (
+        "ex-session was {day}, expected a trading day from {first} to next year",
+        "権利落ち日が {day} でした。{first} 年から来年までの立会日を指定してください",
+    ),
+    (
         "session was {day}, not a trading day; the nearest are {before} and {after}",
         "{day} は立会日ではありません。近い立会日は {before} と {after} です",
     ),

@@ -157,3 +157,21 @@ def test_a_dividend_is_added_rejected_and_confirmed_beside_a_split(noted: Kaboom
         assert noted("actions", "add", "6758", "2025-11-04", *wrong).code == Exit.USAGE
     for amount in ("0", "1e7", "nan"):
         assert "dividend was" in noted("actions", "add", "6758", "2025-11-04", "--dividend", amount).err
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("2025-11-03", "not a trading day; the nearest are 2025-10-31 and 2025-11-04"),
+        ("1989-01-04", "expected a trading day from 1990"),
+        ("9999-12-31", "expected a trading day from 1990"),
+    ],
+)
+def test_an_action_is_of_a_session(noted: Kaboom, day: str, said: str) -> None:
+    before = noted("actions", "list", "--json").json
+    for action in (("1/2",), ("--dividend", "45")):
+        done = noted("actions", "add", "7203", day, *action)
+        assert (done.code, said in done.err) == (Exit.USAGE, True)
+    assert noted("actions", "list", "--json").json == before
+    # Files of any exchange have a calendar of their own.
+    assert noted("actions", "add", "AAPL", day, "1/2", "--source", "file").code == 0
