@@ -5,9 +5,6 @@ from importlib import import_module
 
 from app.words.language import Language, Pair
 
-#: Separates the singular from the plural of a text; Japanese has only one form.
-_OR = " || "
-
 
 @cache
 def load_words(catalogue: str) -> dict[str, Pair]:
@@ -25,9 +22,3 @@ def find_text(language: Language, key: str) -> str:
     """
     catalogue, _, name = key.partition(".")
     return load_words(catalogue)[name][1 if language == "ja" else 0]
-
-
-def choose_form(text: str, n: object) -> str:
-    """Return the singular or plural of a text for a number, from `{n} job || {n} jobs`."""
-    one, _, several = text.partition(_OR)
-    return several if several and str(n) != "1" else one

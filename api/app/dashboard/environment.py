@@ -6,12 +6,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from app.dashboard.catalogue import choose_form, find_text, load_words
+from app.dashboard.catalogue import find_text, load_words
 from app.dashboard.filters import FILTERS, number, seconds_between, took, until
 from app.dashboard.nav import PLACES
 from app.dashboard.shapes.job_rows import area_of
 from app.dashboard.shapes.links import page_showing
-from app.words.language import Language
+from app.words.language import Language, choose_form
 from app.words.tables import CODES
 from app.words.translate import translate
 

@@ -4,16 +4,16 @@ from app.words.language import Pair
 
 BACKTEST_WORDS: dict[str, Pair] = {
     "backtest_head": (
-        "{strategy} {parameters} · {symbols:,} symbols · {first} to {last}, {sessions:,} sessions",
-        "{strategy} {parameters}、{symbols:,}銘柄、{first}～{last}（{sessions:,}立会日）",
+        "{strategy} {parameters} · {symbols} · {first} to {last}, {sessions}",
+        "{strategy} {parameters}、{symbols}、{first}～{last}（{sessions}）",
     ),
     "backtest_no_shorts": (
         "side is both, and short positions are not allowed: only the long side was run (--short allows them)",
         "side は both ですが、空売りを許可していないため、買いのみで実行しました（--short で許可）",
     ),
     "backtest_missing": (
-        "{missing:,} more symbols were asked for, of which no bars are held",
-        "このほかに{missing:,}銘柄が対象でしたが、足がありません",
+        "{n:,} more symbol was asked for and has no bars || {n:,} more symbols were asked for and have no bars",
+        "このほかに{n:,}銘柄が対象でしたが、足がありません",
     ),
     "backtest_late_list": (
         "no list of the first day is held: symbols that left before {day} are missing (survivorship bias)",

@@ -19,15 +19,22 @@ BAR_WORDS: dict[str, Pair] = {
     "any_interval": ("any interval", "どの足種"),
     "last_days": ("{interval} of the last {days:,} days", "直近{days:,}日の{interval}"),
     "on_day": ("{what} on {day}", "{day} の {what} "),
-    "bars_of": ("{symbol} {interval}: {bars:,} bars", "{symbol} {interval}：{bars:,}本"),
-    "cells_of": ("{interval}: {cells:,} symbol sessions", "{interval}：延べ{cells:,}銘柄日"),
+    "bars_of": ("{symbol} {interval}: {n:,} bar || {symbol} {interval}: {n:,} bars", "{symbol} {interval}：{n:,}本"),
+    "cells_of": (
+        "{interval}: {n:,} symbol session || {interval}: {n:,} symbol sessions",
+        "{interval}：延べ{n:,}銘柄日",
+    ),
+    "cells_of_indices": (
+        "{interval}: {n:,} index session || {interval}: {n:,} index sessions",
+        "{interval}：延べ{n:,}指数日",
+    ),
     "more_bars": ("… {count:,} more: --all", "ほか{count:,}本：--all"),
     "more_gaps": ("… {count:,} more: --json", "ほか{count:,}件：--json"),
     "name_more": ("{named} … {count:,} more", "{named} ほか{count:,}件"),
     "nothing_missing_of": ("{interval}: nothing is missing", "{interval}：欠損はありません"),
     "gaps_found": (
-        "{interval}: {cells:,} symbol sessions of {symbols:,} symbols ({states})",
-        "{interval}：{symbols:,}銘柄、延べ{cells:,}銘柄日（{states}）",
+        "{interval}: {cells:,} symbol sessions of {symbols} ({states})",
+        "{interval}：{symbols}、延べ{cells:,}銘柄日（{states}）",
     ),
     "repair": ("ingest what is missing with: {command}", "欠損を補完するには：{command}"),
     "suspects": (

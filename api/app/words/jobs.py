@@ -80,6 +80,8 @@ JOB_WORDS: dict[str, Pair] = {
     "progress_paused": ("paused until {at} JST: {reason}", "{at} JSTまで休止：{reason}"),
     "pause": ("paused {begins} to {ends} JST: {reason}", "休止 {begins}～{ends} JST：{reason}"),
     "symbols": ("symbols", "銘柄"),
+    "symbol_count": ("{n:,} symbol || {n:,} symbols", "{n:,}銘柄"),
+    "session_count": ("{n:,} session || {n:,} sessions", "{n:,}立会日"),
     "files": ("files", "ファイル"),
     "trials": ("trials and their ranking", "試行と順位付け"),
     "symbols_of": ("symbols of {intervals}", "{intervals}の銘柄"),

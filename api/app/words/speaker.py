@@ -7,7 +7,7 @@ from app.words.backtests import BACKTEST_WORDS
 from app.words.bars import BAR_WORDS
 from app.words.folders import FOLDER_WORDS
 from app.words.jobs import JOB_WORDS
-from app.words.language import Language, Pair
+from app.words.language import Language, Pair, choose_form
 from app.words.notify import NOTIFY_WORDS
 from app.words.portfolios import PORTFOLIO_WORDS
 from app.words.stack import STACK_WORDS
@@ -43,6 +43,10 @@ class Speaker:
     def say(self, name: str, /, **values: object) -> str:
         """Return a message with its fields filled."""
         return self._pick(WORDS[name]).format(**values)
+
+    def count(self, name: str, n: int, **values: object) -> str:
+        """Return a message that counts, in its form for the number: `1 symbol`, `1,651 symbols`."""
+        return choose_form(self._pick(WORDS[name]), n).format(n=n, **values)
 
     def header(self, name: str) -> str:
         """Return the header of a table's column."""

@@ -98,6 +98,7 @@ HEADERS: dict[str, Pair] = {
     "status": ("status", "状態"),
     "symbol": ("symbol", "銘柄"),
     "symbols": ("symbols", "銘柄"),
+    "indices": ("indices", "指数"),
     "task": ("task", "処理種別"),
     "title": ("is", "説明"),
     "to (JST)": ("to (JST)", "終了（JST）"),

@@ -50,9 +50,8 @@ def show(
     if session.is_json:
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
-    print_series(
-        session, series, session.words.say("bars_of", symbol=frame["symbol"][0], interval=interval, bars=frame.height)
-    )
+    head = session.words.count("bars_of", frame.height, symbol=frame["symbol"][0], interval=interval)
+    print_series(session, series, head)
     session.show(_bar_table(session.words, frame, series, everything=everything))
 
 

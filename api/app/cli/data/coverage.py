@@ -57,8 +57,9 @@ def coverage(
     if found.cells.is_empty():
         what = session.words.say("last_days", interval=interval, days=days)
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
-    print_series(session, found.series, session.words.say("cells_of", interval=interval, cells=found.held.height))
-    session.show(_session_table(session, found))
+    cells_of = "cells_of_indices" if market == "INDEX" else "cells_of"
+    print_series(session, found.series, session.words.count(cells_of, found.held.height, interval=interval))
+    session.show(_session_table(session, found, of="indices" if market == "INDEX" else "symbols"))
     _show_earlier(session, found)
     if rejected := found.sessions()["quarantined"].sum():
         command = f"kaboom bars quarantine --interval {found.series.interval} --source {found.series.source}"
@@ -152,14 +153,15 @@ def _show_earlier(session: Session, found: "Judgement") -> None:
         session.show(words.say("earlier_sessions", count=earlier.height, verdicts=verdicts))
 
 
-def _session_table(session: Session, found: "Judgement") -> Table:
+def _session_table(session: Session, found: "Judgement", *, of: str) -> Table:
     """Return a row for each session; a narrow terminal shows only the counts that are not all 0."""
     rows = list(found.sessions().tail(_MOST_SESSIONS).sort("session", descending=True).iter_rows(named=True))
     counts = [str(name) for name in (*_COUNTS, "flagged", "quarantined")]
     if session.out.width < _WIDE:
         counts = [name for name in counts if any(row[name] for row in rows)]
     numbers = ("symbols", "bars", "median", *counts)
-    table = new_table(session.words, "session", "verdict", *numbers, right=numbers, whole={"session"})
+    headers = (of, *numbers[1:])
+    table = new_table(session.words, "session", "verdict", *headers, right=headers, whole={"session"})
     for row in rows:
         verdict = session.words.coded("coverage", row["verdict"])
         add_row(table, row["session"], verdict, *(f"{int(row[name] or 0):,}" for name in numbers))

@@ -61,7 +61,7 @@ def show_indicators(
         head = {"source": series.source, "interval": series.interval, "adjusted": not raw}
         session.print_json({**head, "bars": rows.to_dicts()})
         return
-    print_series(session, series, session.words.say("bars_of", symbol=symbol, interval=interval, bars=rows.height))
+    print_series(session, series, session.words.count("bars_of", rows.height, symbol=symbol, interval=interval))
     session.show(_table(session.words, rows, series, [name for i in chosen for name in i.columns]))
 
 

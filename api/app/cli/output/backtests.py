@@ -20,9 +20,13 @@ _MOST_LETTERS = 30
 def print_run(session: Session, result: Mapping[str, Any]) -> None:
     """Print the result of a backtest."""
     words = session.words
-    span = {"first": result["first"], "last": result["last"], "sessions": result["session_count"]}
+    span = {"first": result["first"], "last": result["last"]}
+    counts = {
+        "symbols": words.count("symbol_count", result["symbols"]),
+        "sessions": words.count("session_count", result["session_count"]),
+    }
     head = {"strategy": result["strategy"], "parameters": say_parameters(result["parameters"])}
-    session.show(words.say("backtest_head", symbols=result["symbols"], **head, **span))
+    session.show(words.say("backtest_head", **head, **span, **counts))
     session.show(session.say_source(result["provider"]))
     _say_symbols(session, result)
     if result["parameters"].get("side") == "both" and not result["request"].get("model", {}).get("allows_short"):
@@ -116,7 +120,7 @@ def say_parameters(parameters: Mapping[str, Any]) -> str:
 def _say_symbols(session: Session, result: Mapping[str, Any]) -> None:
     """Say which symbols were not tested, though a reader would think so."""
     if result["missing"]:
-        session.show(session.words.say("backtest_missing", missing=result["missing"]))
+        session.show(session.words.count("backtest_missing", result["missing"]))
     oldest = min(result["listed_on"], default="")
     if oldest > result["first"]:
         session.show(session.words.say("backtest_late_list", day=oldest))

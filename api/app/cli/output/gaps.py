@@ -20,7 +20,7 @@ def print_gaps(session: Session, gaps: Mapping[str, Any]) -> None:
             session.show(words.say("nothing_missing_of", interval=interval))
             continue
         states = ", ".join(f"{words.coded('cell', state)} {count:,}" for state, count in found["states"].items())
-        counts = {"cells": found["cells"], "symbols": found["symbols"]}
+        counts = {"cells": found["cells"], "symbols": words.count("symbol_count", found["symbols"])}
         session.show(words.say("gaps_found", interval=interval, states=states, **counts))
         session.show(_table(words, found["sessions"]))
 

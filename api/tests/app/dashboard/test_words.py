@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.catalog import CATALOG
-from app.dashboard.catalogue import choose_form, load_words
-from app.words.language import Pair
+from app.dashboard.catalogue import load_words
+from app.words.language import Pair, choose_form
 
 DASHBOARD = Path(__file__).resolve().parents[3] / "app/dashboard"
 CATALOGUES = sorted(path.stem for path in (DASHBOARD / "words").glob("*.py") if path.stem != "__init__")

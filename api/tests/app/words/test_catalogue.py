@@ -23,7 +23,7 @@ TEXTS = list(catalogue())
 #: Punctuation, names and formulas are the same in both languages.
 SAME = {
     "word join", "word at_cron", "word indicator_bounds", "word job_error", "word progress_done", "header webhook",
-    "header id",    "detail '#/{pointer}: {why}'", "detail '#: {why}'",
+    "header id",    "word backtest_head",    "detail '#/{pointer}: {why}'", "detail '#: {why}'",
 }  # fmt: skip
 
 

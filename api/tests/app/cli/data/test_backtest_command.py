@@ -66,6 +66,8 @@ def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> N
     done = held("backtest", "run", "honest.py", *scope, "--fee", "0.001", "--out", "r.html")
     assert done.code == 0, done.err
     assert "without a worker" in done.err
+    assert "· 1 symbol · " in done.out.splitlines()[0]
+    assert ", 300 sessions" in done.out.splitlines()[0]
     assert "generated, not market data" in done.out
     assert "Sharpe ratio" in done.out
     assert (tmp_path / "r.html").read_bytes().startswith(b"<!doctype html>")
@@ -95,11 +97,11 @@ def test_what_was_not_tested_is_said(held: Kaboom, tmp_path: Path) -> None:
     (tmp_path / "both.py").write_text(both)
     scope = ("--to", "2025-11-05", "--sessions", "300")
     done = held("backtest", "run", "both.py", "--symbol", "7203", "--symbol", "1301", *scope)
-    assert "1 more symbols were asked for, of which no bars are held" in done.out
+    assert "1 more symbol was asked for and has no bars" in done.out
     assert "only the long side was run" in done.out
     assert "survivorship" not in done.out
     short = held("backtest", "run", "both.py", "--symbol", "7203", "--short", *scope)
-    assert ("only the long side" in short.out, "more symbols" in short.out) == (False, False)
+    assert ("only the long side" in short.out, "more symbol" in short.out) == (False, False)
     late = held("backtest", "run", "both.py", "--market", "TSE_PRIME", "--from", "2023-12-01", "--to", "2025-11-05")
     assert late.code == 0
     assert "symbols that left before 2024-03-29 are missing (survivorship bias)" in " ".join(late.out.split())

@@ -170,9 +170,16 @@ def test_an_index_is_shown_by_its_name(held: Kaboom, tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(write())
-    assert held("bars", "show", "topix", "--interval", "1d", "--source", "synthetic").out.startswith("^0000 1d: 1 bars")
+    topix = held("bars", "show", "topix", "--interval", "1d", "--source", "synthetic")
+    assert topix.out.startswith("^0000 1d: 1 bar\n")
     # A file's own name is its symbol.
-    assert held("bars", "show", "TOPIX", "--interval", "1d", "--source", "file").out.startswith("TOPIX 1d: 1 bars")
+    assert held("bars", "show", "TOPIX", "--interval", "1d", "--source", "file").out.startswith("TOPIX 1d: 1 bar\n")
+    # Its coverage counts indices, of which a symbol of an issue is none.
+    asked = ("coverage", "--interval", "1d", "--days", "20000", "--source", "synthetic", "--market")
+    of_indices, of_issues = held(*asked, "INDEX"), held(*asked, "TSE_PRIME")
+    assert "1d: 1 index session\n" in of_indices.out
+    assert ("indices" in of_indices.out, "symbols" in of_indices.out) == (True, False)
+    assert ("indices" in of_issues.out, "symbols" in of_issues.out) == (False, True)
 
 
 def test_an_empty_store_has_nothing_to_mirror(kaboom: Kaboom) -> None:
