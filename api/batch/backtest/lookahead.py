@@ -48,11 +48,11 @@ def check_lookahead(strategy: WeightStrategy | BarStrategy, panel: Panel, *, cut
 
 
 def _check_weights(strategy: WeightStrategy, panel: Panel, cuts: int) -> LookAhead | None:
-    whole = strategy.targets(panel)
+    whole = strategy.targets(panel.read_only)
     check_targets(panel, whole)
     for cut in _choose(np.flatnonzero(~np.isnan(whole).all(axis=1)), panel, cuts):
         try:
-            part = strategy.targets(panel.until(cut))
+            part = strategy.targets(panel.until(cut).read_only)
         except IndexError as e:
             return LookAhead(cut, cut, f"it failed without the bars after bar {cut}: {e}")
         same = (part == whole[: cut + 1]) | (np.isnan(part) & np.isnan(whole[: cut + 1]))

@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from batch.backtest.engine.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
 from batch.backtest.engine.filled import carry_forward, last_of_session_before
@@ -129,6 +131,13 @@ class Panel:
         """The limits for a fill model without limits."""
         return _NO_LIMITS
 
+    @cached_property
+    def read_only(self) -> "Panel":
+        """The panel as strategies are handed it: one that wrote to it would change the prices that it is tested on."""
+        opened_at, days, prices, scale = map(_freeze, (self.opened_at, self.days, self.prices, self.scale))
+        issues, ex_sessions = Issues(*map(_freeze, self.issues)), ExSessions(*map(_freeze, self.ex_sessions))
+        return Panel(self.symbols, self.interval, opened_at, days, prices, scale, issues, ex_sessions)
+
     def until(self, bar: int) -> "Panel":
         """Return the panel as it was at the close of a bar, without later bars, splits, dividends and delistings."""
         end, issues = bar + 1, self.issues
@@ -147,9 +156,7 @@ class Panel:
         """Return a column adjusted by the splits so far: prices times `scale`, volumes divided by it; read-only."""
         values: Floats = self.prices[PLACES[name]]
         if not self.ex_sessions.bar.size:
-            seen = values.view()
-            seen.flags.writeable = False
-            return seen
+            return _freeze(values)
         return values / self.scale if name == "volume" else values * self.scale
 
     def closed_at(self, bar: int) -> datetime:
@@ -179,6 +186,12 @@ class Panel:
     @cached_property
     def _columns(self) -> dict[str, int]:
         return {symbol: column for column, symbol in enumerate(self.symbols)}
+
+
+def _freeze(values: NDArray[Any]) -> NDArray[Any]:
+    seen = values.view()
+    seen.flags.writeable = False
+    return seen
 
 
 def _assemble(symbols: tuple[str, ...], interval: Interval, opened_at: Ints, prices: Floats, known: Listings) -> Panel:

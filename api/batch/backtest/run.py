@@ -78,7 +78,7 @@ def run_weights(
         ConfigurationError: numba was asked for, and is not installed.
 
     """
-    targets = strategy.targets(panel)
+    targets = strategy.targets(panel.read_only)
     return run_targets(panel, targets, model, cash=cash, protection=strategy.protection, engine=engine)
 
 
@@ -92,7 +92,7 @@ def run_bars(
     """Run a strategy on the arrays of `new_sim`; `on_close` is called after each of its decisions."""
     broker = Broker(sim)
     context = Context(panel, broker)
-    strategy.prepare(panel)
+    strategy.prepare(panel.read_only)
     for bar in range(panel.opened_at.size):
         if broker.has_work(bar):
             broker.work(bar)

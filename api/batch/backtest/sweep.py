@@ -71,7 +71,7 @@ def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How)
         for number, part in enumerate(batched(strategies, buffers.shape[1])):
             targets = buffers[number % 2, : len(part)]
             for row, strategy in zip(targets, part, strict=True):
-                row[:] = strategy.targets(panel)
+                row[:] = strategy.targets(panel.read_only)
             check_targets(panel, targets)
             found.append(running.result())
             running = pool.submit(sweep_compiled, sim, targets)
@@ -82,7 +82,7 @@ def _run_in_python(panel: Panel, strategies: Sequence[WeightStrategy], how: _How
     model, protection, cash = how
     out = np.full((len(strategies), sweeps.COLUMNS), np.nan)
     for row, strategy in zip(out, strategies, strict=True):
-        targets = strategy.targets(panel)
+        targets = strategy.targets(panel.read_only)
         result = run_targets(panel, targets, model, cash=cash, protection=protection, engine="python")
         sweeps.summarise(result.sim, cash, row)
     return out

@@ -40,7 +40,7 @@ def run_stoppable(panel: Panel, strategy: AnyStrategy, request: BarsAsked, shoul
     cash, model = request.cash, request.model
     if isinstance(strategy, BarStrategy):
         return run_bars(panel, strategy, new_sim(panel, model.to_rules(), cash), cash, look)
-    targets, protection = strategy.targets(panel), strategy.protection
+    targets, protection = strategy.targets(panel.read_only), strategy.protection
     check_stop(should_stop)
     if has_numba():
         return run_targets(panel, targets, model, cash=cash, protection=protection)

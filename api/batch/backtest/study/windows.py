@@ -66,7 +66,7 @@ def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: Sw
     open.
     """
     seen = cut(panel, window.test_end or window.train_end)
-    targets = strategy.targets(seen).copy()
+    targets = strategy.targets(seen.read_only).copy()
     held = _held(panel, window, targets, strategy, request)
     targets[: window.train_end] = np.nan
     targets[window.train_end] = held

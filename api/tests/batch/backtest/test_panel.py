@@ -1,14 +1,21 @@
 """Panels: bars as matrices, adjusted by what was known, and sessions with a lunch break."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
+from batch.backtest.context import Context
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Listings, Panel
-from batch.backtest.run import run_targets
+from batch.backtest.protection import NO_PROTECTION
+from batch.backtest.run import new_sim, run_bars, run_targets, run_weights
+from batch.backtest.sweep import run_sweep
 from batch.errors import InvalidRequest
 from batch.market.bar import BAR_SCHEMA, empty_bars
 from batch.market.calendar import grid
@@ -78,6 +85,50 @@ def test_limits_are_those_of_the_close_before() -> None:
     panel = Panel.of(bar_frame({"7203": [flat(690), flat(710)]}), Interval.D1)
     assert panel.limits[:, 1, 0].tolist() == [590, 790]
     assert np.isnan(panel.limits[:, 0, 0]).all()
+
+
+class Forger:
+    """A strategy of either kind that writes to an array of its panel."""
+
+    protection = NO_PROTECTION
+
+    def __init__(self, pick: Callable[[Panel], NDArray[Any]]) -> None:
+        self._pick = pick
+
+    def targets(self, panel: Panel) -> Floats:
+        self._pick(panel)[...] = 1
+        return np.full(panel.shape, 0.5)
+
+    def prepare(self, panel: Panel) -> None:
+        self._pick(panel)[...] = 1
+
+    def on_bar(self, context: Context) -> None:
+        context.target("7203", 0.5)
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda panel: panel.prices,
+        lambda panel: panel.scale,
+        lambda panel: panel.days,
+        lambda panel: panel.opened_at,
+        lambda panel: panel.adjusted("close"),
+        lambda panel: panel.issues.delisted,
+    ],
+)
+def test_a_strategy_cannot_change_the_bars_that_it_is_tested_on(pick: Callable[[Panel], NDArray[Any]]) -> None:
+    panel = Panel.of(bar_frame({"7203": [flat(690), flat(710)]}), Interval.D1)
+    before = panel.prices.copy()
+    sim = new_sim(panel, FillModel().to_rules(), 1e7)
+    for run in (
+        lambda: run_weights(panel, Forger(pick), FillModel(), cash=1e7),
+        lambda: run_bars(panel, Forger(pick), sim, 1e7),
+        lambda: run_sweep(panel, [Forger(pick)], FillModel(), cash=1e7),
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            run()
+    np.testing.assert_array_equal(panel.prices, before)
 
 
 def test_bars_that_cannot_be_are_refused() -> None:
