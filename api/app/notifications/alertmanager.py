@@ -1,4 +1,4 @@
-"""What Alertmanager posts, version 4 of its webhooks: each alert is one event, and its end another."""
+"""Webhooks of Alertmanager, version 4: a firing alert is one event, and its end is another."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -34,7 +34,7 @@ class AlertmanagerPost(BaseModel):
 
 
 def events_of(post: AlertmanagerPost, owner: str) -> list[Event]:
-    """Return an event of each alert; a repeated post has the same ids."""
+    """Return one event for each alert; a repeated post gives the same ids."""
     return [_event_of(alert, owner) for alert in post.alerts]
 
 
@@ -48,5 +48,5 @@ def _event_of(alert: Alert, owner: str) -> Event:
 
 
 def _cut(texts: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
-    # NUL is a letter that PostgreSQL does not take.
+    # A text of PostgreSQL cannot contain NUL.
     return {name: texts[name][:_MOST_TEXT].replace("\0", "") for name in names if texts.get(name)}

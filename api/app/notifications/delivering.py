@@ -1,4 +1,4 @@
-"""Sending what is due in one channel: each attempt is claimed, made, judged and kept."""
+"""Send the due messages of a channel: claim an attempt, send it, judge the reply, and save the result."""
 
 import random
 import time
@@ -21,7 +21,7 @@ from batch.notify.retry import MESSAGE_DELAYS_S, judge_reply
 from batch.notify.sealing import Sealer
 from batch.notify.webhooks import Webhook, WebhookSender
 
-#: How long the end of an attempt waits for the ledger to come back; its lease lasts longer.
+#: How long to retry saving a result while the ledger is unavailable; the lease of the attempt lasts longer.
 _PATIENCE_S = 30.0
 
 _log = structlog.get_logger(__name__)
@@ -39,10 +39,10 @@ class Deliverer:
     chance: Callable[[], float] = random.random
 
     async def deliver_next(self, channel_id: str) -> DeliveryStatus | None:
-        """Make one attempt; return how the message stands then, None where nothing is due.
+        """Make one attempt; return the new status of the message, or None if no message is due.
 
         Raises:
-            StoreError: the ledger is unavailable; an attempt that was made meanwhile is made again.
+            StoreError: the ledger is unavailable; a message that was already sent is sent again.
 
         """
         claimed = await self.log.claim(channel_id, self.clock())
@@ -83,7 +83,7 @@ class ChannelSender:
     rules: CallbackRules
 
     async def send(self, claimed: Claimed, text: Text) -> Reply:
-        """Send a message once; what goes wrong is in the reply, without the URL."""
+        """Send a message once; the reply contains any failure, without the URL."""
         if self.sealer is None:
             return Reply(None, failure="KABOOM_NOTIFICATION_KEY is not set")
         try:

@@ -1,4 +1,4 @@
-"""What OpenAPI shows of notifications: a rule that tells of failed jobs, its channel, and a dead letter."""
+"""OpenAPI examples of notifications: a rule for failed jobs, its channel, and a dead message."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The kind of job that sends messages; loaded by the API and by workers, and imports nothing heavy."""
+"""The kind of job that sends messages; the API loads it, too, so it imports nothing heavy."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,7 +9,7 @@ from batch.notify.request import DeliverRequest
 
 
 class DeliverResult(BaseModel):
-    """What became of the messages of a channel that were due."""
+    """How many due messages of a channel were delivered, and how many attempts failed."""
 
     model_config = ConfigDict(extra="forbid")
 

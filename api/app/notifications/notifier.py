@@ -1,4 +1,4 @@
-"""The loop behind notifications: looks for events, puts them into messages, and submits jobs that send these."""
+"""The loop of notifications: finds events, makes messages of them, and submits the jobs that send the messages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Notifier:
-    """Several may run: an event is kept once, routed once, and a channel has one unfinished job at a time."""
+    """Several may run: each event is saved and routed once, and a channel has at most one unfinished job."""
 
     def __init__(self, jobs: Jobs, missing: Missing, clock: Clock = utc_now) -> None:
         self._jobs = jobs
@@ -30,13 +30,13 @@ class Notifier:
         self._due_at: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Work for ever; a store that is unavailable is waited for."""
+        """Run until cancelled; retry while a store is unavailable."""
         while True:
             await self._guarded(self.step)
             await asyncio.sleep(STEP_S)
 
     async def step(self) -> None:
-        """Do what is due now."""
+        """Do the work that is due now."""
         await self._every(SCAN_S, self.scan)
         await self._every(_PURGE_S, self._purge)
         log, now = self._jobs.parts.notifications.log, self._clock()
@@ -46,7 +46,7 @@ class Notifier:
             await self._jobs.submit(DELIVER, {"channel_id": channel_id}, owner=owner)
 
     async def scan(self) -> None:
-        """Keep the events that no transaction of the ledger tells."""
+        """Save the events that no transaction of the ledger records."""
         parts = self._jobs.parts
         async for events in find_events(parts, self._missing, self._clock()):
             await parts.notifications.log.note(events)
@@ -66,5 +66,5 @@ class Notifier:
             await work()
         except KaboomError as e:
             _log.warning("notifications_waiting", reason=e.message)
-        except Exception:  # noqa: BLE001  ended here nothing would be told any more, and nobody would notice
+        except Exception:  # noqa: BLE001  otherwise the loop would end, and no notification would be sent
             _log.exception("notifications_crashed")

@@ -1,4 +1,4 @@
-"""`/api/v1/notifications`: channels, the test of one, and what Alertmanager posts."""
+"""`/api/v1/notifications`: channels, test messages, and alerts of Alertmanager."""
 
 from typing import Annotated, Any
 from uuid import uuid4
@@ -43,7 +43,7 @@ async def list_channels(jobs: Jobs, caller: Caller) -> ChannelList:
 
 @router.post("/channels", status_code=status.HTTP_201_CREATED, responses=BODY, dependencies=ADMIN)
 async def create_channel(jobs: Jobs, caller: Caller, body: NewChannel, response: Response) -> ChannelView:
-    """Set up a channel: an apprise URL, or a URL that signed webhooks are posted to. The URL is kept encrypted."""
+    """Create a channel: an apprise URL, or a URL that receives signed webhooks. The URL is stored encrypted."""
     parts, kind = jobs.parts, ChannelKind(body.kind)
     url = await seal_url(kind, body.url, build_sealer(parts.settings), parts.callbacks)
     channel = Channel(
@@ -69,7 +69,7 @@ async def get_channel(jobs: Jobs, caller: Caller, channel_id: ChannelId) -> Chan
 
 @one.patch("", responses=BODY, dependencies=ADMIN)
 async def change_channel(jobs: Jobs, caller: Caller, channel_id: ChannelId, body: ChannelChange) -> ChannelView:
-    """Rename a channel, give it another URL, or turn it on or off; what waits is sent when it is on again."""
+    """Rename a channel, replace its URL, or turn it on or off; waiting messages are sent when it is on again."""
     parts = jobs.parts
     channel = await parts.notifications.rules.load_channel(caller.owner, channel_id)
     values: dict[str, Any] = body.model_dump(include={"name", "is_enabled"}, exclude_none=True)
@@ -82,13 +82,13 @@ async def change_channel(jobs: Jobs, caller: Caller, channel_id: ChannelId, body
 
 @one.delete("", status_code=status.HTTP_204_NO_CONTENT, responses=describe_problems(CONFLICT), dependencies=ADMIN)
 async def delete_channel(jobs: Jobs, caller: Caller, channel_id: ChannelId) -> None:
-    """Drop a channel and its messages; a channel that a rule uses is not dropped."""
+    """Delete a channel and its messages; a channel that a rule uses cannot be deleted."""
     await jobs.parts.notifications.rules.delete_channel(caller.owner, channel_id)
 
 
 @one.post("/test", status_code=status.HTTP_202_ACCEPTED, dependencies=ADMIN)
 async def send_test(jobs: Jobs, caller: Caller, channel_id: ChannelId, request: Request) -> MessageView:
-    """Send a test through a channel, in the language of Accept-Language; ask for the message to see its end."""
+    """Send a test through a channel, in the language of Accept-Language; get the message again to see its result."""
     language = accepted_language(request.headers.get("accept-language", ""))
     notifications = jobs.parts.notifications
     channel = await notifications.rules.load_channel(caller.owner, channel_id)
@@ -107,6 +107,6 @@ router.include_router(one)
     dependencies=[needs(Scope.ALERTS_WRITE)],
 )
 async def take_alerts(jobs: Jobs, caller: Caller, body: AlertmanagerPost) -> NotedAlerts:
-    """Take what Alertmanager posts (version 4): each alert is one event, and its end another."""
+    """Receive a webhook of Alertmanager (version 4): a firing alert is one event, and its end is another."""
     await jobs.parts.notifications.log.note(events_of(body, caller.owner))
     return NotedAlerts(alerts=len(body.alerts))

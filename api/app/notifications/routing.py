@@ -1,4 +1,4 @@
-"""Which rules an event passes, and when each of them tells it; pure."""
+"""Which rules match an event, and when each rule sends it; pure functions."""
 
 from collections.abc import Sequence
 from datetime import datetime, time
@@ -8,12 +8,12 @@ from batch.notify.timing import Timing
 
 
 def route(event: Event, rules: Sequence[Rule], now: datetime) -> list[Placement]:
-    """Return where an event goes: one message for each rule that it passes."""
+    """Return the placements of an event: one message for each rule that matches."""
     return [_place(event, rule, now) for rule in rules if passes(event, rule)]
 
 
 def passes(event: Event, rule: Rule) -> bool:
-    """Return whether a rule tells an event."""
+    """Return whether a rule matches an event."""
     if event.kind not in rule.events or event.owner not in {"", rule.owner}:
         return False
     if event.kind is EventKind.DATA_INCOMPLETE and event.data.get("deadline") != rule.deadline:

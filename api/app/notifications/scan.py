@@ -1,4 +1,4 @@
-"""Events that no transaction of the ledger tells: looked for every few seconds, and kept by the same id each time."""
+"""Find events that no transaction of the ledger records; a repeated search gives the same ids, saved once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date, datetime, time
@@ -10,17 +10,17 @@ from app.ledger.notifications.model import Event, EventKind
 from batch.errors import KaboomError
 from batch.market.calendar import JST, is_session
 
-#: A shorter pause is a matter of course for a provider with limits.
+#: Shorter pauses are normal for a provider with limits.
 LEAST_PAUSE_S = 60.0
 
-#: The (market, interval) that are ingested daily and have no complete ingest of a session.
+#: Returns the (market, interval) pairs that are ingested daily but have no complete ingest of a session.
 type Missing = Callable[[Parts, date], Awaitable[Sequence[tuple[str, str]]]]
 
 _log = structlog.get_logger(__name__)
 
 
 async def find_events(parts: Parts, missing: Missing, now: datetime) -> AsyncIterator[Sequence[Event]]:
-    """Yield what is to be told now; a source that is unavailable hides no other one."""
+    """Yield the events of each source; a source that is unavailable is skipped."""
     sources = (_find_lost_workers(parts), _find_paused(parts, now), _find_incomplete(parts, missing, now))
     for source in sources:
         try:
@@ -42,7 +42,7 @@ async def _find_lost_workers(parts: Parts) -> list[Event]:
 
 
 async def _find_paused(parts: Parts, now: datetime) -> list[Event]:
-    """Return the providers that are paused for long, each once an hour."""
+    """Return an event for each provider with a long pause; its id is the same for an hour."""
     return [
         Event(
             f"provider_blocked:{pause.provider}:{now:%Y-%m-%dT%H}",
@@ -56,7 +56,7 @@ async def _find_paused(parts: Parts, now: datetime) -> list[Event]:
 
 
 async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> list[Event]:
-    """Return the series of today's session that are not complete at a deadline that has passed."""
+    """Return an event for each incomplete series of today's session and each deadline that has passed."""
     local = now.astimezone(JST)
     today = local.date()
     passed = [at for at in sorted(await parts.notifications.rules.list_deadlines()) if _has_passed(at, local)]

@@ -10,13 +10,13 @@ from app.ledger.outbox.port import DeliveryStatus
 from app.notifications import examples
 from batch.market.fields import WHOLE, one_of
 
-#: A test is no event that a rule may name.
+#: A rule cannot select the event of a test.
 SELECTABLE = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
-#: What of an event's data a rule may filter by.
+#: The fields of an event's data that a rule can filter by.
 type Filter = Literal["status", "queue", "task", "market", "interval", "provider", "severity", "alertname"]
 _HHMM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _Time = Annotated[str, Field(pattern=_HHMM, description="HH:MM in Japan")]
-#: Before the close there is nothing to be complete.
+#: Not before the close, because no session can be complete by then.
 _Deadline = Annotated[
     str, Field(pattern=r"^(1[6-9]|2[0-3]):[0-5][0-9]$", description="HH:MM in Japan, from 16:00; for data_incomplete")
 ]
@@ -57,7 +57,7 @@ class NewChannel(BaseModel):
 
 
 class ChannelChange(BaseModel):
-    """What to change of a channel; what is left out, or null, stays. A new URL keeps the kind."""
+    """The changes to a channel; fields that are missing or null do not change. A new URL keeps the kind."""
 
     model_config = _body(examples.CHANNEL_CHANGE)
 
@@ -85,7 +85,7 @@ class _Times(BaseModel):
 
 
 class NewRule(_Times):
-    """A rule: which events to tell, where and when."""
+    """A rule: which events to send, to which channel, and when."""
 
     model_config = _body(examples.NEW_RULE)
 
@@ -104,7 +104,7 @@ class NewRule(_Times):
 
 
 class RuleChange(BaseModel):
-    """What to change of a rule; what is left out, or null, stays."""
+    """Whether a rule is on."""
 
     model_config = _body(examples.RULE_CHANGE)
 
@@ -112,7 +112,7 @@ class RuleChange(BaseModel):
 
 
 class MessageListing(BaseModel):
-    """Which messages to list."""
+    """The filter and the page of a list of messages."""
 
     model_config = ConfigDict(extra="forbid")
 

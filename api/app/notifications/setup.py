@@ -1,4 +1,4 @@
-"""Setting up a channel: its URL is checked and sealed, and from then on never shown."""
+"""Check and encrypt the URL of a channel; it is never shown again."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +20,7 @@ _POINTER = "/url"
 
 @dataclass(frozen=True, slots=True)
 class SealedUrl:
-    """What is kept of a channel's URL: the service and the host for people, the rest sealed."""
+    """The stored URL of a channel: service and host as plain text for display, and the whole URL encrypted."""
 
     service: str
     host: str
@@ -28,7 +28,7 @@ class SealedUrl:
 
 
 def build_sealer(settings: "AppSettings") -> Sealer | None:
-    """Return what seals the URLs of channels; None where KABOOM_NOTIFICATION_KEY is not set.
+    """Return the sealer of channel URLs; None if KABOOM_NOTIFICATION_KEY is not set.
 
     Raises:
         ConfigurationError: a key is too short.
@@ -41,7 +41,7 @@ async def seal_url(kind: ChannelKind, url: str, sealer: Sealer | None, rules: Ca
     """Check the URL of a channel, and seal it.
 
     Raises:
-        InvalidRequest: there is no key, or messages may not go there; the message does not show the URL.
+        InvalidRequest: no key is set, or the URL is not allowed; the error does not show the URL.
 
     """
     if sealer is None:

@@ -1,4 +1,4 @@
-"""The worker's side of notifications: send what is due in a channel."""
+"""The job handler of notifications: send the due messages of a channel."""
 
 from app.engine.run.worker import Run
 from app.ledger.outbox.port import DeliveryStatus
@@ -7,16 +7,16 @@ from app.notifications.jobs import DeliverResult
 from app.notifications.setup import build_sealer
 from batch.notify.request import DeliverRequest
 
-#: A job sends at most so many messages; the notifier submits another one for the rest.
+#: The most messages that a job sends; the notifier submits another job for the rest.
 _MOST = 100
 
 
 async def deliver(run: Run) -> DeliverResult:
-    """Send the messages of a channel that are due, until one fails: its receiver may be away, and rests.
+    """Send the messages of a channel until none is due; after a failed attempt the channel rests.
 
     Raises:
         NotFound: the owner has no such channel.
-        StoreError: the ledger is unavailable; the job goes on later.
+        StoreError: the ledger is unavailable; the job continues later.
 
     """
     channel_id = DeliverRequest.parse(run.request).channel_id

@@ -1,4 +1,4 @@
-"""What a message says, in English or in Japanese; pure, so that each attempt says the same."""
+"""The text of a message, in English or Japanese; pure, so that each attempt has the same text."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from batch.analysis.vocabulary import Kind, disclaimer
 from batch.kit.printable import clean
 from batch.market.calendar import JST
 
-#: A digest lists so many events.
+#: The most events that a digest lists.
 MOST_LISTED = 20
 _MOST_TEXT = 300
-#: Would call everybody in a chat: texts of others must not.
+#: Matches mentions in a chat, such as `@everyone`; texts of others must not notify people.
 _MENTION = re.compile(r"[@<](?=everyone|here|channel|[!@&#])")
-#: The same letter, and no mention.
+#: An invisible character that breaks a mention.
 _NO_JOINER = "\N{WORD JOINER}"
 
 
@@ -35,7 +35,7 @@ class Text:
 
 
 def write_text(message: Message, events: Sequence[Event]) -> Text:
-    """Return what a message of some events says."""
+    """Return the text of a message with these events."""
     language = message.language
     if not events:
         return Text(f"[Kaboom] {message.rule_name}", PHRASES["gone"][language == "ja"])
@@ -97,7 +97,7 @@ def _values(event: Event, language: Language) -> dict[str, Any]:
 
 
 class _Lenient(dict[str, Any]):
-    """Values of an event that an earlier version wrote with fewer fields."""
+    """Values of an event; a field that an earlier version did not write is `-`."""
 
     def __missing__(self, _name: str) -> str:
         return "-"
@@ -108,6 +108,6 @@ def _say(pair: Pair, language: Language, values: Mapping[str, Any]) -> str:
 
 
 def _safe(text: str) -> str:
-    """Return a text of others in one line, cut, and without what calls people in a chat."""
+    """Return a text of others in one line, shortened, and without mentions."""
     short = clean(text)[:_MOST_TEXT]
     return _MENTION.sub(lambda found: found[0] + _NO_JOINER, short)

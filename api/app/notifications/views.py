@@ -80,7 +80,7 @@ class EventView(BaseModel):
 
 
 class MessageView(BaseModel):
-    """One message to one channel; `last_status` is null where the receiver gave no answer."""
+    """One message to one channel; `last_status` is null if the receiver did not answer."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.MESSAGE})
 
@@ -110,7 +110,7 @@ class MessagePage(BaseModel):
 
 
 class NotedAlerts(BaseModel):
-    """How many alerts were taken."""
+    """How many alerts were received."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.NOTED})
 
@@ -134,7 +134,7 @@ def view_rule(rule: Rule, sent: int) -> RuleView:
 
 
 def view_message(message: Message, events: Mapping[str, Event], language: Language) -> MessageView:
-    """Return a message as the API shows it, with its events as far as they are known."""
+    """Return a message as the API shows it, with those of its events that are still kept."""
     known = [events[event_id] for event_id in message.event_ids[:_SHOWN] if event_id in events]
     names = set(MessageView.model_fields) - {"id", "count", "events"}
     return MessageView(
