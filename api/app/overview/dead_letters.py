@@ -18,7 +18,7 @@ _PLACE = (parse_moment, parse_text, int)
 
 
 class DeadLetterListing(BaseModel):
-    """Which dead letters to list."""
+    """The filter and the page of a list of dead letters."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,7 +30,7 @@ class DeadLetterListing(BaseModel):
 
 
 class DeadLetterView(BaseModel):
-    """A chunk that was given up after its last attempt, or at once where a retry could not help."""
+    """A chunk that was given up after its last attempt, or at once if a retry could not help."""
 
     queue: str
     job_id: str
@@ -60,7 +60,7 @@ async def page_dead_letters(
     """Return the page that a caller asks for.
 
     Raises:
-        BadCursor: the cursor is not one of ours, or of another list.
+        BadCursor: the cursor is invalid, or belongs to another list.
         StoreError: the ledger is unavailable.
 
     """

@@ -1,4 +1,4 @@
-"""What OpenAPI shows of workers, statistics and alerts."""
+"""OpenAPI examples of workers, statistics, dead letters, alerts, settings, providers and changes."""
 
 from typing import Any
 

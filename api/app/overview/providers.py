@@ -1,4 +1,4 @@
-"""The sources of bars: what each can do, what it is limited to, what turns it on, and whether it is paused."""
+"""The sources of bars: the capabilities, limits and required settings of each, and whether it is paused."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from batch.providers.spec import ProviderSpec
 
 
 class TermsView(BaseModel):
-    """What a provider's data may be used for; the text at `url` is what counts."""
+    """What a provider's data may be used for; the terms at `url` are authoritative."""
 
     url: str
     text: str

@@ -1,4 +1,4 @@
-"""What an operator looks at first, over all queues."""
+"""Routes of the overview, over all queues: workers, statistics, alerts, providers, dead letters and changes."""
 
 from functools import partial
 from typing import Annotated, Any, cast
@@ -30,7 +30,7 @@ from app.routers import FeatureRouter, link_next
 from app.words.language import Language
 from batch.kit.clock import utc_now
 
-#: However many ask; a page asks every few seconds.
+#: How long an answer is shared by all requests; each page asks every few seconds.
 _ALERTS_KEPT_S, _SERIES_KEPT_S = 2.0, 5.0
 
 _CHANGE = f"event: job\ndata: {orjson.dumps(CHANGE).decode()}\nid: 1762239601512-0\n\n"
@@ -44,7 +44,7 @@ settings_router = FeatureRouter(prefix="/api/v1", tags=["overview"], dependencie
 
 @router.get("/workers", response_model=WorkerList)
 async def get_workers(jobs: Jobs, shared: Shared, request: Request) -> Response:
-    """List the workers of the last 15 minutes, the lost ones too, and the chunks that each runs now."""
+    """List the workers of the last 15 minutes, also lost workers, and the chunks that each runs now."""
 
     async def find() -> Response:
         return build_answer((await list_workers(jobs.parts, shared.owner)).model_dump_json())
@@ -54,7 +54,7 @@ async def get_workers(jobs: Jobs, shared: Shared, request: Request) -> Response:
 
 @router.get("/jobs/stats", response_model=AllStats)
 async def get_stats(jobs: Jobs, shared: Shared, request: Request) -> Response:
-    """Count the caller's jobs of all queues by state, what waits and what runs; `queues` has the same of each."""
+    """Count the caller's jobs of all queues by state, and waiting and running chunks; `queues` has each queue."""
 
     async def find() -> Response:
         return build_answer((await find_all_stats(jobs, shared.owner)).model_dump_json())
@@ -66,7 +66,7 @@ async def get_stats(jobs: Jobs, shared: Shared, request: Request) -> Response:
 async def get_series(
     jobs: Jobs, caller: Caller, request: Request, listing: Annotated[SeriesListing, Query()]
 ) -> Response:
-    """Show what the caller's jobs in each queue did over time: items settled, jobs ended, jobs that waited."""
+    """Show the activity of the caller's jobs in each queue over time: settled items, ended jobs, waiting jobs."""
     queues = jobs.parts.catalog.queues
     wanted = listing.to_query(queues, caller.owner, utc_now())
 
@@ -78,7 +78,7 @@ async def get_series(
 
 
 def _kept(request: Request, name: str, *, for_s: float) -> KeptAnswers[Any]:
-    """Return the recent answers of this process: however many pages show them, they are found once in a while."""
+    """Return the recent answers of this process by name, which all pages share."""
     state = request.app.state
     if not hasattr(state, f"kept_{name}"):
         setattr(state, f"kept_{name}", KeptAnswers[Any](for_s=for_s))
@@ -92,9 +92,9 @@ async def _alerts(request: Request, jobs: Jobs, caller: Caller) -> AlertsFound:
 
 @router.get("/alerts", response_model=AlertList)
 async def list_alerts(found: Annotated[AlertsFound, Depends(_alerts)], request: Request) -> Response:
-    """List what a human should look at now, the worst first, with the command to begin with; `[]` if all is well.
+    """List the current alerts, most severe first, each with the first command to run; `[]` if all is well.
 
-    What could not be looked for is `unknown`. Titles and details are English or Japanese, by `Accept-Language`.
+    `unknown` has the kinds that could not be checked. Titles and details are English or Japanese, by `Accept-Language`.
     """
     language = _language(request)
     return _spoken(view_alerts(found, language), language)
@@ -102,7 +102,7 @@ async def list_alerts(found: Annotated[AlertsFound, Depends(_alerts)], request: 
 
 @router.get("/providers", response_model=ProviderList)
 async def get_providers(jobs: Jobs, request: Request) -> Response:
-    """List the providers: what each can do, its limits and terms, what turns it on, and whether it is paused.
+    """List the providers: the capabilities, limits, terms and required settings of each, and whether it is paused.
 
     Texts are English or Japanese, by `Accept-Language`.
     """
@@ -119,7 +119,7 @@ async def list_dead_letters(
     response: Response,
     listing: Annotated[DeadLetterListing, Query()],
 ) -> DeadLetterPage:
-    """List the chunks that were given up, newest first; `links.retry` runs what its job has left to do."""
+    """List the chunks that were given up, newest first; `links.retry` runs the rest of its job."""
     queues = jobs.parts.catalog.queues
     page = await page_dead_letters(jobs.parts.history, cursors, listing, queues=queues, owner=caller.owner)
     link_next(request, response.headers, page.next_cursor)
@@ -139,11 +139,12 @@ async def _feed(request: Request) -> JobFeed:
 async def stream_changes(
     caller: Caller, feed: Annotated[JobFeed, Depends(_feed)], last_event_id: LastEventId = None
 ) -> StreamingResponse:
-    """Stream the jobs of all queues that change, each as it is then, as server-sent events.
+    """Stream the changed jobs of all queues as server-sent events.
 
-    A `job` event comes at most twice a second for each job. A client that comes back with `Last-Event-ID` misses
-    nothing, or gets `reset` where too much has happened: then it loads its list again. Without an id it gets the
-    changes of the last 10 seconds. A stream ends after 10 minutes, or where it is too slow: come back with the last id.
+    A `job` event comes at most twice a second for each job. A client that reconnects with `Last-Event-ID` misses
+    nothing, or gets `reset` if it missed too many changes, and must reload its list. Without an id, a client gets the
+    changes of the last 10 seconds. A stream ends after 10 minutes, or if the client is too slow: reconnect with the
+    last id.
     """
     after = last_event_id or ""
     if after:

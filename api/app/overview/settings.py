@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from app.settings import AppSettings
 
 _HIDDEN = "***"
-#: A name and a password in an address, which belong in a secret and do not always stay there.
+#: Matches a user name and a password in a URL: some settings contain them, although they belong in a secret.
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
 
 

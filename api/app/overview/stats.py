@@ -1,4 +1,4 @@
-"""All queues at a glance, and what they did over time."""
+"""The statistics of all queues, now and over time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from app.ledger.activity import ActivityQuery
 from app.overview.examples import SERIES, STATS
 from batch.errors import InvalidRequest
 
-#: More stretches than a chart can draw.
+#: The most steps of a series.
 _MOST_BINS = 1500
 _FINAL = [status.value for status in JobStatus if status.is_final]
 
 
 class AllStats(BaseModel):
-    """All queues at a glance, and each of them."""
+    """The statistics of all queues together, and of each queue."""
 
     model_config = ConfigDict(json_schema_extra={"example": STATS})
 
@@ -35,7 +35,7 @@ class AllStats(BaseModel):
 
 
 class QueueSeries(BaseModel):
-    """What the caller's jobs in one queue did; each list has one value for each stretch of time."""
+    """The activity of the caller's jobs in one queue; each list has one value for each step."""
 
     queue: str
     settled: list[int] = Field(
@@ -47,7 +47,7 @@ class QueueSeries(BaseModel):
 
 
 class Series(BaseModel):
-    """What the queues did in stretches of equal length, oldest first; the last one is not over."""
+    """The activity of the queues in steps of equal length, oldest first; the last step is not over yet."""
 
     model_config = ConfigDict(json_schema_extra={"example": SERIES})
 
@@ -57,7 +57,7 @@ class Series(BaseModel):
 
 
 class SeriesListing(BaseModel):
-    """Which time to cover, in which steps."""
+    """The time span of a series, and the length of its steps."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -68,10 +68,10 @@ class SeriesListing(BaseModel):
     def to_query(self, queues: Sequence[str], owner: str, now: datetime) -> ActivityQuery:
         """Return the query for the jobs of an owner.
 
-        Its stretches begin at multiples of the step in UTC, so that a chart does not crawl.
+        Steps begin at multiples of their length in UTC, so that a chart does not shift with each request.
 
         Raises:
-            InvalidRequest: the steps are too small for the time.
+            InvalidRequest: the steps are too short for the time span.
 
         """
         bins = -(-self.hours * 60 // self.step_min)
@@ -107,7 +107,7 @@ async def find_all_stats(jobs: Jobs, owner: str) -> AllStats:
 
 
 async def find_series(jobs: Jobs, query: ActivityQuery) -> Series:
-    """Return what the queues did over time, from the ledger alone.
+    """Return the activity of the queues over time, from the ledger alone.
 
     Raises:
         StoreError: the ledger is unavailable.

@@ -1,4 +1,4 @@
-"""The workers, and what each of them does now."""
+"""The workers, and the chunks that they run now."""
 
 import asyncio
 from collections import defaultdict
@@ -14,7 +14,7 @@ from app.overview.examples import WORKERS
 
 
 class WorkerChunk(BaseModel):
-    """A chunk that a worker runs; of another owner's job, only that it runs."""
+    """A chunk that a worker runs; without the job's id if the job belongs to another owner."""
 
     queue: str
     job_id: str | None = Field(description="null of another owner's job")
@@ -24,7 +24,7 @@ class WorkerChunk(BaseModel):
 
 
 class WorkerView(BaseModel):
-    """A worker as it has reported itself; what it has not reported is null."""
+    """A worker as it last reported; values that it has not reported are null."""
 
     name: str
     state: Literal["online", "lost"] = Field(description="lost: no report for 20 s, and it was not asked to stop")
@@ -40,7 +40,7 @@ class WorkerView(BaseModel):
 
 
 class WorkerList(BaseModel):
-    """The workers that were heard of in the last 15 minutes, by name."""
+    """The workers that have reported in the last 15 minutes, by name."""
 
     model_config = ConfigDict(json_schema_extra={"example": WORKERS})
 
@@ -48,7 +48,7 @@ class WorkerList(BaseModel):
 
 
 async def list_workers(parts: Parts, owner: str) -> WorkerList:
-    """Return the workers, with the chunks that they run; another owner's jobs stay unnamed.
+    """Return the workers, with the chunks that they run; chunks of other owners have no job id.
 
     Raises:
         StoreError: Redis is unavailable.

@@ -1,4 +1,4 @@
-"""Finding all alerts at once: a source that does not answer hides no other one."""
+"""Find all alerts at the same time; a source that does not answer does not affect the others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +19,7 @@ from batch.kit.clock import utc_now
 _WITHIN_S = 3.0
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
-#: Who finds which kinds.
+#: The kinds of alerts that each source finds.
 SOURCES: Mapping[Callable[[Asked], Awaitable[list[Alert]]], tuple[Kind, ...]] = {
     sources.find_stores: (Kind.STORE_AWAY,),
     sources.find_disks: (Kind.DISK_FULL,),
@@ -38,7 +38,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AlertsFound:
-    """The alerts, worst and longest first, and the kinds that could not be looked for."""
+    """The alerts, most severe and oldest first, and the kinds that could not be checked."""
 
     alerts: tuple[Alert, ...]
     unknown: tuple[Kind, ...]
@@ -46,7 +46,7 @@ class AlertsFound:
 
 
 async def find_alerts(parts: Parts, readiness: Readiness, owner: str) -> AlertsFound:
-    """Return what an owner's people should look at now."""
+    """Return the current alerts for an owner."""
     asked = Asked(parts, readiness, owner, utc_now())
     answers = await asyncio.gather(*(_ask(source, asked) for source in SOURCES))
     kinds = list(SOURCES.values())

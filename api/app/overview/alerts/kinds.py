@@ -1,10 +1,10 @@
-"""What a human should look at: the kinds of alerts, and when each is one."""
+"""The kinds of alerts, and their thresholds."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-#: Thresholds that the rules of Prometheus have, too (`infra/alerts/kaboom.rules.yaml`); a test compares them.
+#: Thresholds that are also in the rules of Prometheus (`infra/alerts/kaboom.rules.yaml`); a test compares them.
 MANY_LOST = 3
 OLD_QUEUE_S = 600
 FULL_REDIS = 0.70
@@ -37,7 +37,7 @@ class Kind(StrEnum):
     SYMBOL_LIST_OLD = "symbol_list_old"
 
 
-#: The rule of Prometheus that says the same, by kind; where the kind alerts earlier, the rule is the worse case.
+#: The matching rule of Prometheus, by kind; if the kind alerts earlier, the rule is the more severe case.
 RULES = {
     Kind.STORE_AWAY: "KaboomStoreAway",
     Kind.REDIS_MEMORY_HIGH: "KaboomRedisMemoryHigh",
@@ -52,14 +52,14 @@ RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing to look at.
+    """One alert.
 
     Attributes:
-        about: which part, queue, series, schedule or provider; "" where there is one only.
+        about: which part, queue, series, schedule or provider; "" if there is only one.
         detail: a sentence in English, which the catalogue of details translates.
-        command: the command to begin with.
+        command: the first command to run.
         link: the path in this API that shows it.
-        since: since when, where that is known.
+        since: when it began; None if that is unknown.
 
     """
 

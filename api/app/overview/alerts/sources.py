@@ -1,4 +1,4 @@
-"""Where alerts come from: one function for each thing that is looked at."""
+"""The sources of alerts: one function for each check."""
 
 import asyncio
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _MOST_DEAD = 100
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the sources look at, for whom, and when."""
+    """The input of all sources: the parts, their readiness, the owner and the time."""
 
     parts: Parts
     readiness: Readiness
@@ -40,7 +40,7 @@ class Asked:
 
 
 async def find_stores(asked: Asked) -> list[Alert]:
-    """Return the parts that take no write."""
+    """Return the parts that accept no write."""
     ready = await asked.readiness.get()
     return [
         Alert(
@@ -57,7 +57,7 @@ async def find_stores(asked: Asked) -> list[Alert]:
 
 
 async def find_disks(asked: Asked) -> list[Alert]:
-    """Return the disks that fill up, of the data folder and the bars, each once; those that this process sees."""
+    """Return the nearly full disks of the data folder and of the bars, each once, as this process sees them."""
     settings, seen, alerts = asked.parts.settings, set[int](), list[Alert]()
     for name, folder in (("data folder", settings.data_dir), ("bars", settings.bars_dir)):
         room = await asyncio.to_thread(measure_room, folder)
@@ -69,7 +69,7 @@ async def find_disks(asked: Asked) -> list[Alert]:
 
 
 async def find_full_redis(asked: Asked) -> list[Alert]:
-    """Return the servers whose memory fills up."""
+    """Return the Redis servers whose memory is nearly full."""
     loads = {**await asked.parts.store.measure_servers(), **await asked.parts.dispatcher.measure_servers()}
     alerts, seen = [], set[str]()
     for name, load in loads.items():
@@ -82,7 +82,7 @@ async def find_full_redis(asked: Asked) -> list[Alert]:
 
 
 async def find_workers(asked: Asked) -> list[Alert]:
-    """Return whether no worker is there, and the workers that went without a word."""
+    """Return an alert if no worker is online, and an alert if workers were lost."""
     store, alerts = asked.parts.store, list[Alert]()
     online, lost = await asyncio.gather(store.workers(), store.list_lost())
     newest = max((worker.seen_at for worker in lost), default=None)
@@ -127,7 +127,7 @@ async def find_missed_ingests(asked: Asked) -> list[Alert]:
 
 
 async def find_overdue_schedules(asked: Asked) -> list[Alert]:
-    """Return the enabled schedules that nobody fires."""
+    """Return the enabled schedules that are overdue."""
     alerts = []
     for schedule in await asked.parts.schedules.list_schedules(asked.owner):
         late_s = (asked.now - (schedule.next_at or asked.now)).total_seconds()
@@ -143,7 +143,7 @@ async def find_overdue_schedules(asked: Asked) -> list[Alert]:
 
 
 async def find_dead_letters(asked: Asked) -> list[Alert]:
-    """Return whether chunks were given up whose job nobody has retried."""
+    """Return an alert if chunks were given up and their jobs were not retried."""
     queues = tuple(sorted(asked.parts.catalog.queues))
     since = asked.now - timedelta(hours=DEAD_FOR_H)
     query = DeadLetterQuery(queues, asked.owner, since=since, is_retried=False, limit=_MOST_DEAD)
@@ -161,7 +161,7 @@ async def find_dead_letters(asked: Asked) -> list[Alert]:
 
 
 async def find_paused_providers(asked: Asked) -> list[Alert]:
-    """Return the providers that nobody asks for a while."""
+    """Return the providers that are paused."""
     return [
         Alert(
             Kind.PROVIDER_PAUSED,
@@ -176,7 +176,7 @@ async def find_paused_providers(asked: Asked) -> list[Alert]:
 
 
 async def find_old_list(asked: Asked) -> list[Alert]:
-    """Return whether the newest list of symbols is old."""
+    """Return an alert if the newest list of symbols is old."""
     as_of: date = await asyncio.to_thread(find_newest_date, asked.parts.settings.symbols_dir)
     age_days = (asked.now.astimezone(JST).date() - as_of).days
     if age_days <= MOST_LIST_AGE_DAYS:

@@ -13,7 +13,7 @@ from app.words.translate import translate
 
 
 class AlertView(BaseModel):
-    """One thing that a human should look at."""
+    """One alert: something that a person should look at."""
 
     kind: Kind
     severity: Severity = Field(description="page: somebody is needed now; warning: it can wait until the morning")
@@ -26,7 +26,7 @@ class AlertView(BaseModel):
 
 
 class AlertList(BaseModel):
-    """What to look at now, the worst first. `unknown` are kinds that could not be looked for."""
+    """The current alerts, most severe first. `unknown` has the kinds that could not be checked."""
 
     model_config = ConfigDict(json_schema_extra={"example": ALERTS})
 
