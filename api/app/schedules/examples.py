@@ -1,4 +1,4 @@
-"""What OpenAPI shows of schedules: the daily ingest, enabled, after a day on which it fired."""
+"""OpenAPI examples of schedules: the daily ingest, enabled, after it has fired."""
 
 from typing import Any
 

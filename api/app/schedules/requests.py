@@ -1,4 +1,4 @@
-"""From the request that a schedule is given to the one that it keeps, checked as a submission is."""
+"""Check the request of a schedule like a submission, and return the request that the schedule stores."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings", caller: Principal) -> dict[str, Any]:
-    """Return the request that a schedule of a task keeps.
+    """Return the request that a schedule of a task stores.
 
     Raises:
-        Forbidden: it needs a scope that the caller lacks.
-        RequestValidationError: it does not have the form of the task's requests.
-        InvalidRequest: it cannot be carried out, or names what each firing names itself.
+        Forbidden: the request needs a scope that the caller lacks.
+        RequestValidationError: the request does not match the schema of the task.
+        InvalidRequest: the request cannot be run, or has a `session` or a `callback_url`.
 
     """
     if given.get("session") is not None:

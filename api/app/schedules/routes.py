@@ -1,4 +1,4 @@
-"""`/api/v1/schedules`: requests that are submitted by themselves, and what became of each due time."""
+"""`/api/v1/schedules`: requests that are submitted automatically, and the result of each due time."""
 
 import asyncio
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, 
 
 @router.get("", dependencies=_READS)
 async def list_schedules(jobs: Jobs, caller: Caller) -> ScheduleList:
-    """List all schedules, by name, each with what became of its newest due time."""
+    """List all schedules, by name, each with the result of its newest due time."""
     schedules = jobs.parts.schedules
     found, last = await asyncio.gather(schedules.list_schedules(caller.owner), schedules.last_firings(caller.owner))
     return ScheduleList(items=[view_listed(schedule, last.get(schedule.schedule_id)) for schedule in found])
@@ -64,7 +64,7 @@ async def list_schedules(jobs: Jobs, caller: Caller) -> ScheduleList:
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=_BODY, dependencies=_WRITES)
 async def create_schedule(jobs: Jobs, caller: Caller, body: NewSchedule, response: Response) -> ScheduleView:
-    """Keep a new schedule; it first fires at its next due time."""
+    """Create a schedule; it first fires at its next due time."""
     timing = body.timing()
     if timing is None:
         raise InvalidRequest("expected cron or session_at")
@@ -86,7 +86,7 @@ async def create_schedule(jobs: Jobs, caller: Caller, body: NewSchedule, respons
 
 @one.get("", dependencies=_READS)
 async def get_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> ScheduleDetail:
-    """Show one schedule, its next five due times, and what became of the last twenty."""
+    """Show one schedule, its next five due times, and the results of the last twenty."""
     schedules = jobs.parts.schedules
     schedule = await schedules.load(caller.owner, schedule_id)
     firings = await schedules.list_firings(schedule_id, limit=_LAST)
@@ -95,7 +95,7 @@ async def get_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> S
 
 @one.patch("", responses=_BODY, dependencies=_WRITES)
 async def change_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, body: ScheduleChange) -> ScheduleView:
-    """Enable, disable or change a schedule; due times that passed while it was disabled are not missed."""
+    """Enable, disable or change a schedule; due times while it was disabled do not count as missed."""
     task = (await jobs.parts.schedules.load(caller.owner, schedule_id)).task
     values: dict[str, Any] = {
         "name": body.name,
@@ -112,15 +112,15 @@ async def change_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, b
 
 @one.delete("", status_code=status.HTTP_204_NO_CONTENT, dependencies=_WRITES)
 async def delete_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> None:
-    """Drop a schedule and its history; its jobs stay."""
+    """Delete a schedule and its history; its jobs stay."""
     await jobs.parts.schedules.delete(caller.owner, schedule_id)
 
 
 @one.post("/run", status_code=status.HTTP_202_ACCEPTED, dependencies=_WRITES)
 async def run_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, response: Response) -> Accepted:
-    """Submit its request now, also while it is disabled; its due times stay as they are.
+    """Submit the request of a schedule now, also while it is disabled; its due times do not change.
 
-    Where the same request is not finished yet, its job is joined (`Kaboom-Coalesced: true`).
+    If a job of the same request is unfinished, that job is returned (`Kaboom-Coalesced: true`).
     """
     admission = await Scheduler(jobs).fire_now(caller.owner, schedule_id)
     return accept(admission, jobs_path(admission.job.queue), response)

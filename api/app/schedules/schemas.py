@@ -29,7 +29,7 @@ _SessionAt = Annotated[
         json_schema_extra={"pattern": SESSION_AT},
     ),
 ]
-#: Either of two fields, which may also be null.
+#: Exactly one of two fields; the other is missing or null.
 _ALONE: list[JsonValue] = [
     {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
     for one, other in (("cron", "session_at"), ("session_at", "cron"))
@@ -57,10 +57,10 @@ class _Timed(BaseModel):
     session_at: _SessionAt | None = None
 
     def timing(self) -> Timing | None:
-        """Return the timing that is asked for, if any.
+        """Return the timing of the request, if it has one.
 
         Raises:
-            InvalidRequest: it is none that can be kept.
+            InvalidRequest: the timing is not valid.
 
         """
         if self.cron is not None:
@@ -88,7 +88,7 @@ class NewSchedule(_Timed):
 
 
 class ScheduleChange(_Timed):
-    """What to change of a schedule; what is left out, or null, stays."""
+    """The changes to a schedule; fields that are missing or null do not change."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -138,7 +138,7 @@ class ScheduleView(BaseModel):
 
 
 class FiringView(BaseModel):
-    """What became of one due time; `job_id` is the job that stands for it."""
+    """The result of one due time; `job_id` is the job that it started or joined."""
 
     model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": FIRING})
 
@@ -186,7 +186,7 @@ def view_listed(schedule: Schedule, last: Firing | None) -> ListedSchedule:
 
 
 def view_detail(schedule: Schedule, next_due: Sequence[datetime], firings: Sequence[Firing]) -> ScheduleDetail:
-    """Return a schedule with what lies ahead of it and behind it."""
+    """Return a schedule with its next due times and its last firings."""
     shown = [FiringView.model_validate(firing) for firing in firings]
     return ScheduleDetail(**_fields(schedule), next_due=list(next_due), firings=shown)
 
