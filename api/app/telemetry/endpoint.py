@@ -1,4 +1,4 @@
-"""A small HTTP server beside a process's work, for health and metrics, on a port of its own."""
+"""A small HTTP server for health and metrics, on its own port, beside the main work of a process."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from batch.errors import ConfigurationError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-#: A probe and a scrape or two at once; the process beside has other work, and few files.
+#: Enough for a few probes and scrapes at once; the process needs its open files for its main work.
 MOST_CONNECTIONS = 64
 
 
@@ -19,7 +19,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     """Return a listening socket, which forked children do not keep.
 
     Raises:
-        ConfigurationError: the port is taken, or not ours to take.
+        ConfigurationError: the port is in use, or this user may not open it.
 
     """
     try:
@@ -27,9 +27,9 @@ def open_socket(host: str, port: int) -> socket.socket:
     except OSError as e:
         raise ConfigurationError(f"nothing can listen on {host}:{port}: {e.strerror}") from e
     if hasattr(socket, "TCP_DEFER_ACCEPT"):
-        # Linux keeps a connection to itself until its first bytes have come: silent ones take no place.
+        # Linux accepts a connection only when its first bytes arrive, so that silent connections take no slot.
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)
-    # A child that holds the port would keep it from the process that is started in its parent's place.
+    # A child that kept the socket open would block the port for the process that replaces its parent.
     os.register_at_fork(after_in_child=opened.close)
     return opened
 
@@ -41,7 +41,7 @@ async def serve(app: "ASGIApp", opened: socket.socket) -> None:
     from app.server.options import server_options  # noqa: PLC0415  the same
 
     class Server(uvicorn.Server):
-        """A server that leaves signals to the process that it lives in."""
+        """A server that leaves signals to its process."""
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:

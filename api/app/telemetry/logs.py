@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line for Cloud Logging, or plain lines on a terminal; context travels by contextvars."""
+"""Logs: one JSON object per line for Cloud Logging, or plain lines on a terminal; the context is in contextvars."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ import structlog
 from batch.kit.printable import clean, clean_json
 
 _SECRET_WORDS = ("token", "password", "secret", "authorization", "api_key", "_url")
-#: A password in an address, and what follows a secret's name in a text, as a driver's error may have them.
+#: Matches a password in a URL, and the value after the name of a secret, which errors of drivers may contain.
 _SECRET_IN_TEXT = re.compile(
     r"(?P<address>://[^/\s:@]*:)[^/\s@]+(?=@)"
     r"|(?P<name>(?:token|password|passwd|secret|authorization|api_?key)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)[^\s\"'&,;]+",
@@ -25,15 +25,15 @@ _SECRET_IN_TEXT = re.compile(
 
 _LEVELS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 
-#: Is given each line of our own loggers, redacted; it must neither wait, fail nor change it.
+#: Gets each redacted line of Kaboom's own loggers; it must not block, raise or change the line.
 type Tap = Callable[[Mapping[str, Any]], None]
 _taps: list[Tap] = []
-# What a forked child logs is for its own taps.
+# A forked child must not write to the taps of its parent.
 os.register_at_fork(after_in_child=_taps.clear)
 
 
 def tap_lines(tap: Tap) -> Callable[[], None]:
-    """Have every line of our own loggers, of any level, given to a tap as well; return what ends that."""
+    """Also pass every line of Kaboom's own loggers, of any level, to a tap; return the function that removes it."""
     _taps.append(tap)
 
     def end() -> None:
@@ -66,24 +66,24 @@ def configure_logging(*, log_format: str, level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ending(log_format)],
         )
     )
-    # No format has a line's thread or process, which each record would look up.
+    # No format shows the thread or the process, so records need not look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # An access line for each poll would bury what matters, as would Celery's two for each chunk beside our own two.
+    # Too many lines: uvicorn logs one for each poll, and Celery two for each chunk, besides Kaboom's own two.
     for name in ("uvicorn.access", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class _Lines:
-    """Writes finished lines of a named logger; records of the standard library's would cost as much as all else."""
+    """Writes finished lines of a named logger; records of the standard library would double the cost of a line."""
 
     def __init__(self, name: str, stream: TextIO) -> None:
         self.name, self._stream = name, stream
 
     def msg(self, line: str) -> None:
-        # As the standard library's handlers: a stream that is gone is no reason to fail.
+        # Ignore a closed stream, like the handlers of the standard library.
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(f"{line}\n")
             self._stream.flush()
@@ -119,13 +119,13 @@ def _to_json(event: Any, default: Callable[[Any], Any]) -> str:
 
 
 def _severity(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    # Cloud Logging reads this field; the document's alert counts ERROR lines by it.
+    # Cloud Logging reads this field, and an alert counts ERROR lines by it.
     event["severity"] = str(event.pop("level", "info")).upper()
     return event
 
 
 def _clean(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    # A value that is no text is shown by its repr, which escapes.
+    # Values that are not strings are shown by `repr`, which escapes control characters.
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = clean(value, keep_lines=key in {"event", "exception"})
@@ -136,7 +136,7 @@ def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mutabl
     for key, value in event.items():
         if _is_secret(key):
             event[key] = "***"
-        # Neither pattern is found where both signs are missing, as in ids and names, which most values are.
+        # Both patterns need `=` or `:`; most values, such as ids and names, have neither.
         elif isinstance(value, str) and ("=" in value or ":" in value):
             event[key] = _SECRET_IN_TEXT.sub(_star, value)
     return event

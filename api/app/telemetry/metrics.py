@@ -1,4 +1,4 @@
-"""The names of all metrics, and counting: nothing where nobody listens, Prometheus where a port is open."""
+"""The names of all metrics, and functions that count: in Prometheus if a metrics port is set, else nowhere."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from batch.errors import ProviderError, RateLimited
 
 
 class Kind(StrEnum):
-    """What a metric's value may do: grow, be spread over buckets, or go up and down."""
+    """The kinds of metrics: a value that only grows, values in buckets, or a value that goes up and down."""
 
     COUNTER = "counter"
     HISTOGRAM = "histogram"
@@ -92,7 +92,7 @@ INGEST_OVERDUE_SECONDS = Metric(
     "Time since a session's daily ingest should have been there; 0 where none is missing",
     ("market", "interval"),
 )
-# A gauge: Google's sidecar takes a counter for counted since the process began, and Redis has run for longer.
+# A gauge: Google's sidecar assumes that counters start with the process, but Redis has run for longer.
 REDIS_CPU_SECONDS = Metric("kaboom_redis_cpu_seconds", Kind.GAUGE, "CPU time of Redis' main thread", ("redis",))
 REDIS_MEMORY_USED_BYTES = Metric("kaboom_redis_memory_used_bytes", Kind.GAUGE, "Memory that Redis uses", ("redis",))
 REDIS_MEMORY_MAX_BYTES = Metric(
@@ -131,7 +131,7 @@ METRICS = (
 
 
 class Meter(Protocol):
-    """Keeps what is counted, and shows it."""
+    """Stores the metrics of this process, and renders them."""
 
     def count(self, metric: Metric, labels: Sequence[str], by: float) -> None:
         """Add to a counter."""
@@ -142,7 +142,7 @@ class Meter(Protocol):
         ...
 
     def render(self, readings: Sequence[Reading]) -> bytes:
-        """Return everything, and some gauges, in Prometheus' text format."""
+        """Return all metrics, and these gauges, in Prometheus' text format."""
         ...
 
 
@@ -157,12 +157,12 @@ _current = _Current()
 
 
 def use_meter(meter: Meter | None) -> None:
-    """Count with a meter from now on, or not at all."""
+    """Set the meter of this process; with None, nothing is counted."""
     _current.meter = meter
 
 
 def is_counting() -> bool:
-    """Return whether anything is kept of what is counted."""
+    """Return whether a meter is set."""
     return _current.meter is not None
 
 
@@ -180,7 +180,7 @@ def observe(metric: Metric, value: float, *labels: str) -> None:
 
 @contextmanager
 def provider_request(provider: str) -> Iterator[None]:
-    """Measure one request to a provider by how it ended, for `batch.providers.watch`."""
+    """Measure one request to a provider, by its outcome, for `batch.providers.watch`."""
     begun_at, outcome = perf_counter(), "ok"
     try:
         yield

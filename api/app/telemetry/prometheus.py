@@ -1,4 +1,4 @@
-"""The home of prometheus-client: one process's numbers, or those of a worker's whole tree, exact."""
+"""The meter with prometheus-client: exact numbers of one process, or of all processes of a worker."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,9 +21,9 @@ class PrometheusMeter:
         self._folder = folder
         self._registry = CollectorRegistry()
         if folder:
-            # The library chooses when it is imported, which may have been long ago: Flower is a plugin of `celery`.
+            # prometheus-client chooses this class on import, and Flower, a plugin of `celery`, may have imported it.
             values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
-        # With a folder what is rendered is read from the files: registered here too it would count twice.
+        # With a folder, `render` reads the files: metrics that were also registered here would count twice.
         registry = None if folder else self._registry
         self._counters = {m: Counter(m.name, m.text, m.labels, registry=registry) for m in _of(Kind.COUNTER)}
         self._histograms = {
@@ -47,7 +47,7 @@ class PrometheusMeter:
 
 
 class _Gauges(CollectorRegistry):
-    """Gauges read a moment ago; nothing of them is kept."""
+    """Gauges with values that were just read; they are not stored."""
 
     def __init__(self, readings: Sequence[Reading]) -> None:
         super().__init__()

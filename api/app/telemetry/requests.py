@@ -1,4 +1,4 @@
-"""What is counted of every HTTP request: how it was answered, and how long that took."""
+"""Count every HTTP request by its status, and measure its time."""
 
 from time import perf_counter
 
@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, count, observe
 
-#: Whatever is no route has one name, or each wrong path would be a series of its own.
+#: The name of all paths without a route; otherwise each wrong path would be a new time series.
 _NO_ROUTE = "none"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -18,7 +18,7 @@ class Measured:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and note how it was answered."""
+        """Pass a request on, and count its status and time."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -40,9 +40,9 @@ class Measured:
 
 
 def _template(scope: Scope) -> str:
-    """Return the path with its parameters' names in place of their values, the last ones first.
+    """Return the path with the names of its parameters in place of their values, replaced from the end.
 
-    The route in the scope knows its own path, and not the prefix of the router that it hangs below.
+    The route in the scope has its own path, but not the prefix of its router.
     """
     if "route" not in scope:
         return _NO_ROUTE

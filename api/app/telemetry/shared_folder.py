@@ -1,4 +1,4 @@
-"""The folder in which the processes of one worker keep their numbers, made fresh by its main process."""
+"""The folder with the metrics of a worker's processes; the main process creates a new one when it starts."""
 
 import atexit
 import os
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psutil
 
-#: Where prometheus-client looks for the folder each time that it opens a file.
+#: prometheus-client reads this variable each time that it opens a file.
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX = "kaboom-metrics-"
 
 
 def make_shared_folder() -> Path:
-    """Make the folder, which ends with this process, and drop those of workers that were killed."""
+    """Create the folder, which is deleted when this process ends; delete the folders of killed workers."""
     parent = Path(tempfile.gettempdir())
     for left in parent.glob(f"{_PREFIX}*"):
         pid = left.name.removeprefix(_PREFIX).partition("-")[0]
@@ -27,12 +27,12 @@ def make_shared_folder() -> Path:
 
 
 def find_shared_folder() -> Path | None:
-    """Return the folder that this process's parent has made."""
+    """Return the folder that the parent process has created."""
     named = os.environ.get(_VARIABLE)
     return Path(named) if named else None
 
 
 def _drop(folder: Path, owner: int) -> None:
-    # A child that was forked has inherited the wish, and not the right.
+    # A forked child inherits this handler, but must not delete its parent's folder.
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)

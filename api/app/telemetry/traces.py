@@ -1,4 +1,4 @@
-"""Traces: spans of OpenTelemetry where a collector is named, and nothing at all where none is."""
+"""Traces: spans of OpenTelemetry if a collector is set; otherwise these functions do nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from batch.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    # The extra [otel]; what is off is not imported.
+    # From the extra [otel], which is imported only if tracing is on.
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
-#: How long a process that ends waits for its last spans to be taken: a worker has 10 s for all of its end.
+#: How long a process waits for its last spans to be sent when it ends; a worker has 10 s to end.
 _FLUSH_MS = 1_000
 
 
@@ -28,7 +28,7 @@ _state = _State()
 
 
 def start_tracing(endpoint: str, *, service: str) -> "TracerProvider":
-    """Send the spans of this process to an OTLP/HTTP collector; call it after the fork, for it starts a thread.
+    """Send the spans of this process to an OTLP/HTTP collector; call this after the fork, because it starts a thread.
 
     FastAPI itself opens a span for each request with the provider that this returns.
 
@@ -53,7 +53,7 @@ def start_tracing(endpoint: str, *, service: str) -> "TracerProvider":
 
 
 def stop_tracing() -> None:
-    """Send what is not sent yet, for a second at most."""
+    """Send the remaining spans, for at most a second."""
     if _state.provider is not None:
         _state.provider.force_flush(_FLUSH_MS)
         _state.provider = _state.tracer = None
@@ -61,7 +61,7 @@ def stop_tracing() -> None:
 
 @contextmanager
 def span(name: str, **attributes: str | int) -> Iterator[None]:
-    """Take the time of a `with` as a span below the current one; an error that leaves it is noted."""
+    """Record a `with` as a span below the current span; an exception is recorded, too."""
     if _state.tracer is None:
         yield
         return
@@ -70,7 +70,7 @@ def span(name: str, **attributes: str | int) -> Iterator[None]:
 
 
 def current_traceparent() -> str | None:
-    """Return the current span as W3C's `traceparent`; None where tracing is off or no span is open."""
+    """Return the current span as W3C's `traceparent`; None if tracing is off or no span is open."""
     if _state.tracer is None:
         return None
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415  as above
@@ -82,7 +82,7 @@ def current_traceparent() -> str | None:
 
 @contextmanager
 def continue_trace(traceparent: object) -> Iterator[None]:
-    """Open spans below one of another process for the time of a `with`; what is no `traceparent` starts a new trace."""
+    """Within a `with`, open spans below a span of another process; without a valid `traceparent`, start a new trace."""
     if _state.tracer is None or not isinstance(traceparent, str):
         yield
         return
