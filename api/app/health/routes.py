@@ -1,4 +1,4 @@
-"""`/healthz` tells that the process lives, `/readyz` which parts take a write."""
+"""`/healthz` answers while the process runs; `/readyz` shows which parts accept a write."""
 
 import asyncio
 from typing import Annotated, Any, cast
@@ -33,16 +33,16 @@ class Alive(BaseModel):
 
 
 class Part(BaseModel):
-    """One part: whether it takes a write, and what it said otherwise."""
+    """One part: whether it accepts a write, and the error if it does not."""
 
     is_ok: bool
     detail: str = ""
 
 
 class Ready(BaseModel):
-    """Every part by name; `ready` means that a job can be accepted, for which neither broker nor bars are needed.
+    """Every part by name; `ready` means that jobs can be accepted, which needs neither the broker nor the bars.
 
-    `bars` is there where the bar store is a folder that this process sees. `release` is KABOOM_RELEASE of this process.
+    `bars` is present if the bar store is a folder that this process sees. `release` is KABOOM_RELEASE of this process.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _READY})
@@ -54,7 +54,7 @@ class Ready(BaseModel):
 
 
 class Readiness:
-    """Asks every part of a process for a small write, within 2 s, and once a second however many ask."""
+    """Tries a small write on every part, within 2 s, and at most once a second for all requests."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -62,7 +62,7 @@ class Readiness:
         self._recent = RecentAnswer(self._ask)
 
     async def get(self) -> Ready:
-        """Return what the parts said, at most a second ago."""
+        """Return the state of the parts, at most a second old."""
         return await self._recent.get()
 
     async def _ask(self) -> Ready:
@@ -87,13 +87,13 @@ class Readiness:
             nonlocal workers
             workers = len(await self.parts.store.workers())
 
-        # Where Redis is away its own part says so.
+        # If Redis is unavailable, the part `redis` shows it.
         await find_fault(count(), within_s=_WITHIN_S)
         return workers
 
 
 async def find_readiness(request: Request, jobs: Jobs) -> Readiness:
-    """Return the readiness of this process, which all who ask share."""
+    """Return the readiness of this process, which all requests share."""
     state = request.app.state
     found = cast("Readiness | None", getattr(state, "readiness", None))
     if found is None or found.parts is not jobs.parts:
@@ -103,15 +103,15 @@ async def find_readiness(request: Request, jobs: Jobs) -> Readiness:
 
 @router.get("/healthz")
 async def healthz() -> Alive:
-    """Answer without asking anything else."""
+    """Answer without a check of any other part."""
     return Alive(status="ok")
 
 
 @router.get("/readyz", responses={503: {"model": Ready, "description": "a part is away"}})
 async def readyz(readiness: Annotated[Readiness, Depends(find_readiness)], response: Response) -> Ready:
-    """Ask Redis, the brokers, the ledger and the folder of bars; 503 where Redis or the ledger takes no write.
+    """Check Redis, the brokers, the ledger and the folder of bars; 503 if Redis or the ledger accepts no write.
 
-    The answer may be a second old: however many ask, the parts are asked once a second.
+    The answer may be a second old: the parts are checked at most once a second.
     """
     ready = await readiness.get()
     if not ready.ready:
