@@ -1,4 +1,4 @@
-"""`/api/v1/ingest/webhooks`: what became of the webhooks about jobs, and sending one again."""
+"""`/api/v1/ingest/webhooks`: the deliveries of webhooks about jobs, and their replay."""
 
 import re
 from typing import Annotated
@@ -25,7 +25,7 @@ router = FeatureRouter(prefix=WEBHOOKS, tags=["webhooks"])
 async def list_webhooks(
     jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[Listing, Query()]
 ) -> DeliveryPage:
-    """List webhooks, newest first; `status=dead` are those that were given up."""
+    """List webhooks, newest first; `status=dead` selects those that were given up."""
     found = await jobs.parts.history.outbox.list_deliveries(
         DeliveryQuery(
             caller.owner,
@@ -53,7 +53,7 @@ async def get_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> De
     dependencies=_WRITES,
 )
 async def replay_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> DeliveryView:
-    """Send a webhook that was delivered or given up again: the same id and body, with all its attempts before it."""
+    """Send a delivered or dead webhook again: with the same id and body, and as many attempts as a new one."""
     delivery = await _find(jobs, caller.owner, delivery_id)
     again = await jobs.parts.history.outbox.replay(caller.owner, delivery_id)
     if again is None:

@@ -32,7 +32,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class Listing(BaseModel):
-    """Which deliveries to list."""
+    """The filter and the page of a list of deliveries."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,7 +43,7 @@ class Listing(BaseModel):
 
 
 class DeliveryView(BaseModel):
-    """One webhook to one receiver; `last_status` is null where the receiver gave no answer."""
+    """One webhook to one receiver; `last_status` is null if the receiver did not answer."""
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
@@ -82,6 +82,6 @@ def view_delivery(delivery: Delivery) -> DeliveryView:
 
 
 def _job_of(delivery: Delivery) -> str:
-    """Return where the job is: of an ended one as its webhook says; before that nobody has noted its queue."""
+    """Return the path of the job from the body of its webhook; without a body the queue is unknown: use `ingest`."""
     link = orjson.loads(delivery.body)["data"]["links"]["self"] if delivery.body else None
     return str(link or f"{jobs_path('ingest')}/{delivery.job_id}")
