@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from app.auth.guard import STATIC_PREFIX
 from app.rate_limit import Allowance, parse_rate
 
-#: About 200 bytes each. The addresses that called longest ago are dropped.
+#: The most addresses in the table, about 200 bytes each. The address that called longest ago is dropped.
 _MOST_ADDRESSES = 10_000
 _FORWARDED = b"x-forwarded-for"
 #: Probes come often, from few addresses, and are cheap; so are static files.
@@ -58,12 +58,12 @@ class AddressLimiter:
 
 
 def find_address(peer: str, headers: Iterable[tuple[bytes, bytes]], *, hops: int) -> str:
-    """Return what limits count the client by: its address, of IPv6 its /64, the usual network of one host."""
+    """Return the key of a client in limits: its IPv4 address, or its IPv6 /64, the usual network of one host."""
     return network_of(find_client(peer, headers, hops=hops))
 
 
 def network_of(client: str) -> str:
-    """Return an address itself, or of IPv6 its /64."""
+    """Return the /64 of an IPv6 address, and the IPv4 address of a mapped one; any other text is unchanged."""
     try:
         address = ipaddress.ip_address(client)
     except ValueError:
@@ -74,7 +74,7 @@ def network_of(client: str) -> str:
 
 
 def find_client(peer: str, headers: Iterable[tuple[bytes, bytes]], *, hops: int) -> str:
-    """Return the client's address behind a number of proxies, each of which appends one to `X-Forwarded-For`.
+    """Return the client's address behind `hops` proxies, each of which appends an address to `X-Forwarded-For`.
 
     Earlier entries come from the client, and are ignored.
     """

@@ -1,4 +1,4 @@
-"""Every kind of job, one line for each feature: routes, schedules, commands and the queues page follow from these."""
+"""Every kind of job, with one import for each feature; routes, schedules and commands are made from these."""
 
 from app.ai_analysis.jobs import ANALYSE
 from app.backtest.jobs import RUN, SWEEP

@@ -23,7 +23,7 @@ Caller = Annotated[Principal, Depends(current_principal)]
 
 
 def needs(*scopes: Scope) -> Any:
-    """Return the dependency by which a route states the scopes that it needs; every route states them."""
+    """Return the dependency that declares the scopes of a route; every route has one."""
     return Depends(Needs(scopes))
 
 
@@ -41,10 +41,10 @@ async def _events(request: Request) -> EventHub:
 
 
 async def count_stream(request: Request, caller: Caller) -> AsyncIterator[None]:
-    """Count a stream as one of the caller's until it ends or breaks off.
+    """Count a stream of the caller until it ends or is disconnected.
 
     Raises:
-        TooManyStreams: the caller has as many open as are allowed.
+        TooManyStreams: the caller already has the maximum number of open streams.
 
     """
     with request.app.state.events.slots.take(caller.owner):
@@ -55,7 +55,7 @@ async def count_log_stream(request: Request, caller: Caller) -> AsyncIterator[No
     """Count as `count_stream` does, if the request asks for a stream.
 
     Raises:
-        TooManyStreams: the caller has as many open as are allowed.
+        TooManyStreams: the caller already has the maximum number of open streams.
 
     """
     is_stream = EVENT_STREAM in request.headers.get("accept", "")
@@ -67,12 +67,12 @@ async def _cursors(request: Request) -> CursorsOfProcess:
     return cast("CursorsOfProcess", request.app.state.cursors)
 
 
-#: What the answer of a route that draws has in OpenAPI.
+#: The OpenAPI content of routes that return a picture.
 PNG: dict[str, Any] = {"image/png": {"schema": {"type": "string"}, "examples": {"picture": {"value": "\u2026"}}}}
 
 
 async def draw_picture(request: Request, picture: Picture, language: Language) -> bytes:
-    """Return a picture as PNG, drawn in the process that the API has for pictures.
+    """Return a picture as PNG, drawn in the API's separate picture process.
 
     Raises:
         NotFound: matplotlib is not installed on this server.
@@ -102,7 +102,7 @@ IdempotencyKey = Annotated[
 
 
 def digest_key(key: str | None) -> str | None:
-    """Return the digest of an Idempotency-Key that is stored; a quoted key equals the plain one."""
+    """Return the digest that is stored for an Idempotency-Key; a quoted key equals the plain key."""
     if key is None:
         return None
     bare = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key

@@ -1,4 +1,4 @@
-"""Turns domain errors into HTTP problems (RFC 9457), in English or Japanese."""
+"""Turn domain errors into HTTP problems (RFC 9457), in English or Japanese."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from app.words.translate import translate
 from batch import errors as domain
 
 PROBLEM_BASE = "https://kaboom.invalid/problems/"
-#: Bounds the size of an answer to one bad request.
+#: The most invalid fields in one answer.
 MAX_ERRORS = 20
 
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
@@ -79,7 +79,7 @@ INTERNAL = _define("internal", 500)
 UPSTREAM = _define("provider-failed", 502)
 UNAVAILABLE = _define("unavailable", 503)
 
-#: The nearest class in the tree of errors decides; `tests/repo/test_errors.py` checks that none is missing.
+#: An error has the problem of its nearest base class; `tests/repo/test_errors.py` checks that none is missing.
 BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.InvalidRequest: INVALID,
     domain.NotAuthorized: UNAUTHORIZED,
@@ -167,7 +167,7 @@ def describe_problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
 
 
 def accepted_language(accept_language: str) -> Language:
-    """Return the language that an Accept-Language header prefers, by weight and then by place; `en` without either."""
+    """Return the language that an Accept-Language header prefers, by weight, then by order; `en` if it has neither."""
     ranked = []
     for place, part in enumerate(accept_language.lower().replace(" ", "").split(",")):
         tag, _, weight = part.partition(";q=")
@@ -178,7 +178,7 @@ def accepted_language(accept_language: str) -> Language:
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Answer every error of a route as a problem; the gate answers bugs."""
+    """Answer the errors of routes as problems; the gate answers unexpected exceptions."""
     app.add_exception_handler(domain.KaboomError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -227,7 +227,7 @@ def _parse_weight(text: str) -> float:
 
 
 def _to_pointer(location: Sequence[Any]) -> str:
-    # Keys come from the caller: shortened, and escaped by RFC 6901.
+    # Keys come from the caller: shorten them, and escape them by RFC 6901.
     parts = [str(part)[:40].replace("~", "~0").replace("/", "~1") for part in location[1:]]
     return "/".join(["#", *parts])
 
@@ -245,10 +245,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _find_methods(request: Request) -> list[str]:
-    """Return the methods that the API describes for a path; Starlette names only those of its first route."""
+    """Return the methods of a path by the OpenAPI document; Starlette has only those of the first matching route."""
     paths = (await asyncio.to_thread(request.app.openapi))["paths"]
     asked = request.scope["path"]
-    # `/jobs/stats` has its own description, and also fits `/jobs/{job_id}`.
+    # `/jobs/stats` has its own entry, but would also match `/jobs/{job_id}`.
     described: Mapping[str, Any] = paths.get(asked) or next((paths[path] for path in paths if _fits(path, asked)), {})
     return [method.upper() for method in described]
 

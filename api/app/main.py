@@ -67,12 +67,12 @@ _log = structlog.get_logger(__name__)
 
 
 def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[Authenticator] = ()) -> FastAPI:
-    """Return the API of the settings, by default the environment's.
+    """Return the API with these settings, by default those of the environment.
 
-    A request is authenticated as `Accounts` says, or by one of the `authenticators`.
+    Requests are authenticated by the authenticators of `Accounts`, or by one of `authenticators`.
 
     Raises:
-        ConfigurationError: no ingest token is set, or an invalid one, or a key of JWTs that is too short.
+        ConfigurationError: no ingest token is set, a token is invalid, or the key of JWTs is too short.
 
     """
     chosen = settings or load_settings()
@@ -86,10 +86,10 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         version="0.1.0",
         summary="Jobs on Japanese-equity market data, with the truth about each symbol.",
         lifespan=lambda app: _live(app, chosen),
-        # FastAPI's pages load their scripts from a CDN; the dashboard has its own.
+        # FastAPI's pages load their scripts from a CDN; the dashboard has its own API page.
         docs_url=None,
         redoc_url=None,
-        # Ours is made once; FastAPI encodes its own anew for each who asks.
+        # `install_openapi` encodes the document once; FastAPI would encode it for each request.
         openapi_url=None,
         telemetry=_telemetry(tracing),
     )
@@ -129,7 +129,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
 
 
 def _telemetry(tracing: "TracerProvider | None") -> TelemetryConfig:
-    """Have FastAPI open one span for each request, and nothing else: metrics and logs are ours."""
+    """Let FastAPI open one span for each request, and nothing else: Kaboom has its own metrics and logs."""
     return {
         "tracer_provider": tracing,
         "tracing": tracing is not None,
@@ -148,7 +148,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     app.state.limiter.share(parts.counts)
     app.state.jobs = jobs = Jobs(parts)
     app.state.accounts.open(parts)
-    # All API processes share the ledger, so a cursor of one is good with all, also after a restart.
+    # The key is in the ledger, which all API processes share: cursors are valid in all of them, also after a restart.
     app.state.cursors = Cursors(partial(parts.history.load_api_key, "cursors"))
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
@@ -172,7 +172,7 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
     parts = jobs.parts
     work = [Reaper(parts).run()]
     if isinstance(parts.dispatcher, LocalDispatcher):
-        # With Celery the workers run the handlers, and their main processes fire and send webhooks.
+        # With Celery, workers run the handlers; their main processes run the scheduler, the courier and the notifier.
         from app.engine.courier import run_courier  # noqa: PLC0415
         from app.engine.local import local_workers  # noqa: PLC0415
 

@@ -30,7 +30,7 @@ from app.rate_limit import Allowance, RateLimiter
 from batch.errors import StoreError
 
 MAX_BODY = 64 * 1024
-#: How long an address that asks too often waits for each refusal.
+#: How long each refusal of an address over its limit is delayed.
 REFUSED_AFTER_S = 0.5
 #: The pages that log a browser in and out.
 _LOGINS = frozenset({"/login", "/logout"})
@@ -49,7 +49,7 @@ _FORM = b"application/x-www-form-urlencoded"
 #: Names are lower case, as ASGI requires.
 _SECURITY_HEADERS = {
     b"x-content-type-options": b"nosniff",
-    # By `no-referrer`, Chromium sends the forms of our own pages with `Origin: null`.
+    # With `no-referrer`, Chromium would send the forms of Kaboom's own pages with `Origin: null`.
     b"referrer-policy": b"same-origin",
     b"x-frame-options": b"DENY",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
@@ -59,7 +59,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Gate:
-    """ASGI middleware that authenticates requests, and passes on only those worth parsing."""
+    """ASGI middleware that authenticates requests, and refuses bad requests before they are parsed."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Gate:
         try:
             caller = None if is_public(scope["path"]) else await self._find_caller(scope, headers)
         except StoreError as e:
-            # Nobody knows who this is: neither 401, nor a free pass.
+            # The caller could not be looked up: answer neither 401 nor the request.
             unknown = Answer(UNAVAILABLE, e.message, headers={"Retry-After": "2"})
             await _answer(unknown, scope, headers)(scope, receive, reply.send)
             return
@@ -111,7 +111,7 @@ class Gate:
             await self._pass_known(scope, receive, reply, headers)
 
     async def _find_caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal | None:
-        # A flood of random tokens must not reach the ledger: each would be a lookup.
+        # Do not look up unknown tokens of an address over its limit: each would be a query to the ledger.
         is_spent = self._addresses.is_spent(_peer(scope), scope["headers"])
         return await find_principal(self._authenticators, headers, known_only=is_spent)
 
@@ -124,7 +124,7 @@ class Gate:
         if refusal:
             await _answer(refusal, scope, headers)(scope, receive, reply.send)
         else:
-            # A page changes nothing itself but who is logged in; what it asks the API for is noted where it asks.
+            # Pages themselves only log users in and out; dashboard/asking.py records the changes of a page's API calls.
             if scope["path"].startswith("/api/") or scope["path"] in _LOGINS:
                 reply.before_start = partial(self._note, scope)
             await self._app(scope, _replay(body, receive), reply.send)
@@ -160,13 +160,13 @@ class Gate:
     async def _count_address(self, scope: Scope) -> Allowance | None:
         allowance = self._addresses.refuse(scope["path"], _peer(scope), scope["headers"])
         if allowance:
-            # After an immediate answer a flood would ask again at once, and delay every caller with a token.
+            # With immediate answers, a flood of requests would slow down all callers that have a token.
             await asyncio.sleep(REFUSED_AFTER_S)
         return allowance
 
 
 class _Reply:
-    """The response to one request: adds headers to it, and refunds a call that failed because a part is down."""
+    """Sends the response to one request: adds headers, and refunds the call if the status is 503."""
 
     def __init__(self, send: Send, extra: dict[bytes, bytes]) -> None:
         self._send = send
@@ -203,7 +203,7 @@ async def _read(receive: Receive, headers: dict[bytes, bytes]) -> tuple[bytes, A
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            # The client is gone; the part of the body that arrived must not pass for the whole.
+            # The client has disconnected: the received part must not be taken for the whole body.
             return b"", _CUT_OFF
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
@@ -222,7 +222,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _refuse_csrf(scope: Scope, headers: dict[bytes, bytes], body: bytes) -> Answer | None:
-    """Return why a change by cookie is refused, or None; the form of a page has its token in a field."""
+    """Return why a change with a session cookie is refused, or None; forms of pages have the CSRF token in a field."""
     caller: Principal | None = scope["principal"]
     if caller is None or caller.method != BY_COOKIE or scope["method"] in SAFE_METHODS:
         return None
@@ -231,9 +231,9 @@ def _refuse_csrf(scope: Scope, headers: dict[bytes, bytes], body: bytes) -> Answ
 
 
 def _is_accepted(media_type: bytes, path: str) -> bool:
-    """Return whether a body is JSON or, of a page of the dashboard, a form."""
+    """Return whether a body is JSON or, on a path of the dashboard, a form."""
     is_json = media_type == b"application/json" or media_type.endswith(b"+json")
-    # A form of another site can be sent with a viewer's cookie, so the API takes none.
+    # A form of another site can be sent with a viewer's cookie, so the API accepts no forms.
     return is_json or (media_type == _FORM and not path.startswith("/api/"))
 
 

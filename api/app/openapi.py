@@ -1,4 +1,4 @@
-"""The API's description of itself: made once, completed with what FastAPI leaves out, and served as bytes."""
+"""The OpenAPI document: generated once, completed with what FastAPI omits, and served as bytes."""
 
 import functools
 import gzip
@@ -20,7 +20,7 @@ from batch.kit.lazy import Lazy
 
 PATH = "/openapi.json"
 _SCHEMAS = "#/components/schemas/{model}"
-#: The same for everybody, and new with a release only.
+#: The document is the same for all callers, and changes only with a release.
 _CACHING = {"Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
 _HEADERS: dict[str, Any] = {
     "RateLimit-Policy": {
@@ -37,14 +37,14 @@ _HEADERS: dict[str, Any] = {
         "schema": {"type": "integer", "minimum": 1, "examples": [2]},
     },
 }
-#: How a caller is authenticated; any of them will do.
+#: The ways to authenticate; a caller needs one of them.
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     "ingestToken": {"type": "apiKey", "in": "header", "name": INGEST_HEADER.decode()},
     "bearer": {"type": "http", "scheme": "bearer", "description": "a JWT of /api/v1/login or of Supabase, or a token"},
     "session": {"type": "apiKey", "in": "cookie", "name": "__Host-kaboom"},
 }
 _LIMITS = ("RateLimit-Policy", "RateLimit")
-#: A call without the right token counts for nobody.
+#: A call without a valid token does not count for any caller, so this answer has no limit headers.
 _UNLIMITED = {"401"}
 _RETRIED = {"202", "429", "503"}
 
@@ -69,7 +69,7 @@ class _Document:
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Complete what the app says of itself, and serve it at `/openapi.json`; call it after all routes are there."""
+    """Complete the OpenAPI document, and serve it at `/openapi.json`; call this after all routes are added."""
     generate = app.openapi
 
     @functools.cache
@@ -81,7 +81,7 @@ def install_openapi(app: FastAPI) -> None:
     document = Lazy(lambda: _encode(openapi()))
 
     async def show(request: Request) -> Response:
-        """Answer with the bytes that were made once."""
+        """Answer with the encoded document."""
         headers = request.headers
         return (await document.get()).answer(headers.get("accept-encoding", ""), headers.get("if-none-match", ""))
 
@@ -89,9 +89,9 @@ def install_openapi(app: FastAPI) -> None:
 
 
 def complete_document(document: dict[str, Any], scopes: Mapping[tuple[str, str], Sequence[Scope]]) -> dict[str, Any]:
-    """Add to a document what problems are, which headers limits have, what is null in examples, and scopes.
+    """Add the schema of problems, the headers of limits, nulls in examples, and scopes to a document.
 
-    `scopes` has those that an operation needs, by method and path.
+    `scopes` has the scopes that each operation needs, by method and path.
     """
     components = document["components"]
     problem = ProblemBody.model_json_schema(ref_template=_SCHEMAS)
@@ -100,7 +100,7 @@ def complete_document(document: dict[str, Any], scopes: Mapping[tuple[str, str],
     for model in _models(BaseModel):
         extra = model.model_config.get("json_schema_extra")
         if model.__name__ in components["schemas"] and isinstance(extra, dict) and "example" in extra:
-            # FastAPI leaves out every null.
+            # FastAPI drops nulls from examples.
             components["schemas"][model.__name__]["example"] = extra["example"]
     components["securitySchemes"] = SECURITY_SCHEMES
     for path, operations in document["paths"].items():
@@ -114,7 +114,7 @@ def complete_document(document: dict[str, Any], scopes: Mapping[tuple[str, str],
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a parameter: what is left out of a URL or a header is not null."""
+    """Return the schema of a parameter without null: URLs and headers have no null."""
     kinds: list[dict[str, Any]] = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) != 1:
         return schema
@@ -122,7 +122,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add_security(operation: dict[str, Any], scopes: Sequence[Scope]) -> None:
-    """Add to an operation what the gate does before its route, and its scopes: a router need not say it."""
+    """Add the gate's answers and the scopes to an operation, so that routers need not declare them."""
     operation["security"] = [{name: [str(scope) for scope in scopes]} for name in SECURITY_SCHEMES]
     answers = operation["responses"]
     problems = (UNAUTHORIZED, *([FORBIDDEN] if scopes else []), RATE_LIMITED, UNAVAILABLE)

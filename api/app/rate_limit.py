@@ -18,7 +18,7 @@ from batch.kit.batching import CallBatcher
 OFF = "off"
 _WINDOWS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: A process reserves one part in 20 of a limit at once.
+#: A process reserves 1/20 of a limit at a time.
 _PART = 20
 #: A call waits at most this long for the shared count; then the process counts alone for `_ALONE_S`.
 _PATIENCE_S = 0.1
@@ -31,7 +31,7 @@ class Allowance:
 
     Attributes:
         policy, state: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).
-        refusal: why the call is refused; empty where it is allowed.
+        refusal: why the call is refused; empty if it is allowed.
         reset_s: seconds until the window ends, at least 1.
 
     """
@@ -98,7 +98,7 @@ class RateLimiter:
         return await share.spend() if share else None
 
     def refund(self, caller: str, method: str) -> Allowance | None:
-        """Return a call that failed through no fault of the caller."""
+        """Give back a call that failed through no fault of the caller."""
         share = self._share(caller, method)
         return share.refund() if share else None
 

@@ -16,10 +16,10 @@ HEX_ID = re.compile("[0-9a-f]{32}")
 
 
 class FeatureRouter(APIRouter):
-    """A router whose routes are looked at only for paths below its prefix.
+    """A router whose routes are matched only for paths below its prefix.
 
-    FastAPI asks every route of every router before the one that it looks for: of 200 routes that is a quarter of the
-    CPU of a request.
+    By default FastAPI tries all routes of all routers in turn until one matches: with 200 routes, that takes a quarter
+    of the CPU time of a request.
     """
 
     def __init__(self, *, prefix: str, **options: Any) -> None:
@@ -33,9 +33,9 @@ class FeatureRouter(APIRouter):
 
 
 def hex_id(name: str, explain: Callable[[str], str]) -> Any:
-    """Return the dependency that takes an id of 32 hex digits from a path; any other one is not found.
+    """Return the dependency that reads an id of 32 hex digits from a path; any other text is answered 404.
 
-    Some other ids, such as one with a NUL, the database would refuse.
+    The database would reject some other texts, such as those with a NUL character.
     """
 
     async def parse(text: Annotated[str, Path(alias=name, max_length=64, description="32 hex digits")]) -> str:
@@ -47,7 +47,7 @@ def hex_id(name: str, explain: Callable[[str], str]) -> Any:
 
 
 def link_next(request: Request, headers: MutableHeaders | dict[str, str], cursor: str | None) -> None:
-    """Link to the page after this one, if there is a cursor to it."""
+    """Add the `Link` header of the next page, if there is a cursor."""
     if cursor:
         url = request.url.include_query_params(cursor=cursor)
         headers["Link"] = f'<{quote(request.scope["path"])}?{url.query}>; rel="next"'

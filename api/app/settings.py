@@ -1,4 +1,4 @@
-"""Settings of the edge, and of the domain beneath it: of the environment, then of Secret Manager, then of what runs."""
+"""Settings of the API, worker and CLI: from the environment, else Secret Manager, else the Kaboom that runs here."""
 
 import os
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from batch.kit.redis.address import parse_address
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
-#: Secrets that no deployment keeps: one broker serves most teams, migrations work through a pooler too, and new
-#: projects of Supabase sign by a key pair.
+#: Secrets that deployments do not keep: one broker is enough for most teams, migrations also work through a pooler,
+#: and new Supabase projects sign with a key pair.
 NOT_KEPT = frozenset({"KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL", "SUPABASE_JWT_SECRET"})
-#: No secrets in themselves, and kept with them.
+#: Prefixes of settings that are not secret, but kept with the secrets.
 _KEPT_WITH_SECRETS = ("INFLUXDB_", "SUPABASE_URL")
-#: What a secret holds that must exist and is not used.
+#: The value of a secret that must exist but is not used.
 _UNUSED = "unused"
 _LEAST_RETENTION = 30
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
@@ -69,7 +69,7 @@ class AppSettings(BatchSettings):
     )
     @classmethod
     def _drop_unused(cls, value: object) -> object:
-        # Cloud Run starts nothing whose secret has no version, so a deployment without logins or models has this one.
+        # Cloud Run needs a version of each secret, so a deployment without logins or models stores this value.
         return None if value == _UNUSED else value
 
     @field_validator("job_retention_days")
@@ -89,7 +89,7 @@ class AppSettings(BatchSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments, then the environment, then Secret Manager where it is named, then `run.json`."""
+        """Read arguments, then the environment, then Secret Manager if a project is set, then `run.json`."""
         del dotenv_settings, file_secret_settings
         run_file = _RunFileSource(settings_cls, env_settings)
         return (init_settings, env_settings, _SecretManagerSource(settings_cls), run_file)
@@ -98,7 +98,7 @@ class AppSettings(BatchSettings):
         """Return the address of the job state.
 
         Raises:
-            ConfigurationError: none is set and nothing runs on the data folder, or it is none of a Redis.
+            ConfigurationError: no address is set and no Kaboom runs on the data folder, or it is not one of Redis.
 
         """
         url = _require(self.redis_url, "REDIS_URL")
@@ -109,13 +109,13 @@ class AppSettings(BatchSettings):
         """Return the address of the ledger.
 
         Raises:
-            ConfigurationError: none is set and nothing runs on the data folder.
+            ConfigurationError: no address is set, and no Kaboom runs on the data folder.
 
         """
         return _require(self.database_url, "DATABASE_URL")
 
     def require_migration_url(self) -> str:
-        """Return where migrations run: DATABASE_DIRECT_URL, else DATABASE_URL.
+        """Return the address for migrations: DATABASE_DIRECT_URL, else DATABASE_URL.
 
         Raises:
             ConfigurationError: as above.
@@ -140,7 +140,7 @@ class AppSettings(BatchSettings):
         return "CELERY_BROKER_URL" if self.celery_broker_url else "REDIS_URL"
 
     def find_result_url(self) -> str:
-        """Return where Celery keeps results: CELERY_RESULT_BACKEND, else REDIS_URL, else nowhere."""
+        """Return the address of Celery's results: CELERY_RESULT_BACKEND, else REDIS_URL, else `disabled://`."""
         url = self.celery_result_backend or self.redis_url
         return url.get_secret_value() if url else "disabled://"
 
@@ -148,7 +148,7 @@ class AppSettings(BatchSettings):
         """Return the addresses of the queues that have a broker of their own, by queue: KABOOM_QUEUE_BROKERS.
 
         Raises:
-            ConfigurationError: it is no list of `queue=address`, or an address is none of a Redis.
+            ConfigurationError: the value is not a list of `queue=address`, or an address is not one of Redis.
 
         """
         text = self.queue_brokers.get_secret_value() if self.queue_brokers else ""
@@ -168,7 +168,7 @@ def load_settings(**overrides: Any) -> AppSettings:
     """Return the settings as the environment has them now.
 
     Raises:
-        ConfigurationError: a variable holds what it cannot; the message names it, and never its value.
+        ConfigurationError: a variable has an invalid value; the message has its name, but never its value.
 
     """
     try:
@@ -180,7 +180,7 @@ def load_settings(**overrides: Any) -> AppSettings:
 
 
 def secret_variables() -> dict[str, str]:
-    """Return the variables that a deployment keeps as secrets, with their fields: secrets, and where InfluxDB is."""
+    """Return the variables that a deployment keeps as secrets, with their fields; also INFLUXDB_* and SUPABASE_URL."""
     named = {str(field.validation_alias): (name, field) for name, field in AppSettings.model_fields.items()}
     return {
         variable: name
@@ -191,15 +191,15 @@ def secret_variables() -> dict[str, str]:
 
 
 def secret_name(variable: str) -> str:
-    """Return what a variable's secret is called: `KABOOM_WEBHOOK_SECRET` is in `webhook-secret`."""
+    """Return the name of a variable's secret, such as `webhook-secret` for `KABOOM_WEBHOOK_SECRET`."""
     return variable.removeprefix("KABOOM_").lower().replace("_", "-")
 
 
 class _SecretManagerSource(PydanticBaseSettingsSource):
-    """What Google's Secret Manager has of what the environment does not name, where a project is named.
+    """Reads settings that the environment does not have from Google's Secret Manager, if a project is set.
 
-    pydantic-settings has such a source. It takes whatever goes wrong, but for a secret that is not there, for a value
-    that is not set, and asks for every setting.
+    The source of pydantic-settings is not used: to it, an error of Google means that a setting is not set, and it asks
+    for every setting.
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -212,7 +212,7 @@ class _SecretManagerSource(PydanticBaseSettingsSource):
         if not project:
             return {}
         prefix = known.get("KABOOM_SECRET_PREFIX") or known.get("secret_prefix") or ""
-        # An empty variable says that there is none, and none is asked for.
+        # An empty variable means that the setting has no value; its secret is not fetched.
         given = known.keys() | {name.upper() for name in os.environ}
         names = {
             f"{prefix}{secret_name(variable)}": variable
@@ -225,7 +225,7 @@ class _SecretManagerSource(PydanticBaseSettingsSource):
 
 def _fetch_secrets(project: str, names: tuple[str, ...]) -> Mapping[str, str]:
     try:
-        # Google's client costs a second and 40 MB, which nobody else pays.
+        # Imported only here: Google's client takes a second and 40 MB.
         from batch.kit.google_secrets import fetch_secrets  # noqa: PLC0415
     except ImportError as e:
         raise ConfigurationError(f"KABOOM_SECRET_PROJECT is set, and the extra [gcp] is not installed: {e}") from e
@@ -233,7 +233,7 @@ def _fetch_secrets(project: str, names: tuple[str, ...]) -> Mapping[str, str]:
 
 
 class _RunFileSource(PydanticBaseSettingsSource):
-    """What a running Kaboom wrote about itself; the weakest source, so that an environment variable wins."""
+    """Reads the `run.json` of a running Kaboom; it has the lowest priority, so that environment variables win."""
 
     def __init__(self, settings_cls: type[BaseSettings], env: PydanticBaseSettingsSource) -> None:
         super().__init__(settings_cls)
