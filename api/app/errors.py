@@ -1,8 +1,9 @@
 """Turn domain errors into HTTP problems (RFC 9457), in English or Japanese."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -177,9 +178,12 @@ def accepted_language(accept_language: str) -> Language:
     return "ja" if min(ranked, default=(0.0, 0, "en"))[2] == "ja" else "en"
 
 
-def install_handlers(app: FastAPI) -> None:
-    """Answer the errors of routes as problems; the gate answers unexpected exceptions."""
-    app.add_exception_handler(domain.KaboomError, _on_domain_error)
+def install_handlers(app: FastAPI, explain: Callable[[str], Awaitable[str]]) -> None:
+    """Answer the errors of routes as problems; the gate answers unexpected exceptions.
+
+    `explain` adds the known cause to the message of an unavailable part.
+    """
+    app.add_exception_handler(domain.KaboomError, partial(_on_domain_error, explain))
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
 
@@ -193,19 +197,20 @@ def _respond(request: Request, answer: Answer) -> Response:
     )
 
 
-async def _on_domain_error(request: Request, error: Exception) -> Response:
+async def _on_domain_error(explain: Callable[[str], Awaitable[str]], request: Request, error: Exception) -> Response:
     if not isinstance(error, domain.KaboomError):
         raise error
     problems = {**BY_ERROR, **_BY_OWN_ERROR}
     problem = next(problems[kind] for kind in type(error).__mro__ if kind in problems)
     headers = {}
+    message = await explain(error.message) if problem is UNAVAILABLE else error.message
     if problem.status >= 500:
-        _log.warning("request_failed", error=type(error).__name__, reason=error.message)
+        _log.warning("request_failed", error=type(error).__name__, reason=message)
     if problem in {UNAVAILABLE, RATE_LIMITED}:
         headers["Retry-After"] = str(round(error.retry_after_s or 2))
     pointer = error.pointer if isinstance(error, domain.InvalidRequest) else ""
     faulty = [{"pointer": f"#{pointer}", "detail": error.message.removeprefix(f"{pointer}: ")}] if pointer else []
-    return _respond(request, Answer(problem, error.message, faulty, headers))
+    return _respond(request, Answer(problem, message, faulty, headers))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from app.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
 from app.backtest.routes import router as backtest_router
 from app.catalog import CATALOG
 from app.dashboard.routes import install_dashboard
+from app.engine.asking import DataDisk
 from app.engine.dispatch import LocalDispatcher
 from app.engine.instruments import instrument_api
 from app.engine.lifecycle import Jobs
@@ -124,7 +125,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     install_dashboard(app, release=chosen.release)
     if chosen.metrics_port:
         app.add_middleware(Measured)
-    install_handlers(app)
+    install_handlers(app, DataDisk(chosen.data_dir).explain)
     return app
 
 

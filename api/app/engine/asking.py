@@ -3,11 +3,15 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 
 from app.engine.parts import Parts
 from batch.errors import KaboomError, StoreError
-from batch.kit.disk import measure_room, try_write
+from batch.kit.disk import find_full, measure_room, try_write
+
+_DISK_S = 0.5
 
 
 async def find_fault(question: Awaitable[None], *, within_s: float) -> str:
@@ -61,6 +65,26 @@ class KeptAnswers[T]:
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return await self._kept[question].get()
+
+
+class DataDisk:
+    """Says whether the disk of the data folder is full, which most often is why an embedded server does not answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self._full = RecentAnswer(lambda: asyncio.to_thread(find_full, folder))
+
+    async def find_full(self) -> str:
+        """Return that it is full, in a sentence, else ""."""
+        # A disk that hangs holds up one thread, and no answer for long.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DISK_S):
+                return await self._full.get()
+        return ""
+
+    async def explain(self, message: str) -> str:
+        """Return the message of a part that is away, after the full disk."""
+        full = await self.find_full()
+        return f"{full} ({message})" if full else message
 
 
 class BarsFolder:

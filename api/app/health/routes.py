@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel, ConfigDict
 
 from app.deps import Jobs
-from app.engine.asking import BarsFolder, RecentAnswer, find_fault
+from app.engine.asking import BarsFolder, DataDisk, RecentAnswer, find_fault
 from app.engine.parts import Parts
 
 #: How long each part may take; all are asked at the same time.
@@ -42,7 +42,8 @@ class Part(BaseModel):
 class Ready(BaseModel):
     """Every part by name; `ready` means that jobs can be accepted, which needs neither the broker nor the bars.
 
-    `bars` is present if the bar store is a folder that this process sees. `release` is KABOOM_RELEASE of this process.
+    `bars` is present if the bar store is a folder that this process sees, and `disk` while the disk of the data folder
+    is full. `release` is KABOOM_RELEASE of this process.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _READY})
@@ -59,6 +60,7 @@ class Readiness:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._bars = BarsFolder(parts)
+        self._disk = DataDisk(parts.settings.data_dir)
         self._recent = RecentAnswer(self._ask)
 
     async def get(self) -> Ready:
@@ -77,6 +79,8 @@ class Readiness:
             *(find_fault(question, within_s=_WITHIN_S) for question in questions.values()), self._count_workers()
         )
         said = {name: Part(is_ok=not fault, detail=fault) for name, fault in zip(questions, faults, strict=True)}
+        if full := await self._disk.find_full():
+            said["disk"] = Part(is_ok=False, detail=full)
         is_ready = said["redis"].is_ok and said["database"].is_ok
         return Ready(ready=is_ready, parts=said, workers_online=workers, release=self.parts.settings.release)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from batch.errors import StoreError
 
+#: Below FULL PostgreSQL cannot begin the next file of its write-ahead log, and ends.
+FULL_BYTES, FULL_INODES = 16 * 1024**2, 10
 #: Below FAULT a write may fail today, below WARN soon: a session of a section takes 4 MB of bars, each write-ahead log
 #: of bars up to 32 MiB, and PostgreSQL's up to 1 GB.
 FAULT_BYTES, WARN_BYTES = 256 * 1024**2, 2 * 1024**3
@@ -22,6 +24,11 @@ class Room:
     free_bytes: int
     free_inodes: int | None
     device: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether servers may end for want of space."""
+        return bool(self._below(FULL_BYTES, FULL_INODES))
 
     @property
     def fault(self) -> str:
@@ -78,6 +85,15 @@ def measure_room(folder: Path) -> Room:
         raise StoreError(f"{place} does not answer: {e.strerror or e}") from e
     # Some file systems, such as btrfs, create inodes on demand and report 0.
     return Room(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None, device)
+
+
+def find_full(folder: Path) -> str:
+    """Return that the disk of a folder is full, in a sentence; "" where it has room or does not answer."""
+    try:
+        room = measure_room(folder)
+    except StoreError:
+        return ""
+    return f"the disk of {folder} is full: {room.fault}; free space on it" if room.is_full else ""
 
 
 def is_in_user_space(folder: Path, mounts: Path = _MOUNTS) -> bool:

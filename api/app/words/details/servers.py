@@ -17,6 +17,14 @@ SERVER_DETAILS: tuple[Pair, ...] = (
     ("the API did not answer in {seconds} s", "APIから{seconds}秒以内に応答がありません"),
     ("the broker of {setting} did not answer: {reason}", "{setting} のブローカーから応答がありません：{reason}"),
     ("the bar store is closed", "足の保存先は閉じています"),
+    (
+        "the disk of {folder} is full: {why}; free space on it",
+        "{folder} のディスクがいっぱいです：{why}。空きを作ってください",
+    ),
+    (
+        "the disk of {folder} is full: {why}; free space on it ({why2})",
+        "{folder} のディスクがいっぱいです：{why}。空きを作ってください（{why2}）",
+    ),
     ("the disk of {folder} is all but full: {why}", "{folder} のディスクの空きがほとんどありません：{why}"),
     ("{folder} does not accept a write: {reason}", "{folder} に書き込めません：{reason}"),
     ("{folder} does not answer: {reason}", "{folder} から応答がありません：{reason}"),

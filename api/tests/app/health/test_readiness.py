@@ -1,6 +1,7 @@
 """`/readyz`: a small write on each part, within 2 s, and once a second however many ask."""
 
 import asyncio
+import re
 import socket
 import time
 from pathlib import Path
@@ -12,10 +13,11 @@ from app.engine.asking import RecentAnswer
 from app.ledger.postgres import PostgresJobHistory
 from app.live.redis_store import RedisJobStore
 from batch.errors import StoreError
+from batch.kit import disk
 from batch.kit.disk import Room, measure_room, nearest_folder, try_write
 from batch.kit.postgres.engine import connect_postgres
 from batch.kit.redis.client import connect_redis
-from tests.fixtures.jobs.apps import client_of, real_settings, running
+from tests.fixtures.jobs.apps import TOKEN, client_of, real_settings, running
 from tests.fixtures.servers.servers import Servers, fresh_database, open_folder
 from tests.fixtures.servers.valkeys import valkey
 
@@ -77,6 +79,24 @@ async def test_bars_that_take_no_write_are_shown_and_jobs_still_accepted(
         assert ready["ready"]
         assert not ready["parts"]["bars"]["is_ok"]
         assert "bars does not accept a write" in ready["parts"]["bars"]["detail"]
+
+
+async def test_a_full_disk_is_said_and_given_as_the_cause_of_what_is_away(
+    redis_url: str, database_url: str, tmp_path: Path, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every disk has less than this.
+    for name in ("FULL_BYTES", "FAULT_BYTES"):
+        monkeypatch.setattr(disk, name, 1024**6)
+    said = rf"the disk of {tmp_path} is full: [\d,]+ MiB are free, expected 1,099,511,627,776 MiB or more; free space"
+    async with running(real_settings(redis_url, database_url, tmp_path)) as app, client_of(app) as client:
+        ready = (await client.get("/readyz")).json()
+        assert re.match(said, ready["parts"]["disk"]["detail"])
+        assert ready["ready"]
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("ALTER TABLE schedules RENAME TO schedules_gone")
+        away = await client.get("/api/v1/schedules", headers={"x-ingest-token": TOKEN})
+        assert away.status_code == 503
+        assert re.match(rf"{said} on it \(PostgreSQL refused", away.json()["detail"])
 
 
 async def test_a_redis_without_memory_takes_no_write() -> None:
