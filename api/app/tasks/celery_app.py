@@ -108,6 +108,8 @@ celery_app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # A Redis that refuses every command, as with a full disk, is asked again; without this the worker would end.
+    broker_channel_error_retry=True,
     # A typo in a queue's name is an error, not a new queue without workers.
     task_create_missing_queues=False,
     task_queues=[BrokerQueue(queue.value, Exchange(queue.value), routing_key=queue.value) for queue in Queue],
