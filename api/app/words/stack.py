@@ -16,6 +16,14 @@ STACK_WORDS: dict[str, Pair] = {
         "the data folder {data_dir} was removed or replaced: processes that end are not restarted until it is back; stop this Kaboom",
         "データフォルダー {data_dir} が削除されたか置き換えられました。元に戻るまで、終了したプロセスは再起動されません。このKaboomを停止してください",
     ),
+    "disk_full": (
+        "{why}: jobs wait until there is room, and processes that end start again by themselves",
+        "{why}。空きができるまでジョブは待機し、終了したプロセスは自動的に再起動されます",
+    ),
+    "disk_has_room": (
+        "the disk of {data_dir} has room again: jobs go on",
+        "{data_dir} のディスクに空きができました。ジョブは再開されます",
+    ),
     "token_created": (
         "ingest token created and kept in {path}; shown only this once: {token}",
         "取り込みトークンを作成し、{path} に保存しました。表示は今回だけです：{token}",

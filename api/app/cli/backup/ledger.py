@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.cli.stack.child import Child, ChildSpec
 from app.cli.stack.data_folder import mark_children
-from app.cli.stack.supervisor import Child, ChildSpec
 from batch.kit.embedded.servers import embed_postgres
 
 

@@ -1,159 +1,35 @@
 """Child processes that are started in order, restarted when they die, and stopped in reverse."""
 
 import contextlib
-import os
-import signal
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded.postgres_cluster import run_as
+from app.cli.stack.child import Child, ChildSpec
 
 _log = structlog.get_logger(__name__)
-_START_S = 60.0
-#: A child that lives shorter than this each time is not restarted at once, but after a pause that doubles.
-_HEALTHY_S = 10.0
-#: What is read of a child's log: a worker that lived for weeks has written much.
-_WORDS_MAX = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class ChildSpec:
-    """How to run a child, how to tell that it is ready, and how long it may take to stop.
-
-    Attributes:
-        mend: takes what the child said before it ended, or "" before a start; returns whether it removed the cause.
-
-    """
-
-    name: str
-    argv: tuple[str, ...]
-    log: Path
-    is_ready: Callable[[], bool]
-    env: Mapping[str, str] = field(default_factory=dict)
-    stop_signal: signal.Signals = signal.SIGTERM
-    stop_s: float = 10.0
-    user: str | None = None
-    mend: Callable[[str], bool] = lambda _: False
-
-
-class Child:
-    """A running child process and its history."""
-
-    def __init__(self, spec: ChildSpec) -> None:
-        self.spec = spec
-        self.restarts = 0
-        self._pause_s = 0.0
-        #: Where this process's words begin in the log.
-        self._log_start = 0
-        self.spec.mend("")
-        self._process = self._spawn()
-        self._started_at = time.monotonic()
-
-    @property
-    def pid(self) -> int:
-        """The process id, which is also that of its process group."""
-        return self._process.pid
-
-    def wait_ready(self) -> None:
-        """Return when the child answers.
-
-        Raises:
-            ConfigurationError: it died or did not answer in time; the message ends with its last words.
-
-        """
-        deadline = time.monotonic() + _START_S
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                if self.spec.mend(self._words()):
-                    self._process = self._spawn()
-                    continue
-                raise ConfigurationError(f"{self.spec.name} did not start: {self._last_words()}")
-            if self.spec.is_ready():
-                return
-            time.sleep(0.05)
-        raise ConfigurationError(f"{self.spec.name} did not answer in {_START_S:.0f} s: {self._last_words()}")
-
-    def revive(self) -> bool:
-        """Start the child again if it is dead; return whether it was started."""
-        code = self._process.poll()
-        if code is None:
-            return False
-        lived = time.monotonic() - self._started_at
-        if lived < self._pause_s:
-            return False
-        self._pause_s = 0.0 if lived > _HEALTHY_S else min(max(0.5, self._pause_s * 2), 10.0)
-        # What is left of its group, such as the pool of a killed worker, goes first.
-        _signal_group(self.pid, signal.SIGKILL)
-        self.restarts += 1
-        self.spec.mend(self._words())
-        self._process = self._spawn()
-        self._started_at = time.monotonic()
-        _log.warning("child_restarted", child=self.spec.name, exit_code=code, pid=self.pid)
-        return True
-
-    def stop(self) -> None:
-        """Ask the child to end, and make it."""
-        if self._process.poll() is None:
-            self._process.send_signal(self.spec.stop_signal)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(self.spec.stop_s)
-        _signal_group(self.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def _spawn(self) -> "subprocess.Popen[bytes]":
-        with open_log(self.spec.log) as log:
-            self._log_start = log.tell()
-            # A session of its own: a Ctrl-C on the terminal reaches the parent alone, which stops in order.
-            return subprocess.Popen(
-                self.spec.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.spec.env},
-                start_new_session=True,
-                **run_as(self.spec.user),
-            )
-
-    def _words(self) -> str:
-        with self.spec.log.open("rb") as log:
-            log.seek(max(self._log_start, self.spec.log.stat().st_size - _WORDS_MAX))
-            return log.read().decode(errors="replace")
-
-    def _last_words(self) -> str:
-        lines = self._words().splitlines()
-        return f"{' / '.join(lines[-3:]) or 'it said nothing'} (see {self.spec.log})"
-
-
-def open_log(path: Path) -> IO[bytes]:
-    """Open the log of a child at its end; nobody else may read it, also where an earlier release made it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
-    os.fchmod(log.fileno(), 0o600)
-    return log
 
 
 class Supervisor:
     """Children in the order of their dependence.
 
     Takes what records them, which is called again until it succeeds and must be cheap where nothing has changed,
-    and whether they are still ours to restart.
+    whether they are still ours to restart, and what is wrong with all of them where they end: "" where that is unknown.
     """
 
     def __init__(
-        self, record: Callable[[list[Child]], None] = lambda _: None, is_ours: Callable[[], bool] = lambda: True
+        self,
+        record: Callable[[list[Child]], None] = lambda _: None,
+        is_ours: Callable[[], bool] = lambda: True,
+        find_cause: Callable[[], str] = lambda: "",
     ) -> None:
         self.children: list[Child] = []
         self._record = record
         self._is_ours = is_ours
+        self._find_cause = find_cause
         self._is_recorded = True
+        self._failures: dict[str, str] = {}
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
@@ -183,15 +59,27 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.2):
-            if not self._is_ours():
-                continue
-            for child in self.children:
-                try:
-                    child.revive()
-                except OSError as e:
-                    # A full disk or table of processes passes; a watcher that is gone does not come back.
-                    _log.warning("restart_failed", child=child.spec.name, reason=str(e))
-            self._note()
+            # The disk that is full may be that of our own log. A watcher that is gone does not come back.
+            with contextlib.suppress(OSError):
+                self._look()
+
+    def _look(self) -> None:
+        if not self._is_ours():
+            return
+        cause = self._find_cause()
+        for child in self.children:
+            try:
+                if child.revive(cause):
+                    self._failures.pop(child.spec.name, None)
+            except OSError as e:
+                # A full disk or table of processes passes.
+                self._tell_failure(child.spec.name, str(e))
+        self._note()
+
+    def _tell_failure(self, child: str, reason: str) -> None:
+        if self._failures.get(child) != reason:
+            self._failures[child] = reason
+            _log.warning("restart_failed", child=child, reason=reason)
 
     def _note(self) -> None:
         try:
@@ -202,8 +90,3 @@ class Supervisor:
             self._is_recorded = False
         else:
             self._is_recorded = True
-
-
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)

@@ -14,11 +14,13 @@ import structlog
 from app.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
+from app.cli.stack.child import Child, ChildSpec
 from app.cli.stack.data_folder import end_orphans, hold_lock, mark_children
-from app.cli.stack.supervisor import Child, ChildSpec, Supervisor
+from app.cli.stack.supervisor import Supervisor
 from app.jobs.queues import Queue
 from app.settings import load_settings
 from batch.errors import ConfigurationError
+from batch.kit.disk import find_full
 from batch.kit.embedded.run_file import identify_folder, read_run_file, write_private, write_run_file
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from batch.notify.signing import make_webhook_secret
@@ -51,9 +53,9 @@ class Stack:
     def __init__(self, options: StackOptions, session: Session) -> None:
         self._options = options
         self._session = session
-        self._supervisor = Supervisor(self._write_run_file, self._holds_folder)
+        self._supervisor = Supervisor(self._write_run_file, self._holds_folder, self._find_full)
         self._lock: IO[bytes] | None = None
-        self._folder, self._is_held = "", True
+        self._folder, self._is_held, self._is_full = "", True, False
         self._mark: dict[str, str] = {}
         # No secret manager is asked for what runs here.
         self._is_in_influxdb = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_influxdb
@@ -113,6 +115,17 @@ class Stack:
             self._session.say("folder_replaced", data_dir=self.data_dir)
         self._is_held = is_held
         return is_held
+
+    def _find_full(self) -> str:
+        """Return that the disk is full, and tell when it becomes so and when it has room again; else ""."""
+        why = find_full(self.data_dir)
+        if self._is_full != bool(why):
+            self._is_full = bool(why)
+            if why:
+                self._session.say("disk_full", why=self._session.words.detail(why))
+            else:
+                self._session.say("disk_has_room", data_dir=self.data_dir)
+        return why
 
     def _check_port(self) -> None:
         if not is_free(self._options.port):
@@ -251,7 +264,8 @@ class Stack:
 
 def _worker_argv(number: int, slots: str) -> tuple[str, ...]:
     size = (f"--concurrency={slots}", "--prefetch-multiplier=1", f"--hostname=kaboom-{number}@%h")
-    return (sys.executable, "-m", "celery", *WORKER_ARGUMENTS, *size, *_QUIET)
+    # Celery's banner would end a worker whose log is on a full disk.
+    return (sys.executable, "-m", "celery", "--quiet", *WORKER_ARGUMENTS, *size, *_QUIET)
 
 
 def choose_port(preferred: int = 8000) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from app.cli.stack.supervisor import Child, ChildSpec
+from app.cli.stack.child import Child, ChildSpec
 from batch.errors import ConfigurationError
 from batch.kit.embedded.servers import EmbeddedServer, embed_valkey
 from tests.fixtures.servers.stacks import until

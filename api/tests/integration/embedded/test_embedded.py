@@ -18,8 +18,8 @@ import psycopg
 import pytest
 import redis
 
+from app.cli.stack.child import Child, ChildSpec
 from app.cli.stack.migrate import migrate
-from app.cli.stack.supervisor import Child, ChildSpec
 from batch.errors import ConfigurationError
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey
 from tests.fixtures.servers.stacks import until

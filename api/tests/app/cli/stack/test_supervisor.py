@@ -10,9 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
-from app.cli.stack import supervisor
-from app.cli.stack.supervisor import Child, ChildSpec, Supervisor
+from app.cli.stack import child as child_module
+from app.cli.stack.child import Child, ChildSpec
+from app.cli.stack.supervisor import Supervisor
 from batch.errors import ConfigurationError
 from tests.fixtures.servers.stacks import until
 
@@ -115,6 +117,71 @@ def test_a_child_that_keeps_dying_is_not_started_all_the_time(make: Make) -> Non
     assert 1 <= child.restarts <= 2
 
 
+def revive_until(child: Child, wanted: Callable[[], bool], cause: str = "") -> None:
+    """Look at a child, as the watcher does, until something is so."""
+    until(lambda: (child.revive(cause), wanted())[1], bool, within_s=20)
+
+
+def test_why_a_child_keeps_dying_is_told_once_until_that_changes(make: Make) -> None:
+    child = Child(make("postgres", "echo PANIC no space; exit 1"))
+    with capture_logs() as told:
+        revive_until(child, lambda: child.restarts == 3, "the disk is full")
+        revive_until(child, lambda: child.restarts == 5)
+    child.stop()
+    assert [(line["event"], line.get("reason", "").partition(" (see ")[0]) for line in told] == [
+        ("child_ended", "the disk is full"),
+        ("child_restarted", ""),
+        ("child_keeps_ending", "the disk is full"),
+        ("child_keeps_ending", "PANIC no space"),
+    ]
+
+
+def test_a_child_that_lives_long_again_is_told_and_its_next_end_is_news(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cured = tmp_path / "cured"
+    spec = make("a", f"test -e {cured} || exit 3; echo > {{ready}}; exec sleep 1000")
+    child = Child(spec)
+    with capture_logs() as told:
+        revive_until(child, lambda: child.restarts == 2)
+        cured.touch()
+        revive_until(child, spec.is_ready)
+        monkeypatch.setattr(child_module, "_HEALTHY_S", 0.0)
+        child.revive()
+        os.kill(child.pid, signal.SIGKILL)
+        until(child.revive, bool, within_s=20)
+    child.stop()
+    assert [line["event"] for line in told] == [
+        "child_ended",
+        "child_restarted",
+        "child_keeps_ending",
+        "child_stays_up",
+        "child_ended",
+        "child_restarted",
+    ]
+
+
+def test_a_start_that_the_machine_refuses_is_told_once_and_tried_again(
+    make: Make, running: list[Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "_MOST_PAUSE_S", 0.5)
+    running.append(Supervisor())
+    spec = make("a")
+    running[0].start([spec])
+    logs = spec.log.parent
+    with capture_logs() as told:
+        logs.rename(logs.with_name("aside"))
+        logs.touch()
+        os.kill(running[0].children[0].pid, signal.SIGKILL)
+        running[0].watch()
+        until(lambda: [line["event"] for line in told], lambda found: "restart_failed" in found, within_s=10)
+        time.sleep(0.6)
+        logs.unlink()
+        logs.with_name("aside").rename(logs)
+        until(lambda: running[0].children[0].restarts, lambda count: count == 1, within_s=10)
+    assert [line["event"] for line in told].count("restart_failed") == 1
+
+
 def test_a_start_that_fails_ends_with_the_childs_last_words(make: Make, running: list[Supervisor]) -> None:
     running.append(Supervisor())
     spec = make("valkey", "for n in 1 2 3 4; do echo line $n; done; echo no space left >&2; exit 1")
@@ -126,7 +193,7 @@ def test_a_start_that_fails_ends_with_the_childs_last_words(make: Make, running:
 def test_a_start_that_takes_too_long_is_given_up(
     make: Make, running: list[Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "_START_S", 0.3)
+    monkeypatch.setattr(child_module, "_START_S", 0.3)
     running.append(Supervisor())
     with pytest.raises(ConfigurationError, match="api did not answer in 0 s: it said nothing"):
         running[0].start([make("api", "while :; do sleep 0.02; done")])

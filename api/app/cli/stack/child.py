@@ -1,0 +1,177 @@
+"""A child process: how it is run, started again when it has ended, and stopped."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from batch.errors import ConfigurationError
+from batch.kit.embedded.postgres_cluster import run_as
+
+_log = structlog.get_logger(__name__)
+_START_S = 60.0
+#: A child that lives shorter than this each time is not restarted at once, but after a pause that doubles.
+_HEALTHY_S = 10.0
+_LEAST_PAUSE_S, _MOST_PAUSE_S = 0.5, 10.0
+#: What is read of a child's log: a worker that lived for weeks has written much.
+_WORDS_MAX = 65_536
+#: What is repeated of a line, which may be a worker's with a traceback in it.
+_LINE_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """How to run a child, how to tell that it is ready, and how long it may take to stop.
+
+    Attributes:
+        mend: takes what the child said before it ended, or "" before a start; returns whether it removed the cause.
+
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    is_ready: Callable[[], bool]
+    env: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_s: float = 10.0
+    user: str | None = None
+    mend: Callable[[str], bool] = lambda _: False
+
+
+class Child:
+    """A running child process and its history."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self.restarts = 0
+        #: How often it has ended since it last lived long, why, and when it may be started again.
+        self._ends = 0
+        self._is_down = False
+        self._cause = ""
+        self._next_at = 0.0
+        #: Where this process's words begin in the log.
+        self._log_start = 0
+        self.spec.mend("")
+        self._process = self._spawn()
+        self._started_at = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also that of its process group."""
+        return self._process.pid
+
+    def wait_ready(self) -> None:
+        """Return when the child answers.
+
+        Raises:
+            ConfigurationError: it died or did not answer in time; the message ends with its last words.
+
+        """
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                if self.spec.mend(self._words()):
+                    self._process = self._spawn()
+                    continue
+                raise ConfigurationError(f"{self.spec.name} did not start: {self._last_words()}")
+            if self.spec.is_ready():
+                return
+            time.sleep(0.05)
+        raise ConfigurationError(f"{self.spec.name} did not answer in {_START_S:.0f} s: {self._last_words()}")
+
+    def revive(self, cause: str = "") -> bool:
+        """Start the child again if it is dead; return whether it was started.
+
+        One that ends soon after each start is started after a pause, and that is logged once until the cause changes.
+        Where no cause is known, its last words are given.
+        """
+        code, now = self._process.poll(), time.monotonic()
+        if code is None:
+            self._note_life(now)
+            return False
+        if not self._is_down:
+            self._note_end(now, code, cause)
+        if now < self._next_at:
+            return False
+        # Where the start fails.
+        self._next_at = now + _MOST_PAUSE_S / 5
+        # What is left of its group, such as the pool of a killed worker, goes first.
+        _signal_group(self.pid, signal.SIGKILL)
+        self.spec.mend(self._words())
+        self._process = self._spawn()
+        self.restarts += 1
+        self._started_at, self._is_down = time.monotonic(), False
+        if self._ends == 1:
+            _log.warning("child_restarted", child=self.spec.name, pid=self.pid)
+        return True
+
+    def stop(self) -> None:
+        """Ask the child to end, and make it."""
+        if self._process.poll() is None:
+            self._process.send_signal(self.spec.stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(self.spec.stop_s)
+        _signal_group(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _note_end(self, now: float, code: int, cause: str) -> None:
+        self._note_life(now)
+        self._ends += 1
+        pause_s = min(_LEAST_PAUSE_S * 2 ** (self._ends - 2), _MOST_PAUSE_S) if self._ends > 1 else 0.0
+        self._is_down, self._next_at = True, now + pause_s
+        is_told, self._cause = self._ends > 2 and cause == self._cause, cause
+        if not is_told:
+            event = "child_ended" if self._ends == 1 else "child_keeps_ending"
+            _log.warning(event, child=self.spec.name, exit_code=code, reason=cause or self._last_words())
+
+    def _note_life(self, now: float) -> None:
+        if not self._ends or now - self._started_at < _HEALTHY_S:
+            return
+        if self._ends > 1:
+            _log.warning("child_stays_up", child=self.spec.name, pid=self.pid, ended_before=self._ends)
+        self._ends = 0
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        with open_log(self.spec.log) as log:
+            self._log_start = log.tell()
+            # A session of its own: a Ctrl-C on the terminal reaches the parent alone, which stops in order.
+            return subprocess.Popen(
+                self.spec.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.spec.env},
+                start_new_session=True,
+                **run_as(self.spec.user),
+            )
+
+    def _words(self) -> str:
+        with self.spec.log.open("rb") as log:
+            log.seek(max(self._log_start, self.spec.log.stat().st_size - _WORDS_MAX))
+            return log.read().decode(errors="replace")
+
+    def _last_words(self) -> str:
+        lines = self._words().splitlines()
+        said = " / ".join(line[:_LINE_MAX] for line in lines[-3:])
+        return f"{said or 'it said nothing'} (see {self.spec.log})"
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open the log of a child at its end; nobody else may read it, also where an earlier release made it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+    os.fchmod(log.fileno(), 0o600)
+    return log
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
