@@ -13,6 +13,7 @@ from app.cli.following import follow
 from app.cli.options import Json, given
 from app.cli.output.chunks import chunk_table, describe_pauses
 from app.cli.output.logs import LogLevel, follow_lines, print_line, read_lines
+from app.cli.output.standstill import find_unready
 from app.cli.output.summary import print_summary
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst, to_jst_line
@@ -63,6 +64,8 @@ def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> No
     queued = QueuedJob(session.client(), job_id)
     job = queued.call("GET")
     print_summary(session, job)
+    if not session.is_json and not job["completed_at"] and (why := find_unready(session.words, session.client().url)):
+        session.tell(why)
     if session.is_json or not job["progress"]["failed"]:
         return
     failures = queued.call("GET", "/failures", params={"limit": 20})

@@ -31,7 +31,7 @@ class Bar:
         self._progress = _BarAndLine(*columns, console=session.err)
         self._task: TaskID | None = None
 
-    def __enter__(self) -> Callable[[dict[str, Any]], None]:
+    def __enter__(self) -> Callable[[dict[str, Any], str], None]:
         self._progress.start()
         self._task = self._progress.add_task(self._words.coded("job", "queued"), total=None)
         return self._show
@@ -39,9 +39,9 @@ class Bar:
     def __exit__(self, *_error: object) -> None:
         self._progress.stop()
 
-    def _show(self, job: dict[str, Any]) -> None:
+    def _show(self, job: dict[str, Any], why: str) -> None:
         progress = job["progress"]
-        self._progress.line = clean(describe_progress(self._words, job))
+        self._progress.line = clean(describe_progress(self._words, job, why))
         if self._task is not None:
             self._progress.update(
                 self._task,

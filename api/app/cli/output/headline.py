@@ -32,11 +32,18 @@ def describe_times(words: Speaker, job: dict[str, Any]) -> str:
     return words.say("join").join(words.say(name, at=at) for name, at in times if at)
 
 
-def describe_progress(words: Speaker, job: dict[str, Any]) -> str:
-    """Return the progress of a job: symbols or files, rows, rate, time to go, failures; empty for one without items."""
+def describe_progress(words: Speaker, job: dict[str, Any], why: str = "") -> str:
+    """Return the progress of a job and why it stands still; without items, whether it is being planned."""
     progress = job["progress"]
     if not progress["total"]:
-        return words.say("progress_planned") if job["status"] in _RUNNING and is_planned(job) else ""
+        planned = words.say("progress_planned") if job["status"] in _RUNNING and is_planned(job) else ""
+        return words.say("join").join(filter(None, (planned, why)))
+    return words.say("join").join(filter(None, (*_describe_items(words, job), why)))
+
+
+def _describe_items(words: Speaker, job: dict[str, Any]) -> list[str]:
+    """Return symbols or files, rows, rate, time to go, failures."""
+    progress = job["progress"]
     settled, total = progress["done"] + progress["failed"], progress["total"]
     unit = words.say(unit_of(job))
     parts = [words.say("progress_done", settled=settled, total=total, unit=unit)]
@@ -54,7 +61,7 @@ def describe_progress(words: Speaker, job: dict[str, Any]) -> str:
         reason = words.detail(progress["pause_reason"] or "")
         at = to_jst(progress["paused_until"], "seconds").partition(" ")[2]
         parts.append(words.say("progress_paused", at=at, reason=reason))
-    return words.say("join").join(parts)
+    return parts
 
 
 def runtime_s(job: dict[str, Any]) -> float | None:

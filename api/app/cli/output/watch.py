@@ -9,6 +9,7 @@ from typing import Any
 from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.cli.output.headline import describe_progress
+from app.cli.output.standstill import Standstill
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
 
@@ -28,18 +29,19 @@ def watch_job(
 ) -> dict[str, Any]:
     """Return the job when it is final, or as it is when `should_stop` turns true.
 
-    A server that does not answer is asked again for 30 s: the job goes on without its watcher.
+    A server that does not answer is asked again for 30 s: the job goes on without its watcher. Where the job stands
+    still, what the server says is not ready is shown beside its progress.
 
     Raises:
         CliError: the time is up, the job does not exist, or the server does not answer for 30 s.
 
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else None
-    queued = QueuedJob(client, job_id)
+    queued, standstill = QueuedJob(client, job_id), Standstill(session.words, client.url)
     with _display(session) as show:
         while True:
-            job = _load(queued)
-            show(job)
+            job = _load(session, queued)
+            show(job, standstill.explain(job))
             if job["status"] in _FINAL or should_stop():
                 return job
             if deadline is not None and time.monotonic() > deadline:
@@ -48,20 +50,23 @@ def watch_job(
             time.sleep(_POLL_S)
 
 
-def _load(queued: QueuedJob) -> dict[str, Any]:
-    deadline = time.monotonic() + _AWAY_S
+def _load(session: Session, queued: QueuedJob) -> dict[str, Any]:
+    deadline, told = time.monotonic() + _AWAY_S, False
     while True:
         try:
             job: dict[str, Any] = queued.call("GET")
         except CliError as e:
             if e.code is not Exit.UNAVAILABLE or time.monotonic() > deadline:
                 raise
+            if not told:
+                session.say("asked_again", reason=e.message, seconds=_AWAY_S)
+                told = True
             time.sleep(1)
         else:
             return job
 
 
-def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any], str], None]]:
     if sys.stderr.isatty():
         from app.cli.output.bar import Bar  # noqa: PLC0415  with what draws bars
 
@@ -70,17 +75,17 @@ def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any
 
 
 class _Lines:
-    """A line on stderr when the state changes, and every two seconds."""
+    """A line on stderr when the state or why the job stands still changes, and every two seconds."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._status = ""
+        self._shown = ("", "")
         self._shown_at = 0.0
 
-    def __call__(self, job: dict[str, Any]) -> None:
-        now = time.monotonic()
-        if job["status"] == self._status and now - self._shown_at < _LINE_S:
+    def __call__(self, job: dict[str, Any], why: str) -> None:
+        now, shown = time.monotonic(), (job["status"], why)
+        if shown == self._shown and now - self._shown_at < _LINE_S:
             return
-        self._status, self._shown_at = job["status"], now
+        self._shown, self._shown_at = shown, now
         words = self._session.words
-        self._session.tell(f"{words.coded('job', job['status']):<10} {describe_progress(words, job)}")
+        self._session.tell(f"{words.coded('job', job['status']):<10} {describe_progress(words, job, why)}")

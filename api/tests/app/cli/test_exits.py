@@ -4,10 +4,12 @@ import orjson
 import pytest
 
 from app.cli.exits import BY_STATUS, Exit, exit_for_status
+from app.cli.output import standstill
 from app.jobs.model import TRANSITIONS, JobStatus
 from tests.app.cli.conftest import Kaboom, Scripted
 
 PROBLEM = {"title": "What it is", "detail": "what was wrong", "request_id": "r1"}
+DISK = "the disk of /data is full: 0 MiB are free, expected 256 MiB or more; free space on it"
 
 
 def test_the_codes_are_those_of_the_contract() -> None:
@@ -109,6 +111,46 @@ def test_a_watched_job_ends_with_the_code_of_its_state(
     assert [line.split()[0] for line in done.err.splitlines()[:3]] == ["queued", "running", status]
 
 
+@pytest.mark.parametrize(
+    ("language", "parts", "workers", "said"),
+    [
+        ("en", {"disk": DISK, "redis": "MISCONF"}, 1, f"· not ready: {DISK}"),
+        (
+            "ja",
+            {"disk": DISK},
+            1,
+            "/data のディスクがいっぱいです",
+        ),
+        ("en", {"redis": "x did not answer", "broker": "x did not answer"}, 0, "· not ready: x did not answer"),
+        ("en", {}, 0, "· no worker is online: kaboom worker"),
+        ("en", {}, 1, "0/2 symbols"),
+    ],
+)
+def test_why_a_watched_job_stands_still_is_said(
+    kaboom: Kaboom,
+    scripted: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    parts: dict[str, str],
+    workers: int,
+    said: str,
+) -> None:
+    monkeypatch.setattr(standstill, "_STILL_S", 0.0)
+    ready = {"parts": {name: {"is_ok": False, "detail": why} for name, why in parts.items()}, "workers_online": workers}
+    progress = {"done": 0, "failed": 0, "total": 2, "cancelled": 0, "rows": 0, "rate": None, "eta_s": None}
+    job = {
+        "job_id": "a" * 32, "queue": "ingest", "task": "ingest.run_daily", "status": "running", "requested_at": None,
+        "completed_at": None, "progress": progress, "result": None, "error": None,
+    }  # fmt: skip
+    answers = [(200, job), (200, job), (503, ready), (200, job | {"status": "completed"})]
+    scripted.answers += [(status, orjson.dumps(answer)) for status, answer in answers]
+    done = kaboom("--lang", language, "jobs", "watch", "a" * 32)
+    assert [path for path, *_ in scripted.seen].index("/readyz") == 2
+    lines = [line for line in done.err.splitlines() if said in line]
+    assert len(lines) >= 1
+    assert ("not ready" in done.err or "準備" in done.err) == bool(parts)
+
+
 def test_a_server_that_comes_back_is_waited_for(kaboom: Kaboom, scripted: Scripted) -> None:
     job = {
         "job_id": "a" * 32,
@@ -122,7 +164,9 @@ def test_a_server_that_comes_back_is_waited_for(kaboom: Kaboom, scripted: Script
         "error": None,
     }
     scripted.answers += [(503, orjson.dumps(PROBLEM)), (200, orjson.dumps(job))]
-    assert kaboom("jobs", "watch", "a" * 32).code == Exit.OK
+    done = kaboom("jobs", "watch", "a" * 32)
+    assert done.code == Exit.OK
+    assert done.err.splitlines()[0].endswith("; asking again for 30 s")
 
 
 def test_a_read_beyond_the_limit_is_made_again_once_when_the_server_says(kaboom: Kaboom, scripted: Scripted) -> None:

@@ -1,4 +1,4 @@
-"""A whole `kaboom up` whose data folder is copied, full, half gone or damaged (rows 32, 33 and 34)."""
+"""A whole `kaboom up` whose data folder is copied, full, half gone or damaged (rows 32, 33, 34 and 63)."""
 
 import os
 import re
@@ -10,9 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from tests.faults.lab.measure import Measures
+from tests.fixtures.jobs.apps import RUN_DAILY
 from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import Stack, doomed, end_all, stack, until
 
@@ -69,6 +71,15 @@ def fill(disk: Path) -> Path:
     return path
 
 
+def end_for_want_of_log(running: Stack) -> None:
+    """Have PostgreSQL write more log than its last file has room for."""
+    with suppress(psycopg.Error):
+        for _ in range(3):
+            with psycopg.connect(running.run()["database_url"], autocommit=True) as connection:
+                connection.execute("SELECT pg_logical_emit_message(true, 'x', repeat('x', 8000000))")
+                connection.execute("SELECT pg_switch_wal()")
+
+
 # Row 32.
 def test_a_copy_of_a_running_folder_runs_beside_the_original(open_tmp: Path, measure: Measures) -> None:
     with stack(open_tmp / "original", concurrency=1) as original:
@@ -113,6 +124,40 @@ def test_a_disk_that_was_full_as_run_json_was_written_hides_nothing(measure: Mea
             assert servers_in(second.data_dir) == ["postgres", "valkey-server"]
             assert second.api.wait(second.api.submit(**SMALL))["status"] == "completed"
     measure.note(33, "run.json, not written to a full disk, then deleted, hides no process", healed_s=healed_s)
+
+
+# Row 63. PostgreSQL ends for want of a file of its log, Redis refuses every command, no log takes a line.
+@ROOT_ONLY
+def test_a_full_data_folder_is_named_and_everything_goes_on_once_there_is_room(measure: Measures) -> None:
+    with small_disk(260) as disk, stack(disk / "data", concurrency=1) as running:
+        worker = running.pid("worker-1")
+        job_id = running.api.submit(**BODY)
+        until(lambda: running.api.job(job_id)["progress"]["done"], bool, within_s=60)
+        filler = fill(disk)
+        end_for_want_of_log(running)
+        full = f"the disk of {disk / 'data'} is full: "
+        until(running.log.read_text, lambda said: "child_keeps_ending" in said, within_s=30)
+        answer = running.api.http.post(RUN_DAILY, json=SMALL)
+        assert answer.status_code == 503
+        assert answer.json()["detail"].startswith(full)
+        watched = running.kaboom("ingest", "run-daily", "--wait")
+        assert watched.code == 7
+        assert full in watched.err
+        watched = running.kaboom("jobs", "show", job_id)
+        assert full in watched.err
+        # Longer than the worker's patience with Redis, and than PostgreSQL's first pauses.
+        time.sleep(25)
+        filler.unlink()
+        begun_at = time.monotonic()
+        job = running.api.wait(job_id, within_s=120)
+        goes_on_s = time.monotonic() - begun_at
+        assert (job["status"], job["progress"]["done"]) == ("completed", job["progress"]["total"])
+        assert running.api.wait(running.api.submit(**SMALL))["status"] == "completed"
+        assert running.pid("worker-1") == worker
+        said = until(running.log.read_text, lambda said: "child_stays_up" in said, within_s=30)
+        lines = ("child_ended", "child_keeps_ending", "child_stays_up", "jobs wait until there is room", "has room again")
+        assert {line: said.count(line) for line in lines} == dict.fromkeys(lines, 1)
+    measure.note(63, "a full data folder: nothing is lost, and all goes on by itself", goes_on_s=goes_on_s, lost=0)
 
 
 def test_a_lock_file_that_was_removed_starts_no_second_one(open_tmp: Path) -> None:

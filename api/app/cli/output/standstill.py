@@ -1,0 +1,56 @@
+"""Why a job stands still: what the server says is not ready, asked where its progress stays the same."""
+
+import time
+from typing import Any
+
+import httpx2
+
+from app.words.speaker import Speaker
+
+#: How long the progress is the same before the server is asked, and how often it is asked then.
+_STILL_S, _AGAIN_S = 4.0, 4.0
+_ANSWER_S = 3.0
+_PARTS = ("bars", "database", "redis", "broker")
+
+
+class Standstill:
+    """Tells, of one job that is looked at again and again, why it stands still."""
+
+    def __init__(self, words: Speaker, url: str) -> None:
+        self._words, self._url = words, url
+        self._progress: tuple[Any, ...] = ()
+        self._asked_at = 0.0
+        self._reason = ""
+
+    def explain(self, job: dict[str, Any]) -> str:
+        """Return why it stands still; "" where it goes on or the server finds everything ready."""
+        now, progress = time.monotonic(), (job["status"], *_count(job))
+        if progress != self._progress:
+            self._progress, self._reason = progress, ""
+            self._asked_at = now + _STILL_S - _AGAIN_S
+        elif now - self._asked_at >= _AGAIN_S:
+            self._reason = find_unready(self._words, self._url)
+            self._asked_at = time.monotonic()
+        return self._reason
+
+
+def find_unready(words: Speaker, url: str) -> str:
+    """Return what `/readyz` of a server says is not ready; "" where all is, or it does not answer."""
+    try:
+        answer = httpx2.get(f"{url}/readyz", timeout=_ANSWER_S, trust_env=not url.startswith("http://127."))
+        said = answer.json()
+        parts, workers = said["parts"], said["workers_online"]
+        # A full disk is why other parts are away.
+        names = ["disk"] if "disk" in parts else [name for name in _PARTS if name in parts]
+        faults = [parts[name]["detail"] for name in names if not parts[name]["is_ok"]]
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+        return ""
+    if not faults and not workers:
+        return words.say("no_worker_online")
+    # A broker that is the same Redis says nothing new.
+    found = words.say("join").join(words.detail(fault) for fault in dict.fromkeys(faults))
+    return words.say("not_ready", reason=found) if found else ""
+
+
+def _count(job: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(job["progress"][name] for name in ("done", "failed", "cancelled", "rows"))
