@@ -76,7 +76,9 @@ class CeleryDispatcher:
         """Take the broker of every queue; several queues may share one."""
         self._brokers = brokers
         # One batcher for each broker: an unavailable broker does not delay the messages of the others.
-        self._pushes = {each: CallBatcher(partial(self._push_all, each.redis)) for each in brokers.values()}
+        self._pushes = {
+            each: CallBatcher(partial(self._push_all, each.redis), server="Redis") for each in brokers.values()
+        }
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         by_queue: dict[str, list[ChunkRef]] = defaultdict(list)

@@ -54,7 +54,7 @@ class GroupCommit:
 
     def __init__(self, statements: AsyncEngine) -> None:
         self._statements = statements
-        self._group = CallBatcher(self._admit_all)
+        self._group = CallBatcher(self._admit_all, server="PostgreSQL")
 
     async def admit(self, draft: Draft) -> Admission:
         """Admit a job, or join an unfinished job of the same request, even one that is submitted at the same moment."""

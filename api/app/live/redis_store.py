@@ -61,10 +61,10 @@ class RedisJobStore:
         self._retry_ms = round(retry_s * 1000)
         self._scripts = {name: load_script(redis, name) for name in _SCRIPTS}
         self._heard_at = -inf
-        self._puts = CallBatcher(self._put_all)
-        self._pings = CallBatcher(self._ping_once)
-        self._loads = CallBatcher(self._load_all)
-        self._looks = CallBatcher(self._look_once)
+        self._puts = CallBatcher(self._put_all, server="Redis")
+        self._pings = CallBatcher(self._ping_once, server="Redis")
+        self._loads = CallBatcher(self._load_all, server="Redis")
+        self._looks = CallBatcher(self._look_once, server="Redis")
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         ref = ChunkRef(job.queue, job.job_id, PLAN)

@@ -21,11 +21,16 @@ class CallBatcher[T, R]:
         *,
         max_size: int = 64,
         timeout_s: float = 5.0,
+        server: str = "",
     ) -> None:
-        """Call `run` with up to `max_size` items; it returns answers or errors in their order within `timeout_s`."""
+        """Call `run` with up to `max_size` items; it returns answers or errors in their order within `timeout_s`.
+
+        The error of a call that took too long names the `server` that is asked.
+        """
         self._run = run
         self._max_size = max_size
-        self._timeout_s = timeout_s
+        late = f"no answer came within {timeout_s:g} s"
+        self._timeout_s, self._late = timeout_s, f"{server} did not answer: {late}" if server else late
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -68,7 +73,7 @@ class CallBatcher[T, R]:
             async with asyncio.timeout(self._timeout_s):
                 found = await self._run([item for item, _ in batch])
         except TimeoutError:
-            found = [StoreError(f"no answer came within {self._timeout_s:g} s")] * len(batch)
+            found = [StoreError(self._late)] * len(batch)
         except Exception as error:  # noqa: BLE001  the callers get it
             found = [error] * len(batch)
         except asyncio.CancelledError:
