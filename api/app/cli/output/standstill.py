@@ -10,7 +10,7 @@ from app.words.speaker import Speaker
 #: How long the progress is the same before the server is asked, and how often it is asked then.
 _STILL_S, _AGAIN_S = 4.0, 4.0
 _ANSWER_S = 3.0
-_PARTS = ("bars", "database", "redis", "broker")
+_PARTS = ("database", "redis", "broker", "bars")
 
 
 class Standstill:

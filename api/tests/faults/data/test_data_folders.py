@@ -155,7 +155,13 @@ def test_a_full_data_folder_is_named_and_everything_goes_on_once_there_is_room(m
         assert running.api.wait(running.api.submit(**SMALL))["status"] == "completed"
         assert running.pid("worker-1") == worker
         said = until(running.log.read_text, lambda said: "child_stays_up" in said, within_s=30)
-        lines = ("child_ended", "child_keeps_ending", "child_stays_up", "jobs wait until there is room", "has room again")
+        lines = (
+            "child_ended",
+            "child_keeps_ending",
+            "child_stays_up",
+            "jobs wait until there is room",
+            "has room again",
+        )
         assert {line: said.count(line) for line in lines} == dict.fromkeys(lines, 1)
     measure.note(63, "a full data folder: nothing is lost, and all goes on by itself", goes_on_s=goes_on_s, lost=0)
 
