@@ -31,6 +31,7 @@ class ChildSpec:
     """How to run a child, how to tell that it is ready, and how long it may take to stop.
 
     Attributes:
+        address: the file that it listens on; where this is gone nobody reaches the child, and it is restarted.
         mend: takes what the child said before it ended, or "" before a start; returns whether it removed the cause.
 
     """
@@ -43,6 +44,7 @@ class ChildSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_s: float = 10.0
     user: str | None = None
+    address: Path | None = None
     mend: Callable[[str], bool] = lambda _: False
 
 
@@ -54,7 +56,7 @@ class Child:
         self.restarts = 0
         #: How often it has ended since it last lived long, why, and when it may be started again.
         self._ends = 0
-        self._is_down = False
+        self._is_down = self._is_ending = False
         self._cause = ""
         self._next_at = 0.0
         #: Where this process's words begin in the log.
@@ -96,6 +98,7 @@ class Child:
         code, now = self._process.poll(), time.monotonic()
         if code is None:
             self._note_life(now)
+            self._end_unreachable(now)
             return False
         if not self._is_down:
             self._note_end(now, code, cause)
@@ -108,7 +111,7 @@ class Child:
         self.spec.mend(self._words())
         self._process = self._spawn()
         self.restarts += 1
-        self._started_at, self._is_down = time.monotonic(), False
+        self._started_at, self._is_down, self._is_ending = time.monotonic(), False, False
         if self._ends == 1:
             _log.warning("child_restarted", child=self.spec.name, pid=self.pid)
         return True
@@ -122,6 +125,14 @@ class Child:
         _signal_group(self.pid, signal.SIGKILL)
         self._process.wait()
 
+    def _end_unreachable(self, now: float) -> None:
+        address = self.spec.address
+        if address is None or self._is_ending or now - self._started_at < _HEALTHY_S or address.exists():
+            return
+        _log.warning("child_unreachable", child=self.spec.name, reason=f"{address} is gone")
+        self._is_ending = True
+        self._process.send_signal(self.spec.stop_signal)
+
     def _note_end(self, now: float, code: int, cause: str) -> None:
         self._note_life(now)
         self._ends += 1
@@ -130,7 +141,9 @@ class Child:
         is_told, self._cause = self._ends > 2 and cause == self._cause, cause
         if not is_told:
             event = "child_ended" if self._ends == 1 else "child_keeps_ending"
-            _log.warning(event, child=self.spec.name, exit_code=code, reason=cause or self._last_words())
+            # One that was killed has said nothing about that.
+            own = f"killed by {signal.Signals(-code).name}" if code < 0 else self._last_words()
+            _log.warning(event, child=self.spec.name, exit_code=code, reason=cause or own)
 
     def _note_life(self, now: float) -> None:
         if not self._ends or now - self._started_at < _HEALTHY_S:

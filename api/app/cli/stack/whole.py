@@ -180,6 +180,7 @@ class Stack:
             env=self._mark,
             stop_signal=server.stop_signal,
             user=server.user,
+            address=server.address,
             mend=lambda words: self._say_mended(server.mend(words)),
         )
 

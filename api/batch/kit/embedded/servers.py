@@ -26,6 +26,7 @@ class EmbeddedServer:
     """How to run one server: its command, its address, its health check and its stop signal.
 
     Attributes:
+        address: the socket that it listens on, where that is a file.
         mend: takes the server's output before it ended, or "" before a start; renames damaged data, and returns its
             path and what was wrong, or None if there is no sign of damage.
 
@@ -37,6 +38,7 @@ class EmbeddedServer:
     is_ready: Callable[[], bool]
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
+    address: Path | None = None
     mend: Callable[[str], tuple[Path, str] | None] = lambda _: None
 
 
@@ -105,6 +107,7 @@ def embed_postgres(data_dir: Path) -> EmbeddedServer:
         # A fast shutdown: open transactions are rolled back.
         stop_signal=signal.SIGINT,
         user=cluster.user,
+        address=cluster.sockets / ".s.PGSQL.5432",
     )
 
 

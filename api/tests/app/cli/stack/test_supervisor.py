@@ -161,6 +161,23 @@ def test_a_child_that_lives_long_again_is_told_and_its_next_end_is_news(
     ]
 
 
+def test_a_child_whose_address_is_removed_is_restarted(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(child_module, "_HEALTHY_S", 0.0)
+    ready = tmp_path / "a.ready"
+    child = Child(replace(make("a"), address=ready))
+    with capture_logs() as told:
+        until(ready.exists, bool, within_s=20)
+        assert not child.revive()
+        ready.unlink()
+        until(child.revive, bool, within_s=20)
+        until(ready.exists, bool, within_s=20)
+    child.stop()
+    assert (tmp_path / "ended").read_text().split() == ["a", "a"]
+    assert [line["event"] for line in told] == ["child_unreachable", "child_ended", "child_restarted"]
+
+
 def test_a_start_that_the_machine_refuses_is_told_once_and_tried_again(
     make: Make, running: list[Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
