@@ -3,8 +3,6 @@
 import time
 from typing import Any
 
-import httpx2
-
 from app.words.speaker import Speaker
 
 #: How long the progress is the same before the server is asked, and how often it is asked then.
@@ -36,6 +34,8 @@ class Standstill:
 
 def find_unready(words: Speaker, url: str) -> str:
     """Return what `/readyz` of a server says is not ready; "" where all is, or it does not answer."""
+    import httpx2  # noqa: PLC0415  completion does without
+
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=_ANSWER_S, trust_env=not url.startswith("http://127."))
         said = answer.json()

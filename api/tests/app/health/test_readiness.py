@@ -12,6 +12,7 @@ import pytest
 from app.engine.asking import RecentAnswer
 from app.ledger.postgres import PostgresJobHistory
 from app.live.redis_store import RedisJobStore
+from app.settings import AppSettings
 from batch.errors import StoreError
 from batch.kit import disk
 from batch.kit.disk import Room, measure_room, nearest_folder, try_write
@@ -82,13 +83,18 @@ async def test_bars_that_take_no_write_are_shown_and_jobs_still_accepted(
 
 
 async def test_a_full_disk_is_said_and_given_as_the_cause_of_what_is_away(
-    redis_url: str, database_url: str, tmp_path: Path, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, servers: Servers, tmp_path: Path, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Every disk has less than this.
     for name in ("FULL_BYTES", "FAULT_BYTES"):
         monkeypatch.setattr(disk, name, 1024**6)
     said = rf"the disk of {tmp_path} is full: [\d,]+ MiB are free, expected 1,099,511,627,776 MiB or more; free space"
-    async with running(real_settings(redis_url, database_url, tmp_path)) as app, client_of(app) as client:
+    with fresh_database(servers) as database_url:
+        await _find_full(real_settings(redis_url, database_url, tmp_path), database_url, said)
+
+
+async def _find_full(settings: AppSettings, database_url: str, said: str) -> None:
+    async with running(settings) as app, client_of(app) as client:
         ready = (await client.get("/readyz")).json()
         assert re.match(said, ready["parts"]["disk"]["detail"])
         assert ready["ready"]
