@@ -35,7 +35,8 @@ _OF_FRAMEWORKS = (
 _COMPOSED = (
     *("there are {count} users already, ", "there are {count} tokens already, ", "#: {why}", "{part}: no answer in "),
     *("{free} MiB are free, ", "{folder}: {free} MiB are free, ", "{place}: {pages} pages, ", "{place}: {bars} bars, "),
-    "url was not encrypted, ", "the disk of {folder} is full: {why}; free space on it (",
+    "url was not encrypted, ",
+    "the disk of {folder} is full: {why}; free space on it (",
 )
 #: Where a ValueError is of Kaboom's own making, whatever the request was.
 _OWN_FAULTS = ("api/app/jobs/job_type.py", "api/batch/pictures/")
