@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from app.jobs.model import JobStatus
 from batch.market.outcome import is_fine
 
@@ -61,6 +63,12 @@ class JobRow:
     def result(self) -> Mapping[str, Any]:
         """What is known of its result."""
         return self.job["result"] or {}
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The fields of a result without outcomes, and their values: strings as they are, others as JSON."""
+        found = () if self.outcomes else self.result.items()
+        return [(k, v if isinstance(v, str) else orjson.dumps(v).decode()) for k, v in found if v is not None]
 
     @property
     def title_key(self) -> str:

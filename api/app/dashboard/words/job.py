@@ -79,6 +79,7 @@ WORDS: dict[str, Pair] = {
     "end_failed": ("failed", "失敗"),
     "end_open": ("running", "実行中"),
     "outcomes": ("Outcomes", "結果"),
+    "result": ("Result", "結果"),
     "outcomes_all": (
         "{total} asked for, {sum} outcomes: every one is accounted for",
         "対象{total}件、結果{sum}件：すべての結果がそろっています",

@@ -9,11 +9,12 @@ from fastapi import FastAPI
 from app.live.events import Feed, FeedKey
 from app.live.lines import JobLine
 from app.live.store import Ending
+from app.market_data.jobs import TAKE_BACK
 from batch.errors import StoreError
 from batch.kit.clock import utc_now
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
-from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running
+from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_result, plant_running
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "<script>alert(1)</script>\u202e\u001b[31m" + "x" * 3_000
@@ -50,6 +51,15 @@ async def test_an_ended_job_accounts_for_every_item(real_app: FastAPI, real_brow
     # The command line takes no part of an id.
     assert f"kaboom jobs retry {job.job_id}" in part_of(html, "hp")
     assert "1 chunk on 1 slots" in part_of(html, "hg")
+
+
+async def test_a_job_without_chunks_shows_its_result(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    request = {"interval": "1d", "provider": "file", "reason": "off_grid"}
+    result = {"provider": "file", "interval": "1d", "taken_back": 3, "left": 1, "reasons": {"off_grid": 3}}
+    job = await plant_result(real_app, TAKE_BACK, request, result)
+    html = await read(real_browser, f"/jobs/market-data/{job.job_id}")
+    assert part_of(html, "ho") == 'Result provider file interval 1d taken_back 3 left 1 reasons {"off_grid":3}'
+    assert "Bars written" not in text_of(html)
 
 
 async def test_failures_are_filtered_by_reason(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
