@@ -1,8 +1,7 @@
-"""Copy the end of a job from Redis to the ledger; any process that notices the end does it."""
+"""Copies the end of a job from Redis to the ledger; any process that notices the end does this."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
@@ -18,10 +17,10 @@ _log = structlog.get_logger(__name__)
 
 
 async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
-    """Copy the end of a final job and of its chunks to the ledger; it may be called again.
+    """Copy the end of a final job and of its chunks to the ledger. Idempotent.
 
-    Where the ledger has another end, or no such job, Redis had lost its last seconds and the job ran again: the
-    ledger's record stands, and Redis drops its own.
+    If the ledger has another end or lacks the job, Redis had lost its last seconds and the job ran again. Then the
+    ledger's record stays, and the record in Redis is dropped.
     """
     if not is_final:
         return
@@ -39,7 +38,7 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
         await parts.store.forget(queue, job_id)
         await show_ledgers_word(parts, job_id, kept)
         return
-    # Before the mark: where this process ends in between, the reaper settles the job again.
+    # Before the mark: if this process dies in between, the reaper settles the job again.
     if not await parts.results.write_end(job):
         return
     if await parts.store.mark_settled(queue, job_id):
@@ -49,7 +48,7 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
 
 
 async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
-    """Settle a job; where a store is unavailable, leave it to the reaper: the live record keeps the end until then."""
+    """Settle a job; if a store is unavailable, leave it to the reaper. Redis keeps the end until then."""
     try:
         await settle_job(parts, queue, job_id, is_final=is_final)
     except StoreError as e:
@@ -57,9 +56,9 @@ async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bo
 
 
 async def keep_given_up(parts: Parts, ref: ChunkRef) -> None:
-    """Log why a chunk was given up, and keep that in the ledger: a Redis loss must not hide it, nor run it again.
+    """Log why a chunk was given up, and save this in the ledger, so that it survives a loss of Redis.
 
-    Where a store is unavailable, the chunk is kept at the end of its job instead.
+    If a store is unavailable, the chunk is saved at the end of its job instead.
     """
     log = _log.bind(job_id=ref.job_id, queue=ref.queue, chunk=ref.n)
     try:
@@ -80,7 +79,7 @@ def _adds_up(job: Job, chunks: Sequence[Chunk]) -> bool:
 
 
 def complete_dead(chunk: Chunk, *, lost_item: str) -> Chunk:
-    """Return a chunk that was given up with the cause as the outcome of each lost item; any other chunk as it is."""
+    """Return a dead chunk with an outcome for each lost item, which names the cause; return other chunks unchanged."""
     if not chunk.lost:
         return chunk
     message = chunk.error or chunk.tally.cause or describe_given_up(chunk.attempts, "")
@@ -88,16 +87,13 @@ def complete_dead(chunk: Chunk, *, lost_item: str) -> Chunk:
 
 
 def _log_end(job: Job, *, lost: int) -> None:
-    """Log the end of a job: one ERROR line where it is partial or failed, which alerts count."""
+    """Log the end of a job; partial and failed jobs at ERROR, which alerts count."""
     counts = {name: getattr(job, name) for name in ("total", "done", "failed", "cancelled", "rows")}
     outcomes = ", ".join(f"{outcome} {n}" for outcome, n in sorted(job.outcomes.items()))
     log = _log.bind(job_id=job.job_id, queue=job.queue, status=job.status.value, **counts)
     log = log.bind(lost=lost, outcomes=outcomes)
     if job.status in {JobStatus.PARTIAL, JobStatus.FAILED}:
-        log.error("job_finished", error=_one_line(job.error or {}))
+        error = job.error or {}
+        log.error("job_finished", error=f"{error.get('type')}: {error.get('message')}")
     else:
         log.info("job_finished")
-
-
-def _one_line(error: Mapping[str, Any]) -> str:
-    return f"{error.get('type')}: {error.get('message')}"

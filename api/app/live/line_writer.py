@@ -14,7 +14,7 @@ from app.live.lines import JobLine, pick_line
 from batch.errors import StoreError
 
 _PERIOD_S = 0.5
-#: Lines that wait to be written, while Redis is away for one; more are dropped, and counted in the log.
+#: Lines that may wait, for example while Redis is unavailable; further lines are dropped and counted.
 _MOST_WAITING = 5000
 #: How long the last lines of a process may take.
 _LAST_S = 1.0
@@ -91,7 +91,8 @@ class LineWriter:
         for key, line in waiting:
             texts[key].append(line.to_json())
         for key, count in dropped.items():
-            texts[key].append(_lost(count).to_json())
+            line = JobLine(datetime.now(UTC).isoformat(), "warning", "lines_dropped", {"count": count})
+            texts[key].append(line.to_json())
         try:
             await self._log.write_lines(texts)
         except BaseException:
@@ -99,7 +100,3 @@ class LineWriter:
                 self._waiting = waiting + self._waiting
                 self._dropped += dropped
             raise
-
-
-def _lost(count: int) -> JobLine:
-    return JobLine(datetime.now(UTC).isoformat(), "warning", "lines_dropped", {"count": count})

@@ -11,7 +11,7 @@ from app.notifications.jobs import DELIVER
 from app.notifications.routing import route
 from app.notifications.scan import Missing, find_events
 from batch.errors import KaboomError
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 
 STEP_S = 1.0
 SCAN_S = 15.0
@@ -21,38 +21,37 @@ _log = structlog.get_logger(__name__)
 
 
 class Notifier:
-    """Several may run: an event is kept once, routed once, and a channel has one unfinished job at a time."""
+    """Routes events to channels. Several may run: an event is routed once, and a channel has one job at a time."""
 
-    def __init__(self, jobs: Jobs, missing: Missing, clock: Clock = utc_now) -> None:
+    def __init__(self, jobs: Jobs, missing: Missing) -> None:
         self._jobs = jobs
         self._missing = missing
-        self._clock = clock
         self._due_at: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Work for ever; a store that is unavailable is waited for."""
+        """Run until cancelled; while a store is unavailable, try again every second."""
         while True:
             await self._guarded(self.step)
             await asyncio.sleep(STEP_S)
 
     async def step(self) -> None:
-        """Do what is due now."""
+        """Do everything that is due now."""
         await self._every(SCAN_S, self.scan)
         await self._every(_PURGE_S, self._purge)
-        log, now = self._jobs.parts.notifications.log, self._clock()
+        log, now = self._jobs.parts.notifications.log, utc_now()
         while await log.fan_out(partial(route, now=now), now):
             pass
         for owner, channel_id in await log.due_channels(now):
             await self._jobs.submit(DELIVER, {"channel_id": channel_id}, owner=owner)
 
     async def scan(self) -> None:
-        """Keep the events that no transaction of the ledger tells."""
+        """Save the events that no ledger transaction records."""
         parts = self._jobs.parts
-        async for events in find_events(parts, self._missing, self._clock()):
+        async for events in find_events(parts, self._missing, utc_now()):
             await parts.notifications.log.note(events)
 
     async def _purge(self) -> None:
-        if count := await self._jobs.parts.notifications.log.purge(self._clock()):
+        if count := await self._jobs.parts.notifications.log.purge(utc_now()):
             _log.info("notifications_purged", count=count)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -66,5 +65,5 @@ class Notifier:
             await work()
         except KaboomError as e:
             _log.warning("notifications_waiting", reason=e.message)
-        except Exception:  # noqa: BLE001  ended here nothing would be told any more, and nobody would notice
+        except Exception:  # noqa: BLE001  otherwise notifications would stop unnoticed
             _log.exception("notifications_crashed")

@@ -1,4 +1,4 @@
-"""Events that no transaction of the ledger tells: looked for every few seconds, and kept by the same id each time."""
+"""Finds events that no ledger transaction records. It runs every few seconds; an event has the same id each time."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date, datetime, time
@@ -10,17 +10,17 @@ from app.ledger.notifications.model import Event, EventKind
 from batch.errors import KaboomError
 from batch.market.calendar import JST, is_session
 
-#: A shorter pause is a matter of course for a provider with limits.
+#: Shorter pauses are normal for a provider with rate limits.
 LEAST_PAUSE_S = 60.0
 
-#: The (market, interval) that are ingested daily and have no complete ingest of a session.
+#: Returns the (market, interval) pairs that are ingested daily but lack a complete ingest of a session.
 type Missing = Callable[[Parts, date], Awaitable[Sequence[tuple[str, str]]]]
 
 _log = structlog.get_logger(__name__)
 
 
 async def find_events(parts: Parts, missing: Missing, now: datetime) -> AsyncIterator[Sequence[Event]]:
-    """Yield what is to be told now; a source that is unavailable hides no other one."""
+    """Yield the current events; an unavailable source does not hide the others."""
     sources = (_find_lost_workers(parts), _find_paused(parts, now), _find_incomplete(parts, missing, now))
     for source in sources:
         try:
@@ -42,7 +42,7 @@ async def _find_lost_workers(parts: Parts) -> list[Event]:
 
 
 async def _find_paused(parts: Parts, now: datetime) -> list[Event]:
-    """Return the providers that are paused for long, each once an hour."""
+    """Return an event for each provider with a long pause, at most one an hour."""
     return [
         Event(
             f"provider_blocked:{pause.provider}:{now:%Y-%m-%dT%H}",
@@ -56,10 +56,11 @@ async def _find_paused(parts: Parts, now: datetime) -> list[Event]:
 
 
 async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> list[Event]:
-    """Return the series of today's session that are not complete at a deadline that has passed."""
+    """Return an event for each series that was incomplete at a deadline of today's session."""
     local = now.astimezone(JST)
     today = local.date()
-    passed = [at for at in sorted(await parts.notifications.rules.list_deadlines()) if _has_passed(at, local)]
+    deadlines = sorted(await parts.notifications.rules.list_deadlines())
+    passed = [at for at in deadlines if local.time() >= time.fromisoformat(at)]
     if not passed or not is_session(today):
         return []
     found = await missing(parts, today)
@@ -73,7 +74,3 @@ async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> lis
         for at in passed
         for market, interval in found
     ]
-
-
-def _has_passed(at: str, local: datetime) -> bool:
-    return local.time() >= time.fromisoformat(at)

@@ -18,7 +18,7 @@ from batch.bars.folder.catalogue import Catalogue
 from batch.bars.folder.errors import store_errors
 from batch.bars.folder.lock import folder_lock
 from batch.bars.normalise import check_source
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 from batch.kit.durable import make_folders
 
 _BUSY_TIMEOUT_S = 60.0
@@ -30,15 +30,14 @@ class SqliteActionStore:
     Each call opens a connection (a load takes 1 ms), so nothing is inherited by a fork and nothing needs closing.
     """
 
-    def __init__(self, root: Path, *, clock: Clock = utc_now) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
-        self._clock = clock
         self._catalogue = Catalogue(root)
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
         path = self._path(source)
         if notes.height:
-            await asyncio.to_thread(_save, path, notes, self._catalogue, self._clock)
+            await asyncio.to_thread(_save, path, notes, self._catalogue)
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return await asyncio.to_thread(_load, self._path(source), symbols)
@@ -66,7 +65,7 @@ class SqliteActionReader:
         return notes.filter(pl.col("symbol").is_in(list(symbols))) if symbols else notes
 
 
-def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue, clock: Clock) -> None:
+def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue) -> None:
     rows = {table: _to_rows(notes, table) for table in TABLES}
     with store_errors(path):
         make_folders(path.parent)
@@ -79,7 +78,7 @@ def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue, clock: Clock) -
                 if some or table is FACTORS:
                     table.create(sql)
                     prepare_said(sql, table, path)
-                    add_said(sql, table, some, clock())
+                    add_said(sql, table, some, utc_now())
                     sql.executemany(f"INSERT OR REPLACE INTO {table.name} VALUES (?, ?, ?, ?, ?, ?)", some)
             sql.execute("COMMIT")
         catalogue.note(path)
