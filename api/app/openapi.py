@@ -37,7 +37,7 @@ _HEADERS: dict[str, Any] = {
         "schema": {"type": "integer", "minimum": 1, "examples": [2]},
     },
 }
-#: How a caller is authenticated; any of them will do.
+#: How a caller is authenticated; any one suffices.
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     "ingestToken": {"type": "apiKey", "in": "header", "name": INGEST_HEADER.decode()},
     "bearer": {"type": "http", "scheme": "bearer", "description": "a JWT of /api/v1/login or of Supabase, or a token"},

@@ -69,7 +69,7 @@ class AppSettings(BatchSettings):
     )
     @classmethod
     def _drop_unused(cls, value: object) -> object:
-        # Cloud Run starts nothing whose secret has no version, so a deployment without logins or models has this one.
+        # Cloud Run does not start if a secret has no version, so a deployment without logins or models sets this value.
         return None if value == _UNUSED else value
 
     @field_validator("job_retention_days")
@@ -77,7 +77,7 @@ class AppSettings(BatchSettings):
     def _check_retention(cls, days: int) -> int:
         # Alerts look back 14 days, and webhooks are kept for 30.
         if days != 0 and days < _LEAST_RETENTION:
-            raise ValueError(f"was {days}, expected 0, which keeps jobs for ever, or at least {_LEAST_RETENTION}")
+            raise ValueError(f"was {days}, expected 0, which keeps jobs forever, or at least {_LEAST_RETENTION}")
         return days
 
     @classmethod
@@ -89,7 +89,7 @@ class AppSettings(BatchSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments, then the environment, then Secret Manager where it is named, then `run.json`."""
+        """Read arguments, then the environment, then Secret Manager if it is configured, then `run.json`."""
         del dotenv_settings, file_secret_settings
         run_file = _RunFileSource(settings_cls, env_settings)
         return (init_settings, env_settings, _SecretManagerSource(settings_cls), run_file)
@@ -98,7 +98,7 @@ class AppSettings(BatchSettings):
         """Return the address of the job state.
 
         Raises:
-            ConfigurationError: none is set and nothing runs on the data folder, or it is none of a Redis.
+            ConfigurationError: it is not set and nothing runs on the data folder, or it is not the address of a Redis.
 
         """
         url = _require(self.redis_url, "REDIS_URL")
@@ -109,7 +109,7 @@ class AppSettings(BatchSettings):
         """Return the address of the ledger.
 
         Raises:
-            ConfigurationError: none is set and nothing runs on the data folder.
+            ConfigurationError: it is not set and nothing runs on the data folder.
 
         """
         return _require(self.database_url, "DATABASE_URL")
@@ -148,7 +148,7 @@ class AppSettings(BatchSettings):
         """Return the addresses of the queues that have a broker of their own, by queue: KABOOM_QUEUE_BROKERS.
 
         Raises:
-            ConfigurationError: it is no list of `queue=address`, or an address is none of a Redis.
+            ConfigurationError: it is not a list of `queue=address`, or an address is not that of a Redis.
 
         """
         text = self.queue_brokers.get_secret_value() if self.queue_brokers else ""
@@ -168,7 +168,7 @@ def load_settings(**overrides: Any) -> AppSettings:
     """Return the settings as the environment has them now.
 
     Raises:
-        ConfigurationError: a variable holds what it cannot; the message names it, and never its value.
+        ConfigurationError: a variable is invalid; the message names it, never its value.
 
     """
     try:
@@ -179,7 +179,7 @@ def load_settings(**overrides: Any) -> AppSettings:
 
 
 def secret_variables() -> dict[str, str]:
-    """Return the variables that a deployment keeps as secrets, with their fields: secrets, and where InfluxDB is."""
+    """Return the variables that a deployment stores as secrets, with their fields; InfluxDB's address is among them."""
     named = {str(field.validation_alias): (name, field) for name, field in AppSettings.model_fields.items()}
     return {
         variable: name
@@ -190,15 +190,14 @@ def secret_variables() -> dict[str, str]:
 
 
 def secret_name(variable: str) -> str:
-    """Return what a variable's secret is called: `KABOOM_WEBHOOK_SECRET` is in `webhook-secret`."""
+    """Return the name of a variable's secret: `webhook-secret` for `KABOOM_WEBHOOK_SECRET`."""
     return variable.removeprefix("KABOOM_").lower().replace("_", "-")
 
 
 class _SecretManagerSource(PydanticBaseSettingsSource):
-    """What Google's Secret Manager has of what the environment does not name, where a project is named.
+    """Reads settings that the environment does not set from Google's Secret Manager, if a project is set.
 
-    pydantic-settings has such a source. It takes whatever goes wrong, but for a secret that is not there, for a value
-    that is not set, and asks for every setting.
+    The source of pydantic-settings is not used: it treats most errors as an unset value, and asks for every setting.
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -211,7 +210,7 @@ class _SecretManagerSource(PydanticBaseSettingsSource):
         if not project:
             return {}
         prefix = known.get("KABOOM_SECRET_PREFIX") or known.get("secret_prefix") or ""
-        # An empty variable says that there is none, and none is asked for.
+        # An empty variable means that there is no such secret, so it is not requested.
         given = known.keys() | {name.upper() for name in os.environ}
         names = {
             f"{prefix}{secret_name(variable)}": variable
@@ -224,7 +223,7 @@ class _SecretManagerSource(PydanticBaseSettingsSource):
 
 def _fetch_secrets(project: str, names: tuple[str, ...]) -> Mapping[str, str]:
     try:
-        # Google's client costs a second and 40 MB, which nobody else pays.
+        # Google's client costs a second and 40 MB, so it is loaded only here.
         from batch.kit.google_secrets import fetch_secrets  # noqa: PLC0415
     except ImportError as e:
         raise ConfigurationError(f"KABOOM_SECRET_PROJECT is set, and the extra [gcp] is not installed: {e}") from e
@@ -232,7 +231,7 @@ def _fetch_secrets(project: str, names: tuple[str, ...]) -> Mapping[str, str]:
 
 
 class _RunFileSource(PydanticBaseSettingsSource):
-    """What a running Kaboom wrote about itself; the weakest source, so that an environment variable wins."""
+    """Reads the addresses that a running Kaboom wrote to `run.json`; environment variables win."""
 
     def __init__(self, settings_cls: type[BaseSettings], env: PydanticBaseSettingsSource) -> None:
         super().__init__(settings_cls)

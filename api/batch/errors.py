@@ -3,20 +3,20 @@
 ::
 
     KaboomError(message, *, retryable=False, retry_after_s=None)
-    ├── InvalidRequest      the caller asked for something that cannot be: fix the request
-    ├── NotAuthorized       no token, or one that does not count
-    ├── Forbidden           a known caller, who may not do this
-    ├── NotFound            nothing of that name, or not yours
-    ├── Conflict            right request, wrong moment: the thing's state forbids it
+    ├── InvalidRequest      the request is invalid: the caller must change it
+    ├── NotAuthorized       no token, or an invalid one
+    ├── Forbidden           the caller may not do this
+    ├── NotFound            it does not exist, or has another owner
+    ├── Conflict            the current state of the object does not allow this
     ├── ProviderError       the source of bars failed
-    │   ├── RequestRejected …one request alone; another one may be answered
-    │   └── RateLimited     …and told us to slow down (retryable, retry_after_s)
+    │   ├── RequestRejected …rejected one request; others may succeed
+    │   └── RateLimited     …asked for a pause (retryable, retry_after_s)
     ├── StoreError          a database, Redis or the bar store failed (retryable unless said otherwise)
-    │   └── StoreDamaged    …and what it keeps cannot be read: a person must mend it (not retryable)
-    └── ConfigurationError  settings that cannot work; raised at start only
+    │   └── StoreDamaged    …its data is damaged and must be repaired by hand (not retryable)
+    └── ConfigurationError  the settings are invalid; raised at start only
 
-A driver's own exceptions are translated in the driver's home, ``raise … from e``; HTTP statuses are
-given in ``app.errors`` alone. Messages say what was expected and what it was.
+Exceptions of a driver are translated where the driver is imported, by ``raise … from e``. HTTP statuses are
+assigned in ``app.errors`` only. Messages say what was expected and what was found.
 """
 
 
@@ -40,7 +40,7 @@ class InvalidRequest(KaboomError):
 
 
 class NotAuthorized(KaboomError):
-    """The caller has no token, or one that does not count."""
+    """The caller has no token, or an invalid one."""
 
 
 class Forbidden(KaboomError):
@@ -60,7 +60,7 @@ class ProviderError(KaboomError):
 
 
 class RequestRejected(ProviderError):
-    """A source of bars rejected one request; another one may be answered."""
+    """A source of bars rejected one request; others may succeed."""
 
 
 class RateLimited(ProviderError):
@@ -78,17 +78,17 @@ class StoreError(KaboomError):
 
 
 class StoreDamaged(StoreError):
-    """What a store keeps on the disk is damaged; trying again does not help.
+    """The data of a store is damaged; retrying does not help.
 
     Attributes:
-        damage: what is damaged and how, without the command that mends it; the message has both.
+        damage: what is damaged and how, without the repair command; the message has both.
 
     """
 
-    def __init__(self, damage: str, *, mend: str) -> None:
-        super().__init__(f"{damage}; mend it with `{mend}`", retryable=False, retry_after_s=None)
+    def __init__(self, damage: str, *, repair: str) -> None:
+        super().__init__(f"{damage}; repair it with `{repair}`", retryable=False, retry_after_s=None)
         self.damage = damage
 
 
 class ConfigurationError(KaboomError):
-    """The settings cannot work as they are."""
+    """The settings are invalid."""

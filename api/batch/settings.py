@@ -135,7 +135,7 @@ class CommonSettings(BaseSettings):
 
     @property
     def keep_days(self) -> dict[str, int]:
-        """How many days of bars of each interval a compaction keeps; none is kept for ever."""
+        """How many days of bars a compaction keeps, by interval; intervals not listed are kept forever."""
         pairs = (text.partition("=") for text in (self.retention or "").split())
         return {interval: int(days) for interval, _, days in pairs}
 

@@ -1,4 +1,4 @@
-"""Static files, under a path that has the hash of all of them: they are kept for ever, and new with every change."""
+"""Static files. Their path has the hash of all of them, so browsers may cache them forever."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Sending webhooks that are due: several couriers may run, and each delivery is with one of them at a time."""
+"""Sends due webhooks. Several couriers may run; each delivery is claimed by one at a time."""
 
 import asyncio
 import random
@@ -20,10 +20,10 @@ from batch.notify.retry import judge_reply
 from batch.notify.webhooks import Webhook, WebhookSender
 
 POLL_S = 1.0
-#: Deliveries under way at once, and of these to one host: a slow receiver holds up its own and few others'.
+#: Concurrent deliveries in all, and to one host: a slow receiver delays mostly its own.
 SLOTS, PER_HOST = 64, 4
 _PURGE_S = 3600.0
-#: How long the end of an attempt waits for the ledger to come back; its lease lasts longer.
+#: How long saving the end of an attempt waits for an unavailable ledger; the lease lasts longer.
 _PATIENCE_S = 30.0
 
 _log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ class RunningDelivery:
 
 
 class Courier:
-    """Claims due deliveries and sends them; one that was cut off is sent again, with the same id, after its lease."""
+    """Claims due deliveries and sends them. After its lease, an interrupted one is sent again with its id."""
 
     def __init__(self, outbox: Outbox, sender: WebhookSender, *, chance: Callable[[], float] = random.random) -> None:
         self._outbox = outbox
@@ -48,7 +48,7 @@ class Courier:
         self._purged_at = -_PURGE_S
 
     async def run(self) -> None:
-        """Send for ever; a ledger that is away is waited for."""
+        """Send until cancelled; while the ledger is unavailable, try again every second."""
         try:
             while True:
                 self._forget_finished()
@@ -64,12 +64,12 @@ class Courier:
             await asyncio.gather(*(running.task for running in self._running), return_exceptions=True)
 
     async def start_due(self) -> int:
-        """Begin to send what is due and has a place; return how many there were."""
+        """Start sending due deliveries, as many as there are free slots; return how many."""
         self._forget_finished()
         free = SLOTS - len(self._running)
         if free == 0:
             return 0
-        # A host gets its next ones when all of its last ones are back.
+        # A host gets its next deliveries when all earlier ones have ended.
         busy = sorted({running.host for running in self._running})
         due = await self._outbox.claim(limit=free, per_host=PER_HOST, busy=busy)
         for delivery in due:
@@ -77,7 +77,7 @@ class Courier:
         return len(due)
 
     async def settle(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the running deliveries."""
         await asyncio.gather(*(running.task for running in self._running))
 
     def _forget_finished(self) -> None:
@@ -85,10 +85,10 @@ class Courier:
         self._running = [running for running in self._running if not running.task.done()]
 
     async def _pause(self) -> None:
-        """Wait until something may be due or a place is free."""
+        """Wait until a delivery may be due or a slot is free."""
         tasks = [running.task for running in self._running if not running.task.done()]
         if self._running and not tasks:
-            # The last ones are back meanwhile, and their hosts may have more.
+            # All have ended meanwhile, and their hosts may have more.
             return
         if tasks:
             await asyncio.wait(tasks, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
@@ -103,7 +103,7 @@ class Courier:
             end = self._judge(reply, delivery.attempts)
             is_kept = await self._save(delivery, end)
         except Exception as e:  # noqa: BLE001  one delivery must not end the courier; its lease brings it back
-            # The words of an error that nobody foresaw may hold the URL; where it came from does not.
+            # The message of an unexpected error may contain the URL; its traceback does not.
             reason = e.message if isinstance(e, KaboomError) else type(e).__name__
             log.warning("webhook_interrupted", reason=reason, trace=traceback.format_tb(e.__traceback__))
             return
@@ -111,7 +111,7 @@ class Courier:
         log.info(word, status=end.status.value, http_status=end.http_status, error=end.error)
 
     async def _save(self, delivery: Delivery, end: AttemptEnd) -> bool:
-        """Keep the end of an attempt, also through a restart of the ledger: one that is not kept is made again."""
+        """Save the end of an attempt, waiting through a restart of the ledger. An unsaved attempt is repeated."""
         return await retry_while_unavailable(lambda: self._outbox.save_attempt(delivery, end), for_s=_PATIENCE_S)
 
     def _judge(self, reply: Reply, attempt: int) -> AttemptEnd:
@@ -131,7 +131,7 @@ class Courier:
 
 
 async def run_courier(parts: Parts) -> None:
-    """Send the webhooks of a process's ledger until cancelled; without a secret to sign with, return at once."""
+    """Send webhooks until cancelled; return at once if no signing secret is set."""
     if not parts.callbacks.signers:
         _log.info("webhooks_off", reason="KABOOM_WEBHOOK_SECRET is not set")
         return

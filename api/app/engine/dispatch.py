@@ -20,19 +20,19 @@ from batch.kit.batching import CallBatcher
 from batch.kit.redis.client import Redis, check_server, redis_errors, try_key
 from batch.kit.redis.load import ServerLoad, read_load
 
-#: So near its turn no message is sent again: more than any worker has slots, and 60 KB to look through.
+#: A message among the next 64 is not sent again: more than any worker has slots, and only 60 KB to search.
 _NEXT = 64
 
 
 class Dispatcher(Protocol):
-    """Tells workers that chunks wait."""
+    """Sends messages to workers about waiting chunks."""
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
-        """Send one message for each chunk, in order; `ahead` of those that wait, unless it is among the next anyway."""
+        """Send one message for each chunk, in order; with `ahead` to the head of the queue, unless it is near it."""
         ...
 
     async def show(self, event: JobEvent) -> None:
-        """Send an event about a job to the monitors that listen, such as Flower; a lost one is not sent again."""
+        """Send an event about a job to monitors such as Flower; a lost event is not sent again."""
         ...
 
     async def depth(self, queue: str) -> int:
@@ -40,11 +40,11 @@ class Dispatcher(Protocol):
         ...
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return the load of each broker, by a name for it; none where there is no broker."""
+        """Return the load of each broker by its name; empty without a broker."""
         ...
 
     async def check(self) -> None:
-        """Raise ConfigurationError where messages may be dropped, or cannot be taken."""
+        """Raise ConfigurationError if a broker may drop messages or cannot accept them."""
         ...
 
     async def ping(self) -> None:
@@ -52,7 +52,7 @@ class Dispatcher(Protocol):
         ...
 
     async def try_write(self) -> None:
-        """Raise StoreError unless every broker takes a small write, of which nothing is left."""
+        """Raise StoreError unless every broker accepts a small write, which is removed again."""
         ...
 
     async def close(self) -> None:
@@ -75,7 +75,7 @@ class CeleryDispatcher:
     def __init__(self, brokers: Mapping[str, Broker]) -> None:
         """Take the broker of every queue; several queues may share one."""
         self._brokers = brokers
-        # By broker: one that is away delays nobody else's messages.
+        # By broker: an unavailable broker delays only its own queues.
         self._pushes = {each: CallBatcher(partial(self._push_all, each.redis)) for each in brokers.values()}
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
@@ -101,14 +101,14 @@ class CeleryDispatcher:
             return int(await self._brokers[queue].redis.llen(list_key(queue)))
 
     async def check(self) -> None:
-        away: StoreError | None = None
+        unavailable: StoreError | None = None
         for broker in self._pushes:
             try:
                 await check_server(broker.redis, broker.setting)
             except StoreError as e:
-                away = e
-        if away:
-            raise away
+                unavailable = e
+        if unavailable:
+            raise unavailable
 
     async def ping(self) -> None:
         with redis_errors():
@@ -149,7 +149,7 @@ class CeleryDispatcher:
 
 
 class LocalDispatcher:
-    """Hands chunks to workers in this very process: DISABLE_CELERY."""
+    """Hands chunks to workers in the same process (DISABLE_CELERY)."""
 
     def __init__(self) -> None:
         self._waiting: dict[ChunkRef, None] = {}
@@ -165,7 +165,7 @@ class LocalDispatcher:
             self._is_sent.notify(len(fresh))
 
     async def take(self) -> ChunkRef:
-        """Wait for a chunk, and take it."""
+        """Wait for a chunk and return it."""
         async with self._is_sent:
             await self._is_sent.wait_for(lambda: self._waiting)
             ref = next(iter(self._waiting))
@@ -173,7 +173,7 @@ class LocalDispatcher:
             return ref
 
     def take_all(self) -> list[ChunkRef]:
-        """Take all that wait."""
+        """Return all waiting chunks."""
         refs, self._waiting = list(self._waiting), {}
         return refs
 
@@ -200,7 +200,7 @@ class LocalDispatcher:
 
 
 def _task_id(ref: ChunkRef) -> str:
-    """Return the same id each time: a chunk sent again is the same chunk. The bare id of a job is its result's."""
+    """Return the Celery id of a chunk, the same each time it is sent. The job's own id is the id of its result."""
     return f"{ref.job_id}-{ref.n}"
 
 

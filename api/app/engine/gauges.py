@@ -1,4 +1,4 @@
-"""The gauges of `/metrics`: queues, workers, the load of Redis, and what the kinds of jobs measure."""
+"""The gauges of `/metrics`: queues, workers, the load of Redis, and the gauges of job types."""
 
 import asyncio
 from time import monotonic
@@ -24,13 +24,13 @@ from app.telemetry.metrics import (
 )
 from batch.errors import KaboomError
 
-#: However many scrape, stores are asked this often.
+#: Gauges are reused for this long, however many clients scrape.
 _KEPT_S = 5.0
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class MetricsPage:
-    """The page of `/metrics`: what was counted, and gauges at most five seconds old."""
+    """The page of `/metrics`: counters, and gauges that are at most five seconds old."""
 
     def __init__(self, parts: Parts, meter: Meter) -> None:
         self._parts = parts
@@ -40,18 +40,18 @@ class MetricsPage:
         self._lock = asyncio.Lock()
 
     async def show(self, _request: Request) -> Response:
-        """Answer with every metric; while a store is away, without the gauges."""
+        """Answer with every metric; without gauges while a store is unavailable."""
         async with self._lock:
             if monotonic() - self._read_at >= _KEPT_S:
                 self._readings = await read_gauges(self._parts)
                 self._read_at = monotonic()
-        # Files of a whole tree of processes are read: beside the loop, which renews leases.
+        # In a thread: it reads the files of many processes, and the loop must renew leases.
         text = await asyncio.to_thread(self._meter.render, self._readings)
         return Response(text, media_type=_MEDIA_TYPE)
 
 
 async def read_gauges(parts: Parts) -> list[Reading]:
-    """Return all that is read; nothing while a store is away, since an old number would be a wrong one."""
+    """Read all gauges; return none while a store is unavailable, since old numbers would be wrong."""
     try:
         return [*await _read_queues(parts), *await _read_features(parts), *await _read_servers(parts)]
     except KaboomError:
@@ -60,7 +60,7 @@ async def read_gauges(parts: Parts) -> list[Reading]:
 
 async def _read_queues(parts: Parts) -> list[Reading]:
     store = parts.store
-    # At once: the store looks for both in one round trip.
+    # Concurrently: the store reads both in one round trip.
     workers, lost = await asyncio.gather(store.workers(), store.lost_workers())
     readings = [Reading(WORKERS_ONLINE, len(workers)), Reading(WORKERS_LOST, lost)]
     for queue in Queue:
@@ -73,13 +73,13 @@ async def _read_queues(parts: Parts) -> list[Reading]:
 
 
 async def _read_features(parts: Parts) -> list[Reading]:
-    """Return what the kinds of jobs measure themselves, such as missing ingests."""
+    """Return the gauges of job types, such as overdue ingests."""
     functions = [load_function(job_type.gauges) for job_type in parts.catalog if job_type.gauges]
     return [reading for read in functions for reading in await read(parts)]
 
 
 async def _read_servers(parts: Parts) -> list[Reading]:
-    """Return the loads of the servers, each once: the state's is often the broker's as well."""
+    """Return the load of each server once: job state and broker are often the same server."""
     measured = {**await parts.store.measure_servers(), **await parts.dispatcher.measure_servers()}
     known = {load.run_id: name for name, load in reversed(measured.items()) if load.run_id}
     readings = []

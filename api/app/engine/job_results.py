@@ -1,4 +1,4 @@
-"""Showing jobs to Celery clients and to Flower, by the job's id; the ledger and Redis stay the truth."""
+"""Shows jobs to Celery clients and Flower by job id."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def show_started(parts: Parts, claim: Claim) -> None:
-    """Show a job as STARTED when its plan step is claimed; a claim of a chunk changes nothing."""
+    """Show a job as STARTED when its plan step is claimed; do nothing for other chunks."""
     ref = claim.lease.ref
     if ref.n != PLAN:
         return
@@ -29,24 +29,24 @@ async def show_started(parts: Parts, claim: Claim) -> None:
 
 
 async def show_ledgers_word(parts: Parts, job_id: str, kept: Job | None) -> None:
-    """Show the end that the ledger has of a job, where Redis had another; of a job that it lacks, nothing."""
+    """Show the end that the ledger has of a job; remove the result of a job that the ledger does not have."""
     if kept is not None and kept.status.is_final:
         await parts.results.write_end(kept)
     elif kept is None:
-        # Left alone it says STARTED until it expires.
+        # Otherwise it would stay STARTED until it expires.
         with suppress(StoreError):
             await parts.results.forget(job_id)
 
 
 async def restore_results(parts: Parts) -> None:
-    """Write the results again that a Redis has lost: of jobs that ended in the last week, and of those that run."""
+    """Write results again after Redis lost them: of running jobs and of jobs that ended in the last week."""
     if not await parts.results.claim_rebuild():
         return
     count = 0
     for queue in parts.catalog.queues:
         async for job in _ended(parts, queue):
             if not await parts.results.write_end(job):
-                # The mark expires, and another round begins again.
+                # The mark expires, and a later call starts over.
                 return
             count += 1
         for unfinished in await parts.history.unfinished(queue, older_than_s=0):

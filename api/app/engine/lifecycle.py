@@ -1,4 +1,4 @@
-"""What callers may do to jobs: submit, find, cancel, retry, delete; the truth is the ledger and the leases."""
+"""Submits, finds, cancels, retries and deletes jobs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from app.telemetry.metrics import JOBS_SUBMITTED, count
 from app.telemetry.traces import span
 from batch.errors import Conflict, NotFound, StoreError
 
-#: An answer this young still says that Redis is there: under load, records that are put save every ping.
+#: A ping is skipped if Redis answered within this time; under load, writes answer often enough.
 _FRESH_S = 0.05
 
 _log = structlog.get_logger(__name__)
@@ -40,12 +40,12 @@ class Jobs:
         parent: Job | None = None,
         terms: Terms | None = None,
     ) -> Admission:
-        """Accept a job: ledger, then Redis, then a message. When this returns the job cannot be lost.
+        """Accept a job: save it in the ledger, then in Redis, then send a message. After this the job cannot be lost.
 
-        Without `terms` an unfinished job of the same request is joined.
+        Without `terms`, an unfinished job with the same request is returned instead.
 
         Raises:
-            StoreError: the ledger or Redis is away and nothing was accepted.
+            StoreError: the ledger or Redis is unavailable; nothing was accepted.
 
         """
         draft = Job(
@@ -62,7 +62,7 @@ class Jobs:
             return await self._submit(draft, terms)
 
     async def _submit(self, draft: Job, terms: Terms) -> Admission:
-        # Redis first, by a question: a dead one is known before anything is written.
+        # First of all, so that nothing is written if Redis is unavailable.
         await self.parts.store.ping(fresh_s=_FRESH_S)
         admission = await self._admit(draft, terms)
         job = admission.job
@@ -76,8 +76,8 @@ class Jobs:
             attempt=job.attempt,
         )
         if admission.how is not Admitted.NEW and (terms.callback_url or draft.parent_id):
-            # Only when the job to join is certain: a caller is not called back for one that had ended before.
-            # A replay registers, too: its first submission may have ended before this line.
+            # Only now is it certain which job is joined: a job that had ended before sends no callback.
+            # Replays register as well: the first submission may have failed before this line.
             await self.parts.history.outbox.register(job.job_id, url=terms.callback_url, parent_id=draft.parent_id)
         if admission.how is not Admitted.NEW:
             live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
@@ -86,10 +86,10 @@ class Jobs:
         return admission
 
     async def has_just_ended(self, job: Job) -> bool:
-        """Return whether an unfinished job of the ledger ended in Redis, or is to stop; the ledger knows it then."""
+        """Return whether a job, unfinished in the ledger, has ended or was cancelled in Redis; update the ledger."""
         live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
         if live is not None and live.status is JobStatus.CANCELLING:
-            # It was asked to stop while the ledger was away.
+            # It was cancelled while the ledger was unavailable.
             await self.parts.history.save_status(job.job_id, live.status)
             return True
         is_final = live is not None and live.status.is_final
@@ -97,7 +97,7 @@ class Jobs:
         return is_final
 
     async def announce(self, job: Job) -> None:
-        """Tell Redis and the workers of an accepted job; what fails here, the reaper makes good from the ledger."""
+        """Save an accepted job in Redis and send its message. If this fails, the reaper repeats it from the ledger."""
         try:
             record = replace(job, lost_item=self.parts.catalog.get(job.task).lost_item)
             await self.parts.store.put(record, [Chunk(PLAN, (), {})])
@@ -106,7 +106,7 @@ class Jobs:
             _log.warning("dispatch_delayed", job_id=job.job_id, queue=job.queue, reason=e.message)
 
     async def cancel(self, job: Job, *, reason: str | None = None) -> Job:
-        """Ask a job to stop; asking twice is the same as once. The job's log has the reason.
+        """Cancel a job. Idempotent. `reason` is written to the job's log.
 
         Raises:
             Conflict: the job is final.
@@ -122,13 +122,14 @@ class Jobs:
         if not stopped.status.is_final or not is_kept:
             return stopped
         await settle_job(self.parts, job.queue, job.job_id)
-        # The ledger's word: a Redis that lost everything in between has taken the end with it, and it will end again.
+        # Return the ledger's record: if Redis has just lost its data, the job is restored and will end again.
         return await self.parts.history.load(job.queue, job.job_id) or stopped
 
     async def _keep_stop(self, job: Job) -> bool:
-        """Write down that a job is to stop; where the ledger is away Redis alone hears, and the reaper does it later.
+        """Save in the ledger that a job is being cancelled; return False if the ledger is unavailable.
 
-        The work stops all the same. Only a Redis that loses its memory before the ledger is back forgets it.
+        Then only Redis has the request: the job stops, and the reaper updates the ledger later. The request is lost if
+        Redis loses its data before that.
         """
         try:
             await self.parts.history.save_status(job.job_id, JobStatus.CANCELLING)
@@ -138,7 +139,7 @@ class Jobs:
         return True
 
     async def retry(self, job: Job, request: Mapping[str, Any], *, reason: str | None = None) -> Admission:
-        """Submit a child of a final job with a request for what is left to do. The log of the final job has the reason.
+        """Submit a child of a final job, with a request for the items left. `reason` is written to the final job's log.
 
         Raises:
             Conflict: the job is not final.
@@ -160,14 +161,14 @@ class Jobs:
         """
         if not job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}: cancel it before you delete it")
-        # A job that the ledger does not know to be final would be restored in between.
+        # Otherwise the reaper could restore a job whose end is not in the ledger yet.
         await settle_job(self.parts, job.queue, job.job_id)
         await self.parts.results.forget(job.job_id)
         await self.parts.store.forget(job.queue, job.job_id)
         await self.parts.history.delete(job.job_id)
 
     async def load_chunks(self, job: Job) -> list[Chunk]:
-        """Return a job's chunks, live ones where Redis has them and the ledger's otherwise."""
+        """Return a job's chunks from Redis, or else from the ledger."""
         try:
             live = await self.parts.store.load_chunks(job.queue, job.job_id)
         except StoreError:
@@ -178,16 +179,16 @@ class Jobs:
         return [complete_dead(chunk, lost_item=self.parts.catalog.get(job.task).lost_item) for chunk in chunks]
 
     async def find(self, queue: str, job_id: str, *, owner: str) -> Job:
-        """Return a job as it stands: from Redis, else from the ledger.
+        """Return the current state of a job from Redis, or else from the ledger.
 
         Raises:
-            NotFound: no such job, or somebody else's.
+            NotFound: there is no such job, or it has another owner.
 
         """
         try:
             job = (await self.parts.store.load(queue, [job_id]))[0]
         except StoreError:
-            # The ledger has a finished job whole, but not the progress of another.
+            # The ledger has everything of a final job, but no progress of an unfinished one.
             job = await self.parts.history.load(queue, job_id)
             if job is not None and not job.status.is_final:
                 raise
@@ -198,7 +199,7 @@ class Jobs:
         return job
 
     async def _admit(self, draft: Job, terms: Terms) -> Admission:
-        """Admit a job to the ledger; one that it joins has not ended, and only then the key stands for that."""
+        """Admit a job to the ledger. It joins only an unfinished job, and binds the Idempotency-Key to that job."""
         admission = await self.parts.history.admit(draft, terms)
         if admission.how is Admitted.JOINED and await self.has_just_ended(admission.job):
             admission = await self.parts.history.admit(draft, terms)
@@ -212,6 +213,6 @@ def _say_why(reason: str | None) -> dict[str, str]:
 
 
 def fingerprint(job_type: JobType, request: Mapping[str, Any]) -> str:
-    """Return what makes two requests of a task the same, whatever the order of their keys."""
+    """Return a hash that is equal for equal requests of a task, independent of the order of keys."""
     text = orjson.dumps([job_type.name, dict(request)], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()

@@ -1,4 +1,4 @@
-"""The composition root of the edge: settings to job store, ledger and dispatcher."""
+"""The composition root of `app`: builds job store, ledger and dispatcher from the settings."""
 
 import os
 import socket
@@ -53,7 +53,7 @@ async def _no_pauses() -> Sequence[ProviderPause]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a process needs to take, run and watch jobs; `name` tells it from others in claims and logs."""
+    """Everything a process needs to accept, run and watch jobs. `name` identifies the process in claims and logs."""
 
     settings: AppSettings
     store: JobStore
@@ -71,19 +71,19 @@ class Parts:
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)
     results: JobResults = field(default_factory=NoResults)
-    #: Celery's name of the worker that this process belongs to; monitors are given another of a process without one.
+    #: Celery's name of this process's worker; a process without a worker uses this default.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
-    #: The calls of all API processes; None where they share no Redis.
+    #: The rate-limit counts that API processes share; None without Redis.
     counts: SharedCounts | None = None
-    #: The failed logins of all API processes; likewise.
+    #: The failed logins that API processes share; None without Redis.
     login_failures: LoginFailures | None = None
-    #: The providers that are paused now; none are known without Redis.
+    #: Returns the providers that are paused now; always empty without Redis.
     pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _no_pauses
-    #: What is to be done before the connections are released.
+    #: Called before the connections are released.
     before_close: Callable[[], Awaitable[None]] | None = None
 
     async def check(self) -> None:
-        """Look whether the parts are fit to hold jobs; one that is away is waited for.
+        """Check that Redis and the broker are safe to use. Unreachable servers are skipped, not failed.
 
         Raises:
             ConfigurationError: a Redis may drop jobs to make room, or is a node of a cluster.
@@ -106,9 +106,9 @@ class Parts:
 
 
 def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules: Sequence[Schedule] = ()) -> Parts:
-    """Return the parts that the settings ask for; call it on the event loop that will use them.
+    """Build the parts from the settings, on the event loop that will use them.
 
-    A ledger in memory begins with `schedules`.
+    A ledger in memory starts with `schedules`.
 
     Raises:
         ConfigurationError: the settings cannot work together.
@@ -150,15 +150,15 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
 
 
 def name_process(role: str) -> str:
-    """Return a name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1."""
+    """Return a unique name for this process. Host and pid do not suffice: on Cloud Run they are `localhost` and 1."""
     return f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
 
 
 async def check_parts(settings: AppSettings, catalog: Catalog, *, role: str) -> None:
-    """Look at the parts of the settings, and leave nothing open: before a server or a fork would begin with them.
+    """Build and check the parts, then close them, before a server starts or a worker forks.
 
     Raises:
-        ConfigurationError: the settings cannot work together, or a part is unfit.
+        ConfigurationError: the settings cannot work together, or a Redis is not safe to use.
 
     """
     parts = build_parts(settings, catalog, role=role)
@@ -169,7 +169,7 @@ async def check_parts(settings: AppSettings, catalog: Catalog, *, role: str) -> 
 
 
 def _check_bar_store(settings: AppSettings) -> None:
-    """Refuse now what would otherwise fail in each worker's first chunk."""
+    """Reject settings of the bar store that would fail in the first chunk."""
     if settings.bar_store == "memory" and not settings.disable_celery:
         raise ConfigurationError(
             "KABOOM_BAR_STORE was memory and DISABLE_CELERY false: each worker process would keep bars of its own"
@@ -185,7 +185,7 @@ def _check_bar_store(settings: AppSettings) -> None:
 
 
 def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
-    """Have what this process logs of jobs copied to their logs; return what ends that."""
+    """Copy log lines about jobs to the logs of these jobs; return a function that stops this."""
     writer = LineWriter(events)
     end_tap = tap_lines(writer.take)
 
@@ -198,7 +198,7 @@ def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
 
 @dataclass(frozen=True, slots=True)
 class _Live:
-    """What is kept in Redis, or in memory."""
+    """The parts that live in Redis, or in memory."""
 
     store: JobStore
     events: EventLog
@@ -225,7 +225,7 @@ def _build_live(settings: AppSettings, name: str) -> _Live:
 
 
 def _build_results(settings: AppSettings, name: str, live: Redis) -> JobResults:
-    """Return where results go; Kaboom knows only the format of Celery's Redis backend."""
+    """Return the store of Celery results. Only the format of Celery's Redis backend is supported."""
     url = settings.find_result_url()
     if settings.disable_celery or not is_redis(url):
         return NoResults()
@@ -234,7 +234,7 @@ def _build_results(settings: AppSettings, name: str, live: Redis) -> JobResults:
 
 
 def _pool_size(most: int, role: str) -> int:
-    """Return how many connections to PostgreSQL a process may open: a pool child runs one chunk at a time."""
+    """Return how many PostgreSQL connections a process may open; a pool child, with one chunk at a time, needs few."""
     return {"worker-main": max(2, most // 2), "worker": max(2, most // 4)}.get(role, most)
 
 
@@ -260,10 +260,10 @@ def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:
 
 
 def broker_urls(settings: AppSettings) -> dict[str, tuple[str, str]]:
-    """Return of every queue the address of its broker, and the setting that names it.
+    """Return for every queue the address of its broker and the name of its setting.
 
     Raises:
-        ConfigurationError: no broker is set, or one for a queue that there is not.
+        ConfigurationError: no broker is set, or a queue in KABOOM_QUEUE_BROKERS does not exist.
 
     """
     apart, default = settings.find_queue_brokers(), settings.require_broker_url()

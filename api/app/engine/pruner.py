@@ -1,4 +1,4 @@
-"""Dropping jobs, firings and calls of models older than KABOOM_JOB_RETENTION_DAYS, and what accounts no longer need."""
+"""Drops jobs, firings and model calls older than KABOOM_JOB_RETENTION_DAYS, and expired rows of accounts."""
 
 from time import monotonic
 
@@ -6,7 +6,7 @@ import structlog
 
 from app.engine.parts import Parts
 
-#: So long nothing is looked for after a step that found nothing, or failed; a backlog is worked off without a pause.
+#: Pause after a step that found nothing or failed; there is no pause while rows are left.
 _PAUSE_S = 600.0
 
 _log = structlog.get_logger(__name__)
@@ -21,7 +21,7 @@ class Pruner:
         self._next_at = 0.0
 
     async def step(self) -> None:
-        """Drop what one short transaction for each queue can, if it is time."""
+        """Drop old rows in one short transaction for each queue, unless the last pause still lasts."""
         if monotonic() < self._next_at:
             return
         self._next_at = monotonic() + _PAUSE_S

@@ -87,7 +87,7 @@ class Readiness:
             nonlocal workers
             workers = len(await self.parts.store.workers())
 
-        # Where Redis is away its own part says so.
+        # If Redis is unavailable, its own part says so.
         await find_fault(count(), within_s=_WITHIN_S)
         return workers
 
@@ -107,7 +107,7 @@ async def healthz() -> Alive:
     return Alive(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Ready, "description": "a part is away"}})
+@router.get("/readyz", responses={503: {"model": Ready, "description": "a part is unavailable"}})
 async def readyz(readiness: Annotated[Readiness, Depends(find_readiness)], response: Response) -> Ready:
     """Ask Redis, the brokers, the ledger and the folder of bars; 503 where Redis or the ledger takes no write.
 

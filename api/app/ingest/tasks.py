@@ -43,7 +43,7 @@ async def run_chunk(run: Run) -> Tally:
 
     Raises:
         HandBack: the provider wants a pause that the chunk may still wait for, or it has run for long.
-        StoreError: the bar store is away or full: the chunk waits.
+        StoreError: the bar store is unavailable or full: the chunk waits.
 
     """
     try:

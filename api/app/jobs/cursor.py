@@ -1,4 +1,4 @@
-"""Opaque signed cursors over lists: the place of the last item already seen, in one list only."""
+"""Opaque signed cursors of lists. A cursor holds the place of the last item of a page, and is valid for one list."""
 
 import base64
 import binascii
@@ -14,43 +14,43 @@ from app.jobs.model import Job
 from batch.errors import InvalidRequest
 
 _NOT_OURS = "cursor was not one that this API gave out for this list: take next_cursor of the page before"
-#: Of the 32 bytes that HMAC-SHA256 gives; 128 bits cannot be guessed, and keep a URL short.
+#: HMAC-SHA256 gives 32 bytes; 128 bits cannot be guessed and keep URLs short.
 _MAC_BYTES = 16
 
-#: Reads one value of a place, and raises ValueError, TypeError or OverflowError where it cannot be one.
+#: Parses one value of a place; raises ValueError, TypeError or OverflowError if it is invalid.
 type Parse = Callable[[Any], Any]
 
 
 class CursorSigner:
-    """Gives out cursors, and takes back only its own, for the list that they were given out for."""
+    """Signs cursors, and accepts only its own, for the list that they were made for."""
 
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"kaboom list cursor 2", hashlib.sha256)
 
     def encode(self, job: Job, scope: Sequence[object]) -> str:
-        """Return the cursor of the page after a job; `scope` is what makes its list: queues, owner and filters."""
+        """Return the cursor of the page after a job; `scope` identifies the list by queues, owner and filters."""
         return self.encode_place([job.requested_at.isoformat() if job.requested_at else "", job.job_id], scope)
 
     def decode(self, text: str, scope: Sequence[object]) -> tuple[datetime, str]:
-        """Return the place that the cursor of a job names.
+        """Return the place of a cursor of jobs.
 
         Raises:
-            InvalidRequest: it is not one of ours, or of another list.
+            InvalidRequest: the cursor is not ours, or of another list.
 
         """
         at, job_id = self.decode_place(text, scope, (parse_moment, parse_text))
         return at, job_id
 
     def encode_place(self, place: Sequence[object], scope: Sequence[object]) -> str:
-        """Return the cursor of the page after a place, which is what its list is sorted by; `scope` makes the list."""
+        """Return the cursor of the page after a place, the sort key of the list; `scope` identifies the list."""
         content = orjson.dumps(list(place))
         return base64.urlsafe_b64encode(self._sign(content, scope) + content).decode().rstrip("=")
 
     def decode_place(self, text: str, scope: Sequence[object], shape: Sequence[Parse]) -> list[Any]:
-        """Return the place that a cursor names, each value as its parser in `shape` reads it.
+        """Return the place of a cursor; `shape` has a parser for each value.
 
         Raises:
-            InvalidRequest: it is not one of ours, of another list, or of another shape.
+            InvalidRequest: the cursor is not ours, of another list, or of another shape.
 
         """
         try:
@@ -64,7 +64,7 @@ class CursorSigner:
             place = orjson.loads(content)
             return [parse(value) for parse, value in zip(shape, place, strict=True)]
         except (ValueError, TypeError, OverflowError) as e:
-            # Ours, and of another release of Kaboom.
+            # Signed by us, but by another release of Kaboom.
             raise InvalidRequest(_NOT_OURS) from e
 
     def _sign(self, place: bytes, scope: Sequence[object]) -> bytes:
@@ -73,7 +73,7 @@ class CursorSigner:
 
 
 class Cursors:
-    """The signer of this process; its key is loaded once, when a list first needs a cursor."""
+    """The signer of this process; its key is loaded once, at the first cursor."""
 
     def __init__(self, load_key: Callable[[], Awaitable[bytes]]) -> None:
         self._load_key = load_key

@@ -16,7 +16,7 @@ _MOST = 1000
 
 
 class JobWriter:
-    """Writes jobs as JSON, as `JobPage` would; remembers what it wrote of ended ones, which look the same for ever."""
+    """Writes jobs as JSON, as `JobPage` would; caches the text of ended jobs, which do not change."""
 
     def __init__(self) -> None:
         self._written: OrderedDict[str, tuple[Job, str]] = OrderedDict()
@@ -36,7 +36,7 @@ class JobWriter:
 
     def _write(self, job: Job, workers: Sequence[Worker]) -> str:
         known = self._written.get(job.job_id)
-        # The very object: what the ledger has read again may say something else.
+        # Compared by identity: a job that was read again from the ledger may differ.
         if known and known[0] is job:
             return known[1]
         text = view_job(job, base=jobs_path(job.queue), workers=workers).model_dump_json()

@@ -19,15 +19,15 @@ KEY_KEPT_H = 24
 
 
 class KeyReused(InvalidRequest):
-    """An Idempotency-Key that came with another request before."""
+    """The Idempotency-Key was used with another request before."""
 
 
 class JobDeleted(Conflict):
-    """An Idempotency-Key whose job was deleted."""
+    """The job of this Idempotency-Key was deleted."""
 
     @classmethod
     def of_key(cls, job_id: str) -> "JobDeleted":
-        """Return the error of a key that stood for a job."""
+        """Return the error for a deleted job."""
         return cls(f"the job of this Idempotency-Key, {job_id}, was deleted: a new job needs a new key")
 
 
@@ -37,11 +37,11 @@ class JobQuery:
 
     Attributes:
         queues: any of these, at least one.
-        statuses: any of these; none means all.
+        statuses: any of these; empty for all.
         since: requested then or later. until: requested before then.
         words: the job mentions each of them (`app.ledger.search`).
-        before: the (requested_at, job_id) of the last one already seen.
-        down_to: the (requested_at, job_id) of the last one to look at.
+        before: the (requested_at, job_id) of the last job of the previous page.
+        down_to: the (requested_at, job_id) of the oldest job to search.
 
     """
 
@@ -56,7 +56,7 @@ class JobQuery:
     limit: int = 50
 
 
-#: How many old jobs are dropped at once: with their chunks a transaction of milliseconds.
+#: How many old jobs are deleted at once, so that a transaction takes milliseconds.
 PRUNE_STEP = 100
 #: How many unfinished jobs are read at once.
 UNFINISHED_PAGE = 1000
@@ -66,7 +66,7 @@ ENDED_PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A job that is not final, and since when."""
+    """A job that is not final."""
 
     job_id: str
     status: JobStatus
@@ -74,13 +74,13 @@ class Unfinished:
 
     @property
     def place(self) -> tuple[datetime, str]:
-        """Where the job stands among the others, oldest first."""
+        """The sort key of unfinished jobs, oldest first."""
         return self.requested_at, self.job_id
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerStats:
-    """What the ledger knows of a queue: seconds, jobs per window, and fractions from 0 to 1."""
+    """The statistics of a queue: seconds, jobs per window, and fractions from 0 to 1."""
 
     by_status: Mapping[str, int] = field(default_factory=dict)
     oldest_queued_s: float | None = None
@@ -93,13 +93,13 @@ class LedgerStats:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms a job is submitted.
+    """The terms of a submission.
 
     Attributes:
-        fingerprint: what makes two requests the same work.
-        key: digest of the caller's Idempotency-Key; the same key and request is the same job for 24 hours.
-        may_join: whether an unfinished job of the same owner and request is as good as a new one.
-        callback_url: whom to tell of the job's end; no part of the work.
+        fingerprint: equal for requests of the same work.
+        key: digest of the caller's Idempotency-Key; for 24 hours the same key and request return the same job.
+        may_join: whether an unfinished job of the same owner and request may be returned instead of a new one.
+        callback_url: gets a webhook when the job ends; not part of the fingerprint.
 
     """
 
@@ -110,30 +110,30 @@ class Terms:
 
     @property
     def submission(self) -> str:
-        """What a repeated Idempotency-Key must come with again: the work, and whom to tell."""
+        """What must be equal when an Idempotency-Key is repeated: the work and the callback URL."""
         if self.callback_url is None:
             return self.fingerprint
         return sha256(f"{self.fingerprint} {self.callback_url}".encode()).hexdigest()
 
 
 class Admitted(StrEnum):
-    """What became of a submission."""
+    """The result of a submission."""
 
     NEW = "new"
-    REPLAYED = "replayed"  # the same Idempotency-Key was there already
-    JOINED = "joined"  # the same request is not finished yet
+    REPLAYED = "replayed"  # the Idempotency-Key was used before
+    JOINED = "joined"  # an unfinished job of the same request
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The job that a submission got, and how."""
+    """The job of a submission, and whether it is new."""
 
     job: Job
     how: Admitted
 
 
 class JobHistory(Protocol):
-    """The job ledger. Each method is one transaction; all raise StoreError where it cannot be reached."""
+    """The job ledger. Each method is one transaction; all raise StoreError if the ledger is unavailable."""
 
     @property
     def outbox(self) -> Outbox:
@@ -141,26 +141,26 @@ class JobHistory(Protocol):
         ...
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
-        """Record a job, or find the one that stands for it; of many at once exactly one is new.
+        """Save a new job, or return the existing job of its key or request. Of concurrent submissions one is new.
 
-        Whom to tell of the end of a new job is recorded with it; who joined is registered by `outbox.register`.
-        The key of a submission that joined stands for nothing until `confirm_join`.
+        The callback of a new job is saved with it; for a joined job the caller registers it by `outbox.register`.
+        The key of a submission that joined is bound by `confirm_join`, not here.
 
         Raises:
-            KeyReused: the Idempotency-Key came with another request before.
-            JobDeleted: its job was deleted.
+            KeyReused: the Idempotency-Key was used with another request before.
+            JobDeleted: the job of the key was deleted.
 
         """
         ...
 
     async def confirm_join(self, job: Job, terms: Terms) -> Admission:
-        """Have a key stand for the job that its submission joined, once that is known not to have ended.
+        """Bind a key to the job that its submission joined; call it once the job is known not to have ended.
 
-        Where the key has come to stand for a job meanwhile, that one is the answer.
+        If the key was bound to another job meanwhile, that job is returned.
 
         Raises:
-            KeyReused: it did so with another request.
-            JobDeleted: that job was deleted.
+            KeyReused: the key was bound with another request.
+            JobDeleted: the job of the key was deleted.
 
         """
         ...
@@ -173,9 +173,9 @@ class JobHistory(Protocol):
         *,
         result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
-        """Keep the first plan of a job, and return what is kept: a repeated planning changes nothing.
+        """Save the first plan of a job; return the saved plan. A second plan changes nothing.
 
-        A job that ended without a plan, cancelled for one, keeps none.
+        A job that ended without a plan, for example because it was cancelled, gets none.
 
         Raises:
             NotFound: the job is not in the ledger, so it was never accepted.
@@ -184,18 +184,18 @@ class JobHistory(Protocol):
         ...
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
-        """Keep a state that a job can change to; any other job stays as it is."""
+        """Save the state of a job, if the job may change to it; otherwise do nothing."""
         ...
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
-        """Keep the end of a chunk; a chunk that has ended already stays as it is."""
+        """Save the end of a chunk, unless it has ended already."""
         ...
 
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
-        """Keep the end of a job and of its chunks as they add up to it; return what is kept, None if nothing is.
+        """Save the end of a job and of its chunks; return the saved job, None if the ledger does not have it.
 
-        Its webhooks are sent then. A job that is final already stays as it is. One that ended without its plan keeps
-        none, nor chunks.
+        This makes its webhooks due. A job that is final already does not change. A job that ends without a plan gets
+        neither plan nor chunks.
         """
         ...
 
@@ -204,71 +204,71 @@ class JobHistory(Protocol):
         ...
 
     async def load_chunks(self, job_id: str) -> list[Chunk]:
-        """Return the planned chunks of a job, as far as they had ended when last written."""
+        """Return the planned chunks of a job. A chunk is saved when it ends, not while it runs."""
         ...
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
-        """Return the jobs that a query asks for, newest first."""
+        """Return the jobs that match a query, newest first."""
         ...
 
     async def find_end(self, query: JobQuery, *, jobs: int) -> tuple[datetime, str] | None:
-        """Return the place of the last of so many jobs that a query without its words lists; None if there are fewer.
+        """Return the place of job number `jobs` of a query without its words; None if there are fewer.
 
-        As `down_to` it bounds what a search for words reads.
+        Use it as `down_to`, to limit how many jobs a search for words reads.
         """
         ...
 
     async def unfinished(
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
     ) -> list[Unfinished]:
-        """Return jobs that are not final, accepted at least so long ago: the oldest `UNFINISHED_PAGE` after a place."""
+        """Return unfinished jobs of at least this age, oldest first, at most `UNFINISHED_PAGE` after a place."""
         ...
 
     async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
-        """Return jobs that ended at a time or later, oldest end first: `ENDED_PAGE` after a (completed_at, job_id)."""
+        """Return jobs that ended since a time, oldest end first: `ENDED_PAGE` after a (completed_at, job_id)."""
         ...
 
     async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
-        """Return what the ledger knows of a queue: of the jobs of an owner, or of all."""
+        """Return the statistics of a queue, for the jobs of an owner or of all owners."""
         ...
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
-        """Return by queue what was settled, what ended and what waited in each stretch of time."""
+        """Return for each queue the settled items, ended jobs and waiting jobs of each time step."""
         ...
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
-        """Return the chunks that were given up, newest first."""
+        """Return the dead chunks, newest first."""
         ...
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
-        """Return the jobs of some tasks, of all owners, that were completed in whole or in part at `since` or later."""
+        """Return jobs of some tasks, of all owners, that ended completed or partial at `since` or later."""
         ...
 
     async def load_api_key(self, name: str) -> bytes:
-        """Return the secret key of a name, 32 random bytes; the first call of any process makes it."""
+        """Return the secret key of a name, 32 random bytes; the first call creates it."""
         ...
 
     async def tidy(self) -> None:
-        """Sum up what has accumulated since the last time; harmless to repeat, at any moment and by anybody."""
+        """Sum up the counts since the last call. Any process may call this at any time."""
         ...
 
     async def prune(self, queue: str, *, days: int) -> list[str]:
-        """Drop the oldest jobs of a queue that ended more than `days` ago, at most `PRUNE_STEP`; return their ids.
+        """Delete the oldest jobs of a queue that ended more than `days` ago, at most `PRUNE_STEP`; return their ids.
 
-        Others that prune at the same time drop other jobs. A job that has not ended is never dropped.
+        Concurrent calls delete different jobs. An unfinished job is never deleted.
         """
         ...
 
     async def delete(self, job_id: str) -> None:
-        """Drop a job and its chunks."""
+        """Delete a job and its chunks."""
         ...
 
     async def ping(self) -> None:
-        """Raise StoreError unless the ledger answers and its schema is there."""
+        """Raise StoreError unless the ledger answers and has its schema."""
         ...
 
     async def try_write(self) -> None:
-        """Raise StoreError unless the ledger takes a small write, of which nothing is left."""
+        """Raise StoreError unless the ledger accepts a small write, which is removed again."""
         ...
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
-"""Results of jobs, as Celery's Redis backend keeps them: `AsyncResult(job_id)` of any Celery client reads them.
+"""Job results in the format of Celery's Redis backend: any Celery client reads them by `AsyncResult(job_id)`.
 
-Kaboom writes them itself, so that every process can, also the API, which does not load Celery.
+Kaboom writes them itself, because the API does not load Celery.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,12 +15,12 @@ from app.live import keys
 from batch.errors import StoreError
 from batch.kit.redis.client import Redis, redis_errors
 
-#: How long a result is kept. `result_expires` and `result_failure_expires` of the Celery application are the same.
+#: How long a result is kept, equal to `result_expires` and `result_failure_expires` of the Celery application.
 RESULT_EXPIRES_S = 86_400
 FAILURE_EXPIRES_S = 604_800
-#: After a failed write none is tried for so long: a server that hangs would hold up each job for seconds.
+#: Pause after a failed write: a server that hangs would delay each job by seconds.
 _PAUSE_S = 5.0
-#: A process that rebuilds results and dies leaves the rest to another after this long.
+#: If a process dies while it rebuilds results, another one starts over after this time.
 _REBUILD_S = 60
 
 _STATES = {
@@ -34,39 +34,39 @@ _log = structlog.get_logger(__name__)
 
 
 class JobResults(Protocol):
-    """Where Celery clients look up what became of a job."""
+    """The store in which Celery clients look up results of jobs."""
 
     async def write_started(self, job: Job) -> None:
-        """Show a job as STARTED unless its end is there already; do nothing where the server is away."""
+        """Show a job as STARTED unless its end is shown already; do nothing if the server is unavailable."""
         ...
 
     async def write_end(self, job: Job) -> bool:
-        """Show the end of a final job; return False where that has to be tried again."""
+        """Show the end of a final job; return False if this must be tried again."""
         ...
 
     async def forget(self, job_id: str) -> None:
         """Drop the result of a job.
 
         Raises:
-            StoreError: the server is away.
+            StoreError: the server is unavailable.
 
         """
         ...
 
     async def claim_rebuild(self) -> bool:
-        """Return whether the results are gone and this process is the one to write them again.
+        """Return whether the results were lost and this process must write them again.
 
         Raises:
-            StoreError: the server is away.
+            StoreError: the server is unavailable.
 
         """
         ...
 
     async def end_rebuild(self) -> None:
-        """Note that the results are there.
+        """Mark the results as complete.
 
         Raises:
-            StoreError: the server is away.
+            StoreError: the server is unavailable.
 
         """
         ...
@@ -77,20 +77,20 @@ class JobResults(Protocol):
 
 
 class NoResults:
-    """`JobResults` where no Celery client has a Redis to look into: DISABLE_CELERY, or another kind of backend."""
+    """`JobResults` without Celery (DISABLE_CELERY), or with a result backend other than Redis."""
 
     async def write_started(self, job: Job) -> None:
         """Do nothing."""
 
     async def write_end(self, job: Job) -> bool:
-        """Do nothing, which never has to be tried again."""
+        """Do nothing."""
         return True
 
     async def forget(self, job_id: str) -> None:
         """Do nothing."""
 
     async def claim_rebuild(self) -> bool:
-        """Return False: there is nothing to lose."""
+        """Return False: there are no results to lose."""
         return False
 
     async def end_rebuild(self) -> None:
@@ -110,11 +110,10 @@ class CeleryResults:
     async def write_started(self, job: Job) -> None:
         meta = _build_meta(job, "STARTED", {"status": JobStatus.RUNNING.value})
         key, payload = keys.celery_result(job.job_id), orjson.dumps(meta)
-        # NX: a process that was frozen before this line must not overwrite the end.
+        # NX: a process that was frozen here must not overwrite the end of the job.
         await self._try(lambda: self._redis.set(key, payload, ex=FAILURE_EXPIRES_S, nx=True))
 
     async def write_end(self, job: Job) -> bool:
-        """Show the end of a final job, and wake the clients that wait for it."""
         state, key = _STATES[job.status], keys.celery_result(job.job_id)
         payload = orjson.dumps(_build_meta(job, state, _build_result(job)))
         expires_s = lifetime_s(job)
@@ -132,7 +131,6 @@ class CeleryResults:
             await self._redis.delete(keys.celery_result(job_id))
 
     async def claim_rebuild(self) -> bool:
-        """Return whether the mark is gone, with the results, and this process is the first to see it."""
         with redis_errors():
             return bool(await self._redis.set(keys.RESULTS, "rebuilding", nx=True, ex=_REBUILD_S))
 
@@ -162,7 +160,7 @@ def lifetime_s(job: Job) -> int:
 
 
 def _build_meta(job: Job, state: str, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Celery 5.7 keeps of a task with `result_extended`, which is JSON."""
+    """Return the JSON that Celery 5.7 stores for a task with `result_extended`."""
     return {
         "status": state,
         "result": result,
@@ -181,7 +179,7 @@ def _build_meta(job: Job, state: str, result: Mapping[str, Any]) -> dict[str, An
 
 def _build_result(job: Job) -> dict[str, Any]:
     if job.status is JobStatus.FAILED:
-        # Without a module any client makes an exception class of this name; no client needs Kaboom's code.
+        # Without a module, clients create an exception class of this name and need no code of Kaboom.
         return {"exc_type": "JobFailed", "exc_message": [describe_failure(job)], "exc_module": None}
     if job.status is JobStatus.CANCELLED:
         message = f"job {job.job_id} was cancelled: {job.settled} of {job.total} done or failed before"

@@ -1,4 +1,4 @@
-"""What happens to jobs, as streams: one reader of the event log for all watchers of a process."""
+"""Streams of job events: one reader of the event log serves all watchers of a process."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ from batch.errors import InvalidRequest, StoreError
 
 #: The id before every event.
 START = "0-0"
-#: A watcher that falls this far behind is let go; it comes back with its last id and misses nothing. More than a log
-#: keeps, which the first watcher from the start has all of others read.
+#: A watcher this many events behind is disconnected. It reconnects with its last id and misses nothing. The number is
+#: larger than a log, because a new watcher may read a log from its start.
 _BUFFER = 1500
-#: How long one read waits; the events of a job that is newly watched come after this at the latest.
+#: How long one read waits; the first events of a newly watched job may take this long.
 _READ_MS = 200
 _PAUSE_S = 1.0
-#: Reads of kept events under way at once: streams that begin together leave connections to Redis for other work.
+#: Concurrent reads of past events, so that streams that start together leave Redis connections for other work.
 _READERS = 8
-#: After so many kept events others have a turn of the loop.
+#: After this many past events, other tasks of the loop get a turn.
 _RUN = 20
 
 #: Redis counts both parts of an id in 64 bits.
@@ -36,11 +36,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Feed(StrEnum):
-    """What is published about a job, each in a stream of its own."""
+    """The streams that are published about jobs."""
 
     EVENTS = "events"  # changes of state, and progress
-    LINES = "logs"  # what the API and the workers log of it
-    CHANGES = "changes"  # of all jobs: that one has changed
+    LINES = "logs"  # log lines of the API and the workers about the job
+    CHANGES = "changes"  # one stream of all jobs: which job has changed
 
 
 class FeedKey(NamedTuple):
@@ -65,9 +65,9 @@ class JobEvent:
 
 
 class EventLog(Protocol):
-    """Where the feeds of jobs are kept: about the newest 500 events and 1,000 lines of each, 7 days from its end.
+    """Stores the feeds of jobs: about the newest 500 events and 1,000 lines of each job, until 7 days after its end.
 
-    Of the changes of all jobs, about the newest 5,000.
+    Of the changes of all jobs, about the newest 5,000 are kept.
     """
 
     async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
@@ -75,23 +75,23 @@ class EventLog(Protocol):
         ...
 
     async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
-        """Return new events of several feeds, each after its id; {} where none came in time."""
+        """Wait for new events of several feeds, each after its id; return {} after `timeout_ms`."""
         ...
 
     async def find_span(self, key: FeedKey) -> tuple[str, str] | None:
-        """Return the ids of the oldest and the newest event that are kept of a feed; None where none is."""
+        """Return the ids of the oldest and the newest event of a feed; None if it is empty."""
         ...
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
-        """Add log lines, as JSON, to the feeds of several jobs; those of a job that is not live are dropped."""
+        """Add log lines, as JSON, to the feeds of several jobs; drop lines of jobs that are not live."""
         ...
 
 
 def parse_event_id(text: str) -> tuple[int, int]:
-    """Return an event id as two numbers, which sort.
+    """Return an event id as two numbers, which can be compared.
 
     Raises:
-        InvalidRequest: it is not one.
+        InvalidRequest: it is not an event id.
 
     """
     found = _EVENT_ID.fullmatch(text)
@@ -105,14 +105,14 @@ def parse_event_id(text: str) -> tuple[int, int]:
 
 @dataclass
 class _Topic:
-    """A job that somebody watches: up to where it is read, and who hears of it."""
+    """A watched feed: the id of the last event read, and the queues of its watchers."""
 
     position: str
     inboxes: list["asyncio.Queue[JobEvent | None]"] = field(default_factory=list)
 
 
 class EventHub:
-    """Fans out the events of jobs to any number of watchers, from one read at a time."""
+    """Sends the events of jobs to any number of watchers, with one read at a time."""
 
     def __init__(self, log: EventLog, *, most_streams: int = 256) -> None:
         self._log = log
@@ -123,7 +123,7 @@ class EventHub:
         self._reads: Sharing[list[JobEvent]] = Sharing()
 
     async def run(self) -> None:
-        """Read for all watchers until cancelled; a log that is away is waited for."""
+        """Read for all watchers until cancelled; while the log is unavailable, try again every second."""
         while True:
             await self._is_watched.wait()
             positions = {key: topic.position for key, topic in self._topics.items()}
@@ -141,7 +141,7 @@ class EventHub:
                 self._publish(key, events)
 
     async def read(self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
-        """Return the events that are kept of a job, after an id; who asks at the same time shares the answer.
+        """Return the stored events of a job after an id; concurrent identical calls share one read.
 
         Raises:
             StoreError: they could not be read in 5 s.
@@ -157,17 +157,17 @@ class EventHub:
     async def watch(
         self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS, ping_s: float = 15.0
     ) -> AsyncIterator[JobEvent | None]:
-        """Give each event of a job after an id once and in order, and None where nothing came for a while.
+        """Yield each event of a job after an id once and in order; yield None after `ping_s` seconds without events.
 
-        Ends only where the watcher fell too far behind.
+        Ends only if the watcher falls too far behind.
 
         Raises:
-            StoreError: what is kept could not be read.
+            StoreError: the stored events could not be read.
 
         """
         last = parse_event_id(after)
         with self._subscribed(FeedKey(queue, job_id, feed), after) as inbox:
-            # Subscribed first, so that nothing falls between what is kept and what is new.
+            # Subscribe first, so that no event is lost between the stored and the new ones.
             for number, kept in enumerate(await self.read(queue, job_id, after=after, feed=feed), 1):
                 last = parse_event_id(kept.event_id)
                 yield kept

@@ -55,7 +55,7 @@ async def look(redis: Redis) -> tuple[list[Worker], list[Worker]]:
 
 
 async def load_facts(redis: Redis, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
-    """Return what some workers say of themselves; nothing of one that says nothing."""
+    """Return the facts that workers report about themselves; workers without facts are left out."""
     if not names:
         return {}
     with redis_errors():

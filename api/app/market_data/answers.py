@@ -155,7 +155,7 @@ class Answering:
 
 
 async def _answering(request: Request, cursors: Cursors, shared: Shared) -> Answering:
-    # A question begins with its path, so that whoever shares an answer of ours has asked us.
+    # The key of a shared answer begins with the path, so only requests of the same route share it.
     ours = cast("OwnersSharing[Pieces]", shared)
     return Answering(request, cursors, ours, cast("OpenDesk", request.app.state.desk))
 

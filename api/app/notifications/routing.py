@@ -1,4 +1,4 @@
-"""Which rules an event passes, and when each of them tells it; pure."""
+"""Which rules match an event, and when each of them sends it; pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, time

@@ -1,4 +1,4 @@
-"""`/api/v1/notifications/rules` and `/messages`: what is told, and what became of it."""
+"""`/api/v1/notifications/rules` and `/messages`: which events are sent where, and the delivery log."""
 
 import asyncio
 import re
@@ -58,20 +58,20 @@ async def get_rule(jobs: Jobs, caller: Caller, rule_id: RuleId) -> RuleView:
 
 @router.put("/rules/{rule_id}", responses=_CHANGES)
 async def replace_rule(jobs: Jobs, caller: Caller, rule_id: RuleId, body: NewRule) -> RuleView:
-    """Give a rule other values; messages that wait stay as they are."""
+    """Replace the values of a rule; waiting messages do not change."""
     return await _view(jobs, await jobs.parts.notifications.rules.change_rule(caller.owner, rule_id, _values_of(body)))
 
 
 @router.patch("/rules/{rule_id}", responses=_CHANGES)
 async def switch_rule(jobs: Jobs, caller: Caller, rule_id: RuleId, body: RuleChange) -> RuleView:
-    """Turn a rule on or off; what happens while it is off is not told later."""
+    """Turn a rule on or off. Events that happen while it is off are not sent later."""
     values = {"is_enabled": body.is_enabled}
     return await _view(jobs, await jobs.parts.notifications.rules.change_rule(caller.owner, rule_id, values))
 
 
 @router.delete("/rules/{rule_id}", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE)
 async def delete_rule(jobs: Jobs, caller: Caller, rule_id: RuleId) -> None:
-    """Drop a rule; messages that it has made are sent."""
+    """Delete a rule; its messages are still sent."""
     await jobs.parts.notifications.rules.delete_rule(caller.owner, rule_id)
 
 
@@ -79,7 +79,7 @@ async def delete_rule(jobs: Jobs, caller: Caller, rule_id: RuleId) -> None:
 async def list_messages(
     jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[MessageListing, Query()]
 ) -> MessagePage:
-    """List messages, newest first; `status=dead` are those that were given up."""
+    """List messages, newest first; `status=dead` lists those that were given up."""
     log = jobs.parts.notifications.log
     found = await log.list_messages(
         MessageQuery(
@@ -112,7 +112,7 @@ async def get_message(jobs: Jobs, caller: Caller, message_id: MessageId, request
     responses=_ONE | describe_problems(CONFLICT),
 )
 async def replay_message(jobs: Jobs, caller: Caller, message_id: MessageId, request: Request) -> MessageView:
-    """Send a message that was delivered or given up again, with the same id and all its attempts before it."""
+    """Send a delivered or dead message again, with the same id and a full set of attempts."""
     log = jobs.parts.notifications.log
     message = await _find(log, caller.owner, message_id)
     again = await log.replay(caller.owner, message_id, utc_now())

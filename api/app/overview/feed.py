@@ -1,4 +1,4 @@
-"""The changes of all jobs as one stream for each owner: one reader, and bytes that all of an owner's streams share."""
+"""Streams the changes of an owner's jobs. One reader serves all streams; streams of one owner share the bytes."""
 
 import asyncio
 import contextlib
@@ -21,17 +21,17 @@ from app.live.workers import Worker
 from app.overview.examples import CHANGE
 from batch.errors import StoreError
 
-#: A job is sent at most once in so many seconds.
+#: A job is sent at most once in this many seconds.
 PERIOD_S = 0.5
-#: A stream that is behind by more batches is ended: half a minute and more.
+#: A stream that is more batches behind (over half a minute) is ended.
 BATCHES_KEPT = 64
-#: A stream that says nothing is cut by proxies.
+#: Proxies cut streams that are silent for long.
 PING_S = 15.0
-#: A stream ends after so long and its client comes back: its token is looked at anew.
+#: A stream ends after this long; the client connects again, and its token is checked again.
 LONGEST_S = 600.0
-#: A client that has no id yet gets the changes of so many milliseconds before: its page was made a little earlier.
+#: A client without an id gets the changes of the last ten seconds, because its page was made a little earlier.
 _RECENT_MS = 10_000
-#: More jobs are not sent again: the client loads its list anew.
+#: If more jobs have changed, the client is told to reload its list.
 _MOST_REPLAYED = 500
 _AWAY_S = 1.0
 _CHANGES = FeedKey("", "", Feed.CHANGES)
@@ -78,14 +78,14 @@ class _Ring:
         self.changed = asyncio.Event()
 
     def after(self, place: int) -> list[_Batch] | None:
-        """Return the batches after a place, None where some of them are gone."""
+        """Return the batches after a place; None if some of them were dropped."""
         if self.batches and self.batches[0].number > place + 1:
             return None
         return [batch for batch in self.batches if batch.number > place]
 
 
 class JobFeed:
-    """Sends the jobs that have changed to streams; reads only while there are streams."""
+    """Sends changed jobs to streams; reads events only while there are streams."""
 
     def __init__(self, parts: Parts, hub: EventHub) -> None:
         self._parts = parts
@@ -97,7 +97,7 @@ class JobFeed:
         self._replays: Sharing[bytes] = Sharing()
 
     async def run(self) -> None:
-        """Read for all streams until cancelled; a store that is away is waited for."""
+        """Read for all streams until cancelled; while a store is unavailable, try again every second."""
         while True:
             await self._is_watched.wait()
             try:
@@ -112,11 +112,11 @@ class JobFeed:
     async def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
         """Yield the changes of an owner's jobs after an id as SSE text, by default those of the last seconds.
 
-        Where they cannot be read, or the stream is too slow, it ends with a comment that says so.
+        If events cannot be read, or the client is too slow, the stream ends with a comment that says so.
         """
         yield _HELLO
         try:
-            # Closed at once, not when it is collected: it counts as a stream.
+            # Closed at once, not by the garbage collector: it counts as a stream.
             async with contextlib.aclosing(self._stream(owner, after)) as texts:
                 async for text in texts:
                     yield text
@@ -128,11 +128,11 @@ class JobFeed:
         ends_at = time.monotonic() + LONGEST_S
         if not self._position:
             newest = await self._find_newest()
-            # Another stream may have been quicker.
+            # Another stream may have set it meanwhile.
             self._position = self._position or newest
         with self._watched(owner) as ring:
             place = ring.newest
-            # Watched first, so that no change is lost between the replay and the live ones.
+            # Register first, so that no change is lost between the replay and the live events.
             if text := await self._resume(owner, after):
                 yield text
             while time.monotonic() < ends_at:
@@ -188,7 +188,7 @@ class JobFeed:
         self._position = last if self._rings else ""
 
     async def _load(self, changed: Iterable[str]) -> tuple[list[Job], list[Worker]]:
-        """Return the jobs that some changes name, and the workers; in one round trip for each queue."""
+        """Return the changed jobs, and the workers, with one round trip for each queue."""
         ids: dict[str, list[str]] = {}
         for name in changed:
             queue, _, job_id = name.split(":")
@@ -199,16 +199,16 @@ class JobFeed:
         return [job for of_queue in found for job in of_queue if job], workers
 
     async def _resume(self, owner: str, after: str) -> bytes:
-        """Return what changed before the first batch that a stream gets."""
+        """Return the changes before the first batch of a stream."""
         if after and parse_event_id(after) >= parse_event_id(self._position):
             return b""
         return await self._replays.ask((owner, after), lambda: self._replay(owner, after))
 
     async def _replay(self, owner: str, after: str) -> bytes:
-        """Return what changed after an id, as it is now; a `reset` where that is not known any more."""
+        """Return the current state of jobs that changed after an id; a `reset` if these events were dropped."""
         position, log = self._position, self._parts.events
         kept = await log.read("", "", after=after or _shortly_before(position), feed=Feed.CHANGES)
-        # In this order: what is trimmed in between is missed by nobody.
+        # In this order: events that are trimmed in between were read.
         span = await log.find_span(_CHANGES)
         names = dict.fromkeys(event.data for event in kept)
         if len(names) > _MOST_REPLAYED or (after and not _is_kept(after, span)):
@@ -218,7 +218,7 @@ class JobFeed:
 
 
 def _is_kept(after: str, span: tuple[str, str] | None) -> bool:
-    """Return whether everything after an id is still there."""
+    """Return whether all events after an id are kept."""
     return after == START if span is None else parse_event_id(span[0]) <= parse_event_id(after)
 
 
@@ -228,7 +228,7 @@ def _shortly_before(position: str) -> str:
 
 
 def _write(jobs: list[Job], workers: list[Worker], last: str) -> bytes:
-    """Return an event for each job; the id is that of the last one, so that a cut batch comes again as a whole."""
+    """Return an event for each job. Only the last has an id, so that an interrupted batch is sent again as a whole."""
     events = []
     for number, job in enumerate(jobs, 1):
         change = JobChange(
@@ -242,7 +242,7 @@ def _write(jobs: list[Job], workers: list[Worker], last: str) -> bytes:
 
 
 def _ping(position: str) -> bytes:
-    # An event without data is none, and its id counts all the same.
+    # Clients ignore an event without data, but remember its id.
     return f": ping\nid: {position}\n\n".encode() if position else b": ping\n\n"
 
 

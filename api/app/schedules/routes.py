@@ -1,4 +1,4 @@
-"""`/api/v1/schedules`: requests that are submitted by themselves, and what became of each due time."""
+"""`/api/v1/schedules`: requests that are submitted automatically, and the result of each due time."""
 
 import asyncio
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, 
 
 @router.get("", dependencies=_READS)
 async def list_schedules(jobs: Jobs, caller: Caller) -> ScheduleList:
-    """List all schedules, by name, each with what became of its newest due time."""
+    """List all schedules by name, each with the result of its newest due time."""
     schedules = jobs.parts.schedules
     found, last = await asyncio.gather(schedules.list_schedules(caller.owner), schedules.last_firings(caller.owner))
     return ScheduleList(items=[view_listed(schedule, last.get(schedule.schedule_id)) for schedule in found])
@@ -86,7 +86,7 @@ async def create_schedule(jobs: Jobs, caller: Caller, body: NewSchedule, respons
 
 @one.get("", dependencies=_READS)
 async def get_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> ScheduleDetail:
-    """Show one schedule, its next five due times, and what became of the last twenty."""
+    """Show one schedule, its next five due times, and the results of the last twenty."""
     schedules = jobs.parts.schedules
     schedule = await schedules.load(caller.owner, schedule_id)
     firings = await schedules.list_firings(schedule_id, limit=_LAST)

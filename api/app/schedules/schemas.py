@@ -60,7 +60,7 @@ class _Timed(BaseModel):
         """Return the timing that is asked for, if any.
 
         Raises:
-            InvalidRequest: it is none that can be kept.
+            InvalidRequest: the timing is invalid.
 
         """
         if self.cron is not None:

@@ -1,7 +1,7 @@
 """kombu's Redis transports, changed to drop unreadable messages, on which kombu and Celery end, loop or hang.
 
 With kombu 5.7.0, bytes that are not JSON end the worker ("unrecoverable error"). A header that Celery 5.7.0 misses
-looks like a lost connection: the worker reconnects and gets the same message for ever. Celery reserves a pool process
+looks like a lost connection: the worker reconnects and gets the same message forever. Celery reserves a pool process
 before it pickles a task. If pickling fails, as with deeply nested arguments, the process is never given back; after as
 many such messages as there are processes the worker stops, although it looks ready.
 """
@@ -209,7 +209,7 @@ def _check_limits(message: Message) -> None:
 def _give_up(message: Message) -> None:
     if not message.acknowledged:
         message.reject()
-    # A half-made request would keep its process reserved for ever.
+    # A half-made request would keep its process reserved forever.
     for request in [request for request in state.reserved_requests if request.message is message]:
         state.task_ready(request)
 

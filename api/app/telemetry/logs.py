@@ -71,7 +71,7 @@ def configure_logging(*, log_format: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # An access line for each poll would bury what matters, as would Celery's two for each chunk beside our own two.
+    # Access lines of every poll, and Celery's two lines for each chunk, would only repeat our own lines.
     for name in ("uvicorn.access", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

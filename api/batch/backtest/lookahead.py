@@ -78,7 +78,7 @@ def _check_bars(strategy: BarStrategy, panel: Panel, model: FillModel, cuts: int
 
 
 def _decisions(strategy: BarStrategy, panel: Panel, model: FillModel) -> list[tuple[object, ...]]:
-    """Return what was held and what waited after each bar; nothing of it is NaN, which equals nothing."""
+    """Return the positions and waiting orders after each bar, without NaN, which never compares equal."""
     seen: list[tuple[object, ...]] = []
 
     def note(_bar: int, broker: Broker) -> None:

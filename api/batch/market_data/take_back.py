@@ -29,7 +29,7 @@ async def take_back(request: TakeBackRequest, store: BarStore) -> dict[str, Any]
     leaves a row in both places; a second call finishes it.
 
     Raises:
-        InvalidRequest: the store keeps its rejected rows for ever.
+        InvalidRequest: the store keeps its rejected rows forever.
         StoreError: the store cannot be read or written.
 
     """

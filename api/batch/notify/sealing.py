@@ -1,4 +1,4 @@
-"""Secrets encrypted for the database: whoever reads the database alone cannot read them."""
+"""Encrypts secrets for the database, so that read access to the database does not reveal them."""
 
 import base64
 import hashlib

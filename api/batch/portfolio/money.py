@@ -21,7 +21,7 @@ def parse_yen(text: str, *, field: str) -> Decimal:
         InvalidRequest: the text is not such an amount, or is over MOST_YEN.
 
     """
-    # Some digits of other scripts are digits to `re`, but not to whoever reads the file.
+    # `re` accepts digits of other scripts, which readers of the file would not.
     if not (text.isascii() and _FORM.fullmatch(text)) or Decimal(text) > MOST_YEN:
         raise InvalidRequest(
             f"{field} was {text[:20]!r}, expected yen from 0 to {MOST_YEN:.0f} with at most 4 digits after the point",

@@ -115,7 +115,7 @@ class ProviderSpec:
         """Return the provider's symbol for a text: a TSE local code or an index, or a free name outside the TSE.
 
         Raises:
-            InvalidRequest: it can be none of its symbols.
+            InvalidRequest: the provider cannot have such a symbol.
 
         """
         if not self.is_tse:

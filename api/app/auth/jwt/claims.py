@@ -18,7 +18,7 @@ LEAST_KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a JWT says of itself before it is verified, to choose its verifier by; nothing of it is believed."""
+    """The unverified claims of a JWT. They only choose the verifier, and are not trusted."""
 
     algorithm: str
     key_id: str

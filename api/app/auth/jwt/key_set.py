@@ -14,7 +14,7 @@ KEYS_PATH = "/auth/v1/.well-known/jwks.json"
 FRESH_S = 600.0
 #: However many tokens name an unknown key, the project is asked once in so long.
 PAUSE_S = 60.0
-#: While the project does not answer, its last keys are believed for so long.
+#: While the project does not answer, its last keys stay valid for this long.
 STALE_S = 24 * 3600.0
 _ANSWER_S = 5.0
 _MOST_BYTES = 64 * 1024

@@ -1,4 +1,4 @@
-"""What handlers share: a plan handed out in chunks, and a chunk gone on with, but never for too long at once."""
+"""Shared steps of handlers: hand out a plan's chunks, and work on a chunk for a limited time."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -9,38 +9,38 @@ from app.engine.run.worker import Run
 from app.jobs.model import Chunk, Tally
 from batch.market.outcome import OutcomeReport
 
-#: Celery ends a task after 29 minutes, and with few requests a minute, or years of bars, a chunk takes longer.
+#: Celery kills a task after 30 minutes; with few requests a minute, or years of bars, a chunk takes longer.
 LONGEST_RUN_S = 900.0
 
 
 class PlannedChunk(Protocol):
-    """A chunk as its feature plans it."""
+    """A chunk of a feature's plan."""
 
     @property
     def items(self) -> tuple[str, ...]:
-        """What is settled one by one."""
+        """The items that are settled one by one."""
         ...
 
     def payload(self) -> Mapping[str, Any]:
-        """Return the chunk without its items as JSON types."""
+        """Return the chunk as JSON types, without its items."""
         ...
 
 
 class Plan(Protocol):
-    """What a request means today."""
+    """A feature's plan for a request."""
 
     @property
     def chunks(self) -> Sequence[PlannedChunk]:
-        """What is to be done."""
+        """The chunks to run."""
         ...
 
     def summary(self) -> Mapping[str, Any]:
-        """Return the plan without its chunks as JSON types."""
+        """Return the plan as JSON types, without its chunks."""
         ...
 
 
 class Work(Protocol):
-    """A chunk's work, all but bound: it starts from an item, and ends early if `should_stop` says so."""
+    """The work of a chunk: it starts at an item, and ends early if `should_stop` returns True."""
 
     def __call__(
         self, *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: Callable[[], bool]
@@ -50,19 +50,19 @@ class Work(Protocol):
 
 
 async def hand_out(run: Run, plan: Plan) -> None:
-    """Hand a plan's chunks to the queue's workers, none of a dry run."""
+    """Send a plan's chunks to the queue's workers; none for a dry run."""
     planned = () if run.request.get("dry_run") else plan.chunks
     await run.fan_out(plan.summary(), [Chunk(str(n), chunk.items, chunk.payload()) for n, chunk in enumerate(planned)])
 
 
 async def go_on(run: Run, work: Work, *, stops_at_once: bool = False) -> Tally:
-    """Do what is left of a chunk; return its tally.
+    """Process the items left of a chunk; return its tally.
 
-    Work that `stops_at_once` looks for a stop in the middle of its items, too, and hears of a cancelled job within half
-    a second, whether or not it has something to report.
+    With `stops_at_once`, the work checks `should_stop` within items as well, and learns within half a second that its
+    job was cancelled, even if it reports no progress.
 
     Raises:
-        HandBack: it has run for long, and something is left.
+        HandBack: it has run for LONGEST_RUN_S, and items are left.
 
     """
     base = run.chunk.tally

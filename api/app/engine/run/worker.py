@@ -1,4 +1,4 @@
-"""Running one claimed chunk: claim, keep the lease, call the handler, end it in Redis and in the ledger."""
+"""Runs one chunk: claims it, keeps the lease, calls the handler, and ends it in Redis and in the ledger."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from batch.errors import StoreError
 from batch.kit.retry import retry_while_unavailable
 from batch.kit.stop import is_being_cancelled
 
-#: How long a chunk waits to be claimed; its message is sent again after that.
+#: How long a claim waits for an unavailable Redis; after that the message is sent again.
 _CLAIM_PATIENCE_S = 8.0
 
 _log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a handler is given: the claimed chunk, and the way to report."""
+    """The argument of a handler: the claimed chunk, and methods to report progress."""
 
     parts: Parts
     claim: Claim
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def chunk(self) -> Chunk:
-        """The chunk, with the tally that an earlier claim left."""
+        """The chunk, with the tally of earlier claims."""
         return self.claim.chunk
 
     @property
@@ -68,14 +68,14 @@ class Run:
         self.keeper.report(fit_for_both_stores(tally))
 
     def should_stop(self) -> bool:
-        """Return whether the job was cancelled: settle nothing more, return the tally as it is."""
+        """Return whether the job was cancelled: then stop, and return the current tally."""
         return self.keeper.is_cancelled
 
     async def finish(self, result: BaseModel) -> None:
-        """End a job without chunks: keep its result in the ledger (the first one wins), then in Redis.
+        """End a job without chunks: save its result in the ledger (the first one wins), then in Redis.
 
         Raises:
-            StoreError: a store is unavailable; the step waits for it.
+            StoreError: a store is unavailable; the step is retried later.
 
         """
         await self.fan_out({}, [], result=result.model_dump(mode="json"))
@@ -83,21 +83,21 @@ class Run:
     async def fan_out(
         self, plan: Mapping[str, Any], chunks: list[Chunk], *, result: Mapping[str, Any] | None = None
     ) -> None:
-        """End the plan step: keep the plan in the ledger (the first one wins), then in Redis, then tell workers.
+        """End the plan step: save the plan in the ledger (the first one wins), then in Redis, then send messages.
 
         Raises:
-            StoreError: a store is away; the step waits for it.
-            TypeError: the plan is not JSON; nothing was kept.
+            StoreError: a store is unavailable; the step is retried later.
+            TypeError: the plan is not JSON; nothing was saved.
 
         """
         job_id = self.claim.lease.ref.job_id
-        # Serialised once, so that both stores are given the same, or nothing.
+        # Serialised first, so that both stores get the same values or none.
         plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
         kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks, result=result)
         if result is not None:
             kept_job = await self.parts.history.load(self.claim.lease.ref.queue, job_id)
             result = kept_job.result if kept_job else None
-        # Given up after one lost answer, a plan that Redis has would wait for its chunks to be announced again.
+        # Retried because the answer may be lost: Redis would have the plan, but its chunks would have no messages.
         ended = await retry_while_unavailable(
             lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept, result=result),
             for_s=_CLAIM_PATIENCE_S,
@@ -106,21 +106,21 @@ class Run:
         if ended.is_accepted and not ended.is_final:
             waiting = [chunk.n for chunk in kept if not chunk.state.is_final]
             await self._announce([ChunkRef(self.claim.lease.ref.queue, job_id, n) for n in waiting])
-        # A plan of no chunks, or of a job cancelled meanwhile, is the end of its job.
+        # A plan without chunks ends its job, and so does one of a job that was cancelled meanwhile.
         await settle_or_leave(self.parts, self.claim.lease.ref.queue, job_id, is_final=ended.is_final)
 
     async def _announce(self, refs: list[ChunkRef]) -> None:
         try:
             await self.parts.dispatcher.send(self.claim.task, refs)
         except StoreError as e:
-            # The plan step has ended: the reaper announces what nobody claims.
+            # The plan step has ended: the reaper sends messages for unclaimed chunks.
             _log.warning("dispatch_delayed", reason=e.message)
 
 
 async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> str:
-    """Run one chunk if it can be claimed; return a word on what happened. Never raises for a failed chunk.
+    """Run one chunk if it can be claimed; return how it ended. Does not raise if the chunk fails.
 
-    A handler that reports nothing for `stall_s` seconds is cut off.
+    A handler that reports nothing for `stall_s` seconds is cancelled.
     """
     claim = await _claim(parts, ref)
     if isinstance(claim, Refusal):
@@ -146,12 +146,12 @@ async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
             keeper.tally = tally = fit_for_both_stores(await _handle(Run(parts, claim, keeper)))
     except asyncio.CancelledError:
         return await end_cancelled(parts, claim, keeper)
-    except HandBack as word:
-        return await end_paused(parts, claim, keeper, word)
-    except Exception as e:  # noqa: BLE001  whatever a handler raises, its chunk must be settled
+    except HandBack as pause:
+        return await end_paused(parts, claim, keeper, pause)
+    except Exception as e:  # noqa: BLE001  any exception must still end the chunk
         if is_being_cancelled():
-            # The handler failed while it let go. Taken as its end, the failure would hide the cancel, and the process
-            # would wait for this task forever.
+            # The handler failed while it was being cancelled. Ending the chunk as broken would swallow the
+            # cancellation, and the process would wait for this task forever.
             return await end_cancelled(parts, claim, keeper, e)
         return await end_broken(parts, claim, keeper, e)
     if claim.chunk.n == PLAN:
@@ -170,7 +170,7 @@ def _log_start(claim: Claim) -> None:
 
 
 async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
-    """Claim, also through a restart of Redis: a claim given up costs the chunk a re-send."""
+    """Claim a chunk, waiting through a restart of Redis; otherwise its message would have to be sent again."""
     return await retry_while_unavailable(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
 
 
@@ -178,7 +178,7 @@ async def _handle(run: Run) -> Tally:
     job_type = run.parts.catalog.get(run.claim.task)
     if run.chunk.n != PLAN:
         return cast("Tally", await load_function(job_type.run_chunk)(run))
-    # An unavailable ledger makes the step wait here: a provider is not asked for a plan that cannot be kept.
+    # Before the provider is asked: with an unavailable ledger the plan could not be saved.
     await run.parts.history.save_status(run.claim.lease.ref.job_id, JobStatus.RUNNING)
     answer = await load_function(job_type.plan_step)(run)
     if job_type.run:

@@ -9,11 +9,11 @@ from app.ledger.accounts.model import AuditLine, AuditQuery, BrowserSession, Tok
 #: Of each owner.
 MAX_USERS = 1000
 MAX_TOKENS = 1000
-#: The `last used` of a token and of a session is written at most so often.
+#: The `last used` time of a token or session is written at most this often.
 TOUCH_S = 60
 #: How long a revoked or expired token is still listed.
 TOKENS_KEPT_DAYS = 400
-#: How long a sign-out is kept: longer than anything lives that it voids.
+#: How long a sign-out is kept: longer than any session or JWT that it ends.
 SIGN_OUTS_KEPT_DAYS = 30
 #: How long audit lines are kept; a trigger refuses to delete younger ones.
 AUDIT_KEPT_DAYS = 400
@@ -22,13 +22,13 @@ AUDIT_PRUNE_STEP = 1000
 
 
 class AccountStore(Protocol):
-    """The accounts. Each method is one transaction; all raise StoreError where it cannot be reached."""
+    """The accounts. Each method is one transaction; all raise StoreError if the database is unavailable."""
 
     async def add_user(self, user: User) -> User:
-        """Keep a new user.
+        """Save a new user.
 
         Raises:
-            Conflict: the name is taken, or the owner has MAX_USERS.
+            Conflict: the name is taken, or the owner already has MAX_USERS.
 
         """
         ...
@@ -55,10 +55,10 @@ class AccountStore(Protocol):
         ...
 
     async def add_token(self, token: Token) -> Token:
-        """Keep a new token.
+        """Save a new token.
 
         Raises:
-            Conflict: the owner has MAX_TOKENS that are valid.
+            Conflict: the owner already has MAX_TOKENS valid tokens.
 
         """
         ...
@@ -68,11 +68,11 @@ class AccountStore(Protocol):
         ...
 
     async def load_token(self, token_id: str) -> Token | None:
-        """Return a token of any owner, also one that is not valid."""
+        """Return a token of any owner, even if it is revoked or expired."""
         ...
 
     async def revoke_token(self, owner: str, token_id: str) -> Token:
-        """Revoke a token; a revoked one stays as it is.
+        """Revoke a token; do nothing if it is revoked already.
 
         Raises:
             NotFound: the owner has no such token.
@@ -81,11 +81,11 @@ class AccountStore(Protocol):
         ...
 
     async def touch_token(self, token_id: str) -> None:
-        """Write that a token was used now, unless that was written within TOUCH_S."""
+        """Save the time of a token's use, at most once in TOUCH_S."""
         ...
 
     async def add_session(self, session: BrowserSession) -> None:
-        """Keep a new session."""
+        """Save a new session."""
         ...
 
     async def load_session(self, session_id: str) -> BrowserSession | None:

@@ -1,1 +1,1 @@
-"""Events, the rules and channels that they are told by, and the messages that tell them."""
+"""Events, rules, channels, and the messages that are sent."""

@@ -10,7 +10,7 @@ from app.ledger.outbox.port import DeliveryStatus
 
 
 class EventKind(StrEnum):
-    """What happened; `app.words.notifications` has the titles."""
+    """The kinds of events; `app.words.notifications` has their titles."""
 
     JOB_ENDED = "job_ended"
     DATA_INCOMPLETE = "data_incomplete"
@@ -30,8 +30,8 @@ class Event:
     """Something that happened once.
 
     Attributes:
-        event_id: made of what happened, so that it is the same whoever notices it, and how often.
-        owner: whose rules hear of it; "" where it concerns everybody.
+        event_id: derived from the event itself, so that all processes that notice it use the same id.
+        owner: whose rules may match it; "" for an event of the whole system.
         data: short texts and numbers; a rule's filter looks at these.
 
     """
@@ -56,9 +56,9 @@ class Channel:
 
     Attributes:
         service: which service it is, such as `slack` or `mailtos`; `webhook` for a signed webhook.
-        host: where it leads, where that is no secret; "" otherwise.
+        host: the host of its URL; "" if that is a secret.
         sealed: the encrypted URL, which may hold passwords.
-        rests_until: after a failed attempt nothing is sent until then.
+        rests_until: nothing is sent until then, because an attempt failed.
         failures: failed attempts since the last delivery.
 
     """
@@ -79,13 +79,13 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which events a channel is told of, and when. Times of day are HH:MM in Japan.
+    """Which events are sent to a channel, and when. Times of day are HH:MM in Japan.
 
     Attributes:
-        only: values of an event's data, by name; an event passes if each name has one of its values.
-        quiet_from, quiet_until: within these messages wait; both or neither.
-        digest_at: messages are gathered until this time of day.
-        digest_minutes: or for so many minutes of the day, from midnight on.
+        only: filters by name; an event matches if its data has one of the listed values for each name.
+        quiet_from, quiet_until: the quiet time, in which messages wait; both or neither.
+        digest_at: events are collected until this time of day.
+        digest_minutes: or events are collected for this many minutes, counted from midnight.
         deadline: of `data_incomplete`: by when a session's data must be complete.
 
     """
@@ -109,7 +109,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an event goes: a message of a rule that is due at a time; events with the same key share a message."""
+    """The message that an event is put into. Events with the same key share a message."""
 
     rule: Rule
     key: str
@@ -118,7 +118,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to one channel: of one event, or of a digest's.
+    """One message to one channel, about one event or those of a digest.
 
     Attributes:
         message_id: the same at each attempt; receivers recognise a repetition by it.

@@ -1,4 +1,4 @@
-"""The ports to notifications: what an operator sets up, and what is told."""
+"""The ports to notifications: channels and rules, events and messages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -10,27 +10,27 @@ from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
 
 #: Of each owner.
 MAX_CHANNELS, MAX_RULES = 50, 100
-#: How long a message belongs to the process that claimed it; an attempt takes 20 s at most.
+#: How long a claim of a message lasts; an attempt takes at most 20 s.
 LEASE = timedelta(seconds=60)
-#: How long a channel rests after its first failure; each further one doubles that, up to the second number.
+#: How long a channel rests after its first failure; each further failure doubles this, up to the second number.
 FIRST_REST_S, LONGEST_REST_S = 5.0, 300.0
-#: How long messages that have ended are kept, and events.
+#: How long events and ended messages are kept.
 KEPT = timedelta(days=30)
 #: How many events are routed in one transaction.
 ROUTE_STEP = 100
 
-#: From an event and the enabled rules to where it goes; pure.
+#: Returns the messages that an event is put into, from the enabled rules; pure.
 type Route = Callable[[Event, Sequence[Rule]], Sequence[Placement]]
 
 
 class NotificationRules(Protocol):
-    """Channels and rules. Each method is one transaction; all raise StoreError where it cannot be reached."""
+    """Channels and rules. Each method is one transaction; all raise StoreError if the store is unavailable."""
 
     async def add_channel(self, channel: Channel) -> Channel:
-        """Keep a new channel.
+        """Save a new channel.
 
         Raises:
-            Conflict: the owner has one of this name, or MAX_CHANNELS.
+            Conflict: the owner has a channel of this name, or already MAX_CHANNELS.
 
         """
         ...
@@ -49,17 +49,17 @@ class NotificationRules(Protocol):
         ...
 
     async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
-        """Change some fields of a channel, and end its rest.
+        """Change some fields of a channel, and end its pause after failures.
 
         Raises:
             NotFound: the owner has no such channel.
-            Conflict: the owner has another one of this name.
+            Conflict: the owner has another item of this name.
 
         """
         ...
 
     async def delete_channel(self, owner: str, channel_id: str) -> None:
-        """Drop a channel with its messages.
+        """Delete a channel with its messages.
 
         Raises:
             NotFound: the owner has no such channel.
@@ -69,11 +69,11 @@ class NotificationRules(Protocol):
         ...
 
     async def add_rule(self, rule: Rule) -> Rule:
-        """Keep a new rule.
+        """Save a new rule.
 
         Raises:
             NotFound: the owner has no such channel.
-            Conflict: the owner has a rule of this name, or MAX_RULES.
+            Conflict: the owner has a rule of this name, or already MAX_RULES.
 
         """
         ...
@@ -96,17 +96,17 @@ class NotificationRules(Protocol):
         ...
 
     async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:
-        """Change some fields of a rule; messages that were made stay as they are.
+        """Change some fields of a rule; its existing messages do not change.
 
         Raises:
             NotFound: the owner has no such rule, or no such channel.
-            Conflict: the owner has another one of this name.
+            Conflict: the owner has another item of this name.
 
         """
         ...
 
     async def delete_rule(self, owner: str, rule_id: str) -> None:
-        """Drop a rule; messages that were made stay.
+        """Delete a rule; its existing messages stay.
 
         Raises:
             NotFound: the owner has no such rule.
@@ -116,46 +116,46 @@ class NotificationRules(Protocol):
 
 
 class NotificationLog(Protocol):
-    """Events and messages. Each method is one transaction; all raise StoreError where it cannot be reached.
+    """Events and messages. Each method is one transaction; all raise StoreError if the store is unavailable.
 
     `now` is the time of the caller's clock.
     """
 
     async def note(self, events: Sequence[Event]) -> None:
-        """Keep events, where any rule is enabled; one whose id is kept already stays as it is."""
+        """Save events, if any rule is enabled; ignore events whose id is known."""
         ...
 
     async def fan_out(self, route: Route, now: datetime) -> int:
-        """Put up to ROUTE_STEP new events into messages of the rules that they pass; return how many events.
+        """Put up to ROUTE_STEP new events into messages of the matching rules; return how many events.
 
-        An event is routed once, whoever else routes at the same time.
+        Each event is routed once, even if several processes route at the same time.
         """
         ...
 
     async def add_message(self, message: Message, event: Event) -> Message:
-        """Keep a message that no rule made, with its event."""
+        """Save a message without a rule, with its event."""
         ...
 
     async def due_channels(self, now: datetime) -> list[tuple[str, str]]:
-        """Return the (owner, id) of enabled channels that do not rest and have a message to send."""
+        """Return the (owner, id) of enabled channels that have a message to send and do not rest."""
         ...
 
     async def claim(self, channel_id: str, now: datetime) -> Claimed | None:
-        """Take the due message of a channel that waits longest, for LEASE; None where there is none, or it rests.
+        """Claim the oldest due message of a channel for LEASE; None if there is none, or the channel rests.
 
-        An attempt is counted, and the events of the message are fixed.
+        This counts an attempt, and the message takes no more events.
         """
         ...
 
     async def save_attempt(self, message: Message, end: AttemptEnd, *, took_ms: int, now: datetime) -> bool:
-        """Keep what became of an attempt; False where another attempt has begun.
+        """Save the result of an attempt; return False if another attempt has begun.
 
-        After a failure that is retried the channel rests, and after a delivery it does not.
+        The channel rests after a failure that is retried; a delivery ends its rest.
         """
         ...
 
     async def list_messages(self, query: MessageQuery) -> list[Message]:
-        """Return the messages that a query asks for, newest first."""
+        """Return the messages that match a query, newest first."""
         ...
 
     async def load_message(self, owner: str, message_id: str) -> Message | None:
@@ -163,7 +163,7 @@ class NotificationLog(Protocol):
         ...
 
     async def load_events(self, event_ids: Sequence[str]) -> dict[str, Event]:
-        """Return events by their ids; those that were dropped are left out."""
+        """Return events by their ids, without those that were purged."""
         ...
 
     async def count_sent(self, owner: str, since: datetime) -> dict[str, int]:
@@ -171,11 +171,11 @@ class NotificationLog(Protocol):
         ...
 
     async def replay(self, owner: str, message_id: str, now: datetime) -> Message | None:
-        """Make a message that has ended due now, with all its attempts; None where it has not ended."""
+        """Make an ended message due now, with a full set of attempts; None if it has not ended."""
         ...
 
     async def purge(self, now: datetime) -> int:
-        """Drop messages and events that are older than KEPT; return how many."""
+        """Delete messages and events that are older than KEPT; return how many."""
         ...
 
 
@@ -187,39 +187,39 @@ class Notifications(NamedTuple):
 
 
 def no_channel(channel_id: str) -> str:
-    """Return the message of a channel that an owner does not have."""
+    """Return the error message for an unknown channel."""
     return f"channel {channel_id!r} does not exist: an id is 32 hex digits"
 
 
 def no_rule(rule_id: str) -> str:
-    """Return the message of a rule that an owner does not have."""
+    """Return the error message for an unknown rule."""
     return f"rule {rule_id!r} does not exist: an id is 32 hex digits"
 
 
 def name_taken(what: str, name: str) -> str:
-    """Return the message of a name that another channel or rule has."""
+    """Return the error message for a name that is in use."""
     return f"a {what} named {name!r} is there already, expected another name"
 
 
 def too_many(what: str, most: int) -> str:
-    """Return the message of an owner who has as many channels or rules as are allowed."""
+    """Return the error message for too many channels or rules."""
     return f"there are {most} {what} already, which is the limit"
 
 
 def in_use(name: str) -> str:
-    """Return the message of a channel that a rule uses."""
+    """Return the error message for a channel that a rule uses."""
     return f"channel {name!r} is used by a rule: delete the rule first, or give it another channel"
 
 
 def rest_s(failures: int) -> float:
-    """Return how long a channel rests after so many failures in a row."""
+    """Return how long a channel rests after this many failures in a row."""
     return min(FIRST_REST_S * 2.0 ** min(failures - 1, 10), LONGEST_REST_S)
 
 
 def channel_changes(end: AttemptEnd, failures: int, now: datetime) -> dict[str, Any]:
-    """Return what an attempt changes in its channel, which had so many failures in a row before.
+    """Return the changes of a channel after an attempt; `failures` counts the failures in a row before it.
 
-    It rests after a failure, no longer rests after a delivery, and is turned off where it is gone for good.
+    The channel rests after a failure, stops resting after a delivery, and is disabled by HTTP 410 (gone).
     """
     if end.status is DeliveryStatus.PENDING:
         return {"failures": failures + 1, "rests_until": now + timedelta(seconds=rest_s(failures + 1))}

@@ -9,20 +9,20 @@ from app.jobs.model import Job
 from app.ledger.port import Admission, Terms
 from app.ledger.schedules.model import Firing, Schedule
 
-#: One page shows them all, and one process fires them all within a second.
+#: Few enough for one page, and for one process to fire all within a second.
 MAX_SCHEDULES = 100
-#: How many old firings of each schedule are dropped at once.
+#: How many old firings of each schedule are deleted at once.
 PRUNE_STEP = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What is to be done about one due time.
+    """What to do at one due time.
 
     Attributes:
-        firing: what to record; with a job, its outcome is what the ledger makes of it.
+        firing: the record of this due time; if a job is submitted, the ledger sets its outcome.
         next_at: the schedule's next due time.
-        draft: the job to admit, and on what terms; None where nothing is to be submitted.
+        draft: the job to submit, and its terms; None to submit nothing.
 
     """
 
@@ -33,28 +33,28 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """What was done: the recorded firing, and the job that the ledger admitted for it."""
+    """The saved firing, and the job that was admitted for it."""
 
     firing: Firing
     admission: Admission | None = None
 
 
-#: Decides on a schedule that is due, from it and the store's time. It may not wait.
+#: Decides what a due schedule does, from the schedule and the store's time. It must not wait.
 type TakeTurn = Callable[[Schedule, datetime], Turn]
-#: Tells of an unfinished job of the ledger whether it has ended, which the ledger knows then.
+#: Returns whether a job, unfinished in the ledger, has ended; updates the ledger.
 type HasEnded = Callable[[Job], Awaitable[bool]]
-#: Returns a changed schedule, from it and the store's time.
+#: Returns the changed schedule, from the old one and the store's time.
 type Edit = Callable[[Schedule, datetime], Schedule]
 
 
 class ScheduleStore(Protocol):
-    """The schedules. Each method is one transaction; all raise StoreError where the database cannot be reached."""
+    """The schedules. Each method is one transaction; all raise StoreError if the database is unavailable."""
 
     async def add(self, schedule: Schedule) -> Schedule:
-        """Keep a new schedule, armed from the store's time.
+        """Save a new schedule; its first due time follows the store's time.
 
         Raises:
-            Conflict: the owner has one of that name, or as many as are allowed.
+            Conflict: the owner has a schedule of that name, or already MAX_SCHEDULES.
 
         """
         ...
@@ -67,43 +67,43 @@ class ScheduleStore(Protocol):
         """Return a schedule.
 
         Raises:
-            NotFound: no such schedule, or somebody else's.
+            NotFound: there is no such schedule, or it has another owner.
 
         """
         ...
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
-        """Change a schedule while nothing fires it.
+        """Change a schedule; it is locked against firing meanwhile.
 
         Raises:
-            NotFound: no such schedule, or somebody else's.
-            Conflict: the owner has another of the new name.
+            NotFound: there is no such schedule, or it has another owner.
+            Conflict: the owner has another schedule of the new name.
 
         """
         ...
 
     async def delete(self, owner: str, schedule_id: str) -> None:
-        """Drop a schedule and its history; its jobs stay.
+        """Delete a schedule and its history; its jobs stay.
 
         Raises:
-            NotFound: no such schedule, or somebody else's.
+            NotFound: there is no such schedule, or it has another owner.
 
         """
         ...
 
     async def fire_due(self, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired | None:
-        """Take one turn of the schedule that has been due longest; None where none is due.
+        """Fire the schedule that has been due longest; return None if none is due.
 
-        The firing, its job and the schedule's next due time are kept together or not at all, and each due time once,
-        however many call at once. A schedule that another caller is about to fire is passed over.
+        The firing, its job and the next due time are saved in one transaction. Each due time is fired once, even with
+        concurrent calls. A schedule that another caller is firing is skipped.
         """
         ...
 
     async def fire_now(self, owner: str, schedule_id: str, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired:
-        """Take a turn of a schedule that need not be due nor enabled.
+        """Fire a schedule now, even if it is not due or disabled.
 
         Raises:
-            NotFound: no such schedule, or somebody else's.
+            NotFound: there is no such schedule, or it has another owner.
 
         """
         ...
@@ -117,23 +117,23 @@ class ScheduleStore(Protocol):
         ...
 
     async def prune(self, *, days: int) -> int:
-        """Drop the oldest firings of each schedule that were due more than `days` ago; return how many.
+        """Delete the oldest firings of each schedule that were due more than `days` ago; return how many.
 
-        At most `PRUNE_STEP` of each at a time. Others that prune at the same time drop other firings.
+        At most `PRUNE_STEP` of each schedule. Concurrent calls delete different firings.
         """
         ...
 
 
 def not_found(schedule_id: str) -> str:
-    """Return what is said of a schedule that is not there."""
+    """Return the error message for an unknown schedule."""
     return f"schedule {schedule_id} does not exist"
 
 
 def name_taken(name: str) -> str:
-    """Return what is said of a name that is taken."""
+    """Return the error message for a name that is in use."""
     return f"a schedule named {name!r} exists already: choose another name, or change that one"
 
 
 def too_many() -> str:
-    """Return what is said of one schedule more than allowed."""
+    """Return the error message for too many schedules."""
     return f"{MAX_SCHEDULES} schedules exist, which is the limit: delete one first"

@@ -49,7 +49,7 @@ class _Call:
 
 
 class MemorySpending:
-    """`Spending` in memory; `note` is told of a breaker that opens and of a day that is spent."""
+    """`Spending` in memory; `note` is called when a breaker opens and when a day's budget is spent."""
 
     def __init__(
         self, clock: Clock = utc_now, *, note: Callable[[Sequence[Event]], None] = lambda _events: None

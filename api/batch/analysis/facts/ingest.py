@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from batch.analysis.facts.model import Facts, SourceRow, clean_text
 from batch.analysis.vocabulary import Kind
 
-#: The most causes that are told apart.
+#: At most this many causes are listed separately.
 _MOST_CAUSES = 8
 
-#: An item that did not end fine: its outcome, and the message of whoever refused it.
+#: A failed item: its outcome and its message.
 type Failure = tuple[str, str]
 
 

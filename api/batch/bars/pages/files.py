@@ -263,7 +263,7 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
     (version,) = sql.execute("PRAGMA user_version").fetchone()
     if version == 0:
         # A sound page file always has a version: it is linked into place when it is complete.
-        raise StoreDamaged(f"bar file {path} has format version 0, expected {FORMAT_VERSION}", mend=REPAIR)
+        raise StoreDamaged(f"bar file {path} has format version 0, expected {FORMAT_VERSION}", repair=REPAIR)
     if version != FORMAT_VERSION:
         raise StoreError(
             f"bar file {path} has format version {version}, expected {FORMAT_VERSION}: a newer Kaboom wrote it",
@@ -281,7 +281,7 @@ def create_page_file(path: Path) -> None:
     """
     make_folders(path.parent)
     if path.with_name(f"{path.name}-wal").exists() and not path.exists():
-        raise StoreDamaged(f"bar file {path} is missing although its WAL exists", mend=REPAIR)
+        raise StoreDamaged(f"bar file {path} is missing although its WAL exists", repair=REPAIR)
     fresh = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.new")
     try:
         with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:

@@ -36,7 +36,7 @@ class PageBarStore:
 
     Any number of processes may share the folder. Nothing is opened before the first call, so a store that was built
     before a fork works in both processes. Bars of several months are committed file by file. What a write replaces is
-    kept for `history_days`, by default for ever; a compaction drops what is older.
+    kept for `history_days`, by default forever; a compaction drops what is older.
     """
 
     def __init__(self, root: Path, *, history_days: int | None = None, clock: Clock = utc_now) -> None:

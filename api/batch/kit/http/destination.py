@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a request goes, in parts: whoever checked the parts decides, since no second parser reads the URL.
+    """The parts of a request's URL. The parts that were checked are used as they are: no second parser reads the URL.
 
     Attributes:
         host: a name in lower case and ASCII, or an address in its canonical form, IPv6 without brackets.

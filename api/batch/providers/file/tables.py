@@ -13,7 +13,7 @@ from batch.providers.file.names import NameRules
 from batch.providers.file.reading import OpenedFile, Uneven, find_owner, open_file, read_tables
 from batch.providers.file.sheet import Facts, Sheet, build_sheet
 
-# Parsed rows of this many bytes are kept; what is known of a file is kept for ever, it is small.
+# Parsed rows are cached up to this many bytes. The facts of a file are small, and always cached.
 _KEPT_BYTES = 128 * 1024 * 1024
 #: Files of one layout are parsed together up to this size.
 _TOGETHER_BYTES = 24 * 1024 * 1024

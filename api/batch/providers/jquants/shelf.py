@@ -189,5 +189,5 @@ def _tidy(folder: Path, newest: Path) -> None:
     for place in places:
         total += place.stat().st_size
         if place != newest and (total > _KEPT_BYTES or place.stat().st_mtime < unwanted_before):
-            # Whoever reads it holds it open.
+            # A process that reads the file holds it open.
             place.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The pauses of providers that are under way, for whoever watches: nothing is acquired."""
+"""Reads the current pauses of providers, for monitoring; it acquires no permit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
