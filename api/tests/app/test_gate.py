@@ -105,7 +105,7 @@ async def test_what_came_before_the_client_left_is_not_the_whole_body(app: FastA
         assert (await http.get(JOBS)).json()["items"] == []
 
 
-async def test_a_body_longer_than_it_said_is_refused(app: FastAPI) -> None:
+async def test_a_body_longer_than_its_content_length_is_rejected(app: FastAPI) -> None:
     wire = Wire(endless())
     await app(scope(RUN_DAILY, GOOD), wire.receive, wire.send)
     assert wire.status == 413

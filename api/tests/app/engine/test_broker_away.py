@@ -31,7 +31,7 @@ class Halved(LocalDispatcher):
         return await super().depth(queue)
 
 
-async def test_a_sweep_goes_on_to_the_other_queues_and_then_says_what_failed(parts: Parts) -> None:
+async def test_a_sweep_continues_with_other_queues_and_then_raises(parts: Parts) -> None:
     dispatcher = Halved()
     with pytest.raises(StoreError):
         await Reaper(replace(parts, dispatcher=dispatcher)).sweep()

@@ -83,9 +83,7 @@ class TestPlan:
         await work_off(parts)
         assert (await assert_agree(parts, job))[0].status is JobStatus.COMPLETED
 
-    async def test_a_plan_that_was_not_kept_is_made_again_only_when_it_can_be_kept(
-        self, parts: Parts, ledger: Ledger
-    ) -> None:
+    async def test_an_unsaved_plan_is_repeated_when_the_ledger_is_back(self, parts: Parts, ledger: Ledger) -> None:
         asked: list[str] = []
 
         async def ask_and_plan(run: Run) -> Tally:

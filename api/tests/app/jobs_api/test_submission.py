@@ -55,7 +55,7 @@ async def test_the_job_is_at_its_location_at_once(real_http: httpx2.AsyncClient)
     assert job["result"] is None
 
 
-async def test_only_the_intervals_need_to_be_said(real_http: httpx2.AsyncClient) -> None:
+async def test_only_intervals_are_required(real_http: httpx2.AsyncClient) -> None:
     accepted = await real_http.post(RUN_DAILY, json={"intervals": {"5m": 2}})
     job = (await real_http.get(accepted.headers["location"])).json()
     assert (job["market"], job["intervals"]) == ("TSE_PRIME", {"5m": 2})

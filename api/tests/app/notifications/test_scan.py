@@ -81,7 +81,7 @@ async def test_on_a_day_without_a_session_nothing_is_incomplete(parts: Parts) ->
     assert await find(parts, HOLIDAY, missing=MISSING) == []
 
 
-async def test_a_source_that_is_away_hides_no_other(parts: Parts) -> None:
+async def test_an_unavailable_source_hides_no_other(parts: Parts) -> None:
     async def away() -> list[ProviderPause]:
         await asyncio.sleep(0)
         raise StoreError("Redis is away")

@@ -388,6 +388,6 @@ def test_history_is_adjusted_by_the_splits_so_far_alone() -> None:
         (lambda c: c.target(S, 11), "weight was"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(call: Callable[[Context], object], says: str) -> None:
+def test_an_invalid_order_is_rejected(call: Callable[[Context], object], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         play(panel_of(*[flat(100)] * 3), {0: call})

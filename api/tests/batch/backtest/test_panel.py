@@ -80,7 +80,7 @@ def test_limits_are_those_of_the_close_before() -> None:
     assert np.isnan(panel.limits[:, 0, 0]).all()
 
 
-def test_bars_that_cannot_be_are_refused() -> None:
+def test_invalid_bars_are_rejected() -> None:
     with pytest.raises(InvalidRequest, match="no bars"):
         Panel.of(empty_bars(), Interval.D1)
     frame = bar_frame({"7203": [flat(100)]})

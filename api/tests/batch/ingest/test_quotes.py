@@ -158,7 +158,7 @@ def test_the_newest_session_is_what_the_provider_can_have(
     ("values", "pointer"),
     [({"interval": "7m"}, "/interval"), ({"provider": "x"}, "/provider"), ({"market": "X"}, "/market")],
 )
-def test_what_cannot_be_is_refused(values: dict[str, str], pointer: str) -> None:
+def test_invalid_requests_are_rejected(values: dict[str, str], pointer: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         QuotesRequest.parse(values)
     assert caught.value.pointer == pointer

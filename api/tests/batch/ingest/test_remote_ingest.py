@@ -139,7 +139,7 @@ def with_files(fake: FakeJquants, *, symbols: int = 0) -> None:
     fake.files.first = fake.files.until - timedelta(days=100)
 
 
-def test_days_of_all_issues_come_from_a_file_a_month(jquants: FakeJquants, tmp_path: Path) -> None:
+def test_daily_bars_are_read_from_monthly_files(jquants: FakeJquants, tmp_path: Path) -> None:
     with_files(jquants, symbols=40)
     settings = settings_for(tmp_path / "files", jquants, jquants_bulk=True)
     report = ingest(settings, intervals={"1d": 40})

@@ -137,7 +137,7 @@ class TestUniverse:
         (chunk,) = resolve(request).chunks
         assert (chunk.interval, chunk.symbols, len(chunk.sessions)) == (Interval.D1, ("7203",), 5)
 
-    def test_a_provider_may_know_better(self) -> None:
+    def test_listings_of_a_provider_take_precedence(self) -> None:
         plan = resolve(IngestRequest(intervals={Interval.M1: 1}), provider=Calendarless(("7203",)))
         assert plan.universe == {"source": "own", "as_of": "2025-11-04", "market": "TSE_PRIME", "symbols": 1}
 

@@ -92,7 +92,7 @@ class TestOutcomes:
         assert found[Outcome.PROVIDER_ERROR] > 30
         assert found[Outcome.OK] + found[Outcome.PROVIDER_ERROR] == 100
 
-    def test_what_the_provider_says_of_a_symbol_without_rows_counts(self) -> None:
+    def test_the_outcome_of_the_provider_is_used_for_a_symbol_without_rows(self) -> None:
         answer = say(spoken("1301", Outcome.NOT_LISTED), spoken("1332", Outcome.NO_TRADES))
         report = run(chunk("1301", "1332"), tools(FakeProvider(answer)))
         assert words(report) == {"1301": "not_listed", "1332": "no_trades"}
@@ -176,7 +176,7 @@ class TestAgain:
         assert words(report) == {"1301": "rate_limited", "1332": "rate_limited", "7203": "ok"}
         assert len(provider.requests) == 2
 
-    def test_a_pause_that_there_is_patience_for_goes_to_the_caller_with_what_was_settled(self) -> None:
+    def test_a_short_pause_returns_to_the_caller_with_the_progress(self) -> None:
         heard: list[int] = []
         provider = FakeProvider(give, fail_with(RateLimited("status was 429", retry_after_s=300)))
         with pytest.raises(RateLimited, match="status was 429") as caught:
@@ -202,7 +202,7 @@ class TestStore:
         assert report.outcomes[0].message == "disk was full, expected 16 MB free"
         assert report.rows == 0
 
-    def test_a_symbol_whose_refused_rows_cannot_be_kept_is_not_called_invalid(self) -> None:
+    def test_a_symbol_is_not_invalid_if_saving_its_rejected_rows_fails(self) -> None:
         class Full(MemoryBarStore):
             async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
                 raise StoreError("the disk is full", retryable=False)
@@ -420,7 +420,7 @@ class TestNotes:
         noted = asyncio.run(with_tools.store.load_fetch_log(SERIES, first=NOV_4, last=NOV_4))
         assert noted.rows() == [("1301", NOV_4, 0, NOW)]
 
-    def test_notes_that_cannot_be_kept_cost_no_symbol(self) -> None:
+    def test_a_failure_to_save_notes_fails_no_symbol(self) -> None:
         class Forgetful(MemoryBarStore):
             async def save_fetch_log(self, series: BarSeries, asked: pl.DataFrame) -> None:
                 raise StoreError("the disk was full")

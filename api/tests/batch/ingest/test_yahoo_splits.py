@@ -201,7 +201,7 @@ def test_prices_before_two_splits_are_those_before_both(fake: FakeYahoo) -> None
     assert kept.told() == [(DAYS[3], 0.5, "reported"), (DAYS[7], 1 / 3, "reported")]
 
 
-def test_two_splits_of_one_ratio_are_told_apart(fake: FakeYahoo) -> None:
+def test_two_splits_of_one_ratio_are_distinguished(fake: FakeYahoo) -> None:
     fake.splits = fake.market.splits = {"7203": {DAYS[3]: 2.0, DAYS[7]: 2.0}}
     kept = Kept(fake, Interval.D1)
     kept.ingest(DAYS)

@@ -137,7 +137,7 @@ class TestRelease:
         assert await bench.store.take_due(QUEUE) == []
         assert await bench.store.take_retries(QUEUE) == [ref_of(job, 0)]
 
-    async def test_a_chunk_whose_second_message_gets_lost_comes_again_until_it_is_claimed(self, bench: Bench) -> None:
+    async def test_a_retried_chunk_is_sent_until_it_is_claimed(self, bench: Bench) -> None:
         job = await planned(bench.store, make_chunk(0))
         await end(bench.store, ref_of(job, 0), [], Ending.BROKEN)
         for _ in range(3):

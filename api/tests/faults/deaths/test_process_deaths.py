@@ -88,7 +88,7 @@ def test_a_killed_pool_process_costs_its_worker_nothing_else(lab: Lab, measure: 
 
 
 # Row 3.
-def test_a_worker_that_is_sent_away_hands_its_chunks_back(lab: Lab, measure: Measures) -> None:
+def test_a_worker_that_is_scaled_away_hands_its_chunks_back(lab: Lab, measure: Measures) -> None:
     lab.plan(pace_s=1.5)
     job_id = lab.caller.submit(lab.requests.build(36))
     was = wait_in_chunk(lab, job_id)

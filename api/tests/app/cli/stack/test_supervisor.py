@@ -154,7 +154,7 @@ def test_a_failed_record_is_tried_until_it_holds(make: Make, running: list[Super
     until(lambda: told, lambda found: running[0].children[0].pid in found, within_s=5)
 
 
-def test_a_child_that_ended_over_something_mendable_is_started_again(make: Make, running: list[Supervisor]) -> None:
+def test_a_child_is_restarted_after_its_data_was_repaired(make: Make, running: list[Supervisor]) -> None:
     heard: list[str] = []
 
     def mend(words: str) -> bool:

@@ -51,7 +51,7 @@ def test_planted_errors_are_caught(interval: Interval, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", sorted(TAKES_AWAY))
-def test_where_days_are_held_a_roll_up_tells_what_was_taken_away(fault: Fault) -> None:
+def test_with_daily_bars_a_roll_up_finds_removed_minutes(fault: Fault) -> None:
     found = hold_against_days(fault)
     assert found.planted.height > 90
     assert found.share >= LEAST_SOFT, found.escaped
