@@ -16,10 +16,6 @@ class BrowserLogin:
         self._accounts = accounts
 
     async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
-        """Log in by `user` and `password`, or by `token`, and set the cookie.
-
-        Returns "", or why nobody was let in, as a key of the words of the log-in.
-        """
         logins, address = self._accounts.logins, request.scope["address"]
         try:
             if fields.get("user"):
@@ -38,10 +34,4 @@ class BrowserLogin:
         return ""
 
     async def sign_out(self, request: Request, response: Response) -> None:
-        """End the session of a browser, and take its cookie away.
-
-        Raises:
-            StoreError: it cannot be ended.
-
-        """
         response.headers["Set-Cookie"] = await self._accounts.sessions.end(dict(request.scope["headers"]))

@@ -1,4 +1,4 @@
-"""Who the callers are: users, tokens and sessions of the ledger, looked up with answers a few seconds old."""
+"""Finds callers: users, tokens and sessions of the ledger, with a cache of a few seconds."""
 
 import asyncio
 import contextlib
@@ -22,15 +22,15 @@ from batch.errors import StoreError
 from batch.kit.clock import Clock, utc_now
 
 USER_PREFIX, INGEST_PREFIX = "usr_", "ingest_"
-#: A session that is not used for so long is over.
+#: A session that is unused for this long ends.
 IDLE = timedelta(hours=12)
-#: Of the pool's connections; a flood of unknown tokens leaves the others to everybody else.
+#: Concurrent lookups. Less than the connection pool, so that a flood of unknown tokens does not block others.
 _MOST_LOOKUPS = 3
 _MOST_TOUCHED = 10_000
 
 
 class _Lookups:
-    """The lookups of one store, of which a few run at once."""
+    """The cached lookups of one store; a few run concurrently."""
 
     def __init__(self, store: AccountStore) -> None:
         self.store = store
@@ -41,13 +41,13 @@ class _Lookups:
         self.sign_outs = Recent[datetime](store.load_sign_out, turns)
 
     def forget(self, key: str) -> None:
-        """Look up anew what has this id."""
+        """Drop an id from all caches."""
         for kept in (self.users, self.tokens, self.sessions, self.sign_outs):
             kept.forget(key)
 
 
 class Directory:
-    """Finds principals. A login is named by its subject, `usr_…`, `kbm_<id>` or `ingest_<mark>`, and when it began."""
+    """Finds principals. A login is identified by its subject (`usr_…`, `kbm_<id>` or `ingest_<mark>`) and its time."""
 
     def __init__(self, ingest: IngestTokens, clock: Clock = utc_now) -> None:
         self.ingest = ingest
@@ -57,7 +57,7 @@ class Directory:
         self._touching: set[asyncio.Task[None]] = set()
 
     def open(self, store: AccountStore) -> None:
-        """Look callers up in a store from now on."""
+        """Use a store for lookups from now on."""
         self._opened = _Lookups(store)
 
     @property
@@ -77,9 +77,9 @@ class Directory:
         return self._opened
 
     async def find_by_token(self, given: ApiToken, *, known_only: bool = False) -> Principal | None:
-        """Return whose token this is, if it is valid; notes that it was used.
+        """Return the owner of a valid token, and record its use.
 
-        With `known_only` a token is not looked up whose id this process has not found before.
+        With `known_only`, only tokens that this process has found before are looked up.
         """
         if known_only and not self._lookups.tokens.has_found(given.token_id):
             return None
@@ -90,9 +90,9 @@ class Directory:
         return _principal_of_token(token)
 
     async def find_by_session(self, value: str, *, known_only: bool = False) -> Principal | None:
-        """Return whose session a cookie's value stands for, if it is not over; notes that it was used.
+        """Return the owner of a cookie's session, if it has not ended, and record its use.
 
-        With `known_only` a session is not looked up that this process has not found before.
+        With `known_only`, only sessions that this process has found before are looked up.
         """
         if known_only and not self._lookups.sessions.has_found(session_id_of(value)):
             return None
@@ -108,14 +108,14 @@ class Directory:
         return replace(principal, method=BY_COOKIE) if principal else None
 
     async def load_session(self, value: str) -> BrowserSession | None:
-        """Return the session of a cookie's value, if it is neither idle nor expired."""
+        """Return the session of a cookie, if it is neither idle nor expired."""
         session, now = await self._lookups.sessions.get(session_id_of(value)), self._clock()
         if session is None or now >= session.expires_at or now - session.seen_at >= IDLE:
             return None
         return session
 
     async def find_by_login(self, subject: str, begun_at: datetime) -> Principal | None:
-        """Return the principal of a login that began at a time, if it still holds: as its record is now."""
+        """Return the current principal of a login that began at a time, if it is still valid."""
         principal: Principal | None = None
         if subject.startswith(USER_PREFIX):
             user = await self._lookups.users.get(subject)

@@ -1,4 +1,4 @@
-"""Live rows of the jobs page: rendered once for all viewers of one owner and language, however many pages are open."""
+"""Live rows of the jobs page, rendered once for all viewers with the same owner and language."""
 
 import asyncio
 import contextlib
@@ -21,17 +21,17 @@ from batch.kit.clock import utc_now
 
 #: Changed rows are sent at most this often.
 _EVERY_S = 1.0
-#: How often rows are looked at that change without an event: how long a job runs, and whether it stalls.
+#: How often rows are rendered again that change without an event, such as a running time or a stall.
 _CHECK_S = 5.0
 _PING_S = 15.0
-#: Jobs that one look asks for; the others have the next turn.
+#: How many jobs one check loads; the others follow in the next check.
 _MOST_AT_ONCE = 50
-#: A page opens its stream anew after so long, so that a viewer who has been logged out sees no more.
+#: A page reopens its stream after this time, so that a logged-out viewer gets no further rows.
 _LIFE_S = 60.0
 _RETRY_MS = 2000
-#: Events are sent to many viewers over so many seconds, a few at once; multiples of the ratio spread evenly.
+#: Events are sent to many viewers spread over half a second; multiples of the golden ratio spread evenly.
 _SPREAD_S, _EACH_S, _GOLDEN = 0.5, 0.004, 0.618
-#: What the first page of the list may show, and what runs further down.
+#: The jobs of the first page, and running jobs further down.
 _CHECKED = (
     {"status": ["queued", "running", "cancelling"], "limit": 50},
     {"status": ["running", "cancelling"], "limit": 200},
@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 
 class LiveRows:
-    """The channels of this process: one for each owner and language that somebody watches."""
+    """The channels of this process: one for each watched pair of owner and language."""
 
     def __init__(self) -> None:
         self._channels: dict[tuple[str, str], _Channel] = {}
@@ -49,7 +49,7 @@ class LiveRows:
     async def watch(self, page: OpenPage, *, after: str) -> AsyncIterator[bytes]:
         """Yield events as SSE text.
 
-        `rows` has changed rows, `at` an id only, `away` a note or "", `reload` comes after a gap, `again` at the end.
+        `rows` has changed rows, `at` only an id, `away` a note or "", `reload` follows a gap, `again` is last.
         """
         key = (page.viewer.owner, page.viewer.language)
         channel = self._channels.get(key)
@@ -65,12 +65,12 @@ class LiveRows:
 
 
 class _Channel:
-    """What all viewers of one owner and language see."""
+    """The events for all viewers of one owner and language."""
 
     def __init__(self, page: OpenPage, stream: ChangeStream, *, after: str) -> None:
         self._page = page
         self._log = LiveLog()
-        # The first page that comes back gets what it missed from the stream, later ones from the log if it is there.
+        # The first page that reconnects gets missed changes from the stream, later pages from the log.
         begins_at = after if place_of(after) else ""
         self._log.begin(begins_at)
         self._changes = LiveChanges(stream, page.viewer.owner, after=begins_at)

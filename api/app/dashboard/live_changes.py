@@ -1,4 +1,4 @@
-"""Which jobs of an owner have changed, from the queue-wide stream of changes."""
+"""Collects the changed jobs of an owner from the stream of all changes."""
 
 import asyncio
 import contextlib
@@ -7,25 +7,28 @@ from typing import Protocol
 
 import orjson
 
-#: After a stream that could not be read, or was too slow.
+#: Pause before the stream is opened again.
 _AGAIN_S = 1.0
-#: If more jobs wait to be sent, none is sent: the pages load their rows anew.
+#: If more jobs wait to be sent, none is sent, and the pages reload their rows.
 _MOST_WAITING = 1000
 
 
 class ChangeStream(Protocol):
-    """What `/api/v1/events` sends."""
+    """The stream behind `/api/v1/events`."""
 
     def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
-        """Yield the changes of an owner's jobs after an id as SSE text; it ends after some minutes."""
+        """Yield the changes of an owner's jobs after an id as SSE text, by default those of the last seconds.
+
+        It ends after some minutes. If events cannot be read, or the client is too slow, it ends with a comment.
+        """
         ...
 
 
 class LiveChanges:
-    """The jobs that have changed and are not sent yet."""
+    """The changed jobs that have not been sent yet."""
 
     def __init__(self, stream: ChangeStream, owner: str, *, after: str = "") -> None:
-        """Begin after an id, by default with the changes of the last seconds."""
+        """Start after an id, by default with the changes of the last seconds."""
         self._stream, self._owner = stream, owner
         self._waiting: dict[str, None] = {}
         self.heard = after
@@ -33,7 +36,7 @@ class LiveChanges:
         self.news = asyncio.Event()
 
     async def listen(self) -> None:
-        """Follow the stream until cancelled, and come back after each of its ends."""
+        """Follow the stream until cancelled; open it again when it ends."""
         while True:
             async with contextlib.aclosing(self._stream.watch(self._owner, after=self.heard)) as texts:
                 async for text in texts:
@@ -42,9 +45,9 @@ class LiveChanges:
             await asyncio.sleep(_AGAIN_S)
 
     def next(self, most: int) -> tuple[list[str], str]:
-        """Take the paths in the API of the jobs that have waited longest, and the id up to which these are all.
+        """Return the API paths of the jobs that have waited longest, and the id of the last change.
 
-        The id is "" while others still wait.
+        The id is "" while more jobs wait.
         """
         paths = list(self._waiting)[:most]
         for path in paths:
@@ -55,7 +58,7 @@ class LiveChanges:
         return paths, self.heard
 
     def put_back(self, paths: list[str]) -> None:
-        """Take back jobs that could not be sent."""
+        """Put back jobs that could not be sent."""
         self._waiting = dict.fromkeys([*paths, *self._waiting])
         self.news.set()
 

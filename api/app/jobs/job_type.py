@@ -1,4 +1,4 @@
-"""A kind of job as one object: everything else about it, from its route to its retry, follows from this."""
+"""The type of a job as one object. Its route, schedule, command and retry are derived from it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from batch.kit.request import Request
 
 _NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 
-#: Refuses what a worker would refuse, and returns the request as it is kept; its second argument are the settings.
+#: Takes a request and the settings; rejects what a worker would reject, and returns the request to store.
 type Check = Callable[[Any, Any], Request]
 
 
 def keep(request: Request, _settings: object) -> Request:
-    """Return a request as it is: what a job type checks that has nothing more to check."""
+    """Return a request unchanged: the check of a job type without further checks."""
     return request
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobType:
-    """A kind of job. Its functions are named as `module:function`, so that the API never loads them.
+    """A type of job. Its functions are given as `module:function`, so that the API does not load them.
 
     Attributes:
         name: `queue.verb`; the Celery task of a job, and its `task` in the API.
@@ -35,18 +35,18 @@ class JobType:
         summary: one line for OpenAPI and the command line.
         notes: further sentences for OpenAPI.
         request: the model of the HTTP body, a schedule's body, the ledger's JSON and the command's options.
-        check: refuses before anything is queued what a worker would refuse.
-        kept: the model of what `check` returns, where that is another one.
+        check: rejects an invalid request before anything is queued.
+        kept: the model of the request that `check` returns, if it is another model.
         plan: plans a job; called with a `Run`, it calls `hand_out`.
         run_chunk: runs one chunk; called with a `Run`, it returns the tally.
-        run: in place of these two, runs a job without chunks; called with a `Run`, it returns the result.
-        build_retry: the request that does what is left to do.
+        run: instead of `plan` and `run_chunk`, for a job without chunks; called with a `Run`, it returns the result.
+        build_retry: returns the request for the items left of an ended job.
         result: the model of a job's `result`.
-        unit: what an item is called, in the plural.
+        unit: the name of its items, in the plural.
         lost_item: the outcome of an item whose chunk was given up.
         is_schedulable: whether a schedule may submit it.
-        scope: what a caller needs to submit it.
-        scopes_of: what a caller needs besides for one request.
+        scope: the scope that a caller needs to submit it.
+        scopes_of: returns the further scopes that a request needs.
         example: a request, for OpenAPI.
         gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
 
@@ -73,7 +73,7 @@ class JobType:
     gauges: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a type that could not run.
+        """Reject an incomplete type.
 
         Raises:
             ValueError: its name is not `queue.verb`, or it names neither `run` nor both `plan` and `run_chunk`.

@@ -1,4 +1,4 @@
-"""What a job is: its states and their transitions, its chunks, and the tally a chunk keeps; pure."""
+"""The model of a job: states and transitions, chunks, and the tally of a chunk; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,14 +9,14 @@ from typing import Any
 from app.jobs.pace import Pace, foresee
 from app.jobs.runs import ChunkRun
 
-#: So many items must be settled before a range of the time to go means something.
+#: So many items must be settled before a range of the remaining time is meaningful.
 LEAST_FOR_RANGE = 10
 #: The name of the step that plans a job; it is claimed, leased and retried like any chunk.
 PLAN = "plan"
 
 
 class JobStatus(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -32,7 +32,7 @@ class JobStatus(StrEnum):
         return not TRANSITIONS[self]
 
 
-#: What each state may become. A final state has no way out: a retry is a new job.
+#: The allowed transitions. A final state never changes: a retry is a new job.
 TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.CANCELLED}),
     JobStatus.RUNNING: frozenset(
@@ -47,7 +47,7 @@ TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
 
 
 class ChunkState(StrEnum):
-    """Where a chunk stands."""
+    """The state of a chunk."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -64,8 +64,7 @@ class ChunkState(StrEnum):
 def settle_status(*, written: int, failed: int, is_cancelled: bool) -> JobStatus:
     """Return the final state of a job whose chunks have all ended.
 
-    `completed` needs every item fine; a run that wrote nothing and failed somewhere is never
-    called `partial`, nor one that failed everywhere `completed`.
+    `completed` requires that no item failed. `partial` requires that something was written.
     """
     if is_cancelled:
         return JobStatus.CANCELLED
@@ -75,7 +74,7 @@ def settle_status(*, written: int, failed: int, is_cancelled: bool) -> JobStatus
 
 
 def describe_given_up(attempts: int, cause: str) -> str:
-    """Return what is said of a chunk that was given up, and of each item it left."""
+    """Return the message for a chunk that was given up, and for each of its unsettled items."""
     text = f"given up after {attempts} attempt{'' if attempts == 1 else 's'}"
     return f"{text}: {cause}" if cause else text
 
@@ -88,7 +87,7 @@ def describe_failed_items(*, failed: int, total: int, cause: str) -> dict[str, A
 
 @dataclass(frozen=True, slots=True)
 class ItemNote:
-    """An item (a symbol) whose outcome is worth a word: anything but a plain success."""
+    """The outcome of an item (a symbol) that is not a plain success."""
 
     item: str
     outcome: str
@@ -98,17 +97,17 @@ class ItemNote:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How far a chunk is, in absolute values, so that a repeated report never counts twice.
+    """The progress of a chunk, in absolute values, so that a repeated report is not counted twice.
 
     Attributes:
-        cursor: items settled; a chunk that starts again goes on from here.
+        cursor: items settled; a retried chunk continues from here.
         done: items whose outcome is fine. failed: the others. `done + failed == cursor`.
-        written: items of `done` that left something behind.
+        written: items of `done` that stored something.
         rows: bars written.
         outcomes: how many items ended with each outcome word.
         counts: further named counts, such as quality flags.
         notes: every settled item whose outcome is not a plain success.
-        cause: why the first failed item failed; of a chunk that was given up, why.
+        cause: the reason of the first failed item, or why the chunk was given up.
 
     """
 
@@ -148,7 +147,7 @@ class Tally:
 class Chunk:
     """Some items of a job: the unit of claim, checkpoint and retry. `payload` belongs to the task.
 
-    `error` is why it was given up, in the live record; the ledger has this as the tally's `cause`.
+    `error` says why it was given up, in the live record; in the ledger this is the tally's `cause`.
     """
 
     n: str
@@ -163,11 +162,11 @@ class Chunk:
 
     @property
     def lost(self) -> int:
-        """Items without an outcome that never will have one, because the chunk was given up."""
+        """The number of items without an outcome of a chunk that was given up."""
         return len(self.items) - self.tally.cursor if self.state is ChunkState.DEAD else 0
 
     def left_over(self, outcome: str, message: str) -> Tally:
-        """Return the tally with every unsettled item failed by `outcome`: the end of a dead chunk."""
+        """Return the tally of a dead chunk, in which every unsettled item failed with `outcome`."""
         rest = self.items[self.tally.cursor :]
         notes = tuple(ItemNote(item, outcome, message, self.attempts) for item in rest)
         outcomes = dict(self.tally.outcomes)
@@ -188,7 +187,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a task, as its caller sees it. Times are aware UTC; counts are items, `rows` bars."""
+    """One job, as its caller sees it. Times are aware UTC; counts are items, `rows` are bars."""
 
     job_id: str
     queue: str
@@ -227,7 +226,7 @@ class Job:
 
     @property
     def shown_result(self) -> dict[str, Any] | None:
-        """What a job without chunks returned, else its plan and its totals; the type's `result` is their model."""
+        """The result of a job without chunks, else its plan and totals; the model is the `result` of its type."""
         if self.result is not None:
             return dict(self.result)
         if self.plan is None:
@@ -236,7 +235,7 @@ class Job:
 
     @property
     def is_live(self) -> bool:
-        """Whether this is the live record; the ledger's keeps no version."""
+        """Whether this is the live record; the ledger's record has no version."""
         return self.version > 0
 
     @property

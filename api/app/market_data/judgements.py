@@ -1,4 +1,4 @@
-"""From questions to tables of how complete bars are; imported on the first question, since it needs polars."""
+"""Tables of the coverage of bars. Imported at the first request, because it needs polars."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -28,14 +28,14 @@ from batch.providers.registry import get_source_spec
 from batch.providers.spec import ProviderSpec
 
 type _Query = CellQuery | SessionsQuery
-#: Answers kept until the store changes; one of a whole market has about half a megabyte.
+#: Answers that are cached until the store changes; the answer for a whole market takes about half a megabyte.
 _MOST_KEPT = 8
 _UNKNOWN = Listing("", "", Market.FILE, "", "")
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """The cells of a question, by symbol and session, and what is said of all of them."""
+    """The cells of a query by symbol and session, and facts about all of them."""
 
     about: dict[str, Any]
     cells: pl.DataFrame
@@ -44,7 +44,7 @@ class _Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """Both answers for all symbols, made at once: a page asks for both."""
+    """Both answers for all symbols, computed together because a page needs both."""
 
     sessions: Table
     grid: Grid
@@ -52,7 +52,7 @@ class _Whole:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """An answer, and the version of the store and the time that it holds up to."""
+    """A cached answer, valid for a version of the store and until a time."""
 
     answer: Any
     version: str
@@ -61,7 +61,7 @@ class _Kept:
 
 @dataclass(frozen=True, slots=True)
 class CoverTables:
-    """The judgements on the bars of one store; a year of a market takes a second of CPU, so one is made at a time."""
+    """The coverage of one store. A year of a market takes a second of CPU, so queries are computed one at a time."""
 
     store: BarStore
     symbols_dir: Path
@@ -74,18 +74,18 @@ class CoverTables:
         """Return the verdict on each session and its counts by state, newest first.
 
         Raises:
-            InvalidRequest: the provider or the market cannot be.
+            InvalidRequest: the provider or the market is invalid.
 
         """
         return (await self._answer_whole(query)).sessions
 
     async def cells(self, query: CellsQuery) -> Grid:
-        """Return the state of every cell as one byte, its number in `states`, by symbol and then oldest session first.
+        """Return the state of every cell as one byte, its index in `states`, by symbol and then oldest session first.
 
-        Beside them it names the symbols, and their sectors and size classes by the newest list before the last session.
+        The answer also has the symbols, and their sectors and size classes as of the last session.
 
         Raises:
-            InvalidRequest: the provider or the market cannot be.
+            InvalidRequest: the provider or the market is invalid.
 
         """
         return (await self._answer_whole(query)).grid
@@ -94,7 +94,7 @@ class CoverTables:
         """Return the cells of one symbol, newest session first.
 
         Raises:
-            InvalidRequest: the symbol or the provider cannot be.
+            InvalidRequest: the symbol or the provider is invalid.
 
         """
         spec = get_source_spec(query.provider or self.default_provider)
@@ -109,7 +109,7 @@ class CoverTables:
         return await self._answer(query, await asyncio.to_thread(self._symbols_of, query), self._to_whole)
 
     async def _answer[T](self, query: _Query, symbols: Sequence[str], build: Callable[[_Judged], T]) -> T:
-        # It goes on if its caller has no more time, and the next one finds it.
+        # It continues if its caller times out, and the next caller finds the answer in the cache.
         task = asyncio.create_task(self._answer_in_turn(query, symbols, build), name="coverage")
         task.add_done_callback(_retrieve)
         return await asyncio.shield(task)
@@ -139,7 +139,7 @@ class CoverTables:
             first = last_sessions(query.sessions, last)[0]
         else:
             last = query.last or await self._newest(series, last)
-            # Without a calendar the days to look at are a guess, on the safe side.
+            # Without a calendar, the range of days is a generous guess.
             first = last - timedelta(days=query.sessions * 2 + 14)
         of_indices = isinstance(query, SessionsQuery) and query.market is Market.INDEX
         return CoverSpan(
@@ -157,7 +157,7 @@ class CoverTables:
         return BarSeries(spec.name, query.interval), spec
 
     async def _newest(self, series: BarSeries, today: date) -> date:
-        """Return the last day with a bar: files may end years ago."""
+        """Return the last day with a bar, because files may end years ago."""
         newest = (await self.store.latest(series))["opened_at"].max()
         return newest.date() if isinstance(newest, datetime) else today
 
@@ -172,7 +172,7 @@ class CoverTables:
         return {listing.symbol: listing for universe in markets for listing in universe.listings}
 
     def _symbols_of(self, query: SessionsQuery) -> Sequence[str]:
-        # Which indices a provider has, its plan says: those that were asked for are judged.
+        # The indices of a provider depend on its plan, so those that were requested before are judged.
         if query.market is None or not query.market.is_section:
             return ()
         session = query.last or self.clock().astimezone(JST).date()
@@ -180,7 +180,7 @@ class CoverTables:
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Take the error of a task that nobody waits for any more: the next caller meets it anew."""
+    """Consume the error of a task without a caller; the next call raises it again."""
     if not task.cancelled():
         task.exception()
 

@@ -1,4 +1,4 @@
-"""The desk that answers questions about the market, opened on the first one: until then the API has no polars."""
+"""Opens the tables of market data at the first request, so that the API starts without polars."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Whom to ask for bars, for how complete they are, for what was rejected, and for what they are measured by."""
+    """The tables of bars, coverage, quarantined rows, and reference data such as calendars and listings."""
 
     bars: "BarTables"
     coverage: "CoverTables"
@@ -31,7 +31,7 @@ type OpenDesk = Lazy[Desk]
 
 
 def open_desk(settings: "BatchSettings") -> OpenDesk:
-    """Return the desk of the settings, to be opened on first use; the store is that of the process, and stays open."""
+    """Return the desk of the settings, built at first use. It uses the bar store of the process, which stays open."""
 
     def build() -> Desk:
         from app.market_data.judgements import CoverTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy

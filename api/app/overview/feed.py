@@ -110,10 +110,6 @@ class JobFeed:
                 await asyncio.sleep(_AWAY_S)
 
     async def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
-        """Yield the changes of an owner's jobs after an id as SSE text, by default those of the last seconds.
-
-        If events cannot be read, or the client is too slow, the stream ends with a comment that says so.
-        """
         yield _HELLO
         try:
             # Closed at once, not by the garbage collector: it counts as a stream.

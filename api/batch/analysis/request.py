@@ -1,4 +1,4 @@
-"""What a caller may ask of an analysis; importable without polars, since the API checks it."""
+"""The request of an analysis; importable without polars, because the API checks it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self

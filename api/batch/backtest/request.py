@@ -1,4 +1,4 @@
-"""What a caller may ask of a backtest and of a sweep; importable without numpy."""
+"""The requests of backtests and sweeps; importable without numpy."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -16,22 +16,22 @@ from batch.market.interval import Interval
 from batch.providers.fields import OfSource, SourceName
 from batch.providers.registry import get_source_spec
 
-#: The benchmark of the market: the index, or the first of the largest funds of it that has bars.
+#: The benchmark of the market: the index, or else the first of its largest funds that has bars.
 TOPIX = "topix"
 TOPIX_AND_FUNDS = (INDEX, "1306", "1305", "1475", "1348")
 #: About five years.
 DEFAULT_SESSIONS = 1250
 DEFAULT_CASH = 10_000_000.0
-#: The most combinations of a sweep.
+#: At most this many combinations in a sweep.
 MAX_TRIALS = 100_000
-#: The most combinations that a grid may span where some of them are drawn.
+#: At most this many combinations in a grid of which some are drawn.
 MAX_GRID = 10_000_000
 
 type Scalar = bool | int | float | str | None
 Metric = Literal["sharpe", "total_return", "max_drawdown"]
 
 _STRATEGY_SCHEMA = WithJsonSchema({"type": "string", "examples": list(PARAMETERS), "pattern": "^[a-z][a-z0-9_]{0,39}$"})
-#: A name of the registry, or of a file in the folder of a worker that has one.
+#: The name of a strategy of the registry, or of a file in the strategies folder of the workers.
 StrategyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), _STRATEGY_SCHEMA]
 _PARAMETERS_SCHEMA = WithJsonSchema(
     {"type": "object", "anyOf": [kind.model_json_schema() for kind in PARAMETERS.values()]}
@@ -41,7 +41,7 @@ _Symbol = Annotated[str, Field(min_length=1, max_length=20)]
 
 
 def _to_choices(value: Any) -> Any:
-    """A choice that is no list is a list of one."""
+    """Turn a single value into a list of one."""
     if not isinstance(value, dict):
         return value
     return {name: tuple(one) if isinstance(one, list) else (one,) for name, one in value.items()}
@@ -92,7 +92,7 @@ class BarsAsked(OfSource, Request):
 
     @property
     def is_index_preferred(self) -> bool:
-        """Whether it is compared with the index where bars are held, since no benchmark was named."""
+        """Whether the index is the benchmark by default, if its bars are held."""
         return False
 
     @field_validator("symbols")
@@ -134,7 +134,7 @@ class BacktestRequest(BarsAsked):
 
     @property
     def is_index_preferred(self) -> bool:
-        """Whether it is compared with the index where bars are held: holding is what an index does."""
+        """Whether the index is the benchmark by default: for buy_and_hold it is the natural one."""
         return self.benchmark is None and self.strategy == "buy_and_hold"
 
     @model_validator(mode="after")
@@ -181,7 +181,7 @@ class SweepRequest(PlannedRequest, BarsAsked):
 
 
 def count_combinations(choices: Mapping[str, tuple[Scalar, ...]]) -> int:
-    """Return how many combinations there are of some choices."""
+    """Return the number of combinations."""
     size = 1
     for values in choices.values():
         size *= len(values)
@@ -189,7 +189,7 @@ def count_combinations(choices: Mapping[str, tuple[Scalar, ...]]) -> int:
 
 
 def _check_alone(strategy: str, name: str, value: Scalar) -> None:
-    """Refuse a value that no combination allows; what does not go together is left out of the grid later."""
+    """Reject a value that is never allowed. Invalid combinations are left out of the grid later."""
     try:
         _check(strategy, {name: value})
     except InvalidRequest as e:

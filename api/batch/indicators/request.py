@@ -1,4 +1,4 @@
-"""What a caller may ask of a job that computes indicators; importable without polars, since the API checks it."""
+"""The request of an indicator job; importable without polars, because the API checks it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar

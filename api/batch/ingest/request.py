@@ -1,4 +1,4 @@
-"""What a caller may ask of an ingest: a daily one, a backfill, or a refresh of quotes."""
+"""The requests of ingests: daily, backfill, and refresh of quotes."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self, override

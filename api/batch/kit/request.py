@@ -1,4 +1,4 @@
-"""What a caller may ask of a job: one model for the HTTP body, a schedule, the ledger and the worker."""
+"""The base of job requests: one model for the HTTP body, a schedule, the ledger and the worker."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self

@@ -1,4 +1,4 @@
-"""What a caller may ask of a compaction; importable without polars, since the API checks it."""
+"""The request of a compaction; importable without polars, because the API checks it."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self

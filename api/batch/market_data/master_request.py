@@ -1,4 +1,4 @@
-"""What a caller may ask of a refresh of the list of what is listed."""
+"""The request to refresh the symbol list."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar

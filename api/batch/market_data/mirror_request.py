@@ -1,4 +1,4 @@
-"""What a caller may ask of a mirror; importable without polars, since the API checks it."""
+"""The request of a mirror; importable without polars, because the API checks it."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a caller may ask of a roll-up; importable without polars, since the API checks it."""
+"""The request of a roll-up; importable without polars, because the API checks it."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a caller may ask of rows in quarantine: which to take back; importable without polars."""
+"""The request to take rows back from quarantine; importable without polars."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a caller may ask of a delivery."""
+"""The request of a delivery."""
 
 from typing import Annotated
 

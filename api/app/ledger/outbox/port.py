@@ -1,4 +1,4 @@
-"""The port to the outbox: webhooks to send, each born in the transaction that makes its job final."""
+"""The port to the outbox of webhooks. A webhook is created in the transaction that makes its job final."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-#: How long a delivery belongs to the process that took it; an attempt takes 15 s at most.
+#: How long a claim of a delivery lasts; an attempt takes at most 15 s.
 LEASE_S = 60.0
-#: How long a delivery that has ended is kept.
+#: How long an ended delivery is kept.
 KEPT_DAYS = 30
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     WAITING = "waiting"  # its job has not ended
     PENDING = "pending"  # to be sent at `next_attempt_at`
@@ -22,7 +22,7 @@ class DeliveryStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more is sent, unless somebody asks for it."""
+        """Whether nothing more is sent, except after a replay."""
         return self in {DeliveryStatus.DELIVERED, DeliveryStatus.DEAD}
 
 
@@ -32,11 +32,11 @@ class Delivery:
 
     Attributes:
         delivery_id: the `webhook-id`, the same at each attempt.
-        url: may hold a signature of the receiver's: shown to its owner, never logged.
-        place: grows from one delivery to the next; the cursor of a list.
-        body: what is sent, to the byte; None while the job has not ended.
+        url: may contain a signature of the receiver; it is shown to its owner and never logged.
+        place: an increasing number; the cursor of a list.
+        body: the exact bytes to send; None while the job has not ended.
         attempts: attempts begun, since the last replay.
-        last_status: the HTTP status of the last answer, None where there was none.
+        last_status: the HTTP status of the last answer; None without an answer.
 
     """
 
@@ -57,7 +57,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
-    """What became of an attempt; `delay_s` until the next one where the delivery is still pending."""
+    """The result of an attempt; `delay_s` is the time until the next one, if the delivery is still pending."""
 
     status: DeliveryStatus
     http_status: int | None = None
@@ -65,7 +65,7 @@ class AttemptEnd:
     delay_s: float = 0.0
 
     def changes(self, now: Any, later: Any) -> dict[str, Any]:
-        """Return the fields that the attempt changes, given the times of its end and of the next one, or their SQL."""
+        """Return the changed fields. `now` and `later`, the time of the next attempt, are times or SQL."""
         is_final = self.status.is_final
         return {
             "status": self.status.value,
@@ -78,7 +78,7 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryQuery:
-    """Which deliveries to list, newest first; `before` is the place of the last one already seen."""
+    """Which deliveries to list, newest first; `before` is the place of the last delivery of the previous page."""
 
     owner: str
     statuses: frozenset[DeliveryStatus] = frozenset()
@@ -88,28 +88,28 @@ class DeliveryQuery:
 
 
 class Outbox(Protocol):
-    """The outbox. Each method is one transaction; all raise StoreError where it cannot be reached."""
+    """The outbox. Each method is one transaction; all raise StoreError if the database is unavailable."""
 
     async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
-        """Have a job's end delivered to `url` and to the receivers of its parent's end; once for each URL.
+        """Deliver a job's end to `url` and to the receivers of its parent job, once for each URL.
 
-        A receiver that answered the parent's with 410 is left out. If the job has ended, the delivery is due now.
+        Receivers that answered the parent's webhook with 410 are left out. If the job has ended, delivery is due now.
         """
         ...
 
     async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
-        """Take due deliveries for LEASE_S, oldest first, at most `per_host` for each host and none for `busy` ones.
+        """Claim due deliveries for LEASE_S, oldest first, at most `per_host` for each host and none for `busy` hosts.
 
-        An attempt is counted. No other process gets them meanwhile; after LEASE_S they are due again.
+        This counts an attempt. Other processes do not get them until LEASE_S has passed.
         """
         ...
 
     async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
-        """Keep what became of an attempt; False where the lease had run out and another attempt has begun."""
+        """Save the result of an attempt; return False if the lease expired and another attempt has begun."""
         ...
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
-        """Return the deliveries that a query asks for, newest first."""
+        """Return the deliveries that match a query, newest first."""
         ...
 
     async def load(self, owner: str, delivery_id: str) -> Delivery | None:
@@ -117,9 +117,9 @@ class Outbox(Protocol):
         ...
 
     async def replay(self, owner: str, delivery_id: str) -> Delivery | None:
-        """Make a delivery that has ended due now, with all its attempts before it; return it, None where it has not."""
+        """Make an ended delivery due now, with a full set of attempts; return it, or None if it has not ended."""
         ...
 
     async def purge(self) -> int:
-        """Drop what ended more than KEPT_DAYS ago; return how many there were."""
+        """Delete deliveries that ended more than KEPT_DAYS ago; return how many."""
         ...

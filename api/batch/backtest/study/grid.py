@@ -18,12 +18,12 @@ def combination(choices: Mapping[str, tuple[Scalar, ...]], number: int) -> dict[
 
 
 def find_trials(request: SweepRequest, parse: Callable[[Mapping[str, Any]], object]) -> tuple[int, ...]:
-    """Return the numbers of the combinations to try, ascending; those that `parse` refuses are left out.
+    """Return the numbers of the combinations to try, ascending, without those that `parse` rejects.
 
-    Where fewer are asked for than there are, they are drawn by the seed.
+    If `trials` is less than their number, they are drawn at random by the seed.
 
     Raises:
-        InvalidRequest: none is allowed.
+        InvalidRequest: `parse` rejects all of them.
 
     """
     size, wanted = count_combinations(request.parameters), request.trials
