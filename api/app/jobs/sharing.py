@@ -1,4 +1,4 @@
-"""One answer for all who ask the same question at the same time: ten open dashboards cost as much as one."""
+"""Shares one answer between concurrent callers with the same question, such as ten open dashboards."""
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from batch.kit.batching import CallBatcher
 
 
 class Sharing[T]:
-    """Finds an answer once for all callers that asked before the search began, so none gets an older answer."""
+    """Calls `find` once for all callers that asked before it began, so that nobody gets an outdated answer."""
 
     def __init__(self) -> None:
         self._groups: dict[Hashable, CallBatcher[Callable[[], Awaitable[T]], T]] = {}
 
     async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question, found by one of its callers."""
+        """Return the answer of `find`; concurrent callers with the same question share one call."""
         group = self._groups.setdefault(question, CallBatcher(_find_once, max_size=10_000))
         try:
             return await group.call(find)
@@ -24,13 +24,13 @@ class Sharing[T]:
 
 @dataclass(frozen=True, slots=True)
 class OwnersSharing[T]:
-    """Shares answers between the callers of one owner, and with nobody else."""
+    """Shares answers between the callers of one owner only."""
 
     sharing: Sharing[T]
     owner: str
 
     async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question that one of this owner's callers finds."""
+        """Return the answer of `find`; concurrent callers of this owner with the same question share one call."""
         return await self.sharing.ask((self.owner, question), find)
 
 

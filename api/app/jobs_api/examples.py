@@ -61,7 +61,7 @@ JOB: dict[str, Any] = {
 
 
 def show_job(queue: str, task: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the example of a job of a queue; of another one than `JOB`'s it has no result yet."""
+    """Return the example of a job of a queue. It has no result, except for the queue of `JOB`."""
     if queue == JOB["queue"]:
         return JOB
     links = {name: link.replace(_JOBS, jobs_path(queue)) for name, link in JOB["links"].items()}

@@ -45,7 +45,7 @@ class LogQuery(BaseModel):
 def _resume(query: Annotated[LogQuery, Query()], last_event_id: LastEventId = None) -> LogQuery:
     """Begin after the line that a client of a broken stream saw last."""
     after = last_event_id or query.after
-    # Both: the one that the header replaces is held to the description, too.
+    # Both are validated, even the parameter that the header replaces.
     for given in (query.after, after):
         parse_event_id(given)
     return query.model_copy(update={"after": after})

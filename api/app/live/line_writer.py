@@ -1,4 +1,4 @@
-"""From what a process logs to the logs of its jobs: gathered, and written twice a second at most."""
+"""Copies log lines of a process to the logs of its jobs, in batches, at most twice a second."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ _LAST_S = 1.0
 
 
 class LineWriter:
-    """Takes log lines on any thread without waiting, and writes those of jobs; losing one never harms a job.
+    """Takes log lines on any thread without waiting, and writes those of jobs. Lost lines never affect a job.
 
     Make it on the event loop that it shall write on.
     """
@@ -37,7 +37,7 @@ class LineWriter:
         self._writing: asyncio.Task[None] | None = None
 
     def take(self, logged: Mapping[str, Any]) -> None:
-        """Take note of a line that structlog has processed, if it names a job."""
+        """Queue a line that structlog has processed, if it names a job."""
         picked = pick_line(logged)
         if picked is None:
             return
@@ -51,7 +51,7 @@ class LineWriter:
             self._schedule()
 
     async def close(self) -> None:
-        """Write what waits, if that is possible soon."""
+        """Write the waiting lines, if that is possible soon."""
         if self._writing:
             await asyncio.wait([self._writing], timeout=_LAST_S)
         with contextlib.suppress(StoreError, TimeoutError):
@@ -59,8 +59,8 @@ class LineWriter:
                 await self._write()
 
     def _schedule(self) -> None:
-        # In a context of its own: a warning on the way must not look like a line of the job that logged first.
-        # A loop that is closed already has nobody left to write for.
+        # In a separate context: a warning of this writer must not be logged as a line of a job.
+        # If the loop is closed, nothing can be written.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._write_later, context=contextvars.Context())
 
@@ -80,7 +80,7 @@ class LineWriter:
                 self._schedule()
 
     async def _write(self) -> None:
-        """Write what waits; where that fails it waits on."""
+        """Write the waiting lines; keep them if this fails."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
             dropped, self._dropped = self._dropped, Counter()

@@ -1,4 +1,4 @@
-"""A job's log lines: what is kept of what was logged, and nothing that could hold a secret."""
+"""Log lines of jobs: which lines and fields are kept, without anything that could hold a secret."""
 
 import json
 import math
@@ -10,12 +10,12 @@ import orjson
 
 from app.live.events import Feed, FeedKey
 
-#: Least first; a reader asks for one and what is above it.
+#: In rising order; a reader asks for a level and those above it.
 LEVELS = ("debug", "info", "warning", "error", "critical")
-#: Longer texts are cut and more fields left out, so that a line is 4 kB at most.
+#: Longer texts are cut and further fields dropped, so that a line has at most 4 kB.
 _TEXT_KEPT = 400
 _FIELDS_KEPT = 10
-#: What a line says elsewhere, or says to those who run the server alone.
+#: Fields that the line has elsewhere, or that only operators of the server may see.
 _NO_FIELDS = frozenset({"event", "level", "timestamp", "logger", "job_id", "queue", "task", "request_id"})
 
 type FieldValue = str | int | float | bool | None
@@ -23,7 +23,7 @@ type FieldValue = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """A log line: `at` in ISO 8601 with its zone, `event` the name of what happened, `fields` what is known of it."""
+    """A log line: `at` in ISO 8601 with its zone, `event` its name, `fields` its data."""
 
     at: str
     level: str
@@ -46,7 +46,7 @@ class JobLine:
 
 
 def pick_line(logged: Mapping[str, Any]) -> tuple[FeedKey, JobLine] | None:
-    """Return what a job's log keeps of a line that structlog has processed; None where it names no job.
+    """Return the line for a job's log, from a line that structlog has processed; None if it names no job.
 
     Only plain values stay: an object's text could hold anything.
     """

@@ -1,4 +1,4 @@
-"""Failed logins, counted by account and by address: the port, and the counts of one process."""
+"""Counts of failed logins by account and by address: the port, and the counts of one process."""
 
 import time
 from collections import OrderedDict
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-#: So many attempts that fail are free.
+#: This many failed attempts cause no wait.
 FREE = 5
-#: Then each waits twice as long as the one before, up to these seconds: an account is slowed, and never locked.
+#: After that each attempt waits twice as long as the one before, up to this: an account is slowed, never locked.
 MOST_ACCOUNT_S, MOST_ADDRESS_S = 60.0, 900.0
-#: After so long without an attempt the failures are forgotten.
+#: The failures are forgotten after this long without an attempt.
 FORGOTTEN_S = 3600.0
 #: No wait is longer than 2 to this power, in seconds; further doubling would overflow.
 MOST_DOUBLINGS = 20
@@ -18,7 +18,7 @@ _MOST = 10_000
 
 
 class LoginFailures(Protocol):
-    """Counts an attempt as failed until it has succeeded, so that many at once do not pass together."""
+    """Counts an attempt as failed until it succeeds, so that concurrent attempts do not all pass."""
 
     async def begin(self, account: str | None, address: str) -> float:
         """Count an attempt and return 0; or count nothing, and return the seconds that it must wait.
@@ -87,6 +87,6 @@ class MemoryLoginFailures:
 
 
 def _limits(account: str | None, address: str) -> dict[tuple[str, str], float]:
-    """Return what an attempt counts against, each with its longest wait."""
+    """Return the counts that an attempt belongs to, each with its longest wait."""
     of_account = {} if account is None else {("account", account): MOST_ACCOUNT_S}
     return of_account | {("address", address): MOST_ADDRESS_S}

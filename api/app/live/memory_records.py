@@ -1,4 +1,4 @@
-"""The records of the job store in memory: a job with its chunks, and what a change of one makes of the other."""
+"""The records of the job store in memory: a job, its chunks, and how they change together."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _EARLY = timedelta(seconds=1)
 
 @dataclass
 class Slot:
-    """A chunk and what is known of its claim."""
+    """A chunk and its claim."""
 
     chunk: Chunk
     fence: str = ""
@@ -33,7 +33,7 @@ class Slot:
     died_in: str = ""
 
     def cause(self) -> str:
-        """Return why the attempts failed: what the handler raised last, and how often the worker process died."""
+        """Return why the attempts failed: the last exception of the handler, and how often the worker process died."""
         if not self.deaths:
             return self.raised
         attempts = f"{self.deaths} of {self.chunk.attempts} attempts"
@@ -59,7 +59,7 @@ class Record:
 
 
 def find_refusal(record: Record, slot: Slot) -> Refusal | None:
-    """Return why a chunk cannot be claimed now, None where it can."""
+    """Return why a chunk cannot be claimed now, or None."""
     if record.job.status.is_final:
         return Refusal.STOP
     if slot.chunk.state.is_final:
@@ -73,13 +73,13 @@ def find_refusal(record: Record, slot: Slot) -> Refusal | None:
 
 
 def account(slot: Slot, tally: Tally) -> None:
-    """Keep how far a chunk is; the plan step has no items."""
+    """Record the tally of a chunk; the plan step has none."""
     if slot.chunk.n != PLAN:
         slot.chunk = replace(slot.chunk, tally=tally)
 
 
 def recount(record: Record) -> None:
-    """Make the job's counters the sums over its chunks: here a sum is cheap, so nothing can drift."""
+    """Set the job's counters to the sums over its chunks."""
     chunks = [slot.chunk for n, slot in record.slots.items() if n != PLAN]
     for chunk in chunks:
         record.cause = record.cause or chunk.tally.cause
@@ -112,7 +112,7 @@ def recount(record: Record) -> None:
 
 
 def restart_rate(record: Record) -> None:
-    """Measure the rate from now on, where a job begins or a pause is over: neither time was spent on items."""
+    """Measure the rate from now on, after a job begins or a pause ends: that time was not spent on items."""
     job, now = record.job, record.clock()
     goes_on = job.paused_until is not None and (record.rate_at or _LONG_AGO) < job.paused_until <= now + _EARLY
     if job.started_at is None or goes_on:
@@ -131,7 +131,7 @@ def _update_rate(record: Record) -> None:
 
 
 def finish_if_settled(record: Record) -> None:
-    """Count anew, and end the job where its plan step and every chunk have ended."""
+    """Update the counters, and end the job if its plan step and all chunks have ended."""
     recount(record)
     job, plan = record.job, record.slots.get(PLAN)
     if job.status.is_final or job.chunks_done < job.chunks_total:
@@ -147,7 +147,7 @@ def finish_if_settled(record: Record) -> None:
 
 
 def fail_job(record: Record, error: Mapping[str, Any]) -> None:
-    """End a job whose plan step cannot be done."""
+    """End a job whose plan step failed."""
     if record.is_cancelled:
         touch(record, status=JobStatus.CANCELLED, completed_at=record.clock())
     else:
@@ -155,7 +155,7 @@ def fail_job(record: Record, error: Mapping[str, Any]) -> None:
 
 
 def note_pause(record: Record, pause_s: float, reason: str) -> None:
-    """Record until when chunks wait for a provider, and why; an end that is over a second later is an event."""
+    """Record until when chunks wait, and why; publish an event if the end moves by more than a second."""
     ends, known = record.clock() + timedelta(seconds=pause_s), record.job.paused_until
     if known is None or ends > known + timedelta(seconds=1):
         touch(record, paused_until=ends, pause_reason=reason)

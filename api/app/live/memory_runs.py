@@ -1,4 +1,4 @@
-"""The runs of chunks in the job store in memory: what the scripts of Redis keep as `runs:n`."""
+"""The runs of chunks in the job store in memory; in Redis they are the field `runs:n`."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from app.live.memory_records import Slot
 
 
 def begin_run(slot: Slot, now: datetime) -> None:
-    """Note that a chunk was claimed; a run that was taken over before the reaper came has expired."""
+    """Record the claim of a chunk; an earlier run that the reaper has not ended is marked as expired."""
     end_run(slot, EXPIRED, now)
     chunk, last = slot.chunk, slot.chunk.runs[-1:]
     run = ChunkRun(
@@ -22,7 +22,7 @@ def begin_run(slot: Slot, now: datetime) -> None:
 
 
 def end_run(slot: Slot, ending: str, now: datetime, *, reason: str = "", pause_s: float = 0.0) -> None:
-    """Note how the run under way ended, if there is one."""
+    """Record how the current run ended, if there is one."""
     *earlier, last = slot.chunk.runs or (None,)
     if last is None or last.ended_at:
         return

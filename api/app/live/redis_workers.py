@@ -1,4 +1,4 @@
-"""The workers in Redis: a sorted set by their last report, and what each says of itself."""
+"""The workers in Redis: a sorted set by their last report, and the facts of each worker."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,12 +13,12 @@ from app.live.store import LOST_S, WORKER_S
 from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.redis.client import Redis, redis_errors
 
-#: More chunks than run at once are not listed.
+#: At most this many running chunks are listed.
 _MOST_RUNNING = 2000
 
 
 async def report(redis: Redis, name: str, slots: int, release: str | None, facts: WorkerFacts | None) -> None:
-    """Note that a worker is alive, by the server's clock; one that was silent for long is forgotten."""
+    """Record that a worker is alive, by the server's clock; drop workers that were silent for long."""
     with redis_errors():
         seconds, _ = await redis.time()
         async with redis.pipeline(transaction=False) as pipe:
@@ -39,13 +39,13 @@ async def forget(redis: Redis, name: str, slots: int, release: str | None) -> No
 
 
 async def look(redis: Redis) -> tuple[list[Worker], list[Worker]]:
-    """Return the workers that were heard of lately, and those that were lost."""
+    """Return the workers that reported recently, and the lost ones."""
     with redis_errors():
         async with redis.pipeline(transaction=False) as pipe:
             pipe.time()
             pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
             (seconds, _), found = await pipe.execute()
-    # While a release replaces another, both report, and the other may know fewer words or more.
+    # During a rollout two releases report, and their facts may differ.
     parsed = [(orjson.loads(text), score) for text, score in found]
     workers = [Worker(name, from_ms(score * 1000), *words[:2]) for (name, *words), score in parsed]
     silent_s = [seconds - worker.seen_at.timestamp() for worker in workers]

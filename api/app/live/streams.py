@@ -1,4 +1,4 @@
-"""How many streams each caller may hold open, in one process."""
+"""Limits the open streams of each caller, in one process."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from app.errors import TooManyStreams
 
-#: What a stream is asked for by, and answered with.
+#: The media type of streams.
 EVENT_STREAM = "text/event-stream"
 _LATER_S = 5.0
 
@@ -19,12 +19,12 @@ class StreamSlots:
         self._taken: Counter[str] = Counter()
 
     def is_full(self, caller: str) -> bool:
-        """Return whether a caller has as many streams as it may."""
+        """Return whether a caller has reached its limit of streams."""
         return self._taken[caller] >= self._most
 
     @contextmanager
     def take(self, caller: str) -> Iterator[None]:
-        """Count one stream of a caller for the time of a `with`.
+        """Count one stream of a caller during a `with` block.
 
         Raises:
             TooManyStreams: the caller has as many as it may.

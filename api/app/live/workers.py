@@ -1,4 +1,4 @@
-"""What workers report of themselves, and which chunks they run."""
+"""Workers, the facts that they report, and the chunks that they run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """What a worker reports of itself beside its name and its slots.
+    """The facts that a worker reports, besides its name and slots.
 
     `memory_bytes` is the resident memory of all its processes, None where it is not known.
     """
@@ -47,7 +47,7 @@ class WorkerFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunningChunk:
-    """A leased chunk; `owner` is the job's, `worker` who claimed it, with its slot."""
+    """A leased chunk; `owner` is the owner of the job, `worker` the worker and slot that claimed it."""
 
     queue: str
     job_id: str

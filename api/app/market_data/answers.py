@@ -69,7 +69,7 @@ class Answering:
             cursor = None
             if table.next_place:
                 cursor = (await self.cursors.signer()).encode_place(table.next_place, scope)
-            # Some 0.5 µs a row, for up to 100,000 rows: the loop has other callers.
+            # In a thread: 0.5 µs a row, for up to 100,000 rows, would block the event loop.
             encoded = await asyncio.to_thread(_encode, table, form, cursor, known)
             return self._respond(table, form, encoded, cursor)
 

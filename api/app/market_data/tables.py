@@ -139,7 +139,7 @@ class BarTables:
             InvalidRequest: the start is not before the end.
 
         """
-        # Whole days, so that one who asks twice gets the same answer.
+        # Whole days, so that repeated requests get the same answer.
         tonight = datetime.combine(self._today() + timedelta(days=1), time(), JST).astimezone(UTC)
         end = query.end or tonight
         start = query.start or end - timedelta(days=366 if query.interval is Interval.D1 else 31)

@@ -103,7 +103,7 @@ async def plan_indicators(
         StoreError: the store could not be read.
 
     """
-    # What closed after the moment was not known then.
+    # Bars that closed after the moment were not known then.
     known = request.as_of if request.as_of and request.session is None else now
     last = resolve_last_session(request.session, known, is_tse=request.is_tse, delay_s=delay_s)
     # Files have no calendar: their sessions are those in the store.

@@ -148,7 +148,7 @@ class QuotesRequest(_OfMarket):
         return values
 
     def to_ingest(self, default_provider: str) -> IngestRequest:
-        """Return the ingest of one session that this means."""
+        """Return this request as the ingest of one session."""
         return IngestRequest(
             intervals={self.interval: 1},
             market=self.market,

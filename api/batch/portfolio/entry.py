@@ -39,7 +39,7 @@ class EntryKind(StrEnum):
 
     @property
     def is_income(self) -> bool:
-        """Whether it brings cash that was not paid in."""
+        """Whether it is income: cash that is not a deposit."""
         return self in {EntryKind.DIVIDEND, EntryKind.INTEREST, EntryKind.FRACTION}
 
     @property

@@ -19,7 +19,7 @@ class Price:
     Attributes:
         close: yen a share, as traded.
         session: the session of the close.
-        at: when it was the close, UTC.
+        at: the time of the close, UTC.
         interval: of the bar that it is from: `1d` or `1m`.
         source: whose bar it is; a provider, or the roll-up of its minutes.
         is_final: whether the provider will not change it; None if that is unknown.

@@ -29,7 +29,7 @@ async def load_study_bars(request: BarsAsked, settings: BatchSettings, *, should
     """Return the bars of a request whose days are known, as of its moment if it has one.
 
     Raises:
-        InvalidRequest: there are none, or none can be read as of the moment.
+        InvalidRequest: no bars are held, or they cannot be read as of the moment.
         StoreError: a store could not be read.
         Stopped: `should_stop` turned true.
 

@@ -1,4 +1,4 @@
-"""Child processes that are started in order, restarted when they die, and stopped in reverse."""
+"""Starts child processes in order, restarts them when they die, and stops them in reverse order."""
 
 import contextlib
 import os
@@ -18,9 +18,9 @@ from batch.kit.embedded.postgres_cluster import run_as
 
 _log = structlog.get_logger(__name__)
 _START_S = 60.0
-#: A child that lives shorter than this each time is not restarted at once, but after a pause that doubles.
+#: A child that repeatedly dies sooner than this is restarted after a pause that doubles.
 _HEALTHY_S = 10.0
-#: What is read of a child's log: a worker that lived for weeks has written much.
+#: At most this much of a child's log is read: the log of a worker may be large.
 _WORDS_MAX = 65_536
 
 
@@ -29,7 +29,7 @@ class ChildSpec:
     """How to run a child, how to tell that it is ready, and how long it may take to stop.
 
     Attributes:
-        mend: takes what the child said before it ended, or "" before a start; returns whether it removed the cause.
+        repair: called with the output of an ended child, or "" before a start; returns whether it removed the cause.
 
     """
 
@@ -41,7 +41,7 @@ class ChildSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_s: float = 10.0
     user: str | None = None
-    mend: Callable[[str], bool] = lambda _: False
+    repair: Callable[[str], bool] = lambda _: False
 
 
 class Child:
@@ -51,9 +51,9 @@ class Child:
         self.spec = spec
         self.restarts = 0
         self._pause_s = 0.0
-        #: Where this process's words begin in the log.
+        #: Where the output of this process begins in the log.
         self._log_start = 0
-        self.spec.mend("")
+        self.spec.repair("")
         self._process = self._spawn()
         self._started_at = time.monotonic()
 
@@ -66,13 +66,13 @@ class Child:
         """Return when the child answers.
 
         Raises:
-            ConfigurationError: it died or did not answer in time; the message ends with its last words.
+            ConfigurationError: it died or did not answer in time; the message ends with its last output.
 
         """
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                if self.spec.mend(self._words()):
+                if self.spec.repair(self._words()):
                     self._process = self._spawn()
                     continue
                 raise ConfigurationError(f"{self.spec.name} did not start: {self._last_words()}")
@@ -90,17 +90,17 @@ class Child:
         if lived < self._pause_s:
             return False
         self._pause_s = 0.0 if lived > _HEALTHY_S else min(max(0.5, self._pause_s * 2), 10.0)
-        # What is left of its group, such as the pool of a killed worker, goes first.
+        # First kill the rest of its process group, such as the pool of a killed worker.
         _signal_group(self.pid, signal.SIGKILL)
         self.restarts += 1
-        self.spec.mend(self._words())
+        self.spec.repair(self._words())
         self._process = self._spawn()
         self._started_at = time.monotonic()
         _log.warning("child_restarted", child=self.spec.name, exit_code=code, pid=self.pid)
         return True
 
     def stop(self) -> None:
-        """Ask the child to end, and make it."""
+        """Ask the child to end; kill it if it does not."""
         if self._process.poll() is None:
             self._process.send_signal(self.spec.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -111,7 +111,7 @@ class Child:
     def _spawn(self) -> "subprocess.Popen[bytes]":
         with open_log(self.spec.log) as log:
             self._log_start = log.tell()
-            # A session of its own: a Ctrl-C on the terminal reaches the parent alone, which stops in order.
+            # In a separate session: Ctrl-C reaches only the parent, which stops its children in order.
             return subprocess.Popen(
                 self.spec.argv,
                 stdin=subprocess.DEVNULL,
@@ -166,11 +166,11 @@ class Supervisor:
             self._note()
         for child in fresh:
             child.wait_ready()
-        # One that was mended meanwhile has another pid.
+        # One that was repaired meanwhile has another pid.
         self._note()
 
     def watch(self) -> None:
-        """Restart what dies, from now on."""
+        """Begin to restart children that end."""
         self._watcher.start()
 
     def stop(self) -> None:

@@ -133,7 +133,7 @@ class AuditLog(Protocol):
 
 
 def name_taken(name: str) -> str:
-    """Return the message of a user's name that another one has."""
+    """Return the error message for a user name that is in use."""
     return f"a user named {name!r} is there already, expected another name"
 
 

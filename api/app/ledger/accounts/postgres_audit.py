@@ -20,7 +20,7 @@ INSERT INTO audit_log ({", ".join(_GIVEN)})
 SELECT {", ".join(_GIVEN)} FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line({_TYPED})
 ON CONFLICT DO NOTHING
 """)  # noqa: S608  the names are our own
-# A row that is deleted by another process meanwhile is not waited for.
+# Rows that another process is deleting are skipped.
 _OLDEST = (
     select(_C.line_id)
     .where(_C.at < func.now() - timedelta(days=AUDIT_KEPT_DAYS))

@@ -29,7 +29,7 @@ from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transac
 #: A holder that is frozen in the middle of a firing loses its lock after this long, and its firing is undone.
 #: Longer than the one wait of a firing, for Redis, which gives up after 7 s.
 _HOLD_S = 15.0
-# Schedule by schedule, so that the primary key gives the oldest; several that prune at once take different ones.
+# For each schedule, so that the primary key finds the oldest; concurrent calls delete different rows.
 _PRUNE = text("""
 DELETE FROM schedule_firings AS f USING schedules AS s, LATERAL (
     SELECT schedule_id, due_at FROM schedule_firings

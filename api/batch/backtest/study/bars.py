@@ -76,7 +76,7 @@ def resolve_days[R: BarsAsked](request: R, now: datetime, *, delay_s: float = 0.
         InvalidRequest: a day is not a session, or in the future.
 
     """
-    # What closed after the moment was not known then.
+    # Bars that closed after the moment were not known then.
     known = request.as_of if request.as_of and request.last is None else now
     last = resolve_last_session(request.last, known, is_tse=request.is_tse, delay_s=delay_s)
     if request.first is not None:

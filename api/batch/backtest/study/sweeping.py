@@ -22,7 +22,7 @@ from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 #: Trials that are kept at once: some seconds of work in Python, so that little is done again after a crash.
 _MOST_KEPT = 50
 _CELLS = 5_000_000
-#: A chunk has at most so many trials.
+#: At most this many trials in a chunk.
 _MOST_IN_CHUNK = 500
 #: The item of the chunk that ends a sweep.
 RESULT_ITEM = "result"

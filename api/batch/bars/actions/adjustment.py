@@ -21,7 +21,7 @@ from batch.market.bar import BarSeries
 from batch.market.calendar import utc_midnight
 from batch.market.source import provider_of
 
-#: The close before a dividend is looked for in so many days: longer than any holiday.
+#: The previous close of a dividend is searched in this many days: longer than any holiday.
 _LOOK_BACK = timedelta(days=15)
 _CLOSES = pl.Schema({"symbol": pl.String(), "session": pl.Date(), "close": pl.Float64()})
 
@@ -46,7 +46,7 @@ class Adjustment:
 
     @property
     def digest(self) -> str:
-        """16 hex digits that change with what bars are adjusted by."""
+        """16 hex digits, a hash of the adjustments."""
         if self.dividends is None:
             return digest_actions(self.actions)
         applied = self.dividends.drop_nulls("factor")

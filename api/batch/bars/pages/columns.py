@@ -1,4 +1,4 @@
-"""Many rows of whole numbers out of SQLite at once."""
+"""Reads many rows of integers from SQLite at once."""
 
 import sqlite3
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-#: Valkey's messages about a log that it cannot read; it says none of them about a taken port or a full disk.
+#: Valkey's messages about an unreadable log. A taken port or a full disk gives other messages.
 _WORDS = re.compile(
     r"Bad file format reading the append only file"
     r"|Unexpected end of file reading the append only file"

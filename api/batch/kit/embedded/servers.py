@@ -26,7 +26,7 @@ class EmbeddedServer:
     """How to run one server: its command, its address, its health check and its stop signal.
 
     Attributes:
-        mend: takes the server's output before it ended, or "" before a start; renames damaged data, and returns its
+        repair: called with the output of an ended server, or "" before a start; renames damaged data, and returns its
             path and what was wrong, or None if there is no sign of damage.
 
     """
@@ -37,7 +37,7 @@ class EmbeddedServer:
     is_ready: Callable[[], bool]
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
-    mend: Callable[[str], tuple[Path, str] | None] = lambda _: None
+    repair: Callable[[str], tuple[Path, str] | None] = lambda _: None
 
 
 def embed_valkey(data_dir: Path) -> EmbeddedServer:
@@ -73,7 +73,7 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
         argv=(str(binary), str(conf)),
         url=f"redis://:{password}@127.0.0.1:{port}/0",
         is_ready=lambda: _answers_ping(port, password),
-        mend=lambda words: set_damaged_log_aside(folder, words),
+        repair=lambda words: set_damaged_log_aside(folder, words),
     )
 
 

@@ -13,7 +13,7 @@ from batch.kit.http.reply import Reply, read_head
 from batch.kit.open_sessions import note_closed, note_open
 
 _CONNECT_S = 5.0
-#: The most that is read at once.
+#: Bytes read at once, at most.
 _BLOCK_BYTES = 128 << 10
 #: The content type of a body whose caller names none.
 _BYTES = {"Content-Type": "application/octet-stream"}

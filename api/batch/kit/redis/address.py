@@ -55,8 +55,8 @@ def is_redis(url: str) -> bool:
 def parse_address(text: str, setting: str) -> RedisAddress:
     """Return the address in a setting: `redis://`, `rediss://`, or sentinels as Celery writes them.
 
-    Sentinels are `sentinel://[:password@]host:26379/0;sentinel://host2:26379/0?master_name=NAME`; that password is the
-    servers', the sentinels' own is `sentinel_password=`.
+    Sentinels are `sentinel://[:password@]host:26379/0;sentinel://host2:26379/0?master_name=NAME`; this password is
+    for the servers; `sentinel_password=` is for the sentinels.
 
     Raises:
         ConfigurationError: it is not such an address; the message names the setting, and holds no secret.

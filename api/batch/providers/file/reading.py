@@ -36,7 +36,7 @@ class OpenedFile:
 class Cells:
     """The cells of some files of one layout, under the names of their roles, with `row`, `file` and `line`.
 
-    `file` is the number of the file. CSV cells are text, an empty one is null. `refusals` are lines that are no rows.
+    `file` is the number of the file. CSV cells are text, empty ones null. `refusals` are lines that cannot be parsed.
     """
 
     frame: pl.DataFrame

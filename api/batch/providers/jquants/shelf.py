@@ -79,7 +79,7 @@ class JquantsShelf:
         return place
 
     async def drop(self, file: BulkFile) -> None:
-        """Forget a file that turned out to be damaged, so that it is fetched anew."""
+        """Delete a damaged file, so that it is downloaded again."""
         with contextlib.suppress(OSError):
             await asyncio.to_thread((self._folder / file.local_name).unlink)
 
