@@ -80,7 +80,7 @@ async def test_a_refused_body_is_not_read(app: FastAPI, status: int, headers: di
     assert wire.status == status
 
 
-async def test_a_body_that_does_not_end_is_read_to_the_limit_and_no_further(app: FastAPI) -> None:
+async def test_an_endless_body_is_read_up_to_the_limit(app: FastAPI) -> None:
     wire = Wire(endless())
     headers = GOOD | {b"transfer-encoding": b"chunked"}
     del headers[b"content-length"]

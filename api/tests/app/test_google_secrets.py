@@ -61,7 +61,7 @@ def test_what_is_there_is_taken_and_what_is_not_keeps_its_default(fake: FakeSecr
     assert create_app(settings).title == "Kaboom"
 
 
-def test_all_that_are_secrets_and_nothing_else_are_asked_for_once_and_by_the_newest_version(
+def test_each_secret_is_requested_once_in_its_newest_version(
     fake: FakeSecretManager,
 ) -> None:
     load_settings()

@@ -101,7 +101,7 @@ def test_bars_in_influxdb_are_said_to_be_missing(
     assert not (tmp_path / "made/bars").exists()
 
 
-def test_a_folder_that_holds_nothing_yet_is_backed_up_where_bars_are_in_influxdb(
+def test_an_empty_folder_is_backed_up_with_bars_in_influxdb(
     kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data").mkdir()

@@ -82,7 +82,7 @@ class TestWholeRun:
 
 @pytest.mark.usefixtures("scripted")
 class TestFailure:
-    async def test_a_handler_that_raises_is_tried_three_times_then_each_item_has_an_outcome(self, parts: Parts) -> None:
+    async def test_a_raising_handler_is_tried_three_times(self, parts: Parts) -> None:
         async def break_one(run: Run) -> Tally:
             if run.chunk.n != "1":
                 return finish(run.chunk)
@@ -135,7 +135,7 @@ class TestFailure:
         kept, _ = await assert_agree(parts, job)
         assert kept.error == {"type": "plan_failed", "message": "ProviderError: no answer in time"}
 
-    async def test_items_without_an_outcome_count_as_lost(self, parts: Parts) -> None:
+    async def test_a_handler_that_skips_items_breaks_its_chunk(self, parts: Parts) -> None:
         async def forget_some(run: Run) -> Tally:
             return advance(run.chunk, ["ok"])
 

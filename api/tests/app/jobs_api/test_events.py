@@ -70,7 +70,7 @@ async def test_a_job_that_redis_forgot_tells_its_end(real_http: httpx2.AsyncClie
 @pytest.mark.parametrize(
     ("job_id", "after", "status"), [("0" * 32, None, 404), ("x", None, 404), ("0" * 32, "no", 422)]
 )
-async def test_unknown_jobs_cannot_be_watched(
+async def test_streams_of_unknown_jobs_or_ids_are_rejected(
     http: httpx2.AsyncClient, job_id: str, after: str | None, status: int
 ) -> None:
     assert (await events(http, job_id, after)).status_code == status

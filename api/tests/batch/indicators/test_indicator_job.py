@@ -263,7 +263,7 @@ async def test_files_of_adjusted_bars_lie_apart(store: MemoryBarStore, tmp_path:
     assert (raw.folder.parent.name, adjusted.folder.parent.name) == ("1d", "1d-adjusted")
 
 
-async def test_indicators_as_of_a_moment_are_those_of_the_bars_and_splits_known_then(tmp_path: Path) -> None:
+async def test_indicators_as_of_a_moment_use_bars_and_splits_known_then(tmp_path: Path) -> None:
     now = datetime(2025, 11, 4, 9, tzinfo=UTC)
     store, actions = MemoryBarStore(clock=lambda: now), MemoryActionStore(clock=lambda: now)
     await store.write(DAILY, days_of("7203"))

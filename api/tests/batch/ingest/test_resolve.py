@@ -172,7 +172,7 @@ class TestFiles:
         assert [(c.symbols, c.sessions) for c in plan.chunks] == [(("SPY",), (date(2024, 11, 4), date(2024, 11, 5)))]
         assert (plan.session, plan.universe["as_of"], plan.is_final) == (date(2024, 11, 5), "2024-11-05", True)
 
-    def test_a_named_session_ends_it_also_on_a_day_on_which_the_tse_rests(self, provider: FileProvider) -> None:
+    def test_a_named_session_may_be_a_tse_holiday(self, provider: FileProvider) -> None:
         request = IngestRequest(intervals={Interval.D1: 9}, market=Market.FILE, session=date(2024, 11, 4))
         (chunk,) = resolve(request, provider=provider).chunks
         assert chunk.sessions == (date(2024, 11, 1), date(2024, 11, 4))

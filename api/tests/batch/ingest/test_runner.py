@@ -170,7 +170,7 @@ class TestAgain:
         provider = FakeProvider(fail_with(RateLimited("slow down", retry_after_s=0.05)))
         assert words(run(chunk("1301"), tools(provider))) == {"1301": "ok"}
 
-    def test_a_pause_too_long_is_not_waited_for_and_the_next_symbols_go_on(self) -> None:
+    def test_a_too_long_pause_fails_its_symbols_only(self) -> None:
         provider = FakeProvider(fail_with(RateLimited("status was 429", retry_after_s=3600)))
         report = run(chunk("1301", "1332", "7203"), tools(provider))
         assert words(report) == {"1301": "rate_limited", "1332": "rate_limited", "7203": "ok"}
@@ -245,7 +245,7 @@ class TestStore:
         assert heard == [2]
         assert words(run(chunk("1301", "1332", "7203"), with_tools, start=2)) == {"7203": "ok"}
 
-    def test_a_caller_who_waits_is_not_made_to_for_a_store_that_wants_less(self) -> None:
+    def test_a_store_error_with_a_long_pause_fails_its_symbol(self) -> None:
         with_tools = tools(FakeProvider(), FailingBarStore(1, retry_after_s=60.0), waits_for_store=True)
         assert words(run(chunk("1301"), with_tools)) == {"1301": "write_failed"}
 

@@ -203,7 +203,7 @@ async def test_no_more_connections_than_were_allowed() -> None:
     assert ({reply.status for reply in replies}, most) == ({200}, 2)
 
 
-async def test_what_is_under_way_when_it_is_closed_is_a_failure_and_who_is_cut_off_is_cut_off() -> None:
+async def test_closing_fails_running_requests() -> None:
     asked, released = threading.Semaphore(0), threading.Event()
 
     def hold(request: Request) -> Response:

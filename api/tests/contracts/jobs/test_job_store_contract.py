@@ -284,9 +284,7 @@ class TestPlan:
         await end(job_store, ref_of(job, 0), ["ok"] * 4)
         assert await job_store.set_plan(claim.lease, {}, []) == Ended(is_accepted=True, is_final=True)
 
-    async def test_what_is_not_json_is_refused_and_what_is_comes_back_as_json_makes_it(
-        self, job_store: JobStore
-    ) -> None:
+    async def test_values_are_stored_as_json_or_rejected(self, job_store: JobStore) -> None:
         job = make_job()
         await job_store.put(job, [plan_step()])
         claim = await claimed(job_store, ref_of(job))

@@ -59,9 +59,7 @@ class TestRelease:
             assert await bench.store.take_retries(QUEUE) == [ref_of(job, 0)]
         assert (await claimed(bench.store, ref_of(job, 0))).chunk.attempts == 1
 
-    async def test_a_step_that_waits_for_a_store_is_handed_back_uncounted_and_its_waits_are_counted(
-        self, bench: Bench
-    ) -> None:
+    async def test_waiting_for_a_store_counts_a_wait_and_no_attempt(self, bench: Bench) -> None:
         job = make_job()
         await bench.store.put(job, [plan_step()])
         for waits in range(5):

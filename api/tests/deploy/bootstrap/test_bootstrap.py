@@ -240,7 +240,7 @@ def test_a_second_run_continues_at_the_failed_step(fails_at: int, tmp_path: Path
 
 #: The range, the peering, `terraform apply`, the import, the password, and two versions.
 @pytest.mark.parametrize("fails_at", [8, 9, 11, 13, 14, 19, 21])
-def test_a_second_run_waits_for_a_server_being_created(fails_at: int, tmp_path: Path) -> None:
+def test_a_second_run_completes_the_creation_of_servers(fails_at: int, tmp_path: Path) -> None:
     go_on(Project(copy(tmp_path)), fails_at, NO_SERVERS)
 
 

@@ -242,7 +242,7 @@ def words(process: WorkerProcess) -> set[str]:
     return {line["message"] for line in process.lines()}
 
 
-def test_every_line_of_a_chunk_tells_its_job_and_the_request_that_asked_for_it(place: Place) -> None:
+def test_every_line_of_a_chunk_has_its_job_and_request_id(place: Place) -> None:
     with worker(place) as running:
         job_id = place.submit("request-17", chunks=2, items=1, item_s=0)
         place.wait(job_id)

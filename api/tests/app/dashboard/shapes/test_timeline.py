@@ -36,7 +36,7 @@ def test_a_lane_for_each_slot_that_ran_something() -> None:
     assert [(bar.lane, bar.x, bar.width) for bar in found.bars] == [(2, 0, 50), (1, 25, 75), (0, 50, 25), (1, 75, 25)]
 
 
-def test_a_run_that_failed_in_part_shows_its_share_and_one_under_way_reaches_to_now() -> None:
+def test_runs_show_their_failed_share_and_reach_to_now() -> None:
     found = build_timeline(
         page([run("a", 1, 0, 10, failed=5)], [run("a", 2, 10, None)]), now=START + timedelta(seconds=20)
     )

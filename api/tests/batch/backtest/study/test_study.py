@@ -114,7 +114,7 @@ def test_dividends_are_paid_into_cash_and_reinvested_in_the_benchmark() -> None:
     assert 1 + (added or 0) == pytest.approx((1 + (without or 0)) * (1 + 50 / close))
 
 
-def test_holding_is_compared_with_a_fund_of_topix_or_says_that_none_is_held() -> None:
+def test_holding_is_compared_with_a_topix_fund_if_one_is_held() -> None:
     values = ASKED | {"strategy": "buy_and_hold", "parameters": {}}
     request, kind = BacktestRequest.parse(values), find_strategy("buy_and_hold", None)
     missing = run_backtest(load(request), kind, request)

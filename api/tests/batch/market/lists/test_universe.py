@@ -57,7 +57,7 @@ def test_the_topix500_are_known_by_their_scale(prime: Universe) -> None:
     assert "1301" not in prime.topix500
 
 
-def test_a_symbol_is_known_to_be_gone_only_from_the_day_it_was_known(prime: Universe) -> None:
+def test_a_delisting_is_known_only_from_the_date_of_its_list(prime: Universe) -> None:
     before = load_universe(Market.TSE_PRIME, date(2026, 10, 4))
     assert before.delisted == frozenset()
     assert before.is_listed("9613")

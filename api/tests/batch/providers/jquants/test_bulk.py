@@ -393,7 +393,7 @@ async def test_an_unwritable_folder_is_reported(fake: FakeJquants, bulk: Jquants
         ({}, False),
     ],
 )
-async def test_addresses_are_requested_for_existing_files_only(
+async def test_an_address_is_returned_only_for_an_existing_file(
     fake: FakeJquants, params: dict[str, str], *, is_there: bool
 ) -> None:
     source = JquantsSource.connect(fake.url, API_KEY, CountingRateLimiter())

@@ -78,7 +78,7 @@ def test_a_month_is_one_file_and_the_running_one_a_file_a_day() -> None:
     ]
 
 
-def test_a_session_by_itself_is_taken_from_its_day_s_file_where_there_are_both() -> None:
+def test_a_single_session_is_read_from_the_file_of_its_day() -> None:
     files = parse_files([month("202611"), day("20261113"), day("20261116")], query.DAILY)
     assert [file.title[-15:-7] for file in pick_files(files, [MONDAY])] == ["20261116"]
     assert [file.title[-15:-7] for file in pick_files(files, [FRIDAY, MONDAY])] == ["y_202611"]
