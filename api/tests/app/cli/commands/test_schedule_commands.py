@@ -72,7 +72,7 @@ def test_a_schedule_is_run_and_remembers_it(at_live: Kaboom, weekly: str) -> Non
 def test_an_unknown_schedule_ends_with_4(at_live: Kaboom, weekly: str, command: str) -> None:
     done = at_live("schedules", command, "monthly")
     assert (done.code, done.out) == (Exit.NOT_FOUND, "")
-    assert "schedule 'monthly' does not exist; there are: " in done.err
+    assert "no schedule monthly; there are: " in done.err
     assert "'weekly'" in done.err
 
 
