@@ -1,1 +1,1 @@
-"""The dashboard: pages that ask the API as their viewer, and hold no logic of their own."""
+"""The dashboard: its pages call the API with the rights of their viewer, and contain no business logic."""

@@ -1,4 +1,4 @@
-"""Asks the API in this process, as the caller of a page: no socket, and the same answers and refusals."""
+"""Call the API within this process with the rights of a page's viewer: without a socket, with the same answers."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from starlette.types import Message, Scope
 from app.auth.changes import find_change
 from app.words.language import Language
 
-#: A page does not wait longer for one of its parts; the part is then shown as unavailable.
+#: A page waits no longer than this for one of its parts; the part is then shown as unavailable.
 ANSWER_S = 8.0
 #: What the routes of the API need from the request of a page.
 _INHERITED = (
     "address", "app", "asgi", "client", "fastapi_middleware_astack", "http_version", "principal", "request_id",
     "root_path", "scheme", "server", "starlette.exception_handlers", "state", "type",
 )  # fmt: skip
-#: Who asks from where: the API reads these, too.
+#: The headers with the host and the client's address, which the API reads, too.
 _PASSED = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto"})
 
 
@@ -30,8 +30,8 @@ class Reply:
     """An answer of the API.
 
     Attributes:
-        status: its HTTP status; 504 where no answer came in time.
-        data: its JSON, or its bytes if it is no JSON; None if it is a problem.
+        status: its HTTP status; 504 if no answer came in time.
+        data: its JSON, or its bytes if it is not JSON; None if the answer is a problem.
         problem: its problem (RFC 9457); None for an answer with data.
         headers: its headers, in lower case.
 
@@ -56,7 +56,7 @@ class Reply:
         """Return the answer if it has data.
 
         Raises:
-            ProblemAnswered: it is a problem, which becomes the page.
+            ProblemAnswered: the answer is a problem; the page then shows the problem.
 
         """
         if not self.is_ok:
@@ -66,13 +66,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The API, asked with the rights of a request's caller."""
+    """The API, called with the rights of a request's caller."""
 
     scope: Scope
     language: Language
 
     async def get(self, path: str, query: Mapping[str, object] | None = None) -> Reply:
-        """Ask for a path; values of the query that are None, "" or [] are left out."""
+        """Get a path; query values that are None, "" or [] are left out."""
         return await self._ask("GET", path, query=query)
 
     async def post(self, path: str, body: object = None, *, key: str = "") -> Reply:
@@ -80,15 +80,15 @@ class Api:
         return await self._ask("POST", path, body=body, key=key)
 
     async def delete(self, path: str, **query: object) -> Reply:
-        """Delete what has a path."""
+        """Delete the resource at a path."""
         return await self._ask("DELETE", path, query=query)
 
     async def patch(self, path: str, body: object) -> Reply:
-        """Patch what has a path with a JSON body."""
+        """Patch the resource at a path with a JSON body."""
         return await self._ask("PATCH", path, body=body)
 
     async def put(self, path: str, body: object) -> Reply:
-        """Replace what has a path by a JSON body."""
+        """Replace the resource at a path by a JSON body."""
         return await self._ask("PUT", path, body=body)
 
     async def _ask(
@@ -104,7 +104,7 @@ class Api:
             return _fail(e.status_code, str(e.detail), path)
         except TimeoutError:
             return _fail(504, f"the API did not answer in {ANSWER_S:g} s", path)
-        # The gate has seen the page's request only.
+        # The gate records only the page's request, so record the change here.
         if change := find_change(asked, answer.status, answer.raw_headers):
             await self.scope["app"].state.changes.note(change)
         return answer.read(path)
@@ -128,7 +128,7 @@ class Api:
 
 
 class _Answer:
-    """One exchange with a route: gives it the body, and keeps what it sends."""
+    """One call of a route: passes the body to the route, and collects the response."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -140,7 +140,7 @@ class _Answer:
 
     async def receive(self) -> Message:
         if self._is_read:
-            # A route hears of no disconnect here: the request of the page is cancelled instead.
+            # Send no disconnect: if the viewer leaves, the request of the page is cancelled.
             await asyncio.Event().wait()
         self._is_read = True
         return {"type": "http.request", "body": self._content, "more_body": False}
@@ -168,7 +168,7 @@ def _fail(status: int, detail: str, path: str) -> Reply:
 
 
 def api_of(request: Request, language: Language) -> Api:
-    """Return the API as the caller of a request may ask it."""
+    """Return the API, called with the rights of a request's caller."""
     return Api(request.scope, language)
 
 

@@ -1,4 +1,4 @@
-"""What a browser sees where the API answers a problem: the log-in, or a page that says what is wrong."""
+"""Turn problems of the API into pages for browsers: the log-in page, or a page that shows the problem."""
 
 from typing import Any
 from urllib.parse import quote
@@ -20,16 +20,17 @@ _REPLACED = frozenset({
 
 
 class BrowserAnswers:
-    """ASGI middleware: a browser that opens a page and has no session goes to the log-in; other problems are pages.
+    """ASGI middleware: a browser without a session is sent to the log-in page; other problems are shown as pages.
 
-    What asks for no HTML gets the problem as it is. htmx, which asks for a part of a page, is told to open the log-in.
+    A client that does not accept HTML gets the problem unchanged. A request of htmx for a part of a page gets a header
+    that makes htmx open the log-in page.
     """
 
     def __init__(self, app: ASGIApp, pages: Pages) -> None:
         self._app, self._pages = app, pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and replace the problem that it is answered with."""
+        """Pass a request on; replace the answer if it is a problem."""
         if scope["type"] != "http" or scope["path"].startswith("/api/"):
             await self._app(scope, receive, send)
             return
@@ -58,7 +59,7 @@ class BrowserAnswers:
 
 
 class _Held:
-    """Keeps a problem back, and passes any other answer on."""
+    """Holds a problem back, and passes on any other answer."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -88,7 +89,7 @@ def _send_to_login(send: Send) -> Send:
 
 
 def _login_path(request: Request) -> str:
-    """Return the log-in, which leads back to the page; a form cannot be sent again."""
+    """Return the path of the log-in page, with the page to return to; not after a form, which cannot be sent again."""
     if request.method not in {"GET", "HEAD"} or request.url.path == "/":
         return LOGIN
     url = request.url

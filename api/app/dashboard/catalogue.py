@@ -1,11 +1,11 @@
-"""The words of pages: one catalogue a page, each text in English and Japanese."""
+"""The texts of pages: one catalogue per page, each text in English and Japanese."""
 
 from functools import cache
 from importlib import import_module
 
 from app.words.language import Language, Pair
 
-#: Divides a text for one from a text for several; Japanese needs no second form.
+#: Separates the singular from the plural of a text; Japanese has only one form.
 _OR = " || "
 
 
@@ -20,7 +20,7 @@ def find_text(language: Language, key: str) -> str:
     """Return the text of a key such as `jobs.title`, with its fields not yet filled.
 
     Raises:
-        KeyError: there is none.
+        KeyError: no text has this key.
 
     """
     catalogue, _, name = key.partition(".")
@@ -28,6 +28,6 @@ def find_text(language: Language, key: str) -> str:
 
 
 def choose_form(text: str, n: object) -> str:
-    """Return the form of a text for a number: `{n} job || {n} jobs`."""
+    """Return the singular or plural of a text for a number, from `{n} job || {n} jobs`."""
     one, _, several = text.partition(_OR)
     return several if several and str(n) != "1" else one

@@ -1,4 +1,4 @@
-"""The Jinja2 environment of the templates: everything is escaped, and a name that is missing is an error."""
+"""The Jinja2 environment of the templates: all values are escaped, and an undefined name is an error."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,7 +17,7 @@ from app.words.translate import translate
 
 
 def build_environment(*, static: Callable[[str], str], release: str) -> Environment:
-    """Return an environment whose templates know the filters, the words and `static`."""
+    """Return an environment with the filters, the texts and `static`."""
     environment = Environment(
         loader=PackageLoader("app.dashboard"),
         autoescape=True,
@@ -41,13 +41,13 @@ def _language(context: Context) -> Language:
 
 @pass_context
 def _say(context: Context, key: str, **values: object) -> str:
-    """Return the text of a key; `n` chooses between one and several, and whole numbers are shown as `number` does."""
+    """Return the text of a key; `n` selects singular or plural, and integers are formatted like `number`."""
     return _find(context, key, values).format(**_format(values))
 
 
 @pass_context
 def _say_html(context: Context, key: str, **values: object) -> Markup:
-    """Return the text of a key, in which the catalogue may have tags; values are escaped."""
+    """Return the text of a key, which may contain HTML tags; values are escaped."""
     values = {name: escape(value) for name, value in _format(values).items()}
     return Markup(_find(context, key, values)).format(**values)  # noqa: S704  ours
 
@@ -62,17 +62,17 @@ def _format(values: Mapping[str, object]) -> dict[str, object]:
 
 @pass_context
 def _say_code(context: Context, kind: str, code: str) -> str:
-    """Return the meaning of a code of the API; a code that this release does not know is shown as it is."""
+    """Return the meaning of a code of the API; return an unknown code unchanged."""
     return CODES[kind].get(code, (code, code))[1 if context["lang"] == "ja" else 0]
 
 
 @pass_context
 def _say_outcome(context: Context, outcome: str) -> str:
-    """Return an outcome as a word: its code in plain letters, in Japanese its meaning."""
+    """Return the text of an outcome: in English its code with spaces, in Japanese its meaning."""
     return _say_code(context, "outcome", outcome) if context["lang"] == "ja" else outcome.replace("_", " ")
 
 
 @pass_context
 def _translate(context: Context, text: str) -> str:
-    """Return the text of an error of the API, translated where the catalogue has it."""
+    """Return the text of an error of the API, translated if the catalogue has it."""
     return translate(text, _language(context))

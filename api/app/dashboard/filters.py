@@ -1,4 +1,4 @@
-"""Numbers with units, times, dates and durations, as people read them in each language."""
+"""Format numbers with units, times, dates and durations in each language."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from batch.market.calendar import JST
 
-#: What is not known: never 0.
+#: Shown for an unknown value, instead of 0.
 UNKNOWN = "\N{EN DASH}"
 _DAYS = (
     ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -25,7 +25,7 @@ _UNITS = ((86_400, ("d", "日")), (3600, ("h", "時間")), (60, ("min", "分")),
 
 
 def number(value: float | None) -> str:
-    """Return 1,651 or, of a fraction under 100, 21.2; a dash where it is not known."""
+    """Return a number such as 1,651, or such as 21.2 for a fraction under 100; a dash if it is unknown."""
     if value is None:
         return UNKNOWN
     if isinstance(value, int) or abs(value) >= 100:
@@ -34,7 +34,7 @@ def number(value: float | None) -> str:
 
 
 def percent(part: float | None, whole: float | None = 100) -> str:
-    """Return a part of a whole with one decimal; a share that is not quite all is not rounded to 100."""
+    """Return a part of a whole in percent with one decimal; only the whole is shown as 100."""
     if part is None or not whole:
         return UNKNOWN
     share = 100 * part / whole
@@ -47,19 +47,19 @@ def percent(part: float | None, whole: float | None = 100) -> str:
 
 @pass_context
 def unit(context: Context, value: float | None, name: str) -> Markup:
-    """Return a number with its quiet unit, which never breaks apart; Japanese has no space between."""
+    """Return a number with its unit in a muted style, without a line break; Japanese has no space before the unit."""
     space = "" if _is_japanese(context) else " "
     return Markup('<span class="nowrap">{}<span class="u">{}{}</span></span>').format(number(value), space, name)
 
 
 def clock(at: str | datetime | None) -> Markup | str:
-    """Return the time of day in Japan; its title says UTC."""
+    """Return the time of day in Japan; its tooltip shows UTC."""
     moment = _parse(at)
     return _time(moment, f"{moment.astimezone(JST):%H:%M:%S}") if moment else UNKNOWN
 
 
 def clock_ms(at: str | datetime | None) -> Markup | str:
-    """Return the time of day in Japan with milliseconds, as a line of a log has it."""
+    """Return the time of day in Japan with milliseconds, for log lines."""
     moment = _parse(at)
     return _time(moment, f"{moment.astimezone(JST):%H:%M:%S.%f}"[:-3]) if moment else UNKNOWN
 
@@ -71,7 +71,7 @@ def seconds_between(begin: str, end: str) -> float:
 
 @pass_context
 def instant(context: Context, at: str | datetime | None) -> Markup | str:
-    """Return a time in Japan: of today the time of day, else with its date."""
+    """Return a time in Japan: the time of day if it is today, else with the date."""
     moment = _parse(at)
     if moment is None:
         return UNKNOWN
@@ -85,7 +85,7 @@ def instant(context: Context, at: str | datetime | None) -> Markup | str:
 
 @pass_context
 def day(context: Context, value: str | date | None) -> str:
-    """Return a date in words: Friday, 27 November 2026, in Japanese with the day in brackets."""
+    """Return a long date: Friday, 27 November 2026; in Japanese with the weekday in brackets."""
     found = _date(value)
     if found is None:
         return UNKNOWN
@@ -96,7 +96,7 @@ def day(context: Context, value: str | date | None) -> str:
 
 @pass_context
 def short_day(context: Context, value: str | date | None) -> str:
-    """Return a date in short: 27 Nov or 11/27."""
+    """Return a short date: 27 Nov or 11/27."""
     found = _date(value)
     return _short_day(found, is_japanese=_is_japanese(context)) if found else UNKNOWN
 
@@ -123,7 +123,7 @@ def span(context: Context, low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return UNKNOWN
     space, form = _style(context)
-    # A unit of which there are at least two, so that rounding does not hide the range.
+    # Choose a unit of which `high` has at least two, so that rounding does not hide the range.
     size, names = next((each for each in _UNITS if high >= 2 * each[0]), _UNITS[-1])
     first, last = int(low // size), max(1, round(high / size))
     dash = "～" if _is_japanese(context) else "–"  # noqa: RUF001
@@ -181,7 +181,7 @@ def _is_japanese(context: Context) -> bool:
 
 
 def _style(context: Context) -> tuple[str, int]:
-    """Return what stands before a unit, and which name of it is used."""
+    """Return the space before a unit, and the index of the unit's name."""
     return ("", 1) if _is_japanese(context) else (" ", 0)
 
 

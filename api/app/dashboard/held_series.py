@@ -16,16 +16,16 @@ _MARKETS = tuple(market for market in Market if market.is_tse)
 
 
 class HeldSeries:
-    """What was found in this process in the last minute: bars are the same for all viewers."""
+    """A cache of one minute, shared by all viewers of this process: all viewers have the same bars."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[Market, Interval], tuple[float, bool]] = {}
         self._looking: asyncio.Task[None] | None = None
 
     async def find(self, page: OpenPage, market: Market, interval: Interval) -> Mapping[str, Sequence[str]]:
-        """Return the markets that have bars of an interval, and the intervals of a market, each with the chosen one.
+        """Return the markets that have bars of an interval, and the intervals of a market, always with the chosen ones.
 
-        A page does not wait long: what is not known by then is offered the next time.
+        A page waits at most half a second: series found later are offered on the next page.
         """
         wanted = [(each, interval) for each in _MARKETS] + [(market, each) for each in Interval]
         if self._looking is None or self._looking.done():
@@ -38,7 +38,7 @@ class HeldSeries:
         }
 
     async def _look(self, page: OpenPage, wanted: Sequence[tuple[Market, Interval]]) -> None:
-        # One after another: the bar store has others to answer.
+        # One after another, to leave the bar store free for other requests.
         for market, interval in wanted:
             await self._look_at(page, market, interval)
 
@@ -52,5 +52,5 @@ class HeldSeries:
 
 
 def held_series_of(page: OpenPage) -> HeldSeries:
-    """Return what this process knows."""
+    """Return the cache of this process."""
     return cast("HeldSeries", page.request.app.state.held_series)

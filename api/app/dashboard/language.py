@@ -1,4 +1,4 @@
-"""What a viewer prefers: a language by cookie or Accept-Language; a theme and price colours by cookie."""
+"""The preferences of a viewer: language by cookie or Accept-Language; theme and price colours by cookie."""
 
 from collections.abc import Mapping
 from typing import Literal

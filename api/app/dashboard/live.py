@@ -21,17 +21,17 @@ from batch.kit.clock import utc_now
 
 #: Changed rows are sent at most this often.
 _EVERY_S = 1.0
-#: How often rows are rendered again that change without an event, such as a running time or a stall.
+#: How often to check rows that change without an event: how long a job has run, and whether it is stalled.
 _CHECK_S = 5.0
 _PING_S = 15.0
-#: How many jobs one check loads; the others follow in the next check.
+#: The most jobs to load in one round; the others are loaded in the next round.
 _MOST_AT_ONCE = 50
-#: A page reopens its stream after this time, so that a logged-out viewer gets no further rows.
+#: A page reopens its stream after this long, so that a viewer who has been logged out gets no more rows.
 _LIFE_S = 60.0
 _RETRY_MS = 2000
-#: Events are sent to many viewers spread over half a second; multiples of the golden ratio spread evenly.
+#: Events are sent to many viewers over this many seconds, a few at a time; multiples of the golden ratio spread evenly.
 _SPREAD_S, _EACH_S, _GOLDEN = 0.5, 0.004, 0.618
-#: The jobs of the first page, and running jobs further down.
+#: The unfinished jobs of the first page of the list, and running jobs on later pages.
 _CHECKED = (
     {"status": ["queued", "running", "cancelling"], "limit": 50},
     {"status": ["running", "cancelling"], "limit": 200},
@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 
 class LiveRows:
-    """The channels of this process: one for each watched pair of owner and language."""
+    """The channels of this process: one for each watched owner and language."""
 
     def __init__(self) -> None:
         self._channels: dict[tuple[str, str], _Channel] = {}
@@ -49,7 +49,8 @@ class LiveRows:
     async def watch(self, page: OpenPage, *, after: str) -> AsyncIterator[bytes]:
         """Yield events as SSE text.
 
-        `rows` has changed rows, `at` only an id, `away` a note or "", `reload` follows a gap, `again` is last.
+        `rows`: changed rows. `at`: only an id. `away`: a note that the list is unavailable, or "". `reload`: the page
+        has missed events. `again`: the end of the stream.
         """
         key = (page.viewer.owner, page.viewer.language)
         channel = self._channels.get(key)
@@ -65,12 +66,12 @@ class LiveRows:
 
 
 class _Channel:
-    """The events for all viewers of one owner and language."""
+    """The live rows of one owner and language."""
 
     def __init__(self, page: OpenPage, stream: ChangeStream, *, after: str) -> None:
         self._page = page
         self._log = LiveLog()
-        # The first page that reconnects gets missed changes from the stream, later pages from the log.
+        # The first page that reconnects gets missed events from the stream; later pages get them from the log.
         begins_at = after if place_of(after) else ""
         self._log.begin(begins_at)
         self._changes = LiveChanges(stream, page.viewer.owner, after=begins_at)
@@ -118,7 +119,7 @@ class _Channel:
             try:
                 async with asyncio.timeout(_PING_S):
                     await news.wait()
-                # Not all at once: what else the process is asked would wait for all of them.
+                # Spread the viewers over time: otherwise other requests of this process would wait for all of them.
                 await asyncio.sleep(phase * min(_SPREAD_S, self._viewers * _EACH_S))
             except TimeoutError:
                 yield KEEPALIVE_COMMENT
@@ -136,7 +137,7 @@ class _Channel:
             await asyncio.sleep(_EVERY_S)
 
     async def _look(self) -> None:
-        """Tell what has changed, and now and then what changes without an event."""
+        """Publish changed rows, and every `_CHECK_S` also rows that change without an event."""
         self._log.begin(self._changes.heard)
         if self._changes.is_reset:
             self._changes.is_reset = False
@@ -151,27 +152,27 @@ class _Channel:
             self._publish("at", "1", position)
 
     async def _ask_changed(self) -> tuple[dict[str, Mapping[str, Any]], str]:
-        """Return the jobs that the stream named, by id, and up to which change these are all; what fails waits."""
+        """Return the changed jobs by id, and the change up to which they are complete; put back jobs not loaded."""
         paths, position = self._changes.next(_MOST_AT_ONCE)
         replies = await asyncio.gather(*(self._page.ask(path) for path in paths))
         failed = [path for path, reply in zip(paths, replies, strict=True) if not reply.is_ok and reply.status != 404]
         if failed:
             self._changes.put_back(failed)
             position = ""
-        # In lists a job has no request.
+        # The list of jobs has no requests, so leave the request out here, too.
         jobs = [reply.data | {"request": None} for reply in replies if reply.is_ok]
         self._rows.keep(jobs)
         return {job["job_id"]: job for job in jobs}, position
 
     async def _check(self) -> dict[str, Mapping[str, Any]]:
-        """Return the open jobs whose rows say something else than before, by id; say where they cannot be had."""
+        """Return the open jobs whose rows have changed, by id; publish whether the list is available."""
         found = await asyncio.gather(*(self._page.ask("/api/v1/jobs", **query) for query in _CHECKED))
         await self._tell(next((reply for reply in found if not reply.is_ok), found[0]))
         jobs = {job["job_id"]: job for reply in found if reply.is_ok for job in reply.data["items"]}
         return self._rows.changed(jobs)
 
     async def _tell(self, found: Reply) -> None:
-        """Say that the list is unavailable, or that it is there again."""
+        """Publish that the list is unavailable, or that it is available again."""
         note = "" if found.is_ok else await self._page.render("parts/live_away.html", problem=found.problem)
         if note != self._note:
             self._note = note

@@ -7,14 +7,14 @@ from typing import Protocol
 
 import orjson
 
-#: Pause before the stream is opened again.
+#: The pause before the stream is opened again.
 _AGAIN_S = 1.0
-#: If more jobs wait to be sent, none is sent, and the pages reload their rows.
+#: If more jobs than this wait to be sent, none is sent, and the pages reload their rows.
 _MOST_WAITING = 1000
 
 
 class ChangeStream(Protocol):
-    """The stream behind `/api/v1/events`."""
+    """The stream of `/api/v1/events`."""
 
     def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
         """Yield the changes of an owner's jobs after an id as SSE text, by default those of the last seconds.
@@ -36,7 +36,7 @@ class LiveChanges:
         self.news = asyncio.Event()
 
     async def listen(self) -> None:
-        """Follow the stream until cancelled; open it again when it ends."""
+        """Follow the stream until cancelled; open it again each time it ends."""
         while True:
             async with contextlib.aclosing(self._stream.watch(self._owner, after=self.heard)) as texts:
                 async for text in texts:
@@ -45,9 +45,9 @@ class LiveChanges:
             await asyncio.sleep(_AGAIN_S)
 
     def next(self, most: int) -> tuple[list[str], str]:
-        """Return the API paths of the jobs that have waited longest, and the id of the last change.
+        """Take the API paths of the jobs that have waited longest, and the id of the last change that they include.
 
-        The id is "" while more jobs wait.
+        The id is "" while other jobs still wait.
         """
         paths = list(self._waiting)[:most]
         for path in paths:

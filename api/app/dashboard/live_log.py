@@ -1,4 +1,4 @@
-"""The newest events of live rows, which are sent again to a page that comes back."""
+"""The newest events of live rows, which are sent again to a page that reconnects."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from fastapi.sse import format_sse_event
 from app.live.events import parse_event_id
 from batch.errors import InvalidRequest
 
-#: A page without an id was made at most so long ago: it gets what changed since.
+#: A page without an id was rendered at most this long ago; it gets the events since then.
 _RECENT_S = 10.0
 _MOST_BYTES = 2_000_000
 
@@ -24,7 +24,7 @@ class _Event:
 
 
 class LiveLog:
-    """Events in their order; an event has the id of a change if everything up to it was sent.
+    """Events in order; an event has the id of a change if all changes up to that id have been sent.
 
     Ids are those of `/api/v1/events`, the same in every process and after a restart.
     """
@@ -34,17 +34,17 @@ class LiveLog:
         self._bytes = 0
         #: The number of the newest event.
         self.newest = 0
-        #: The id that a page may name at the least; None before anything is known.
+        #: The lowest id from which a page can continue; None before the first event or id.
         self._floor: tuple[int, int] | None = None
-        #: Is set with the next event.
+        #: Set when the next event is added.
         self.news = asyncio.Event()
 
     def begin(self, position: str) -> None:
-        """Set the id from which on everything is sent; only the first call counts."""
+        """Set the id after which all changes are sent; only the first call has an effect."""
         self._floor = self._floor or place_of(position)
 
     def add(self, kind: str, data: str, position: str) -> None:
-        """Add an event; beyond 2 MB the oldest are forgotten."""
+        """Add an event; above 2 MB the oldest events are dropped."""
         self.newest += 1
         text = format_sse_event(event=kind, data_str=data, id=position or None)
         self._events.append(_Event(self.newest, place_of(position), text, time.monotonic()))
@@ -57,13 +57,13 @@ class LiveLog:
         self.news = asyncio.Event()
 
     def after(self, number: int) -> list[tuple[int, bytes]] | None:
-        """Return the events after one, with their numbers; None where some are forgotten."""
+        """Return the events after a number, with their numbers; None if some of them were dropped."""
         if self._events and self._events[0].number > number + 1:
             return None
         return [(event.number, event.text) for event in self._events if event.number > number]
 
     def find(self, last_id: str) -> int | None:
-        """Return after which event a page goes on that names the last id it saw; None where it must load anew."""
+        """Return the number of the event after which a page continues, given its last id; None if it must reload."""
         if not last_id:
             recent = (event.number for event in self._events if event.at > time.monotonic() - _RECENT_S)
             return next(recent, self.newest + 1) - 1
@@ -75,7 +75,7 @@ class LiveLog:
 
 
 def place_of(event_id: str) -> tuple[int, int] | None:
-    """Return an id of an event as numbers, which sort; None where it is none."""
+    """Return an event id as numbers, which sort; None if the text is not an event id."""
     try:
         return parse_event_id(event_id)
     except InvalidRequest:

@@ -1,4 +1,4 @@
-"""The places that the dashboard's navigation leads to; a new page is one line here."""
+"""The entries of the dashboard's navigation; a new page needs one line here."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ class Place:
     """An entry of the navigation.
 
     Attributes:
-        key: its name: `nav_<key>` in the words of the shell, and what a page calls `at`.
-        path: where it leads.
-        icon: its symbol in the tab bar of a phone; "" where it has no place there.
-        letter: the key that leads to it after `g`; "" where there is none.
-        scope: what a viewer must be allowed to open it; "" where anybody may.
-        is_in_more: whether the page More leads to it, for which the bar has no room.
+        key: its name: `nav_<key>` in the shell's catalogue, and the value of `at` in its pages.
+        path: the path of the page.
+        icon: its icon in the tab bar of a phone; "" if it is not in the tab bar.
+        letter: the key that opens it after `g`; "" if it has none.
+        scope: the scope that a viewer needs to open it; "" if it needs none.
+        is_in_more: whether it is on the page More, because the navigation bar has no room for it.
 
     """
 

@@ -1,4 +1,4 @@
-"""A page under way: asks the API as its viewer, then shows a template."""
+"""A page being built: it calls the API with the rights of its viewer, then renders a template."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +16,7 @@ from app.server.negotiate import accepts_gzip
 
 @dataclass(frozen=True, slots=True)
 class OpenPage:
-    """A page that a viewer has asked for."""
+    """A page that a viewer has requested."""
 
     request: Request
     viewer: Viewer
@@ -31,26 +31,26 @@ class OpenPage:
 
     @property
     def is_part(self) -> bool:
-        """Whether htmx asks for a part of the page, not for the whole."""
+        """Whether htmx requests a part of the page, not the whole page."""
         return "hx-request" in self.request.headers
 
     async def ask(self, path: str, **query: object) -> Reply:
-        """Ask the API for a path."""
+        """Get a path of the API."""
         return await self.api.get(path, query)
 
     async def show(self, template: str, status_code: int = 200, /, **values: Any) -> Response:
-        """Return a template as HTML; besides `values` it knows `viewer`, `here` and the shell's words."""
+        """Return a template as an HTML response; besides `values` the template gets `viewer`, `here` and `layout`."""
         text = await self.render(template, **values)
         is_packed = not self.is_part and accepts_gzip(self.request.headers.get("accept-encoding", ""))
         return self.pages.answer(text, status_code=status_code, is_packed=is_packed)
 
     async def render(self, template: str, **values: Any) -> str:
-        """Return a template as text; a template that extends `layout` has no frame where it is a part."""
+        """Return a template as text; a template that extends `layout` has no frame if htmx requests a part."""
         layout = "bare.html" if self.is_part else "base.html"
         return await self.pages.render(template, self.viewer, {"here": self.here, "layout": layout, **values})
 
     async def share(self, show: Callable[["OpenPage"], Awaitable[Response]]) -> Response:
-        """Return what `show` makes of the page; a part is made once a second for all who see the same."""
+        """Return the response of `show`; a part is rendered at most once a second for all viewers who see the same."""
         viewer, parts = self.viewer, self.pages.shared
         caller = viewer.principal
         if not self.is_part or caller is None:
@@ -66,26 +66,26 @@ class OpenPage:
         return await self.show("problem.html", reply.status, problem=reply.problem)
 
     def go_to(self, path: str) -> Response:
-        """Send the viewer on after a form."""
+        """Redirect the viewer after a form."""
         return RedirectResponse(path, status_code=status.HTTP_303_SEE_OTHER)
 
 
 async def ask_all(**asked: Awaitable[Reply]) -> Mapping[str, Reply]:
-    """Await several questions at once, and return their answers by name."""
+    """Await several API calls at once, and return their replies by name."""
     return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
 
 
 async def open_page(request: Request) -> OpenPage:
-    """Return the page that a request asks for."""
+    """Return the page of a request."""
     viewer = viewer_of(request)
     return OpenPage(request, viewer, api_of(request, viewer.language), pages_of(request))
 
 
 def pages_of(request: Request) -> Pages:
-    """Return what renders pages in this process."""
+    """Return the renderer of this process."""
     return cast("Pages", request.app.state.pages)
 
 
-#: Where a form leads, in `next`; check it with `is_own_path`.
+#: The path to open after a form, from `next`; check it with `is_own_path`.
 NextPath = Annotated[str, Query(alias="next", max_length=2000)]
 Page = Annotated[OpenPage, Depends(open_page)]

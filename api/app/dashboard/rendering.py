@@ -19,7 +19,7 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-#: Of 9: the rest takes longer, and saves little.
+#: The gzip level: 7 to 9 take longer and save little.
 _LEVEL = 6
 _HEADERS = {
     "Content-Security-Policy": CSP,
@@ -34,7 +34,7 @@ class Pages:
     """Renders the templates of the dashboard."""
 
     def __init__(self, static: StaticFiles, *, release: str) -> None:
-        """Link static files by their content; show a release in the footer."""
+        """Link static files by their hash; show the release in the footer."""
         self.static = static
         self.shared = SharedParts()
         self._release = release
@@ -47,7 +47,7 @@ class Pages:
         return environment.get_template(template).render(given)
 
     def answer(self, text: str, *, status_code: int = 200, is_packed: bool = False) -> Response:
-        """Return HTML with the headers of a page, compressed where the caller takes that."""
+        """Return HTML with the headers of a page, compressed if `is_packed`."""
         headers = _HEADERS | ({"Content-Encoding": "gzip"} if is_packed else {})
         content = gzip.compress(text.encode(), _LEVEL, mtime=0) if is_packed else text.encode()
         return Response(content, status_code, headers=headers, media_type="text/html")

@@ -1,4 +1,4 @@
-"""The dashboard's routes: its pages, static files, and what a viewer prefers."""
+"""The dashboard's routes: its pages, static files, and the viewer's preferences."""
 
 from typing import cast
 
@@ -55,7 +55,7 @@ _PAGES = (
     ),
     *(data.router, data_fetch.router, symbol.router, more.router, portfolios.router, portfolio.router),
 )
-#: One backtest comes last: its path fits the others', too.
+#: The page of one backtest comes last: its path would match those of the others.
 _BACKTESTS = (listed.router, forms.router, compared.router, one.router)
 _OPERATIONS = (
     *(schedules.router, schedule_forms.router, workers.router, dead_letters.router, webhooks.router, quarantine.router),
@@ -70,7 +70,7 @@ router = APIRouter(include_in_schema=False)
 
 
 def install_dashboard(app: FastAPI, *, release: str | None) -> None:
-    """Add the dashboard to the API; call it after `Gate` was added, so that refusals become pages, too."""
+    """Add the dashboard to the API; call it after `Gate` was added, so that errors of `Gate` become pages, too."""
     app.state.pages = pages = Pages(StaticFiles(), release=release or app.version)
     app.state.live_rows, app.state.held_series = LiveRows(), HeldSeries()
     app.add_middleware(BrowserAnswers, pages=pages)
@@ -87,7 +87,7 @@ async def _show_problem(request: Request, error: Exception) -> Response:
 
 @router.get(STATIC_PREFIX + "{tree}/{name:path}")
 async def static_file(request: Request, tree: str, name: str) -> Response:
-    """Return a static file; under the hash of its tree it never changes."""
+    """Return a static file; under the hash of the current tree it never changes."""
     accepted, known = request.headers.get("accept-encoding", ""), request.headers.get("if-none-match", "")
     found = pages_of(request).static.answer(tree, name, accepted=accepted, known=known)
     if found is None:
@@ -97,13 +97,13 @@ async def static_file(request: Request, tree: str, name: str) -> Response:
 
 @router.get("/favicon.ico")
 async def favicon(request: Request) -> Response:
-    """Return the icon that browsers ask for without being told where it is."""
+    """Return the icon that browsers request by default."""
     return await static_file(request, "", "icon.svg")
 
 
 @router.get("/prefer")
 async def prefer(request: Request, to: NextPath = "/") -> Response:
-    """Keep a preference of the viewer in a cookie: language, theme or price colours; it gives access to nothing."""
+    """Save a preference of the viewer in a cookie: language, theme or price colours; it gives no access."""
     response = RedirectResponse(to if is_own_path(to) else "/", status_code=303)
     for name, choices in CHOICES.items():
         value = request.query_params.get(name, "")

@@ -1,4 +1,4 @@
-"""Parts of live pages, rendered once for all viewers who see the same."""
+"""Parts of live pages, rendered once for all viewers who see the same content."""
 
 import asyncio
 import secrets
@@ -7,20 +7,20 @@ from collections.abc import Awaitable, Callable, Hashable
 
 from fastapi import Response
 
-#: A part is at most so old.
+#: The highest age of a part.
 _KEPT_S = 1.0
 
 
 class SharedParts:
-    """The newest answers of pages that take a part of themselves anew while something changes."""
+    """A cache of the parts that live pages reload."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[float, asyncio.Future[Response]]] = {}
-        #: Stands in a shared part for the CSRF token, which is each viewer's own; nobody outside can know it.
+        #: A placeholder in a shared part for the CSRF token, which differs for each viewer; it is random and secret.
         self.csrf_mark = secrets.token_hex(16)
 
     async def ask(self, key: Hashable, make: Callable[[], Awaitable[Response]]) -> Response:
-        """Return the answer for a key, made anew where it is older than a second; one under way is shared."""
+        """Return the part of a key; render it again if it is older than a second. Concurrent calls share it."""
         now = time.monotonic()
         begun_at, made = self._kept.get(key, (0.0, None))
         if made is None or (made.done() and now - begun_at >= _KEPT_S):
@@ -29,5 +29,5 @@ class SharedParts:
             self._kept = {
                 each: kept for each, kept in self._kept.items() if now - kept[0] < _KEPT_S or not kept[1].done()
             }
-        # One viewer who leaves takes the part from nobody.
+        # A viewer who leaves must not cancel the rendering for the others.
         return await asyncio.shield(made)

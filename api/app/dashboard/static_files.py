@@ -1,4 +1,4 @@
-"""Static files. Their path has the hash of all of them, so browsers may cache them forever."""
+"""Static files; their path has a hash of all files, so that browsers can cache them without a limit."""
 
 import gzip
 import hashlib
@@ -20,7 +20,7 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 _FOR_EVER = "public, max-age=31536000, immutable"
-#: Under the hash of another release: an old page during a rollout.
+#: For a path with the hash of another release, which old pages have during a rollout.
 _NOW = "public, max-age=0, must-revalidate"
 _SHORT = 1000
 
@@ -40,7 +40,7 @@ class _File:
 
 
 class StaticFiles:
-    """The static files of the package, read when the first one is asked for."""
+    """The static files of the package, read at the first request."""
 
     def __init__(self) -> None:
         self._root = files("app.dashboard") / "static"
@@ -51,7 +51,7 @@ class StaticFiles:
 
     @cached_property
     def tree(self) -> str:
-        """The hash of all files: a module imports another by a relative path, which stays in the same tree."""
+        """A hash of all files: modules import each other by relative paths, which stay under the same hash."""
         digest = hashlib.sha256()
         for name, file in sorted(self._files.items()):
             digest.update(f"{name} {file.etag}\n".encode())
@@ -67,7 +67,7 @@ class StaticFiles:
         return f"{STATIC_PREFIX}{self.tree}/{name}" if self._files[name] else ""
 
     def answer(self, tree: str, name: str, *, accepted: str = "", known: str = "") -> Response | None:
-        """Return a file, or 304 if the caller knows it; None where there is no such file."""
+        """Return a file, or 304 if the caller has it already; None if there is no such file."""
         file = self._files.get(name)
         if file is None:
             return None

@@ -1,4 +1,4 @@
-"""Who looks at a page, in which language, and what they may do."""
+"""The viewer of a page: language, preferences and rights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ _PATH_CHARACTERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks at a page.
+    """The viewer of a page.
 
     Attributes:
         principal: the caller; None on the public pages before the log-in.
-        language, theme, updown: what they prefer.
-        csrf: what a change by their session must carry; "" without one.
-        now: when they asked, UTC.
+        language, theme, updown: the viewer's preferences.
+        csrf: the token that a change through a session must have; "" without a session.
+        now: the time of the request, UTC.
 
     """
 
@@ -42,7 +42,7 @@ class Viewer:
         """Whose jobs the viewer sees.
 
         Raises:
-            NotAuthorized: nobody has logged in.
+            NotAuthorized: the viewer has not logged in.
 
         """
         if self.principal is None:
@@ -50,12 +50,12 @@ class Viewer:
         return self.principal.owner
 
     def may(self, scope: str) -> bool:
-        """Return whether the viewer has a scope, such as `jobs:write`: what they may not do is shown disabled."""
+        """Return whether the viewer has a scope, such as `jobs:write`; pages disable actions that need other scopes."""
         return self.principal is not None and scope in self.principal.scopes
 
 
 def viewer_of(request: Request) -> Viewer:
-    """Return who looks at the page of a request."""
+    """Return the viewer of a request."""
     principal = request.scope.get("principal")
     is_by_cookie = principal is not None and principal.method == BY_COOKIE
     value = read_session_value(dict(request.scope["headers"])) if is_by_cookie else ""
@@ -64,10 +64,10 @@ def viewer_of(request: Request) -> Viewer:
 
 
 def is_own_path(path: str) -> bool:
-    """Return whether a path leads to a page of this site: a redirect to it leads nowhere else."""
+    """Return whether a path is a page of this site, so that a redirect to it cannot lead to another site."""
     if not path.startswith("/") or path.startswith("//") or len(path) > _PATH_CHARACTERS:
         return False
-    # Browsers read a backslash as a slash, and drop control characters.
+    # Browsers treat a backslash as a slash, and drop control characters.
     return "\\" not in path and path.isprintable() and not urlsplit(path).netloc
 
 
@@ -76,7 +76,7 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
 
     Raises:
         Forbidden: another site sent it.
-        InvalidRequest: it has too many fields, or is no UTF-8.
+        InvalidRequest: the form has too many fields, or is not UTF-8.
 
     """
     if fault := find_origin_fault(dict(request.scope["headers"])):
@@ -92,10 +92,10 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
 
 
 def first_of(fields: Mapping[str, Sequence[str]], name: str) -> str:
-    """Return the first value of a field of a form; "" where it has none."""
+    """Return the first value of a form field; "" if it has none."""
     return next(iter(fields.get(name, ())), "")
 
 
 def number_or_text(text: str) -> int | str:
-    """Return a whole number; other text as it is, for which the API says what it expected."""
+    """Return an integer; return other text unchanged, so that the API rejects it with its own message."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else text

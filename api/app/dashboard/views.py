@@ -1,4 +1,4 @@
-"""The views of the jobs page that a viewer has saved: names and query strings, in a cookie of their browser."""
+"""The saved views of the jobs page: names and query strings, in a cookie of the viewer's browser."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ COOKIE = "kaboom_views"
 _MOST = 12
 _NAME_CHARACTERS = 40
 _QUERY_CHARACTERS = 300
-#: Parameters of the page that a view keeps.
+#: The query parameters that a view keeps.
 _KEPT = frozenset({"q", "status", "queue", "period"})
 
 
@@ -25,7 +25,7 @@ class View:
 
 
 def read_views(request: Request) -> list[View]:
-    """Return the views of the request's cookie; what is no view is left out."""
+    """Return the views of the request's cookie; invalid views are left out."""
     try:
         found = orjson.loads(base64.urlsafe_b64decode(request.cookies.get(COOKIE, "") or "W10="))
     except (ValueError, binascii.Error):
@@ -37,7 +37,7 @@ def read_views(request: Request) -> list[View]:
 
 
 def add_view(views: list[View], name: str, query: str) -> list[View]:
-    """Return the views with one more, first; one of the same name is replaced, and too many are cut off."""
+    """Return the views with a new one first; a view of the same name is replaced, and the oldest are dropped."""
     name = " ".join(name.split())[:_NAME_CHARACTERS]
     kept = urlencode([pair for pair in parse_qsl(query) if pair[0] in _KEPT])
     if not name or len(kept) > _QUERY_CHARACTERS:

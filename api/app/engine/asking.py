@@ -1,4 +1,4 @@
-"""Asking a part whether it works, within a time, and sharing the answer."""
+"""Health checks of parts, with a time limit; concurrent callers share the answer."""
 
 import asyncio
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from batch.kit.disk import measure_room, try_write
 
 
 async def find_fault(question: Awaitable[None], *, within_s: float) -> str:
-    """Return why a part does not answer, in words; "" where it does."""
+    """Return why a part does not work, or "" if it works."""
     try:
         async with asyncio.timeout(within_s):
             await question
@@ -23,7 +23,7 @@ async def find_fault(question: Awaitable[None], *, within_s: float) -> str:
 
 
 class RecentAnswer[T]:
-    """The answer to one question, shared by all who ask while it is looked for and for `for_s` seconds after."""
+    """The answer to one question: shared by all callers while it is being found, and for `for_s` seconds after that."""
 
     def __init__(self, find: Callable[[], Awaitable[T]], *, for_s: float = 1.0) -> None:
         self._find = find
@@ -32,10 +32,10 @@ class RecentAnswer[T]:
         self._found_at = 0.0
 
     async def get(self) -> T:
-        """Return the answer, found anew where it is older."""
+        """Return the answer; find it again if it is older than `for_s`."""
         if self._finding is None or (self._finding.done() and monotonic() - self._found_at >= self._for_s):
             self._finding = asyncio.ensure_future(self._ask())
-        # One caller who leaves takes the answer from nobody.
+        # A caller that is cancelled must not cancel the search for the others.
         return await asyncio.shield(self._finding)
 
     async def _ask(self) -> T:
@@ -46,7 +46,7 @@ class RecentAnswer[T]:
 
 
 class KeptAnswers[T]:
-    """The recent answers to several questions; of more than `most`, the one asked longest ago is forgotten."""
+    """The recent answers to at most `most` questions; the least recently asked one is evicted."""
 
     def __init__(self, *, for_s: float, most: int = 64) -> None:
         self._for_s = for_s
@@ -54,7 +54,7 @@ class KeptAnswers[T]:
         self._kept: OrderedDict[Hashable, RecentAnswer[T]] = OrderedDict()
 
     async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question, found anew where it is older."""
+        """Return the answer to a question; find it again if it is older than `for_s`."""
         if question not in self._kept:
             self._kept[question] = RecentAnswer(find, for_s=self._for_s)
         self._kept.move_to_end(question)
@@ -64,7 +64,7 @@ class KeptAnswers[T]:
 
 
 class BarsFolder:
-    """Asks whether the folder of bars takes a write; a disk that hangs holds up one thread, however many ask."""
+    """Checks whether the folder of bars accepts a write; a disk that hangs blocks only one thread."""
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.settings
@@ -78,7 +78,7 @@ class BarsFolder:
         return self._folder is not None and self._folder.is_dir()
 
     async def try_write(self) -> None:
-        """Raise StoreError unless the folder takes a small write and its disk has room; without a folder do nothing."""
+        """Raise StoreError unless the folder accepts a small write and its disk has room; without one do nothing."""
         if not self.is_here:
             return
         if self._asking is None or self._asking.done():

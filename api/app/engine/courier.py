@@ -1,4 +1,4 @@
-"""Sends due webhooks. Several couriers may run; each delivery is claimed by one at a time."""
+"""Send webhooks that are due; several couriers may run, and each delivery is sent by one of them at a time."""
 
 import asyncio
 import random
@@ -20,10 +20,10 @@ from batch.notify.retry import judge_reply
 from batch.notify.webhooks import Webhook, WebhookSender
 
 POLL_S = 1.0
-#: Concurrent deliveries in all, and to one host: a slow receiver delays mostly its own.
+#: The most concurrent deliveries, in all and to one host, so that a slow receiver delays few other deliveries.
 SLOTS, PER_HOST = 64, 4
 _PURGE_S = 3600.0
-#: How long saving the end of an attempt waits for an unavailable ledger; the lease lasts longer.
+#: How long saving an attempt is repeated while the ledger is unavailable; the lease of the delivery lasts longer.
 _PATIENCE_S = 30.0
 
 _log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ class RunningDelivery:
 
 
 class Courier:
-    """Claims due deliveries and sends them. After its lease, an interrupted one is sent again with its id."""
+    """Claims due deliveries and sends them; an interrupted delivery is sent again with the same id after its lease."""
 
     def __init__(self, outbox: Outbox, sender: WebhookSender, *, chance: Callable[[], float] = random.random) -> None:
         self._outbox = outbox
@@ -48,7 +48,7 @@ class Courier:
         self._purged_at = -_PURGE_S
 
     async def run(self) -> None:
-        """Send until cancelled; while the ledger is unavailable, try again every second."""
+        """Send until cancelled; wait while the ledger is unavailable."""
         try:
             while True:
                 self._forget_finished()
@@ -64,12 +64,12 @@ class Courier:
             await asyncio.gather(*(running.task for running in self._running), return_exceptions=True)
 
     async def start_due(self) -> int:
-        """Start sending due deliveries, as many as there are free slots; return how many."""
+        """Start as many due deliveries as there are free slots; return how many were started."""
         self._forget_finished()
         free = SLOTS - len(self._running)
         if free == 0:
             return 0
-        # A host gets its next deliveries when all earlier ones have ended.
+        # A host gets new deliveries only when all of its running ones have ended.
         busy = sorted({running.host for running in self._running})
         due = await self._outbox.claim(limit=free, per_host=PER_HOST, busy=busy)
         for delivery in due:
@@ -81,14 +81,14 @@ class Courier:
         await asyncio.gather(*(running.task for running in self._running))
 
     def _forget_finished(self) -> None:
-        """Forget the deliveries that have ended."""
+        """Remove the deliveries that have ended."""
         self._running = [running for running in self._running if not running.task.done()]
 
     async def _pause(self) -> None:
         """Wait until a delivery may be due or a slot is free."""
         tasks = [running.task for running in self._running if not running.task.done()]
         if self._running and not tasks:
-            # All have ended meanwhile, and their hosts may have more.
+            # All have ended in the meantime, and their hosts may have more deliveries due.
             return
         if tasks:
             await asyncio.wait(tasks, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
@@ -103,7 +103,7 @@ class Courier:
             end = self._judge(reply, delivery.attempts)
             is_kept = await self._save(delivery, end)
         except Exception as e:  # noqa: BLE001  one delivery must not end the courier; its lease brings it back
-            # The message of an unexpected error may contain the URL; its traceback does not.
+            # The message of an unexpected error may contain the URL, which is secret; its traceback does not.
             reason = e.message if isinstance(e, KaboomError) else type(e).__name__
             log.warning("webhook_interrupted", reason=reason, trace=traceback.format_tb(e.__traceback__))
             return
@@ -111,7 +111,7 @@ class Courier:
         log.info(word, status=end.status.value, http_status=end.http_status, error=end.error)
 
     async def _save(self, delivery: Delivery, end: AttemptEnd) -> bool:
-        """Save the end of an attempt, waiting through a restart of the ledger. An unsaved attempt is repeated."""
+        """Save the end of an attempt, also during a restart of the ledger; an attempt without an end is repeated."""
         return await retry_while_unavailable(lambda: self._outbox.save_attempt(delivery, end), for_s=_PATIENCE_S)
 
     def _judge(self, reply: Reply, attempt: int) -> AttemptEnd:

@@ -1,4 +1,4 @@
-"""Sending chunks to workers: a message is only a hint, so losing one costs time and nothing else."""
+"""Send chunks to workers: a message is only a hint, and a lost message only costs time."""
 
 import asyncio
 from collections import defaultdict
@@ -20,7 +20,7 @@ from batch.kit.batching import CallBatcher
 from batch.kit.redis.client import Redis, check_server, redis_errors, try_key
 from batch.kit.redis.load import ServerLoad, read_load
 
-#: A message among the next 64 is not sent again: more than any worker has slots, and only 60 KB to search.
+#: A chunk with a message among the next 64 gets no new one: no worker has that many slots, and 60 KB are quick to read.
 _NEXT = 64
 
 
@@ -28,7 +28,7 @@ class Dispatcher(Protocol):
     """Sends messages to workers about waiting chunks."""
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
-        """Send one message for each chunk, in order; with `ahead` to the head of the queue, unless it is near it."""
+        """Send one message for each chunk, in order; `ahead` sends it to the front, unless it is near the front."""
         ...
 
     async def show(self, event: JobEvent) -> None:
@@ -36,15 +36,15 @@ class Dispatcher(Protocol):
         ...
 
     async def depth(self, queue: str) -> int:
-        """Return how many messages of a queue no worker has taken yet."""
+        """Return how many messages of a queue wait for a worker."""
         ...
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return the load of each broker by its name; empty without a broker."""
+        """Return the load of each broker by name; {} without a broker."""
         ...
 
     async def check(self) -> None:
-        """Raise ConfigurationError if a broker may drop messages or cannot accept them."""
+        """Raise ConfigurationError if a broker may drop messages, or cannot hold them."""
         ...
 
     async def ping(self) -> None:
@@ -52,7 +52,7 @@ class Dispatcher(Protocol):
         ...
 
     async def try_write(self) -> None:
-        """Raise StoreError unless every broker accepts a small write, which is removed again."""
+        """Raise StoreError unless every broker accepts a small test write, which leaves no data."""
         ...
 
     async def close(self) -> None:
@@ -75,7 +75,7 @@ class CeleryDispatcher:
     def __init__(self, brokers: Mapping[str, Broker]) -> None:
         """Take the broker of every queue; several queues may share one."""
         self._brokers = brokers
-        # By broker: an unavailable broker delays only its own queues.
+        # One batcher for each broker: an unavailable broker does not delay the messages of the others.
         self._pushes = {each: CallBatcher(partial(self._push_all, each.redis)) for each in brokers.values()}
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
@@ -130,7 +130,7 @@ class CeleryDispatcher:
     async def _send_ahead(self, task: str, queue: str, refs: Sequence[ChunkRef]) -> None:
         key, origin, broker = list_key(queue), outgoing_headers(), self._brokers[queue].redis
         with redis_errors():
-            # Workers take from the right. Not decoded: anything may be in a queue.
+            # Workers take messages from the right. They are not decoded: a queue may hold any bytes.
             found = await broker.execute_command("LRANGE", key, -_NEXT, -1, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
             next_ones = b"".join(found)
             missing = [ref for ref in refs if b'"%s"' % _task_id(ref).encode() not in next_ones]
@@ -149,7 +149,7 @@ class CeleryDispatcher:
 
 
 class LocalDispatcher:
-    """Hands chunks to workers in the same process (DISABLE_CELERY)."""
+    """Passes chunks to workers in this process, for DISABLE_CELERY."""
 
     def __init__(self) -> None:
         self._waiting: dict[ChunkRef, None] = {}
@@ -173,12 +173,12 @@ class LocalDispatcher:
             return ref
 
     def take_all(self) -> list[ChunkRef]:
-        """Return all waiting chunks."""
+        """Take all waiting chunks."""
         refs, self._waiting = list(self._waiting), {}
         return refs
 
     async def show(self, event: JobEvent) -> None:
-        """Do nothing: no monitor listens."""
+        """Do nothing: no monitor can listen."""
 
     async def depth(self, queue: str) -> int:
         return len(self._waiting)
@@ -200,7 +200,7 @@ class LocalDispatcher:
 
 
 def _task_id(ref: ChunkRef) -> str:
-    """Return the Celery id of a chunk, the same each time it is sent. The job's own id is the id of its result."""
+    """Return the Celery task id of a chunk, the same for each message; the bare job id is that of the job's result."""
     return f"{ref.job_id}-{ref.n}"
 
 

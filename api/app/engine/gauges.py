@@ -1,4 +1,4 @@
-"""The gauges of `/metrics`: queues, workers, the load of Redis, and the gauges of job types."""
+"""The gauges of `/metrics`: queues, workers, the load of Redis, and the gauges of the job types."""
 
 import asyncio
 from time import monotonic
@@ -24,7 +24,7 @@ from app.telemetry.metrics import (
 )
 from batch.errors import KaboomError
 
-#: Gauges are reused for this long, however many clients scrape.
+#: The stores are asked at most this often, however many clients scrape.
 _KEPT_S = 5.0
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -40,18 +40,18 @@ class MetricsPage:
         self._lock = asyncio.Lock()
 
     async def show(self, _request: Request) -> Response:
-        """Answer with every metric; without gauges while a store is unavailable."""
+        """Answer with all metrics; while a store is unavailable, without the gauges."""
         async with self._lock:
             if monotonic() - self._read_at >= _KEPT_S:
                 self._readings = await read_gauges(self._parts)
                 self._read_at = monotonic()
-        # In a thread: it reads the files of many processes, and the loop must renew leases.
+        # This reads files of all processes of a worker: in a thread, since the event loop renews leases.
         text = await asyncio.to_thread(self._meter.render, self._readings)
         return Response(text, media_type=_MEDIA_TYPE)
 
 
 async def read_gauges(parts: Parts) -> list[Reading]:
-    """Read all gauges; return none while a store is unavailable, since old numbers would be wrong."""
+    """Return all gauges; none while a store is unavailable, since old numbers would be wrong."""
     try:
         return [*await _read_queues(parts), *await _read_features(parts), *await _read_servers(parts)]
     except KaboomError:
@@ -60,9 +60,9 @@ async def read_gauges(parts: Parts) -> list[Reading]:
 
 async def _read_queues(parts: Parts) -> list[Reading]:
     store = parts.store
-    # Concurrently: the store reads both in one round trip.
-    workers, lost = await asyncio.gather(store.workers(), store.lost_workers())
-    readings = [Reading(WORKERS_ONLINE, len(workers)), Reading(WORKERS_LOST, lost)]
+    # Concurrently: the store then reads both in one round trip.
+    workers, lost = await asyncio.gather(store.workers(), store.list_lost())
+    readings = [Reading(WORKERS_ONLINE, len(workers)), Reading(WORKERS_LOST, len(lost))]
     for queue in Queue:
         readings.append(Reading(QUEUE_DEPTH, await parts.dispatcher.depth(queue), (queue,)))
         readings.append(Reading(LEASES_ACTIVE, await store.running(queue), (queue,)))
@@ -73,13 +73,13 @@ async def _read_queues(parts: Parts) -> list[Reading]:
 
 
 async def _read_features(parts: Parts) -> list[Reading]:
-    """Return the gauges of job types, such as overdue ingests."""
+    """Return the gauges of the job types, such as missing ingests."""
     functions = [load_function(job_type.gauges) for job_type in parts.catalog if job_type.gauges]
     return [reading for read in functions for reading in await read(parts)]
 
 
 async def _read_servers(parts: Parts) -> list[Reading]:
-    """Return the load of each server once: job state and broker are often the same server."""
+    """Return the load of each server once: the Redis of the live state is often the broker, too."""
     measured = {**await parts.store.measure_servers(), **await parts.dispatcher.measure_servers()}
     known = {load.run_id: name for name, load in reversed(measured.items()) if load.run_id}
     readings = []

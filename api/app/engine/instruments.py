@@ -1,4 +1,4 @@
-"""Turning on what the settings ask for: traces, and metrics; their libraries are loaded only then."""
+"""Turn on the traces and metrics that the settings ask for; their libraries are loaded only then."""
 
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ from batch.providers.watch import Heard, listen_to_waits, watch_requests
 
 
 def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
-    """Turn on the metrics of an API process, and return the work that goes with them.
+    """Turn on the metrics of an API process, and return the coroutines that serve them.
 
     Raises:
         ConfigurationError: the port for metrics is taken.
@@ -69,7 +69,7 @@ def instrument_child(otlp_endpoint: str | None) -> None:
     if otlp_endpoint:
         start_tracing(otlp_endpoint, service="kaboom-worker")
     if not is_counting():
-        # A child that was not forked: macOS starts it anew.
+        # The child was not forked: macOS spawns a new process.
         from app.telemetry.shared_folder import find_shared_folder  # noqa: PLC0415  as above
 
         if folder := find_shared_folder():
@@ -84,9 +84,9 @@ def metrics_route(parts: Parts, meter: Meter) -> Route:
 
 
 def _use(meter: Meter, catalog: Catalog) -> None:
-    """Count with a meter in which whatever an alert counts begins at 0.
+    """Use a meter, and set each counter that an alert reads to 0.
 
-    `increase()` sees nothing of a series whose first sample is the first error already.
+    `increase()` of Prometheus misses the first error if the series begins with it.
     """
     use_meter(meter)
     for job_type in catalog:

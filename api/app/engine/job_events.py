@@ -1,6 +1,6 @@
 """Celery's task events of whole jobs, with the job's id, for monitors such as Flower.
 
-Celery's own events are about messages: the plan step and each chunk, which have ids of their own.
+Celery's own events are about messages, that is, about the plan step and each chunk, which have other ids.
 """
 
 import base64
@@ -26,7 +26,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """That a job runs, or has ended; `node` is the worker that says so."""
+    """The event that a job has started or ended; `node` is the worker that reports it."""
 
     job: Job
     node: str
@@ -37,7 +37,7 @@ class JobEvent:
         return self.job.queue
 
     def channel(self, database: int) -> str:
-        """Return the pub/sub channel that kombu's Redis transport uses for the event, in a database of the broker."""
+        """Return the pub/sub channel of kombu's Redis transport for the event, in a database of the broker."""
         return f"{KEY_PREFIX}/{database}.celeryev/task.{_KINDS[self.job.status]}"
 
     def message(self) -> bytes:

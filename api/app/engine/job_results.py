@@ -1,4 +1,4 @@
-"""Shows jobs to Celery clients and Flower by job id."""
+"""Show jobs to Celery clients and to Flower by the job's id; this is a copy of what the ledger and Redis have."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -29,24 +29,24 @@ async def show_started(parts: Parts, claim: Claim) -> None:
 
 
 async def show_ledgers_word(parts: Parts, job_id: str, kept: Job | None) -> None:
-    """Show the end that the ledger has of a job; remove the result of a job that the ledger does not have."""
+    """Show the end of a job that the ledger has; if the ledger does not have the job, remove its result."""
     if kept is not None and kept.status.is_final:
         await parts.results.write_end(kept)
     elif kept is None:
-        # Otherwise it would stay STARTED until it expires.
+        # Otherwise the result says STARTED until it expires.
         with suppress(StoreError):
             await parts.results.forget(job_id)
 
 
 async def restore_results(parts: Parts) -> None:
-    """Write results again after Redis lost them: of running jobs and of jobs that ended in the last week."""
+    """Write results again after Redis has lost them: of jobs that ended in the last week, and of running jobs."""
     if not await parts.results.claim_rebuild():
         return
     count = 0
     for queue in parts.catalog.queues:
         async for job in _ended(parts, queue):
             if not await parts.results.write_end(job):
-                # The mark expires, and a later call starts over.
+                # The mark expires, and the rebuild starts again.
                 return
             count += 1
         for unfinished in await parts.history.unfinished(queue, older_than_s=0):

@@ -1,4 +1,4 @@
-"""Submits, finds, cancels, retries and deletes jobs."""
+"""The operations that callers may do on jobs: submit, find, cancel, retry, delete."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from app.telemetry.metrics import JOBS_SUBMITTED, count
 from app.telemetry.traces import span
 from batch.errors import Conflict, NotFound, StoreError
 
-#: A ping is skipped if Redis answered within this time; under load, writes answer often enough.
+#: A Redis that answered this recently is not pinged again: under load, the writes of jobs replace the pings.
 _FRESH_S = 0.05
 
 _log = structlog.get_logger(__name__)
@@ -40,9 +40,9 @@ class Jobs:
         parent: Job | None = None,
         terms: Terms | None = None,
     ) -> Admission:
-        """Accept a job: save it in the ledger, then in Redis, then send a message. After this the job cannot be lost.
+        """Accept a job: write it to the ledger, then to Redis, then send a message. After that it cannot be lost.
 
-        Without `terms`, an unfinished job with the same request is returned instead.
+        Without `terms` the submission may join an unfinished job of the same request.
 
         Raises:
             StoreError: the ledger or Redis is unavailable; nothing was accepted.
@@ -62,7 +62,7 @@ class Jobs:
             return await self._submit(draft, terms)
 
     async def _submit(self, draft: Job, terms: Terms) -> Admission:
-        # First of all, so that nothing is written if Redis is unavailable.
+        # Ping Redis first: if it is unavailable, nothing must be written.
         await self.parts.store.ping(fresh_s=_FRESH_S)
         admission = await self._admit(draft, terms)
         job = admission.job
@@ -76,8 +76,8 @@ class Jobs:
             attempt=job.attempt,
         )
         if admission.how is not Admitted.NEW and (terms.callback_url or draft.parent_id):
-            # Only now is it certain which job is joined: a job that had ended before sends no callback.
-            # Replays register as well: the first submission may have failed before this line.
+            # Only now is it certain which job was joined: a caller gets no callback for a job that had ended before.
+            # A replay registers, too: the process of its first submission may have died before this line.
             await self.parts.history.outbox.register(job.job_id, url=terms.callback_url, parent_id=draft.parent_id)
         if admission.how is not Admitted.NEW:
             live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
@@ -86,10 +86,10 @@ class Jobs:
         return admission
 
     async def has_just_ended(self, job: Job) -> bool:
-        """Return whether a job, unfinished in the ledger, has ended or was cancelled in Redis; update the ledger."""
+        """Return whether a job, unfinished in the ledger, has ended or is cancelling in Redis; update the ledger."""
         live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
         if live is not None and live.status is JobStatus.CANCELLING:
-            # It was cancelled while the ledger was unavailable.
+            # The job was cancelled while the ledger was unavailable.
             await self.parts.history.save_status(job.job_id, live.status)
             return True
         is_final = live is not None and live.status.is_final
@@ -97,7 +97,7 @@ class Jobs:
         return is_final
 
     async def announce(self, job: Job) -> None:
-        """Save an accepted job in Redis and send its message. If this fails, the reaper repeats it from the ledger."""
+        """Send an accepted job to Redis and the workers; if this fails, the reaper repeats it from the ledger."""
         try:
             record = replace(job, lost_item=self.parts.catalog.get(job.task).lost_item)
             await self.parts.store.put(record, [Chunk(PLAN, (), {})])
@@ -106,7 +106,7 @@ class Jobs:
             _log.warning("dispatch_delayed", job_id=job.job_id, queue=job.queue, reason=e.message)
 
     async def cancel(self, job: Job, *, reason: str | None = None) -> Job:
-        """Cancel a job. Idempotent. `reason` is written to the job's log.
+        """Ask a job to stop; a repeated call changes nothing. The reason goes to the job's log.
 
         Raises:
             Conflict: the job is final.
@@ -122,14 +122,13 @@ class Jobs:
         if not stopped.status.is_final or not is_kept:
             return stopped
         await settle_job(self.parts, job.queue, job.job_id)
-        # Return the ledger's record: if Redis has just lost its data, the job is restored and will end again.
+        # Return the ledger's record: if Redis lost its data in between, the job may end again with another record.
         return await self.parts.history.load(job.queue, job.job_id) or stopped
 
     async def _keep_stop(self, job: Job) -> bool:
-        """Save in the ledger that a job is being cancelled; return False if the ledger is unavailable.
+        """Save in the ledger that a job is to stop; return False if it is unavailable: the reaper saves it later.
 
-        Then only Redis has the request: the job stops, and the reaper updates the ledger later. The request is lost if
-        Redis loses its data before that.
+        The job stops in any case. The cancel is lost only if Redis loses its data before the ledger is available again.
         """
         try:
             await self.parts.history.save_status(job.job_id, JobStatus.CANCELLING)
@@ -139,7 +138,7 @@ class Jobs:
         return True
 
     async def retry(self, job: Job, request: Mapping[str, Any], *, reason: str | None = None) -> Admission:
-        """Submit a child of a final job, with a request for the items left. `reason` is written to the final job's log.
+        """Submit a child of a final job, with a request for the work that is left. The final job's log has the reason.
 
         Raises:
             Conflict: the job is not final.
@@ -161,14 +160,14 @@ class Jobs:
         """
         if not job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}: cancel it before you delete it")
-        # Otherwise the reaper could restore a job whose end is not in the ledger yet.
+        # Settle the job first: the reaper restores jobs that are not final in the ledger.
         await settle_job(self.parts, job.queue, job.job_id)
         await self.parts.results.forget(job.job_id)
         await self.parts.store.forget(job.queue, job.job_id)
         await self.parts.history.delete(job.job_id)
 
     async def load_chunks(self, job: Job) -> list[Chunk]:
-        """Return a job's chunks from Redis, or else from the ledger."""
+        """Return a job's chunks from Redis, or from the ledger if Redis does not have them."""
         try:
             live = await self.parts.store.load_chunks(job.queue, job.job_id)
         except StoreError:
@@ -179,16 +178,16 @@ class Jobs:
         return [complete_dead(chunk, lost_item=self.parts.catalog.get(job.task).lost_item) for chunk in chunks]
 
     async def find(self, queue: str, job_id: str, *, owner: str) -> Job:
-        """Return the current state of a job from Redis, or else from the ledger.
+        """Return a job in its present state: from Redis, else from the ledger.
 
         Raises:
-            NotFound: there is no such job, or it has another owner.
+            NotFound: the job does not exist, or belongs to another owner.
 
         """
         try:
             job = (await self.parts.store.load(queue, [job_id]))[0]
         except StoreError:
-            # The ledger has everything of a final job, but no progress of an unfinished one.
+            # The ledger has all of a finished job, but not the progress of an unfinished one.
             job = await self.parts.history.load(queue, job_id)
             if job is not None and not job.status.is_final:
                 raise
@@ -199,7 +198,7 @@ class Jobs:
         return job
 
     async def _admit(self, draft: Job, terms: Terms) -> Admission:
-        """Admit a job to the ledger. It joins only an unfinished job, and binds the Idempotency-Key to that job."""
+        """Admit a job to the ledger; join, and bind the key to, only a job that has not ended."""
         admission = await self.parts.history.admit(draft, terms)
         if admission.how is Admitted.JOINED and await self.has_just_ended(admission.job):
             admission = await self.parts.history.admit(draft, terms)
@@ -213,6 +212,6 @@ def _say_why(reason: str | None) -> dict[str, str]:
 
 
 def fingerprint(job_type: JobType, request: Mapping[str, Any]) -> str:
-    """Return a hash that is equal for equal requests of a task, independent of the order of keys."""
+    """Return a hash of a task and its request; the order of the request's keys does not matter."""
     text = orjson.dumps([job_type.name, dict(request)], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()

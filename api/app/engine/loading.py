@@ -1,4 +1,4 @@
-"""Functions by name: a kind of job names its own, and the API never loads those that run jobs."""
+"""Load functions by name: a job type names its functions, so that the API never loads those that run jobs."""
 
 import importlib
 import sys
@@ -13,6 +13,6 @@ def load_function(name: str) -> Callable[..., Awaitable[Any]]:
     module, function = name.split(":")
     if module not in sys.modules:
         importlib.import_module(module)
-        # The fork came before this, and some load polars.
+        # Freeze again: this module was loaded after the fork, and may have loaded polars.
         freeze_loaded_objects()
     return cast("Callable[..., Awaitable[Any]]", getattr(sys.modules[module], function))

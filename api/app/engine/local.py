@@ -24,9 +24,9 @@ _REPORT_S = 5.0
 
 
 def local_workers(parts: Parts, dispatcher: LocalDispatcher) -> list[Coroutine[Any, Any, None]]:
-    """Return `slots` workers, and the work that reports them; each runs until it is cancelled.
+    """Return `slots` workers, and the coroutine that reports them; each runs until it is cancelled.
 
-    Run each as a task of its own: a task group passes only the first cancel on.
+    Run each as a task of its own: a task group passes on only the first cancel.
     """
     slots = parts.settings.slots
     names = [name_slot(parts.name, slot) for slot in range(1, slots + 1)]
@@ -40,10 +40,10 @@ async def report_alive(
     queues: Callable[[], Sequence[str]] | None = None,
     on_report: Callable[[], None] = lambda: None,
 ) -> None:
-    """Report to the job store every few seconds that this worker lives, and when cancelled, that it ends.
+    """Report to the job store every few seconds that this worker is alive, and when cancelled, that it ends.
 
-    `queues` returns what it consumes, by default all queues that have jobs. `on_report` is called after each report. A
-    worker that ends without being cancelled counts as lost.
+    `queues` returns the queues that it consumes, by default all queues with a job type. `on_report` is called after
+    each report. A worker that ends without being cancelled counts as lost.
     """
     started_at = utc_now()
     try:
@@ -62,7 +62,7 @@ async def report_alive(
 
 
 async def _work(parts: Parts, dispatcher: LocalDispatcher) -> None:
-    # A store's error in place of the cancel must not keep the process waiting for this worker.
+    # A store may raise its own error instead of the CancelledError; the worker must end all the same.
     while not is_being_cancelled():
         ref = await dispatcher.take()
         try:

@@ -1,8 +1,8 @@
-"""The Celery message, written by hand: protocol 2 inside kombu's Redis envelope.
+"""Build Celery messages without Celery: protocol 2 in kombu's Redis envelope.
 
-`apply_async` costs 340 to 480 µs of CPU and an import of Celery (250 ms) in the API; this costs 5 µs
-and none. `tests/integration/workers/test_message.py` holds it to what the pinned kombu itself sends, key by
-key, and has a stock worker run it (docs/decisions/0005).
+`apply_async` takes 340 to 480 µs of CPU, and the API would have to import Celery (250 ms); this takes 5 µs.
+`tests/integration/workers/test_message.py` compares the message, key by key, with that of the pinned kombu, and lets a
+standard worker run it (docs/decisions/0005).
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-#: Keeps the broker's keys away from ours in the same database.
+#: Separates the broker's keys from Kaboom's keys in the same database.
 KEY_PREFIX = "celery:"
 _ORIGIN = f"{os.getpid()}@{socket.gethostname()}"
 _NO_ORIGIN: Mapping[str, str] = {}
@@ -36,7 +36,8 @@ def build_message(
 ) -> bytes:
     """Return one message that a Celery worker on `queue` runs as `task(**kwargs)`.
 
-    The task finds `origin`, such as the request's id, in its `request.headers`. Logs and monitors call it `shadow`.
+    The task finds `origin`, such as the request's id, in its `request.headers`. Logs and monitors show the task under
+    the name `shadow`.
     """
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     body = base64.b64encode(orjson.dumps([[], dict(kwargs), embed])).decode()

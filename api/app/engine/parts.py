@@ -1,4 +1,4 @@
-"""The composition root of `app`: builds job store, ledger and dispatcher from the settings."""
+"""The composition root of `app`: builds the job store, the ledger and the dispatcher from the settings."""
 
 import os
 import socket
@@ -53,7 +53,7 @@ async def _no_pauses() -> Sequence[ProviderPause]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything a process needs to accept, run and watch jobs. `name` identifies the process in claims and logs."""
+    """The parts that a process needs to accept, run and watch jobs; claims and logs name the process by `name`."""
 
     settings: AppSettings
     store: JobStore
@@ -71,19 +71,19 @@ class Parts:
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)
     results: JobResults = field(default_factory=NoResults)
-    #: Celery's name of this process's worker; a process without a worker uses this default.
+    #: Celery's name of the worker that this process belongs to; a process without a worker has a default.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
-    #: The rate-limit counts that API processes share; None without Redis.
+    #: The call counts of all API processes; None without Redis.
     counts: SharedCounts | None = None
-    #: The failed logins that API processes share; None without Redis.
+    #: The failed logins of all API processes; None without Redis.
     login_failures: LoginFailures | None = None
-    #: Returns the providers that are paused now; always empty without Redis.
+    #: Returns the providers that are paused now; none without Redis.
     pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _no_pauses
     #: Called before the connections are released.
     before_close: Callable[[], Awaitable[None]] | None = None
 
     async def check(self) -> None:
-        """Check that Redis and the broker are safe to use. Unreachable servers are skipped, not failed.
+        """Check that Redis and the broker are safe to use; an unavailable server is skipped with a warning.
 
         Raises:
             ConfigurationError: a Redis may drop jobs to make room, or is a node of a cluster.
@@ -150,15 +150,15 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
 
 
 def name_process(role: str) -> str:
-    """Return a unique name for this process. Host and pid do not suffice: on Cloud Run they are `localhost` and 1."""
+    """Return a unique name: on Cloud Run every instance is called `localhost`, and every main process has pid 1."""
     return f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
 
 
 async def check_parts(settings: AppSettings, catalog: Catalog, *, role: str) -> None:
-    """Build and check the parts, then close them, before a server starts or a worker forks.
+    """Check the parts of the settings before a server starts or a worker forks, and close them again.
 
     Raises:
-        ConfigurationError: the settings cannot work together, or a Redis is not safe to use.
+        ConfigurationError: the settings cannot work together, or a part is not safe to use.
 
     """
     parts = build_parts(settings, catalog, role=role)
@@ -169,7 +169,7 @@ async def check_parts(settings: AppSettings, catalog: Catalog, *, role: str) -> 
 
 
 def _check_bar_store(settings: AppSettings) -> None:
-    """Reject settings of the bar store that would fail in the first chunk."""
+    """Reject a bar store that would otherwise fail in the first chunk of each worker."""
     if settings.bar_store == "memory" and not settings.disable_celery:
         raise ConfigurationError(
             "KABOOM_BAR_STORE was memory and DISABLE_CELERY false: each worker process would keep bars of its own"
@@ -185,7 +185,7 @@ def _check_bar_store(settings: AppSettings) -> None:
 
 
 def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
-    """Copy log lines about jobs to the logs of these jobs; return a function that stops this."""
+    """Copy the log lines of this process to the logs of their jobs; return the function that ends this."""
     writer = LineWriter(events)
     end_tap = tap_lines(writer.take)
 
@@ -198,7 +198,7 @@ def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
 
 @dataclass(frozen=True, slots=True)
 class _Live:
-    """The parts that live in Redis, or in memory."""
+    """The parts that are in Redis, or in memory."""
 
     store: JobStore
     events: EventLog
@@ -225,7 +225,7 @@ def _build_live(settings: AppSettings, name: str) -> _Live:
 
 
 def _build_results(settings: AppSettings, name: str, live: Redis) -> JobResults:
-    """Return the store of Celery results. Only the format of Celery's Redis backend is supported."""
+    """Return the store of results; Kaboom writes only the format of Celery's Redis backend."""
     url = settings.find_result_url()
     if settings.disable_celery or not is_redis(url):
         return NoResults()
@@ -260,10 +260,10 @@ def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:
 
 
 def broker_urls(settings: AppSettings) -> dict[str, tuple[str, str]]:
-    """Return for every queue the address of its broker and the name of its setting.
+    """Return for every queue the URL of its broker, and the setting that names it.
 
     Raises:
-        ConfigurationError: no broker is set, or a queue in KABOOM_QUEUE_BROKERS does not exist.
+        ConfigurationError: no broker is set, or KABOOM_QUEUE_BROKERS names an unknown queue.
 
     """
     apart, default = settings.find_queue_brokers(), settings.require_broker_url()

@@ -1,4 +1,4 @@
-"""Drops jobs, firings and model calls older than KABOOM_JOB_RETENTION_DAYS, and expired rows of accounts."""
+"""Delete jobs, firings and model calls older than KABOOM_JOB_RETENTION_DAYS, and expired records of accounts."""
 
 from time import monotonic
 
@@ -6,14 +6,14 @@ import structlog
 
 from app.engine.parts import Parts
 
-#: Pause after a step that found nothing or failed; there is no pause while rows are left.
+#: The pause after a step that found nothing or failed; a backlog is deleted without pauses.
 _PAUSE_S = 600.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Pruner:
-    """Drops a few old rows at each step; several may run at once."""
+    """Deletes a few old rows at each step; several processes may run it at once."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -21,7 +21,7 @@ class Pruner:
         self._next_at = 0.0
 
     async def step(self) -> None:
-        """Drop old rows in one short transaction for each queue, unless the last pause still lasts."""
+        """If the pause is over, delete as many rows as one short transaction for each queue can."""
         if monotonic() < self._next_at:
             return
         self._next_at = monotonic() + _PAUSE_S

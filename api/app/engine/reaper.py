@@ -1,4 +1,4 @@
-"""Repairing what crashes leave: leases that ran out, messages that got lost, jobs that one store forgot."""
+"""Repair after crashes: expired leases, lost messages, jobs that are missing from one of the stores."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,15 +21,15 @@ from batch.errors import KaboomError
 
 SWEEP_S = 1.0
 RECONCILE_S = 5.0
-#: While messages wait in a queue an unclaimed chunk is behind them, not lost: sending it again would
-#: multiply a backlog (488 re-sends of 256 chunks, when tried). After this long it is sent all the same.
+#: While messages wait in a queue, an unclaimed chunk is behind them and not lost: sending it again would multiply
+#: the backlog. After this time it is sent again anyway.
 _PATIENCE_S = 600.0
-#: Where Redis was away for longer, leases ran out that their workers could not renew. For so long after it is back
-#: none is taken from them: they beat every 5 s, and what they did would be counted as a try.
+#: After a longer outage of Redis, leases have expired because workers could not renew them. For the grace period
+#: no lease is expired: the workers renew theirs within a beat, and an expired lease would count as an attempt.
 _MOST_AWAY_S, _GRACE_S = LEASE_S - 2 * BEAT_S, BEAT_S + 1.0
 #: Jobs repaired at a time: as many as a worker's main process has connections to the ledger.
 _AT_ONCE = 4
-#: Looked up one by one in each round: a few that are too young to be listed, and rarely more.
+#: Jobs looked up one by one in each round; usually the few that are too young to be listed.
 _MOST_GHOSTS = 50
 
 _log = structlog.get_logger(__name__)
@@ -37,14 +37,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass
 class _Round:
-    """A round through the unfinished jobs of a queue: up to where, and which ones."""
+    """A round through the unfinished jobs of a queue: its position, and the jobs seen so far."""
 
     place: tuple[datetime, str] | None = None
     known: set[str] = field(default_factory=set)
 
 
 class Reaper:
-    """Sweeps every queue; all that it does is idempotent, so several may run at once."""
+    """Sweeps the queues. Every step is idempotent, so several processes may sweep at once."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -56,9 +56,9 @@ class Reaper:
         self._rounds: dict[str, _Round] = {}
 
     async def run(self) -> None:
-        """Sweep for ever; a store that is away is waited for.
+        """Sweep until cancelled, also through an outage of a store.
 
-        Two loops: a ledger that hangs must not hold up what Redis alone is needed for.
+        There are two loops, so that a hanging ledger does not delay the repairs that need Redis alone.
         """
         await asyncio.gather(_repeat(self._sweep_store), _repeat(self._sweep_ledger))
 
@@ -80,7 +80,7 @@ class Reaper:
         self._away_since = None
         if is_lost:
             self._is_lost, self._rounds = True, {}
-        await _for_each(self._parts.catalog.queues, self._sweep_queue)
+        await _for_each(await self._parts.store.list_open(self._parts.catalog.queues), self._sweep_queue)
 
     async def _sweep_queue(self, queue: str) -> None:
         if asyncio.get_running_loop().time() >= self._spares_until:
@@ -89,7 +89,7 @@ class Reaper:
         await self._send_again(queue)
 
     async def _sweep_ledger(self) -> None:
-        """Compare the ledger with Redis: all of it where Redis lost everything, else some of it every few seconds."""
+        """Compare the ledger with Redis: completely after a loss of Redis, otherwise in parts every few seconds."""
         is_whole, now = self._is_lost, asyncio.get_running_loop().time
         if not is_whole and now() - self._reconciled_at < RECONCILE_S:
             return
@@ -104,7 +104,7 @@ class Reaper:
         await restore_results(self._parts)
 
     def _task_of(self, queue: str) -> str:
-        """Any task of the queue: the worker looks into the job's record for what to run."""
+        """Any task of the queue: the worker reads the job's record to learn what to run."""
         return self._parts.catalog.of(queue)[0].name
 
     async def _expire(self, queue: str) -> None:
@@ -120,8 +120,8 @@ class Reaper:
     async def _send_retries(self, queue: str) -> None:
         refs = await self._parts.store.take_retries(queue)
         if refs:
-            # Ahead of the backlog: a job that has begun does not wait behind those that have not. It comes here again
-            # until it is claimed, because the worker that takes its message may die, too.
+            # Ahead of the backlog: a job that has begun does not wait behind jobs that have not. The chunk is sent
+            # again until it is claimed, because the worker that takes its message may die too.
             await self._parts.dispatcher.send(self._task_of(queue), refs, ahead=True)
 
     async def _send_again(self, queue: str) -> None:
@@ -133,7 +133,7 @@ class Reaper:
             await self._parts.dispatcher.send(self._task_of(queue), refs)
 
     async def _reconcile(self, queue: str, *, is_whole: bool) -> None:
-        """Compare the ledger's unfinished jobs with Redis: a page of them each time, or all."""
+        """Compare the ledger's unfinished jobs with Redis: one page of them, or all."""
         while True:
             current = self._rounds.setdefault(queue, _Round())
             page = await self._parts.history.unfinished(queue, older_than_s=RECONCILE_S, after=current.place)
@@ -149,10 +149,10 @@ class Reaper:
                 return
 
     async def _forget_ghosts(self, queue: str, unfinished: set[str]) -> None:
-        """Drop from Redis what ended, or was deleted, before a failover brought it back to life."""
+        """Drop jobs from Redis that had ended or were deleted before a failover restored them."""
         store, unsettled = self._parts.store, await self._parts.store.unsettled(queue)
         for job_id in [job_id for job_id in unsettled if job_id not in unfinished][:_MOST_GHOSTS]:
-            # The ledger first: a job that it calls final and that still runs after that is a ghost.
+            # Read the ledger first: a job that runs after the ledger has called it final is a ghost.
             kept = await self._parts.history.load(queue, job_id)
             if kept is not None and not kept.status.is_final:
                 continue
@@ -165,14 +165,14 @@ class Reaper:
                 await show_ledgers_word(self._parts, job_id, kept)
 
     async def _compare(self, queue: str, page: Sequence[Unfinished]) -> None:
-        """Finish the jobs that ended, restore those that are gone, and tell each store of the other's stops."""
+        """Finish the jobs that ended, restore the missing ones, and copy cancellations between the stores."""
         statuses = await self._parts.store.statuses(queue, [job.job_id for job in page])
         astray = [
             (job, status)
             for job, status in zip(page, statuses, strict=True)
             if status is None
             or status.is_final
-            # The caller of the stop ended between the ledger and Redis, or the ledger was unavailable.
+            # The process that cancelled ended between the two writes, or the ledger was unavailable.
             or (JobStatus.CANCELLING in {job.status, status} and status is not job.status)
         ]
         for together in batched(astray, _AT_ONCE):
@@ -189,7 +189,7 @@ class Reaper:
             await self._parts.store.cancel(queue, job.job_id)
 
     async def _restore(self, queue: str, job_id: str) -> None:
-        """Put a job back into Redis from the ledger: what had ended stays ended, the rest is queued again."""
+        """Put a job back into Redis from the ledger: ended chunks stay ended, the others are queued again."""
         job = await self._parts.history.load(queue, job_id)
         if job is None or job.status.is_final:
             return
@@ -214,13 +214,13 @@ async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
             await sweep()
         except KaboomError as e:
             _log.warning("sweep_failed", reason=e.message)
-        except Exception:  # noqa: BLE001  a bug here must not end the repair of everything else
+        except Exception:  # noqa: BLE001  a bug must not end all repairs
             _log.exception("sweep_crashed")
         await asyncio.sleep(SWEEP_S)
 
 
 async def _for_each(queues: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:
-    """Do something for each queue; one may have a broker of its own, so what fails for it does not end the others'."""
+    """Do the work for each queue, also after one failed: a queue may have a broker of its own."""
     failed: list[KaboomError] = []
     for queue in queues:
         try:

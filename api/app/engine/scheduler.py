@@ -1,6 +1,6 @@
-"""Fires schedules: each due time becomes one job, even if a process dies while firing.
+"""Fire schedules: each due time becomes exactly one job, even if the process that fires it dies.
 
-Several processes may run this at once. The transaction that admits the job prevents duplicates (docs/decisions/0011).
+Several processes may run this at once; the transaction that admits the job keeps it single (docs/decisions/0011).
 """
 
 import asyncio
@@ -25,43 +25,43 @@ _log = structlog.get_logger(__name__)
 
 
 class Scheduler:
-    """Fires due schedules; run it in any long-lived process."""
+    """Fires the schedules that are due; any long-running process may run it."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
 
     async def run(self) -> None:
-        """Fire until cancelled; while a store is unavailable, try again every second."""
+        """Fire until cancelled; wait while a store is unavailable."""
         while True:
             try:
                 await self.fire_due()
             except KaboomError as e:
                 _log.warning("firing_failed", reason=e.message)
-            except Exception:  # noqa: BLE001  otherwise schedules would stop unnoticed
+            except Exception:  # noqa: BLE001  ended here nothing would fire any more, and nobody would notice
                 _log.exception("firing_crashed")
             await asyncio.sleep(TICK_S)
 
     async def fire_due(self) -> int:
-        """Fire until nothing is due; return how many due times were processed."""
+        """Fire until nothing is due; return how many due times were handled."""
         count = 0
         while fired := await self._jobs.parts.schedules.fire_due(self._take_turn, has_ended=self._jobs.has_just_ended):
-            await self._announce(fired)
+            await self._tell(fired)
             count += 1
         return count
 
     async def fire_now(self, owner: str, schedule_id: str) -> Admission:
-        """Submit a schedule's request now, even if it is not due or disabled.
+        """Submit a schedule's request now, due or not, enabled or not.
 
         Raises:
-            NotFound: there is no such schedule, or it has another owner.
-            InvalidRequest: this version does not have its task.
+            NotFound: the schedule does not exist, or belongs to another owner.
+            InvalidRequest: this version cannot run the schedule's request.
             StoreError: the ledger or Redis is unavailable; nothing was accepted.
 
         """
         schedules, has_ended = self._jobs.parts.schedules, self._jobs.has_just_ended
         await self._jobs.parts.store.ping()
         fired = await schedules.fire_now(owner, schedule_id, self._take_manual_turn, has_ended=has_ended)
-        await self._announce(fired)
+        await self._tell(fired)
         if fired.admission is None:
             raise InvalidRequest(fired.firing.reason)
         return fired.admission
@@ -72,8 +72,8 @@ class Scheduler:
     def _take_manual_turn(self, schedule: Schedule, now: datetime) -> Turn:
         return take_manual_turn(schedule, now, self._jobs.parts.catalog)
 
-    async def _announce(self, fired: Fired) -> None:
-        """Log the firing and announce its job. If this process dies first, the reaper announces it from the ledger."""
+    async def _tell(self, fired: Fired) -> None:
+        """Log the firing, and send its job to Redis and the workers; if this process dies first, the reaper does."""
         firing = fired.firing
         words = {"schedule_id": firing.schedule_id, "due_at": firing.due_at.isoformat(), "job_id": firing.job_id}
         log = _log.info if firing.job_id else _log.warning
@@ -83,13 +83,13 @@ class Scheduler:
 
 
 def take_turn(schedule: Schedule, now: datetime, catalog: Catalog) -> Turn:
-    """Decide what happens at a due time of a schedule."""
+    """Decide what to do for the due time of a schedule."""
     due_at = schedule.next_at or now
     try:
         outcome, reason = judge_due_time(schedule, due_at, now)
         next_at = next_due(schedule.timing, due_at)
     except InvalidRequest as e:
-        # Another version wrote this row, or it was edited by hand. Left due, it would block all other schedules.
+        # Another version or a person wrote this row; if it stayed due, it would block all other schedules.
         return Turn(_refuse(schedule, due_at, now, e.message), None)
     if outcome is not FiringOutcome.FIRED:
         return Turn(Firing(schedule.schedule_id, due_at, outcome, now, reason=reason), next_at)
@@ -98,8 +98,8 @@ def take_turn(schedule: Schedule, now: datetime, catalog: Catalog) -> Turn:
 
 
 def take_manual_turn(schedule: Schedule, now: datetime, catalog: Catalog) -> Turn:
-    """Decide what a manual firing does; it does not change the due times."""
-    # The newest closed session, so that it joins that day's scheduled job if it still runs.
+    """Decide what to do for a firing by hand; the due times stay the same."""
+    # Use the latest closed session, so that the job joins the job of that day's firing if it still runs.
     closed_at = closes_at(latest_closed_session(now))
     firing = Firing(schedule.schedule_id, now, FiringOutcome.FIRED, now, is_manual=True)
     return _submit(schedule, firing, closed_at, catalog, next_at=schedule.next_at)

@@ -19,8 +19,8 @@ _log = structlog.get_logger(__name__)
 async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
     """Copy the end of a final job and of its chunks to the ledger. Idempotent.
 
-    If the ledger has another end or lacks the job, Redis had lost its last seconds and the job ran again. Then the
-    ledger's record stays, and the record in Redis is dropped.
+    If the ledger has another end, or does not have the job, Redis had lost its last seconds and the job ran again. Then
+    the ledger's record is kept, and Redis drops its record.
     """
     if not is_final:
         return
@@ -38,7 +38,7 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
         await parts.store.forget(queue, job_id)
         await show_ledgers_word(parts, job_id, kept)
         return
-    # Before the mark: if this process dies in between, the reaper settles the job again.
+    # Before the mark: if this process ends in between, the reaper settles the job again.
     if not await parts.results.write_end(job):
         return
     if await parts.store.mark_settled(queue, job_id):
@@ -48,7 +48,7 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
 
 
 async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
-    """Settle a job; if a store is unavailable, leave it to the reaper. Redis keeps the end until then."""
+    """Settle a job; if a store is unavailable, leave it to the reaper: the live record keeps the end until then."""
     try:
         await settle_job(parts, queue, job_id, is_final=is_final)
     except StoreError as e:
@@ -87,7 +87,7 @@ def complete_dead(chunk: Chunk, *, lost_item: str) -> Chunk:
 
 
 def _log_end(job: Job, *, lost: int) -> None:
-    """Log the end of a job; partial and failed jobs at ERROR, which alerts count."""
+    """Log the end of a job; alerts count the ERROR line of a partial or failed job."""
     counts = {name: getattr(job, name) for name in ("total", "done", "failed", "cancelled", "rows")}
     outcomes = ", ".join(f"{outcome} {n}" for outcome, n in sorted(job.outcomes.items()))
     log = _log.bind(job_id=job.job_id, queue=job.queue, status=job.status.value, **counts)

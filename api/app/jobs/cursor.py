@@ -1,4 +1,4 @@
-"""Opaque signed cursors of lists. A cursor holds the place of the last item of a page, and is valid for one list."""
+"""Opaque signed cursors of lists: a cursor holds the place of the last item already seen, and is valid for one list."""
 
 import base64
 import binascii
@@ -14,35 +14,35 @@ from app.jobs.model import Job
 from batch.errors import InvalidRequest
 
 _NOT_OURS = "cursor was not one that this API gave out for this list: take next_cursor of the page before"
-#: HMAC-SHA256 gives 32 bytes; 128 bits cannot be guessed and keep URLs short.
+#: The first bytes of the 32 of an HMAC-SHA256: 128 bits cannot be guessed, and keep URLs short.
 _MAC_BYTES = 16
 
-#: Parses one value of a place; raises ValueError, TypeError or OverflowError if it is invalid.
+#: Parses one value of a place; raises ValueError, TypeError or OverflowError if the value is invalid.
 type Parse = Callable[[Any], Any]
 
 
 class CursorSigner:
-    """Signs cursors, and accepts only its own, for the list that they were made for."""
+    """Signs cursors, and accepts only cursors that it has signed for the same list."""
 
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"kaboom list cursor 2", hashlib.sha256)
 
     def encode(self, job: Job, scope: Sequence[object]) -> str:
-        """Return the cursor of the page after a job; `scope` identifies the list by queues, owner and filters."""
+        """Return the cursor of the page after a job; `scope` identifies the list: queues, owner and filters."""
         return self.encode_place([job.requested_at.isoformat() if job.requested_at else "", job.job_id], scope)
 
     def decode(self, text: str, scope: Sequence[object]) -> tuple[datetime, str]:
         """Return the place of a cursor of jobs.
 
         Raises:
-            InvalidRequest: the cursor is not ours, or of another list.
+            InvalidRequest: the cursor was not signed by Kaboom, or is of another list.
 
         """
         at, job_id = self.decode_place(text, scope, (parse_moment, parse_text))
         return at, job_id
 
     def encode_place(self, place: Sequence[object], scope: Sequence[object]) -> str:
-        """Return the cursor of the page after a place, the sort key of the list; `scope` identifies the list."""
+        """Return the cursor of the page after a place, the sort key of an item; `scope` identifies the list."""
         content = orjson.dumps(list(place))
         return base64.urlsafe_b64encode(self._sign(content, scope) + content).decode().rstrip("=")
 
@@ -50,7 +50,7 @@ class CursorSigner:
         """Return the place of a cursor; `shape` has a parser for each value.
 
         Raises:
-            InvalidRequest: the cursor is not ours, of another list, or of another shape.
+            InvalidRequest: the cursor was not signed by Kaboom, or is of another list or shape.
 
         """
         try:
@@ -64,7 +64,7 @@ class CursorSigner:
             place = orjson.loads(content)
             return [parse(value) for parse, value in zip(shape, place, strict=True)]
         except (ValueError, TypeError, OverflowError) as e:
-            # Signed by us, but by another release of Kaboom.
+            # Another release of Kaboom signed it.
             raise InvalidRequest(_NOT_OURS) from e
 
     def _sign(self, place: bytes, scope: Sequence[object]) -> bytes:
@@ -83,7 +83,7 @@ class Cursors:
         """Return the signer.
 
         Raises:
-            StoreError: the ledger, which keeps the key, cannot be reached.
+            StoreError: the ledger, which keeps the key, is unavailable.
 
         """
         if self._signer is None:
@@ -95,8 +95,8 @@ def parse_moment(value: Any) -> datetime:
     """Return an aware time from its ISO text.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is no time, or has no zone.
+        TypeError: the value is not a text.
+        ValueError: the text is not a time, or has no time zone.
 
     """
     found = datetime.fromisoformat(value)
@@ -109,7 +109,7 @@ def parse_text(value: Any) -> str:
     """Return a text.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: the value is not a text.
 
     """
     if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The type of a job as one object. Its route, schedule, command and retry are derived from it."""
+"""A kind of job as one object, from which its route, command, schedule and retry are built."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from batch.kit.request import Request
 
 _NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 
-#: Takes a request and the settings; rejects what a worker would reject, and returns the request to store.
+#: Rejects a request that a worker would reject, and returns the request to save; the second argument is the settings.
 type Check = Callable[[Any, Any], Request]
 
 
 def keep(request: Request, _settings: object) -> Request:
-    """Return a request unchanged: the check of a job type without further checks."""
+    """Return a request unchanged: the check of a job type that needs none."""
     return request
 
 
@@ -35,18 +35,18 @@ class JobType:
         summary: one line for OpenAPI and the command line.
         notes: further sentences for OpenAPI.
         request: the model of the HTTP body, a schedule's body, the ledger's JSON and the command's options.
-        check: rejects an invalid request before anything is queued.
-        kept: the model of the request that `check` returns, if it is another model.
+        check: rejects, before anything is queued, a request that a worker would reject.
+        kept: the model of the request that `check` returns, if it differs from `request`.
         plan: plans a job; called with a `Run`, it calls `hand_out`.
         run_chunk: runs one chunk; called with a `Run`, it returns the tally.
-        run: instead of `plan` and `run_chunk`, for a job without chunks; called with a `Run`, it returns the result.
-        build_retry: returns the request for the items left of an ended job.
+        run: instead of `plan` and `run_chunk`, runs a job without chunks; called with a `Run`, it returns the result.
+        build_retry: returns the request for the work that is left.
         result: the model of a job's `result`.
         unit: the name of its items, in the plural.
         lost_item: the outcome of an item whose chunk was given up.
         is_schedulable: whether a schedule may submit it.
         scope: the scope that a caller needs to submit it.
-        scopes_of: returns the further scopes that a request needs.
+        scopes_of: further scopes that a caller needs for a given request.
         example: a request, for OpenAPI.
         gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
 
@@ -73,10 +73,10 @@ class JobType:
     gauges: str = ""
 
     def __post_init__(self) -> None:
-        """Reject an incomplete type.
+        """Reject a type that could not run.
 
         Raises:
-            ValueError: its name is not `queue.verb`, or it names neither `run` nor both `plan` and `run_chunk`.
+            ValueError: the name is not `queue.verb`, or the type does not name either `run`, or `plan` and `run_chunk`.
 
         """
         if not _NAME.fullmatch(self.name) or self.name.partition(".")[0] != self.queue:
@@ -91,17 +91,17 @@ class JobType:
 
     @property
     def path(self) -> str:
-        """Where it is submitted."""
+        """The path to which jobs of this type are submitted."""
         return f"{self.queue.root}/{self.verb}"
 
     @property
     def has_session(self) -> bool:
-        """Whether its requests name a session: each firing of a schedule takes its own."""
+        """Whether its requests name a session; each firing of a schedule of kind `session` fills in its own."""
         return "session" in (self.kept or self.request).model_fields
 
     @property
     def plan_step(self) -> str:
-        """The function of the first step of a job: its plan, or all of it."""
+        """The function of the first step of a job: its plan, or the whole job."""
         return self.run or self.plan
 
 
@@ -109,7 +109,7 @@ def refuse_internal[R: Request](request: R) -> R:
     """Return a caller's request.
 
     Raises:
-        InvalidRequest: it gives a field that only Kaboom fills.
+        InvalidRequest: the request has a field that only Kaboom may fill.
 
     """
     if given := sorted(request.internal & request.model_fields_set):
@@ -135,7 +135,7 @@ class Catalog:
         return iter(self._by_name.values())
 
     def get(self, name: str) -> JobType:
-        """Return the type of a name.
+        """Return the type with a name.
 
         Raises:
             KeyError: no type has this name.

@@ -1,4 +1,4 @@
-"""The model of a job: states and transitions, chunks, and the tally of a chunk; pure."""
+"""Jobs: their states and transitions, their chunks, and the tally of a chunk; does no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,7 +9,7 @@ from typing import Any
 from app.jobs.pace import Pace, foresee
 from app.jobs.runs import ChunkRun
 
-#: So many items must be settled before a range of the remaining time is meaningful.
+#: A range of the remaining time is shown only after this many items are settled.
 LEAST_FOR_RANGE = 10
 #: The name of the step that plans a job; it is claimed, leased and retried like any chunk.
 PLAN = "plan"
@@ -32,7 +32,7 @@ class JobStatus(StrEnum):
         return not TRANSITIONS[self]
 
 
-#: The allowed transitions. A final state never changes: a retry is a new job.
+#: The states that each state may change to. A final state never changes: a retry is a new job.
 TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.CANCELLED}),
     JobStatus.RUNNING: frozenset(
@@ -64,7 +64,7 @@ class ChunkState(StrEnum):
 def settle_status(*, written: int, failed: int, is_cancelled: bool) -> JobStatus:
     """Return the final state of a job whose chunks have all ended.
 
-    `completed` requires that no item failed. `partial` requires that something was written.
+    If no item failed, the job is `completed`. If items failed, it is `partial` if it wrote something, else `failed`.
     """
     if is_cancelled:
         return JobStatus.CANCELLED
@@ -74,7 +74,7 @@ def settle_status(*, written: int, failed: int, is_cancelled: bool) -> JobStatus
 
 
 def describe_given_up(attempts: int, cause: str) -> str:
-    """Return the message for a chunk that was given up, and for each of its unsettled items."""
+    """Return the message of a chunk that was given up, and of each item that it left unsettled."""
     text = f"given up after {attempts} attempt{'' if attempts == 1 else 's'}"
     return f"{text}: {cause}" if cause else text
 
@@ -87,7 +87,7 @@ def describe_failed_items(*, failed: int, total: int, cause: str) -> dict[str, A
 
 @dataclass(frozen=True, slots=True)
 class ItemNote:
-    """The outcome of an item (a symbol) that is not a plain success."""
+    """An item (a symbol) whose outcome is not a plain success."""
 
     item: str
     outcome: str
@@ -100,14 +100,14 @@ class Tally:
     """The progress of a chunk, in absolute values, so that a repeated report is not counted twice.
 
     Attributes:
-        cursor: items settled; a retried chunk continues from here.
+        cursor: number of items settled; a chunk that runs again continues from here.
         done: items whose outcome is fine. failed: the others. `done + failed == cursor`.
-        written: items of `done` that stored something.
+        written: items of `done` for which something was written.
         rows: bars written.
-        outcomes: how many items ended with each outcome word.
+        outcomes: how many items ended with each outcome.
         counts: further named counts, such as quality flags.
         notes: every settled item whose outcome is not a plain success.
-        cause: the reason of the first failed item, or why the chunk was given up.
+        cause: why the first failed item failed; for a chunk that was given up, why it was given up.
 
     """
 
@@ -132,7 +132,7 @@ class Tally:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Tally":
         """Return the tally that `to_json` wrote."""
-        # Lua's cjson writes an empty table as {}, whatever it was.
+        # Lua's cjson writes an empty array as {}, too.
         notes = values.get("notes") or []
         return cls(
             **{k: int(values.get(k, 0)) for k in ("cursor", "done", "failed", "written", "rows")},
@@ -147,7 +147,7 @@ class Tally:
 class Chunk:
     """Some items of a job: the unit of claim, checkpoint and retry. `payload` belongs to the task.
 
-    `error` says why it was given up, in the live record; in the ledger this is the tally's `cause`.
+    `error` is why the chunk was given up; only the live record has it. The ledger keeps it as the tally's `cause`.
     """
 
     n: str
@@ -162,11 +162,11 @@ class Chunk:
 
     @property
     def lost(self) -> int:
-        """The number of items without an outcome of a chunk that was given up."""
+        """The number of items that will never have an outcome, because the chunk was given up."""
         return len(self.items) - self.tally.cursor if self.state is ChunkState.DEAD else 0
 
     def left_over(self, outcome: str, message: str) -> Tally:
-        """Return the tally of a dead chunk, in which every unsettled item failed with `outcome`."""
+        """Return the tally of a dead chunk, in which every unsettled item has failed with `outcome`."""
         rest = self.items[self.tally.cursor :]
         notes = tuple(ItemNote(item, outcome, message, self.attempts) for item in rest)
         outcomes = dict(self.tally.outcomes)
@@ -226,7 +226,7 @@ class Job:
 
     @property
     def shown_result(self) -> dict[str, Any] | None:
-        """The result of a job without chunks, else its plan and totals; the model is the `result` of its type."""
+        """The result of a job without chunks, else the plan and the totals; the type's `result` is the model of it."""
         if self.result is not None:
             return dict(self.result)
         if self.plan is None:
@@ -245,21 +245,21 @@ class Job:
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds of work until the last item at the present rate; None while too little is known."""
+        """The seconds until the last item is settled at the present rate; None before 5 % of the items are settled."""
         if self.status.is_final or not self.rate or self.settled < self.total * 0.05:
             return None
         return (self.total - self.settled) / self.rate
 
     @property
     def eta_range_s(self) -> tuple[float, float] | None:
-        """Between what and what `eta_s` probably is; None while it is, or before ten items are settled."""
+        """The probable range of `eta_s`; None while `eta_s` is None, or before ten items are settled."""
         if self.eta_s is None or self.settled < LEAST_FOR_RANGE or not self.started_at or not self.updated_at:
             return None
         seen_s = (self.updated_at - self.started_at).total_seconds()
         return foresee(self.total - self.settled, Pace(self.rate or 0.0, self.rate_spread), seen_s=seen_s)
 
     def pause_left_s(self, now: datetime) -> float:
-        """Return the seconds until its chunks may run again that wait for a provider; 0 where none does."""
+        """Return the seconds until the chunks that wait for a provider may run again; 0 if none waits."""
         if self.status.is_final or self.paused_until is None:
             return 0.0
         return max(0.0, (self.paused_until - now).total_seconds())

@@ -1,15 +1,15 @@
-"""How fast a job settles items, how much that varies, and when it will probably end; pure."""
+"""How fast a job settles items, how much the rate varies, and when the job will probably end; does no I/O."""
 
 import math
 from dataclasses import dataclass
 
-#: A sample counts for less and less: after this long, for 37 %.
+#: The weight of a sample falls with its age: after this long it is 37 %.
 SMOOTHED_S = 10.0
 #: Shorter than this, a sample is mostly chance.
 SHORTEST_S = 0.5
 #: Standard deviations on either side: a job ends within the range in four of five cases.
 _WIDTH = 1.28
-#: The widest range that is worth showing: from a third of the likely time to three times as long.
+#: The widest range to show: from a third of the likely time to three times as long.
 _MOST_FACTOR = 3.0
 
 
@@ -37,8 +37,8 @@ class Pace:
 def foresee(left: int, pace: Pace, *, seen_s: float) -> tuple[float, float] | None:
     """Return the shortest and longest probable seconds until `left` more items are settled; None if little is known.
 
-    Two things vary: the rate itself, known from the last 20 s at most (`seen_s` says how long there was to see),
-    and the speed from now on. Both follow from the spread.
+    Two things vary: the measured rate, which covers the last 20 s at most (`seen_s` is how long the job has run), and
+    the rate from now on. The spread gives the variance of both.
     """
     if pace.spread is None or pace.rate <= 0 or seen_s <= 0:
         return None
@@ -50,7 +50,7 @@ def foresee(left: int, pace: Pace, *, seen_s: float) -> tuple[float, float] | No
     known_s = min(seen_s, 2 * SMOOTHED_S)
     deviation = math.sqrt(pace.spread * (1 / likely_s + 1 / known_s)) / pace.rate
     if _WIDTH * deviation > math.log(_MOST_FACTOR):
-        # A wider range would say nothing, and of a job that hangs the factor is beyond every number.
+        # A wider range is of no use, and for a job that hangs the factor would overflow.
         return None
     factor = math.exp(_WIDTH * deviation)
     return likely_s / factor, likely_s * factor

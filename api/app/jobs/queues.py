@@ -19,7 +19,7 @@ class Queue(StrEnum):
 
     @property
     def root(self) -> str:
-        """The path that those of its routes begin with."""
+        """The path that its routes begin with."""
         return f"/api/v1/{self.path}"
 
     @property

@@ -1,4 +1,4 @@
-"""Jobs and chunks to and from the flat text fields of a Redis hash."""
+"""Convert jobs and chunks to the text fields of a Redis hash, and back."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def as_stored(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON object as it comes back from a store.
 
     Raises:
-        TypeError: it is not JSON, such as one with a key that is no text.
+        TypeError: the object is not JSON, for example because a key is not a text.
 
     """
     stored: dict[str, Any] = orjson.loads(orjson.dumps(dict(value)))
@@ -43,7 +43,7 @@ def from_ms(text: str | float) -> datetime:
 
 
 def dump_job(job: Job) -> dict[str, str]:
-    """Return the fields that a fresh record starts with."""
+    """Return the fields of a new record."""
     record = {name: text for name in _TEXTS if (text := getattr(job, name)) is not None}
     record["status"] = job.status.value
     record["attempt"] = str(job.attempt)
@@ -76,7 +76,7 @@ def parse_job(record: Mapping[str, str]) -> Job:
 
 
 def dump_chunk(chunk: Chunk) -> dict[str, Any]:
-    """Return what the scripts take of a chunk."""
+    """Return the fields of a chunk that the Lua scripts need."""
     return {
         "n": chunk.n,
         "size": len(chunk.items),
@@ -106,7 +106,7 @@ def chunk_as_stored(chunk: Chunk) -> Chunk:
     """Return a chunk as it comes back from a store.
 
     Raises:
-        TypeError: its payload or its tally is not JSON.
+        TypeError: the payload or the tally of the chunk is not JSON.
 
     """
     return parse_chunk(chunk.n, dump_chunk(chunk))
@@ -116,17 +116,17 @@ def tally_as_stored(tally: Tally) -> Tally:
     """Return a tally as it comes back from a store.
 
     Raises:
-        TypeError: it is not JSON.
+        TypeError: the tally is not JSON.
 
     """
     return Tally.from_json(as_stored(tally.to_json()))
 
 
 def fit_for_both_stores(tally: Tally) -> Tally:
-    """Return a tally that Redis and PostgreSQL can keep: a NUL in a message, which only Redis takes, is replaced.
+    """Return a tally that Redis and PostgreSQL can store: NUL, which PostgreSQL rejects in text, is replaced.
 
     Raises:
-        TypeError: it is not JSON.
+        TypeError: the tally is not JSON.
 
     """
     return Tally.from_json(orjson.loads(orjson.dumps(tally.to_json()).replace(b"\\u0000", b"\\ufffd")))

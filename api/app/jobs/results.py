@@ -1,10 +1,10 @@
-"""What the results of jobs have in common."""
+"""The fields that all results of jobs with chunks have."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class PlannedResult(BaseModel):
-    """The result of a job with chunks: what was planned, and what became of its items so far."""
+    """The result of a job with chunks: its plan, and the outcomes of its items so far."""
 
     model_config = ConfigDict(extra="forbid")
 

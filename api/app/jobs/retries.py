@@ -1,4 +1,4 @@
-"""What a retry asks for: the whole request again, or only what an earlier job has left to do."""
+"""The request of a retry: the whole request again, or only the items that the earlier job did not finish."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from app.jobs.model import Chunk, Job
 from batch.errors import Conflict
 from batch.market.outcome import is_fine
 
-#: Returns the request of a retry; raises Conflict where nothing is left to do.
+#: Returns the request of a retry; raises Conflict if nothing is left to do.
 type BuildRetry = Callable[[Job, Sequence[Chunk]], Mapping[str, Any]]
 
 
@@ -17,7 +17,7 @@ def retry_whole(job: Job, _chunks: Sequence[Chunk]) -> Mapping[str, Any]:
 
 
 def retry_unfinished(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
-    """Return the request again, where a chunk left something to do: what is done is found done.
+    """Return the same request again; the new job skips what is done.
 
     Raises:
         Conflict: nothing is left to do.
@@ -29,7 +29,7 @@ def retry_unfinished(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
 
 
 def retry_items(field: str, *, from_plan: Sequence[str] = ()) -> BuildRetry:
-    """Return what asks for the items left to do, as `field` of the request, with some values of the plan."""
+    """Return a builder that puts the items left to do into `field` of the request, and copies values of the plan."""
 
     def build(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
         if job.plan is None:
@@ -46,7 +46,7 @@ def items_left(chunk: Chunk) -> list[str]:
 
 
 def nothing_left(job: Job) -> Conflict:
-    """Return the refusal of a retry that would do nothing."""
+    """Return the error for a retry that would do nothing."""
     return Conflict(f"job {job.job_id} was {job.status} with nothing left to retry")
 
 

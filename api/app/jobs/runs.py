@@ -1,4 +1,4 @@
-"""The runs of a chunk, from claim to end, and the pauses of a job that follow from them; pure."""
+"""The runs of a chunk, from claim to end, and the pauses of a job that follow from them; does no I/O."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-#: How many runs of a chunk are kept, the newest ones: a chunk that waits for a store has a new run every 15 s.
+#: How many of a chunk's newest runs are kept: a chunk that waits for a store gets a new run every 15 s.
 RUNS_KEPT = 20
-#: Characters of a reason that are kept with a run; the log has all of it.
+#: How many characters of a reason are kept with a run; the log has the whole reason.
 REASON_KEPT = 200
-#: How a run ended whose worker was not heard of any more.
+#: The ending of a run whose worker stopped reporting.
 EXPIRED = "expired"
 _SLOT = re.compile(r"(.+)/([0-9]{1,6})(?::[0-9]+)?")
 
@@ -21,13 +21,13 @@ class ChunkRun:
 
     Attributes:
         run: the number of the run, from 1.
-        worker: who claimed it, as `name_slot` names it where the slot is known.
+        worker: the name under which a worker claimed it: that of `name_slot`, if the slot is known.
         ended_at: None while it runs.
         ending: `done`, `broken`, `released`, `waiting`, `expired`, `cancelled` or `failed`; "" while it runs.
         settled_before: items that earlier runs had settled; `failed_before` of them failed.
-        settled: items that this one settled, `failed` among them.
-        reason: why it ended, unless it is done.
-        paused_until: until when the chunk was put off, if it was.
+        settled: items that this run settled; `failed` of them failed.
+        reason: why the run ended; "" if it is done.
+        paused_until: until when the chunk was paused, if it was.
 
     """
 
@@ -72,7 +72,7 @@ class Pause:
 
 
 def find_pauses(runs: Iterable[ChunkRun]) -> list[Pause]:
-    """Return the pauses of a job, oldest first; those of several chunks that overlap are one, with the first reason."""
+    """Return the pauses of a job, oldest first; overlapping pauses are merged into one, with the first reason."""
     asked = [(run.ended_at, run.paused_until, run.reason) for run in runs if run.ended_at and run.paused_until]
     pauses: list[Pause] = []
     for begins_at, ends_at, reason in sorted(asked):
@@ -85,19 +85,19 @@ def find_pauses(runs: Iterable[ChunkRun]) -> list[Pause]:
 
 
 def name_slot(worker: str, slot: int, *, pid: int | None = None) -> str:
-    """Return the name that a slot of a worker claims by; slots count from 1, each may be a process of its own."""
+    """Return the name under which a slot of a worker claims; slots count from 1, and may be separate processes."""
     return f"{worker}/{slot}" if pid is None else f"{worker}/{slot}:{pid}"
 
 
 def split_slot(claimant: str) -> tuple[str, int | None]:
-    """Return the worker that claimed, and its slot where that is known."""
+    """Return the worker of a claim, and its slot if it is known."""
     found = _SLOT.fullmatch(claimant)
     return (found[1], int(found[2])) if found else (claimant, None)
 
 
 def parse_runs(values: Sequence[Mapping[str, Any]]) -> tuple[ChunkRun, ...]:
     """Return the runs of a chunk from JSON types."""
-    # Lua's cjson writes an empty table as {}, whatever it was.
+    # Lua's cjson writes an empty array as {}, too.
     return tuple(map(ChunkRun.from_json, values or ()))
 
 

@@ -1,4 +1,4 @@
-"""Shares one answer between concurrent callers with the same question, such as ten open dashboards."""
+"""Concurrent identical requests share one answer: ten open dashboards cost as much as one."""
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from batch.kit.batching import CallBatcher
 
 
 class Sharing[T]:
-    """Calls `find` once for all callers that asked before it began, so that nobody gets an outdated answer."""
+    """Finds an answer once for all callers that asked before the search began; no caller gets an older answer."""
 
     def __init__(self) -> None:
         self._groups: dict[Hashable, CallBatcher[Callable[[], Awaitable[T]], T]] = {}
 
     async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer of `find`; concurrent callers with the same question share one call."""
+        """Return the answer to a question; one of the concurrent callers finds it for all."""
         group = self._groups.setdefault(question, CallBatcher(_find_once, max_size=10_000))
         try:
             return await group.call(find)
@@ -30,7 +30,7 @@ class OwnersSharing[T]:
     owner: str
 
     async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer of `find`; concurrent callers of this owner with the same question share one call."""
+        """Return the answer to a question; one of this owner's callers finds it for all."""
         return await self.sharing.ask((self.owner, question), find)
 
 

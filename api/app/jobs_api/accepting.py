@@ -8,7 +8,7 @@ from app.ledger.port import Admission, Admitted
 
 
 def accept(admission: Admission, base: str, response: Response) -> Accepted:
-    """Return the answer to a submission, and set where and when to look for its job, and whose it is."""
+    """Return the answer to a submission; its headers say where and when to look for the job, and whether it is new."""
     job = admission.job
     response.headers["Location"] = f"{base}/{job.job_id}"
     response.headers["Retry-After"] = "2"

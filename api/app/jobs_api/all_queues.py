@@ -20,7 +20,7 @@ router = APIRouter(tags=["jobs"])
 
 
 class ListingOfQueues(Listing):
-    """Which jobs to list, of which queues."""
+    """The jobs to list, by queue and by the filters of `Listing`."""
 
     queue: list[Queue] = Field(default=[], max_length=len(Queue), description="only these; default: all")
 

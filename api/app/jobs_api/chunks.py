@@ -1,4 +1,4 @@
-"""The chunks of a job with their runs, which make its timeline."""
+"""The chunks of a job with their runs: the timeline of the job."""
 
 from collections.abc import Sequence
 from typing import Literal, cast
@@ -13,7 +13,7 @@ Ended = Literal["done", "broken", "released", "waiting", "expired", "cancelled",
 
 
 class ChunkListing(BaseModel):
-    """Which chunks to list."""
+    """The filter and the page of a list of chunks."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,7 +39,7 @@ class RunView(BaseModel):
 
 
 class ChunkView(BaseModel):
-    """A chunk as it was planned, and how far it is."""
+    """A chunk as it was planned, and its progress."""
 
     n: str
     state: ChunkState

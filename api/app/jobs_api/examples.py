@@ -1,4 +1,4 @@
-"""What OpenAPI shows of jobs: one that is half done, and what comes with it."""
+"""The examples in OpenAPI: a job that is half done, with its failures, chunks and log."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +61,7 @@ JOB: dict[str, Any] = {
 
 
 def show_job(queue: str, task: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the example of a job of a queue. It has no result, except for the queue of `JOB`."""
+    """Return the example of a job of a queue; for a queue other than that of `JOB` it has no result yet."""
     if queue == JOB["queue"]:
         return JOB
     links = {name: link.replace(_JOBS, jobs_path(queue)) for name, link in JOB["links"].items()}

@@ -1,4 +1,4 @@
-"""What became of each item of a job that is not a plain success."""
+"""The items of a job that are not plain successes, with their outcomes."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,7 +11,7 @@ from batch.market.outcome import is_fine
 
 
 class FailureListing(BaseModel):
-    """Which items to list."""
+    """The filter and the page of a list of items."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The list of jobs: the ledger's, with live values where a job still runs."""
+"""The list of jobs: from the ledger, with live values for unfinished jobs."""
 
 import asyncio
 from collections import defaultdict
@@ -20,15 +20,15 @@ from app.live.workers import Worker
 from app.routers import link_next
 from batch.errors import InvalidRequest, StoreError
 
-#: A list does not wait longer than this for live values: the ledger's are shown instead.
+#: A list waits no longer than this for live values; after that it shows the values of the ledger.
 _OVERLAY_S = 1.0
-#: A page of a search looks at so many jobs, some 10 µs each, and then hands out where the next one goes on.
+#: A page of a search reads at most this many jobs, at about 10 µs each; its cursor then leads to older jobs.
 SEARCHED_JOBS = 20_000
 _OPEN = frozenset(s for s in JobStatus if TRANSITIONS[s])
 
 
 class Listing(BaseModel):
-    """Which jobs to list."""
+    """The filters and the page of a list of jobs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,7 +67,7 @@ class JobList:
         """Answer with the page that a query asks for, and link to the next one.
 
         Raises:
-            BadCursor: the cursor is not one of ours.
+            BadCursor: the cursor is not of this list.
 
         """
         page = await self.page(jobs, query)
@@ -79,7 +79,7 @@ class JobList:
         """Return the page that a query asks for.
 
         Raises:
-            BadCursor: the cursor is not one of ours.
+            BadCursor: the cursor is not of this list.
 
         """
         asked, history = await self._to_query(query), jobs.parts.history
@@ -87,7 +87,7 @@ class JobList:
         found = await history.list_jobs(replace(asked, down_to=end))
         live, workers = await asyncio.gather(_overlay(jobs, found), _workers(jobs))
         items = [job for job in live if not query.status or job.status in query.status]
-        # By what the ledger found: of a full page some may have left the states that are asked for.
+        # Count the jobs that the ledger found: live values may have removed some of them from the page.
         is_full = len(found) == query.limit
         cursor = back_to = None
         if is_full:
@@ -108,7 +108,7 @@ class JobList:
         return JobQuery(
             self.queues,
             self.owner,
-            # The ledger learns of a running job's states late: look at all open ones, then ask Redis.
+            # The ledger learns late of a running job's state: list all open jobs, then filter by the state in Redis.
             statuses=wanted | _OPEN if wanted & _OPEN else wanted,
             since=query.since,
             until=query.until,
@@ -118,12 +118,12 @@ class JobList:
         )
 
     def _scope(self, query: Listing) -> list[object]:
-        """Return what makes a list this one: a cursor of another list has no place in it."""
+        """Return what identifies this list; the cursor of a list with another scope is rejected."""
         return [*self.queues, self.owner, sorted(query.status), query.q.split(), query.since, query.until]
 
 
 async def _overlay(jobs: Jobs, found: Sequence[Job]) -> list[Job]:
-    """Put live values over unfinished jobs, in one round trip for each queue; without Redis the ledger's stand."""
+    """Replace unfinished jobs by their live records, in one round trip per queue; without Redis keep the ledger's."""
     open_ids: dict[str, list[str]] = defaultdict(list)
     for job in found:
         if not job.status.is_final:

@@ -1,4 +1,4 @@
-"""What was logged of one job, in pages or as a stream."""
+"""The log of one job, in pages or as a stream."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from app.live.lines import JobLine
 from app.live.streams import EVENT_STREAM
 from batch.kit.clock import utc_now
 
-#: The last lines of a job may come this long after its end.
+#: The last lines of a job may arrive this long after its end.
 _LATE_S = 4.0
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _LINE = (
@@ -31,7 +31,7 @@ LOG_ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 class LogQuery(BaseModel):
-    """Which log lines to show."""
+    """The filter and the page of a log."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,9 +43,9 @@ class LogQuery(BaseModel):
 
 
 def _resume(query: Annotated[LogQuery, Query()], last_event_id: LastEventId = None) -> LogQuery:
-    """Begin after the line that a client of a broken stream saw last."""
+    """Start after the last line that the client of a broken stream has seen."""
     after = last_event_id or query.after
-    # Both are validated, even the parameter that the header replaces.
+    # Check both: `after` must be valid even if the header replaces it.
     for given in (query.after, after):
         parse_event_id(given)
     return query.model_copy(update={"after": after})
@@ -55,17 +55,17 @@ ResumedLogQuery = Annotated[LogQuery, Depends(_resume)]
 
 
 def page_log(kept: Sequence[JobEvent], query: LogQuery) -> LogPage:
-    """Return the first lines that a query asks for, and where to go on."""
+    """Return the first lines that a query asks for, and the id after which the next page begins."""
     wanted = [event for event in kept if JobLine.from_json(event.data).is_at_least(query.level)]
     items = [view_line(event) for event in wanted[: query.limit]]
     has_more = len(wanted) > query.limit
-    # What the level left out has been seen, too.
+    # The lines that the level leaves out count as seen.
     last = items[-1].id if has_more else (kept[-1].event_id if kept else query.after)
     return LogPage(items=items, after=last, has_more=has_more)
 
 
 async def stream_log(hub: EventHub, job: Job, query: LogQuery) -> Response:
-    """Return the log of a job as a stream that ends after the job; 204 where nothing is left to send."""
+    """Return the log of a job as a stream that ends after the job; 204 if nothing is left to send."""
     is_over = job.status.is_final and (utc_now() - (job.completed_at or _LONG_AGO)).total_seconds() > _LATE_S
     if is_over and not await hub.read(job.queue, job.job_id, after=query.after, feed=Feed.LINES):
         return Response(status_code=status.HTTP_204_NO_CONTENT)

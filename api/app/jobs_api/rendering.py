@@ -1,4 +1,4 @@
-"""Pages of jobs as JSON text; an ended job is written once."""
+"""Write pages of jobs as JSON text; an ended job is written once, then cached."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from app.jobs.queues import jobs_path
 from app.jobs_api.view import view_job
 from app.live.workers import Worker
 
-#: Some 700 bytes each.
+#: About 700 bytes each.
 _MOST = 1000
 
 
 class JobWriter:
-    """Writes jobs as JSON, as `JobPage` would; caches the text of ended jobs, which do not change."""
+    """Writes jobs as JSON, as `JobPage` would; caches the text of ended jobs, which never change."""
 
     def __init__(self) -> None:
         self._written: OrderedDict[str, tuple[Job, str]] = OrderedDict()
@@ -36,7 +36,7 @@ class JobWriter:
 
     def _write(self, job: Job, workers: Sequence[Worker]) -> str:
         known = self._written.get(job.job_id)
-        # Compared by identity: a job that was read again from the ledger may differ.
+        # Compare by identity: a job that the ledger has read again may differ.
         if known and known[0] is job:
             return known[1]
         text = view_job(job, base=jobs_path(job.queue), workers=workers).model_dump_json()

@@ -1,4 +1,4 @@
-"""The job routes that every queue mounts: list, stats, one, events, log, failures, cancel, retry, delete."""
+"""The job routes of every queue: list, stats, one job, events, log, failures, chunks, cancel, retry, delete."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The job that a path names, before it is looked for: a caller finds its owner's jobs only."""
+    """The job id of a path, not looked up yet; a caller finds only the jobs of its owner."""
 
     jobs: JobsOfProcess
     owner: str
@@ -65,7 +65,7 @@ class Named:
             StoreError: neither Redis nor the ledger can be read.
 
         """
-        # Anything else could name another key of Redis.
+        # Any other text could name another Redis key.
         if not HEX_ID.fullmatch(self.job_id):
             raise NotFound(f"job {self.job_id} does not exist: an id is 32 hex digits")
         return await self.jobs.find(queue, self.job_id, owner=self.owner)
@@ -105,18 +105,18 @@ class JobRoutes:
         return view
 
     def __post_init__(self) -> None:
-        """Make what the lists of all callers share."""
+        """Create the writer that the lists of all callers share."""
         object.__setattr__(self, "writer", JobWriter())
 
     async def list_jobs(
         self, jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[Listing, Query()]
     ) -> Response:
-        """List jobs, newest first: the ledger's, with live values where a job still runs."""
+        """List jobs, newest first, with live values of unfinished jobs."""
         found = JobList((self.queue,), shared.owner, cursors, self.writer)
         return await answer_together(shared, request, lambda: found.answer(jobs, request, query))
 
     async def job_stats(self, jobs: Jobs, shared: Shared, request: Request) -> Response:
-        """Count jobs by state, and say how long they wait and run."""
+        """Count jobs by state, and show how long they wait and run."""
 
         async def find() -> Response:
             return build_answer((await find_stats(jobs, self.queue, shared.owner)).model_dump_json())
@@ -124,10 +124,10 @@ class JobRoutes:
         return await answer_together(shared, request, find)
 
     async def get_job(self, named: NamedJob, hub: Events, request: Request, response: Response) -> JobView | Response:
-        """Show one job; `ETag` changes with it, `Retry-After` says when to look again.
+        """Show one job; `ETag` changes when the job changes, `Retry-After` says when to ask again.
 
-        `Prefer: wait=25` answers when the job ends, or after so many seconds (30 at most). A caller with too many
-        streams and waits is answered at once, without `Preference-Applied`.
+        With `Prefer: wait=25` the answer comes when the job ends, or after 25 seconds; the maximum is 30. A caller with
+        too many open streams and waits is answered at once, without `Preference-Applied`.
         """
         job = await named.find(self.queue)
         wait_s = preferred_wait_s(request.headers.get("prefer", ""))
@@ -149,10 +149,10 @@ class JobRoutes:
         return view
 
     async def job_events(self, named: NamedJob, hub: Events, last_event_id: LastEventId = None) -> Response:
-        """Stream what happens to a job as server-sent events: `status` and `progress`.
+        """Stream the events of a job as server-sent events: `status`, `progress` and `paused`.
 
-        A client that comes back with `Last-Event-ID` misses nothing; the stream ends with the job, and 204 tells
-        a client that has seen the end not to come back.
+        A client that reconnects with `Last-Event-ID` misses no event. The stream ends with the job. A client that has
+        seen the end gets 204, and should not reconnect.
         """
         after = last_event_id or START
         parse_event_id(after)
@@ -161,10 +161,10 @@ class JobRoutes:
     async def job_logs(
         self, named: NamedJob, hub: Events, request: Request, query: ResumedLogQuery
     ) -> LogPage | Response:
-        """Show what was logged of a job: about the newest 1,000 lines, oldest first, 7 days from its end.
+        """Show the log of a job: about the newest 1,000 lines, oldest first, kept until 7 days after its end.
 
-        With `Accept: text/event-stream` they are a stream of `line` events, which goes on until the job has ended and
-        resumes after `Last-Event-ID`; 204 tells a client that has seen the last line not to come back.
+        With `Accept: text/event-stream` the answer is a stream of `line` events that ends after the job and resumes
+        after `Last-Event-ID`. A client that has seen the last line gets 204, and should not reconnect.
         """
         job = await named.find(self.queue)
         if EVENT_STREAM in request.headers.get("accept", ""):
@@ -172,17 +172,17 @@ class JobRoutes:
         return page_log(await hub.read(self.queue, job.job_id, after=query.after, feed=Feed.LINES), query)
 
     async def list_failures(self, named: NamedJob, query: Annotated[FailureListing, Query()]) -> FailurePage:
-        """List what became of every item that failed; `outcome` asks for others, such as `not_listed`."""
+        """List the items that failed, with their outcomes; `outcome` selects other outcomes, such as `not_listed`."""
         job = await named.find(self.queue)
         return page_failures(await named.jobs.load_chunks(job), query)
 
     async def list_chunks(self, named: NamedJob, query: Annotated[ChunkListing, Query()]) -> ChunkPage:
-        """List the chunks of a job with their runs and the pauses of the job: its timeline."""
+        """List the chunks of a job with their runs, and the pauses of the job: its timeline."""
         job = await named.find(self.queue)
         return page_chunks(await named.jobs.load_chunks(job), query)
 
     async def cancel_job(self, named: NamedJob, request: Request, body: ChangeBody | None = None) -> Accepted:
-        """Ask a job to stop: what is queued stops now, what runs within seconds; what is written stays."""
+        """Cancel a job: queued chunks stop now, running chunks within seconds; bars already written stay."""
         asked = body or ChangeBody()
         give_reason(request.scope, asked.reason)
         job = await named.jobs.cancel(await named.find(self.queue), reason=asked.reason)
@@ -191,7 +191,7 @@ class JobRoutes:
     async def retry_job(
         self, named: NamedJob, request: Request, response: Response, body: RetryBody | None = None
     ) -> Accepted:
-        """Run what failed, was cancelled or given up again, or all of it, as a child job; the finished job stays."""
+        """Retry a finished job as a child job: the items that failed, were cancelled or given up, or the whole job."""
         asked = body or RetryBody()
         give_reason(request.scope, asked.reason)
         job = await named.find(self.queue)
@@ -201,7 +201,7 @@ class JobRoutes:
         return accept(child, self.base, response)
 
     async def delete_job(self, named: NamedJob) -> None:
-        """Drop a finished job and its history; its bars stay."""
+        """Delete a finished job and its history; its bars stay."""
         await named.jobs.delete(await named.find(self.queue))
 
 
@@ -210,7 +210,7 @@ def jobs_router(routes: JobRoutes) -> APIRouter:
     router = FeatureRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
     listing = describe_problems(BAD_CURSOR, INVALID)
     router.add_api_route("", routes.list_jobs, response_model=JobPage, responses=listing, dependencies=_READS)
-    # Before the id, which it would match.
+    # Before the route of one job, which would match the path.
     router.add_api_route("/stats", routes.job_stats, response_model=QueueStats, dependencies=_READS)
     router.include_router(_reading_router(routes))
     router.include_router(_writing_router(routes))

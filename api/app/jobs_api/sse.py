@@ -1,4 +1,4 @@
-"""A job's events as server-sent events: resumable by id, and ended with the job."""
+"""A job's events as server-sent events; a stream can be resumed by event id, and ends with the job."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,12 +15,12 @@ from app.live.events import EventHub, Feed, JobEvent
 from app.live.lines import JobLine
 from batch.errors import StoreError
 
-#: A proxy cuts a connection that says nothing; browsers come back after as long as this.
+#: Browsers reconnect after this long when the connection breaks.
 _RETRY_MS = 2000
-#: Lines come at most about a second late; after the end of a job, so much silence is the end of its log.
+#: Lines arrive about a second late at most; when a job has ended and no line arrives for this long, its log has ended.
 _QUIET_S = 2.0
 _FINAL = frozenset(status.value for status in JobStatus if status.is_final)
-#: When the events cannot be read: a client comes back with the id of the last one that it saw.
+#: Sent when the events cannot be read; the client reconnects with the id of the last event that it has seen.
 _COME_BACK = format_sse_event(retry=5000, comment="the events cannot be read now: connect again")
 
 _log = structlog.get_logger(__name__)
@@ -43,9 +43,9 @@ async def stream_events(hub: EventHub, job: Job, *, after: str) -> AsyncIterator
 
 
 async def stream_lines(hub: EventHub, job: Job, *, after: str, level: str) -> AsyncIterator[bytes]:
-    """Yield a job's log lines after an id as SSE text, until the job has ended and nothing more is logged of it.
+    """Yield a job's log lines after an id as SSE text, until the job has ended and no more lines arrive.
 
-    Where they cannot be read the stream ends with a comment that says so.
+    If the lines cannot be read, the stream ends with a comment that says so.
     """
     yield format_sse_event(retry=_RETRY_MS, comment="log of a job")
     end = asyncio.create_task(wait_for_end(hub, job, timeout_s=None))
@@ -73,7 +73,7 @@ async def stream_end(job: Job) -> AsyncIterator[bytes]:
 
 
 async def wait_for_end(hub: EventHub, job: Job, *, timeout_s: float | None) -> bool:
-    """Return true when a job ends, or false when the time is up; None waits as long as it takes."""
+    """Return true when a job ends, or false after `timeout_s`; None waits without a limit."""
     try:
         async with asyncio.timeout(timeout_s):
             async for event in hub.watch(job.queue, job.job_id):
@@ -85,7 +85,7 @@ async def wait_for_end(hub: EventHub, job: Job, *, timeout_s: float | None) -> b
 
 
 def is_last(event: JobEvent) -> bool:
-    """Return whether no event follows."""
+    """Return whether this is the last event of a job."""
     return event.kind == "status" and event.data in _FINAL
 
 
@@ -94,13 +94,13 @@ def _format(event: JobEvent) -> bytes:
 
 
 def _is_over(end: "asyncio.Task[bool]") -> bool:
-    """Return whether a job has ended; a failure to see it is raised, so it does not pass for the end."""
+    """Return whether a job has ended; raise the error of a failed wait, so that it does not count as the end."""
     return end.done() and end.result() is not None
 
 
 @lru_cache(maxsize=2048)
 def _format_line(event: JobEvent) -> tuple[JobLine, bytes]:
-    """Return a line and its SSE text, which all who watch a job share."""
+    """Return a line and its SSE text, which all watchers of a job share."""
     data = view_line(event).model_dump_json(exclude={"id"})
     return JobLine.from_json(event.data), format_sse_event(event="line", id=event.event_id, data_str=data)
 

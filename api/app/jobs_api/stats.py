@@ -1,4 +1,4 @@
-"""A queue at a glance."""
+"""The statistics of a queue."""
 
 from app.deps import Jobs
 from app.jobs.model import JobStatus
@@ -6,7 +6,7 @@ from app.jobs_api.view import QueueStats
 
 
 async def find_stats(jobs: Jobs, queue: str, owner: str) -> QueueStats:
-    """Return the counts and times of an owner's jobs in a queue, of the ledger, and its workers, of the live state."""
+    """Return the counts and times of an owner's jobs in a queue, from the ledger, and the workers that are online."""
     ledger = await jobs.parts.history.stats(queue, owner=owner)
     workers = await jobs.parts.store.workers()
     return QueueStats(

@@ -1,4 +1,4 @@
-"""The routes that submit jobs: one for each kind of job, made from it."""
+"""The routes that submit jobs: one for each job type, built from the type."""
 
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -23,7 +23,7 @@ _JOINS = "The same request of an unfinished job gets that job (`Kaboom-Coalesced
 
 
 def queue_routers(catalog: Catalog) -> Iterator[APIRouter]:
-    """Give the routers of each queue: of its jobs, then of what submits its kinds of jobs."""
+    """Yield two routers for each queue: the routes of its jobs, and the routes that submit its job types."""
     for queue in catalog.queues:
         job_types = catalog.of(queue)
         yield jobs_router(JobRoutes(queue, job_types))

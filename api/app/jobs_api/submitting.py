@@ -1,4 +1,4 @@
-"""Submitting a job over HTTP: the body of a kind of job, and how it is submitted beside it."""
+"""Submit a job over HTTP: the body of each job type, and the headers and query parameters beside it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from batch.kit.request import Request
 
 
 class SubmittedJob(Request):
-    """What every submission may say beside the request itself."""
+    """The fields that every submission may have in addition to the request."""
 
     callback_url: CallbackUrl = Field(
         default=None, description="where the job's end is posted to; docs/reference/webhooks.md"
@@ -30,7 +30,7 @@ class SubmittedJob(Request):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks for a job, how, and the response to put headers in."""
+    """The caller of a submission, its key and overlap rule, and the response that gets the headers."""
 
     caller: Principal
     response: Response
@@ -47,12 +47,12 @@ async def _asking(
     return Asking(caller, response, key, on_overlap)
 
 
-#: What a route that submits takes beside its body.
+#: The parameters of a submission route beside its body.
 HowAsked = Annotated[Asking, Depends(_asking)]
 
 
 def build_body(job_type: JobType) -> type[SubmittedJob]:
-    """Return the model of the body that submits a job: the request, and where its end is posted to."""
+    """Return the model of the body that submits a job: the request and the callback URL."""
     name = "".join(part.capitalize() for part in job_type.verb.split("-")) + "Body"
     config = ConfigDict(json_schema_extra={"example": dict(job_type.example)})
     body = create_model(name, __base__=(job_type.request, SubmittedJob), __doc__=job_type.request.__doc__)
@@ -65,10 +65,10 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
     """Submit a job on the terms of its body and headers.
 
     Raises:
-        InvalidRequest: the request cannot be carried out, or the callback leads to where it must not.
+        InvalidRequest: the request or its callback URL is not allowed, or its key was used with another request.
         Forbidden: the request needs a scope that the caller lacks.
-        Conflict: the same key is in flight, or was used for another request.
-        StoreError: nothing was accepted.
+        Conflict: the job of the Idempotency-Key was deleted.
+        StoreError: a store is unavailable; nothing was accepted.
 
     """
     wanted = _to_request(jobs, job_type, body)
@@ -86,7 +86,7 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
 
 
 def _to_request(jobs: Jobs, job_type: JobType, body: SubmittedJob) -> Mapping[str, Any]:
-    # Validated as the body; only the callback is left behind.
+    # The body has been validated already: copy the request without the callback URL.
     values = {name: getattr(body, name) for name in job_type.request.model_fields}
     request = job_type.request.model_construct(refuse_internal(body).model_fields_set - {"callback_url"}, **values)
     return job_type.check(request, jobs.parts.settings).to_json()

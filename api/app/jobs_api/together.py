@@ -1,4 +1,4 @@
-"""Answers that are found once for all who ask for them at the same time."""
+"""Concurrent identical requests share one answer."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,9 +8,9 @@ from app.deps import Shared
 
 
 async def answer_together(shared: Shared, request: Request, find: Callable[[], Awaitable[Response]]) -> Response:
-    """Answer as `find` does, once for all who wait with the same path and query; all of them have the same rights."""
+    """Answer as `find` does, once for all concurrent requests of an owner with the same path and query."""
     found = await shared.ask((request.scope["path"], request.scope["query_string"]), find)
-    # Each gets its own: on the way to its caller it is added to.
+    # Each caller gets its own response: middleware adds headers to it.
     return Response(found.body, headers=dict(found.headers))
 
 

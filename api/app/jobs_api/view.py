@@ -19,9 +19,9 @@ Health = Literal["ok", "waiting", "paused", "stalled", "recovering"]
 
 
 class Progress(BaseModel):
-    """How far a job is. Counts are items (a symbol of one interval), `rows` bars, `rate` items a second.
+    """The progress of a job. Counts are items (a symbol of one interval), `rows` bars, `rate` items per second.
 
-    `paused_until` and `pause_reason` are there while chunks wait for a provider that wants to be left alone.
+    `paused_until` and `pause_reason` are set while chunks wait for a provider that is paused.
     """
 
     done: int
@@ -63,7 +63,7 @@ class JobView(BaseModel):
 
 
 class Failure(BaseModel):
-    """What became of one item that is not a plain success."""
+    """One item that is not a plain success, with its outcome."""
 
     item: str
     interval: str | None
@@ -73,7 +73,7 @@ class Failure(BaseModel):
 
 
 class Accepted(BaseModel):
-    """A job that was accepted and cannot be lost any more."""
+    """A job that was accepted and cannot be lost."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"job_id": "dc84d88371794773b929d2957f6a663b", "status": "queued"}}
@@ -106,7 +106,7 @@ class FailurePage(BaseModel):
 
 
 class LogLine(BaseModel):
-    """What the API or a worker logged of a job; `docs/reference/job-logs.md` lists the events."""
+    """A log line of a job, from the API or a worker; `docs/reference/job-logs.md` lists the events."""
 
     id: str
     at: AwareDatetime
@@ -126,7 +126,7 @@ class LogPage(BaseModel):
 
 
 class QueueStats(BaseModel):
-    """A queue at a glance; times in seconds, rates from 0 to 1."""
+    """The statistics of a queue; times in seconds, rates from 0 to 1."""
 
     model_config = ConfigDict(json_schema_extra={"example": QUEUE_STATS})
 
@@ -198,10 +198,10 @@ def view_line(event: JobEvent) -> LogLine:
 
 
 def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
-    """Return whether a job gets on.
+    """Return whether a job makes progress.
 
-    `recovering` while only the ledger knows it, `waiting` without a worker, `paused` while chunks wait for a
-    provider, `stalled` without news for two leases.
+    `recovering`: only the ledger has the job. `waiting`: no worker is online. `paused`: chunks wait for a provider.
+    `stalled`: no update for the length of two leases.
     """
     if job.status.is_final:
         return "ok"
@@ -219,7 +219,7 @@ def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
 
 
 def _store_now(job: Job, workers: Sequence[Worker]) -> datetime | None:
-    """Return about what the job store's clock says, up to some seconds ago: this process's may be wrong."""
+    """Return the time of the job store's clock, up to some seconds old; the clock of this process may be wrong."""
     seen = [worker.seen_at for worker in workers] + ([job.updated_at] if job.updated_at else [])
     return max(seen, default=None)
 
@@ -253,7 +253,7 @@ def _round(seconds: float | None) -> float | None:
 
 
 def _rate(job: Job) -> float | None:
-    """Return the present rate, or of a final job the mean one."""
+    """Return the present rate of a job; for a final job, the mean rate."""
     if job.status.is_final and job.started_at and job.completed_at:
         elapsed_s = (job.completed_at - job.started_at).total_seconds()
         return round(job.settled / elapsed_s, 1) if elapsed_s > 0 else None

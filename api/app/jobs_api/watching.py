@@ -1,4 +1,4 @@
-"""Watching one job: its events as a stream, and how long a poll may wait."""
+"""Watch one job: stream its events, and parse how long a poll may wait."""
 
 import re
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 async def stream_job(hub: EventHub, job: Job, *, after: str) -> Response:
-    """Return the events of a job after an id as a stream that ends with the job; 204 where nothing is left to send."""
+    """Return the events of a job after an id as a stream that ends with the job; 204 if nothing is left to send."""
     kept = await hub.read(job.queue, job.job_id, after=after)
     if job.status.is_final and not any(is_last(event) for event in kept):
         if after != START:
@@ -37,6 +37,6 @@ async def stream_job(hub: EventHub, job: Job, *, after: str) -> Response:
 
 
 def preferred_wait_s(prefer: str) -> int:
-    """Return the seconds that a `Prefer: wait=25` header asks to wait, at most 30; 0 where it does not."""
+    """Return the seconds to wait of a `Prefer: wait=25` header, at most 30; 0 if it has none."""
     found = re.search(r"\bwait=(\d{1,4})\b", prefer)
     return min(int(found.group(1)), _MAX_WAIT_S) if found else 0

@@ -1,19 +1,19 @@
-"""What was done in each stretch of time: items settled, jobs finished, jobs that waited."""
+"""The activity of queues in bins of time: items settled, jobs finished, jobs waiting."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-#: A job that is taken up sooner has not waited.
+#: A job that starts sooner does not count as waiting.
 SHORTEST_WAIT_S = 1.0
-#: The bin of everything before the first one.
+#: The bin of all times before the first bin.
 BEFORE = -1
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityQuery:
-    """Which activity to sum up: of an owner's jobs in some queues, in `bins` stretches of `step` from `since` on."""
+    """The activity to sum up: an owner's jobs in some queues, in `bins` bins of length `step`, the first at `since`."""
 
     queues: tuple[str, ...]
     owner: str
@@ -22,18 +22,18 @@ class ActivityQuery:
     bins: int
 
     def bin_of(self, at: datetime) -> int:
-        """Return the stretch that a time is in; `BEFORE` for one before the first."""
+        """Return the bin of a time; `BEFORE` if it is before the first bin."""
         return max((at - self.since) // self.step, BEFORE)
 
 
 @dataclass(slots=True)
 class Activity:
-    """The activity of one queue, one value for each stretch.
+    """The activity of one queue, one value for each bin.
 
     Attributes:
-        settled: items that got an outcome; `failed` among them.
-        finished: by final state, jobs that ended.
-        waiting: the most jobs that waited at the same time, each for a second or longer.
+        settled: items that got an outcome; `failed` of them failed.
+        finished: jobs that ended, by final state.
+        waiting: the highest number of jobs that waited at the same time; waits under a second do not count.
 
     """
 
@@ -44,13 +44,13 @@ class Activity:
 
     @classmethod
     def nothing(cls, bins: int) -> "Activity":
-        """Return the activity of a queue that did nothing."""
+        """Return the activity of an idle queue."""
         return cls([0] * bins, [0] * bins, [0] * bins)
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Items of a queue that were settled in a stretch."""
+    """Items of a queue that were settled in a bin."""
 
     queue: str
     bin: int
@@ -60,7 +60,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Jobs of a queue that ended in a stretch."""
+    """Jobs of a queue that ended in a bin."""
 
     queue: str
     bin: int
@@ -70,7 +70,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """How the number of waiting jobs moved in a stretch: its highest value, and its change from begin to end."""
+    """How the number of waiting jobs changed in a bin: its peak, and the change from start to end."""
 
     queue: str
     bin: int
@@ -99,7 +99,7 @@ def sum_up(
 
 
 def follow_waits(query: ActivityQuery, waits: Iterable[tuple[str, datetime, datetime | None]]) -> list[Waited]:
-    """Return how the number of waiting jobs moved, from the queue, the begin and the end (if any) of each wait."""
+    """Return how the number of waiting jobs changed; a wait has a queue, a start, and an end (None if it continues)."""
     moves = sorted(
         move
         for queue, begin, end in waits

@@ -19,7 +19,7 @@ from app.ledger.activity import (
 )
 
 _BIN = f"greatest({BEFORE}, floor((extract(epoch FROM {{at}}) - :since_s) / :step_s))::int"
-# All jobs that did anything since then: those that have ended since, and those that have not.
+# Jobs that were active after `since`: those that ended after it, and those that have not ended.
 _JOBS = "queue = ANY(:queues) AND owner = :owner AND (completed_at >= :since{open})"
 _OPEN = " OR status = ANY(:open)"
 
@@ -28,9 +28,9 @@ SELECT queue, {_BIN.format(at="completed_at")} AS bin, status, count(*) AS jobs
 FROM jobs WHERE {_JOBS.format(open="")} AND status <> ALL(:open) GROUP BY 1, 2, 3
 """  # noqa: S608  the names are our own
 
-# The items of a job that was short are in its row. Of one that took longer than a stretch, and of one that still runs,
-# they are in the chunks. These jobs are few, which PostgreSQL cannot know: OFFSET 0 has it look up the chunks of each,
-# where it would read those of all jobs ever.
+# The items of a short job are counted from its row. If a job took longer than a bin or still runs, its items are
+# counted from its chunks. There are few such jobs, but PostgreSQL cannot know that: OFFSET 0 makes it look up the
+# chunks of each job instead of reading the chunks of all jobs.
 _SETTLED = f"""
 WITH active AS (
     SELECT job_id, queue, completed_at, done, failed,
@@ -48,7 +48,7 @@ SELECT queue, {_BIN.format(at="at")} AS bin, sum(settled)::bigint AS settled, su
 FROM settled GROUP BY 1, 2
 """  # noqa: S608  as above
 
-# The ledger learns of a job's start when it ends: one that runs is taken to have waited no time.
+# The ledger learns when a job started only when the job ends, so a running job counts as not having waited.
 _WAITED = f"""
 WITH waits AS (
     SELECT queue, requested_at, CASE WHEN status <> 'queued' THEN coalesce(started_at, completed_at, requested_at) END

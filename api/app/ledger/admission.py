@@ -1,4 +1,4 @@
-"""Admitting a job to the ledger: once for each Idempotency-Key, and once for each request that is not finished."""
+"""Admit a job to the ledger: once for each Idempotency-Key, and once for each unfinished request."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from app.ledger.rows import parse_job
 from app.ledger.tables import IDEMPOTENCY_KEYS, JOBS
 from batch.errors import StoreError
 
-#: A job to join may finish between two looks; then the next try is new.
+#: The job to join may finish between the insert and the look-up; the next try then inserts a new job.
 _TRIES = 5
 _KEPT = text(f"interval '{KEY_KEPT_H} hours'")
 
@@ -31,19 +31,19 @@ async def admit(connection: AsyncConnection, job: Job, terms: Terms) -> Admissio
     if admission.how is Admitted.NEW and (terms.callback_url or job.parent_id):
         await register(connection, job.job_id, url=terms.callback_url, parent_id=job.parent_id)
     if terms.key is not None and admission.how is Admitted.JOINED:
-        # The joined job may have ended, and the ledger not know it yet: the key stands for nothing until `confirm`.
+        # The joined job may have ended without the ledger knowing it yet, so only `confirm` binds the key to a job.
         await connection.execute(IDEMPOTENCY_KEYS.delete().where(*_is_key(job, terms.key)))
     return admission
 
 
 async def confirm(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
-    """Have the key stand for a joined job, or return the job that it has come to stand for meanwhile."""
+    """Bind the key to the joined job, or return the job that another submission has bound it to in the meantime."""
     earlier = await _claim_key(connection, job, terms, terms.key) if terms.key is not None else None
     return Admission(earlier, Admitted.REPLAYED) if earlier else Admission(job, Admitted.JOINED)
 
 
 async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: str) -> Job | None:
-    """Make a key ours, or return the job that it stands for."""
+    """Bind a key to this job and return None, or return the job that the key is already bound to."""
     too_old = IDEMPOTENCY_KEYS.c.created_at < func.clock_timestamp() - _KEPT
     await connection.execute(IDEMPOTENCY_KEYS.delete().where(too_old))
     values = {"owner": job.owner, "key": key, "fingerprint": terms.submission, "job_id": job.job_id}

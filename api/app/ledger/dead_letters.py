@@ -13,9 +13,9 @@ class DeadLetterQuery:
 
     Attributes:
         queues: any of these, at least one.
-        since: given up then or later.
+        since: given up at this time or later.
         is_retried: whether the job has a child; None for both.
-        before: the (given_up_at, job_id, n) of the last one already seen.
+        before: the (given_up_at, job_id, n) of the last dead letter already seen.
 
     """
 
@@ -29,7 +29,7 @@ class DeadLetterQuery:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A chunk that was given up: `items` in it, of which `failed`; `retried_as` is the newest child of its job."""
+    """A chunk that was given up: `failed` of its `items` failed; `retried_as` is the newest child of its job."""
 
     job_id: str
     queue: str
@@ -44,7 +44,7 @@ class DeadLetter:
 
     @property
     def place(self) -> tuple[datetime, str, int]:
-        """Where it stands among the others."""
+        """The key by which dead letters are sorted, newest first."""
         return self.given_up_at, self.job_id, self.n
 
 
@@ -76,6 +76,6 @@ def find_dead_letters(
 
 
 def _newest_child(job: Job, jobs: Iterable[Job]) -> str | None:
-    # In the order in which they were admitted.
+    # The jobs are in the order of admission.
     children = [each.job_id for each in jobs if each.parent_id == job.job_id]
     return children[-1] if children else None

@@ -1,4 +1,4 @@
-"""The page of jobs that a query asks for, as SQL."""
+"""The SQL statements for a page of jobs."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ def build_page(query: JobQuery) -> Select[Any]:
 
 
 def build_end(query: JobQuery, *, jobs: int) -> Select[Any]:
-    """Return the statement that finds the place of the last of so many jobs, whatever they mention."""
+    """Return the statement that finds the sort key of the `jobs`-th job of a query without its words."""
     page = _merge_queues(replace(query, words=(), limit=jobs))
     place = page.with_only_columns(page.selected_columns.requested_at, page.selected_columns.job_id)
     return place.limit(1).offset(jobs - 1)
@@ -30,7 +30,7 @@ def _merge_queues(query: JobQuery) -> Select[Any]:
     pages = [_page_of_queue(query, queue) for queue in query.queues]
     if len(pages) == 1:
         return pages[0]
-    # An index holds each queue by time, and none holds all of them: the newest of each are merged.
+    # The index is sorted by time within each queue, not across queues: the newest jobs of each queue are merged.
     merged = union_all(*(select(page.subquery()) for page in pages)).subquery()
     return select(merged).order_by(merged.c.requested_at.desc(), merged.c.job_id.desc()).limit(query.limit)
 

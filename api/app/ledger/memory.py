@@ -1,4 +1,4 @@
-"""The job ledger in this process: the twin of the PostgreSQL one, gone with the process."""
+"""The job ledger in memory: it behaves like the PostgreSQL ledger, and is lost when the process ends."""
 
 import secrets
 import statistics
@@ -39,7 +39,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class MemoryJobHistory:
-    """`JobHistory` in memory; `note` is called with the events of a job's end."""
+    """`JobHistory` in memory; `note` receives the events that notifications make of a job's end."""
 
     def __init__(
         self, clock: Clock = utc_now, *, note: Callable[[Sequence[Event]], None] = lambda _events: None
@@ -192,7 +192,7 @@ class MemoryJobHistory:
         return self._api_keys.setdefault(name, secrets.token_bytes(API_KEY_BYTES))
 
     async def tidy(self) -> None:
-        """Do nothing: what is counted here is counted when asked."""
+        """Do nothing: statistics are computed on demand."""
 
     async def prune(self, queue: str, *, days: int) -> list[str]:
         limit = self._clock() - timedelta(days=days)

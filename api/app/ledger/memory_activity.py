@@ -1,4 +1,4 @@
-"""The activity of queues from jobs in memory, as `activity_sql` finds it in PostgreSQL."""
+"""The activity of queues, computed from jobs in memory as `activity_sql` does it in PostgreSQL."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from app.ledger.activity import (
 )
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-#: By job, its chunks and when they ended.
+#: The chunks of each job, and when each chunk ended.
 type ChunkEnds = Mapping[str, tuple[Mapping[str, Chunk], Mapping[str, datetime]]]
 
 

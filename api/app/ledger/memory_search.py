@@ -1,4 +1,4 @@
-"""Finding jobs by a word that a user remembers, in memory."""
+"""Search jobs in memory for a word."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from app.jobs.model import Job
 
 
 def does_mention(job: Job, word: str) -> bool:
-    """Return whether a job mentions a word, as `app.ledger.search.mentions` has it."""
+    """Return whether a job mentions a word, by the rules of `app.ledger.search.mentions`."""
     contained = (job.task, job.request.get("market") or "", (job.error or {}).get("message") or "")
     return (
         job.job_id.startswith(word.lower())

@@ -1,4 +1,4 @@
-"""Opens the ledger: its stores over one engine in PostgreSQL, or in memory."""
+"""Open the ledger: its stores share one PostgreSQL engine, or are in memory."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Ledger(NamedTuple):
-    """The stores of the ledger; closing the history releases their connections."""
+    """The stores of the ledger; closing `history` releases the connections of all."""
 
     history: JobHistory
     schedules: ScheduleStore
@@ -39,7 +39,7 @@ class Ledger(NamedTuple):
 
 
 def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
-    """Return a ledger that begins with these schedules, and ends with this process."""
+    """Return a ledger in memory with these schedules; it is lost when this process ends."""
     _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
     notifications = MemoryNotificationLog()
     history = MemoryJobHistory(note=notifications.note_now)
@@ -52,13 +52,13 @@ def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
 
 
 def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
-    """Return the ledger at an address, with at most this many connections.
+    """Return the ledger in a PostgreSQL database, with at most `pool_size` connections.
 
     Raises:
-        ConfigurationError: it is not the address of a PostgreSQL.
+        ConfigurationError: the URL is not that of a PostgreSQL database.
 
     """
-    # SQLAlchemy and psycopg are 30 MB: a ledger in memory needs neither.
+    # SQLAlchemy and psycopg take 30 MB of memory, and a ledger in memory needs neither.
     from app.ledger.accounts.postgres import PostgresAccountStore  # noqa: PLC0415
     from app.ledger.accounts.postgres_audit import PostgresAuditLog  # noqa: PLC0415
     from app.ledger.files.postgres import PostgresJobFiles  # noqa: PLC0415
@@ -70,7 +70,7 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     from app.ledger.spending.postgres import PostgresSpending  # noqa: PLC0415
     from batch.kit.postgres.engine import connect_postgres  # noqa: PLC0415
 
-    # One engine for all: a firing and its job are one transaction.
+    # The stores share one engine, so that a firing and its job are one transaction.
     engine = connect_postgres(url, application_name=name, pool_size=pool_size)
     history, schedules = PostgresJobHistory(engine), PostgresScheduleStore(engine)
     accounts, audit = PostgresAccountStore(engine), PostgresAuditLog(engine)

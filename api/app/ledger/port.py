@@ -14,12 +14,12 @@ from app.ledger.outbox.port import Outbox
 from batch.errors import Conflict, InvalidRequest
 
 API_KEY_BYTES = 32
-#: How long an Idempotency-Key is remembered.
+#: How long an Idempotency-Key is kept.
 KEY_KEPT_H = 24
 
 
 class KeyReused(InvalidRequest):
-    """The Idempotency-Key was used with another request before."""
+    """An Idempotency-Key that was used with another request before."""
 
 
 class JobDeleted(Conflict):
@@ -27,7 +27,7 @@ class JobDeleted(Conflict):
 
     @classmethod
     def of_key(cls, job_id: str) -> "JobDeleted":
-        """Return the error for a deleted job."""
+        """Return the error for a key whose job was deleted."""
         return cls(f"the job of this Idempotency-Key, {job_id}, was deleted: a new job needs a new key")
 
 
@@ -37,11 +37,11 @@ class JobQuery:
 
     Attributes:
         queues: any of these, at least one.
-        statuses: any of these; empty for all.
-        since: requested then or later. until: requested before then.
+        statuses: any of these; empty means all.
+        since: requested at this time or later. until: requested before this time.
         words: the job mentions each of them (`app.ledger.search`).
-        before: the (requested_at, job_id) of the last job of the previous page.
-        down_to: the (requested_at, job_id) of the oldest job to search.
+        before: the (requested_at, job_id) of the last job already seen.
+        down_to: the (requested_at, job_id) of the oldest job to look at.
 
     """
 
@@ -56,7 +56,7 @@ class JobQuery:
     limit: int = 50
 
 
-#: How many old jobs are deleted at once, so that a transaction takes milliseconds.
+#: How many old jobs are deleted in one transaction, with their chunks; it takes milliseconds.
 PRUNE_STEP = 100
 #: How many unfinished jobs are read at once.
 UNFINISHED_PAGE = 1000
@@ -66,7 +66,7 @@ ENDED_PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A job that is not final."""
+    """A job that is not final, and when it was requested."""
 
     job_id: str
     status: JobStatus
@@ -74,7 +74,7 @@ class Unfinished:
 
     @property
     def place(self) -> tuple[datetime, str]:
-        """The sort key of unfinished jobs, oldest first."""
+        """The key by which these jobs are sorted, oldest first."""
         return self.requested_at, self.job_id
 
 
@@ -93,13 +93,13 @@ class LedgerStats:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of a submission.
+    """The terms on which a job is submitted.
 
     Attributes:
-        fingerprint: equal for requests of the same work.
+        fingerprint: a hash of the task and its request; equal hashes mean the same work.
         key: digest of the caller's Idempotency-Key; for 24 hours the same key and request return the same job.
-        may_join: whether an unfinished job of the same owner and request may be returned instead of a new one.
-        callback_url: gets a webhook when the job ends; not part of the fingerprint.
+        may_join: whether the submission may join an unfinished job of the same owner and request.
+        callback_url: where the job's end is posted to; not part of the fingerprint.
 
     """
 
@@ -110,7 +110,7 @@ class Terms:
 
     @property
     def submission(self) -> str:
-        """What must be equal when an Idempotency-Key is repeated: the work and the callback URL."""
+        """A hash of the work and the callback URL; a repeated Idempotency-Key must come with the same hash."""
         if self.callback_url is None:
             return self.fingerprint
         return sha256(f"{self.fingerprint} {self.callback_url}".encode()).hexdigest()
@@ -120,20 +120,20 @@ class Admitted(StrEnum):
     """The result of a submission."""
 
     NEW = "new"
-    REPLAYED = "replayed"  # the Idempotency-Key was used before
-    JOINED = "joined"  # an unfinished job of the same request
+    REPLAYED = "replayed"  # an earlier submission had the same Idempotency-Key
+    JOINED = "joined"  # an unfinished job has the same request
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The job of a submission, and whether it is new."""
+    """The job of a submission, and how it was admitted."""
 
     job: Job
     how: Admitted
 
 
 class JobHistory(Protocol):
-    """The job ledger. Each method is one transaction; all raise StoreError if the ledger is unavailable."""
+    """The job ledger. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
 
     @property
     def outbox(self) -> Outbox:
@@ -141,26 +141,26 @@ class JobHistory(Protocol):
         ...
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
-        """Save a new job, or return the existing job of its key or request. Of concurrent submissions one is new.
+        """Record a job, or return the existing job of its key or request; concurrent submissions create exactly one.
 
-        The callback of a new job is saved with it; for a joined job the caller registers it by `outbox.register`.
-        The key of a submission that joined is bound by `confirm_join`, not here.
+        The callback URL of a new job is saved with it; the callback of a joined job is saved by `outbox.register`.
+        The key of a submission that joined is bound to no job until `confirm_join`.
 
         Raises:
             KeyReused: the Idempotency-Key was used with another request before.
-            JobDeleted: the job of the key was deleted.
+            JobDeleted: the job of the Idempotency-Key was deleted.
 
         """
         ...
 
     async def confirm_join(self, job: Job, terms: Terms) -> Admission:
-        """Bind a key to the job that its submission joined; call it once the job is known not to have ended.
+        """Bind a key to the job that its submission joined, once the job is known not to have ended.
 
-        If the key was bound to another job meanwhile, that job is returned.
+        If another submission has bound the key in the meantime, return the job of that submission.
 
         Raises:
-            KeyReused: the key was bound with another request.
-            JobDeleted: the job of the key was deleted.
+            KeyReused: the other submission had another request.
+            JobDeleted: the job of the other submission was deleted.
 
         """
         ...
@@ -173,9 +173,9 @@ class JobHistory(Protocol):
         *,
         result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
-        """Save the first plan of a job; return the saved plan. A second plan changes nothing.
+        """Save the plan of a job unless it has one, and return the plan that is saved: the first plan wins.
 
-        A job that ended without a plan, for example because it was cancelled, gets none.
+        A job that ended without a plan, for example by a cancel, keeps none.
 
         Raises:
             NotFound: the job is not in the ledger, so it was never accepted.
@@ -184,18 +184,18 @@ class JobHistory(Protocol):
         ...
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
-        """Save the state of a job, if the job may change to it; otherwise do nothing."""
+        """Save a state if the job can change to it; otherwise leave the job unchanged."""
         ...
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
-        """Save the end of a chunk, unless it has ended already."""
+        """Save the end of a chunk; a chunk that has already ended stays unchanged."""
         ...
 
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
         """Save the end of a job and of its chunks; return the saved job, None if the ledger does not have it.
 
-        This makes its webhooks due. A job that is final already does not change. A job that ends without a plan gets
-        neither plan nor chunks.
+        This releases the webhooks of the job. A job that is already final stays unchanged. A job that ended without a
+        plan keeps no plan and no chunks.
         """
         ...
 
@@ -204,7 +204,7 @@ class JobHistory(Protocol):
         ...
 
     async def load_chunks(self, job_id: str) -> list[Chunk]:
-        """Return the planned chunks of a job. A chunk is saved when it ends, not while it runs."""
+        """Return the planned chunks of a job as they were last saved."""
         ...
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
@@ -212,28 +212,28 @@ class JobHistory(Protocol):
         ...
 
     async def find_end(self, query: JobQuery, *, jobs: int) -> tuple[datetime, str] | None:
-        """Return the place of job number `jobs` of a query without its words; None if there are fewer.
+        """Return the (requested_at, job_id) of the `jobs`-th job of a query without its words; None if there are fewer.
 
-        Use it as `down_to`, to limit how many jobs a search for words reads.
+        As `down_to` it limits how many jobs a search for words reads.
         """
         ...
 
     async def unfinished(
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
     ) -> list[Unfinished]:
-        """Return unfinished jobs of at least this age, oldest first, at most `UNFINISHED_PAGE` after a place."""
+        """Return the oldest `UNFINISHED_PAGE` jobs after a place that are not final and at least `older_than_s` old."""
         ...
 
     async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
-        """Return jobs that ended since a time, oldest end first: `ENDED_PAGE` after a (completed_at, job_id)."""
+        """Return up to `ENDED_PAGE` jobs that ended at `since` or later, oldest end first, after a place."""
         ...
 
     async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
-        """Return the statistics of a queue, for the jobs of an owner or of all owners."""
+        """Return the statistics of a queue, for the jobs of one owner or of all owners."""
         ...
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
-        """Return for each queue the settled items, ended jobs and waiting jobs of each time step."""
+        """Return the activity of each queue."""
         ...
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
@@ -241,21 +241,21 @@ class JobHistory(Protocol):
         ...
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
-        """Return jobs of some tasks, of all owners, that ended completed or partial at `since` or later."""
+        """Return the completed and partial jobs of some tasks, of all owners, that ended at `since` or later."""
         ...
 
     async def load_api_key(self, name: str) -> bytes:
-        """Return the secret key of a name, 32 random bytes; the first call creates it."""
+        """Return the secret key with a name, 32 random bytes; the first call of any process creates it."""
         ...
 
     async def tidy(self) -> None:
-        """Sum up the counts since the last call. Any process may call this at any time."""
+        """Merge the job counts that have accumulated since the last call; any process may call it at any time."""
         ...
 
     async def prune(self, queue: str, *, days: int) -> list[str]:
-        """Delete the oldest jobs of a queue that ended more than `days` ago, at most `PRUNE_STEP`; return their ids.
+        """Drop the oldest jobs of a queue that ended more than `days` days ago, at most `PRUNE_STEP`; return their ids.
 
-        Concurrent calls delete different jobs. An unfinished job is never deleted.
+        Concurrent calls drop different jobs. A job that has not ended is never dropped.
         """
         ...
 
@@ -264,11 +264,11 @@ class JobHistory(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Raise StoreError unless the ledger answers and has its schema."""
+        """Raise StoreError unless the ledger answers and its schema exists."""
         ...
 
     async def try_write(self) -> None:
-        """Raise StoreError unless the ledger accepts a small write, which is removed again."""
+        """Raise StoreError unless the ledger accepts a small test write, which leaves no data."""
         ...
 
     async def close(self) -> None:

@@ -75,7 +75,7 @@ _FINAL_COLUMNS = [
 _BY_IDS = select(JOBS, VERSION).where(JOBS.c.job_id == any_(bindparam("ids", type_=ARRAY(Text))))
 
 
-#: Made once: to put it together, and to find its SQL again by its parts, costs as much as PostgreSQL takes for it.
+#: Built once: to build the statement and look up its compiled SQL costs as much as PostgreSQL needs to execute it.
 _END_CHUNK = (
     JOB_CHUNKS.update()
     .where(JOB_CHUNKS.c.job_id == bindparam("of_job"), JOB_CHUNKS.c.n == bindparam("number"))
@@ -96,7 +96,7 @@ class PostgresJobHistory:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.outbox = PostgresOutbox(engine)
-        # Without BEGIN and COMMIT around a statement that is one transaction anyway: two round trips less.
+        # A single statement is one transaction anyway; without BEGIN and COMMIT it saves two round trips.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._seen = SeenJobs()
         self._group_commit = GroupCommit(self._statements)
@@ -258,7 +258,7 @@ class PostgresJobHistory:
             await connection.execute(statement, values)
 
     async def _load_page(self, page: Select[Any]) -> list[Job]:
-        """Return the jobs of a page in its order; those that have not changed since are not read again."""
+        """Return the jobs of a page in its order; only jobs that have changed since the last read are read again."""
         async with open_connection(self._statements) as connection:
             versions = {row.job_id: row.version for row in await connection.execute(page)}
             found = self._seen.find(versions)
@@ -268,7 +268,7 @@ class PostgresJobHistory:
                 self._seen.keep(read)
                 found |= {job.job_id: job for _, job in read}
         if len(found) < len(versions):
-            # One was deleted between the statements; a page with a hole would look like the last one.
+            # A job was deleted between the statements; a page that is not full would look like the last page.
             return await self._load_page(page)
         return [found[job_id] for job_id in versions]
 
@@ -286,15 +286,15 @@ def _chunks_of(job_id: str) -> Select[Any]:
 
 
 async def _end_chunks(connection: AsyncConnection, job: Job, chunks: Sequence[Chunk]) -> None:
-    """Make the chunks what the job's end adds up to, also one that a Redis which lost its last seconds ran again."""
+    """Save the chunks that the job's end adds up; a chunk may have run again after Redis lost its last seconds."""
     if job.plan is None:
         await connection.execute(JOB_CHUNKS.delete().where(JOB_CHUNKS.c.job_id == job.job_id))
         return
-    # Locked: a worker that comes late with the end of a chunk waits, and then finds it ended.
+    # The lock makes a worker that saves the end of a chunk late wait; it then finds the chunk ended.
     rows = await connection.execute(_chunks_of(job.job_id).with_for_update())
     kept = {chunk.n: chunk for chunk in map(_parse_chunk, rows)}
     for chunk in chunks:
-        # The runs of a chunk are no part of what it is.
+        # `==` of chunks ignores their runs.
         before = kept.get(chunk.n)
         if before is None or (chunk, chunk.runs) != (before, before.runs):
             await connection.execute(_END_CHUNK, _chunk_end(job.job_id, chunk))

@@ -1,4 +1,4 @@
-"""A small write to the ledger, of which nothing is left."""
+"""A small test write to the ledger, which leaves no data."""
 
 from sqlalchemy import text
 
@@ -6,9 +6,9 @@ from batch.errors import StoreError
 from batch.kit.postgres.engine import AsyncEngine, open_transaction
 
 _SCHEMA = text("SELECT 1 FROM jobs LIMIT 1")
-#: A record of 8 KiB in the write-ahead log, and a commit that waits for the disk; no table has it.
+#: Writes 8 KiB to the write-ahead log and to no table; the commit waits for the disk.
 _LOG = text("SELECT pg_logical_emit_message(true, 'kaboom', repeat('.', 8192))")
-#: More than fits in this little memory is sorted in a file: a disk without room for new tables has none for it either.
+#: So little memory makes PostgreSQL sort in a temporary file, which fails when the disk is full.
 _LITTLE_MEMORY = text("SET LOCAL work_mem = '64kB'")
 _SORT = text(
     "SELECT count(x) FROM"
@@ -18,10 +18,10 @@ _IS_READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
 
 
 async def try_write(engine: AsyncEngine) -> None:
-    """Look whether the schema is there, and whether the disk takes a write; costs one commit.
+    """Check that the schema exists and that the disk accepts a write; costs one commit.
 
     Raises:
-        StoreError: the ledger does not answer, has no schema, or its disk is full or only read.
+        StoreError: the ledger does not answer, has no schema, or its disk is full or read-only.
 
     """
     async with open_transaction(engine) as connection:

@@ -1,4 +1,4 @@
-"""Rows of the ledger as jobs."""
+"""Convert rows of the ledger to jobs."""
 
 from typing import Any
 

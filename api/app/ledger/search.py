@@ -1,4 +1,4 @@
-"""Finding jobs by a word that a user remembers, in PostgreSQL."""
+"""Search jobs in PostgreSQL for a word."""
 
 from sqlalchemy import ColumnElement, cast, func, literal, or_
 from sqlalchemy.dialects.postgresql import JSONPATH
@@ -12,7 +12,8 @@ _ANY_TEXT = cast(literal("$.** ? (@ == $given || @ == $upper || @ == $lower)"), 
 def mentions(word: str) -> ColumnElement[bool]:
     """Return the condition that a job mentions a word, in any case.
 
-    Its id begins with it, its task, market or error message contains it, or a text of its request is it.
+    A job mentions a word if its id begins with the word, if its task, market or error message contains the word, or if
+    a text of its request equals the word.
     """
     contained = (JOBS.c.task, JOBS.c.request["market"].astext, JOBS.c.error["message"].astext)
     words = func.jsonb_build_object("given", word, "upper", word.upper(), "lower", word.lower())

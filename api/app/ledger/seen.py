@@ -1,11 +1,11 @@
-"""Rows of jobs as they were last read, so that a list reads again only those that have changed."""
+"""A cache of job rows, so that a list reads only the rows that have changed."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from app.jobs.model import Job
 
-#: Some 2 KB each.
+#: About 2 KB each.
 _MOST = 1000
 
 
@@ -16,12 +16,12 @@ class SeenJobs:
         self._jobs: OrderedDict[str, tuple[str, Job]] = OrderedDict()
 
     def find(self, versions: Mapping[str, str]) -> dict[str, Job]:
-        """Return those of some jobs that are known in just this version; the very object each time."""
+        """Return the cached jobs whose version is the same; a job is the same object each time."""
         known = [(job_id, self._jobs.get(job_id), version) for job_id, version in versions.items()]
         return {job_id: seen[1] for job_id, seen, version in known if seen and seen[0] == version}
 
     def keep(self, read: Iterable[tuple[str, Job]]) -> None:
-        """Take note of versions and jobs; those that were not read for longest are forgotten."""
+        """Cache jobs with their versions; the jobs that were cached longest ago are evicted."""
         for version, job in read:
             self._jobs[job.job_id] = version, job
             self._jobs.move_to_end(job.job_id)

@@ -7,8 +7,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.ledger.port import LedgerStats
 
-# Nothing here grows with the history: counts are kept by triggers (migration 0013), the oldest queued job is the first
-# of an index, and the windows read the index of the last day.
+# The cost does not grow with the history: triggers keep the counts (migration 0013), the oldest queued job is the first
+# entry of an index, and the windows read the last day of an index.
 STATS = text("""
 WITH day AS (
     SELECT status, completed_at, extract(epoch FROM completed_at - coalesce(started_at, requested_at)) AS runtime_s
@@ -31,7 +31,7 @@ SELECT
 FROM day
 """).bindparams(bindparam("owner", type_=Text))
 
-# Many small changes become one row for each state; a second process finds nothing, or only newer ones.
+# Merges many small count changes into one row for each state; a second process finds no rows, or only newer ones.
 _FOLD = """
 WITH folded AS (
     DELETE FROM {table} WHERE (SELECT count(*) FROM {table}) > {most} RETURNING {columns}, jobs
@@ -40,11 +40,11 @@ INSERT INTO {table} SELECT {columns}, sum(jobs) FROM folded GROUP BY {columns} H
 """
 FOLDS = (
     text(_FOLD.format(table="owner_job_counts", most=100, columns="owner, queue, status")),
-    # Read by the release before, and to be dropped with it.
+    # Only the previous release reads this table; a later release drops it.
     text(_FOLD.format(table="job_counts", most=100, columns="queue, status")),
 )
 
-# The index of ended jobs gives the oldest; several that prune at once take different ones. Triggers count what goes.
+# An index gives the oldest ended jobs; concurrent prunes take different jobs. Triggers update the counts.
 PRUNE = text("""
 WITH old AS (
     SELECT job_id FROM jobs

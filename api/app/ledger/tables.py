@@ -23,7 +23,7 @@ METADATA = MetaData()
 
 
 def texts(*names: str) -> list[Column[str]]:
-    """Return columns of text, none of them null."""
+    """Return text columns that are not null."""
     return [Column(name, Text, nullable=False) for name in names]
 
 
@@ -49,7 +49,7 @@ JOBS = Table(
     Column("outcomes", JSONB, nullable=False, server_default="{}"),
     Column("counts", JSONB, nullable=False, server_default="{}"),
     Column("error", JSONB),
-    # Set where the job may stand for another submission of the same request while it is not finished.
+    # Set if another submission of the same request may join the job while it is unfinished.
     Column("overlap_key", Text),
     Index("jobs_newest", "queue", "requested_at", "job_id"),
     Index("jobs_by_status", "queue", "status", "requested_at"),
@@ -111,7 +111,7 @@ WEBHOOK_DELIVERIES = Table(
     Column("delivery_id", Text, primary_key=True),
     Column("place", BigInteger, Identity(always=True), nullable=False, unique=True),
     *texts("job_id", "owner", "url", "host", "status"),
-    # Text, not JSON: it is signed as it is, to the byte.
+    # Text, not JSON: the signature is over the exact bytes.
     Column("body", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_status", Integer),

@@ -1,6 +1,6 @@
-"""Job results in the format of Celery's Redis backend: any Celery client reads them by `AsyncResult(job_id)`.
+"""Results of jobs in the format of Celery's Redis backend: `AsyncResult(job_id)` of any Celery client reads them.
 
-Kaboom writes them itself, because the API does not load Celery.
+Kaboom writes them itself, so that the API, which does not load Celery, can write them, too.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,9 +18,9 @@ from batch.kit.redis.client import Redis, redis_errors
 #: How long a result is kept, equal to `result_expires` and `result_failure_expires` of the Celery application.
 RESULT_EXPIRES_S = 86_400
 FAILURE_EXPIRES_S = 604_800
-#: Pause after a failed write: a server that hangs would delay each job by seconds.
+#: After a failed write no other write is tried for this long: a server that hangs would delay each job for seconds.
 _PAUSE_S = 5.0
-#: If a process dies while it rebuilds results, another one starts over after this time.
+#: If a process dies while it rebuilds results, another process takes over after this long.
 _REBUILD_S = 60
 
 _STATES = {
@@ -34,14 +34,14 @@ _log = structlog.get_logger(__name__)
 
 
 class JobResults(Protocol):
-    """The store in which Celery clients look up results of jobs."""
+    """The results of jobs that Celery clients look up."""
 
     async def write_started(self, job: Job) -> None:
-        """Show a job as STARTED unless its end is shown already; do nothing if the server is unavailable."""
+        """Show a job as STARTED unless its result is already there; do nothing if the server is unavailable."""
         ...
 
     async def write_end(self, job: Job) -> bool:
-        """Show the end of a final job; return False if this must be tried again."""
+        """Write the result of a final job; return False if the write must be tried again."""
         ...
 
     async def forget(self, job_id: str) -> None:
@@ -54,7 +54,7 @@ class JobResults(Protocol):
         ...
 
     async def claim_rebuild(self) -> bool:
-        """Return whether the results were lost and this process must write them again.
+        """Return whether the results are lost and this process has the task to write them again.
 
         Raises:
             StoreError: the server is unavailable.
@@ -63,7 +63,7 @@ class JobResults(Protocol):
         ...
 
     async def end_rebuild(self) -> None:
-        """Mark the results as complete.
+        """Record that all results are written.
 
         Raises:
             StoreError: the server is unavailable.
@@ -77,20 +77,20 @@ class JobResults(Protocol):
 
 
 class NoResults:
-    """`JobResults` without Celery (DISABLE_CELERY), or with a result backend other than Redis."""
+    """`JobResults` that writes nothing: for DISABLE_CELERY, or a result backend that is not Redis."""
 
     async def write_started(self, job: Job) -> None:
         """Do nothing."""
 
     async def write_end(self, job: Job) -> bool:
-        """Do nothing."""
+        """Do nothing; return True, so that nothing is tried again."""
         return True
 
     async def forget(self, job_id: str) -> None:
         """Do nothing."""
 
     async def claim_rebuild(self) -> bool:
-        """Return False: there are no results to lose."""
+        """Return False: no results can be lost."""
         return False
 
     async def end_rebuild(self) -> None:
@@ -114,6 +114,7 @@ class CeleryResults:
         await self._try(lambda: self._redis.set(key, payload, ex=FAILURE_EXPIRES_S, nx=True))
 
     async def write_end(self, job: Job) -> bool:
+        """Write the result of a final job, and wake the clients that wait for it."""
         state, key = _STATES[job.status], keys.celery_result(job.job_id)
         payload = orjson.dumps(_build_meta(job, state, _build_result(job)))
         expires_s = lifetime_s(job)
@@ -131,6 +132,7 @@ class CeleryResults:
             await self._redis.delete(keys.celery_result(job_id))
 
     async def claim_rebuild(self) -> bool:
+        """Return whether the mark was lost with the results, and this process is the first to see that."""
         with redis_errors():
             return bool(await self._redis.set(keys.RESULTS, "rebuilding", nx=True, ex=_REBUILD_S))
 
@@ -179,7 +181,7 @@ def _build_meta(job: Job, state: str, result: Mapping[str, Any]) -> dict[str, An
 
 def _build_result(job: Job) -> dict[str, Any]:
     if job.status is JobStatus.FAILED:
-        # Without a module, clients create an exception class of this name and need no code of Kaboom.
+        # Without a module the client creates an exception class with this name, and needs no code of Kaboom.
         return {"exc_type": "JobFailed", "exc_message": [describe_failure(job)], "exc_module": None}
     if job.status is JobStatus.CANCELLED:
         message = f"job {job.job_id} was cancelled: {job.settled} of {job.total} done or failed before"
@@ -188,7 +190,7 @@ def _build_result(job: Job) -> dict[str, Any]:
 
 
 def summarise(job: Job) -> dict[str, Any]:
-    """Return the result of a completed or partial job; `result` is the one that the API shows."""
+    """Return the result of a completed or partial job; its `result` is the same as in the API."""
     names = ("job_id", "task", "queue", "total", "done", "failed", "cancelled", "rows")
     fields = {"status": job.status.value, **{name: getattr(job, name) for name in names}}
     return fields | {"outcomes": dict(job.outcomes), "counts": dict(job.counts), "result": job.shown_result}

@@ -1,4 +1,4 @@
-"""Streams of job events: one reader of the event log serves all watchers of a process."""
+"""Streams of job events: one reader of the event log for all watchers of a process."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ from batch.errors import InvalidRequest, StoreError
 
 #: The id before every event.
 START = "0-0"
-#: A watcher this many events behind is disconnected. It reconnects with its last id and misses nothing. The number is
-#: larger than a log, because a new watcher may read a log from its start.
+#: A watcher that falls this many events behind is disconnected; it reconnects with its last id and misses nothing. The
+#: number is greater than a log keeps, since a first watcher from the start makes the reader send a whole log.
 _BUFFER = 1500
-#: How long one read waits; the first events of a newly watched job may take this long.
+#: How long one read waits; the events of a newly watched job arrive after this at the latest.
 _READ_MS = 200
 _PAUSE_S = 1.0
-#: Concurrent reads of past events, so that streams that start together leave Redis connections for other work.
+#: Concurrent reads of kept events: streams that begin together must leave Redis connections for other work.
 _READERS = 8
-#: After this many past events, other tasks of the loop get a turn.
+#: After this many kept events a stream yields to the event loop.
 _RUN = 20
 
 #: Redis counts both parts of an id in 64 bits.
@@ -36,11 +36,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Feed(StrEnum):
-    """The streams that are published about jobs."""
+    """The feeds of a job, each in its own stream."""
 
     EVENTS = "events"  # changes of state, and progress
-    LINES = "logs"  # log lines of the API and the workers about the job
-    CHANGES = "changes"  # one stream of all jobs: which job has changed
+    LINES = "logs"  # log lines of the API and the workers
+    CHANGES = "changes"  # one feed for all jobs: which job has changed
 
 
 class FeedKey(NamedTuple):
@@ -55,8 +55,8 @@ class FeedKey(NamedTuple):
 class JobEvent:
     """One event of a job, by its kind.
 
-    `status` with its name, `progress` with `done/failed/total`, `paused` with the end of the pause in milliseconds
-    since 1970, or `line` with a log line. Of `CHANGES` the data is the queue and the id of the job, `queue:job:id`.
+    The data of `status` is its name, of `progress` `done/failed/total`, of `paused` the end of the pause in
+    milliseconds since 1970, and of `line` a log line. In `CHANGES` it is the queue and id of the job: `queue:job:id`.
     """
 
     event_id: str
@@ -65,7 +65,7 @@ class JobEvent:
 
 
 class EventLog(Protocol):
-    """Stores the feeds of jobs: about the newest 500 events and 1,000 lines of each job, until 7 days after its end.
+    """The stored feeds of jobs: about the newest 500 events and 1,000 lines of each job, until 7 days after its end.
 
     Of the changes of all jobs, about the newest 5,000 are kept.
     """
@@ -75,15 +75,15 @@ class EventLog(Protocol):
         ...
 
     async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
-        """Wait for new events of several feeds, each after its id; return {} after `timeout_ms`."""
+        """Wait for new events of several feeds, each after its id; return {} if none arrives in time."""
         ...
 
     async def find_span(self, key: FeedKey) -> tuple[str, str] | None:
-        """Return the ids of the oldest and the newest event of a feed; None if it is empty."""
+        """Return the ids of the oldest and the newest event of a feed; None if the feed is empty."""
         ...
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
-        """Add log lines, as JSON, to the feeds of several jobs; drop lines of jobs that are not live."""
+        """Add log lines, as JSON, to the feeds of several jobs; lines of a job that is not live are dropped."""
         ...
 
 
@@ -91,7 +91,7 @@ def parse_event_id(text: str) -> tuple[int, int]:
     """Return an event id as two numbers, which can be compared.
 
     Raises:
-        InvalidRequest: it is not an event id.
+        InvalidRequest: the text is not an event id.
 
     """
     found = _EVENT_ID.fullmatch(text)
@@ -105,14 +105,14 @@ def parse_event_id(text: str) -> tuple[int, int]:
 
 @dataclass
 class _Topic:
-    """A watched feed: the id of the last event read, and the queues of its watchers."""
+    """A watched feed: the id of its last event that was read, and the inboxes of its watchers."""
 
     position: str
     inboxes: list["asyncio.Queue[JobEvent | None]"] = field(default_factory=list)
 
 
 class EventHub:
-    """Sends the events of jobs to any number of watchers, with one read at a time."""
+    """Sends the events of jobs to any number of watchers, with one reader."""
 
     def __init__(self, log: EventLog, *, most_streams: int = 256) -> None:
         self._log = log
@@ -123,7 +123,7 @@ class EventHub:
         self._reads: Sharing[list[JobEvent]] = Sharing()
 
     async def run(self) -> None:
-        """Read for all watchers until cancelled; while the log is unavailable, try again every second."""
+        """Read for all watchers until cancelled; wait while the log is unavailable."""
         while True:
             await self._is_watched.wait()
             positions = {key: topic.position for key, topic in self._topics.items()}
@@ -141,10 +141,10 @@ class EventHub:
                 self._publish(key, events)
 
     async def read(self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
-        """Return the stored events of a job after an id; concurrent identical calls share one read.
+        """Return the kept events of a job after an id; concurrent identical calls share one read.
 
         Raises:
-            StoreError: they could not be read in 5 s.
+            StoreError: the events could not be read in 5 s.
 
         """
 
@@ -157,17 +157,17 @@ class EventHub:
     async def watch(
         self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS, ping_s: float = 15.0
     ) -> AsyncIterator[JobEvent | None]:
-        """Yield each event of a job after an id once and in order; yield None after `ping_s` seconds without events.
+        """Yield each event of a job after an id, once and in order, and None after `ping_s` without an event.
 
-        Ends only if the watcher falls too far behind.
+        The iterator ends only if the watcher falls too far behind.
 
         Raises:
-            StoreError: the stored events could not be read.
+            StoreError: the kept events could not be read.
 
         """
         last = parse_event_id(after)
         with self._subscribed(FeedKey(queue, job_id, feed), after) as inbox:
-            # Subscribe first, so that no event is lost between the stored and the new ones.
+            # Subscribe first, so that no event between the kept and the new ones is missed.
             for number, kept in enumerate(await self.read(queue, job_id, after=after, feed=feed), 1):
                 last = parse_event_id(kept.event_id)
                 yield kept

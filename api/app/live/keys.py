@@ -1,4 +1,4 @@
-"""Every Redis key that Kaboom writes, and nothing else; `docs/reference/redis-keys.md` lists the same."""
+"""Every Redis key that Kaboom writes; `docs/reference/redis-keys.md` lists the same keys."""
 
 WORKERS = "kaboom:workers"
 EPOCH = "kaboom:epoch"
@@ -29,7 +29,7 @@ def logs(queue: str, job_id: str) -> str:
 
 
 def newest(queue: str) -> str:
-    """Return the key of the list of newest job ids."""
+    """Return the key of the list of the newest job ids."""
     return f"{queue}:jobs"
 
 
@@ -44,7 +44,7 @@ def dispatch(queue: str) -> str:
 
 
 def retries(queue: str) -> str:
-    """Return the key of the sorted set of chunks that have no message any more, by the time they may run again."""
+    """Return the key of the sorted set of chunks whose message is consumed, by the time they may run again."""
     return f"{queue}:retries"
 
 
@@ -54,12 +54,12 @@ def leases(queue: str) -> str:
 
 
 def worker(name: str) -> str:
-    """Return the key of what a worker says of itself."""
+    """Return the key of the facts that a worker reports."""
     return f"kaboom:worker:{name}"
 
 
 def calls(policy: str, caller: str) -> str:
-    """Return the key of the number of calls that a caller has reserved of a rate limit's window."""
+    """Return the key of the number of calls that a caller has reserved in the window of a rate limit."""
     return f"kaboom:calls:{policy}:{caller}"
 
 
@@ -74,7 +74,7 @@ def celery_result(task_id: str) -> str:
 
 
 def of_job(queue: str, job_id: str) -> list[str]:
-    """Return the keys that every script takes, in the order of `lua/prelude.lua`."""
+    """Return the keys that every Lua script needs, in the order of `lua/prelude.lua`."""
     return [
         job(queue, job_id),
         chunks(queue, job_id),

@@ -1,4 +1,4 @@
-"""Copies log lines of a process to the logs of its jobs, in batches, at most twice a second."""
+"""Copy the log lines of a process to the logs of its jobs: lines are collected, and written at most twice a second."""
 
 import asyncio
 import contextlib
@@ -14,16 +14,16 @@ from app.live.lines import JobLine, pick_line
 from batch.errors import StoreError
 
 _PERIOD_S = 0.5
-#: Lines that may wait, for example while Redis is unavailable; further lines are dropped and counted.
+#: The most lines that wait to be written, for example while Redis is unavailable; more are dropped and counted.
 _MOST_WAITING = 5000
-#: How long the last lines of a process may take.
+#: How long writing the last lines of a process may take.
 _LAST_S = 1.0
 
 
 class LineWriter:
-    """Takes log lines on any thread without waiting, and writes those of jobs. Lost lines never affect a job.
+    """Takes log lines on any thread without waiting, and writes the lines of jobs; a lost line never harms a job.
 
-    Make it on the event loop that it shall write on.
+    Create it on the event loop that it writes on.
     """
 
     def __init__(self, log: EventLog, *, most_waiting: int = _MOST_WAITING) -> None:
@@ -51,7 +51,7 @@ class LineWriter:
             self._schedule()
 
     async def close(self) -> None:
-        """Write the waiting lines, if that is possible soon."""
+        """Write the waiting lines, if that succeeds within about a second."""
         if self._writing:
             await asyncio.wait([self._writing], timeout=_LAST_S)
         with contextlib.suppress(StoreError, TimeoutError):
@@ -59,8 +59,8 @@ class LineWriter:
                 await self._write()
 
     def _schedule(self) -> None:
-        # In a separate context: a warning of this writer must not be logged as a line of a job.
-        # If the loop is closed, nothing can be written.
+        # In an empty context: a warning during the write must not look like a line of the job that logged first.
+        # A RuntimeError means that the loop is closed, and the process is ending.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._write_later, context=contextvars.Context())
 
@@ -80,7 +80,7 @@ class LineWriter:
                 self._schedule()
 
     async def _write(self) -> None:
-        """Write the waiting lines; keep them if this fails."""
+        """Write the waiting lines; if that fails, keep them waiting."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
             dropped, self._dropped = self._dropped, Counter()

@@ -1,4 +1,4 @@
-"""Log lines of jobs: which lines and fields are kept, without anything that could hold a secret."""
+"""A job's log lines: the parts of a logged line that are kept, without values that could hold a secret."""
 
 import json
 import math
@@ -10,12 +10,12 @@ import orjson
 
 from app.live.events import Feed, FeedKey
 
-#: In rising order; a reader asks for a level and those above it.
+#: Lowest first; a reader asks for a level and all above it.
 LEVELS = ("debug", "info", "warning", "error", "critical")
-#: Longer texts are cut and further fields dropped, so that a line has at most 4 kB.
+#: Longer texts are cut and further fields left out, so that a line has at most 4 kB.
 _TEXT_KEPT = 400
 _FIELDS_KEPT = 10
-#: Fields that the line has elsewhere, or that only operators of the server may see.
+#: Fields that a line has elsewhere, or that only operators of the server may see.
 _NO_FIELDS = frozenset({"event", "level", "timestamp", "logger", "job_id", "queue", "task", "request_id"})
 
 type FieldValue = str | int | float | bool | None
@@ -23,7 +23,7 @@ type FieldValue = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """A log line: `at` in ISO 8601 with its zone, `event` its name, `fields` its data."""
+    """A log line: `at` is in ISO 8601 with a time zone, `event` is the event's name, `fields` are its details."""
 
     at: str
     level: str
@@ -31,12 +31,12 @@ class JobLine:
     fields: Mapping[str, FieldValue]
 
     def is_at_least(self, level: str) -> bool:
-        """Return whether the line is of a level or above it."""
+        """Return whether the line has this level or a higher one."""
         return LEVELS.index(self.level) >= LEVELS.index(level)
 
     def to_json(self) -> str:
         """Return the line as JSON text."""
-        # The standard library's: it takes every text and number that was logged.
+        # The standard library's json accepts every text and number that was logged; orjson does not.
         return json.dumps([self.at, self.level, self.event, dict(self.fields)], separators=(",", ":"))
 
     @classmethod
@@ -46,9 +46,9 @@ class JobLine:
 
 
 def pick_line(logged: Mapping[str, Any]) -> tuple[FeedKey, JobLine] | None:
-    """Return the line for a job's log, from a line that structlog has processed; None if it names no job.
+    """Return the part of a structlog line that a job's log keeps; None if the line names no job.
 
-    Only plain values stay: an object's text could hold anything.
+    Only plain values are kept: the text of an object could hold a secret.
     """
     queue, job_id = logged.get("queue"), logged.get("job_id")
     level = str(logged.get("level"))
@@ -62,7 +62,7 @@ def pick_line(logged: Mapping[str, Any]) -> tuple[FeedKey, JobLine] | None:
 
 
 def _cut(value: Any) -> FieldValue:
-    # A StrEnum is a text, and a number that JSON has no word for becomes one.
+    # A StrEnum is a str. NaN and infinity, which JSON does not have, become text.
     if isinstance(value, str):
         return value if len(value) <= _TEXT_KEPT else f"{value[:_TEXT_KEPT]}…"
     is_odd = isinstance(value, float) and not math.isfinite(value)

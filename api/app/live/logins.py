@@ -1,4 +1,4 @@
-"""Counts of failed logins by account and by address: the port, and the counts of one process."""
+"""Failed logins, counted by account and by address: the port, and its implementation for one process."""
 
 import time
 from collections import OrderedDict
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-#: This many failed attempts cause no wait.
+#: This many attempts may fail without a wait.
 FREE = 5
-#: After that each attempt waits twice as long as the one before, up to this: an account is slowed, never locked.
+#: After that each wait is twice as long as the one before, up to these seconds: an account is never locked.
 MOST_ACCOUNT_S, MOST_ADDRESS_S = 60.0, 900.0
-#: The failures are forgotten after this long without an attempt.
+#: After this long without an attempt the count starts again at 0.
 FORGOTTEN_S = 3600.0
 #: No wait is longer than 2 to this power, in seconds; further doubling would overflow.
 MOST_DOUBLINGS = 20
@@ -18,10 +18,10 @@ _MOST = 10_000
 
 
 class LoginFailures(Protocol):
-    """Counts an attempt as failed until it succeeds, so that concurrent attempts do not all pass."""
+    """Counts each attempt as failed until it succeeds, so that concurrent attempts cannot exceed the limit."""
 
     async def begin(self, account: str | None, address: str) -> float:
-        """Count an attempt and return 0; or count nothing, and return the seconds that it must wait.
+        """Count an attempt and return 0; or count nothing, and return the seconds that the caller must wait.
 
         Raises:
             StoreError: the counts are unavailable.
@@ -30,7 +30,7 @@ class LoginFailures(Protocol):
         ...
 
     async def succeed(self, account: str | None, address: str) -> None:
-        """Forget the failures of an account that has logged in, and the attempt of its address.
+        """Reset the failures of an account that has logged in, and take back the attempt of its address.
 
         Raises:
             StoreError: the counts are unavailable.
@@ -87,6 +87,6 @@ class MemoryLoginFailures:
 
 
 def _limits(account: str | None, address: str) -> dict[tuple[str, str], float]:
-    """Return the counts that an attempt belongs to, each with its longest wait."""
+    """Return the keys that an attempt is counted for, each with its longest wait."""
     of_account = {} if account is None else {("account", account): MOST_ACCOUNT_S}
     return of_account | {("address", address): MOST_ADDRESS_S}

@@ -152,7 +152,7 @@ class MemoryJobStore:
         record, slot = found
         account(slot, tally)
         if ending is Ending.CANCELLED and not record.is_cancelled:
-            # The stop that the worker heard of was lost in a failover: it will be asked for again.
+            # A failover lost the cancellation that the worker had read: the reaper will repeat it.
             ending = Ending.RELEASED
         is_handed_back = ending in {Ending.RELEASED, Ending.WAITING}
         if ending in {Ending.BROKEN, Ending.FAILED}:
@@ -171,7 +171,7 @@ class MemoryJobStore:
             slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
         pause_s = pause_s if slot.chunk.state is ChunkState.QUEUED else 0.0
         if pause_s > 1.0:
-            # One that waits for others of its job looks again each second: the job is not paused.
+            # A chunk that waits for others of its job tries again each second: the job is not paused.
             note_pause(record, pause_s, error)
         end_run(slot, ending, self._clock(), reason=error, pause_s=pause_s)
         finish_if_settled(record)
@@ -200,6 +200,9 @@ class MemoryJobStore:
         touch(record, status=JobStatus.CANCELLING)
         finish_if_settled(record)
         return record.job
+
+    async def list_open(self, queues: Sequence[str]) -> list[str]:
+        return [queue for queue in queues if any(not s.chunk.state.is_final for *_, s in self._slots(queue))]
 
     async def expire(self, queue: str) -> list[Expired]:
         now, expired = self._now_s(), []
@@ -277,9 +280,6 @@ class MemoryJobStore:
 
     async def workers(self) -> list[Worker]:
         return [w for w in self._workers.values() if self._silent_s(w) <= WORKER_S]
-
-    async def lost_workers(self) -> int:
-        return len(await self.list_lost())
 
     async def list_lost(self) -> list[Worker]:
         return [w for w in self._workers.values() if WORKER_S < self._silent_s(w) <= LOST_S]

@@ -1,4 +1,4 @@
-"""The feeds of jobs in this process: the twin of the Redis streams."""
+"""The feeds of jobs in memory; they behave like the Redis streams."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ class MemoryEventLog:
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
         for key, texts in lines.items():
-            # A live job has an event that it was queued.
+            # Every live job has at least the event that it was queued.
             if FeedKey(key.queue, key.job_id) in self._feeds:
                 for text in texts:
                     self._add(key, "line", text)

@@ -1,4 +1,4 @@
-"""The records of the job store in memory: a job, its chunks, and how they change together."""
+"""The records of the job store in memory: a job with its chunks, and how a change of a chunk changes the job."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from app.live.store import MAX_ATTEMPTS, Refusal
 from batch.kit.clock import Clock
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-#: A pause may seem to end a little early.
+#: A claim that is this much earlier than the end of a pause still counts as after the pause.
 _EARLY = timedelta(seconds=1)
 
 
@@ -33,7 +33,7 @@ class Slot:
     died_in: str = ""
 
     def cause(self) -> str:
-        """Return why the attempts failed: the last exception of the handler, and how often the worker process died."""
+        """Return why the attempts failed: the last error of the handler, and how often the worker process died."""
         if not self.deaths:
             return self.raised
         attempts = f"{self.deaths} of {self.chunk.attempts} attempts"
@@ -59,7 +59,7 @@ class Record:
 
 
 def find_refusal(record: Record, slot: Slot) -> Refusal | None:
-    """Return why a chunk cannot be claimed now, or None."""
+    """Return why a chunk cannot be claimed now; None if it can be claimed."""
     if record.job.status.is_final:
         return Refusal.STOP
     if slot.chunk.state.is_final:
@@ -73,13 +73,13 @@ def find_refusal(record: Record, slot: Slot) -> Refusal | None:
 
 
 def account(slot: Slot, tally: Tally) -> None:
-    """Record the tally of a chunk; the plan step has none."""
+    """Save the progress of a chunk; the plan step has no items."""
     if slot.chunk.n != PLAN:
         slot.chunk = replace(slot.chunk, tally=tally)
 
 
 def recount(record: Record) -> None:
-    """Set the job's counters to the sums over its chunks."""
+    """Set the job's counters to the sums over its chunks; in memory a full recount is cheap."""
     chunks = [slot.chunk for n, slot in record.slots.items() if n != PLAN]
     for chunk in chunks:
         record.cause = record.cause or chunk.tally.cause
@@ -112,7 +112,7 @@ def recount(record: Record) -> None:
 
 
 def restart_rate(record: Record) -> None:
-    """Measure the rate from now on, after a job begins or a pause ends: that time was not spent on items."""
+    """Restart the rate when a job begins or a pause has ended: the time before was not spent on items."""
     job, now = record.job, record.clock()
     goes_on = job.paused_until is not None and (record.rate_at or _LONG_AGO) < job.paused_until <= now + _EARLY
     if job.started_at is None or goes_on:
@@ -131,7 +131,7 @@ def _update_rate(record: Record) -> None:
 
 
 def finish_if_settled(record: Record) -> None:
-    """Update the counters, and end the job if its plan step and all chunks have ended."""
+    """Recount, and end the job if its plan step and every chunk have ended."""
     recount(record)
     job, plan = record.job, record.slots.get(PLAN)
     if job.status.is_final or job.chunks_done < job.chunks_total:
@@ -147,7 +147,7 @@ def finish_if_settled(record: Record) -> None:
 
 
 def fail_job(record: Record, error: Mapping[str, Any]) -> None:
-    """End a job whose plan step failed."""
+    """End a job whose plan step has failed."""
     if record.is_cancelled:
         touch(record, status=JobStatus.CANCELLED, completed_at=record.clock())
     else:
@@ -155,7 +155,7 @@ def fail_job(record: Record, error: Mapping[str, Any]) -> None:
 
 
 def note_pause(record: Record, pause_s: float, reason: str) -> None:
-    """Record until when chunks wait, and why; publish an event if the end moves by more than a second."""
+    """Record until when chunks wait for a provider, and why; ignore an end that is less than a second later."""
     ends, known = record.clock() + timedelta(seconds=pause_s), record.job.paused_until
     if known is None or ends > known + timedelta(seconds=1):
         touch(record, paused_until=ends, pause_reason=reason)

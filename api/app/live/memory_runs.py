@@ -1,4 +1,4 @@
-"""The runs of chunks in the job store in memory; in Redis they are the field `runs:n`."""
+"""The runs of chunks in the job store in memory; the Lua scripts keep them in Redis as `runs:n`."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from app.live.memory_records import Slot
 
 
 def begin_run(slot: Slot, now: datetime) -> None:
-    """Record the claim of a chunk; an earlier run that the reaper has not ended is marked as expired."""
+    """Record that a chunk was claimed; a run that the reaper has not ended yet is recorded as expired."""
     end_run(slot, EXPIRED, now)
     chunk, last = slot.chunk, slot.chunk.runs[-1:]
     run = ChunkRun(

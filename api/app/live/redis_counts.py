@@ -1,4 +1,4 @@
-"""Counts of calls in Redis, which all API processes share: one script, timed by the server."""
+"""Counts of calls in Redis, shared by all API processes: one script, timed by the clock of Redis."""
 
 from app.live import keys
 from app.rate_limit import Count, Rate
@@ -16,7 +16,7 @@ return {total, left}
 
 
 class RedisCounts:
-    """`SharedCounts` on one Redis or Valkey; a count goes when its window ends."""
+    """`SharedCounts` on one Redis or Valkey; a count expires when its window ends."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -1,4 +1,4 @@
-"""Failed logins in Redis, which all API processes share: two scripts, timed by the server."""
+"""Failed logins in Redis, shared by all API processes: two scripts, timed by the clock of Redis."""
 
 from app.live import keys
 from app.live.logins import FORGOTTEN_S, FREE, MOST_ACCOUNT_S, MOST_ADDRESS_S, MOST_DOUBLINGS
@@ -23,7 +23,7 @@ for n, key in ipairs(KEYS) do
 end
 return 0
 """
-# The address comes first, and an account, if there is one, second.
+# KEYS[1] is the address; KEYS[2], if present, is the account.
 _SUCCEED = """
 if KEYS[2] then redis.call('DEL', KEYS[2]) end
 if tonumber(redis.call('HGET', KEYS[1], 'failures') or 0) <= 1 then

@@ -1,4 +1,4 @@
-"""The Lua scripts that change jobs, each behind the prelude that they share."""
+"""The Lua scripts that change jobs; each begins with the shared prelude."""
 
 from batch.kit.redis.client import AsyncScript, Redis, register_script
 

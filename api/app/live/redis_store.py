@@ -126,6 +126,13 @@ class RedisJobStore:
             return None
         return (await self.load(queue, [job_id]))[0]
 
+    async def list_open(self, queues: Sequence[str]) -> list[str]:
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for queue in queues:
+                    pipe.exists(keys.leases(queue), keys.dispatch(queue), keys.retries(queue))
+                return [queue for queue, count in zip(queues, await pipe.execute(), strict=True) if count]
+
     async def expire(self, queue: str) -> list[Expired]:
         expired = []
         for ref in await self._overdue(queue, keys.leases(queue)):
@@ -190,9 +197,6 @@ class RedisJobStore:
 
     async def workers(self) -> list[Worker]:
         return (await self._looks.call(None))[0]
-
-    async def lost_workers(self) -> int:
-        return len(await self.list_lost())
 
     async def list_lost(self) -> list[Worker]:
         return (await self._looks.call(None))[1]

@@ -1,4 +1,4 @@
-"""The workers in Redis: a sorted set by their last report, and the facts of each worker."""
+"""The workers in Redis: a sorted set by the time of the last report, and the facts that each worker reports."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,12 +13,12 @@ from app.live.store import LOST_S, WORKER_S
 from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.redis.client import Redis, redis_errors
 
-#: At most this many running chunks are listed.
+#: The most chunks to list.
 _MOST_RUNNING = 2000
 
 
 async def report(redis: Redis, name: str, slots: int, release: str | None, facts: WorkerFacts | None) -> None:
-    """Record that a worker is alive, by the server's clock; drop workers that were silent for long."""
+    """Record, by the clock of Redis, that a worker is alive; remove workers that have not reported for `LOST_S`."""
     with redis_errors():
         seconds, _ = await redis.time()
         async with redis.pipeline(transaction=False) as pipe:
@@ -39,13 +39,13 @@ async def forget(redis: Redis, name: str, slots: int, release: str | None) -> No
 
 
 async def look(redis: Redis) -> tuple[list[Worker], list[Worker]]:
-    """Return the workers that reported recently, and the lost ones."""
+    """Return the workers that reported recently, and the lost workers."""
     with redis_errors():
         async with redis.pipeline(transaction=False) as pipe:
             pipe.time()
             pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
             (seconds, _), found = await pipe.execute()
-    # During a rollout two releases report, and their facts may differ.
+    # During a rollout workers of another release report, too; their entries may have more or fewer fields.
     parsed = [(orjson.loads(text), score) for text, score in found]
     workers = [Worker(name, from_ms(score * 1000), *words[:2]) for (name, *words), score in parsed]
     silent_s = [seconds - worker.seen_at.timestamp() for worker in workers]
@@ -55,7 +55,7 @@ async def look(redis: Redis) -> tuple[list[Worker], list[Worker]]:
 
 
 async def load_facts(redis: Redis, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
-    """Return the facts that workers report about themselves; workers without facts are left out."""
+    """Return the facts that workers reported; a worker without a report is left out."""
     if not names:
         return {}
     with redis_errors():

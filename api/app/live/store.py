@@ -73,11 +73,11 @@ class Claim:
 
 
 class Beat(StrEnum):
-    """What a heartbeat learns."""
+    """The answer to a heartbeat."""
 
     OK = "ok"
-    CANCEL = "cancel"  # somebody asked for a stop: hand the chunk back as it is
-    LOST = "lost"  # the lease is another's now: write nothing more
+    CANCEL = "cancel"  # the job was cancelled: hand the chunk back as it is
+    LOST = "lost"  # another worker has the lease now: write nothing more
 
 
 class Ending(StrEnum):
@@ -85,10 +85,10 @@ class Ending(StrEnum):
 
     DONE = "done"
     CANCELLED = "cancelled"
-    RELEASED = "released"  # handed back, by a worker that goes away or for a pause; not counted as an attempt
-    WAITING = "waiting"  # a store is away; handed back for a pause, which is counted, and no attempt
+    RELEASED = "released"  # handed back, by a worker that stops or for a pause; not counted as an attempt
+    WAITING = "waiting"  # a store is unavailable: handed back for a pause; counted as a wait, not as an attempt
     BROKEN = "broken"  # the task raised; counted, and dead after MAX_ATTEMPTS
-    FAILED = "failed"  # another try would not help: dead at once
+    FAILED = "failed"  # another attempt would not help: dead at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A lease that ran out: the chunk goes back to the queue, is dead, or is cancelled with its job."""
+    """An expired lease: its chunk goes back to the queue, is dead, or is cancelled with its job."""
 
     ref: ChunkRef
     verdict: str
@@ -112,7 +112,7 @@ class Expired:
 
 
 class JobStore(Protocol):
-    """Live job state. Each method is atomic; all raise StoreError where the state cannot be reached."""
+    """Live job state. Each method is atomic; all raise StoreError when the store cannot be reached."""
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
@@ -152,16 +152,20 @@ class JobStore(Protocol):
         """Ask a job to stop: queued chunks end now, running ones at their next beat."""
         ...
 
+    async def list_open(self, queues: Sequence[str]) -> list[str]:
+        """Return the queues where a chunk runs, or waits for a claim or a retry; one round trip for all."""
+        ...
+
     async def expire(self, queue: str) -> list[Expired]:
-        """Take back the leases that ran out."""
+        """Take back the expired leases."""
         ...
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
-        """Return the interrupted and broken chunks that may run again; each comes again until it is claimed."""
+        """Return the interrupted and broken chunks that may run again, each until it is claimed."""
         ...
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
-        """Return the chunks whose message seems lost, and put off their next turn."""
+        """Return the chunks whose message seems lost, and postpone when each is returned next."""
         ...
 
     async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
@@ -193,13 +197,13 @@ class JobStore(Protocol):
         ...
 
     async def mark_settled(self, queue: str, job_id: str) -> bool:
-        """Note that the ledger has the end of a job; return whether that is news."""
+        """Record that the ledger has the end of a job; return whether that was not recorded before."""
         ...
 
     async def report_worker(
         self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None
     ) -> None:
-        """Say that a worker is alive, and what else it says of itself."""
+        """Record that a worker is alive, with the facts that it reports."""
         ...
 
     async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
@@ -210,16 +214,12 @@ class JobStore(Protocol):
         """Return the workers seen in the last 20 seconds."""
         ...
 
-    async def lost_workers(self) -> int:
-        """Return how many workers went without a word in the last 15 minutes."""
-        ...
-
     async def list_lost(self) -> list[Worker]:
-        """Return the workers that went without a word in the last 15 minutes."""
+        """Return the workers that stopped reporting in the last 15 minutes without being asked to stop."""
         ...
 
     async def load_facts(self, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
-        """Return what some workers have said of themselves; one that said nothing is left out."""
+        """Return the facts that workers reported; a worker without a report is left out."""
         ...
 
     async def load_running(self, queue: str) -> list[RunningChunk]:
@@ -231,23 +231,23 @@ class JobStore(Protocol):
         ...
 
     async def renew_epoch(self) -> bool:
-        """Leave a mark; return whether it was missing, which means that the store lost everything."""
+        """Set a mark; return whether it was missing, which means that the store lost all data."""
         ...
 
     async def check(self) -> None:
-        """Raise ConfigurationError where the store may drop what it was given."""
+        """Raise ConfigurationError if the server may evict keys or is a node of a cluster."""
         ...
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return the load of each server behind the store, by a name for it; of memory none."""
+        """Return the load of each server behind the store, by name; empty for the in-memory store."""
         ...
 
     async def ping(self, *, fresh_s: float = 0.0) -> None:
-        """Raise StoreError unless the store answers; an answer of the last `fresh_s` seconds will do."""
+        """Raise StoreError unless the store answers, or answered within the last `fresh_s` seconds."""
         ...
 
     async def try_write(self) -> None:
-        """Raise StoreError unless the store takes a small write, of which nothing is left."""
+        """Raise StoreError unless the store accepts a small write, which is removed again."""
         ...
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from app.errors import TooManyStreams
 
-#: The media type of streams.
+#: The media type in the `Accept` header of a request for a stream, and in the answer.
 EVENT_STREAM = "text/event-stream"
 _LATER_S = 5.0
 
@@ -19,15 +19,15 @@ class StreamSlots:
         self._taken: Counter[str] = Counter()
 
     def is_full(self, caller: str) -> bool:
-        """Return whether a caller has reached its limit of streams."""
+        """Return whether a caller has reached its limit."""
         return self._taken[caller] >= self._most
 
     @contextmanager
     def take(self, caller: str) -> Iterator[None]:
-        """Count one stream of a caller during a `with` block.
+        """Count one stream of a caller while the body of a `with` runs.
 
         Raises:
-            TooManyStreams: the caller has as many as it may.
+            TooManyStreams: the caller has reached its limit.
 
         """
         if self.is_full(caller):

@@ -1,4 +1,4 @@
-"""Workers, the facts that they report, and the chunks that they run."""
+"""The reports of workers, and the chunks that they run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """The facts that a worker reports, besides its name and slots.
+    """The facts that a worker reports besides its name and slots.
 
-    `memory_bytes` is the resident memory of all its processes, None where it is not known.
+    `memory_bytes` is the resident memory of all its processes; None if it is not known.
     """
 
     host: str
@@ -47,7 +47,7 @@ class WorkerFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunningChunk:
-    """A leased chunk; `owner` is the owner of the job, `worker` the worker and slot that claimed it."""
+    """A leased chunk; `owner` is the owner of its job, `worker` the worker and slot that claimed it."""
 
     queue: str
     job_id: str

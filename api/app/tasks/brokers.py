@@ -1,4 +1,4 @@
-"""Celery's settings for its brokers and its result backend, made from addresses as Kaboom's own clients read them."""
+"""Celery's settings for its brokers and its result backend; their URLs are parsed as those of Kaboom's own clients."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,7 +59,7 @@ async def check_results(url: str) -> None:
     """Reject a result backend that is a node of a Redis Cluster.
 
     Raises:
-        ConfigurationError: it is a node of a cluster.
+        ConfigurationError: the backend is a node of a cluster.
 
     """
     if not is_redis(url):
@@ -74,7 +74,9 @@ async def check_results(url: str) -> None:
 
 
 def choose_broker(brokers: Mapping[str, tuple[str, str]], queues: Sequence[str]) -> tuple[str, str]:
-    """Return the broker that a worker of these queues consumes from, and the setting that names it; none means all.
+    """Return the broker that a worker of these queues consumes from, and the setting that names it.
+
+    No queues means all queues.
 
     Raises:
         ConfigurationError: the queues are on several brokers; Celery consumes from one.

@@ -65,7 +65,7 @@ except ConfigurationError as e:
 #: A job's id, or a chunk's number, or the plan step.
 _NAME = re.compile(f"[0-9a-f]{{32}}|[0-9]{{1,9}}|{PLAN}")
 
-#: What `perform` returns for a try that failed, and for one that goes on later or on another worker.
+#: Results of `perform` for a failed attempt, and for a step that continues later or on another worker.
 _FAILED = frozenset({"broken", "failed", "stalled"})
 _HANDED_BACK = frozenset({"lost", "paused", "waiting"})
 
@@ -82,7 +82,7 @@ celery_app.conf.update(
     # Take a message only when a process is free: a prefetched one is stranded when the worker dies.
     worker_disable_prefetch=True,
     worker_prefetch_multiplier=1,
-    # Celery's tasks are steps of a job. The result of the job itself is written where the job ends (engine/settle.py).
+    # Celery's tasks are steps of a job. The result of the job itself is written when the job ends (engine/settle.py).
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
     result_expires=RESULT_EXPIRES_S,
@@ -121,7 +121,7 @@ celery_app.conf.update(
 
 
 class StepFailed(Exception):
-    """A try of a plan step or a chunk failed; the job's record says what happens next."""
+    """An attempt of a plan step or a chunk failed; the job's record says what happens next."""
 
 
 def _register(job_type: JobType) -> None:
@@ -139,7 +139,7 @@ def _register(job_type: JobType) -> None:
 
 
 def _end_task(word: str) -> str:
-    """Return the word, or raise the exception by which Celery shows the step as FAILURE or RETRY."""
+    """Return the result of `perform`, or raise the exception that makes Celery show FAILURE or RETRY."""
     if word in _FAILED:
         raise StepFailed(word)
     if word in _HANDED_BACK:
@@ -149,7 +149,7 @@ def _end_task(word: str) -> str:
 
 
 def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
-    # Any other text could name another key of Redis, or fail in its driver on each try.
+    # Any other text could name another Redis key, or fail in the Redis driver on every attempt.
     if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in (ref.job_id, ref.n)):
         raise InvalidRequest(f"the message names job {ref.job_id!r:.50}, chunk {ref.n!r:.50}: neither can be")
     loop = process_loop()
@@ -204,10 +204,10 @@ def _check_parts(**_signal: Any) -> None:
     try:
         asyncio.run(check())
     except ConfigurationError as e:
-        # Celery would log any other exception of a signal's receiver and go on.
+        # Celery would log any other exception of a signal's receiver and continue.
         raise _refusal(e) from e
     if _settings.keeps_bars_in_influxdb:
-        # The processes of the pool share it.
+        # Loaded before the fork: the processes of the pool share its memory.
         import_module("batch.influx_stores")
     freeze_loaded_objects()
 

@@ -19,7 +19,7 @@ def ask_nodes(brokers: Mapping[str, str], timeout_s: float) -> list[Node]:
     Takes all of `timeout_s`, since the number of workers is unknown, and up to twice that again.
 
     Args:
-        brokers: addresses, with the setting that names each.
+        brokers: the URL of each broker, with the setting that names it.
         timeout_s: how long to wait for answers.
 
     Raises:

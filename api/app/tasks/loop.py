@@ -86,7 +86,7 @@ async def _build(role: str) -> Parts:
     parts = build_parts(load_settings(), CATALOG, role=role)
     if not _named:
         return parts
-    # A process of the pool claims in the name of its worker, as one of the worker's slots.
+    # A process of the pool claims under its worker's name and slot number.
     name = _named.worker
     if role == _CHILD:
         name = name_slot(name, getattr(current_process(), "index", 0) + 1, pid=os.getpid())
@@ -95,14 +95,14 @@ async def _build(role: str) -> Parts:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """The names of a worker: Celery's, and the one that it reports and claims by."""
+    """The names of a worker: Celery's name, and Kaboom's name, which is in reports and claims."""
 
     node: str
     worker: str
 
 
 def name_node(name: str) -> None:
-    """Set Celery's name of this worker, and give it its own; call it before the pool forks."""
+    """Set Celery's name of this worker, and generate Kaboom's name for it; call it before the pool forks."""
     global _named  # noqa: PLW0603  one for each worker
     _named = _Named(name, name_process("worker-main"))
 

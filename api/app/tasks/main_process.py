@@ -36,7 +36,7 @@ from batch.errors import KaboomError
 
 _log = structlog.get_logger(__name__)
 _POLL_S = 1.0
-#: Celery kills a task at its hard limit; one that is this much older was not killed.
+#: Celery kills a task at its hard limit; a task that is this much older was not killed.
 _OVERTIME_S = 60.0
 
 
@@ -56,9 +56,9 @@ class MainProcess(bootsteps.StartStopStep):
         self._reporting: Future[None] | None = None
 
     def start(self, worker: Any) -> None:
-        """Start everything, each in a thread of its own."""
+        """Start all parts."""
         # Without this number Celery asks the pool before each message. During a drain the pool is gone: a late message
-        # or an empty answer of Redis then ended the worker with exit code 1.
+        # or an empty answer of Redis would then end the worker with exit code 1.
         worker.max_concurrency = worker.max_concurrency or worker.concurrency
         give_back_slots(worker)
         liveness = Liveness(int(worker.concurrency), worker.app.conf.task_time_limit + _OVERTIME_S)

@@ -1,4 +1,4 @@
-"""Ending a worker's processes: the main one before its deadline, its children never after it."""
+"""End a worker's processes: the main process by its deadline, and its children when the main process has ended."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ class Shutdown:
         if not self._has_begun:
             self._on_signal()
         self.begin()
-        # Looked up each time: Celery replaces it after the first signal, by one that does not wait.
+        # Looked up each time: after the first signal Celery replaces the handler by one that does not wait.
         handler = signal.getsignal(signal.SIGQUIT)
         if callable(handler):
             handler(number, frame)
@@ -74,7 +74,7 @@ class Shutdown:
 async def end_with_parent(parent: int) -> None:
     """End this process when its parent has ended: at once on Linux, where the kernel does it, else within a second.
 
-    A child that went on would keep the lease of its chunk while a new worker starts.
+    A child that kept running would keep the lease of its chunk while a new worker starts.
     """
     while os.getppid() == parent:  # noqa: ASYNC110  there is no event to wait for
         await asyncio.sleep(_PARENT_POLL_S)

@@ -1,9 +1,9 @@
-"""kombu's Redis transports, changed to drop unreadable messages, on which kombu and Celery end, loop or hang.
+"""kombu's Redis transports, changed to drop unreadable messages, which make kombu and Celery exit, loop or hang.
 
-With kombu 5.7.0, bytes that are not JSON end the worker ("unrecoverable error"). A header that Celery 5.7.0 misses
-looks like a lost connection: the worker reconnects and gets the same message forever. Celery reserves a pool process
-before it pickles a task. If pickling fails, as with deeply nested arguments, the process is never given back; after as
-many such messages as there are processes the worker stops, although it looks ready.
+With kombu 5.7.0, bytes that are not JSON end the worker ("unrecoverable error"). To Celery 5.7.0 a missing header looks
+like a lost connection: the worker reconnects and gets the same message again, without end. Celery reserves a pool
+process before it pickles a task. If pickling fails, as with deeply nested arguments, the process is never released;
+after as many such messages as there are processes the worker takes no more messages, although it looks ready.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from batch.kit.redis.client import RedisError, blocking_sentinels
 # Not kombu's own list of connection errors, which includes KeyError.
 _AWAY = (RedisError, OSError)
 
-#: Kaboom's own messages have 1 KB, and answers to `inspect` a few.
+#: Kaboom's own messages have 1 KB, and answers to `inspect` a few KB.
 MAX_BYTES = 256 * 1024
 
 _TEXTS = {
@@ -44,7 +44,7 @@ _log = structlog.get_logger(__name__)
 
 
 class GuardedChannel(Channel):
-    """A channel on which a bad message is dropped, and harms nothing else."""
+    """A channel that drops bad messages and continues."""
 
     #: The list that the last message came from, and its size.
     _taken: tuple[str, int] = ("", 0)
@@ -66,7 +66,7 @@ class GuardedChannel(Channel):
         return client
 
     def _brpop_read(self, **options: Any) -> Any:
-        """Take a message; one whose envelope cannot be parsed is dropped."""
+        """Take a message, and drop it if its envelope cannot be parsed."""
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except (*_AWAY, Empty):
@@ -77,7 +77,7 @@ class GuardedChannel(Channel):
             return True
 
     def _receive(self) -> Any:
-        """Take a broadcast message, such as `inspect ping`; a bad one is ignored."""
+        """Take a broadcast message, such as `inspect ping`, and ignore it if it is bad."""
         try:
             return super()._receive()  # type: ignore[misc]
         except (*_AWAY, Empty):
@@ -94,7 +94,7 @@ class GuardedChannel(Channel):
         consumer_tag: str | None,
         **options: Any,
     ) -> Any:
-        """Consume with a callback that drops a message on which it fails."""
+        """Consume, and drop each message on which the callback fails."""
 
         def guarded(message: Message) -> None:
             try:
@@ -209,7 +209,7 @@ def _check_limits(message: Message) -> None:
 def _give_up(message: Message) -> None:
     if not message.acknowledged:
         message.reject()
-    # A half-made request would keep its process reserved forever.
+    # Otherwise a partly created request keeps its process reserved until the worker ends.
     for request in [request for request in state.reserved_requests if request.message is message]:
         state.task_ready(request)
 

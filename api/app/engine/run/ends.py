@@ -18,8 +18,8 @@ from batch.kit.retry import retry_while_unavailable
 
 #: How long the end of a chunk is repeated while Redis is unavailable. After that the reaper takes the chunk back.
 _REDIS_RETRY_S = 30.0
-#: The same for the ledger. It is short because the slot is occupied meanwhile, and nothing is lost: Redis has the end,
-#: and the job's end saves its chunks again.
+#: The same for the ledger. It is short because the retry blocks the slot, and nothing is lost: Redis has the end, and
+#: the job's end saves its chunks again.
 _LEDGER_RETRY_S = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ async def end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: 
 
 
 def _absorb_cancel(result: str) -> str:
-    """Return the result: the keeper's cancellation ends here. One by a process that stops is raised again."""
+    """Return the result: the keeper's cancel ends here. The cancel of a process that stops is raised again."""
     task = asyncio.current_task()
     if task is not None and task.uncancel():
         raise asyncio.CancelledError
@@ -156,7 +156,7 @@ async def _end(
 
 
 async def _keep_end(parts: Parts, ref: ChunkRef, chunk: Chunk) -> None:
-    """Save a chunk's end in the ledger; where that fails, the job's end saves it."""
+    """Save a chunk's end in the ledger; if that fails, the job's end saves it."""
     try:
         await retry_while_unavailable(lambda: parts.history.save_chunk(ref.job_id, chunk), for_s=_LEDGER_RETRY_S)
     except StoreError as e:

@@ -1,4 +1,4 @@
-"""Shared steps of handlers: hand out a plan's chunks, and work on a chunk for a limited time."""
+"""Helpers of handlers: hand out a plan in chunks, and continue a chunk, but not for too long in one run."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -9,16 +9,16 @@ from app.engine.run.worker import Run
 from app.jobs.model import Chunk, Tally
 from batch.market.outcome import OutcomeReport
 
-#: Celery kills a task after 30 minutes; with few requests a minute, or years of bars, a chunk takes longer.
+#: Celery ends a task after 29 minutes. A chunk may take longer: with few requests per minute, or with years of bars.
 LONGEST_RUN_S = 900.0
 
 
 class PlannedChunk(Protocol):
-    """A chunk of a feature's plan."""
+    """A chunk in the form in which a feature plans it."""
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The items that are settled one by one."""
+        """The items, which are settled one by one."""
         ...
 
     def payload(self) -> Mapping[str, Any]:
@@ -27,11 +27,11 @@ class PlannedChunk(Protocol):
 
 
 class Plan(Protocol):
-    """A feature's plan for a request."""
+    """The work that a request means today."""
 
     @property
     def chunks(self) -> Sequence[PlannedChunk]:
-        """The chunks to run."""
+        """The chunks of the work."""
         ...
 
     def summary(self) -> Mapping[str, Any]:
@@ -40,7 +40,7 @@ class Plan(Protocol):
 
 
 class Work(Protocol):
-    """The work of a chunk: it starts at an item, and ends early if `should_stop` returns True."""
+    """The work of a chunk: it starts at an item, and ends early if `should_stop` returns true."""
 
     def __call__(
         self, *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: Callable[[], bool]
@@ -50,19 +50,19 @@ class Work(Protocol):
 
 
 async def hand_out(run: Run, plan: Plan) -> None:
-    """Send a plan's chunks to the queue's workers; none for a dry run."""
+    """Hand out a plan's chunks to the workers of the queue; a dry run has no chunks."""
     planned = () if run.request.get("dry_run") else plan.chunks
     await run.fan_out(plan.summary(), [Chunk(str(n), chunk.items, chunk.payload()) for n, chunk in enumerate(planned)])
 
 
 async def go_on(run: Run, work: Work, *, stops_at_once: bool = False) -> Tally:
-    """Process the items left of a chunk; return its tally.
+    """Do the remaining work of a chunk; return its tally.
 
-    With `stops_at_once`, the work checks `should_stop` within items as well, and learns within half a second that its
-    job was cancelled, even if it reports no progress.
+    With `stops_at_once` the work checks for a stop within its items, too; it notices a cancel within half a second,
+    even if it has nothing to report.
 
     Raises:
-        HandBack: it has run for LONGEST_RUN_S, and items are left.
+        HandBack: the run took longer than `LONGEST_RUN_S`, and items are left.
 
     """
     base = run.chunk.tally

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from app.jobs.model import ItemNote, Tally
 from batch.market.outcome import Outcome, OutcomeReport
 
-#: It is sent with every report of progress.
+#: The cause is sent with every report of progress, so it is kept short.
 _LONGEST_CAUSE = 500
 
 

@@ -1,4 +1,4 @@
-"""Runs one chunk: claims it, keeps the lease, calls the handler, and ends it in Redis and in the ledger."""
+"""Run one chunk: claim it, keep the lease, call the handler, end the run in Redis and in the ledger."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from batch.errors import StoreError
 from batch.kit.retry import retry_while_unavailable
 from batch.kit.stop import is_being_cancelled
 
-#: How long a claim waits for an unavailable Redis; after that the message is sent again.
+#: How long a claim is tried again while Redis is unavailable; the chunk's message is sent again after that.
 _CLAIM_PATIENCE_S = 8.0
 
 _log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The argument of a handler: the claimed chunk, and methods to report progress."""
+    """The argument of a handler: the claimed chunk, and the methods to report."""
 
     parts: Parts
     claim: Claim
@@ -68,7 +68,7 @@ class Run:
         self.keeper.report(fit_for_both_stores(tally))
 
     def should_stop(self) -> bool:
-        """Return whether the job was cancelled: then stop, and return the current tally."""
+        """Return whether the job was cancelled: the handler must then settle no more items, and return its tally."""
         return self.keeper.is_cancelled
 
     async def finish(self, result: BaseModel) -> None:
@@ -83,21 +83,21 @@ class Run:
     async def fan_out(
         self, plan: Mapping[str, Any], chunks: list[Chunk], *, result: Mapping[str, Any] | None = None
     ) -> None:
-        """End the plan step: save the plan in the ledger (the first one wins), then in Redis, then send messages.
+        """End the plan step: save the plan in the ledger (the first one wins), then in Redis, then send the chunks.
 
         Raises:
-            StoreError: a store is unavailable; the step is retried later.
+            StoreError: a store is unavailable; the step waits for it.
             TypeError: the plan is not JSON; nothing was saved.
 
         """
         job_id = self.claim.lease.ref.job_id
-        # Serialised first, so that both stores get the same values or none.
+        # Serialise once, so that both stores get the same plan, or neither gets one.
         plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
         kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks, result=result)
         if result is not None:
             kept_job = await self.parts.history.load(self.claim.lease.ref.queue, job_id)
             result = kept_job.result if kept_job else None
-        # Retried because the answer may be lost: Redis would have the plan, but its chunks would have no messages.
+        # Try again: if only the answer was lost, Redis has the plan, but its chunks would wait for the reaper.
         ended = await retry_while_unavailable(
             lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept, result=result),
             for_s=_CLAIM_PATIENCE_S,
@@ -106,21 +106,21 @@ class Run:
         if ended.is_accepted and not ended.is_final:
             waiting = [chunk.n for chunk in kept if not chunk.state.is_final]
             await self._announce([ChunkRef(self.claim.lease.ref.queue, job_id, n) for n in waiting])
-        # A plan without chunks ends its job, and so does one of a job that was cancelled meanwhile.
+        # A plan without chunks ends the job, and so does the plan of a job that was cancelled in the meantime.
         await settle_or_leave(self.parts, self.claim.lease.ref.queue, job_id, is_final=ended.is_final)
 
     async def _announce(self, refs: list[ChunkRef]) -> None:
         try:
             await self.parts.dispatcher.send(self.claim.task, refs)
         except StoreError as e:
-            # The plan step has ended: the reaper sends messages for unclaimed chunks.
+            # The plan step has ended: the reaper sends the chunks that nobody claims.
             _log.warning("dispatch_delayed", reason=e.message)
 
 
 async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> str:
-    """Run one chunk if it can be claimed; return how it ended. Does not raise if the chunk fails.
+    """Run one chunk if it can be claimed; return how it ended. A failed chunk raises nothing.
 
-    A handler that reports nothing for `stall_s` seconds is cancelled.
+    A handler that reports nothing for `stall_s` seconds is stopped.
     """
     claim = await _claim(parts, ref)
     if isinstance(claim, Refusal):
@@ -146,12 +146,12 @@ async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
             keeper.tally = tally = fit_for_both_stores(await _handle(Run(parts, claim, keeper)))
     except asyncio.CancelledError:
         return await end_cancelled(parts, claim, keeper)
-    except HandBack as pause:
-        return await end_paused(parts, claim, keeper, pause)
-    except Exception as e:  # noqa: BLE001  any exception must still end the chunk
+    except HandBack as word:
+        return await end_paused(parts, claim, keeper, word)
+    except Exception as e:  # noqa: BLE001  any exception must end the chunk
         if is_being_cancelled():
-            # The handler failed while it was being cancelled. Ending the chunk as broken would swallow the
-            # cancellation, and the process would wait for this task forever.
+            # The handler failed while it was being cancelled. As an ordinary failure it would hide the cancel, and the
+            # process would wait for this task forever.
             return await end_cancelled(parts, claim, keeper, e)
         return await end_broken(parts, claim, keeper, e)
     if claim.chunk.n == PLAN:
@@ -170,7 +170,7 @@ def _log_start(claim: Claim) -> None:
 
 
 async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
-    """Claim a chunk, waiting through a restart of Redis; otherwise its message would have to be sent again."""
+    """Claim a chunk, also during a restart of Redis: after a failed claim the chunk's message must be sent again."""
     return await retry_while_unavailable(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
 
 

@@ -1,4 +1,4 @@
-"""The accounts in this process: the twin of those in PostgreSQL, gone with the process."""
+"""The accounts in memory: they behave like those in PostgreSQL, and are lost when the process ends."""
 
 from collections.abc import Callable
 from dataclasses import replace

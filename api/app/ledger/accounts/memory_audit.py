@@ -1,4 +1,4 @@
-"""The audit log in this process, for a ledger in memory."""
+"""The audit log in memory, for a ledger in memory."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the ledger keeps of accounts: users, tokens, browser sessions and audit lines."""
+"""The account data of the ledger: users, tokens, browser sessions and audit lines."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,10 +12,10 @@ class User:
 
     Attributes:
         user_id: `usr_` and 32 hex digits.
-        owner: the team of the user: all of a team see the same jobs.
+        owner: the team of the user; all members of a team see the same jobs.
         name: an e-mail address or a name, as `normalize_name` returns it; unique over all owners.
         password_hash: an argon2id hash in its own text form.
-        is_disabled: whether the user is refused, with everything that the user had logged in with.
+        is_disabled: whether the user is rejected, with all sessions and JWTs of the user.
 
     """
 
@@ -31,7 +31,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class UserChange:
-    """What to change of a user; None leaves a value as it is."""
+    """A change of a user; None leaves a value unchanged."""
 
     role: Role | None = None
     is_disabled: bool | None = None
@@ -40,12 +40,12 @@ class UserChange:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token `kbm_<id>_<secret>` that a program sends; its secret is known to its holder alone.
+    """A token `kbm_<id>_<secret>` that a program sends; only its holder knows the secret.
 
     Attributes:
         token_id: 16 hex digits.
         digest: SHA-256 of the whole token, in hex.
-        created_by: the subject of the caller who made it.
+        created_by: the subject of the caller who created it.
         last_used_at: written at most once a minute.
 
     """
@@ -72,10 +72,10 @@ class BrowserSession:
 
     Attributes:
         session_id: SHA-256 of the cookie's value, in hex.
-        owner, name, method, role, scopes: as of the principal that logged in. Those of a user or a token are read from
-            its record instead, so a change holds at once; a Supabase user has no record here.
-        seen_at: the last request, written at most once a minute.
-        expires_at: when it ends even if it is in use.
+        owner, name, method, role, scopes: those of the principal that logged in. For a user or a token they are read
+            from its record instead, so that a change takes effect at once; a Supabase user has no record here.
+        seen_at: the time of the last request, written at most once a minute.
+        expires_at: when the session ends, even if it is in use.
 
     """
 
@@ -93,17 +93,17 @@ class BrowserSession:
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One change that a caller made, or was refused.
+    """One change that a caller made, or that was rejected.
 
     Attributes:
-        line_id: 32 hex digits; a line that is written again is not kept twice.
-        subject, name, method: who made the change, as of its principal.
+        line_id: 32 hex digits; a line that is written twice is stored once.
+        subject, name, method: those of the caller's principal.
         action: the name of the operation, such as `cancel_job`.
-        target: the id of what was changed; empty if nothing has an id.
+        target: the id of the changed object; empty if it has no id.
         status: the HTTP status of the answer.
         address: the client's address.
-        reason: why, in the caller's words; empty if none was given.
-        place: where the line stands among the others; grows.
+        reason: the reason that the caller gave; empty if none was given.
+        place: the sort key; a newer line has a higher one.
 
     """
 
@@ -124,7 +124,7 @@ class AuditLine:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which lines to list, newest first; `before` is the place of the last one already seen."""
+    """The lines to list, newest first; `before` is the place of the last line already seen."""
 
     owner: str
     subject: str | None = None

@@ -6,14 +6,14 @@ from typing import Protocol
 
 from app.ledger.accounts.model import AuditLine, AuditQuery, BrowserSession, Token, User, UserChange
 
-#: Of each owner.
+#: Per owner.
 MAX_USERS = 1000
 MAX_TOKENS = 1000
-#: The `last used` time of a token or session is written at most this often.
+#: The last use of a token or a session is written at most this often.
 TOUCH_S = 60
 #: How long a revoked or expired token is still listed.
 TOKENS_KEPT_DAYS = 400
-#: How long a sign-out is kept: longer than any session or JWT that it ends.
+#: How long a sign-out is kept: longer than the sessions and JWTs that it revokes can live.
 SIGN_OUTS_KEPT_DAYS = 30
 #: How long audit lines are kept; a trigger refuses to delete younger ones.
 AUDIT_KEPT_DAYS = 400
@@ -22,7 +22,7 @@ AUDIT_PRUNE_STEP = 1000
 
 
 class AccountStore(Protocol):
-    """The accounts. Each method is one transaction; all raise StoreError if the database is unavailable."""
+    """The accounts. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
 
     async def add_user(self, user: User) -> User:
         """Save a new user.
@@ -42,7 +42,7 @@ class AccountStore(Protocol):
         ...
 
     async def find_user(self, name: str) -> User | None:
-        """Return the user of a name, of any owner."""
+        """Return the user with a name, of any owner."""
         ...
 
     async def change_user(self, owner: str, user_id: str, change: UserChange) -> User:
@@ -58,7 +58,7 @@ class AccountStore(Protocol):
         """Save a new token.
 
         Raises:
-            Conflict: the owner already has MAX_TOKENS valid tokens.
+            Conflict: the owner has MAX_TOKENS valid tokens.
 
         """
         ...
@@ -68,11 +68,11 @@ class AccountStore(Protocol):
         ...
 
     async def load_token(self, token_id: str) -> Token | None:
-        """Return a token of any owner, even if it is revoked or expired."""
+        """Return a token of any owner, even if it is not valid."""
         ...
 
     async def revoke_token(self, owner: str, token_id: str) -> Token:
-        """Revoke a token; do nothing if it is revoked already.
+        """Revoke a token; a token that is already revoked stays unchanged.
 
         Raises:
             NotFound: the owner has no such token.
@@ -81,7 +81,7 @@ class AccountStore(Protocol):
         ...
 
     async def touch_token(self, token_id: str) -> None:
-        """Save the time of a token's use, at most once in TOUCH_S."""
+        """Record that a token was used now, unless a use was recorded within TOUCH_S."""
         ...
 
     async def add_session(self, session: BrowserSession) -> None:
@@ -89,11 +89,11 @@ class AccountStore(Protocol):
         ...
 
     async def load_session(self, session_id: str) -> BrowserSession | None:
-        """Return a session, also one that has expired."""
+        """Return a session, even if it has expired."""
         ...
 
     async def touch_session(self, session_id: str) -> None:
-        """Write that a session was used now, unless that was written within TOUCH_S."""
+        """Record that a session was used now, unless a use was recorded within TOUCH_S."""
         ...
 
     async def end_session(self, session_id: str) -> None:
@@ -101,7 +101,7 @@ class AccountStore(Protocol):
         ...
 
     async def sign_out(self, subject: str, at: datetime) -> None:
-        """Void every session and every JWT of a subject that began before a time."""
+        """Revoke every session and every JWT of a subject that began before a time."""
         ...
 
     async def load_sign_out(self, subject: str) -> datetime | None:
@@ -109,18 +109,18 @@ class AccountStore(Protocol):
         ...
 
     async def prune(self) -> int:
-        """Drop expired sessions, and tokens and sign-outs of too long ago; return how many."""
+        """Drop expired sessions, old tokens and old sign-outs; return how many."""
         ...
 
 
 class AuditLog(Protocol):
     """The audit log: lines are added and read, and dropped when they are AUDIT_KEPT_DAYS old.
 
-    Each method is one transaction; all raise StoreError where it cannot be reached.
+    Each method is one transaction; all raise StoreError when the ledger is unavailable.
     """
 
     async def append(self, lines: Sequence[AuditLine]) -> None:
-        """Keep lines; one that is kept already stays as it is."""
+        """Save lines; a line that is already saved stays unchanged."""
         ...
 
     async def list_lines(self, query: AuditQuery) -> list[AuditLine]:
@@ -133,20 +133,20 @@ class AuditLog(Protocol):
 
 
 def name_taken(name: str) -> str:
-    """Return the error message for a user name that is in use."""
+    """Return the message for a user name that is taken."""
     return f"a user named {name!r} is there already, expected another name"
 
 
 def too_many(what: str, most: int) -> str:
-    """Return the message of an owner who has as many users or tokens as are allowed."""
+    """Return the message for an owner who has reached the limit of users or tokens."""
     return f"there are {most} {what} already, which is the limit"
 
 
 def no_user(user_id: str) -> str:
-    """Return the message of a user that an owner does not have."""
+    """Return the message for a user that an owner does not have."""
     return f"user {user_id} does not exist: an id is usr_ and 32 hex digits"
 
 
 def no_token(token_id: str) -> str:
-    """Return the message of a token that an owner does not have."""
+    """Return the message for a token that an owner does not have."""
     return f"token {token_id} does not exist: an id is 16 hex digits"

@@ -41,7 +41,7 @@ class PostgresAccountStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        # One statement is one transaction anyway: two round trips less.
+        # A single statement is one transaction anyway; without BEGIN and COMMIT it saves two round trips.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def add_user(self, user: User) -> User:
@@ -65,7 +65,7 @@ class PostgresAccountStore:
                 raise Conflict(name_taken(user.name)) from e
 
     async def list_users(self, owner: str) -> list[User]:
-        # As Python sorts: by the letters' numbers, whatever the database's language.
+        # Sort like Python, by code points, whatever the collation of the database.
         statement = select(USERS).where(USERS.c.owner == owner).order_by(USERS.c.name.collate("C"))
         return [parse_user(row) for row in await self._all(statement)]
 

@@ -14,7 +14,7 @@ from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transac
 _C = AUDIT_LOG.c
 _GIVEN = [str(column.name) for column in _C if column.name not in {"at", "place"}]
 _TYPED = ", ".join(f"{name} {_C[name].type}" for name in _GIVEN)
-# All lines are one value, as the jobs of a group commit are.
+# All lines are one parameter, like the jobs of a group commit.
 _INSERT = text(f"""
 INSERT INTO audit_log ({", ".join(_GIVEN)})
 SELECT {", ".join(_GIVEN)} FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line({_TYPED})

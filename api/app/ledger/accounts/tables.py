@@ -57,7 +57,7 @@ SIGN_OUTS = Table(
     Column("at", DateTime(timezone=True), nullable=False),
 )
 
-# Append-only: triggers refuse to change a line, and to delete one before its time.
+# Append-only: triggers reject an update of a line, and a delete before AUDIT_KEPT_DAYS.
 AUDIT_LOG = Table(
     "audit_log",
     METADATA,
@@ -74,7 +74,7 @@ AUDIT_LOG = Table(
 
 
 def dump_scopes(scopes: frozenset[Scope]) -> list[str]:
-    """Return scopes as they are kept."""
+    """Return scopes as they are stored."""
     return sorted(scope.value for scope in scopes)
 
 
@@ -104,5 +104,5 @@ def _values(row: Row[Any]) -> dict[str, Any]:
 
 
 def _parse_scopes(names: list[str]) -> frozenset[Scope]:
-    # A scope of a newer release, which runs beside this one, allows nothing here.
+    # During a rollout a newer release may store scopes that this release does not know: ignore them.
     return frozenset(Scope(name) for name in names if name in set(Scope))

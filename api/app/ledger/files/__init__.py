@@ -1,1 +1,1 @@
-"""What jobs leave behind besides their result: files, kept with the job."""
+"""Files that jobs produce besides their result; they are kept with the job."""

@@ -1,4 +1,4 @@
-"""The files of jobs in this process, gone with it."""
+"""The files of jobs in memory; they are lost when the process ends."""
 
 from collections.abc import Mapping
 

@@ -5,15 +5,15 @@ from typing import Protocol
 
 from batch.errors import InvalidRequest
 
-#: The most that a file may have, in bytes.
+#: The largest size of a file, in bytes.
 MOST_BYTES = 64 * 1024 * 1024
 
 
 class JobFiles(Protocol):
-    """The files of jobs, by name. All methods raise StoreError where they cannot be reached."""
+    """The files of jobs, by name. All methods raise StoreError when the ledger is unavailable."""
 
     async def save(self, job_id: str, files: Mapping[str, bytes]) -> None:
-        """Keep files of a job, all or none; one of the same name is replaced. On return they are durable.
+        """Save files of a job, all or none; a file of the same name is replaced. On return they are durable.
 
         Raises:
             InvalidRequest: a file is too large.
@@ -22,7 +22,7 @@ class JobFiles(Protocol):
         ...
 
     async def load(self, job_id: str, name: str) -> bytes | None:
-        """Return a file; None where the job has none of this name."""
+        """Return a file; None if the job has no file of this name."""
         ...
 
     async def load_all(self, job_id: str, prefix: str) -> dict[str, bytes]:
@@ -35,10 +35,10 @@ class JobFiles(Protocol):
 
 
 def check_size(name: str, content: bytes) -> None:
-    """Refuse a file that is too large to be kept.
+    """Reject a file that is too large.
 
     Raises:
-        InvalidRequest: it is.
+        InvalidRequest: the file is larger than `MOST_BYTES`.
 
     """
     if len(content) > MOST_BYTES:

@@ -1,4 +1,4 @@
-"""Runs migrations one process at a time: an advisory lock makes a second one wait for the first."""
+"""Run migrations in one process at a time: an advisory lock makes a second process wait for the first."""
 
 from alembic import context
 from sqlalchemy import Connection, create_engine, text
@@ -13,7 +13,7 @@ from batch.kit.postgres.engine import normalize_database_url
 _LOCK_KEY = 0x6B61626F6F6D  # "kaboom"
 _CONNECT = {
     "connect_timeout": 3,
-    # Of an SQL_ASCII database the driver would return bytes, before its encoding could be checked.
+    # Without this the driver returns bytes for an SQL_ASCII database, and its encoding could not be checked.
     "client_encoding": "utf8",
     "prepare_threshold": None,
 }
@@ -24,8 +24,8 @@ def _run() -> None:
     url = options["database_url"]
     engine = create_engine(normalize_database_url(url), connect_args=_CONNECT)
     try:
-        # One transaction holds the lock and all migrations: a pooler keeps a transaction on one server, and gives the
-        # next statement outside of one to any.
+        # The lock and all migrations are in one transaction: a pooler runs a transaction on one connection, but single
+        # statements on any.
         with engine.begin() as connection:
             _set_timeout(connection, options.get("statement_timeout_ms", 0))
             _check_encoding(connection)
@@ -38,7 +38,7 @@ def _run() -> None:
 
 
 def _set_timeout(connection: Connection, milliseconds: int) -> None:
-    """Replace a timeout of the role or the server: an index on a large table takes longer than a query may."""
+    """Override the timeout of the role or the server: building an index on a large table may take longer."""
     connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(milliseconds)})
 
 

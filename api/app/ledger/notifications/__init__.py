@@ -1,1 +1,1 @@
-"""Events, rules, channels, and the messages that are sent."""
+"""Events, the rules and channels for them, and the messages that report them."""

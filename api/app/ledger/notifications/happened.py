@@ -1,4 +1,4 @@
-"""The events that facts of the ledger are; pure."""
+"""Build notification events from facts of the ledger; does no I/O."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -7,20 +7,20 @@ from app.jobs.model import Job
 from app.jobs.queues import Queue
 from app.ledger.notifications.model import Event, EventKind
 
-#: What an ingest counts, and which event a count above 0 is.
+#: Counts of an ingest, and the kind of the event for a count above 0.
 _COUNTED: Mapping[str, EventKind] = {
     "corrected": EventKind.BARS_CORRECTED,
     "quarantined": EventKind.BARS_QUARANTINED,
     "actions_suspected": EventKind.SPLIT_SUSPECTED,
 }
-#: A cause of a failure is shown as far as this; all of it is with the job.
+#: The most characters of an error in an event; the job has the whole error.
 _MOST_TEXT = 300
 
 
 def events_of_end(job: Job, now: datetime) -> list[Event]:
-    """Return what the end of a job tells: how it ended, and what it found about bars.
+    """Return the events of a job's end: how it ended, and what it found about bars.
 
-    A job that sends notifications tells nothing: each of its ends would be one more to send.
+    A job that sends notifications has no events: each end would cause another notification.
     """
     if job.queue == Queue.NOTIFICATIONS:
         return []
@@ -40,12 +40,12 @@ def events_of_end(job: Job, now: datetime) -> list[Event]:
 
 
 def event_of_breaker(reason: str, now: datetime) -> Event:
-    """Return that the breaker of models was closed and has opened."""
+    """Return the event that the circuit breaker for models has opened."""
     at = int(now.timestamp())
     return Event(f"ai_budget:breaker:{at}", EventKind.AI_BUDGET, now, data={"what": "breaker", "reason": reason})
 
 
 def event_of_spent_day(day: date, reason: str, now: datetime) -> Event:
-    """Return that a call was denied since the day's budget is used up; once a day."""
+    """Return the event that a call was denied because the day's budget is used up; its id is the same all day."""
     data: dict[str, str | int] = {"what": "day", "day": day.isoformat(), "reason": reason}
     return Event(f"ai_budget:day:{day}", EventKind.AI_BUDGET, now, data=data)

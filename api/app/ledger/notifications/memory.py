@@ -1,4 +1,4 @@
-"""Notifications in this process: the twin of those in PostgreSQL, gone with the process."""
+"""Notifications in memory: they behave like those in PostgreSQL, and are lost when the process ends."""
 
 import itertools
 from collections import Counter
@@ -29,7 +29,7 @@ class MemoryNotificationLog:
         self.note_now(events)
 
     def note_now(self, events: Sequence[Event]) -> None:
-        """Keep events, in the step of the fact that they tell."""
+        """Save events without waiting, together with the fact that they report."""
         if any(rule.is_enabled for rule in self.rules.rules.values()):
             for event in events:
                 if event.event_id not in self._events:

@@ -1,4 +1,4 @@
-"""Channels and rules in this process."""
+"""Channels and rules in memory."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Events, rules, channels and messages as the ledger keeps them. Times are aware UTC."""
+"""The events, rules, channels and messages of the ledger. Times are aware UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from app.ledger.outbox.port import DeliveryStatus
 
 
 class EventKind(StrEnum):
-    """The kinds of events; `app.words.notifications` has their titles."""
+    """The kind of an event; `app.words.notifications` has the titles."""
 
     JOB_ENDED = "job_ended"
     DATA_INCOMPLETE = "data_incomplete"
@@ -30,9 +30,9 @@ class Event:
     """Something that happened once.
 
     Attributes:
-        event_id: derived from the event itself, so that all processes that notice it use the same id.
-        owner: whose rules may match it; "" for an event of the whole system.
-        data: short texts and numbers; a rule's filter looks at these.
+        event_id: built from the facts, so that it is the same for every process that reports the event, each time.
+        owner: the owner whose rules apply; "" if the rules of all owners apply.
+        data: short texts and numbers, which the filters of rules check.
 
     """
 
@@ -55,10 +55,10 @@ class Channel:
     """A receiver of messages.
 
     Attributes:
-        service: which service it is, such as `slack` or `mailtos`; `webhook` for a signed webhook.
-        host: the host of its URL; "" if that is a secret.
-        sealed: the encrypted URL, which may hold passwords.
-        rests_until: nothing is sent until then, because an attempt failed.
+        service: the service, such as `slack` or `mailtos`; `webhook` for a signed webhook.
+        host: the host that it sends to; "" if the host is a secret.
+        sealed: the encrypted URL, which may contain passwords.
+        rests_until: until when nothing is sent after a failed attempt.
         failures: failed attempts since the last delivery.
 
     """
@@ -82,11 +82,11 @@ class Rule:
     """Which events are sent to a channel, and when. Times of day are HH:MM in Japan.
 
     Attributes:
-        only: filters by name; an event matches if its data has one of the listed values for each name.
-        quiet_from, quiet_until: the quiet time, in which messages wait; both or neither.
-        digest_at: events are collected until this time of day.
-        digest_minutes: or events are collected for this many minutes, counted from midnight.
-        deadline: of `data_incomplete`: by when a session's data must be complete.
+        only: values of an event's data, by name; an event passes if each name has one of its values.
+        quiet_from, quiet_until: messages wait between these times; both are set or neither.
+        digest_at: events are collected into one message until this time of day.
+        digest_minutes: instead of `digest_at`: the length of each collection period in minutes, from midnight on.
+        deadline: for `data_incomplete`: the time by which a session's data must be complete.
 
     """
 
@@ -109,7 +109,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The message that an event is put into. Events with the same key share a message."""
+    """The message that an event is put into: its rule and its due time; events with the same key share a message."""
 
     rule: Rule
     key: str
@@ -118,14 +118,14 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to one channel, about one event or those of a digest.
+    """One message to one channel, with one event or with all events of a digest.
 
     Attributes:
-        message_id: the same at each attempt; receivers recognise a repetition by it.
-        place: grows from one message to the next; the cursor of a list.
-        rule_id, rule_name: the rule that made it; "" for a test.
-        status: `waiting` until the first attempt, during which a digest takes more events.
-        attempts: attempts begun, since the last replay.
+        message_id: the same for each attempt, so that receivers can detect repeated messages.
+        place: the sort key and the cursor of lists; a newer message has a higher one.
+        rule_id, rule_name: the rule that created it; "" for a test.
+        status: `waiting` until the first attempt; until then a digest accepts more events.
+        attempts: attempts started since the last replay.
         took_ms: how long the last attempt took.
 
     """
@@ -160,7 +160,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class MessageQuery:
-    """Which messages to list, newest first; `before` is the place of the last one already seen."""
+    """The messages to list, newest first; `before` is the place of the last message already seen."""
 
     owner: str
     statuses: frozenset[DeliveryStatus] = frozenset()

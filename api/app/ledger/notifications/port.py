@@ -1,4 +1,4 @@
-"""The ports to notifications: channels and rules, events and messages."""
+"""The ports to notifications: the channels and rules of operators, and the log of events and messages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,29 +8,29 @@ from typing import Any, NamedTuple, Protocol
 from app.ledger.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement, Rule
 from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
 
-#: Of each owner.
+#: Per owner.
 MAX_CHANNELS, MAX_RULES = 50, 100
 #: How long a claim of a message lasts; an attempt takes at most 20 s.
 LEASE = timedelta(seconds=60)
-#: How long a channel rests after its first failure; each further failure doubles this, up to the second number.
+#: How long a channel pauses after its first failure; each further failure doubles the pause, up to the second number.
 FIRST_REST_S, LONGEST_REST_S = 5.0, 300.0
-#: How long events and ended messages are kept.
+#: How long ended messages are kept; events are kept twice as long.
 KEPT = timedelta(days=30)
 #: How many events are routed in one transaction.
 ROUTE_STEP = 100
 
-#: Returns the messages that an event is put into, from the enabled rules; pure.
+#: Returns the placements of an event, given the enabled rules; does no I/O.
 type Route = Callable[[Event, Sequence[Rule]], Sequence[Placement]]
 
 
 class NotificationRules(Protocol):
-    """Channels and rules. Each method is one transaction; all raise StoreError if the store is unavailable."""
+    """Channels and rules. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
 
     async def add_channel(self, channel: Channel) -> Channel:
         """Save a new channel.
 
         Raises:
-            Conflict: the owner has a channel of this name, or already MAX_CHANNELS.
+            Conflict: the owner has a channel of this name, or has MAX_CHANNELS channels.
 
         """
         ...
@@ -49,11 +49,11 @@ class NotificationRules(Protocol):
         ...
 
     async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
-        """Change some fields of a channel, and end its pause after failures.
+        """Change some fields of a channel, and end its pause.
 
         Raises:
             NotFound: the owner has no such channel.
-            Conflict: the owner has another item of this name.
+            Conflict: the owner has another channel of this name.
 
         """
         ...
@@ -63,7 +63,7 @@ class NotificationRules(Protocol):
 
         Raises:
             NotFound: the owner has no such channel.
-            Conflict: a rule uses it.
+            Conflict: a rule uses the channel.
 
         """
         ...
@@ -73,7 +73,7 @@ class NotificationRules(Protocol):
 
         Raises:
             NotFound: the owner has no such channel.
-            Conflict: the owner has a rule of this name, or already MAX_RULES.
+            Conflict: the owner has a rule of this name, or has MAX_RULES rules.
 
         """
         ...
@@ -96,17 +96,17 @@ class NotificationRules(Protocol):
         ...
 
     async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:
-        """Change some fields of a rule; its existing messages do not change.
+        """Change some fields of a rule; existing messages stay unchanged.
 
         Raises:
             NotFound: the owner has no such rule, or no such channel.
-            Conflict: the owner has another item of this name.
+            Conflict: the owner has another rule of this name.
 
         """
         ...
 
     async def delete_rule(self, owner: str, rule_id: str) -> None:
-        """Delete a rule; its existing messages stay.
+        """Drop a rule; its existing messages stay.
 
         Raises:
             NotFound: the owner has no such rule.
@@ -116,19 +116,19 @@ class NotificationRules(Protocol):
 
 
 class NotificationLog(Protocol):
-    """Events and messages. Each method is one transaction; all raise StoreError if the store is unavailable.
+    """Events and messages. Each method is one transaction; all raise StoreError when the ledger is unavailable.
 
     `now` is the time of the caller's clock.
     """
 
     async def note(self, events: Sequence[Event]) -> None:
-        """Save events, if any rule is enabled; ignore events whose id is known."""
+        """Save events if any rule is enabled; an event whose id is already saved stays unchanged."""
         ...
 
     async def fan_out(self, route: Route, now: datetime) -> int:
-        """Put up to ROUTE_STEP new events into messages of the matching rules; return how many events.
+        """Put up to ROUTE_STEP new events into messages of the rules that match; return the number of events.
 
-        Each event is routed once, even if several processes route at the same time.
+        An event is routed once, even if several processes route at the same time.
         """
         ...
 
@@ -137,20 +137,20 @@ class NotificationLog(Protocol):
         ...
 
     async def due_channels(self, now: datetime) -> list[tuple[str, str]]:
-        """Return the (owner, id) of enabled channels that have a message to send and do not rest."""
+        """Return the (owner, id) of enabled channels that are not paused and have a message to send."""
         ...
 
     async def claim(self, channel_id: str, now: datetime) -> Claimed | None:
-        """Claim the oldest due message of a channel for LEASE; None if there is none, or the channel rests.
+        """Claim the oldest due message of a channel for LEASE; None if no message is due, or the channel is paused.
 
-        This counts an attempt, and the message takes no more events.
+        This counts an attempt. From now on the events of the message do not change.
         """
         ...
 
     async def save_attempt(self, message: Message, end: AttemptEnd, *, took_ms: int, now: datetime) -> bool:
-        """Save the result of an attempt; return False if another attempt has begun.
+        """Save the result of an attempt; return False if another attempt has started.
 
-        The channel rests after a failure that is retried; a delivery ends its rest.
+        A failure that will be retried pauses the channel, and a delivery ends the pause.
         """
         ...
 
@@ -171,11 +171,11 @@ class NotificationLog(Protocol):
         ...
 
     async def replay(self, owner: str, message_id: str, now: datetime) -> Message | None:
-        """Make an ended message due now, with a full set of attempts; None if it has not ended."""
+        """Make an ended message due now, and reset its attempts; return None if it has not ended."""
         ...
 
     async def purge(self, now: datetime) -> int:
-        """Delete messages and events that are older than KEPT; return how many."""
+        """Drop messages and events that have been kept long enough (KEPT); return how many."""
         ...
 
 
@@ -187,39 +187,39 @@ class Notifications(NamedTuple):
 
 
 def no_channel(channel_id: str) -> str:
-    """Return the error message for an unknown channel."""
+    """Return the message for a channel that an owner does not have."""
     return f"channel {channel_id!r} does not exist: an id is 32 hex digits"
 
 
 def no_rule(rule_id: str) -> str:
-    """Return the error message for an unknown rule."""
+    """Return the message for a rule that an owner does not have."""
     return f"rule {rule_id!r} does not exist: an id is 32 hex digits"
 
 
 def name_taken(what: str, name: str) -> str:
-    """Return the error message for a name that is in use."""
+    """Return the message for a name that another channel or rule has."""
     return f"a {what} named {name!r} is there already, expected another name"
 
 
 def too_many(what: str, most: int) -> str:
-    """Return the error message for too many channels or rules."""
+    """Return the message for an owner who has reached the limit of channels or rules."""
     return f"there are {most} {what} already, which is the limit"
 
 
 def in_use(name: str) -> str:
-    """Return the error message for a channel that a rule uses."""
+    """Return the message for a channel that a rule uses."""
     return f"channel {name!r} is used by a rule: delete the rule first, or give it another channel"
 
 
 def rest_s(failures: int) -> float:
-    """Return how long a channel rests after this many failures in a row."""
+    """Return how long a channel pauses after this many failures in a row."""
     return min(FIRST_REST_S * 2.0 ** min(failures - 1, 10), LONGEST_REST_S)
 
 
 def channel_changes(end: AttemptEnd, failures: int, now: datetime) -> dict[str, Any]:
-    """Return the changes of a channel after an attempt; `failures` counts the failures in a row before it.
+    """Return the fields of a channel that an attempt changes; `failures` is the number of failures in a row before it.
 
-    The channel rests after a failure, stops resting after a delivery, and is disabled by HTTP 410 (gone).
+    A failure pauses the channel, a delivery ends the pause, and HTTP status 410 disables the channel.
     """
     if end.status is DeliveryStatus.PENDING:
         return {"failures": failures + 1, "rests_until": now + timedelta(seconds=rest_s(failures + 1))}

@@ -1,4 +1,4 @@
-"""Events and messages in PostgreSQL, beside the jobs whose ends they tell."""
+"""Events and messages in PostgreSQL, in the same database as the jobs."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transac
 
 _M = MESSAGES.c
 _OPEN = [DeliveryStatus.WAITING.value, DeliveryStatus.PENDING.value]
-# Where no rule is enabled, the end of a job costs one look at an empty table.
+# If no rule is enabled, the end of a job costs only one look-up of a rule.
 _NOTE = text("""
 INSERT INTO notification_events (event_id, kind, owner, data, at)
 SELECT event_id, kind, owner, data, at
@@ -143,7 +143,7 @@ class PostgresNotificationLog:
         return parse_message(row) if row else None
 
     async def purge(self, now: datetime) -> int:
-        # Longer than messages, which show them.
+        # Events are kept longer than messages, because messages show them.
         old_events = EVENTS.c.noted_at < now - 2 * KEPT
         async with open_transaction(self._engine) as connection:
             messages = await connection.execute(MESSAGES.delete().where(_M.ended_at < now - KEPT))
@@ -156,7 +156,7 @@ class PostgresNotificationLog:
 
 
 async def note(connection: AsyncConnection, events: Sequence[Event]) -> None:
-    """Keep events within the transaction of the fact that they tell."""
+    """Save events within the transaction of the fact that they report."""
     if events:
         await connection.execute(_NOTE, {"events": orjson.dumps([dump_event(event) for event in events]).decode()})
 

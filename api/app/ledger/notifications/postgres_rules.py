@@ -39,7 +39,7 @@ class PostgresNotificationRules:
                 return parse_channel((await connection.execute(new)).one())
 
     async def list_channels(self, owner: str) -> list[Channel]:
-        # As Python sorts: by the letters' numbers, whatever the database's language.
+        # Sort like Python, by code points, whatever the collation of the database.
         statement = select(CHANNELS).where(CHANNELS.c.owner == owner).order_by(CHANNELS.c.name.collate("C"))
         return [parse_channel(row) for row in await self._select(statement)]
 
@@ -109,7 +109,7 @@ class PostgresNotificationRules:
 
 @contextmanager
 def _named(what: str, name: str) -> Iterator[None]:
-    """Say of a row that breaks a constraint that its name is taken: nothing else of it can be."""
+    """Report a violated constraint as a taken name: no other constraint can be violated here."""
     try:
         yield
     except IntegrityError as e:
@@ -123,7 +123,7 @@ async def _check_count(connection: AsyncConnection, table: Table, owner: str, wh
 
 
 async def _lock_channel(connection: AsyncConnection, owner: str, channel_id: str) -> None:
-    """Hold a channel of an owner, so that it is not deleted meanwhile."""
+    """Lock a channel of an owner, so that it is not deleted in the meantime."""
     found = select(CHANNELS.c.channel_id).where(*_is_channel(owner, channel_id)).with_for_update(key_share=True)
     if (await connection.execute(found)).one_or_none() is None:
         _miss(no_channel(channel_id))

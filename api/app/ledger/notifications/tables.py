@@ -62,7 +62,7 @@ RULES = Table(
     Index("notification_rules_of_channel", "channel_id"),
 )
 
-# The outbox of events: written with the fact where the fact is in the ledger.
+# The outbox of events: an event is saved in the transaction of its fact, if the fact is in the ledger.
 EVENTS = Table(
     "notification_events",
     METADATA,
@@ -112,7 +112,7 @@ def parse_channel(row: Row[Any]) -> Channel:
 
 
 def parse_rule(row: Row[Any]) -> Rule:
-    """Return the rule that a row of RULES holds; kinds that this version does not know are left out."""
+    """Return the rule that a row of RULES holds; event kinds that this version does not know are left out."""
     values = {column.name: getattr(row, column.name) for column in RULES.c}
     known = {kind.value for kind in EventKind}
     values["events"] = tuple(EventKind(name) for name in row.events if name in known)

@@ -1,4 +1,4 @@
-"""What a webhook says of a job that has ended; as little as lets its receiver ask for the rest."""
+"""The body of the webhook for a job's end: only what its receiver needs to ask for the rest."""
 
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from app.jobs.queues import jobs_path
 
 
 def encode_event(job: Job) -> str:
-    """Return the body about a final job, as it is sent at every attempt."""
+    """Return the body for a final job; every attempt sends the same."""
     here = f"{jobs_path(job.queue)}/{job.job_id}"
     ended_at = job.completed_at or datetime.now(UTC)
     event = {
@@ -27,5 +27,5 @@ def encode_event(job: Job) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return host and port of a URL: deliveries to one host never take all the places of a courier."""
+    """Return the host and port of a URL; a courier limits its deliveries to each host."""
     return urlsplit(url).netloc.lower()

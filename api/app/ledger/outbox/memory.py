@@ -1,4 +1,4 @@
-"""The outbox in this process: the twin of the PostgreSQL one, gone with the process."""
+"""The outbox in memory: it behaves like the PostgreSQL outbox, and is lost when the process ends."""
 
 import itertools
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The port to the outbox of webhooks. A webhook is created in the transaction that makes its job final."""
+"""The port to the outbox: webhooks to send, each released in the transaction that makes its job final."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-#: How long a claim of a delivery lasts; an attempt takes at most 15 s.
+#: How long a delivery belongs to the process that claimed it; an attempt takes 15 s at most.
 LEASE_S = 60.0
 #: How long an ended delivery is kept.
 KEPT_DAYS = 30
@@ -22,7 +22,7 @@ class DeliveryStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more is sent, except after a replay."""
+        """Whether nothing more is sent, except by a replay."""
         return self in {DeliveryStatus.DELIVERED, DeliveryStatus.DEAD}
 
 
@@ -31,12 +31,12 @@ class Delivery:
     """One webhook to one receiver about one job. Times are aware UTC.
 
     Attributes:
-        delivery_id: the `webhook-id`, the same at each attempt.
-        url: may contain a signature of the receiver; it is shown to its owner and never logged.
-        place: an increasing number; the cursor of a list.
-        body: the exact bytes to send; None while the job has not ended.
-        attempts: attempts begun, since the last replay.
-        last_status: the HTTP status of the last answer; None without an answer.
+        delivery_id: the `webhook-id`, the same for each attempt.
+        url: may contain a secret of the receiver: shown to its owner, never logged.
+        place: the sort key and the cursor of lists; a newer delivery has a higher one.
+        body: the exact bytes that are sent; None while the job has not ended.
+        attempts: attempts started since the last replay.
+        last_status: the HTTP status of the last answer; None if there was none.
 
     """
 
@@ -57,7 +57,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
-    """The result of an attempt; `delay_s` is the time until the next one, if the delivery is still pending."""
+    """The result of an attempt; `delay_s` is the time until the next one if the delivery is still pending."""
 
     status: DeliveryStatus
     http_status: int | None = None
@@ -65,7 +65,7 @@ class AttemptEnd:
     delay_s: float = 0.0
 
     def changes(self, now: Any, later: Any) -> dict[str, Any]:
-        """Return the changed fields. `now` and `later`, the time of the next attempt, are times or SQL."""
+        """Return the fields that an attempt changes, given its end and the time of the next one, as times or SQL."""
         is_final = self.status.is_final
         return {
             "status": self.status.value,
@@ -78,7 +78,7 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryQuery:
-    """Which deliveries to list, newest first; `before` is the place of the last delivery of the previous page."""
+    """The deliveries to list, newest first; `before` is the place of the last delivery already seen."""
 
     owner: str
     statuses: frozenset[DeliveryStatus] = frozenset()
@@ -88,24 +88,24 @@ class DeliveryQuery:
 
 
 class Outbox(Protocol):
-    """The outbox. Each method is one transaction; all raise StoreError if the database is unavailable."""
+    """The outbox. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
 
     async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
-        """Deliver a job's end to `url` and to the receivers of its parent job, once for each URL.
+        """Register `url` and the receivers of the parent's end for a job's end; each URL gets it once.
 
-        Receivers that answered the parent's webhook with 410 are left out. If the job has ended, delivery is due now.
+        A receiver that answered 410 for the parent is left out. If the job has ended, the delivery is due now.
         """
         ...
 
     async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
-        """Claim due deliveries for LEASE_S, oldest first, at most `per_host` for each host and none for `busy` hosts.
+        """Claim due deliveries for LEASE_S, oldest first, at most `per_host` per host, and none for `busy` hosts.
 
-        This counts an attempt. Other processes do not get them until LEASE_S has passed.
+        This counts an attempt. No other process gets the deliveries until LEASE_S is over; then they are due again.
         """
         ...
 
     async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
-        """Save the result of an attempt; return False if the lease expired and another attempt has begun."""
+        """Save the result of an attempt; return False if the lease had expired and another attempt has started."""
         ...
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
@@ -117,9 +117,9 @@ class Outbox(Protocol):
         ...
 
     async def replay(self, owner: str, delivery_id: str) -> Delivery | None:
-        """Make an ended delivery due now, with a full set of attempts; return it, or None if it has not ended."""
+        """Make an ended delivery due now, and reset its attempts; return it, or None if it has not ended."""
         ...
 
     async def purge(self) -> int:
-        """Delete deliveries that ended more than KEPT_DAYS ago; return how many."""
+        """Drop deliveries that ended more than KEPT_DAYS ago; return how many."""
         ...

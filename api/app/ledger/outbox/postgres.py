@@ -1,4 +1,4 @@
-"""The outbox in PostgreSQL, beside the jobs whose ends it tells."""
+"""The outbox in PostgreSQL, in the same database as the jobs."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -17,7 +17,8 @@ from app.ledger.tables import JOBS, WEBHOOK_DELIVERIES
 from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 
 _T = WEBHOOK_DELIVERIES.c
-# A window function may not lock rows, so ranked rows are joined to locked ones; a second process skips them.
+# PostgreSQL cannot lock rows in a query with a window function, so the ranked rows are joined to locked rows; a second
+# process skips locked rows.
 _CLAIM = text(f"""
 WITH ranked AS (
     SELECT delivery_id, row_number() OVER (PARTITION BY host ORDER BY next_attempt_at, place) AS turn
@@ -102,8 +103,8 @@ class PostgresOutbox:
 async def register(connection: AsyncConnection, job_id: str, *, url: str | None, parent_id: str | None) -> None:
     """Register receivers within a transaction.
 
-    The job's row is locked against its end: either the end comes later and releases what is registered here, or it
-    has come and is delivered at once.
+    The job's row is locked, so that it cannot end in the meantime: either it ends later, which releases the receivers
+    registered here, or it has already ended, and the deliveries are due at once.
     """
     job_row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == job_id).with_for_update(read=True))).first()
     if job_row is None:

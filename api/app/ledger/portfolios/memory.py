@@ -1,4 +1,4 @@
-"""The portfolios in this process: the twin of those in PostgreSQL, gone with the process."""
+"""The portfolios in memory: they behave like those in PostgreSQL, and are lost when the process ends."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -80,7 +80,7 @@ class MemoryPortfolioStore:
                 raise Conflict(too_many_entries())
             booked = Booked(tuple(new))
             if once:
-                # Another portfolio may have been given the same key meanwhile.
+                # A request on another portfolio may have used the same key in the meantime.
                 if self._find_earlier(owner, once):
                     raise KeyReused(key_reused())
                 self._keys[owner, once.key] = once.fingerprint, booked, now

@@ -1,4 +1,4 @@
-"""What the ledger keeps of portfolios beside their entries."""
+"""The data of portfolios in the ledger, besides their entries."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Portfolio:
     Attributes:
         portfolio_id: 32 hex digits.
         owner: the team that sees it.
-        name: unique among those of the owner.
-        provider: whose bars and corporate actions value it.
-        lot: what buys are a multiple of, in shares.
-        created_by: the subject of the caller who made it.
-        entries: how many entries it has; the place of the last one.
-        cash: yen, the balance of its account `cash`.
+        name: unique among the portfolios of the owner.
+        provider: the provider of the bars and corporate actions that value it.
+        lot: the number of shares in a lot; buys are multiples of it.
+        created_by: the subject of the caller who created it.
+        entries: the number of its entries, which is also the place of the last entry.
+        cash: the balance of its account `cash`, in yen.
 
     """
 
@@ -47,11 +47,11 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """The entries that a request has booked, now or when its key came first."""
+    """The entries that a request has booked, now or the first time that its key was used."""
 
     entries: tuple[Entry, ...]
     is_replayed: bool = False
 
 
-#: From the portfolio and all its entries to the new ones, without places; raises where they may not be booked.
+#: Returns new entries, without places, for a portfolio and all its entries; raises if they must not be booked.
 type Draft = Callable[[Portfolio, Sequence[Entry]], Sequence[Entry]]

@@ -8,20 +8,20 @@ from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
 from batch.portfolio.entry import Entry
 from batch.portfolio.postings import Account
 
-#: Of each owner.
+#: Per owner.
 MAX_PORTFOLIOS = 100
-#: Of each portfolio. All of them are read for each new one.
+#: Per portfolio. Each new entry reads all existing entries.
 MAX_ENTRIES = 20_000
 
 
 class PortfolioStore(Protocol):
-    """The portfolios. Each method is one transaction; all raise StoreError where it cannot be reached."""
+    """The portfolios. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
 
     async def add(self, portfolio: Portfolio) -> Portfolio:
-        """Keep a new portfolio, without entries.
+        """Save a new portfolio without entries.
 
         Raises:
-            Conflict: the owner has one of this name, or MAX_PORTFOLIOS.
+            Conflict: the owner has a portfolio of this name, or has MAX_PORTFOLIOS portfolios.
 
         """
         ...
@@ -44,13 +44,13 @@ class PortfolioStore(Protocol):
 
         Raises:
             NotFound: the owner has no such portfolio.
-            Conflict: the owner has another one of this name.
+            Conflict: the owner has another portfolio of this name.
 
         """
         ...
 
     async def delete(self, owner: str, portfolio_id: str) -> None:
-        """Take a portfolio of an owner away: no method finds it from now on, and its name is free.
+        """Delete a portfolio of an owner: no method finds it any more, and its name is free again.
 
         Raises:
             NotFound: the owner has no such portfolio.
@@ -59,16 +59,16 @@ class PortfolioStore(Protocol):
         ...
 
     async def book(self, owner: str, portfolio_id: str, draft: Draft, *, once: Once | None = None) -> Booked:
-        """Book what `draft` returns, all or nothing; requests on one portfolio are booked one after the other.
+        """Book the entries that `draft` returns, all or none; requests on one portfolio run one after the other.
 
-        `draft` sees every entry that was booked before, and runs in a thread; without a key it may return none. A key
-        that was used within KEY_KEPT_H for the same request returns what was booked then.
+        `draft` gets every entry that was booked before, and runs in a thread; without a key it may return no entries. A
+        key that was used for the same request within KEY_KEPT_H returns the entries that were booked then.
 
         Raises:
             NotFound: the owner has no such portfolio.
-            Conflict: it has MAX_ENTRIES.
-            KeyReused: the key came with another request.
-            KaboomError: what `draft` raises; nothing is booked.
+            Conflict: the portfolio would have more than MAX_ENTRIES.
+            KeyReused: the key was used with another request.
+            KaboomError: `draft` raised it; nothing is booked.
 
         """
         ...
@@ -83,25 +83,25 @@ class PortfolioStore(Protocol):
 
 
 def no_portfolio(portfolio_id: str) -> str:
-    """Return the message of a portfolio that an owner does not have."""
+    """Return the message for a portfolio that an owner does not have."""
     return f"portfolio {portfolio_id!r} does not exist: an id is 32 hex digits"
 
 
 def name_taken(name: str) -> str:
-    """Return the message of a name that another portfolio of the owner has."""
+    """Return the message for a name that another portfolio of the owner has."""
     return f"a portfolio named {name!r} is there already, expected another name"
 
 
 def too_many_portfolios() -> str:
-    """Return the message of an owner who has MAX_PORTFOLIOS."""
+    """Return the message for an owner who has MAX_PORTFOLIOS."""
     return f"there are {MAX_PORTFOLIOS} portfolios already, which is the limit"
 
 
 def too_many_entries() -> str:
-    """Return the message of a portfolio that would have more than MAX_ENTRIES."""
+    """Return the message for a portfolio that would have more than MAX_ENTRIES."""
     return f"the portfolio would have more than {MAX_ENTRIES} entries, which is the limit: begin another one"
 
 
 def key_reused() -> str:
-    """Return the message of an Idempotency-Key that came with another request."""
+    """Return the message for an Idempotency-Key that was used with another request."""
     return "the Idempotency-Key came with another request before: a new request needs a new key"

@@ -1,4 +1,4 @@
-"""The portfolios in PostgreSQL, booked one request after the other under the lock of the portfolio's row."""
+"""The portfolios in PostgreSQL; requests on a portfolio run one after the other, under a lock of its row."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class PostgresPortfolioStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        # Requests of this process wait here, where none of them holds a connection of the pool.
+        # Requests of this process wait for their turn here, where they hold no connection of the pool.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def add(self, portfolio: Portfolio) -> Portfolio:
@@ -64,7 +64,7 @@ class PostgresPortfolioStore:
                 raise Conflict(name_taken(portfolio.name)) from e
 
     async def list_portfolios(self, owner: str) -> list[Portfolio]:
-        # As Python sorts: by the letters' numbers, whatever the database's language.
+        # Sort like Python, by code points, whatever the collation of the database.
         statement = select(PORTFOLIOS).where(PORTFOLIOS.c.owner == owner, _IS_THERE)
         statement = statement.order_by(PORTFOLIOS.c.name.collate("C"))
         async with open_connection(self._engine) as connection:
@@ -78,7 +78,8 @@ class PostgresPortfolioStore:
         return await self._change(owner, portfolio_id, {"name": name})
 
     async def delete(self, owner: str, portfolio_id: str) -> None:
-        # Its entries stay: the database refuses to delete them. A name of a portfolio has 80 letters at most.
+        # Its entries stay: the database rejects their deletion. No other portfolio can get this name: a name has at
+        # most 80 characters.
         gone = {"name": f"{portfolio_id} {'-' * 80}", "deleted_at": func.clock_timestamp()}
         await self._change(owner, portfolio_id, gone)
 
@@ -124,12 +125,12 @@ async def _load(connection: AsyncConnection, owner: str, portfolio_id: str, *, l
 
 async def _load_entries(connection: AsyncConnection, *where: ColumnElement[bool]) -> list[Entry]:
     rows = (await connection.execute(select(*ENTRY_COLUMNS).where(*where).order_by(ENTRIES.c.place))).all()
-    # Some 3 µs a row: the loop has other callers.
+    # Parse in a thread: at about 3 µs per row this would block the event loop.
     return await asyncio.to_thread(lambda: [parse_entry(row) for row in rows])
 
 
 async def _find_earlier(connection: AsyncConnection, owner: str, portfolio_id: str, once: Once) -> Booked | None:
-    """Return what the key has booked before; None if it is new."""
+    """Return the entries that the key has booked before; None if the key is new."""
     too_old = KEYS.c.created_at < func.clock_timestamp() - _KEPT
     await connection.execute(KEYS.delete().where(KEYS.c.owner == owner, too_old))
     found = await connection.execute(select(KEYS).where(KEYS.c.owner == owner, KEYS.c.key == once.key))
@@ -173,7 +174,7 @@ async def _keep_key(connection: AsyncConnection, portfolio: Portfolio, once: Onc
         "first_place": new[0].place,
         "last_place": new[-1].place,
     }
-    # Another portfolio may be given the same key now, under its own lock.
+    # A request on another portfolio, under another lock, may use the same key now.
     claim = insert(KEYS).values(values).on_conflict_do_nothing().returning(KEYS.c.key)
     if (await connection.execute(claim)).one_or_none() is None:
         raise KeyReused(key_reused())

@@ -12,7 +12,7 @@ from batch.portfolio.entry import Entry, EntryKind
 
 _YEN = Numeric(24, 4)
 
-# The row that is locked while entries are booked. A check refuses negative cash.
+# The row is locked while entries are booked. A check constraint rejects negative cash.
 PORTFOLIOS = Table(
     "portfolios",
     METADATA,
@@ -27,7 +27,7 @@ PORTFOLIOS = Table(
     Index("portfolios_of_owner", "owner", "name", unique=True),
 )
 
-# Append-only: triggers refuse to change or to delete a row of these two.
+# This table and the next are append-only: triggers reject updates and deletes.
 ENTRIES = Table(
     "portfolio_entries",
     METADATA,
@@ -48,7 +48,7 @@ ENTRIES = Table(
     Index("portfolio_entries_reversed", "reverses", unique=True, postgresql_where=text("reverses <> ''")),
 )
 
-# A deferred trigger refuses a commit in which the postings of an entry do not add up to zero.
+# A deferred trigger rejects a commit in which the postings of an entry do not add up to zero.
 POSTINGS = Table(
     "portfolio_postings",
     METADATA,
@@ -59,7 +59,7 @@ POSTINGS = Table(
     Column("amount", _YEN, nullable=False),
 )
 
-# What an Idempotency-Key stands for: the entries from one place to another.
+# The entries that an Idempotency-Key has booked, from `first_place` to `last_place`.
 KEYS = Table(
     "portfolio_keys",
     METADATA,
@@ -72,12 +72,12 @@ KEYS = Table(
     Index("portfolio_keys_age", "created_at"),
 )
 
-#: Those of an entry, in the order of its fields.
+#: The columns of an entry, in the order of its fields.
 ENTRY_COLUMNS = [ENTRIES.c[field.name] for field in fields(Entry)]
 
 
 def dump_entry(portfolio: Portfolio, entry: Entry) -> dict[str, Any]:
-    """Return an entry as its row has it."""
+    """Return the row of an entry."""
     values = {column.name: getattr(entry, column.name) for column in ENTRY_COLUMNS}
     return values | {
         "portfolio_id": portfolio.portfolio_id,
@@ -88,7 +88,7 @@ def dump_entry(portfolio: Portfolio, entry: Entry) -> dict[str, Any]:
 
 def parse_entry(row: Row[Any]) -> Entry:
     """Return the entry that a row of ENTRY_COLUMNS holds."""
-    # By place: there may be 20,000 of them.
+    # Unpack by position, which is faster: there may be 20,000 rows.
     entry_id, day, kind, *rest = tuple(row)
     return Entry(entry_id, day, EntryKind(kind), *rest)
 

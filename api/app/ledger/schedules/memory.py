@@ -1,4 +1,4 @@
-"""The schedules in this process: the twin of those in PostgreSQL, gone with the process."""
+"""The schedules in memory: they behave like those in PostgreSQL, and are lost when the process ends."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -30,7 +30,7 @@ class MemoryScheduleStore:
         self._clock = clock
         self._schedules = {s.schedule_id: replace(s, created_at=clock(), updated_at=clock()) for s in schedules}
         self._firings: dict[str, dict[datetime, Firing]] = {}
-        #: Schedules with a turn under way, as a row lock holds them.
+        #: Schedules that are being fired; in PostgreSQL a row lock holds them.
         self._held: set[str] = set()
 
     async def add(self, schedule: Schedule) -> Schedule:

@@ -1,4 +1,4 @@
-"""Schedules and their firings: the values, and the decision on a due time."""
+"""Schedules and their firings, and the decision whether a due time fires."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from app.ledger.port import Admission, Admitted
 from app.ledger.schedules.timing import Timing, TimingKind, next_due
 from batch.market.calendar import JST
 
-#: A restart of everything takes less: a firing within it is in time.
+#: A firing within this time counts as punctual; a restart of all processes takes less.
 PUNCTUAL_S = 300
 #: From Friday evening to Monday evening.
 DEFAULT_MAX_LATE_H = 72
@@ -18,7 +18,7 @@ MAX_LATE_H = 720
 
 
 class MissedPolicy(StrEnum):
-    """What is done about due times at which nothing ran; `docs/reference/schedules.md` explains each."""
+    """What to do with due times that were missed; `docs/reference/schedules.md` explains each."""
 
     LATEST = "latest"
     SKIP = "skip"
@@ -26,13 +26,13 @@ class MissedPolicy(StrEnum):
 
 
 class FiringOutcome(StrEnum):
-    """What became of a due time."""
+    """The outcome of a due time."""
 
     FIRED = "fired"  # a job was submitted
-    JOINED = "joined"  # the same request was not finished: its job stands for this firing
+    JOINED = "joined"  # an unfinished job had the same request: the firing has joined it
     SKIPPED = "skipped"  # late, and the policy is `skip`
-    MISSED = "missed"  # later than allowed, or a newer due time was late as well
-    REFUSED = "refused"  # this version cannot carry it out
+    MISSED = "missed"  # later than allowed, or a newer due time has passed, too
+    REFUSED = "refused"  # this version cannot run it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Schedule:
     """A request and when to submit it.
 
     Attributes:
-        request: what the task is given, checked; a firing of kind `session` adds its session.
-        missed: what is done about due times that passed unfired.
-        max_late_h: a due time that passed longer ago is not made up for.
-        next_at: the next due time; None while disabled, or where none is known.
+        request: the checked request of the task; a firing of kind `session` adds its session.
+        missed: what to do with due times that were missed.
+        max_late_h: a due time that was missed by more than this does not fire.
+        next_at: the next due time; None while disabled, or if none is known.
         last_at: the due time of the last firing that has a job, `last_job_id`.
 
     """
@@ -64,11 +64,11 @@ class Schedule:
     updated_at: datetime | None = None
 
     def rearmed(self, now: datetime) -> "Schedule":
-        """Return the schedule with its next due time after `now`, none while it is disabled."""
+        """Return the schedule with its next due time after `now`; None while it is disabled."""
         return replace(self, next_at=next_due(self.timing, now) if self.is_enabled else None)
 
     def request_at(self, due_at: datetime) -> Mapping[str, Any]:
-        """Return the request of a due time: a late firing takes the day that it was meant for."""
+        """Return the request of a due time: a late firing gets the session of its due time."""
         if self.timing.kind is TimingKind.CRON:
             return self.request
         return {**self.request, "session": due_at.astimezone(JST).date().isoformat()}
@@ -76,7 +76,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One due time of a schedule, and what became of it at `fired_at`."""
+    """One due time of a schedule, and its outcome at `fired_at`."""
 
     schedule_id: str
     due_at: datetime
@@ -87,13 +87,13 @@ class Firing:
     reason: str = ""
 
     def with_job(self, admission: Admission) -> "Firing":
-        """Return the firing with the job that stands for it."""
+        """Return the firing with the job that it submitted or joined."""
         outcome = FiringOutcome.JOINED if admission.how is Admitted.JOINED else FiringOutcome.FIRED
         return replace(self, outcome=outcome, job_id=admission.job.job_id)
 
 
 def judge_due_time(schedule: Schedule, due_at: datetime, now: datetime) -> tuple[FiringOutcome, str]:
-    """Return what to do about a due time that has come, and the reason if the schedule does not fire."""
+    """Return whether a due time fires, and the reason if it does not."""
     late = now - due_at
     following = next_due(schedule.timing, due_at)
     is_superseded = following is not None and following <= now

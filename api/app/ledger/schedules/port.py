@@ -9,7 +9,7 @@ from app.jobs.model import Job
 from app.ledger.port import Admission, Terms
 from app.ledger.schedules.model import Firing, Schedule
 
-#: Few enough for one page, and for one process to fire all within a second.
+#: Per owner. One page shows all of them, and one process fires all of them within a second.
 MAX_SCHEDULES = 100
 #: How many old firings of each schedule are deleted at once.
 PRUNE_STEP = 100
@@ -17,12 +17,12 @@ PRUNE_STEP = 100
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What to do at one due time.
+    """The decision on one due time.
 
     Attributes:
-        firing: the record of this due time; if a job is submitted, the ledger sets its outcome.
+        firing: the firing to record; with a job, the ledger sets its outcome.
         next_at: the schedule's next due time.
-        draft: the job to submit, and its terms; None to submit nothing.
+        draft: the job to admit, and its terms; None if no job is submitted.
 
     """
 
@@ -33,28 +33,28 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """The saved firing, and the job that was admitted for it."""
+    """The recorded firing, and the job that the ledger admitted for it."""
 
     firing: Firing
     admission: Admission | None = None
 
 
-#: Decides what a due schedule does, from the schedule and the store's time. It must not wait.
+#: Decides on a due schedule, given the schedule and the store's time. It must not block.
 type TakeTurn = Callable[[Schedule, datetime], Turn]
-#: Returns whether a job, unfinished in the ledger, has ended; updates the ledger.
+#: Returns whether a job that is unfinished in the ledger has ended, and updates the ledger.
 type HasEnded = Callable[[Job], Awaitable[bool]]
-#: Returns the changed schedule, from the old one and the store's time.
+#: Returns a changed schedule, given the schedule and the store's time.
 type Edit = Callable[[Schedule, datetime], Schedule]
 
 
 class ScheduleStore(Protocol):
-    """The schedules. Each method is one transaction; all raise StoreError if the database is unavailable."""
+    """The schedules. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
 
     async def add(self, schedule: Schedule) -> Schedule:
-        """Save a new schedule; its first due time follows the store's time.
+        """Save a new schedule; its next due time is computed from the store's time.
 
         Raises:
-            Conflict: the owner has a schedule of that name, or already MAX_SCHEDULES.
+            Conflict: the owner has a schedule of this name, or has MAX_SCHEDULES schedules.
 
         """
         ...
@@ -67,16 +67,16 @@ class ScheduleStore(Protocol):
         """Return a schedule.
 
         Raises:
-            NotFound: there is no such schedule, or it has another owner.
+            NotFound: the schedule does not exist, or belongs to another owner.
 
         """
         ...
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
-        """Change a schedule; it is locked against firing meanwhile.
+        """Change a schedule; no firing of it runs at the same time.
 
         Raises:
-            NotFound: there is no such schedule, or it has another owner.
+            NotFound: the schedule does not exist, or belongs to another owner.
             Conflict: the owner has another schedule of the new name.
 
         """
@@ -86,24 +86,24 @@ class ScheduleStore(Protocol):
         """Delete a schedule and its history; its jobs stay.
 
         Raises:
-            NotFound: there is no such schedule, or it has another owner.
+            NotFound: the schedule does not exist, or belongs to another owner.
 
         """
         ...
 
     async def fire_due(self, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired | None:
-        """Fire the schedule that has been due longest; return None if none is due.
+        """Fire the schedule that has been due longest once; return None if none is due.
 
-        The firing, its job and the next due time are saved in one transaction. Each due time is fired once, even with
-        concurrent calls. A schedule that another caller is firing is skipped.
+        The firing, its job and the schedule's next due time are saved in one transaction, and each due time only once,
+        even with concurrent callers. A schedule that another caller is firing is skipped.
         """
         ...
 
     async def fire_now(self, owner: str, schedule_id: str, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired:
-        """Fire a schedule now, even if it is not due or disabled.
+        """Fire a schedule once, even if it is not due or not enabled.
 
         Raises:
-            NotFound: there is no such schedule, or it has another owner.
+            NotFound: the schedule does not exist, or belongs to another owner.
 
         """
         ...
@@ -113,27 +113,27 @@ class ScheduleStore(Protocol):
         ...
 
     async def last_firings(self, owner: str) -> dict[str, Firing]:
-        """Return the firing with the newest due time of each of an owner's schedules that has any, by schedule id."""
+        """Return the newest firing of each of an owner's schedules, by schedule id."""
         ...
 
     async def prune(self, *, days: int) -> int:
-        """Delete the oldest firings of each schedule that were due more than `days` ago; return how many.
+        """Drop the oldest firings of each schedule that were due more than `days` days ago; return how many.
 
-        At most `PRUNE_STEP` of each schedule. Concurrent calls delete different firings.
+        A call drops at most `PRUNE_STEP` firings of each schedule. Concurrent calls drop different firings.
         """
         ...
 
 
 def not_found(schedule_id: str) -> str:
-    """Return the error message for an unknown schedule."""
+    """Return the message for a schedule that does not exist."""
     return f"schedule {schedule_id} does not exist"
 
 
 def name_taken(name: str) -> str:
-    """Return the error message for a name that is in use."""
+    """Return the message for a name that is taken."""
     return f"a schedule named {name!r} exists already: choose another name, or change that one"
 
 
 def too_many() -> str:
-    """Return the error message for too many schedules."""
+    """Return the message for an owner who has MAX_SCHEDULES."""
     return f"{MAX_SCHEDULES} schedules exist, which is the limit: delete one first"

@@ -26,10 +26,10 @@ from app.ledger.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_sc
 from batch.errors import Conflict, NotFound
 from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
 
-#: A holder that is frozen in the middle of a firing loses its lock after this long, and its firing is undone.
-#: Longer than the one wait of a firing, for Redis, which gives up after 7 s.
+#: A process that is frozen during a firing loses its lock after this long, and its firing is rolled back.
+#: Longer than the only wait of a firing, which is for Redis and ends after 7 s.
 _HOLD_S = 15.0
-# For each schedule, so that the primary key finds the oldest; concurrent calls delete different rows.
+# One schedule at a time, so that the primary key gives the oldest firings; concurrent prunes take different firings.
 _PRUNE = text("""
 DELETE FROM schedule_firings AS f USING schedules AS s, LATERAL (
     SELECT schedule_id, due_at FROM schedule_firings
@@ -62,7 +62,7 @@ class PostgresScheduleStore:
                 raise Conflict(name_taken(schedule.name)) from e
 
     async def list_schedules(self, owner: str) -> list[Schedule]:
-        # As Python sorts: by the letters' numbers, whatever the database's language.
+        # Sort like Python, by code points, whatever the collation of the database.
         by_name = SCHEDULES.c.name.collate("C")
         statement = select(SCHEDULES).where(SCHEDULES.c.owner == owner).order_by(by_name)
         async with open_connection(self._engine) as connection:
@@ -116,7 +116,7 @@ class PostgresScheduleStore:
 
     async def last_firings(self, owner: str) -> dict[str, Firing]:
         newest = select(FIRINGS).where(FIRINGS.c.schedule_id == SCHEDULES.c.schedule_id)
-        # One look into the primary key for each schedule.
+        # This costs one look-up in the primary key for each schedule.
         newest_of = newest.order_by(FIRINGS.c.due_at.desc()).limit(1).lateral()
         statement = select(newest_of).select_from(SCHEDULES.join(newest_of, true())).where(SCHEDULES.c.owner == owner)
         async with open_connection(self._engine) as connection:
@@ -124,7 +124,7 @@ class PostgresScheduleStore:
         return {firing.schedule_id: firing for firing in found}
 
     def _lock(self, *, skip_locked: bool = False) -> Select[Any]:
-        """Return the query that locks a row, tells the time, and bounds how long a silent client holds the lock."""
+        """Return the query that locks a row, returns the time, and limits how long an idle client holds the lock."""
         bound = func.set_config("idle_in_transaction_session_timeout", self._hold_ms, True)  # noqa: FBT003  is_local
         now = func.clock_timestamp().label("now")
         return select(SCHEDULES, now, bound).with_for_update(skip_locked=skip_locked)
@@ -148,7 +148,7 @@ class PostgresScheduleStore:
 
 
 async def _admit(connection: AsyncConnection, turn: Turn, has_ended: HasEnded) -> Admission | None:
-    """Admit the job of a turn, unless its due time has been dealt with: the schedule was set back to it."""
+    """Admit the job of a turn, unless its due time has fired before; a change may set a schedule back to it."""
     firing = turn.firing
     if turn.draft is None:
         return None
@@ -159,7 +159,7 @@ async def _admit(connection: AsyncConnection, turn: Turn, has_ended: HasEnded) -
         return None
     admission = await admit(connection, *turn.draft)
     if admission.how is Admitted.JOINED and await has_ended(admission.job):
-        # The ledger has it from another connection, and the next statement sees it.
+        # Another connection has saved the end in the ledger, and the next statement sees it.
         admission = await admit(connection, *turn.draft)
     return admission
 

@@ -1,4 +1,4 @@
-"""When a schedule falls due: by a cron expression, or at a time of each trading session; both in Japan's time."""
+"""When a schedule is due: by a cron expression, or at a time of day in each trading session; both in Japan time."""
 
 import re
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from batch.errors import InvalidRequest
 from batch.market.calendar import JST, NEWEST_YEAR, is_session, next_session
 
 _FIELDS = "minute hour day-of-month month day-of-week"
-#: From the morning's opening auction: a session that has not opened cannot be ingested.
+#: 09:00 or later: a session that has not opened cannot be ingested.
 SESSION_AT = "^(09|1[0-9]|2[0-3]):[0-5][0-9]$"
 _SESSION_AT = re.compile(SESSION_AT)
 
 
 class TimingKind(StrEnum):
-    """By what a schedule falls due."""
+    """How the due times of a schedule are defined."""
 
     CRON = "cron"
     SESSION = "session"
@@ -25,17 +25,17 @@ class TimingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a schedule falls due, JST: `text` is five cron fields, or the `HH:MM` of each session."""
+    """When a schedule is due, in JST: `text` is five cron fields, or the `HH:MM` in each session."""
 
     kind: TimingKind
     text: str
 
 
 def parse_cron(text: str) -> Timing:
-    """Return the timing of a cron expression; a star in either day field means both must match, as Debian has it.
+    """Return the timing of a cron expression; as in Debian, a star in either day field means that both must match.
 
     Raises:
-        InvalidRequest: it is not five fields that cron knows, or names a day that never comes.
+        InvalidRequest: the text is not five valid cron fields, or names a day that never comes.
 
     """
     timing = Timing(TimingKind.CRON, " ".join(text.split()))
@@ -50,7 +50,7 @@ def parse_session_at(text: str) -> Timing:
     """Return the timing of a time of day in each session.
 
     Raises:
-        InvalidRequest: it is not `HH:MM`, or lies before the session opens.
+        InvalidRequest: the text is not `HH:MM`, or is before the session opens.
 
     """
     if not _SESSION_AT.fullmatch(text):
@@ -59,10 +59,10 @@ def parse_session_at(text: str) -> Timing:
 
 
 def next_due(timing: Timing, after: datetime) -> datetime | None:
-    """Return the first due time after an aware time, UTC; None where the calendar of sessions ends.
+    """Return the first due time after an aware time, in UTC; None after the end of the calendar of sessions.
 
     Raises:
-        InvalidRequest: the timing's text is not one that was parsed.
+        InvalidRequest: the timing's text is invalid.
 
     """
     local = after.astimezone(JST)
@@ -82,7 +82,7 @@ def next_dues(timing: Timing, after: datetime, *, count: int) -> list[datetime]:
 
 def _next_cron(text: str, local: datetime) -> datetime | None:
     try:
-        # Without a zone: Japan's has no turns of the clock to mind.
+        # Without a time zone, since Japan has no daylight saving time.
         found = next(CronSim(text, local.replace(tzinfo=None)), None)
     except CronSimError as e:
         raise InvalidRequest(f"cron was {text!r}: {e}; expected {_FIELDS}", pointer="/cron") from e

@@ -1,1 +1,1 @@
-"""What is spent on models, and the answers that were paid for."""
+"""The spending on AI models, and the answers that were paid for."""

@@ -1,4 +1,4 @@
-"""What is spent on models, in this process, gone with it."""
+"""The spending on AI models in memory; it is lost when the process ends."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -42,14 +42,14 @@ class _Call:
         return self.settlement is None and now < self.made_at + timedelta(seconds=self.question.for_s)
 
     def kept(self, now: datetime) -> Settlement | None:
-        """Return what stands for a second call of the same content."""
+        """Return the settlement that a second call with the same content gets; None if it must ask again."""
         found = self.settlement or Settlement(self.question.most, self.question.model, reason=LOST)
         is_recent = now < self.made_at + timedelta(hours=PAID_H)
         return found if found.text is not None or (found.cost and is_recent) else None
 
 
 class MemorySpending:
-    """`Spending` in memory; `note` is called when a breaker opens and when a day's budget is spent."""
+    """`Spending` in memory; `note` receives the events of a breaker that opens and of a used-up daily budget."""
 
     def __init__(
         self, clock: Clock = utc_now, *, note: Callable[[Sequence[Event]], None] = lambda _events: None

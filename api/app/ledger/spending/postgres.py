@@ -1,4 +1,4 @@
-"""What is spent on models, in the ledger's PostgreSQL: reservations are made one at a time, by all processes."""
+"""The spending on AI models in PostgreSQL: all processes make reservations one at a time, under a lock."""
 
 import asyncio
 from collections.abc import Iterable
@@ -34,9 +34,9 @@ _C, _S, _B = AI_CALLS.c, AI_SPENDING.c, AI_BREAKERS.c
 #: The advisory lock of reservations.
 _LOCK = 0x6B61_6921
 _BREAKER = "openrouter"
-#: So many transactions of a process wait for the lock; the others wait here, and hold no connection.
+#: How many transactions of a process may wait for the lock; the others wait in the process, and hold no connection.
 _AT_ONCE = 2
-#: Midnight in Japan by the server's clock: a worker whose clock is wrong books on the same day as the others.
+#: The date in Japan by the clock of PostgreSQL, so that a worker whose clock is wrong uses the same day as the others.
 _TODAY = text("SELECT (clock_timestamp() AT TIME ZONE 'Asia/Tokyo')::date")
 _PRUNE = text("""
 DELETE FROM ai_calls WHERE call_id IN (
@@ -162,7 +162,7 @@ async def _reserve(connection: AsyncConnection, question: Question, budget: Budg
 async def _find_breaker(connection: AsyncConnection) -> Breaker | None:
     open_ = select(AI_BREAKERS).where(_B.name == _BREAKER, _B.until > func.clock_timestamp())
     row = (await connection.execute(open_)).one_or_none()
-    # The release before did not write when it opened; its breaker is over within an hour.
+    # The previous release did not write `opened_at`; its breaker closes within an hour.
     return None if row is None else Breaker(row.reason, row.opened_at or row.until, row.until)
 
 
@@ -172,7 +172,7 @@ async def _read_today(connection: AsyncConnection) -> date:
 
 
 async def _add(connection: AsyncConnection, scopes: Iterable[str], amount: int) -> None:
-    # In one order, so that two settlements never wait for each other.
+    # Update in a fixed order, so that two settlements cannot deadlock.
     for scope in sorted(scopes):
         added = insert(AI_SPENDING).values(scope=scope, used=amount)
         await connection.execute(
@@ -181,5 +181,5 @@ async def _add(connection: AsyncConnection, scopes: Iterable[str], amount: int) 
 
 
 def _storable(text: str | None) -> str | None:
-    """Return a text that PostgreSQL takes: without NUL, which no answer that passes the checks has."""
+    """Return a text that PostgreSQL accepts: NUL is replaced. A valid answer has no NUL."""
     return None if text is None else text.replace("\0", "\N{REPLACEMENT CHARACTER}")

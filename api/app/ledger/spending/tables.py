@@ -1,11 +1,11 @@
-"""The tables of what is spent on models; `app/ledger/migrations` creates them."""
+"""The tables of the spending on AI models; `app/ledger/migrations` creates them."""
 
 from sqlalchemy import BigInteger, Column, Date, DateTime, Index, Integer, Table, Text, text
 from sqlalchemy.sql import func
 
 from app.ledger.tables import METADATA, texts
 
-#: Micro-dollars reserved or spent of each scope: `day:<YYYY-MM-DD>` and `job:<id>`.
+#: Micro-dollars reserved or spent in each scope: `day:<YYYY-MM-DD>` and `job:<id>`.
 AI_SPENDING = Table(
     "ai_spending",
     METADATA,
@@ -13,7 +13,7 @@ AI_SPENDING = Table(
     Column("used", BigInteger, nullable=False, server_default="0"),
 )
 
-#: Calls of models. No foreign key: what was spent stays when its job is deleted.
+#: Calls of models. No foreign key: the spending stays when its job is deleted.
 AI_CALLS = Table(
     "ai_calls",
     METADATA,
@@ -37,7 +37,7 @@ AI_CALLS = Table(
     Index("ai_calls_by_age", "created_at"),
 )
 
-#: While a row's time has not come, no model is asked.
+#: The circuit breaker: until the time in `until`, no model is called.
 AI_BREAKERS = Table(
     "ai_breakers",
     METADATA,

@@ -8,7 +8,7 @@ local state = chunk('state', n)
 if not state then return {'gone'} end
 if is_final_chunk(state) then return {'duplicate'} end
 if state == 'running' then
-  -- The same call again, after an answer that got lost: refused, it would wait for its own lease to run out.
+  -- The same call again, because the answer was lost: refused, it would wait until its own lease expires.
   local held = chunk('fence', n)
   if string.match(held, ':(.*)$') == ARGV[5] then
     local tally = chunk('tally', n) or '{}'
@@ -17,12 +17,12 @@ if state == 'running' then
   end
   local ends = redis.call('ZSCORE', LEASES, member(id, n))
   if ends and tonumber(ends) > now then return {'busy'} end
-  -- A last attempt that ran out is the reaper's to bury.
+  -- The reaper ends a chunk whose last attempt has expired.
   if num(chunk('attempts', n)) >= tonumber(ARGV[6]) then return {'busy'} end
 end
 if job[2] == '1' then return {'stop'} end
 local attempts = redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, 1)
--- A counter alone could be handed out twice after a failover that lost the increment; the nonce settles a tie.
+-- After a failover that lost the increment a counter alone could be given out twice; the nonce makes it unique.
 local fence = int(math.max(num(job[6]) + 1, now))
 redis.call('HSET', JOB, 'fence', fence)
 fence = fence .. ':' .. ARGV[5]
@@ -31,9 +31,9 @@ begin_run(n, ARGV[3])
 redis.call('ZREM', DISPATCH, member(id, n))
 redis.call('ZREM', RETRIES, member(id, n))
 redis.call('ZADD', LEASES, now + tonumber(ARGV[4]), member(id, n))
--- A job that was restored is running already, and what it settled before is no speed of now.
+-- A restored job is already running; the items that it settled before must not count for the present rate.
 local has_begun = redis.call('HSETNX', JOB, 'started_at', now) == 1
--- Nor is what a pause took; its end may have come a little early.
+-- Nor must the time of a pause, which may have ended a little early.
 local goes_on = num(job[7]) > num(job[8]) and num(job[7]) < now + 1000
 if has_begun or goes_on then
   local settled = redis.call('HMGET', JOB, 'done', 'failed')

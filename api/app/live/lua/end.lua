@@ -6,12 +6,12 @@ if was_mine(n, ARGV[3], verdict) then
 end
 if not is_mine(n, ARGV[3]) then return {'stale', '', '', '[]'} end
 if n ~= 'plan' then account(n, ARGV[5]) end
--- The stop that the worker heard of was lost in a failover: it will be asked for again.
+-- A failover has lost the cancel that the worker had read: the reaper will repeat it.
 if ending == 'cancelled' and redis.call('HGET', JOB, 'cancel') ~= '1' then ending = 'released' end
 if ending == 'done' or ending == 'cancelled' then
   end_chunk(id, n, ending)
 elseif (ending == 'released' or ending == 'waiting') and redis.call('HGET', JOB, 'cancel') == '1' then
-  -- Queued again it would wait for ever: nobody may claim a chunk of a cancelled job.
+  -- If it were queued again it would wait without end: a chunk of a cancelled job cannot be claimed.
   verdict, ending = 'cancelled', 'cancelled'
   end_chunk(id, n, verdict)
 elseif ending == 'released' or ending == 'waiting' then
@@ -23,7 +23,7 @@ else
   verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), pause_ms)
 end
 local goes_on = chunk('state', n) == 'queued'
--- A chunk that waits for others of its job looks again each second: the job is not paused.
+-- A chunk that waits for others of its job tries again each second: the job is not paused.
 if pause_ms > 1000 and goes_on then note_pause(pause_ms, ARGV[8]) end
 local runs = end_run(n, ending, ARGV[10], goes_on and pause_ms or 0)
 return {'ok', verdict, finish_if_settled(id), cjson.encode(runs)}

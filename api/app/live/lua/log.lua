@@ -1,5 +1,5 @@
 -- ARGV: lines (JSON texts)
--- A line that comes late must not bring a dropped job's key back.
+-- A late line must not create the key of a dropped job again.
 local status = redis.call('HGET', JOB, 'status')
 if not status then return 0 end
 for _, line in ipairs(ARGV) do

@@ -1,5 +1,5 @@
--- Shared by every script: time from Redis alone (workers' clocks differ), counters from absolute tallies
--- (a repeated call counts once), and the one place where a job becomes final.
+-- Shared by every script: the time is that of Redis (workers' clocks differ), counters come from absolute tallies
+-- (a repeated call counts once), and a job becomes final only here.
 local JOB, CHUNKS, EVENTS, NEWEST = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ACTIVE, DISPATCH, LEASES, RETRIES = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local LOGS, CHANGES = KEYS[9], KEYS[10]
@@ -9,7 +9,7 @@ local FINAL = {completed = 1, partial = 1, failed = 1, cancelled = 1}
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- Lua would print 1.79e12.
+-- Without a format Lua would print 1.79e12.
 local function int(x) return string.format('%.0f', x) end
 local function num(x) return tonumber(x or 0) or 0 end
 local function member(id, n) return id .. '|' .. n end
@@ -82,7 +82,7 @@ end
 
 local function cursor(n) return num(tally_of(n).cursor) end
 
--- Why the attempts of a chunk failed: what its handler raised last, and how often its worker process died.
+-- Why the attempts of a chunk failed: the last error of its handler, and how often its worker process died.
 local function cause_of(n)
   local raised, deaths = chunk('raised', n) or '', num(chunk('deaths', n))
   if deaths == 0 then return raised end
@@ -104,8 +104,8 @@ local function runs_of(n)
   return stored and cjson.decode(stored) or {}
 end
 
--- A run of a chunk is kept from its claim to its end, the newest 20; app.jobs.runs reads them. A run that was taken
--- over before the reaper came has expired.
+-- A run lasts from the claim of a chunk to its end; the newest 20 are kept, and app.jobs.runs reads them. A run that
+-- the reaper has not ended before the next claim is recorded as expired.
 local function end_run(n, ending, reason, pause_ms)
   local runs = runs_of(n)
   local last = runs[#runs]
@@ -143,7 +143,7 @@ local function end_chunk(id, n, state)
   if state == 'dead' then
     redis.call('HINCRBY', JOB, 'dead', 1)
     if rest > 0 then
-      -- A chunk that comes back from the ledger has the cause in its tally.
+      -- A chunk that was restored from the ledger has the cause in its tally.
       local cause = chunk('error', n) or cjson.decode(chunk('tally', n) or '{}').cause or ''
       if cause ~= '' then redis.call('HSETNX', JOB, 'dead_cause', cause) end
       redis.call('HINCRBY', JOB, 'failed', int(rest))
@@ -197,8 +197,8 @@ local function queue_again(id, n, delay_ms)
   redis.call('ZADD', RETRIES, now + delay_ms, member(id, n))
 end
 
--- What its watchers are told while chunks wait for a provider: until when, and why. The latest stands, and it is
--- told again only when it moves by more than a second: the chunks of a job come back one after the other.
+-- Record until when chunks wait for a provider, and why. The latest end counts, and watchers get a new event only when
+-- it moves by more than a second: the chunks of a job come back one after the other.
 local function note_pause(pause_ms, reason)
   local ends = now + pause_ms
   if ends <= num(redis.call('HGET', JOB, 'paused_until')) + 1000 then return end
@@ -242,13 +242,13 @@ local function add_chunk(id, c, dispatch_ms)
   end
 end
 
--- The state that a fence lets through: the chunk runs, under this very claim.
+-- Whether a fence is valid: the chunk runs under exactly this claim.
 local function is_mine(n, fence)
   local h = redis.call('HMGET', CHUNKS, 'state:' .. n, 'fence:' .. n)
   return h[1] == 'running' and h[2] == fence
 end
 
--- The same call again, after an answer that got lost: this very claim has ended so.
+-- Whether this is the same call again, because the answer was lost: exactly this claim has ended in this way.
 local function was_mine(n, fence, ending)
   local h = redis.call('HMGET', CHUNKS, 'state:' .. n, 'fence:' .. n)
   return h[1] == ending and h[2] == fence

@@ -1,5 +1,5 @@
--- ARGV: resend_ms, limit. The keys are those of a job without an id: JOB begins every job's key.
--- What is found stays here until it is claimed: the message sent for it may get lost with the worker that takes it.
+-- ARGV: resend_ms, limit. The keys are those of a job with an empty id: JOB is the prefix of every job's key.
+-- A chunk stays in this set until it is claimed: its message may be lost with the worker that takes it.
 local may_run = redis.call('ZRANGEBYSCORE', RETRIES, '-inf', now, 'LIMIT', 0, tonumber(ARGV[2]))
 local found = {}
 for _, m in ipairs(may_run) do

@@ -105,7 +105,7 @@ async def test_a_stopped_worker_leaves_the_list_at_once(parts: Parts) -> None:
     reporting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reporting
-    assert (await parts.store.workers(), await parts.store.lost_workers()) == ([], 0)
+    assert (await parts.store.workers(), await parts.store.list_lost()) == ([], [])
 
 
 async def test_a_daily_ingest_that_never_came_is_overdue(parts: Parts) -> None:

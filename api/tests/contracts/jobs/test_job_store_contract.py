@@ -446,12 +446,12 @@ class TestLists:
         for name, silent_s in (("here", 10), ("lost", 25), ("lost too", 850), ("forgotten", 905)):
             await store.report_worker(name, 4)
             await bench.fall_silent(name, silent_s)
-        assert ([w.name for w in await store.workers()], await store.lost_workers()) == (["here"], 2)
+        assert ([w.name for w in await store.workers()], len(await store.list_lost())) == (["here"], 2)
         await store.report_worker("lost", 4)
-        assert (len(await store.workers()), await store.lost_workers()) == (2, 1)
+        assert (len(await store.workers()), len(await store.list_lost())) == (2, 1)
         for name in ("here", "lost", "lost too", "never there"):
             await store.forget_worker(name, 4)
-        assert (await store.workers(), await store.lost_workers()) == ([], 0)
+        assert (await store.workers(), await store.list_lost()) == ([], [])
 
     async def test_a_worker_tells_its_release(self, job_store: JobStore) -> None:
         await job_store.report_worker("a", 4, "r1")

@@ -13,6 +13,21 @@ from tests.fixtures.jobs.jobs import QUEUE, advance, finish, make_chunk, make_jo
 pytestmark = pytest.mark.anyio
 
 
+class TestListOpen:
+    async def test_a_queue_is_open_from_the_first_chunk_to_the_end_of_the_last(self, job_store: JobStore) -> None:
+        queues = [QUEUE, "idle"]
+        assert await job_store.list_open(queues) == []
+        job = await planned(job_store, make_chunk(0))
+        assert await job_store.list_open(queues) == [QUEUE]
+        claim = await claimed(job_store, ref_of(job, 0))
+        assert await job_store.list_open(queues) == [QUEUE]
+        await job_store.end(claim.lease, Ending.RELEASED, claim.chunk.tally)
+        assert await job_store.list_open(queues) == [QUEUE]
+        claim = await claimed(job_store, ref_of(job, 0))
+        await job_store.end(claim.lease, Ending.DONE, finish(claim.chunk))
+        assert await job_store.list_open(queues) == []
+
+
 class TestRelease:
     async def test_a_released_chunk_is_claimed_again_as_the_same_attempt(self, job_store: JobStore) -> None:
         job = await planned(job_store, make_chunk(0))
