@@ -28,7 +28,7 @@ sys.path[:0] = [str(API), str(ROOT)]
 from batch.backtest.context import Context  # noqa: E402
 from batch.backtest.model import Fees, FillModel  # noqa: E402
 from batch.backtest.panel import Panel  # noqa: E402
-from batch.backtest.run import run_strategy, run_targets, run_weights  # noqa: E402
+from batch.backtest.run import run_bars, run_targets, run_weights  # noqa: E402
 from batch.backtest.signals import crosses_above, indicator, weights_on_change  # noqa: E402
 from batch.backtest.strategies.registry import grid  # noqa: E402
 from batch.backtest.strategies.sma_cross import SmaCross  # noqa: E402
@@ -146,7 +146,9 @@ def our_cases(panels: dict[str, Panel]) -> dict[str, Callable[[], Any]]:
         "minutes": anew(minutes, lambda: run_weights(minutes, CROSS, MODEL, cash=CASH).equity),
         "panel": lambda: run_targets(panel, weights_on_change(up, down, weight), MODEL, cash=100 * CASH).equity,
         "sweep": anew(daily, lambda: run_sweep(daily, PAIRS, MODEL, cash=CASH)),
-        "minutes, in Python": anew(minutes, lambda: run_strategy(minutes, PythonCross(), MODEL, cash=CASH).equity),
+        "minutes, in Python": anew(
+            minutes, lambda: run_bars(minutes, PythonCross(), MODEL.to_rules(), cash=CASH).equity
+        ),
         "minutes, one numpy pass": minutes.prices[:5].sum,
         "minutes, weights given": lambda: run_targets(minutes, given, MODEL, cash=CASH),
     }

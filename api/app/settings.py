@@ -77,7 +77,7 @@ class AppSettings(BatchSettings):
     def _check_retention(cls, days: int) -> int:
         # Alerts look back 14 days, and webhooks are kept for 30.
         if days != 0 and days < _LEAST_RETENTION:
-            raise ValueError(f"was {days}, expected 0, which keeps jobs for ever, or at least {_LEAST_RETENTION}")
+            raise ValueError(f"was {days}, expected 0, which keeps jobs forever, or at least {_LEAST_RETENTION}")
         return days
 
     @classmethod

@@ -85,10 +85,10 @@ class StoreDamaged(StoreError):
 
     """
 
-    def __init__(self, damage: str, *, mend: str) -> None:
-        super().__init__(f"{damage}; mend it with `{mend}`", retryable=False, retry_after_s=None)
+    def __init__(self, damage: str, *, repair: str) -> None:
+        super().__init__(f"{damage}; repair it with `{repair}`", retryable=False, retry_after_s=None)
         self.damage = damage
 
 
 class ConfigurationError(KaboomError):
-    """The settings cannot work as they are."""
+    """The settings are invalid."""

@@ -49,8 +49,9 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
     if lacking := settings.lacking_for(spec.name):
         raise ConfigurationError(lacking)
     folders = (settings.data_dir, settings.symbols_dir)
-    own, limits = settings.of_provider(spec.name), _limits_of(settings, spec.name)
-    return _provider(spec.name, own, folders, limits, settings.shared_redis_url)
+    per_minute, concurrency = settings.provider_requests_per_minute or "", settings.provider_concurrency or ""
+    limits = parse_limits(spec.name, per_minute, concurrency)
+    return _provider(spec.name, settings.of_provider(spec.name), folders, limits, settings.shared_redis_url)
 
 
 def build_master(settings: BatchSettings, name: str) -> MasterProvider:
@@ -90,20 +91,14 @@ def build_tools(
     )
 
 
-def _limits_of(settings: BatchSettings, name: str) -> Limits:
-    return parse_limits(name, settings.provider_requests_per_minute or "", settings.provider_concurrency or "")
-
-
 @cache
 def _provider(
     name: str, own: ProviderSettings, folders: tuple[Path, Path], limits: Limits, redis_url: str | None
 ) -> BarProvider:
-    rate_limiter = _rate_limiter(name, limits, redis_url)
-    return _BUILDERS[name](ProviderParts(own, *folders, rate_limiter, limits.concurrency))
-
-
-def _rate_limiter(name: str, limits: Limits, redis_url: str | None) -> RateLimiter:
-    return NoRateLimit() if limits.are_none else SharedRateLimiter(name, _permit_store(name, limits, redis_url))
+    limiter: RateLimiter = NoRateLimit()
+    if not limits.are_none:
+        limiter = SharedRateLimiter(name, _permit_store(name, limits, redis_url))
+    return _BUILDERS[name](ProviderParts(own, *folders, limiter, limits.concurrency))
 
 
 @cache

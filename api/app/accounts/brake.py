@@ -49,7 +49,6 @@ class LoginBrake:
             raise TooManyLogins("too many failed logins: wait before the next one", retry_after_s=max(1, wait_s))
 
     async def succeed(self, account: str | None, address: str) -> None:
-        """Reset the failures of an account that has logged in, and take back the attempt of its network."""
         network = network_of(address)
         await self._ask(lambda failures: failures.succeed(account, network))
 

@@ -16,10 +16,6 @@ class BrowserLogin:
         self._accounts = accounts
 
     async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
-        """Log in by `user` and `password`, or by `token`, and set the cookie.
-
-        Returns "" after a login, else the reason of the failure: `refused`, `slowed` or `unavailable`.
-        """
         logins, address = self._accounts.logins, request.scope["address"]
         try:
             if fields.get("user"):
@@ -38,10 +34,4 @@ class BrowserLogin:
         return ""
 
     async def sign_out(self, request: Request, response: Response) -> None:
-        """End the session of a browser and delete its cookie.
-
-        Raises:
-            StoreError: the session cannot be ended.
-
-        """
         response.headers["Set-Cookie"] = await self._accounts.sessions.end(dict(request.scope["headers"]))

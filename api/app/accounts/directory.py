@@ -108,7 +108,7 @@ class Directory:
         return replace(principal, method=BY_COOKIE) if principal else None
 
     async def load_session(self, value: str) -> BrowserSession | None:
-        """Return the session of a cookie's value, if it is neither idle nor expired."""
+        """Return the session of a cookie, if it is neither idle nor expired."""
         session, now = await self._lookups.sessions.get(session_id_of(value)), self._clock()
         if session is None or now >= session.expires_at or now - session.seen_at >= IDLE:
             return None

@@ -16,7 +16,7 @@ from app.auth.cookies import (
 from app.auth.jwt.supabase import METHOD as SUPABASE
 from app.auth.principals import Principal
 from app.ledger.accounts.model import BrowserSession
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 
 #: A session ends after this time, even if it is in use.
 MOST_LIFE = timedelta(days=7)
@@ -36,9 +36,8 @@ class NewSession:
 class Sessions:
     """The sessions of browsers; `headers` are those of the request, names in lower case."""
 
-    def __init__(self, directory: Directory, clock: Clock = utc_now) -> None:
+    def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._clock = clock
 
     async def create(self, login: Login, headers: Mapping[bytes, bytes]) -> NewSession:
         """Begin a session; an earlier session of the browser ends.
@@ -48,7 +47,7 @@ class Sessions:
 
         """
         await self.end(headers)
-        value, now, caller = make_session_value(), self._clock(), login.principal
+        value, now, caller = make_session_value(), utc_now(), login.principal
         life = MOST_SUPABASE_LIFE if caller.method == SUPABASE else MOST_LIFE
         session = BrowserSession(
             session_id=session_id_of(value),
@@ -96,5 +95,5 @@ class Sessions:
             StoreError: the sign-out cannot be saved.
 
         """
-        await self._directory.store.sign_out(caller.subject, self._clock())
+        await self._directory.store.sign_out(caller.subject, utc_now())
         self._directory.forget(caller.subject)

@@ -99,7 +99,8 @@ def require_scopes(principal: Principal, scopes: Iterable[Scope]) -> None:
     """
     for scope in scopes:
         if scope not in principal.scopes:
-            raise Forbidden(f"this needs the scope {scope}, and the caller has {_list(principal.scopes)}")
+            held = ", ".join(sorted(principal.scopes)) or "none"
+            raise Forbidden(f"this needs the scope {scope}, and the caller has {held}")
 
 
 def stated_scopes(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, tuple[Scope, ...] | None]]:
@@ -109,7 +110,3 @@ def stated_scopes(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, tuple
         scopes = tuple(scope for needs in found for scope in needs.scopes) if found else None
         for method in sorted(context.methods or ()):
             yield method, context.path or "", scopes
-
-
-def _list(scopes: frozenset[Scope]) -> str:
-    return ", ".join(sorted(scopes)) or "none"

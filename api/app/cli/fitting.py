@@ -1,4 +1,4 @@
-"""Tables on a terminal: cells are folded where that leaves words whole; otherwise each row is a list of its cells."""
+"""Fits tables to a terminal: wraps cells between words, or else prints each row as a list of its cells."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""Which jobs of an owner have changed, from the queue-wide stream of changes."""
+"""Collects the changed jobs of an owner from the stream of all changes."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,10 @@ class ChangeStream(Protocol):
     """The stream of `/api/v1/events`."""
 
     def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
-        """Yield the changes of an owner's jobs after an id as SSE text; it ends after some minutes."""
+        """Yield the changes of an owner's jobs after an id as SSE text, by default those of the last seconds.
+
+        It ends after some minutes. If events cannot be read, or the client is too slow, it ends with a comment.
+        """
         ...
 
 

@@ -131,7 +131,7 @@ class Courier:
 
 
 async def run_courier(parts: Parts) -> None:
-    """Send the webhooks of a process's ledger until cancelled; without a secret to sign with, return at once."""
+    """Send webhooks until cancelled; return at once if no signing secret is set."""
     if not parts.callbacks.signers:
         _log.info("webhooks_off", reason="KABOOM_WEBHOOK_SECRET is not set")
         return

@@ -25,7 +25,7 @@ _NEXT = 64
 
 
 class Dispatcher(Protocol):
-    """Tells workers that chunks wait."""
+    """Sends messages to workers about waiting chunks."""
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         """Send one message for each chunk, in order; `ahead` sends it to the front, unless it is near the front."""
@@ -103,14 +103,14 @@ class CeleryDispatcher:
             return int(await self._brokers[queue].redis.llen(list_key(queue)))
 
     async def check(self) -> None:
-        away: StoreError | None = None
+        unavailable: StoreError | None = None
         for broker in self._pushes:
             try:
                 await check_server(broker.redis, broker.setting)
             except StoreError as e:
-                away = e
-        if away:
-            raise away
+                unavailable = e
+        if unavailable:
+            raise unavailable
 
     async def ping(self) -> None:
         with redis_errors():
@@ -167,7 +167,7 @@ class LocalDispatcher:
             self._is_sent.notify(len(fresh))
 
     async def take(self) -> ChunkRef:
-        """Wait for a chunk, and take it."""
+        """Wait for a chunk and return it."""
         async with self._is_sent:
             await self._is_sent.wait_for(lambda: self._waiting)
             ref = next(iter(self._waiting))

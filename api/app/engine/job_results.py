@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def show_started(parts: Parts, claim: Claim) -> None:
-    """Show a job as STARTED when its plan step is claimed; a claim of a chunk changes nothing."""
+    """Show a job as STARTED when its plan step is claimed; do nothing for other chunks."""
     ref = claim.lease.ref
     if ref.n != PLAN:
         return

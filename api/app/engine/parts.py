@@ -106,7 +106,7 @@ class Parts:
 
 
 def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules: Sequence[Schedule] = ()) -> Parts:
-    """Return the parts that the settings ask for; call it on the event loop that will use them.
+    """Build the parts from the settings, on the event loop that will use them.
 
     A ledger in memory starts with `schedules`.
 
@@ -234,7 +234,7 @@ def _build_results(settings: AppSettings, name: str, live: Redis) -> JobResults:
 
 
 def _pool_size(most: int, role: str) -> int:
-    """Return how many connections to PostgreSQL a process may open: a pool child runs one chunk at a time."""
+    """Return how many PostgreSQL connections a process may open; a pool child, with one chunk at a time, needs few."""
     return {"worker-main": max(2, most // 2), "worker": max(2, most // 4)}.get(role, most)
 
 

@@ -1,8 +1,7 @@
-"""Copy the end of a job from Redis to the ledger; any process that notices the end does it."""
+"""Copies the end of a job from Redis to the ledger; any process that notices the end does this."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
@@ -18,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
-    """Copy the end of a final job and of its chunks to the ledger; it may be called again.
+    """Copy the end of a final job and of its chunks to the ledger. Idempotent.
 
     If the ledger has another end, or does not have the job, Redis had lost its last seconds and the job ran again. Then
     the ledger's record is kept, and Redis drops its record.
@@ -57,7 +56,7 @@ async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bo
 
 
 async def keep_given_up(parts: Parts, ref: ChunkRef) -> None:
-    """Log why a chunk was given up, and keep that in the ledger: a Redis loss must not hide it, nor run it again.
+    """Log why a chunk was given up, and save this in the ledger, so that it survives a loss of Redis.
 
     If a store is unavailable, the chunk is saved at the end of its job instead.
     """
@@ -80,7 +79,7 @@ def _adds_up(job: Job, chunks: Sequence[Chunk]) -> bool:
 
 
 def complete_dead(chunk: Chunk, *, lost_item: str) -> Chunk:
-    """Return a chunk that was given up with the cause as the outcome of each lost item; any other chunk as it is."""
+    """Return a dead chunk with an outcome for each lost item, which names the cause; return other chunks unchanged."""
     if not chunk.lost:
         return chunk
     message = chunk.error or chunk.tally.cause or describe_given_up(chunk.attempts, "")
@@ -94,10 +93,7 @@ def _log_end(job: Job, *, lost: int) -> None:
     log = _log.bind(job_id=job.job_id, queue=job.queue, status=job.status.value, **counts)
     log = log.bind(lost=lost, outcomes=outcomes)
     if job.status in {JobStatus.PARTIAL, JobStatus.FAILED}:
-        log.error("job_finished", error=_one_line(job.error or {}))
+        error = job.error or {}
+        log.error("job_finished", error=f"{error.get('type')}: {error.get('message')}")
     else:
         log.info("job_finished")
-
-
-def _one_line(error: Mapping[str, Any]) -> str:
-    return f"{error.get('type')}: {error.get('message')}"

@@ -111,7 +111,7 @@ async def healthz() -> Alive:
     return Alive(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Ready, "description": "a part is away"}})
+@router.get("/readyz", responses={503: {"model": Ready, "description": "a part is unavailable"}})
 async def readyz(readiness: Annotated[Readiness, Depends(find_readiness)], response: Response) -> Ready:
     """Check Redis, the brokers, the ledger and the folder of bars; 503 if Redis or the ledger accepts no write.
 

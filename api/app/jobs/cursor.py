@@ -32,7 +32,7 @@ class CursorSigner:
         return self.encode_place([job.requested_at.isoformat() if job.requested_at else "", job.job_id], scope)
 
     def decode(self, text: str, scope: Sequence[object]) -> tuple[datetime, str]:
-        """Return the place that the cursor of a job names.
+        """Return the place of a cursor of jobs.
 
         Raises:
             InvalidRequest: the cursor was not signed by Kaboom, or is of another list.
@@ -47,7 +47,7 @@ class CursorSigner:
         return base64.urlsafe_b64encode(self._sign(content, scope) + content).decode().rstrip("=")
 
     def decode_place(self, text: str, scope: Sequence[object], shape: Sequence[Parse]) -> list[Any]:
-        """Return the place that a cursor names, each value as its parser in `shape` reads it.
+        """Return the place of a cursor; `shape` has a parser for each value.
 
         Raises:
             InvalidRequest: the cursor was not signed by Kaboom, or is of another list or shape.
@@ -73,7 +73,7 @@ class CursorSigner:
 
 
 class Cursors:
-    """The signer of this process; its key is loaded once, when a list first needs a cursor."""
+    """The signer of this process; its key is loaded once, at the first cursor."""
 
     def __init__(self, load_key: Callable[[], Awaitable[bytes]]) -> None:
         self._load_key = load_key

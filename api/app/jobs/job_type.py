@@ -27,7 +27,7 @@ def keep(request: Request, _settings: object) -> Request:
 
 @dataclass(frozen=True, kw_only=True)
 class JobType:
-    """A kind of job. Its functions are named as `module:function`, so that the API never loads them.
+    """A type of job. Its functions are given as `module:function`, so that the API does not load them.
 
     Attributes:
         name: `queue.verb`; the Celery task of a job, and its `task` in the API.
@@ -42,7 +42,7 @@ class JobType:
         run: instead of `plan` and `run_chunk`, runs a job without chunks; called with a `Run`, it returns the result.
         build_retry: returns the request for the work that is left.
         result: the model of a job's `result`.
-        unit: what an item is called, in the plural.
+        unit: the name of its items, in the plural.
         lost_item: the outcome of an item whose chunk was given up.
         is_schedulable: whether a schedule may submit it.
         scope: the scope that a caller needs to submit it.

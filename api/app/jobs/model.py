@@ -187,7 +187,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a task, as its caller sees it. Times are aware UTC; counts are items, `rows` bars."""
+    """One job, as its caller sees it. Times are aware UTC; counts are items, `rows` are bars."""
 
     job_id: str
     queue: str

@@ -87,9 +87,9 @@ class MemoryJobHistory:
         if job.plan is None and job.status.is_final:
             return plan, chunks
         if job.plan is None:
-            job = self._jobs[job_id] = replace(
-                job, plan=plan, result=result and as_stored(result), status=_planned(job.status)
-            )
+            status = JobStatus.RUNNING if job.status is JobStatus.QUEUED else job.status
+            job = replace(job, plan=plan, result=result and as_stored(result), status=status)
+            self._jobs[job_id] = job
             self._chunks[job_id] = {chunk.n: chunk for chunk in chunks}
         return job.plan or {}, list(self._chunks[job_id].values())
 
@@ -239,10 +239,6 @@ class MemoryJobHistory:
         if terms.may_join:
             self._joinable[place] = job.job_id
         return Admission(self._jobs[job.job_id], Admitted.NEW)
-
-
-def _planned(status: JobStatus) -> JobStatus:
-    return JobStatus.RUNNING if status is JobStatus.QUEUED else status
 
 
 def _age(job: Job) -> tuple[datetime, str]:

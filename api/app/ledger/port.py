@@ -23,7 +23,7 @@ class KeyReused(InvalidRequest):
 
 
 class JobDeleted(Conflict):
-    """An Idempotency-Key whose job was deleted."""
+    """The job of this Idempotency-Key was deleted."""
 
     @classmethod
     def of_key(cls, job_id: str) -> "JobDeleted":
@@ -208,7 +208,7 @@ class JobHistory(Protocol):
         ...
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
-        """Return the jobs that a query asks for, newest first."""
+        """Return the jobs that match a query, newest first."""
         ...
 
     async def find_end(self, query: JobQuery, *, jobs: int) -> tuple[datetime, str] | None:
@@ -237,7 +237,7 @@ class JobHistory(Protocol):
         ...
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
-        """Return the chunks that were given up, newest first."""
+        """Return the dead chunks, newest first."""
         ...
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
@@ -260,7 +260,7 @@ class JobHistory(Protocol):
         ...
 
     async def delete(self, job_id: str) -> None:
-        """Drop a job and its chunks."""
+        """Delete a job and its chunks."""
         ...
 
     async def ping(self) -> None:

@@ -15,7 +15,7 @@ from app.live import keys
 from batch.errors import StoreError
 from batch.kit.redis.client import Redis, redis_errors
 
-#: How long a result is kept. `result_expires` and `result_failure_expires` of the Celery application are the same.
+#: How long a result is kept, equal to `result_expires` and `result_failure_expires` of the Celery application.
 RESULT_EXPIRES_S = 86_400
 FAILURE_EXPIRES_S = 604_800
 #: After a failed write no other write is tried for this long: a server that hangs would delay each job for seconds.
@@ -110,7 +110,7 @@ class CeleryResults:
     async def write_started(self, job: Job) -> None:
         meta = _build_meta(job, "STARTED", {"status": JobStatus.RUNNING.value})
         key, payload = keys.celery_result(job.job_id), orjson.dumps(meta)
-        # NX: a process that was frozen before this line must not overwrite the end.
+        # NX: a process that was frozen here must not overwrite the end of the job.
         await self._try(lambda: self._redis.set(key, payload, ex=FAILURE_EXPIRES_S, nx=True))
 
     async def write_end(self, job: Job) -> bool:

@@ -88,7 +88,7 @@ class EventLog(Protocol):
 
 
 def parse_event_id(text: str) -> tuple[int, int]:
-    """Return an event id as two numbers, which sort.
+    """Return an event id as two numbers, which can be compared.
 
     Raises:
         InvalidRequest: the text is not an event id.

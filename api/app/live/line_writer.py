@@ -91,7 +91,8 @@ class LineWriter:
         for key, line in waiting:
             texts[key].append(line.to_json())
         for key, count in dropped.items():
-            texts[key].append(_lost(count).to_json())
+            line = JobLine(datetime.now(UTC).isoformat(), "warning", "lines_dropped", {"count": count})
+            texts[key].append(line.to_json())
         try:
             await self._log.write_lines(texts)
         except BaseException:
@@ -99,7 +100,3 @@ class LineWriter:
                 self._waiting = waiting + self._waiting
                 self._dropped += dropped
             raise
-
-
-def _lost(count: int) -> JobLine:
-    return JobLine(datetime.now(UTC).isoformat(), "warning", "lines_dropped", {"count": count})

@@ -54,14 +54,11 @@ def pick_line(logged: Mapping[str, Any]) -> tuple[FeedKey, JobLine] | None:
     level = str(logged.get("level"))
     if not isinstance(queue, str) or not isinstance(job_id, str) or level not in LEVELS:
         return None
-    kept = [(name, value) for name, value in logged.items() if name not in _NO_FIELDS and _is_plain(value)]
+    plain = [(name, value) for name, value in logged.items() if isinstance(value, str | int | float | None)]
+    kept = [(name, value) for name, value in plain if name not in _NO_FIELDS]
     fields = {name: _cut(value) for name, value in kept[:_FIELDS_KEPT]}
     at, event = str(logged.get("timestamp", "")), str(logged.get("event", ""))[:_TEXT_KEPT]
     return FeedKey(queue, job_id, Feed.LINES), JobLine(at, level, event, fields)
-
-
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | int | float | None)
 
 
 def _cut(value: Any) -> FieldValue:

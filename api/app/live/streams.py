@@ -1,4 +1,4 @@
-"""How many streams each caller may hold open, in one process."""
+"""Limits the open streams of each caller, in one process."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ from app.notifications.jobs import DELIVER
 from app.notifications.routing import route
 from app.notifications.scan import Missing, find_events
 from batch.errors import KaboomError
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 
 STEP_S = 1.0
 SCAN_S = 15.0
@@ -23,10 +23,9 @@ _log = structlog.get_logger(__name__)
 class Notifier:
     """Several may run: each event is saved and routed once, and a channel has at most one unfinished job."""
 
-    def __init__(self, jobs: Jobs, missing: Missing, clock: Clock = utc_now) -> None:
+    def __init__(self, jobs: Jobs, missing: Missing) -> None:
         self._jobs = jobs
         self._missing = missing
-        self._clock = clock
         self._due_at: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -39,7 +38,7 @@ class Notifier:
         """Do the work that is due now."""
         await self._every(SCAN_S, self.scan)
         await self._every(_PURGE_S, self._purge)
-        log, now = self._jobs.parts.notifications.log, self._clock()
+        log, now = self._jobs.parts.notifications.log, utc_now()
         while await log.fan_out(partial(route, now=now), now):
             pass
         for owner, channel_id in await log.due_channels(now):
@@ -48,11 +47,11 @@ class Notifier:
     async def scan(self) -> None:
         """Save the events that no transaction of the ledger records."""
         parts = self._jobs.parts
-        async for events in find_events(parts, self._missing, self._clock()):
+        async for events in find_events(parts, self._missing, utc_now()):
             await parts.notifications.log.note(events)
 
     async def _purge(self) -> None:
-        if count := await self._jobs.parts.notifications.log.purge(self._clock()):
+        if count := await self._jobs.parts.notifications.log.purge(utc_now()):
             _log.info("notifications_purged", count=count)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -59,7 +59,8 @@ async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> lis
     """Return an event for each incomplete series of today's session and each deadline that has passed."""
     local = now.astimezone(JST)
     today = local.date()
-    passed = [at for at in sorted(await parts.notifications.rules.list_deadlines()) if _has_passed(at, local)]
+    deadlines = sorted(await parts.notifications.rules.list_deadlines())
+    passed = [at for at in deadlines if local.time() >= time.fromisoformat(at)]
     if not passed or not is_session(today):
         return []
     found = await missing(parts, today)
@@ -73,7 +74,3 @@ async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> lis
         for at in passed
         for market, interval in found
     ]
-
-
-def _has_passed(at: str, local: datetime) -> bool:
-    return local.time() >= time.fromisoformat(at)

@@ -85,7 +85,7 @@ class _Ring:
 
 
 class JobFeed:
-    """Sends the jobs that have changed to streams; reads only while there are streams."""
+    """Sends changed jobs to streams; reads events only while there are streams."""
 
     def __init__(self, parts: Parts, hub: EventHub) -> None:
         self._parts = parts
@@ -110,10 +110,6 @@ class JobFeed:
                 await asyncio.sleep(_AWAY_S)
 
     async def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
-        """Yield the changes of an owner's jobs after an id as SSE text, by default from the last 10 seconds.
-
-        If they cannot be read, or the client is too slow, the stream ends with a comment that says so.
-        """
         yield _HELLO
         try:
             # Close it at once, not at garbage collection: it counts as a stream.

@@ -38,7 +38,7 @@ class ProviderView(BaseModel):
     settings: list[str] = Field(description="all settings of its own")
     markets: list[Market]
     intervals: list[Interval]
-    reach_days: dict[Interval, int] = Field(description="days back that it has; one that is not named has no limit")
+    reach_days: dict[Interval, int] = Field(description="how many days back bars reach; other intervals have no limit")
     is_live: bool = Field(description="true: bars come during a session; false: when it is over")
     delay_s: float = Field(description="how late its bars are; after the close, when they are final")
     has_master: bool = Field(description="whether it has a list of what is listed")

@@ -1,7 +1,7 @@
 """Closes, splits and dividends for portfolios, from the stores; imported on first use, since it needs polars."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -104,7 +104,8 @@ class Market:
             for series in reversed(_daily(provider)):
                 async with turns:
                     rows = await self.bars.read(series, symbol, start=start, end=end)
-                found |= {day: _to_yen(close) for day, close in _days(rows)}
+                days = rows.select(pl.col("opened_at").dt.date(), "close").iter_rows()
+                found |= {day: _to_yen(close) for day, close in days}
             return found
 
         wanted = sorted(symbols)
@@ -116,7 +117,8 @@ class Market:
         rows = (await self.bars.latest(series, symbols)).with_columns(session=pl.col("opened_at").dt.date())
         if rows.is_empty():
             return []
-        logs = [await self.bars.load_fetch_log(series, first=day, last=day) for day in _newest(rows)]
+        newest = sorted(set(rows["session"]))[-_LOGS:]
+        logs = [await self.bars.load_fetch_log(series, first=day, last=day) for day in newest]
         delay = get_source_spec(series.source).capabilities.delay
         known = add_finality(rows, pl.concat(logs), delay=delay, now=self.clock())
         return [(row["symbol"], self._price(series, row)) for row in known.iter_rows(named=True)]
@@ -131,14 +133,6 @@ class Market:
 
 def _daily(provider: str) -> tuple[BarSeries, BarSeries]:
     return BarSeries(provider, Interval.D1), BarSeries(derived_source(provider), Interval.D1)
-
-
-def _newest(rows: pl.DataFrame) -> list[date]:
-    return sorted(set(rows["session"]))[-_LOGS:]
-
-
-def _days(rows: pl.DataFrame) -> Iterable[tuple[date, float]]:
-    return rows.select(pl.col("opened_at").dt.date(), "close").iter_rows()
 
 
 def _to_yen(close: float) -> Decimal:

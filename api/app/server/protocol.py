@@ -23,22 +23,22 @@ from app.server.refusals import (
     build_refusal,
 )
 
-#: Requests of one connection that wait for the answer of an earlier one.
+#: How many requests of one connection may wait behind the current one.
 _MOST_PIPELINED = 16
-#: Where trailers go: they come after the checks of the headers, so nothing may take them for headers.
+#: Trailers are dropped: they arrive after the checks of headers and must not be treated as headers.
 _TRAILERS: Any = deque(maxlen=0)
 
 
-#: What a connection reads: plain numbers, since each request compares them many times.
+#: The part of a request that a connection reads. Plain integers, because they are compared often.
 _NOTHING, _HEAD, _BODY = range(3)
-#: What a client still sends that is not parsed any more.
+#: Bytes after the last answer, which are read but not parsed.
 _REST = 3
 
 
 class _Lingering:
-    """The transport of an answer that may come before its request has ended: its close leaves time to read it.
+    """The transport of an answer that may be sent before its request has been read. Its close waits for the client.
 
-    A socket that is closed with bytes unread sends a reset, which takes the answer from the client with it.
+    A socket that is closed with unread bytes sends a reset, and the client may lose the answer.
     """
 
     def __init__(self, protocol: "BoundedProtocol") -> None:
@@ -64,17 +64,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline: int | None = None
         self.waits_since = 0
 
-    # Of asyncio.Protocol.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count the connection; its first request must have come soon."""
+        """Count the connection, and start the time limit of its first request."""
         super().connection_made(transport)
         self._lingering: Any = _Lingering(self)
         self._await_client()
         self.table.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection, and tell the app: uvicorn tells the request that came last, not the one under way."""
+        """Drop the connection and disconnect the running request; uvicorn would disconnect the newest one."""
         self.table.drop(self)
         if self._is_answering():
             self._active.disconnected = True
@@ -82,7 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came in pieces that cannot be too large."""
+        """Parse the data in pieces of limited size."""
         if self._reading is not _REST and self._size + len(data) <= MAX_HEAD:
             self._feed(data)
             return
@@ -94,10 +94,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._reading is _REST:
             self._drop_rest(len(data) - start)
 
-    # Of the parser.
+    # Called by the parser.
 
     def on_message_begin(self) -> None:
-        """Begin a head; the time of the first one runs since the connection was made."""
+        """Begin a head. The time limit of the first head runs since the connection was made."""
         super().on_message_begin()
         self._reading = _HEAD
         self._begun += 1
@@ -106,7 +106,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = self.table.tick + WAIT_S
 
     def on_headers_complete(self) -> None:
-        """Refuse a head that is too large, and otherwise begin to answer."""
+        """Start the answer, unless the head is too large."""
         if len(self.headers) > MAX_HEADERS or self._is_head_too_large():
             self._fault = HEAD_TOO_LARGE
         if self._fault or len(self.pipeline) >= _MOST_PIPELINED:
@@ -118,7 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.cycle.transport = self._lingering
 
     def on_message_complete(self) -> None:
-        """Leave the connection to its answer."""
+        """Stop the time limit of the client while the request is answered."""
         super().on_message_complete()
         self._reading = _NOTHING
         self._size = 0
@@ -127,10 +127,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             self._await_client()
 
-    # Of uvicorn.
+    # Called by uvicorn.
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or go on with one that waits."""
+        """Wait for the next request, or start a waiting one."""
         super().on_response_complete()
         if self._reading is not _BODY and self.cycle.response_complete:
             self._await_client()
@@ -139,11 +139,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._active = cycle
         super()._start_asgi_task(cycle, app)
 
-    # Of ours.
+    # Called by `Connections`, and helpers.
 
     @property
     def rank(self) -> int | None:
-        """How soon it may be closed to make room, the smallest number first; None while it is being answered."""
+        """The order in which connections are closed to make room, smallest first; None while a request is answered."""
         if self.cycle is None:
             return 0
         if self._is_answering() and not self._is_waited_for():
@@ -152,11 +152,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def has_unread(self) -> bool:
-        """Whether the client has sent what has not been read yet."""
+        """Whether bytes of the client have not been read yet."""
         return has_unread(self.transport)
 
     def check(self, tick: int) -> None:
-        """End the connection where the client takes too long, to send or to read."""
+        """End the connection if the client is too slow, in sending or reading."""
         unread = self.transport.get_write_buffer_size()
         if unread:
             if self._progress.has_stalled(self.transport, unread, tick):
@@ -168,7 +168,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._reading is _REST or self.transport.is_closing():
             self._end("client_goes_on")
         elif self.flow.read_paused:
-            # It is our turn, not the client's.
+            # The server has paused reading, so the client is not late.
             self._await_client()
         elif self._reading is _NOTHING:
             self._await_client()
@@ -177,8 +177,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(TOO_SLOW)
 
     def linger(self) -> None:
-        """Say that no more comes, and read what the client still sends for a while, so that it sees the answer."""
-        # What is left of the bytes that may follow.
+        """Close the sending side, and read from the client for a while, so that it receives the answer."""
+        # So that MAX_AFTER_HEAD more bytes, or MAX_RAW_BODY of a body, may follow.
         self._size = 0 if self._reading is _BODY else MAX_RAW_BODY - MAX_AFTER_HEAD
         self._reading = _REST
         self._await_client()
@@ -198,7 +198,7 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
-            # We speak nothing else. What follows may be no HTTP.
+            # Upgrades are not supported, and the bytes that follow may not be HTTP.
             self._end_after_answer()
         except httptools.HttpParserError:
             self._refuse(self._fault or NOT_HTTP)
@@ -225,7 +225,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _refuse(self, answer: Answer) -> None:
-        """Answer for the app where nothing has been answered, and stop to parse."""
+        """Send an error if no answer has begun, and stop parsing."""
         self.table.note(answer.problem.slug)
         is_answering = self._is_answering()
         if is_answering and not self._is_waited_for():
@@ -267,5 +267,5 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def bound_protocol(most_connections: int) -> type[BoundedProtocol]:
-    """Return the class of the connections of one server, which has so many at most."""
+    """Return the connection class of one server, with its maximum number of connections."""
     return type("BoundedProtocol", (BoundedProtocol,), {"table": Connections(most_connections)})

@@ -55,13 +55,11 @@ class WorkerHealth:
         said = {**stores, "heartbeat": self.liveness.heartbeat_fault(now)} | own
         parts = {part: {"is_ok": not detail, "detail": detail} for part, detail in said.items()}
         is_ready = not any(said.values()) and self.liveness.consumer_at is not None
+        slots = {"total": self.liveness.slots, "busy": self.liveness.busy}
         return _answer(
-            {"ready": is_ready, "parts": parts, "slots": self._slots(), "release": self.parts.settings.release},
+            {"ready": is_ready, "parts": parts, "slots": slots, "release": self.parts.settings.release},
             is_ok=is_ready,
         )
-
-    def _slots(self) -> dict[str, int]:
-        return {"total": self.liveness.slots, "busy": self.liveness.busy}
 
 
 class _StoresAsked:

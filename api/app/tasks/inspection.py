@@ -51,14 +51,7 @@ def _ask(app: Celery, timeout_s: float) -> list[Node]:
     terms: dict[str, Any] = {"destination": list(pongs), "timeout": timeout_s, "limit": len(pongs)}
     consumed = app.control.inspect(**terms).active_queues() or {}
     replies = app.control.broadcast(kaboom_release.__name__, reply=True, **terms) or []
-    releases = {name: _release(answer) for reply in replies for name, answer in reply.items()}
-    return [Node(name, _queues(consumed.get(name)), releases.get(name)) for name in pongs]
-
-
-def _queues(answer: Any) -> frozenset[str]:
-    return frozenset(queue["name"] for queue in answer or [])
-
-
-def _release(answer: Any) -> str | None:
-    # An older release answers with an error.
-    return answer.get("release") if isinstance(answer, dict) else None
+    # A worker of an older release answers with an error, which is no dict.
+    releases = {name: answer for reply in replies for name, answer in reply.items() if isinstance(answer, dict)}
+    queues = {name: frozenset(queue["name"] for queue in consumed.get(name) or []) for name in pongs}
+    return [Node(name, queues[name], releases.get(name, {}).get("release")) for name in pongs]

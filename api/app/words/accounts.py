@@ -4,7 +4,7 @@ from app.words.language import Pair
 
 ACCOUNT_WORDS: dict[str, Pair] = {
     "no_users": ("no users: add one with `kaboom user add`", "ユーザーがいません。`kaboom user add` で追加できます"),
-    "no_such_user": ("no user {user}; there are: {names}", "ユーザー {user} はいません。登録済み：{names}"),
+    "no_such_user": ("no user {wanted}; there are: {names}", "ユーザー {wanted} はいません。登録済み：{names}"),
     "ask_password": ("Password", "パスワード"),
     "ask_password_again": ("Again", "もう一度"),
     "password_missing": ("no password on stdin", "標準入力にパスワードがありません"),

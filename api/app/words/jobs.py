@@ -142,8 +142,8 @@ JOB_WORDS: dict[str, Pair] = {
         "スケジュールはまだありません。追加するには：kaboom schedules add 'daily ingest' --session-at 16:35",
     ),
     "no_such_schedule": (
-        "schedule {schedule!r} does not exist; there are: {names}",
-        "スケジュール {schedule!r} はありません。登録済み：{names}",
+        "no schedule {wanted}; there are: {names}",
+        "スケジュール {wanted} はありません。登録済み：{names}",
     ),
     "none": ("none", "なし"),
     "schedule_is_on": (

@@ -12,7 +12,7 @@ NOTIFY_WORDS: dict[str, Pair] = {
         "ルールはまだありません。追加するには：kaboom notify add-rule 名前 --channel 通知先 --event job_ended",
     ),
     "no_messages": ("no messages yet", "メッセージはまだありません"),
-    "no_such_channel": ("channel {channel!r} does not exist", "通知先 {channel!r} はありません"),
+    "no_such_channel": ("no channel {wanted}; there are: {names}", "通知先 {wanted} はありません。登録済み：{names}"),
     "channel_added": (
         "channel {channel} is set up; test it: kaboom notify test '{channel}'",
         "通知先 {channel} を登録しました。試すには：kaboom notify test '{channel}'",

@@ -8,8 +8,8 @@ PORTFOLIO_WORDS: dict[str, Pair] = {
         "ポートフォリオがありません。`kaboom portfolio create NAME` で作成できます",
     ),
     "no_such_portfolio": (
-        "no portfolio {portfolio}; there are: {names}",
-        "ポートフォリオ {portfolio} はありません。登録済み：{names}",
+        "no portfolio {wanted}; there are: {names}",
+        "ポートフォリオ {wanted} はありません。登録済み：{names}",
     ),
     "portfolio_created": ("portfolio {name} created", "ポートフォリオ {name} を作成しました"),
     "portfolio_renamed": ("its name is {name} now", "名前を {name} に変更しました"),

@@ -8,7 +8,7 @@ from batch.backtest.broker import Broker
 from batch.backtest.engine.arrays import Ints
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
-from batch.backtest.run import check_targets, new_sim, run_bars
+from batch.backtest.run import check_targets, run_bars
 from batch.backtest.strategy import BarStrategy, WeightStrategy
 from batch.errors import InvalidRequest
 
@@ -90,7 +90,7 @@ def _decisions(strategy: BarStrategy, panel: Panel, model: FillModel) -> list[tu
         orders = [repr(order) for order in broker.orders]
         seen.append((broker.sim.account.cash, tuple(held), tuple(waiting), tuple(orders)))
 
-    run_bars(panel, strategy, new_sim(panel, model.to_rules(), _CASH), _CASH, note)
+    run_bars(panel, strategy, model.to_rules(), _CASH, note)
     return seen
 
 

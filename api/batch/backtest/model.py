@@ -106,7 +106,3 @@ class FillModel(Request):
             stop_loss=math.nan if stop_loss is None else float(stop_loss),
             take_profit=math.nan if take_profit is None else float(take_profit),
         )
-
-
-#: A market without ticks, limits, lots and caps, as other libraries simulate it.
-FRICTIONLESS = FillModel(lot=1, has_ticks=False, has_limits=False, volume_cap=0.0, size_at="fill", borrow_rate=0.0)

@@ -17,13 +17,13 @@ from batch.market.interval import Interval
 from batch.providers.fields import OfSource, SourceName
 from batch.providers.registry import get_source_spec
 
-#: The benchmark of the market: the index, or the first of the largest funds of it that has bars.
+#: The benchmark of the market: the index, or else the first of its largest funds that has bars.
 TOPIX = "topix"
 TOPIX_AND_FUNDS = (INDEX, "1306", "1305", "1475", "1348")
 #: About five years.
 DEFAULT_SESSIONS = 1250
 DEFAULT_CASH = 10_000_000.0
-#: The most combinations of a sweep.
+#: At most this many combinations in a sweep.
 MAX_TRIALS = 100_000
 #: The most combinations of a grid from which some are drawn at random.
 MAX_GRID = 10_000_000
@@ -32,7 +32,7 @@ type Scalar = bool | int | float | str | None
 Metric = Literal["sharpe", "total_return", "max_drawdown"]
 
 _STRATEGY_SCHEMA = WithJsonSchema({"type": "string", "examples": list(PARAMETERS), "pattern": "^[a-z][a-z0-9_]{0,39}$"})
-#: A name of the registry, or of a file in the folder of a worker that has one.
+#: The name of a strategy of the registry, or of a file in the strategies folder of the workers.
 StrategyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), _STRATEGY_SCHEMA]
 _PARAMETERS_SCHEMA = WithJsonSchema(
     {"type": "object", "anyOf": [kind.model_json_schema() for kind in PARAMETERS.values()]}
@@ -183,7 +183,7 @@ class SweepRequest(PlannedRequest, BarsAsked):
 
 
 def count_combinations(choices: Mapping[str, tuple[Scalar, ...]]) -> int:
-    """Return how many combinations there are of some choices."""
+    """Return the number of combinations."""
     size = 1
     for values in choices.values():
         size *= len(values)

@@ -45,27 +45,17 @@ def run_targets(
 
     """
     check_targets(panel, targets)
-    capacity = 256 + 2 * (targets.size - int(np.count_nonzero(np.isnan(targets))))
-    sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=capacity)
+    rules = model.to_rules(**protection.shares())
     if not is_compiled(engine):
-        return run_bars(panel, TargetStrategy(targets), sim, cash)
+        return run_bars(panel, TargetStrategy(targets), rules, cash)
     from batch.backtest.engine.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
-    done = run_compiled(sim, targets)
+    capacity = 256 + 2 * (targets.size - int(np.count_nonzero(np.isnan(targets))))
+    done = run_compiled(new_sim(panel, rules, cash, capacity=capacity), targets)
     if done.account.rows > done.rows.bar.size:
         # The rows did not fit, but their number is known now.
-        done = run_compiled(new_sim(panel, sim.rules, cash, capacity=done.account.rows), targets)
+        done = run_compiled(new_sim(panel, rules, cash, capacity=done.account.rows), targets)
     return Result(panel, done, float(cash))
-
-
-def run_strategy(panel: Panel, strategy: BarStrategy, model: FillModel, *, cash: float) -> Result:
-    """Run a strategy that is called for each bar.
-
-    Raises:
-        InvalidRequest: cash is not above 0, or an order of the strategy is not allowed.
-
-    """
-    return run_bars(panel, strategy, new_sim(panel, model.to_rules(), cash), cash)
 
 
 def run_weights(
@@ -85,12 +75,17 @@ def run_weights(
 def run_bars(
     panel: Panel,
     strategy: BarStrategy,
-    sim: Sim,
+    rules: Rules,
     cash: float,
     on_close: Callable[[int, Broker], None] = lambda _bar, _broker: None,
 ) -> Result:
-    """Run a strategy on the arrays of `new_sim`; `on_close` is called after each of its decisions."""
-    broker = Broker(sim)
+    """Run a strategy that is called for each bar; `on_close` is called after each of its decisions.
+
+    Raises:
+        InvalidRequest: cash is not above 0, or an order of the strategy is not allowed.
+
+    """
+    broker = Broker(new_sim(panel, rules, cash))
     context = Context(panel, broker)
     strategy.prepare(panel.read_only)
     for bar in range(panel.opened_at.size):

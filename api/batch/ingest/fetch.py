@@ -44,7 +44,8 @@ async def fetch_all(
     so_far, waiting = _Fetched([], {}), request.symbols
     while waiting and so_far.attempts < attempts:
         if so_far.attempts:
-            await asyncio.sleep(_pause_s(so_far))
+            backoff = backoff_s(so_far.attempts - 1, first_s=_FIRST_PAUSE_S, longest_s=_MAX_PAUSE_S)
+            await asyncio.sleep(so_far.retry_after_s + backoff)
         so_far.attempts += 1
         asked = BarRequest(waiting, request.interval, request.sessions, so_far.attempts)
         waiting = await _ask(provider, asked, so_far)
@@ -90,7 +91,3 @@ def _hand_up_pause(so_far: _Fetched, patience_s: float) -> None:
 def _note(so_far: _Fetched, symbols: Sequence[str], outcome: Outcome, message: str) -> None:
     for symbol in symbols:
         so_far.outcomes[symbol] = SymbolOutcome(symbol, outcome, message=message, attempts=so_far.attempts)
-
-
-def _pause_s(so_far: _Fetched) -> float:
-    return so_far.retry_after_s + backoff_s(so_far.attempts - 1, first_s=_FIRST_PAUSE_S, longest_s=_MAX_PAUSE_S)

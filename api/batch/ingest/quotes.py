@@ -28,15 +28,12 @@ async def resolve_quotes(
     """
     if not request.market.is_tse:
         return await resolve_plan(request, provider, planning)
-    session = request.session or _newest(request, provider, planning.clock())
+    now = planning.clock()
+    session = request.session or min(newest_session(each, provider.capabilities, now) for each in request.intervals)
     scope = request.model_copy(update={"session": session})
     if is_over(session, provider, planning):
         return await resolve_backfill(BackfillRequest.of(scope), provider, store, planning)
     return await resolve_plan(scope, provider, planning)
-
-
-def _newest(request: IngestRequest, provider: BarProvider, now: datetime) -> date:
-    return min(newest_session(interval, provider.capabilities, now) for interval in request.intervals)
 
 
 def newest_session(interval: Interval, capabilities: Capabilities, now: datetime) -> date:

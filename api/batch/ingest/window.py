@@ -196,7 +196,8 @@ async def _unless_damaged[T](call: Callable[[], Awaitable[T]], otherwise: T, *, 
 def _find_outcomes(
     symbols: Sequence[str], reported: Mapping[str, SymbolOutcome], checked: Checked, writing: _Writing
 ) -> dict[str, SymbolOutcome]:
-    written = _count_rows(checked.bars if checked.bars.height else empty_bars())
+    bars = checked.bars if checked.bars.height else empty_bars()
+    written = dict(bars.group_by("symbol").len().rows())
     refused = _refusals(checked.quarantined)
     return {
         symbol: _find_outcome(symbol, reported, written.get(symbol, 0), refused.get(symbol, ""), writing)
@@ -222,10 +223,6 @@ def _find_outcome(
         return SymbolOutcome(symbol, Outcome.INVALID, message=f"every row was rejected: {refusal}")
     # All rows were empty, so nothing traded.
     return reported.get(symbol, SymbolOutcome(symbol, Outcome.NO_TRADES))
-
-
-def _count_rows(bars: pl.DataFrame) -> dict[str, int]:
-    return dict(bars.group_by("symbol").len().rows())
 
 
 def _refusals(quarantined: pl.DataFrame) -> dict[str, str]:

@@ -39,7 +39,7 @@ def forwarded(*lines: str) -> list[tuple[bytes, bytes]]:
         (1, [], "10.0.0.1"),
     ],
 )
-def test_an_address_is_the_word_of_the_trusted_proxies_alone(hops: int, lines: list[str], address: str) -> None:
+def test_only_trusted_proxies_set_the_address(hops: int, lines: list[str], address: str) -> None:
     assert find_address("10.0.0.1", forwarded(*lines), hops=hops) == address
 
 

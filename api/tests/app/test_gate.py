@@ -80,7 +80,7 @@ async def test_a_refused_body_is_not_read(app: FastAPI, status: int, headers: di
     assert wire.status == status
 
 
-async def test_a_body_that_does_not_end_is_read_to_the_limit_and_no_further(app: FastAPI) -> None:
+async def test_an_endless_body_is_read_up_to_the_limit(app: FastAPI) -> None:
     wire = Wire(endless())
     headers = GOOD | {b"transfer-encoding": b"chunked"}
     del headers[b"content-length"]
@@ -105,7 +105,7 @@ async def test_what_came_before_the_client_left_is_not_the_whole_body(app: FastA
         assert (await http.get(JOBS)).json()["items"] == []
 
 
-async def test_a_body_longer_than_it_said_is_refused(app: FastAPI) -> None:
+async def test_a_body_longer_than_its_content_length_is_rejected(app: FastAPI) -> None:
     wire = Wire(endless())
     await app(scope(RUN_DAILY, GOOD), wire.receive, wire.send)
     assert wire.status == 413

@@ -61,7 +61,7 @@ def test_what_is_there_is_taken_and_what_is_not_keeps_its_default(fake: FakeSecr
     assert create_app(settings).title == "Kaboom"
 
 
-def test_all_that_are_secrets_and_nothing_else_are_asked_for_once_and_by_the_newest_version(
+def test_each_secret_is_requested_once_in_its_newest_version(
     fake: FakeSecretManager,
 ) -> None:
     load_settings()
@@ -116,7 +116,7 @@ def test_without_a_project_nothing_is_asked(fake: FakeSecretManager, monkeypatch
     assert fake.asked == []
 
 
-def test_a_newline_at_the_end_is_none_of_a_value(fake: FakeSecretManager) -> None:
+def test_a_trailing_newline_is_stripped(fake: FakeSecretManager) -> None:
     fake.secrets["redis-url"] = "redis://h/0\n"
     assert load_settings().require_redis_url() == "redis://h/0"
 
@@ -186,7 +186,7 @@ def test_a_fault_may_pass(fake: FakeSecretManager) -> None:
     assert load_settings().require_redis_url() == VALUES["redis-url"]
 
 
-def test_without_the_extra_it_is_said_what_is_missing(fake: FakeSecretManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(fake: FakeSecretManager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "batch.kit.google_secrets", None)
     refuse(r"KABOOM_SECRET_PROJECT is set, and the extra \[gcp\] is not installed")
 

@@ -120,7 +120,7 @@ def test_problems_of_a_submission_are_reported() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("encoding", ["identity", "gzip, br", "gzip;q=0, identity", "br, gzip;q=0.5"])
-async def test_the_document_is_served_as_bytes_that_may_be_kept(http: httpx2.AsyncClient, encoding: str) -> None:
+async def test_the_document_is_cacheable(http: httpx2.AsyncClient, encoding: str) -> None:
     first, again = [await http.get("/openapi.json", headers={"Accept-Encoding": encoding}) for _ in range(2)]
     assert first.json() == again.json() == DOCUMENT
     assert first.headers["etag"] == again.headers["etag"]

@@ -65,7 +65,7 @@ async def test_without_redis_the_parts_are_named(without_redis: httpx2.AsyncClie
     assert (await without_redis.get("/healthz")).json() == {"status": "ok"}
 
 
-async def test_without_redis_the_ledger_still_tells(real_app: FastAPI, without_redis: httpx2.AsyncClient) -> None:
+async def test_ended_jobs_are_readable_without_redis(real_app: FastAPI, without_redis: httpx2.AsyncClient) -> None:
     done, open_job = await plant_final(real_app, "ok", "invalid"), await plant_queued(real_app)
     begun_at = time.monotonic()
     assert (await without_redis.get(f"{JOBS}/{done.job_id}")).json()["status"] == "partial"

@@ -37,9 +37,7 @@ def test_the_environment_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.require_database_url() == "postgresql://of-the-run/x"
 
 
-def test_a_named_data_folder_is_the_one_that_is_read(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_data_folder_of_the_setting_is_read(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KABOOM_DATA_DIR", str(tmp_path / "elsewhere"))
     with pytest.raises(ConfigurationError, match="REDIS_URL is not set and no Kaboom runs here"):
         load_settings().require_redis_url()

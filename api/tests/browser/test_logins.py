@@ -57,7 +57,7 @@ def test_each_kind_of_caller_comes_to_the_page_that_was_asked_for(open_tab: Open
     assert ("jobs:write" in me["scopes"]) == (kind != "user"), "a viewer reads, the others may cancel"
 
 
-def test_a_role_that_the_user_wrote_opens_nothing(open_tab: OpenTab) -> None:
+def test_a_role_in_user_metadata_gives_no_rights(open_tab: OpenTab) -> None:
     tab = open_tab(is_logged_in=False)
     tab.open("/login")
     log_in(tab, token=supabase_token(None))
@@ -78,7 +78,7 @@ def test_who_is_refused_is_reported_and_keeps_the_page(open_tab: OpenTab, fields
     assert not [each for each in tab.page.context.cookies() if each["name"].startswith("kaboom-")]
 
 
-def test_after_the_log_out_the_cookie_opens_nothing(open_tab: OpenTab) -> None:
+def test_the_cookie_is_invalid_after_logout(open_tab: OpenTab) -> None:
     tab = open_tab(is_logged_in=False)
     tab.open("/login")
     log_in(tab, user=USER, password=PASSWORD)

@@ -124,7 +124,7 @@ def test_problems_are_errors_of_one_tree(server: Api, kb: kaboom.Kaboom) -> None
     assert failed.value.job["status"] == "failed"
 
 
-def test_a_server_that_is_away_is_unavailable() -> None:
+def test_an_unreachable_server_is_unavailable() -> None:
     with pytest.raises(kaboom.Unavailable, match="did not answer"):
         kaboom.connect(f"http://127.0.0.1:{free_port()}", "token")
 

@@ -108,7 +108,7 @@ def test_an_empty_disk_is_set_up_once(tmp_path: Path) -> None:
     live(tmp_path, load_text(SCRIPT))
 
 
-def test_a_disk_that_cannot_be_read_is_not_formatted(tmp_path: Path) -> None:
+def test_an_unreadable_disk_is_not_formatted(tmp_path: Path) -> None:
     refuse_a_broken_disk(tmp_path, load_text(SCRIPT))
 
 

@@ -1,4 +1,4 @@
-"""Seventeen damages: doctor names each with what mends it, that mends it, and doctor finds everything sound again."""
+"""Seventeen kinds of damage: doctor names each with its repair, the repair works, and doctor finds no fault again."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def overwrite(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Damage:
-    """What is done, and what doctor says of it: the part, words of its detail, and what mends it."""
+    """A damage, and what doctor reports: the part, words of its detail, and the repair."""
 
     harm: Callable[[Path], None]
     where: str
@@ -140,14 +140,14 @@ def kept(up: Stack) -> dict[str, pl.DataFrame]:
     return bars
 
 
-def test_damaged_bars_are_named_one_by_one_and_mended(up: Stack, kept: Mapping[str, pl.DataFrame]) -> None:
+def test_damaged_bars_are_listed_and_repaired(up: Stack, kept: Mapping[str, pl.DataFrame]) -> None:
     for each in BARS.values():
         each.harm(up.data_dir / "bars" / each.where)
 
     findings = doctor(up)
     for name, each in BARS.items():
         assert named(findings, "bar store", f"{each.where}.*({each.words})") == REPAIR, name
-    # What is damaged fails alone, and its job says why and what mends it.
+    # Only the damaged part fails; its job says why and how to repair it.
     job = up.api.wait(up.api.submit(**ONE_DAY | {"intervals": {"1m": 1}}))
     assert job["result"]["outcomes"] | {"ok": 2, "write_failed": 1} == job["result"]["outcomes"]
     (failure,) = up.api.get(f"/jobs/{job['job_id']}/failures")["items"]
@@ -196,7 +196,7 @@ def postgres(folder: Path) -> Iterator[tuple[str, Callable[[], None], Callable[[
             kill()
 
 
-def test_unfit_servers_and_settings_are_named_and_mended(up: Stack, servers: Servers) -> None:
+def test_invalid_servers_and_settings_are_listed_and_repaired(up: Stack, servers: Servers) -> None:
     with open_folder() as folder, valkey(folder, "evicting", maxmemory_policy="allkeys-lru") as redis:
         with psycopg.connect(servers.database_url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE without_schema")
@@ -225,7 +225,7 @@ def test_unfit_servers_and_settings_are_named_and_mended(up: Stack, servers: Ser
                 connection.execute("DROP DATABASE without_schema WITH (FORCE)")
 
 
-def test_servers_that_are_away_are_named_and_started(up: Stack) -> None:
+def test_unavailable_servers_are_listed_and_started(up: Stack) -> None:
     with open_folder() as folder, postgres(folder) as (url, start, kill):
         redis = lay_out(folder, "own")
         env = {"REDIS_URL": redis.url, "DATABASE_URL": url}
@@ -244,7 +244,7 @@ def test_servers_that_are_away_are_named_and_started(up: Stack) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_a_disk_that_is_full_or_only_read_is_named_and_mended(up: Stack) -> None:
+def test_a_full_or_read_only_disk_is_reported_and_repaired(up: Stack) -> None:
     run_file = up.run()
     env = {"REDIS_URL": run_file["redis_url"], "DATABASE_URL": run_file["database_url"]}
     with open_folder() as folder:

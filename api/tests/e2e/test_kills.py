@@ -123,7 +123,7 @@ def open_in_ledger(up: Stack) -> int:
     return int(counts["queued"] + counts["running"] + counts["cancelling"])
 
 
-def test_a_frozen_redis_is_said_at_once_and_got_over(up_alone: Stack) -> None:
+def test_a_frozen_redis_is_reported_at_once_and_survived(up_alone: Stack) -> None:
     http = up_alone.api.http
     body = {"intervals": {"1d": 2}, "symbols": ["7203"], "session": SESSION}
     done = up_alone.api.wait(up_alone.api.submit(**body))

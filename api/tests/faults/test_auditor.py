@@ -114,7 +114,7 @@ def test_what_an_emptied_redis_forgot_is_no_breach() -> None:
     assert audit(replace(sound(), live={}, forgotten=frozenset({"a"}))) == []
 
 
-def test_a_job_that_nobody_heard_of_is_allowed_for_a_lost_answer() -> None:
+def test_an_unreported_job_is_allowed_after_a_lost_answer() -> None:
     assert audit(replace(sound(), attempts=[Attempt(0, None, ("1301",))], expected_states={})) == []
 
 

@@ -23,7 +23,7 @@ def probes(server: Influxd, bucket: str) -> int:
     return int(series[0]["values"][0][1])
 
 
-def test_version_1_under_v2_settings_is_named_and_mended(
+def test_version_1_with_v2_settings_is_reported_and_repaired(
     server: Influxd, buckets: InfluxBuckets, tmp_path: Path
 ) -> None:
     env = settings_of(Shim("", server.url), buckets)

@@ -51,7 +51,7 @@ class TestNewest:
         }
         assert newest["opened_at"].dt.date().to_list() == list(LAST_TRADED.values())
 
-    def test_what_is_newer_than_now_counts(self, store: InfluxBarStore) -> None:
+    def test_bars_newer_than_now_are_included(self, store: InfluxBarStore) -> None:
         run(store.write(DAILY, frame(bar("1301", midnight(date(2026, 12, 7)), 9.0), *history().rows())))
         assert run(store.latest(DAILY, ["1301"]))["close"].to_list() == [9.0]
 

@@ -63,7 +63,7 @@ def verdicts(done: Command) -> dict[str, str]:
     return {check["name"]: check["detail"] for check in orjson.loads(done.out)["checks"] if not check["is_ok"]}
 
 
-def test_a_release_passes_and_one_that_is_not_there_does_not(place: Place, smoke: Smoke) -> None:
+def test_the_running_release_passes_and_another_fails(place: Place, smoke: Smoke) -> None:
     with worker(place, KABOOM_RELEASE="r1") as first:
         assert first.get("/readyz")[1]["release"] == "r1"
         assert any(line.get("message") == "worker_started" and line["release"] == "r1" for line in first.lines())
@@ -93,7 +93,7 @@ def test_a_queue_that_nobody_consumes_is_named(place: Place, smoke: Smoke) -> No
     assert "7項目中1項目を確認できません" in done.err
 
 
-def test_instances_of_a_pool_without_a_name_or_a_port_are_told_apart(place: Place, smoke: Smoke) -> None:
+def test_pool_instances_have_distinct_names(place: Place, smoke: Smoke) -> None:
     node = "--hostname=celery@localhost"
 
     def instance() -> AbstractContextManager[WorkerProcess]:
@@ -108,14 +108,14 @@ def test_instances_of_a_pool_without_a_name_or_a_port_are_told_apart(place: Plac
     assert done.out.count("worker-main@localhost:") == 2
 
 
-def test_what_is_away_is_reported_and_ends_in_time(smoke: Smoke) -> None:
+def test_unavailable_parts_are_reported_in_time(smoke: Smoke) -> None:
     done = smoke("--timeout", "0", "--json", REDIS_URL=NOBODY, DATABASE_URL="postgresql://a:secret@127.0.0.1:1/b")
     assert done.code == Exit.UNAVAILABLE
     assert set(verdicts(done)) == {"redis", "broker", "ledger", "schema", "heartbeat", "ping", "queues"}
     assert "secret" not in done.out + done.err
 
 
-def test_a_broker_of_its_own_may_be_away(smoke: Smoke) -> None:
+def test_a_separate_broker_may_be_unavailable(smoke: Smoke) -> None:
     done = smoke("--timeout", "0", "--json", CELERY_BROKER_URL=NOBODY)
     assert set(verdicts(done)) == {"broker", "heartbeat", "ping", "queues"}
 

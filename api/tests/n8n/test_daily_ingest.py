@@ -110,7 +110,7 @@ def test_a_503_with_retry_after_is_asked_again_later(lab: Lab) -> None:
     assert lab.up.api.job(job_id)["status"] == "completed"
 
 
-def test_a_429_that_comes_again_and_again_ends_the_workflow(lab: Lab) -> None:
+def test_repeated_429_answers_end_the_workflow(lab: Lab) -> None:
     lab.relay.instead = say(429, Retry_After="1")
     fired = lab.fire(POLLING, symbols=["7203"])
     fired.message("Kaboom answered 429")
@@ -118,7 +118,7 @@ def test_a_429_that_comes_again_and_again_ends_the_workflow(lab: Lab) -> None:
     assert len(fired.asked(RUN_DAILY)) == 5
 
 
-def test_an_api_that_is_away_for_a_moment_is_asked_again(lab: Lab) -> None:
+def test_a_request_is_retried_while_the_api_is_unavailable(lab: Lab) -> None:
     lab.hold("6861")
     fired = lab.fire(POLLING, symbols=["6861"])
     job_id = fired.job("6861")["job_id"]
@@ -135,7 +135,7 @@ def test_an_api_that_is_away_for_a_moment_is_asked_again(lab: Lab) -> None:
     assert len(fired.asked(path)) == 2
 
 
-def test_a_forged_callback_is_not_believed_whether_or_not_the_api_answers(lab: Lab) -> None:
+def test_a_forged_callback_is_rejected(lab: Lab) -> None:
     lab.hold("6098")
     fired = lab.fire(CALLBACK, symbols=["6098"])
     waiting, job_id = fired.wait_for("waiting"), fired.job("6098")["job_id"]

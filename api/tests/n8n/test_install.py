@@ -54,7 +54,7 @@ def test_an_installation_that_fails_does_not_count_and_the_next_one_begins_anew(
     assert calls(npm) == ["ci", "rebuild"] * 2
 
 
-def test_it_is_installed_once_however_many_ask(npm: Path, tmp_path: Path) -> None:
+def test_concurrent_calls_install_once(npm: Path, tmp_path: Path) -> None:
     npm.with_suffix(".compiler").touch()
     with ThreadPoolExecutor(4) as pool:
         found = set(pool.map(lambda _: install(tmp_path), range(4)))
@@ -78,7 +78,7 @@ def test_another_node_is_another_installation() -> None:
 
 
 @pytest.mark.parametrize("version", ["20.19.0", "22.0.1", "24.11.3"])
-def test_a_node_that_n8n_runs_on_will_do(version: str) -> None:
+def test_a_supported_node_is_accepted(version: str) -> None:
     check_version(version)
 
 
@@ -97,5 +97,5 @@ def test_what_is_missing_is_named(tmp_path: Path, there: tuple[str, ...]) -> Non
         find_node(str(tmp_path))
 
 
-def test_this_node_will_do() -> None:
+def test_the_installed_node_is_accepted() -> None:
     assert (find_node().home / "include/node/node_api.h").is_file()

@@ -68,7 +68,7 @@ def test_anything_else_is_reported_and_starts_nothing(told: Lab) -> None:
 
 
 @pytest.mark.parametrize("named", [f"msg_{'0' * 32}", "msg_../../ingest/jobs", ""])
-def test_a_message_that_the_api_does_not_have_is_not_believed(lab: Lab, named: str) -> None:
+def test_a_message_unknown_to_the_api_is_ignored(lab: Lab, named: str) -> None:
     fired = lab.watch(NOTIFICATION)
     forged = {"version": "1.0", "title": "Data not complete by 18:00", "message": "", "type": "info"}
     answer = lab.n8n.http.post(

@@ -95,7 +95,7 @@ def newer() -> Iterator[Path]:
             yield path
 
 
-def test_no_new_migration_takes_away_what_the_release_before_uses() -> None:
+def test_no_migration_removes_what_the_previous_release_uses() -> None:
     assert {path.name: found for path in newer() if (found := violations(path.read_text(), releases=released()))} == {}
 
 

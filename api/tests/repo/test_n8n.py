@@ -156,7 +156,7 @@ def test_the_readme_names_what_is_imported() -> None:
     assert read == FRAME.variables
 
 
-def test_the_lock_is_of_the_n8n_that_the_readme_names_and_says_nothing_of_a_host() -> None:
+def test_the_lock_has_the_documented_n8n_and_no_host() -> None:
     wanted, lock = (json.loads((TEST_N8N / f"{name}.json").read_text()) for name in ("package", "package-lock"))
     version = wanted["dependencies"]["n8n"]
     assert f"n8n {version}" in README

@@ -76,7 +76,7 @@ def fake_openrouter(
 
 
 def _say_what_leaves(session: Session) -> None:
-    """Say where facts go before a job that asks models is submitted."""
+    """Print where facts are sent, before a job that uses models is submitted."""
     if session.is_json:
         return
     with suppress(CliError):

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.client import ApiClient
-from app.cli.exits import CliError, Exit
+from app.cli.finding import find_id
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst
@@ -84,14 +83,14 @@ def add_rule(
 ) -> None:
     """Add a rule: which events are told to which channel, and when."""
     session: Session = context.obj.with_json(json)
-    client = session.client()
-    body: dict[str, Any] = {"name": name, "channel_id": _find(session, client, channel), "events": event}
+    channel_id = find_id(session, f"{API}/channels", channel, missing="no_such_channel")
+    body: dict[str, Any] = {"name": name, "channel_id": channel_id, "events": event}
     for field, _, value in (text.partition("=") for text in only or []):
         body.setdefault("only", {}).setdefault(field, []).append(value)
     if quiet is not None:
         body["quiet_from"], _, body["quiet_until"] = quiet.partition("-")
     body |= {"digest_at": digest_at, "digest_minutes": digest_minutes, "deadline": deadline, "language": lang_of_text}
-    made = client.call("POST", f"{API}/rules", json=body)
+    made = session.client().call("POST", f"{API}/rules", json=body)
     if not session.print_if_json(made):
         session.say("rule_added", rule=name)
 
@@ -123,8 +122,8 @@ def show_log(
 def send_test(context: typer.Context, channel: Named, *, json: Json = False) -> None:
     """Send a test through a channel."""
     session: Session = context.obj.with_json(json)
-    client = session.client()
-    _print_queued(session, client.call("POST", f"{API}/channels/{_find(session, client, channel)}/test"))
+    channel_id = find_id(session, f"{API}/channels", channel, missing="no_such_channel")
+    _print_queued(session, session.client().call("POST", f"{API}/channels/{channel_id}/test"))
 
 
 @app.command("replay")
@@ -142,16 +141,6 @@ def replay(
 def _print_queued(session: Session, message: dict[str, Any]) -> None:
     if not session.print_if_json(message):
         session.say("message_queued", message=message["id"])
-
-
-def _find(session: Session, client: ApiClient, channel: str) -> str:
-    """Return the id of a channel by its name or id; a name wins."""
-    items = client.call("GET", f"{API}/channels")["items"]
-    ids = [item["id"] for item in items if item["name"] == channel]
-    ids += [item["id"] for item in items if item["id"] == channel]
-    if not ids:
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_such_channel", channel=channel))
-    return str(ids[0])
 
 
 def _when(words: Speaker, rule: dict[str, Any]) -> str:

@@ -6,8 +6,9 @@ import orjson
 import typer
 from rich.table import Table
 
-from app.cli.client import SCHEDULES, ApiClient
+from app.cli.client import SCHEDULES
 from app.cli.exits import CliError, Exit
+from app.cli.finding import find_id
 from app.cli.following import follow, parse_pair
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_table
@@ -35,8 +36,7 @@ def list_schedules(context: typer.Context, *, json: Json = False) -> None:
 def show_schedule(context: typer.Context, schedule: Named, *, json: Json = False) -> None:
     """Show one schedule: its next due times, and the results of the last ones."""
     session: Session = context.obj.with_json(json)
-    client = session.client()
-    found = client.call("GET", _path(session, client, schedule))
+    found = session.client().call("GET", _path(session, schedule))
     if session.print_if_json(found):
         return
     words = session.words
@@ -110,8 +110,7 @@ def run(
 ) -> None:
     """Submit the request of a schedule now; its due times do not change."""
     session: Session = context.obj.with_json(json)
-    client = session.client()
-    accepted = client.call("POST", f"{_path(session, client, schedule)}/run")
+    accepted = session.client().call("POST", f"{_path(session, schedule)}/run")
     if wait:
         follow(session, accepted["job_id"])
     if session.print_if_json(accepted):
@@ -124,9 +123,8 @@ def run(
 def remove(context: typer.Context, schedule: Named, *, json: Json = False) -> None:
     """Delete a schedule and its history; its jobs stay."""
     session: Session = context.obj.with_json(json)
-    client = session.client()
-    path = _path(session, client, schedule)
-    client.call("DELETE", path)
+    path = _path(session, schedule)
+    session.client().call("DELETE", path)
     session.print_if_json({"schedule_id": path.rpartition("/")[2], "status": "deleted"})
     session.say("schedule_removed", schedule=schedule)
 
@@ -142,20 +140,12 @@ def _parse_request(text: str) -> dict[str, Any]:
 
 
 def _switch(session: Session, schedule: str, *, is_enabled: bool) -> None:
-    client = session.client()
-    _print_changed(session, client.call("PATCH", _path(session, client, schedule), json={"is_enabled": is_enabled}))
+    changed = session.client().call("PATCH", _path(session, schedule), json={"is_enabled": is_enabled})
+    _print_changed(session, changed)
 
 
-def _path(session: Session, client: ApiClient, schedule: str) -> str:
-    """Return the path of a schedule by its name or id; a name wins."""
-    items = client.call("GET", SCHEDULES)["items"]
-    ids = [item["schedule_id"] for item in items if item["name"] == schedule]
-    ids += [item["schedule_id"] for item in items if item["schedule_id"] == schedule]
-    if not ids:
-        names = ", ".join(repr(item["name"]) for item in items) or session.words.say("none")
-        message = session.words.say("no_such_schedule", schedule=schedule, names=names)
-        raise CliError(Exit.NOT_FOUND, message)
-    return f"{SCHEDULES}/{ids[0]}"
+def _path(session: Session, schedule: str) -> str:
+    return f"{SCHEDULES}/{find_id(session, SCHEDULES, schedule, missing='no_such_schedule', key='schedule_id')}"
 
 
 def _print_changed(session: Session, schedule: dict[str, Any]) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from app.auth.scopes import Role
-from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
+from app.cli.finding import find_id
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
@@ -67,18 +67,8 @@ def change_password(context: typer.Context, user: Named, *, json: Json = False) 
 
 
 def _change(session: Session, user: str, **values: Any) -> None:
-    client = session.client()
-    _show(session, [client.call("PATCH", f"{USERS}/{_find(session, client, user)}", json=values)])
-
-
-def _find(session: Session, client: ApiClient, user: str) -> str:
-    """Return the id of a user by its name or id."""
-    items = client.call("GET", USERS)["items"]
-    ids = [item["id"] for item in items if user.casefold() in {item["name"], item["id"]}]
-    if not ids:
-        names = ", ".join(repr(item["name"]) for item in items) or session.words.say("none")
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_such_user", user=user, names=names))
-    return str(ids[0])
+    user_id = find_id(session, USERS, user.casefold(), missing="no_such_user")
+    _show(session, [session.client().call("PATCH", f"{USERS}/{user_id}", json=values)])
 
 
 def _read_password(session: Session) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
-from app.cli.exits import CliError, Exit
+from app.cli.finding import find_id
 from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
@@ -118,12 +118,7 @@ def reverse_entry(
 
 def find_portfolio(session: Session, wanted: str) -> str:
     """Return the path of a portfolio by its name or id; a name comes before an id."""
-    found = session.client().call("GET", PORTFOLIOS)["items"]
-    ids = {each["id"]: each["id"] for each in found} | {each["name"]: each["id"] for each in found}
-    if wanted not in ids:
-        names = ", ".join(each["name"] for each in found)
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_such_portfolio", portfolio=wanted, names=names))
-    return f"{PORTFOLIOS}/{quote(ids[wanted])}"
+    return f"{PORTFOLIOS}/{quote(find_id(session, PORTFOLIOS, wanted, missing='no_such_portfolio'))}"
 
 
 def show_yen(amount: str | None) -> str:

@@ -32,7 +32,7 @@ class ChildSpec:
 
     Attributes:
         address: the file that it listens on; where this is gone nobody reaches the child, and it is restarted.
-        mend: takes what the child said before it ended, or "" before a start; returns whether it removed the cause.
+        repair: called with the output of the ended child, or "" before a start; returns whether it removed the cause.
 
     """
 
@@ -45,7 +45,7 @@ class ChildSpec:
     stop_s: float = 10.0
     user: str | None = None
     address: Path | None = None
-    mend: Callable[[str], bool] = lambda _: False
+    repair: Callable[[str], bool] = lambda _: False
 
 
 class Child:
@@ -61,7 +61,7 @@ class Child:
         self._next_at = 0.0
         #: Where this process's words begin in the log.
         self._log_start = 0
-        self.spec.mend("")
+        self.spec.repair("")
         self._process = self._spawn()
         self._started_at = time.monotonic()
 
@@ -80,7 +80,7 @@ class Child:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                if self.spec.mend(self._words()):
+                if self.spec.repair(self._words()):
                     self._process = self._spawn()
                     continue
                 raise ConfigurationError(f"{self.spec.name} did not start: {self._last_words()}")
@@ -108,7 +108,7 @@ class Child:
         self._next_at = now + _MOST_PAUSE_S / 5
         # What is left of its group, such as the pool of a killed worker, goes first.
         _signal_group(self.pid, signal.SIGKILL)
-        self.spec.mend(self._words())
+        self.spec.repair(self._words())
         self._process = self._spawn()
         self.restarts += 1
         self._started_at, self._is_down, self._is_ending = time.monotonic(), False, False

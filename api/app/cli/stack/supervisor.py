@@ -1,4 +1,4 @@
-"""Child processes that are started in order, restarted when they die, and stopped in reverse."""
+"""Starts child processes in order, restarts them when they die, and stops them in reverse order."""
 
 import contextlib
 import threading
@@ -42,11 +42,11 @@ class Supervisor:
             self._note()
         for child in fresh:
             child.wait_ready()
-        # One that was mended meanwhile has another pid.
+        # One that was repaired meanwhile has another pid.
         self._note()
 
     def watch(self) -> None:
-        """Restart what dies, from now on."""
+        """Begin to restart children that end."""
         self._watcher.start()
 
     def stop(self) -> None:

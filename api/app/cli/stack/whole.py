@@ -181,14 +181,14 @@ class Stack:
             stop_signal=server.stop_signal,
             user=server.user,
             address=server.address,
-            mend=lambda words: self._say_mended(server.mend(words)),
+            repair=lambda words: self._say_repaired(server.repair(words)),
         )
 
-    def _say_mended(self, mended: tuple[Path, str] | None) -> bool:
-        if mended is None:
+    def _say_repaired(self, repaired: tuple[Path, str] | None) -> bool:
+        if repaired is None:
             return False
-        _log.warning("append_only_log_set_aside", path=str(mended[0]), reason=mended[1])
-        self._session.say("redis_set_aside", path=mended[0], reason=mended[1])
+        _log.warning("append_only_log_set_aside", path=str(repaired[0]), reason=repaired[1])
+        self._session.say("redis_set_aside", path=repaired[0], reason=repaired[1])
         return True
 
     def _migrate(self) -> None:

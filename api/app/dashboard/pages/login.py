@@ -13,17 +13,22 @@ router = APIRouter()
 
 
 class SignIn(Protocol):
-    """Begins a session for somebody who proves who they are."""
+    """Begins and ends browser sessions."""
 
     async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
-        """Set the session's cookie on the response.
+        """Log in by `user` and `password`, or by `token`, and set the session's cookie on the response.
 
-        Returns "", or why nobody was let in, as a key of the words of the log-in.
+        Returns "" on success, or the reason of a refusal, as a key of the log-in page's words.
         """
         ...
 
     async def sign_out(self, request: Request, response: Response) -> None:
-        """End the session of the request, and take its cookie away."""
+        """End the session of the request and delete its cookie.
+
+        Raises:
+            StoreError: the session cannot be ended.
+
+        """
         ...
 
 

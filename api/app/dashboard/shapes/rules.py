@@ -14,7 +14,8 @@ def values_of(rule: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the form from a rule of the API; filters are lines of text, except for the end of a job."""
     values: dict[str, Any] = {name: "" if rule[name] is None else str(rule[name]) for name in TEXTS}
     only: Mapping[str, list[str]] = rule["only"]
-    lines = [f"{name}={text}" for name, allowed in only.items() for text in allowed if not _is_end(name, text)]
+    pairs = [(name, text) for name, allowed in only.items() for text in allowed]
+    lines = [f"{name}={text}" for name, text in pairs if name != "status" or text not in ENDS]
     ends = [text for text in only.get("status", ()) if text in ENDS]
     return values | {"events": rule["events"], "status": ends, "only": "\n".join(lines)}
 
@@ -31,10 +32,6 @@ def to_rule(values: Mapping[str, Any]) -> dict[str, Any]:
         name, _, text = line.partition("=")
         only.setdefault(name.strip(), []).append(text.strip())
     return body | ({"only": only} if only else {})
-
-
-def _is_end(name: str, text: str) -> bool:
-    return name == "status" and text in ENDS
 
 
 def _is_whole(text: str) -> bool:

@@ -15,7 +15,7 @@ WORDS: dict[str, Pair] = {
     "shown": ("Which", "表示"),
     "shown_all": ("All", "すべて"),
     "shown_changed": ("Changed", "変更あり"),
-    "shown_secret": ("Secrets", "秘密"),
+    "shown_secret": ("Secrets", "秘密情報"),
     "no_settings": ("All settings have their defaults.", "すべて既定値です。"),
     "variable": ("Variable", "環境変数"),
     "value": ("Value", "値"),

@@ -92,7 +92,7 @@ WORDS: dict[str, Pair] = {
     "instead": ("Models were not used: {reason}", "モデルは使われませんでした：{reason}"),
     "report": ("The report", "レポート"),
     "report_sub": ("each number leads to its row", "数値は出典の行につながっています"),
-    "agreement": ("Agreement of the models", "モデルの一致"),
+    "agreement": ("Agreement of the models", "モデル間の一致"),
     "score_label": ("Confidence of {models}", "確信度：{models}"),
     "model": ("Model", "モデル"),
     "says": ("Says", "回答"),

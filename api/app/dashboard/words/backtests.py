@@ -84,7 +84,7 @@ WORDS: dict[str, Pair] = {
     "equity": ("Equity and drawdown", "資産の推移とドローダウン"),
     "equity_sub": (
         "million yen above, distance from the peak in % below",
-        "上：百万円、下：それまでの最高資産からの下落率（％）",
+        "上：百万円、下：それまでの最高資産からのドローダウン（％）",
     ),
     "equity_label": (
         "Equity from {first} to {last}: the strategy made {gain}, the benchmark {other}; the deepest drawdown was {worst}",

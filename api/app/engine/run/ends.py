@@ -83,7 +83,8 @@ async def end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exc
     """End a run whose handler raised, as `failures` judges the exception; return how it ended."""
     ref = claim.lease.ref
     try:
-        if isinstance(error, NotFound) and ref.n == PLAN and await _is_unaccepted(parts, ref):
+        is_plan_missing = isinstance(error, NotFound) and ref.n == PLAN
+        if is_plan_missing and await parts.history.load(ref.queue, ref.job_id) is None:
             # The ledger does not have the job: it was never accepted.
             await parts.store.forget(ref.queue, ref.job_id)
             return "unaccepted"
@@ -133,10 +134,6 @@ async def end_paused(parts: Parts, claim: Claim, keeper: LeaseKeeper, pause: Han
     _log.info("chunk_paused", seconds=round(pause.pause_s, 1), reason=pause.reason)
     await _end(parts, claim, ending, keeper.tally, pause.reason, pause_s=pause.pause_s)
     return "paused"
-
-
-async def _is_unaccepted(parts: Parts, ref: ChunkRef) -> bool:
-    return await parts.history.load(ref.queue, ref.job_id) is None
 
 
 async def _end(

@@ -22,7 +22,7 @@ class PlannedChunk(Protocol):
         ...
 
     def payload(self) -> Mapping[str, Any]:
-        """Return the chunk without its items as JSON types."""
+        """Return the chunk as JSON types, without its items."""
         ...
 
 
@@ -35,7 +35,7 @@ class Plan(Protocol):
         ...
 
     def summary(self) -> Mapping[str, Any]:
-        """Return the plan without its chunks as JSON types."""
+        """Return the plan as JSON types, without its chunks."""
         ...
 
 

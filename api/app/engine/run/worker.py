@@ -40,7 +40,7 @@ class Run:
 
     @property
     def chunk(self) -> Chunk:
-        """The chunk, with the tally that an earlier claim left."""
+        """The chunk, with the tally of earlier claims."""
         return self.claim.chunk
 
     @property
@@ -72,10 +72,10 @@ class Run:
         return self.keeper.is_cancelled
 
     async def finish(self, result: BaseModel) -> None:
-        """End a job without chunks: keep its result in the ledger (the first one wins), then in Redis.
+        """End a job without chunks: save its result in the ledger (the first one wins), then in Redis.
 
         Raises:
-            StoreError: a store is unavailable; the step waits for it.
+            StoreError: a store is unavailable; the step is retried later.
 
         """
         await self.fan_out({}, [], result=result.model_dump(mode="json"))
@@ -178,7 +178,7 @@ async def _handle(run: Run) -> Tally:
     job_type = run.parts.catalog.get(run.claim.task)
     if run.chunk.n != PLAN:
         return cast("Tally", await load_function(job_type.run_chunk)(run))
-    # An unavailable ledger makes the step wait here: a provider is not asked for a plan that cannot be kept.
+    # Before the provider is asked: with an unavailable ledger the plan could not be saved.
     await run.parts.history.save_status(run.claim.lease.ref.job_id, JobStatus.RUNNING)
     answer = await load_function(job_type.plan_step)(run)
     if job_type.run:

@@ -17,14 +17,13 @@ from app.ledger.accounts.port import (
     too_many,
 )
 from batch.errors import Conflict, NotFound
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 
 
 class MemoryAccountStore:
     """`AccountStore` in memory."""
 
-    def __init__(self, clock: Clock = utc_now) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self._tokens: dict[str, Token] = {}
         self._sessions: dict[str, BrowserSession] = {}
@@ -35,7 +34,7 @@ class MemoryAccountStore:
             raise Conflict(too_many("users", MAX_USERS))
         if await self.find_user(user.name):
             raise Conflict(name_taken(user.name))
-        now = self._clock()
+        now = utc_now()
         self._users[user.user_id] = kept = replace(user, created_at=now, changed_at=now)
         return kept
 
@@ -57,12 +56,12 @@ class MemoryAccountStore:
             role=change.role or user.role,
             is_disabled=user.is_disabled if change.is_disabled is None else change.is_disabled,
             password_hash=change.password_hash or user.password_hash,
-            changed_at=self._clock(),
+            changed_at=utc_now(),
         )
         return changed
 
     async def add_token(self, token: Token) -> Token:
-        now = self._clock()
+        now = utc_now()
         if sum(known.owner == token.owner and known.is_valid(now) for known in self._tokens.values()) >= MAX_TOKENS:
             raise Conflict(too_many("tokens", MAX_TOKENS))
         self._tokens[token.token_id] = kept = replace(token, created_at=now)
@@ -79,13 +78,13 @@ class MemoryAccountStore:
         token = self._tokens.get(token_id)
         if token is None or token.owner != owner:
             raise NotFound(no_token(token_id))
-        self._tokens[token_id] = revoked = replace(token, revoked_at=token.revoked_at or self._clock())
+        self._tokens[token_id] = revoked = replace(token, revoked_at=token.revoked_at or utc_now())
         return revoked
 
     async def touch_token(self, token_id: str) -> None:
         token = self._tokens.get(token_id)
         if token and (token.last_used_at is None or self._is_old(token.last_used_at)):
-            self._tokens[token_id] = replace(token, last_used_at=self._clock())
+            self._tokens[token_id] = replace(token, last_used_at=utc_now())
 
     async def add_session(self, session: BrowserSession) -> None:
         self._sessions[session.session_id] = session
@@ -96,7 +95,7 @@ class MemoryAccountStore:
     async def touch_session(self, session_id: str) -> None:
         session = self._sessions.get(session_id)
         if session and self._is_old(session.seen_at):
-            self._sessions[session_id] = replace(session, seen_at=self._clock())
+            self._sessions[session_id] = replace(session, seen_at=utc_now())
 
     async def end_session(self, session_id: str) -> None:
         self._sessions.pop(session_id, None)
@@ -108,7 +107,7 @@ class MemoryAccountStore:
         return self._sign_outs.get(subject)
 
     async def prune(self) -> int:
-        now = self._clock()
+        now = utc_now()
         limit = now - timedelta(days=TOKENS_KEPT_DAYS)
         old_sign_out = now - timedelta(days=SIGN_OUTS_KEPT_DAYS)
         return (
@@ -118,7 +117,7 @@ class MemoryAccountStore:
         )
 
     def _is_old(self, at: datetime) -> bool:
-        return at < self._clock() - timedelta(seconds=TOUCH_S)
+        return at < utc_now() - timedelta(seconds=TOUCH_S)
 
 
 def _drop[V](kept: dict[str, V], is_old: Callable[[V], bool]) -> int:

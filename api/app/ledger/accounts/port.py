@@ -28,7 +28,7 @@ class AccountStore(Protocol):
         """Save a new user.
 
         Raises:
-            Conflict: the name is taken, or the owner has MAX_USERS.
+            Conflict: the name is taken, or the owner already has MAX_USERS.
 
         """
         ...

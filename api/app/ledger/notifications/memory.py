@@ -12,15 +12,14 @@ from app.ledger.notifications.memory_rules import MemoryNotificationRules
 from app.ledger.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement
 from app.ledger.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, channel_changes
 from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 
 
 class MemoryNotificationLog:
     """`NotificationLog` in memory, with the rules beside it."""
 
-    def __init__(self, clock: Clock = utc_now) -> None:
-        self.rules = MemoryNotificationRules(clock, on_drop=self._drop_channel)
-        self._clock = clock
+    def __init__(self) -> None:
+        self.rules = MemoryNotificationRules(on_drop=self._drop_channel)
         self._places = itertools.count(1)
         self._events: dict[str, Event] = {}
         self._new: dict[str, Event] = {}
@@ -48,7 +47,7 @@ class MemoryNotificationLog:
 
     async def add_message(self, message: Message, event: Event) -> Message:
         self._events[event.event_id] = event
-        return self._put(replace(message, place=next(self._places), created_at=self._clock()))
+        return self._put(replace(message, place=next(self._places), created_at=utc_now()))
 
     async def due_channels(self, now: datetime) -> list[tuple[str, str]]:
         found = (self._find_sendable(channel_id, now) for channel_id in self.rules.channels)
@@ -123,7 +122,7 @@ class MemoryNotificationLog:
                 rule_name=rule.name,
                 language=rule.language,
                 place=next(self._places),
-                created_at=self._clock(),
+                created_at=utc_now(),
                 next_attempt_at=placement.due_at,
             )
         )

@@ -15,14 +15,13 @@ from app.ledger.notifications.port import (
     too_many,
 )
 from batch.errors import Conflict, NotFound
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 
 
 class MemoryNotificationRules:
     """`NotificationRules` in memory; `on_drop` is called with the id of each deleted channel."""
 
-    def __init__(self, clock: Clock = utc_now, *, on_drop: Callable[[str], None] = lambda _channel_id: None) -> None:
-        self._clock = clock
+    def __init__(self, *, on_drop: Callable[[str], None] = lambda _channel_id: None) -> None:
         self._on_drop = on_drop
         self.channels: dict[str, Channel] = {}
         self.rules: dict[str, Rule] = {}
@@ -30,7 +29,7 @@ class MemoryNotificationRules:
     async def add_channel(self, channel: Channel) -> Channel:
         others = await self.list_channels(channel.owner)
         _check_new("channel", channel.name, [each.name for each in others], "channels", MAX_CHANNELS)
-        now = self._clock()
+        now = utc_now()
         self.channels[channel.channel_id] = replace(channel, created_at=now, updated_at=now)
         return self.channels[channel.channel_id]
 
@@ -48,7 +47,7 @@ class MemoryNotificationRules:
         channel = await self.load_channel(owner, channel_id)
         others = [each.name for each in await self.list_channels(owner) if each is not channel]
         _check_new("channel", values.get("name"), others, "channels", MAX_CHANNELS)
-        changed = replace(channel, **values, rests_until=None, failures=0, updated_at=self._clock())
+        changed = replace(channel, **values, rests_until=None, failures=0, updated_at=utc_now())
         self.channels[channel_id] = changed
         return changed
 
@@ -63,7 +62,7 @@ class MemoryNotificationRules:
         await self.load_channel(rule.owner, rule.channel_id)
         others = await self.list_rules(rule.owner)
         _check_new("rule", rule.name, [each.name for each in others], "rules", MAX_RULES)
-        now = self._clock()
+        now = utc_now()
         self.rules[rule.rule_id] = replace(rule, created_at=now, updated_at=now)
         return self.rules[rule.rule_id]
 
@@ -85,7 +84,7 @@ class MemoryNotificationRules:
             await self.load_channel(owner, values["channel_id"])
         others = [each.name for each in await self.list_rules(owner) if each is not rule]
         _check_new("rule", values.get("name"), others, "rules", MAX_RULES)
-        self.rules[rule_id] = replace(rule, **values, updated_at=self._clock())
+        self.rules[rule_id] = replace(rule, **values, updated_at=utc_now())
         return self.rules[rule_id]
 
     async def delete_rule(self, owner: str, rule_id: str) -> None:

@@ -10,7 +10,7 @@ from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
 
 #: Per owner.
 MAX_CHANNELS, MAX_RULES = 50, 100
-#: How long a message belongs to the process that claimed it; an attempt takes 20 s at most.
+#: How long a claim of a message lasts; an attempt takes at most 20 s.
 LEASE = timedelta(seconds=60)
 #: How long a channel pauses after its first failure; each further failure doubles the pause, up to the second number.
 FIRST_REST_S, LONGEST_REST_S = 5.0, 300.0
@@ -59,7 +59,7 @@ class NotificationRules(Protocol):
         ...
 
     async def delete_channel(self, owner: str, channel_id: str) -> None:
-        """Drop a channel with its messages.
+        """Delete a channel with its messages.
 
         Raises:
             NotFound: the owner has no such channel.
@@ -155,7 +155,7 @@ class NotificationLog(Protocol):
         ...
 
     async def list_messages(self, query: MessageQuery) -> list[Message]:
-        """Return the messages that a query asks for, newest first."""
+        """Return the messages that match a query, newest first."""
         ...
 
     async def load_message(self, owner: str, message_id: str) -> Message | None:
@@ -163,7 +163,7 @@ class NotificationLog(Protocol):
         ...
 
     async def load_events(self, event_ids: Sequence[str]) -> dict[str, Event]:
-        """Return events by their ids; those that were dropped are left out."""
+        """Return events by their ids, without those that were purged."""
         ...
 
     async def count_sent(self, owner: str, since: datetime) -> dict[str, int]:

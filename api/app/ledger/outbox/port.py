@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 #: How long a delivery belongs to the process that claimed it; an attempt takes 15 s at most.
 LEASE_S = 60.0
-#: How long a delivery that has ended is kept.
+#: How long an ended delivery is kept.
 KEPT_DAYS = 30
 
 
@@ -109,7 +109,7 @@ class Outbox(Protocol):
         ...
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
-        """Return the deliveries that a query asks for, newest first."""
+        """Return the deliveries that match a query, newest first."""
         ...
 
     async def load(self, owner: str, delivery_id: str) -> Delivery | None:

@@ -11,7 +11,7 @@ from app.ledger.schedules.model import Firing, Schedule
 
 #: Per owner. One page shows all of them, and one process fires all of them within a second.
 MAX_SCHEDULES = 100
-#: How many old firings of each schedule are dropped at once.
+#: How many old firings of each schedule are deleted at once.
 PRUNE_STEP = 100
 
 
@@ -83,7 +83,7 @@ class ScheduleStore(Protocol):
         ...
 
     async def delete(self, owner: str, schedule_id: str) -> None:
-        """Drop a schedule and its history; its jobs stay.
+        """Delete a schedule and its history; its jobs stay.
 
         Raises:
             NotFound: the schedule does not exist, or belongs to another owner.

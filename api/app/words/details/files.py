@@ -1,4 +1,4 @@
-"""What is said of files of one's own: the place, and what was expected there."""
+"""Error messages about your own files: the place, and what was expected there."""
 
 from app.words.language import Pair
 

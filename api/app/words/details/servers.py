@@ -30,7 +30,7 @@ SERVER_DETAILS: tuple[Pair, ...] = (
     ("{folder} does not answer: {reason}", "{folder} から応答がありません：{reason}"),
     ("{free} MiB are free, expected {least} MiB or more", "空きが{free} MiBです。{least} MiB以上必要です"),
     ("{free} inodes are free, expected {least} or more", "空きのinodeが{free}個です。{least}個以上必要です"),
-    ("{why}; mend it with `{command}`", "{why}。`{command}` で修復してください"),
+    ("{why}; repair it with `{command}`", "{why}。`{command}` で修復してください"),
     ("page {name} is damaged: {reason}", "ページ {name} が破損しています：{reason}"),
     ("bar file {path} is missing although its WAL exists", "足のファイル {path} がなく、WALだけが残っています"),
     (

@@ -38,10 +38,6 @@ STATE_DETAILS: tuple[Pair, ...] = (
     ),
     ("the form had no session", "フォームに立会日がありません"),
     ("there is no such static file", "その静的ファイルはありません"),
-    (
-        "schedule {schedule} does not exist; there are: {names}",
-        "スケジュール {schedule} はありません。登録済み：{names}",
-    ),
     ("job {job_id} does not exist: an id is 32 hex digits", "ジョブ {job_id} はありません。IDは16進数32桁です"),
     ("job {job_id} does not exist in queue {queue}", "ジョブ {job_id} はキュー {queue} にありません"),
     ("job {job_id} is not in the ledger", "ジョブ {job_id} はジョブ台帳にありません"),

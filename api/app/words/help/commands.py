@@ -12,7 +12,7 @@ COMMAND_HELP: dict[str, str] = {
     "Check this machine, the servers, the workers and every stored page; exit 1 if something is wrong.": "このマシン、サーバー、ワーカー、保存済みの全ページを点検します。異常があれば終了コード1です。",
     "Check Redis, the broker, the ledger and the workers until all are healthy; exit 7 if they are not in time.": "Redis、ブローカー、ジョブ台帳、ワーカーが正常になるまで点検します。間に合わなければ終了コード7です。",
     "Show how complete each session is, and which symbols lack bars.": "立会日ごとのデータ充足状況と、足が欠けている銘柄を表示します。",
-    "Show what a human should look at now, each with the command to begin with.": "いま人が確認すべきことを、最初に打つコマンドとともに表示します。",
+    "Show what a human should look at now, each with the command to begin with.": "対応が必要な事項を、最初に実行するコマンドとともに表示します。",
     "Show the workers of the last 15 minutes, and the chunks that each runs now.": "直近15分のワーカーと、実行中のチャンクを表示します。",
     "Show the data providers: which are on, their limits, and which are paused; and test one.": "データ提供元の有効・無効、上限、休止を表示し、動作を確かめます。",
     "Ask a provider a few small questions with this machine's settings, and show what it may do; nothing is stored.": "このマシンの設定でデータ提供元に少数の問い合わせを送り、利用できる範囲を表示します。保存はしません。",

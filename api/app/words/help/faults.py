@@ -1,4 +1,4 @@
-"""What a wrong call is told, in Japanese."""
+"""Error messages of wrong command lines in Japanese."""
 
 import re
 
@@ -31,7 +31,7 @@ _FAULTS = (
 
 
 def say_fault(text: str) -> str:
-    """Return what a wrong call is told, in Japanese; a text that is unknown as it is."""
+    """Return the error message of a wrong command line in Japanese; unknown texts unchanged."""
     for fault, words in _FAULTS:
         if found := fault.fullmatch(text):
             said = found.groupdict()

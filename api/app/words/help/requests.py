@@ -35,7 +35,7 @@ REQUEST_HELP: dict[str, str] = {
     "the length of the bars": "足種",
     "whose rows; default: KABOOM_PROVIDER": "行のデータ提供元（既定：KABOOM_PROVIDER）",
     "only rows rejected by this rule, such as off_grid; default: by any": "この規則で隔離した行だけ、例：off_grid（既定：すべて）",
-    "only rows of this symbol, as they have it": "行にあるとおりのこの銘柄だけ",
+    "only rows of this symbol, as they have it": "この銘柄だけ（行の表記どおり）",
     "only rows with a time on this day in Japan": "日本時間のこの日の行だけ",
     "the channel; 32 hex digits": "チャンネル（32桁の16進数）",
 }

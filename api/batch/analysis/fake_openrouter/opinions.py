@@ -19,7 +19,7 @@ def make_opinion(body: Mapping[str, Any]) -> Opinion:
     found = ((row["id"], name, value) for row in facts["rows"] for name, value in row["values"].items())
     source, field, value = next((each for each in found if each[1] in _FIELDS), ("", "", 0.0))
     sentence = "The value is {}." if "English" in body["messages"][0]["content"] else "値は{}です。"
-    # The second verdict of a job is one that its numbers do not refute.
+    # The second verdict of a job is one that its numbers allow.
     verdict = _verdicts(body)[1 if field == "total_return_pct" or (field == "failed" and value) else 0]
     claim = {"source": source, "field": field, "value": value}
     points = [{"text": sentence.format(value), "claims": [claim]}]

@@ -36,7 +36,7 @@ def give_opinion(facts: Facts, language: Language) -> Opinion:
     """Return the opinion of the rules; the same facts always give the same one.
 
     Raises:
-        ValueError: the facts have none of the fields that the rules know; `gather_*` always gives some.
+        ValueError: the facts have no field that the rules use; facts of `gather_*` always have one.
 
     """
     verdict, confidence, names = _RULES[facts.kind](facts)

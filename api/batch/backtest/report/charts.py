@@ -31,7 +31,7 @@ def line_chart(days: Ints, lines: Sequence[Line], *, height: int = 220, is_area:
     if is_area:
         low, high = min(low, 0.0), max(high, 0.0)
     scale = Scale.of(low, high, height)
-    xs = _places(days.size)
+    xs = np.linspace(LEFT, WIDTH - RIGHT, max(days.size, 2))[: days.size]
     drawn = "".join(_path(xs, line, scale, is_area=is_area) for line in lines)
     return frame(height, scale.axis() + date_axis(days, xs, height) + drawn, label)
 
@@ -96,10 +96,6 @@ def date_axis(days: Ints, xs: Floats, height: int) -> str:
     return "".join(
         f'<text x="{xs[n]:.1f}" y="{height - 6}" text-anchor="middle">{dates[n].strftime(form)}</text>' for n in marks
     )
-
-
-def _places(count: int) -> Floats:
-    return np.linspace(LEFT, WIDTH - RIGHT, max(count, 2))[:count]
 
 
 def _path(xs: Floats, line: Line, scale: Scale, *, is_area: bool) -> str:

@@ -21,7 +21,7 @@ WORDS: Mapping[str, Pair] = {
     "equity": ("Equity", "資産の推移"),
     "equity_sub": ("million yen; thin line: benchmark", "百万円。細線：ベンチマーク"),
     "drawdown": ("Drawdown", "ドローダウン"),
-    "drawdown_sub": ("distance from the highest equity so far, %", "それまでの最高資産からの下落率（％）"),
+    "drawdown_sub": ("distance from the highest equity so far, %", "それまでの最高資産からのドローダウン（％）"),
     "exposure": ("Exposure", "株式比率"),
     "exposure_sub": ("value of all positions as a share of equity, %", "資産に対する保有額の割合（％）"),
     "rolling_sharpe": ("Rolling Sharpe ratio", "シャープレシオの推移"),

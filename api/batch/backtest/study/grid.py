@@ -18,7 +18,7 @@ def combination(choices: Mapping[str, tuple[Scalar, ...]], number: int) -> dict[
 
 
 def find_trials(request: SweepRequest, parse: Callable[[Mapping[str, Any]], object]) -> tuple[int, ...]:
-    """Return the numbers of the combinations to try, ascending; those that `parse` refuses are left out.
+    """Return the numbers of the combinations to try, ascending, without those that `parse` rejects.
 
     If fewer are requested than there are, they are drawn at random, by the seed.
 

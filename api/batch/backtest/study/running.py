@@ -9,7 +9,7 @@ from batch.backtest.broker import Broker
 from batch.backtest.panel import Panel
 from batch.backtest.request import BarsAsked
 from batch.backtest.result import Result
-from batch.backtest.run import TargetStrategy, check_targets, has_numba, new_sim, run_bars, run_targets
+from batch.backtest.run import TargetStrategy, check_targets, has_numba, run_bars, run_targets
 from batch.backtest.strategies.files import AnyStrategy
 from batch.backtest.strategy import BarStrategy
 from batch.kit.stop import ShouldStop, check_stop
@@ -39,11 +39,10 @@ def run_stoppable(panel: Panel, strategy: AnyStrategy, request: BarsAsked, shoul
 
     cash, model = request.cash, request.model
     if isinstance(strategy, BarStrategy):
-        return run_bars(panel, strategy, new_sim(panel, model.to_rules(), cash), cash, look)
+        return run_bars(panel, strategy, model.to_rules(), cash, look)
     targets, protection = strategy.targets(panel.read_only), strategy.protection
     check_stop(should_stop)
     if has_numba():
         return run_targets(panel, targets, model, cash=cash, protection=protection)
     check_targets(panel, targets)
-    sim = new_sim(panel, model.to_rules(**protection.shares()), cash)
-    return run_bars(panel, TargetStrategy(targets), sim, cash, look)
+    return run_bars(panel, TargetStrategy(targets), model.to_rules(**protection.shares()), cash, look)

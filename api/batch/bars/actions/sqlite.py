@@ -2,8 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +14,12 @@ from batch.bars.actions.said import add_said, prepare_said, read_said
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
 from batch.bars.actions.tables import DIVIDENDS, FACTORS, TABLES, NoteTable
 from batch.bars.folder.catalogue import Catalogue
+from batch.bars.folder.connection import BUSY_TIMEOUT_S, connected
 from batch.bars.folder.errors import store_errors
 from batch.bars.folder.lock import folder_lock
 from batch.bars.normalise import check_source
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 from batch.kit.durable import make_folders
-
-_BUSY_TIMEOUT_S = 60.0
 
 
 class SqliteActionStore:
@@ -30,15 +28,14 @@ class SqliteActionStore:
     Each call opens a connection (a load takes 1 ms), so nothing is inherited by a fork and nothing needs closing.
     """
 
-    def __init__(self, root: Path, *, clock: Clock = utc_now) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
-        self._clock = clock
         self._catalogue = Catalogue(root)
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
         path = self._path(source)
         if notes.height:
-            await asyncio.to_thread(_save, path, notes, self._catalogue, self._clock)
+            await asyncio.to_thread(_save, path, notes, self._catalogue)
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return await asyncio.to_thread(_load, self._path(source), symbols)
@@ -66,11 +63,11 @@ class SqliteActionReader:
         return notes.filter(pl.col("symbol").is_in(list(symbols))) if symbols else notes
 
 
-def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue, clock: Clock) -> None:
+def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue) -> None:
     rows = {table: _to_rows(notes, table) for table in TABLES}
     with store_errors(path):
         make_folders(path.parent)
-        with folder_lock(path.parent, is_shared=True, within_s=_BUSY_TIMEOUT_S), _connected(path, "rwc") as sql:
+        with folder_lock(path.parent, is_shared=True, within_s=BUSY_TIMEOUT_S), connected(path, "mode=rwc") as sql:
             sql.execute("PRAGMA synchronous = FULL")
             sql.execute("BEGIN IMMEDIATE")
             # A file always has the table of factors: older releases cannot read a file without it.
@@ -79,7 +76,7 @@ def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue, clock: Clock) -
                 if some or table is FACTORS:
                     table.create(sql)
                     prepare_said(sql, table, path)
-                    add_said(sql, table, some, clock())
+                    add_said(sql, table, some, utc_now())
                     sql.executemany(f"INSERT OR REPLACE INTO {table.name} VALUES (?, ?, ?, ?, ?, ?)", some)
             sql.execute("COMMIT")
         catalogue.note(path)
@@ -88,7 +85,7 @@ def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue, clock: Clock) -
 def _load(path: Path, symbols: Sequence[str]) -> pl.DataFrame:
     if not path.exists():
         return _to_notes({})
-    with _connected(path, "rw") as sql:
+    with connected(path, "mode=rw") as sql:
         # One snapshot of both tables.
         sql.execute("BEGIN")
         return _to_notes({table: _select(sql, table, symbols) for table in TABLES if table.is_in(sql)})
@@ -105,7 +102,7 @@ def _select(sql: sqlite3.Connection, table: NoteTable, symbols: Sequence[str]) -
 def _load_at(path: Path, moment: datetime) -> pl.DataFrame:
     if not path.exists():
         return _to_notes({})
-    with _connected(path, "rw") as sql:
+    with connected(path, "mode=rw") as sql:
         # Waits for a writer whose moment may be earlier.
         sql.execute("BEGIN IMMEDIATE")
         try:
@@ -133,13 +130,3 @@ def _to_notes(rows: Mapping[NoteTable, Sequence[tuple[object, ...]]]) -> pl.Data
         )
         frames.append(found.select(list(NOTE_SCHEMA)).cast(NOTE_SCHEMA))
     return pl.concat(frames).sort(KEY)
-
-
-@contextmanager
-def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    address = f"{path.absolute().as_uri()}?mode={mode}"
-    with (
-        store_errors(path),
-        closing(sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as sql,
-    ):
-        yield sql

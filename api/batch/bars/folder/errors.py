@@ -42,7 +42,7 @@ def store_errors(where: Path) -> Iterator[None]:
         retryable = code in _RETRYABLE
         name = getattr(e, "sqlite_errorname", "no code")
         if code in _DAMAGE:
-            raise StoreDamaged(f"bar file {where}: {e} ({name})", mend=REPAIR) from e
+            raise StoreDamaged(f"bar file {where}: {e} ({name})", repair=REPAIR) from e
         raise StoreError(f"bar file {where}: {e} ({name})", retryable=retryable) from e
     except OSError as e:
         retryable = e.errno in _RETRYABLE_OS

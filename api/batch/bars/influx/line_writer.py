@@ -18,7 +18,7 @@ from batch.kit.http.reply import Reply
 
 _log = structlog.get_logger(__name__)
 _LINE = "line_number"
-#: v1 answers when one shard has refused its lines; those of other shards can be read a moment later.
+#: v1 answers as soon as one shard rejects its lines; lines of other shards become readable a moment later.
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4)
 
 

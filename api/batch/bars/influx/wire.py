@@ -74,7 +74,7 @@ class InfluxWire:
             "Content-Type": "text/plain; charset=utf-8",
         }
         reply = await self._paced(lambda: self.http.post(path, body, params=params, headers=headers))
-        # Not any 2xx: a proxy's 200 has stored nothing.
+        # Not every 2xx is a success: a 200 of a proxy means that nothing was stored.
         if reply.status in {204, TOO_LARGE, *SOME_REFUSED}:
             return reply
         raise self.error(reply, bucket)

@@ -1,11 +1,9 @@
 """Copying the files of a bar store while workers write: each copy is consistent. Errors are raised as StoreError."""
 
 import shutil
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
+from batch.bars.folder.connection import connected
 from batch.bars.folder.errors import store_errors
 from batch.kit.durable import make_folders, sync
 
@@ -13,7 +11,6 @@ _SUFFIX = ".sqlite"
 #: Files that SQLite keeps beside an open one.
 _BESIDE = ("-wal", "-shm", "-journal")
 _ACTIONS = "actions.sqlite"
-_BUSY_TIMEOUT_S = 60.0
 _HAS_PAGES = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'page')"
 
 
@@ -51,7 +48,7 @@ def count_bars(path: Path) -> int:
     if path.suffix != _SUFFIX:
         return 0
     # Immutable, so that SQLite makes no log beside the copy.
-    with _opened(path, "mode=ro&immutable=1") as sql:
+    with connected(path, "mode=ro&immutable=1") as sql:
         if not sql.execute(_HAS_PAGES).fetchone()[0]:
             return 0
         return int(sql.execute("SELECT coalesce(sum(n), 0) FROM page").fetchone()[0])
@@ -59,15 +56,5 @@ def count_bars(path: Path) -> int:
 
 def _copy_database(source: Path, target: Path) -> None:
     # All pages in one step: in several, each write of a worker would restart the copy.
-    with _opened(source, "mode=rw") as sql, _opened(target, "mode=rw") as copy:
+    with connected(source, "mode=rw") as sql, connected(target, "mode=rw") as copy:
         sql.backup(copy, pages=-1)
-
-
-@contextmanager
-def _opened(path: Path, options: str) -> Iterator[sqlite3.Connection]:
-    address = f"{path.absolute().as_uri()}?{options}"
-    with (
-        store_errors(path),
-        closing(sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as sql,
-    ):
-        yield sql

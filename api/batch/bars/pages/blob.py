@@ -96,4 +96,4 @@ def _unseal(blob: bytes, i: int, name_of: Callable[[int], str]) -> tuple[int, in
 
 def damaged_page(name: str, why: str) -> StoreDamaged:
     """Return the error of a damaged page."""
-    return StoreDamaged(f"page {name} is damaged: {why}", mend=REPAIR)
+    return StoreDamaged(f"page {name} is damaged: {why}", repair=REPAIR)

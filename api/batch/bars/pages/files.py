@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.bars.folder.catalogue import Catalogue
+from batch.bars.folder.connection import BUSY_TIMEOUT_S
 from batch.bars.folder.errors import REPAIR, store_errors
 from batch.bars.normalise import check_source, to_session
 from batch.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 ALL, UNDATED = "all", "undated"
 _SHARD = re.compile(rf"\d{{4}}-\d{{2}}|{ALL}|{UNDATED}")
 _FILES_OPEN_PER_THREAD = 8
-_BUSY_TIMEOUT_S = 60.0
 #: Pauses between two tries to take a file's write lock. The shortest is a third of the time of a write.
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0003, 0.01
 
@@ -112,7 +112,7 @@ class PageFile:
 class PageFiles:
     """The page files under a root: `<root>/<source>/<interval>/<YYYY-MM | all>.sqlite`."""
 
-    def __init__(self, root: Path, *, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
+    def __init__(self, root: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.root = root
         self.catalogue = Catalogue(root)
         self._busy_timeout_s = busy_timeout_s
@@ -263,7 +263,7 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
     (version,) = sql.execute("PRAGMA user_version").fetchone()
     if version == 0:
         # A sound page file always has a version: it is linked into place when it is complete.
-        raise StoreDamaged(f"bar file {path} has format version 0, expected {FORMAT_VERSION}", mend=REPAIR)
+        raise StoreDamaged(f"bar file {path} has format version 0, expected {FORMAT_VERSION}", repair=REPAIR)
     if version != FORMAT_VERSION:
         raise StoreError(
             f"bar file {path} has format version {version}, expected {FORMAT_VERSION}: a newer Kaboom wrote it",
@@ -281,7 +281,7 @@ def create_page_file(path: Path) -> None:
     """
     make_folders(path.parent)
     if path.with_name(f"{path.name}-wal").exists() and not path.exists():
-        raise StoreDamaged(f"bar file {path} is missing although its WAL exists", mend=REPAIR)
+        raise StoreDamaged(f"bar file {path} is missing although its WAL exists", repair=REPAIR)
     fresh = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.new")
     try:
         with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:

@@ -27,7 +27,7 @@ class EmbeddedServer:
 
     Attributes:
         address: the socket that it listens on, where that is a file.
-        mend: takes the server's output before it ended, or "" before a start; renames damaged data, and returns its
+        repair: called with the output of the ended server, or "" before a start; renames damaged data, and returns its
             path and what was wrong, or None if there is no sign of damage.
 
     """
@@ -39,7 +39,7 @@ class EmbeddedServer:
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
     address: Path | None = None
-    mend: Callable[[str], tuple[Path, str] | None] = lambda _: None
+    repair: Callable[[str], tuple[Path, str] | None] = lambda _: None
 
 
 def embed_valkey(data_dir: Path) -> EmbeddedServer:
@@ -75,7 +75,7 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
         argv=(str(binary), str(conf)),
         url=f"redis://:{password}@127.0.0.1:{port}/0",
         is_ready=lambda: _answers_ping(port, password),
-        mend=lambda words: set_damaged_log_aside(folder, words),
+        repair=lambda words: set_damaged_log_aside(folder, words),
     )
 
 

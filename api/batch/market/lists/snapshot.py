@@ -117,7 +117,7 @@ def load_snapshots(imported_dir: Path | None = None, *, known_at: datetime | Non
         for path in list_imported(imported_dir):
             yield _load_imported(path, state_of(path))
         return
-    yield from (snapshot for snapshot in _load_packaged() if _begin_of(snapshot.as_of) <= known_at)
+    yield from (each for each in _load_packaged() if datetime.combine(each.as_of, time(), JST) <= known_at)
     for path in (*list_replaced(imported_dir, known_at), *list_imported(imported_dir)):
         snapshot = _load_imported(path, state_of(path))
         # Files of an older Kaboom do not say when they were imported.
@@ -182,10 +182,6 @@ def _load_packaged() -> tuple[Snapshot, ...]:
 def _packaged(prefix: str) -> list[Traversable]:
     data = files("batch.market") / "data"
     return sorted((f for f in data.iterdir() if f.name.startswith(prefix)), key=lambda f: f.name)
-
-
-def _begin_of(day: date) -> datetime:
-    return datetime.combine(day, time(), JST)
 
 
 def _split(text: str, where: str) -> tuple[date, str, datetime | None, csv.DictReader[str]]:

@@ -76,21 +76,9 @@ class FileProvider:
         return tuple(filter(is_of_tokyo, found)) if market is Market.INDEX else found
 
     async def fetch_left_out(self) -> Sequence[str]:
-        """Return why files or rows of unknown symbols are not used; the outcome of a symbol has its own refusals.
-
-        Raises:
-            ProviderError: there are no files.
-
-        """
         return await asyncio.to_thread(self._find_left_out)
 
     async def fetch_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
-        """Return the last `count` dates up to `until` that bars of the interval have, oldest first.
-
-        Raises:
-            ProviderError: no file holds this interval.
-
-        """
         return await asyncio.to_thread(self._find_sessions, interval, count, until)
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:

@@ -87,7 +87,7 @@ class PermitStore(Protocol):
     async def release(
         self, permit: Permit, result: Result, *, pause_s: float | None = None, message: str = ""
     ) -> float:
-        """End a permit; return the seconds of the pause that this begins, 0 if it begins none.
+        """End a permit; return the seconds of the pause that this starts, or 0.
 
         `pause_s` is the pause that the provider asked for, None if it named none; `message` says why, for people.
         """

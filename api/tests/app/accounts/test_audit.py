@@ -122,7 +122,7 @@ async def test_logins_and_log_outs_are_lines(app: FastAPI, http: httpx2.AsyncCli
     ]  # fmt: skip
 
 
-async def test_a_refused_change_is_a_line_and_a_faulty_one_is_none(app: FastAPI, http: httpx2.AsyncClient) -> None:
+async def test_refused_changes_are_audited_and_invalid_ones_are_not(app: FastAPI, http: httpx2.AsyncClient) -> None:
     token = await jwt_of(app, await add_user(app, Role.VIEWER))
     async with stranger_of(app, authorization=f"Bearer {token}") as viewer:
         assert (await viewer.post(RUN_DAILY, json=BODY)).status_code == 403
@@ -196,7 +196,7 @@ class Away(MemoryAuditLog):
         await super().append(lines)
 
 
-async def test_a_line_that_cannot_be_written_is_logged_and_written_later(anyio_backend: str) -> None:
+async def test_an_unwritable_audit_line_is_logged_and_written_later(anyio_backend: str) -> None:
     audit, trail, logged = Away(), AuditTrail(), list[dict[str, Any]]()
     trail.open(audit)
     caller = Principal("ingest", "jwt", "usr_1", "taro", frozenset())

@@ -50,9 +50,7 @@ async def without_ledger(redis_url: str, tmp_path: Path, anyio_backend: str) -> 
     ],
     ids=str,
 )
-async def test_a_credential_that_must_be_looked_up_is_503(
-    without_ledger: FastAPI, headers: dict[str, str], status: int
-) -> None:
+async def test_an_uncached_credential_is_503(without_ledger: FastAPI, headers: dict[str, str], status: int) -> None:
     async with stranger_of(without_ledger, **headers) as http:
         answer = await http.get(ME)
     assert answer.status_code == status

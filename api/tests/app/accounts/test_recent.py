@@ -112,7 +112,7 @@ async def test_the_oldest_answer_is_dropped_first(monkeypatch: pytest.MonkeyPatc
     assert store.asked == asked + 1
 
 
-async def test_a_key_is_known_for_ever_once_it_had_a_value_unless_it_is_forgotten(anyio_backend: str) -> None:
+async def test_a_key_with_a_value_is_known_until_it_is_forgotten(anyio_backend: str) -> None:
     store = Store()
     recent = store.recent()
     assert not recent.has_found("a")

@@ -111,6 +111,6 @@ async def test_a_symbol_without_bars_asks_no_model(fake: FakeOpenRouter, tmp_pat
         ("ai_day_budget", -1),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused(tmp_path: Path, name: str, value: object) -> None:
+def test_an_invalid_setting_is_rejected(tmp_path: Path, name: str, value: object) -> None:
     with pytest.raises(ValueError, match=r"string_pattern_mismatch|greater_than_equal"):
         memory_settings(tmp_path, **{name: value})

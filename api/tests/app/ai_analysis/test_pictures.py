@@ -74,7 +74,7 @@ async def test_where_it_is_allowed_models_get_the_picture_that_is_shown(fake: Fa
         assert shown["most_microdollars"] > 3 * len(content)
 
 
-async def test_a_picture_that_cannot_be_drawn_is_not_sent(
+async def test_a_failed_picture_is_not_sent(
     fake: FakeOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with api(fake, tmp_path, ai_images=True) as http:

@@ -126,7 +126,7 @@ async def test_runs_are_compared(tested: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("ids", [[], ["0" * 32], ["x", "y"], ["0" * 32] * 9])
-async def test_what_cannot_be_compared_is_refused(tested: httpx2.AsyncClient, ids: list[str]) -> None:
+async def test_invalid_comparisons_are_rejected(tested: httpx2.AsyncClient, ids: list[str]) -> None:
     assert (await tested.get(COMPARE, params={"job": ids})).status_code == 422
 
 

@@ -178,7 +178,7 @@ async def test_a_cancelled_run_stops_in_the_middle(tested: httpx2.AsyncClient, t
         (ASKED | {"cash": 0}, "/cash"),
     ],
 )
-async def test_what_cannot_be_run_is_refused(tested: httpx2.AsyncClient, body: dict[str, Any], pointer: str) -> None:
+async def test_invalid_runs_are_rejected(tested: httpx2.AsyncClient, body: dict[str, Any], pointer: str) -> None:
     answer = await tested.post(RUN, json=body)
     assert answer.status_code == 422, answer.text
     assert pointer in answer.text

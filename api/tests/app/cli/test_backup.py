@@ -84,7 +84,7 @@ def test_a_restored_folder_holds_the_same_bars(made: Path, data: Path, kaboom: K
     assert told["bars"] == read_manifest(made).bars == 2 * len(SYMBOLS) * 327 + 1
 
 
-def test_what_a_backup_lacks_is_said_by_both_commands(made: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+def test_both_commands_report_missing_parts_of_a_backup(made: Path, kaboom: Kaboom, tmp_path: Path) -> None:
     lacks = read_manifest(made).lacks
     assert [sentence.partition(":")[0] for sentence in lacks] == ["not in this backup", "not in any backup"]
     done = kaboom("restore", str(made), "--data-dir", str(tmp_path / "new"))
@@ -101,7 +101,7 @@ def test_bars_in_influxdb_are_said_to_be_missing(
     assert not (tmp_path / "made/bars").exists()
 
 
-def test_a_folder_that_holds_nothing_yet_is_backed_up_where_bars_are_in_influxdb(
+def test_an_empty_folder_is_backed_up_with_bars_in_influxdb(
     kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data").mkdir()
@@ -227,7 +227,7 @@ def test_a_draft_at_work_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-def test_a_full_disk_is_said_and_leaves_nothing(made: Path, data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_files(made: Path, data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)

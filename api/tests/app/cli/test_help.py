@@ -77,7 +77,7 @@ def test_a_group_without_a_command_shows_its_commands(kaboom: Kaboom, path: tupl
         (["bars", "show", "7203", "--session", "yesterday"], "--session was 'yesterday', expected YYYY-MM-DD"),
     ],
 )
-def test_a_wrong_call_ends_with_2(kaboom: Kaboom, arguments: list[str], message: str) -> None:
+def test_a_wrong_command_line_exits_with_2(kaboom: Kaboom, arguments: list[str], message: str) -> None:
     done = kaboom(*arguments)
     assert (done.code, done.out) == (2, "")
     assert message in done.err

@@ -54,7 +54,7 @@ def test_every_japanese_text_is_used() -> None:
         ("no such text", None),
     ],
 )
-def test_what_stands_around_a_text_is_said_too(text: str, said: str | None) -> None:
+def test_text_around_a_known_sentence_is_kept(text: str, said: str | None) -> None:
     assert say_help(text) == said
 
 

@@ -35,7 +35,7 @@ async def test_who_asks_for_no_html_gets_the_problem(app: FastAPI) -> None:
         assert (await browser.get("/api/v1/jobs")).status_code == 401
 
 
-async def test_htmx_is_told_to_open_the_login(app: FastAPI) -> None:
+async def test_htmx_opens_the_login(app: FastAPI) -> None:
     async with browser_of(app, owner="", **{"hx-request": "true"}) as browser:
         answer = await browser.get("/nothing")
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")

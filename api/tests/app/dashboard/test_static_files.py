@@ -17,7 +17,7 @@ STATIC = Path(__file__).resolve().parents[3] / "app/dashboard/static"
 VENDOR = STATIC / "vendor"
 
 
-async def test_a_page_links_files_that_are_kept_for_ever(app: FastAPI) -> None:
+async def test_a_page_links_files_that_are_cached_forever(app: FastAPI) -> None:
     async with browser_of(app, owner="") as browser:
         page = (await browser.get("/login")).text
         links = [tag.get("href") or tag["src"] for name, tag in tags_of(page) if name in {"link", "script"}]

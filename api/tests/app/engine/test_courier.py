@@ -148,7 +148,7 @@ async def test_couriers_of_several_processes_send_each_one_once(database_url: st
         await ledger.close()
 
 
-async def test_a_ledger_that_is_away_for_a_while_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_courier_waits_for_an_unavailable_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_S", 0.01)
     ledger = MemoryJobHistory()
     with receiving() as receiver:

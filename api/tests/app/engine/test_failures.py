@@ -38,7 +38,7 @@ def test_only_what_was_not_raised_on_purpose_is_a_bug() -> None:
     assert [is_bug(error) for error in errors] == [True, False, False]
 
 
-def test_waits_grow_to_a_bound_and_are_as_long_as_the_store_asks_for() -> None:
+def test_waits_grow_to_a_limit_and_respect_the_store() -> None:
     away = StoreError("away", retry_after_s=None)
     assert [wait_s(away, waits) for waits in (0, 1, 2, 3, 4, 1000)] == [1, 2, 4, 8, LONGEST_WAIT_S, LONGEST_WAIT_S]
     assert wait_s(StoreError("paused", retry_after_s=60.0), 0) == 60

@@ -97,7 +97,7 @@ async def test_workers_that_are_there_and_that_were_lost(parts: Parts) -> None:
     assert (shown["kaboom_workers_online"], shown["kaboom_workers_lost"]) == (2, 1)
 
 
-async def test_a_worker_that_is_told_to_end_says_goodbye(parts: Parts) -> None:
+async def test_a_stopped_worker_leaves_the_list_at_once(parts: Parts) -> None:
     reported = asyncio.Event()
     reporting = asyncio.create_task(report_alive(parts, 4, on_report=reported.set))
     await asyncio.wait_for(reported.wait(), 5)
@@ -117,9 +117,7 @@ async def test_a_daily_ingest_that_never_came_is_overdue(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("part", ["store", "history", "schedules", "dispatcher"])
-async def test_while_a_store_is_away_nothing_is_reported(
-    parts: Parts, part: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_gauges_while_a_store_is_unavailable(parts: Parts, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     method = {"store": "measure_servers", "history": "ended", "schedules": "list_schedules"}.get(part, "depth")
 
     async def refuse(*_: object, **__: object) -> None:

@@ -132,7 +132,7 @@ async def test_deleting_drops_the_result(shown: Parts, redis: Redis) -> None:
     assert await meta(redis, job.job_id) is None
 
 
-async def test_a_job_that_redis_forgot_the_end_of_keeps_the_result_of_the_ledger(shown: Parts, redis: Redis) -> None:
+async def test_the_ledger_s_result_is_kept_if_redis_lost_the_end(shown: Parts, redis: Redis) -> None:
     job = await submit(shown)
     await work_off(shown)
     await shown.store.forget(job.queue, job.job_id)

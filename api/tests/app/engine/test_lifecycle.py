@@ -21,7 +21,7 @@ async def submit(parts: Parts, key: str | None = None) -> Admission:
     return await Jobs(parts).submit(RUN_DAILY, REQUEST, owner="ingest", terms=terms)
 
 
-async def test_a_new_key_that_joins_a_job_that_just_ended_gets_a_new_one(parts: Parts) -> None:
+async def test_a_new_key_never_joins_a_job_that_just_ended(parts: Parts) -> None:
     first = (await submit(parts)).job
     await parts.store.cancel(first.queue, first.job_id)
     new, again = await submit(parts, "key"), await submit(parts, "key")

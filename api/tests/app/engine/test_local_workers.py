@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.usefixtures("scripted")
-async def test_one_that_cannot_hand_its_chunk_back_ends_with_its_process(
+async def test_a_chunk_that_cannot_be_handed_back_ends_the_process(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = asyncio.Event()

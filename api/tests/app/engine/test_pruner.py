@@ -70,7 +70,7 @@ async def test_a_backlog_is_worked_off_step_by_step(parts: Parts, monkeypatch: p
     assert left == [3, 1, 0]
 
 
-async def test_zero_keeps_jobs_for_ever(parts: Parts) -> None:
+async def test_zero_keeps_jobs_forever(parts: Parts) -> None:
     job_id = await old_job(parts, days=4000)
     await Pruner(with_days(parts, 0)).step()
     assert await parts.history.load("ingest", job_id) is not None

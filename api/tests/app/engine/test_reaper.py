@@ -167,7 +167,7 @@ class TestGhosts:
         assert await parts.store.load(job.queue, [job.job_id]) == [None]
         assert (await in_ledger(parts, job)).status is JobStatus.CANCELLED
 
-    async def test_one_that_ends_again_before_it_is_found_is_forgotten_too(self, parts: Parts) -> None:
+    async def test_a_ghost_that_ended_before_it_was_found_is_forgotten(self, parts: Parts) -> None:
         job = await planned_job(parts)
         await parts.history.save_final(replace(await in_store(parts, job), status=JobStatus.CANCELLED))
         assert [await perform(parts, ref_of(job, n)) for n in (1, 2)] == ["done", "done"]
@@ -180,7 +180,7 @@ class TestGhosts:
         await Reaper(parts).sweep()
         assert await parts.store.load(job.queue, [job.job_id]) == [None]
 
-    async def test_a_job_just_accepted_is_none(self, parts: Parts) -> None:
+    async def test_a_new_job_is_not_a_ghost(self, parts: Parts) -> None:
         job = await submit(parts)
         await Reaper(parts).sweep()
         assert (await in_store(parts, job)).status is JobStatus.QUEUED
@@ -233,7 +233,7 @@ class TestExpire:
         assert messages(parts) == [ref_of(job, 1), ref_of(job, 2)]
 
     @pytest.mark.parametrize("ending", [Ending.RELEASED, Ending.BROKEN])
-    async def test_nor_does_one_that_was_handed_back_or_broke(self, parts: Parts, ending: Ending) -> None:
+    async def test_a_returned_or_broken_chunk_does_not_wait_for_the_backlog(self, parts: Parts, ending: Ending) -> None:
         job = await planned_job(parts)
         claim = await parts.store.claim(ref_of(job, 1), owner="goes away")
         assert isinstance(claim, Claim)
@@ -303,9 +303,7 @@ class Away(MemoryJobStore):
         return await super().renew_epoch()
 
 
-async def test_a_lease_that_ran_out_while_redis_was_away_is_not_taken_from_its_worker(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reaper, "_MOST_AWAY_S", 0.0)
     store = Away()
     parts = replace(parts, store=store)

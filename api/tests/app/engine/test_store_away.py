@@ -83,9 +83,7 @@ class TestPlan:
         await work_off(parts)
         assert (await assert_agree(parts, job))[0].status is JobStatus.COMPLETED
 
-    async def test_a_plan_that_was_not_kept_is_made_again_only_when_it_can_be_kept(
-        self, parts: Parts, ledger: Ledger
-    ) -> None:
+    async def test_a_provider_is_not_asked_while_the_ledger_is_unavailable(self, parts: Parts, ledger: Ledger) -> None:
         asked: list[str] = []
 
         async def ask_and_plan(run: Run) -> Tally:
@@ -228,7 +226,7 @@ class TestBug:
         kept, _ = await assert_agree(parts, job)
         assert kept.error == {"type": "TypeError", "message": "object of type 'Chunk' has no len()"}
 
-    async def test_a_plan_that_is_not_json_fails_at_once_and_nothing_of_it_is_kept(self, parts: Parts) -> None:
+    async def test_a_plan_that_is_not_json_fails_and_is_not_saved(self, parts: Parts) -> None:
         async def plan_by_number(run: Run) -> Tally:
             await run.fan_out({1301: "synthetic"}, [make_chunk(0)])  # type: ignore[dict-item]
             return run.chunk.tally
@@ -241,7 +239,7 @@ class TestBug:
         assert kept.error is not None
         assert kept.error["message"] == "Dict key must be str"
 
-    async def test_a_tally_that_is_not_json_fails_the_chunk_and_what_was_settled_stands(self, parts: Parts) -> None:
+    async def test_a_tally_that_is_not_json_fails_only_unsettled_items(self, parts: Parts) -> None:
         async def miscount(run: Run) -> Tally:
             run.report(advance(run.chunk, ["ok"]))
             return replace(finish(run.chunk), counts={7203: 1})  # type: ignore[dict-item]

@@ -82,7 +82,7 @@ class TestWholeRun:
 
 @pytest.mark.usefixtures("scripted")
 class TestFailure:
-    async def test_a_handler_that_raises_is_tried_three_times_then_each_item_has_an_outcome(self, parts: Parts) -> None:
+    async def test_a_raising_handler_is_tried_three_times(self, parts: Parts) -> None:
         async def break_one(run: Run) -> Tally:
             if run.chunk.n != "1":
                 return finish(run.chunk)
@@ -114,7 +114,7 @@ class TestFailure:
         assert (kept.status, kept.outcomes) == (JobStatus.FAILED, {"write_failed": 4})
         assert [note.item for note in chunks[0].tally.notes] == list(chunks[0].items)
 
-    async def test_a_plan_that_cannot_be_fails_the_job_at_once(self, parts: Parts) -> None:
+    async def test_an_invalid_plan_fails_the_job_at_once(self, parts: Parts) -> None:
         async def refuse(_run: Run) -> Tally:
             raise InvalidRequest("session was 2025-11-03, not a trading day", pointer="/session")
 
@@ -135,7 +135,7 @@ class TestFailure:
         kept, _ = await assert_agree(parts, job)
         assert kept.error == {"type": "plan_failed", "message": "ProviderError: no answer in time"}
 
-    async def test_a_handler_that_forgets_items_is_not_believed(self, parts: Parts) -> None:
+    async def test_a_handler_that_skips_items_breaks_its_chunk(self, parts: Parts) -> None:
         async def forget_some(run: Run) -> Tally:
             return advance(run.chunk, ["ok"])
 
@@ -206,7 +206,7 @@ class TestLease:
         assert (claim.chunk.attempts, claim.chunk.tally.cursor) == (2, 1)
 
     @pytest.mark.parametrize(("longest_s", "word"), [(900.0, "done"), (0.0, "stalled")])
-    async def test_a_handler_that_waits_for_its_turn_is_not_hung_unless_it_waits_for_ever(
+    async def test_waiting_for_a_permit_counts_as_a_stall_only_after_very_long(
         self, parts: Parts, monkeypatch: pytest.MonkeyPatch, longest_s: float, word: str
     ) -> None:
         monkeypatch.setattr(keeper, "LONGEST_WAIT_S", longest_s)
@@ -252,7 +252,7 @@ class TestLettingGo:
             await task
         assert task.cancelled()
 
-    async def test_a_process_that_goes_away_hands_its_chunk_back_uncounted(self, parts: Parts) -> None:
+    async def test_a_stopping_process_hands_its_chunk_back_uncounted(self, parts: Parts) -> None:
         job_id, names = await planned(parts)
         ref = ref_of(make_job(job_id=job_id), names[0])
         for _ in range(4):

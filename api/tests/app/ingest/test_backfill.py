@@ -140,7 +140,7 @@ async def test_the_same_backfill_is_joined_and_a_key_is_one_job(real_http: httpx
         ({"market": "FILE"}, "/market"),
     ],
 )
-async def test_what_cannot_be_is_refused(market: httpx2.AsyncClient, change: dict[str, Any], pointer: str) -> None:
+async def test_invalid_requests_are_rejected(market: httpx2.AsyncClient, change: dict[str, Any], pointer: str) -> None:
     answer = await market.post(BACKFILL, json=BODY | change)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [f"#{pointer}"]

@@ -30,7 +30,7 @@ def refuse(text: str, scope: Sequence[object] = SCOPE, signer: CursorSigner = SI
 
 
 @given(ZONED)
-def test_it_names_the_place_to_the_microsecond(at: datetime) -> None:
+def test_a_cursor_holds_microseconds(at: datetime) -> None:
     job = make_job(requested_at=at)
     cursor = SIGNER.encode(job, SCOPE)
     # Another process with the same key takes it too.
@@ -64,7 +64,7 @@ def test_a_signed_cursor_of_another_shape_is_refused(place: list[object]) -> Non
 
 
 @pytest.mark.parametrize("place", range(len(SCOPE)))
-def test_it_is_of_one_list_only(place: int) -> None:
+def test_a_cursor_is_valid_for_one_list(place: int) -> None:
     refuse(CURSOR, [*SCOPE[:place], "other", *SCOPE[place + 1 :]])
 
 
@@ -81,7 +81,7 @@ def test_anything_else_is_refused(text: str) -> None:
 
 
 @given(st.lists(st.text(max_size=20) | st.integers(-(2**53), 2**53), max_size=3))
-def test_it_names_a_place_of_any_list(place: list[object]) -> None:
+def test_a_cursor_holds_the_place_of_any_list(place: list[object]) -> None:
     cursor = SIGNER.encode_place(place, ["/api/v1/bars/7203", "1m"])
     assert SIGNER.decode_place(cursor, ["/api/v1/bars/7203", "1m"], [_as_it_is] * len(place)) == place
     with pytest.raises(InvalidRequest):

@@ -39,7 +39,7 @@ class TestStates:
     def test_a_job_being_cancelled_ends_as_cancelled_only(self) -> None:
         assert TRANSITIONS[JobStatus.CANCELLING] == {JobStatus.CANCELLED}
 
-    def test_from_every_open_state_an_end_can_be_reached_and_no_state_leads_back(self) -> None:
+    def test_every_open_state_can_end_and_no_transition_goes_back(self) -> None:
         for status in JobStatus:
             seen, ahead = set(), set(TRANSITIONS[status])
             while ahead:

@@ -43,12 +43,12 @@ def test_one_sample_or_no_speed_gives_no_range(pace: Pace) -> None:
     assert foresee(100, pace, seen_s=20) is None
 
 
-def test_of_a_wild_rate_nothing_is_said() -> None:
+def test_a_wildly_varying_rate_gives_no_estimate() -> None:
     assert foresee(10, watch([0.0, 100.0, 0.0, 0.0, 0.0]), seen_s=5) is None
 
 
 @pytest.mark.parametrize("minutes", [1, 3, 10, 60, 24 * 60])
-def test_of_a_job_that_hangs_nothing_is_said(minutes: int) -> None:
+def test_a_hanging_job_gives_no_estimate(minutes: int) -> None:
     pace = watch([5.0] * 10 + [0.0] * (60 * minutes))
     assert foresee(1, pace, seen_s=60.0 * minutes) is None
 

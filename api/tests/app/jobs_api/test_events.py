@@ -40,7 +40,7 @@ async def test_a_finished_job_tells_its_states_and_size_and_the_stream_ends(
     assert re.findall(r"^event: (\w+)$", answer.text, re.MULTILINE)[-1] == "status"
 
 
-async def test_whoever_comes_back_gets_the_rest_and_then_nothing(
+async def test_a_reconnecting_client_gets_the_missed_events_only(
     real_http: httpx2.AsyncClient, real_app: FastAPI
 ) -> None:
     job = await plant_final(real_app, "ok")
@@ -70,7 +70,9 @@ async def test_a_job_that_redis_forgot_tells_its_end(real_http: httpx2.AsyncClie
 @pytest.mark.parametrize(
     ("job_id", "after", "status"), [("0" * 32, None, 404), ("x", None, 404), ("0" * 32, "no", 422)]
 )
-async def test_what_cannot_be_watched(http: httpx2.AsyncClient, job_id: str, after: str | None, status: int) -> None:
+async def test_streams_of_unknown_jobs_or_ids_are_rejected(
+    http: httpx2.AsyncClient, job_id: str, after: str | None, status: int
+) -> None:
     assert (await events(http, job_id, after)).status_code == status
 
 

@@ -85,9 +85,7 @@ async def test_a_job_that_just_ended_in_redis_is_not_joined(real_http: httpx2.As
     assert kept.status.is_final
 
 
-async def test_a_new_key_that_joins_a_job_that_just_ended_gets_a_new_one(
-    real_http: httpx2.AsyncClient, real_app: FastAPI
-) -> None:
+async def test_a_new_key_never_joins_a_job_that_just_ended(real_http: httpx2.AsyncClient, real_app: FastAPI) -> None:
     body = OTHER | {"chunk_size": 780}
     first = (await post(real_http, body)).json()["job_id"]
     await jobs_of(real_app).parts.store.cancel("ingest", first)

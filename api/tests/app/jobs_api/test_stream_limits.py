@@ -25,7 +25,7 @@ MOST = 3
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("feed", list(Feed))
-async def test_stream_that_cannot_be_read_says_come_back(feed: Feed) -> None:
+async def test_an_unreadable_stream_asks_to_reconnect(feed: Feed) -> None:
     redis = connect_redis(f"redis://127.0.0.1:{free_port()}/0", client_name="test")
     hub, job = EventHub(RedisEventLog(redis)), make_job()
     lines = stream_lines(hub, job, after=START, level="debug")

@@ -55,7 +55,7 @@ async def test_the_job_is_at_its_location_at_once(real_http: httpx2.AsyncClient)
     assert job["result"] is None
 
 
-async def test_only_the_intervals_need_to_be_said(real_http: httpx2.AsyncClient) -> None:
+async def test_only_intervals_are_required(real_http: httpx2.AsyncClient) -> None:
     accepted = await real_http.post(RUN_DAILY, json={"intervals": {"5m": 2}})
     job = (await real_http.get(accepted.headers["location"])).json()
     assert (job["market"], job["intervals"]) == ("TSE_PRIME", {"5m": 2})
@@ -85,9 +85,7 @@ async def test_what_is_sent_ahead_is_taken_first(real_app: FastAPI, redis_url: s
     assert [name.rpartition("-")[2] for name in ids] == ["3", "4", "1", "2"]
 
 
-async def test_what_is_sent_ahead_is_not_sent_again_while_it_is_among_the_next(
-    real_app: FastAPI, redis_url: str
-) -> None:
+async def test_a_message_near_the_head_is_not_sent_again(real_app: FastAPI, redis_url: str) -> None:
     dispatcher = jobs_of(real_app).parts.dispatcher
     redis = connect_redis(redis_url, client_name="test")
     await redis.rpush("celery:ingest", b"\xff, which nobody can decode")

@@ -38,7 +38,7 @@ class TestHealth:
         job = make_job(status=JobStatus.RUNNING, version=2, updated_at=NOW - timedelta(seconds=silent_s))
         assert judge_health(job, WORKERS) == health
 
-    def test_a_job_that_waits_for_a_provider_is_paused_and_stalled_only_long_after(self) -> None:
+    def test_a_paused_job_is_stalled_only_much_later(self) -> None:
         long_ago, reason = NOW - timedelta(seconds=200), "blocked"
         values: dict[str, object] = {"status": JobStatus.RUNNING, "version": 2, "updated_at": long_ago}
         for left_s, health in ((100, "paused"), (-2, "ok"), (-2 * LEASE_S - 2, "stalled")):

@@ -150,7 +150,7 @@ async def test_a_total_return_reinvests_dividends_too(market: httpx2.AsyncClient
     assert rows["close"].to_list() == whole["close"].to_list()
 
 
-async def test_a_dividend_without_the_close_before_it_is_said_and_not_applied(
+async def test_a_dividend_without_a_previous_close_is_reported_and_skipped(
     market: httpx2.AsyncClient, actions: ActionStore
 ) -> None:
     await actions.save("synthetic", dividend_note("7203", SESSIONS[0], 45))

@@ -166,7 +166,7 @@ async def test_sessions_come_as_tables_too(market: httpx2.AsyncClient) -> None:
         ("/cells/7203", {"market": "TSE_PRIME"}),
     ],
 )
-async def test_what_cannot_be_asked_is_422(market: httpx2.AsyncClient, path: str, params: dict[str, str]) -> None:
+async def test_invalid_questions_are_422(market: httpx2.AsyncClient, path: str, params: dict[str, str]) -> None:
     assert (await market.get(COVERAGE + path, params=params)).status_code == 422
 
 

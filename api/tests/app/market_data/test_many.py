@@ -101,7 +101,7 @@ async def test_nothing_held_is_an_empty_table(market: httpx2.AsyncClient) -> Non
         ({"market": "FILE"}, 404, None),
     ],
 )
-async def test_what_cannot_be_is_refused(
+async def test_invalid_requests_are_rejected(
     market: httpx2.AsyncClient, params: dict[str, str], status: int, pointer: str | None
 ) -> None:
     answer = await market.get(BARS, params=params)

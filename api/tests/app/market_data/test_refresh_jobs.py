@@ -159,7 +159,7 @@ async def test_indicators_of_nothing_fail_and_say_so(market: httpx2.AsyncClient)
     ],
     ids=str,
 )
-async def test_what_cannot_be_is_refused(
+async def test_invalid_requests_are_rejected(
     http: httpx2.AsyncClient, path: str, body: dict[str, Any], pointer: str, words: str
 ) -> None:
     answer = await http.post(path, json=body)

@@ -128,7 +128,7 @@ async def test_a_key_is_the_same_job_and_of_no_other_task(market: httpx2.AsyncCl
     ],
     ids=str,
 )
-async def test_what_cannot_be_is_refused(http: httpx2.AsyncClient, body: dict[str, Any], pointer: str) -> None:
+async def test_invalid_requests_are_rejected(http: httpx2.AsyncClient, body: dict[str, Any], pointer: str) -> None:
     answer = await http.post(ROLL_UP, json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"].startswith(f"#{pointer}")

@@ -59,7 +59,7 @@ async def test_rows_of_a_rule_become_bars(store: BarStore) -> None:
     assert await reasons_left(store) == ["bad_price", "closed_day", "off_grid"]
 
 
-async def test_all_are_taken_back_but_those_that_cannot_be_bars(store: BarStore) -> None:
+async def test_all_rows_but_impossible_bars_are_taken_back(store: BarStore) -> None:
     report = await take_back(TakeBackRequest(provider="file"), store)
     assert (report["taken_back"], report["left"]) == (2, 2)
     assert await reasons_left(store) == ["bad_price", "off_grid"]

@@ -55,7 +55,7 @@ async def test_a_mirror_holds_every_bar(market: httpx2.AsyncClient, tmp_path: Pa
     assert (await store.verify()).bars == done["progress"]["rows"]
 
 
-async def test_a_mirror_as_of_a_moment_has_the_bars_of_then_beside_those_of_today(
+async def test_a_mirror_as_of_a_moment_is_separate_from_the_current_one(
     market: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
     moment, settings = utc_now(), memory_settings(tmp_path, bar_store="pages", retention="1m=1")
@@ -97,7 +97,7 @@ async def test_a_dry_compaction_tells_what_would_go(market: httpx2.AsyncClient, 
     assert MINUTES not in await store.list_series()
 
 
-async def test_nothing_goes_where_nothing_is_said(market: httpx2.AsyncClient) -> None:
+async def test_nothing_is_dropped_without_a_retention(market: httpx2.AsyncClient) -> None:
     done = await run_job(market, COMPACT, {"keep_days": {}})
     assert (done["status"], done["result"]["drops"]) == ("completed", [])
     assert "bars_dropped" not in done["result"]["counts"]
@@ -126,7 +126,7 @@ async def test_influxdb_keeps_its_own_retention(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-async def test_what_cannot_be_is_refused(
+async def test_invalid_requests_are_rejected(
     http: httpx2.AsyncClient, path: str, body: dict[str, Any], pointer: str
 ) -> None:
     answer = await http.post(path, json=body)

@@ -208,7 +208,7 @@ async def test_without_a_key_no_channel_is_kept(tmp_path: Path) -> None:
         ({"only": {"secret": ["x"]}}, "#/only/secret/[key]"),
     ],
 )
-async def test_a_rule_that_cannot_be_is_refused(http: httpx2.AsyncClient, values: dict[str, Any], pointer: str) -> None:
+async def test_an_invalid_rule_is_rejected(http: httpx2.AsyncClient, values: dict[str, Any], pointer: str) -> None:
     body = {"name": "x", "channel_id": "0" * 32, "events": ["job_ended"]} | values
     answer = await http.post(f"{API}/rules", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), answer.text

@@ -53,7 +53,7 @@ async def test_a_lost_worker_is_one_event_however_often_it_is_looked_for(parts: 
     assert [again.event_id for again in await find(parts)] == [event.event_id]
 
 
-async def test_a_provider_paused_for_long_is_reported_once_an_hour_and_a_short_pause_never(parts: Parts) -> None:
+async def test_only_long_pauses_are_reported_once_an_hour(parts: Parts) -> None:
     async def pauses() -> list[ProviderPause]:
         return [ProviderPause("yahoo", 59.0, "it answered 429"), ProviderPause("jquants", 300.0, "it blocks us")]
 
@@ -81,7 +81,7 @@ async def test_on_a_day_without_a_session_nothing_is_incomplete(parts: Parts) ->
     assert await find(parts, HOLIDAY, missing=MISSING) == []
 
 
-async def test_a_source_that_is_away_hides_no_other(parts: Parts) -> None:
+async def test_an_unavailable_source_hides_no_other(parts: Parts) -> None:
     async def away() -> list[ProviderPause]:
         await asyncio.sleep(0)
         raise StoreError("Redis is away")

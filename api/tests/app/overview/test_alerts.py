@@ -89,7 +89,7 @@ def parts(real_app: FastAPI) -> Parts:
     return jobs_of(real_app).parts
 
 
-async def test_all_is_well_where_workers_work(http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_alerts_while_workers_work(http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "find_newest_date", lambda _dir: datetime.now(UTC).date())
     monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(10**12, None, 1))
     await until(lambda: find(http, Kind.NO_WORKER), lambda alerts: not alerts)
@@ -223,7 +223,7 @@ async def without_redis(database_url: str, tmp_path: Path, anyio_backend: str) -
         yield client
 
 
-async def test_a_store_that_is_away_hides_no_other_alert(without_redis: httpx2.AsyncClient) -> None:
+async def test_an_unavailable_store_hides_no_other_alert(without_redis: httpx2.AsyncClient) -> None:
     found = await look(without_redis)
     away = {alert["about"]: alert["severity"] for alert in found["items"] if alert["kind"] == Kind.STORE_AWAY}
     assert away == {"redis": "page", "broker": "page"}
@@ -233,7 +233,7 @@ async def test_a_store_that_is_away_hides_no_other_alert(without_redis: httpx2.A
     assert any(alert["kind"] == Kind.SYMBOL_LIST_OLD for alert in found["items"])
 
 
-async def test_a_ledger_that_is_away_is_reported(redis_url: str, tmp_path: Path) -> None:
+async def test_an_unavailable_ledger_is_reported(redis_url: str, tmp_path: Path) -> None:
     url = f"postgresql://postgres@/postgres?host={tmp_path}"
     async with running(real_settings(redis_url, url, tmp_path)) as app, client_of(app) as client:
         found = await look(client)

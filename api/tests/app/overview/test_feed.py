@@ -172,7 +172,7 @@ async def test_a_stream_that_missed_too_much_says_so(
         await again.read_until(new)
 
 
-async def test_a_silent_stream_tells_its_place(any_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pings_carry_the_last_id(any_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "PING_S", 0.05)
     async with stream(any_app) as opened:
         await opened.read_until(": ping")
@@ -230,5 +230,5 @@ async def test_200_streams_share_their_bytes(real_app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize("bad", ["no", "1-", f"{2**64}-0"])
-async def test_an_id_that_is_none_is_refused(http: httpx2.AsyncClient, bad: str) -> None:
+async def test_an_invalid_id_is_rejected(http: httpx2.AsyncClient, bad: str) -> None:
     assert (await http.get(EVENTS, headers={"Last-Event-ID": bad})).status_code == 422

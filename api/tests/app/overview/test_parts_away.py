@@ -46,7 +46,7 @@ async def test_without_the_ledger(without_ledger: httpx2.AsyncClient) -> None:
     assert await statuses(without_ledger) == wanted
 
 
-async def test_a_stream_without_redis_says_come_back(without_redis: httpx2.AsyncClient) -> None:
+async def test_a_stream_without_redis_asks_to_reconnect(without_redis: httpx2.AsyncClient) -> None:
     answer = await without_redis.get("/api/v1/events")
     assert answer.status_code == 200
     assert "connect again" in answer.text

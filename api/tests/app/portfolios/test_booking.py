@@ -103,7 +103,7 @@ async def test_positions_show_average_cost_and_lots(account: Account) -> None:
         ("/reversals", {"entry_id": "x"}, 422, "#/entry_id: "),
     ],
 )
-async def test_what_cannot_be_booked_is_refused(
+async def test_invalid_entries_are_rejected(
     account: Account, part: str, body: dict[str, Any], status: int, detail: str
 ) -> None:
     await account.deposit("1000")

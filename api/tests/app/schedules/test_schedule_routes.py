@@ -137,7 +137,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("values", "pointer", "words"), BAD.values(), ids=BAD.keys())
-async def test_what_cannot_be_kept_is_refused(
+async def test_invalid_schedules_are_rejected(
     http: httpx2.AsyncClient, values: dict[str, Any], pointer: str, words: str
 ) -> None:
     before = (await http.get(SCHEDULES)).json()

@@ -172,7 +172,7 @@ def test_client_that_sends_all_before_it_reads_sees_the_answer(server: Served, h
         assert statuses(client.recv(65536)) == [413]
 
 
-def test_body_without_an_end_is_not_read_for_ever(server: Served) -> None:
+def test_an_endless_body_is_not_read_forever(server: Served) -> None:
     head = POST.replace(b"/ ", b"/refuse ") + b"Content-Length: 4000000000\r\n\r\n"
     with connect(server.port, head) as client, pytest.raises((BrokenPipeError, ConnectionResetError)):
         client.sendall(b"x" * 100_000_000)

@@ -96,7 +96,7 @@ def test_our_lines_and_those_of_libraries_have_one_form_and_one_level(capsys: py
 
 
 @pytest.mark.usefixtures("lines")
-def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_log_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     configure_logging(log_format="json", level="INFO")

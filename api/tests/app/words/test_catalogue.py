@@ -65,7 +65,7 @@ def test_english_texts_are_english() -> None:
     assert [place for place, english, _ in TEXTS if JAPANESE.search(english)] == []
 
 
-def test_every_message_that_is_said_exists_with_its_fields() -> None:
+def test_every_used_message_exists_with_its_fields() -> None:
     wrong = {name: given for name, given in said().items() if None not in given and fields(WORDS[name][0]) - given}
     assert wrong == {}
 

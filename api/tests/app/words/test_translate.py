@@ -124,7 +124,7 @@ def test_every_template_translates_its_own_text() -> None:
             "#/first：cron か session_at のどちらかを指定してください",
         ),
         (
-            "page x is damaged: crc32; mend it with `kaboom bars repair`",
+            "page x is damaged: crc32; repair it with `kaboom bars repair`",
             "ページ x が破損しています：crc32。`kaboom bars repair` で修復してください",
         ),
         (

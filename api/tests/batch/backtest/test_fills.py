@@ -13,7 +13,7 @@ from batch.backtest.model import Fees, FillModel, Slippage
 from batch.backtest.panel import Delisting, Listings, Panel
 from batch.backtest.protection import Protection
 from batch.backtest.result import Result
-from batch.backtest.run import run_strategy, run_targets
+from batch.backtest.run import run_bars, run_targets
 from batch.errors import InvalidRequest
 from batch.market.interval import Interval
 from tests.fixtures.backtest.panels import FIRST, bar_frame, dividends, flat, panel_of, splits
@@ -40,7 +40,7 @@ class Script:
 def play(
     panel: Panel, calls: Mapping[int, Callable[[Context], object]], model: FillModel = PLAIN, cash: float = 1e6
 ) -> Result:
-    return run_strategy(panel, Script(calls), model, cash=cash)
+    return run_bars(panel, Script(calls), model.to_rules(), cash=cash)
 
 
 def weigh(panel: Panel, *weights: float, model: FillModel = PLAIN, cash: float = 1e6, **protection: float) -> Result:
@@ -388,6 +388,6 @@ def test_history_is_adjusted_by_the_splits_so_far_alone() -> None:
         (lambda c: c.target(S, 11), "weight was"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(call: Callable[[Context], object], says: str) -> None:
+def test_an_invalid_order_is_rejected(call: Callable[[Context], object], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         play(panel_of(*[flat(100)] * 3), {0: call})

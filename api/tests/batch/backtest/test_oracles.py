@@ -6,10 +6,10 @@ import pytest
 
 from batch.backtest import metrics
 from batch.backtest.context import Context
-from batch.backtest.model import FRICTIONLESS, Fees, FillModel
+from batch.backtest.model import Fees, FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.result import Result
-from batch.backtest.run import Engine, run_strategy, run_weights
+from batch.backtest.run import Engine, run_bars, run_weights
 from batch.backtest.signals import crosses_above, indicator
 from batch.backtest.strategies.sma_cross import SmaCross
 from tests.fixtures.backtest.panels import goog, load_answers
@@ -17,6 +17,7 @@ from tests.fixtures.backtest.panels import goog, load_answers
 ANSWERS = load_answers()
 GOOG = goog()
 CASH = 10_000
+FRICTIONLESS = FillModel(lot=1, has_ticks=False, has_limits=False, volume_cap=0.0, size_at="fill", borrow_rate=0.0)
 SHORT = FillModel.parse(
     FRICTIONLESS.to_json() | {"fees": {"rate": 0.002}, "allows_short": True, "maintenance": 1.0, "fills_on_touch": True}
 )
@@ -57,7 +58,7 @@ def test_crosses_of_averages_trade_as_in_backtesting_py(engine: Engine) -> None:
 
 
 def test_stops_and_targets_trade_as_in_backtesting_py() -> None:
-    expect_trades(run_strategy(GOOG, Bracket(), SHORT, cash=CASH), ANSWERS["bracket"])
+    expect_trades(run_bars(GOOG, Bracket(), SHORT.to_rules(), cash=CASH), ANSWERS["bracket"])
 
 
 @pytest.mark.parametrize("engine", ["numba", "python"])

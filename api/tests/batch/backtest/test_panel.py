@@ -14,7 +14,7 @@ from batch.backtest.engine.arrays import Floats
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Listings, Panel
 from batch.backtest.protection import NO_PROTECTION
-from batch.backtest.run import new_sim, run_bars, run_targets, run_weights
+from batch.backtest.run import run_bars, run_targets, run_weights
 from batch.backtest.sweep import run_sweep
 from batch.errors import InvalidRequest
 from batch.market.bar import BAR_SCHEMA, empty_bars
@@ -120,10 +120,9 @@ class Forger:
 def test_a_strategy_cannot_change_the_bars_that_it_is_tested_on(pick: Callable[[Panel], NDArray[Any]]) -> None:
     panel = Panel.of(bar_frame({"7203": [flat(690), flat(710)]}), Interval.D1)
     before = panel.prices.copy()
-    sim = new_sim(panel, FillModel().to_rules(), 1e7)
     for run in (
         lambda: run_weights(panel, Forger(pick), FillModel(), cash=1e7),
-        lambda: run_bars(panel, Forger(pick), sim, 1e7),
+        lambda: run_bars(panel, Forger(pick), FillModel().to_rules(), 1e7),
         lambda: run_sweep(panel, [Forger(pick)], FillModel(), cash=1e7),
     ):
         with pytest.raises(ValueError, match="read-only"):

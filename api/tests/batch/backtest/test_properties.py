@@ -13,7 +13,7 @@ from batch.backtest.model import Fees, FillModel, Slippage
 from batch.backtest.panel import Panel
 from batch.backtest.protection import Protection
 from batch.backtest.result import Result
-from batch.backtest.run import run_strategy, run_targets
+from batch.backtest.run import run_bars, run_targets
 from batch.market.interval import Interval
 from tests.fixtures.backtest.panels import random_frame, random_listings, random_panel, random_targets
 
@@ -112,7 +112,7 @@ def test_gains_fees_and_flows_sum_to_the_change_of_equity(seed: int, model: Fill
 @FEW
 @given(SEEDS, MODELS)
 def test_orders_of_all_kinds_sum_to_the_change_of_equity(seed: int, model: FillModel) -> None:
-    expect_sums(run_strategy(random_panel(seed), RandomOrders(seed), model.filled(lot=100), cash=CASH))
+    expect_sums(run_bars(random_panel(seed), RandomOrders(seed), model.filled(lot=100).to_rules(), cash=CASH))
 
 
 @FEW
@@ -127,7 +127,7 @@ def test_cash_is_never_negative_without_short_positions(seed: int, model: FillMo
 @given(SEEDS, MODELS)
 def test_orders_never_take_more_cash_than_there_is(seed: int, model: FillModel) -> None:
     model = model.filled(lot=100, allows_short=False)
-    result = run_strategy(random_panel(seed), RandomOrders(seed), model, cash=CASH)
+    result = run_bars(random_panel(seed), RandomOrders(seed), model.to_rules(), cash=CASH)
     assert result.cash.min() >= 0
     assert result.positions.min() >= 0
 
@@ -161,8 +161,8 @@ def test_later_bars_change_no_fill(seed: int, model: FillModel, protection: Prot
 def test_later_bars_change_no_fill_of_an_order(seed: int, model: FillModel, cut: int) -> None:
     panel, model = random_panel(seed), model.filled(lot=100)
     part = panel.until(min(cut, panel.shape[0] - 1))
-    whole = run_strategy(panel, RandomOrders(seed), model, cash=CASH)
-    early = run_strategy(part, RandomOrders(seed), model, cash=CASH)
+    whole = run_bars(panel, RandomOrders(seed), model.to_rules(), cash=CASH)
+    early = run_bars(part, RandomOrders(seed), model.to_rules(), cash=CASH)
     assert early.journal.rows() == whole.journal.filter(pl.col("bar") < part.shape[0]).rows()
 
 

@@ -70,7 +70,7 @@ def test_buy_and_hold_buys_each_symbol_after_its_first_bar() -> None:
     assert said(panel, BuyAndHold()) == [(0, 0, 0.5), (1, 1, 0.5)]
 
 
-def test_a_weight_is_said_again_only_after_a_change() -> None:
+def test_a_weight_is_repeated_only_after_a_change() -> None:
     enter, leave, short = (np.array([[int(x)] for x in bits], dtype=bool) for bits in ("0110100", "1000010", "0001001"))
     weights = weights_on_change(enter, leave, 0.5, short)[:, 0]
     np.testing.assert_array_equal(weights, [np.nan, 0.5, np.nan, -0.5, 0.5, 0.0, -0.5])
@@ -188,7 +188,7 @@ def test_a_planted_look_ahead_in_python_is_found(shift: int, *, is_caught: bool)
         ("buy_and_hold", {"weight": 0}, "/weight"),
     ],
 )
-def test_a_parameter_that_cannot_be_is_refused(name: str, parameters: dict[str, Any], says: str) -> None:
+def test_an_invalid_parameter_is_rejected(name: str, parameters: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         parse_strategy(name, parameters)
 

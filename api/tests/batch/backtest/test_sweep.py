@@ -80,7 +80,7 @@ def test_runs_are_the_same_without_numba() -> None:
     assert ours.equity.tobytes().hex() == done.stdout.strip()
 
 
-def test_numba_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_numba_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batch.backtest.run.has_numba", lambda: False)
     targets = np.full(GOOG.shape, np.nan)
     with pytest.raises(ConfigurationError, match=r"install kaboom\[backtest\]"):
@@ -88,12 +88,12 @@ def test_numba_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("cash", [0, -1, math.nan, math.inf])
-def test_cash_that_cannot_be_is_refused(cash: float) -> None:
+def test_invalid_cash_is_rejected(cash: float) -> None:
     with pytest.raises(InvalidRequest, match="cash was"):
         run_targets(GOOG, np.full(GOOG.shape, np.nan), MODEL, cash=cash)
 
 
-def test_targets_that_cannot_be_are_refused() -> None:
+def test_invalid_targets_are_rejected() -> None:
     with pytest.raises(InvalidRequest, match="shape"):
         run_targets(GOOG, np.zeros((3, 1)), MODEL, cash=1e6)
     for wrong in (11.0, -11.0, math.inf):

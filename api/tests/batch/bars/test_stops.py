@@ -68,7 +68,7 @@ async def test_an_export_that_is_stopped_leaves_the_old_file(
 
 
 @pytest.mark.anyio
-async def test_a_stop_is_heard_within_a_session_of_many_rows(
+async def test_a_stop_takes_effect_within_a_large_session(
     store: MemoryBarStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batch.bars.export.files._STREAM_ROWS", 1000)
@@ -161,6 +161,6 @@ def test_a_stop_that_comes_after_a_compaction_is_nothing_to_the_next_write(files
     assert write_bars(files, MINUTES, full_day(SYMBOLS, DAYS[0])).written == 40 * 327
 
 
-def test_a_stop_that_came_before_is_heard_at_once(files: PageFiles) -> None:
+def test_an_earlier_stop_takes_effect_at_once(files: PageFiles) -> None:
     with pytest.raises(Stopped):
         compact_shard(files, BarSeries("synthetic", Interval.M1), "2025-06", before=None, should_stop=lambda: True)

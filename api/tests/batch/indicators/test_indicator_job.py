@@ -102,7 +102,7 @@ async def test_a_symbol_without_bars_loses_its_old_file(store: MemoryBarStore, t
     assert [path.name for path in made.folder.iterdir()] == ["7203.parquet"]
 
 
-async def test_a_file_that_cannot_be_written_fails_its_symbol_alone(store: MemoryBarStore, tmp_path: Path) -> None:
+async def test_an_unwritable_file_fails_only_its_symbol(store: MemoryBarStore, tmp_path: Path) -> None:
     made = await plan(store, tmp_path)
     (made.folder / "6758.parquet").mkdir(parents=True)
     report = await run(store, made)
@@ -112,7 +112,7 @@ async def test_a_file_that_cannot_be_written_fails_its_symbol_alone(store: Memor
     assert [path.name for path in made.folder.iterdir() if path.name.startswith(".")] == []
 
 
-async def test_it_goes_on_from_where_it_stopped(store: MemoryBarStore, tmp_path: Path) -> None:
+async def test_a_chunk_continues_where_it_stopped(store: MemoryBarStore, tmp_path: Path) -> None:
     made = await plan(store, tmp_path)
     heard: list[int] = []
     stopped = await run(
@@ -173,7 +173,7 @@ def test_a_request_is_read_as_it_is_written() -> None:
         ({"session": "x"}, "/session"),
     ],
 )
-def test_what_cannot_be_is_refused(values: dict[str, Any], pointer: str) -> None:
+def test_invalid_requests_are_rejected(values: dict[str, Any], pointer: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         IndicatorRequest.parse({"provider": "synthetic"} | request_of(**values))
     assert caught.value.pointer == pointer
@@ -263,7 +263,7 @@ async def test_files_of_adjusted_bars_lie_apart(store: MemoryBarStore, tmp_path:
     assert (raw.folder.parent.name, adjusted.folder.parent.name) == ("1d", "1d-adjusted")
 
 
-async def test_indicators_as_of_a_moment_are_those_of_the_bars_and_splits_known_then(tmp_path: Path) -> None:
+async def test_indicators_as_of_a_moment_use_bars_and_splits_known_then(tmp_path: Path) -> None:
     now = datetime(2025, 11, 4, 9, tzinfo=UTC)
     store, actions = MemoryBarStore(clock=lambda: now), MemoryActionStore(clock=lambda: now)
     await store.write(DAILY, days_of("7203"))

@@ -117,7 +117,7 @@ def test_columns_bear_every_parameter() -> None:
         (["vwap"], "interval was 1d, expected an intraday one"),
     ],
 )
-def test_what_cannot_be_computed_is_refused(texts: list[str], message: str) -> None:
+def test_invalid_indicators_are_rejected(texts: list[str], message: str) -> None:
     with pytest.raises(InvalidRequest, match=r".") as caught:
         parse_indicators(texts, D1)
     assert message in caught.value.message

@@ -62,7 +62,7 @@ def settled(actions: MemoryActionStore) -> list[tuple[Any, ...]]:
     return resolve_actions(notes).select("symbol", "ex_session", "factor", "state").rows()
 
 
-def test_a_split_of_the_provider_is_reported_and_one_that_only_the_bars_show_is_suspected() -> None:
+def test_splits_of_the_provider_are_reported_and_those_in_bars_suspected() -> None:
     told, guessed = MemoryActionStore(), MemoryActionStore()
     report = ingest(told, splits(HALF))
     assert settled(told) == [("7203", SECOND, 0.5, "reported")]
@@ -79,7 +79,7 @@ def test_days_without_any_note_nothing() -> None:
     assert not [name for name in report.counts if name.startswith("actions")]
 
 
-def test_bars_are_not_stored_where_their_actions_cannot_be_kept() -> None:
+def test_bars_are_not_stored_if_saving_their_actions_fails() -> None:
     store = MemoryBarStore()
     report = ingest(FailingActionStore(), splits(HALF), store=store)
     (outcome,) = report.outcomes

@@ -36,7 +36,7 @@ def flagged(bars: pl.DataFrame, flags: BarFlag) -> pl.Series:
     return bars.filter((pl.col("flags") & flags.value) != 0)["symbol"].unique()
 
 
-def test_bars_of_another_symbol_are_suspected_unless_both_trade_at_about_the_same_price() -> None:
+def test_mixed_up_symbols_are_suspected_unless_prices_are_similar() -> None:
     lab, store = Lab(Interval.M1), MemoryBarStore()
     lab.take(lab.provider(), store, [YESTERDAY])
     lab.take(SwappingProvider(seed=SEED, clock=lambda: LATER), store, [TODAY])

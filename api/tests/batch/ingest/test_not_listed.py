@@ -65,7 +65,7 @@ def test_who_was_listed_on_a_part_of_the_days_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("days", [(date(2025, 10, 30), NEW), (OLD, date(2025, 10, 1))])
-def test_who_was_absent_on_one_day_of_a_window_is_asked_for_all_of_it(days: tuple[date, date]) -> None:
+def test_a_symbol_absent_on_one_day_is_requested_for_the_whole_window(days: tuple[date, date]) -> None:
     # By the last day of October 9613 was gone, and on that of September 285A had not come.
     provider = FakeProvider(symbols_per_fetch=10)
     ingest(provider, MemoryBarStore(), *days)

@@ -85,7 +85,7 @@ def test_what_is_under_way_when_a_chunk_is_stopped_is_cut_off() -> None:
     assert cut_off == 1
 
 
-def test_a_pause_that_comes_ahead_is_reported_after_what_came_before_it_is_durable() -> None:
+def test_a_prefetched_pause_is_reported_after_earlier_bars_are_durable() -> None:
     heard: list[int] = []
     provider = FakeProvider(give, *[fail_with(RateLimited("status was 429", retry_after_s=40.0))] * 3)
     with pytest.raises(RateLimited, match="429"):

@@ -75,9 +75,7 @@ def calm(**other: float) -> Prices:
     return {day: other.get(f"day_{n}", CALM) for n, day in enumerate(DAYS)}
 
 
-def test_a_session_is_judged_by_the_one_before_it_wherever_it_stands_in_its_window(
-    store: BarStore, interval: Interval
-) -> None:
+def test_every_session_is_judged_by_the_previous_close(store: BarStore, interval: Interval) -> None:
     take(store, interval, calm(day_1=FAR, day_4=FAR))
     assert breaches(store, interval) == [DAYS[1], DAYS[2], DAYS[4], DAYS[5]]
 
@@ -106,7 +104,7 @@ def test_a_window_of_several_sessions_begins_with_the_close_before_its_first(
 
 
 @pytest.mark.parametrize("bars", [1, 700])
-def test_windows_of_a_chunk_that_is_taken_again_see_the_new_closes_of_the_window_before(
+def test_a_retried_chunk_sees_new_closes_of_the_previous_window(
     store: BarStore, interval: Interval, monkeypatch: pytest.MonkeyPatch, bars: int
 ) -> None:
     take(store, interval, calm(day_1=FAR, day_2=FAR, day_3=FAR))

@@ -99,7 +99,7 @@ async def test_while_a_session_lasts_each_refresh_takes_its_bars_in_one_request(
 
 
 @pytest.mark.parametrize("interval", ["1m", "5m", "1h"])
-async def test_before_the_first_bar_of_a_session_is_whole_the_session_before_it_is_the_newest(interval: str) -> None:
+async def test_the_previous_session_is_newest_until_the_first_bar_is_complete(interval: str) -> None:
     desk = Desk()
     first = timedelta(seconds=Interval(interval).seconds) + get_provider_spec("synthetic").capabilities.delay
     await desk.refresh(at(9) + first - timedelta(seconds=1), interval)
@@ -158,7 +158,7 @@ def test_the_newest_session_is_what_the_provider_can_have(
     ("values", "pointer"),
     [({"interval": "7m"}, "/interval"), ({"provider": "x"}, "/provider"), ({"market": "X"}, "/market")],
 )
-def test_what_cannot_be_is_refused(values: dict[str, str], pointer: str) -> None:
+def test_invalid_requests_are_rejected(values: dict[str, str], pointer: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         QuotesRequest.parse(values)
     assert caught.value.pointer == pointer

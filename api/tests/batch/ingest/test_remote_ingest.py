@@ -139,7 +139,7 @@ def with_files(fake: FakeJquants, *, symbols: int = 0) -> None:
     fake.files.first = fake.files.until - timedelta(days=100)
 
 
-def test_days_of_all_issues_come_from_a_file_a_month(jquants: FakeJquants, tmp_path: Path) -> None:
+def test_daily_bars_are_read_from_monthly_files(jquants: FakeJquants, tmp_path: Path) -> None:
     with_files(jquants, symbols=40)
     settings = settings_for(tmp_path / "files", jquants, jquants_bulk=True)
     report = ingest(settings, intervals={"1d": 40})
@@ -174,9 +174,7 @@ def test_without_files_in_the_plan_few_questions_are_asked(jquants: FakeJquants,
     assert len(jquants.asked("/equities/bars/minute")) == len(PRIME)
 
 
-def test_without_files_in_the_plan_a_whole_market_s_minutes_are_not_asked_for(
-    jquants: FakeJquants, tmp_path: Path
-) -> None:
+def test_minutes_of_a_market_are_not_requested_without_bulk_files(jquants: FakeJquants, tmp_path: Path) -> None:
     with_files(jquants, symbols=210)
     jquants.files.in_plan = False
     report = ingest(settings_for(tmp_path, jquants, jquants_bulk=True), intervals={"1m": 1})

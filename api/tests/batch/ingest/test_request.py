@@ -90,7 +90,7 @@ def test_a_market_of_files_has_freer_symbols() -> None:
         ({"only": {"7m": ["7203"]}}, "/intervals", "interval was '7m', supported are 1m, 5m, 15m, 1h, 1d"),
     ],
 )
-def test_what_cannot_be_is_refused_with_what_could(change: dict[str, Any], pointer: str, message: str) -> None:
+def test_errors_name_the_allowed_values(change: dict[str, Any], pointer: str, message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         IngestRequest.parse({"intervals": {"1m": 1}} | change)
     assert (caught.value.pointer, caught.value.message) == (pointer, message)

@@ -137,7 +137,7 @@ class TestUniverse:
         (chunk,) = resolve(request).chunks
         assert (chunk.interval, chunk.symbols, len(chunk.sessions)) == (Interval.D1, ("7203",), 5)
 
-    def test_a_provider_may_know_better(self) -> None:
+    def test_listings_of_a_provider_take_precedence(self) -> None:
         plan = resolve(IngestRequest(intervals={Interval.M1: 1}), provider=Calendarless(("7203",)))
         assert plan.universe == {"source": "own", "as_of": "2025-11-04", "market": "TSE_PRIME", "symbols": 1}
 
@@ -172,7 +172,7 @@ class TestFiles:
         assert [(c.symbols, c.sessions) for c in plan.chunks] == [(("SPY",), (date(2024, 11, 4), date(2024, 11, 5)))]
         assert (plan.session, plan.universe["as_of"], plan.is_final) == (date(2024, 11, 5), "2024-11-05", True)
 
-    def test_a_named_session_ends_it_also_on_a_day_on_which_the_tse_rests(self, provider: FileProvider) -> None:
+    def test_a_named_session_may_be_a_tse_holiday(self, provider: FileProvider) -> None:
         request = IngestRequest(intervals={Interval.D1: 9}, market=Market.FILE, session=date(2024, 11, 4))
         (chunk,) = resolve(request, provider=provider).chunks
         assert chunk.sessions == (date(2024, 11, 1), date(2024, 11, 4))

@@ -69,7 +69,7 @@ def test_a_plan_has_chunks_for_every_slot_and_stores_nothing(tmp_path: Path) -> 
     assert not (tmp_path / "bars").exists()
 
 
-def test_what_cannot_be_planned_is_refused(tmp_path: Path) -> None:
+def test_invalid_plans_are_rejected(tmp_path: Path) -> None:
     request = IngestRequest.parse(REQUEST | {"session": "2026-10-31"})
     with pytest.raises(InvalidRequest, match="not a trading day"):
         asyncio.run(run_daily_ingest(request, settings=BatchSettings(data_dir=tmp_path)))

@@ -92,7 +92,7 @@ class TestOutcomes:
         assert found[Outcome.PROVIDER_ERROR] > 30
         assert found[Outcome.OK] + found[Outcome.PROVIDER_ERROR] == 100
 
-    def test_what_the_provider_says_of_a_symbol_without_rows_counts(self) -> None:
+    def test_the_outcome_of_the_provider_is_used_for_a_symbol_without_rows(self) -> None:
         answer = say(spoken("1301", Outcome.NOT_LISTED), spoken("1332", Outcome.NO_TRADES))
         report = run(chunk("1301", "1332"), tools(FakeProvider(answer)))
         assert words(report) == {"1301": "not_listed", "1332": "no_trades"}
@@ -170,13 +170,13 @@ class TestAgain:
         provider = FakeProvider(fail_with(RateLimited("slow down", retry_after_s=0.05)))
         assert words(run(chunk("1301"), tools(provider))) == {"1301": "ok"}
 
-    def test_a_pause_too_long_is_not_waited_for_and_the_next_symbols_go_on(self) -> None:
+    def test_a_too_long_pause_fails_its_symbols_only(self) -> None:
         provider = FakeProvider(fail_with(RateLimited("status was 429", retry_after_s=3600)))
         report = run(chunk("1301", "1332", "7203"), tools(provider))
         assert words(report) == {"1301": "rate_limited", "1332": "rate_limited", "7203": "ok"}
         assert len(provider.requests) == 2
 
-    def test_a_pause_that_there_is_patience_for_goes_to_the_caller_with_what_was_settled(self) -> None:
+    def test_a_short_pause_returns_to_the_caller_with_the_progress(self) -> None:
         heard: list[int] = []
         provider = FakeProvider(give, fail_with(RateLimited("status was 429", retry_after_s=300)))
         with pytest.raises(RateLimited, match="status was 429") as caught:
@@ -202,7 +202,7 @@ class TestStore:
         assert report.outcomes[0].message == "disk was full, expected 16 MB free"
         assert report.rows == 0
 
-    def test_a_symbol_whose_refused_rows_cannot_be_kept_is_not_called_invalid(self) -> None:
+    def test_a_symbol_is_not_invalid_if_saving_its_rejected_rows_fails(self) -> None:
         class Full(MemoryBarStore):
             async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
                 raise StoreError("the disk is full", retryable=False)
@@ -245,7 +245,7 @@ class TestStore:
         assert heard == [2]
         assert words(run(chunk("1301", "1332", "7203"), with_tools, start=2)) == {"7203": "ok"}
 
-    def test_a_caller_who_waits_is_not_made_to_for_a_store_that_wants_less(self) -> None:
+    def test_a_store_error_with_a_long_pause_fails_its_symbol(self) -> None:
         with_tools = tools(FakeProvider(), FailingBarStore(1, retry_after_s=60.0), waits_for_store=True)
         assert words(run(chunk("1301"), with_tools)) == {"1301": "write_failed"}
 
@@ -420,7 +420,7 @@ class TestNotes:
         noted = asyncio.run(with_tools.store.load_fetch_log(SERIES, first=NOV_4, last=NOV_4))
         assert noted.rows() == [("1301", NOV_4, 0, NOW)]
 
-    def test_notes_that_cannot_be_kept_cost_no_symbol(self) -> None:
+    def test_a_failure_to_save_notes_fails_no_symbol(self) -> None:
         class Forgetful(MemoryBarStore):
             async def save_fetch_log(self, series: BarSeries, asked: pl.DataFrame) -> None:
                 raise StoreError("the disk was full")

@@ -181,7 +181,7 @@ def test_minutes_that_are_not_divided_where_days_are_are_left_alone(
     check(kept, sessions)
 
 
-def test_a_fall_at_an_older_split_says_nothing_of_a_newer_one_of_the_same_ratio() -> None:
+def test_an_older_split_does_not_confirm_a_newer_one_of_the_same_ratio() -> None:
     traded = np.array([4.0] * 3 + [2.0] * 4 + [1.0] * 3)
     splits = [CorporateAction("7203", day, 0.5) for day in (DAYS[3], DAYS[7])]
     # Yahoo has divided by the newer one, and not by the older one.
@@ -201,7 +201,7 @@ def test_prices_before_two_splits_are_those_before_both(fake: FakeYahoo) -> None
     assert kept.told() == [(DAYS[3], 0.5, "reported"), (DAYS[7], 1 / 3, "reported")]
 
 
-def test_two_splits_of_one_ratio_are_told_apart(fake: FakeYahoo) -> None:
+def test_two_splits_of_one_ratio_are_distinguished(fake: FakeYahoo) -> None:
     fake.splits = fake.market.splits = {"7203": {DAYS[3]: 2.0, DAYS[7]: 2.0}}
     kept = Kept(fake, Interval.D1)
     kept.ingest(DAYS)

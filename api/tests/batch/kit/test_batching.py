@@ -65,7 +65,7 @@ async def test_one_refusal_is_one_caller_s() -> None:
     assert isinstance(refused, Conflict)
 
 
-async def test_a_failure_of_the_whole_is_everyone_s_and_the_next_call_is_a_fresh_one() -> None:
+async def test_a_failed_batch_fails_all_callers_but_not_the_next() -> None:
     door = Door()
     group = CallBatcher(door)
     answers = await asyncio.gather(group.call(2), group.call(13), return_exceptions=True)

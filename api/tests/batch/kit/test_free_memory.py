@@ -26,9 +26,9 @@ def test_a_container_over_its_limit_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", ["max", str(2**62)])
-def test_without_a_limit_the_machine_counts(tmp_path: Path, limit: str) -> None:
+def test_without_a_limit_the_memory_of_the_machine_is_used(tmp_path: Path, limit: str) -> None:
     assert 0 < measure_free_memory(write_cgroup(tmp_path, limit)) <= psutil.virtual_memory().total
 
 
-def test_a_machine_without_cgroups_counts(tmp_path: Path) -> None:
+def test_without_cgroups_the_memory_of_the_machine_is_used(tmp_path: Path) -> None:
     assert 0 < measure_free_memory(tmp_path / "none") <= psutil.virtual_memory().total

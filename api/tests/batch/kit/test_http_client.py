@@ -76,7 +76,7 @@ async def test_an_answer_that_unpacks_to_more_than_the_cap_is_a_failure() -> Non
         (Response(200, b"this is no gzip", {"Content-Encoding": "gzip"}), "the answer's gzip was damaged"),
     ],
 )
-async def test_an_answer_that_is_none_is_a_failure(answer: Response, failure: str) -> None:
+async def test_an_invalid_answer_is_a_failure(answer: Response, failure: str) -> None:
     with serving(lambda request: answer) as url:
         reply = await get(HttpClient(url))
     assert (reply.status, reply.body) == (None, b"")
@@ -138,7 +138,7 @@ async def test_after_its_end_it_opens_anew() -> None:
         ("http://[::1", "the connection broke: URL rejected: Bad IPv6 address"),
     ],
 )
-async def test_an_address_that_is_none_is_a_failure(url: str, failure: str) -> None:
+async def test_an_invalid_address_is_a_failure(url: str, failure: str) -> None:
     assert (await get(HttpClient(url))).failure == failure
 
 
@@ -170,7 +170,7 @@ async def test_a_large_body_waits_for_no_leave() -> None:
     assert "expect" not in seen[0].headers
 
 
-async def test_what_comes_before_an_answer_is_none() -> None:
+async def test_informational_answers_are_skipped() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n")
@@ -203,7 +203,7 @@ async def test_no_more_connections_than_were_allowed() -> None:
     assert ({reply.status for reply in replies}, most) == ({200}, 2)
 
 
-async def test_what_is_under_way_when_it_is_closed_is_a_failure_and_who_is_cut_off_is_cut_off() -> None:
+async def test_closing_fails_running_requests() -> None:
     asked, released = threading.Semaphore(0), threading.Event()
 
     def hold(request: Request) -> Response:
@@ -245,7 +245,7 @@ class TestEncrypted:
         with serving(lambda request: Response(200, b"secret"), tls=tls) as url:
             return await get(HttpClient(url.replace("127.0.0.1", host)))
 
-    async def test_a_certificate_of_a_known_authority_is_believed(
+    async def test_a_certificate_of_a_known_authority_is_trusted(
         self, authority: Authority, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
@@ -269,7 +269,7 @@ class TestEncrypted:
         (place,) = find_authorities().values()
         assert Path(place).read_text().count("BEGIN CERTIFICATE") > 50
 
-    async def test_without_tls_at_the_other_end_nothing_is_said(self) -> None:
+    async def test_nothing_is_sent_to_a_server_without_tls(self) -> None:
         with serving(lambda request: Response(200)) as url:
             reply = await get(HttpClient(url.replace("http:", "https:")))
         assert reply.failure == "TLS could not be agreed on"

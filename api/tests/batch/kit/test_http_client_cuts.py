@@ -60,7 +60,7 @@ async def test_half_a_text_that_ends_by_itself_is_left_to_its_reader(server: Cut
         orjson.loads(half)
 
 
-async def test_an_acknowledgement_that_breaks_off_in_its_headers_is_none(server: CutServer, client: HttpClient) -> None:
+async def test_an_acknowledgement_with_cut_headers_is_a_failure(server: CutServer, client: HttpClient) -> None:
     server.answer = lambda _: Response(204, b"", {"X-Influxdb-Version": "2.7"})
     assert (await client.post("/write", b"line", params={}, headers={})).status == 204
     for cut in range(len(server.sent[0])):

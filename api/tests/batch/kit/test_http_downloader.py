@@ -38,7 +38,7 @@ async def server() -> AsyncIterator[CutServer]:
         yield running
 
 
-async def test_a_file_comes_in_blocks_as_it_travels_and_nothing_of_ours_is_sent() -> None:
+async def test_a_file_is_streamed_in_blocks_without_our_headers() -> None:
     seen: list[Request] = []
     packed = gzip.compress(os.urandom(1 << 20))
 

@@ -93,7 +93,7 @@ def test_a_workers_loop_that_ends_closes_what_it_had_open(monkeypatch: pytest.Mo
     assert client._transfers is None
 
 
-async def test_a_session_that_cannot_be_closed_holds_up_no_other() -> None:
+async def test_a_failed_close_does_not_block_other_sessions() -> None:
     class Stubborn:
         async def close(self) -> None:
             raise OSError("no")

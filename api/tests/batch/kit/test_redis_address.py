@@ -67,7 +67,7 @@ def test_sentinels() -> None:
         ("redis://h/0?ssl_ca_certs=/secret", "with ssl_ options, expected rediss://"),
     ],
 )
-def test_what_is_none_is_refused(text: str, expected: str) -> None:
+def test_invalid_addresses_are_rejected(text: str, expected: str) -> None:
     with pytest.raises(ConfigurationError, match=f"REDIS_URL {expected}|REDIS_URL .*{expected}") as raised:
         parse_address(text, "REDIS_URL")
     for part in ("secret", "sec/ret", "ret@h"):

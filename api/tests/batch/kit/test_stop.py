@@ -24,7 +24,7 @@ async def fail() -> None:
     raise ValueError("a bug")
 
 
-async def test_all_have_ended_also_one_that_lost_its_cancel_and_one_that_failed() -> None:
+async def test_all_tasks_end_despite_a_lost_cancel_or_a_failure() -> None:
     tasks = [asyncio.create_task(each) for each in (work(), work(loses=2), fail())]
     await asyncio.sleep(0)
     await end_tasks(tasks, again_after_s=0.05)

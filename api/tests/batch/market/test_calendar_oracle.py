@@ -35,7 +35,7 @@ def test_the_table_of_holidays_is_that_of_the_law() -> None:
     assert [day for year in range(1990, 2028) for day in sorted(_holidays_of(year))] == sorted(days)
 
 
-def test_every_session_is_one_of_the_oracle_s_but_for_those_with_a_reason(oracle: Any) -> None:
+def test_every_session_matches_the_oracle_except_listed_ones(oracle: Any) -> None:
     theirs = {stamp.date() for stamp in oracle.sessions}
     ours = set(sessions_between(FIRST, LAST))
     assert len(ours) > 16 * 240
@@ -55,7 +55,7 @@ def test_every_session_has_the_oracle_s_hours_but_for_those_with_a_reason(oracle
     assert differ == set(OTHER_HOURS)
 
 
-def test_the_last_day_of_the_old_hours_and_the_first_of_the_new_are_the_oracle_s(oracle: Any) -> None:
+def test_the_change_of_trading_hours_matches_the_oracle(oracle: Any) -> None:
     closes = {day: oracle.session_close(day.isoformat()).astimezone(JST).time() for day in OLD_AND_NEW}
     assert closes == {date(2024, 11, 1): time(15), date(2024, 11, 5): time(15, 30)}
     assert closes == {day: closes_at(day).astimezone(JST).time() for day in OLD_AND_NEW}

@@ -47,7 +47,7 @@ def test_no_issue_has_the_symbol_of_an_index() -> None:
         parse_symbol("^0000")
 
 
-def test_only_a_text_that_can_be_nothing_else_is_an_index_without_its_market() -> None:
+def test_only_unambiguous_names_are_indices_without_a_market() -> None:
     assert [find_index(text) for text in ("topix", "^8200", "8200", "7203")] == ["^0000", "^8200", None, None]
     assert get_source_spec("jquants").parse_symbol("topix") == "^0000"
     assert get_source_spec("jquants").parse_symbol("8200") == "8200"

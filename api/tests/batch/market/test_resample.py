@@ -86,7 +86,7 @@ def minutes(draw: st.DrawFn) -> pl.DataFrame:
 
 @pytest.mark.parametrize(("middle", "longer"), STEPS)
 @given(bars=minutes())
-def test_it_does_not_matter_by_which_way(middle: Interval, longer: Interval, bars: pl.DataFrame) -> None:
+def test_every_path_of_resampling_gives_the_same_bars(middle: Interval, longer: Interval, bars: pl.DataFrame) -> None:
     assert_frame_equal(resample(resample(bars, middle), longer), resample(bars, longer), check_exact=True)
 
 

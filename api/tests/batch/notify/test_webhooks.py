@@ -87,7 +87,7 @@ async def test_the_time_of_the_attempt_is_signed() -> None:
     "text",
     ["hush", "whsec_", "whsec_hush", "whsec_hu!sh", base64.b64encode(bytes(32)).decode(), f"{SECRET} whsec_aHVzaA=="],
 )
-async def test_a_secret_that_is_none_is_refused_and_not_shown(text: str) -> None:
+async def test_an_invalid_secret_is_rejected_and_not_shown(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_secrets(text)
     place = len(text.split())
@@ -111,7 +111,7 @@ async def test_a_receiver_that_does_not_answer_is_given_up() -> None:
     assert (answer.status, answer.failure) == (None, "no answer within 0.3 s")
 
 
-async def test_a_receiver_that_is_away_is_reported_in_words_without_the_url() -> None:
+async def test_an_unreachable_receiver_is_reported_without_the_url() -> None:
     answer = await WebhookSender(TRUSTING).send(Webhook("msg_7", "http://127.0.0.1:1/?signature=s3cret", BODY))
     assert answer.status is None
     assert answer.failure.startswith("could not connect: ")
@@ -165,7 +165,7 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
         assert (answer.status, len(receiver.seen), len(proxy.seen)) == (200, 1, 0)
 
 
-async def test_of_several_addresses_one_that_answers_is_used() -> None:
+async def test_the_first_address_that_answers_is_used() -> None:
     async def both(host: str, port: int) -> list[str]:
         return ["::1", "127.0.0.1"]
 

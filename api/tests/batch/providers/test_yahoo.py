@@ -255,7 +255,7 @@ async def test_a_split_of_a_day_asked_for_is_an_action(fake: FakeYahoo, interval
 
 
 @pytest.mark.parametrize("changes", [{"numerator": 0}, {"denominator": "1"}, {"date": None}, {"numerator": 1e12}])
-async def test_a_split_that_cannot_be_read_is_a_fault(fake: FakeYahoo, changes: dict[str, Any]) -> None:
+async def test_an_unreadable_split_is_a_fault(fake: FakeYahoo, changes: dict[str, Any]) -> None:
     fake.spoil = with_split(MONDAY, **changes)
     fetched = await fetch(fake, Interval.D1, "7203", sessions=(MONDAY,))
     assert fetched.outcomes["7203"].outcome is Outcome.PROVIDER_ERROR
@@ -281,7 +281,7 @@ async def test_a_dividend_of_a_day_asked_for_is_an_action(fake: FakeYahoo, inter
 @pytest.mark.parametrize(
     "changes", [{"amount": -1}, {"amount": "45"}, {"amount": None}, {"date": None}, {"amount": 1e9}]
 )
-async def test_a_dividend_that_cannot_be_read_is_a_fault(fake: FakeYahoo, changes: dict[str, Any]) -> None:
+async def test_an_unreadable_dividend_is_a_fault(fake: FakeYahoo, changes: dict[str, Any]) -> None:
     fake.spoil = with_dividend(**changes)
     fetched = await fetch(fake, Interval.D1, "7203", sessions=(MONDAY,))
     assert fetched.outcomes["7203"].outcome is Outcome.PROVIDER_ERROR

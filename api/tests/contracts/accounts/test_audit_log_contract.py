@@ -26,7 +26,7 @@ async def test_lines_are_listed_newest_first_for_their_owner(audit: AuditLog, ow
     assert all(line.at for line in found)
 
 
-async def test_a_line_that_comes_again_is_kept_once(audit: AuditLog, owner: str) -> None:
+async def test_a_repeated_line_is_stored_once(audit: AuditLog, owner: str) -> None:
     line = make_line(owner)
     await audit.append([line])
     await audit.append([line, make_line(owner)])

@@ -32,7 +32,7 @@ class ActionStoreContract:
             assert notes.is_empty()
             assert notes.schema == NOTE_SCHEMA
 
-    def test_the_last_word_of_an_origin_counts_and_no_other_origins(self, store: ActionStore) -> None:
+    def test_an_origin_overwrites_only_its_own_notes(self, store: ActionStore) -> None:
         told, suspected = note("7203", NOV_4, 0.5), note("7203", NOV_4, 1 / 3, ActionState.SUSPECTED)
         for _ in range(2):
             run(store.save("synthetic", pl.concat([told, suspected])))

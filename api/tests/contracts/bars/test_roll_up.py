@@ -90,7 +90,7 @@ def test_a_day_that_differs_is_flagged_counted_and_reported(store: BarStore, min
     assert flagged.select("symbol", "opened_at", "flags").rows() == [("7203", at(DAYS[-2]), BarFlag.DAY_DIFFERS)]
 
 
-def test_what_was_put_right_is_flagged_no_more(store: BarStore, minutes: pl.DataFrame) -> None:
+def test_corrected_bars_lose_their_flag(store: BarStore, minutes: pl.DataFrame) -> None:
     run(store.write(DAILY, frame(bar("7203", at(LAST)))))
     assert roll_up(store).counts["days_differ"] == 1
     run(store.write(DAILY, resample(minutes, Interval.D1)))
@@ -179,7 +179,7 @@ def test_bars_that_an_older_kaboom_rolled_up_without_a_note_are_compared(
     assert told == ALL_COMPLETE | {(symbol, LAST): "outdated" for symbol in SYMBOLS}
 
 
-def test_a_symbol_without_minutes_is_said_to_have_none(store: BarStore, minutes: pl.DataFrame) -> None:
+def test_a_symbol_without_minutes_is_reported(store: BarStore, minutes: pl.DataFrame) -> None:
     (one, other) = roll_up(store, symbols=["7203", "9984"]).outcomes
     assert (one.outcome, other.outcome, other.message) == (
         Outcome.OK,

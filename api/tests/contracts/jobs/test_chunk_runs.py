@@ -126,7 +126,7 @@ async def test_a_restored_chunk_keeps_its_runs(job_store: JobStore) -> None:
     assert await runs_of(job_store, job.job_id, 1) == ()
 
 
-async def test_the_ledger_keeps_runs_with_the_end_of_a_chunk_or_of_the_job(ledger: JobHistory) -> None:
+async def test_the_ledger_saves_runs_when_a_chunk_or_job_ends(ledger: JobHistory) -> None:
     job = (await ledger.admit(make_job(), Terms("test"))).job
     chunks = [make_chunk(n) for n in range(3)]
     await ledger.save_plan(job.job_id, {}, chunks)

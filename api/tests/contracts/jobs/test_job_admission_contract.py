@@ -134,7 +134,7 @@ class TestJoining:
         assert (await ledger.admit(make_job(), Terms("request-2", may_join=True))).how is Admitted.NEW
         assert (await ledger.admit(make_job(owner="b"), JOINING)).how is Admitted.NEW
 
-    async def test_who_asks_for_a_new_job_gets_one_that_nobody_joins(self, ledger: JobHistory) -> None:
+    async def test_a_job_requested_as_new_is_never_joined(self, ledger: JobHistory) -> None:
         alone = await ledger.admit(make_job(), Terms("request-1"))
         joinable = await ledger.admit(make_job(), JOINING)
         assert (alone.how, joinable.how) == (Admitted.NEW, Admitted.NEW)

@@ -366,7 +366,7 @@ class TestUnfinished:
             place = page[-1].place
         assert seen == [(job.job_id, JobStatus.QUEUED) for job in jobs]
 
-    async def test_a_young_one_is_left_to_whoever_submits_it(self, ledger: JobHistory) -> None:
+    async def test_a_new_job_is_left_to_its_submission(self, ledger: JobHistory) -> None:
         await accepted(ledger)
         assert await ledger.unfinished(QUEUE, older_than_s=5.0) == []
 
@@ -421,7 +421,7 @@ class TestDelete:
         await ledger.ping()
 
 
-async def test_a_ledger_that_is_away_is_a_store_error() -> None:
+async def test_an_unavailable_ledger_is_a_store_error() -> None:
     history = PostgresJobHistory(connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test"))
     with pytest.raises(StoreError, match="PostgreSQL did not answer") as caught:
         await history.ping()

@@ -262,7 +262,7 @@ class TestPlan:
         found = await live(job_store, job)
         assert (found.done, found.chunks_done, found.chunks_total) == (4, 1, 2)
 
-    async def test_a_plan_that_cannot_be_fails_the_job(self, job_store: JobStore) -> None:
+    async def test_an_invalid_plan_fails_the_job(self, job_store: JobStore) -> None:
         job = make_job()
         await job_store.put(job, [plan_step()])
         claim = await claimed(job_store, ref_of(job))
@@ -284,9 +284,7 @@ class TestPlan:
         await end(job_store, ref_of(job, 0), ["ok"] * 4)
         assert await job_store.set_plan(claim.lease, {}, []) == Ended(is_accepted=True, is_final=True)
 
-    async def test_what_is_not_json_is_refused_and_what_is_comes_back_as_json_makes_it(
-        self, job_store: JobStore
-    ) -> None:
+    async def test_values_are_stored_as_json_or_rejected(self, job_store: JobStore) -> None:
         job = make_job()
         await job_store.put(job, [plan_step()])
         claim = await claimed(job_store, ref_of(job))
@@ -443,9 +441,7 @@ class TestLists:
         assert sorted((w.name, w.slots, w.release) for w in found) == [("a", 4, None), ("b", 2, None)]
         assert all(abs(w.seen_at.timestamp() - time.time()) < 5 for w in found)
 
-    async def test_a_worker_that_fell_silent_is_lost_for_a_while_and_one_that_said_so_is_not(
-        self, bench: Bench
-    ) -> None:
+    async def test_only_a_worker_without_sign_off_is_listed_as_lost(self, bench: Bench) -> None:
         store = bench.store
         for name, silent_s in (("here", 10), ("lost", 25), ("lost too", 850), ("forgotten", 905)):
             await store.report_worker(name, 4)

@@ -74,9 +74,7 @@ class TestRelease:
             assert await bench.store.take_retries(QUEUE) == [ref_of(job, 0)]
         assert (await claimed(bench.store, ref_of(job, 0))).chunk.attempts == 1
 
-    async def test_a_step_that_waits_for_a_store_is_handed_back_uncounted_and_its_waits_are_counted(
-        self, bench: Bench
-    ) -> None:
+    async def test_waiting_for_a_store_counts_a_wait_and_no_attempt(self, bench: Bench) -> None:
         job = make_job()
         await bench.store.put(job, [plan_step()])
         for waits in range(5):
@@ -152,7 +150,7 @@ class TestRelease:
         assert await bench.store.take_due(QUEUE) == []
         assert await bench.store.take_retries(QUEUE) == [ref_of(job, 0)]
 
-    async def test_a_chunk_whose_second_message_gets_lost_comes_again_until_it_is_claimed(self, bench: Bench) -> None:
+    async def test_a_retried_chunk_is_sent_until_it_is_claimed(self, bench: Bench) -> None:
         job = await planned(bench.store, make_chunk(0))
         await end(bench.store, ref_of(job, 0), [], Ending.BROKEN)
         for _ in range(3):

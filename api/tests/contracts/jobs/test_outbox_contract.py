@@ -91,7 +91,7 @@ class TestRegister:
         await ledger.outbox.register("f" * 32, url=URL)
         assert await deliveries(ledger) == []
 
-    async def test_whoever_joins_while_the_job_ends_gets_a_webhook_all_the_same(self, ledger: JobHistory) -> None:
+    async def test_joining_a_job_that_is_ending_still_gives_a_webhook(self, ledger: JobHistory) -> None:
         for _ in range(20):
             job = await accept(ledger)
             await asyncio.gather(ledger.outbox.register(job.job_id, url=OTHER), end(ledger, job))
@@ -154,19 +154,19 @@ class TestClaim:
         assert await claim(ledger, per_host=2) == [*first[:2], other]
         assert await claim(ledger, per_host=2) == [first[2]]
 
-    async def test_none_of_a_busy_host(self, ledger: JobHistory) -> None:
+    async def test_deliveries_to_busy_hosts_are_skipped(self, ledger: JobHistory) -> None:
         await due(ledger)
         other = (await due(ledger, OTHER.replace("other", "OTHER"))).delivery_id
         assert await claim(ledger, busy=("hooks.example.com",)) == [other]
         assert await claim(ledger, busy=("other.example.com", "hooks.example.com")) == []
 
-    async def test_no_more_than_asked(self, ledger: JobHistory) -> None:
+    async def test_at_most_the_limit_is_claimed(self, ledger: JobHistory) -> None:
         made = [(await due(ledger)).delivery_id for _ in range(3)]
         assert await claim(ledger, limit=2) == made[:2]
 
 
 class TestAttempts:
-    async def test_one_that_failed_comes_back_after_its_delay(self, ledger: JobHistory) -> None:
+    async def test_a_failed_delivery_is_due_after_its_delay(self, ledger: JobHistory) -> None:
         await due(ledger)
         (delivery,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
         failed = AttemptEnd(DeliveryStatus.PENDING, 500, "the receiver answered 500", delay_s=300.0)
@@ -178,7 +178,7 @@ class TestAttempts:
         assert (again.attempts, again.last_status, again.last_error) == (2, 500, "the receiver answered 500")
 
     @pytest.mark.parametrize("last", [DELIVERED, DEAD])
-    async def test_one_that_ended_is_sent_no_more(self, ledger: JobHistory, last: AttemptEnd) -> None:
+    async def test_an_ended_delivery_is_not_sent(self, ledger: JobHistory, last: AttemptEnd) -> None:
         await due(ledger)
         (delivery,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
         assert await ledger.outbox.save_attempt(delivery, last)
@@ -189,7 +189,7 @@ class TestAttempts:
         await pass_time(ledger, 10 * 86_400)
         assert await claim(ledger) == []
 
-    async def test_a_late_word_of_an_attempt_that_was_overtaken_is_dropped(self, ledger: JobHistory) -> None:
+    async def test_the_result_of_an_overtaken_attempt_is_dropped(self, ledger: JobHistory) -> None:
         await due(ledger)
         (late,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
         await pass_time(ledger, LEASE_S + 1)
@@ -201,7 +201,7 @@ class TestAttempts:
 
 class TestReplay:
     @pytest.mark.parametrize("last", [DELIVERED, DEAD])
-    async def test_one_that_ended_is_sent_again_with_the_same_id(self, ledger: JobHistory, last: AttemptEnd) -> None:
+    async def test_an_ended_delivery_is_replayed_with_the_same_id(self, ledger: JobHistory, last: AttemptEnd) -> None:
         await due(ledger)
         (delivery,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
         await ledger.outbox.save_attempt(delivery, last)
@@ -211,7 +211,7 @@ class TestReplay:
         (claimed,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
         assert (claimed.delivery_id, claimed.body, claimed.attempts) == (delivery.delivery_id, delivery.body, 1)
 
-    async def test_one_that_has_not_ended_is_not(self, ledger: JobHistory) -> None:
+    async def test_an_unfinished_delivery_is_not_replayed(self, ledger: JobHistory) -> None:
         waiting = (await deliveries(ledger, await accept(ledger)))[0]
         pending = await due(ledger)
         for delivery in (waiting, pending):
@@ -256,7 +256,7 @@ async def test_what_ended_long_ago_is_dropped(ledger: JobHistory) -> None:
     assert [d.job_id for d in await deliveries(ledger)] == [waiting.job_id]
 
 
-async def test_an_outbox_that_is_away_is_a_store_error() -> None:
+async def test_an_unavailable_outbox_is_a_store_error() -> None:
     history = PostgresJobHistory(connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test"))
     with pytest.raises(StoreError):
         await history.outbox.claim(limit=1, per_host=1, busy=())

@@ -185,7 +185,7 @@ class TestFiring:
         assert (after.next_at, after.last_at, after.last_job_id) == (None, None, None)
         assert await desk.jobs() == []
 
-    async def test_a_due_time_that_comes_again_fires_no_second_job(self, desk: Desk) -> None:
+    async def test_a_repeated_due_time_fires_no_second_job(self, desk: Desk) -> None:
         kept = await desk.add_due()
         first = await desk.store.fire_due(firing_turn(), has_ended=never_ended)
         await desk.set_due(kept)

@@ -164,7 +164,7 @@ async def test_an_open_breaker_denies_calls_and_not_kept_answers(spending: Spend
     assert isinstance(await spending.reserve(paid, WIDE), Kept)
 
 
-async def test_a_clock_that_jumps_over_midnight_in_japan_books_each_call_on_its_day() -> None:
+async def test_calls_around_midnight_are_booked_on_their_day_in_japan() -> None:
     moments = [datetime(2026, 11, 27, 14, 59, 59, tzinfo=UTC)]
     spending, budget = MemorySpending(lambda: moments[0]), Budget(job=10**9, day=100)
     late = await reserve(spending, ask(most=100), budget)

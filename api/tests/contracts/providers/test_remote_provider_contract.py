@@ -68,7 +68,7 @@ def test_every_provider_with_a_limit_is_here() -> None:
 
 
 @pytest.mark.parametrize("fault", SPOILT)
-async def test_a_spoilt_answer_is_a_fault(remote: Remote, fault: str, interval: Interval) -> None:
+async def test_a_corrupt_answer_is_a_fault(remote: Remote, fault: str, interval: Interval) -> None:
     remote.fake.faults = [SPOILT[fault]] * EVER
     assert await outcomes(remote, interval) == dict.fromkeys(SYMBOLS, Outcome.PROVIDER_ERROR)
 

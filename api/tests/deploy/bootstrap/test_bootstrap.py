@@ -234,13 +234,13 @@ def test_a_dry_run_says_which_servers_it_would_make(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fails_at", [1, 6, 9, 20, 36])
-def test_it_goes_on_where_it_failed(fails_at: int, tmp_path: Path) -> None:
+def test_a_second_run_continues_at_the_failed_step(fails_at: int, tmp_path: Path) -> None:
     go_on(Project(copy(tmp_path)), fails_at, VALUES)
 
 
 #: The range, the peering, `terraform apply`, the import, the password, and two versions.
 @pytest.mark.parametrize("fails_at", [8, 9, 11, 13, 14, 19, 21])
-def test_it_goes_on_where_a_server_was_being_made(fails_at: int, tmp_path: Path) -> None:
+def test_a_second_run_completes_the_creation_of_servers(fails_at: int, tmp_path: Path) -> None:
     go_on(Project(copy(tmp_path)), fails_at, NO_SERVERS)
 
 

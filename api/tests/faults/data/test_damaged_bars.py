@@ -48,7 +48,7 @@ def test_a_damaged_page_fails_its_own_symbol_alone(lab: Lab, measure: Measures) 
     (failure,) = lab.caller.http.get(f"{JOBS}/{job['job_id']}/failures").json()["items"]
     assert failure["item"] == hurt
     assert "its crc32 was" in failure["message"]
-    assert failure["message"].endswith("mend it with `kaboom bars repair`")
+    assert failure["message"].endswith("repair it with `kaboom bars repair`")
     assert lab.doctor()["bar store"] == "fault"
     assert hurt in repair(lab)
     assert lab.caller.wait(lab.caller.submit(body))["status"] == "completed"

@@ -104,7 +104,7 @@ def test_a_copy_of_a_running_folder_runs_beside_the_original(open_tmp: Path, mea
 
 # Row 33. The file is stale, then gone; neither may hide what works in the folder.
 @ROOT_ONLY
-def test_a_disk_that_was_full_as_run_json_was_written_hides_nothing(measure: Measures) -> None:
+def test_run_json_is_written_again_when_a_full_disk_has_space(measure: Measures) -> None:
     with small_disk(400) as disk, doomed(disk / "data") as first:
         old = first.pid("api")
         filler = fill(disk)

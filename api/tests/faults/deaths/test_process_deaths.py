@@ -46,7 +46,7 @@ def test_a_killed_workers_chunk_runs_again_from_where_it_was(lab: Lab, measure: 
     measure.note(1, "a chunk of a worker that was killed runs again, from its checkpoint", back_s=back_s)
 
 
-def test_a_killed_backfill_takes_each_missing_bar_once_and_what_was_held_not_again(lab: Lab, measure: Measures) -> None:
+def test_a_killed_backfill_fetches_each_missing_bar_once(lab: Lab, measure: Measures) -> None:
     held, wanted = lab.requests.build(6), lab.requests.build(24)
     lab.caller.wait(lab.caller.submit(held))
     lab.plan(pace_s=0.5)
@@ -88,7 +88,7 @@ def test_a_killed_pool_process_costs_its_worker_nothing_else(lab: Lab, measure: 
 
 
 # Row 3.
-def test_a_worker_that_is_sent_away_hands_its_chunks_back(lab: Lab, measure: Measures) -> None:
+def test_a_worker_stopped_by_sigterm_hands_its_chunks_back(lab: Lab, measure: Measures) -> None:
     lab.plan(pace_s=1.5)
     job_id = lab.caller.submit(lab.requests.build(36))
     was = wait_in_chunk(lab, job_id)

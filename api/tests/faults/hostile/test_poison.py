@@ -94,7 +94,7 @@ def line(redis_url: str, database_url: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize("kind", POISONS)
-def test_a_poison_is_dropped_and_the_next_good_job_is_done_within_10_s(line: Line, kind: str) -> None:
+def test_the_job_after_a_poison_message_is_done_within_10_s(line: Line, kind: str) -> None:
     assert line.is_alive(), "an earlier poison has ended the worker"
     before = len(line.read_log())
     # Where it is taken next.

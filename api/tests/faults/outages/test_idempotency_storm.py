@@ -51,7 +51,7 @@ def test_of_fifty_at_once_one_is_new_and_all_get_its_id(up: Stack) -> None:
     assert up.api.wait(job_id)["status"] == "completed"
 
 
-def test_with_another_body_it_is_refused_whoever_comes_first(up: Stack) -> None:
+def test_a_key_with_two_bodies_is_rejected_in_either_order(up: Stack) -> None:
     # Not the other test's body, either: a new key still joins an unfinished job of the same request.
     one, other = BODY | {"symbols": ["9984"]}, BODY | {"symbols": ["6758"]}
     answers = post_at_once(up, "two-bodies", [one, other] * (THREADS // 2))

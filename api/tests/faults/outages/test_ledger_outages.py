@@ -121,7 +121,7 @@ def test_queued_and_running_jobs_outlive_a_killed_ledger(lab: Lab, measure: Meas
 # Row 28: longer than three tries, than a lease, and than a message that is sent again.
 @FULL
 @pytest.mark.timeout(240)
-def test_queued_and_running_jobs_outlive_a_ledger_that_is_away_for_a_minute(lab: Lab, measure: Measures) -> None:
+def test_jobs_survive_a_ledger_outage_of_a_minute(lab: Lab, measure: Measures) -> None:
     fault = ledger_of(lab).kill
     codes = endure(lab, measure, row=28, what="PostgreSQL away", fault=fault, for_s=60)
     assert set(codes) <= {503, 0}

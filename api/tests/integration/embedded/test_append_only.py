@@ -83,7 +83,7 @@ class Valkey:
 
     def run(self, work: Callable[["redis.Redis"], object]) -> None:
         log, server = self.folder / "valkey.log", self.server
-        child = Child(ChildSpec("valkey", server.argv, log, server.is_ready, mend=self._mend))
+        child = Child(ChildSpec("valkey", server.argv, log, server.is_ready, repair=self._repair))
         try:
             child.wait_ready()
             with redis.Redis.from_url(server.url) as client:
@@ -91,8 +91,8 @@ class Valkey:
         finally:
             child.stop()
 
-    def _mend(self, words: str) -> bool:
-        if (found := self.server.mend(words)) is not None:
+    def _repair(self, words: str) -> bool:
+        if (found := self.server.repair(words)) is not None:
             self.aside.append(found)
         return found is not None
 

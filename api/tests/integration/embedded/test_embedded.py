@@ -72,14 +72,14 @@ def in_valkey(server: EmbeddedServer) -> "redis.Redis":
 
 
 class TestValkey:
-    def test_it_keeps_everything_and_forgets_nothing(self, open_tmp: Path) -> None:
+    def test_everything_is_persistent(self, open_tmp: Path) -> None:
         server = embed_valkey(open_tmp)
         with started(server, open_tmp), in_valkey(server) as client:
             config = client.config_get("*")
         assert config["appendonly"] == "yes"
         assert config["maxmemory-policy"] == "noeviction"
 
-    def test_it_is_for_this_machine_and_who_knows_the_password(self, open_tmp: Path) -> None:
+    def test_only_local_clients_with_the_password_connect(self, open_tmp: Path) -> None:
         server = embed_valkey(open_tmp)
         with started(server, open_tmp) as child:
             assert listens_on(child.pid) == {"127.0.0.1"}
@@ -196,9 +196,7 @@ class TestPostgres:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         assert not half.exists()
 
-    def test_a_cluster_that_cannot_be_made_is_reported_and_leaves_nothing(
-        self, open_tmp: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_failed_cluster_is_reported_and_removed(self, open_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(secrets, "token_hex", lambda _: "taken")
         (open_tmp / "postgres-taken.tmp").mkdir()
         (open_tmp / "postgres-taken.tmp" / "something").touch()

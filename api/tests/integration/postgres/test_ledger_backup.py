@@ -60,7 +60,7 @@ def test_a_restored_ledger_holds_every_row_and_is_migrated(
         check_schema(url)
 
 
-def test_a_ledger_elsewhere_is_not_restored_into_a_folder_that_would_not_use_it(
+def test_an_external_ledger_is_not_restored_into_a_folder(
     data: Path, open_tmp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KABOOM_LANG", "en")

@@ -54,9 +54,7 @@ async def test_a_reset_connection_is_replaced(redis: Redis, link: FaultProxy) ->
     assert await redis.get("one") == "1"
 
 
-async def test_scripts_that_share_a_trip_answer_in_their_order_and_one_that_fails_leaves_nothing_behind(
-    redis: Redis, link: FaultProxy
-) -> None:
+async def test_scripts_in_one_round_trip_answer_in_order_despite_a_failure(redis: Redis, link: FaultProxy) -> None:
     say = redis.register_script("return ARGV[1]")
     fail = redis.register_script("return redis.error_reply('WRONG ' .. KEYS[1])")
     said: list[ScriptCall] = [(say, [], [word]) for word in ("一", "2", "three")]

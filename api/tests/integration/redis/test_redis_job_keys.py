@@ -124,7 +124,7 @@ async def test_a_fence_of_a_claim_that_a_failover_lost_is_refused(store: RedisJo
     assert not (await store.end(lost, Ending.RELEASED, Tally())).is_accepted
 
 
-async def test_a_redis_that_is_away_is_a_store_error() -> None:
+async def test_an_unavailable_redis_is_a_store_error() -> None:
     store = RedisJobStore(connect_redis("redis://127.0.0.1:1/0", client_name="test"))
     with pytest.raises(StoreError, match="Redis did not answer") as caught:
         await store.ping()
@@ -141,7 +141,7 @@ async def test_a_redis_that_has_lost_the_scripts_gets_them_again(store: RedisJob
     assert await asyncio.gather(*(store.put(job, [plan_step()]) for job in jobs)) == [False] * 3
 
 
-async def test_a_record_that_was_taken_will_do_for_a_ping_that_may_be_late(redis: Redis, store: RedisJobStore) -> None:
+async def test_a_recent_write_replaces_a_ping(redis: Redis, store: RedisJobStore) -> None:
     async def pings() -> int:
         return int((await redis.info("commandstats")).get("cmdstat_ping", {}).get("calls", 0))
 

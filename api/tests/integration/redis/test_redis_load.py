@@ -33,7 +33,7 @@ async def test_a_server_tells_of_its_load(redis: Redis) -> None:
     assert (after.clients or 0) >= 1
 
 
-async def test_a_limit_of_0_is_none(redis: Redis) -> None:
+async def test_a_limit_of_0_means_no_limit(redis: Redis) -> None:
     was = str((await redis.config_get("maxmemory"))["maxmemory"])
     try:
         await redis.config_set("maxmemory", 0)
@@ -56,7 +56,7 @@ async def test_a_server_that_refuses_the_question_tells_nothing(redis: Redis, re
         await redis.acl_deluser("mute")
 
 
-async def test_one_that_is_away_is_a_store_error() -> None:
+async def test_an_unavailable_redis_is_a_store_error() -> None:
     away = connect_redis("redis://127.0.0.1:1/0", client_name="test")
     with pytest.raises(StoreError):
         await read_load(away)

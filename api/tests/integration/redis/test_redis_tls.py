@@ -82,7 +82,7 @@ CLIENTS: list[Callable[[str], Any]] = [ask_by_ours, ask_by_kombu, ask_by_celery]
 
 
 @pytest.mark.parametrize("ask", CLIENTS)
-def test_a_certificate_of_the_authority_is_believed(
+def test_a_certificate_of_the_authority_is_trusted(
     ask: Callable[[str], Any], address: str, authority: Authority
 ) -> None:
     ask(f"{address}?ssl_ca_certs={authority.ca}")
@@ -96,7 +96,7 @@ def test_no_other_authority_is(ask: Callable[[str], Any], options: str, address:
 
 
 @pytest.mark.parametrize("ask", CLIENTS)
-def test_two_authorities_in_one_file_are_both_believed(
+def test_two_authorities_in_one_file_are_both_trusted(
     ask: Callable[[str], Any], address: str, authority: Authority, tmp_path: Path
 ) -> None:
     """As while one takes over from the other."""
@@ -106,7 +106,7 @@ def test_two_authorities_in_one_file_are_both_believed(
 
 
 @pytest.mark.parametrize("ask", CLIENTS)
-def test_a_certificate_that_does_not_name_the_server_is_believed_where_that_is_said(
+def test_a_certificate_of_another_host_is_trusted_if_configured(
     ask: Callable[[str], Any], nameless: str, authority: Authority
 ) -> None:
     with pytest.raises(Exception, match=r"IP address mismatch"):

@@ -136,7 +136,7 @@ def test_results_come_back_after_redis_lost_everything(place: Place) -> None:
             app.AsyncResult(running).get(timeout=60)
 
 
-def test_an_end_that_a_killed_worker_did_not_show_is_shown_by_the_next(place: Place) -> None:
+def test_a_result_that_a_killed_worker_did_not_write_is_written_later(place: Place) -> None:
     with valkey(place.folder, "results") as results:
         app = Celery("anybody", backend=results.url, set_as_current=False)
         with worker(place, CELERY_RESULT_BACKEND=results.url) as first:

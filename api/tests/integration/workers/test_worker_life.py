@@ -100,7 +100,7 @@ class TestDrain:
             assert idle.stop() == 0
             assert time.monotonic() - begun_at < 5
 
-    def test_one_that_was_stopped_does_not_count_as_lost_and_one_that_was_killed_does(self, place: Place) -> None:
+    def test_killed_workers_count_as_lost_and_stopped_ones_do_not(self, place: Place) -> None:
         with worker(place) as told, worker(place) as killed:
             until(place.workers, lambda count: count == 2, within_s=10)
             assert told.stop() == 0
@@ -192,9 +192,7 @@ class TestHealth:
             }  # fmt: skip
             assert content["slots"] == {"total": 1, "busy": 0}
 
-    def test_redis_away_is_no_reason_to_die_and_is_got_over(
-        self, database_url: str, open_tmp: Path, tmp_path: Path
-    ) -> None:
+    def test_a_worker_survives_an_outage_of_redis(self, database_url: str, open_tmp: Path, tmp_path: Path) -> None:
         empty_ledger(database_url)
         with own_valkey(open_tmp) as valkey:
             place = Place(valkey.url, database_url, tmp_path)
@@ -244,7 +242,7 @@ def words(process: WorkerProcess) -> set[str]:
     return {line["message"] for line in process.lines()}
 
 
-def test_every_line_of_a_chunk_tells_its_job_and_the_request_that_asked_for_it(place: Place) -> None:
+def test_every_line_of_a_chunk_has_its_job_and_request_id(place: Place) -> None:
     with worker(place) as running:
         job_id = place.submit("request-17", chunks=2, items=1, item_s=0)
         place.wait(job_id)

@@ -23,7 +23,7 @@ def test_the_rows_tell_how_far_back() -> None:
         assert set(reach) in (set(), {interval for interval in Interval if interval.is_intraday})
 
 
-def test_the_rows_tell_who_has_bars_of_a_running_session_and_who_a_symbol_list() -> None:
+def test_the_rows_state_live_bars_and_symbol_lists() -> None:
     for name, row in ROWS.items():
         spec = get_provider_spec(name)
         live, master = row.split(" | ")[3:5]

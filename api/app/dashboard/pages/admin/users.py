@@ -1,4 +1,4 @@
-"""The users; functions that change them are named as the API's, since the audit log has their names."""
+"""The users. Functions that change them have the names of the API's, because the audit log records the name."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -1,7 +1,6 @@
 """The page of notifications: rules, channels and the delivery log."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,7 +39,8 @@ async def show_notifications(page: Page, filters: Annotated[LogFilters, Query()]
         dead=page.ask(f"{PREFIX}/messages", status="dead", limit=1),
     )
     rows = {name: reply.items for name, reply in found.items()}
-    here, cursor = link_to("/notifications", status=status), _cursor(found["log"].data if found["log"].is_ok else None)
+    here = link_to("/notifications", status=status)
+    cursor = found["log"].data["next_cursor"] if found["log"].is_ok and found["log"].data else None
     return await page.show(
         "notifications/list.html",
         found=found,
@@ -60,7 +60,3 @@ async def show_notifications(page: Page, filters: Annotated[LogFilters, Query()]
 def kinds_in(language: str) -> dict[str, str]:
     """Return the kinds of events in words."""
     return {kind: pair[language == "ja"] for kind, pair in EVENT_KINDS.items()}
-
-
-def _cursor(data: Mapping[str, Any] | None) -> str | None:
-    return data["next_cursor"] if data else None

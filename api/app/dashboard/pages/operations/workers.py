@@ -25,9 +25,5 @@ async def show_workers(page: Page) -> Response:
         **found,
         online=[each for each in rows if each["state"] == "online"],
         rows=rows,
-        job_page=_job_page,
+        job_page=lambda queue, job_id: page_of(f"{jobs_path(queue)}/{job_id}"),
     )
-
-
-def _job_page(queue: str, job_id: str) -> str:
-    return page_of(f"{jobs_path(queue)}/{job_id}")

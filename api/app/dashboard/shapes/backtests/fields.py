@@ -163,7 +163,7 @@ def _read_rest(text: str) -> dict[str, Any]:
 
 
 def _share(percent: str) -> float | str:
-    """Return a share of a number of percent; a text that is none is left to the API."""
+    """Return a percentage as a share; leave other text to the API, which rejects it."""
     try:
         share = Decimal(percent.removesuffix("%")) / 100
     except InvalidOperation:

@@ -8,7 +8,7 @@ from batch.bars.pages.repair.archive import DamageArchive
 from batch.bars.pages.repair.pages import days_of, gaps_of
 from batch.bars.pages.repair.port import Gap, RepairedItem
 from batch.bars.pages.repair.replace import sole_writer, swap_file
-from batch.bars.pages.repair.salvage import Salvaged, buckets_in, salvage
+from batch.bars.pages.repair.salvage import buckets_in, salvage
 from batch.bars.pages.verify import quick_check
 from batch.errors import StoreDamaged, StoreError
 from batch.market.bar import BarSeries
@@ -52,12 +52,8 @@ def _replace(files: PageFiles, series: BarSeries, path: Path, damage: str, archi
     saved, kept = swap_file(path, lambda fresh: salvage(path, fresh, series), files.catalogue, archive, "-wal", "-shm")
     has_kept = kept.exists() or kept.with_name(f"{kept.name}-wal").exists()
     done = f"a new file has the {saved.pages} pages that could be read" if existed else "a new file is empty"
-    gaps = _gaps(files, series, path.stem, saved)
+    gaps = gaps_of(series, saved.lost) if saved.symbols else _whole(files, series, path.stem)
     return RepairedItem(str(path), damage, done, str(kept) if has_kept else "", gaps)
-
-
-def _gaps(files: PageFiles, series: BarSeries, shard: str, saved: Salvaged) -> tuple[Gap, ...]:
-    return gaps_of(series, saved.lost) if saved.symbols else _whole(files, series, shard)
 
 
 def _whole(files: PageFiles, series: BarSeries, shard: str) -> tuple[Gap, ...]:

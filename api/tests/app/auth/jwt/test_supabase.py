@@ -151,7 +151,7 @@ class TestKeys:
         now[0] += 601
         assert await keys.find("ec-1") is None
 
-    async def test_while_the_project_is_away_its_last_keys_are_believed_for_a_day(self, project: Project) -> None:
+    async def test_while_the_project_is_unavailable_its_keys_stay_valid_for_a_day(self, project: Project) -> None:
         now = [1000.0]
         keys = KeySet(project.url, clock=lambda: now[0])
         assert await keys.find("ec-1")

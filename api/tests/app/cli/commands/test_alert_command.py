@@ -16,7 +16,7 @@ def test_an_alert_has_a_line_with_its_command(kaboom: Kaboom, scripted: Scripted
     assert "no_worker" in done.err
 
 
-def test_no_alert_is_said(kaboom: Kaboom, scripted: Scripted) -> None:
+def test_the_absence_of_alerts_is_reported(kaboom: Kaboom, scripted: Scripted) -> None:
     scripted.answers.append((200, orjson.dumps(ALERTS | {"items": []})))
     assert "nothing needs attention" in kaboom("alerts").err
 

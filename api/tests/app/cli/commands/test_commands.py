@@ -37,7 +37,7 @@ def test_a_submission_prints_its_id_and_how_to_follow(at_live: Kaboom) -> None:
     assert f"kaboom jobs watch {found[1]}" in done.err
 
 
-def test_indices_are_taken_by_the_day_unless_told_otherwise(at_live: Kaboom) -> None:
+def test_indices_are_ingested_by_day_by_default(at_live: Kaboom) -> None:
     job = data(at_live("ingest", "run-daily", "--market", "INDEX", "--wait", "--json"))
     assert (job["status"], job["intervals"], job["progress"]["done"]) == ("completed", {"1d": 1}, 4)
     quotes = data(at_live("market-data", "refresh-quotes", "--market", "INDEX", "--wait", "--json"))

@@ -23,6 +23,6 @@ def test_a_chunk_that_was_given_up_has_a_line(
     assert DEAD_LETTERS["items"][0]["job_id"] in out
 
 
-def test_none_is_said(kaboom: Kaboom, scripted: Scripted) -> None:
+def test_no_dead_letters_are_reported(kaboom: Kaboom, scripted: Scripted) -> None:
     scripted.answers.append((200, orjson.dumps({"items": [], "next_cursor": None})))
     assert "no chunk was given up" in kaboom("jobs", "dead", "--all", "--queue", "ingest").err

@@ -76,7 +76,7 @@ def test_a_dry_run_prints_what_would_be_taken(holed: Kaboom) -> None:
     data(holed(*BACK, *SOME, "--wait", "--json"))
 
 
-def test_nothing_missing_is_said(at_live: Kaboom) -> None:
+def test_complete_data_is_reported(at_live: Kaboom) -> None:
     data(at_live(*TAKE, *SOME))
     done = at_live(*BACK, *SOME, "--wait")
     assert (done.code, "5m: nothing is missing" in done.out) == (0, True)
@@ -93,7 +93,7 @@ def test_a_market_is_judged_whole(holed: Kaboom) -> None:
     data(holed(*BACK, *SOME, "--wait", "--json"))
 
 
-def test_where_nothing_is_known_of_these_days_it_is_said(at_live: Kaboom) -> None:
+def test_days_without_data_are_reported(at_live: Kaboom) -> None:
     data(at_live(*TAKE, *SOME))
     if (datetime.now(UTC).date() - LAST).days < 2:
         pytest.fail("the session of this test is meant to be long ago")

@@ -32,9 +32,7 @@ def test_an_added_schedule_tells_when_it_fires(at_live: Kaboom) -> None:
 
 
 @pytest.mark.parametrize(("market", "intervals"), [("INDEX", {"1d": 1}), ("TSE_GROWTH", {"1m": 1})])
-def test_the_interval_that_is_not_given_is_that_of_the_market(
-    at_live: Kaboom, market: str, intervals: dict[str, int]
-) -> None:
+def test_the_default_interval_follows_the_market(at_live: Kaboom, market: str, intervals: dict[str, int]) -> None:
     done = at_live("schedules", "add", "of a market", "--session-at", "16:35", "--market", market, "--json")
     assert data(done)["request"]["intervals"] == intervals
     assert at_live("schedules", "remove", "of a market").code == 0
@@ -74,7 +72,7 @@ def test_a_schedule_is_run_and_remembers_it(at_live: Kaboom, weekly: str) -> Non
 def test_an_unknown_schedule_ends_with_4(at_live: Kaboom, weekly: str, command: str) -> None:
     done = at_live("schedules", command, "monthly")
     assert (done.code, done.out) == (Exit.NOT_FOUND, "")
-    assert "schedule 'monthly' does not exist; there are: " in done.err
+    assert "no schedule monthly; there are: " in done.err
     assert "'weekly'" in done.err
 
 
@@ -89,7 +87,7 @@ def test_an_unknown_schedule_ends_with_4(at_live: Kaboom, weekly: str, command: 
         (("--session-at", "16:35", "--interval", "1m"), "expected LENGTH=NUMBER"),
     ],
 )
-def test_a_schedule_that_cannot_be_ends_with_2(at_live: Kaboom, options: tuple[str, ...], message: str) -> None:
+def test_an_invalid_schedule_exits_with_2(at_live: Kaboom, options: tuple[str, ...], message: str) -> None:
     done = at_live("schedules", "add", "wrong", *options)
     assert (done.code, done.out) == (Exit.USAGE, "")
     assert message in done.err

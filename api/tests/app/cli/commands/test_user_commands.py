@@ -36,7 +36,7 @@ def test_a_user_is_added_changed_and_disabled(live: Api, at_live: Kaboom, monkey
     assert log_in(live, "taro@example.com", "another battery of staples") == 200
 
 
-def test_what_cannot_be_is_an_exit_code(at_live: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_have_exit_codes(at_live: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:
     give(monkeypatch, "short\n")
     assert at_live("user", "add", "hana").code == Exit.USAGE
     give(monkeypatch, "")

@@ -53,9 +53,7 @@ def settled(api: Api, job_id: str) -> dict[str, Any]:
     return cast("dict[str, Any]", items[0])
 
 
-def test_one_that_was_given_up_is_listed_shown_and_replayed(
-    kaboom_calling: Kaboom, calling: Api, receiver: Receiver
-) -> None:
+def test_a_dead_webhook_is_listed_shown_and_replayed(kaboom_calling: Kaboom, calling: Api, receiver: Receiver) -> None:
     receiver.script(410, 200)
     job_id = data(kaboom_calling(*SMALL, "--callback-url", receiver.url))["job_id"]
     webhook = settled(calling, job_id)

@@ -23,7 +23,7 @@ def test_a_worker_has_a_line_and_so_has_each_chunk(
     assert WORKERS["items"][0]["chunks"][0]["job_id"] in out
 
 
-def test_what_a_worker_has_not_reported_is_empty(kaboom: Kaboom, scripted: Scripted) -> None:
+def test_unreported_facts_are_empty(kaboom: Kaboom, scripted: Scripted) -> None:
     (item,) = WORKERS["items"]
     bare = item | {"memory_bytes": None, "started_at": None, "host": None, "queues": [], "chunks": [], "state": "lost"}
     scripted.answers.append((200, orjson.dumps({"items": [bare]})))

@@ -120,7 +120,7 @@ def test_adjusted_files_never_take_the_place_of_raw_ones(noted: Kaboom) -> None:
         (Exit.USAGE, ("list", "--state", "sure"), "Invalid value for '--state'"),
     ],
 )
-def test_what_cannot_be_is_said(noted: Kaboom, code: Exit, arguments: tuple[str, ...], said: str) -> None:
+def test_invalid_actions_are_rejected(noted: Kaboom, code: Exit, arguments: tuple[str, ...], said: str) -> None:
     done = noted("actions", *arguments)
     assert (done.code, done.out) == (code, "")
     assert said in done.err.replace("\n", " ")

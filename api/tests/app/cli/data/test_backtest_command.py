@@ -91,7 +91,7 @@ def test_strategies_are_listed_with_their_parameters(kaboom: Kaboom) -> None:
     assert "fast=10, slow=20" in done.out
 
 
-def test_what_was_not_tested_is_said(held: Kaboom, tmp_path: Path) -> None:
+def test_limits_of_a_backtest_are_reported(held: Kaboom, tmp_path: Path) -> None:
     both = HONEST.replace("import numpy as np", "import numpy as np\nfrom batch.backtest.strategies.settings import *")
     both = both.replace("class Strategy:", 'class Strategy(StrategySettings):\n    side: Side = "both"\n')
     (tmp_path / "both.py").write_text(both)

@@ -94,7 +94,7 @@ def test_a_mirror_holds_everything_apart(held: Kaboom) -> None:
         (Exit.NOT_FOUND, ("export", "a.csv", "--source", "file"), "no bars of file 1m"),
     ],
 )
-def test_what_cannot_be_leaves_no_file(held: Kaboom, code: Exit, arguments: tuple[str, ...], said: str) -> None:
+def test_a_rejected_export_leaves_no_file(held: Kaboom, code: Exit, arguments: tuple[str, ...], said: str) -> None:
     done = held("bars", *arguments)
     assert (done.code, done.out) == (code, "")
     assert said in done.err.replace("\n", " ")
@@ -135,9 +135,7 @@ def test_after_a_roll_up_the_providers_own_bars_are_taken_and_named(
     assert rolled("bars", "show", "7203", "--interval", "1m").err == ""
 
 
-def test_bars_that_were_rolled_up_are_taken_where_the_provider_has_none_of_its_own(
-    rolled: Kaboom, tmp_path: Path
-) -> None:
+def test_rolled_up_bars_are_exported_if_the_provider_has_no_others(rolled: Kaboom, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data" / "bars" / "synthetic" / "1d")
     shown = rolled("bars", "show", "7203", "--interval", "1d", "--json")
     assert data(shown)["source"] == "synthetic_from_1m"
@@ -208,7 +206,7 @@ def test_bars_as_of_a_moment_are_the_old_ones(held: Kaboom, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2025-11-04T09:00:00", "2199-01-01"])
-def test_a_moment_that_cannot_be_is_refused(held: Kaboom, text: str) -> None:
+def test_an_invalid_moment_is_rejected(held: Kaboom, text: str) -> None:
     done = held("bars", "show", "7203", "--source", "synthetic", "--as-of", text)
     assert done.code == Exit.USAGE
     assert text[:10] in done.err

@@ -72,7 +72,9 @@ def test_all_indicators_are_listed_with_their_bounds(held: Kaboom) -> None:
         (["7203", "--interval", "1h"], Exit.NOT_FOUND, "1h"),
     ],
 )
-def test_what_is_not_there_is_said(held: Kaboom, arguments: list[str], code: Exit, message: str) -> None:
+def test_invalid_indicators_and_missing_bars_are_reported(
+    held: Kaboom, arguments: list[str], code: Exit, message: str
+) -> None:
     done = held("bars", "indicators", *arguments)
     assert (done.code, done.out) == (code, "")
     assert message in done.err

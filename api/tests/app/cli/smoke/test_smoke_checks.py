@@ -30,11 +30,11 @@ def bad(seen: Seen, release: str | None = "r2", *, only: bool = False) -> dict[s
     return {check.name: check.detail for check in checks if not check.is_ok}
 
 
-def test_all_is_well() -> None:
+def test_a_healthy_system_passes() -> None:
     assert bad(Seen(FINE, heard("r2"), answered("r2")), only=True) == {}
 
 
-def test_without_a_release_any_worker_will_do() -> None:
+def test_without_a_release_any_worker_passes() -> None:
     assert bad(Seen(FINE, heard(None), answered(None)), None) == {}
     assert bad(Seen(FINE, heard("r1"), answered("r1")), None, only=True) == {}
     assert set(bad(Seen(FINE, heard("r1", "r2"), answered("r1", "r2")), None, only=True)) == {"only"}

@@ -238,15 +238,15 @@ def test_a_failed_record_is_tried_until_it_holds(make: Make, running: list[Super
     until(lambda: told, lambda found: running[0].children[0].pid in found, within_s=5)
 
 
-def test_a_child_that_ended_over_something_mendable_is_started_again(make: Make, running: list[Supervisor]) -> None:
+def test_a_child_is_restarted_after_its_data_was_repaired(make: Make, running: list[Supervisor]) -> None:
     heard: list[str] = []
 
-    def mend(words: str) -> bool:
+    def repair(words: str) -> bool:
         heard.append(words)
         return "damaged" in words and len(heard) < 3
 
     running.append(Supervisor())
-    broken = replace(make("valkey", "echo damaged; exit 1"), mend=mend)
+    broken = replace(make("valkey", "echo damaged; exit 1"), repair=repair)
     with pytest.raises(ConfigurationError, match="valkey did not start: damaged"):
         running[0].start([broken])
     # Before the start, and after each of two; each time what that process said alone.

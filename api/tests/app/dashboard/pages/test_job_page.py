@@ -188,7 +188,7 @@ async def test_run_again_asks_first_and_makes_a_child(real_app: FastAPI, real_br
     assert job.job_id[:8] in part_of(child, "hp")
 
 
-async def test_a_part_that_is_away_leaves_the_rest(
+async def test_the_rest_of_the_page_survives_an_unavailable_part(
     real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await plant_final(real_app, "ok", "provider_error")

@@ -144,7 +144,7 @@ async def test_views_are_kept_in_the_browser(real_browser: httpx2.AsyncClient) -
     await read_page(real_browser, "/jobs")
 
 
-async def test_a_ledger_that_is_away_is_said_in_place_of_the_list(
+async def test_an_unavailable_ledger_is_reported_instead_of_the_list(
     real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(query: Any) -> Any:

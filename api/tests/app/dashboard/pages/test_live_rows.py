@@ -122,12 +122,14 @@ async def test_a_page_that_missed_too_much_loads_its_rows_anew(real_app: FastAPI
 
 
 @pytest.mark.parametrize("after", ["0000-x", "nonsense", "-", "1-" + "9" * 40])
-async def test_an_id_that_is_none_loads_the_rows_anew(real_app: FastAPI, after: str) -> None:
+async def test_an_invalid_id_reloads_the_rows(real_app: FastAPI, after: str) -> None:
     async with open_stream(real_app, LIVE, query=f"after={after}") as stream:
         await stream.until("event: reload")
 
 
-async def test_a_list_that_is_away_is_said_and_unsaid(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unavailable_list_is_reported_until_it_is_back(
+    real_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     history = jobs_of(real_app).parts.history
     with monkeypatch.context() as away:
 

@@ -88,7 +88,7 @@ def test_bars_stand_on_zero_below_a_round_number() -> None:
 
 
 @pytest.mark.parametrize("away", ["jobs", "schedules", "workers"])
-async def test_a_part_that_is_away_leaves_the_others(
+async def test_other_parts_are_shown_if_one_is_unavailable(
     real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, away: str
 ) -> None:
     await plant_final(real_app, "ok")

@@ -155,7 +155,7 @@ async def test_the_page_is_complete_in_japanese(app: FastAPI) -> None:
     ["/symbols/7203?interval=2m", "/symbols/7203?session=yesterday", "/symbols/7203?provider=nobody",
      "/symbols/%3Cscript%3E", "/symbols/7203%2F..%2F..", f"/symbols/{'7' * 30}", "/symbols/7203?session=1899-01-01"],
 )  # fmt: skip
-async def test_what_cannot_be_shown_is_an_error_page(browser: httpx2.AsyncClient, path: str) -> None:
+async def test_unknown_symbols_get_an_error_page(browser: httpx2.AsyncClient, path: str) -> None:
     answer = await browser.get(path)
     assert answer.status_code in {404, 422}
     assert answer.headers["content-type"].startswith("text/html")

@@ -24,7 +24,7 @@ def test_a_range_is_judged_by_like_jobs() -> None:
     assert found == pytest.approx((40, 125))
 
 
-def test_without_a_like_job_nothing_is_said() -> None:
+def test_no_estimate_without_a_similar_job() -> None:
     jobs = [job(1, total=3), job(9) | {"started_at": None}, job(9) | {"result": None}]
     assert estimate_s(jobs, provider="yahoo", interval="1m", symbols=50) is None
 

@@ -36,7 +36,7 @@ def test_a_lane_for_each_slot_that_ran_something() -> None:
     assert [(bar.lane, bar.x, bar.width) for bar in found.bars] == [(2, 0, 50), (1, 25, 75), (0, 50, 25), (1, 75, 25)]
 
 
-def test_a_run_that_failed_in_part_shows_its_share_and_one_under_way_reaches_to_now() -> None:
+def test_runs_show_their_failed_share_and_reach_to_now() -> None:
     found = build_timeline(
         page([run("a", 1, 0, 10, failed=5)], [run("a", 2, 10, None)]), now=START + timedelta(seconds=20)
     )
@@ -44,7 +44,7 @@ def test_a_run_that_failed_in_part_shows_its_share_and_one_under_way_reaches_to_
     assert [(bar.x, bar.width, bar.bad, bar.look) for bar in found.bars] == [(0, 50, 25, "f-ok"), (50, 50, 0, "f-now")]
 
 
-def test_a_lost_run_leads_to_the_one_that_went_on() -> None:
+def test_a_lost_run_links_to_its_successor() -> None:
     lost = run("a", 1, 0, 15, ending="expired")
     found = build_timeline(page([lost, run("b", 1, 20, 30)], [run("a", 2, 0, 30)]), now=START)
     assert found

@@ -80,7 +80,7 @@ def test_beyond_the_known_holidays_there_is_no_due_time() -> None:
     ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "0 0 30 2 *", "x * * * *", "*/0 * * * *",
      "5-1 * * * *", "@daily", "* * * * 9L", "* * * * ²L", "1e3 * * * *"],
 )  # fmt: skip
-def test_a_cron_that_cannot_be_is_refused(text: str) -> None:
+def test_an_invalid_cron_is_rejected(text: str) -> None:
     with pytest.raises(InvalidRequest, match="cron was") as refused:
         parse_cron(text)
     assert refused.value.pointer == "/cron"
@@ -97,7 +97,7 @@ def test_any_text_is_a_cron_or_refused(fields: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "8:00", "08:59", "24:00", "16:60", "1635", "16:35:00", "T16:3", "abcde"])
-def test_a_time_that_is_none_or_before_the_opening_is_refused(text: str) -> None:
+def test_an_invalid_time_or_one_before_the_open_is_rejected(text: str) -> None:
     with pytest.raises(InvalidRequest, match="expected HH:MM from 09:00 to 23:59"):
         parse_session_at(text)
 

@@ -80,7 +80,7 @@ def test_python_gives_the_bytes_of_numba(study: Study, monkeypatch: pytest.Monke
     assert plain.files["report.html"] == study.files["report.html"]
 
 
-def test_a_stop_is_heard_in_the_middle_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_stops_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "has_numba", lambda: False)
     request, asked = BacktestRequest.parse(ASKED), iter(range(10**9))
     bars = load(request)
@@ -114,7 +114,7 @@ def test_dividends_are_paid_into_cash_and_reinvested_in_the_benchmark() -> None:
     assert 1 + (added or 0) == pytest.approx((1 + (without or 0)) * (1 + 50 / close))
 
 
-def test_holding_is_compared_with_a_fund_of_topix_or_says_that_none_is_held() -> None:
+def test_holding_is_compared_with_a_topix_fund_if_one_is_held() -> None:
     values = ASKED | {"strategy": "buy_and_hold", "parameters": {}}
     request, kind = BacktestRequest.parse(values), find_strategy("buy_and_hold", None)
     missing = run_backtest(load(request), kind, request)
@@ -133,7 +133,7 @@ def test_holding_is_compared_with_a_fund_of_topix_or_says_that_none_is_held() ->
         load(BacktestRequest.parse(ASKED | {"benchmark": "TOPIX"}))
 
 
-def test_what_is_wrong_with_the_benchmark_is_said_of_it() -> None:
+def test_faults_of_the_benchmark_are_reported() -> None:
     with pytest.raises(InvalidRequest, match="expected a TSE local code") as caught:
         BacktestRequest.parse(ASKED | {"benchmark": "../etc"})
     assert caught.value.pointer == "/benchmark"

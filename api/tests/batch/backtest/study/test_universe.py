@@ -95,7 +95,7 @@ def test_symbols_without_bars_are_counted_in_the_report(lists: Path) -> None:
     assert "delisted since: 0, without bars: 1" in text_of(study)
 
 
-def test_a_list_of_after_the_first_day_is_said_to_have_survivors_alone(tmp_path: Path, lists: Path) -> None:
+def test_a_later_list_is_reported_as_survivors_only(tmp_path: Path, lists: Path) -> None:
     said = "symbols that left before 2024-03-29 are missing, which is survivorship bias"
     _, late = run(tmp_path / "none", daily_bars(480), market="TSE_PRIME", first="2023-12-01")
     assert said in text_of(late)

@@ -31,19 +31,19 @@ def test_a_jump_beyond_the_limit_is_suspect_with_the_nearest_factor(before: floa
         assert found.factor == pytest.approx(factor)
 
 
-def test_a_close_from_before_the_first_session_counts() -> None:
+def test_the_close_before_the_first_session_is_used() -> None:
     rows = clean_session("7203", FIRST, price=1500.0) + clean_session("9984", FIRST, price=1500.0)
     found = suspected(rows, symbols=["7203", "9984"], sessions=[FIRST], previous_closes={"7203": 3000.0})
     assert [(action.symbol, action.factor) for action in found] == [("7203", 0.5)]
 
 
 @pytest.mark.parametrize("after", [60.0, 62.0])
-def test_a_move_within_the_daily_limit_is_none(after: float) -> None:
+def test_a_move_within_the_daily_limit_is_no_split(after: float) -> None:
     # 30 yen up or down are allowed from 90 yen: 60 is a flagged third off, and an ordinary bad day.
     rows = [raw_bar("7203", grid(day, Interval.D1)[0], price) for day, price in ((FIRST, 90.0), (SECOND, after))]
     assert suspected(rows, interval=Interval.D1) == ()
     assert len(suspected(rows, interval=Interval.D1, is_tse=False)) == (after == 60.0)
 
 
-def test_an_ordinary_day_is_none() -> None:
+def test_an_ordinary_day_is_no_split() -> None:
     assert suspected(clean_session("7203", FIRST) + clean_session("7203", SECOND)) == ()

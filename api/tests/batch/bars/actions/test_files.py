@@ -34,7 +34,7 @@ def test_several_processes_may_write_at_once(tmp_path: Path) -> None:
     assert held["symbol"].to_list() == [str(first + n) for first in (1000, 2000, 3000) for n in range(10)]
 
 
-def test_a_file_that_is_something_else_is_said(tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_reported(tmp_path: Path) -> None:
     (tmp_path / "synthetic").mkdir()
     path = tmp_path / "synthetic" / "actions.sqlite"
     path.write_bytes(b"this is no database" * 100)
@@ -51,7 +51,7 @@ def test_a_file_that_is_just_being_made_has_no_notes(tmp_path: Path) -> None:
     assert asyncio.run(SqliteActionStore(tmp_path).load("synthetic")).is_empty()
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_failure_to_create_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "synthetic").write_text("in the way of the folder")
     with pytest.raises(StoreError, match="synthetic"):
         asyncio.run(SqliteActionStore(tmp_path).save("synthetic", note("7203", DAY)))

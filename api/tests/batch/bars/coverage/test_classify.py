@@ -56,7 +56,7 @@ def test_nothing_is_missing_unless_it_was_said_to_be_nothing() -> None:
     assert state(said=asked(("7203", LAST, 0, FINAL_AT - timedelta(seconds=1)))) == "missing"
 
 
-def test_a_symbol_that_used_to_trade_is_not_believed_to_be_empty() -> None:
+def test_missing_bars_of_an_active_symbol_are_not_empty() -> None:
     assert state(*history(), said=asked(("7203", LAST, 0, FINAL_AT))) == "short"
 
 

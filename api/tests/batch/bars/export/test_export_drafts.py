@@ -114,7 +114,7 @@ async def test_another_process_leaves_a_living_export_alone(tmp_path: Path) -> N
     assert not draft.folder.exists()
 
 
-async def test_a_draft_whose_folder_cannot_be_removed_hides_no_error(tmp_path: Path) -> None:
+async def test_a_failed_cleanup_of_a_draft_hides_no_error(tmp_path: Path) -> None:
     draft = Draft.open(tmp_path / "bars.parquet")
     # As hopeless as a folder in which a thread still makes files.
     draft.folder.rmdir()

@@ -37,7 +37,7 @@ def test_beyond_the_size_none_is_kept_and_it_is_reported(tmp_path: Path) -> None
     assert len(kept(file)) == 1
 
 
-def test_where_it_cannot_be_written_none_is_kept(tmp_path: Path) -> None:
+def test_no_row_is_kept_in_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert RefusedLines(tmp_path / "file" / "refused.jsonl").keep("hot", [("m f=1 1", "too old")]) == 0
 

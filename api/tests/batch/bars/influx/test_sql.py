@@ -108,7 +108,7 @@ class TestStatements:
         assert len(await store.last_closes(DAILY, symbols, before=date(2025, 6, 3))) == 1_600
 
 
-async def test_coverage_of_whole_sessions_is_what_memory_has(store: InfluxBarStore) -> None:
+async def test_coverage_equals_the_store_in_memory(store: InfluxBarStore) -> None:
     expected = MemoryBarStore()
     days = [JUNE_2, date(2025, 6, 3)]
     for held_by in (store, expected):
@@ -213,7 +213,7 @@ class TestAnswers:
             (None, True, "the connection broke"),
         ],
     )
-    async def test_one_that_is_none_is_an_error(
+    async def test_an_invalid_answer_is_an_error(
         self, fake: FakeInflux, store: InfluxBarStore, status: int | None, *, retryable: bool, text: str
     ) -> None:
         fake.sql_faults = [lambda _: answering(status, b'{"error":"no"}')]

@@ -81,7 +81,7 @@ class TestRequests:
         assert fake.buckets["hot"].count() == 981
         assert (await held(store))["low"].head(7).to_list() == lower["low"].to_list()
 
-    async def test_one_that_is_too_large_is_halved_until_it_fits(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+    async def test_a_too_large_write_is_halved_until_it_fits(self, fake: FakeInflux, store: InfluxBarStore) -> None:
         fake.max_bytes = 40_000
         assert (await store.write(MINUTES, DAY)).written == 981
         assert fake.buckets["hot"].count() == 981
@@ -147,7 +147,7 @@ class TestRefusedLines:
         assert {kept["bucket"] for kept in kept_lines(store)} == {"hot"}
         assert len(kept_lines(store)) == 300
 
-    async def test_more_than_the_server_names_are_found(self, fake: FakeInflux, tmp_path: Path) -> None:
+    async def test_refused_rows_beyond_those_named_are_found(self, fake: FakeInflux, tmp_path: Path) -> None:
         store = make_store(InfluxTarget(fake.url, TOKEN, api=InfluxApi.V3), BUCKETS, tmp_path / "refused.jsonl")
         fake.is_all_or_nothing = True
         fake.buckets["hot"].oldest_us = int(at(JUNE_2, 100).timestamp()) * 1_000_000

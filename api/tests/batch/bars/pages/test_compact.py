@@ -72,7 +72,7 @@ def test_a_reader_under_way_keeps_what_it_sees(root: Path) -> None:
     files.close()
 
 
-def test_a_writer_that_does_not_end_is_not_waited_for_for_ever(root: Path) -> None:
+def test_a_stuck_writer_is_not_waited_for_forever(root: Path) -> None:
     files = PageFiles(root, busy_timeout_s=0.05)
     with closing(sqlite3.connect(files.path(MINUTES, "2025-06"), isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")

@@ -89,7 +89,7 @@ def test_the_folders_of_actions_are_waited_for(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow"])
-def test_an_export_is_on_the_disk_before_it_takes_its_name_and_the_name_after(
+def test_an_export_is_synced_before_and_after_its_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     folder = tmp_path / "new" / "deep"
@@ -106,7 +106,7 @@ def test_an_export_is_on_the_disk_before_it_takes_its_name_and_the_name_after(
     assert synced.when(lambda path: path == folder) == [frozenset({f"a.{suffix}"})]
 
 
-def test_a_file_of_indicators_is_on_the_disk_before_it_takes_its_name_and_the_name_after(
+def test_an_indicator_file_is_synced_before_and_after_its_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "new"

@@ -37,7 +37,7 @@ run = asyncio.run
 SYMBOLS = ["1301", "1332", "6758", "7203", "9984"]
 JUNE_3, JULY_1 = date(2025, 6, 3), date(2025, 7, 1)
 FIRST, LAST = date(2025, 6, 1), date(2025, 6, 30)
-REPAIR = "mend it with `kaboom bars repair`"
+REPAIR = "repair it with `kaboom bars repair`"
 
 
 @pytest.fixture

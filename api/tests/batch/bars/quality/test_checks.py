@@ -135,7 +135,7 @@ def test_a_bar_that_is_not_over_is_of_the_future(interval: Interval, clock: str,
     assert reasons(checked) == refused
 
 
-def test_a_day_to_come_is_future_and_a_day_not_asked_for_is_closed() -> None:
+def test_future_days_and_unrequested_days_are_rejected() -> None:
     assert reasons(check_one(raw_bar("7203", NOW + timedelta(days=1)))) == ["future"]
     assert reasons(check_one(raw_bar("7203", STAMPS[0]), sessions=(SECOND,))) == ["closed_day"]
     assert reasons(check_one(raw_bar("7203", STAMPS[0]), sessions=())) == ["closed_day"]

@@ -15,7 +15,7 @@ from tests.fixtures.bars.raw_bars import asking, raw_bar, raw_frame
 SPLITS = {("AAPL", date(2000, 6, 21)), ("AAPL", date(2005, 2, 28)), ("MSFT", date(2003, 2, 18))}
 
 
-def test_of_12154_real_daily_bars_all_pass_and_the_three_splits_alone_are_suspect() -> None:
+def test_real_daily_bars_pass_and_only_three_splits_are_suspected() -> None:
     packed = (files("bokeh_sampledata") / "_data" / "stocks.csv.gz").read_bytes()
     rows = [
         raw_bar(

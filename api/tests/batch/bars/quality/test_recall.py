@@ -51,13 +51,13 @@ def test_planted_errors_are_caught(interval: Interval, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", sorted(TAKES_AWAY))
-def test_where_days_are_held_a_roll_up_tells_what_was_taken_away(fault: Fault) -> None:
+def test_with_daily_bars_a_roll_up_finds_removed_minutes(fault: Fault) -> None:
     found = hold_against_days(fault)
     assert found.planted.height > 90
     assert found.share >= LEAST_SOFT, found.escaped
 
 
-def test_a_minute_escapes_its_day_only_where_the_outcome_of_that_day_is_an_error() -> None:
+def test_minutes_differ_from_their_day_only_after_a_provider_error() -> None:
     lab, days = Lab(Interval.M1), Lab(Interval.D1)
     provider = lab.provider(lab.only(Fault.MISSING_MINUTE))
     (window,) = days.take(provider, MemoryBarStore(), SESSIONS[-1:], lab.symbols)

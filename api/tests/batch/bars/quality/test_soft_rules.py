@@ -145,7 +145,7 @@ def test_two_runs_are_two_and_a_third_too_short_stays_out() -> None:
     assert flagged(check(rows), BarFlag.STALE) == [*STAMPS[10:30], *STAMPS[50:75]]
 
 
-def test_prices_that_stand_still_while_volumes_go_on_or_minutes_are_skipped_are_not_stale() -> None:
+def test_constant_prices_with_changing_volume_are_not_stale() -> None:
     moving = [raw_bar("7203", stamp, volume=100.0 + n % 2) for n, stamp in enumerate(STAMPS[:40])]
     assert flagged(check(moving), BarFlag.STALE) == []
     assert flagged(check([raw_bar("7203", stamp) for stamp in STAMPS[:80:2]]), BarFlag.STALE) == []
@@ -216,7 +216,7 @@ def test_a_hole_in_a_session_is_flagged_on_the_bar_after_it() -> None:
     assert without("09:00", "10:00") == []  # a special quote at the opening looks the same
 
 
-def test_a_hole_at_the_end_of_a_session_is_flagged_on_its_last_bar() -> None:
+def test_a_gap_at_the_close_is_flagged_on_the_last_bar() -> None:
     assert without("15:00", "15:31") == [at("14:59")]
     rows = clean_session("7203", FIRST)[:200]
     assert flagged(check(rows, now=datetime(2026, 11, 13, 14, tzinfo=JST)), BarFlag.GAP) == []

@@ -38,7 +38,7 @@ def test_english_names_are_those_of_edinet_by_code() -> None:
     assert [listing.name_en for listing in named.listings] == ["TOYOTA MOTOR", ""]
 
 
-def test_gone_is_a_domestic_company_that_edinet_lists_neither_by_code_nor_by_name() -> None:
+def test_a_company_missing_from_edinet_is_delisted() -> None:
     listings = (
         listed("7203", "トヨタ自動車"),
         listed("1111", "去"),

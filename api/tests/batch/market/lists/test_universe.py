@@ -57,7 +57,7 @@ def test_the_topix500_are_known_by_their_scale(prime: Universe) -> None:
     assert "1301" not in prime.topix500
 
 
-def test_a_symbol_is_known_to_be_gone_only_from_the_day_it_was_known(prime: Universe) -> None:
+def test_a_delisting_is_known_only_from_the_date_of_its_list(prime: Universe) -> None:
     before = load_universe(Market.TSE_PRIME, date(2026, 10, 4))
     assert before.delisted == frozenset()
     assert before.is_listed("9613")
@@ -69,7 +69,7 @@ def test_a_symbol_is_known_to_be_gone_only_from_the_day_it_was_known(prime: Univ
     assert not prime.is_listed("0000")
 
 
-def test_foreign_issuers_are_never_called_gone() -> None:
+def test_foreign_issuers_are_never_reported_as_delisted() -> None:
     gone = load_delisted()[-1].symbols
     assert not {"1773", "4875", "6697", "7699", "9257", "9399"} & gone
 
@@ -106,7 +106,7 @@ def test_a_session_before_every_snapshot_gets_the_oldest(tmp_path: Path) -> None
     assert load_universe(Market.TSE_PRIME, date(2019, 1, 4), imported_dir=tmp_path).symbols == ("7203",)
 
 
-def test_of_two_snapshots_of_a_day_the_imported_one_counts(tmp_path: Path) -> None:
+def test_the_imported_one_of_two_snapshots_of_a_day_is_used(tmp_path: Path) -> None:
     keep(tmp_path, SHIPPED, "7203")
     for session in (SHIPPED, date(2020, 1, 6)):
         assert load_universe(Market.TSE_PRIME, session, imported_dir=tmp_path).symbols == ("7203",)

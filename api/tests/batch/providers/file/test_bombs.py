@@ -90,7 +90,7 @@ async def test_a_table_of_very_many_equal_rows_is_refused(tmp_path: Path) -> Non
     assert "and it has 5,000,000 rows" in await refusal(tmp_path, max_mb=16)
 
 
-async def test_what_is_within_the_limit_is_read_whole(tmp_path: Path) -> None:
+async def test_a_file_within_the_limit_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "7203.csv.gz").write_bytes(gzip.compress(HEADER + ROWS))
     assert (await fetch(tmp_path)).bars["volume"].to_list() == [day * 100 for day in range(1, 29)]
 

@@ -286,11 +286,11 @@ class TestRefusals:
             (("2024-11-05 09:00",), "expected at least two rows"),
         ],
     )
-    def test_intervals_that_kaboom_has_not(self, tmp_path: Path, stamps: tuple[str, ...], found: str) -> None:
+    def test_unknown_intervals_are_rejected(self, tmp_path: Path, stamps: tuple[str, ...], found: str) -> None:
         path = write(tmp_path, "7203.csv", HEADER + "".join(f"{s},1,2,1,2,1\n" for s in stamps))
         assert found in refusal(path)
 
-    def test_interval_that_the_files_have_not(self, tmp_path: Path) -> None:
+    def test_an_interval_missing_from_the_files_is_reported(self, tmp_path: Path) -> None:
         path = write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n")
         assert "interval was 5m" in failure(path, Interval.M5)
         assert "hold 1d" in failure(path, Interval.M5)
@@ -373,7 +373,7 @@ class TestFactors:
         assert fetched.bars["close"].to_list() == [20_710.0, 21_030.0, 4161.0, 4275.0]
         assert fetched.bars["volume"].to_list() == [180.0, 180.0, 5500.0, 9600.0]
 
-    def test_a_factor_that_cannot_be_is_named(self, tmp_path: Path) -> None:
+    def test_an_impossible_factor_is_reported(self, tmp_path: Path) -> None:
         text = HEADER.replace("Volume", "Volume,AdjFactor") + "2025-11-04,30,31,29,30,100,0\n"
         write(tmp_path, "7203.csv", text)
         assert "7203.csv, line 2, column AdjFactor: factor was 0" in refusal(tmp_path)

@@ -176,7 +176,7 @@ async def test_what_is_kept_is_for_its_owner_and_holds_no_draft(
 
 @pytest.mark.parametrize("fault", SPOILT)
 @INTERVALS
-async def test_a_spoilt_file_is_a_fault(
+async def test_a_corrupt_file_is_a_fault(
     fake: FakeJquants, bulk: JquantsProvider, fault: str, interval: Interval
 ) -> None:
     fake.files.faults = [SPOILT[fault]] * 50
@@ -191,7 +191,7 @@ async def test_a_spoilt_file_is_a_fault(
 
 @pytest.mark.parametrize("fault", SPOILT)
 @pytest.mark.parametrize("question", [0, 1], ids=["list", "address"])
-async def test_a_spoilt_answer_is_a_fault(fake: FakeJquants, bulk: JquantsProvider, fault: str, question: int) -> None:
+async def test_a_corrupt_answer_is_a_fault(fake: FakeJquants, bulk: JquantsProvider, fault: str, question: int) -> None:
     keep = [lambda _request, usual: usual] * question
     fake.faults = [*keep, *[SPOILT[fault]] * 50]
     with pytest.raises(ProviderError, match="jquants"):
@@ -376,9 +376,7 @@ async def test_a_file_longer_than_listed_is_cut_off(fake: FakeJquants, bulk: Jqu
         await ask(bulk, Interval.D1, MONDAY)
 
 
-async def test_a_folder_that_cannot_be_written_is_reported(
-    fake: FakeJquants, bulk: JquantsProvider, tmp_path: Path
-) -> None:
+async def test_an_unwritable_folder_is_reported(fake: FakeJquants, bulk: JquantsProvider, tmp_path: Path) -> None:
     (tmp_path / "files").write_text("in the way")
     with pytest.raises(ProviderError, match="no bulk file could be kept in the data folder: File exists"):
         await ask(bulk, Interval.D1, MONDAY)
@@ -395,7 +393,7 @@ async def test_a_folder_that_cannot_be_written_is_reported(
         ({}, False),
     ],
 )
-async def test_an_address_is_of_a_file_that_there_is(
+async def test_an_address_is_returned_only_for_an_existing_file(
     fake: FakeJquants, params: dict[str, str], *, is_there: bool
 ) -> None:
     source = JquantsSource.connect(fake.url, API_KEY, CountingRateLimiter())

@@ -78,13 +78,13 @@ def test_a_month_is_one_file_and_the_running_one_a_file_a_day() -> None:
     ]
 
 
-def test_a_session_by_itself_is_taken_from_its_day_s_file_where_there_are_both() -> None:
+def test_a_single_session_is_read_from_the_file_of_its_day() -> None:
     files = parse_files([month("202611"), day("20261113"), day("20261116")], query.DAILY)
     assert [file.title[-15:-7] for file in pick_files(files, [MONDAY])] == ["20261116"]
     assert [file.title[-15:-7] for file in pick_files(files, [FRIDAY, MONDAY])] == ["y_202611"]
 
 
-def test_of_two_files_of_a_period_the_newer_one_counts() -> None:
+def test_the_newer_of_two_files_of_a_period_is_used() -> None:
     old, new = day("20261116"), day("20261116", modified="2026-11-18T00:00:00+00:00")
     for listed in ([old, new], [new, old]):
         (file,) = pick_files(parse_files(listed, query.DAILY), [MONDAY])

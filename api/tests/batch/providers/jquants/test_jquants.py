@@ -231,7 +231,7 @@ async def test_a_factor_that_is_not_1_is_an_action(fake: FakeJquants, sessions: 
     assert (await fetch(fake, Interval.D1, "6758", sessions=sessions)).actions == []
 
 
-async def test_a_factor_that_cannot_be_is_a_fault(fake: FakeJquants) -> None:
+async def test_an_impossible_factor_is_a_fault(fake: FakeJquants) -> None:
     fake.spoil = lambda rows: [row | {"AdjFactor": -2.0} for row in rows]
     with pytest.raises(ProviderError, match="AdjFactor: factor was -2"):
         await fetch(fake, Interval.D1, "7203", sessions=(MONDAY,))

@@ -235,7 +235,7 @@ class TestTransport:
         assert 0 < sum(results[:8]) < 8
 
     @pytest.mark.parametrize(("field", "text"), [("p_truncated", "broke off"), ("p_empty_200", "empty body")])
-    def test_spoilt_answers_cost_their_symbols_only(self, field: str, text: str) -> None:
+    def test_corrupt_answers_fail_only_their_symbols(self, field: str, text: str) -> None:
         source = FaultyProvider(seed=2, clock=lambda: LATER, transport=TransportFaults(**{field: 0.3}))
         request = BarRequest(SYMBOLS, Interval.D1, (SESSION,))
         fetched = asyncio.run(source.fetch_bars(request))

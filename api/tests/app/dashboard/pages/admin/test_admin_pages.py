@@ -151,7 +151,7 @@ class TestAudit:
         rest = await read_page(browser, older)
         assert html.count("<tr><td") + rest.count("<tr><td") == 52
 
-    async def test_nonsense_is_said_above_the_form(self, browser: httpx2.AsyncClient) -> None:
+    async def test_invalid_input_is_reported_above_the_form(self, browser: httpx2.AsyncClient) -> None:
         answer = await browser.get("/audit?action=%3Cb%3E")
         assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
         assert [tag for _, tag in tags_of(answer.text) if tag.get("name") == "action"]

@@ -129,7 +129,7 @@ async def test_a_sweep_shows_its_trials_and_how_much_is_luck(app: FastAPI, brows
         ({"benchmark": "x" * 10_000}, "20"),
     ],
 )
-async def test_what_is_refused_is_said_at_its_field(
+async def test_rejected_values_are_reported_at_their_field(
     browser: httpx2.AsyncClient, changed: dict[str, str], reason: str
 ) -> None:
     answer = await browser.post("/backtests/new", data=RUN | changed)

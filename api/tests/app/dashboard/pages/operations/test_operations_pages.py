@@ -74,7 +74,7 @@ class TestWorkers:
         assert "<script>alert" not in html
         assert "https://jpx-jquants.com/" in hrefs(html)
 
-    async def test_redis_away_leaves_the_providers(
+    async def test_providers_are_shown_without_redis(
         self, app: FastAPI, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def away() -> Any:
@@ -213,7 +213,7 @@ class TestQuarantine:
         assert answer.headers["location"] == "/quarantine?symbol=7203"
 
     @pytest.mark.parametrize("query", ["session=today", "provider=bloomberg", "reason=%3Cb%3E"])
-    async def test_what_the_api_refuses_is_said_above_the_form(self, reader: httpx2.AsyncClient, query: str) -> None:
+    async def test_errors_of_the_api_are_shown_above_the_form(self, reader: httpx2.AsyncClient, query: str) -> None:
         answer = await reader.get(f"/quarantine?{query}")
         assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
         assert [tag for name, tag in tags_of(answer.text) if tag.get("role") == "alert"]

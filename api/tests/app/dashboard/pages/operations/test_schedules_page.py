@@ -199,7 +199,7 @@ async def test_japanese_pages_use_the_words_of_the_glossary(app: FastAPI) -> Non
     assert "スケジュール" in text
 
 
-async def test_a_ledger_that_is_away_is_said_in_place_of_the_list(
+async def test_an_unavailable_ledger_is_reported_instead_of_the_list(
     app: FastAPI, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(owner: str) -> Any:

@@ -58,7 +58,7 @@ async def test_an_empty_list_says_what_to_do(browser: httpx2.AsyncClient) -> Non
     assert "There is no portfolio yet." in text_of(await read_page(browser, "/portfolios"))
 
 
-async def test_a_name_that_is_taken_is_said_at_the_form(browser: httpx2.AsyncClient, path: str) -> None:
+async def test_a_taken_name_is_reported_at_the_form(browser: httpx2.AsyncClient, path: str) -> None:
     answer = await browser.post("/portfolios", data={"name": "日本株 <b>"})
     assert answer.status_code == 409
     assert "is there already, expected another name" in text_of(answer.text)
