@@ -27,7 +27,7 @@ _PATIENCE_S = 600.0
 #: After a longer outage of Redis, leases have expired because workers could not renew them. For the grace period
 #: no lease is expired: the workers renew theirs within a beat, and an expired lease would count as an attempt.
 _MOST_AWAY_S, _GRACE_S = LEASE_S - 2 * BEAT_S, BEAT_S + 1.0
-#: Jobs repaired at a time: as many as a worker's main process has connections to the ledger.
+#: Jobs repaired concurrently: as many as a worker's main process has connections to the ledger.
 _AT_ONCE = 4
 #: Jobs looked up one by one in each round; usually the few that are too young to be listed.
 _MOST_GHOSTS = 50
@@ -141,7 +141,7 @@ class Reaper:
             current.known |= {job.job_id for job in page}
             if len(page) < UNFINISHED_PAGE:
                 await self._forget_ghosts(queue, current.known)
-                # The other loop drops all rounds when Redis has lost everything.
+                # The other loop drops all rounds after Redis lost its data.
                 self._rounds.pop(queue, None)
                 return
             current.place = page[-1].place

@@ -1,4 +1,4 @@
-"""Live job state in this process: the twin of the Redis store, for DISABLE_REDIS and tests."""
+"""Live job state in this process, with the behaviour of the Redis store; for DISABLE_REDIS and tests."""
 
 import itertools
 from collections import defaultdict
@@ -52,7 +52,7 @@ _STALE = Ended(is_accepted=False)
 class MemoryJobStore:
     """`JobStore` in memory. Each method runs without an `await`, so on one event loop it is atomic.
 
-    `clock` times everything, leases too, as the server's own clock does in Redis.
+    `clock` is used for all times, leases included, like the server's clock in Redis.
     """
 
     def __init__(
@@ -347,7 +347,7 @@ class MemoryJobStore:
         return (record, slot) if is_mine else None
 
     def _repeated(self, lease: Lease, ending: Ending | ChunkState) -> Ended:
-        """Answer the same call again, after an answer that got lost: this very claim has ended so."""
+        """Return the same answer to a repeated call whose first answer was lost: this claim has ended this way."""
         record = self._records.get((lease.ref.queue, lease.ref.job_id))
         slot = record.slots.get(lease.ref.n) if record else None
         if record is None or slot is None or (slot.fence, slot.chunk.state.value) != (lease.fence, ending.value):

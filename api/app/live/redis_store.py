@@ -1,4 +1,4 @@
-"""Live job state in Redis or Valkey: every change is one Lua script, timed by the server's own clock."""
+"""Live job state in Redis or Valkey. Every change is one Lua script, and uses the server's clock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -45,12 +45,12 @@ from batch.kit.redis.client import Redis, check_server, redis_errors, run_togeth
 from batch.kit.redis.load import ServerLoad, read_load
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
-#: Chunks that one sweep takes of each kind.
+#: How many chunks of each kind one sweep takes.
 _SWEPT_AT_ONCE = 500
 
 
 class RedisJobStore:
-    """`JobStore` on one Redis or Valkey. A Redis Cluster would split the keys of a script: it is refused at start."""
+    """`JobStore` on one Redis or Valkey. A Redis Cluster is rejected at start: it would split the keys of a script."""
 
     def __init__(
         self, redis: Redis, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S, retry_s: float = RETRY_S

@@ -1,4 +1,4 @@
-"""The port to live job state: who may do what to a job, and what each attempt answers."""
+"""The port to live job state: claims, heartbeats, ends and cancellations of jobs and chunks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,21 +10,21 @@ from app.jobs.runs import ChunkRun
 from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.redis.load import ServerLoad
 
-#: How long a claim lasts without a heartbeat. A pause of the process longer than this costs one fenced repeat.
+#: How long a claim lasts without a heartbeat. If a process pauses longer, its chunk is run again by another worker.
 LEASE_S = 15.0
 #: How often a running chunk reports, and extends its lease.
 BEAT_S = 5.0
-#: How long a published message may stay unclaimed, with none left in the queue, before it is sent again.
+#: How long a message may stay unclaimed in an empty queue before it is sent again.
 DISPATCH_S = 10.0
-#: How long a chunk whose task raised waits for its next try, times the attempts it has had.
+#: The delay before a broken chunk is retried, multiplied by its attempts.
 RETRY_S = 1.0
-#: How long the message sent for such a chunk may stay unclaimed before the reaper looks where it is.
+#: How long the message of a retried chunk may stay unclaimed before the reaper sends it again.
 RESEND_S = 1.0
 #: Claims without completion after which a chunk is dead.
 MAX_ATTEMPTS = 3
-#: A worker that has not been heard of for this long counts as gone.
+#: A worker that has not reported for this long is offline.
 WORKER_S = 20.0
-#: For how long a worker that stopped without signing off is listed as lost.
+#: How long a worker that stopped without signing off is listed as lost.
 LOST_S = 900.0
 #: How many ids the list of newest jobs keeps.
 NEWEST_KEPT = 100
@@ -32,7 +32,7 @@ NEWEST_KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class ChunkRef:
-    """One chunk of one job, by name: all that a queue message carries."""
+    """The name of a chunk: everything that a queue message contains."""
 
     queue: str
     job_id: str
@@ -41,7 +41,7 @@ class ChunkRef:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A time-limited exclusive claim of a chunk; `fence` grows with each claim and an older one is refused."""
+    """An exclusive claim of a chunk for a limited time. `fence` grows with each claim; older fences are rejected."""
 
     ref: ChunkRef
     fence: str
@@ -58,9 +58,9 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A granted claim: the lease, the attempt number (1-based) and the chunk with its tally so far.
+    """A granted claim: the lease, and the chunk with its attempt number (from 1) and its tally so far.
 
-    `waits` says how often it was handed back because a store was away.
+    `waits` counts how often it was handed back because a store was unavailable.
     """
 
     lease: Lease
@@ -87,18 +87,18 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"
     RELEASED = "released"  # handed back, by a worker that stops or for a pause; not counted as an attempt
     WAITING = "waiting"  # a store is unavailable: handed back for a pause; counted as a wait, not as an attempt
-    BROKEN = "broken"  # the task raised; counted, and dead after MAX_ATTEMPTS
+    BROKEN = "broken"  # the task raised; counted as an attempt, dead after MAX_ATTEMPTS
     FAILED = "failed"  # another attempt would not help: dead at once
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What ending a run did: whether it counted, whether the chunk is dead, and whether the job became final."""
+    """The result of ending a run: whether it was accepted, whether the chunk is dead, whether the job became final."""
 
     is_accepted: bool
     is_dead: bool = False
     is_final: bool = False
-    #: The runs of the chunk so far, this one last; of `JobStore.end` alone.
+    #: The runs of the chunk, this one last; set only by `JobStore.end`.
     runs: tuple[ChunkRun, ...] = field(default=(), compare=False)
 
 
@@ -115,11 +115,11 @@ class JobStore(Protocol):
     """Live job state. Each method is atomic; all raise StoreError when the store cannot be reached."""
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
-        """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
+        """Save a job and its chunks, unless it exists; return whether it was new."""
         ...
 
     async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
-        """Take the exclusive lease of a chunk, or learn why not."""
+        """Take the exclusive lease of a chunk; return the reason if this is refused."""
         ...
 
     async def beat(self, lease: Lease, tally: Tally) -> Beat:
@@ -134,22 +134,22 @@ class JobStore(Protocol):
         *,
         result: Mapping[str, Any] | None = None,
     ) -> Ended:
-        """End the plan step: the job has these chunks now."""
+        """End the plan step, and save the chunks of the job."""
         ...
 
     async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
-        """End a run of a chunk; one that goes back to the queue may run again after `pause_s` seconds.
+        """End a run of a chunk; a chunk that goes back to the queue may run again after `pause_s` seconds.
 
-        A pause is shown with the job, `error` being the reason: it lasts until the latest of its chunks may run.
+        The job shows the pause, with `error` as its reason, until the last paused chunk may run.
         """
         ...
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
-        """End the plan step and the job: it cannot be done."""
+        """End the plan step and the job as failed."""
         ...
 
     async def cancel(self, queue: str, job_id: str) -> Job | None:
-        """Ask a job to stop: queued chunks end now, running ones at their next beat."""
+        """Cancel a job: queued chunks end now, running ones at their next heartbeat. Return None for an unknown job."""
         ...
 
     async def list_open(self, queues: Sequence[str]) -> list[str]:
@@ -169,11 +169,11 @@ class JobStore(Protocol):
         ...
 
     async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
-        """Return live jobs, None for those not there; one round trip for all."""
+        """Return live jobs, None for unknown ones, in one round trip."""
         ...
 
     async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
-        """Return the states of live jobs, None for those not there; one round trip for all."""
+        """Return the states of live jobs, None for unknown ones, in one round trip."""
         ...
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
@@ -181,7 +181,7 @@ class JobStore(Protocol):
         ...
 
     async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
-        """Return one chunk, None where it is not there."""
+        """Return one chunk, or None."""
         ...
 
     async def newest(self, queue: str) -> list[str]:
@@ -193,7 +193,7 @@ class JobStore(Protocol):
         ...
 
     async def unsettled(self, queue: str) -> list[str]:
-        """Return the ids of jobs whose end is not known to be in the ledger, oldest first, at most 1,000."""
+        """Return the ids of jobs that are not marked as settled in the ledger, oldest first, at most 1,000."""
         ...
 
     async def mark_settled(self, queue: str, job_id: str) -> bool:
@@ -207,7 +207,7 @@ class JobStore(Protocol):
         ...
 
     async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        """Remove a worker that was asked to stop: it is neither online nor lost."""
+        """Remove a stopping worker, so that it is neither online nor lost."""
         ...
 
     async def workers(self) -> list[Worker]:
@@ -223,7 +223,7 @@ class JobStore(Protocol):
         ...
 
     async def load_running(self, queue: str) -> list[RunningChunk]:
-        """Return the leased chunks of a queue, and who runs them."""
+        """Return the leased chunks of a queue, and the workers that run them."""
         ...
 
     async def running(self, queue: str) -> int:
