@@ -1,4 +1,4 @@
-"""`--lang` and `--json` anywhere in the line."""
+"""`--lang` and `--json` at any place in the command line."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,9 +8,9 @@ _SWITCH, _VALUED = "--json", "--lang"
 
 
 def move_to_front(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with `--lang` and `--json` before the command, where every command has them.
+    """Return the arguments with `--lang` and `--json` moved before the command, where they work for every command.
 
-    What follows `--` stays where it is, and so does what a command passes on to another program.
+    Arguments after `--` are not moved, and neither are arguments that a command passes to another program.
     """
     if any(INDEX[word].takes_any for word in arguments if word in INDEX):
         return list(arguments)
@@ -29,7 +29,7 @@ def move_to_front(arguments: Sequence[str]) -> list[str]:
 
 
 def find_language(arguments: Sequence[str]) -> str | None:
-    """Return what `--lang` says, None without it: help is printed before the options are read."""
+    """Return the value of `--lang`, or None; help needs it before the options are read."""
     left = iter(arguments)
     for word in left:
         if word == _VALUED:

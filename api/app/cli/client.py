@@ -1,4 +1,4 @@
-"""The client of the API, as the command line speaks: its errors are messages and exit codes."""
+"""The API client of the command line, which turns errors into messages and exit codes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ class ApiClient:
         self.url = self._wire.url
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """Return the JSON of an answer, None for an empty one.
+        """Return the JSON of an answer, or None if the answer is empty.
 
         Raises:
             CliError: the server does not answer, or answered with a problem.
@@ -82,6 +82,6 @@ class ApiClient:
 
 
 def _all_faults(problem: Any) -> str:
-    """Return the detail of a problem; where several fields are faulty, a line for each."""
+    """Return the detail of a problem; if several fields are invalid, a line for each."""
     faults = [f"{fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", ())]
     return "\n  ".join(map(clean, faults)) if len(faults) > 1 else clean(problem["detail"])

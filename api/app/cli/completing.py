@@ -1,4 +1,4 @@
-"""What the shell offers as values of options and arguments; each source is imported when it is asked for."""
+"""Shell completion of the values of options and arguments; each source is imported only when it is used."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ _ONE_WORD = re.compile(r"[\w.@-]+")
 
 
 def offer_values(command: Any) -> None:
-    """Let the parameters of a command, and of those below it, offer their values to the shell."""
+    """Add completion to the parameters of a command and of its subcommands."""
     for child in getattr(command, "commands", {}).values():
         offer_values(child)
     for parameter in command.params:
@@ -60,7 +60,7 @@ def _tasks(_context: Any) -> Iterator[str]:
 
 
 def _statuses(context: Any) -> Iterator[str]:
-    """Yield the states of jobs, or of what is sent when they end."""
+    """Yield the states of jobs, or of webhooks and messages."""
     from app.jobs.model import JobStatus  # noqa: PLC0415  only for its key
     from app.ledger.outbox.port import DeliveryStatus  # noqa: PLC0415  the same
 
@@ -68,7 +68,7 @@ def _statuses(context: Any) -> Iterator[str]:
 
 
 def _ids(path: str, key: str, *, with_names: bool = False) -> Callable[[Any], list[str]]:
-    """Return what asks for the ids of a list, and for the names that the shell takes as one word."""
+    """Return a function that finds the ids of a list, and the names that the shell takes as one word."""
 
     def find(context: Any) -> list[str]:
         try:
@@ -82,7 +82,7 @@ def _ids(path: str, key: str, *, with_names: bool = False) -> Callable[[Any], li
 
 
 def _ask(context: Any, path: str) -> list[Any]:
-    """Return the items of a list; none where no server is known. urllib starts in a third of httpx2's time."""
+    """Return the items of a list; none if no server is known. urllib is imported in a third of httpx2's time."""
     import json  # noqa: PLC0415  only for its key
     from urllib.request import Request, urlopen  # noqa: PLC0415  the same
 
@@ -98,7 +98,7 @@ def _ask(context: Any, path: str) -> list[Any]:
         return list(json.load(answer)["items"])
 
 
-#: Of the newest jobs alone.
+#: Only of the newest jobs.
 _jobs = _ids("jobs?limit=20", "job_id")
 #: By the flag of an option, or the name of an argument.
 _VALUES: Mapping[str, Callable[[Any], Iterable[str]]] = {

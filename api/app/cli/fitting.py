@@ -1,4 +1,4 @@
-"""Fits tables to a terminal: wraps cells between words, or else prints each row as a list of its cells."""
+"""Fit tables to a terminal: cells are folded if words stay whole; otherwise each row is a list of its cells."""
 
 from itertools import chain
 
@@ -10,17 +10,17 @@ from rich.text import Text
 
 #: A longer word, such as a path or a Japanese sentence, may be folded.
 _LONGEST_WORD = 14
-#: A cell that is wider is a text to read, and is not folded to less than this.
+#: A cell wider than the first number is a sentence, and is not folded to less than the second.
 _SENTENCE, _LEAST_OF_A_SENTENCE = 40, 20
 #: Cells of the terminal between two columns.
 _GAP = 2
 
 
 def fit(table: Table, console: Console) -> RenderableType:
-    """Return what shows a table within the console's width, where a Japanese character counts twice.
+    """Return a table that fits the width of the console; a Japanese character is two columns wide.
 
-    A table without headers is folded; where words of one with headers would be cut, each row is a list of names and
-    values, with an empty line between two rows.
+    A table without headers is always folded. If words in a table with headers would be cut, each row becomes a list of
+    names and values, with an empty line between two rows.
     """
     has_sentence = any(_widest(column) > _SENTENCE and not column.no_wrap for column in table.columns)
     least = _least_width_beside_sentence if has_sentence else _least_width

@@ -1,4 +1,4 @@
-"""Submitting a job from the command line, and following it to its end."""
+"""Submit a job from the command line, and follow it until it ends."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.cli.session import Session
 
 
 def submit(session: Session, path: str, body: dict[str, Any], *, wait: bool, timeout_s: float | None = None) -> None:
-    """Submit a job, and follow it to its end where that is wanted."""
+    """Submit a job; with `wait`, follow it until it ends."""
     accepted = session.client().call("POST", path, json=body)
     if not wait:
         _print_accepted(session, accepted)
@@ -21,7 +21,7 @@ def submit(session: Session, path: str, body: dict[str, Any], *, wait: bool, tim
 
 
 def follow(session: Session, job_id: str, *, timeout_s: float | None = None) -> None:
-    """Follow a job to its end, print what became of it, and exit accordingly; Ctrl-C lets it go on."""
+    """Follow a job until it ends, print its result, and exit with its code; after Ctrl-C the job continues."""
     try:
         job = watch_job(session, session.client(), job_id, timeout_s=timeout_s)
     except KeyboardInterrupt:
@@ -35,7 +35,7 @@ def parse_pair(text: str, *, flag: str = "--interval", such_as: str = "1m=1") ->
     """Return the name and the number of an option such as `1m=1`.
 
     Raises:
-        CliError: it does not have that form.
+        CliError: the text does not have that form.
 
     """
     name, _, count = text.partition("=")

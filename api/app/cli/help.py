@@ -12,7 +12,7 @@ from app.words.language import Language
 _Context: Any = TyperCommand.context_class
 _English: Any = _Context.formatter_class
 _MOST_NAMES = 30
-#: What no line begins with.
+#: Characters that must not begin a line.
 _CLOSING = "、。）］」：；？！"
 
 
@@ -26,7 +26,7 @@ class JapaneseHelp(_English):  # type: ignore[misc]  # Typer's formatter has no 
 
     @override
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """Write the line that says how a command is called."""
+        """Write the usage line of a command."""
         super().write_usage(prog, args, USAGE)
 
     @override
@@ -43,7 +43,7 @@ class JapaneseHelp(_English):  # type: ignore[misc]  # Typer's formatter has no 
 
     @override
     def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = _MOST_NAMES, col_spacing: int = 2) -> None:
-        """Write names, and what is said of each."""
+        """Write names with their descriptions."""
         names = min(max(map(len, (name for name, _ in rows)), default=0), col_max) + col_spacing
         for name, text in rows:
             lines = list(fold(say_help(text) or text, max(self.width - names - self.current_indent, 20)))
@@ -57,7 +57,7 @@ class JapaneseHelp(_English):  # type: ignore[misc]  # Typer's formatter has no 
 
 
 def fold(text: str, width: int) -> Iterator[str]:
-    """Yield lines of at most so many columns; words of other letters are kept whole where they fit."""
+    """Yield lines of at most `width` columns; words that are not Japanese are kept whole if they fit."""
     line, used = "", 0
     for word in _words(text):
         columns = sum(_columns(letter) for letter in word)

@@ -1,4 +1,4 @@
-"""Every command of `kaboom` by where it is defined, and what `kaboom --help` says of it; none of them is loaded."""
+"""Every command of `kaboom`: where it is defined, and its line in `kaboom --help`; no command is loaded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

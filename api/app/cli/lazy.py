@@ -1,4 +1,4 @@
-"""The root of the command line: a group that imports a command when it is called, and not before."""
+"""The root of the command line: a group that imports a command only when it is called."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, override
@@ -12,7 +12,7 @@ from app.cli.index import INDEX, Entry
 
 
 class LazyGroup(TyperGroup):
-    """The commands of the index. Help and completion of names know their summaries, and load none of them."""
+    """The commands of the index. Help and completion of names use the summaries, and load no command."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -26,7 +26,7 @@ class LazyGroup(TyperGroup):
 
     @override
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        """Return what help says of a command."""
+        """Return a command with its summary only, without loading it."""
         if (entry := INDEX.get(cmd_name)) is None:
             return None
         summary = entry.summary
@@ -67,11 +67,11 @@ class _Commands(Mapping[str, Any]):
         command = get_group(around).commands[name]
         offer_values(command)
         for child in getattr(command, "commands", {}).values():
-            # Whole: Typer would cut it off at the end of a line.
+            # The whole summary: Typer would cut it off at the end of a line.
             child.short_help = summarise(child.help or "")
         return command
 
 
 def summarise(text: str) -> str:
-    """Return the first paragraph of a help, in one line."""
+    """Return the first paragraph of a help text, in one line."""
     return " ".join(text.partition("\n\n")[0].split())

@@ -53,7 +53,7 @@ def options(
     ] = None,
 ) -> None:
     """Read the options that every command has."""
-    # Errors are reported outside of the session, in its language.
+    # Errors are reported outside of the session, but in the same language.
     if lang is not None:
         os.environ["KABOOM_LANG"] = lang
     if data_dir is not None:
@@ -65,7 +65,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = move_to_front(sys.argv[1:] if arguments is None else arguments)
     if (named := find_language(given)) in {"en", "ja"}:
-        # Help and errors come before the options are read.
+        # Help and usage errors are printed before the options are read.
         os.environ["KABOOM_LANG"] = str(named)
     choose_help(choose_language())
     try:
@@ -94,7 +94,7 @@ def _exit_for(error: KaboomError) -> Exit:
 def _explain(error: typer.TyperException) -> Exit:
     # A usage error shows the command's usage, or its help where no command was given; Typer has no public name for it.
     show = getattr(error, "show", None)
-    # A usage error repeats what was typed, or pasted.
+    # A usage error repeats the arguments, which may contain control characters.
     if show is None or clean(error.message, keep_lines=True) != error.message:
         return _fail(Exit.USAGE, error.message)
     # Without a command, the message is the help.

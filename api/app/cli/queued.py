@@ -23,7 +23,7 @@ class QueuedJob:
         """Return the JSON of the job, or of a path below it.
 
         Raises:
-            CliError: no queue has the job, the server is unavailable, or it answered with a problem.
+            CliError: no queue has the job, the server is unavailable, or answered with a problem.
 
         """
         return self._find(lambda path: self._client.call(method, f"{path}{below}", **options))

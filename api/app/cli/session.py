@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.cli.client import ApiClient
     from app.words.speaker import Speaker
 
-#: The width of what is no terminal, in columns.
+#: The width of an output that is not a terminal, in columns.
 _NO_END = 100_000
 
 
@@ -110,13 +110,13 @@ class Session:
         self.write_json(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str))
 
     def print_if_json(self, value: object) -> bool:
-        """Print data as JSON where --json asks for it; return whether it does."""
+        """Print data as JSON if --json is set; return whether it is set."""
         if self.is_json:
             self.print_json(value)
         return self.is_json
 
     def print_if_json_or_empty(self, page: Mapping[str, Any], name: str, /, **values: object) -> bool:
-        """Print a list as JSON where --json asks for it, or a message where it is empty; return whether it did."""
+        """Print a list as JSON if --json is set, or a message if the list is empty; return whether it printed."""
         if self.print_if_json(page):
             return True
         if not page["items"]:
@@ -130,7 +130,7 @@ class Session:
 
     @staticmethod
     def write_file(content: bytes) -> None:
-        """Print what the server gave as a file, byte by byte."""
+        """Print the content of a file unchanged."""
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
 

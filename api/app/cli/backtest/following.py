@@ -1,4 +1,4 @@
-"""Following a backtest to its end: its result as a table, and its report as a file."""
+"""Follow a backtest until it ends: its result as a table, and its report as a file."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ RESULTS = "/api/v1/backtest/results"
 
 
 def finish(session: Session, job_id: str, *, out: Path | None, timeout_s: float | None) -> None:
-    """Wait for a backtest, print what it found, write its report, and exit by its state; Ctrl-C lets it go on."""
+    """Wait for a backtest, print its result, write its report, and exit by its state; after Ctrl-C it continues."""
     job = wait_for(session, job_id, timeout_s=timeout_s)
     if job["status"] not in {"completed", "partial"}:
         print_summary(session, job)
@@ -38,7 +38,7 @@ def wait_for(session: Session, job_id: str, *, timeout_s: float | None) -> dict[
 
 
 def print_found(session: Session, found: dict[str, Any]) -> None:
-    """Print what a run or a sweep found."""
+    """Print the result of a run or a sweep."""
     if session.is_json:
         session.print_json(found)
     elif found["kind"] == "run":

@@ -1,4 +1,4 @@
-"""Backtests in the process of the command line: strategies of your own, without a server."""
+"""Backtests of the user's own strategy files, in the process of the command line, without a server."""
 
 import asyncio
 from collections.abc import Mapping
@@ -42,11 +42,11 @@ def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | N
 
 
 def check_here(session: Session, file: str, parameters: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
-    """Look for decisions of a strategy's file that need later bars; of made-up bars, unless a request names others.
+    """Look for decisions of a strategy's file that need later bars: on generated bars, or on those of a request.
 
     Raises:
-        CliError: there is one.
-        InvalidRequest: the file cannot be loaded, or decides nothing.
+        CliError: a decision needs later bars.
+        InvalidRequest: the file cannot be loaded, or makes no decision.
 
     """
     from batch.backtest.lookahead import check_lookahead  # noqa: PLC0415  polars and numpy
@@ -67,10 +67,10 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
 
 
 def write_report(session: Session, content: bytes, path: Path) -> None:
-    """Write a report, and say where it is.
+    """Write a report, and print its path.
 
     Raises:
-        CliError: it cannot be written.
+        CliError: the file cannot be written.
 
     """
     try:
@@ -81,7 +81,7 @@ def write_report(session: Session, content: bytes, path: Path) -> None:
 
 
 def name_of(file: str) -> str:
-    """Return the name of a strategy by its file, as requests have it."""
+    """Return a name for the strategy of a file that is valid in requests."""
     name = "".join(letter if letter.isalnum() else "_" for letter in Path(file).stem.lower())
     return name if name[:1].isalpha() and name.isascii() else "strategy"
 

@@ -1,4 +1,4 @@
-"""Reading the options of backtests: parameters, choices, and the fill model."""
+"""Read the options of backtests: parameters, choices, and the fill model."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ Seed = Annotated[int | None, typer.Option(help="of what is drawn at random")]
 
 
 def read_model(fee: float | None, ticks: int | None, *, is_short: bool) -> dict[str, Any]:
-    """Return the part of the fill model that options say."""
+    """Return the part of the fill model that the options set."""
     model: dict[str, Any] = {}
     if fee is not None:
         model["fees"] = {"rate": fee}
@@ -36,7 +36,7 @@ def read_model(fee: float | None, ticks: int | None, *, is_short: bool) -> dict[
 
 
 def read_moment(text: str | None) -> str | None:
-    """Return the moment of `--as-of` as requests have it.
+    """Return the moment of `--as-of` in the format of requests.
 
     Raises:
         CliError: the text is neither a day nor a time with its zone.
@@ -50,7 +50,7 @@ def read_parameters(texts: list[str] | None) -> dict[str, Any]:
     """Return the parameters of options such as `fast=10`.
 
     Raises:
-        CliError: one does not have that form.
+        CliError: an option does not have that form.
 
     """
     return {name: parse_value(value) for name, value in _pairs(texts, "fast=10")}
@@ -60,7 +60,7 @@ def read_choices(texts: list[str] | None) -> dict[str, list[Any]]:
     """Return the choices of options such as `fast=5,10,20` or `slow=20:100:10` (from, to, step; both included).
 
     Raises:
-        CliError: one does not have that form.
+        CliError: an option does not have that form.
 
     """
     return {name: parse_values(value) for name, value in _pairs(texts, "fast=5,10,20 or slow=20:100:10")}

@@ -1,4 +1,4 @@
-"""`kaboom backtest report` and `compare`: what has been run, as a file, and side by side."""
+"""`kaboom backtest report` and `compare`: the report of a backtest as a file, and runs side by side."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from app.cli.options import Json
 from app.cli.output.backtests import print_comparison
 from app.cli.session import Session
 
-#: A picture takes seconds, and waits for those of others.
+#: A picture takes seconds, and may wait for other pictures.
 _DRAWN_S = 300.0
 JobId = Annotated[str, typer.Argument(help="the job of a backtest or a sweep that has ended")]
 Lang = Annotated[

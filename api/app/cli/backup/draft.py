@@ -15,11 +15,11 @@ from batch.kit.durable import make_folders, sync
 
 @contextmanager
 def draft_of(target: Path, *, mode: int = 0o700) -> Iterator[Path]:
-    """Give a hidden draft folder beside the target; it replaces the target at the end.
+    """Yield a hidden draft folder beside the target; it replaces the target at the end.
 
     Raises:
         Conflict: the target is a mount point, or is not an empty folder.
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
 
     """
     target = target.resolve()
@@ -30,7 +30,7 @@ def draft_of(target: Path, *, mode: int = 0o700) -> Iterator[Path]:
     draft.mkdir(mode=mode)
     handle = os.open(draft, os.O_RDONLY)
     try:
-        # The lock tells the next process that this draft is not abandoned.
+        # The lock shows other processes that this draft is in use.
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield draft
         sync(draft)
@@ -57,10 +57,10 @@ def _remove_abandoned(target: Path) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            # At work.
+            # Another process uses the draft.
             continue
         else:
-            # A killed restore leaves its PostgreSQL.
+            # A killed restore may have left its PostgreSQL running.
             end_orphans(draft)
             shutil.rmtree(draft)
         finally:

@@ -11,10 +11,10 @@ from batch.kit.embedded.servers import embed_postgres
 
 @contextmanager
 def started_postgres(data_dir: Path, log: Path) -> Iterator[str]:
-    """Run the PostgreSQL of a folder that nothing else runs on, and give its address.
+    """Run the PostgreSQL of a data folder on which no Kaboom runs, and yield its address.
 
     Raises:
-        ConfigurationError: it does not start.
+        ConfigurationError: PostgreSQL does not start.
 
     """
     server = embed_postgres(data_dir.resolve())

@@ -1,4 +1,4 @@
-"""`manifest.json` of a backup: what it holds and what it lacks, with the size and SHA-256 of each file."""
+"""`manifest.json` of a backup: what the backup contains and lacks, with the size and SHA-256 of each file."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from batch.kit.embedded.run_file import write_private
 
 NAME = "manifest.json"
 LEDGER = "ledger.dump"
-#: Of the folder of a backup; a release that reads an older one raises it when a file changes its meaning.
+#: The format of backup folders; it is increased when the meaning of a file changes. A release reads older formats.
 BACKUP_FORMAT = 1
 
 
@@ -25,10 +25,10 @@ class Manifest:
     """The contents of a backup.
 
     Attributes:
-        revision: the ledger's migration; "" where the backup has no ledger.
+        revision: the ledger's migration; "" if the backup has no ledger.
         rows: the rows of each table of the ledger.
-        bars: how many bars; None where the backup has no bars.
-        lacks: what it does not hold, each as a sentence.
+        bars: how many bars; None if the backup has no bars.
+        lacks: what the backup does not contain, one sentence each.
         files: size and SHA-256 of each file, by its path in the backup.
 
     """
@@ -49,10 +49,10 @@ class Manifest:
         return sum(size for size, _ in self.files.values())
 
     def write(self, folder: Path) -> None:
-        """Write it, readable by its owner only.
+        """Write the manifest, readable by its owner only.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
 
         """
         content = asdict(self)
@@ -64,8 +64,8 @@ def read_manifest(folder: Path) -> Manifest:
     """Return the manifest of a backup that this release can read.
 
     Raises:
-        NotFound: the folder has none.
-        CliError: it is damaged.
+        NotFound: the folder has no manifest.
+        CliError: the manifest is damaged.
         Conflict: a newer Kaboom made the backup.
 
     """
@@ -86,7 +86,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def check_files(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Compare each file of a backup with the manifest; give the name of each that is sound.
+    """Compare each file of a backup with the manifest; yield the name of each file that is undamaged.
 
     Raises:
         CliError: a file is missing, damaged, or does not belong to the backup.
@@ -110,7 +110,7 @@ def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file in hex.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
 
     """
     with path.open("rb") as file:

@@ -27,7 +27,7 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
     target = data_dir or session.find_data_dir()
     manifest = _check(backup, session)
     try:
-        # As root, PostgreSQL runs as `nobody`, who must pass through.
+        # If root runs this command, PostgreSQL runs as `nobody`, who needs to enter the folder.
         with draft_of(target, mode=0o711 if os.geteuid() == 0 else 0o700) as draft:
             _fill(draft, backup, manifest, session)
     except OSError as e:

@@ -54,7 +54,7 @@ def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, 
     """Copy jobs, bars, corporate actions and settings to a folder, also while Kaboom runs."""
     session: Session = context.obj.with_json(json)
     folder = data_dir or session.find_data_dir()
-    # With bars in InfluxDB a folder may hold nothing yet.
+    # With bars in InfluxDB, the data folder may still be empty.
     is_data = load_settings().keeps_bars_in_influxdb and folder.is_dir()
     if not is_data and not any((folder / name).exists() for name in (LOCK, BARS)):
         raise NotFound(f"there is no data folder {folder}: name it with --data-dir")
@@ -76,7 +76,7 @@ def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
         stack.enter_context(closing(hold_lock(data_dir, session)))
     except CliError:
         if not run:
-            # It is starting or stopping, so its processes are not known.
+            # A Kaboom is starting or stopping, so its processes are not known.
             raise
         if any(child["name"] == "postgres" for child in run["children"]):
             source.database_url = run["database_url"]
@@ -111,7 +111,7 @@ def _check_space(source: Source, draft: Path) -> None:
 
 
 def _copy(source: Source, draft: Path, session: Session) -> Manifest:
-    """Copy the ledger first, then bars, then actions: whatever a copy refers to is copied after it."""
+    """Copy the ledger first, then symbol lists, bars, and actions last: data is copied after the data that needs it."""
     revision, rows = "", {}
     if source.database_url:
         from batch.kit.postgres.dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
@@ -148,7 +148,7 @@ def _copy_folder(source: Path, target: Path, session: Session) -> None:
 
 
 def paced(names: Iterable[Path], tell: Callable[[int], None]) -> Iterator[Path]:
-    """Give each name; report the number done every two seconds, and at the end."""
+    """Yield each name; report the number done every two seconds, and at the end."""
     told_at, done = time.monotonic(), 0
     for done, name in enumerate(names, 1):
         yield name

@@ -35,5 +35,5 @@ def openapi(context: typer.Context) -> None:
     from app.main import create_app  # noqa: PLC0415  no other command builds the API
 
     session: Session = context.obj
-    # No call is made with it.
+    # The token is not used for any call.
     session.print_json(create_app(load_settings(INGEST_API_TOKEN=make_ingest_token())).openapi())

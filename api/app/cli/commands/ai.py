@@ -76,11 +76,11 @@ def fake_openrouter(
 
 
 def _say_what_leaves(session: Session) -> None:
-    """Print where facts are sent, before a job that uses models is submitted."""
+    """Before a job that uses models is submitted, print where its facts are sent."""
     if session.is_json:
         return
     with suppress(CliError):
-        # A token that may submit need not read.
+        # A token may have the right to submit, but not to read.
         found = session.client().call("GET", f"{ANALYSE.path.rpartition('/')[0]}/models")
         if not found["is_asked"]:
             return

@@ -53,7 +53,7 @@ def backfill(
     optional |= {"include_short": include_short, "dry_run": dry_run}
     body |= {name: value for name, value in optional.items() if value}
     session.say_terms(provider)
-    # Looking takes a second: there is nothing to print before its end.
+    # Always wait for a dry run: it takes a second, and has nothing to print before it ends.
     submit(session, BACKFILL.path, body, wait=wait or dry_run, timeout_s=timeout)
 
 

@@ -65,7 +65,7 @@ def delete(context: typer.Context, job_id: JobId, *, json: Json = False) -> None
 
 
 def _act_on_each(session: Session, job_ids: Sequence[str], act: Callable[[str], None]) -> None:
-    """Act on each job once. Of several, one that is refused is a line on stderr, and the others go on.
+    """Act on each job once. If one of several jobs is refused, print a line on stderr and continue with the others.
 
     Raises:
         CliError: the only job is refused.

@@ -25,7 +25,7 @@ from app.words.speaker import Speaker
 from batch.kit.printable import clean
 
 app = typer.Typer(help="List, show, watch, cancel and retry jobs.", no_args_is_help=True)
-#: Columns from which the list of jobs shows every field.
+#: The width of a terminal from which the list of jobs shows every field.
 _WIDE = 110
 
 
@@ -155,7 +155,7 @@ for act in (cancel, retry, delete):
 
 
 def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
-    """Return the jobs as wide as the terminal: a narrow one has two lines for each job, and no rows and market."""
+    """Return a table of jobs; for a narrow terminal with two lines for each job, and without rows and market."""
     if session.out.width < _WIDE:
         return _narrow_job_table(session.words, jobs)
     counts = ("done", "failed", "total", "rows")

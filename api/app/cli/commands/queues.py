@@ -15,7 +15,7 @@ from app.cli.index import describe_queue
 from app.ingest.jobs import BACKFILL
 from app.jobs.queues import Queue
 
-#: Commands that do more than their request's fields say.
+#: Commands with code of their own, not made from the fields of their request.
 _OWN: Mapping[str, Callable[..., None]] = {BACKFILL.name: backfill, RUN.name: run, SWEEP.name: sweep}
 #: Commands of a queue that submit no job.
 _MORE: Mapping[Queue, Mapping[str, Callable[..., None]]] = {

@@ -120,7 +120,7 @@ def _session(context: typer.Context, data_dir: DataDir) -> Session:
 
 
 def _make_first_user(session: Session) -> None:
-    # The users of a database that somebody else keeps are theirs to make.
+    # For an external database, the operator creates the users.
     if not os.environ.get("DATABASE_URL"):
         make_first_user(session)
 

@@ -84,7 +84,7 @@ def read_options(job_type: JobType) -> Iterator[Option]:
         if kind is dict:
             kind, read = list, partial(_read_pairs, flags[0], job_type.example.get(field, {}))
         if about.get("default") is True:
-            # The option turns off what is on by default.
+            # The option turns off a field that is on by default.
             read = _turn_off
         is_required = field in schema.get("required", ()) and field not in request.cli_defaults
         yield Option(field, flags, kind, _explain(about, kind, job_type.example.get(field)), is_required, read)
@@ -105,7 +105,7 @@ def _read_pairs(flag: str, example: Mapping[str, int], texts: list[str]) -> dict
 
 
 def _explain(about: Mapping[str, Any], kind: type, example: Any) -> str:
-    """Return the help of an option: its description, the names that there are, an example, the default."""
+    """Return the help of an option: its description, the allowed names, an example, the default."""
     names, default = _shape_of(about).get("enum", ()), about.get("default")
     pair = next(iter(example.items()), None) if isinstance(example, dict) else None
     parts = [
@@ -128,7 +128,7 @@ def _turn_off(_given: bool) -> bool:  # noqa: FBT001  the value of a switch
 
 
 def _read_kind(about: Mapping[str, Any]) -> tuple[type, Callable[[Any], Any]]:
-    """Return the type of an option's values, and what makes the JSON of the field from them."""
+    """Return the type of an option's values, and the function that makes the JSON of the field from them."""
     match _shape_of(about).get("type"):
         case "boolean":
             return bool, bool

@@ -97,7 +97,7 @@ def _create(session: Session, name: str, scopes: list[Scope], expires_days: int 
 
 
 def _read(session: Session) -> list[str]:
-    """Return the tokens or secrets of stdin, each of which is valid."""
+    """Return the tokens or secrets of stdin, after checking that each is valid."""
     text = "" if sys.stdin.isatty() else sys.stdin.read()
     kept = text.split()
     if not kept:

@@ -1,4 +1,4 @@
-"""`kaboom workers`: who works, and on what."""
+"""`kaboom workers`: the workers, and the chunks that they run."""
 
 from typing import Any
 

@@ -124,7 +124,7 @@ def add(
 
 
 def _find(session: Session, asked: tuple[str, str], source: str | None, *, is_dividend: bool) -> CorporateAction:
-    """Return the listed action of a symbol and an ex-session; of two, the dividend is meant only where it was named."""
+    """Return the listed action of a symbol and an ex-session; of two, the dividend only if `is_dividend` is set."""
     name = _source(source)
     symbol, day = get_provider_spec(name).parse_symbol(asked[0]), _parse_session(asked[1])
     listed = [

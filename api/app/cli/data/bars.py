@@ -57,7 +57,7 @@ def show(
 
 @dataclass(frozen=True, slots=True)
 class _Which:
-    """Whose bars, and as known when."""
+    """The source of the bars, and the moment as of which they are read."""
 
     source: str | None
     as_of: datetime | None

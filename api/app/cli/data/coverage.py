@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 _COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
 _MOST_SYMBOLS = 20
-#: Sessions that are shown; a terminal has no use for thousands, and a table of them takes half a minute.
+#: The most sessions to show; a table of thousands would be of no use, and takes half a minute.
 _MOST_SESSIONS = 60
-#: Columns from which every count is shown.
+#: The width of a terminal from which every count is shown.
 _WIDE = 130
 
 
@@ -121,7 +121,7 @@ def _symbols_of(market: str, session: date) -> tuple[str, ...]:
     from batch.market.lists.universe import load_universe  # noqa: PLC0415  as above
 
     if not parse_market(market).is_section:
-        # Its symbols are those that are held, of INDEX those that a provider was asked for.
+        # Such a market has no list: its symbols are those with bars, and for INDEX those that a provider was asked for.
         return ()
     return load_universe(parse_market(market), session, imported_dir=load_settings().symbols_dir).symbols
 
@@ -144,7 +144,7 @@ def _print_json(session: Session, found: "Judgement") -> None:
 
 
 def _show_earlier(session: Session, found: "Judgement") -> None:
-    """Say how many sessions are not shown, by verdict."""
+    """Print how many sessions are not shown, by verdict."""
     earlier = found.sessions().head(-_MOST_SESSIONS)
     if earlier.height:
         words = session.words

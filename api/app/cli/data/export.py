@@ -152,7 +152,7 @@ async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> 
 async def _load_adjustment(
     planned: "list[PlannedFile]", bars: "BarReader", as_of: datetime | None
 ) -> "Adjustment | None":
-    """Return what adjusts an export, which has one series; None if it stays raw."""
+    """Return the adjustment of an export, which has one series; None for raw prices."""
     from batch.bars.actions.adjustment import Wish, load_adjustment  # noqa: PLC0415  polars
     from batch.bars.export.plan import Prices  # noqa: PLC0415  polars
     from batch.bars.history import reader_at  # noqa: PLC0415  polars

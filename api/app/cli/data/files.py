@@ -1,4 +1,4 @@
-"""`kaboom files check`: what Kaboom reads of a folder of files, before anything is stored."""
+"""`kaboom files check`: what Kaboom would read from a folder of files; nothing is stored."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at files of your own before they are ingested.", no_args_is_help=True)
 
-#: Refusals of one file that are shown; --json has them all.
+#: The most refusals that are shown for a file; --json has all.
 _MOST_REFUSALS = 5
 _MOST_SYMBOLS = 4
 _PREFIX = "KABOOM_FILE_"

@@ -21,7 +21,7 @@ async def choose_series(session: Session, store: "BarStore", interval: str, sour
     chosen one.
 
     Raises:
-        CliError: none is held, or only several of other providers.
+        CliError: no series is held, or several that are all of other providers.
 
     """
     wanted = parse_interval(interval)
@@ -56,7 +56,7 @@ def open_actions() -> "ActionStore":
 
 
 def store_place() -> str:
-    """Return where the bars are, for people."""
+    """Return the place of the bars, as text for people."""
     from batch.stores import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
 
     return describe_bar_store(load_settings())

@@ -67,7 +67,7 @@ def show_indicators(
 
 @dataclass(frozen=True, slots=True)
 class _Which:
-    """Whose bars, as known when, and whether adjusted."""
+    """The source of the bars, the moment as of which they are read, and whether they are adjusted."""
 
     source: str | None
     as_of: datetime | None

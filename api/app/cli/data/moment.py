@@ -18,7 +18,7 @@ AsOf = Annotated[
 
 
 def parse_as_of(text: str | None) -> datetime | None:
-    """Return the moment of `--as-of`, aware; a day is its beginning in Japan.
+    """Return the moment of `--as-of` with its time zone; a day means its beginning in Japan.
 
     Raises:
         CliError: the text is neither a day nor a time with its zone.

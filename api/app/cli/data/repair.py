@@ -77,7 +77,7 @@ async def _repair(session: Session, *, is_dry: bool) -> "tuple[RepairedItem, ...
 
 
 def _plan_refills(gaps: "Iterable[Gap]") -> Iterator[Refill]:
-    """Give the requests that ingest only the missing bars."""
+    """Yield the requests that ingest only the missing bars."""
 
     def series_of(gap: "Gap") -> tuple[str, str]:
         return gap.series.source, gap.series.interval
@@ -100,7 +100,7 @@ def _same_days(gaps: "Iterable[Gap]") -> "Iterator[Gap]":
 
 
 def _backfills(gap: "Gap") -> Iterator[Refill]:
-    """Give one request for each market of the symbols."""
+    """Yield one request for each market of the symbols."""
     days = _sessions(gap)
     if not days:
         return

@@ -1,4 +1,4 @@
-"""Check the bar store: whether it takes a write, and every damaged page or file."""
+"""Check the bar store: whether it accepts a write, and whether pages or files are damaged."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -16,15 +16,15 @@ from app.live.store import JobStore
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.clock import utc_now
 
-#: How PostgreSQL and Redis say that they are full.
+#: Words in the errors of PostgreSQL and Redis when they are full.
 _NO_ROOM = ("No space left", "DiskFull", "OutOfMemory", "OOM", "MISCONF")
-#: What to do where a server stopped between its check and a question.
+#: The fix if a server stopped between its check and a later query.
 _ASK_AGAIN = "run `kaboom doctor` again"
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a server is: the setting that names it, whether `kaboom up` started it, and whether that still runs."""
+    """A server: the setting that names it, whether `kaboom up` started it, and whether `kaboom up` still runs."""
 
     server: str
     setting: str
@@ -41,7 +41,7 @@ class _Place:
 
 
 async def find_servers(session: Session, parts: Parts) -> list[Finding]:
-    """Return how each server answers a question and a small write."""
+    """Return the state of each server after a query and a small write."""
     settings = parts.settings
 
     def place(server: str, setting: str, url: SecretStr | None) -> _Place:

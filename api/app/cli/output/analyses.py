@@ -7,7 +7,7 @@ from app.cli.session import Session
 
 
 def print_analyses(session: Session, result: Mapping[str, Any]) -> None:
-    """Print what an analysis job found, or of a dry run what would be sent."""
+    """Print the result of an analysis job; for a dry run, what would be sent."""
     if provider := result["provider"]:
         session.show(session.say_source(provider))
         session.say_terms(provider)

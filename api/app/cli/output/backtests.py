@@ -13,7 +13,7 @@ from app.words.speaker import Speaker
 
 _PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
 _WHOLE = frozenset({"final_equity", "trades", "fees", "flows"})
-#: Of a value that differs between runs; a fingerprint has more.
+#: The most letters to show of a value that differs between runs; a fingerprint is longer.
 _MOST_LETTERS = 30
 
 
@@ -38,7 +38,7 @@ def print_run(session: Session, result: Mapping[str, Any]) -> None:
 
 
 def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
-    """Print what a sweep found: its best trials, and how much of it may be luck."""
+    """Print the result of a sweep: its best trials, and how much of it may be luck."""
     words = session.words
     session.show(words.say("sweep_head", **{name: result[name] for name in ("trials", "left_out", "lost")}))
     _say_symbols(session, result)
@@ -54,7 +54,7 @@ def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
 
 
 def print_repetition(session: Session, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Say whether a repetition gave the same, and if not, why; return whether it did."""
+    """Print whether a rerun gave the same result, and what has changed; return whether it is the same."""
     is_same = bool(old["digest"] == new["digest"])
     session.show(session.words.say("rerun_same" if is_same else "rerun_differs", digest=new["digest"][:16]))
     if old["fingerprint"] != new["fingerprint"]:
@@ -107,7 +107,7 @@ def print_strategies(session: Session, items: list[dict[str, Any]]) -> None:
 
 
 def _say_title(words: Speaker, strategy: Mapping[str, Any]) -> str:
-    """Return what a strategy does; one of a file says it in its own words."""
+    """Return the title of a strategy; a strategy that is not in the catalogue has its own title."""
     title = words.code("strategy", strategy["name"])
     return str(strategy["title"]) if title == strategy["name"] else title
 
@@ -118,7 +118,7 @@ def say_parameters(parameters: Mapping[str, Any]) -> str:
 
 
 def _say_symbols(session: Session, result: Mapping[str, Any]) -> None:
-    """Say which symbols were not tested, though a reader would think so."""
+    """Warn if symbols were left out, or if the list of symbols is newer than the first session."""
     if result["missing"]:
         session.show(session.words.count("backtest_missing", result["missing"]))
     oldest = min(result["listed_on"], default="")
@@ -143,7 +143,7 @@ def _metric_table(words: Speaker, result: Mapping[str, Any]) -> Table:
     table = new_list()
     table.add_column()
     table.add_column(justify="right")
-    # The ledger sorts the names.
+    # The ledger sorts the names, so restore their order.
     for name in (name for name in METRIC_CODES if name in result["metrics"]):
         add_row(table, words.code("metric", name), _number(name, result["metrics"][name]))
     benchmark = result["benchmark"]

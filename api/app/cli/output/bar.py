@@ -23,7 +23,7 @@ class _BarAndLine(Progress):
 
 
 class Bar:
-    """A live progress bar on stderr; entered, it is what shows a job."""
+    """A live progress bar on stderr; a `with` gives the function that shows a job."""
 
     def __init__(self, session: Session) -> None:
         self._words = session.words

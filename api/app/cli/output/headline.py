@@ -26,7 +26,7 @@ def describe_job(words: Speaker, job: dict[str, Any]) -> str:
 
 
 def describe_times(words: Speaker, job: dict[str, Any]) -> str:
-    """Return when a job was requested and when it ended, JST; empty where neither is known."""
+    """Return when a job was requested and when it ended, JST; empty if neither is known."""
     named = {"job_requested": "requested_at", "job_ended": "completed_at"}
     times = [(name, to_jst_line(job[field], "seconds")) for name, field in named.items()]
     return words.say("join").join(words.say(name, at=at) for name, at in times if at)

@@ -14,7 +14,7 @@ _PAGE = 500
 
 
 class LogLevel(StrEnum):
-    """The least level to show."""
+    """The lowest level to show."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -23,7 +23,7 @@ class LogLevel(StrEnum):
 
 
 def read_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict[str, Any]]:
-    """Yield the lines that a log has so far."""
+    """Yield the lines that are in a log now."""
     params: dict[str, Any] = {"level": level.value, "limit": _PAGE}
     has_more = True
     while has_more:

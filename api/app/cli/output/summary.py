@@ -19,7 +19,7 @@ from batch.market.outcome import Outcome
 
 
 def print_summary(session: Session, job: dict[str, Any]) -> None:
-    """Print a job's outcomes to stdout and where to look next to stderr; with `--json`, the job as it is."""
+    """Print a job's outcomes to stdout, and commands to run next to stderr; with `--json`, only the job as JSON."""
     if session.print_if_json(job):
         return
     result = job["result"] or {}
@@ -50,7 +50,7 @@ def _print_extras(session: Session, result: dict[str, Any]) -> None:
     elif "analyses" in result:
         print_analyses(session, result)
     elif "outcomes" not in result:
-        # A job without chunks, whose result is all that it has to show.
+        # A job without chunks: print all fields of its result.
         for name, value in result.items():
             session.show(f"{name}: {value}")
     if "folder" in result and "files" not in result:
@@ -77,7 +77,7 @@ def _print_source(session: Session, provider: str) -> None:
 
 
 def _has_files(result: dict[str, Any]) -> bool:
-    """Return whether the bars came from the user's own files, which know nothing of listings."""
+    """Return whether the bars came from the user's own files, which have no listings."""
     return (result.get("universe") or {}).get("market") == Market.FILE
 
 
@@ -101,14 +101,14 @@ def _balance(words: Speaker, job: dict[str, Any], result: dict[str, Any]) -> str
 
 
 def _show_bars(session: Session, job: dict[str, Any], result: dict[str, Any]) -> list[str]:
-    """Return the command that shows bars of a symbol that the job took, if it took any."""
+    """Return the command that shows bars of a symbol that the job ingested, if there is one."""
     interval, provider = next(iter(_intervals(job)), None), result.get("provider")
     if not (result.get("outcomes") or {}).get(Outcome.OK) or interval is None or provider is None:
         return []
     day = result["session"]
     asked = {"interval": interval, "provider": provider, "first": day, "last": day, "limit": 1}
     try:
-        # Toyota, where the job took it; else the first symbol.
+        # Toyota if the job ingested it, else the first symbol.
         found = (
             row
             for some in ({"symbol": "7203"}, {})
@@ -133,7 +133,7 @@ def _intervals(job: dict[str, Any]) -> list[str]:
 
 
 def _of(result: dict[str, Any]) -> str:
-    """Return the option that names the source, where it is not the usual one."""
+    """Return the option that names the source, if the bars came from files."""
     return f" --source {result['provider']}" if _has_files(result) else ""
 
 

@@ -13,7 +13,7 @@ from batch.kit.printable import clean
 def new_table(
     words: Speaker, *names: str, right: Container[str] = (), whole: Container[str] = (), title: str | None = None
 ) -> Table:
-    """Return a table with these columns: `right`, which are numbers, and `whole` are not folded, to be copied."""
+    """Return a table with these columns; numbers (`right`) and texts to copy (`whole`) are not folded."""
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for name in names:
         justify: Literal["left", "right"] = "right" if name in right else "left"
@@ -27,5 +27,5 @@ def new_list() -> Table:
 
 
 def add_row(table: Table, *cells: object) -> None:
-    """Add a row of cells: their text is never taken for rich's markup, nor for commands to the terminal."""
+    """Add a row of cells; their text is never interpreted as rich markup or as control codes of the terminal."""
     table.add_row(*(cell if isinstance(cell, Text) else Text(clean(cell)) for cell in cells))

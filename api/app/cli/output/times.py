@@ -6,7 +6,7 @@ from batch.market.calendar import JST
 
 
 def to_jst(text: str | None, timespec: str = "minutes") -> str:
-    """Return an ISO time as `2025-11-04 16:35` in Japan; empty for none, any other text as it is."""
+    """Return an ISO time as `2025-11-04 16:35` in Japan; empty for None; any other text is unchanged."""
     if not text:
         return ""
     try:

@@ -7,7 +7,7 @@ from app.cli.session import Session
 
 
 def unit_of(job: Mapping[str, Any]) -> str:
-    """Return the unit of a job's items, such as `files`; `symbols` of a kind of job that this release does not know."""
+    """Return the unit of a job's items, such as `files`; `symbols` if this release does not know the kind of job."""
     from app.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
 
     try:

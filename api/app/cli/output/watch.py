@@ -1,4 +1,4 @@
-"""Follow a job to its end: a bar on a terminal, a line every two seconds elsewhere."""
+"""Follow a job until it ends: with a bar on a terminal, else with a line every two seconds."""
 
 import sys
 import time
@@ -29,8 +29,7 @@ def watch_job(
 ) -> dict[str, Any]:
     """Return the job when it is final, or as it is when `should_stop` turns true.
 
-    A server that does not answer is asked again for 30 s: the job goes on without its watcher. Where the job stands
-    still, what the server says is not ready is shown beside its progress.
+    If the server does not answer, it is asked again for 30 s: the job continues meanwhile.
 
     Raises:
         CliError: the time is up, the job does not exist, or the server does not answer for 30 s.

@@ -122,13 +122,13 @@ def find_portfolio(session: Session, wanted: str) -> str:
 
 
 def show_yen(amount: str | None) -> str:
-    """Return an amount with commas; empty for none."""
+    """Return an amount with commas; empty for None."""
     return "" if amount is None else f"{Decimal(amount):,f}"
 
 
 def key_header(key: str | None) -> dict[bytes, bytes]:
     """Return the header of an Idempotency-Key, if there is one."""
-    # As bytes: the API says what is wrong with a key that is not ASCII.
+    # As bytes, so that the API can reject a key that is not ASCII, with its reason.
     return {} if key is None else {b"Idempotency-Key": key.encode()}
 
 

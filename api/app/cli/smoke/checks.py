@@ -1,4 +1,4 @@
-"""What `kaboom smoke` checks, and how it judges the answers."""
+"""The checks of `kaboom smoke`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from app.live.workers import Worker
 from app.tasks.node import Node
 from app.words.speaker import Speaker
 
-#: How long workers are waited for; Celery's own command waits one second.
+#: How long to wait for answers of workers; Celery's own command waits one second.
 PING_S = 3.0
 _ASK_S = 10.0
 
@@ -21,7 +21,7 @@ _ask = partial(find_fault, within_s=_ASK_S)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look: the fault of each part, empty for none; the workers that report; the nodes that answer."""
+    """One observation: the fault of each part, "" for none; the workers that report; the Celery nodes that answer."""
 
     faults: dict[str, str]
     workers: Sequence[Worker] = ()
@@ -101,7 +101,7 @@ def _tell_queues(words: Speaker, unconsumed: list[str]) -> str:
 
 
 def _others(everybody: Sequence[Worker | Node], release: str | None) -> set[str]:
-    """Return the workers of another release; without a release, all if they differ."""
+    """Return the workers of another release; without a release, all workers if their releases differ."""
     if release is None:
         return {one.name for one in everybody} if len({one.release for one in everybody}) > 1 else set()
     return {one.name for one in everybody if one.release != release}

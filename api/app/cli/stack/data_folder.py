@@ -1,6 +1,6 @@
-"""Who holds a data folder: its lock, and the processes that work on it.
+"""The lock of a data folder, and the processes that use the folder.
 
-A process is recognised by a mark in its environment, or, a server, by the folder that it works in.
+A process is recognised by a mark in its environment; a server also by its working folder.
 """
 
 import fcntl
@@ -21,20 +21,20 @@ from batch.kit.embedded.run_file import LOCK, identify_folder, read_run_file
 
 #: In the environment of each child: the identity of its data folder, and pid and start time of its supervisor.
 MARK = "KABOOM_CHILD_OF"
-#: The servers and the folders that they change to, should the mark be lost or the lock file be replaced.
+#: The servers and their working folders, by which they are found if the mark is lost or the lock file replaced.
 _SERVERS = {"valkey-server": "valkey", "postgres": "postgres"}
 _PATIENCE_S = 5.0
 
 
 def hold_lock(data_dir: Path, session: Session) -> IO[bytes]:
-    """Take the lock of a data folder, which its file holds until it is closed.
+    """Take the lock of a data folder; it is held until the returned file is closed.
 
     Raises:
         CliError: a Kaboom runs on the folder.
 
     """
     lock = os.fdopen(os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
-    # An earlier release left it readable.
+    # An earlier release made it readable for all users.
     os.fchmod(lock.fileno(), 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,21 +48,21 @@ def hold_lock(data_dir: Path, session: Session) -> IO[bytes]:
 
 
 def mark_children(data_dir: Path) -> dict[str, str]:
-    """Return the variable by which the children of this process are recognised."""
+    """Return the environment variable that marks the children of this process."""
     return {MARK: f"{identify_folder(data_dir)} {os.getpid()} {psutil.Process().create_time()}"}
 
 
 def find_workers_on(data_dir: Path) -> list[psutil.Process]:
-    """Return the live processes that work on a data folder, other than this one."""
+    """Return the other live processes that use a data folder."""
     return [p for p in psutil.process_iter() if p.pid != os.getpid() and _works_on(p, data_dir)]
 
 
 def end_orphans(data_dir: Path) -> int:
-    """End the processes that a killed Kaboom left working on a data folder; return how many groups there were.
+    """End the processes that a killed Kaboom left running on a data folder; return how many groups there were.
 
     Raises:
-        Conflict: they are no orphans: their supervisor lives.
-        ConfigurationError: one does not end.
+        Conflict: the supervisor of a process still runs, so it is not an orphan.
+        ConfigurationError: a process does not end.
 
     """
     orphans = find_workers_on(data_dir)
@@ -96,8 +96,8 @@ def _count_families(processes: list[psutil.Process]) -> int:
 def _signal(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         group = os.getpgid(pid)
-        # A child of ours leads a session, and what is in its group is its own. A server that somebody started in a
-        # shell shares the group of its job.
+        # Kaboom's own children lead a session and a group of their own. A server that somebody started in a shell
+        # shares the group of the shell's job, so only the process itself is signalled.
         if os.getsid(pid) == group:
             os.killpg(group, number)
         else:
@@ -112,13 +112,13 @@ def _works_on(process: psutil.Process, data_dir: Path) -> bool:
         folder = _SERVERS.get(process.name())
         return folder is not None and Path(process.cwd()).samefile(data_dir / folder)
     except (psutil.Error, OSError):
-        # Gone meanwhile, or another user's.
+        # The process has ended, or belongs to another user.
         return False
 
 
 def _read_mark(process: psutil.Process) -> tuple[str, str, str]:
     environment: Mapping[str, str] = {}
-    # A server may have written its title over its environment, and another user may write what they like into theirs.
+    # A server may have overwritten its environment with its title, and other users' environments are not trusted.
     with suppress(psutil.Error, OSError, UnicodeError):
         if process.uids().real == os.geteuid():
             environment = process.environ()
@@ -128,7 +128,7 @@ def _read_mark(process: psutil.Process) -> tuple[str, str, str]:
 
 
 def _find_supervisor(process: psutil.Process) -> int | None:
-    """Return the pid of a live supervisor; None where it has ended and its pid, if in use, is another process's."""
+    """Return the pid of a live supervisor; None if it has ended, even if another process has its pid now."""
     _, pid, created = _read_mark(process)
     with suppress(psutil.Error, ValueError):
         # The clock of the start times moves by some ms when the machine's clock is set.

@@ -18,12 +18,12 @@ _MOST_BYTES = 16 << 20
 
 
 def describe() -> Iterable[tuple[str, str]]:
-    """Return each behaviour, and what it does."""
+    """Return each behaviour with its description."""
     return BEHAVIOURS.items()
 
 
 def open_server(port: int, *, slow_s: float) -> ThreadingHTTPServer:
-    """Return a server on a port of this machine, which does not serve yet; `slow` models think for some seconds.
+    """Return a server on a port of this machine, not started yet; `slow` models answer after `slow_s` seconds.
 
     Raises:
         CliError: the port cannot be opened.
@@ -70,7 +70,7 @@ def _build_handler(slow_s: float) -> type[BaseHTTPRequestHandler]:
                 return FakeReply(400, b'{"error": {"code": 400, "message": "expected the body of an analysis"}}')
 
         def log_message(self, *_: object) -> None:
-            # What is asked is the caller's to log.
+            # Callers log their own requests.
             pass
 
     return Handler

@@ -9,7 +9,7 @@ NAME = "admin"
 
 
 def make_first_user(session: Session) -> None:
-    """Make an admin where there is no user yet, and show its password once; it is kept nowhere in clear text."""
+    """Create an admin if there is no user yet, and show the password once; it is never stored in clear text."""
     try:
         client = session.client()
         if client.call("GET", "/api/v1/users")["items"]:
@@ -17,7 +17,7 @@ def make_first_user(session: Session) -> None:
         password = secrets.token_urlsafe(12)
         client.call("POST", "/api/v1/users", json={"name": NAME, "role": "admin", "password": password})
     except CliError as e:
-        # Nothing else needs it: the ingest token logs in, too.
+        # Kaboom works without this user: the ingest token can log in, too.
         session.tell(e.message)
         return
     session.say("first_user_created", name=NAME, password=password)

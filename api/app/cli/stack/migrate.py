@@ -16,12 +16,12 @@ _STATEMENT_MODE = "statement pooling mode"
 
 
 def migrate(database_url: str) -> None:
-    """Run the migrations that a database has not had yet.
+    """Run the migrations that a database lacks.
 
     Raises:
-        ConfigurationError: a newer release has migrated it, it is not encoded in UTF-8, or its pooler allows no
-            transactions.
-        StoreError: it does not answer.
+        ConfigurationError: a newer release has migrated the database, it is not encoded in UTF-8, or its pooler allows
+            no transactions.
+        StoreError: the database does not answer.
 
     """
     try:
@@ -39,16 +39,16 @@ def migrate(database_url: str) -> None:
 
 
 def check_schema(database_url: str) -> None:
-    """Look whether a database has had every migration, and none that this code does not know.
+    """Check that a database has every migration of this release, and no unknown migration.
 
     Raises:
-        StoreError: it has not, or does not answer.
+        StoreError: a migration is missing or unknown, or the database does not answer.
 
     """
     try:
         with postgres_errors():
             config = _config(database_url)
-            # A running migration holds a lock, and this check does not wait for it.
+            # A running migration holds a lock; this check must not wait for it.
             config.attributes["statement_timeout_ms"] = 5000
             command.current(config, check_heads=True)
     except CommandError as e:

@@ -12,10 +12,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """Children in the order of their dependence.
+    """Runs children in the order of their dependencies.
 
-    Takes what records them, which is called again until it succeeds and must be cheap where nothing has changed,
-    whether they are still ours to restart, and what is wrong with all of them where they end: "" where that is unknown.
+    `record` saves the list of children; it is called often, so it must be cheap if nothing has changed. `is_ours`
+    returns whether the children may still be restarted.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Supervisor:
             self._note()
         for child in fresh:
             child.wait_ready()
-        # One that was repaired meanwhile has another pid.
+        # A child that was mended and restarted meanwhile has another pid.
         self._note()
 
     def watch(self) -> None:
-        """Begin to restart children that end."""
+        """Restart children that die, from now on."""
         self._watcher.start()
 
     def stop(self) -> None:

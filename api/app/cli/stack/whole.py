@@ -26,11 +26,11 @@ from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_val
 from batch.notify.signing import make_webhook_secret
 from kaboom.places import TOKEN_FILE
 
-#: The documented worker command, but for its name and the gossip between workers.
+#: The documented worker command, without the worker's name and the options about gossip.
 WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")
-#: Where the secret is kept that webhooks are signed with; who receives them checks with the same.
+#: The file with the secret that signs webhooks; receivers check signatures with the same secret.
 WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105  the name of a file
-#: Where the key is kept that the URLs of notification channels are encrypted with.
+#: The file with the key that encrypts the URLs of notification channels.
 NOTIFICATION_KEY_FILE = "notification-key"
 _log = structlog.get_logger(__name__)
 _QUIET = ("--without-gossip", "--without-mingle")
@@ -48,7 +48,7 @@ class StackOptions:
 
 
 class Stack:
-    """Starts and stops everything; children that die meanwhile are restarted on their data."""
+    """Starts and stops everything; children that die meanwhile are restarted with their data."""
 
     def __init__(self, options: StackOptions, session: Session) -> None:
         self._options = options
@@ -57,7 +57,7 @@ class Stack:
         self._lock: IO[bytes] | None = None
         self._folder, self._is_held, self._is_full = "", True, False
         self._mark: dict[str, str] = {}
-        # No secret manager is asked for what runs here.
+        # A local Kaboom does not use Secret Manager.
         self._is_in_influxdb = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_influxdb
         self._urls: dict[str, str] = {}
         self.data_dir = options.data_dir
@@ -77,22 +77,22 @@ class Stack:
             raise ConfigurationError(f"{e.filename or self.data_dir}: {e.strerror or e}") from e
 
     def stop(self) -> None:
-        """Stop everything, the last started first, and forget its addresses."""
-        if self._lock is None:  # what runs on the folder is another's
+        """Stop everything, the last started first, and delete `run.json`."""
+        if self._lock is None:  # another Kaboom runs on the folder
             return
         self._supervisor.stop()
-        # Not one that another Kaboom wrote: this one may have found it at work, or lost the folder to it.
+        # Keep the file of another Kaboom: it may have been running already, or may have taken over the folder.
         if read_run_file(self.data_dir).get("pid") == os.getpid():
             (self.data_dir / "run.json").unlink(missing_ok=True)
         self._lock.close()
 
     def _start(self) -> None:
-        # As root, PostgreSQL runs as `nobody`, who must pass through; what is secret in the folder is 0600.
+        # If root runs this, PostgreSQL runs as `nobody`, who needs to enter the folder; secret files have mode 0600.
         self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         self._take_lock()
         logs = self.data_dir / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
-        logs.chmod(0o700)  # an earlier release left it open
+        logs.chmod(0o700)  # an earlier release made it readable for all users
         if orphans := end_orphans(self.data_dir):
             self._session.say("orphans", count=orphans)
         self._check_port()
@@ -109,7 +109,7 @@ class Stack:
         self._folder, self._mark = identify_folder(self.data_dir), mark_children(self.data_dir)
 
     def _holds_folder(self) -> bool:
-        """Whether the folder is still the one that was started, not removed or replaced meanwhile."""
+        """Return whether the folder is still the same as at the start, not removed or replaced."""
         is_held = self._folder == identify_folder(self.data_dir)
         if self._is_held and not is_held:
             self._session.say("folder_replaced", data_dir=self.data_dir)
@@ -132,7 +132,7 @@ class Stack:
             raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
 
     def _load_secrets(self) -> dict[str, str]:
-        """Return the secrets of the environment, else those kept in the data folder, made where they are missing."""
+        """Return the secrets of the environment, else those in the data folder, which are created if missing."""
         token = os.environ.get("INGEST_API_TOKEN")
         if not token:
             path, is_new = self._keep_secret(TOKEN_FILE, make_ingest_token)
@@ -194,7 +194,7 @@ class Stack:
     def _migrate(self) -> None:
         from app.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
 
-        # An embedded server has no other address.
+        # An embedded server has no separate address for migrations.
         direct = os.environ.get("DATABASE_DIRECT_URL") if os.environ.get("DATABASE_URL") else None
         migrate(direct or self._urls["DATABASE_URL"])
 
@@ -204,10 +204,10 @@ class Stack:
             **self._mark,
             "KABOOM_DATA_DIR": str(self.data_dir.resolve()),
             "KABOOM_SLOTS": str(self._options.concurrency * self._options.workers),
-            # Several workers here cannot listen on one port; an empty variable is one that is not set.
+            # Several workers here cannot listen on one port; an empty variable counts as not set.
             "PORT": "",
             "KABOOM_SIDE_PORT": "",
-            # What runs here is all that it needs; a deployment's broker or bars are not to be mixed in.
+            # Do not use the broker or the bars of a deployment.
             "KABOOM_SECRET_PROJECT": "",
         }
 
@@ -256,7 +256,7 @@ class Stack:
             "api_url": self.api_url,
             "redis_url": self._urls.get("REDIS_URL"),
             "database_url": self._urls.get("DATABASE_URL"),
-            # Of no use to a backup where bars are in InfluxDB.
+            # A backup does not use it if the bars are in InfluxDB.
             "bars_dir": None if self._is_in_influxdb else str(self.data_dir.resolve() / "bars"),
             "children": [{"name": child.spec.name, "pid": child.pid} for child in children],
         }
@@ -270,5 +270,5 @@ def _worker_argv(number: int, slots: str) -> tuple[str, ...]:
 
 
 def choose_port(preferred: int = 8000) -> int:
-    """Return the preferred port where nothing listens on it, else any free one."""
+    """Return the preferred port if nothing listens on it, else any free port."""
     return preferred if is_free(preferred) else free_port()
