@@ -1,1 +1,1 @@
-"""The pages: a module each, with the routes of one place."""
+"""The pages: one module for the routes of each page."""

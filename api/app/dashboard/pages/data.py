@@ -1,4 +1,4 @@
-"""The data page: which bars are there, by symbol and session."""
+"""The data page: which bars are stored, by symbol and session."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ from batch.providers.fields import SourceName
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
 SESSIONS = 250
 FINE = (CellState.COMPLETE, CellState.EMPTY, CellState.PENDING)
-#: From the least to the worst: where symbols share a pixel, the last of theirs is shown.
+#: From the least to the most severe: if symbols share a pixel, their most severe state is shown.
 SEVERITY = (
     *(CellState.EMPTY, CellState.COMPLETE, CellState.PENDING, *SUSPECTS),
     *(CellState.OUTDATED, CellState.NOT_FINAL, CellState.LOST, CellState.MISSING),
@@ -31,7 +31,7 @@ SEVERITY = (
 VERDICT_MARKS = {
     "pending": ("idle", "wait"), "degraded": ("bad", "bad"), "gaps": ("warn", "warn"), "complete": ("ok", "ok"),
 }  # fmt: skip
-#: What the map says in its own words.
+#: The texts that the script of the map uses.
 _MAP_WORDS = (
     "session", "sector", "no_sector", "bars", "median", "asked", "never_asked", "per_session", "newest", "last_20",
     "no_match",
@@ -41,7 +41,7 @@ HEIGHTS = ("fit", "3", "14")
 
 
 class DataFilters(BaseModel):
-    """What the page's query asks for; anything else in it is ignored, so an old link still opens."""
+    """The query of the page; unknown fields are ignored, so that old links still open."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -58,7 +58,7 @@ class DataFilters(BaseModel):
         return {"interval": self.interval, "provider": self.provider, "market": self.market, "sessions": SESSIONS}
 
     def link(self, **changed: object) -> str:
-        """Return the page with some filters changed."""
+        """Return the link of the page with some filters changed."""
         values = self.model_dump(mode="json", exclude_defaults=True) | changed
         query = urlencode({name: value for name, value in values.items() if value}, doseq=True)
         return f"/data?{query}" if query else "/data"
@@ -70,11 +70,11 @@ class DataFilters(BaseModel):
 
 @router.get("/data")
 async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Response:
-    """Show a map of the newest sessions, and as a table those that are not complete."""
+    """Show a map of the newest sessions, and a table of those that are not complete."""
     asked = filters.to_api()
     reply = await page.api.get("/api/v1/coverage/sessions", asked)
     if reply.status == 503:
-        # A busy machine judges a year of a market in more than the 5 s of an answer, and goes on: ask once more.
+        # A busy machine may need more than the 5 s of an answer for a year of a market, but continues: ask once more.
         reply = await page.api.get("/api/v1/coverage/sessions", asked)
     if reply.status == 422 and reply.problem:
         return await page.show_problem(reply)
@@ -111,7 +111,7 @@ _MARKETS = ("", *(market for market in Market if market.is_tse))
 
 
 def _provider_of(providers: Reply | None, name: str) -> Mapping[str, Any] | None:
-    """Return what is known of a provider; None of bars that are rolled up, or where it is unavailable."""
+    """Return a provider of the API; None for bars that are rolled up, or if the list is unavailable."""
     items = providers.data["items"] if providers and providers.is_ok else []
     return next((each for each in items if each["name"] == name), None)
 
@@ -127,5 +127,5 @@ def _words_of(language: Language) -> dict[str, str]:
 
 
 def _names_of(sector: Sector, language: Language) -> tuple[str, str]:
-    """Return the name that is shown, and the other, by which it is found too."""
+    """Return the name that is shown, and the name in the other language, by which the search also finds it."""
     return (sector.ja, sector.en) if language == "ja" else (sector.en, sector.ja)

@@ -1,4 +1,4 @@
-"""Fetching what the map shows as missing: a dry run of the backfill as a preview, then the backfill."""
+"""Fetch the bars that the map shows as missing: a dry run of the backfill as a preview, then the backfill."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from batch.providers.registry import get_provider_spec
 router = APIRouter(dependencies=[needs(Scope.INGEST)])
 _BACKFILL = "/api/v1/ingest/backfill"
 _JOB = "/api/v1/ingest/jobs"
-#: Sessions that the preview names.
+#: The most sessions that the preview names.
 _MOST_NAMED = 5
 _SESSIONS = 250
 
@@ -29,7 +29,7 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 @router.post("/data/fetch")
 async def look(page: Page, request: Request) -> Response:
-    """Look for what is missing, without taking it."""
+    """Find the missing bars, without fetching them."""
     body = _read(await read_form(request))
     reply = (await page.api.post(_BACKFILL, {**body, "dry_run": True})).require()
     with_suspects = "include_short" in body
@@ -40,13 +40,13 @@ async def look(page: Page, request: Request) -> Response:
 
 @router.get("/data/fetch/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def preview(page: Page, job_id: JobId, include_short: str = "") -> Response:
-    """Show what a dry run has found, or that it is still looking."""
+    """Show the result of a dry run, or that it is still running."""
     return await _show(page, job_id, with_suspects=bool(include_short))
 
 
 @router.post("/data/fetch/run")
 async def run(page: Page, request: Request) -> Response:
-    """Take what the preview has named."""
+    """Fetch the bars that the preview named."""
     reply = (await page.api.post(_BACKFILL, _read(await read_form(request)))).require()
     return page.go_to(f"/jobs/ingest/{reply.data['job_id']}")
 
@@ -80,7 +80,7 @@ async def _show(page: Page, job_id: str, *, with_suspects: bool) -> Response:
 
 
 def _read(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return the backfill of a form, on which the API decides."""
+    """Return the backfill request of a form; the API checks it."""
     given = {name: values[0] for name, values in fields.items() if values and values[0]}
     provider = given.get("provider", "")
     is_tse = not provider or get_provider_spec(provider).is_tse

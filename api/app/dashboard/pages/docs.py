@@ -1,4 +1,4 @@
-"""The API reference: Swagger UI over the API's own description."""
+"""The API reference: Swagger UI with the API's OpenAPI document."""
 
 from fastapi import APIRouter, Response
 
@@ -10,5 +10,5 @@ router = APIRouter()
 
 @router.get("/docs", dependencies=[needs()])
 async def show_docs(page: Page) -> Response:
-    """Show every operation, and try it with the viewer's own rights."""
+    """Show every operation; the viewer can try it with their own rights."""
     return await page.show("docs.html")

@@ -1,4 +1,4 @@
-"""One job: how far it is, what became of its items, what happened, its log, and what can be done."""
+"""One job: its progress, the outcomes of its items, its events and log, and its actions."""
 
 from functools import partial
 from typing import Annotated
@@ -19,7 +19,7 @@ router = APIRouter()
 _FAILURES = 20
 _MOST_FAILURES = 1000
 _LINES = 200
-#: All that the API keeps.
+#: All lines that the API keeps.
 _KEPT_LINES = 1000
 
 QueuePath = Annotated[str, Path(pattern="^[a-z][a-z-]{0,30}$")]
@@ -35,7 +35,7 @@ async def show_job(
     level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
     shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
 ) -> Response:
-    """Show a job; `outcome` and `shown` choose failures, `level` lines of the log."""
+    """Show a job; `outcome` and `shown` select failures, `level` selects lines of the log."""
     return await page.share(
         partial(_show, path=f"/api/v1/{queue}/jobs/{job_id}", outcome=outcome, level=level, shown=shown)
     )
@@ -74,7 +74,7 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
 
 
 async def _ask_names(page: OpenPage, row: JobRow, failures: Reply) -> dict[str, str]:
-    """Return the names of the symbols that failed, by code; {} where the items are no symbols of a market."""
+    """Return the names of the failed symbols, by code; {} if the items are not symbols of a market."""
     market = row.job["market"]
     if row.job["queue"] != Queue.INGEST or not market or not failures.is_ok or not failures.data["items"]:
         return {}

@@ -15,7 +15,7 @@ from app.deps import needs
 router = APIRouter()
 _COLUMNS = ("item", "interval", "outcome", "attempts", "message")
 _PAGE, _MOST_PAGES = 1000, 50
-#: What a spreadsheet would compute.
+#: The first characters of a text that a spreadsheet would run as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -23,7 +23,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 async def download_failures(
     page: Page, queue: QueuePath, job_id: JobId, outcome: Annotated[str, Query(max_length=40)] = ""
 ) -> Response:
-    """Return the failures of a job as CSV in UTF-8 with a byte order mark, which Excel needs; 50,000 at most."""
+    """Return at most 50,000 failures of a job as CSV in UTF-8, with the byte order mark that Excel needs."""
     rows: list[Mapping[str, Any]] = []
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
@@ -49,6 +49,6 @@ def _write(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _plain(value: object) -> str:
-    """Return a value as text, with a quote before what a spreadsheet would compute."""
+    """Return a value as text; a quote before a formula prevents a spreadsheet from running it."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,4 +1,4 @@
-"""What the jobs page changes: cancel and retry of one job or many, with a preview, and saved views."""
+"""The forms of the jobs page: cancel and retry one job or many, with a preview, and saved views."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,20 +21,20 @@ type Action = Literal["retry", "again", "cancel"]
 type Ask = Callable[[str], Awaitable[Reply]]
 
 router = APIRouter()
-#: What the API is asked for: the last part of the path, and the body.
+#: The API call of each action: the last part of the path, and the body.
 _CALLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "retry": ("retry", {"only": "failed"}),
     "again": ("retry", {"only": "all"}),
     "cancel": ("cancel", {}),
 }
 _MOST_JOBS = 200
-#: Questions to the API at once: a bulk of 200 leaves connections for others.
+#: The most API calls at once, so that an action on 200 jobs leaves connections for other requests.
 _AT_ONCE = 8
 
 
 @router.post("/jobs/preview", dependencies=[needs(Scope.JOBS_READ)])
 async def preview(page: Page, request: Request) -> Response:
-    """Say what an action would do to the chosen jobs, before anything runs."""
+    """Show what an action would do to the chosen jobs, before it runs."""
     fields = await read_form(request)
     action, chosen, back = _read(fields)
     found = await _ask_each(chosen, page.api.get)
@@ -46,7 +46,7 @@ async def preview(page: Page, request: Request) -> Response:
 
 @router.post("/jobs/act", dependencies=[needs(Scope.JOBS_WRITE)])
 async def act(page: Page, request: Request) -> Response:
-    """Do to the chosen jobs what the preview said."""
+    """Run the action of the preview on the chosen jobs."""
     fields = await read_form(request)
     action, chosen, back = _read(fields)
     verb, body = _CALLS[action]
@@ -65,7 +65,7 @@ async def act(page: Page, request: Request) -> Response:
 
 @router.post("/jobs/views", dependencies=[needs()])
 async def save_view(page: Page, request: Request) -> Response:
-    """Keep the filters of the page under a name, or drop a view, in the viewer's cookie."""
+    """Save the filters of the page under a name, or delete a saved view, in the viewer's cookie."""
     fields = await read_form(request)
     views, query = read_views(request), first_of(fields, "query")
     if dropped := first_of(fields, "drop"):
@@ -102,7 +102,7 @@ async def _ask_each(chosen: Sequence[str], ask: Ask) -> list[Reply]:
 
 
 def _fits(row: JobRow, action: Action) -> bool:
-    """Return whether an action has something to do for a job; the API decides."""
+    """Return whether an action seems to apply to a job; the API decides."""
     if action == "retry":
         return row.is_final and row.unit_count > 0
     return row.is_final == (action == "again")

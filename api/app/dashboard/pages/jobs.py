@@ -26,7 +26,7 @@ STATES = tuple(status.value for status in JobStatus if status is not JobStatus.C
 
 
 class JobFilters(BaseModel):
-    """What the page's query asks for; anything else in it is ignored, so an old link still opens."""
+    """The query of the page; unknown fields are ignored, so that old links still open."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -42,7 +42,7 @@ class JobFilters(BaseModel):
     @field_validator("queue", "cursor", mode="before")
     @classmethod
     def _drop_empty(cls, value: object) -> object:
-        # Without JavaScript a form sends its empty fields, too.
+        # Without JavaScript, a form also sends its empty fields.
         return value or None
 
     @field_validator("period")
@@ -61,7 +61,7 @@ class JobFilters(BaseModel):
         }
 
     def since(self, now: datetime) -> str | None:
-        """Return from when on jobs are listed."""
+        """Return the time from which jobs are listed."""
         days = PERIODS.get(self.period)
         if days is None:
             return None
@@ -70,11 +70,11 @@ class JobFilters(BaseModel):
 
     @property
     def has_counts(self) -> bool:
-        """Whether the API's counts by state are those of the list: it counts all jobs of a queue."""
+        """Return whether the API's counts by state match the list: the API counts all jobs of a queue."""
         return not self.q and PERIODS.get(self.period) is None
 
     def link(self, **changed: object) -> str:
-        """Return the page with some filters changed, from its first row on."""
+        """Return the link of the page with some filters changed, from its first row on."""
         values: dict[str, object] = {"q": self.q, "status": [s.value for s in self.status]}
         values |= {"queue": self.queue and self.queue.value, "period": "" if self.period == "any" else self.period}
         values |= changed
@@ -84,11 +84,11 @@ class JobFilters(BaseModel):
 
 @router.get("/jobs", dependencies=[needs(Scope.JOBS_READ)])
 async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Response:
-    """Show the jobs that the query asks for, newest first."""
+    """Show the jobs that match the query, newest first."""
     asked = filters.to_api(page.viewer.now) | {"cursor": filters.cursor, "limit": _PAGE}
     found = await ask_all(jobs=page.api.get("/api/v1/jobs", asked), stats=page.ask("/api/v1/jobs/stats"))
     if found["jobs"].status == 400 and filters.cursor:
-        # A cursor of an older release, or of other filters: begin with the first row.
+        # The cursor is of an older release or of other filters: begin with the first row.
         return page.go_to(filters.link())
     jobs = found["jobs"]
     return await page.show(
@@ -107,7 +107,7 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
 
 
 def _stats_of(reply: Reply, queue: Queue | None) -> Mapping[str, Any] | None:
-    """Return the statistics of all queues or of one; None where they are unavailable."""
+    """Return the statistics of all queues or of one; None if they are unavailable."""
     if not reply.is_ok:
         return None
     found: Mapping[str, Any] = next((each for each in reply.data["queues"] if each["queue"] == queue), reply.data)

@@ -1,4 +1,4 @@
-"""The stream behind the list of jobs."""
+"""The stream of changes in the list of jobs."""
 
 from typing import Annotated, cast
 
@@ -23,7 +23,7 @@ async def stream_rows(
     after: _Id = "",
     last: Annotated[str, Header(alias="Last-Event-ID", max_length=50)] = "",
 ) -> StreamingResponse:
-    """Stream changed rows; a page that comes back names the last event that it saw."""
+    """Stream changed rows; a page that reconnects sends the id of the last event that it received."""
     live = cast("LiveRows", request.app.state.live_rows)
     headers = STREAM_HEADERS | {"Cache-Control": "no-store"}
     return StreamingResponse(live.watch(page, after=last or after), media_type=EVENT_STREAM, headers=headers)

@@ -13,22 +13,17 @@ router = APIRouter()
 
 
 class SignIn(Protocol):
-    """Begins and ends browser sessions."""
+    """Opens and ends the sessions of browsers."""
 
     async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
         """Log in by `user` and `password`, or by `token`, and set the session's cookie on the response.
 
-        Returns "" on success, or the reason of a refusal, as a key of the log-in page's words.
+        Returns "", or the reason of a refusal, as a key of the texts of the log-in page.
         """
         ...
 
     async def sign_out(self, request: Request, response: Response) -> None:
-        """End the session of the request and delete its cookie.
-
-        Raises:
-            StoreError: the session cannot be ended.
-
-        """
+        """End the session of the request, and delete its cookie."""
         ...
 
 
@@ -40,7 +35,7 @@ async def show_login(page: Page, to: NextPath = "/") -> Response:
 
 @router.post("/login")
 async def log_in(page: Page, request: Request) -> Response:
-    """Begin a session, and go on to the page that was asked for."""
+    """Open a session, and redirect to the page that the browser asked for."""
     fields = {name: values[-1] for name, values in (await read_form(request)).items()}
     to = fields.get("next", "/")
     response = page.go_to(to if is_own_path(to) else "/")

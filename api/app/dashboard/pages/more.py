@@ -1,4 +1,4 @@
-"""All places and preferences: no bar has room for all, a phone's for five."""
+"""All pages and preferences: the bar of a phone has room for only five pages."""
 
 from fastapi import APIRouter, Response
 
@@ -11,5 +11,5 @@ router = APIRouter()
 
 @router.get("/more", dependencies=[needs()])
 async def show_more(page: Page) -> Response:
-    """Show every place, and what a viewer may prefer."""
+    """Show every page, and the preferences of the viewer."""
     return await page.show("more.html", choices=CHOICES)

@@ -1,4 +1,4 @@
-"""The overview: is today's data complete, what runs, and what a human should look at."""
+"""The overview: whether today's data is complete, what runs, and the alerts."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -28,7 +28,7 @@ _SCHEDULES = 5
 
 
 class Series(BaseModel):
-    """Whose bars the page is about; anything else in the query is ignored, so an old link still opens."""
+    """The market and interval of the page; other fields of the query are ignored, so that old links still open."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -38,7 +38,7 @@ class Series(BaseModel):
 
 @router.get("/", dependencies=[needs(Scope.JOBS_READ)])
 async def show_overview(page: Page, series: Annotated[Series, Query()]) -> Response:
-    """Show everything at a glance; a part that is unavailable leaves the others."""
+    """Show the overview; a part that is unavailable does not affect the others."""
     return await page.share(partial(_show, series=series))
 
 
@@ -73,7 +73,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
 
 @router.post("/fetch/preview", dependencies=[needs(Scope.BARS_READ)])
 async def preview_fetch(page: Page, request: Request) -> Response:
-    """Say what would be fetched of a session."""
+    """Show which bars of a session would be fetched."""
     fields = await read_form(request)
     session, series = _session_of(fields), _series_of(fields)
     found = (await _ask_sessions(page, series, _SESSIONS, last=session)).require()
@@ -84,7 +84,7 @@ async def preview_fetch(page: Page, request: Request) -> Response:
 
 @router.post("/fetch", dependencies=[needs(Scope.INGEST)])
 async def fetch(page: Page, request: Request) -> Response:
-    """Fetch what is missing of a session, and open the job."""
+    """Fetch the missing bars of a session, and open the job."""
     fields = await read_form(request)
     series = _series_of(fields)
     body = {"intervals": {series.interval.value: 1}, "market": series.market, "last": _session_of(fields)}
@@ -114,7 +114,7 @@ def _session_of(fields: Mapping[str, Sequence[str]]) -> str:
 
 
 def _chart(series: Reply, name: str) -> Any:
-    """Return the bars of what all queues did together."""
+    """Return the columns of the sums over all queues."""
     if not series.is_ok:
         return None
     values = [each[name] for each in series.data["queues"]]

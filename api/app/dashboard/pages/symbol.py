@@ -25,12 +25,12 @@ from batch.providers.registry import get_source_spec
 
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
 _SESSIONS, _STRIP = 20, 250
-#: Two sessions of minutes, or a year of days.
+#: Enough for two sessions of 1-minute bars, or a year of daily bars.
 _MOST_BARS = 800
 _YEAR = timedelta(days=366)
 _SHOWN = (*GAPS, *SUSPECTS)
 
-#: What the chart says in its own words.
+#: The texts that the script of the chart uses.
 _CHART_WORDS = (
     "open",
     "high",
@@ -48,7 +48,7 @@ _CHART_WORDS = (
 
 
 class SymbolFilters(BaseModel):
-    """What the page's query asks for; anything else in it is ignored, so an old link still opens."""
+    """The query of the page; unknown fields are ignored, so that old links still open."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -58,7 +58,7 @@ class SymbolFilters(BaseModel):
     adjusted: bool = False
 
     def link(self, symbol: str, **changed: object) -> str:
-        """Return the page of a symbol with some filters changed."""
+        """Return the link of the page of a symbol with some filters changed."""
         values = self.model_dump(mode="json", exclude_defaults=True) | changed
         query = urlencode({name: value for name, value in values.items() if value})
         return f"/symbols/{quoted(symbol, safe='')}{f'?{query}' if query else ''}"
@@ -68,7 +68,7 @@ class SymbolFilters(BaseModel):
 async def show_symbol(
     page: Page, symbol: Annotated[str, Path(max_length=20)], filters: Annotated[SymbolFilters, Query()]
 ) -> Response:
-    """Show the bars of one session, or a year of days, and what was found about them."""
+    """Show the bars of one session, or a year of daily bars, with their coverage."""
     series = {"interval": filters.interval, "provider": filters.provider}
     covered = await page.api.get(
         f"/api/v1/coverage/cells/{symbol}", {**series, "sessions": _SESSIONS, "last": filters.session}
@@ -116,7 +116,7 @@ def _describe(
     hours = days.get(session.isoformat())
     before, of_session = split_at(bars, session)
     actions = (found["actions"].data["actions"] or []) if found["actions"].is_ok else []
-    # Where the year cannot be had, the last sessions are better than nothing.
+    # If the year is unavailable, show at least the last sessions.
     year = found["strip"].data["items"] if found["strip"].is_ok else items
     is_tse = get_source_spec(covered.data["provider"]).is_tse
     earlier, later = around(list(days) if is_tse else [row["session"] for row in items], session)
@@ -137,7 +137,7 @@ def _describe(
 
 
 def _session_before(items: list[dict[str, Any]], session: date) -> date:
-    """Return the last session with bars before one: its last close is the close before."""
+    """Return the last session with bars before a session: its last close is the previous close."""
     held = (row["session"] for row in items if row["bars"] and row["session"] < session.isoformat())
     return date.fromisoformat(next(held, session.isoformat()))
 
@@ -148,7 +148,7 @@ def _listing(reply: Reply, symbol: str) -> Mapping[str, Any] | None:
 
 
 def _signed_of(language: Language) -> Callable[[float, int], str]:
-    """Return a format of changes, always with a sign: never a triangle, which means minus in Japanese tables."""
+    """Return a function that formats changes with a sign, never as a triangle, which means minus in Japanese tables."""
 
     def signed(value: float, digits: int) -> str:
         text = f"{value:+,.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -1,1 +1,1 @@
-"""What admins look after: settings, users, tokens, the audit log."""
+"""The pages for admins: settings, users, tokens, the audit log."""

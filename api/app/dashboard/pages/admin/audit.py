@@ -16,7 +16,7 @@ router = APIRouter()
 
 
 class AuditFilters(BaseModel):
-    """What the page's query asks for; `first` and `last` are days in Japan, both included."""
+    """The query of the page; `first` and `last` are days in Japan, both included."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -27,7 +27,7 @@ class AuditFilters(BaseModel):
     cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
 
     def link(self, **changed: object) -> str:
-        """Return the page with some filters changed, from its first row on."""
+        """Return the link of the page with some filters changed, from its first row on."""
         return link_to("/audit", **self.model_dump(mode="json", exclude={"cursor"}) | changed)
 
 

@@ -14,7 +14,7 @@ _SHOWN = ("all", "changed", "secret")
 
 @router.get("/settings", dependencies=[needs(Scope.ADMIN)])
 async def show_settings(page: Page, shown: Annotated[str, Query(pattern="^(all|changed|secret)$")] = "all") -> Response:
-    """Show the settings of the API: all, those that are not the default, or secrets alone."""
+    """Show the settings of the API: all, those that are not the default, or only secrets."""
     found = await page.ask("/api/v1/settings")
     rows = found.items
     kept = {

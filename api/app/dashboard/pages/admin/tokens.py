@@ -1,4 +1,4 @@
-"""The tokens of programs; functions that change them are named as the API's, since the audit log has their names."""
+"""The tokens of programs; form functions have the names of the API's functions, which the audit log shows."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from app.deps import needs
 
 router = APIRouter(dependencies=[needs(Scope.ADMIN)])
 API = "/api/v1/tokens"
-#: Days for which a token may be valid; "" is without end.
+#: The days for which a token can be valid; "" has no end.
 _LIVES = ("30", "90", "365", "")
 TokenId = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 
@@ -24,7 +24,7 @@ async def show_tokens(page: Page, done: Annotated[str, Query(max_length=20)] = "
 
 @router.post("/tokens")
 async def create_token(page: Page, request: Request) -> Response:
-    """Add a token, and show its value: this page alone has it, so no redirect follows."""
+    """Add a token, and show its value; without a redirect, because the value is shown only once."""
     fields = await read_form(request)
     given = {"name": first_of(fields, "name"), "scopes": fields.get("scopes", [])}
     days = first_of(fields, "expires_days")
@@ -39,7 +39,7 @@ async def create_token(page: Page, request: Request) -> Response:
 
 @router.post("/tokens/{token_id}/revoke")
 async def revoke_token(page: Page, request: Request, token_id: TokenId) -> Response:
-    """Revoke a token, and all that was logged in with it."""
+    """Revoke a token, and all logins that were made with it."""
     await read_form(request)
     (await page.api.delete(f"{API}/{token_id}")).require()
     return page.go_to("/tokens?done=revoked")

@@ -1,4 +1,4 @@
-"""The users. Functions that change them have the names of the API's, because the audit log records the name."""
+"""The users; form functions have the names of the API's functions, which the audit log shows."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from batch.errors import InvalidRequest
 
 router = APIRouter(dependencies=[needs(Scope.ADMIN)])
 API = "/api/v1/users"
-#: What a button changes of a user, by what it is called in the form.
+#: The change that each button makes to a user, by the value of the button.
 _CHANGES: Mapping[str, Mapping[str, object]] = {
     "enable": {"is_disabled": False},
     "disable": {"is_disabled": True},
@@ -30,7 +30,7 @@ async def show_users(page: Page, done: Annotated[str, Query(max_length=20)] = ""
 
 @router.post("/users")
 async def create_user(page: Page, request: Request) -> Response:
-    """Add a user; one that is refused is shown again with the reason, without the password."""
+    """Add a user; a refused form is shown again with the reason, without the password."""
     fields = await read_form(request)
     given = {name: first_of(fields, name) for name in ("name", "role")}
     reply = await page.api.post(API, given | {"password": first_of(fields, "password")})

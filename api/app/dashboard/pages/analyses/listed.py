@@ -28,7 +28,7 @@ async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)
     found = await ask_all(jobs=page.ask(f"{API}/jobs", cursor=cursor, limit=_PAGE), models=page.ask(f"{API}/models"))
     jobs = found["jobs"]
     if jobs.status == status.HTTP_400_BAD_REQUEST and cursor:
-        # A cursor of an older release: begin with the first row.
+        # The cursor is of an older release: begin with the first row.
         return page.go_to("/analyses")
     more = jobs.data["next_cursor"] if jobs.is_ok else None
     return await page.show(
@@ -47,14 +47,14 @@ async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)
 async def show_form(
     page: Page, kind: _Given = "", symbols: _Given = "", portfolio_id: _Given = "", job_id: _Given = ""
 ) -> Response:
-    """Show the form; the query fills it."""
+    """Show the form, filled with the values of the query."""
     given = {"kind": kind or "technical", "symbols": symbols, "portfolio_id": portfolio_id, "job_id": job_id}
     return await _show(page, given)
 
 
 @router.post("/analyses/new", dependencies=[needs(Scope.JOBS_WRITE)])
 async def submit(page: Page, request: Request) -> Response:
-    """Submit an analysis, or a dry run that shows what would be sent; one that is refused is shown with the reason."""
+    """Submit an analysis, or a dry run that shows what would be sent; a refused form is shown with the reason."""
     fields = await read_form(request)
     given = {name: first_of(fields, name).strip() for name in _FIELDS}
     body = request_of(given, page.viewer.language)

@@ -1,4 +1,4 @@
-"""One analysis: its report with sources, agreement and cost; or of a dry run, what would be sent."""
+"""One analysis: its report with sources, agreement and cost; for a dry run, what would be sent."""
 
 from typing import Annotated
 from uuid import uuid4
@@ -19,7 +19,7 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 @router.get("/analyses/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def show_analysis(page: Page, job_id: JobId) -> Response:
-    """Show an analysis; one that has not ended loads again by itself."""
+    """Show an analysis; until it has ended, the page reloads automatically."""
     found = await ask_all(job=page.ask(f"{API}/jobs/{job_id}"), models=page.ask(f"{API}/models"))
     found["job"].require()
     row = JobRow(found["job"].data)

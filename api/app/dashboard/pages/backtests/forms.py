@@ -1,4 +1,4 @@
-"""The forms that begin a run and a sweep; what is refused is shown again with the reason at its field."""
+"""The forms to start a run or a sweep; a refused form is shown again with the reason at its field."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ type Kind = Literal["run", "sweep"]
 router = APIRouter()
 _BODIES: Mapping[Kind, Callable[[Mapping[str, str]], dict[str, Any]]] = {"run": run_body, "sweep": sweep_body}
 _DEFAULTS = {"interval": "1d", "sessions": "1250", "cash": "10000000", "fee": "0.05", "ticks": "1"}
-#: Two grids that a reader can change; of other strategies the first parameters get none.
+#: The default values of a sweep for one or two parameters of each strategy; other strategies have none.
 _GRIDS = {
     "sma_cross": {"p_fast": "5:30:5", "p_slow": "20:120:20"},
     "breakout": {"p_entry": "20:100:20", "p_exit": "10:40:10"},
@@ -31,20 +31,20 @@ _GRIDS = {
     "momentum_rank": {"p_lookback": "20:240:20", "p_top": "1,2,3,5,10"},
     "buy_and_hold": {"p_weight": "0.25,0.5,0.75,1"},
 }
-#: It becomes a part of a path of the API.
+#: Only an id, because it becomes a part of an API path.
 _Again = Annotated[str, Query(alias="from", pattern="^([0-9a-f]{32})?$")]
 _Chosen = Annotated[str, Query(max_length=40)]
 
 
 @router.get("/backtests/new", dependencies=[needs(Scope.JOBS_READ)])
 async def show_run_form(page: Page, strategy: _Chosen = "", again: _Again = "") -> Response:
-    """Show the form of a run; `from` fills it with the request of another one."""
+    """Show the form of a run; `from` fills it with the request of another run."""
     return await _open(page, "run", strategy, again)
 
 
 @router.get("/backtests/sweep", dependencies=[needs(Scope.JOBS_READ)])
 async def show_sweep_form(page: Page, strategy: _Chosen = "", again: _Again = "") -> Response:
-    """Show the form of a sweep; `from` fills it with the request of another one."""
+    """Show the form of a sweep; `from` fills it with the request of another sweep."""
     return await _open(page, "sweep", strategy, again)
 
 
@@ -98,7 +98,7 @@ async def _show(
 ) -> Response:
     found = await ask_all(strategies=page.ask(f"{API}/strategies"))
     strategies = found["strategies"].items
-    # The API lists them by name; the first is the one that most readers know.
+    # The API sorts them by name; PARAMETERS begins with the best-known strategy.
     strategies.sort(key=lambda each: list(PARAMETERS).index(each["name"]))
     chosen = next((each for each in strategies if each["name"] == values.get("strategy")), None)
     return await page.show(

@@ -1,4 +1,4 @@
-"""The list of backtests and sweeps, from which some are chosen to be compared."""
+"""The list of backtests and sweeps, in which viewers choose some to compare."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ async def show_backtests(
     """Show backtests, newest first; `job` names those that are chosen."""
     found = await page.ask("/api/v1/jobs", queue="backtest", cursor=cursor, limit=_PAGE)
     if found.status == 400 and cursor:
-        # A cursor of an older release: begin with the first row.
+        # The cursor is of an older release: begin with the first row.
         return page.go_to("/backtests")
     more = found.data["next_cursor"] if found.is_ok else None
     return await page.show(
@@ -43,5 +43,5 @@ async def show_backtests(
 
 
 def result_of(row: JobRow) -> Mapping[str, Any]:
-    """Return the result of a backtest, or the plan of a sweep; without one what its row needs all the same."""
+    """Return the result of a backtest, or the plan of a sweep, with empty values for missing fields of its row."""
     return {"strategy": "", "parameters": {}, "request": {}, "metrics": {}} | dict(row.result)

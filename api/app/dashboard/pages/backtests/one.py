@@ -1,4 +1,4 @@
-"""One backtest or sweep: how far it is, then its report as the API has it."""
+"""One backtest or sweep: its progress, then the report of the API."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from app.deps import needs
 
 router = APIRouter()
 BacktestId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
-#: What is shown of a benchmark, too.
+#: The metrics that are not shown for the benchmark.
 _OTHER = ("exposure", "hit_rate", "turnover", "fees")
 
 
@@ -60,7 +60,7 @@ async def _ask_surface(page: OpenPage, row: JobRow, result: str) -> Reply:
 
 
 async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> str:
-    """Return the name of the company where one symbol was tested; "" where it is not known."""
+    """Return the name of the company if one symbol was tested; "" if the name is unknown."""
     symbols = content["summary"]["request"].get("symbols") if content else None
     if not symbols or len(symbols) != 1:
         return ""

@@ -1,4 +1,4 @@
-"""What the page changes of channels and messages; the audit log has these functions' names, which are the API's."""
+"""The forms of channels and messages; these functions have the names of the API's, which the audit log shows."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ async def show_channel_form(page: Page) -> Response:
 
 @router.post("/channels")
 async def create_channel(page: Page, request: Request) -> Response:
-    """Set up a channel; one that is refused is shown again without its URL."""
+    """Create a channel; a refused form is shown again without its URL."""
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in ("name", "kind", "url")}
     reply = await page.api.post(
@@ -65,10 +65,10 @@ async def replay_message(page: Page, request: Request, message_id: MessageId) ->
 
 
 async def end_form(page: Page, reply: Reply, done: str) -> Response:
-    """Go back to the page and say what was done; show the problem where it was not."""
+    """Go back to the page, which shows what was done; if the API refused it, show the problem."""
     return go_back(page, done) if reply.is_ok else await page.show_problem(reply)
 
 
 def go_back(page: Page, done: str) -> Response:
-    """Go back to the page, which says what was done."""
+    """Go back to the page, which shows what was done."""
     return page.go_to(f"/notifications?done={done}")

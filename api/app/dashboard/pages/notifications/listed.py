@@ -19,7 +19,7 @@ _SHOWN = 50
 
 
 class LogFilters(BaseModel):
-    """What the page's query asks for."""
+    """The query of the page."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -58,5 +58,5 @@ async def show_notifications(page: Page, filters: Annotated[LogFilters, Query()]
 
 
 def kinds_in(language: str) -> dict[str, str]:
-    """Return the kinds of events in words."""
+    """Return the names of the kinds of events."""
     return {kind: pair[language == "ja"] for kind, pair in EVENT_KINDS.items()}

@@ -1,4 +1,4 @@
-"""The form of a rule, new or changed; the audit log has these functions' names, which are those of the API's."""
+"""The form of a new or changed rule; these functions have the names of the API's, which the audit log shows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ async def show_rule_form(page: Page) -> Response:
 
 @router.post("")
 async def create_rule(page: Page, request: Request) -> Response:
-    """Add a rule; one that is refused is shown again with the reason at its field."""
+    """Add a rule; a refused form is shown again with the reason at its field."""
     values = await _read(request)
     reply = await page.api.post(f"{PREFIX}/rules", to_rule(values))
     return go_back(page, "rule_added") if reply.is_ok else await _show(page, values, reply)
@@ -36,14 +36,14 @@ async def create_rule(page: Page, request: Request) -> Response:
 
 @router.get("/{rule_id}/edit")
 async def show_rule(page: Page, rule_id: ObjectId) -> Response:
-    """Show the form with what a rule has."""
+    """Show the form with the values of a rule."""
     rule = (await page.ask(f"{PREFIX}/rules/{rule_id}")).require()
     return await _show(page, values_of(rule.data), rule_id=rule_id)
 
 
 @router.post("/{rule_id}")
 async def replace_rule(page: Page, request: Request, rule_id: ObjectId) -> Response:
-    """Change a rule, which stays on or off; a change that is refused is shown again with the reason at its field."""
+    """Change a rule, which stays on or off; a refused form is shown again with the reason at its field."""
     values = await _read(request)
     kept = (await page.ask(f"{PREFIX}/rules/{rule_id}")).require()
     body = to_rule(values) | {"is_enabled": kept.data["is_enabled"]}

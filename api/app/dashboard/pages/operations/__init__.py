@@ -1,1 +1,1 @@
-"""What operators look after: schedules, workers, webhooks, dead letters, rejected rows."""
+"""The pages for operators: schedules, workers, webhooks, dead letters, rejected rows."""

@@ -13,12 +13,12 @@ from app.deps import needs
 
 router = APIRouter()
 API = "/api/v1/dead-letters"
-#: What `shown` in the query stands for in the API.
+#: The API's `is_retried` for each `shown` in the query.
 _SHOWN = {"open": "false", "retried": "true", "all": None}
 
 
 class LetterFilters(BaseModel):
-    """What the page's query asks for."""
+    """The query of the page."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -31,7 +31,7 @@ class LetterFilters(BaseModel):
 
 @router.get("/dead-letters", dependencies=[needs(Scope.JOBS_READ)])
 async def show_dead_letters(page: Page, filters: Annotated[LetterFilters, Query()]) -> Response:
-    """Show chunks that were given up, newest first; by default those whose job nobody has retried."""
+    """Show chunks that were given up, newest first; by default those whose job was not retried."""
     found = await page.ask(API, is_retried=_SHOWN[filters.shown], cursor=filters.cursor)
     here = link_to("/dead-letters", shown="" if filters.shown == "open" else filters.shown)
     if found.status == 400 and filters.cursor:

@@ -18,7 +18,7 @@ _PAGE = 100
 
 
 class RowFilters(BaseModel):
-    """What the page's query asks for; the API says what is wrong with it."""
+    """The query of the page; the API checks it."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -30,7 +30,7 @@ class RowFilters(BaseModel):
     cursor: str | None = Field(default=None, max_length=300)
 
     def link(self, **changed: str) -> str:
-        """Return the page with some filters changed, from its first row on."""
+        """Return the link of the page with some filters changed, from its first row on."""
         values = self.model_dump(mode="json", exclude={"cursor"}) | changed
         return link_to("/quarantine", **values | {"interval": "" if values["interval"] == "1m" else values["interval"]})
 

@@ -1,4 +1,4 @@
-"""What the pages of schedules change; the audit log has these functions' names, which are those of the API's."""
+"""The forms of schedules; these functions have the names of the API's functions, which the audit log shows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ _TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "ma
 
 @router.post("/schedules")
 async def create_schedule(page: Page, request: Request) -> Response:
-    """Add a schedule; one that is refused is shown again with the reason at its field."""
+    """Add a schedule; a refused form is shown again with the reason at its field."""
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in _TEXTS}
     try:
@@ -35,14 +35,14 @@ async def create_schedule(page: Page, request: Request) -> Response:
 
 @router.post("/schedules/{schedule_id}")
 async def change_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
-    """Change a schedule; a change that is refused is shown again with the reason at its field."""
+    """Change a schedule; a refused form is shown again with the reason at its field."""
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in _TEXTS}
     try:
         body = _to_body(values)
     except InvalidRequest as e:
         return await show_form_of(page, values, schedule_id=schedule_id, problem=_explain(e))
-    # A schedule keeps its task.
+    # The task of a schedule cannot be changed.
     del body["task"]
     reply = await page.api.patch(f"{API}/{schedule_id}", body)
     if reply.status == status.HTTP_404_NOT_FOUND:
@@ -77,7 +77,7 @@ async def delete_schedule(page: Page, request: Request, schedule_id: ScheduleId)
 
 
 def _to_body(values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields as JSON has them; what they hold is checked by the API.
+    """Return the fields as the JSON of the API, which checks their values.
 
     Raises:
         InvalidRequest: a field is not of its type.

@@ -1,4 +1,4 @@
-"""The schedules: when each falls due next, and what became of the last due times."""
+"""The schedules: when each is due next, and the results of the last due times."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
 
 router = APIRouter()
 API = "/api/v1/schedules"
-#: How the outcome of a due time looks: its kind, which decides the colour, and its shape.
+#: The mark of each outcome of a due time: its kind, which selects the colour, and its shape.
 MARKS: Mapping[str, tuple[str, str]] = {
     "fired": ("ok", "ok"),
     "joined": ("ok", "ok"),
@@ -24,7 +24,7 @@ MARKS: Mapping[str, tuple[str, str]] = {
     "missed": ("warn", "warn"),
     "refused": ("bad", "bad"),
 }
-#: What the form for a new schedule begins with.
+#: The initial values of the form for a new schedule.
 _DAILY: Mapping[str, object] = {
     "name": "",
     "task": "ingest.run_daily",
@@ -79,7 +79,7 @@ async def show_schedule(page: Page, schedule_id: ScheduleId, done: Done = "") ->
 async def show_form_of(
     page: Page, values: Mapping[str, object], *, schedule_id: str = "", problem: Mapping[str, Any] | None = None
 ) -> Response:
-    """Show the form with values, and with the problem that they were answered with; without an id it adds one."""
+    """Show the form with values, and with the API's problem if they were refused; without an id, for a new schedule."""
     examples = {each.name: orjson.dumps(each.example).decode() for each in CATALOG.schedulable}
     return await page.show(
         "operations/schedule_new.html",
@@ -93,7 +93,7 @@ async def show_form_of(
 
 
 def _values_of(schedule: Mapping[str, Any]) -> dict[str, object]:
-    """Return what the form shows of a schedule of the API."""
+    """Return the values of the form for a schedule of the API."""
     kept = {name: str(schedule[name]) for name in ("name", "task", "missed", "max_late_h")}
     return {
         **kept,
@@ -110,5 +110,5 @@ def _words() -> dict[str, object]:
 
 
 def _job_path(task: str, job_id: str) -> str:
-    """Return the page of a job of a task, whose name begins with its queue."""
+    """Return the page of a job; the name of its task begins with its queue."""
     return page_of(f"{jobs_path(task.partition('.')[0])}/{job_id}")

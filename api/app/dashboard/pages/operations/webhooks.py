@@ -1,4 +1,4 @@
-"""The webhooks about jobs: what became of each, and sending one again."""
+"""The webhooks about jobs: their deliveries and their replay."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -17,7 +17,7 @@ from app.ledger.outbox.port import DeliveryStatus
 from app.webhooks.schemas import WEBHOOKS
 
 router = APIRouter()
-#: How a state looks: its kind, which decides the colour, and its shape.
+#: The mark of each state: its kind, which selects the colour, and its shape.
 MARKS: Mapping[str, tuple[str, str]] = {
     "waiting": ("idle", "wait"),
     "pending": ("run", "wait"),
@@ -28,7 +28,7 @@ DeliveryId = Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")]
 
 
 class WebhookFilters(BaseModel):
-    """What the page's query asks for."""
+    """The query of the page."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -62,14 +62,14 @@ async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()])
 
 @router.post("/webhooks/{delivery_id}/again", dependencies=[needs(Scope.JOBS_WRITE)])
 async def replay_webhook(page: Page, request: Request, delivery_id: DeliveryId) -> Response:
-    """Send a webhook that was delivered or given up again."""
+    """Send a delivered or dead webhook again."""
     back = first_of(await read_form(request), "next")
     (await page.api.post(f"{WEBHOOKS}/{delivery_id}/replay")).require()
     return page.go_to(link_to(back if is_own_path(back) else "/webhooks", done="again"))
 
 
 def _host_of(url: str) -> str:
-    """Return the host of a receiver; its whole address may hold a signature, and is long."""
+    """Return the host of a receiver; the whole URL is long, and may contain a signature."""
     try:
         return urlsplit(url).hostname or url
     except ValueError:

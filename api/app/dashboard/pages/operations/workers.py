@@ -1,4 +1,4 @@
-"""The workers with what each of them runs, and the providers that they ask."""
+"""The workers with the chunks that they run, and the providers."""
 
 from fastapi import APIRouter, Response
 

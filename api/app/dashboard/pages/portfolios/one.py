@@ -18,7 +18,7 @@ from batch.portfolio.entry import CASH_KINDS
 router = APIRouter()
 _WRITES = [needs(Scope.PORTFOLIOS_WRITE)]
 _DONE = ("booked", "reversed", "imported", "dividends", "renamed")
-#: The fields of the forms that are sent as they are typed; one that is empty is left out.
+#: The fields of the forms that are sent as typed; empty fields are left out.
 _TRADE, _CASH = ("day", "side", "symbol", "price", "fee", "note"), ("day", "kind", "amount", "symbol", "note")
 _ENTRIES = 50
 PortfolioId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -37,7 +37,7 @@ async def show_portfolio(
 
 @router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)
 async def book_trade(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
-    """Book a trade; one that is refused is shown again with the reason."""
+    """Book a trade; a refused form is shown again with the reason."""
     fields = await read_form(request)
     body = _given(fields, _TRADE)
     body["quantity"] = number_or_text(first_of(fields, "quantity").strip())
@@ -46,14 +46,14 @@ async def book_trade(page: Page, request: Request, portfolio_id: PortfolioId) ->
 
 @router.post("/portfolios/{portfolio_id}/cash", dependencies=_WRITES)
 async def book_cash(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
-    """Book a movement of cash; one that is refused is shown again with the reason."""
+    """Book a movement of cash; a refused form is shown again with the reason."""
     fields = await read_form(request)
     return await _book(page, portfolio_id, "cash", _given(fields, _CASH), fields)
 
 
 @router.post("/portfolios/{portfolio_id}/reverse", dependencies=_WRITES)
 async def reverse_entry(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
-    """Take an entry back."""
+    """Reverse an entry."""
     fields = await read_form(request)
     (await page.api.post(f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})).require()
     return page.go_to(f"/portfolios/{portfolio_id}?done=reversed")
@@ -61,7 +61,7 @@ async def reverse_entry(page: Page, request: Request, portfolio_id: PortfolioId)
 
 @router.post("/portfolios/{portfolio_id}/import", dependencies=_WRITES)
 async def import_entries(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
-    """Book a CSV file; one that is refused is shown again with each wrong line."""
+    """Book a CSV file; a refused file is shown again with each wrong line."""
     fields = await read_form(request)
     return await _book(page, portfolio_id, "import", {"csv": first_of(fields, "csv")}, fields, done="imported")
 
@@ -76,7 +76,7 @@ async def book_dividends(page: Page, request: Request, portfolio_id: PortfolioId
 
 @router.post("/portfolios/{portfolio_id}/rename", dependencies=_WRITES)
 async def rename_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
-    """Rename the portfolio; a name that is refused is shown again with the reason."""
+    """Rename a portfolio; a refused name is shown again with the reason."""
     fields = await read_form(request)
     reply = await page.api.patch(f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
     if reply.is_ok:
@@ -87,7 +87,7 @@ async def rename_portfolio(page: Page, request: Request, portfolio_id: Portfolio
 
 @router.post("/portfolios/{portfolio_id}/remove", dependencies=_WRITES)
 async def delete_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
-    """Delete it, and go back to the list."""
+    """Delete a portfolio, and go back to the list."""
     await read_form(request)
     (await page.api.delete(f"{API}/{portfolio_id}")).require()
     return page.go_to("/portfolios")
