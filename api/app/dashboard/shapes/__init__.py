@@ -1,1 +1,1 @@
-"""What pages draw of the API's answers: rows, bars, timelines and sentences; pure."""
+"""Turn the API's answers into the shapes that pages draw: rows, bars, timelines and sentences; pure."""

@@ -2,17 +2,17 @@
 
 from decimal import Decimal
 
-#: That of `app.dashboard.filters`, which loads Jinja2.
+#: The same as in `app.dashboard.filters`, which is not imported because it loads Jinja2.
 UNKNOWN = "\N{EN DASH}"
 
 
 def yen(amount: str | None) -> str:
-    """Return an amount with commas, rounded to a hundredth of a yen; a dash where it is not known."""
+    """Return an amount with commas, rounded to a hundredth of a yen; a dash if it is unknown."""
     return UNKNOWN if amount is None else _short(amount, "")
 
 
 def signed_yen(amount: str | None) -> str:
-    """Return an amount as `yen` does, with its sign; a dash where it is not known."""
+    """Return an amount like `yen`, with its sign; a dash if it is unknown."""
     if amount is None:
         return UNKNOWN
     return _short(amount, "+").replace("-", "\N{MINUS SIGN}") if Decimal(amount) else "0"

@@ -1,4 +1,4 @@
-"""Analyses as pages show them: numbered sources, what was spent, and the request of a form."""
+"""Analyses as pages show them: numbered sources, tokens and cost, and the request of a form."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def sum_up(result: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def say(verdict: str | None, language: Language) -> str:
-    """Return a verdict in the language of the viewer; "" where there is none."""
+    """Return a verdict in the language of the viewer; "" without a verdict."""
     return say_verdict(Verdict(verdict), language) if verdict else ""
 
 
@@ -69,12 +69,12 @@ def figure(value: float) -> str:
 
 
 def dollars(microdollars: int) -> str:
-    """Return an amount such as $0.0184: four decimals, or six where it is less than a cent."""
+    """Return an amount such as $0.0184: four decimals, or six if it is less than a cent."""
     return f"${microdollars / 1_000_000:.{4 if microdollars >= 10_000 or not microdollars else 6}f}"
 
 
 def request_of(given: Mapping[str, str], language: str) -> dict[str, Any]:
-    """Return the request of a form, on which the API decides; `analyst` is an analyst, or `preview` for a dry run."""
+    """Return the request of a form, which the API checks; `analyst` is an analyst, or `preview` for a dry run."""
     is_preview = given["analyst"] == "preview"
     body: dict[str, Any] = {"kind": given["kind"], "language": language, "dry_run": is_preview}
     body["analyst"] = "auto" if is_preview else given["analyst"] or "rules"

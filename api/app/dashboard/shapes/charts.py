@@ -30,10 +30,10 @@ class Columns:
     """Bars that stand on zero, oldest first.
 
     Attributes:
-        columns: all of them; one whose value is 0 has no height.
+        columns: all bars; a bar of 0 has no height.
         base: the zero line, in pixels from the top.
-        top: the value of the upper line, a round number not below any bar.
-        peak: the place of the highest bar; None where all are 0.
+        top: the value of the upper line: a round number that no bar exceeds.
+        peak: the index of the highest bar; None if all are 0.
 
     """
 
@@ -49,7 +49,7 @@ class Columns:
 
 
 def build_columns(values: Sequence[int], *, height: int, share: float = 0.8) -> Columns | None:
-    """Return bars of values, each as wide as a share of its step; None where there are none."""
+    """Return the bars of some values, each as wide as a share of its step; None without values."""
     if not values:
         return None
     base, top, step = height, _round_up(max(values)), 100 / len(values)

@@ -1,4 +1,4 @@
-"""How complete a session is, as the overview says it: one number, and the parts of a bar; pure."""
+"""How complete a session is, for the overview: one number, and the parts of a bar; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ STATES: Mapping[str, str] = {
     "lost": "f-bad",
     "missing": "f-bad",
 }
-#: What a backfill takes.
+#: The states that a backfill fetches.
 TO_FETCH = ("missing", "lost")
 
 
@@ -34,12 +34,12 @@ class Completeness:
 
     @property
     def verdict(self) -> str:
-        """What the API says of it: pending, complete, gaps or degraded."""
+        """The verdict of the API: pending, complete, gaps or degraded."""
         return str(self.session["verdict"])
 
     @property
     def listed(self) -> int:
-        """Symbols that should have bars: all but those in which nothing was traded."""
+        """Symbols that should have bars: all except those without trades."""
         return int(self.session["symbols"] - self.session["empty"])
 
     @property

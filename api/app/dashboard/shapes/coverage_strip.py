@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Sessions in a row in one state: where they begin and how wide they are, in percent."""
+    """Consecutive sessions in one state: their left edge and width in percent."""
 
     state: str
     first: str

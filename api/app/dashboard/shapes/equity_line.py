@@ -10,7 +10,7 @@ _WIDTH, _HEIGHT = 1000, 100
 
 @dataclass(frozen=True, slots=True)
 class EquityLine:
-    """A line, with gaps where equity is not known.
+    """A line, with gaps where the equity is unknown.
 
     Attributes:
         path: the `d` of an SVG path.
@@ -27,7 +27,7 @@ class EquityLine:
 
 
 def build_line(days: Sequence[Mapping[str, Any]]) -> EquityLine | None:
-    """Return the line of the days of an equity history; None of fewer than two known ones."""
+    """Return the line of the days of an equity history; None if fewer than two days are known."""
     known = [(n, day["day"], Decimal(day["equity"])) for n, day in enumerate(days) if day["equity"] is not None]
     if len(known) < 2:
         return None

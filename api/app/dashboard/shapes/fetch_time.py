@@ -1,4 +1,4 @@
-"""How long a backfill takes, judged by the newest jobs of the same provider; pure."""
+"""Estimate how long a backfill takes, from the newest jobs of the same provider; pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -6,14 +6,14 @@ from typing import Any
 
 #: Fewer items say little about the speed.
 _LEAST_ITEMS = 10
-#: A single job says how long it takes, and not how much that varies.
+#: Widens the estimate on both sides: one job does not show how much the time varies.
 _SPREAD = 1.25
 
 
 def estimate_s(
     jobs: Iterable[Mapping[str, Any]], *, provider: str, interval: str, symbols: int
 ) -> tuple[float, float] | None:
-    """Return the least and the most seconds for some symbols, from jobs of the API; None where none is like it."""
+    """Return the least and the most seconds for some symbols, from jobs of the API; None without a similar job."""
     found = [
         _took_s(job) / job["progress"]["total"] * symbols
         for job in jobs

@@ -9,13 +9,13 @@ from typing import Any
 
 _MOST = 8
 _FLAG = "flag_"
-#: Lines of the log that may have a reason, and the keys of their words.
+#: Log events that may have a reason, and the keys of their texts.
 _WHY = {"cancel_asked": "why_cancelled", "job_retried": "why_retried"}
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to know: the kind and shape of its mark, the key of its words, and their values."""
+    """One notice: the kind and shape of its mark, the key of its text, and the values of the text."""
 
     kind: str
     shape: str
@@ -26,7 +26,7 @@ class Notice:
 def list_notices(
     chunks: Mapping[str, Any] | None, result: Mapping[str, Any], lines: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[list[Notice], int]:
-    """Return the first notices of a job, the most serious first, and how many more there are; `lines` are its log."""
+    """Return the most serious notices of a job, and how many more there are; `lines` are its log."""
     found = [*_of_chunks(chunks["items"] if chunks else ()), *_of_pauses(chunks["pauses"] if chunks else ())]
     found += [*_of_reasons(lines), *_of_bars(result.get("counts") or {})]
     found.sort(key=lambda notice: ("bad", "warn", "idle").index(notice.kind))
@@ -34,7 +34,7 @@ def list_notices(
 
 
 def pause_seconds(pauses: Sequence[Mapping[str, Any]]) -> float:
-    """Return for how long a job was paused in all."""
+    """Return how long a job was paused in total."""
     return sum((_at(pause["ends_at"]) - _at(pause["begins_at"])).total_seconds() for pause in pauses)
 
 

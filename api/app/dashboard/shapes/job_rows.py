@@ -1,4 +1,4 @@
-"""A job of the API as a row of a table: where it leads, what it is called, and why something failed."""
+"""A job of the API as a row of a table: its page, its title, and its outcomes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ import orjson
 from app.jobs.model import JobStatus
 from batch.market.outcome import is_fine
 
-#: A job as forms name it: the queue as in paths, and the id.
+#: The reference of a job in forms: the queue as in paths, and the id.
 _REFERENCE = re.compile(r"[a-z][a-z-]{0,30}/[0-9a-f]{32}")
 _LINK = re.compile(r"/api/v1/([a-z][a-z-]{0,30})/jobs/([0-9a-f]{32})")
-#: How a state looks: its kind, which decides the colour, and its shape.
+#: The mark of each state: its kind, which selects the colour, and its shape.
 MARKS: Mapping[str, tuple[str, str]] = {
     "queued": ("idle", "wait"),
     "running": ("run", "run"),
@@ -23,7 +23,7 @@ MARKS: Mapping[str, tuple[str, str]] = {
     "failed": ("bad", "bad"),
     "cancelled": ("idle", "stop"),
 }
-#: The area of an outcome in a proportion bar, in the order of the bar; any other is a fault.
+#: The area of each outcome in a proportion bar, in the order of the bar; any other outcome is a fault.
 AREAS: Mapping[str, str] = {"ok": "f-ok", "no_trades": "f-ok2", "not_listed": "f-none", "rate_limited": "f-warn"}
 _FAULT = "f-bad"
 
@@ -36,7 +36,7 @@ class JobRow:
 
     @property
     def reference(self) -> str:
-        """The job as forms name it."""
+        """The reference of the job in forms."""
         return f"{self.job['queue'].replace('_', '-')}/{self.job['job_id']}"
 
     @property
@@ -61,7 +61,7 @@ class JobRow:
 
     @property
     def result(self) -> Mapping[str, Any]:
-        """What is known of its result."""
+        """Its result, or {} without one."""
         return self.job["result"] or {}
 
     @property
@@ -72,17 +72,17 @@ class JobRow:
 
     @property
     def title_key(self) -> str:
-        """The name of its task in the words of tasks."""
+        """The key of its task in the texts of tasks."""
         return str(self.job["task"]).replace(".", "_")
 
     @property
     def intervals(self) -> str:
-        """The intervals that it was asked for, such as `1m, 1d`."""
+        """The intervals of its request, such as `1m, 1d`."""
         return ", ".join(self.job["intervals"] or {})
 
     @property
     def sessions(self) -> tuple[str, str, int] | None:
-        """The first and the last session, and how many there are; None where the job has none."""
+        """The first and the last session, and how many there are; None if the job has no sessions."""
         spans = [each for each in (self.result.get("sessions") or {}).values() if isinstance(each, dict)]
         if spans:
             widest = max(spans, key=lambda each: (each.get("count", 1), each["last"]))
@@ -92,7 +92,7 @@ class JobRow:
 
     @property
     def faults(self) -> list[tuple[str, int]]:
-        """The outcomes that are not fine, with their counts, the most frequent first."""
+        """The outcomes that are faults, with their counts, the most frequent first."""
         return sorted(((word, n) for word, n in self.outcomes if n and not is_fine(word)), key=lambda each: -each[1])
 
     @property
@@ -105,7 +105,7 @@ class JobRow:
 
     @property
     def area(self) -> str:
-        """The colour of what is done: quiet once the job has ended."""
+        """The colour of the finished part: muted once the job has ended."""
         return "f-ok" if self.is_final else "f-run"
 
     @property
@@ -126,17 +126,17 @@ def rows_of(jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
 
 
 def is_reference(text: str) -> bool:
-    """Return whether a text names a job as our forms do."""
+    """Return whether a text is the reference of a job."""
     return _REFERENCE.fullmatch(text) is not None
 
 
 def page_of(link: str) -> str:
-    """Return the page of a job that the API links to as `/api/v1/{queue}/jobs/{id}`; "" where it is none."""
+    """Return the page of a job for the API link `/api/v1/{queue}/jobs/{id}`; "" for any other link."""
     found = _LINK.fullmatch(link)
     return f"/jobs/{found[1]}/{found[2]}" if found else ""
 
 
 def api_path(reference: str) -> str:
-    """Return the path in the API of a job that a form named."""
+    """Return the API path of a job for its reference in forms."""
     queue, _, job_id = reference.partition("/")
     return f"/api/v1/{queue}/jobs/{job_id}"

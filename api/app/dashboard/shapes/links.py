@@ -1,9 +1,9 @@
-"""Links of pages: a path with the values of a query, and the page that shows what a path of the API does."""
+"""Links of pages: a path with the values of a query, and the page that matches a path of the API."""
 
 import re
 from urllib.parse import parse_qsl, urlencode
 
-#: Where a path of the API is shown, by how it begins; a query that the page knows, too, is kept.
+#: The page for each prefix of an API path; query fields that the page also has are kept.
 _PAGES = (
     ("/api/v1/workers", "/workers", ""),
     ("/api/v1/jobs", "/jobs", "status|queue|q"),
@@ -15,7 +15,7 @@ _SCHEDULE = re.compile(r"/api/v1(/schedules/[0-9a-f]{32})")
 
 
 def link_to(path: str, **values: object) -> str:
-    """Return a path with more values in its query; those that are None or "" are left out."""
+    """Return a path with more values in its query; values that are None or "" are left out."""
     query = urlencode({name: value for name, value in values.items() if value not in (None, "")}, doseq=True)
     if not query:
         return path
@@ -23,7 +23,7 @@ def link_to(path: str, **values: object) -> str:
 
 
 def page_showing(link: str) -> str:
-    """Return the page that shows what a path of the API does; "" where none does."""
+    """Return the page that shows the same as a path of the API; "" if there is no such page."""
     if found := _SCHEDULE.fullmatch(link):
         return found[1]
     path, _, query = link.partition("?")

@@ -1,12 +1,12 @@
-"""A rule of notifications as the fields of a form, and back; what they hold is checked by the API."""
+"""Convert a rule of notifications to the fields of a form, and back; the API checks the values."""
 
 from collections.abc import Mapping
 from typing import Any
 
-#: The states of jobs that people want to hear of, the worst first.
+#: The states of ended jobs that the form offers, the worst first.
 ENDS = ("failed", "partial", "cancelled", "completed")
 _TIMES = ("quiet_from", "quiet_until", "digest_at", "deadline")
-#: The fields of one value each; `only` has a filter `name=value` in each line.
+#: The fields with one value each; `only` has a filter `name=value` in each line.
 TEXTS = ("name", "channel_id", "language", *_TIMES, "digest_minutes", "only")
 
 
@@ -21,11 +21,11 @@ def values_of(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_rule(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields as JSON has them."""
+    """Return the fields as the JSON of the API."""
     body = {"name": values["name"].strip(), "channel_id": values["channel_id"], "language": values["language"]}
     body |= {"events": values["events"]} | {name: values[name] for name in _TIMES if values[name]}
     if minutes := values["digest_minutes"].strip():
-        # What is no number is the API's to refuse.
+        # The API refuses a text that is not a number.
         body["digest_minutes"] = int(minutes) if _is_whole(minutes) else minutes
     only = {"status": list(values["status"])} if values["status"] else {}
     for line in filter(str.strip, values["only"].replace("\r\n", "\n").split("\n")):

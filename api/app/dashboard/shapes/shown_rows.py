@@ -1,4 +1,4 @@
-"""The rows that live pages show: which of them would say something else now."""
+"""The rows that live pages show, and which of them have changed."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ import orjson
 
 from app.jobs.model import JobStatus
 
-#: A running job's row is sent again after so long without news: it says how long the job has been running.
+#: The row of a running job is sent again after this long without a change: it shows how long the job has run.
 _AGAIN_S = 4.0
-#: Rows that are neither listed nor sent for so long are forgotten.
+#: Rows that are neither listed nor sent for this long are dropped.
 _KEPT_S = 120.0
 
 
@@ -22,21 +22,21 @@ class _Shown:
 
 
 class ShownRows:
-    """What was last sent of some jobs."""
+    """The rows that were last sent."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Shown] = {}
         self._is_new = True
 
     def keep(self, jobs: Sequence[Mapping[str, Any]]) -> None:
-        """Note that some jobs are sent now."""
+        """Store some jobs as sent now."""
         now = time.monotonic()
         self._rows |= {job["job_id"]: _Shown(orjson.dumps(job), now) for job in jobs}
 
     def changed(self, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-        """Return the jobs whose rows would say something else, by id, and note that they are sent.
+        """Return the jobs whose rows have changed, by id, and store them as sent.
 
-        Nothing has changed at the first look: the pages have just been made.
+        The first call returns none: the pages have just been rendered.
         """
         now = time.monotonic()
         self._rows = {i: row for i, row in self._rows.items() if i in jobs or now - row.sent_at < _KEPT_S}

@@ -12,13 +12,13 @@ type Bar = Mapping[str, Any]
 _AUCTIONS = {
     "opens_at": "a_open", "am_closes_at": "a_am_close", "pm_opens_at": "a_pm_open", "closes_at": "a_close",
 }  # fmt: skip
-#: Chart libraries know no time zone: they get the seconds of the clock in Japan.
+#: Chart libraries have no time zones, so they get seconds of Japan's local time.
 _JST_S = 9 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class BarRow:
-    """One bar: its time in Japan, the names of its flags, and the key of the auction that it is, if it is one."""
+    """One bar: its time in Japan, the names of its flags, and the key of its auction, if it has one."""
 
     bar: Bar
     at: datetime
@@ -27,7 +27,7 @@ class BarRow:
 
     @property
     def data(self) -> str:
-        """What the chart reads: seconds, open, high, low, close, volume, flags, auction."""
+        """The data of the chart: seconds, open, high, low, close, volume, flags, auction."""
         values = [self.bar[name] for name in ("open", "high", "low", "close", "volume")]
         seconds = int(self.at.timestamp()) + _JST_S
         return ",".join(map(str, (seconds, *values, "+".join(self.flags), self.auction)))
@@ -35,7 +35,7 @@ class BarRow:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The prices of a session against the close before; `is_base` says that this was adjusted for a split."""
+    """The prices of a session and the previous close; `is_base`: the previous close is adjusted for a split."""
 
     open: float
     high: float
@@ -47,12 +47,12 @@ class Quote:
 
     @property
     def change(self) -> float | None:
-        """How far the close is from the close before."""
+        """The change from the previous close."""
         return None if self.previous is None else self.close - self.previous
 
 
 def to_rows(bars: Sequence[Bar], session: Mapping[str, Any] | None) -> list[BarRow]:
-    """Return bars as rows; `session` is their day of the calendar, of which 1m bars mark the auctions."""
+    """Return bars as rows; `session` is their day in the calendar, whose auctions mark 1m bars."""
     from batch.market.bar import BarFlag  # noqa: PLC0415  with polars, which answered the bars
 
     names = {session[field]: key for field, key in _AUCTIONS.items()} if session else {}
@@ -68,7 +68,7 @@ def to_rows(bars: Sequence[Bar], session: Mapping[str, Any] | None) -> list[BarR
 
 
 def split_at(bars: Sequence[Bar], session: date) -> tuple[list[Bar], list[Bar]]:
-    """Return the bars before a session, and those of it and after it."""
+    """Return the bars before a session, and the bars from the session on."""
     before = [bar for bar in bars if date.fromisoformat(bar["opened_at"][:10]) < session]
     return before, list(bars[len(before) :])
 
@@ -106,11 +106,11 @@ def first_shown(items: Sequence[Mapping[str, Any]], now: datetime) -> date:
 
 
 def around(days: Sequence[str], session: date) -> tuple[str, str]:
-    """Return the days before and after a session in sorted days; "" where there is none."""
+    """Return the days before and after a session in sorted days; "" if there is none."""
     text = session.isoformat()
     return max((day for day in days if day < text), default=""), min((day for day in days if day > text), default="")
 
 
 def days_around(session: date) -> dict[str, object]:
-    """Return the query for the calendar around a session: the longest closure so far was ten days."""
+    """Return the query for the calendar around a session; the longest closure so far was ten days."""
     return {"first": session - timedelta(days=16), "last": session + timedelta(days=16)}

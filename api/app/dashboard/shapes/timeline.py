@@ -8,7 +8,7 @@ from typing import Any
 
 #: Height of a lane and of its bar, and of the row of pauses above the lanes, in pixels.
 LANE, BAR, TOP = 22, 14, 18
-#: Steps of the axis, in seconds; the first with at most eight of them is taken.
+#: Steps of the axis, in seconds; the first of which at most eight fit is used.
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 604_800)
 _MOST_STEPS = 8
 #: A bar narrower than this share has no room for its number.
@@ -39,7 +39,7 @@ class Bar:
 
     @property
     def is_lost(self) -> bool:
-        """Whether its worker fell silent."""
+        """Whether its worker stopped reporting."""
         return bool(self.run["ending"] == "expired")
 
     @property
@@ -57,12 +57,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What the chart draws; positions are percent of its width.
+    """The parts of the chart; positions are in percent of its width.
 
     Attributes:
         lanes: (worker's number, slot) of each lane, from the top.
         workers: the names of the workers, by number from 1.
-        bars, links: the runs, and pairs of a lost run with the one that went on.
+        bars, links: the runs, and pairs of a lost run and the next run of its chunk.
         pauses: (x, width, the API's pause) of times in which chunks waited.
         ticks: (x, seconds since the start).
         start: when the first run began.

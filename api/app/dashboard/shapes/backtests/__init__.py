@@ -1,1 +1,1 @@
-"""What the pages of backtests draw and ask: curves, candles, tables of numbers, and the fields of their forms."""
+"""The shapes of the pages of backtests: curves, candles, tables of numbers, and the fields of forms."""

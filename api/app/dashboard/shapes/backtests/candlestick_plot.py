@@ -16,7 +16,7 @@ _LEAST_GAP = 4.5
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A text over or below a bar: its place in percent, and pixels from above."""
+    """A text above or below a bar: its place in percent, and its pixels from the top."""
 
     x: float
     y: float
@@ -26,14 +26,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class CandlestickPlot:
-    """Candles.
+    """The candles and trades of a report.
 
     Attributes:
         rises, falls: bodies and wicks of bars that rose and that fell.
         gains, losses: dashed lines from entry to exit.
         marks: purchases and sales.
-        numbers: what trades brought.
-        times: where months begin.
+        numbers: the gains of trades.
+        times: the beginnings of months.
         ticks: the prices of the grid.
 
     """
@@ -67,7 +67,7 @@ class _Grid:
 
 
 def build_candlesticks(traded: Mapping[str, Any] | None) -> CandlestickPlot | None:
-    """Return the traded of a report of the API; None where nothing was traded."""
+    """Return the candles of a report of the API; None if nothing was traded."""
     if traded is None:
         return None
     bars: Sequence[Sequence[float] | None] = traded["bars"]
@@ -106,7 +106,7 @@ def _bodies(bars: Sequence[Sequence[float] | None], grid: _Grid, *, is_rise: boo
 def _links(trades: Sequence[Mapping[str, Any]], bars: Sequence[Any], grid: _Grid, *, is_gain: bool) -> str:
     parts = []
     for trade in trades:
-        # A position that is still held goes to the last close.
+        # The line of an open position ends at the last close.
         price = trade["exit_price"] if trade["exit_price"] is not None else next(bar[3] for bar in bars[::-1] if bar)
         if trade["entry"] is None or ((trade["gain"] or 0) > 0) is not is_gain:
             continue

@@ -1,4 +1,4 @@
-"""The fields of the forms of backtests: those of a strategy by the JSON schema of its parameters, and the others."""
+"""The fields of the forms of backtests: parameters of a strategy, from their JSON schema, and all other fields."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.dashboard.viewer import first_of
 from batch.backtest.model import FillModel
 from batch.errors import InvalidRequest
 
-#: Fields that are sent as they are typed, and those that are numbers.
+#: Fields that are sent as typed, and fields that are numbers.
 _TEXTS = ("market", "interval", "provider", "benchmark", "first", "last", "as_of")
 _NUMBERS = ("sessions", "cash", "seed")
 _SWEEP_NUMBERS = ("trials", "keep", "folds")
@@ -32,8 +32,8 @@ class ParameterField:
     Attributes:
         name: of the parameter.
         kind: `integer`, `number` or `choice`.
-        least, most: its bounds as text, "" without one.
-        default: as text, "" where it is not set.
+        least, most: its bounds as text, "" without a bound.
+        default: as text, "" without a default.
         choices: the values of a choice.
         about: its description in English.
 
@@ -49,9 +49,9 @@ class ParameterField:
 
 
 def list_fields(strategy: Mapping[str, Any]) -> list[ParameterField]:
-    """Return the parameters of a strategy of the API, its own first."""
+    """Return the parameters of a strategy of the API, those of this strategy alone first."""
     found = [_field(name, about) for name, about in strategy["parameters"].get("properties", {}).items()]
-    # What all strategies have comes last.
+    # The parameters that all strategies have come last.
     return sorted(found, key=lambda each: each.name in {"weight", "stop_loss", "take_profit"})
 
 
@@ -62,12 +62,12 @@ def read_values(fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def run_body(values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the request of a run; what it holds is checked by the API."""
+    """Return the request of a run; the API checks its values."""
     return _bars(values) | {"parameters": {name: parse_value(text) for name, text in _parameters(values)}}
 
 
 def sweep_body(values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the request of a sweep; what it holds is checked by the API.
+    """Return the request of a sweep; the API checks its values.
 
     Raises:
         InvalidRequest: a list has too many values.
@@ -88,9 +88,9 @@ def sweep_body(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def values_of(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return the fields of a form from a request that was made, to make it again."""
+    """Return the fields of a form from an earlier request, to submit it again."""
     names = (*_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS, "strategy", "rank_by")
-    # Its moment is left out: a new run reads the bars as they are now.
+    # `as_of` is left out: a new run reads the bars as they are now.
     found = {name: _typed(request[name]) for name in names if name in request and name != "as_of"}
     found["symbols"] = ", ".join(request.get("symbols") or ())
     found |= {f"p_{name}": _typed(value) for name, value in request.get("parameters", {}).items()}
@@ -142,7 +142,7 @@ def _bars(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _rest_of(model: Mapping[str, Any]) -> str:
-    """Return what a fill model has beside its defaults and the fields of the form, as JSON; "" for nothing."""
+    """Return the values of a fill model that are neither defaults nor fields of the form, as JSON; "" without any."""
     usual = FillModel().to_json()
     rest = {name: value for name, value in model.items() if name != "allows_short" and value != usual.get(name)}
     for part, field in (("fees", "rate"), ("slippage", "ticks")):
@@ -153,7 +153,7 @@ def _rest_of(model: Mapping[str, Any]) -> str:
 
 
 def _read_rest(text: str) -> dict[str, Any]:
-    """Return what `_rest_of` wrote; what it did not write is nothing."""
+    """Return the values that `_rest_of` wrote; {} for any other text."""
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -163,7 +163,7 @@ def _read_rest(text: str) -> dict[str, Any]:
 
 
 def _share(percent: str) -> float | str:
-    """Return a percentage as a share; leave other text to the API, which rejects it."""
+    """Return the share for a percentage; any other text is unchanged, for the API to refuse."""
     try:
         share = Decimal(percent.removesuffix("%")) / 100
     except InvalidOperation:

@@ -9,9 +9,9 @@ from batch.market.calendar import JST
 UNKNOWN = "\N{EN DASH}"
 _PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure", "benchmark_return"})
 _WHOLE = frozenset({"final_equity", "trades", "fees", "flows", "longest_below_peak", "cash"})
-#: Returns of a month from which a cell has the next stronger tint; a year has three times as much.
+#: The monthly returns from which a cell has the next stronger tint; for years three times as much.
 _TINTS = (0.0005, 0.015, 0.035)
-#: Parameters that most strategies have: a title leaves them out.
+#: Parameters that most strategies have, and that titles leave out.
 _SETTINGS = frozenset({"weight", "side", "stop_loss", "take_profit"})
 #: The metrics of a report, in the order of the page.
 METRICS = (
@@ -21,7 +21,7 @@ METRICS = (
 
 
 def metric(name: str, value: float | None) -> str:
-    """Return a metric as people read it; a dash where it is not known."""
+    """Return a metric as text; a dash if it is unknown."""
     if value is None:
         return UNKNOWN
     if name in _PERCENT:
@@ -30,27 +30,27 @@ def metric(name: str, value: float | None) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return a share as percent; a dash where it is not known."""
+    """Return a share as percent; a dash if it is unknown."""
     return UNKNOWN if value is None else f"{_minus(f'{100 * value:,.{digits}f}')}%"
 
 
 def signed_percent(value: float | None) -> str:
-    """Return a share as percent with its sign; a dash where it is not known."""
+    """Return a share as percent with its sign; a dash if it is unknown."""
     return UNKNOWN if value is None else f"{_minus(f'{100 * value:+,.1f}')}%"
 
 
 def signed(value: float | None, digits: int = 0) -> str:
-    """Return a number with its sign; a dash where it is not known."""
+    """Return a number with its sign; a dash if it is unknown."""
     return UNKNOWN if value is None else _minus(f"{value:+,.{digits}f}")
 
 
 def plain(value: float | None, digits: int = 0) -> str:
-    """Return a number; a dash where it is not known."""
+    """Return a number; a dash if it is unknown."""
     return UNKNOWN if value is None else _minus(f"{value:,.{digits}f}")
 
 
 def month(value: float | None) -> str:
-    """Return the return of a month in percent, without the sign of percent; "" where there is none."""
+    """Return the return of a month in percent, without the percent sign; "" without a return."""
     return "" if value is None else "0.0" if abs(value) < 0.0005 else _minus(f"{100 * value:+.1f}")
 
 
@@ -68,7 +68,7 @@ def way(value: float | None) -> str:
 
 
 def local(at: str | None) -> str:
-    """Return the time of a bar in Japan: of daily bars the day."""
+    """Return the time of a bar in Japan; for daily bars, the day."""
     if at is None:
         return UNKNOWN
     return datetime.fromisoformat(at).astimezone(JST).strftime("%Y-%m-%d" if "T00:00:00" in at else "%Y-%m-%d %H:%M")
@@ -94,11 +94,11 @@ def shown(value: Any) -> str:
 
 
 def scope_of(request: Mapping[str, Any]) -> Sequence[str]:
-    """Return the symbols of a request; none where it names a market."""
+    """Return the symbols of a request; none if it is for a market."""
     return request.get("symbols") or ()
 
 
-#: What templates call these by.
+#: These functions by their names in templates.
 NUMBERS = {
     each.__name__: each
     for each in (

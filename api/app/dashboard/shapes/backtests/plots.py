@@ -7,18 +7,18 @@ from datetime import date
 
 #: The width of a path; the page stretches it.
 WIDTH = 1000
-#: A line has at most two points for each of so many steps: more cannot be seen.
+#: A line has at most two points for each of this many steps: more would not be visible.
 _STEPS = 300
 _MOST_TIMES = 7
 
 type Values = Sequence[float | None]
-#: From a value to pixels from above.
+#: Returns the pixels from the top for a value.
 type Scale = Callable[[float], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A line of the grid: how far from above, and its number."""
+    """A line of the grid: its pixels from the top, and its number."""
 
     y: float
     label: str
@@ -26,7 +26,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class TimeMark:
-    """A date below a plot: its place in percent, and where its text is anchored."""
+    """A date below a plot: its place in percent, and the anchor of its text."""
 
     x: float
     label: str
@@ -35,7 +35,7 @@ class TimeMark:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line: its path, and where it ends; None where it has no value."""
+    """A line: its path, and the height of its end; None if it has no value."""
 
     path: str
     end_y: float | None
@@ -47,9 +47,9 @@ class Plot:
 
     Attributes:
         curves: in the order of the values that were given.
-        area: the path of the first one, filled up to 0.
-        ticks: from below.
-        zero: how far from above 0 is; None where it is not in the plot.
+        area: the path of the first curve, filled up to 0.
+        ticks: from the bottom.
+        zero: the pixels of 0 from the top; None if 0 is not in the plot.
 
     """
 
@@ -61,7 +61,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The part of a drawing that a plot has, in pixels from above; `with_zero` makes 0 a part of its scale."""
+    """The part of a drawing for a plot, in pixels from the top; `with_zero` includes 0 in the scale."""
 
     top: float
     bottom: float
@@ -69,7 +69,7 @@ class Room:
 
 
 def build_plot(lines: Sequence[Values], room: Room) -> Plot | None:
-    """Return lines of equal length as curves on one scale; None where no value is known."""
+    """Return lines of equal length as curves on one scale; None if no value is known."""
     known = [value for line in lines for value in line if value is not None]
     if not known:
         return None
@@ -90,7 +90,7 @@ def build_plot(lines: Sequence[Values], room: Room) -> Plot | None:
 
 
 def build_times(days: Sequence[str]) -> list[TimeMark]:
-    """Return the dates below a plot: where years begin, or months where there are fewer than two years."""
+    """Return the dates below a plot: the beginnings of years, or of months if fewer than two years begin."""
     dates = [date.fromisoformat(day) for day in days]
     changes = [n for n in range(1, len(dates)) if dates[n].year != dates[n - 1].year]
     form = "%Y"
@@ -99,7 +99,7 @@ def build_times(days: Sequence[str]) -> list[TimeMark]:
     chosen = changes[:: max(1, math.ceil(len(changes) / _MOST_TIMES))]
     last = max(1, len(dates) - 1)
     marks = [TimeMark(round(100 * n / last, 2), dates[n].strftime(form), "middle") for n in chosen]
-    # The first and the last day have a place of their own at the edges.
+    # The first and the last day are at the edges.
     edges = (dates[0].strftime(form), dates[-1].strftime("%Y-%m"))
     inner = [mark for mark in marks if 19 <= mark.x <= 80 and mark.label not in edges]
     return [TimeMark(0.0, edges[0], "start"), *inner, TimeMark(100.0, edges[1], "end")]
@@ -125,13 +125,13 @@ def _curve(line: Values, y: Scale) -> Curve:
 
 
 def _points(line: Values, y: Scale) -> list[tuple[int, float, float]]:
-    """Return the points to draw: their places, and where they are."""
+    """Return the points to draw: their indices and positions."""
     step = WIDTH / max(1, len(line) - 1)
     return [(n, round(n * step, 1), y(value)) for n in _thin(line) if (value := line[n]) is not None]
 
 
 def _thin(line: Values) -> list[int]:
-    """Return the places to draw: the lowest and the highest value of each step, so that no extreme is lost."""
+    """Return the indices to draw: the lowest and the highest value of each step, so that no extreme is lost."""
     known = [n for n, value in enumerate(line) if value is not None]
     if len(known) <= 2 * _STEPS:
         return known

@@ -1,4 +1,4 @@
-"""The curves of a report, and those of runs side by side, in their places; pure."""
+"""The plots of a report, and the plot of runs side by side; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.dashboard.shapes.backtests.plots import (
     spread,
 )
 
-#: Heights of drawings in pixels, with what is above and below their plots.
+#: Heights of drawings in pixels, with the space above and below their plots.
 SMALL_HEIGHT, COMPARED_HEIGHT = 140, 320
 _EQUITY, _DRAWDOWN = Room(18, 228), Room(262, 328, with_zero=True)
 _SMALL, _SMALL_ZERO = Room(16, SMALL_HEIGHT - 26), Room(16, SMALL_HEIGHT - 26, with_zero=True)
@@ -24,7 +24,7 @@ _LABEL_PX = 34
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The deepest drawdown: its place in percent and pixels, and how deep it is, as a share."""
+    """The deepest drawdown: its place in percent and pixels, and its depth as a share."""
 
     x: float
     y: float
@@ -33,7 +33,7 @@ class Worst:
 
 @dataclass(frozen=True, slots=True)
 class ReportPlots:
-    """The plots of a report; `ends` has where the names of strategy and benchmark stand."""
+    """The plots of a report; `ends` has the places of the names of strategy and benchmark."""
 
     equity: Plot | None
     drawdown: Plot | None
@@ -47,7 +47,7 @@ class ReportPlots:
 
 @dataclass(frozen=True, slots=True)
 class ComparedPlot:
-    """Equity of several runs that begin at 100; `ends` has where their names stand."""
+    """The equity of several runs, which begins at 100; `ends` has the places of their names."""
 
     plot: Plot
     times: Sequence[TimeMark]
@@ -72,7 +72,7 @@ def build_report_plots(curves: Mapping[str, Any]) -> ReportPlots:
 
 
 def build_comparison(found: Mapping[str, Any]) -> ComparedPlot | None:
-    """Return the curves of a comparison of the API; None where the runs have no session in common."""
+    """Return the curves of a comparison of the API; None if the runs have no session in common."""
     plot = build_plot([each["curve"] for each in found["items"]], _COMPARED) if found["days"] else None
     if plot is None:
         return None
@@ -84,7 +84,7 @@ def _worst(drawdown: Values, plot: Plot | None) -> Worst | None:
     if not known or plot is None or min(known)[0] == 0:
         return None
     value, place = min(known)
-    # The lowest point of a curve is never thinned away.
+    # Thinning never removes the lowest point of a curve.
     heights = [float(point.split(" ")[1]) for point in plot.curves[0].path.replace("M", "L").split("L") if point]
     return Worst(round(100 * place / max(1, len(drawdown) - 1), 2), max(heights), value)
 

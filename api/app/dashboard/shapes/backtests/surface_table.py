@@ -1,10 +1,10 @@
-"""The surface of a sweep: for the canvas that draws it, and as a table where it is small; pure."""
+"""The surface of a sweep: for the canvas that draws it, and as a table if it is small; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: A surface with more cells is drawn on the canvas alone.
+#: A surface with more cells is only drawn on the canvas.
 _MOST_CELLS = 400
 
 
@@ -13,11 +13,11 @@ class SurfaceTable:
     """The first surface of a sweep as rows, the highest value of the second parameter first.
 
     Attributes:
-        x, y: the names of the parameters; `y` is "" where there is one alone.
-        x_values: of the columns.
-        rows: of each row its value of `y`, and the cells; None where no trial was run.
+        x, y: the names of the parameters; `y` is "" if there is only one.
+        x_values: the values of `x`, one for each column.
+        rows: for each row the value of `y`, and the cells; None for a cell without a trial.
         names: all pairs of parameters that have a surface.
-        left_out: those that are too large.
+        left_out: the pairs whose surface is too large.
 
     """
 
@@ -30,7 +30,7 @@ class SurfaceTable:
 
 
 def build_surface(found: Mapping[str, Any] | None) -> SurfaceTable | None:
-    """Return the surface of a sweep of the API; None where it has none."""
+    """Return the surface of a sweep of the API; None if it has no surface."""
     if not found or not (found["surfaces"] or found["left_out"]):
         return None
     names = [(each["x"], each["y"] or "") for each in found["surfaces"]]
