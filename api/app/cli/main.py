@@ -92,7 +92,7 @@ def _exit_for(error: KaboomError) -> Exit:
 
 
 def _explain(error: typer.TyperException) -> Exit:
-    # A usage error shows the command's usage, or its help where no command was given; Typer has no public name for it.
+    # A usage error shows the command's usage, or its help if no command was given; Typer has no public name for it.
     show = getattr(error, "show", None)
     # A usage error repeats the arguments, which may contain control characters.
     if show is None or clean(error.message, keep_lines=True) != error.message:

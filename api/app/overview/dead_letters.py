@@ -57,7 +57,7 @@ class DeadLetterPage(BaseModel):
 async def page_dead_letters(
     history: JobHistory, cursors: Cursors, listing: DeadLetterListing, *, queues: Sequence[str], owner: str
 ) -> DeadLetterPage:
-    """Return the page that a caller asks for.
+    """Return one page of dead letters.
 
     Raises:
         BadCursor: the cursor is invalid, or belongs to another list.

@@ -49,7 +49,7 @@ class ParameterField:
 
 
 def list_fields(strategy: Mapping[str, Any]) -> list[ParameterField]:
-    """Return the parameters of a strategy of the API, those of this strategy alone first."""
+    """Return the parameters of a strategy of the API; those that only this strategy has come first."""
     found = [_field(name, about) for name, about in strategy["parameters"].get("properties", {}).items()]
     # The parameters that all strategies have come last.
     return sorted(found, key=lambda each: each.name in {"weight", "stop_loss", "take_profit"})
