@@ -68,21 +68,21 @@ class KeptAnswers[T]:
 
 
 class DataDisk:
-    """Says whether the disk of the data folder is full, which most often is why an embedded server does not answer."""
+    """Looks whether the disk of the data folder is full, the usual reason why an embedded server does not answer."""
 
     def __init__(self, folder: Path) -> None:
         self._full = RecentAnswer(lambda: asyncio.to_thread(find_full, folder))
 
     async def find_full(self) -> str:
-        """Return that it is full, in a sentence, else ""."""
-        # A disk that hangs holds up one thread, and no answer for long.
+        """Return a sentence that says that the disk is full, or ""."""
+        # A disk that hangs blocks one thread, and delays no answer by more than this.
         with suppress(TimeoutError):
             async with asyncio.timeout(_DISK_S):
                 return await self._full.get()
         return ""
 
     async def explain(self, message: str) -> str:
-        """Return the message of a part that is away, after the full disk."""
+        """Return the message of an unavailable part, with the full disk as its cause."""
         full = await self.find_full()
         return f"{full} ({message})" if full else message
 

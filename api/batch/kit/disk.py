@@ -19,15 +19,15 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The free space of a folder's disk; `free_inodes` is None if the file system does not count inodes."""
+    """The free space of a folder's disk; a number is None if the file system has no such limit."""
 
-    free_bytes: int
+    free_bytes: int | None
     free_inodes: int | None
     device: int
 
     @property
     def is_full(self) -> bool:
-        """Whether servers may end for want of space."""
+        """Whether there is so little space that servers end."""
         return bool(self._below(FULL_BYTES, FULL_INODES))
 
     @property
@@ -41,7 +41,7 @@ class Room:
         return self._below(WARN_BYTES, WARN_INODES)
 
     def _below(self, least_bytes: int, least_inodes: int) -> str:
-        if self.free_bytes < least_bytes:
+        if self.free_bytes is not None and self.free_bytes < least_bytes:
             return f"{_mib(self.free_bytes)} are free, expected {_mib(least_bytes)} or more"
         if self.free_inodes is not None and self.free_inodes < least_inodes:
             return f"{self.free_inodes:,} inodes are free, expected {least_inodes:,} or more"
@@ -83,12 +83,13 @@ def measure_room(folder: Path) -> Room:
         device = place.stat().st_dev
     except OSError as e:
         raise StoreError(f"{place} does not answer: {e.strerror or e}") from e
-    # Some file systems, such as btrfs, create inodes on demand and report 0.
-    return Room(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None, device)
+    # A total of 0 is no limit: btrfs creates inodes on demand, and a tmpfs may have no size.
+    free_bytes = found.f_bavail * found.f_frsize if found.f_blocks else None
+    return Room(free_bytes, found.f_favail if found.f_files else None, device)
 
 
 def find_full(folder: Path) -> str:
-    """Return that the disk of a folder is full, in a sentence; "" where it has room or does not answer."""
+    """Return a sentence that says that the disk of a folder is full; "" if it has room or does not answer."""
     try:
         room = measure_room(folder)
     except StoreError:

@@ -62,7 +62,8 @@ def find_disks(settings: AppSettings) -> list[Finding]:
             continue
         seen.add(room.device)
         verdict = "fault" if room.fault else "warning" if room.warning else "ok"
-        shown = room.fault or room.warning or f"{room.free_bytes / 1024**3:,.1f} GiB are free"
+        free = "no limit of space" if room.free_bytes is None else f"{room.free_bytes / 1024**3:,.1f} GiB are free"
+        shown = room.fault or room.warning or free
         mend = f"free space on the disk of {folder.absolute()}" if verdict != "ok" else ""
         findings.append(Finding("disk", verdict, f"{folder}: {shown}", mend))
     return findings

@@ -1,18 +1,18 @@
-"""Why a job stands still: what the server says is not ready, asked where its progress stays the same."""
+"""Why a job makes no progress: the parts that `/readyz` reports as not ready."""
 
 import time
 from typing import Any
 
 from app.words.speaker import Speaker
 
-#: How long the progress is the same before the server is asked, and how often it is asked then.
+#: The server is asked when the progress has been the same for `_STILL_S`, and then every `_AGAIN_S`.
 _STILL_S, _AGAIN_S = 4.0, 4.0
 _ANSWER_S = 3.0
 _PARTS = ("database", "redis", "broker", "bars")
 
 
 class Standstill:
-    """Tells, of one job that is looked at again and again, why it stands still."""
+    """Finds out why a job that is polled makes no progress."""
 
     def __init__(self, words: Speaker, url: str) -> None:
         self._words, self._url = words, url
@@ -21,7 +21,7 @@ class Standstill:
         self._reason = ""
 
     def explain(self, job: dict[str, Any]) -> str:
-        """Return why it stands still; "" where it goes on or the server finds everything ready."""
+        """Return the reason; "" if there is progress, or the server reports every part as ready."""
         now, progress = time.monotonic(), (job["status"], *_count(job))
         if progress != self._progress:
             self._progress, self._reason = progress, ""
@@ -33,21 +33,21 @@ class Standstill:
 
 
 def find_unready(words: Speaker, url: str) -> str:
-    """Return what `/readyz` of a server says is not ready; "" where all is, or it does not answer."""
-    import httpx2  # noqa: PLC0415  completion does without
+    """Return the parts that `/readyz` reports as not ready, in a sentence; "" if all are, or it does not answer."""
+    import httpx2  # noqa: PLC0415  completion does not need it
 
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=_ANSWER_S, trust_env=not url.startswith("http://127."))
         said = answer.json()
         parts, workers = said["parts"], said["workers_online"]
-        # A full disk is why other parts are away.
+        # A full disk is the reason why other parts are unavailable.
         names = ["disk"] if "disk" in parts else [name for name in _PARTS if name in parts]
         faults = [parts[name]["detail"] for name in names if not parts[name]["is_ok"]]
     except (httpx2.HTTPError, ValueError, KeyError, TypeError):
         return ""
     if not faults and not workers:
         return words.say("no_worker_online")
-    # A broker that is the same Redis says nothing new.
+    # A broker on the same Redis has the same fault.
     found = words.say("join").join(words.detail(fault) for fault in dict.fromkeys(faults))
     return words.say("not_ready", reason=found) if found else ""
 

@@ -1,4 +1,4 @@
-"""A child process: how it is run, started again when it has ended, and stopped."""
+"""A child process: starts it, restarts it after it has ended, and stops it."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ from batch.kit.embedded.postgres_cluster import run_as
 
 _log = structlog.get_logger(__name__)
 _START_S = 60.0
-#: A child that lives shorter than this each time is not restarted at once, but after a pause that doubles.
+#: A child that repeatedly dies sooner than this is restarted after a pause that doubles.
 _HEALTHY_S = 10.0
 _LEAST_PAUSE_S, _MOST_PAUSE_S = 0.5, 10.0
-#: What is read of a child's log: a worker that lived for weeks has written much.
+#: At most this much of a child's log is read: the log of a worker may be large.
 _WORDS_MAX = 65_536
-#: What is repeated of a line, which may be a worker's with a traceback in it.
+#: At most this much of a line is repeated: a worker's line may have a traceback in it.
 _LINE_MAX = 300
 
 
@@ -31,7 +31,7 @@ class ChildSpec:
     """How to run a child, how to tell that it is ready, and how long it may take to stop.
 
     Attributes:
-        address: the file that it listens on; where this is gone nobody reaches the child, and it is restarted.
+        address: the file of its socket; without this file nobody can connect, and the child is restarted.
         repair: called with the output of the ended child, or "" before a start; returns whether it removed the cause.
 
     """
@@ -54,12 +54,12 @@ class Child:
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
         self.restarts = 0
-        #: How often it has ended since it last lived long, why, and when it may be started again.
+        #: How often it has ended since its last long life, the cause, and when it may be started again.
         self._ends = 0
         self._is_down = self._is_ending = False
         self._cause = ""
         self._next_at = 0.0
-        #: Where this process's words begin in the log.
+        #: Where the output of this process begins in the log.
         self._log_start = 0
         self.spec.repair("")
         self._process = self._spawn()
@@ -74,7 +74,7 @@ class Child:
         """Return when the child answers.
 
         Raises:
-            ConfigurationError: it died or did not answer in time; the message ends with its last words.
+            ConfigurationError: it died or did not answer in time; the message ends with its last output.
 
         """
         deadline = time.monotonic() + _START_S
@@ -92,8 +92,8 @@ class Child:
     def revive(self, cause: str = "") -> bool:
         """Start the child again if it is dead; return whether it was started.
 
-        One that ends soon after each start is started after a pause, and that is logged once until the cause changes.
-        Where no cause is known, its last words are given.
+        A child that ends soon after each start is restarted after a pause, which is logged once until the cause
+        changes. Without a known cause, its last output is logged.
         """
         code, now = self._process.poll(), time.monotonic()
         if code is None:
@@ -104,9 +104,9 @@ class Child:
             self._note_end(now, code, cause)
         if now < self._next_at:
             return False
-        # Where the start fails.
+        # Used if the start fails.
         self._next_at = now + _MOST_PAUSE_S / 5
-        # What is left of its group, such as the pool of a killed worker, goes first.
+        # First kill the rest of its process group, such as the pool of a killed worker.
         _signal_group(self.pid, signal.SIGKILL)
         self.spec.repair(self._words())
         self._process = self._spawn()
@@ -117,7 +117,7 @@ class Child:
         return True
 
     def stop(self) -> None:
-        """Ask the child to end, and make it."""
+        """Ask the child to end; kill it if it does not."""
         if self._process.poll() is None:
             self._process.send_signal(self.spec.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -141,7 +141,7 @@ class Child:
         is_told, self._cause = self._ends > 2 and cause == self._cause, cause
         if not is_told:
             event = "child_ended" if self._ends == 1 else "child_keeps_ending"
-            # One that was killed has said nothing about that.
+            # A killed process wrote nothing about that.
             own = f"killed by {signal.Signals(-code).name}" if code < 0 else self._last_words()
             _log.warning(event, child=self.spec.name, exit_code=code, reason=cause or own)
 
@@ -155,7 +155,7 @@ class Child:
     def _spawn(self) -> "subprocess.Popen[bytes]":
         with open_log(self.spec.log) as log:
             self._log_start = log.tell()
-            # A session of its own: a Ctrl-C on the terminal reaches the parent alone, which stops in order.
+            # In a separate session: Ctrl-C reaches only the parent, which stops its children in order.
             return subprocess.Popen(
                 self.spec.argv,
                 stdin=subprocess.DEVNULL,

@@ -42,7 +42,7 @@ class Supervisor:
             self._note()
         for child in fresh:
             child.wait_ready()
-        # A child that was mended and restarted meanwhile has another pid.
+        # A child that was repaired and restarted meanwhile has another pid.
         self._note()
 
     def watch(self) -> None:
@@ -59,7 +59,7 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.2):
-            # The disk that is full may be that of our own log. A watcher that is gone does not come back.
+            # A full disk may also hold our own log. This thread must not end: nothing would restart it.
             with contextlib.suppress(OSError):
                 self._look()
 

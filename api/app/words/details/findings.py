@@ -15,6 +15,7 @@ FINDING_DETAILS: tuple[Pair, ...] = (
         "KABOOM_PROVIDER が {text} ですが、そのようなデータ提供元はありません",
     ),
     ("{folder}: {free} GiB are free", "{folder} ：空きが{free} GiBあります"),
+    ("{folder}: no limit of space", "{folder} ：容量の制限はありません"),
     (
         "{folder}: {free} MiB are free, expected {least} MiB or more",
         "{folder} ：空きが{free} MiBです。{least} MiB以上必要です",

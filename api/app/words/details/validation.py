@@ -86,7 +86,7 @@ VALIDATION_DETAILS: tuple[Pair, ...] = (
     ),
     ("was {text}, expected one of {names}", "{text} は使えません。{names} から指定してください"),
     (
-        "was {days}, expected 0, which keeps jobs for ever, or at least {least}",
+        "was {days}, expected 0, which keeps jobs forever, or at least {least}",
         "{days} が指定されました。無期限に保持する0か、{least}以上を指定してください",
     ),
     ("had {count} entries, expected at most {most}", "{count}件あります。{most}件以下にしてください"),

@@ -1,6 +1,7 @@
 """`/readyz`: a small write on each part, within 2 s, and once a second however many ask."""
 
 import asyncio
+import os
 import re
 import socket
 import time
@@ -15,7 +16,7 @@ from app.live.redis_store import RedisJobStore
 from app.settings import AppSettings
 from batch.errors import StoreError
 from batch.kit import disk
-from batch.kit.disk import Room, measure_room, nearest_folder, try_write
+from batch.kit.disk import Room, find_full, measure_room, nearest_folder, try_write
 from batch.kit.postgres.engine import connect_postgres
 from batch.kit.redis.client import connect_redis
 from tests.fixtures.jobs.apps import TOKEN, client_of, real_settings, running
@@ -149,6 +150,14 @@ def test_room_is_judged_by_bytes_and_by_inodes(tmp_path: Path) -> None:
     assert "999 inodes are free, expected 1,000" in Room(10**12, 999, 1).fault
     assert measure_room(tmp_path / "not" / "there") == measure_room(tmp_path)
     assert nearest_folder(tmp_path / "not" / "there") == tmp_path
+
+
+def test_a_file_system_without_a_size_is_not_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A tmpfs with `size=0` reports this.
+    unlimited = os.statvfs_result((4096, 4096, 0, 0, 0, 3085510, 3085509, 3085509, 4096, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _folder: unlimited)
+    room = measure_room(tmp_path)
+    assert (room.free_bytes, room.fault, room.warning, find_full(tmp_path)) == (None, "", "", "")
 
 
 def test_a_try_leaves_nothing_and_says_what_refused(tmp_path: Path) -> None:

@@ -34,7 +34,13 @@ _OF_FRAMEWORKS = (
 #: Texts that the code puts together of parts.
 _COMPOSED = (
     *("there are {count} users already, ", "there are {count} tokens already, ", "#: {why}", "{part}: no answer in "),
-    *("{free} MiB are free, ", "{folder}: {free} MiB are free, ", "{place}: {pages} pages, ", "{place}: {bars} bars, "),
+    *(
+        "{free} MiB are free, ",
+        "{folder}: {free} MiB are free, ",
+        "{folder}: no limit",
+        "{place}: {pages} pages, ",
+        "{place}: {bars} bars, ",
+    ),
     "url was not encrypted, ",
     "the disk of {folder} is full: {why}; free space on it (",
 )
