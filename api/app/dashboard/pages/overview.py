@@ -103,7 +103,7 @@ def _series_of(fields: Mapping[str, Sequence[str]]) -> Series:
             {name: first_of(fields, name) for name in ("market", "interval") if name in fields}
         )
     except ValidationError as e:
-        raise InvalidRequest("the form had a market or an interval that is none") from e
+        raise InvalidRequest("the form had an unknown market or interval") from e
 
 
 def _session_of(fields: Mapping[str, Sequence[str]]) -> str:

@@ -82,7 +82,7 @@ WORDS: dict[str, Pair] = {
     "only_status_about": ("none checked: every event", "選択しない場合はすべて"),
     "only": ("Only these values", "次の値だけ"),
     "only_about": (
-        "one name=value a line, such as market=TSE_PRIME; of one name, any value will do",
+        "one name=value a line, such as market=TSE_PRIME; several values of one name are alternatives",
         "1行に1つ、名前=値の形で入力（例：market=TSE_PRIME）。同じ名前の値は、どれか1つに一致すれば通知",
     ),
     "quiet_from": ("Quiet from", "送らない時間帯：開始"),

@@ -18,7 +18,7 @@ STATE_DETAILS: tuple[Pair, ...] = (
     ("given up after {attempts} attempts: {why}", "{attempts}回の試行で処理を打ち切りました：{why}"),
     ("given up after {attempts} attempt", "{attempts}回の試行で処理を打ち切りました"),
     ("given up after {attempts} attempts", "{attempts}回の試行で処理を打ち切りました"),
-    ("the form had a market or an interval that is none", "フォームの市場または足種が正しくありません"),
+    ("the form had an unknown market or interval", "フォームの市場または足種が正しくありません"),
     ("{failed} of {total} items failed", "{total}件中{failed}件が失敗しました"),
     (
         "the request was not authenticated, and this answer depends on the caller",
