@@ -133,7 +133,7 @@ def kept(up: Stack) -> dict[str, pl.DataFrame]:
     # Of another month, so that other files tell which symbols there are.
     for body in (ONE_DAY, ONE_DAY | {"intervals": {"1m": 1}, "session": "2025-10-31"}):
         assert up.api.wait(up.api.submit(**body))["status"] == "completed"
-    added = up.kaboom("actions", "add", "7203", "2020-10-01", "1/2", "--source", "synthetic")
+    added = up.kaboom("actions", "add", "7203", "2020-10-02", "1/2", "--source", "synthetic")
     assert added.code == 0, added.err
     bars = held(up)
     assert {name: frame["symbol"].n_unique() for name, frame in bars.items()} == {i.value: 3 for i in Interval}

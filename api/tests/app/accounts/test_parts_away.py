@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from app.accounts.recent import KEPT_S
 from app.auth.scopes import Role, Scope
 from batch.errors import StoreError
+from batch.kit.redis.client import connect_redis
 from tests.fixtures.accounts.callers import (
     LOGIN,
     ME,
@@ -32,6 +33,10 @@ pytestmark = pytest.mark.anyio
 async def without_ledger(redis_url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
     """The API with a Redis, and a ledger that is not there."""
     url = f"postgresql://postgres@/postgres?host={tmp_path}"
+    # Failed logins of other tests would slow this address.
+    redis = connect_redis(redis_url, client_name="test")
+    await redis.flushdb()
+    await redis.aclose()
     async with running(real_settings(redis_url, url, tmp_path)) as app:
         yield app
 

@@ -17,7 +17,7 @@ NAMES = {
     "Small", "FILE", "TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH", "INDEX", "synthetic", "file", "jquants", "yahoo",
     "notifications", "market_data", "ai_analysis", "backtest", "ingest", "run_daily", "run", "daily", "URL",
     "NAME", "true", "Webhook", "sma_cross", "momentum_rank", "mean_reversion", "breakout", "buy_and_hold",
-    "cron", "Date", "Open", "High", "Low", "Close", "Volume",
+    "cron", "ID", "Date", "Open", "High", "Low", "Close", "Volume",
 }  # fmt: skip
 #: Codes of the API, each beside its meaning.
 _CODED = {code for codes in CODES.values() for code in codes}
