@@ -61,7 +61,8 @@ def test_who_has_the_file_open_goes_on_reading_and_writing(root: Path) -> None:
 
 
 def test_a_reader_under_way_keeps_what_it_sees(root: Path) -> None:
-    files = PageFiles(root)
+    # The checkpoint of a compaction waits this long for readers, and then continues without them.
+    files = PageFiles(root, busy_timeout_s=0.5)
     with closing(sqlite3.connect(files.path(MINUTES, "2025-06"), isolation_level=None)) as reader:
         reader.execute("BEGIN")
         (before,) = reader.execute("SELECT count(*) FROM page").fetchone()
