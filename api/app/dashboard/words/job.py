@@ -47,11 +47,11 @@ WORDS: dict[str, Pair] = {
     "source": ("Source", "データ提供元"),
     "chunks": ("Chunks by worker", "ワーカー別のチャンク"),
     "chunks_sub": (
-        "{n} chunk on {slots} slots; time since {at} || {n} chunks on {slots} slots; time since {at}",
+        "{n} chunk, slots: {slots}; time since {at} || {n} chunks, slots: {slots}; time since {at}",
         "チャンク{n}個、スロット{slots}個。{at}からの経過時間",
     ),
     "chunks_label": (
-        "Timeline of {n} chunk on {slots} slots; {lost} lost || Timeline of {n} chunks on {slots} slots; {lost} lost",
+        "Timeline of {n} chunk, slots: {slots}; {lost} lost || Timeline of {n} chunks, slots: {slots}; {lost} lost",
         "チャンク{n}個、スロット{slots}個のタイムライン。途絶{lost}回",
     ),
     "key_well": ("settled well", "正常終了"),

@@ -50,7 +50,7 @@ async def test_an_ended_job_accounts_for_every_item(real_app: FastAPI, real_brow
     assert '{"1m": 1}' in part_of(html, "hp")
     # The command line takes no part of an id.
     assert f"kaboom jobs retry {job.job_id}" in part_of(html, "hp")
-    assert "1 chunk on 1 slots" in part_of(html, "hg")
+    assert "1 chunk, slots: 1" in part_of(html, "hg")
 
 
 async def test_a_job_without_chunks_shows_its_result(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
