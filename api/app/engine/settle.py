@@ -41,7 +41,7 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
     # Before the mark: if this process ends in between, the reaper settles the job again.
     if not await parts.results.write_end(job):
         return
-    if await parts.store.mark_settled(queue, job_id):
+    if await parts.store.mark_settled(job):
         count(JOBS_FINISHED, job.queue, job.status.value)
         _log_end(job, lost=sum(chunk.lost for chunk in live))
         await parts.dispatcher.show(JobEvent(job, parts.node))

@@ -262,10 +262,16 @@ class MemoryJobStore:
     async def unsettled(self, queue: str) -> list[str]:
         return [job_id for owner_queue, job_id in self._unsettled if owner_queue == queue][:1000]
 
-    async def mark_settled(self, queue: str, job_id: str) -> bool:
-        is_news = (queue, job_id) in self._unsettled
-        self._unsettled.pop((queue, job_id), None)
-        return is_news
+    async def mark_settled(self, job: Job) -> bool:
+        key = (job.queue, job.job_id)
+        live = self._records.get(key)
+        is_same_end = (
+            live is not None and live.job.completed_at is not None and live.job.completed_at == job.completed_at
+        )
+        if not is_same_end or key not in self._unsettled:
+            return False
+        del self._unsettled[key]
+        return True
 
     async def report_worker(
         self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None

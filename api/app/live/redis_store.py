@@ -19,6 +19,7 @@ from app.jobs.records import (
     parse_chunk,
     parse_chunks,
     parse_job,
+    to_ms,
 )
 from app.jobs.runs import REASON_KEPT, parse_runs
 from app.live import keys, redis_workers
@@ -44,7 +45,7 @@ from batch.kit.batching import CallBatcher
 from batch.kit.redis.client import Redis, check_server, redis_errors, run_together, try_key
 from batch.kit.redis.load import ServerLoad, read_load
 
-_SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
+_SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget", "settle")
 #: How many chunks of each kind one sweep takes.
 _SWEPT_AT_ONCE = 500
 
@@ -183,9 +184,9 @@ class RedisJobStore:
         with redis_errors():
             return cast("list[str]", await self._redis.zrange(keys.active(queue), 0, 999))
 
-    async def mark_settled(self, queue: str, job_id: str) -> bool:
-        with redis_errors():
-            return bool(await self._redis.zrem(keys.active(queue), job_id))
+    async def mark_settled(self, job: Job) -> bool:
+        ended_ms = to_ms(job.completed_at) if job.completed_at else ""
+        return bool(await self._run("settle", ChunkRef(job.queue, job.job_id, PLAN), job.job_id, ended_ms))
 
     async def report_worker(
         self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None

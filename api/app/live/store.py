@@ -196,8 +196,11 @@ class JobStore(Protocol):
         """Return the ids of jobs that are not marked as settled in the ledger, oldest first, at most 1,000."""
         ...
 
-    async def mark_settled(self, queue: str, job_id: str) -> bool:
-        """Record that the ledger has the end of a job; return whether that was not recorded before."""
+    async def mark_settled(self, job: Job) -> bool:
+        """Record that the ledger has this end of a job; return whether that was not recorded before.
+
+        Nothing is recorded if the live job has another end or none: a failover may have taken it back.
+        """
         ...
 
     async def report_worker(

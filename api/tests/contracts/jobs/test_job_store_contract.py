@@ -428,8 +428,14 @@ class TestLists:
         assert sorted(await job_store.unsettled(QUEUE)) == sorted(job.job_id for job in jobs)
         await end(job_store, ref_of(jobs[0], 0), ["ok"] * 4)
         assert len(await job_store.unsettled(QUEUE)) == 3
-        assert [await job_store.mark_settled(QUEUE, jobs[0].job_id) for _ in range(2)] == [True, False]
+        (ended,) = await job_store.load(QUEUE, [jobs[0].job_id])
+        assert ended
+        assert [await job_store.mark_settled(ended) for _ in range(2)] == [True, False]
         await job_store.forget(QUEUE, jobs[1].job_id)
+        # An end that a failover took back, and one before the end that the job has now.
+        taken_back = replace(jobs[2], status=JobStatus.COMPLETED, completed_at=ended.completed_at)
+        assert not await job_store.mark_settled(taken_back)
+        assert not await job_store.mark_settled(replace(taken_back, completed_at=None))
         assert await job_store.unsettled(QUEUE) == [jobs[2].job_id]
         assert await job_store.unsettled("backtest") == []
 

@@ -71,7 +71,9 @@ async def test_a_final_job_waits_nowhere_has_one_end_and_expires(
     store: RedisJobStore, redis: Redis, come_to_an_end: Callable[[RedisJobStore], Awaitable[Job]]
 ) -> None:
     job = await come_to_an_end(store)
-    await store.mark_settled(QUEUE, job.job_id)
+    (ended,) = await store.load(QUEUE, [job.job_id])
+    assert ended
+    assert await store.mark_settled(ended)
     for waiting in (keys.active(QUEUE), keys.dispatch(QUEUE), keys.leases(QUEUE), keys.retries(QUEUE)):
         assert await redis.zcard(waiting) == 0, waiting
     events: Any = await redis.xrange(keys.events(QUEUE, job.job_id))
