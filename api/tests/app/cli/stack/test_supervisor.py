@@ -10,9 +10,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from structlog.testing import capture_logs
+import structlog
+from structlog.testing import LogCapture
+from structlog.typing import EventDict
 
 from app.cli.stack import child as child_module
+from app.cli.stack import supervisor as supervisor_module
 from app.cli.stack.child import Child, ChildSpec
 from app.cli.stack.supervisor import Supervisor
 from batch.errors import ConfigurationError
@@ -24,6 +27,16 @@ POLITE = 'trap "echo {name} >> {ended}; exit 0" TERM; echo up > {ready}; while :
 STUBBORN = 'trap "" TERM; sleep 1000 & echo $! > {ready}; while :; do sleep 0.02; done'
 
 type Make = Callable[..., ChildSpec]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[EventDict]:
+    """Return what is logged, by loggers that no other test has configured."""
+    capture = LogCapture()
+    logger = structlog.wrap_logger(None, processors=[capture], wrapper_class=structlog.BoundLogger)
+    for module in (child_module, supervisor_module):
+        monkeypatch.setattr(module, "_log", logger)
+    return capture.entries
 
 
 @pytest.fixture
@@ -122,11 +135,10 @@ def revive_until(child: Child, wanted: Callable[[], bool], cause: str = "") -> N
     until(lambda: (child.revive(cause), wanted())[1], bool, within_s=20)
 
 
-def test_why_a_child_keeps_dying_is_told_once_until_that_changes(make: Make) -> None:
+def test_why_a_child_keeps_dying_is_told_once_until_that_changes(make: Make, told: list[EventDict]) -> None:
     child = Child(make("postgres", "echo PANIC no space; exit 1"))
-    with capture_logs() as told:
-        revive_until(child, lambda: child.restarts == 3, "the disk is full")
-        revive_until(child, lambda: child.restarts == 5)
+    revive_until(child, lambda: child.restarts == 3, "the disk is full")
+    revive_until(child, lambda: child.restarts == 5)
     child.stop()
     assert [(line["event"], line.get("reason", "").partition(" (see ")[0]) for line in told] == [
         ("child_ended", "the disk is full"),
@@ -137,19 +149,18 @@ def test_why_a_child_keeps_dying_is_told_once_until_that_changes(make: Make) -> 
 
 
 def test_a_child_that_lives_long_again_is_told_and_its_next_end_is_news(
-    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make: Make, told: list[EventDict], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cured = tmp_path / "cured"
     spec = make("a", f"test -e {cured} || exit 3; echo > {{ready}}; exec sleep 1000")
     child = Child(spec)
-    with capture_logs() as told:
-        revive_until(child, lambda: child.restarts == 2)
-        cured.touch()
-        revive_until(child, spec.is_ready)
-        monkeypatch.setattr(child_module, "_HEALTHY_S", 0.0)
-        child.revive()
-        os.kill(child.pid, signal.SIGKILL)
-        until(child.revive, bool, within_s=20)
+    revive_until(child, lambda: child.restarts == 2)
+    cured.touch()
+    revive_until(child, spec.is_ready)
+    monkeypatch.setattr(child_module, "_HEALTHY_S", 0.0)
+    child.revive()
+    os.kill(child.pid, signal.SIGKILL)
+    until(child.revive, bool, within_s=20)
     child.stop()
     assert [line["event"] for line in told] == [
         "child_ended",
@@ -162,40 +173,38 @@ def test_a_child_that_lives_long_again_is_told_and_its_next_end_is_news(
 
 
 def test_a_child_whose_address_is_removed_is_restarted(
-    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make: Make, told: list[EventDict], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(child_module, "_HEALTHY_S", 0.0)
     ready = tmp_path / "a.ready"
     child = Child(replace(make("a"), address=ready))
-    with capture_logs() as told:
-        until(ready.exists, bool, within_s=20)
-        assert not child.revive()
-        ready.unlink()
-        until(child.revive, bool, within_s=20)
-        until(ready.exists, bool, within_s=20)
+    until(ready.exists, bool, within_s=20)
+    assert not child.revive()
+    ready.unlink()
+    until(child.revive, bool, within_s=20)
+    until(ready.exists, bool, within_s=20)
     child.stop()
     assert (tmp_path / "ended").read_text().split() == ["a", "a"]
     assert [line["event"] for line in told] == ["child_unreachable", "child_ended", "child_restarted"]
 
 
 def test_a_start_that_the_machine_refuses_is_told_once_and_tried_again(
-    make: Make, running: list[Supervisor], monkeypatch: pytest.MonkeyPatch
+    make: Make, told: list[EventDict], running: list[Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child_module, "_MOST_PAUSE_S", 0.5)
     running.append(Supervisor())
     spec = make("a")
     running[0].start([spec])
     logs = spec.log.parent
-    with capture_logs() as told:
-        logs.rename(logs.with_name("aside"))
-        logs.touch()
-        os.kill(running[0].children[0].pid, signal.SIGKILL)
-        running[0].watch()
-        until(lambda: [line["event"] for line in told], lambda found: "restart_failed" in found, within_s=10)
-        time.sleep(0.6)
-        logs.unlink()
-        logs.with_name("aside").rename(logs)
-        until(lambda: running[0].children[0].restarts, lambda count: count == 1, within_s=10)
+    logs.rename(logs.with_name("aside"))
+    logs.touch()
+    os.kill(running[0].children[0].pid, signal.SIGKILL)
+    running[0].watch()
+    until(lambda: [line["event"] for line in told], lambda found: "restart_failed" in found, within_s=10)
+    time.sleep(0.6)
+    logs.unlink()
+    logs.with_name("aside").rename(logs)
+    until(lambda: running[0].children[0].restarts, lambda count: count == 1, within_s=10)
     assert [line["event"] for line in told].count("restart_failed") == 1
 
 
