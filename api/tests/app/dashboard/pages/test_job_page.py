@@ -6,6 +6,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.ai_analysis.jobs import ANALYSE
+from app.backtest.jobs import RUN
 from app.live.events import Feed, FeedKey
 from app.live.lines import JobLine
 from app.live.store import Ending
@@ -60,6 +62,16 @@ async def test_a_job_without_chunks_shows_its_result(real_app: FastAPI, real_bro
     html = await read(real_browser, f"/jobs/market-data/{job.job_id}")
     assert part_of(html, "ho") == 'Result provider file interval 1d taken_back 3 left 1 reasons {"off_grid":3}'
     assert "Bars written" not in text_of(html)
+
+
+async def test_a_job_with_a_page_of_its_own_links_to_it(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_result(real_app, RUN, {"strategy": "buy_and_hold", "symbols": ["7203"]}, {"bars": 5})
+    html = await read(real_browser, f"/jobs/backtest/{job.job_id}")
+    assert any(tag.get("href") == f"/backtests/{job.job_id}" for _, tag in tags_of(html))
+    assert part_of(html, "ho") == "Outcomes –"
+    job = await plant_result(real_app, ANALYSE, {"symbols": ["7203"]}, {"kind": "symbols"})
+    html = await read(real_browser, f"/jobs/ai-analysis/{job.job_id}")
+    assert any(tag.get("href") == f"/analyses/{job.job_id}" for _, tag in tags_of(html))
 
 
 async def test_failures_are_filtered_by_reason(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
