@@ -69,11 +69,16 @@ class Wire:
             KaboomError: the server does not answer, or answered with a problem.
 
         """
-        answer = self.ask(method, path, **options)
-        try:
-            return orjson.loads(answer.content) if answer.content else None
-        except ValueError as e:
-            raise Unavailable(f"{self.url} answered something else than JSON") from e
+        return self._parse(self.ask(method, path, **options))
+
+    def readiness(self, *, timeout_s: float) -> Any:
+        """Return the JSON of `/readyz`, also from a server that is not ready.
+
+        Raises:
+            KaboomError: the server does not answer, or not with JSON.
+
+        """
+        return self._parse(self._send("GET", "/readyz", timeout=timeout_s))
 
     def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Return an answer; a read that the server put off is made again after the pause that it asked for.
@@ -135,6 +140,12 @@ class Wire:
             return self._http.request(method, path, **options)
         except (httpx2.HTTPError, httpx2.InvalidURL) as e:
             raise self._unreachable(e) from e
+
+    def _parse(self, answer: httpx2.Response) -> Any:
+        try:
+            return orjson.loads(answer.content) if answer.content else None
+        except ValueError as e:
+            raise Unavailable(f"{self.url} answered something else than JSON") from e
 
     def _unreachable(self, error: Exception) -> Unavailable:
         return Unavailable(f"{self.url} did not answer ({type(error).__name__})", retryable=True)

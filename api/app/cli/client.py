@@ -48,6 +48,16 @@ class ApiClient:
             options = {} if timeout_s is None else {"timeout": timeout_s}
             return self._wire.ask("GET", path, **options).content
 
+    def readiness(self, *, timeout_s: float) -> Any:
+        """Return the JSON of `/readyz`, also from a server that is not ready.
+
+        Raises:
+            CliError: the server does not answer, or not with JSON.
+
+        """
+        with self._told():
+            return self._wire.readiness(timeout_s=timeout_s)
+
     def events(self, path: str, **params: str) -> Iterator[tuple[str, Any]]:
         """Yield the id and the JSON of each server-sent event, until the server ends the stream.
 

@@ -64,7 +64,7 @@ def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> No
     queued = QueuedJob(session.client(), job_id)
     job = queued.call("GET")
     print_summary(session, job)
-    if not session.is_json and not job["completed_at"] and (why := find_unready(session.words, session.client().url)):
+    if not session.is_json and not job["completed_at"] and (why := find_unready(session.client())):
         session.tell(why)
     if session.is_json or not job["progress"]["failed"]:
         return

@@ -36,7 +36,7 @@ def watch_job(
 
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else None
-    queued, standstill = QueuedJob(client, job_id), Standstill(session.words, client.url)
+    queued, standstill = QueuedJob(client, job_id), Standstill(client)
     with _display(session) as show:
         while True:
             job = _load(session, queued)
@@ -50,16 +50,16 @@ def watch_job(
 
 
 def _load(session: Session, queued: QueuedJob) -> dict[str, Any]:
-    deadline, told = time.monotonic() + _AWAY_S, False
+    deadline, is_reported = time.monotonic() + _AWAY_S, False
     while True:
         try:
             job: dict[str, Any] = queued.call("GET")
         except CliError as e:
             if e.code is not Exit.UNAVAILABLE or time.monotonic() > deadline:
                 raise
-            if not told:
+            if not is_reported:
                 session.say("asked_again", reason=e.message, seconds=_AWAY_S)
-                told = True
+                is_reported = True
             time.sleep(1)
         else:
             return job
