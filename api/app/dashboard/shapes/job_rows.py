@@ -13,6 +13,8 @@ from batch.market.outcome import is_fine
 #: The reference of a job in forms: the queue as in paths, and the id.
 _REFERENCE = re.compile(r"[a-z][a-z-]{0,30}/[0-9a-f]{32}")
 _LINK = re.compile(r"/api/v1/([a-z][a-z-]{0,30})/jobs/([0-9a-f]{32})")
+#: The pages for the results of a queue.
+_OWN_PAGES: Mapping[str, str] = {"backtest": "/backtests", "ai_analysis": "/analyses"}
 #: The mark of each state: its kind, which selects the colour, and its shape.
 MARKS: Mapping[str, tuple[str, str]] = {
     "queued": ("idle", "wait"),
@@ -43,6 +45,12 @@ class JobRow:
     def path(self) -> str:
         """The page of the job."""
         return f"/jobs/{self.reference}"
+
+    @property
+    def own_page(self) -> str:
+        """The page that shows the result of this kind of job; "" if the page of the job shows it."""
+        folder = _OWN_PAGES.get(self.job["queue"], "")
+        return folder and f"{folder}/{self.job['job_id']}"
 
     @property
     def short_id(self) -> str:

@@ -29,7 +29,7 @@ WORDS: dict[str, Pair] = {
     "retry_later": ("A job can be retried when it has ended", "再試行はジョブの終了後にできます"),
     "retry_none": ("Nothing failed", "失敗はありません"),
     "to_backtest": ("Open the backtest", "バックテストを開く"),
-    "to_analysis": ("Open the analysis", "分析を開く"),
+    "to_ai_analysis": ("Open the analysis", "分析を開く"),
     "again": ("Run again…", "再実行…"),
     "cancel": ("Cancel…", "中止…"),
     "cancel_late": ("The job has ended", "ジョブは終了しています"),
