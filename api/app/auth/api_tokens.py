@@ -37,7 +37,7 @@ def parse_api_token(text: bytes) -> ApiToken | None:
 
 
 def read_bearer(headers: Mapping[bytes, bytes]) -> bytes:
-    """Return the bearer token of the Authorization header; empty if there is none."""
+    """Return the bearer token of the Authorization header; "" without one."""
     value = headers.get(AUTHORIZATION, b"")
     return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else b""
 

@@ -157,7 +157,7 @@ class CoverTables:
         return BarSeries(spec.name, query.interval), spec
 
     async def _newest(self, series: BarSeries, today: date) -> date:
-        """Return the last day with a bar, or today if there is none; the bars of files may end years ago."""
+        """Return the last day with a bar, or today without bars; the bars of files may end years ago."""
         newest = (await self.store.latest(series))["opened_at"].max()
         return newest.date() if isinstance(newest, datetime) else today
 

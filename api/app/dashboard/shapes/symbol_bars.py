@@ -106,7 +106,7 @@ def first_shown(items: Sequence[Mapping[str, Any]], now: datetime) -> date:
 
 
 def around(days: Sequence[str], session: date) -> tuple[str, str]:
-    """Return the days before and after a session in sorted days; "" if there is none."""
+    """Return the day before a session and the day after it, of some days; "" without such a day."""
     text = session.isoformat()
     return max((day for day in days if day < text), default=""), min((day for day in days if day > text), default="")
 

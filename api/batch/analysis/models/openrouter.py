@@ -30,7 +30,7 @@ class Told:
     """The result of one try.
 
     Attributes:
-        text: the text of the answer; None if there is none.
+        text: the text of the answer; None for an answer without text.
         cost: micro-dollars, rounded up; None if it is unknown: then the reserved amount counts.
         failure: why there is no text.
         may_pass: whether another try may help, and this one was not paid.

@@ -1,4 +1,4 @@
-"""One backtest or sweep: its progress, then the report of the API."""
+"""One backtest or sweep: its progress, then its report, which the API draws."""
 
 from functools import partial
 from typing import Annotated, Any
