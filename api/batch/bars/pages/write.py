@@ -128,7 +128,7 @@ def _put_batch(file: PageFile, batch: PageBatch, clock: Clock) -> WriteReport:
         if overlap:
             merged = merge_pages(old, take_pages(batch.columns, list(overlap)))
             report = _report_merged(merged, [batch.symbols[i] for i in overlap])
-            _keep_replaced(sql, [ids[i] for i in overlap], find_undo(old, merged), moment)
+            _keep_replaced(sql, {ids[i]: blob for i, blob in overlap.items()}, find_undo(old, merged), moment)
             if merged.are_alike:
                 sql.executemany(_UPDATE, [(*heads[i][_VALUES], blobs[i], ids[i]) for i in overlap])
             else:
@@ -138,10 +138,9 @@ def _put_batch(file: PageFile, batch: PageBatch, clock: Clock) -> WriteReport:
     return replace(report, refused=_refuse(batch, damaged)) if damaged else report
 
 
-def _keep_replaced(sql: sqlite3.Connection, ids: Sequence[int], undo: Undo, moment: WriteMoment) -> None:
-    if undo.is_empty:
-        return
-    blobs = encode_pages(undo.columns, may_be_plain=True)
+def _keep_replaced(sql: sqlite3.Connection, stored: Mapping[int, bytes], undo: Undo, moment: WriteMoment) -> None:
+    ids = list(stored)
+    blobs = stored.values() if undo.is_everything else encode_pages(undo.columns, may_be_plain=True)
     sql.executemany(_KEEP, [(ids[page], moment.no, blob) for page, blob in zip(undo.pages, blobs, strict=True)])
     for page, first_s in undo.grown.items():
         (grown,) = sql.execute("SELECT grown FROM page WHERE id = ?", (ids[page],)).fetchone()

@@ -23,17 +23,14 @@ class Undo:
         pages: the numbers of the pages with bars to put back or to remove, ascending.
         columns: those bars; page i of `columns` belongs to `pages[i]`.
         grown: the first time, in UTC seconds, of bars added at the end, by page.
+        is_everything: whether `columns` are the stored pages themselves, because every bar changed and none came.
 
     """
 
     pages: list[int]
     columns: PageColumns
     grown: Mapping[int, int]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the write changed nothing."""
-        return not self.pages and not self.grown
+    is_everything: bool = False
 
 
 def find_undo(old: PageColumns, merged: MergedPages) -> Undo:
@@ -41,6 +38,8 @@ def find_undo(old: PageColumns, merged: MergedPages) -> Undo:
     changed = np.zeros(len(merged.page), np.bool_)
     for before, after in zip(merged.old[1:], merged.new[1:], strict=True):
         changed |= before != after
+    if changed.sum() == len(old.seconds) and not len(merged.added):
+        return Undo([*range(len(old.offsets) - 1)], old, {}, is_everything=True)
     is_tail = merged.added > old.seconds[old.offsets[1:] - 1][merged.added_page]
     inside, page_inside = merged.added[~is_tail], merged.added_page[~is_tail]
     nothing = np.zeros(len(inside), np.int64)
