@@ -24,6 +24,7 @@ def build_ours() -> FastAPI:
     async def no_op() -> dict[str, bool]:
         return {"is_ok": True}
 
+    app.router.routes.insert(0, app.router.routes.pop())  # the last of all routes would be the slowest to find
     return app
 
 
