@@ -30,8 +30,7 @@ from batch.backtest.model import Fees, FillModel  # noqa: E402
 from batch.backtest.panel import Panel  # noqa: E402
 from batch.backtest.run import run_bars, run_targets, run_weights  # noqa: E402
 from batch.backtest.signals import crosses_above, indicator, weights_on_change  # noqa: E402
-from batch.backtest.strategies.registry import grid  # noqa: E402
-from batch.backtest.strategies.sma_cross import SmaCross  # noqa: E402
+from batch.backtest.strategies.registry import SmaCross, grid  # noqa: E402
 from batch.backtest.sweep import run_sweep  # noqa: E402
 from batch.market.interval import Interval  # noqa: E402
 from benchmarks.rig.backtest_peers import best_of  # noqa: E402
@@ -49,7 +48,7 @@ sys.modules["pandas"] = None  # TA-Lib loads it where it is installed, and no im
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.run import run_weights
-from batch.backtest.strategies.sma_cross import SmaCross
+from batch.backtest.strategies.registry import SmaCross
 from batch.market.interval import Interval
 import polars as pl
 panel = Panel.of(pl.read_ipc(sys.argv[2]), Interval.D1)

@@ -1,6 +1,6 @@
 """The parameters of the strategies that come with Kaboom, by name; importable without numpy.
 
-The API and the command line check them here; the modules beside this one add the decisions of a strategy.
+The API and the command line check them here; `registry` adds the decisions.
 """
 
 from collections.abc import Mapping

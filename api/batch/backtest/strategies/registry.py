@@ -1,17 +1,89 @@
-"""The strategies by name."""
+"""The strategies that come with Kaboom, by name; their parameters are in `parameters`."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from batch.backtest.strategies.breakout import Breakout
-from batch.backtest.strategies.buy_and_hold import BuyAndHold
-from batch.backtest.strategies.mean_reversion import MeanReversion
-from batch.backtest.strategies.momentum_rank import MomentumRank
-from batch.backtest.strategies.parameters import check_parameters
-from batch.backtest.strategies.sma_cross import SmaCross
+import numpy as np
+
+from batch.backtest.engine.arrays import CLOSE, Floats
+from batch.backtest.panel import Panel
+from batch.backtest.signals import crosses_above, highest_before, indicator, lowest_before, weights_on_change
+from batch.backtest.strategies.parameters import (
+    BreakoutParameters,
+    BuyAndHoldParameters,
+    MeanReversionParameters,
+    MomentumRankParameters,
+    SmaCrossParameters,
+    check_parameters,
+)
 from batch.errors import InvalidRequest
+
+
+class SmaCross(SmaCrossParameters):
+    """Buy when the fast average crosses above the slow one; sell (or go short) when it crosses below."""
+
+    def targets(self, panel: Panel) -> Floats:
+        """Return weights at crosses."""
+        (fast,), (slow,) = indicator(panel, "sma", self.fast), indicator(panel, "sma", self.slow)
+        up, down = crosses_above(fast, slow), crosses_above(slow, fast)
+        short = down if self.side == "both" else None
+        return weights_on_change(up, down, self.weight_in(panel), short)
+
+
+class MomentumRank(MomentumRankParameters):
+    """Every few bars, hold the symbols that rose most, with equal weights."""
+
+    def targets(self, panel: Panel) -> Floats:
+        """Return weights every few bars; of equal gains, the first symbol is chosen."""
+        last = panel.adjusted("last")
+        targets = np.full(panel.shape, np.nan)
+        for bar in range(self.lookback, panel.shape[0], self.every):
+            gain = last[bar] / last[bar - self.lookback]
+            # A symbol that did not trade in this bar has no price to buy it at.
+            gain[np.isnan(panel.prices[CLOSE, bar])] = np.nan
+            best = np.argsort(-gain, kind="stable")[: min(self.top, int(np.count_nonzero(~np.isnan(gain))))]
+            targets[bar] = 0.0
+            targets[bar, best] = self.weight_in(panel)
+        return targets
+
+
+class MeanReversion(MeanReversionParameters):
+    """Buy at a close below the lower band, sell at one at the middle or above; with `both`, the reverse too."""
+
+    def targets(self, panel: Panel) -> Floats:
+        """Return weights at the bars whose close leaves the bands, or comes back to the middle."""
+        upper, middle, lower = indicator(panel, "bbands", self.period, self.deviations)
+        close = panel.adjusted("close")
+        if self.side == "long":
+            return weights_on_change(close < lower, close >= middle, self.weight_in(panel))
+        return _both_sides(close, (upper, middle, lower), self.weight_in(panel))
+
+
+class Breakout(BreakoutParameters):
+    """Buy at a close above the highest high of the bars before, sell at one below their lowest low (Donchian)."""
+
+    def targets(self, panel: Panel) -> Floats:
+        """Return weights at the bars whose close leaves the channel."""
+        high, low, close = (panel.adjusted(name) for name in ("high", "low", "close"))
+        up, down = close > highest_before(high, self.entry), close < lowest_before(low, self.exit)
+        if self.side == "long":
+            return weights_on_change(up, down, self.weight_in(panel))
+        return weights_on_change(up, up & ~up, self.weight_in(panel), close < lowest_before(low, self.entry))
+
+
+class BuyAndHold(BuyAndHoldParameters):
+    """Buy each symbol after its first bar, with equal weights, and hold it."""
+
+    def targets(self, panel: Panel) -> Floats:
+        """Return the weight of each symbol in its first bar."""
+        known = ~np.isnan(panel.prices[CLOSE])
+        targets = np.full(panel.shape, np.nan)
+        columns = np.flatnonzero(known.any(axis=0))
+        targets[known.argmax(axis=0)[columns], columns] = self.weight_in(panel)
+        return targets
+
 
 type Strategy = SmaCross | MomentumRank | MeanReversion | Breakout | BuyAndHold
 
@@ -50,3 +122,12 @@ def grid(name: str, choices: Mapping[str, Sequence[Any]]) -> Iterator[Strategy]:
         yield strategy
     if not has_any:
         raise refused or InvalidRequest("a parameter had no values", pointer="/parameters")
+
+
+def _both_sides(close: Floats, bands: tuple[Floats, Floats, Floats], weight: float) -> Floats:
+    """Return the sum of a long and a short side: they never hold at once, since each ends at the middle."""
+    upper, middle, lower = bands
+    crossed = (close >= middle, close <= middle)
+    long = weights_on_change(close < lower, crossed[0], weight)
+    short = -weights_on_change(close > upper, crossed[1], weight)
+    return np.where(np.isnan(short), long, np.where(np.isnan(long), short, long + short))

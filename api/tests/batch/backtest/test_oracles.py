@@ -11,7 +11,7 @@ from batch.backtest.panel import Panel
 from batch.backtest.result import Result
 from batch.backtest.run import Engine, run_bars, run_weights
 from batch.backtest.signals import crosses_above, indicator
-from batch.backtest.strategies.sma_cross import SmaCross
+from batch.backtest.strategies.registry import SmaCross
 from tests.fixtures.backtest.panels import goog, load_answers
 
 ANSWERS = load_answers()

@@ -12,12 +12,17 @@ from batch.backtest.panel import Panel
 from batch.backtest.protection import NO_PROTECTION, Protection
 from batch.backtest.run import run_weights
 from batch.backtest.signals import highest_before, indicator, weights_on_change
-from batch.backtest.strategies.breakout import Breakout
-from batch.backtest.strategies.buy_and_hold import BuyAndHold
-from batch.backtest.strategies.mean_reversion import MeanReversion
-from batch.backtest.strategies.momentum_rank import MomentumRank
-from batch.backtest.strategies.registry import STRATEGIES, Strategy, grid, parse_strategy
-from batch.backtest.strategies.sma_cross import SmaCross
+from batch.backtest.strategies.registry import (
+    STRATEGIES,
+    Breakout,
+    BuyAndHold,
+    MeanReversion,
+    MomentumRank,
+    SmaCross,
+    Strategy,
+    grid,
+    parse_strategy,
+)
 from batch.errors import InvalidRequest
 from batch.indicators.chosen import parse_indicators
 from batch.indicators.compute import compute_indicators

@@ -66,7 +66,7 @@ def test_runs_are_the_same_without_numba() -> None:
         "import sys; sys.modules['numba'] = None; sys.path[:0] = [{api!r}, {api!r} + '/tests']\n"
         "from batch.backtest.run import has_numba, run_weights\n"
         "from batch.backtest.model import FillModel\n"
-        "from batch.backtest.strategies.sma_cross import SmaCross\n"
+        "from batch.backtest.strategies.registry import SmaCross\n"
         "from tests.fixtures.backtest.panels import goog\n"
         "assert not has_numba()\n"
         "result = run_weights(goog(), SmaCross(), FillModel(lot=1, has_limits=False), cash=100_000)\n"
@@ -74,7 +74,7 @@ def test_runs_are_the_same_without_numba() -> None:
     ).format(api=str(API))
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert has_numba()
-    from batch.backtest.strategies.sma_cross import SmaCross  # noqa: PLC0415 (beside its use)
+    from batch.backtest.strategies.registry import SmaCross  # noqa: PLC0415 (beside its use)
 
     ours = run_weights(GOOG, SmaCross(), FillModel(lot=1, has_limits=False), cash=100_000, engine="numba")
     assert ours.equity.tobytes().hex() == done.stdout.strip()
@@ -141,7 +141,7 @@ def test_compiled_code_is_kept_for_the_next_process() -> None:
         "from batch.backtest.engine.kernel import _run_entry\n"
         "from batch.backtest.model import FillModel\n"
         "from batch.backtest.run import run_weights\n"
-        "from batch.backtest.strategies.sma_cross import SmaCross\n"
+        "from batch.backtest.strategies.registry import SmaCross\n"
         "from tests.fixtures.backtest.panels import goog\n"
         "run_weights(goog(), SmaCross(), FillModel(), cash=1e6, engine='numba')\n"
         "print(sum(_run_entry.stats.cache_hits.values()), sum(_run_entry.stats.cache_misses.values()))"
