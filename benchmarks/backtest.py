@@ -30,7 +30,7 @@ from batch.backtest.model import Fees, FillModel  # noqa: E402
 from batch.backtest.panel import Panel  # noqa: E402
 from batch.backtest.run import run_bars, run_targets, run_weights  # noqa: E402
 from batch.backtest.signals import crosses_above, indicator, weights_on_change  # noqa: E402
-from batch.backtest.strategies.registry import SmaCross, grid  # noqa: E402
+from batch.backtest.strategies.registry import SmaCross  # noqa: E402
 from batch.backtest.sweep import run_sweep  # noqa: E402
 from batch.market.interval import Interval  # noqa: E402
 from benchmarks.rig.backtest_peers import best_of  # noqa: E402
@@ -39,7 +39,7 @@ from benchmarks.rig.goals import Goal, report  # noqa: E402
 CASH = 1e7
 MODEL = FillModel(fees=Fees(rate=0.001))
 CROSS = SmaCross(fast=10, slow=20)
-PAIRS = list(grid("sma_cross", {"fast": range(2, 42), "slow": range(45, 70)}))
+PAIRS = [SmaCross(fast=fast, slow=slow) for fast in range(2, 42) for slow in range(45, 70)]
 
 #: A fresh worker with compiled code on the disk: its first result, and its memory.
 _FIRST = """

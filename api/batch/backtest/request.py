@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from batch.backtest.model import FillModel
-from batch.backtest.strategies.parameters import PARAMETERS, check_parameters
+from batch.backtest.strategies.parameters import PARAMETERS
 from batch.errors import InvalidRequest
 from batch.kit.request import PlannedRequest, Request
 from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment, SymbolTexts, parse_symbols
@@ -210,7 +210,7 @@ def _check_alone(strategy: str, name: str, value: Scalar) -> None:
 
 def _check(strategy: str, parameters: Mapping[str, Scalar]) -> None:
     try:
-        check_parameters(strategy, parameters)
+        PARAMETERS[strategy].parse(parameters)
     except InvalidRequest as e:
         message = f"/parameters{e.message}" if e.pointer else e.message
         raise InvalidRequest(message, pointer=f"/parameters{e.pointer}") from e

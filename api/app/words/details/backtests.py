@@ -48,7 +48,6 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "{name} had {value} more than once, expected each value once",
         "{name} に {value} が2回以上あります。同じ値は1回だけ指定してください",
     ),
-    ("a parameter had no values", "値のないパラメーターがあります"),
     ("symbols and market: expected one of them", "symbols と market はどちらか一方を指定してください"),
     ("out_of_sample and folds: expected one of them", "out_of_sample と folds は一方だけを指定してください"),
     (

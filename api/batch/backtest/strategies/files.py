@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.backtest.protection import NO_PROTECTION
-from batch.backtest.strategies.parameters import PARAMETERS
-from batch.backtest.strategies.registry import parse_strategy
+from batch.backtest.strategies.registry import STRATEGIES
 from batch.backtest.strategy import BarStrategy, WeightStrategy
 from batch.errors import InvalidRequest
 
@@ -41,10 +40,10 @@ def find_strategy(name: str, folder: Path | None) -> StrategyKind:
         InvalidRequest: there is no such strategy, or its file cannot be loaded.
 
     """
-    if name in PARAMETERS:
-        return StrategyKind(name, partial(parse_strategy, name))
+    if name in STRATEGIES:
+        return StrategyKind(name, STRATEGIES[name].parse)
     if folder is None or not (folder / f"{name}.py").is_file():
-        supported = ", ".join(PARAMETERS)
+        supported = ", ".join(STRATEGIES)
         raise InvalidRequest(f"strategy was {name[:40]!r}, supported are {supported}", pointer="/strategy")
     return load_strategy_file(folder / f"{name}.py")
 

@@ -5,12 +5,11 @@ The API and the command line check them here; `registry` adds the decisions.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
 from batch.backtest.strategies.settings import Bars, Side, StrategySettings
-from batch.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from batch.backtest.panel import Panel
@@ -89,18 +88,3 @@ PARAMETERS: Mapping[str, type[StrategySettings]] = MappingProxyType(
         )
     }
 )
-
-
-def check_parameters(name: str, parameters: Mapping[str, Any]) -> StrategySettings:
-    """Return the parameters of a strategy from JSON types.
-
-    Raises:
-        InvalidRequest: there is no strategy of that name, or a parameter is not allowed.
-
-    """
-    try:
-        kind = PARAMETERS[name]
-    except KeyError as e:
-        supported = ", ".join(PARAMETERS)
-        raise InvalidRequest(f"strategy was {name[:40]!r}, supported are {supported}", pointer="/strategy") from e
-    return kind.parse(parameters)

@@ -1,9 +1,7 @@
 """The strategies that come with Kaboom, by name; their parameters are in `parameters`."""
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +14,7 @@ from batch.backtest.strategies.parameters import (
     MeanReversionParameters,
     MomentumRankParameters,
     SmaCrossParameters,
-    check_parameters,
 )
-from batch.errors import InvalidRequest
 
 
 class SmaCross(SmaCrossParameters):
@@ -90,38 +86,6 @@ type Strategy = SmaCross | MomentumRank | MeanReversion | Breakout | BuyAndHold
 STRATEGIES: Mapping[str, type[Strategy]] = MappingProxyType(
     {kind.name: kind for kind in (SmaCross, MomentumRank, MeanReversion, Breakout, BuyAndHold)}
 )
-
-
-def parse_strategy(name: str, parameters: Mapping[str, Any]) -> Strategy:
-    """Return a strategy with its parameters, as JSON types.
-
-    Raises:
-        InvalidRequest: there is no strategy of that name, or a parameter is not allowed.
-
-    """
-    check_parameters(name, parameters)
-    return STRATEGIES[name].parse(parameters)
-
-
-def grid(name: str, choices: Mapping[str, Sequence[Any]]) -> Iterator[Strategy]:
-    """Yield a strategy for every combination of parameters; combinations that are not allowed are left out.
-
-    Raises:
-        InvalidRequest: there is no strategy of that name, or no combination is allowed.
-
-    """
-    refused: InvalidRequest | None = None
-    has_any = False
-    for values in itertools.product(*choices.values()):
-        try:
-            strategy = parse_strategy(name, dict(zip(choices, values, strict=True)))
-        except InvalidRequest as e:
-            refused = e
-            continue
-        has_any = True
-        yield strategy
-    if not has_any:
-        raise refused or InvalidRequest("a parameter had no values", pointer="/parameters")
 
 
 def _both_sides(close: Floats, bands: tuple[Floats, Floats, Floats], weight: float) -> Floats:

@@ -12,6 +12,7 @@ from batch.backtest.panel import Panel
 from batch.backtest.protection import NO_PROTECTION, Protection
 from batch.backtest.run import run_weights
 from batch.backtest.signals import highest_before, indicator, weights_on_change
+from batch.backtest.strategies.files import find_strategy
 from batch.backtest.strategies.registry import (
     STRATEGIES,
     Breakout,
@@ -20,8 +21,6 @@ from batch.backtest.strategies.registry import (
     MomentumRank,
     SmaCross,
     Strategy,
-    grid,
-    parse_strategy,
 )
 from batch.errors import InvalidRequest
 from batch.indicators.chosen import parse_indicators
@@ -195,19 +194,10 @@ def test_a_planted_look_ahead_in_python_is_found(shift: int, *, is_caught: bool)
 )
 def test_an_invalid_parameter_is_rejected(name: str, parameters: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
-        parse_strategy(name, parameters)
+        find_strategy(name, None).parse(parameters)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_strategy_survives_json(name: str) -> None:
-    strategy = parse_strategy(name, {"stop_loss": 0.1})
+    strategy = STRATEGIES[name].parse({"stop_loss": 0.1})
     assert type(strategy).parse(strategy.to_json()) == strategy
-
-
-def test_a_grid_leaves_out_what_does_not_go_together() -> None:
-    found = list(grid("sma_cross", {"fast": [5, 10, 20], "slow": [10, 20]}))
-    assert [(s.fast, s.slow) for s in found if isinstance(s, SmaCross)] == [(5, 10), (5, 20), (10, 20)]
-    with pytest.raises(InvalidRequest, match="fast was 30"):
-        list(grid("sma_cross", {"fast": [30], "slow": [10, 20]}))
-    with pytest.raises(InvalidRequest, match="no values"):
-        list(grid("sma_cross", {"fast": []}))

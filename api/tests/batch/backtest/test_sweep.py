@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,19 @@ import pytest
 from batch.backtest import metrics
 from batch.backtest.model import Fees, FillModel
 from batch.backtest.run import has_numba, run_targets, run_weights
-from batch.backtest.strategies.registry import grid
+from batch.backtest.strategies.registry import Breakout, SmaCross, Strategy
 from batch.backtest.sweep import run_sweep
 from batch.errors import ConfigurationError, InvalidRequest
 from tests.fixtures.backtest.panels import flat, goog, panel_of, random_panel
 
 API = Path(__file__).parents[4]
 MODEL = FillModel(lot=1, has_ticks=False, has_limits=False, allows_short=True, fees=Fees(rate=0.001))
-STRATEGIES = [
-    *grid("sma_cross", {"fast": [5, 10, 15], "slow": [20, 40], "side": ["long", "both"]}),
-    *grid("breakout", {"entry": [20, 40], "stop_loss": [None, 0.05]}),
+STRATEGIES: list[Strategy] = [
+    *(
+        SmaCross.parse({"fast": fast, "slow": slow, "side": side})
+        for fast, slow, side in product((5, 10, 15), (20, 40), ("long", "both"))
+    ),
+    *(Breakout(entry=entry, stop_loss=stop) for entry, stop in product((20, 40), (None, 0.05))),
 ]
 
 
@@ -37,7 +41,8 @@ def test_a_sweep_says_what_each_run_says() -> None:
 
 def test_a_sweep_in_python_is_that_of_compiled_code() -> None:
     panel = random_panel(4, days=120)
-    strategies = list(grid("sma_cross", {"fast": [2, 3], "slow": [5, 8], "stop_loss": [None, 0.05]}))
+    settings = product((2, 3), (5, 8), (None, 0.05))
+    strategies = [SmaCross(fast=fast, slow=slow, stop_loss=stop) for fast, slow, stop in settings]
     ours, theirs = (
         run_sweep(panel, strategies, FillModel(), cash=1e6, engine=engine) for engine in ("numba", "python")
     )
@@ -74,8 +79,6 @@ def test_runs_are_the_same_without_numba() -> None:
     ).format(api=str(API))
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert has_numba()
-    from batch.backtest.strategies.registry import SmaCross  # noqa: PLC0415 (beside its use)
-
     ours = run_weights(GOOG, SmaCross(), FillModel(lot=1, has_limits=False), cash=100_000, engine="numba")
     assert ours.equity.tobytes().hex() == done.stdout.strip()
 
