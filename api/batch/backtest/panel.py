@@ -113,6 +113,11 @@ class Panel:
         return self.prices.shape[1], self.prices.shape[2]
 
     @cached_property
+    def session_ends(self) -> Ints:
+        """The number of the last bar of each session."""
+        return np.flatnonzero(np.append(np.diff(self.days) != 0, True))
+
+    @cached_property
     def limits(self) -> Floats:
         """The lowest and the highest legal price, `[2, bars, symbols]`, by the last close of the session before.
 

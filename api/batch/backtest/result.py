@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from batch.backtest import metrics
-from batch.backtest.engine.arrays import CASH, EQUITY, LAST, Floats, Ints, Sim
+from batch.backtest.engine.arrays import CASH, EQUITY, LAST, Floats, Sim
 from batch.backtest.journal import FLOWS, positions_of, to_frame
 from batch.backtest.panel import Panel
 from batch.backtest.trades import pair_trades
@@ -63,14 +63,9 @@ class Result:
         return pair_trades(self.journal, dict(zip(self.panel.symbols, last, strict=True)))
 
     @cached_property
-    def session_ends(self) -> Ints:
-        """The number of the last bar of each session."""
-        return np.flatnonzero(np.append(np.diff(self.panel.days) != 0, True))
-
-    @cached_property
     def returns(self) -> Floats:
         """The return of each session, `[sessions]`; the first one from the starting cash to its close."""
-        return metrics.returns_of(self.equity[self.session_ends], self.start)
+        return metrics.returns_of(self.equity[self.panel.session_ends], self.start)
 
     @property
     def drawdown(self) -> Floats:

@@ -37,7 +37,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 def build_content(parts: ReportParts) -> ReportContent:
     """Return the content of the report of a run; equal runs give equal content."""
     result, summary = parts.result, parts.summary
-    closes = parts.benchmark[result.session_ends]
+    closes = parts.benchmark[result.panel.session_ends]
     other = metrics.returns_of(closes, result.start)
     return ReportContent(
         summary=summary,
@@ -46,7 +46,7 @@ def build_content(parts: ReportParts) -> ReportContent:
         curves=_curves(result, closes, other),
         years=[
             ReportYear(year=year, months=[_round(gain, 6) for gain in months], total=round(total, 6))
-            for year, months, total in monthly_returns(result.panel.days[result.session_ends], result.returns)
+            for year, months, total in monthly_returns(result.panel.days[result.panel.session_ends], result.returns)
         ],
         candles=_candlesticks(result),
         counts=TradeCounts(**count_trades(result.trades)),
@@ -76,7 +76,7 @@ def _measure(closes: Floats, returns: Floats, start: float) -> dict[str, float]:
 
 
 def _curves(result: Result, closes: Floats, other: Floats) -> ReportCurves:
-    ends, rolling = result.session_ends, rolling_of(result.returns)
+    ends, rolling = result.panel.session_ends, rolling_of(result.returns)
     return ReportCurves(
         days=[date.fromordinal(int(day) + _EPOCH) for day in result.panel.days[ends]],
         equity=_numbers(result.equity[ends], 2),

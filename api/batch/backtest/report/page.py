@@ -36,7 +36,7 @@ def build_report(parts: ReportParts) -> bytes:
         metric_section(summary),
         cost_section(summary, result),
         _drawdown(result),
-        month_section(result.panel.days[result.session_ends], result.returns),
+        month_section(result.panel.days[result.panel.session_ends], result.returns),
         _rolling(result),
         traded_section(result),
         _exposure(result),
@@ -73,28 +73,28 @@ def _header(summary: RunSummary, title: str) -> str:
 
 
 def _equity(parts: ReportParts) -> str:
-    result, ends = parts.result, parts.result.session_ends
+    result, ends = parts.result, parts.result.panel.session_ends
     lines = [Line(parts.benchmark[ends] / 1e6, "thin"), Line(result.equity[ends] / 1e6)]
     chart = line_chart(result.panel.days[ends], lines, height=280, label="equity")
     return section(say("equity"), chart, sub=say("equity_sub"))
 
 
 def _drawdown(result: Result) -> str:
-    ends = result.session_ends
+    ends = result.panel.session_ends
     lines = [Line(result.drawdown[ends] * 100)]
     chart = line_chart(result.panel.days[ends], lines, height=140, is_area=True, label="drawdown")
     return section(say("drawdown"), chart, sub=say("drawdown_sub"))
 
 
 def _exposure(result: Result) -> str:
-    ends = result.session_ends
+    ends = result.panel.session_ends
     lines = [Line(result.exposure[ends] * 100)]
     chart = line_chart(result.panel.days[ends], lines, height=120, is_area=True, label="exposure")
     return section(say("exposure"), chart, sub=say("exposure_sub"))
 
 
 def _rolling(result: Result) -> str:
-    rolling, days = rolling_of(result.returns), result.panel.days[result.session_ends]
+    rolling, days = rolling_of(result.returns), result.panel.days[result.panel.session_ends]
     known = rolling.sessions - 1
     if days.size <= known + 1:
         return ""

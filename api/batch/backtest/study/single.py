@@ -107,7 +107,7 @@ def parameters_of(strategy: AnyStrategy, given: Mapping[str, Any]) -> dict[str, 
 
 
 def _compare(bars: StudyBars, result: Result, benchmark: Floats) -> BenchmarkSummary:
-    returns = metrics.returns_of(benchmark[result.session_ends], result.start)
+    returns = metrics.returns_of(benchmark[result.panel.session_ends], result.start)
     named = bars.benchmark.symbols[0] if bars.benchmark else None
     one = bars.panel.symbols[0] if len(bars.panel.symbols) == 1 else f"equal weights of {len(bars.panel.symbols)}"
     numbers = finite(

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from batch.backtest.engine.arrays import Floats, Ints
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.engine.filled import carry_forward
 from batch.backtest.metrics import max_drawdown, sharpe
 from batch.backtest.panel import Panel
@@ -34,7 +34,7 @@ def find_windows(request: SweepRequest, panel: Panel) -> tuple[Window, ...]:
         InvalidRequest: a part has fewer than three sessions.
 
     """
-    ends = session_ends(panel)
+    ends = panel.session_ends
     count, whole = ends.size, Window(int(ends[-1]))
     if request.out_of_sample is not None:
         cuts = [round(count * (1 - request.out_of_sample)), count]
@@ -47,11 +47,6 @@ def find_windows(request: SweepRequest, panel: Panel) -> tuple[Window, ...]:
         raise InvalidRequest(f"a part had less than {_LEAST_SESSIONS} of {count} sessions", pointer=pointer)
     tested = [Window(int(ends[a - 1]), int(ends[b - 1])) for a, b in pairwise(cuts)]
     return (*tested, whole) if request.folds else tuple(tested)
-
-
-def session_ends(panel: Panel) -> Ints:
-    """Return the number of the last bar of each session."""
-    return np.flatnonzero(np.append(np.diff(panel.days) != 0, True))
 
 
 def cut(panel: Panel, end: int) -> Panel:
@@ -71,7 +66,7 @@ def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: Sw
     targets[: window.train_end] = np.nan
     targets[window.train_end] = held
     result = run_targets(seen, targets, request.model, cash=request.cash, protection=strategy.protection)
-    return result.returns[int(np.searchsorted(session_ends(seen), window.train_end)) + 1 :]
+    return result.returns[int(np.searchsorted(seen.session_ends, window.train_end)) + 1 :]
 
 
 def _held(panel: Panel, window: Window, targets: Floats, strategy: WeightStrategy, request: SweepRequest) -> Floats:

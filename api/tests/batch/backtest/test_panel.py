@@ -49,7 +49,7 @@ def test_returns_are_those_of_sessions() -> None:
     panel = Panel.of(pl.concat([session(DAY), session(DAY + timedelta(days=1))]), Interval.M1)
     result = run_targets(panel, np.full(panel.shape, np.nan), FillModel(), cash=1e6)
     assert result.returns.size == 2
-    assert result.session_ends.tolist() == [326, 653]
+    assert result.panel.session_ends.tolist() == [326, 653]
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
