@@ -145,6 +145,8 @@ class Panel:
 
     def until(self, bar: int) -> "Panel":
         """Return the panel as it was at the close of a bar, without later bars, splits, dividends and delistings."""
+        if bar == self.shape[0] - 1:
+            return self
         end, issues = bar + 1, self.issues
         count = int(np.searchsorted(self.ex_sessions.bar, end))
         bar_of, column, ratio, dividend = self.ex_sessions

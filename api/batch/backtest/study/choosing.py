@@ -19,7 +19,7 @@ from batch.backtest.study.grid import combination
 from batch.backtest.study.single import Study, day_of, describe_bars, run_backtest
 from batch.backtest.study.surface import build_surfaces
 from batch.backtest.study.trials import COLUMNS, TrialTable
-from batch.backtest.study.windows import Window, cut, describe_returns, find_windows, run_test
+from batch.backtest.study.windows import Window, describe_returns, find_windows, run_test
 from batch.backtest.summary import (
     FileNote,
     Fold,
@@ -115,7 +115,7 @@ def _run_best(end: SweepEnd, place: int) -> Study:
 
 
 def _deflate(end: SweepEnd, place: int, window: Window, deviation: float) -> float | None:
-    seen = cut(end.bars.panel, window.train_end)
+    seen = end.bars.panel.until(window.train_end)
     result = run_weights(seen, end.strategy_of(place), end.request.model, cash=end.request.cash)
     chance = metrics.deflated_sharpe(result.returns, len(end.table.numbers), deviation)
     return finite({"chance": chance})["chance"]

@@ -12,7 +12,7 @@ from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.request import SweepRequest
 from batch.backtest.strategy import WeightStrategy
-from batch.backtest.study.windows import Window, cut
+from batch.backtest.study.windows import Window
 from batch.backtest.sweep import run_sweep
 from batch.kit.stop import ShouldStop, check_stop
 
@@ -52,7 +52,7 @@ class TrialRunner:
 
     def _until(self, end: int) -> Panel:
         if end not in self._parts:
-            self._parts[end] = cut(self.panel, end)
+            self._parts[end] = self.panel.until(end)
         return self._parts[end]
 
 

@@ -49,18 +49,13 @@ def find_windows(request: SweepRequest, panel: Panel) -> tuple[Window, ...]:
     return (*tested, whole) if request.folds else tuple(tested)
 
 
-def cut(panel: Panel, end: int) -> Panel:
-    """Return a panel up to a bar; the panel itself if this is its last bar."""
-    return panel if end == panel.shape[0] - 1 else panel.until(end)
-
-
 def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: SweepRequest) -> Floats:
     """Return the returns by session of the test of a window.
 
     It starts with cash only: the positions that the strategy holds at the end of the train bars are bought at the first
     open.
     """
-    seen = cut(panel, window.test_end or window.train_end)
+    seen = panel.until(window.test_end or window.train_end)
     targets = strategy.targets(seen.read_only).copy()
     held = _held(panel, window, targets, strategy, request)
     targets[: window.train_end] = np.nan
@@ -76,7 +71,7 @@ def _held(panel: Panel, window: Window, targets: Floats, strategy: WeightStrateg
     if protection.stop_loss is None and protection.take_profit is None:
         return held
     # A stop or a target may have closed the position that the last weight opened.
-    before = cut(panel, window.train_end), targets[: window.train_end + 1]
+    before = panel.until(window.train_end), targets[: window.train_end + 1]
     sim = run_targets(*before, request.model, cash=request.cash, protection=protection).sim
     is_out = (sim.state.shares == 0) & np.isnan(sim.state.weight)
     held[is_out] = np.nan
