@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 
 import numpy as np
-import polars as pl
 
 from batch.backtest.engine import sweeps
 from batch.backtest.engine.arrays import Floats
@@ -17,17 +16,8 @@ from batch.backtest.protection import Protection
 from batch.backtest.run import Engine, check_targets, is_compiled, new_sim, run_targets
 from batch.backtest.strategy import WeightStrategy
 
-#: One row for each run, in the order of the strategies. `sharpe` is for a year; `rows` counts fills and flows of cash.
-SWEEP_SCHEMA = pl.Schema(
-    {
-        "run": pl.Int64(),
-        "final_equity": pl.Float64(),
-        "total_return": pl.Float64(),
-        "sharpe": pl.Float64(),
-        "max_drawdown": pl.Float64(),
-        "rows": pl.Int64(),
-    }
-)
+#: The results of a run. `sharpe` is for a year; `rows` counts fills and flows of cash.
+COLUMNS = ("final_equity", "total_return", "sharpe", "max_drawdown", "rows")
 
 type _How = tuple[FillModel, Protection, float]
 
@@ -37,8 +27,8 @@ _BUFFER_BYTES = 2 * 1024 * 1024
 
 def run_sweep(
     panel: Panel, strategies: Sequence[WeightStrategy], model: FillModel, *, cash: float, engine: Engine = "auto"
-) -> pl.DataFrame:
-    """Return a summary of a run of each strategy, in `SWEEP_SCHEMA`; each starts with the same cash.
+) -> Floats:
+    """Return the results of a run of each strategy, `[runs, COLUMNS]`; each starts with the same cash.
 
     Raises:
         InvalidRequest: weights have another shape than the panel, or are out of bounds, or cash is not above 0.
@@ -54,7 +44,7 @@ def run_sweep(
     for (stop_loss, take_profit), numbers in groups.items():
         how = (model, Protection(stop_loss=stop_loss, take_profit=take_profit), cash)
         summaries[numbers] = run(panel, [strategies[number] for number in numbers], how)
-    return _to_frame(summaries, cash)
+    return _describe(summaries, cash)
 
 
 def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
@@ -88,16 +78,8 @@ def _run_in_python(panel: Panel, strategies: Sequence[WeightStrategy], how: _How
     return out
 
 
-def _to_frame(summaries: Floats, cash: float) -> pl.DataFrame:
+def _describe(summaries: Floats, cash: float) -> Floats:
     mean, deviation = summaries[:, sweeps.MEAN], summaries[:, sweeps.DEVIATION]
     sharpe = np.divide(mean, deviation, out=np.full(mean.size, np.nan), where=deviation > 0) * math.sqrt(SESSIONS)
     final = summaries[:, sweeps.FINAL]
-    columns = {
-        "run": np.arange(final.size),
-        "final_equity": final,
-        "total_return": final / cash - 1,
-        "sharpe": sharpe,
-        "max_drawdown": summaries[:, sweeps.DRAWDOWN],
-        "rows": summaries[:, sweeps.FILLS].astype(np.int64),
-    }
-    return pl.DataFrame(columns, schema=SWEEP_SCHEMA)
+    return np.column_stack([final, final / cash - 1, sharpe, summaries[:, sweeps.DRAWDOWN], summaries[:, sweeps.FILLS]])

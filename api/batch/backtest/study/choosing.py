@@ -18,7 +18,7 @@ from batch.backtest.study.curves import encode_csv
 from batch.backtest.study.grid import combination
 from batch.backtest.study.single import Study, day_of, describe_bars, run_backtest
 from batch.backtest.study.surface import build_surfaces
-from batch.backtest.study.trials import COLUMNS, TrialTable
+from batch.backtest.study.trials import TrialTable
 from batch.backtest.study.windows import Window, describe_returns, find_windows, run_test
 from batch.backtest.summary import (
     FileNote,
@@ -31,6 +31,7 @@ from batch.backtest.summary import (
     dump_summary,
     finite,
 )
+from batch.backtest.sweep import COLUMNS
 from batch.kit.stop import ShouldStop, check_stop, never
 
 

@@ -13,11 +13,9 @@ from batch.backtest.panel import Panel
 from batch.backtest.request import SweepRequest
 from batch.backtest.strategy import WeightStrategy
 from batch.backtest.study.windows import Window
-from batch.backtest.sweep import run_sweep
+from batch.backtest.sweep import COLUMNS, run_sweep
 from batch.kit.stop import ShouldStop, check_stop
 
-#: The results of a trial in a window.
-COLUMNS = ("final_equity", "total_return", "sharpe", "max_drawdown", "rows")
 #: Values of a panel that are processed between two checks for a stop: some tenths of a second.
 _CELLS = 2_000_000
 
@@ -44,9 +42,8 @@ class TrialRunner:
             rows = []
             for window in self.windows:
                 check_stop(should_stop)
-                request = self.request
-                summary = run_sweep(self._until(window.train_end), some, request.model, cash=request.cash)
-                rows.append(summary.select(COLUMNS).to_numpy().astype(np.float64))
+                until = self._until(window.train_end)
+                rows.append(run_sweep(until, some, self.request.model, cash=self.request.cash))
             found.append(np.stack(rows))
         return np.concatenate(found, axis=1)
 
