@@ -76,6 +76,18 @@ def calmar(returns: Floats, periods: float = SESSIONS) -> float:
     return cagr(returns, periods) / -depth if depth < 0 else math.nan
 
 
+def measure(returns: Floats) -> dict[str, float]:
+    """Return the metrics by name, per year of `SESSIONS`."""
+    return {
+        "cagr": cagr(returns),
+        "volatility": volatility(returns),
+        "sharpe": sharpe(returns),
+        "sortino": sortino(returns),
+        "calmar": calmar(returns),
+        "max_drawdown": max_drawdown(returns),
+    }
+
+
 def skewness(returns: Floats) -> float:
     """Return the skewness of the population; 0 for the normal distribution."""
     return _moment(returns, 3)

@@ -105,18 +105,12 @@ class Result:
         closed = self.trades.filter(pl.col("exit_bar").is_not_null())
         return float((closed["pnl"] > 0).mean()) if closed.height else math.nan  # type: ignore[arg-type]
 
-    def summary(self, periods: float = metrics.SESSIONS) -> dict[str, float]:
-        """Return the metrics of the run by name; ratios and rates are per year of `periods` sessions."""
-        returns = self.returns
+    def summary(self) -> dict[str, float]:
+        """Return the metrics of the run by name; ratios and rates are per year of `metrics.SESSIONS`."""
         return {
             "final_equity": float(self.equity[-1]),
             "total_return": float(self.equity[-1]) / self.start - 1,
-            "cagr": metrics.cagr(returns, periods),
-            "volatility": metrics.volatility(returns, periods),
-            "sharpe": metrics.sharpe(returns, periods),
-            "sortino": metrics.sortino(returns, periods),
-            "calmar": metrics.calmar(returns, periods),
-            "max_drawdown": metrics.max_drawdown(returns),
+            **metrics.measure(self.returns),
             "hit_rate": self.hit_rate,
             "turnover": self.turnover,
             "exposure": float(self.exposure.mean()),

@@ -39,9 +39,11 @@ def build_content(parts: ReportParts) -> ReportContent:
     result, summary = parts.result, parts.summary
     closes = parts.benchmark[result.panel.session_ends]
     other = metrics.returns_of(closes, result.start)
+    measured = {"total_return": float(closes[-1]) / result.start - 1, **metrics.measure(other)}
+    measured["longest_below_peak"] = float(metrics.longest_below_peak(other))
     return ReportContent(
         summary=summary,
-        benchmark_metrics=finite(_measure(closes, other, result.start)),
+        benchmark_metrics=finite(measured),
         longest_below_peak=metrics.longest_below_peak(result.returns),
         curves=_curves(result, closes, other),
         years=[
@@ -60,19 +62,6 @@ def build_content(parts: ReportParts) -> ReportContent:
         conventions=[Sides(en=english, ja=japanese) for english, japanese in describe(summary)],
         disclaimer=Sides(en=DISCLAIMER[0], ja=DISCLAIMER[1]),
     )
-
-
-def _measure(closes: Floats, returns: Floats, start: float) -> dict[str, float]:
-    return {
-        "total_return": float(closes[-1]) / start - 1,
-        "cagr": metrics.cagr(returns),
-        "volatility": metrics.volatility(returns),
-        "sharpe": metrics.sharpe(returns),
-        "sortino": metrics.sortino(returns),
-        "calmar": metrics.calmar(returns),
-        "max_drawdown": metrics.max_drawdown(returns),
-        "longest_below_peak": float(metrics.longest_below_peak(returns)),
-    }
 
 
 def _curves(result: Result, closes: Floats, other: Floats) -> ReportCurves:

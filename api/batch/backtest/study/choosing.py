@@ -19,7 +19,7 @@ from batch.backtest.study.grid import combination
 from batch.backtest.study.single import Study, day_of, describe_bars, run_backtest
 from batch.backtest.study.surface import build_surfaces
 from batch.backtest.study.trials import TrialTable
-from batch.backtest.study.windows import Window, describe_returns, find_windows, run_test
+from batch.backtest.study.windows import Window, find_windows, run_test
 from batch.backtest.summary import (
     FileNote,
     Fold,
@@ -152,7 +152,8 @@ def _walk(end: SweepEnd, windows: tuple[Window, ...]) -> WalkForward:
 
 
 def _test(returns: Floats) -> TestSummary:
-    return TestSummary(**finite(describe_returns(returns)))
+    total, sessions = float(np.prod(returns + 1.0)) - 1.0, float(returns.size)
+    return TestSummary(**finite({"total_return": total, "sessions": sessions, **metrics.measure(returns)}))
 
 
 def _trials_table(end: SweepEnd, windows: tuple[Window, ...]) -> pl.DataFrame:

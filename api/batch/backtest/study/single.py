@@ -110,15 +110,8 @@ def _compare(bars: StudyBars, result: Result, benchmark: Floats) -> BenchmarkSum
     returns = metrics.returns_of(benchmark[result.panel.session_ends], result.start)
     named = bars.benchmark.symbols[0] if bars.benchmark else None
     one = bars.panel.symbols[0] if len(bars.panel.symbols) == 1 else f"equal weights of {len(bars.panel.symbols)}"
-    numbers = finite(
-        {
-            "total_return": float(benchmark[-1]) / result.start - 1,
-            "cagr": metrics.cagr(returns),
-            "sharpe": metrics.sharpe(returns),
-            "max_drawdown": metrics.max_drawdown(returns),
-        }
-    )
-    return BenchmarkSummary(name=named or one, note=_note(bars), **numbers)
+    numbers = {"total_return": float(benchmark[-1]) / result.start - 1, **metrics.measure(returns)}
+    return BenchmarkSummary(name=named or one, note=_note(bars), **finite(numbers))
 
 
 def _note(bars: StudyBars) -> str | None:

@@ -7,7 +7,6 @@ import numpy as np
 
 from batch.backtest.engine.arrays import Floats
 from batch.backtest.engine.filled import carry_forward
-from batch.backtest.metrics import max_drawdown, sharpe
 from batch.backtest.panel import Panel
 from batch.backtest.request import SweepRequest
 from batch.backtest.run import run_targets
@@ -76,13 +75,3 @@ def _held(panel: Panel, window: Window, targets: Floats, strategy: WeightStrateg
     is_out = (sim.state.shares == 0) & np.isnan(sim.state.weight)
     held[is_out] = np.nan
     return held
-
-
-def describe_returns(returns: Floats) -> dict[str, float]:
-    """Return the metrics of a sweep from returns by session."""
-    return {
-        "total_return": float(np.prod(returns + 1.0)) - 1.0,
-        "sharpe": sharpe(returns),
-        "max_drawdown": max_drawdown(returns),
-        "sessions": float(returns.size),
-    }
