@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from batch.backtest.engine.rules import MAX_STEPS, Rules
+from batch.backtest.protection import NO_PROTECTION, Protection
 from batch.kit.request import Request
 from batch.market.fields import WHOLE
 from batch.market.lots import LOT
@@ -74,8 +75,8 @@ class FillModel(Request):
     fees: Fees = Fees()
     slippage: Slippage = Slippage()
 
-    def to_rules(self, *, stop_loss: float | None = None, take_profit: float | None = None) -> Rules:
-        """Return the plain numbers; the stop and the target of entries by weight are shares of their mean price."""
+    def to_rules(self, protection: Protection = NO_PROTECTION) -> Rules:
+        """Return the plain numbers, with the stop and the target of entries by weight."""
         from batch.market.rules import tick_table  # noqa: PLC0415 (numpy: the API checks fill models without it)
 
         bounds, ticks = tick_table()
@@ -103,6 +104,6 @@ class FillModel(Request):
             slip_rate=float(self.slippage.rate),
             slip_ticks=float(self.slippage.ticks),
             slip_impact=float(self.slippage.impact),
-            stop_loss=math.nan if stop_loss is None else float(stop_loss),
-            take_profit=math.nan if take_profit is None else float(take_profit),
+            stop_loss=math.nan if protection.stop_loss is None else protection.stop_loss,
+            take_profit=math.nan if protection.take_profit is None else protection.take_profit,
         )

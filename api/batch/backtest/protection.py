@@ -15,9 +15,5 @@ class Protection(Request):
     stop_loss: _Distance | None = None
     take_profit: _Distance | None = None
 
-    def shares(self) -> dict[str, float | None]:
-        """Return both as arguments of `FillModel.to_rules`."""
-        return {"stop_loss": self.stop_loss, "take_profit": self.take_profit}
-
 
 NO_PROTECTION = Protection()

@@ -45,7 +45,7 @@ def run_targets(
 
     """
     check_targets(panel, targets)
-    rules = model.to_rules(**protection.shares())
+    rules = model.to_rules(protection)
     if not is_compiled(engine):
         return run_bars(panel, TargetStrategy(targets), rules, cash)
     from batch.backtest.engine.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)

@@ -51,7 +51,7 @@ def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How)
     from batch.backtest.engine.kernel import sweep_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
     model, protection, cash = how
-    sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=0)
+    sim = new_sim(panel, model.to_rules(protection), cash, capacity=0)
     n, m = panel.shape
     buffers = np.empty((2, max(1, _BUFFER_BYTES // (8 * n * m)), n, m))
     found: list[Floats] = []

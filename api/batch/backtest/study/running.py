@@ -45,4 +45,4 @@ def run_stoppable(panel: Panel, strategy: AnyStrategy, request: BarsAsked, shoul
     if has_numba():
         return run_targets(panel, targets, model, cash=cash, protection=protection)
     check_targets(panel, targets)
-    return run_bars(panel, TargetStrategy(targets), model.to_rules(**protection.shares()), cash, look)
+    return run_bars(panel, TargetStrategy(targets), model.to_rules(protection), cash, look)
