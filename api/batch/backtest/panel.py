@@ -22,7 +22,6 @@ from batch.market.rules import limit_bounds
 
 _DAY_S = 86_400
 _JST_S = 9 * 3600
-_NO_LIMITS = np.full((2, 1, 1), np.nan)
 
 #: The place of a column in `Panel.prices`.
 PLACES = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLUME, "last": LAST}
@@ -130,11 +129,6 @@ class Panel:
         limits = np.stack(limit_bounds(base))
         limits[:, np.isnan(base)] = np.nan
         return limits
-
-    @property
-    def no_limits(self) -> Floats:
-        """The limits for a fill model without limits."""
-        return _NO_LIMITS
 
     @cached_property
     def read_only(self) -> "Panel":

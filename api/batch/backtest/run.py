@@ -19,6 +19,7 @@ from batch.backtest.strategy import BarStrategy, WeightStrategy
 from batch.errors import ConfigurationError, InvalidRequest
 
 type Engine = Literal["auto", "numba", "python"]
+_NO_LIMITS = np.full((2, 1, 1), np.nan)
 
 
 def has_numba() -> bool:
@@ -144,7 +145,7 @@ def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) ->
     n, m = panel.shape
     return Sim(
         prices=panel.prices,
-        limits=panel.limits if rules.has_limits else panel.no_limits,
+        limits=panel.limits if rules.has_limits else _NO_LIMITS,
         days=panel.days,
         issues=panel.issues,
         ex_sessions=panel.ex_sessions,
