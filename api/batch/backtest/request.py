@@ -1,5 +1,6 @@
 """The requests of a backtest and of a sweep; importable without numpy."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -184,10 +185,7 @@ class SweepRequest(PlannedRequest, BarsAsked):
 
 def count_combinations(choices: Mapping[str, tuple[Scalar, ...]]) -> int:
     """Return the number of combinations."""
-    size = 1
-    for values in choices.values():
-        size *= len(values)
-    return size
+    return math.prod(map(len, choices.values()))
 
 
 def _check_once(choices: Mapping[str, tuple[Scalar, ...]]) -> None:

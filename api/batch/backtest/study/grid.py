@@ -43,8 +43,3 @@ def find_trials(request: SweepRequest, parse: Callable[[Mapping[str, Any]], obje
     if not found:
         raise refused or InvalidRequest("parameters had no combination", pointer="/parameters")
     return tuple(sorted(found))
-
-
-def say(parameters: Mapping[str, Scalar]) -> str:
-    """Return parameters as a short text, the name of a trial."""
-    return " ".join(f"{name}={value}" for name, value in parameters.items())

@@ -24,7 +24,9 @@ def build_surfaces(table: TrialTable, choices: Mapping[str, tuple[Scalar, ...]],
     """
     varied = [name for name, values in choices.items() if len(values) > 1] or list(choices)[:1]
     pairs = list(combinations(varied[:_MOST_PARAMETERS], 2)) or [(varied[0], "")]
-    digits = _digits(table.numbers, choices)
+    # For each parameter the place of its value in each trial; the last parameter changes fastest.
+    places_of = np.unravel_index(np.array(table.numbers), [len(values) for values in choices.values()])
+    digits: dict[str, Any] = dict(zip(choices, places_of, strict=True))
     order = table.best(window, rank_by, len(table.numbers))
     surfaces, left_out = list[dict[str, Any]](), list[list[str]]()
     for x, y in pairs:
@@ -57,11 +59,3 @@ def _cells(table: TrialTable, window: int, order: Sequence[int], grid: tuple[Any
             values = [round(float(v[trial]), 6) if np.isfinite(v[trial]) else None for v in columns]
             cells[place] = [table.numbers[trial], *values]
     return cells
-
-
-def _digits(numbers: Sequence[int], choices: Mapping[str, tuple[Scalar, ...]]) -> dict[str, Any]:
-    """Return, for each parameter, the place of its value in each trial; the last parameter changes fastest."""
-    left, found = np.array(numbers, dtype=np.int64), dict[str, Any]()
-    for name, values in reversed(tuple(choices.items())):
-        left, found[name] = np.divmod(left, len(values))
-    return found

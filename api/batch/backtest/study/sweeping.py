@@ -11,7 +11,7 @@ from batch.backtest.request import SweepRequest, count_combinations
 from batch.backtest.strategies.files import StrategyKind
 from batch.backtest.strategy import BarStrategy, WeightStrategy
 from batch.backtest.study.bars import StudyBars
-from batch.backtest.study.grid import combination, find_trials, say
+from batch.backtest.study.grid import combination, find_trials
 from batch.backtest.study.single import describe_bars
 from batch.backtest.study.trials import TrialRunner, dump_trials
 from batch.backtest.study.windows import find_windows
@@ -127,4 +127,4 @@ def _weights(kind: StrategyKind, parameters: Mapping[str, Any]) -> WeightStrateg
 
 
 def _name(request: SweepRequest, number: int) -> str:
-    return say(combination(request.parameters, number))
+    return " ".join(f"{name}={value}" for name, value in combination(request.parameters, number).items())
