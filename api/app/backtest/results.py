@@ -1,6 +1,5 @@
 """The results of backtest jobs, and the answers of the backtest routes."""
 
-from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,7 +8,7 @@ from app.backtest.examples import COMPARED, RUN, STRATEGIES, SWEEP
 from app.jobs.results import PlannedResult
 from batch.backtest.report.comparing import Comparison
 from batch.backtest.strategies.parameters import PARAMETERS
-from batch.backtest.summary import RunSummary, SweepSummary
+from batch.backtest.summary import RunSummary, SweepSummary, TestedBars
 
 
 class RunResult(RunSummary):
@@ -24,26 +23,9 @@ class FoundBySweep(SweepSummary):
     model_config = ConfigDict(json_schema_extra={"example": SWEEP})
 
 
-class SweepResult(PlannedResult):
+class SweepResult(PlannedResult, TestedBars):
     """The plan of a sweep and its outcomes so far; the best trials are at `/api/v1/backtest/results/{job_id}`."""
 
-    request: dict[str, Any] = Field(description="what was asked for, with its days; a repetition submits it")
-    provider: str
-    is_real: bool = Field(description="whether the bars are of a real market")
-    interval: str
-    symbols: int
-    missing: int = Field(description="symbols that were asked for and have no bars")
-    delisted: int
-    first: date
-    last: date
-    session_count: int
-    bars: int
-    is_pinned: bool = Field(default=False, description="whether bars are read as of the request's `as_of`")
-    fingerprint: str = Field(description="of the bars, splits and listings: SHA-256")
-    code_version: str
-    strategy: str
-    strategy_digest: str | None
-    seed: int
     trials: int = Field(description="combinations that are run")
     combinations: int = Field(description="of the grid; those whose parameters do not go together are left out")
     rank_by: str

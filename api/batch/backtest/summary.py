@@ -43,7 +43,6 @@ class TestedBars(BaseModel):
     symbols: int = Field(description="that have bars")
     missing: int = Field(description="symbols that were asked for and have no bars")
     delisted: int = Field(description="symbols that are not listed any more on the last day")
-    listed_on: list[date] = Field(description="the dates of the lists that a market's symbols come from")
     first: date
     last: date
     session_count: int
@@ -76,6 +75,7 @@ class RunSummary(TestedBars):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["run"] = "run"
+    listed_on: list[date] = Field(description="the dates of the lists that a market's symbols come from")
     parameters: dict[str, Any]
     engine: Literal["numba", "python"] = Field(description="what ran it; both give the same fills")
     is_ruined: bool = Field(description="whether short positions lost more than there was, which ended the run")
@@ -130,6 +130,7 @@ class SweepSummary(TestedBars):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["sweep"] = "sweep"
+    listed_on: list[date] = Field(description="the dates of the lists that a market's symbols come from")
     trials: int = Field(description="combinations that were run")
     left_out: int = Field(description="combinations whose parameters do not go together")
     lost: int = Field(description="combinations that failed, and are missing in what follows")

@@ -88,6 +88,7 @@ def end_sweep(end: SweepEnd) -> SweepStudy:
     deviation = float(np.std(ratios, ddof=1)) if ratios.size > 1 else 0.0
     summary = SweepSummary(
         **describe_bars(end.bars, end.kind, request),
+        listed_on=list(end.bars.listed_on),
         trials=len(table.numbers),
         left_out=end.left_out,
         lost=end.lost,

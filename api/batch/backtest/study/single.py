@@ -52,6 +52,7 @@ def run_backtest(
     }
     summary = RunSummary(
         **describe_bars(bars, kind, request),
+        listed_on=list(bars.listed_on),
         parameters=parameters_of(strategy, request.parameters),
         engine=engine_of(strategy),
         is_ruined=result.is_ruined,
@@ -81,7 +82,6 @@ def describe_bars(bars: StudyBars, kind: StrategyKind, request: BarsAsked) -> di
         "symbols": len(panel.symbols),
         "missing": len(bars.missing),
         "delisted": len(bars.delisted),
-        "listed_on": list(bars.listed_on),
         "first": first,
         "last": last,
         "session_count": int(np.unique(panel.days).size),

@@ -15,6 +15,7 @@ from batch.backtest.study.grid import combination, find_trials
 from batch.backtest.study.single import describe_bars
 from batch.backtest.study.trials import TrialRunner, dump_trials
 from batch.backtest.study.windows import find_windows
+from batch.backtest.summary import TestedBars
 from batch.errors import InvalidRequest
 from batch.kit.stop import Stopped
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
@@ -76,9 +77,7 @@ def plan_sweep(bars: StudyBars, kind: StrategyKind, request: SweepRequest, *, sl
     trials = find_trials(request, lambda values: _weights(kind, values))
     size = request.chunk_size or min(_MOST_IN_CHUNK, max(1, math.ceil(len(trials) / (4 * slots))))
     parts = [SweepChunk(tuple(_name(request, n) for n in some), some) for some in batched(trials, size)]
-    described = describe_bars(bars, kind, request)
-    facts = {name: value for name, value in described.items() if name not in {"first", "last", "listed_on"}}
-    facts |= {name: described[name].isoformat() for name in ("first", "last")}
+    facts = TestedBars(**describe_bars(bars, kind, request)).model_dump(mode="json")
     facts |= {"trials": len(trials), "combinations": count_combinations(request.parameters), "rank_by": request.rank_by}
     return SweepPlan(facts, (*parts, SweepChunk((RESULT_ITEM,), ())))
 
