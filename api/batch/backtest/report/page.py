@@ -35,11 +35,11 @@ def build_report(parts: ReportParts) -> bytes:
         _equity(parts),
         metric_section(summary),
         cost_section(summary, result),
-        _drawdown(result),
+        _shares(result, "drawdown", result.drawdown, 140),
         month_section(result.panel.days[result.panel.session_ends], result.returns),
         _rolling(result),
         traded_section(result),
-        _exposure(result),
+        _shares(result, "exposure", result.exposure, 120),
         trade_section(result),
         repeat_section(summary),
     ]
@@ -79,18 +79,11 @@ def _equity(parts: ReportParts) -> str:
     return section(say("equity"), chart, sub=say("equity_sub"))
 
 
-def _drawdown(result: Result) -> str:
+def _shares(result: Result, name: str, shares: Floats, height: int) -> str:
     ends = result.panel.session_ends
-    lines = [Line(result.drawdown[ends] * 100)]
-    chart = line_chart(result.panel.days[ends], lines, height=140, is_area=True, label="drawdown")
-    return section(say("drawdown"), chart, sub=say("drawdown_sub"))
-
-
-def _exposure(result: Result) -> str:
-    ends = result.panel.session_ends
-    lines = [Line(result.exposure[ends] * 100)]
-    chart = line_chart(result.panel.days[ends], lines, height=120, is_area=True, label="exposure")
-    return section(say("exposure"), chart, sub=say("exposure_sub"))
+    lines = [Line(shares[ends] * 100)]
+    chart = line_chart(result.panel.days[ends], lines, height=height, is_area=True, label=name)
+    return section(say(name), chart, sub=say(f"{name}_sub"))
 
 
 def _rolling(result: Result) -> str:
