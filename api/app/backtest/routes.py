@@ -3,7 +3,6 @@
 import asyncio
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import Path, Query, Request, Response
 from pydantic import StringConstraints
 
@@ -16,7 +15,7 @@ from app.jobs.queues import Queue
 from app.jobs_api.routes import Named, NamedJob
 from app.routers import FeatureRouter
 from batch.backtest.report.comparing import Comparison, compare_runs
-from batch.backtest.report.content import parse_content
+from batch.backtest.report.content import ReportContent
 from batch.backtest.report.language import open_in
 from batch.backtest.report.picture import picture_of
 from batch.backtest.summary import FILES
@@ -90,11 +89,11 @@ async def compare(jobs: Jobs, caller: Caller, ids: RunIds) -> Comparison:
 
 
 def _to_picture(kept: bytes) -> Picture:
-    return picture_of(parse_content(orjson.loads(kept)))
+    return picture_of(ReportContent.model_validate_json(kept))
 
 
 def _compare(kept: dict[str, bytes]) -> Comparison:
-    return compare_runs({job_id: parse_content(orjson.loads(content)) for job_id, content in kept.items()})
+    return compare_runs({job_id: ReportContent.model_validate_json(content) for job_id, content in kept.items()})
 
 
 def _named(named: Named, name: str) -> dict[str, str]:

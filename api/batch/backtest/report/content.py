@@ -1,7 +1,6 @@
 """The content of a report, as JSON: curves by session, months, candles with trades, costs; importable without numpy."""
 
 from datetime import date
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -114,8 +113,3 @@ class ReportContent(_Part):
     costs: ReportCosts
     conventions: list[Sides]
     disclaimer: Sides
-
-
-def parse_content(values: Any) -> ReportContent:
-    """Return the content of a report that was kept."""
-    return ReportContent.model_validate(values)
