@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,6 @@ from batch.backtest.report.traded_bars import find_traded
 from batch.backtest.report.words import DISCLAIMER
 from batch.backtest.result import Result
 from batch.backtest.summary import finite
-
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def build_content(parts: ReportParts) -> ReportContent:
@@ -67,7 +65,7 @@ def build_content(parts: ReportParts) -> ReportContent:
 def _curves(result: Result, closes: Floats, other: Floats) -> ReportCurves:
     ends, rolling = result.panel.session_ends, rolling_of(result.returns)
     return ReportCurves(
-        days=[date.fromordinal(int(day) + _EPOCH) for day in result.panel.days[ends]],
+        days=result.panel.days[ends].astype("datetime64[D]").tolist(),
         equity=_numbers(result.equity[ends], 2),
         benchmark=_numbers(closes, 2),
         drawdown=_numbers(result.drawdown[ends], 6),

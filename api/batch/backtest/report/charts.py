@@ -84,7 +84,7 @@ class Scale:
 
 def date_axis(days: Ints, xs: Floats, height: int) -> str:
     """Return the dates below a chart: at most ten, where a year or a month begins."""
-    dates = [date.fromordinal(int(day) + 719163) for day in days]
+    dates: list[date] = days.astype("datetime64[D]").tolist()
     changes = [n for n in range(1, len(dates)) if dates[n].year != dates[n - 1].year]
     form = "%Y"
     if len(changes) < 3:

@@ -1,7 +1,5 @@
 """Monthly returns as a heat map; pure."""
 
-from datetime import date
-
 import numpy as np
 
 from batch.backtest.engine.arrays import Floats, Ints
@@ -14,10 +12,9 @@ _TINTS = (0.0, 0.015, 0.035)
 def monthly_returns(days: Ints, returns: Floats) -> list[tuple[int, list[float | None], float]]:
     """Return each year, newest first, with the returns of its twelve months and of all of it, as shares."""
     found: dict[int, list[float | None]] = {}
-    for day, gain in zip(days, returns, strict=True):
-        when = date.fromordinal(int(day) + 719163)
-        months = found.setdefault(when.year, [None] * 12)
-        months[when.month - 1] = (1.0 + (months[when.month - 1] or 0.0)) * (1.0 + float(gain)) - 1.0
+    for day, gain in zip(days.astype("datetime64[D]").tolist(), returns, strict=True):
+        months = found.setdefault(day.year, [None] * 12)
+        months[day.month - 1] = (1.0 + (months[day.month - 1] or 0.0)) * (1.0 + float(gain)) - 1.0
     return [(year, found[year], _whole(found[year])) for year in sorted(found, reverse=True)]
 
 
