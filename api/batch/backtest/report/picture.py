@@ -1,9 +1,10 @@
 """A report as a picture: the same panels, for matplotlib; importable without it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from batch.backtest.report.content import Numbers, ReportCandlesticks, ReportContent
+from batch.backtest.report.text import DASH, metric, number
 from batch.backtest.report.words import METRICS, WORDS, Pair
 from batch.market.calendar import JST
 from batch.pictures.model import (
@@ -22,12 +23,9 @@ from batch.pictures.model import (
 )
 
 _MONTHS = tuple((str(month), f"{month}月") for month in range(1, 13))
-_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
-_WHOLE = frozenset({"final_equity", "trades"})
 _MOST_YEARS = 40
 #: Letters of a line of notes; Japanese letters are wider.
 _LINE_LETTERS = (190, 86)
-_DASH = "\N{EN DASH}"
 
 
 def picture_of(content: ReportContent) -> Picture:
@@ -35,7 +33,7 @@ def picture_of(content: ReportContent) -> Picture:
     summary = content.summary
     named = ", ".join(summary.request.get("symbols") or [str(summary.request.get("market"))])[:60]
     parameters = " ".join(f"{name}={value}" for name, value in summary.parameters.items() if value is not None)
-    span = f"{summary.interval}, {summary.first} {_DASH} {summary.last}, {summary.provider}, {parameters}"
+    span = f"{summary.interval}, {summary.first} {DASH} {summary.last}, {summary.provider}, {parameters}"
     title = f"{summary.strategy} · {named}"
     candles = [_candlesticks(content.candles)] if content.candles else []
     panels = (*_curves(content), _months(content), *candles, _metrics(content), _notes(content))
@@ -84,13 +82,15 @@ def _candlesticks(traded: ReportCandlesticks) -> Candlesticks:
 def _metrics(content: ReportContent) -> Table:
     summary = content.summary
     rows = [
-        (title, _same(_metric(name, summary.metrics)), _same(_metric(name, content.benchmark_metrics)))
+        (
+            title,
+            _same(metric(name, summary.metrics.get(name))),
+            _same(metric(name, content.benchmark_metrics.get(name))),
+        )
         for name, title in METRICS.items()
     ]
     costs = (("all_fees", content.costs.fees), ("all_flows", content.costs.flows))
-    rows += [
-        (WORDS[name], _same(f"{value:,.0f}".replace("-", "\N{MINUS SIGN}")), _same(_DASH)) for name, value in costs
-    ]
+    rows += [(WORDS[name], _same(number(value)), _same(DASH)) for name, value in costs]
     head = (WORDS["metrics"], WORDS["strategy"], _with(WORDS["benchmark"], f" ({summary.benchmark.name})"))
     return Table(title=WORDS["metrics"], head=head, rows=tuple(rows))
 
@@ -125,14 +125,6 @@ def _titled(name: str, **values: object) -> Text:
         return title
     english, japanese = (text.format(**values) for text in sub)
     return f"{title[0]} – {english}", f"{title[1]} – {japanese}"  # noqa: RUF001
-
-
-def _metric(name: str, metrics: Mapping[str, float | None]) -> str:
-    value = metrics.get(name)
-    if value is None:
-        return _DASH
-    text = f"{value:.1%}" if name in _PERCENT else f"{value:,.0f}" if name in _WHOLE else f"{value:,.2f}"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _scaled(values: Numbers | Sequence[float], factor: float) -> Values:

@@ -7,7 +7,7 @@ import polars as pl
 
 from batch.backtest.metrics import SESSIONS
 from batch.backtest.model import FillModel
-from batch.backtest.report.text import DASH, both, number, percent, say, section, sign_class, table, tell
+from batch.backtest.report.text import DASH, both, metric, number, percent, say, section, sign_class, table, tell
 from batch.backtest.report.words import CONVENTIONS, METRICS, REASONS, Pair
 from batch.backtest.result import Result
 from batch.backtest.summary import RunSummary
@@ -15,8 +15,6 @@ from batch.market.calendar import JST
 
 #: How many of the last trades a report shows.
 SHOWN_TRADES = 50
-_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
-_WHOLE = frozenset({"final_equity", "trades"})
 
 
 def metric_section(summary: RunSummary) -> str:
@@ -24,7 +22,7 @@ def metric_section(summary: RunSummary) -> str:
     other = summary.benchmark.model_dump()
     rows = []
     for name, title in METRICS.items():
-        cells = (_metric(name, summary.metrics.get(name)), _metric(name, other.get(name)))
+        cells = (metric(name, summary.metrics.get(name)), metric(name, other.get(name)))
         rows.append(f"<tr><th>{both(title)}</th>{''.join(f'<td class=num>{cell}</td>' for cell in cells)}</tr>")
     about = "; ".join(filter(None, (summary.benchmark.name, summary.benchmark.note)))
     named = f"{say('benchmark')} <span>({escape(about)})</span>"
@@ -115,12 +113,6 @@ def _trade(row: dict[str, Any], *, is_intraday: bool) -> str:
 
 def _local(at: Any, form: str) -> str:
     return str(at.astimezone(JST).strftime(form))
-
-
-def _metric(name: str, value: float | None) -> str:
-    if name in _PERCENT:
-        return percent(value)
-    return number(value, 0 if name in _WHOLE else 2)
 
 
 def _describe_model(model: FillModel) -> list[Pair]:

@@ -8,6 +8,8 @@ from batch.backtest.report.words import WORDS, Pair
 MINUS = "\u2212"
 #: Shown if there is no number.
 DASH = "\u2013"
+_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
+_WHOLE = frozenset({"final_equity", "trades"})
 
 
 def both(pair: Pair, **values: object) -> str:
@@ -38,6 +40,11 @@ def number(value: float | None, digits: int = 0) -> str:
 def percent(value: float | None, digits: int = 1) -> str:
     """Return a share as percent; a dash if there is none."""
     return DASH if value is None or not math.isfinite(value) else f"{number(value * 100, digits)}%"
+
+
+def metric(name: str, value: float | None) -> str:
+    """Return a metric of a run by its name; a dash if there is none."""
+    return percent(value) if name in _PERCENT else number(value, 0 if name in _WHOLE else 2)
 
 
 def sign_class(value: float | None) -> str:
