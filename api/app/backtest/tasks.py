@@ -11,7 +11,7 @@ from app.engine.run.worker import Run
 from app.jobs.model import Tally
 from app.ledger.files.port import JobFiles
 from batch.backtest.request import BacktestRequest, SweepRequest, count_combinations
-from batch.backtest.strategies.files import StrategyKind
+from batch.backtest.strategies.files import StrategyKind, find_strategy
 from batch.backtest.study import sweeping
 from batch.backtest.study.bars import StudyBars
 from batch.backtest.study.choosing import SweepEnd, end_sweep
@@ -22,7 +22,7 @@ from batch.backtest.summary import RunSummary
 from batch.errors import Conflict, InvalidRequest
 from batch.kit.stop import ShouldStop, Stopped
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.scripts.run_backtest import find_kind, load_study_bars, pin_request
+from batch.scripts.run_backtest import load_study_bars, pin_request
 
 #: The prefix of the names of files with trials, which are kept until the sweep ends.
 _TRIALS = "trials/"
@@ -42,7 +42,7 @@ async def run(run: Run) -> RunSummary:
     run.keeper.look_often()
     settings, should_stop = run.parts.settings, _stopper(run)
     request = pin_request(BacktestRequest.parse(run.request), settings)
-    kind = find_kind(request.strategy, settings)
+    kind = find_strategy(request.strategy, settings.strategies_dir)
     try:
         bars = await load_study_bars(request, settings, should_stop=should_stop)
         study = await asyncio.to_thread(run_backtest, bars, kind, request, should_stop=should_stop)
@@ -63,7 +63,7 @@ async def plan_sweep(run: Run) -> Tally:
     run.keeper.look_often()
     settings = run.parts.settings
     request = pin_request(SweepRequest.parse(run.request), settings)
-    kind = find_kind(request.strategy, settings)
+    kind = find_strategy(request.strategy, settings.strategies_dir)
     try:
         bars = await load_study_bars(request, settings, should_stop=_stopper(run))
     except Stopped as e:
@@ -136,7 +136,7 @@ async def _end(run: Run) -> OutcomeReport:
 async def _load(run: Run, should_stop: ShouldStop) -> tuple[StudyBars, StrategyKind, SweepRequest]:
     """Return the bars, the strategy and the request of a chunk; raise InvalidRequest if they differ from the plan."""
     settings, request = run.parts.settings, SweepRequest.parse(run.plan["request"])
-    kind = find_kind(request.strategy, settings)
+    kind = find_strategy(request.strategy, settings.strategies_dir)
     bars = await load_study_bars(request, settings, should_stop=should_stop)
     if (kind.digest or None) != run.plan["strategy_digest"]:
         raise InvalidRequest(f"strategy {kind.name} has changed since the sweep was planned: submit it again")

@@ -1,7 +1,6 @@
 """Run a backtest of stored bars: the steps that a worker's job and the command line share."""
 
 from batch.backtest.request import BarsAsked
-from batch.backtest.strategies.files import StrategyKind, find_strategy
 from batch.backtest.study.bars import BarTools, StudyBars, load_bars, resolve_days
 from batch.bars.history import pin_moment
 from batch.kit.clock import utc_now
@@ -36,13 +35,3 @@ async def load_study_bars(request: BarsAsked, settings: BatchSettings, *, should
     """
     tools = BarTools(build_bar_store(settings), build_action_store(settings), settings.symbols_dir)
     return await load_bars(request, tools, should_stop=should_stop)
-
-
-def find_kind(name: str, settings: BatchSettings) -> StrategyKind:
-    """Return the strategy of a name: one that comes with Kaboom, or a file in KABOOM_STRATEGIES_DIR.
-
-    Raises:
-        InvalidRequest: there is no such strategy, or its file cannot be loaded.
-
-    """
-    return find_strategy(name, settings.strategies_dir)
