@@ -1,7 +1,8 @@
 """The worker's part of backtests: a single run, and a sweep in chunks, of which the last chooses the best trials."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from app.engine.run.hand_back import HandBack
@@ -39,15 +40,12 @@ async def run(run: Run) -> RunSummary:
         StoreError: bars could not be read, or files could not be saved.
 
     """
-    run.keeper.look_often()
-    settings, should_stop = run.parts.settings, _stopper(run)
+    settings = run.parts.settings
     request = pin_request(BacktestRequest.parse(run.request), settings)
     kind = find_strategy(request.strategy, settings.strategies_dir)
-    try:
+    with _until_cancelled(run) as should_stop:
         bars = await load_study_bars(request, settings, should_stop=should_stop)
         study = await asyncio.to_thread(run_backtest, bars, kind, request, should_stop=should_stop)
-    except Stopped as e:
-        raise _cancelled() from e
     await run.parts.files.save(_job_id(run), study.files)
     return study.summary
 
@@ -60,14 +58,11 @@ async def plan_sweep(run: Run) -> Tally:
         Conflict: the job was cancelled.
 
     """
-    run.keeper.look_often()
     settings = run.parts.settings
     request = pin_request(SweepRequest.parse(run.request), settings)
     kind = find_strategy(request.strategy, settings.strategies_dir)
-    try:
-        bars = await load_study_bars(request, settings, should_stop=_stopper(run))
-    except Stopped as e:
-        raise _cancelled() from e
+    with _until_cancelled(run) as should_stop:
+        bars = await load_study_bars(request, settings, should_stop=should_stop)
     plan = await asyncio.to_thread(sweeping.plan_sweep, bars, kind, request, slots=settings.slots)
     await hand_out(run, plan)
     return run.chunk.tally
@@ -149,8 +144,14 @@ def _job_id(run: Run) -> str:
     return run.claim.lease.ref.job_id
 
 
-def _stopper(run: Run) -> ShouldStop:
-    return _alive(run, run.should_stop)
+@contextmanager
+def _until_cancelled(run: Run) -> Iterator[ShouldStop]:
+    """Yield the check for a cancel; work that it stopped ends with Conflict."""
+    run.keeper.look_often()
+    try:
+        yield _alive(run, run.should_stop)
+    except Stopped as e:
+        raise Conflict("the job was cancelled") from e
 
 
 def _alive(run: Run, should_stop: ShouldStop) -> ShouldStop:
@@ -161,7 +162,3 @@ def _alive(run: Run, should_stop: ShouldStop) -> ShouldStop:
         return should_stop()
 
     return look
-
-
-def _cancelled() -> Conflict:
-    return Conflict("the job was cancelled")
