@@ -82,6 +82,10 @@ class Book:
                 entry.entry_id,
             )
         self.pay(entry)
+        self.hold(entry)
+
+    def hold(self, entry: Entry) -> None:
+        """Change the positions by an entry, which must not be a reversal, and leave the cash as it is."""
         if entry.kind is EntryKind.BUY:
             self._position(entry).buy(entry.day, entry.quantity, entry.amount + entry.fee)
         elif entry.kind is EntryKind.SELL:

@@ -1,13 +1,13 @@
 """The cash dividends of a portfolio: those that its shares were paid, and those that are not booked yet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
+from batch.portfolio.book import Book, replay
 from batch.portfolio.entry import Entry, EntryKind, in_force
-from batch.portfolio.money import ZERO, round_yen
-from batch.portfolio.position import Position
+from batch.portfolio.money import round_yen
 from batch.portfolio.splits import Split
 
 
@@ -53,24 +53,10 @@ def due_dividends(
 
 
 def _held_before(one: Dividend, trades: Sequence[Entry], splits: Sequence[Split]) -> int:
-    position = Position()
-    for event in _events(one, trades, splits):
-        if isinstance(event, Split):
-            position.split(event.shares)
-        elif event.kind is EntryKind.BUY:
-            position.buy(event.day, event.quantity, ZERO)
-        else:
-            position.sell(event.quantity, ZERO)
-    return position.quantity
-
-
-def _events(one: Dividend, trades: Sequence[Entry], splits: Sequence[Split]) -> Iterator[Entry | Split]:
-    """Yield the trades and splits of a symbol before an ex-session; a split comes before the trades of its session."""
-    waiting = sorted((each for each in splits if each.symbol == one.symbol), key=lambda each: each.ex_session)
-    waiting = [each for each in waiting if each.ex_session < one.ex_session]
-    for trade in trades:
-        if trade.symbol == one.symbol and trade.day < one.ex_session:
-            while waiting and waiting[0].ex_session <= trade.day:
-                yield waiting.pop(0)
-            yield trade
-    yield from waiting
+    book = replay(
+        [trade for trade in trades if trade.symbol == one.symbol],
+        [split for split in splits if split.symbol == one.symbol],
+        until=one.ex_session - timedelta(days=1),
+        apply=Book.hold,
+    )
+    return book.held(one.symbol)
