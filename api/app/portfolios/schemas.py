@@ -8,8 +8,8 @@ from app.jobs_api.words import CONTROL, Label
 from app.portfolios import examples
 from batch.errors import InvalidRequest
 from batch.market.fields import WHOLE, Day
+from batch.market.lots import LOT
 from batch.market.symbol import parse_symbol
-from batch.portfolio.book import DEFAULT_LOT
 from batch.portfolio.entry import MOST_NOTE, MOST_SHARES
 from batch.portfolio.money import AMOUNT_FORM
 from batch.providers.fields import ProviderName
@@ -47,7 +47,7 @@ class NewPortfolio(BaseModel):
     provider: ProviderName | None = Field(
         default=None, description="whose bars and corporate actions value it; default: KABOOM_PROVIDER"
     )
-    lot: Annotated[int, Field(ge=1, le=1000, description="what buys are a multiple of, in shares"), WHOLE] = DEFAULT_LOT
+    lot: Annotated[int, Field(ge=1, le=1000, description="what buys are a multiple of, in shares"), WHOLE] = LOT
 
 
 class PortfolioPatch(BaseModel):

@@ -11,8 +11,6 @@ from batch.portfolio.position import Position
 from batch.portfolio.splits import Split
 
 _IN = frozenset(kind for kind in EntryKind if kind.is_income) | {EntryKind.SELL, EntryKind.DEPOSIT}
-#: Shares of one trading unit; a test compares it with `batch.market.lots.LOT`.
-DEFAULT_LOT = 100
 
 
 class Shortfall(Conflict):

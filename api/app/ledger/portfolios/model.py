@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from batch.portfolio.book import DEFAULT_LOT
+from batch.market.lots import LOT
 from batch.portfolio.entry import Entry
 from batch.portfolio.money import ZERO
 
@@ -30,7 +30,7 @@ class Portfolio:
     owner: str
     name: str
     provider: str
-    lot: int = DEFAULT_LOT
+    lot: int = LOT
     created_by: str = ""
     created_at: datetime | None = None
     entries: int = 0

@@ -8,8 +8,7 @@ import pytest
 
 from batch.errors import Conflict, InvalidRequest, NotFound
 from batch.market.action import CorporateAction
-from batch.market.lots import LOT
-from batch.portfolio.book import DEFAULT_LOT, OddLot, Shortfall, check_new, replay
+from batch.portfolio.book import OddLot, Shortfall, check_new, replay
 from batch.portfolio.entry import (
     Entry,
     EntryKind,
@@ -29,10 +28,6 @@ BUYS = (
     trade("buy", 100, "1000", fee="100", day=1),
     trade("buy", 100, "2000", fee="200", day=2),
 )
-
-
-def test_the_lot_is_that_of_the_trading_rules() -> None:
-    assert DEFAULT_LOT == LOT
 
 
 def test_a_sell_realises_by_average_and_by_fifo() -> None:
