@@ -37,15 +37,6 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A portfolio with its book of today and the splits of its symbols."""
-
-    portfolio: Portfolio
-    book: Book
-    splits: tuple[Split, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class PortfolioDesk:
     """Books entries, and computes the positions and the value of a portfolio.
 
@@ -110,31 +101,30 @@ class PortfolioDesk:
 
         return await self.store.book(portfolio.owner, portfolio.portfolio_id, draft)
 
-    async def stand(self, owner: str, portfolio_id: str) -> Standing:
-        """Return a portfolio with its book of today.
+    async def stand(self, portfolio: Portfolio) -> tuple[Book, tuple[Split, ...]]:
+        """Return the book of a portfolio of today, and the splits of its symbols.
 
         Raises:
             Conflict: a corporate action has changed since an entry was booked, and a position would be negative.
 
         """
-        portfolio = await self.store.load(owner, portfolio_id)
-        entries = await self.store.load_entries(owner, portfolio_id)
+        entries = await self.store.load_entries(portfolio.owner, portfolio.portfolio_id)
         splits = await self._splits(portfolio, entries)
-        return Standing(portfolio, await asyncio.to_thread(replay, entries, splits), splits)
+        return await asyncio.to_thread(replay, entries, splits), splits
 
-    async def value(self, owner: str, portfolio_id: str) -> tuple[Portfolio, Valuation]:
-        """Return a portfolio, and its valuation at the latest closes.
+    async def value(self, portfolio: Portfolio) -> Valuation:
+        """Return the valuation of a portfolio at the latest closes.
 
         Raises:
             Conflict: as for `stand`.
 
         """
-        standing = await self.stand(owner, portfolio_id)
-        held = [symbol for symbol in standing.book.positions if standing.book.held(symbol)]
-        prices = await (await self.market.get()).latest(standing.portfolio.provider, held) if held else {}
-        return standing.portfolio, value_book(standing.book, prices, standing.splits, today=self.today())
+        book, splits = await self.stand(portfolio)
+        held = [symbol for symbol in book.positions if book.held(symbol)]
+        prices = await (await self.market.get()).latest(portfolio.provider, held) if held else {}
+        return value_book(book, prices, splits, today=self.today())
 
-    async def history(self, owner: str, portfolio_id: str, *, first: date | None, last: date | None) -> list[EquityDay]:
+    async def history(self, portfolio: Portfolio, *, first: date | None, last: date | None) -> list[EquityDay]:
         """Return the value of a portfolio at the close of each session that has ended, from its first entry on.
 
         Raises:
@@ -142,8 +132,7 @@ class PortfolioDesk:
             Conflict: as for `stand`.
 
         """
-        portfolio = await self.store.load(owner, portfolio_id)
-        entries = await self.store.load_entries(owner, portfolio_id)
+        entries = await self.store.load_entries(portfolio.owner, portfolio.portfolio_id)
         closed = latest_closed_session(self.clock())
         end = min(last or closed, closed)
         start = max(first or end - _HISTORY, min((entry.day for entry in entries), default=end))

@@ -83,14 +83,15 @@ async def list_positions(
     desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[PositionsQuery, Query()]
 ) -> PositionList:
     """Show the positions, with their cost by moving average and by FIFO lots, after all splits up to today."""
-    standing = await desk.stand(caller.owner, portfolio_id)
-    return view_positions(standing.book, closed=query.closed)
+    book, _ = await desk.stand(await desk.store.load(caller.owner, portfolio_id))
+    return view_positions(book, closed=query.closed)
 
 
 @router.get("/{portfolio_id}/valuation", responses=DERIVED, dependencies=READS)
 async def show_valuation(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> ValuationView:
     """Show the value at the latest close of each position, with the time of the close and whether it is final."""
-    return view_valuation(*await desk.value(caller.owner, portfolio_id))
+    portfolio = await desk.store.load(caller.owner, portfolio_id)
+    return view_valuation(portfolio, await desk.value(portfolio))
 
 
 @router.get("/{portfolio_id}/equity", responses=DERIVED, dependencies=READS)
@@ -99,7 +100,7 @@ async def show_equity(
 ) -> EquityHistory:
     """Show the value of a portfolio at the close of each session."""
     portfolio = await desk.store.load(caller.owner, portfolio_id)
-    days = await desk.history(caller.owner, portfolio_id, first=query.first, last=query.last)
+    days = await desk.history(portfolio, first=query.first, last=query.last)
     return view_history(portfolio, days)
 
 
