@@ -1,6 +1,7 @@
 """Book trades and cash in a portfolio, singly or from a CSV file, and list the entries."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
@@ -12,7 +13,6 @@ from app.auth.principals import Principal
 from app.deps import Caller, digest_key
 from app.ledger.portfolios.model import Booked, Once
 from app.portfolios.desk import new_id
-from app.portfolios.listing import list_entries
 from app.portfolios.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, Desk, PortfolioId
 from app.portfolios.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
 from app.portfolios.views import BookedDividends, CashPage, EntryView, Imported, TradePage, view_entry
@@ -20,7 +20,7 @@ from app.routers import FeatureRouter
 from batch.errors import Conflict
 from batch.portfolio.book import OddLot, Shortfall
 from batch.portfolio.csv_file import Fault, Parsed, parse_csv
-from batch.portfolio.entry import EntryKind, Order, check_day, check_note, make_movement, make_trade
+from batch.portfolio.entry import Entry, EntryKind, Order, check_day, check_note, make_movement, make_trade
 from batch.portfolio.money import format_yen, parse_yen
 
 _BOOKS = ONE | BODY
@@ -76,7 +76,7 @@ async def list_trades(
     """List trades and their reversals, newest first."""
     await desk.store.load(caller.owner, portfolio_id)
     entries = await desk.store.load_entries(caller.owner, portfolio_id)
-    items, cursor = list_entries(entries, query, trades=True)
+    items, cursor = _list_entries(entries, query, trades=True)
     return TradePage(items=items, next_cursor=cursor)
 
 
@@ -99,7 +99,7 @@ async def list_cash(
     """List cash movements other than trades, newest first, and the balance of every account."""
     portfolio = await desk.store.load(caller.owner, portfolio_id)
     entries = await desk.store.load_entries(caller.owner, portfolio_id)
-    items, cursor = list_entries(entries, query, trades=False)
+    items, cursor = _list_entries(entries, query, trades=False)
     balances = await desk.store.balances(caller.owner, portfolio_id)
     accounts = {account: format_yen(amount) for account, amount in balances.items()}
     return CashPage(cash=format_yen(portfolio.cash), accounts=accounts, items=items, next_cursor=cursor)
@@ -152,6 +152,19 @@ async def import_portfolio(desk: Desk, portfolio_id: PortfolioId, body: ImportBo
         raise _refuse(Fault(parsed.lines[e.entry_id], e.message)) from e
     entries = asked.note(booked).entries
     return Imported(entries=len(entries), first_place=entries[0].place, last_place=entries[-1].place)
+
+
+def _list_entries(entries: Sequence[Entry], query: EntryListing, *, trades: bool) -> tuple[list[EntryView], str | None]:
+    """Return a page of a portfolio's trades or of its other entries, newest first, and the cursor of the next one.
+
+    `entries` are all entries, in booking order. A reversal is listed on the same side as the entry that it reverses.
+    """
+    wanted = [entry for entry in reversed(entries) if bool(entry.quantity) == trades]
+    after = [entry for entry in wanted if query.cursor is None or entry.place < query.cursor]
+    page = after[: query.limit]
+    cursor = str(page[-1].place) if len(after) > query.limit else None
+    reversed_by = {entry.reverses: entry.entry_id for entry in entries if entry.reverses}
+    return [view_entry(entry, reversed_by) for entry in page], cursor
 
 
 def _refuse(*faults: Fault) -> RequestValidationError:

@@ -1,6 +1,6 @@
 """The answers of the portfolio routes; amounts are yen as decimal text."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
@@ -269,11 +269,6 @@ def view_valuation(portfolio: Portfolio, found: Valuation) -> ValuationView:
 def view_history(portfolio: Portfolio, days: Sequence[EquityDay]) -> EquityHistory:
     """Return a history as the API shows it."""
     return EquityHistory(**_source(portfolio), items=[EquityRow.model_validate(day) for day in days])
-
-
-def find_reversals(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the ids of reversals by the ids of the entries that they reverse."""
-    return {entry.reverses: entry.entry_id for entry in entries if entry.reverses}
 
 
 def _view_valued(each: ValuedPosition) -> ValuedView:
