@@ -50,8 +50,6 @@ class Market:
             StoreError: the store cannot be read.
 
         """
-        if not symbols:
-            return ()
         today = self.clock().astimezone(JST).date()
         found = applied_actions(await self.actions.load(provider, sorted(symbols)), until=today)
         rows = found.select("symbol", "ex_session", "factor").rows()
@@ -64,8 +62,6 @@ class Market:
             StoreError: the store cannot be read.
 
         """
-        if not symbols:
-            return ()
         today = self.clock().astimezone(JST).date()
         found = applied_dividends(await self.actions.load(provider, sorted(symbols)), until=today)
         return tuple(Dividend(symbol, day, _to_yen(amount)) for symbol, day, amount in found.rows())
@@ -112,8 +108,6 @@ class Market:
         return dict(zip(wanted, await asyncio.gather(*map(read, wanted)), strict=True))
 
     async def _latest(self, series: BarSeries, symbols: list[str]) -> list[tuple[str, Price]]:
-        if not symbols:
-            return []
         rows = (await self.bars.latest(series, symbols)).with_columns(session=pl.col("opened_at").dt.date())
         if rows.is_empty():
             return []
