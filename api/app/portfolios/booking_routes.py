@@ -21,7 +21,7 @@ from batch.errors import Conflict
 from batch.portfolio.book import OddLot, Shortfall
 from batch.portfolio.csv_file import Fault, Parsed, parse_csv
 from batch.portfolio.entry import Entry, EntryKind, Order, check_day, check_note, make_movement, make_trade
-from batch.portfolio.money import format_yen, parse_yen
+from batch.portfolio.money import parse_yen
 
 _BOOKS = ONE | BODY
 _ONE = f"{PREFIX}/{{portfolio_id}}"
@@ -100,9 +100,8 @@ async def list_cash(
     portfolio = await desk.store.load(caller.owner, portfolio_id)
     entries = await desk.store.load_entries(caller.owner, portfolio_id)
     items, cursor = _list_entries(entries, query, trades=False)
-    balances = await desk.store.balances(caller.owner, portfolio_id)
-    accounts = {account: format_yen(amount) for account, amount in balances.items()}
-    return CashPage(cash=format_yen(portfolio.cash), accounts=accounts, items=items, next_cursor=cursor)
+    accounts = dict(await desk.store.balances(caller.owner, portfolio_id))
+    return CashPage(cash=portfolio.cash, accounts=accounts, items=items, next_cursor=cursor)
 
 
 @router.post("/cash", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)

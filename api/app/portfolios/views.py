@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
 from app.ledger.portfolios.model import Portfolio
 from app.portfolios import examples
@@ -18,7 +18,7 @@ from batch.portfolio.postings import Account
 from batch.portfolio.valuation import Valuation, ValuedPosition
 from batch.providers.registry import get_source_spec
 
-_Yen = Annotated[str, BeforeValidator(lambda value: format_yen(value) if isinstance(value, Decimal) else value)]
+_Yen = Annotated[Decimal, PlainSerializer(format_yen, return_type=str)]
 
 
 def _example(example: dict[str, Any]) -> ConfigDict:
@@ -218,7 +218,7 @@ def view_portfolio(portfolio: Portfolio) -> PortfolioView:
         name=portfolio.name,
         **_source(portfolio),
         lot=portfolio.lot,
-        cash=format_yen(portfolio.cash),
+        cash=portfolio.cash,
         entries=portfolio.entries,
         created_at=portfolio.created_at,
         created_by=portfolio.created_by,
@@ -233,8 +233,8 @@ def view_entry(entry: Entry, reversed_by: Mapping[str, str]) -> EntryView:
         id=entry.entry_id,
         symbol=entry.symbol or None,
         quantity=entry.quantity if is_trade else None,
-        price=format_yen(entry.price) if is_trade else None,
-        fee=format_yen(entry.fee) if is_trade else None,
+        price=entry.price if is_trade else None,
+        fee=entry.fee if is_trade else None,
         reverses=entry.reverses or None,
         reversed_by=reversed_by.get(entry.entry_id),
         created_at=entry.created_at,
@@ -256,11 +256,11 @@ def view_valuation(portfolio: Portfolio, found: Valuation) -> ValuationView:
     return ValuationView(
         **_source(portfolio),
         **_totals(found.book),
-        cost=format_yen(found.cost),
-        value=_text(found.value),
-        equity=_text(found.equity),
-        unrealised=_text(found.unrealised),
-        profit=_text(None if found.equity is None else found.equity - found.book.net_deposits),
+        cost=found.cost,
+        value=found.value,
+        equity=found.equity,
+        unrealised=found.unrealised,
+        profit=None if found.equity is None else found.equity - found.book.net_deposits,
         unpriced=found.unpriced,
         items=[_view_valued(each) for each in found.positions],
     )
@@ -273,9 +273,7 @@ def view_history(portfolio: Portfolio, days: Sequence[EquityDay]) -> EquityHisto
 
 def _view_valued(each: ValuedPosition) -> ValuedView:
     price = None if each.price is None else PriceView.model_validate(each.price)
-    return ValuedView(
-        **_held(each.symbol, each.position), price=price, value=_text(each.value), unrealised=_text(each.unrealised)
-    )
+    return ValuedView(**_held(each.symbol, each.position), price=price, value=each.value, unrealised=each.unrealised)
 
 
 def _source(portfolio: Portfolio) -> dict[str, Any]:
@@ -293,7 +291,3 @@ def _lots(position: Position) -> list[LotView]:
 
 def _totals(book: Book) -> dict[str, Any]:
     return {name: getattr(book, name) for name in ("cash", "net_deposits", "realised", "income", "costs")}
-
-
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else format_yen(amount)
