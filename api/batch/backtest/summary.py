@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal, Self
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 #: The names of the files of a backtest, with their media types.
@@ -155,8 +154,3 @@ def finite(values: Mapping[str, float]) -> dict[str, float | None]:
 def digest_of(*parts: bytes) -> str:
     """Return the SHA-256 of some parts."""
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
-def dump_summary(summary: BaseModel) -> bytes:
-    """Return a summary as JSON text; equal ones give equal bytes."""
-    return orjson.dumps(summary.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)

@@ -1,6 +1,5 @@
 """The end of a sweep: its best trials, their results out of sample, and a backtest of the best."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +20,13 @@ from batch.backtest.study.surface import build_surfaces
 from batch.backtest.study.trials import TrialTable
 from batch.backtest.study.windows import Window, find_windows, run_test
 from batch.backtest.summary import (
-    FileNote,
     Fold,
+    RunSummary,
     SweepSummary,
     TestSummary,
     Trial,
     WalkForward,
     digest_of,
-    dump_summary,
     finite,
 )
 from batch.backtest.sweep import COLUMNS
@@ -62,15 +60,7 @@ class SweepEnd:
         return combination(self.request.parameters, self.table.numbers[place])
 
 
-@dataclass(frozen=True, slots=True)
-class SweepStudy:
-    """The result of a sweep: its summary, and its files by name."""
-
-    summary: SweepSummary
-    files: Mapping[str, bytes]
-
-
-def end_sweep(end: SweepEnd) -> SweepStudy:
+def end_sweep(end: SweepEnd) -> Study[SweepSummary]:
     """Choose the best trials and test them; equal trials give equal bytes, however they were cut into chunks.
 
     Raises:
@@ -105,11 +95,10 @@ def end_sweep(end: SweepEnd) -> SweepStudy:
     surface = build_surfaces(table, request.parameters, window=ranked, rank_by=request.rank_by)
     files = {**study.files, "trials.csv": trials, "surface.json": surface}
     del files["summary.json"]
-    noted = summary.model_copy(update={"kept_files": {name: FileNote.of(content) for name, content in files.items()}})
-    return SweepStudy(noted, files | {"summary.json": dump_summary(noted)})
+    return Study.of(summary, files)
 
 
-def _run_best(end: SweepEnd, place: int) -> Study:
+def _run_best(end: SweepEnd, place: int) -> Study[RunSummary]:
     names = BacktestRequest.model_fields.keys() - {"parameters"}
     values = {name: value for name, value in end.request.to_json().items() if name in names}
     request = BacktestRequest.parse(values | {"parameters": end.parameters_of(place)})

@@ -20,21 +20,29 @@ from batch.backtest.study.bars import StudyBars
 from batch.backtest.study.curves import benchmark_of, encode_csv, equity_table
 from batch.backtest.study.fingerprint import code_version, fingerprint_of
 from batch.backtest.study.running import engine_of, run_stoppable
-from batch.backtest.summary import BenchmarkSummary, FileNote, RunSummary, digest_of, dump_summary, finite
+from batch.backtest.summary import BenchmarkSummary, FileNote, RunSummary, SweepSummary, digest_of, finite
 from batch.kit.stop import ShouldStop, check_stop, never
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """The result of a backtest: its summary, and its files by name."""
+class Study[S: (RunSummary, SweepSummary)]:
+    """The result of a backtest or of a sweep: its summary, and its files by name."""
 
-    summary: RunSummary
+    summary: S
     files: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, summary: S, files: Mapping[str, bytes]) -> "Study[S]":
+        """Return a study whose summary notes the other files, and is a file itself; equal ones give equal bytes."""
+        notes = {name: FileNote.of(content) for name, content in files.items()}
+        noted = summary.model_copy(update={"kept_files": notes})
+        dumped = orjson.dumps(noted.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+        return cls(noted, {**files, "summary.json": dumped})
 
 
 def run_backtest(
     bars: StudyBars, kind: StrategyKind, request: BacktestRequest, *, should_stop: ShouldStop = never
-) -> Study:
+) -> Study[RunSummary]:
     """Run a backtest; equal bars, code and requests give equal bytes.
 
     Raises:
@@ -66,8 +74,7 @@ def run_backtest(
         "report.html": build_report(parts),
         "report.json": orjson.dumps(build_content(parts).model_dump(mode="json")),
     }
-    noted = summary.model_copy(update={"kept_files": {name: FileNote.of(content) for name, content in files.items()}})
-    return Study(noted, files | {"summary.json": dump_summary(noted)})
+    return Study.of(summary, files)
 
 
 def describe_bars(bars: StudyBars, kind: StrategyKind, request: BarsAsked) -> dict[str, Any]:

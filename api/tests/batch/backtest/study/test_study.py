@@ -17,6 +17,7 @@ from batch.backtest.study.grid import combination, find_trials
 from batch.backtest.study.made_up import make_panel
 from batch.backtest.study.single import Study, run_backtest
 from batch.backtest.study.windows import find_windows, run_test
+from batch.backtest.summary import RunSummary
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.errors import InvalidRequest
@@ -47,12 +48,12 @@ def load(request: BarsAsked, bars: pl.DataFrame | None = None, notes: pl.DataFra
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study() -> Study[RunSummary]:
     request = BacktestRequest.parse(ASKED)
     return run_backtest(load(request), find_strategy("sma_cross", None), request)
 
 
-def test_a_report_asks_no_server_for_anything(study: Study) -> None:
+def test_a_report_asks_no_server_for_anything(study: Study[RunSummary]) -> None:
     page = study.files["report.html"].decode()
     assert len(page.encode()) <= 300_000
     assert re.findall(r"https?:|//[a-z]|<script|<link|<img|url\(|@import", page) == []
@@ -62,7 +63,7 @@ def test_a_report_asks_no_server_for_anything(study: Study) -> None:
     assert page.count('class="en"') == page.count('class="ja"') > 60
 
 
-def test_a_report_shows_no_markup_of_others(study: Study) -> None:
+def test_a_report_shows_no_markup_of_others(study: Study[RunSummary]) -> None:
     request = BacktestRequest.parse(ASKED | {"symbols": ["7203"]})
     bars = load(request)
     kind = find_strategy("sma_cross", None)
@@ -70,7 +71,7 @@ def test_a_report_shows_no_markup_of_others(study: Study) -> None:
     assert b"<b>x" not in named.files["report.html"]
 
 
-def test_python_gives_the_bytes_of_numba(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_gives_the_bytes_of_numba(study: Study[RunSummary], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
     monkeypatch.setattr(running, "has_numba", lambda: False)
     request = BacktestRequest.parse(ASKED)
@@ -139,7 +140,7 @@ def test_faults_of_the_benchmark_are_reported() -> None:
     assert caught.value.pointer == "/benchmark"
 
 
-def test_a_report_says_whether_short_positions_are_allowed(study: Study) -> None:
+def test_a_report_says_whether_short_positions_are_allowed(study: Study[RunSummary]) -> None:
     request = BacktestRequest.parse(ASKED | {"model": {}})
     without = run_backtest(load(request), find_strategy("sma_cross", None), request)
     said = b"Short positions are not allowed"

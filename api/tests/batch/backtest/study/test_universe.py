@@ -12,6 +12,7 @@ from batch.backtest.request import BacktestRequest
 from batch.backtest.strategies.files import find_strategy
 from batch.backtest.study.bars import BarTools, StudyBars, load_bars
 from batch.backtest.study.single import Study, run_backtest
+from batch.backtest.summary import RunSummary
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.errors import InvalidRequest
@@ -38,7 +39,7 @@ def bars_until_gone(symbol: str) -> pl.DataFrame:
     return daily_bars(480).filter((pl.col("symbol") != symbol) | (pl.col("opened_at").dt.date() <= GONE))
 
 
-def run(into: Path, bars: pl.DataFrame, **values: Any) -> tuple[StudyBars, Study]:
+def run(into: Path, bars: pl.DataFrame, **values: Any) -> tuple[StudyBars, Study[RunSummary]]:
     request = BacktestRequest.parse(ASKED | values)
 
     async def load() -> StudyBars:
@@ -50,7 +51,7 @@ def run(into: Path, bars: pl.DataFrame, **values: Any) -> tuple[StudyBars, Study
     return loaded, run_backtest(loaded, find_strategy("buy_and_hold", None), request)
 
 
-def text_of(study: Study) -> str:
+def text_of(study: Study[RunSummary]) -> str:
     return study.files["report.html"].decode()
 
 
