@@ -84,18 +84,12 @@ class IndicatorPlan:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class IndicatorPlaces:
-    """The folder of the imported symbol lists, and the root of the folders of indicators."""
-
-    symbols_dir: Path
-    indicators_dir: Path
-
-
 async def plan_indicators(
-    request: IndicatorRequest, store: BarReader, places: IndicatorPlaces, *, now: datetime, delay_s: float
+    request: IndicatorRequest, store: BarReader, folder: Path, *, symbols_dir: Path, now: datetime, delay_s: float
 ) -> IndicatorPlan:
     """Return the plan of a request: for the symbols that it names, else for those that have bars in its span.
+
+    `folder` is that of its files, and `symbols_dir` that of the imported symbol lists.
 
     Raises:
         InvalidRequest: the session is not a session or is in the future, or there are no bars, or none can be read as
@@ -111,7 +105,7 @@ async def plan_indicators(
     series = BarSeries(request.source, request.interval)
     held = await reader_at(store, request.as_of).coverage(series, first=first, last=last)
     days: list[date] = held["session"].unique().sort().to_list()
-    symbols = request.symbols or tuple(_in_market(request, held["symbol"].unique().sort().to_list(), last, places))
+    symbols = request.symbols or tuple(_in_market(request, held["symbol"].unique().sort().to_list(), last, symbols_dir))
     if not days or not symbols:
         whose = f"{series.source} {series.interval}" + (f" of {request.market}" if request.market else "")
         raise InvalidRequest(
@@ -121,7 +115,6 @@ async def plan_indicators(
         first, last = days[-min(request.sessions, len(days))], days[-1]
     chunks = tuple(IndicatorChunk(series, part, first, last) for part in _split(symbols))
     is_final = not request.is_tse or closes_at(last) <= now
-    folder = folder_of(request, places.indicators_dir)
     return IndicatorPlan(request, first, last, is_final, folder, chunks)
 
 
@@ -139,12 +132,11 @@ def folder_of(request: IndicatorRequest, root: Path) -> Path:
     return root / request.source / f"{request.interval}{suffix}" / name
 
 
-def _in_market(request: IndicatorRequest, symbols: list[str], session: date, places: IndicatorPlaces) -> list[str]:
+def _in_market(request: IndicatorRequest, symbols: list[str], session: date, symbols_dir: Path) -> list[str]:
     if request.market is None or not request.market.is_tse:
         return symbols
-    listed = set(
-        load_universe(request.market, session, imported_dir=places.symbols_dir, known_at=request.as_of).symbols
-    )
+    universe = load_universe(request.market, session, imported_dir=symbols_dir, known_at=request.as_of)
+    listed = set(universe.symbols)
     return [symbol for symbol in symbols if symbol in listed]
 
 

@@ -6,7 +6,7 @@ from app.engine.run.long_runs import go_on, hand_out
 from app.engine.run.worker import Run
 from app.jobs.model import Tally
 from batch.bars.history import reader_at
-from batch.indicators.plan import IndicatorChunk, IndicatorPlaces, folder_of, plan_indicators
+from batch.indicators.plan import IndicatorChunk, folder_of, plan_indicators
 from batch.indicators.request import IndicatorRequest
 from batch.indicators.run import IndicatorTools, run_indicator_chunk
 from batch.kit.clock import utc_now
@@ -17,8 +17,9 @@ async def plan(run: Run) -> Tally:
     """Plan a job in chunks."""
     settings, request = run.parts.settings, IndicatorRequest.parse(run.request)
     store, delay_s = build_bar_store(settings), settings.provider_delay_s
-    places = IndicatorPlaces(settings.symbols_dir, settings.indicators_dir)
-    await hand_out(run, await plan_indicators(request, store, places, now=utc_now(), delay_s=delay_s))
+    folder, symbols_dir = folder_of(request, settings.indicators_dir), settings.symbols_dir
+    made = await plan_indicators(request, store, folder, symbols_dir=symbols_dir, now=utc_now(), delay_s=delay_s)
+    await hand_out(run, made)
     return run.chunk.tally
 
 

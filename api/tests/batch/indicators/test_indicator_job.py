@@ -16,7 +16,7 @@ from batch.bars.windows import read_with_history
 from batch.errors import InvalidRequest
 from batch.indicators.chosen import parse_indicators
 from batch.indicators.compute import compute_indicators
-from batch.indicators.plan import IndicatorChunk, IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
+from batch.indicators.plan import IndicatorChunk, IndicatorPlan, folder_of, plan_indicators
 from batch.indicators.request import IndicatorRequest
 from batch.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk
 from batch.market.action import ActionState, CorporateAction
@@ -56,7 +56,8 @@ def request_of(**values: Any) -> dict[str, Any]:
 
 async def plan(store: MemoryBarStore, root: Path, **values: Any) -> IndicatorPlan:
     request = IndicatorRequest.parse({"provider": "synthetic"} | request_of(**values))
-    return await plan_indicators(request, store, IndicatorPlaces(root / "symbols", root), now=NIGHT, delay_s=0)
+    folder = folder_of(request, root)
+    return await plan_indicators(request, store, folder, symbols_dir=root / "symbols", now=NIGHT, delay_s=0)
 
 
 async def run(store: MemoryBarStore, made: IndicatorPlan, **more: Any) -> OutcomeReport:
@@ -274,8 +275,8 @@ async def test_indicators_as_of_a_moment_use_bars_and_splits_known_then(tmp_path
     assert folder_of(request, tmp_path) == tmp_path / "as-of-20251104T090000.000000Z" / "synthetic" / "1d-adjusted" / (
         "rsi_14+sma_200"
     )
-    places = IndicatorPlaces(tmp_path / "symbols", tmp_path)
-    before = await plan_indicators(request, store, places, now=now, delay_s=0)
+    folder, symbols_dir = folder_of(request, tmp_path), tmp_path / "symbols"
+    before = await plan_indicators(request, store, folder, symbols_dir=symbols_dir, now=now, delay_s=0)
     tools = IndicatorTools(reader_at(store, moment), reader_at(actions, moment), RSI, tmp_path, moment)
     (chunk,) = before.chunks
     old = await load_indicators(chunk.series, "7203", tools, first=chunk.first, last=chunk.last)
@@ -283,7 +284,8 @@ async def test_indicators_as_of_a_moment_use_bars_and_splits_known_then(tmp_path
     await store.write(DAILY, days_of("7203", seed=5))
     split = build_notes([CorporateAction("7203", DAYS[-10], 0.5)], Origin.PROVIDER, ActionState.REPORTED, noted_at=now)
     await actions.save("synthetic", split)
-    assert (await plan_indicators(request, store, places, now=now, delay_s=0)).chunks == before.chunks
+    again = await plan_indicators(request, store, folder, symbols_dir=symbols_dir, now=now, delay_s=0)
+    assert again.chunks == before.chunks
     assert_frame_equal(await load_indicators(chunk.series, "7203", tools, first=chunk.first, last=chunk.last), old)
     today = IndicatorTools(store, actions, RSI, tmp_path)
     new = await load_indicators(chunk.series, "7203", today, first=chunk.first, last=chunk.last)
