@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from batch.backtest.engine.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
-from batch.backtest.engine.filled import carry_forward, last_of_session_before
+from batch.backtest.engine.filled import carry_forward
 from batch.backtest.room import check_room
 from batch.errors import InvalidRequest
 from batch.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
@@ -122,7 +122,8 @@ class Panel:
 
         NaN in the first session, and before a symbol's first trade. Splits change the base price, dividends do not.
         """
-        before = last_of_session_before(self.days)
+        # The last bar of the session before; -1 in the first session.
+        before = np.searchsorted(self.days, self.days) - 1
         known = before >= 0
         base = np.full(self.shape, np.nan)
         base[known] = self.prices[LAST][before[known]] * self.scale[before[known]] / self.scale[known]
