@@ -23,19 +23,17 @@ from batch.backtest.report.content import (
     TradeLine,
 )
 from batch.backtest.report.months import monthly_returns
-from batch.backtest.report.page import ReportParts
 from batch.backtest.report.rolling import rolling_of
 from batch.backtest.report.tables import SHOWN_TRADES, count_trades, describe, fees_a_year
 from batch.backtest.report.traded_bars import find_traded
 from batch.backtest.report.words import DISCLAIMER
 from batch.backtest.result import Result
-from batch.backtest.summary import finite
+from batch.backtest.summary import RunSummary, finite
 
 
-def build_content(parts: ReportParts) -> ReportContent:
-    """Return the content of the report of a run; equal runs give equal content."""
-    result, summary = parts.result, parts.summary
-    closes = parts.benchmark[result.panel.session_ends]
+def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> ReportContent:
+    """Return the content of the report of a run, as `build_report` gets it; equal runs give equal content."""
+    closes = benchmark[result.panel.session_ends]
     other = metrics.returns_of(closes, result.start)
     measured = {"total_return": float(closes[-1]) / result.start - 1, **metrics.measure(other)}
     measured["longest_below_peak"] = float(metrics.longest_below_peak(other))

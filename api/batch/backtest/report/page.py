@@ -1,6 +1,5 @@
 """The page of a report."""
 
-from dataclasses import dataclass
 from html import escape
 
 from batch.backtest.engine.arrays import Floats
@@ -19,20 +18,10 @@ from batch.backtest.summary import RunSummary
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-@dataclass(frozen=True, slots=True)
-class ReportParts:
-    """The inputs of a report: the summary, the result, and the benchmark in yen at each bar."""
-
-    summary: RunSummary
-    result: Result
-    benchmark: Floats
-
-
-def build_report(parts: ReportParts) -> bytes:
-    """Return the report as one HTML file; equal runs give equal bytes."""
-    result, summary = parts.result, parts.summary
+def build_report(summary: RunSummary, result: Result, benchmark: Floats) -> bytes:
+    """Return the report as one HTML file, with the benchmark in yen at each bar; equal runs give equal bytes."""
     sections = [
-        _equity(parts),
+        _equity(result, benchmark),
         metric_section(summary),
         cost_section(summary, result),
         _shares(result, "drawdown", result.drawdown, 140),
@@ -72,9 +61,9 @@ def _header(summary: RunSummary, title: str) -> str:
     )
 
 
-def _equity(parts: ReportParts) -> str:
-    result, ends = parts.result, parts.result.panel.session_ends
-    lines = [Line(parts.benchmark[ends] / 1e6, "thin"), Line(result.equity[ends] / 1e6)]
+def _equity(result: Result, benchmark: Floats) -> str:
+    ends = result.panel.session_ends
+    lines = [Line(benchmark[ends] / 1e6, "thin"), Line(result.equity[ends] / 1e6)]
     chart = line_chart(result.panel.days[ends], lines, height=280, label="equity")
     return section(say("equity"), chart, sub=say("equity_sub"))
 

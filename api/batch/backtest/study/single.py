@@ -12,7 +12,7 @@ from batch.backtest import metrics
 from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.report.building import build_content
-from batch.backtest.report.page import ReportParts, build_report
+from batch.backtest.report.page import build_report
 from batch.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
 from batch.backtest.result import Result
 from batch.backtest.strategies.files import AnyStrategy, StrategyKind
@@ -69,10 +69,9 @@ def run_backtest(
         kept_files={},
         digest=digest_of(*files.values(), orjson.dumps(finite(result.summary()))),
     )
-    parts = ReportParts(summary, result, benchmark)
     files |= {
-        "report.html": build_report(parts),
-        "report.json": orjson.dumps(build_content(parts).model_dump(mode="json")),
+        "report.html": build_report(summary, result, benchmark),
+        "report.json": orjson.dumps(build_content(summary, result, benchmark).model_dump(mode="json")),
     }
     return Study.of(summary, files)
 
