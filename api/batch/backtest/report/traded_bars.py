@@ -15,15 +15,6 @@ _BARS, _HEIGHT = 160, 300
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawing:
-    """The coordinates of a drawing: the number of the first bar, a place for each bar, and the prices."""
-
-    first: int
-    xs: Floats
-    scale: Scale
-
-
-@dataclass(frozen=True, slots=True)
 class Traded:
     """The symbol that was traded most, its last bars, and its fills as numbers of bars with shares."""
 
@@ -60,20 +51,18 @@ def traded_section(result: Result) -> str:
     prices = result.panel.prices[:, first:end, traded.column]
     scale = Scale.of(float(np.nanmin(prices[LOW])), float(np.nanmax(prices[HIGH])), _HEIGHT)
     step = (WIDTH - LEFT - RIGHT) / (end - first)
-    drawing = _Drawing(first, LEFT + step * (np.arange(end - first, dtype=np.float64) + 0.5), scale)
-    body = scale.axis() + date_axis(result.panel.days[first:end], drawing.xs, _HEIGHT)
-    body += _draw_bars(prices, drawing, max(1.0, step * 0.6))
-    body += _marks(traded.fills, drawing, prices)
+    xs = LEFT + step * (np.arange(end - first, dtype=np.float64) + 0.5)
+    body = scale.axis() + date_axis(result.panel.days[first:end], xs, _HEIGHT)
+    body += _draw_bars(prices, xs, scale, max(1.0, step * 0.6))
+    body += _marks(traded, prices, xs, scale)
     title, sub = say("candles"), say("candles_sub", symbol=symbol, bars=end - first)
     return section(title, frame(_HEIGHT, body, f"candles of {symbol}"), sub=sub)
 
 
-def _draw_bars(prices: Floats, drawing: _Drawing, width: float) -> str:
+def _draw_bars(prices: Floats, xs: Floats, scale: Scale, width: float) -> str:
     parts = []
-    y = drawing.scale.y
-    for x, opening, high, low, close in zip(
-        drawing.xs, prices[OPEN], prices[HIGH], prices[LOW], prices[CLOSE], strict=True
-    ):
+    y = scale.y
+    for x, opening, high, low, close in zip(xs, prices[OPEN], prices[HIGH], prices[LOW], prices[CLOSE], strict=True):
         if np.isnan(close):
             continue
         kind = "cu" if close >= opening else "cd"
@@ -84,17 +73,17 @@ def _draw_bars(prices: Floats, drawing: _Drawing, width: float) -> str:
     return "".join(parts)
 
 
-def _marks(fills: pl.DataFrame, drawing: _Drawing, prices: Floats) -> str:
+def _marks(traded: Traded, prices: Floats, xs: Floats, scale: Scale) -> str:
     parts = []
-    for bar, shares in fills.iter_rows():
-        place = bar - drawing.first
-        if not 0 <= place < drawing.xs.size or np.isnan(prices[LOW, place]):
+    for bar, shares in traded.fills.iter_rows():
+        place = bar - traded.first
+        if not 0 <= place < xs.size or np.isnan(prices[LOW, place]):
             continue
-        x = drawing.xs[place]
+        x = xs[place]
         if shares > 0:
-            y = drawing.scale.y(float(prices[LOW, place])) + 4
+            y = scale.y(float(prices[LOW, place])) + 4
             parts.append(f'<path class="buy" d="M{x:.1f} {y:.1f}l5 9h-10z"/>')
         else:
-            y = drawing.scale.y(float(prices[HIGH, place])) - 4
+            y = scale.y(float(prices[HIGH, place])) - 4
             parts.append(f'<path class="sell" d="M{x:.1f} {y:.1f}l5 -9h-10z"/>')
     return "".join(parts)
