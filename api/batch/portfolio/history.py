@@ -48,13 +48,14 @@ def equity_history(
 
     """
     book, last = Book(), dict[str, Decimal]()
-    events: list[tuple[date, int, int, _Event]] = [
-        *((split.ex_session, 0, n, split) for n, split in enumerate(splits)),
-        *((entry.day, 1, n, entry) for n, entry in enumerate(in_force(entries))),
-        *((day, 2, n, (symbol, close)) for n, (day, symbol, close) in enumerate(_rows(closes))),
-        *((day, 3, 0, None) for day in days),
+    events: list[tuple[date, int, _Event]] = [
+        *((split.ex_session, 0, split) for split in splits),
+        *((entry.day, 1, entry) for entry in in_force(entries)),
+        *((day, 2, (symbol, close)) for symbol, by_day in closes.items() for day, close in by_day.items()),
+        *((day, 3, None) for day in days),
     ]
-    for day, _, _, event in sorted(events, key=lambda event: event[:3]):
+    # Events of one day and kind keep their order.
+    for day, _, event in sorted(events, key=lambda event: event[:2]):
         if isinstance(event, Split):
             book.split(event)
             if event.symbol in last:
@@ -65,12 +66,6 @@ def equity_history(
             last[event[0]] = event[1]
         else:
             yield _close(book, day, last, closes)
-
-
-def _rows(closes: Closes) -> Iterator[tuple[date, str, Decimal]]:
-    for symbol, by_day in closes.items():
-        for day, close in by_day.items():
-            yield day, symbol, close
 
 
 def _close(book: Book, day: date, last: Mapping[str, Decimal], closes: Closes) -> EquityDay:
