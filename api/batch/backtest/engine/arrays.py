@@ -23,18 +23,6 @@ FLOOR, CEILING = range(2)
 #: Places on the first axis of `Sim.curves`: both at the close of each bar, in yen.
 EQUITY, CASH = range(2)
 
-ISSUE = np.dtype([("topix500", "i8"), ("delisted", "i8"), ("payout", "f8")], align=True)
-EX_SESSION = np.dtype([("bar", "i8"), ("symbol", "i8"), ("ratio", "f8"), ("dividend", "f8")], align=True)
-STATE = np.dtype(
-    [(name, "f8") for name in ("shares", "average", "stop", "profit", "weight", "want", "used")]
-    + [(name, "i8") for name in ("reason", "used_bar")],
-    align=True,
-)
-ROW = np.dtype(
-    [(name, "i8") for name in ("bar", "symbol", "reason")]
-    + [(name, "f8") for name in ("shares", "price", "fee", "amount")],
-    align=True,
-)
 ACCOUNT = np.dtype(
     [("cash", "f8"), *((name, "i8") for name in ("rows", "shorts", "next_ex", "pending", "is_ruined"))], align=True
 )
@@ -134,6 +122,14 @@ class Sim(NamedTuple):
     account: Account
     curves: Floats
     rows: Rows
+
+
+def _record_of(columns: Any) -> np.dtype[Any]:
+    kinds = columns.__annotations__.items()
+    return np.dtype([(name, "f8" if kind is Floats else "i8") for name, kind in kinds], align=True)
+
+
+ISSUE, EX_SESSION, STATE, ROW = map(_record_of, (Issues, ExSessions, State, Rows))
 
 
 def records(kind: np.dtype[Any], columns: Any) -> Any:
