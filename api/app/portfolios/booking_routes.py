@@ -13,7 +13,7 @@ from app.auth.principals import Principal
 from app.deps import Caller, digest_key
 from app.ledger.portfolios.model import Booked, Once
 from app.portfolios.desk import new_id
-from app.portfolios.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, Desk, PortfolioId
+from app.portfolios.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, Desk, Loaded
 from app.portfolios.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
 from app.portfolios.views import BookedDividends, CashPage, EntryView, Imported, TradePage, view_entry
 from app.routers import FeatureRouter
@@ -70,20 +70,16 @@ _Asked = Annotated[_Asking, Depends()]
 
 
 @router.get("/trades", responses=ONE, dependencies=READS)
-async def list_trades(
-    desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[EntryListing, Query()]
-) -> TradePage:
+async def list_trades(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> TradePage:
     """List trades and their reversals, newest first."""
-    await desk.store.load(caller.owner, portfolio_id)
-    entries = await desk.store.load_entries(caller.owner, portfolio_id)
+    entries = await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id)
     items, cursor = _list_entries(entries, query, trades=True)
     return TradePage(items=items, next_cursor=cursor)
 
 
 @router.post("/trades", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
-async def book_trade(desk: Desk, portfolio_id: PortfolioId, body: NewTrade, asked: _Asked) -> EntryView:
+async def book_trade(desk: Desk, portfolio: Loaded, body: NewTrade, asked: _Asked) -> EntryView:
     """Book a buy or a sell; cash and positions must not be negative on any day."""
-    portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
     day = check_day(body.day or desk.today(), today=desk.today())
     price, fee = parse_yen(body.price, field="price"), parse_yen(body.fee, field="fee")
     order = Order(body.symbol, body.quantity, price, fee)
@@ -93,21 +89,17 @@ async def book_trade(desk: Desk, portfolio_id: PortfolioId, body: NewTrade, aske
 
 
 @router.get("/cash", responses=ONE, dependencies=READS)
-async def list_cash(
-    desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[EntryListing, Query()]
-) -> CashPage:
+async def list_cash(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> CashPage:
     """List cash movements other than trades, newest first, and the balance of every account."""
-    portfolio = await desk.store.load(caller.owner, portfolio_id)
-    entries = await desk.store.load_entries(caller.owner, portfolio_id)
+    entries = await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id)
     items, cursor = _list_entries(entries, query, trades=False)
-    accounts = dict(await desk.store.balances(caller.owner, portfolio_id))
+    accounts = dict(await desk.store.balances(portfolio.owner, portfolio.portfolio_id))
     return CashPage(cash=portfolio.cash, accounts=accounts, items=items, next_cursor=cursor)
 
 
 @router.post("/cash", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
-async def book_cash(desk: Desk, portfolio_id: PortfolioId, body: NewMovement, asked: _Asked) -> EntryView:
+async def book_cash(desk: Desk, portfolio: Loaded, body: NewMovement, asked: _Asked) -> EntryView:
     """Book a movement of cash."""
-    portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
     day = check_day(body.day or desk.today(), today=desk.today())
     amount, note = parse_yen(body.amount, field="amount"), check_note(body.note)
     new = make_movement(new_id(), day, EntryKind(body.kind), amount, symbol=body.symbol or "", note=note)
@@ -116,30 +108,27 @@ async def book_cash(desk: Desk, portfolio_id: PortfolioId, body: NewMovement, as
 
 
 @router.post("/dividends", responses=DERIVED, dependencies=WRITES)
-async def book_dividends(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> BookedDividends:
+async def book_dividends(desk: Desk, caller: Caller, portfolio: Loaded) -> BookedDividends:
     """Book the dividends that are due by the corporate actions and that no entry has booked yet.
 
     An entry has the date of the ex-session, and the amount before tax for the shares held at the close before. A
     dividend whose entry was reversed is not booked again.
     """
-    portfolio = await desk.store.load(caller.owner, portfolio_id)
     booked = await desk.book_dividends(portfolio, by=caller.subject)
     return BookedDividends(items=[view_entry(entry, {}) for entry in booked.entries])
 
 
 @router.post("/reversals", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
-async def reverse_entry(desk: Desk, portfolio_id: PortfolioId, body: NewReversal, asked: _Asked) -> EntryView:
+async def reverse_entry(desk: Desk, portfolio: Loaded, body: NewReversal, asked: _Asked) -> EntryView:
     """Reverse a trade or a cash movement with a new entry; booked entries are never changed."""
-    portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
     by, note = asked.caller.subject, check_note(body.note)
     booked = await desk.reverse(portfolio, body.entry_id, note=note, by=by, once=asked.once(body))
     return view_entry(asked.note(booked).entries[0], {})
 
 
 @router.post("/import", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
-async def import_portfolio(desk: Desk, portfolio_id: PortfolioId, body: ImportBody, asked: _Asked) -> Imported:
+async def import_portfolio(desk: Desk, portfolio: Loaded, body: ImportBody, asked: _Asked) -> Imported:
     """Book all entries of a CSV file, or none; the answer names up to twenty wrong lines."""
-    portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
     parsed = parse_csv(body.csv, new_id, today=desk.today())
     if parsed.faults:
         raise _refuse(*parsed.faults)

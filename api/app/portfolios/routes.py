@@ -37,6 +37,14 @@ _EXPORTED = "day,kind,symbol,quantity,price,fee,amount,note\r\n2025-11-04,buy,72
 PortfolioId = Annotated[str, hex_id("portfolio_id", no_portfolio)]
 Desk = Annotated[PortfolioDesk, Depends(desk_of)]
 
+
+async def _load(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> Portfolio:
+    return await desk.store.load(caller.owner, portfolio_id)
+
+
+#: The portfolio that the path names; 404 if the caller's team has no such one.
+Loaded = Annotated[Portfolio, Depends(_load)]
+
 router = FeatureRouter(prefix=PREFIX, tags=["portfolios"])
 
 
@@ -59,9 +67,9 @@ async def create_portfolio(
 
 
 @router.get("/{portfolio_id}", responses=ONE, dependencies=READS)
-async def get_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> PortfolioView:
+async def get_portfolio(portfolio: Loaded) -> PortfolioView:
     """Show one portfolio."""
-    return view_portfolio(await desk.store.load(caller.owner, portfolio_id))
+    return view_portfolio(portfolio)
 
 
 @router.patch("/{portfolio_id}", responses=ONE | BODY, dependencies=WRITES)
@@ -79,27 +87,21 @@ async def delete_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId
 
 
 @router.get("/{portfolio_id}/positions", responses=DERIVED, dependencies=READS)
-async def list_positions(
-    desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[PositionsQuery, Query()]
-) -> PositionList:
+async def list_positions(desk: Desk, portfolio: Loaded, query: Annotated[PositionsQuery, Query()]) -> PositionList:
     """Show the positions, with their cost by moving average and by FIFO lots, after all splits up to today."""
-    book, _ = await desk.stand(await desk.store.load(caller.owner, portfolio_id))
+    book, _ = await desk.stand(portfolio)
     return view_positions(book, closed=query.closed)
 
 
 @router.get("/{portfolio_id}/valuation", responses=DERIVED, dependencies=READS)
-async def show_valuation(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> ValuationView:
+async def show_valuation(desk: Desk, portfolio: Loaded) -> ValuationView:
     """Show the value at the latest close of each position, with the time of the close and whether it is final."""
-    portfolio = await desk.store.load(caller.owner, portfolio_id)
     return view_valuation(portfolio, await desk.value(portfolio))
 
 
 @router.get("/{portfolio_id}/equity", responses=DERIVED, dependencies=READS)
-async def show_equity(
-    desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[HistoryQuery, Query()]
-) -> EquityHistory:
+async def show_equity(desk: Desk, portfolio: Loaded, query: Annotated[HistoryQuery, Query()]) -> EquityHistory:
     """Show the value of a portfolio at the close of each session."""
-    portfolio = await desk.store.load(caller.owner, portfolio_id)
     days = await desk.history(portfolio, first=query.first, last=query.last)
     return view_history(portfolio, days)
 
@@ -111,9 +113,8 @@ async def show_equity(
     | {200: {"content": {"text/csv": {"schema": {"type": "string"}, "examples": {"rows": {"value": _EXPORTED}}}}}},
     dependencies=READS,
 )
-async def export_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> Response:
+async def export_portfolio(desk: Desk, portfolio: Loaded) -> Response:
     """Return the entries in force as CSV, which can be imported; no cell is a formula in a spreadsheet."""
-    portfolio = await desk.store.load(caller.owner, portfolio_id)
-    text = format_csv(await desk.store.load_entries(caller.owner, portfolio_id))
+    text = format_csv(await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id))
     name = f'attachment; filename="portfolio-{portfolio.portfolio_id}.csv"'
     return Response(text, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
