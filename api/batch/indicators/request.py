@@ -22,8 +22,6 @@ _SCHEMA = WithJsonSchema(
 def _check_texts(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(text, str) and len(text) <= 40 for text in value):
         raise ValueError("expected a list of texts such as sma:25")
-    if not 1 <= len(value) <= MAX_INDICATORS:
-        raise ValueError(f"had {len(value)} entries, expected 1 to {MAX_INDICATORS}")
     return value
 
 
