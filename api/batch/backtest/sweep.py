@@ -13,7 +13,7 @@ from batch.backtest.metrics import SESSIONS
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.protection import Protection
-from batch.backtest.run import Engine, check_targets, is_compiled, new_sim, run_targets
+from batch.backtest.run import Engine, check_targets, is_compiled, new_sim, run_weights
 from batch.backtest.strategy import WeightStrategy
 
 #: The results of a run. `sharpe` is for a year; `rows` counts fills and flows of cash.
@@ -69,11 +69,10 @@ def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How)
 
 
 def _run_in_python(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
-    model, protection, cash = how
+    model, _, cash = how
     out = np.full((len(strategies), sweeps.COLUMNS), np.nan)
     for row, strategy in zip(out, strategies, strict=True):
-        targets = strategy.targets(panel.read_only)
-        result = run_targets(panel, targets, model, cash=cash, protection=protection, engine="python")
+        result = run_weights(panel, strategy, model, cash=cash, engine="python")
         sweeps.summarise(result.sim, cash, row)
     return out
 
