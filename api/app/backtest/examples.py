@@ -93,13 +93,7 @@ STRATEGIES: dict[str, Any] = {
 }
 _COMPARED_RUN: dict[str, Any] = {
     "job_id": "2c6be0f4d1f14f1c9d6c7f3a0b8e5a21",
-    "strategy": "sma_cross",
-    "parameters": {"fast": 10, "slow": 20, "side": "long"},
-    "provider": "synthetic",
-    "is_real": False,
-    "interval": "1d",
-    "first": "2020-09-28",
-    "last": "2025-11-05",
+    **{name: RUN[name] for name in ("strategy", "parameters", "provider", "is_real", "interval", "first", "last")},
     "fingerprint": _SHA,
     "metrics": {"total_return": 0.0381, "sharpe": 0.124, "max_drawdown": -0.366},
     "longest_below_peak": 330,
