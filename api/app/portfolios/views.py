@@ -244,9 +244,10 @@ def view_entry(entry: Entry, reversed_by: Mapping[str, str]) -> EntryView:
 
 def view_positions(book: Book, *, closed: bool) -> PositionList:
     """Return positions as the API shows them."""
-    shown = [symbol for symbol in sorted(book.positions) if closed or book.held(symbol)]
     items = [
-        PositionView(**_held(symbol, book.positions[symbol]), lots=_lots(book.positions[symbol])) for symbol in shown
+        PositionView(**_held(symbol, position), lots=[LotView.model_validate(lot) for lot in position.lots])
+        for symbol, position in sorted(book.positions.items())
+        if closed or position.quantity
     ]
     return PositionList(**_totals(book), items=items)
 
@@ -283,10 +284,6 @@ def _source(portfolio: Portfolio) -> dict[str, Any]:
 def _held(symbol: str, position: Position) -> dict[str, Any]:
     names = ("quantity", "average_cost", "cost", "realised", "realised_fifo", "income")
     return {"symbol": symbol} | {name: getattr(position, name) for name in names}
-
-
-def _lots(position: Position) -> list[LotView]:
-    return [LotView.model_validate(lot) for lot in position.lots]
 
 
 def _totals(book: Book) -> dict[str, Any]:
