@@ -23,10 +23,6 @@ FLOOR, CEILING = range(2)
 #: Places on the first axis of `Sim.curves`: both at the close of each bar, in yen.
 EQUITY, CASH = range(2)
 
-ACCOUNT = np.dtype(
-    [("cash", "f8"), *((name, "i8") for name in ("rows", "shorts", "next_ex", "pending", "is_ruined"))], align=True
-)
-
 
 class Issues(NamedTuple):
     """The facts of each symbol.
@@ -126,10 +122,10 @@ class Sim(NamedTuple):
 
 def _record_of(columns: Any) -> np.dtype[Any]:
     kinds = columns.__annotations__.items()
-    return np.dtype([(name, "f8" if kind is Floats else "i8") for name, kind in kinds], align=True)
+    return np.dtype([(name, "f8" if kind in {Floats, float} else "i8") for name, kind in kinds], align=True)
 
 
-ISSUE, EX_SESSION, STATE, ROW = map(_record_of, (Issues, ExSessions, State, Rows))
+ISSUE, EX_SESSION, STATE, ROW, ACCOUNT = map(_record_of, (Issues, ExSessions, State, Rows, Account))
 
 
 def records(kind: np.dtype[Any], columns: Any) -> Any:
