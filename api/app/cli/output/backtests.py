@@ -10,9 +10,8 @@ from app.cli.output.times import to_jst_line
 from app.cli.session import Session
 from app.words.backtests import METRIC_CODES
 from app.words.speaker import Speaker
+from batch.backtest.report.text import MINUS, metric
 
-_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
-_WHOLE = frozenset({"final_equity", "trades", "fees", "flows"})
 #: The most letters to show of a value that differs between runs; a fingerprint is longer.
 _MOST_LETTERS = 30
 
@@ -171,8 +170,4 @@ def _best_table(words: Speaker, result: Mapping[str, Any]) -> Table:
 
 
 def _number(name: str, value: float | None) -> str:
-    if value is None:
-        return "\u2013"
-    if name in _PERCENT:
-        return f"{value:.1%}"
-    return f"{value:,.0f}" if name in _WHOLE else f"{value:.2f}"
+    return metric(name, value).replace(MINUS, "-")

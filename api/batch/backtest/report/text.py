@@ -8,8 +8,8 @@ from batch.backtest.report.words import WORDS, Pair
 MINUS = "\u2212"
 #: Shown if there is no number.
 DASH = "\u2013"
-_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
-_WHOLE = frozenset({"final_equity", "trades"})
+_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure", "benchmark_return"})
+_WHOLE = frozenset({"final_equity", "trades", "fees", "flows", "longest_below_peak"})
 
 
 def both(pair: Pair, **values: object) -> str:

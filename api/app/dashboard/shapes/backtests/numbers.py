@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from batch.backtest.report.text import DASH, metric, number, percent
 from batch.market.calendar import JST
 
-UNKNOWN = "\N{EN DASH}"
-_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure", "benchmark_return"})
-_WHOLE = frozenset({"final_equity", "trades", "fees", "flows", "longest_below_peak", "cash"})
 #: The monthly returns from which a cell has the next stronger tint; for years three times as much.
 _TINTS = (0.0005, 0.015, 0.035)
 #: Parameters that most strategies have, and that titles leave out.
@@ -20,33 +18,14 @@ METRICS = (
 )  # fmt: skip
 
 
-def metric(name: str, value: float | None) -> str:
-    """Return a metric as text; a dash if it is unknown."""
-    if value is None:
-        return UNKNOWN
-    if name in _PERCENT:
-        return percent(value)
-    return _minus(f"{value:,.0f}" if name in _WHOLE else f"{value:,.2f}")
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """Return a share as percent; a dash if it is unknown."""
-    return UNKNOWN if value is None else f"{_minus(f'{100 * value:,.{digits}f}')}%"
-
-
 def signed_percent(value: float | None) -> str:
     """Return a share as percent with its sign; a dash if it is unknown."""
-    return UNKNOWN if value is None else f"{_minus(f'{100 * value:+,.1f}')}%"
+    return DASH if value is None else f"{_minus(f'{100 * value:+,.1f}')}%"
 
 
 def signed(value: float | None, digits: int = 0) -> str:
     """Return a number with its sign; a dash if it is unknown."""
-    return UNKNOWN if value is None else _minus(f"{value:+,.{digits}f}")
-
-
-def plain(value: float | None, digits: int = 0) -> str:
-    """Return a number; a dash if it is unknown."""
-    return UNKNOWN if value is None else _minus(f"{value:,.{digits}f}")
+    return DASH if value is None else _minus(f"{value:+,.{digits}f}")
 
 
 def month(value: float | None) -> str:
@@ -70,7 +49,7 @@ def way(value: float | None) -> str:
 def local(at: str | None) -> str:
     """Return the time of a bar in Japan; for daily bars, the day."""
     if at is None:
-        return UNKNOWN
+        return DASH
     return datetime.fromisoformat(at).astimezone(JST).strftime("%Y-%m-%d" if "T00:00:00" in at else "%Y-%m-%d %H:%M")
 
 
@@ -90,7 +69,7 @@ def shown(value: Any) -> str:
         return ", ".join(shown(each) for each in value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return UNKNOWN if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return DASH if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def scope_of(request: Mapping[str, Any]) -> Sequence[str]:
@@ -102,10 +81,10 @@ def scope_of(request: Mapping[str, Any]) -> Sequence[str]:
 NUMBERS = {
     each.__name__: each
     for each in (
-        metric, percent, signed_percent, signed, plain, month, tint, way, local, short_parameters, list_parameters,
-        shown, scope_of,
+        metric, percent, signed_percent, signed, month, tint, way, local, short_parameters, list_parameters, shown,
+        scope_of,
     )
-}  # fmt: skip
+} | {"plain": number}  # fmt: skip
 
 
 def _minus(text: str) -> str:

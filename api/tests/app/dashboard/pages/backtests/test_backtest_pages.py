@@ -11,8 +11,9 @@ import pytest
 from fastapi import FastAPI
 
 from app.dashboard.shapes.backtests.fields import read_values, run_body, sweep_body, values_of
-from app.dashboard.shapes.backtests.numbers import metric, month, signed_percent, tint
+from app.dashboard.shapes.backtests.numbers import month, signed_percent, tint
 from app.dashboard.shapes.backtests.plots import Room, build_plot, build_times, spread
+from batch.backtest.report.text import metric
 from batch.backtest.request import BacktestRequest, SweepRequest
 from batch.stores import build_bar_store
 from tests.app.backtest.test_runs import finish
