@@ -14,21 +14,18 @@ _REQUEST: dict[str, Any] = {
 }
 _TESTED: dict[str, Any] = {
     "request": _REQUEST,
-    "provider": "synthetic",
+    **{name: _REQUEST[name] for name in ("strategy", "provider", "first", "last")},
     "is_real": False,
     "interval": "1d",
     "symbols": 1,
     "missing": 0,
     "delisted": 0,
     "listed_on": [],
-    "first": "2020-09-28",
-    "last": "2025-11-05",
     "session_count": 1249,
     "bars": 1249,
     "is_pinned": True,
     "fingerprint": _SHA,
     "code_version": "0.1.0+aaee25b5dcab",
-    "strategy": "sma_cross",
     "strategy_digest": None,
     "seed": 0,
 }

@@ -34,12 +34,8 @@ PORTFOLIO: dict[str, Any] = {
 ENTRY: dict[str, Any] = {
     "id": "9d8e2f3b4c5d6e7f80903f1c0f5a6b4a",
     "place": 2,
-    "day": "2025-11-04",
     "kind": "buy",
-    "symbol": "7203",
-    "quantity": 200,
-    "price": "2841.5",
-    "fee": "275",
+    **{name: NEW_TRADE[name] for name in ("day", "symbol", "quantity", "price", "fee")},
     "amount": "568300",
     "note": "",
     "reverses": None,
@@ -126,10 +122,7 @@ EQUITY: dict[str, Any] = {
     "items": [
         {
             "day": "2025-11-05",
-            "cash": "717050",
-            "value": "286000",
-            "equity": "1003050",
-            "net_deposits": "1000000",
+            **{name: VALUATION[name] for name in ("cash", "value", "equity", "net_deposits")},
             "stale": 0,
         }
     ],
