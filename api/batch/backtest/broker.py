@@ -37,11 +37,6 @@ class Broker:
         self._dates = {*sim.ex_sessions.bar.tolist(), *self._ends}
         self._equity = (-1, 0.0)
 
-    @property
-    def is_ruined(self) -> bool:
-        """Whether the losses of short positions took all cash, which ends the run."""
-        return bool(self.sim.account.is_ruined)
-
     def equity(self, bar: int) -> float:
         """Return cash plus positions at the close of the last processed bar, in yen."""
         if self._equity[0] != bar:

@@ -92,7 +92,7 @@ def run_bars(
     for bar in range(panel.opened_at.size):
         if broker.has_work(bar):
             broker.work(bar)
-            if broker.is_ruined:
+            if broker.sim.account.is_ruined:
                 break
         context.bar = bar
         strategy.on_bar(context)
