@@ -11,11 +11,11 @@ from batch.backtest.model import FillModel
 from batch.backtest.strategies.parameters import PARAMETERS
 from batch.errors import InvalidRequest
 from batch.kit.request import PlannedRequest, Request
-from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment, SymbolTexts, parse_symbols
+from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment
 from batch.market.indices import TOPIX as INDEX
 from batch.market.indices import is_index
 from batch.market.interval import Interval
-from batch.providers.fields import OfSource, SourceName
+from batch.providers.fields import OfSource, SourceName, SourceSymbols
 from batch.providers.registry import get_source_spec
 
 #: The benchmark of the market: the index, or else the first of its largest funds that has bars.
@@ -69,7 +69,7 @@ class BarsAsked(OfSource, Request):
     interval: IntervalName = Interval.D1
     provider: SourceName | None = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
     market: MarketName | None = Field(default=None, description="all symbols of a market that have bars")
-    symbols: SymbolTexts | None = Field(default=None, description="only these; give either symbols or a market")
+    symbols: SourceSymbols | None = Field(default=None, description="only these; give either symbols or a market")
     sessions: LookBack = Field(default=DEFAULT_SESSIONS, description="look-back in sessions, unless `first` is given")
     first: Day | None = Field(default=None, description="the first day")
     last: Day | None = Field(default=None, description="the last session; default: newest closed")
@@ -99,13 +99,11 @@ class BarsAsked(OfSource, Request):
 
     @field_validator("symbols")
     @classmethod
-    def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
-        provider = info.data.get("provider")
-        symbols = parse_symbols(texts, get_source_spec(provider).parse_symbol) if texts and provider else texts or ()
-        if indices := [symbol for symbol in symbols if is_index(symbol)]:
+    def _check_symbols(cls, symbols: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if indices := [symbol for symbol in symbols or () if is_index(symbol)]:
             message = f"symbols had {indices[0]}, an index, which cannot be bought: name it as the benchmark"
             raise InvalidRequest(message, pointer="/symbols")
-        return symbols or None
+        return symbols
 
     @field_validator("benchmark")
     @classmethod

@@ -7,10 +7,9 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_serializer, fi
 
 from batch.indicators.chosen import MAX_INDICATORS, Indicator, parse_indicators
 from batch.kit.request import PlannedRequest
-from batch.market.fields import Day, IntervalName, LookBack, MarketName, Moment, SymbolTexts, parse_symbols
+from batch.market.fields import Day, IntervalName, LookBack, MarketName, Moment
 from batch.market.interval import Interval
-from batch.providers.fields import OfSource, SourceName
-from batch.providers.registry import get_source_spec
+from batch.providers.fields import OfSource, SourceName, SourceSymbols
 
 DEFAULT_SESSIONS = 250
 
@@ -37,7 +36,7 @@ class IndicatorRequest(OfSource, PlannedRequest):
     sessions: LookBack = Field(default=DEFAULT_SESSIONS, description="look-back in sessions")
     market: MarketName | None = Field(default=None, description="only symbols that are listed there")
     provider: SourceName | None = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
-    symbols: SymbolTexts | None = Field(default=None, description="only these; default: all of which bars are held")
+    symbols: SourceSymbols | None = Field(default=None, description="only these; default: all of which bars are held")
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
     as_of: Moment | None = Field(
         default=None,
@@ -56,9 +55,3 @@ class IndicatorRequest(OfSource, PlannedRequest):
     @field_serializer("indicators")
     def _dump_indicators(self, indicators: tuple[Indicator, ...]) -> list[str]:
         return [indicator.text for indicator in indicators]
-
-    @field_validator("symbols")
-    @classmethod
-    def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
-        provider = info.data.get("provider")
-        return parse_symbols(texts, get_source_spec(provider).parse_symbol) if texts and provider else texts

@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from batch.errors import InvalidRequest
 from batch.kit.request import PlannedRequest
-from batch.market.fields import Day, LookBack, SymbolTexts, one_of, parse_symbols, parsed
+from batch.market.fields import Day, LookBack, one_of, parsed
 from batch.market.interval import Interval, parse_interval
-from batch.providers.fields import ProviderName, need_provider
-from batch.providers.registry import get_provider_spec
+from batch.providers.fields import ProviderName, SourceSymbols, need_provider
 
 #: The intervals that minutes can be rolled up to.
 LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
@@ -35,16 +34,10 @@ class RollUpRequest(PlannedRequest):
         default=dict.fromkeys(LONGER, 1), description="5m, 15m, 1h and 1d"
     )
     provider: ProviderName | None = Field(default=None, description="whose minutes; default: KABOOM_PROVIDER")
-    symbols: SymbolTexts | None = Field(default=None, description="only these; default: all that have minutes")
+    symbols: SourceSymbols | None = Field(default=None, description="only these; default: all that have minutes")
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
 
     @property
     def source(self) -> str:
         """The source of the minutes, which is known after the request was checked."""
         return need_provider(self.provider)
-
-    @field_validator("symbols")
-    @classmethod
-    def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
-        provider = info.data.get("provider")
-        return parse_symbols(texts, get_provider_spec(provider).parse_symbol) if texts and provider else texts

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from batch.errors import InvalidRequest
-from batch.market.fields import one_of
+from batch.market.fields import SymbolTexts, one_of, parse_symbols
 from batch.market.source import derived_source
 from batch.providers.registry import check_has_master, get_provider_spec, get_source_spec, master_names, provider_names
 from batch.providers.spec import ProviderSpec
@@ -24,6 +24,15 @@ SourceName = Annotated[
     AfterValidator(lambda name: get_source_spec(name).name),
     one_of((*provider_names(), *map(derived_source, provider_names()))),
 ]
+
+
+def _parse_symbols(texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    provider = info.data.get("provider")
+    return parse_symbols(texts, get_source_spec(provider).parse_symbol) if provider else texts
+
+
+#: Some symbols of the source in the field `provider`, which stands before them; parsed once it is filled in.
+SourceSymbols = Annotated[SymbolTexts, AfterValidator(_parse_symbols)]
 
 
 def need_provider(name: str | None) -> str:
