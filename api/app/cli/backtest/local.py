@@ -95,11 +95,7 @@ def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":
     request = pin_request(asked, settings)
 
     async def load() -> "StudyBars":
-        store, actions = open_store(), open_actions()
-        try:
+        async with open_store() as store, open_actions() as actions:
             return await load_bars(request, BarTools(store, actions, settings.symbols_dir))
-        finally:
-            await actions.close()
-            await store.close()
 
     return asyncio.run(load()), request

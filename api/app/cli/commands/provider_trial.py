@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from app.cli.closing import closing
 from app.cli.exits import CliError, Exit
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_table
@@ -44,15 +45,12 @@ async def _try(session: Session, name: str, symbol: str) -> "list[Trial]":
     from batch.wiring import build_provider  # noqa: PLC0415  polars
 
     asked = get_source_spec(name).parse_symbol(symbol)
-    provider = build_provider(load_settings(), name)
     trials = []
-    try:
+    async with closing(build_provider(load_settings(), name)) as provider:
         async for trial in try_provider(provider, asked, now=utc_now()):
             trials.append(trial)
             if session.err.is_terminal:
                 session.say("trial_done", done=len(trials))
-    finally:
-        await provider.close()
     return trials
 
 

@@ -148,21 +148,15 @@ async def _load(source: str, symbols: list[str], as_of: datetime | None = None) 
     from batch.bars.actions.resolve import resolve_actions  # noqa: PLC0415  polars
     from batch.bars.history import reader_at  # noqa: PLC0415  polars
 
-    store = open_actions()
-    try:
+    async with open_actions() as store:
         return resolve_actions(await reader_at(store, as_of).load(source, symbols))
-    finally:
-        await store.close()
 
 
 async def _save(source: str, action: CorporateAction, state: ActionState) -> None:
     from batch.bars.actions.store import Origin, build_notes  # noqa: PLC0415  polars
 
-    store = open_actions()
-    try:
+    async with open_actions() as store:
         await store.save(source, build_notes([action], Origin.PERSON, state, noted_at=utc_now()))
-    finally:
-        await store.close()
 
 
 def _show(session: Session, source: str, action: CorporateAction, state: ActionState) -> None:

@@ -70,16 +70,13 @@ async def _read(
     from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
 
     start, end = _bounds(day)
-    store = open_store()
-    try:
+    async with open_store() as store:
         series = await choose_series(session, store, interval, which.source)
         symbol = get_source_spec(series.source).parse_symbol(symbol)
         frame = await reader_at(store, which.as_of).read(series, symbol, start=start, end=end)
         if day is None and frame.height and series.interval.is_intraday:
             newest = frame["opened_at"].dt.date().max()
             frame = frame.filter(frame["opened_at"].dt.date() == newest)
-    finally:
-        await store.close()
     if not frame.height:
         what = f"{symbol} {interval}"
         what = session.words.say("on_day", what=what, day=day) if day else what

@@ -94,8 +94,7 @@ async def _judge(session: Session, asked: _Asked) -> "Judgement":
     from batch.market.calendar import JST  # noqa: PLC0415  the same
     from batch.providers.registry import get_source_spec  # noqa: PLC0415  the same
 
-    store = open_store()
-    try:
+    async with open_store() as store:
         series = await choose_series(session, store, asked.interval, asked.source)
         now = utc_now()
         last = now.astimezone(JST).date()
@@ -112,8 +111,6 @@ async def _judge(session: Session, asked: _Asked) -> "Judgement":
             given=load_sessions(asked.calendar, first, last) if asked.calendar else (),
         )
         return await judge(store, series, span)
-    finally:
-        await store.close()
 
 
 def _symbols_of(market: str, session: date) -> tuple[str, ...]:

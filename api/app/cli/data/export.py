@@ -126,15 +126,12 @@ async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> 
     from batch.bars.export.files import export_files  # noqa: PLC0415  polars
     from batch.bars.history import reader_at  # noqa: PLC0415  polars
 
-    store = open_store()
-    try:
+    async with open_store() as store:
         planned = await plan(store)
         reader = reader_at(store, as_of)
         adjustment = await _load_adjustment(planned, reader, as_of)
         with _progress(session, sum(file.bars for file in planned)) as show:
             written = await export_files(reader, planned, show, adjustment=adjustment)
-    finally:
-        await store.close()
     return [
         {
             "path": str(file.path),
@@ -162,11 +159,8 @@ async def _load_adjustment(
         return None
     until = (as_of or datetime.now(UTC)).astimezone(JST).date()
     wish = Wish(until, selection.first, selection.prices is Prices.TOTAL_RETURN)
-    store = open_actions()
-    try:
+    async with open_actions() as store:
         return await load_adjustment(reader_at(store, as_of), bars, selection.series, selection.symbols, wish)
-    finally:
-        await store.close()
 
 
 @contextmanager

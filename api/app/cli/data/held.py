@@ -1,7 +1,9 @@
 """The bar store of the data folder, and the choice of one of its series."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from app.cli.closing import closing
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from app.settings import load_settings
@@ -41,18 +43,18 @@ async def choose_series(session: Session, store: "BarStore", interval: str, sour
     return held[sources.index(chosen)]
 
 
-def open_store() -> "BarStore":
-    """Return the bar store of the data folder."""
+def open_store() -> "AbstractAsyncContextManager[BarStore]":
+    """Open the bar store of the data folder, during an `async with`."""
     from batch.stores import build_bar_store  # noqa: PLC0415  polars, which other commands do without
 
-    return build_bar_store(load_settings())
+    return closing(build_bar_store(load_settings()))
 
 
-def open_actions() -> "ActionStore":
-    """Return the store of corporate actions of the data folder."""
+def open_actions() -> "AbstractAsyncContextManager[ActionStore]":
+    """Open the store of corporate actions of the data folder, during an `async with`."""
     from batch.stores import build_action_store  # noqa: PLC0415  polars, which other commands do without
 
-    return build_action_store(load_settings())
+    return closing(build_action_store(load_settings()))
 
 
 def store_place() -> str:

@@ -79,17 +79,13 @@ async def _load(session: Session, symbol: str, interval: str, which: _Which) -> 
     from batch.bars.history import reader_at  # noqa: PLC0415  polars
     from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
 
-    store, actions = open_store(), open_actions()
-    try:
+    async with open_store() as store, open_actions() as actions:
         series = await choose_series(session, store, interval, which.source)
         name = get_source_spec(series.source).parse_symbol(symbol)
         bars = await reader_at(store, which.as_of).read(series, name, start=_OLDEST, end=_NEWEST)
         if which.is_adjusted:
             known = reader_at(actions, which.as_of)
             bars = await adjust_history(bars, series, known, as_of=which.as_of)
-    finally:
-        await actions.close()
-        await store.close()
     if bars.is_empty():
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=f"{symbol} {interval}", place=store_place()))
     return series, bars

@@ -67,13 +67,10 @@ def repair(
 async def _repair(session: Session, *, is_dry: bool) -> "tuple[RepairedItem, ...]":
     from batch.bars.pages.repair.port import RepairableStore  # noqa: PLC0415  polars, which other commands do without
 
-    store = open_store()
-    try:
+    async with open_store() as store:
         if not isinstance(store, RepairableStore):
             raise CliError(Exit.USAGE, session.words.say("not_repairable", place=store_place()))
         return await store.repair(is_dry=is_dry)
-    finally:
-        await store.close()
 
 
 def _plan_refills(gaps: "Iterable[Gap]") -> Iterator[Refill]:

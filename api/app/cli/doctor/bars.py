@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.cli.closing import closing
 from app.cli.doctor.finding import Finding
 from app.settings import AppSettings
 from batch.errors import KaboomError, StoreError
@@ -24,11 +25,8 @@ async def find_bars(settings: AppSettings) -> list[Finding]:
     faults = [] if settings.keeps_bars_in_influxdb else _write_faults(settings.bars_dir)
     try:
         place = describe_bar_store(settings)
-        store = build_bar_store(settings)
-        try:
+        async with closing(build_bar_store(settings)) as store:
             health = await store.verify()
-        finally:
-            await store.close()
     except KaboomError as e:
         return [*faults, Finding(PART, "fault", e.message, mend)]
     faults += [Finding(PART, "fault", f"{fault.where}: {fault.message}", fault.mend or mend) for fault in health.faults]

@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from app.catalog import CATALOG
+from app.cli.closing import closing
 from app.cli.doctor.bars import find_bars
 from app.cli.doctor.finding import Finding
 from app.cli.doctor.machine import find_api, find_disks, find_embedded, find_providers, find_python, find_supervisor
@@ -49,10 +50,8 @@ async def _examine(session: Session) -> list[Finding]:
     except KaboomError as e:
         findings.append(Finding("settings", "fault", e.message, "correct the settings that the message names"))
     else:
-        try:
+        async with closing(parts):
             findings += await find_servers(session, parts)
-        finally:
-            await parts.close()
     return [*findings, *await find_bars(settings)]
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.catalog import CATALOG
+from app.cli.closing import closing
 from app.cli.exits import Exit
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_list
@@ -55,15 +56,12 @@ def smoke(
 
 async def _wait(session: Session, release: str | None, *, only: bool, timeout_s: float) -> list[Check]:
     deadline = monotonic() + timeout_s
-    parts = build_parts(load_settings(), CATALOG, role="smoke")
-    try:
+    async with closing(build_parts(load_settings(), CATALOG, role="smoke")) as parts:
         while True:
             checks = judge(await look(parts), session.words, release=release, only=only)
             if all(check.is_ok for check in checks) or monotonic() >= deadline:
                 return checks
             await asyncio.sleep(_PAUSE_S)
-    finally:
-        await parts.close()
 
 
 def _table(words: Speaker, checks: list[Check]) -> Table:
