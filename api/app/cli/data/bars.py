@@ -1,7 +1,6 @@
 """`kaboom bars`: show, export and repair the bars of the data folder, and list rejected rows."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,7 +45,7 @@ def show(
 ) -> None:
     """Show one symbol's bars of a session; times are JST, and UTC with --json."""
     session: Session = context.obj.with_json(json)
-    series, frame = asyncio.run(_read(session, symbol, interval, session_date, _Which(source, parse_as_of(as_of))))
+    series, frame = asyncio.run(_read(session, symbol, interval, session_date, source, parse_as_of(as_of)))
     if session.is_json:
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
@@ -55,25 +54,17 @@ def show(
     session.show(_bar_table(session.words, frame, series, everything=everything))
 
 
-@dataclass(frozen=True, slots=True)
-class _Which:
-    """The source of the bars, and the moment as of which they are read."""
-
-    source: str | None
-    as_of: datetime | None
-
-
 async def _read(
-    session: Session, symbol: str, interval: str, day: str | None, which: _Which
+    session: Session, symbol: str, interval: str, day: str | None, source: str | None, as_of: datetime | None
 ) -> "tuple[BarSeries, pl.DataFrame]":
     from batch.bars.history import reader_at  # noqa: PLC0415  polars
     from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
 
     start, end = _bounds(day)
     async with open_store() as store:
-        series = await choose_series(session, store, interval, which.source)
+        series = await choose_series(session, store, interval, source)
         symbol = get_source_spec(series.source).parse_symbol(symbol)
-        frame = await reader_at(store, which.as_of).read(series, symbol, start=start, end=end)
+        frame = await reader_at(store, as_of).read(series, symbol, start=start, end=end)
         if day is None and frame.height and series.interval.is_intraday:
             newest = frame["opened_at"].dt.date().max()
             frame = frame.filter(frame["opened_at"].dt.date() == newest)

@@ -1,7 +1,6 @@
 """`kaboom coverage`: how complete the bars of the data folder are."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,8 +48,7 @@ def coverage(
 ) -> None:
     """Show how complete each session is, and which symbols lack bars."""
     session: Session = context.obj.with_json(json)
-    asked = _Asked(interval, days, market, source, calendar)
-    found = asyncio.run(_judge(session, asked))
+    found = asyncio.run(_judge(session, interval, days, market, source, calendar))
     if session.is_json:
         _print_json(session, found)
         return
@@ -76,18 +74,9 @@ def coverage(
         session.say("suspects", count=suspects)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The options of the command."""
-
-    interval: str
-    days: int
-    market: str | None
-    source: str | None
-    calendar: str | None
-
-
-async def _judge(session: Session, asked: _Asked) -> "Judgement":
+async def _judge(
+    session: Session, interval: str, days: int, market: str | None, source: str | None, calendar: str | None
+) -> "Judgement":
     from batch.bars.coverage.judge import CoverSpan, judge  # noqa: PLC0415  polars, which other commands do without
     from batch.bars.coverage.own_calendar import load_sessions  # noqa: PLC0415  as the next
     from batch.kit.clock import utc_now  # noqa: PLC0415  the same
@@ -95,20 +84,20 @@ async def _judge(session: Session, asked: _Asked) -> "Judgement":
     from batch.providers.registry import get_source_spec  # noqa: PLC0415  the same
 
     async with open_store() as store:
-        series = await choose_series(session, store, asked.interval, asked.source)
+        series = await choose_series(session, store, interval, source)
         now = utc_now()
         last = now.astimezone(JST).date()
         spec = get_source_spec(series.source)
-        first = last - timedelta(days=asked.days)
+        first = last - timedelta(days=days)
         span = CoverSpan(
             first,
             last,
             delay=spec.capabilities.delay,
             now=now,
-            symbols=_symbols_of(asked.market, last) if asked.market else (),
+            symbols=_symbols_of(market, last) if market else (),
             has_calendar=spec.is_tse,
-            of_indices=asked.market == "INDEX",
-            given=load_sessions(asked.calendar, first, last) if asked.calendar else (),
+            of_indices=market == "INDEX",
+            given=load_sessions(calendar, first, last) if calendar else (),
         )
         return await judge(store, series, span)
 

@@ -1,7 +1,6 @@
 """`kaboom bars indicators`: indicators of one symbol's stored bars."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,8 +53,7 @@ def show_indicators(
         _print_specs(session)
         return
     chosen = parse_indicators(indicator or _USUAL, parse_interval(interval))
-    which = _Which(source, parse_as_of(as_of), is_adjusted=not raw)
-    series, bars = asyncio.run(_load(session, symbol, interval, which))
+    series, bars = asyncio.run(_load(session, symbol, interval, source, parse_as_of(as_of), is_raw=raw))
     rows = _compute(bars, chosen, sessions)
     if session.is_json:
         head = {"source": series.source, "interval": series.interval, "adjusted": not raw}
@@ -65,27 +63,19 @@ def show_indicators(
     session.show(_table(session.words, rows, series, [name for i in chosen for name in i.columns]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Which:
-    """The source of the bars, the moment as of which they are read, and whether they are adjusted."""
-
-    source: str | None
-    as_of: datetime | None
-    is_adjusted: bool
-
-
-async def _load(session: Session, symbol: str, interval: str, which: _Which) -> "tuple[BarSeries, pl.DataFrame]":
-    """Return all held bars of a symbol."""
+async def _load(
+    session: Session, symbol: str, interval: str, source: str | None, as_of: datetime | None, *, is_raw: bool
+) -> "tuple[BarSeries, pl.DataFrame]":
+    """Return all held bars of a symbol, as they are or adjusted for splits."""
     from batch.bars.history import reader_at  # noqa: PLC0415  polars
     from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
 
     async with open_store() as store, open_actions() as actions:
-        series = await choose_series(session, store, interval, which.source)
+        series = await choose_series(session, store, interval, source)
         name = get_source_spec(series.source).parse_symbol(symbol)
-        bars = await reader_at(store, which.as_of).read(series, name, start=_OLDEST, end=_NEWEST)
-        if which.is_adjusted:
-            known = reader_at(actions, which.as_of)
-            bars = await adjust_history(bars, series, known, as_of=which.as_of)
+        bars = await reader_at(store, as_of).read(series, name, start=_OLDEST, end=_NEWEST)
+        if not is_raw:
+            bars = await adjust_history(bars, series, reader_at(actions, as_of), as_of=as_of)
     if bars.is_empty():
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=f"{symbol} {interval}", place=store_place()))
     return series, bars
