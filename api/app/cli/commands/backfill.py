@@ -1,11 +1,11 @@
 """`kaboom ingest backfill`: take what is missing, and nothing else."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from app.cli.exits import CliError, Exit
+from app.cli.data.moment import parse_day
 from app.cli.following import parse_pair, submit
 from app.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait
 from app.cli.session import Session
@@ -60,13 +60,6 @@ def backfill(
 def _count_sessions(first: str, last: str | None) -> int:
     from batch.market.calendar import sessions_between  # noqa: PLC0415  no other option needs the calendar
 
-    begin = _parse_day(first, "--from")
-    end = _parse_day(last, "--to") if last else datetime.now(UTC).date()
+    begin = parse_day(first, "--from")
+    end = parse_day(last, "--to") if last else datetime.now(UTC).date()
     return max(1, len(sessions_between(begin, end)))
-
-
-def _parse_day(text: str, option: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as e:
-        raise CliError(Exit.USAGE, f"{option} was {text!r}, expected YYYY-MM-DD") from e

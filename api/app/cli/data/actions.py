@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from app.cli.data.held import open_actions
-from app.cli.data.moment import AsOf, parse_as_of
+from app.cli.data.moment import AsOf, parse_as_of, parse_day
 from app.cli.exits import CliError, Exit
 from app.cli.options import Json, Source
 from app.cli.output.text import add_row, new_table
@@ -112,7 +112,7 @@ def add(
     """Add a corporate action by hand, already confirmed: a factor, or a cash dividend."""
     if (factor is None) is (dividend is None):
         raise CliError(Exit.USAGE, "factor and dividend: expected one of them")
-    spec, day = get_provider_spec(_source(source)), _parse_session(ex_session)
+    spec, day = get_provider_spec(_source(source)), parse_day(ex_session, "ex-session")
     name = spec.parse_symbol(symbol)
     if spec.is_tse:
         _check_trades(day)
@@ -126,7 +126,7 @@ def add(
 def _find(session: Session, asked: tuple[str, str], source: str | None, *, is_dividend: bool) -> CorporateAction:
     """Return the listed action of a symbol and an ex-session; of two, the dividend only if `is_dividend` is set."""
     name = _source(source)
-    symbol, day = get_provider_spec(name).parse_symbol(asked[0]), _parse_session(asked[1])
+    symbol, day = get_provider_spec(name).parse_symbol(asked[0]), parse_day(asked[1], "ex-session")
     listed = [
         row
         for row in asyncio.run(_load(name, [symbol])).to_dicts()
@@ -194,10 +194,3 @@ def _check_trades(day: date) -> None:
     if not is_session(day):
         before, after = previous_session(day), next_session(day)
         raise CliError(Exit.USAGE, f"ex-session was {day}, not a trading day; the nearest are {before} and {after}")
-
-
-def _parse_session(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as e:
-        raise CliError(Exit.USAGE, f"ex-session was {text[:20]!r}, expected YYYY-MM-DD") from e

@@ -1,7 +1,7 @@
 """`kaboom bars`: show, export and repair the bars of the data folder, and list rejected rows."""
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.cli.data import export, indicators, quarantine, repair
 from app.cli.data.held import choose_series, open_store, print_series, store_place
-from app.cli.data.moment import AsOf, parse_as_of
+from app.cli.data.moment import AsOf, parse_as_of, parse_day
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
 from app.cli.output.text import add_row, new_table
@@ -78,10 +78,7 @@ async def _read(
 def _bounds(day: str | None) -> tuple[datetime, datetime]:
     if day is None:
         return datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-    try:
-        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=UTC)
-    except ValueError as e:
-        raise CliError(Exit.USAGE, f"--session was {day!r}, expected YYYY-MM-DD") from e
+    start = datetime.combine(parse_day(day, "--session"), datetime.min.time(), tzinfo=UTC)
     return start, start + timedelta(days=1)
 
 

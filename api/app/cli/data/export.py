@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.data.held import choose_series, open_actions, open_store, store_place
-from app.cli.data.moment import AsOf, parse_as_of
+from app.cli.data.moment import AsOf, parse_as_of, parse_day
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
@@ -56,7 +56,8 @@ def export_bars(
 ) -> None:
     """Write bars to a file or a folder; times are UTC and mark the start of a bar."""
     session: Session = context.obj.with_json(json)
-    days = _parse_day(first, "--first") or date(OLDEST_YEAR, 1, 1), _parse_day(last, "--last") or _tomorrow()
+    begin = parse_day(first, "--first") if first else date(OLDEST_YEAR, 1, 1)
+    days = begin, parse_day(last, "--last") if last else _tomorrow()
     suffix, moment = _parse_format(form), parse_as_of(as_of)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
@@ -170,13 +171,6 @@ def _progress(session: Session, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=session.err, disable=not session.err.is_terminal, transient=True) as progress:
         task = progress.add_task(session.words.header("bars"), total=total)
         yield lambda done: progress.update(task, completed=done)
-
-
-def _parse_day(text: str | None, option: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as e:
-        raise CliError(Exit.USAGE, f"{option} was {text!r}, expected YYYY-MM-DD") from e
 
 
 def _parse_format(text: str) -> Format:

@@ -1,4 +1,4 @@
-"""The option `--as-of`: data as it was known at a moment."""
+"""Days on the command line, and the option `--as-of`: data as it was known at a moment."""
 
 from datetime import date, datetime, time
 from typing import Annotated
@@ -35,3 +35,16 @@ def parse_as_of(text: str | None) -> datetime | None:
     if moment.tzinfo is None:
         raise CliError(Exit.USAGE, f"--as-of was {text[:40]!r}, expected a day, or a time with its zone")
     return moment
+
+
+def parse_day(text: str, name: str) -> date:
+    """Return the day of an option or argument; `name` is what the error calls it.
+
+    Raises:
+        CliError: the text is no day.
+
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as e:
+        raise CliError(Exit.USAGE, f"{name} was {text[:20]!r}, expected YYYY-MM-DD") from e
