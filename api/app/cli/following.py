@@ -1,5 +1,6 @@
 """Submit a job from the command line, and follow it until it ends."""
 
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -9,26 +10,41 @@ from app.cli.output.summary import print_summary
 from app.cli.output.watch import watch_job
 from app.cli.session import Session
 
+type Show = Callable[[Session, dict[str, Any]], None]
 
-def submit(session: Session, path: str, body: dict[str, Any], *, wait: bool, timeout_s: float | None = None) -> None:
+
+def submit(
+    session: Session,
+    path: str,
+    body: dict[str, Any],
+    *,
+    wait: bool,
+    timeout_s: float | None = None,
+    show: Show = print_summary,
+) -> None:
     """Submit a job; with `wait`, follow it until it ends."""
     accepted = session.client().call("POST", path, json=body)
     if not wait:
         _print_accepted(session, accepted)
         return
     session.say("submitted", job_id=accepted["job_id"])
-    follow(session, accepted["job_id"], timeout_s=timeout_s)
+    follow(session, accepted["job_id"], timeout_s=timeout_s, show=show)
 
 
-def follow(session: Session, job_id: str, *, timeout_s: float | None = None) -> None:
-    """Follow a job until it ends, print its result, and exit with its code; after Ctrl-C the job continues."""
+def follow(session: Session, job_id: str, *, timeout_s: float | None = None, show: Show = print_summary) -> None:
+    """Follow a job until it ends, print its result, and exit with its code."""
+    job = wait_for(session, job_id, timeout_s=timeout_s)
+    show(session, job)
+    raise typer.Exit(BY_STATUS[job["status"]])
+
+
+def wait_for(session: Session, job_id: str, *, timeout_s: float | None) -> dict[str, Any]:
+    """Return a job when it has ended; after Ctrl-C it continues."""
     try:
-        job = watch_job(session, session.client(), job_id, timeout_s=timeout_s)
+        return watch_job(session, session.client(), job_id, timeout_s=timeout_s)
     except KeyboardInterrupt:
         session.say("detached", job_id=job_id)
         raise typer.Exit(Exit.INTERRUPTED) from None
-    print_summary(session, job)
-    raise typer.Exit(BY_STATUS[job["status"]])
 
 
 def parse_pair(text: str, *, flag: str = "--interval", such_as: str = "1m=1") -> tuple[str, int]:

@@ -1,12 +1,13 @@
 """`kaboom backtest run` and `sweep`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.backtest.jobs import RUN, SWEEP
-from app.cli.backtest.following import finish
+from app.cli.backtest.following import show_end
 from app.cli.backtest.local import is_file, run_here
 from app.cli.backtest.reading import (
     Benchmark,
@@ -84,7 +85,7 @@ def run(
         run_here(session, strategy, given, out)
         return
     given |= {"strategy": strategy} | keep_given({"callback_url": callback_url})
-    _submit(session, RUN.path, given, out=out, wait=wait, timeout_s=timeout)
+    submit(session, RUN.path, given, wait=wait, timeout_s=timeout, show=partial(show_end, out=out))
 
 
 def sweep(
@@ -135,15 +136,4 @@ def sweep(
     body |= {"cash": cash, "benchmark": benchmark, "provider": provider, "seed": seed, "callback_url": callback_url}
     body |= {"model": read_model(fee, slippage, is_short=short)}
     session.say_terms(provider)
-    _submit(session, SWEEP.path, keep_given(body), out=out, wait=wait, timeout_s=timeout)
-
-
-def _submit(
-    session: Session, path: str, body: dict[str, Any], *, out: Path | None, wait: bool, timeout_s: float | None
-) -> None:
-    if not wait:
-        submit(session, path, body, wait=False)
-        return
-    accepted = session.client().call("POST", path, json=body)
-    session.say("submitted", job_id=accepted["job_id"])
-    finish(session, accepted["job_id"], out=out, timeout_s=timeout_s)
+    submit(session, SWEEP.path, keep_given(body), wait=wait, timeout_s=timeout, show=partial(show_end, out=out))

@@ -4,16 +4,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.backtest.following import RESULTS, wait_for
+from app.cli.backtest.following import RESULTS
 from app.cli.backtest.local import check_here
 from app.cli.backtest.reading import First, Last, Params, Sessions, keep_given, read_parameters
 from app.cli.exits import BY_STATUS, Exit
+from app.cli.following import wait_for
 from app.cli.options import IntervalName, Json, Provider, Symbols, Timeout
 from app.cli.output.backtests import print_repetition, print_strategies
 from app.cli.output.summary import print_summary
 from app.cli.session import Session
-
-_PATHS = {"run": "/api/v1/backtest/run", "sweep": "/api/v1/backtest/sweep"}
 
 
 def rerun(
@@ -27,7 +26,7 @@ def rerun(
     session: Session = context.obj.with_json(json)
     client = session.client()
     old = client.call("GET", f"{RESULTS}/{job_id}")
-    accepted = client.call("POST", _PATHS[old["kind"]], json=old["request"], params={"on_overlap": "new"})
+    accepted = client.call("POST", f"/api/v1/backtest/{old['kind']}", json=old["request"], params={"on_overlap": "new"})
     session.say("submitted", job_id=accepted["job_id"])
     job = wait_for(session, accepted["job_id"], timeout_s=timeout)
     if job["status"] != "completed":
