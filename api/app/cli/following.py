@@ -25,7 +25,7 @@ def submit(
     """Submit a job; with `wait`, follow it until it ends."""
     accepted = session.client().call("POST", path, json=body)
     if not wait:
-        _print_accepted(session, accepted)
+        print_state(session, accepted, "detached", job_id=accepted["job_id"])
         return
     session.say("submitted", job_id=accepted["job_id"])
     follow(session, accepted["job_id"], timeout_s=timeout_s, show=show)
@@ -60,7 +60,8 @@ def parse_pair(text: str, *, flag: str = "--interval", such_as: str = "1m=1") ->
     return name, int(count)
 
 
-def _print_accepted(session: Session, accepted: dict[str, Any]) -> None:
-    if not session.print_if_json(accepted):
-        session.show(f"{accepted['job_id']}  {session.words.coded('job', accepted['status'])}")
-        session.say("detached", job_id=accepted["job_id"])
+def print_state(session: Session, job: dict[str, Any], message: str, /, **values: object) -> None:
+    """Print the id and the state of a job, and a message; with `--json`, only the job as JSON."""
+    if not session.print_if_json(job):
+        session.show(f"{job['job_id']}  {session.words.coded('job', job['status'])}")
+        session.say(message, **values)

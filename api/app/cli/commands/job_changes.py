@@ -1,12 +1,12 @@
 """`kaboom jobs cancel`, `retry` and `delete`."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.cli.exits import CliError, Exit
-from app.cli.following import follow
+from app.cli.following import follow, print_state
 from app.cli.options import Json
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
@@ -25,9 +25,7 @@ def cancel(context: typer.Context, job_ids: JobIds, reason: Reason = None, *, js
 
     def act(job_id: str) -> None:
         answer = QueuedJob(session.client(), job_id).call("POST", "/cancel", json=body)
-        _print_answer(session, answer)
-        if not session.is_json:
-            session.say("cancelled", job_id=job_id)
+        print_state(session, answer, "cancelled", job_id=job_id)
 
     _act_on_each(session, job_ids, act)
 
@@ -49,9 +47,7 @@ def retry(
         answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json=body)
         if wait:
             follow(session, answer["job_id"])
-        _print_answer(session, answer)
-        if not session.is_json:
-            session.say("retried_as", job_id=job_id, new=answer["job_id"])
+        print_state(session, answer, "retried_as", job_id=job_id, new=answer["job_id"])
 
     _act_on_each(session, job_ids, act)
 
@@ -90,8 +86,3 @@ def _act_on_one(session: Session, job_id: str, act: Callable[[str], None]) -> in
             raise
         return e.exit_code
     return Exit.OK
-
-
-def _print_answer(session: Session, answer: dict[str, Any]) -> None:
-    if not session.print_if_json(answer):
-        session.show(f"{answer['job_id']}  {session.words.coded('job', answer['status'])}")

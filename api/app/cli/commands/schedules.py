@@ -9,7 +9,7 @@ from rich.table import Table
 from app.cli.client import SCHEDULES
 from app.cli.exits import CliError, Exit
 from app.cli.finding import find_id
-from app.cli.following import follow, parse_pair
+from app.cli.following import follow, parse_pair, print_state
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst
@@ -113,10 +113,7 @@ def run(
     accepted = session.client().call("POST", f"{_path(session, schedule)}/run")
     if wait:
         follow(session, accepted["job_id"])
-    if session.print_if_json(accepted):
-        return
-    session.show(f"{accepted['job_id']}  {session.words.coded('job', accepted['status'])}")
-    session.say("detached", job_id=accepted["job_id"])
+    print_state(session, accepted, "detached", job_id=accepted["job_id"])
 
 
 @app.command("remove")

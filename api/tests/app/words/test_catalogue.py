@@ -34,7 +34,7 @@ def strings_of(folder: str) -> set[str]:
 
 
 #: Methods that say a message, and which of their arguments is its name.
-_SAYING = {"say": 0, "print_if_json_or_empty": 1}
+_SAYING = {"say": 0, "print_if_json_or_empty": 1, "print_state": 2}
 
 
 def said() -> dict[str, set[str | None]]:
@@ -42,8 +42,8 @@ def said() -> dict[str, set[str | None]]:
     found: dict[str, set[str | None]] = {}
     for module in load_modules("api/app/cli"):
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAYING:
-                first = node.args[_SAYING[node.func.attr]]
+            if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in _SAYING:
+                first = node.args[_SAYING[name]]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     found.setdefault(first.value, set()).update(keyword.arg for keyword in node.keywords)
     return found
