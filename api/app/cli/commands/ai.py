@@ -60,7 +60,8 @@ def fake_openrouter(
     slow_s: Annotated[float, typer.Option(help="how long `slow` models think, in seconds", min=0, max=600)] = 5.0,
 ) -> None:
     """Run a fake OpenRouter on this machine: to try analyses by models without a key, and to test what uses them."""
-    from app.cli.stack.fake_openrouter import KEY, describe, open_server  # noqa: PLC0415  a server, for this command alone
+    from app.cli.stack.fake_openrouter import open_server  # noqa: PLC0415  a server, for this command alone
+    from batch.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY  # noqa: PLC0415  the same
 
     session: Session = context.obj
     server = open_server(port, slow_s=slow_s)
@@ -69,7 +70,7 @@ def fake_openrouter(
     models = 'KABOOM_AI_MODELS="good/a good/b last/c"'
     session.show(f"export OPENROUTER_BASE_URL={url} OPENROUTER_API_KEY={KEY} {models}")
     session.say("fake_behaviours")
-    for name, about in describe():
+    for name, about in BEHAVIOURS.items():
         session.tell(f"  {name}: {about}")
     with suppress(KeyboardInterrupt), server:
         server.serve_forever()

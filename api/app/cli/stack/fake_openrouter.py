@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
@@ -10,16 +9,9 @@ from threading import Lock
 import orjson
 
 from app.cli.exits import CliError, Exit
-from batch.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY, FakeReply, answer, find_behaviour
-
-__all__ = ["KEY", "describe", "open_server"]
+from batch.analysis.fake_openrouter.behaviours import FakeReply, answer, find_behaviour
 
 _MOST_BYTES = 16 << 20
-
-
-def describe() -> Iterable[tuple[str, str]]:
-    """Return each behaviour with its description."""
-    return BEHAVIOURS.items()
 
 
 def open_server(port: int, *, slow_s: float) -> ThreadingHTTPServer:
