@@ -1,6 +1,7 @@
 """`--lang` and `--json` at any place in the command line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
 from app.cli.index import INDEX
 
@@ -22,7 +23,7 @@ def move_to_front(arguments: Sequence[str]) -> list[str]:
         elif word == _SWITCH or word.startswith(f"{_VALUED}="):
             own.append(word)
         elif word == _VALUED:
-            own += [word, *_take_one(left)]
+            own += [word, *islice(left, 1)]
         else:
             rest.append(word)
     return own + rest
@@ -37,8 +38,3 @@ def find_language(arguments: Sequence[str]) -> str | None:
         if word.startswith(f"{_VALUED}="):
             return word.partition("=")[2]
     return None
-
-
-def _take_one(left: Iterator[str]) -> Iterator[str]:
-    if (value := next(left, None)) is not None:
-        yield value
