@@ -4,6 +4,20 @@ from app.words.backtests import METRIC_CODES, STRATEGY_CODES
 from app.words.counts import COUNT_CODES
 from app.words.language import Pair
 
+#: The states of a symbol in a session.
+_CELLS: dict[str, Pair] = {
+    "pending": ("pending", "確定待ち"),
+    "missing": ("missing", "欠損"),
+    "empty": ("empty", "約定なし"),
+    "lost": ("lost", "消失"),
+    "not_final": ("not_final", "未確定"),
+    "outdated": ("outdated", "古い足"),
+    "short": ("short", "本数不足"),
+    "no_auction": ("no_auction", "ザラバ引け"),
+    "differs": ("differs", "日足不一致"),
+    "complete": ("complete", "欠損なし"),
+}
+
 HEADERS: dict[str, Pair] = {
     "at (JST)": ("at (JST)", "受付（JST）"),
     "asked for": ("asked for", "問い合わせ"),
@@ -126,14 +140,7 @@ HEADERS: dict[str, Pair] = {
     "unrealised": ("unrealised", "評価損益"),
     "value": ("value", "評価額"),
     # Coverage: symbol sessions by state.
-    "missing": ("missing", "欠損"),
-    "lost": ("lost", "消失"),
-    "not_final": ("not_final", "未確定"),
-    "outdated": ("outdated", "古い足"),
-    "short": ("short", "本数不足"),
-    "no_auction": ("no_auction", "ザラバ引け"),
-    "differs": ("differs", "日足不一致"),
-    "empty": ("empty", "約定なし"),
+    **_CELLS,
     # When a symbol was listed.
     "came_after": ("came_after", "追加前の一覧"),
     "first_seen": ("first_seen", "最初の一覧"),
@@ -231,18 +238,7 @@ CODES: dict[str, dict[str, Pair]] = {
         "gaps": ("gaps", "一部欠損"),
         "degraded": ("degraded", "全体に欠損"),
     },
-    "cell": {
-        "pending": ("pending", "確定待ち"),
-        "missing": ("missing", "欠損"),
-        "empty": ("empty", "約定なし"),
-        "lost": ("lost", "消失"),
-        "not_final": ("not_final", "未確定"),
-        "outdated": ("outdated", "古い足"),
-        "short": ("short", "本数不足"),
-        "no_auction": ("no_auction", "ザラバ引け"),
-        "differs": ("differs", "日足不一致"),
-        "complete": ("complete", "欠損なし"),
-    },
+    "cell": _CELLS,
     "refusal": {
         "wrong_symbol": ("wrong_symbol", "銘柄の不一致"),
         "future": ("future", "未来の時刻"),
