@@ -38,25 +38,20 @@ VALIDATION_DETAILS: tuple[Pair, ...] = (
     ("String should have at most {most} character", "{most}文字以内で指定してください"),
     ("String should have at most {most} characters", "{most}文字以内で指定してください"),
     ("String should match pattern {pattern}", "{pattern} の形で指定してください"),
-    (
-        "List should have at least {least} item after validation, not {count}",
-        "{least}件以上必要ですが、{count}件です",
-    ),
-    (
-        "List should have at least {least} items after validation, not {count}",
-        "{least}件以上必要ですが、{count}件です",
-    ),
-    (
-        "List should have at most {most} items after validation, not {count}",
-        "{most}件以内にしてください。{count}件あります",
-    ),
-    (
-        "Dictionary should have at least {least} item after validation, not {count}",
-        "{least}件以上必要ですが、{count}件です",
-    ),
-    (
-        "Dictionary should have at most {most} items after validation, not {count}",
-        "{most}件以内にしてください。{count}件あります",
+    *(
+        pair
+        for what in ("List", "Dictionary", "Tuple")
+        for items in ("item", "items")
+        for pair in (
+            (
+                f"{what} should have at least {{least}} {items} after validation, not {{count}}",
+                "{least}件以上必要ですが、{count}件です",
+            ),
+            (
+                f"{what} should have at most {{most}} {items} after validation, not {{count}}",
+                "{most}件以内にしてください。{count}件あります",
+            ),
+        )
     ),
     ("Input should be a valid date or datetime, {reason}", "日付か時刻を指定してください（{reason}）"),
     ("Input should be a valid datetime, {reason}", "時刻を指定してください（{reason}）"),
@@ -66,19 +61,6 @@ VALIDATION_DETAILS: tuple[Pair, ...] = (
     (
         "expected a time with its zone, such as {example}",
         "{example} のようなタイムゾーン付きの時刻を指定してください",
-    ),
-    ("Tuple should have at least {least} item after validation, not {count}", "{least}件以上必要ですが、{count}件です"),
-    (
-        "Tuple should have at least {least} items after validation, not {count}",
-        "{least}件以上必要ですが、{count}件です",
-    ),
-    (
-        "Tuple should have at most {most} item after validation, not {count}",
-        "{most}件以内にしてください。{count}件あります",
-    ),
-    (
-        "Tuple should have at most {most} items after validation, not {count}",
-        "{most}件以内にしてください。{count}件あります",
     ),
     (
         "was {text}, expected a date as YYYY-MM-DD",
