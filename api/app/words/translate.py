@@ -17,7 +17,6 @@ from app.words.details.files import FILE_DETAILS
 from app.words.details.findings import FINDING_DETAILS
 from app.words.details.instruments import INSTRUMENT_DETAILS
 from app.words.details.notifications import NOTIFICATION_DETAILS
-from app.words.details.pages import PAGE_DETAILS
 from app.words.details.portfolios import PORTFOLIO_DETAILS
 from app.words.details.requests import REQUEST_DETAILS
 from app.words.details.servers import SERVER_DETAILS
@@ -37,7 +36,6 @@ DETAILS: Sequence[Pair] = (
     *FILE_DETAILS,
     *FINDING_DETAILS,
     *ALERT_DETAILS,
-    *PAGE_DETAILS,
     *PORTFOLIO_DETAILS,
     *ANALYSIS_DETAILS,
     *NOTIFICATION_DETAILS,

@@ -37,6 +37,13 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "{n}件のジョブが選択されました。1～{most}件を queue/id の形で指定してください",
     ),
     ("the form had no session", "フォームに立会日がありません"),
+    (
+        "the change was {change}, expected password or one of {names}",
+        "変更の種類が {change} です。password か {names} のいずれかにしてください",
+    ),
+    ("job {job_id} is not a backfill of one interval", "ジョブ {job_id} は1種類の足の欠損の補完ではありません"),
+    ("max_late_h was {text}, expected a number of hours", "max_late_h が {text} です。時間数を指定してください"),
+    ("the request was not JSON: {why}", "リクエストがJSONではありません：{why}"),
     ("there is no such static file", "その静的ファイルはありません"),
     ("job {job_id} does not exist: an id is 32 hex digits", "ジョブ {job_id} はありません。IDは16進数32桁です"),
     ("job {job_id} does not exist in queue {queue}", "ジョブ {job_id} はキュー {queue} にありません"),
