@@ -95,7 +95,6 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "足が計画後に変わりました。もう一度投入してください",
     ),
     ("no trial of the sweep has ended", "完了した試行がありません"),
-    ("the job was cancelled", "ジョブは中止されました"),
     (
         "the best trials are chosen when all have run: {count} chunks left",
         "すべての試行が終わると最良の試行を選びます（残り{count}チャンク）",
