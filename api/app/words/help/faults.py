@@ -13,11 +13,7 @@ _FAULTS = (
     ),
     (re.compile(r"No such command (?P<name>'.*')\."), "{name} というコマンドはありません"),
     (
-        re.compile(r"No such option: (?P<name>\S+)\s+Did you mean (?P<more>.+)\?"),
-        "{name} というオプションはありません。もしかして：{more}",
-    ),
-    (
-        re.compile(r"No such option: (?P<name>\S+)\s+\(Possible options: (?P<more>.+)\)"),
+        re.compile(r"No such option: (?P<name>\S+)\s+(?:Did you mean |\(Possible options: )(?P<more>.+)[?)]"),
         "{name} というオプションはありません。もしかして：{more}",
     ),
     (re.compile(r"No such option: (?P<name>\S+)"), "{name} というオプションはありません"),
