@@ -26,7 +26,7 @@ def say_help(text: str) -> str | None:
     """Return a text of `--help` in Japanese; None where the catalogue lacks it."""
     if text in HELP:
         return HELP[text]
-    if (found := _BRACKETS.fullmatch(text)) and (ends := _say_ends(found[2])):
+    if (found := _BRACKETS.fullmatch(text)) and (ends := _say_parts(found[2])):
         head = say_help(found[1]) if found[1] else ""
         return None if head is None else f"{head}［{ends}］"
     if text.startswith("turn off; "):
@@ -44,11 +44,6 @@ def _say_parts(text: str) -> str | None:
         if (not head or head in HELP) and None not in said:
             return "、".join([*([HELP[head]] if head else []), *map(str, said)])
     return None
-
-
-def _say_ends(text: str) -> str | None:
-    said = [_say_end(part) for part in text.split("; ")]
-    return None if None in said else "、".join(map(str, said))
 
 
 def _say_end(part: str) -> str | None:
