@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from app.cli.client import ApiClient
     from app.words.speaker import Speaker
+    from batch.providers.spec import ProviderSpec
 
 #: The width of an output that is not a terminal, in columns.
 _NO_END = 100_000
@@ -35,10 +36,6 @@ class Session:
     def with_json(self, is_json: bool) -> "Session":  # noqa: FBT001  the flag of a command, after the global one
         """Return the session of a command with its own `--json`."""
         return replace(self, is_json=self.is_json or is_json)
-
-    def in_english(self) -> "Session":
-        """Return the session for texts that stay English, such as those of JSON."""
-        return replace(self, language="en")
 
     @cached_property
     def words(self) -> "Speaker":
@@ -82,26 +79,15 @@ class Session:
 
             self.out.print(fit(data, self.out))
 
-    def terms_of(self, provider: str) -> str | None:
-        """Return the terms of use of a provider's data; None without terms, or for an unknown provider."""
-        from batch.market.source import provider_of  # noqa: PLC0415  with the specs of all providers
-        from batch.providers.registry import get_source_spec, provider_names  # noqa: PLC0415  the same
-
-        terms = get_source_spec(provider).terms if provider_of(provider) in provider_names() else None
-        return self.words.terms(terms) if terms else None
-
     def say_source(self, source: str) -> str:
         """Return the line that names the source of bars; it says whether they are made up."""
-        from batch.market.source import provider_of  # noqa: PLC0415  with the specs of all providers
-        from batch.providers.registry import get_source_spec, provider_names  # noqa: PLC0415  the same
-
-        is_made_up = provider_of(source) in provider_names() and not get_source_spec(source).is_real
-        return self.words.say("made_up" if is_made_up else "source", source=source)
+        spec = _find_spec(source)
+        return self.words.say("made_up" if spec and not spec.is_real else "source", source=source)
 
     def say_terms(self, provider: str | None) -> None:
         """Print the terms of use of a provider's data to stderr, if it has any."""
-        if terms := self.terms_of(provider or ""):
-            self.tell(terms)
+        if (spec := _find_spec(provider or "")) and spec.terms:
+            self.tell(self.words.terms(spec.terms))
 
     def print_json(self, value: object) -> None:
         """Print data as JSON."""
@@ -164,3 +150,11 @@ class Session:
             return token
         path = self.find_data_dir() / TOKEN_FILE
         raise CliError(Exit.AUTH, self.words.say("no_token", path=path))
+
+
+def _find_spec(source: str) -> "ProviderSpec | None":
+    """Return the description of the provider of a source; None for an unknown one."""
+    from batch.market.source import provider_of  # noqa: PLC0415  with the specs of all providers
+    from batch.providers.registry import get_source_spec, provider_names  # noqa: PLC0415  the same
+
+    return get_source_spec(source) if provider_of(source) in provider_names() else None

@@ -43,7 +43,7 @@ def doctor(
 
 async def _examine(session: Session) -> list[Finding]:
     settings = load_settings()
-    findings = [find_python(), find_embedded(), *find_disks(settings), *find_providers(session, settings)]
+    findings = [find_python(), find_embedded(), *find_disks(settings), *find_providers(settings)]
     findings += [*find_supervisor(session), find_api(session)]
     try:
         parts = build_parts(_without_provider(settings), CATALOG, role="doctor")

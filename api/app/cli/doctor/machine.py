@@ -9,7 +9,7 @@ import httpx2
 from app.cli.doctor.finding import Finding
 from app.cli.session import Session
 from app.settings import AppSettings
-from app.words.speaker import WORDS
+from app.words.speaker import WORDS, Speaker
 from batch.errors import StoreError
 from batch.kit.disk import measure_room
 from batch.kit.embedded.run_file import LOCK, NAME
@@ -31,7 +31,7 @@ def find_embedded() -> Finding:
     return Finding("embedded servers", "ok", found)
 
 
-def find_providers(session: Session, settings: AppSettings) -> list[Finding]:
+def find_providers(settings: AppSettings) -> list[Finding]:
     """Return the default provider, and other enabled providers that have terms of use."""
     findings = []
     if settings.provider not in provider_names():
@@ -40,10 +40,10 @@ def find_providers(session: Session, settings: AppSettings) -> list[Finding]:
         findings.append(Finding("provider", "fault", detail, f"set KABOOM_PROVIDER to one of: {known}"))
     for name in provider_names():
         lacking, is_default = settings.lacking_for(name), name == settings.provider
-        terms = session.in_english().terms_of(name)
+        spec = get_provider_spec(name)
+        terms = Speaker("en").terms(spec.terms) if spec.terms else ""
         if is_default or (terms and not lacking):
-            summary = get_provider_spec(name).summary
-            detail = lacking or f"{summary} {terms or ''}".strip()
+            detail = lacking or f"{spec.summary} {terms}".strip()
             mend = f"set what provider {name} needs, or another KABOOM_PROVIDER" if lacking else ""
             findings.append(Finding(f"provider {name}", "fault" if lacking else "ok", detail, mend))
     return findings
