@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli.exits import CliError, Exit
 from app.words.language import choose_language
 from batch.kit.printable import clean, clean_json
-from kaboom.places import TOKEN_FILE, find_data_dir, find_run, find_token, find_url
+from kaboom.places import TOKEN_FILE, find_data_dir, find_token, find_url
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,10 +123,6 @@ class Session:
     def find_data_dir(self) -> Path:
         """Return the data folder: the option, KABOOM_DATA_DIR, the nearest running one, else `.kaboom`."""
         return find_data_dir(self.data_dir)
-
-    def find_run(self) -> dict[str, Any]:
-        """Return the description of the Kaboom that runs on the data folder, or {}."""
-        return dict(find_run(self.find_data_dir()))
 
     def find_api_url(self) -> str | None:
         """Return the server's address: the option, KABOOM_API_URL, the Kaboom on the data folder, else None."""

@@ -15,6 +15,7 @@ from app.ledger.schedules.model import PUNCTUAL_S
 from app.live.store import JobStore
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.clock import utc_now
+from kaboom.places import find_run
 
 #: Words in the errors of PostgreSQL and Redis when they are full.
 _NO_ROOM = ("No space left", "DiskFull", "OutOfMemory", "OOM", "MISCONF")
@@ -45,7 +46,7 @@ async def find_servers(session: Session, parts: Parts) -> list[Finding]:
     settings = parts.settings
 
     def place(server: str, setting: str, url: SecretStr | None) -> _Place:
-        run = session.find_run()
+        run = find_run(session.find_data_dir())
         is_ours = url is not None and url.get_secret_value() in {run.get("redis_url"), run.get("database_url")}
         return _Place(server, setting, is_ours, is_supervised(session))
 
