@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from app.cli.exits import BY_STATUS
 from app.cli.output.times import to_jst, to_jst_line
 from app.cli.output.upkeep import is_planned, unit_of
 from app.words.speaker import Speaker
-
-_RUNNING = frozenset({"queued", "running", "cancelling"})
 
 
 def describe_job(words: Speaker, job: dict[str, Any]) -> str:
@@ -36,7 +35,7 @@ def describe_progress(words: Speaker, job: dict[str, Any], why: str = "") -> str
     """Return the progress of a job and why it stands still; without items, whether it is being planned."""
     progress = job["progress"]
     if not progress["total"]:
-        planned = words.say("progress_planned") if job["status"] in _RUNNING and is_planned(job) else ""
+        planned = words.say("progress_planned") if job["status"] not in BY_STATUS and is_planned(job) else ""
         return words.say("join").join(filter(None, (planned, why)))
     return words.say("join").join(filter(None, (*_describe_items(words, job), why)))
 
@@ -54,7 +53,7 @@ def _describe_items(words: Speaker, job: dict[str, Any]) -> list[str]:
         parts.append(_describe_range(words, progress["eta_low_s"], progress["eta_high_s"]))
     elif progress["eta_s"] is not None:
         parts.append(words.say("progress_eta", eta_s=progress["eta_s"]))
-    elif job["status"] in _RUNNING:
+    elif job["status"] not in BY_STATUS:
         parts.append(words.say("progress_no_eta"))
     parts.append(words.say("progress_failed", failed=progress["failed"]))
     if progress.get("paused_until"):

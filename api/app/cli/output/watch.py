@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from app.cli.client import ApiClient
-from app.cli.exits import CliError, Exit
+from app.cli.exits import BY_STATUS, CliError, Exit
 from app.cli.output.headline import describe_progress
 from app.cli.output.standstill import Standstill
 from app.cli.queued import QueuedJob
@@ -16,7 +16,6 @@ from app.cli.session import Session
 _POLL_S = 0.25
 _LINE_S = 2.0
 _AWAY_S = 30.0
-_FINAL = frozenset({"completed", "partial", "failed", "cancelled"})
 
 
 def watch_job(
@@ -41,7 +40,7 @@ def watch_job(
         while True:
             job = _load(session, queued)
             show(job, standstill.explain(job))
-            if job["status"] in _FINAL or should_stop():
+            if job["status"] in BY_STATUS or should_stop():
                 return job
             if deadline is not None and time.monotonic() > deadline:
                 message = session.words.say("wait_timed_out", timeout_s=timeout_s, job_id=job_id)
