@@ -48,10 +48,12 @@ def check_files(
     json: Json = False,
 ) -> int:
     """Show what each file holds and every refusal with its line; nothing is stored."""
+    from batch.providers.file.check import describe_files  # noqa: PLC0415  polars
+
     session: Session = context.obj.with_json(json)
     rules = given(file_symbol_pattern=symbol_pattern, file_symbols=symbols)
     rules |= given(file_time_zone=time_zone, file_date_order=date_order)
-    files = _describe(_build(given(file_dir=folder) | rules))
+    files = describe_files(_build(given(file_dir=folder) | rules))
     if not session.print_if_json({"files": files}):
         _show(session, files, rules)
     refused = sum(not file["rows"] for file in files)
@@ -70,12 +72,6 @@ def _build(given: dict[str, object]) -> "FileProvider":
     if settings.file_dir is None:
         raise ConfigurationError("provider was file and KABOOM_FILE_DIR is not set: name the folder of your files")
     return FileProvider(settings.file_dir.resolve(), read_rules(settings))
-
-
-def _describe(provider: "FileProvider") -> list[dict[str, Any]]:
-    from batch.providers.file.check import describe_files  # noqa: PLC0415  polars
-
-    return describe_files(provider)
 
 
 def _show(session: Session, files: Sequence[dict[str, Any]], given: dict[str, object]) -> None:

@@ -60,7 +60,8 @@ def _print_extras(session: Session, result: dict[str, Any]) -> None:
 def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:
     words = session.words
     if "provider" in result:
-        _print_source(session, result["provider"])
+        session.show(session.say_source(result["provider"]))
+        session.say_terms(result["provider"])
     if unit_of(job) == "symbols":
         session.show(_outcome_table(words, result["outcomes"], has_files=_has_files(result)))
     for left_out in (result.get("universe") or {}).get("left_out") or ():
@@ -69,11 +70,6 @@ def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any
     counts = ", ".join(f"{words.coded('count', name)} {n:,}" for name, n in sorted(result["counts"].items()))
     if counts:
         session.show(words.say("quality", counts=counts))
-
-
-def _print_source(session: Session, provider: str) -> None:
-    session.show(session.say_source(provider))
-    session.say_terms(provider)
 
 
 def _has_files(result: dict[str, Any]) -> bool:
