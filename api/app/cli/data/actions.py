@@ -30,7 +30,7 @@ app = typer.Typer(
 Symbol = Annotated[str, typer.Argument(help="such as 7203")]
 ExSession = Annotated[str, typer.Argument(help="the first session at the new price, YYYY-MM-DD")]
 IsDividend = Annotated[bool, typer.Option("--dividend", help="the dividend, where a split has the same ex-session")]
-_COLUMNS = ("symbol", "ex_session", "factor", "amount", "kind", "state")
+_FIELDS = ("symbol", "ex_session", "factor", "amount", "kind")
 
 
 @app.command("list")
@@ -141,7 +141,11 @@ def _find(session: Session, asked: tuple[str, str], source: str | None, *, is_di
 def _keep(session: Session, action: CorporateAction, state: ActionState, source: str | None) -> None:
     name = _source(source)
     asyncio.run(_save(name, action, state))
-    _show(session, name, action, state)
+    row = {field: getattr(action, field) for field in _FIELDS} | {"state": state}
+    if session.print_if_json({"source": name, **row}):
+        return
+    session.show(_table(session.words, [row]))
+    session.say("action_kept", state=session.words.code("action", state.value), source=name)
 
 
 async def _load(source: str, symbols: list[str], as_of: datetime | None = None) -> "pl.DataFrame":
@@ -159,23 +163,8 @@ async def _save(source: str, action: CorporateAction, state: ActionState) -> Non
         await store.save(source, build_notes([action], Origin.PERSON, state, noted_at=utc_now()))
 
 
-def _show(session: Session, source: str, action: CorporateAction, state: ActionState) -> None:
-    row = {
-        "symbol": action.symbol,
-        "ex_session": action.ex_session,
-        "factor": action.factor,
-        "amount": action.amount,
-        "kind": action.kind,
-        "state": state,
-    }
-    if session.print_if_json({"source": source, **row}):
-        return
-    session.show(_table(session.words, [row]))
-    session.say("action_kept", state=session.words.code("action", state.value), source=source)
-
-
 def _table(words: Speaker, rows: list[dict[str, Any]]) -> Table:
-    table = new_table(words, *_COLUMNS, right={"factor", "amount"})
+    table = new_table(words, *_FIELDS, "state", right={"factor", "amount"})
     for row in rows:
         kind, state = words.coded("kind", row["kind"]), words.coded("action", row["state"])
         is_dividend = row["kind"] == ActionKind.DIVIDEND
