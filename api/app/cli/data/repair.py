@@ -1,7 +1,7 @@
 """`kaboom bars repair`: move damaged pages and files aside, and ingest their bars again."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
@@ -86,7 +86,8 @@ def _plan_refills(gaps: "Iterable[Gap]") -> Iterator[Refill]:
             first, last = min(gap.first for gap in kinds), max(gap.last for gap in kinds)
             kinds = [replace(kinds[0], symbols=symbols, first=first, last=last)]
         for gap in kinds:
-            yield from _roll_up(gap) if is_derived(gap.series.source) else _backfills(gap)
+            if days := _sessions(gap):
+                yield from _roll_up(gap, days) if is_derived(gap.series.source) else _backfills(gap, days)
 
 
 def _same_days(gaps: "Iterable[Gap]") -> "Iterator[Gap]":
@@ -96,11 +97,8 @@ def _same_days(gaps: "Iterable[Gap]") -> "Iterator[Gap]":
         yield replace(alike[0], symbols=tuple(sorted({symbol for gap in alike for symbol in gap.symbols})))
 
 
-def _backfills(gap: "Gap") -> Iterator[Refill]:
+def _backfills(gap: "Gap", days: Sequence[date]) -> Iterator[Refill]:
     """Yield one request for each market of the symbols."""
-    days = _sessions(gap)
-    if not days:
-        return
     provider, interval = gap.series.source, gap.series.interval.value
     for market, symbols in _by_market(provider, gap, days[-1]):
         body: dict[str, Any] = {
@@ -117,10 +115,7 @@ def _backfills(gap: "Gap") -> Iterator[Refill]:
         yield Refill(" ".join(words), BACKFILL.path, body, is_known=bool(symbols))
 
 
-def _roll_up(gap: "Gap") -> Iterator[Refill]:
-    days = _sessions(gap)
-    if not days:
-        return
+def _roll_up(gap: "Gap", days: Sequence[date]) -> Iterator[Refill]:
     provider, interval = provider_of(gap.series.source), gap.series.interval.value
     body = {"intervals": {interval: len(days)}, "provider": provider, "session": days[-1].isoformat()}
     words = [f"kaboom market-data roll-up --interval {interval}={len(days)} --provider {provider} --session {days[-1]}"]
