@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -58,7 +59,7 @@ def demo(
     session = _session(context, data_dir)
     options = StackOptions(session.find_data_dir(), port=port or choose_port(), concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
-        session = Session(stack.api_url, options.data_dir, session.is_json, session.language)
+        session = replace(session, api_url=stack.api_url, data_dir=options.data_dir)
         if not exit_after:
             _make_first_user(session)
         client = session.client()
@@ -114,9 +115,7 @@ def migrate() -> None:
 
 def _session(context: typer.Context, data_dir: DataDir) -> Session:
     session: Session = context.obj
-    if data_dir is None:
-        return session
-    return Session(session.api_url, data_dir, session.is_json, session.language)
+    return replace(session, data_dir=data_dir or session.data_dir)
 
 
 def _make_first_user(session: Session) -> None:
