@@ -89,13 +89,15 @@ class Stack:
     def _start(self) -> None:
         # If root runs this, PostgreSQL runs as `nobody`, who needs to enter the folder; secret files have mode 0600.
         self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        self._take_lock()
+        self._lock = hold_lock(self.data_dir, self._session)
+        self._folder, self._mark = identify_folder(self.data_dir), mark_children(self.data_dir)
         logs = self.data_dir / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
         logs.chmod(0o700)  # an earlier release made it readable for all users
         if orphans := end_orphans(self.data_dir):
             self._session.say("orphans", count=orphans)
-        self._check_port()
+        if not is_free(self._options.port):
+            raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
         env = self._load_secrets()
         self._start_servers()
         self._migrate()
@@ -103,10 +105,6 @@ class Stack:
         env |= self._environment()
         self._supervisor.start([self._api(env), *self._workers(env)])
         self._supervisor.watch()
-
-    def _take_lock(self) -> None:
-        self._lock = hold_lock(self.data_dir, self._session)
-        self._folder, self._mark = identify_folder(self.data_dir), mark_children(self.data_dir)
 
     def _holds_folder(self) -> bool:
         """Return whether the folder is still the same as at the start, not removed or replaced."""
@@ -126,10 +124,6 @@ class Stack:
             else:
                 self._session.say("disk_has_room", data_dir=self.data_dir)
         return why
-
-    def _check_port(self) -> None:
-        if not is_free(self._options.port):
-            raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
 
     def _load_secrets(self) -> dict[str, str]:
         """Return the secrets of the environment, else those in the data folder, which are created if missing."""
