@@ -11,11 +11,6 @@ from batch.errors import KaboomError
 from batch.kit.printable import clean
 from kaboom.errors import Problem
 
-INGEST = "/api/v1/ingest"
-SCHEDULES = "/api/v1/schedules"
-JOBS = "/api/v1/jobs"
-DEAD_LETTERS = "/api/v1/dead-letters"
-
 
 class ApiClient:
     """Calls one Kaboom with one token."""

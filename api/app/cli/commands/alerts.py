@@ -11,13 +11,11 @@ from app.cli.output.times import to_jst
 from app.cli.session import Session
 from app.words.speaker import Speaker
 
-ALERTS = "/api/v1/alerts"
-
 
 def alerts(context: typer.Context, *, json: Json = False) -> None:
     """Show what a human should look at now, each with the command to begin with."""
     session: Session = context.obj.with_json(json)
-    found = session.client().call("GET", ALERTS)
+    found = session.client().call("GET", "/api/v1/alerts")
     if session.print_if_json(found):
         return
     if found["items"]:

@@ -6,7 +6,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.client import DEAD_LETTERS, JOBS
 from app.cli.commands.job_changes import JobId, cancel, delete, retry
 from app.cli.exits import Exit
 from app.cli.following import follow
@@ -25,6 +24,7 @@ from app.words.speaker import Speaker
 from batch.kit.printable import clean
 
 app = typer.Typer(help="List, show, watch, cancel and retry jobs.", no_args_is_help=True)
+_JOBS = "/api/v1/jobs"
 #: The width of a terminal from which the list of jobs shows every field.
 _WIDE = 110
 
@@ -44,7 +44,7 @@ def list_jobs(
     session: Session = context.obj.with_json(json)
     params = given(limit=limit, status=status or [], q=q or None, cursor=cursor or None)
     params |= given(queue=queue and queue.value)
-    page = session.client().call("GET", JOBS, params=params)
+    page = session.client().call("GET", _JOBS, params=params)
     if session.print_if_json(page):
         return
     back_to = to_jst_line(page.get("searched_back_to"))
@@ -76,7 +76,7 @@ def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> No
 def stats(context: typer.Context, *, json: Json = False) -> None:
     """Count the jobs of each queue by state, with what waits and what runs."""
     session: Session = context.obj.with_json(json)
-    found = session.client().call("GET", f"{JOBS}/stats")
+    found = session.client().call("GET", f"{_JOBS}/stats")
     if not session.print_if_json(found):
         session.show(_stats_table(session.words, found))
 
@@ -145,7 +145,7 @@ def dead(
     session: Session = context.obj.with_json(json)
     is_retried = None if every else "false"
     params = given(limit=limit, cursor=cursor, queue=queue and queue.value, is_retried=is_retried)
-    page = session.client().call("GET", DEAD_LETTERS, params=params)
+    page = session.client().call("GET", "/api/v1/dead-letters", params=params)
     if not session.print_if_json_or_empty(page, "no_dead_letters"):
         session.show(_dead_table(session.words, page["items"]))
 

@@ -12,8 +12,6 @@ from app.cli.output.times import to_jst
 from app.cli.session import Session
 from app.words.speaker import Speaker
 
-PROVIDERS = "/api/v1/providers"
-
 app = typer.Typer(help="Show the data providers: which are on, their limits, and which are paused; and test one.")
 app.command("test")(run_trial)
 
@@ -24,7 +22,7 @@ def providers(context: typer.Context, *, json: Json = False) -> None:
     if context.invoked_subcommand:
         return
     session: Session = context.obj.with_json(json)
-    found = session.client().call("GET", PROVIDERS)
+    found = session.client().call("GET", "/api/v1/providers")
     if session.print_if_json(found):
         return
     session.show(_table(session.words, found["items"]))

@@ -6,7 +6,6 @@ import orjson
 import typer
 from rich.table import Table
 
-from app.cli.client import SCHEDULES
 from app.cli.exits import CliError, Exit
 from app.cli.finding import find_id
 from app.cli.following import follow, parse_pair, print_state
@@ -18,6 +17,7 @@ from app.words.speaker import Speaker
 
 app = typer.Typer(help="Submit jobs automatically: after each session, or by cron.", no_args_is_help=True)
 
+_SCHEDULES = "/api/v1/schedules"
 _RUN_DAILY = "ingest.run_daily"
 
 Named = Annotated[str, typer.Argument(metavar="SCHEDULE", help="its name or its id")]
@@ -27,7 +27,7 @@ Named = Annotated[str, typer.Argument(metavar="SCHEDULE", help="its name or its 
 def list_schedules(context: typer.Context, *, json: Json = False) -> None:
     """List all schedules."""
     session: Session = context.obj.with_json(json)
-    found = session.client().call("GET", SCHEDULES)
+    found = session.client().call("GET", _SCHEDULES)
     if not session.print_if_json_or_empty(found, "no_schedules"):
         session.show(_schedule_table(session.words, found["items"]))
 
@@ -85,7 +85,7 @@ def add_schedule(
     body: dict[str, Any] = {"session_at": session_at, "cron": cron, "missed": missed, "max_late_h": max_late_h}
     body |= {"name": name, "task": task, "is_enabled": not disabled}
     body["request"] = {name: value for name, value in request.items() if value}
-    _print_changed(session, session.client().call("POST", SCHEDULES, json=body))
+    _print_changed(session, session.client().call("POST", _SCHEDULES, json=body))
 
 
 @app.command("enable")
@@ -142,7 +142,7 @@ def _switch(session: Session, schedule: str, *, is_enabled: bool) -> None:
 
 
 def _path(session: Session, schedule: str) -> str:
-    return f"{SCHEDULES}/{find_id(session, SCHEDULES, schedule, missing='no_such_schedule', key='schedule_id')}"
+    return f"{_SCHEDULES}/{find_id(session, _SCHEDULES, schedule, missing='no_such_schedule', key='schedule_id')}"
 
 
 def _print_changed(session: Session, schedule: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.client import INGEST
 from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst_line
@@ -15,7 +14,7 @@ from app.words.speaker import Speaker
 app = typer.Typer(help="List the webhooks of jobs, and send them again.", no_args_is_help=True)
 
 WebhookId = Annotated[str, typer.Argument(help="msg_ and 32 hex digits, as the list prints them")]
-_WEBHOOKS = f"{INGEST}/webhooks"
+_WEBHOOKS = "/api/v1/ingest/webhooks"
 
 
 @app.command("list")

@@ -11,14 +11,13 @@ from app.cli.output.times import to_jst
 from app.cli.session import Session
 from app.words.speaker import Speaker
 
-WORKERS = "/api/v1/workers"
 _MIB = 2**20
 
 
 def workers(context: typer.Context, *, json: Json = False) -> None:
     """Show the workers of the last 15 minutes, and the chunks that each runs now."""
     session: Session = context.obj.with_json(json)
-    found = session.client().call("GET", WORKERS)
+    found = session.client().call("GET", "/api/v1/workers")
     if not session.print_if_json_or_empty(found, "no_workers"):
         session.show(_worker_table(session.words, found["items"]))
         _show_chunks(session, found["items"])

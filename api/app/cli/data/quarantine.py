@@ -11,7 +11,6 @@ from app.cli.output.times import to_jst
 from app.cli.session import Session
 from app.words.speaker import Speaker
 
-QUARANTINE = "/api/v1/bars/quarantine"
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -31,7 +30,7 @@ def show_quarantine(
     session: Session = context.obj.with_json(json)
     params = given(interval=interval, limit=limit, session=session_date, symbol=symbol)
     params |= given(reason=reason, provider=source, cursor=cursor)
-    page = session.client().call("GET", QUARANTINE, params=params)
+    page = session.client().call("GET", "/api/v1/bars/quarantine", params=params)
     if not session.print_if_json_or_empty(page, "no_rejected_rows", source=page["provider"], interval=page["interval"]):
         _show(session, page)
 
