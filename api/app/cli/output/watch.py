@@ -66,9 +66,9 @@ def _load(session: Session, queued: QueuedJob) -> dict[str, Any]:
 
 def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any], str], None]]:
     if sys.stderr.isatty():
-        from app.cli.output.bar import Bar  # noqa: PLC0415  with what draws bars
+        from app.cli.output.bar import open_bar  # noqa: PLC0415  with what draws bars
 
-        return Bar(session)
+        return open_bar(session)
     return nullcontext(_Lines(session))
 
 
