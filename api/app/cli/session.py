@@ -120,6 +120,19 @@ class Session:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
 
+    def save_file(self, path: Path, content: bytes, name: str, /) -> None:
+        """Write a file, and print a message with its path to stderr.
+
+        Raises:
+            CliError: the file cannot be written.
+
+        """
+        try:
+            path.write_bytes(content)
+        except OSError as e:
+            raise CliError(Exit.USAGE, self.words.say("not_written", path=path, reason=e.strerror)) from e
+        self.say(name, path=path)
+
     def find_data_dir(self) -> Path:
         """Return the data folder: the option, KABOOM_DATA_DIR, the nearest running one, else `.kaboom`."""
         return find_data_dir(self.data_dir)

@@ -71,7 +71,6 @@ BACKTEST_WORDS: dict[str, Pair] = {
     "compare_difference": ("what differs", "異なる点"),
     "ran_here": ("{file} runs in this process, without a worker", "{file} をワーカーを使わずこのプロセスで実行します"),
     "report_written": ("report: {path}", "レポート：{path}"),
-    "report_not_written": ("{path} could not be written: {reason}", "{path} に書き込めません：{reason}"),
     "looks_ahead": (
         "the strategy looks ahead: its decision of {at} changes without later bars; {what}",
         "先読みがあります。{at} の判断が後の足を除くと変わります：{what}",

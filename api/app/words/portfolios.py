@@ -34,6 +34,5 @@ PORTFOLIO_WORDS: dict[str, Pair] = {
     "portfolio_imported": ("{count} entries booked", "{count}件を記帳しました"),
     "portfolio_exported": ("written to {path}", "{path} に書き出しました"),
     "csv_unreadable": ("{path} could not be read: {reason}", "{path} を読み込めません：{reason}"),
-    "csv_unwritable": ("{path} could not be written: {reason}", "{path} に書き込めません：{reason}"),
     "unknown_value": ("unknown", "不明"),
 }

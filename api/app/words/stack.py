@@ -54,6 +54,7 @@ STACK_WORDS: dict[str, Pair] = {
         "{url} did not answer ({reason}): check that it runs, with `kaboom doctor`",
         "{url} から応答がありません（{reason}）。起動しているかどうかは `kaboom doctor` で確認できます",
     ),
+    "not_written": ("{path} could not be written: {reason}", "{path} に書き込めません：{reason}"),
     "problem": ("{text} (request {request_id})", "{text}（リクエスト {request_id} ）"),
     "not_json": ("the answer was something else than JSON", "JSON以外の応答"),
     "no_token": (

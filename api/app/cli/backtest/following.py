@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from app.cli.backtest.local import write_report
 from app.cli.output.backtests import print_run, print_sweep
 from app.cli.output.summary import print_summary
 from app.cli.session import Session
@@ -20,7 +19,7 @@ def show_end(session: Session, job: dict[str, Any], *, out: Path | None) -> None
     found = session.client().call("GET", path)
     _print_found(session, found)
     report = session.client().fetch(f"{path}/report.html")
-    write_report(session, report, out or Path(f"backtest-{found['strategy']}.html"))
+    session.save_file(out or Path(f"backtest-{found['strategy']}.html"), report, "report_written")
 
 
 def _print_found(session: Session, found: dict[str, Any]) -> None:

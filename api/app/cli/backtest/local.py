@@ -38,7 +38,7 @@ def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | N
     study = run_backtest(bars, kind, request)
     if not session.print_if_json(study.summary.model_dump(mode="json")):
         print_run(session, study.summary.model_dump(mode="json"))
-    write_report(session, study.files["report.html"], out or Path(f"backtest-{kind.name}.html"))
+    session.save_file(out or Path(f"backtest-{kind.name}.html"), study.files["report.html"], "report_written")
 
 
 def check_here(session: Session, file: str, parameters: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
@@ -64,20 +64,6 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
         raise CliError(Exit.JOB_FAILED, session.words.say("looks_ahead", at=at, what=found.what))
     if not session.is_json:
         session.show(session.words.say("looks_not_ahead", file=file, bars=panel.shape[0], symbols=panel.shape[1]))
-
-
-def write_report(session: Session, content: bytes, path: Path) -> None:
-    """Write a report, and print its path.
-
-    Raises:
-        CliError: the file cannot be written.
-
-    """
-    try:
-        path.write_bytes(content)
-    except OSError as e:
-        raise CliError(Exit.USAGE, session.words.say("report_not_written", path=path, reason=e.strerror)) from e
-    session.say("report_written", path=path)
 
 
 def name_of(file: str) -> str:

@@ -7,7 +7,6 @@ import orjson
 import typer
 
 from app.cli.backtest.following import RESULTS
-from app.cli.backtest.local import write_report
 from app.cli.options import Json
 from app.cli.output.backtests import print_comparison
 from app.cli.session import Session
@@ -39,7 +38,7 @@ def report(
         return
     kind, spoken = "png" if png else "html", language or session.words.language
     content = session.client().fetch(f"{RESULTS}/{job_id}/report.{kind}?lang={spoken}", timeout_s=_DRAWN_S)
-    write_report(session, content, out or Path(f"backtest-{job_id[:8]}.{kind}"))
+    session.save_file(out or Path(f"backtest-{job_id[:8]}.{kind}"), content, "report_written")
 
 
 def compare(

@@ -139,12 +139,8 @@ def export_file(
     content = session.client().fetch(f"{find_portfolio(session, portfolio)}/export")
     if out is None:
         session.write_file(content)
-        return
-    try:
-        out.write_bytes(content)
-    except OSError as e:
-        raise CliError(Exit.USAGE, session.words.say("csv_unwritable", path=out, reason=e.strerror)) from e
-    session.say("portfolio_exported", path=out)
+    else:
+        session.save_file(out, content, "portfolio_exported")
 
 
 def _positions_table(session: Session, items: list[dict[str, Any]]) -> Table:

@@ -34,7 +34,7 @@ def strings_of(folder: str) -> set[str]:
 
 
 #: Methods that say a message, and which of their arguments is its name.
-_SAYING = {"say": 0, "print_if_json_or_empty": 1, "print_state": 2}
+_SAYING = {"say": 0, "print_if_json_or_empty": 1, "print_state": 2, "save_file": 2}
 
 
 def said() -> dict[str, set[str | None]]:
@@ -45,7 +45,8 @@ def said() -> dict[str, set[str | None]]:
             if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in _SAYING:
                 first = node.args[_SAYING[name]]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    found.setdefault(first.value, set()).update(keyword.arg for keyword in node.keywords)
+                    given = {keyword.arg for keyword in node.keywords} | ({"path"} if name == "save_file" else set())
+                    found.setdefault(first.value, set()).update(given)
     return found
 
 
