@@ -13,7 +13,10 @@ from kaboom.errors import Problem
 
 
 class ApiClient:
-    """Calls one Kaboom with one token."""
+    """Calls one Kaboom with one token.
+
+    Each method raises CliError if the server does not answer (a stream: for 30 s), or answers with a problem.
+    """
 
     def __init__(self, url: str, token: str, words: Speaker) -> None:
         from kaboom.wire import Wire  # noqa: PLC0415  an HTTP client, which help does without
@@ -23,43 +26,23 @@ class ApiClient:
         self.url = self._wire.url
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """Return the JSON of an answer, or None if the answer is empty.
-
-        Raises:
-            CliError: the server does not answer, or answered with a problem.
-
-        """
+        """Return the JSON of an answer, or None if the answer is empty."""
         with self._told():
             return self._wire.call(method, path, **options)
 
     def fetch(self, path: str, *, timeout_s: float | None = None) -> bytes:
-        """Return the body of an answer that is not JSON.
-
-        Raises:
-            CliError: the server does not answer, or answered with a problem.
-
-        """
+        """Return the body of an answer that is not JSON."""
         with self._told():
             options = {} if timeout_s is None else {"timeout": timeout_s}
             return self._wire.ask("GET", path, **options).content
 
     def readiness(self, *, timeout_s: float) -> Any:
-        """Return the JSON of `/readyz`, also from a server that is not ready.
-
-        Raises:
-            CliError: the server does not answer, or not with JSON.
-
-        """
+        """Return the JSON of `/readyz`, also from a server that is not ready."""
         with self._told():
             return self._wire.readiness(timeout_s=timeout_s)
 
     def events(self, path: str, **params: str) -> Iterator[tuple[str, Any]]:
-        """Yield the id and the JSON of each server-sent event, until the server ends the stream.
-
-        Raises:
-            CliError: the server does not answer for 30 s, or answered with a problem.
-
-        """
+        """Yield the id and the JSON of each server-sent event, until the server ends the stream."""
         with self._told():
             yield from self._wire.events(path, **params)
 
