@@ -60,7 +60,6 @@ def _tasks(_context: Any) -> Iterator[str]:
 
 
 def _statuses(context: Any) -> Iterator[str]:
-    """Yield the states of jobs, or of webhooks and messages."""
     from app.jobs.model import JobStatus  # noqa: PLC0415  only for its key
     from app.ledger.outbox.port import DeliveryStatus  # noqa: PLC0415  the same
 

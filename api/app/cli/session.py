@@ -162,7 +162,6 @@ class Session:
 
 
 def _find_spec(source: str) -> "ProviderSpec | None":
-    """Return the description of the provider of a source; None for an unknown one."""
     from batch.market.source import provider_of  # noqa: PLC0415  with the specs of all providers
     from batch.providers.registry import get_source_spec, provider_names  # noqa: PLC0415  the same
 

@@ -179,7 +179,6 @@ def _narrow_job_table(words: Speaker, jobs: list[dict[str, Any]]) -> Table:
 
 
 def _stats_table(words: Speaker, found: dict[str, Any]) -> Table:
-    """Return a line for each queue, and one for all of them."""
     queues = {queue["queue"]: queue for queue in found["queues"]} | {words.header("total"): found}
     table = new_table(words, "state")
     for name in queues:

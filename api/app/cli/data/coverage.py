@@ -130,7 +130,6 @@ def _print_json(session: Session, found: "Judgement") -> None:
 
 
 def _show_earlier(session: Session, found: "Judgement") -> None:
-    """Print how many sessions are not shown, by verdict."""
     earlier = found.sessions().head(-_MOST_SESSIONS)
     if earlier.height:
         words = session.words

@@ -66,7 +66,6 @@ def show_indicators(
 async def _load(
     session: Session, symbol: str, interval: str, source: str | None, as_of: datetime | None, *, is_raw: bool
 ) -> "tuple[BarSeries, pl.DataFrame]":
-    """Return all held bars of a symbol, as they are or adjusted for splits."""
     from batch.bars.history import reader_at  # noqa: PLC0415  polars
     from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
 

@@ -98,7 +98,6 @@ def _same_days(gaps: "Iterable[Gap]") -> "Iterator[Gap]":
 
 
 def _backfills(gap: "Gap", days: Sequence[date]) -> Iterator[Refill]:
-    """Yield one request for each market of the symbols."""
     provider, interval = gap.series.source, gap.series.interval.value
     for market, symbols in _by_market(provider, gap, days[-1]):
         body: dict[str, Any] = {

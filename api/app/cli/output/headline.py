@@ -41,7 +41,6 @@ def describe_progress(words: Speaker, job: dict[str, Any], why: str = "") -> str
 
 
 def _describe_items(words: Speaker, job: dict[str, Any]) -> list[str]:
-    """Return symbols or files, rows, rate, time to go, failures."""
     progress = job["progress"]
     settled, total = progress["done"] + progress["failed"], progress["total"]
     unit = words.say(unit_of(job))

@@ -97,7 +97,6 @@ def _balance(words: Speaker, job: dict[str, Any], result: dict[str, Any]) -> str
 
 
 def _show_bars(session: Session, job: dict[str, Any], result: dict[str, Any]) -> list[str]:
-    """Return the command that shows bars of a symbol that the job ingested, if there is one."""
     interval, provider = next(iter(_intervals(job)), None), result.get("provider")
     if not (result.get("outcomes") or {}).get(Outcome.OK) or interval is None or provider is None:
         return []
@@ -118,7 +117,6 @@ def _show_bars(session: Session, job: dict[str, Any], result: dict[str, Any]) ->
 
 
 def _show_coverage(job: dict[str, Any], result: dict[str, Any]) -> list[str]:
-    """Return the commands that show how complete the bars are."""
     if not _has_files(result):
         return ["kaboom coverage"]
     return [f"kaboom coverage --interval {interval}{_of(result)} --days 9999" for interval in _intervals(job)]
