@@ -13,16 +13,13 @@ from app.cli.portfolio.entries import (
     PORTFOLIOS,
     Key,
     Which,
-    add_entry_commands,
+    app,
     find_portfolio,
     key_header,
     show_yen,
 )
 from app.cli.session import Session
 from batch.kit.csv_text import decode_csv
-
-app = typer.Typer(help="Keep portfolios: trades, cash, positions and what they are worth.", no_args_is_help=True)
-add_entry_commands(app)
 
 
 @app.command("create")

@@ -12,6 +12,7 @@ from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 
+app = typer.Typer(help="Keep portfolios: trades, cash, positions and what they are worth.", no_args_is_help=True)
 PORTFOLIOS = "/api/v1/portfolios"
 
 Which = Annotated[str, typer.Argument(metavar="PORTFOLIO", help="name or id of a portfolio")]
@@ -21,38 +22,7 @@ _Note = Annotated[str, typer.Option(help="free text")]
 _Limit = Annotated[int, typer.Option(help="entries to show", min=1, max=1000)]
 
 
-def add_entry_commands(app: typer.Typer) -> None:
-    """Add the commands to `kaboom portfolio`."""
-    app.command("trade")(book_trade)
-    app.command("cash")(book_cash)
-    app.command("dividends")(book_dividends)
-    app.command("reverse")(reverse_entry)
-    app.command("trades")(list_trades)
-    app.command("movements")(list_movements)
-
-
-def list_trades(
-    context: typer.Context,
-    portfolio: Which,
-    limit: _Limit = 20,
-    *,
-    json: Json = False,
-) -> None:
-    """List trades and their reversals, newest first."""
-    _list_entries(context.obj.with_json(json), portfolio, "trades", limit)
-
-
-def list_movements(
-    context: typer.Context,
-    portfolio: Which,
-    limit: _Limit = 20,
-    *,
-    json: Json = False,
-) -> None:
-    """List movements of cash that are no trades, newest first."""
-    _list_entries(context.obj.with_json(json), portfolio, "cash", limit)
-
-
+@app.command("trade")
 def book_trade(
     context: typer.Context,
     portfolio: Which,
@@ -73,6 +43,7 @@ def book_trade(
     _book(session, f"{find_portfolio(session, portfolio)}/trades", body, key)
 
 
+@app.command("cash")
 def book_cash(
     context: typer.Context,
     portfolio: Which,
@@ -91,6 +62,7 @@ def book_cash(
     _book(session, f"{find_portfolio(session, portfolio)}/cash", body, key)
 
 
+@app.command("dividends")
 def book_dividends(context: typer.Context, portfolio: Which, *, json: Json = False) -> None:
     """Book the dividends among the corporate actions that the shares were due; none is booked twice."""
     session: Session = context.obj.with_json(json)
@@ -102,6 +74,7 @@ def book_dividends(context: typer.Context, portfolio: Which, *, json: Json = Fal
     session.say("dividends_booked", count=len(booked["items"]))
 
 
+@app.command("reverse")
 def reverse_entry(
     context: typer.Context,
     portfolio: Which,
@@ -114,6 +87,30 @@ def reverse_entry(
     """Take back a trade or a movement by another entry."""
     session: Session = context.obj.with_json(json)
     _book(session, f"{find_portfolio(session, portfolio)}/reversals", given(entry_id=entry_id, note=note), key)
+
+
+@app.command("trades")
+def list_trades(
+    context: typer.Context,
+    portfolio: Which,
+    limit: _Limit = 20,
+    *,
+    json: Json = False,
+) -> None:
+    """List trades and their reversals, newest first."""
+    _list_entries(context.obj.with_json(json), portfolio, "trades", limit)
+
+
+@app.command("movements")
+def list_movements(
+    context: typer.Context,
+    portfolio: Which,
+    limit: _Limit = 20,
+    *,
+    json: Json = False,
+) -> None:
+    """List movements of cash that are no trades, newest first."""
+    _list_entries(context.obj.with_json(json), portfolio, "cash", limit)
 
 
 def find_portfolio(session: Session, wanted: str) -> str:
