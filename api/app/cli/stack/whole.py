@@ -41,7 +41,6 @@ class StackOptions:
     """What to run, and where."""
 
     data_dir: Path
-    host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
     concurrency: int = 4
@@ -61,7 +60,7 @@ class Stack:
         self._is_in_influxdb = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_influxdb
         self._urls: dict[str, str] = {}
         self.data_dir = options.data_dir
-        self.api_url = f"http://{options.host}:{options.port}"
+        self.api_url = f"http://127.0.0.1:{options.port}"
 
     def start(self) -> None:
         """Start everything, in order.
@@ -206,8 +205,7 @@ class Stack:
         }
 
     def _api(self, env: dict[str, str]) -> ChildSpec:
-        options = self._options
-        argv = ("-m", "app.cli.main", "serve", "--host", options.host, "--port", str(options.port))
+        argv = ("-m", "app.cli.main", "serve", "--host", "127.0.0.1", "--port", str(self._options.port))
         return ChildSpec(
             name="api",
             argv=(sys.executable, *argv),
