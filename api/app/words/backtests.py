@@ -1,6 +1,7 @@
 """What the commands of backtests say."""
 
 from app.words.language import Pair
+from batch.backtest.report.words import METRIC_NAMES
 
 BACKTEST_WORDS: dict[str, Pair] = {
     "backtest_head": (
@@ -82,18 +83,7 @@ BACKTEST_WORDS: dict[str, Pair] = {
 }
 
 METRIC_CODES: dict[str, Pair] = {
-    "final_equity": ("final equity, yen", "最終資産（円）"),
-    "total_return": ("total return", "累積リターン"),
-    "cagr": ("return a year", "年率リターン"),
-    "volatility": ("volatility a year", "年率ボラティリティ"),
-    "sharpe": ("Sharpe ratio", "シャープレシオ"),
-    "sortino": ("Sortino ratio", "ソルティノレシオ"),
-    "calmar": ("Calmar ratio", "カルマーレシオ"),
-    "max_drawdown": ("maximum drawdown", "最大ドローダウン"),
-    "hit_rate": ("trades with a gain", "勝率"),
-    "turnover": ("turnover a year", "年間回転率"),
-    "exposure": ("mean exposure", "平均株式比率"),
-    "trades": ("closed trades", "決済済みの約定"),
+    **METRIC_NAMES,
     "fees": ("fees, yen", "手数料（円）"),
     "flows": ("dividends and borrow costs, yen", "配当・貸株料（円）"),
 }

@@ -106,19 +106,23 @@ WORDS: Mapping[str, Pair] = {
     "source": ("source of the bars", "データ提供元"),
 }
 
-METRICS: Mapping[str, Pair] = {
-    "final_equity": ("Final equity, yen", "最終資産（円）"),
-    "total_return": ("Total return", "累積リターン"),
-    "cagr": ("Return a year", "年率リターン"),
-    "volatility": ("Volatility a year", "年率ボラティリティ"),
+#: Also for the tables of the command line.
+METRIC_NAMES: Mapping[str, Pair] = {
+    "final_equity": ("final equity, yen", "最終資産（円）"),
+    "total_return": ("total return", "累積リターン"),
+    "cagr": ("return a year", "年率リターン"),
+    "volatility": ("volatility a year", "年率ボラティリティ"),
     "sharpe": ("Sharpe ratio", "シャープレシオ"),
     "sortino": ("Sortino ratio", "ソルティノレシオ"),
     "calmar": ("Calmar ratio", "カルマーレシオ"),
-    "max_drawdown": ("Maximum drawdown", "最大ドローダウン"),
-    "hit_rate": ("Trades with a gain", "勝率"),
-    "turnover": ("Turnover a year", "年間回転率"),
-    "exposure": ("Mean exposure", "平均株式比率"),
-    "trades": ("Closed trades", "決済済みの約定"),
+    "max_drawdown": ("maximum drawdown", "最大ドローダウン"),
+    "hit_rate": ("trades with a gain", "勝率"),
+    "turnover": ("turnover a year", "年間回転率"),
+    "exposure": ("mean exposure", "平均株式比率"),
+    "trades": ("closed trades", "決済済みの約定"),
+}
+METRICS: Mapping[str, Pair] = {
+    name: (english[:1].upper() + english[1:], japanese) for name, (english, japanese) in METRIC_NAMES.items()
 }
 
 REASONS: Mapping[str, Pair] = {
