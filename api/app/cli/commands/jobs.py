@@ -1,6 +1,6 @@
 """`kaboom jobs`: list, show, stats, watch, logs, chunks, dead, cancel, retry, delete."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -11,7 +11,7 @@ from app.cli.exits import Exit
 from app.cli.following import follow
 from app.cli.options import Json, given
 from app.cli.output.chunks import chunk_table, describe_pauses
-from app.cli.output.logs import LogLevel, follow_lines, print_line, read_lines
+from app.cli.output.logs import follow_lines, print_line, read_lines
 from app.cli.output.standstill import find_unready
 from app.cli.output.summary import print_summary
 from app.cli.output.text import add_row, new_table
@@ -97,7 +97,7 @@ def watch(
 def logs(
     context: typer.Context,
     job_id: JobId,
-    level: Annotated[LogLevel, typer.Option(help="this level and above")] = LogLevel.DEBUG,
+    level: Annotated[Literal["debug", "info", "warning", "error"], typer.Option(help="this level and above")] = "debug",
     *,
     wait: Annotated[bool, typer.Option("--follow", "-f", help="keep reading until the job ends")] = False,
     json: Json = False,

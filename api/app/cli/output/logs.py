@@ -1,7 +1,6 @@
 """A job's log on the command line."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -13,18 +12,9 @@ from app.cli.session import Session
 _PAGE = 500
 
 
-class LogLevel(StrEnum):
-    """The lowest level to show."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-def read_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict[str, Any]]:
+def read_lines(client: ApiClient, path: str, level: str) -> Iterator[dict[str, Any]]:
     """Yield the lines that are in a log now."""
-    params: dict[str, Any] = {"level": level.value, "limit": _PAGE}
+    params: dict[str, Any] = {"level": level, "limit": _PAGE}
     has_more = True
     while has_more:
         page = client.call("GET", path, params=params)
@@ -32,9 +22,9 @@ def read_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict[s
         has_more, params["after"] = page["has_more"], page["after"]
 
 
-def follow_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict[str, Any]]:
+def follow_lines(client: ApiClient, path: str, level: str) -> Iterator[dict[str, Any]]:
     """Yield the lines of a log until its job has ended."""
-    for event_id, line in client.events(path, level=level.value):
+    for event_id, line in client.events(path, level=level):
         yield {"id": event_id} | line
 
 
