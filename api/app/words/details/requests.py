@@ -119,7 +119,6 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
     ),
     ("source was {text}, expected {pattern}", "source が {text} です。{pattern} の形で指定してください"),
     ("format was {text}, expected one of {names}", "形式が {text} です。{names} から指定してください"),
-    ("Accept was {text}, expected one of {names}", "Accept が {text} です。{names} から指定してください"),
     ("request was {text}, expected a JSON object", "リクエストが {text} です。JSONのオブジェクトを指定してください"),
     ("cron was {text}, expected five fields: {why}", "cron が {text} です。5つの項目を指定してください：{why}"),
     ("minute hour day-of-month month day-of-week", "分 時 日 月 曜日"),

@@ -28,10 +28,6 @@ SETTING_DETAILS: tuple[Pair, ...] = (
         "{name} が設定されておらず、Kaboomも動いていません。設定するか、先に `kaboom up` を実行してください",
     ),
     (
-        "KABOOM_PROVIDER was {text}, expected one of {names}",
-        "KABOOM_PROVIDER が {text} です。{names} から指定してください",
-    ),
-    (
         "KABOOM_QUEUE_BROKERS named {names}, known are {queues}",
         "KABOOM_QUEUE_BROKERS に {names} があります。使えるキューは {queues} です",
     ),
@@ -46,10 +42,6 @@ SETTING_DETAILS: tuple[Pair, ...] = (
     (
         "KABOOM_BAR_STORE was influx and INFLUXDB_HOST is not set: name the server's address",
         "KABOOM_BAR_STORE が influx ですが、INFLUXDB_HOST が設定されていません。サーバーのアドレスを指定してください",
-    ),
-    (
-        "DATABASE_URL was not a URL, expected postgresql://user:password@host/db",
-        "DATABASE_URL がURLではありません。postgresql://user:password@host/db の形で指定してください",
     ),
     (
         "DATABASE_URL was for {name}, expected postgresql://…",
