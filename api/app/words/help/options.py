@@ -101,7 +101,6 @@ OPTION_HELP: dict[str, str] = {
     "msg_ and 32 hex digits, as the list prints them": "一覧に表示される msg_ と32桁の16進数",
     "name or id of a portfolio": "ポートフォリオの名前またはID",
     "buy or sell": "buy または sell",
-    "such as 7203": "例：7203",
     "such as 7203 or TOPIX": "例：7203、TOPIX",
     "shares": "株数",
     "yen a share, such as 2841.5": "1株の価格（円）、例：2841.5",

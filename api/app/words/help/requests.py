@@ -14,7 +14,6 @@ REQUEST_HELP: dict[str, str] = {
     "auto asks models where they are configured, and else the rules analyst": "auto は設定があればモデルに、なければルールで分析します",
     "the language of the points": "要点の言語",
     "return what would be sent to models, and send nothing": "モデルに送る内容を返し、何も送りません",
-    "default: KABOOM_RETENTION": "既定：KABOOM_RETENTION",
     "such as macd:12,26,9; docs/reference/indicators.md": "例：macd:12,26,9。docs/reference/indicators.md",
     "only symbols that are listed there": "その市場に上場している銘柄だけ",
     "only these; default: all of which bars are held": "これらだけ（既定：足のあるすべて）",
