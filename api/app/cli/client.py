@@ -30,10 +30,9 @@ class ApiClient:
         with self._told():
             return self._wire.call(method, path, **options)
 
-    def fetch(self, path: str, *, timeout_s: float | None = None) -> bytes:
+    def fetch(self, path: str, **options: Any) -> bytes:
         """Return the body of an answer that is not JSON."""
         with self._told():
-            options = {} if timeout_s is None else {"timeout": timeout_s}
             return self._wire.ask("GET", path, **options).content
 
     def readiness(self, *, timeout_s: float) -> Any:

@@ -37,7 +37,7 @@ def report(
         session.print_json(orjson.loads(session.client().fetch(f"{RESULTS}/{job_id}/report.json")))
         return
     kind, spoken = "png" if png else "html", language or session.words.language
-    content = session.client().fetch(f"{RESULTS}/{job_id}/report.{kind}?lang={spoken}", timeout_s=_DRAWN_S)
+    content = session.client().fetch(f"{RESULTS}/{job_id}/report.{kind}?lang={spoken}", timeout=_DRAWN_S)
     session.save_file(out or Path(f"backtest-{job_id[:8]}.{kind}"), content, "report_written")
 
 
