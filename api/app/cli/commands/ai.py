@@ -8,7 +8,7 @@ import typer
 from app.ai_analysis.jobs import ANALYSE
 from app.cli.exits import CliError, Exit
 from app.cli.following import submit
-from app.cli.options import Callback, Json, Provider, Timeout
+from app.cli.options import Callback, Json, Provider, Timeout, given
 from app.cli.session import Session
 from batch.analysis.request import DEFAULT_SESSIONS
 
@@ -48,8 +48,7 @@ def analyse(
     body |= {"session": session, "provider": provider, "callback_url": callback_url}
     if analyst != "rules" and not dry_run:
         _say_what_leaves(called)
-    given = {name: value for name, value in body.items() if value is not None}
-    submit(called, ANALYSE.path, given, wait=wait, timeout_s=timeout)
+    submit(called, ANALYSE.path, given(**body), wait=wait, timeout_s=timeout)
 
 
 @app.command("fake-openrouter")
