@@ -41,7 +41,7 @@ def up(
     session = _session(context, data_dir)
     options = StackOptions(session.find_data_dir(), port=port, workers=workers, concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
-        _make_first_user(Session(stack.api_url, options.data_dir, language=session.language))
+        make_first_user(Session(stack.api_url, options.data_dir, language=session.language))
         session.say("ready", api_url=stack.api_url, data_dir=stack.data_dir)
         session.say("dashboard", url=stack.api_url)
         stopped.wait()
@@ -61,7 +61,7 @@ def demo(
     with _running(options, session) as (stack, stopped):
         session = replace(session, api_url=stack.api_url, data_dir=options.data_dir)
         if not exit_after:
-            _make_first_user(session)
+            make_first_user(session)
         client = session.client()
         accepted, days = [
             client.call("POST", "/api/v1/ingest/run-daily", json=body) for body in (_DEMO_MINUTES, _DEMO_DAYS)
@@ -116,12 +116,6 @@ def migrate() -> None:
 def _session(context: typer.Context, data_dir: DataDir) -> Session:
     session: Session = context.obj
     return replace(session, data_dir=data_dir or session.data_dir)
-
-
-def _make_first_user(session: Session) -> None:
-    # For an external database, the operator creates the users.
-    if not os.environ.get("DATABASE_URL"):
-        make_first_user(session)
 
 
 @contextmanager
