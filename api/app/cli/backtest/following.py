@@ -17,15 +17,11 @@ def show_end(session: Session, job: dict[str, Any], *, out: Path | None) -> None
         return
     path = f"{RESULTS}/{job['job_id']}"
     found = session.client().call("GET", path)
-    _print_found(session, found)
-    report = session.client().fetch(f"{path}/report.html")
-    session.save_file(out or Path(f"backtest-{found['strategy']}.html"), report, "report_written")
-
-
-def _print_found(session: Session, found: dict[str, Any]) -> None:
     if session.is_json:
         session.print_json(found)
     elif found["kind"] == "run":
         print_run(session, found)
     else:
         print_sweep(session, found)
+    report = session.client().fetch(f"{path}/report.html")
+    session.save_file(out or Path(f"backtest-{found['strategy']}.html"), report, "report_written")

@@ -33,14 +33,11 @@ def rerun(
         print_summary(session, job)
         raise typer.Exit(BY_STATUS[job["status"]])
     new = client.call("GET", f"{RESULTS}/{accepted['job_id']}")
-    if session.is_json:
-        names = ("digest", "fingerprint", "code_version", "strategy_digest")
-        same = {name: old[name] == new[name] for name in names}
-        session.print_json({"job_id": accepted["job_id"], "is_same": same["digest"], "same": same})
-        is_same = same["digest"]
-    else:
-        is_same = print_repetition(session, old, new)
-    raise typer.Exit(Exit.OK if is_same else Exit.PARTIAL)
+    names = ("digest", "fingerprint", "code_version", "strategy_digest")
+    same = {name: old[name] == new[name] for name in names}
+    if not session.print_if_json({"job_id": accepted["job_id"], "is_same": same["digest"], "same": same}):
+        print_repetition(session, old, new)
+    raise typer.Exit(Exit.OK if same["digest"] else Exit.PARTIAL)
 
 
 def check(

@@ -52,9 +52,9 @@ def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
         session.show(words.say("sweep_forward", folds=folds, **numbers))
 
 
-def print_repetition(session: Session, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Print whether a rerun gave the same result, and what has changed; return whether it is the same."""
-    is_same = bool(old["digest"] == new["digest"])
+def print_repetition(session: Session, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Print whether a rerun gave the same result, and what has changed."""
+    is_same = old["digest"] == new["digest"]
     session.show(session.words.say("rerun_same" if is_same else "rerun_differs", digest=new["digest"][:16]))
     if old["fingerprint"] != new["fingerprint"]:
         session.show(session.words.say("rerun_bars", old=old["fingerprint"][:16], new=new["fingerprint"][:16]))
@@ -64,7 +64,6 @@ def print_repetition(session: Session, old: Mapping[str, Any], new: Mapping[str,
         session.show(session.words.say("rerun_code", old=old["code_version"], new=new["code_version"]))
     if old["strategy_digest"] != new["strategy_digest"]:
         session.show(session.words.say("rerun_strategy", strategy=new["strategy"]))
-    return is_same
 
 
 def print_comparison(session: Session, found: Mapping[str, Any]) -> None:
