@@ -28,12 +28,10 @@ PORTFOLIO_DETAILS: tuple[Pair, ...] = (
         "day was {day}, expected 1990-01-01 to {today}, today in Japan",
         "day が {day} です。1990-01-01から日本の今日 {today} までにしてください",
     ),
-    ("day was {text}, expected YYYY-MM-DD", "day が {text} です。YYYY-MM-DD で指定してください"),
     (
         "note had {count} characters, expected at most {most} that print",
         "note が{count}文字です。表示できる文字で{most}文字以内にしてください",
     ),
-    ("kind was {text}, expected one of {names}", "kind が {text} です。{names} のいずれかにしてください"),
     ("entry {entry_id} does not exist in this portfolio", "記帳 {entry_id} はこのポートフォリオにありません"),
     (
         "entry {entry_id} is a reversal or has one already",
