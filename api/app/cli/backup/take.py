@@ -65,7 +65,11 @@ def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, 
             manifest = _copy(source, draft, session)
     except OSError as e:
         raise CliError(Exit.UNAVAILABLE, f"{e.filename or target}: {e.strerror or e}") from e
-    _report(session, target, manifest)
+    summary = summarize(target, manifest)
+    session.print_if_json(summary)
+    for sentence in manifest.lacks:
+        session.tell(sentence)
+    session.say("backup_done", **summary)
 
 
 def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
@@ -157,14 +161,6 @@ def paced(names: Iterable[Path], tell: Callable[[int], None]) -> Iterator[Path]:
             told_at = time.monotonic()
     if done:
         tell(done)
-
-
-def _report(session: Session, target: Path, manifest: Manifest) -> None:
-    summary = summarize(target, manifest)
-    session.print_if_json(summary)
-    for sentence in manifest.lacks:
-        session.tell(sentence)
-    session.say("backup_done", **summary)
 
 
 def summarize(folder: Path, manifest: Manifest) -> dict[str, object]:
