@@ -100,34 +100,7 @@ REDIS_MEMORY_MAX_BYTES = Metric(
 )
 REDIS_CLIENTS = Metric("kaboom_redis_clients", Kind.GAUGE, "Connections to Redis", ("redis",))
 
-METRICS = (
-    HTTP_REQUESTS,
-    HTTP_SECONDS,
-    JOBS_SUBMITTED,
-    JOBS_FINISHED,
-    CHUNKS,
-    CHUNK_SECONDS,
-    PROVIDER_SECONDS,
-    PROVIDER_WAIT_SECONDS,
-    PROVIDER_PAUSES,
-    PROVIDER_PAUSED_SECONDS,
-    BARS_WRITTEN,
-    BARS_CORRECTED,
-    LEASES_EXPIRED,
-    CHUNKS_SENT_AGAIN,
-    JOBS_RESTORED,
-    DEAD_LETTERS,
-    QUEUE_DEPTH,
-    QUEUE_OLDEST_SECONDS,
-    LEASES_ACTIVE,
-    WORKERS_ONLINE,
-    WORKERS_LOST,
-    INGEST_OVERDUE_SECONDS,
-    REDIS_CPU_SECONDS,
-    REDIS_MEMORY_USED_BYTES,
-    REDIS_MEMORY_MAX_BYTES,
-    REDIS_CLIENTS,
-)
+METRICS = tuple(each for each in globals().values() if isinstance(each, Metric))
 
 
 class Meter(Protocol):
