@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from pydantic import AwareDatetime, TypeAdapter
 
 from app.jobs.model import Job
 from batch.errors import InvalidRequest
@@ -16,9 +17,7 @@ from batch.errors import InvalidRequest
 _NOT_OURS = "cursor was not one that this API gave out for this list: take next_cursor of the page before"
 #: The first bytes of the 32 of an HMAC-SHA256: 128 bits cannot be guessed, and keep URLs short.
 _MAC_BYTES = 16
-
-#: Parses one value of a place; raises ValueError, TypeError or OverflowError if the value is invalid.
-type Parse = Callable[[Any], Any]
+_JOB_PLACE = TypeAdapter(tuple[AwareDatetime, str])
 
 
 class CursorSigner:
@@ -38,7 +37,7 @@ class CursorSigner:
             InvalidRequest: the cursor was not signed by Kaboom, or is of another list.
 
         """
-        at, job_id = self.decode_place(text, scope, (parse_moment, parse_text))
+        at, job_id = self.decode_place(text, scope, _JOB_PLACE)
         return at, job_id
 
     def encode_place(self, place: Sequence[object], scope: Sequence[object]) -> str:
@@ -46,8 +45,8 @@ class CursorSigner:
         content = orjson.dumps(list(place))
         return base64.urlsafe_b64encode(self._sign(content, scope) + content).decode().rstrip("=")
 
-    def decode_place(self, text: str, scope: Sequence[object], shape: Sequence[Parse]) -> list[Any]:
-        """Return the place of a cursor; `shape` has a parser for each value.
+    def decode_place(self, text: str, scope: Sequence[object], shape: TypeAdapter[Any]) -> list[Any]:
+        """Return the place of a cursor; `shape` is that of a tuple.
 
         Raises:
             InvalidRequest: the cursor was not signed by Kaboom, or is of another list or shape.
@@ -61,9 +60,8 @@ class CursorSigner:
         if not hmac.compare_digest(mark, self._sign(content, scope)):
             raise InvalidRequest(_NOT_OURS)
         try:
-            place = orjson.loads(content)
-            return [parse(value) for parse, value in zip(shape, place, strict=True)]
-        except (ValueError, TypeError, OverflowError) as e:
+            return list(shape.validate_json(content, strict=True))
+        except ValueError as e:
             # Another release of Kaboom signed it.
             raise InvalidRequest(_NOT_OURS) from e
 
@@ -89,29 +87,3 @@ class Cursors:
         if self._signer is None:
             self._signer = CursorSigner(await self._load_key())
         return self._signer
-
-
-def parse_moment(value: Any) -> datetime:
-    """Return an aware time from its ISO text.
-
-    Raises:
-        TypeError: the value is not a text.
-        ValueError: the text is not a time, or has no time zone.
-
-    """
-    found = datetime.fromisoformat(value)
-    if found.tzinfo is None:
-        raise ValueError("expected a time with its zone")
-    return found
-
-
-def parse_text(value: Any) -> str:
-    """Return a text.
-
-    Raises:
-        TypeError: the value is not a text.
-
-    """
-    if not isinstance(value, str):
-        raise TypeError("expected a text")
-    return value

@@ -4,9 +4,8 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
-from app.jobs.cursor import Parse, parse_text
 from batch.errors import InvalidRequest
 from batch.market.calendar import NEWEST_YEAR, OLDEST_YEAR
 from batch.market.fields import Moment
@@ -54,12 +53,6 @@ def _to_second(value: Any) -> datetime:
     return datetime.fromtimestamp(value, UTC)
 
 
-def _to_place_us(value: Any) -> int:
-    if type(value) is not int:
-        raise ValueError("expected microseconds since 1970")
-    return value
-
-
 _KNOWN = Field(
     default=None,
     description="by the lists that were known at this time, with its zone, or at 00:00 in Japan of a day; not in the"
@@ -72,8 +65,8 @@ class Query(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    #: The parsers of the values in a cursor of the list.
-    place_shape: ClassVar[tuple[Parse, ...]] = ()
+    #: The values in a cursor of the list.
+    place_shape: ClassVar[TypeAdapter[Any]]
 
 
 class _SeriesQuery(Query):
@@ -112,7 +105,7 @@ class BarsQuery(_AdjustableQuery):
         description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
     )
     end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
-    place_shape = (_to_second,)
+    place_shape = TypeAdapter(tuple[Annotated[datetime, BeforeValidator(_to_second)]])
     limit: int = Field(default=1_000, ge=1, le=MOST_BARS)
     cursor: str | None = _CURSOR
 
@@ -149,7 +142,7 @@ class CoverageQuery(_SomeQuery, _BarsQuery):
     first: Session | None = Field(default=None, description="default: 30 days before `last`")
     last: Session | None = Field(default=None, description="default: today in Japan; at most 366 days after `first`")
     finality: bool = Field(default=False, description="say of each cell whether it is final (`is_final`); slower")
-    place_shape = (parse_text, date.fromisoformat)
+    place_shape = TypeAdapter(tuple[str, date])
     limit: int = Field(default=10_000, ge=1, le=MOST_CELLS)
     cursor: str | None = _CURSOR
 
@@ -162,7 +155,7 @@ class QuarantineQuery(_SeriesQuery):
         default=None, max_length=100, description='only this symbol, as the row has it; "": none'
     )
     reason: Reason | None = None
-    place_shape = (_to_place_us, parse_text)
+    place_shape = TypeAdapter(tuple[int, str])
     limit: int = Field(default=1_000, ge=1, le=MOST_REJECTED)
     cursor: str | None = _CURSOR
 
@@ -206,7 +199,7 @@ class SymbolsQuery(Query):
     )
     session: Session | None = Field(default=None, description="as of this day; default: today in Japan")
     as_of: Moment | None = _KNOWN
-    place_shape = (parse_text,)
+    place_shape = TypeAdapter(tuple[str])
     limit: int = Field(default=1_000, ge=1, le=MOST_LISTINGS)
     cursor: str | None = _CURSOR
 

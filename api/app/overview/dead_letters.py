@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from app.errors import BadCursor
-from app.jobs.cursor import Cursors, parse_moment, parse_text
+from app.jobs.cursor import Cursors
 from app.jobs.queues import Queue, jobs_path
 from app.jobs_api.words import Instant
 from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
@@ -14,7 +14,7 @@ from app.ledger.port import JobHistory
 from app.overview.examples import DEAD_LETTERS
 from batch.errors import InvalidRequest
 
-_PLACE = (parse_moment, parse_text, int)
+_PLACE = TypeAdapter(tuple[AwareDatetime, str, int])
 
 
 class DeadLetterListing(BaseModel):

@@ -80,7 +80,6 @@ VALIDATION_DETAILS: tuple[Pair, ...] = (
     ("expected a year from {first} to {last}", "{first}年から{last}年までの年を指定してください"),
     ("expected a day as YYYY-MM-DD", "日付を YYYY-MM-DD の形で指定してください"),
     ("expected seconds since 1970", "1970年からの秒数を指定してください"),
-    ("expected microseconds since 1970", "1970年からのマイクロ秒数を指定してください"),
     ("expected a short text of ASCII letters", "半角英数字の短い文字列を指定してください"),
     ("expected a list of texts such as {example}", "{example} のような文字列の配列を指定してください"),
     ("expected either cron or session_at, and not both", "cron と session_at のどちらか一方を指定してください"),

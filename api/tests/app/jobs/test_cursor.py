@@ -7,16 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from app.jobs.cursor import CursorSigner
 from batch.errors import InvalidRequest
 from tests.fixtures.jobs.jobs import make_job
 
-
-def _as_it_is(value: object) -> object:
-    return value
-
-
+ANY_LIST = TypeAdapter(list[object])
 ZONED = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  given a zone here
 KEY = bytes(range(32))
 SIGNER = CursorSigner(KEY)
@@ -83,9 +80,9 @@ def test_anything_else_is_refused(text: str) -> None:
 @given(st.lists(st.text(max_size=20) | st.integers(-(2**53), 2**53), max_size=3))
 def test_a_cursor_holds_the_place_of_any_list(place: list[object]) -> None:
     cursor = SIGNER.encode_place(place, ["/api/v1/bars/7203", "1m"])
-    assert SIGNER.decode_place(cursor, ["/api/v1/bars/7203", "1m"], [_as_it_is] * len(place)) == place
+    assert SIGNER.decode_place(cursor, ["/api/v1/bars/7203", "1m"], ANY_LIST) == place
     with pytest.raises(InvalidRequest):
-        SIGNER.decode_place(cursor, ["/api/v1/bars/6758", "1m"], [_as_it_is] * len(place))
+        SIGNER.decode_place(cursor, ["/api/v1/bars/6758", "1m"], ANY_LIST)
     refuse(cursor)
 
 
