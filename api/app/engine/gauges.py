@@ -1,11 +1,12 @@
 """The gauges of `/metrics`: queues, workers, the load of Redis, and the gauges of the job types."""
 
 import asyncio
-from time import monotonic
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.engine.asking import RecentAnswer
 from app.engine.loading import load_function
 from app.engine.parts import Parts
 from app.jobs.queues import Queue
@@ -33,20 +34,14 @@ class MetricsPage:
     """The page of `/metrics`: counters, and gauges that are at most five seconds old."""
 
     def __init__(self, parts: Parts, meter: Meter) -> None:
-        self._parts = parts
         self._meter = meter
-        self._readings: list[Reading] = []
-        self._read_at = -_KEPT_S
-        self._lock = asyncio.Lock()
+        self._gauges = RecentAnswer(partial(read_gauges, parts), for_s=_KEPT_S)
 
     async def show(self, _request: Request) -> Response:
         """Answer with all metrics; while a store is unavailable, without the gauges."""
-        async with self._lock:
-            if monotonic() - self._read_at >= _KEPT_S:
-                self._readings = await read_gauges(self._parts)
-                self._read_at = monotonic()
+        readings = await self._gauges.get()
         # This reads files of all processes of a worker: in a thread, since the event loop renews leases.
-        text = await asyncio.to_thread(self._meter.render, self._readings)
+        text = await asyncio.to_thread(self._meter.render, readings)
         return Response(text, media_type=_MEDIA_TYPE)
 
 
