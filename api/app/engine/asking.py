@@ -94,7 +94,7 @@ class BarsFolder:
         settings = parts.settings
         is_remote = settings.keeps_bars_in_influxdb or settings.bar_store == "memory"
         self._folder = None if is_remote else settings.bars_dir
-        self._asking: asyncio.Future[None] | None = None
+        self._written = RecentAnswer(lambda: asyncio.to_thread(self._try), for_s=0.0)
 
     @property
     def is_here(self) -> bool:
@@ -103,11 +103,8 @@ class BarsFolder:
 
     async def try_write(self) -> None:
         """Raise StoreError unless the folder accepts a small write and its disk has room; without one do nothing."""
-        if not self.is_here:
-            return
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.ensure_future(asyncio.to_thread(self._try))
-        await asyncio.shield(self._asking)
+        if self.is_here:
+            await self._written.get()
 
     def _try(self) -> None:
         if self._folder is not None:
