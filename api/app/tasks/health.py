@@ -35,10 +35,10 @@ class WorkerHealth:
 
     def app(self, *more: Route) -> Starlette:
         """Return an application with `/healthz`, `/readyz` and the routes of `more`."""
-        parts = RecentAnswer(_StoresAsked(self.parts, self.queues).ask)
+        stores = RecentAnswer(partial(self._ask_stores, BarsFolder(self.parts)))
 
         async def readyz(_request: Request) -> Response:
-            return self._readyz(await parts.get())
+            return self._readyz(await stores.get())
 
         return Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", readyz), *more])
 
@@ -61,30 +61,22 @@ class WorkerHealth:
             is_ok=is_ready,
         )
 
-
-class _StoresAsked:
-    """Tries a small write on each server that a worker needs."""
-
-    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]]) -> None:
-        self._parts = parts
-        self._queues = queues
-        self._bars = BarsFolder(parts)
-
-    async def ask(self) -> dict[str, str]:
+    async def _ask_stores(self, bars: BarsFolder) -> dict[str, str]:
+        """Try a small write on each server that a worker needs; return the fault of each, or ""."""
         questions = {
             "broker": self._poll_broker(),
-            "redis": self._parts.store.try_write(),
-            "ledger": self._parts.history.try_write(),
+            "redis": self.parts.store.try_write(),
+            "ledger": self.parts.history.try_write(),
         }
-        if self._bars.is_here:
-            questions["bars"] = self._bars.try_write()
+        if bars.is_here:
+            questions["bars"] = bars.try_write()
         faults = await asyncio.gather(*map(_ask, questions.values()))
         return dict(zip(questions, faults, strict=True))
 
     async def _poll_broker(self) -> None:
-        await self._parts.dispatcher.try_write()
-        for queue in self._queues():
-            await self._parts.dispatcher.depth(queue)
+        await self.parts.dispatcher.try_write()
+        for queue in self.queues():
+            await self.parts.dispatcher.depth(queue)
 
 
 def _answer(content: dict[str, Any], *, is_ok: bool) -> Response:
