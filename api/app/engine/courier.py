@@ -5,7 +5,6 @@ import random
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -29,14 +28,6 @@ _PATIENCE_S = 30.0
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RunningDelivery:
-    """A delivery that is being sent."""
-
-    host: str
-    task: "asyncio.Task[None]"
-
-
 class Courier:
     """Claims due deliveries and sends them; an interrupted delivery is sent again with the same id after its lease."""
 
@@ -44,7 +35,8 @@ class Courier:
         self._outbox = outbox
         self._sender = sender
         self._chance = chance
-        self._running: list[RunningDelivery] = []
+        #: The deliveries that are being sent, each with its host.
+        self._running: dict[asyncio.Task[None], str] = {}
         self._purged_at = -_PURGE_S
 
     async def run(self) -> None:
@@ -59,9 +51,9 @@ class Courier:
                     _log.warning("webhooks_waiting", reason=e.message)
                 await self._pause()
         finally:
-            for running in self._running:
-                running.task.cancel()
-            await asyncio.gather(*(running.task for running in self._running), return_exceptions=True)
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     async def start_due(self) -> int:
         """Start as many due deliveries as there are free slots; return how many were started."""
@@ -70,23 +62,23 @@ class Courier:
         if free == 0:
             return 0
         # A host gets new deliveries only when all of its running ones have ended.
-        busy = sorted({running.host for running in self._running})
+        busy = sorted(set(self._running.values()))
         due = await self._outbox.claim(limit=free, per_host=PER_HOST, busy=busy)
         for delivery in due:
-            self._running.append(RunningDelivery(host_of(delivery.url), asyncio.create_task(self._deliver(delivery))))
+            self._running[asyncio.create_task(self._deliver(delivery))] = host_of(delivery.url)
         return len(due)
 
     async def settle(self) -> None:
         """Wait for the running deliveries."""
-        await asyncio.gather(*(running.task for running in self._running))
+        await asyncio.gather(*self._running)
 
     def _forget_finished(self) -> None:
         """Remove the deliveries that have ended."""
-        self._running = [running for running in self._running if not running.task.done()]
+        self._running = {task: host for task, host in self._running.items() if not task.done()}
 
     async def _pause(self) -> None:
         """Wait until a delivery may be due or a slot is free."""
-        tasks = [running.task for running in self._running if not running.task.done()]
+        tasks = [task for task in self._running if not task.done()]
         if self._running and not tasks:
             # All have ended in the meantime, and their hosts may have more deliveries due.
             return
