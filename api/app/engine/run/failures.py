@@ -14,6 +14,7 @@ Drivers' exceptions are translated where the driver is imported, so they never c
 from enum import StrEnum
 
 from batch.errors import KaboomError, StoreError
+from batch.kit.retry import backoff_s
 
 #: The first wait for an unavailable store, and the longest: a step continues that soon after the store is back.
 _FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
@@ -47,9 +48,9 @@ def is_bug(error: BaseException) -> bool:
 
 def wait_s(error: BaseException, waits: int) -> float:
     """Return how long to wait for a store: twice as long each time, and at least as long as the store asks for."""
-    grown_s = _FIRST_WAIT_S * 2.0 ** min(waits, 10)
+    grown_s = backoff_s(waits, first_s=_FIRST_WAIT_S, longest_s=LONGEST_WAIT_S, jitter=0.0)
     asked_s = error.retry_after_s if isinstance(error, KaboomError) else None
-    return max(min(grown_s, LONGEST_WAIT_S), asked_s or 0.0)
+    return max(grown_s, asked_s or 0.0)
 
 
 def describe(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from app.ledger.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement, Rule
 from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
+from batch.kit.retry import backoff_s
 
 #: Per owner.
 MAX_CHANNELS, MAX_RULES = 50, 100
@@ -211,18 +212,14 @@ def in_use(name: str) -> str:
     return f"channel {name!r} is used by a rule: delete the rule first, or give it another channel"
 
 
-def rest_s(failures: int) -> float:
-    """Return how long a channel pauses after this many failures in a row."""
-    return min(FIRST_REST_S * 2.0 ** min(failures - 1, 10), LONGEST_REST_S)
-
-
 def channel_changes(end: AttemptEnd, failures: int, now: datetime) -> dict[str, Any]:
     """Return the fields of a channel that an attempt changes; `failures` is the number of failures in a row before it.
 
     A failure pauses the channel, a delivery ends the pause, and HTTP status 410 disables the channel.
     """
     if end.status is DeliveryStatus.PENDING:
-        return {"failures": failures + 1, "rests_until": now + timedelta(seconds=rest_s(failures + 1))}
+        rest_s = backoff_s(failures, first_s=FIRST_REST_S, longest_s=LONGEST_REST_S, jitter=0.0)
+        return {"failures": failures + 1, "rests_until": now + timedelta(seconds=rest_s)}
     if end.status is DeliveryStatus.DELIVERED:
         return {"failures": 0, "rests_until": None}
     return {"is_enabled": False} if end.http_status == HTTPStatus.GONE else {}
