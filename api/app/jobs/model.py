@@ -1,7 +1,7 @@
 """Jobs: their states and transitions, their chunks, and the tally of a chunk; does no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -172,14 +172,11 @@ class Chunk:
         outcomes = dict(self.tally.outcomes)
         if rest:
             outcomes[outcome] = outcomes.get(outcome, 0) + len(rest)
-        return Tally(
+        return replace(
+            self.tally,
             cursor=len(self.items),
-            done=self.tally.done,
             failed=self.tally.failed + len(rest),
-            written=self.tally.written,
-            rows=self.tally.rows,
             outcomes=outcomes,
-            counts=self.tally.counts,
             notes=self.tally.notes + notes,
             cause=message if rest else self.tally.cause,
         )
