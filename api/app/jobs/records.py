@@ -1,13 +1,13 @@
 """Convert jobs and chunks to the text fields of a Redis hash, and back."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.runs import parse_runs
+from batch.kit.clock import from_ms, to_ms
 
 #: The fields of a chunk, each followed by its number, that a reader needs.
 CHUNK_FIELDS = ("spec", "state", "tally", "attempts", "error", "runs")
@@ -30,16 +30,6 @@ def as_stored(value: Mapping[str, Any]) -> dict[str, Any]:
     """
     stored: dict[str, Any] = orjson.loads(orjson.dumps(dict(value)))
     return stored
-
-
-def to_ms(at: datetime) -> int:
-    """Return a time as milliseconds since 1970."""
-    return round(at.timestamp() * 1000)
-
-
-def from_ms(text: str | float) -> datetime:
-    """Return milliseconds since 1970 as an aware UTC time."""
-    return datetime.fromtimestamp(float(text) / 1000, tz=UTC)
 
 
 def dump_job(job: Job) -> dict[str, str]:

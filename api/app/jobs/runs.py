@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from batch.kit.clock import from_ms, to_ms
 
 #: How many of a chunk's newest runs are kept: a chunk that waits for a store gets a new run every 15 s.
 RUNS_KEPT = 20
@@ -47,14 +49,14 @@ class ChunkRun:
         """Return the run as JSON types, as the scripts of Redis write it: times in milliseconds since 1970."""
         values = {name: getattr(self, name) for name in ("worker", *_COUNTS)}
         values |= {name: text for name in ("ending", "reason") if (text := getattr(self, name))}
-        return values | {name: _to_ms(at) for name in _TIMES if (at := getattr(self, name))}
+        return values | {name: to_ms(at) for name in _TIMES if (at := getattr(self, name))}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ChunkRun":
         """Return the run that `to_json` or a script wrote."""
         numbers = {name: int(values.get(name, 0)) for name in _COUNTS}
         texts = {name: str(values.get(name, "")) for name in ("worker", "ending", "reason")}
-        times = {name: _from_ms(values[name]) for name in _TIMES if values.get(name)}
+        times = {name: from_ms(values[name]) for name in _TIMES if values.get(name)}
         return cls(**numbers, **texts, **times)  # type: ignore[arg-type]
 
 
@@ -99,11 +101,3 @@ def parse_runs(values: Sequence[Mapping[str, Any]]) -> tuple[ChunkRun, ...]:
     """Return the runs of a chunk from JSON types."""
     # Lua's cjson writes an empty array as {}, too.
     return tuple(map(ChunkRun.from_json, values or ()))
-
-
-def _to_ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
-
-
-def _from_ms(ms: float) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, tz=UTC)

@@ -9,11 +9,11 @@ import structlog
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.jobs.model import Job, JobStatus
-from app.jobs.records import from_ms
 from app.jobs_api.view import view_line
 from app.live.events import EventHub, Feed, JobEvent
 from app.live.lines import JobLine
 from batch.errors import StoreError
+from batch.kit.clock import from_ms
 
 #: Browsers reconnect after this long when the connection breaks.
 _RETRY_MS = 2000

@@ -10,7 +10,7 @@ from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, descr
 from app.jobs.pace import SHORTEST_S, Pace
 from app.live.memory_events import MemoryEventLog
 from app.live.store import MAX_ATTEMPTS, Refusal
-from batch.kit.clock import Clock
+from batch.kit.clock import Clock, to_ms
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 #: A claim that is this much earlier than the end of a pause still counts as after the pause.
@@ -159,8 +159,7 @@ def note_pause(record: Record, pause_s: float, reason: str) -> None:
     ends, known = record.clock() + timedelta(seconds=pause_s), record.job.paused_until
     if known is None or ends > known + timedelta(seconds=1):
         touch(record, paused_until=ends, pause_reason=reason)
-        ends_ms = round(ends.timestamp() * 1000)
-        record.events.append(record.job.queue, record.job.job_id, "paused", str(ends_ms))
+        record.events.append(record.job.queue, record.job.job_id, "paused", str(to_ms(ends)))
 
 
 def touch(record: Record, **changes: Any) -> None:

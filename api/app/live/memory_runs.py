@@ -1,10 +1,11 @@
 """The runs of chunks in the job store in memory; the Lua scripts keep them in Redis as `runs:n`."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from app.jobs.runs import EXPIRED, REASON_KEPT, RUNS_KEPT, ChunkRun
 from app.live.memory_records import Slot
+from batch.kit.clock import from_ms, to_ms
 
 
 def begin_run(slot: Slot, now: datetime) -> None:
@@ -14,7 +15,7 @@ def begin_run(slot: Slot, now: datetime) -> None:
     run = ChunkRun(
         last[0].run + 1 if last else 1,
         slot.owner,
-        _ms(now),
+        from_ms(to_ms(now)),
         settled_before=chunk.tally.cursor,
         failed_before=chunk.tally.failed,
     )
@@ -29,15 +30,11 @@ def end_run(slot: Slot, ending: str, now: datetime, *, reason: str = "", pause_s
     tally = slot.chunk.tally
     ended = replace(
         last,
-        ended_at=_ms(now),
+        ended_at=from_ms(to_ms(now)),
         ending=ending,
         settled=tally.cursor - last.settled_before,
         failed=tally.failed - last.failed_before,
         reason=reason[:REASON_KEPT],
-        paused_until=_ms(now + timedelta(seconds=pause_s)) if pause_s else None,
+        paused_until=from_ms(to_ms(now + timedelta(seconds=pause_s))) if pause_s else None,
     )
     slot.chunk = replace(slot.chunk, runs=(*filter(None, earlier), ended))
-
-
-def _ms(at: datetime) -> datetime:
-    return datetime.fromtimestamp(round(at.timestamp() * 1000) / 1000, tz=UTC)

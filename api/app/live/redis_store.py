@@ -19,7 +19,6 @@ from app.jobs.records import (
     parse_chunk,
     parse_chunks,
     parse_job,
-    to_ms,
 )
 from app.jobs.runs import REASON_KEPT, parse_runs
 from app.live import keys, redis_workers
@@ -42,6 +41,7 @@ from app.live.store import (
 )
 from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.batching import CallBatcher
+from batch.kit.clock import to_ms
 from batch.kit.redis.client import Redis, check_server, redis_errors, run_together, try_key
 from batch.kit.redis.load import ServerLoad, read_load
 

@@ -6,11 +6,12 @@ from typing import cast
 
 import orjson
 
-from app.jobs.records import dump_json, from_ms
+from app.jobs.records import dump_json
 from app.jobs.runs import parse_runs
 from app.live import keys
 from app.live.store import LOST_S, WORKER_S
 from app.live.workers import RunningChunk, Worker, WorkerFacts
+from batch.kit.clock import from_ms
 from batch.kit.redis.client import Redis, redis_errors
 
 #: The most chunks to list.
