@@ -13,6 +13,8 @@ from app.jobs.runs import ChunkRun
 LEAST_FOR_RANGE = 10
 #: The name of the step that plans a job; it is claimed, leased and retried like any chunk.
 PLAN = "plan"
+#: The fields of a job that count items, bars and chunks.
+COUNTS = ("total", "done", "failed", "cancelled", "written", "rows", "chunks_total", "chunks_done", "dead")
 
 
 class JobStatus(StrEnum):

@@ -5,13 +5,12 @@ from typing import Any
 
 import orjson
 
-from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
+from app.jobs.model import COUNTS, Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.runs import parse_runs
 from batch.kit.clock import from_ms, to_ms
 
 #: The fields of a chunk, each followed by its number, that a reader needs.
 CHUNK_FIELDS = ("spec", "state", "tally", "attempts", "error", "runs")
-_COUNTS = ("total", "done", "failed", "cancelled", "written", "rows", "chunks_total", "chunks_done", "dead")
 _TIMES = ("requested_at", "started_at", "completed_at", "updated_at", "paused_until")
 _TEXTS = ("job_id", "queue", "task", "owner", "parent_id", "lost_item")
 
@@ -49,7 +48,7 @@ def parse_job(record: Mapping[str, str]) -> Job:
     """Return the job that a hash holds."""
     values: dict[str, Any] = {name: record.get(name) for name in _TEXTS}
     values["lost_item"] = record.get("lost_item", "lost")
-    values |= {name: int(record.get(name, 0)) for name in _COUNTS}
+    values |= {name: int(record.get(name, 0)) for name in COUNTS}
     values |= {name: from_ms(record[name]) for name in _TIMES if name in record}
     values |= {name: orjson.loads(record[name]) for name in ("request", "plan", "result", "error") if record.get(name)}
     return Job(

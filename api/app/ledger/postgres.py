@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
+from app.jobs.model import COUNTS, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.runs import parse_runs
 from app.ledger.activity import Activity, ActivityQuery
 from app.ledger.activity_sql import load_activity
@@ -58,20 +58,7 @@ from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transac
 _OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
 _PLANNED = {JobStatus.QUEUED.value: JobStatus.RUNNING.value}
 _OPEN_CHUNKS = [ChunkState.QUEUED.value, ChunkState.RUNNING.value]
-_FINAL_COLUMNS = [
-    "started_at",
-    "completed_at",
-    "total",
-    "done",
-    "failed",
-    "cancelled",
-    "written",
-    "rows",
-    "chunks_total",
-    "chunks_done",
-    "dead",
-    "rate",
-]
+_FINAL_COLUMNS = ("started_at", "completed_at", "rate", *COUNTS)
 _BY_IDS = select(JOBS, VERSION).where(JOBS.c.job_id == any_(bindparam("ids", type_=ARRAY(Text))))
 
 
