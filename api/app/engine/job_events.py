@@ -3,15 +3,11 @@
 Celery's own events are about messages, that is, about the plan step and each chunk, which have other ids.
 """
 
-import base64
 import time
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from app.engine.message import KEY_PREFIX
+from app.engine.message import KEY_PREFIX, pack
 from app.jobs.model import Job, JobStatus
 from app.live.celery_results import describe_failure, summarise
 
@@ -43,20 +39,7 @@ class JobEvent:
     def message(self) -> bytes:
         """Return the event in kombu's envelope."""
         routing_key = f"task.{_KINDS[self.job.status]}"
-        envelope = {
-            "body": base64.b64encode(orjson.dumps(self._fields())).decode(),
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
-            "headers": {"hostname": self.node},
-            "properties": {
-                "delivery_mode": 1,
-                "delivery_info": {"exchange": "celeryev", "routing_key": routing_key},
-                "priority": 0,
-                "body_encoding": "base64",
-                "delivery_tag": str(uuid.uuid4()),
-            },
-        }
-        return orjson.dumps(envelope)
+        return pack(self._fields(), {"hostname": self.node}, mode=1, exchange="celeryev", routing_key=routing_key)
 
     def _fields(self) -> dict[str, Any]:
         job = self.job

@@ -39,18 +39,24 @@ def build_message(
     The task finds `origin`, such as the request's id, in its `request.headers`. Logs and monitors show the task under
     the name `shadow`.
     """
-    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-    body = base64.b64encode(orjson.dumps([[], dict(kwargs), embed])).decode()
+    content = [[], dict(kwargs), {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
+    headers = _headers(task, kwargs, task_id, shadow) | dict(origin)
+    return pack(content, headers, mode=2, exchange="", routing_key=queue, correlation_id=task_id, reply_to="")
+
+
+def pack(
+    content: object, headers: Mapping[str, Any], *, mode: int, exchange: str, routing_key: str, **properties: str
+) -> bytes:
+    """Return a content in kombu's Redis envelope; `mode` is 2 if the message must survive a restart of its broker."""
     envelope = {
-        "body": body,
+        "body": base64.b64encode(orjson.dumps(content)).decode(),
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": _headers(task, kwargs, task_id, shadow) | dict(origin),
+        "headers": headers,
         "properties": {
-            "correlation_id": task_id,
-            "reply_to": "",
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": queue},
+            **properties,
+            "delivery_mode": mode,
+            "delivery_info": {"exchange": exchange, "routing_key": routing_key},
             "priority": 0,
             "body_encoding": "base64",
             "delivery_tag": str(uuid.uuid4()),
