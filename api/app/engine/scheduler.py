@@ -5,6 +5,7 @@ Several processes may run this at once; the transaction that admits the job keep
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 import structlog
@@ -29,6 +30,7 @@ class Scheduler:
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
+        self._take_turn = partial(take_turn, catalog=jobs.parts.catalog)
 
     async def run(self) -> None:
         """Fire until cancelled; wait while a store is unavailable."""
@@ -58,19 +60,14 @@ class Scheduler:
             StoreError: the ledger or Redis is unavailable; nothing was accepted.
 
         """
-        schedules, has_ended = self._jobs.parts.schedules, self._jobs.has_just_ended
-        await self._jobs.parts.store.ping()
-        fired = await schedules.fire_now(owner, schedule_id, self._take_manual_turn, has_ended=has_ended)
+        parts, has_ended = self._jobs.parts, self._jobs.has_just_ended
+        await parts.store.ping()
+        turn = partial(take_manual_turn, catalog=parts.catalog)
+        fired = await parts.schedules.fire_now(owner, schedule_id, turn, has_ended=has_ended)
         await self._tell(fired)
         if fired.admission is None:
             raise InvalidRequest(fired.firing.reason)
         return fired.admission
-
-    def _take_turn(self, schedule: Schedule, now: datetime) -> Turn:
-        return take_turn(schedule, now, self._jobs.parts.catalog)
-
-    def _take_manual_turn(self, schedule: Schedule, now: datetime) -> Turn:
-        return take_manual_turn(schedule, now, self._jobs.parts.catalog)
 
     async def _tell(self, fired: Fired) -> None:
         """Log the firing, and send its job to Redis and the workers; if this process dies first, the reaper does."""
