@@ -52,10 +52,10 @@ async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: s
         return None
     kept = (await connection.execute(select(IDEMPOTENCY_KEYS).where(*_is_key(job, key)))).one()
     if kept.fingerprint != terms.submission:
-        raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
+        raise KeyReused
     row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == kept.job_id))).one_or_none()
     if row is None:
-        raise JobDeleted.of_key(kept.job_id)
+        raise JobDeleted(kept.job_id)
     return parse_job(row)
 
 

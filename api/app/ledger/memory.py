@@ -225,9 +225,9 @@ class MemoryJobHistory:
         if self._clock() - since > timedelta(hours=KEY_KEPT_H):
             return None
         if fingerprint != terms.submission:
-            raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
+            raise KeyReused
         if earlier.job_id not in self._jobs:
-            raise JobDeleted.of_key(earlier.job_id)
+            raise JobDeleted(earlier.job_id)
         return self._jobs[earlier.job_id]
 
     def _insert(self, job: Job, terms: Terms) -> Admission:

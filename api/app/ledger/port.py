@@ -21,14 +21,15 @@ KEY_KEPT_H = 24
 class KeyReused(InvalidRequest):
     """An Idempotency-Key that was used with another request before."""
 
+    def __init__(self) -> None:
+        super().__init__("the Idempotency-Key came with another request before: a new request needs a new key")
+
 
 class JobDeleted(Conflict):
     """The job of this Idempotency-Key was deleted."""
 
-    @classmethod
-    def of_key(cls, job_id: str) -> "JobDeleted":
-        """Return the error for a key whose job was deleted."""
-        return cls(f"the job of this Idempotency-Key, {job_id}, was deleted: a new job needs a new key")
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"the job of this Idempotency-Key, {job_id}, was deleted: a new job needs a new key")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
 from app.ledger.portfolios.port import (
     MAX_ENTRIES,
     MAX_PORTFOLIOS,
-    key_reused,
     name_taken,
     no_portfolio,
     too_many_entries,
@@ -82,7 +81,7 @@ class MemoryPortfolioStore:
             if once:
                 # A request on another portfolio may have used the same key in the meantime.
                 if self._find_earlier(owner, once):
-                    raise KeyReused(key_reused())
+                    raise KeyReused
                 self._keys[owner, once.key] = once.fingerprint, booked, now
             kept.entries += new
             cash = _balances(kept.entries)[Account.CASH]
@@ -107,7 +106,7 @@ class MemoryPortfolioStore:
         self._keys = {name: kept for name, kept in self._keys.items() if kept[2] >= limit}
         fingerprint, booked, _ = self._keys.get((owner, once.key), (once.fingerprint, None, None))
         if fingerprint != once.fingerprint:
-            raise KeyReused(key_reused())
+            raise KeyReused
         return booked
 
 

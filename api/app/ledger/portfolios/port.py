@@ -100,8 +100,3 @@ def too_many_portfolios() -> str:
 def too_many_entries() -> str:
     """Return the message for a portfolio that would have more than MAX_ENTRIES."""
     return f"the portfolio would have more than {MAX_ENTRIES} entries, which is the limit: begin another one"
-
-
-def key_reused() -> str:
-    """Return the message for an Idempotency-Key that was used with another request."""
-    return "the Idempotency-Key came with another request before: a new request needs a new key"

@@ -17,7 +17,6 @@ from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
 from app.ledger.portfolios.port import (
     MAX_ENTRIES,
     MAX_PORTFOLIOS,
-    key_reused,
     name_taken,
     no_portfolio,
     too_many_entries,
@@ -138,7 +137,7 @@ async def _find_earlier(connection: AsyncConnection, owner: str, portfolio_id: s
     if kept is None:
         return None
     if kept.fingerprint != once.fingerprint:
-        raise KeyReused(key_reused())
+        raise KeyReused
     places = ENTRIES.c.place.between(kept.first_place, kept.last_place)
     return Booked(tuple(await _load_entries(connection, *_is_of(owner, portfolio_id), places)), is_replayed=True)
 
@@ -177,7 +176,7 @@ async def _keep_key(connection: AsyncConnection, portfolio: Portfolio, once: Onc
     # A request on another portfolio, under another lock, may use the same key now.
     claim = insert(KEYS).values(values).on_conflict_do_nothing().returning(KEYS.c.key)
     if (await connection.execute(claim)).one_or_none() is None:
-        raise KeyReused(key_reused())
+        raise KeyReused
 
 
 def _dump_postings(portfolio: Portfolio, posted: Sequence[tuple[str, dict[Account, Decimal]]]) -> list[dict[str, Any]]:
