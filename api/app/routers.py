@@ -1,7 +1,6 @@
 """The router of a feature, and what routes of several features share: ids in paths, and links to the next page."""
 
 import re
-from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -32,15 +31,15 @@ class FeatureRouter(APIRouter):
         return super().matches(scope) if is_ours else (Match.NONE, {})
 
 
-def hex_id(name: str, explain: Callable[[str], str]) -> Any:
-    """Return the dependency that reads an id of 32 hex digits from a path; any other text is answered 404.
+def hex_id(name: str, what: str) -> Any:
+    """Return the dependency that reads the id of `what` from a path; a text that is not 32 hex digits is answered 404.
 
     The database would reject some other texts, such as those with a NUL character.
     """
 
     async def parse(text: Annotated[str, Path(alias=name, max_length=64, description="32 hex digits")]) -> str:
         if not HEX_ID.fullmatch(text):
-            raise NotFound(explain(text))
+            raise NotFound.of_id(what, text)
         return text
 
     return Depends(parse)

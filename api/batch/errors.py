@@ -50,6 +50,11 @@ class Forbidden(KaboomError):
 class NotFound(KaboomError):
     """Nothing of that name exists, or it belongs to somebody else."""
 
+    @classmethod
+    def of_id(cls, what: str, given: str) -> "NotFound":
+        """Return the error for an id; the ids of `what` are 32 hex digits."""
+        return cls(f"{what} {given!r} does not exist: an id is 32 hex digits")
+
 
 class Conflict(KaboomError):
     """The request is valid, but the state of its target forbids it."""

@@ -18,7 +18,6 @@ from app.errors import (
     describe_problems,
 )
 from app.ledger.notifications.model import Channel, ChannelKind
-from app.ledger.notifications.port import no_channel
 from app.notifications.alertmanager import AlertmanagerPost, events_of
 from app.notifications.schemas import ChannelChange, NewChannel
 from app.notifications.setup import build_sealer, make_test, seal_url
@@ -28,7 +27,7 @@ from app.routers import FeatureRouter, hex_id
 PREFIX = "/api/v1/notifications"
 ADMIN = [needs(Scope.ADMIN)]
 BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
-ChannelId = Annotated[str, hex_id("channel_id", no_channel)]
+ChannelId = Annotated[str, hex_id("channel_id", "channel")]
 
 router = FeatureRouter(prefix=PREFIX, tags=["notifications"])
 one = APIRouter(prefix="/channels/{channel_id}", responses=describe_problems(NOT_FOUND, INVALID))

@@ -11,7 +11,7 @@ from fastapi import Path, Query, Request, Response, status
 from app.deps import Caller, Jobs
 from app.errors import CONFLICT, INVALID, NOT_FOUND, accepted_language, describe_problems
 from app.ledger.notifications.model import Event, Message, MessageQuery, Rule
-from app.ledger.notifications.port import NotificationLog, no_rule
+from app.ledger.notifications.port import NotificationLog
 from app.notifications.routes import ADMIN, BODY, PREFIX
 from app.notifications.schemas import MessageListing, NewRule, RuleChange
 from app.notifications.views import MessagePage, MessageView, RuleList, RuleView, view_message, view_rule
@@ -23,7 +23,7 @@ _WEEK = timedelta(days=7)
 _MESSAGE_ID = re.compile("msg_[0-9a-f]{32}")
 
 
-RuleId = Annotated[str, hex_id("rule_id", no_rule)]
+RuleId = Annotated[str, hex_id("rule_id", "rule")]
 MessageId = Annotated[str, Path(max_length=64, description="msg_ and 32 hex digits")]
 _ONE = describe_problems(NOT_FOUND, INVALID)
 _CHANGES: dict[int | str, dict[str, Any]] = _ONE | BODY

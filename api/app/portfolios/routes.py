@@ -8,7 +8,6 @@ from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
 from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
 from app.ledger.portfolios.model import Portfolio
-from app.ledger.portfolios.port import no_portfolio
 from app.portfolios.desk import PortfolioDesk, desk_of, new_id
 from app.portfolios.schemas import HistoryQuery, NewPortfolio, PortfolioPatch, PositionsQuery
 from app.portfolios.views import (
@@ -34,7 +33,7 @@ DERIVED = ONE | describe_problems(CONFLICT)
 _EXPORTED = "day,kind,symbol,quantity,price,fee,amount,note\r\n2025-11-04,buy,7203,200,2841.5,275,,\r\n"
 
 
-PortfolioId = Annotated[str, hex_id("portfolio_id", no_portfolio)]
+PortfolioId = Annotated[str, hex_id("portfolio_id", "portfolio")]
 Desk = Annotated[PortfolioDesk, Depends(desk_of)]
 
 

@@ -48,7 +48,7 @@ _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.SCHEDULES_WRITE)]
 _BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
 
 
-ScheduleId = Annotated[str, hex_id("schedule_id", "schedule {!r} does not exist: an id is 32 hex digits".format)]
+ScheduleId = Annotated[str, hex_id("schedule_id", "schedule")]
 
 router = FeatureRouter(prefix=_PREFIX, tags=["schedules"])
 one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, INVALID))

@@ -10,8 +10,6 @@ from app.ledger.notifications.port import (
     MAX_RULES,
     in_use,
     name_taken,
-    no_channel,
-    no_rule,
     too_many,
 )
 from batch.errors import Conflict, NotFound
@@ -40,7 +38,7 @@ class MemoryNotificationRules:
     async def load_channel(self, owner: str, channel_id: str) -> Channel:
         channel = self.channels.get(channel_id)
         if channel is None or channel.owner != owner:
-            raise NotFound(no_channel(channel_id))
+            raise NotFound.of_id("channel", channel_id)
         return channel
 
     async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
@@ -75,7 +73,7 @@ class MemoryNotificationRules:
     async def load_rule(self, owner: str, rule_id: str) -> Rule:
         rule = self.rules.get(rule_id)
         if rule is None or rule.owner != owner:
-            raise NotFound(no_rule(rule_id))
+            raise NotFound.of_id("rule", rule_id)
         return rule
 
     async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:

@@ -187,16 +187,6 @@ class Notifications(NamedTuple):
     log: NotificationLog
 
 
-def no_channel(channel_id: str) -> str:
-    """Return the message for a channel that an owner does not have."""
-    return f"channel {channel_id!r} does not exist: an id is 32 hex digits"
-
-
-def no_rule(rule_id: str) -> str:
-    """Return the message for a rule that an owner does not have."""
-    return f"rule {rule_id!r} does not exist: an id is 32 hex digits"
-
-
 def name_taken(what: str, name: str) -> str:
     """Return the message for a name that another channel or rule has."""
     return f"a {what} named {name!r} is there already, expected another name"

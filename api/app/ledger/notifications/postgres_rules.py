@@ -15,8 +15,6 @@ from app.ledger.notifications.port import (
     MAX_RULES,
     in_use,
     name_taken,
-    no_channel,
-    no_rule,
     too_many,
 )
 from app.ledger.notifications.tables import CHANNELS, RULES, parse_channel, parse_rule
@@ -45,7 +43,7 @@ class PostgresNotificationRules:
 
     async def load_channel(self, owner: str, channel_id: str) -> Channel:
         rows = await self._select(select(CHANNELS).where(*_is_channel(owner, channel_id)))
-        return parse_channel(rows[0]) if rows else _miss(no_channel(channel_id))
+        return parse_channel(rows[0]) if rows else _miss("channel", channel_id)
 
     async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
         changed = dict(values) | {"rests_until": None, "failures": 0, "updated_at": func.clock_timestamp()}
@@ -53,7 +51,7 @@ class PostgresNotificationRules:
         with postgres_errors(), _named("channel", values.get("name", "")):
             async with self._engine.begin() as connection:
                 row = (await connection.execute(update)).one_or_none()
-        return parse_channel(row) if row else _miss(no_channel(channel_id))
+        return parse_channel(row) if row else _miss("channel", channel_id)
 
     async def delete_channel(self, owner: str, channel_id: str) -> None:
         name = (await self.load_channel(owner, channel_id)).name
@@ -84,7 +82,7 @@ class PostgresNotificationRules:
 
     async def load_rule(self, owner: str, rule_id: str) -> Rule:
         rows = await self._select(select(RULES).where(*_is_rule(owner, rule_id)))
-        return parse_rule(rows[0]) if rows else _miss(no_rule(rule_id))
+        return parse_rule(rows[0]) if rows else _miss("rule", rule_id)
 
     async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:
         changed = _storable(values) | {"updated_at": func.clock_timestamp()}
@@ -94,13 +92,13 @@ class PostgresNotificationRules:
                 if "channel_id" in values:
                     await _lock_channel(connection, owner, values["channel_id"])
                 row = (await connection.execute(update)).one_or_none()
-        return parse_rule(row) if row else _miss(no_rule(rule_id))
+        return parse_rule(row) if row else _miss("rule", rule_id)
 
     async def delete_rule(self, owner: str, rule_id: str) -> None:
         async with open_transaction(self._engine) as connection:
             dropped = await connection.execute(delete(RULES).where(*_is_rule(owner, rule_id)))
         if not dropped.rowcount:
-            _miss(no_rule(rule_id))
+            _miss("rule", rule_id)
 
     async def _select(self, statement: Select[Any]) -> list[Any]:
         async with open_connection(self._engine) as connection:
@@ -126,7 +124,7 @@ async def _lock_channel(connection: AsyncConnection, owner: str, channel_id: str
     """Lock a channel of an owner, so that it is not deleted in the meantime."""
     found = select(CHANNELS.c.channel_id).where(*_is_channel(owner, channel_id)).with_for_update(key_share=True)
     if (await connection.execute(found)).one_or_none() is None:
-        _miss(no_channel(channel_id))
+        _miss("channel", channel_id)
 
 
 def _storable(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,5 +144,5 @@ def _is_rule(owner: str, rule_id: str) -> tuple[ColumnElement[bool], ColumnEleme
     return RULES.c.owner == owner, RULES.c.rule_id == rule_id
 
 
-def _miss(message: str) -> Never:
-    raise NotFound(message)
+def _miss(what: str, given: str) -> Never:
+    raise NotFound.of_id(what, given)

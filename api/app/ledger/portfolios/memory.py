@@ -11,7 +11,6 @@ from app.ledger.portfolios.port import (
     MAX_ENTRIES,
     MAX_PORTFOLIOS,
     name_taken,
-    no_portfolio,
     too_many_entries,
     too_many_portfolios,
 )
@@ -98,7 +97,7 @@ class MemoryPortfolioStore:
     def _find(self, owner: str, portfolio_id: str) -> _Kept:
         kept = self._kept.get(portfolio_id)
         if kept is None or kept.portfolio.owner != owner:
-            raise NotFound(no_portfolio(portfolio_id))
+            raise NotFound.of_id("portfolio", portfolio_id)
         return kept
 
     def _find_earlier(self, owner: str, once: Once) -> Booked | None:

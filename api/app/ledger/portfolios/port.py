@@ -82,11 +82,6 @@ class PortfolioStore(Protocol):
         ...
 
 
-def no_portfolio(portfolio_id: str) -> str:
-    """Return the message for a portfolio that an owner does not have."""
-    return f"portfolio {portfolio_id!r} does not exist: an id is 32 hex digits"
-
-
 def name_taken(name: str) -> str:
     """Return the message for a name that another portfolio of the owner has."""
     return f"a portfolio named {name!r} is there already, expected another name"

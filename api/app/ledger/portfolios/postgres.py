@@ -18,7 +18,6 @@ from app.ledger.portfolios.port import (
     MAX_ENTRIES,
     MAX_PORTFOLIOS,
     name_taken,
-    no_portfolio,
     too_many_entries,
     too_many_portfolios,
 )
@@ -109,7 +108,7 @@ class PostgresPortfolioStore:
             except IntegrityError as e:
                 raise Conflict(name_taken(values["name"])) from e
         if row is None:
-            raise NotFound(no_portfolio(portfolio_id))
+            raise NotFound.of_id("portfolio", portfolio_id)
         return parse_portfolio(row)
 
 
@@ -118,7 +117,7 @@ async def _load(connection: AsyncConnection, owner: str, portfolio_id: str, *, l
     statement = select(PORTFOLIOS).where(*is_it)
     row = (await connection.execute(statement.with_for_update() if lock else statement)).one_or_none()
     if row is None:
-        raise NotFound(no_portfolio(portfolio_id))
+        raise NotFound.of_id("portfolio", portfolio_id)
     return parse_portfolio(row)
 
 

@@ -15,7 +15,6 @@ from app.ledger.schedules.port import (
     TakeTurn,
     Turn,
     name_taken,
-    not_found,
     too_many,
 )
 from batch.errors import Conflict, NotFound
@@ -48,7 +47,7 @@ class MemoryScheduleStore:
     async def load(self, owner: str, schedule_id: str) -> Schedule:
         found = self._schedules.get(schedule_id)
         if found is None or found.owner != owner:
-            raise NotFound(not_found(schedule_id))
+            raise NotFound.of_id("schedule", schedule_id)
         return found
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:

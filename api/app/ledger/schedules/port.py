@@ -124,11 +124,6 @@ class ScheduleStore(Protocol):
         ...
 
 
-def not_found(schedule_id: str) -> str:
-    """Return the message for a schedule that does not exist."""
-    return f"schedule {schedule_id} does not exist"
-
-
 def name_taken(name: str) -> str:
     """Return the message for a name that is taken."""
     return f"a schedule named {name!r} exists already: choose another name, or change that one"

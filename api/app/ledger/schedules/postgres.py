@@ -19,7 +19,6 @@ from app.ledger.schedules.port import (
     TakeTurn,
     Turn,
     name_taken,
-    not_found,
     too_many,
 )
 from app.ledger.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_schedule, parse_firing, parse_schedule
@@ -169,4 +168,4 @@ def _is(owner: str, schedule_id: str) -> tuple[ColumnElement[bool], ColumnElemen
 
 
 def _miss(schedule_id: str) -> Never:
-    raise NotFound(not_found(schedule_id))
+    raise NotFound.of_id("schedule", schedule_id)

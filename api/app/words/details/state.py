@@ -52,7 +52,6 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "schedule {schedule} does not exist: an id is 32 hex digits",
         "スケジュール {schedule} はありません。IDは16進数32桁です",
     ),
-    ("schedule {schedule} does not exist", "スケジュール {schedule} はありません"),
     (
         "webhook {webhook} does not exist: an id is msg_ and 32 hex digits",
         "Webhook {webhook} はありません。IDは msg_ と16進数32桁です",
