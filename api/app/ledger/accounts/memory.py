@@ -11,11 +11,10 @@ from app.ledger.accounts.port import (
     SIGN_OUTS_KEPT_DAYS,
     TOKENS_KEPT_DAYS,
     TOUCH_S,
-    name_taken,
     no_token,
     no_user,
-    too_many,
 )
+from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
 from batch.kit.clock import utc_now
 
@@ -33,7 +32,7 @@ class MemoryAccountStore:
         if sum(known.owner == user.owner for known in self._users.values()) >= MAX_USERS:
             raise Conflict(too_many("users", MAX_USERS))
         if await self.find_user(user.name):
-            raise Conflict(name_taken(user.name))
+            raise Conflict(name_taken("user", user.name))
         now = utc_now()
         self._users[user.user_id] = kept = replace(user, created_at=now, changed_at=now)
         return kept

@@ -132,16 +132,6 @@ class AuditLog(Protocol):
         ...
 
 
-def name_taken(name: str) -> str:
-    """Return the message for a user name that is taken."""
-    return f"a user named {name!r} is there already, expected another name"
-
-
-def too_many(what: str, most: int) -> str:
-    """Return the message for an owner who has reached the limit of users or tokens."""
-    return f"there are {most} {what} already, which is the limit"
-
-
 def no_user(user_id: str) -> str:
     """Return the message for a user that an owner does not have."""
     return f"user {user_id} does not exist: an id is usr_ and 32 hex digits"

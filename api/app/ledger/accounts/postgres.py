@@ -15,10 +15,8 @@ from app.ledger.accounts.port import (
     SIGN_OUTS_KEPT_DAYS,
     TOKENS_KEPT_DAYS,
     TOUCH_S,
-    name_taken,
     no_token,
     no_user,
-    too_many,
 )
 from app.ledger.accounts.tables import (
     SESSIONS,
@@ -30,6 +28,7 @@ from app.ledger.accounts.tables import (
     parse_token,
     parse_user,
 )
+from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
 from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
 
@@ -62,7 +61,7 @@ class PostgresAccountStore:
                     new = insert(USERS).values(values).returning(USERS)
                     return parse_user((await connection.execute(new)).one())
             except IntegrityError as e:
-                raise Conflict(name_taken(user.name)) from e
+                raise Conflict(name_taken("user", user.name)) from e
 
     async def list_users(self, owner: str) -> list[User]:
         # Sort like Python, by code points, whatever the collation of the database.

@@ -5,13 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from app.ledger.notifications.model import Channel, Rule
-from app.ledger.notifications.port import (
-    MAX_CHANNELS,
-    MAX_RULES,
-    in_use,
-    name_taken,
-    too_many,
-)
+from app.ledger.notifications.port import MAX_CHANNELS, MAX_RULES, in_use
+from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
 from batch.kit.clock import utc_now
 

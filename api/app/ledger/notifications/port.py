@@ -187,16 +187,6 @@ class Notifications(NamedTuple):
     log: NotificationLog
 
 
-def name_taken(what: str, name: str) -> str:
-    """Return the message for a name that another channel or rule has."""
-    return f"a {what} named {name!r} is there already, expected another name"
-
-
-def too_many(what: str, most: int) -> str:
-    """Return the message for an owner who has reached the limit of channels or rules."""
-    return f"there are {most} {what} already, which is the limit"
-
-
 def in_use(name: str) -> str:
     """Return the message for a channel that a rule uses."""
     return f"channel {name!r} is used by a rule: delete the rule first, or give it another channel"

@@ -10,14 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.notifications.model import Channel, Rule
-from app.ledger.notifications.port import (
-    MAX_CHANNELS,
-    MAX_RULES,
-    in_use,
-    name_taken,
-    too_many,
-)
+from app.ledger.notifications.port import MAX_CHANNELS, MAX_RULES, in_use
 from app.ledger.notifications.tables import CHANNELS, RULES, parse_channel, parse_rule
+from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
 from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
 

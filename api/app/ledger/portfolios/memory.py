@@ -7,13 +7,8 @@ from decimal import Decimal
 
 from app.ledger.port import KEY_KEPT_H, KeyReused
 from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
-from app.ledger.portfolios.port import (
-    MAX_ENTRIES,
-    MAX_PORTFOLIOS,
-    name_taken,
-    too_many_entries,
-    too_many_portfolios,
-)
+from app.ledger.portfolios.port import MAX_ENTRIES, MAX_PORTFOLIOS, too_many_entries
+from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
 from batch.kit.clock import Clock, utc_now
 from batch.portfolio.entry import Entry, number_entries
@@ -38,9 +33,9 @@ class MemoryPortfolioStore:
     async def add(self, portfolio: Portfolio) -> Portfolio:
         names = [known.name for known in await self.list_portfolios(portfolio.owner)]
         if len(names) >= MAX_PORTFOLIOS:
-            raise Conflict(too_many_portfolios())
+            raise Conflict(too_many("portfolios", MAX_PORTFOLIOS))
         if portfolio.name in names:
-            raise Conflict(name_taken(portfolio.name))
+            raise Conflict(name_taken("portfolio", portfolio.name))
         kept = replace(portfolio, created_at=self._clock())
         self._kept[kept.portfolio_id] = _Kept(kept)
         return kept
@@ -56,7 +51,7 @@ class MemoryPortfolioStore:
         kept = self._find(owner, portfolio_id)
         others = (known for known in await self.list_portfolios(owner) if known.portfolio_id != portfolio_id)
         if any(known.name == name for known in others):
-            raise Conflict(name_taken(name))
+            raise Conflict(name_taken("portfolio", name))
         kept.portfolio = replace(kept.portfolio, name=name)
         return kept.portfolio
 

@@ -82,16 +82,6 @@ class PortfolioStore(Protocol):
         ...
 
 
-def name_taken(name: str) -> str:
-    """Return the message for a name that another portfolio of the owner has."""
-    return f"a portfolio named {name!r} is there already, expected another name"
-
-
-def too_many_portfolios() -> str:
-    """Return the message for an owner who has MAX_PORTFOLIOS."""
-    return f"there are {MAX_PORTFOLIOS} portfolios already, which is the limit"
-
-
 def too_many_entries() -> str:
     """Return the message for a portfolio that would have more than MAX_ENTRIES."""
     return f"the portfolio would have more than {MAX_ENTRIES} entries, which is the limit: begin another one"

@@ -14,13 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.port import KEY_KEPT_H, KeyReused
 from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
-from app.ledger.portfolios.port import (
-    MAX_ENTRIES,
-    MAX_PORTFOLIOS,
-    name_taken,
-    too_many_entries,
-    too_many_portfolios,
-)
+from app.ledger.portfolios.port import MAX_ENTRIES, MAX_PORTFOLIOS, too_many_entries
 from app.ledger.portfolios.tables import (
     ENTRIES,
     ENTRY_COLUMNS,
@@ -31,6 +25,7 @@ from app.ledger.portfolios.tables import (
     parse_entry,
     parse_portfolio,
 )
+from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
 from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
 from batch.portfolio.entry import Entry, number_entries
@@ -56,10 +51,10 @@ class PostgresPortfolioStore:
             try:
                 async with self._engine.begin() as connection:
                     if (await connection.execute(count)).scalar_one() >= MAX_PORTFOLIOS:
-                        raise Conflict(too_many_portfolios())
+                        raise Conflict(too_many("portfolios", MAX_PORTFOLIOS))
                     return parse_portfolio((await connection.execute(new)).one())
             except IntegrityError as e:
-                raise Conflict(name_taken(portfolio.name)) from e
+                raise Conflict(name_taken("portfolio", portfolio.name)) from e
 
     async def list_portfolios(self, owner: str) -> list[Portfolio]:
         # Sort like Python, by code points, whatever the collation of the database.
@@ -106,7 +101,7 @@ class PostgresPortfolioStore:
                 async with self._engine.begin() as connection:
                     row = (await connection.execute(statement)).one_or_none()
             except IntegrityError as e:
-                raise Conflict(name_taken(values["name"])) from e
+                raise Conflict(name_taken("portfolio", values["name"])) from e
         if row is None:
             raise NotFound.of_id("portfolio", portfolio_id)
         return parse_portfolio(row)

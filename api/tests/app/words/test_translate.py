@@ -34,6 +34,7 @@ _OF_FRAMEWORKS = (
 #: Texts that the code puts together of parts.
 _COMPOSED = (
     *("there are {count} users already, ", "there are {count} tokens already, ", "#: {why}", "{part}: no answer in "),
+    "there are {count} portfolios already, ",
     *(
         "{free} MiB are free, ",
         "{folder}: {free} MiB are free, ",
