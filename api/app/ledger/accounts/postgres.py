@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 
 from app.ledger.accounts.model import BrowserSession, Token, User, UserChange
 from app.ledger.accounts.port import (
@@ -30,7 +29,7 @@ from app.ledger.accounts.tables import (
 )
 from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 
 _NOW = func.clock_timestamp()
 
@@ -55,13 +54,9 @@ class PostgresAccountStore:
             "role": user.role.value,
             "is_disabled": user.is_disabled,
         }
-        with postgres_errors():
-            try:
-                async with self._engine.begin() as connection:
-                    new = insert(USERS).values(values).returning(USERS)
-                    return parse_user((await connection.execute(new)).one())
-            except IntegrityError as e:
-                raise Conflict(name_taken("user", user.name)) from e
+        async with open_transaction(self._engine, conflict=name_taken("user", user.name)) as connection:
+            new = insert(USERS).values(values).returning(USERS)
+            return parse_user((await connection.execute(new)).one())
 
     async def list_users(self, owner: str) -> list[User]:
         # Sort like Python, by code points, whatever the collation of the database.

@@ -1,12 +1,10 @@
 """Channels and rules in PostgreSQL."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Never
 
 from sqlalchemy import ColumnElement, Select, Table, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.notifications.model import Channel, Rule
@@ -14,7 +12,7 @@ from app.ledger.notifications.port import MAX_CHANNELS, MAX_RULES, in_use
 from app.ledger.notifications.tables import CHANNELS, RULES, parse_channel, parse_rule
 from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 
 
 class PostgresNotificationRules:
@@ -26,10 +24,9 @@ class PostgresNotificationRules:
     async def add_channel(self, channel: Channel) -> Channel:
         names = ("channel_id", "owner", "name", "kind", "service", "host", "sealed", "is_enabled")
         new = insert(CHANNELS).values({name: getattr(channel, name) for name in names}).returning(CHANNELS)
-        with postgres_errors(), _named("channel", channel.name):
-            async with self._engine.begin() as connection:
-                await _check_count(connection, CHANNELS, channel.owner, "channels", MAX_CHANNELS)
-                return parse_channel((await connection.execute(new)).one())
+        async with open_transaction(self._engine, conflict=name_taken("channel", channel.name)) as connection:
+            await _check_count(connection, CHANNELS, channel.owner, "channels", MAX_CHANNELS)
+            return parse_channel((await connection.execute(new)).one())
 
     async def list_channels(self, owner: str) -> list[Channel]:
         # Sort like Python, by code points, whatever the collation of the database.
@@ -43,29 +40,23 @@ class PostgresNotificationRules:
     async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
         changed = dict(values) | {"rests_until": None, "failures": 0, "updated_at": func.clock_timestamp()}
         update = CHANNELS.update().where(*_is_channel(owner, channel_id)).values(changed).returning(CHANNELS)
-        with postgres_errors(), _named("channel", values.get("name", "")):
-            async with self._engine.begin() as connection:
-                row = (await connection.execute(update)).one_or_none()
+        async with open_transaction(self._engine, conflict=name_taken("channel", values.get("name", ""))) as connection:
+            row = (await connection.execute(update)).one_or_none()
         return parse_channel(row) if row else _miss("channel", channel_id)
 
     async def delete_channel(self, owner: str, channel_id: str) -> None:
         name = (await self.load_channel(owner, channel_id)).name
-        with postgres_errors():
-            try:
-                async with self._engine.begin() as connection:
-                    await connection.execute(delete(CHANNELS).where(*_is_channel(owner, channel_id)))
-            except IntegrityError as e:
-                raise Conflict(in_use(name)) from e
+        async with open_transaction(self._engine, conflict=in_use(name)) as connection:
+            await connection.execute(delete(CHANNELS).where(*_is_channel(owner, channel_id)))
 
     async def add_rule(self, rule: Rule) -> Rule:
         skipped = {"created_at", "updated_at"}
         values = {column.name: getattr(rule, column.name) for column in RULES.c if column.name not in skipped}
         new = insert(RULES).values(_storable(values)).returning(RULES)
-        with postgres_errors(), _named("rule", rule.name):
-            async with self._engine.begin() as connection:
-                await _lock_channel(connection, rule.owner, rule.channel_id)
-                await _check_count(connection, RULES, rule.owner, "rules", MAX_RULES)
-                return parse_rule((await connection.execute(new)).one())
+        async with open_transaction(self._engine, conflict=name_taken("rule", rule.name)) as connection:
+            await _lock_channel(connection, rule.owner, rule.channel_id)
+            await _check_count(connection, RULES, rule.owner, "rules", MAX_RULES)
+            return parse_rule((await connection.execute(new)).one())
 
     async def list_rules(self, owner: str) -> list[Rule]:
         statement = select(RULES).where(RULES.c.owner == owner).order_by(RULES.c.name.collate("C"))
@@ -82,11 +73,10 @@ class PostgresNotificationRules:
     async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:
         changed = _storable(values) | {"updated_at": func.clock_timestamp()}
         update = RULES.update().where(*_is_rule(owner, rule_id)).values(changed).returning(RULES)
-        with postgres_errors(), _named("rule", values.get("name", "")):
-            async with self._engine.begin() as connection:
-                if "channel_id" in values:
-                    await _lock_channel(connection, owner, values["channel_id"])
-                row = (await connection.execute(update)).one_or_none()
+        async with open_transaction(self._engine, conflict=name_taken("rule", values.get("name", ""))) as connection:
+            if "channel_id" in values:
+                await _lock_channel(connection, owner, values["channel_id"])
+            row = (await connection.execute(update)).one_or_none()
         return parse_rule(row) if row else _miss("rule", rule_id)
 
     async def delete_rule(self, owner: str, rule_id: str) -> None:
@@ -98,15 +88,6 @@ class PostgresNotificationRules:
     async def _select(self, statement: Select[Any]) -> list[Any]:
         async with open_connection(self._engine) as connection:
             return list((await connection.execute(statement)).all())
-
-
-@contextmanager
-def _named(what: str, name: str) -> Iterator[None]:
-    """Report a violated constraint as a taken name: no other constraint can be violated here."""
-    try:
-        yield
-    except IntegrityError as e:
-        raise Conflict(name_taken(what, name)) from e
 
 
 async def _check_count(connection: AsyncConnection, table: Table, owner: str, what: str, most: int) -> None:

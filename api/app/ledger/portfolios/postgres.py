@@ -9,7 +9,6 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.port import KEY_KEPT_H, KeyReused
@@ -27,7 +26,7 @@ from app.ledger.portfolios.tables import (
 )
 from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 from batch.portfolio.entry import Entry, number_entries
 from batch.portfolio.postings import Account, balance, post
 
@@ -47,14 +46,10 @@ class PostgresPortfolioStore:
         names = ("portfolio_id", "owner", "name", "provider", "lot", "created_by")
         count = select(func.count()).where(PORTFOLIOS.c.owner == portfolio.owner, _IS_THERE)
         new = insert(PORTFOLIOS).values({name: getattr(portfolio, name) for name in names}).returning(PORTFOLIOS)
-        with postgres_errors():
-            try:
-                async with self._engine.begin() as connection:
-                    if (await connection.execute(count)).scalar_one() >= MAX_PORTFOLIOS:
-                        raise Conflict(too_many("portfolios", MAX_PORTFOLIOS))
-                    return parse_portfolio((await connection.execute(new)).one())
-            except IntegrityError as e:
-                raise Conflict(name_taken("portfolio", portfolio.name)) from e
+        async with open_transaction(self._engine, conflict=name_taken("portfolio", portfolio.name)) as connection:
+            if (await connection.execute(count)).scalar_one() >= MAX_PORTFOLIOS:
+                raise Conflict(too_many("portfolios", MAX_PORTFOLIOS))
+            return parse_portfolio((await connection.execute(new)).one())
 
     async def list_portfolios(self, owner: str) -> list[Portfolio]:
         # Sort like Python, by code points, whatever the collation of the database.
@@ -96,12 +91,8 @@ class PostgresPortfolioStore:
     async def _change(self, owner: str, portfolio_id: str, values: Mapping[str, Any]) -> Portfolio:
         is_it = (PORTFOLIOS.c.owner == owner, PORTFOLIOS.c.portfolio_id == portfolio_id, _IS_THERE)
         statement = PORTFOLIOS.update().where(*is_it).values(values).returning(PORTFOLIOS)
-        with postgres_errors():
-            try:
-                async with self._engine.begin() as connection:
-                    row = (await connection.execute(statement)).one_or_none()
-            except IntegrityError as e:
-                raise Conflict(name_taken("portfolio", values["name"])) from e
+        async with open_transaction(self._engine, conflict=name_taken("portfolio", values["name"])) as connection:
+            row = (await connection.execute(statement)).one_or_none()
         if row is None:
             raise NotFound.of_id("portfolio", portfolio_id)
         return parse_portfolio(row)

@@ -48,17 +48,13 @@ class PostgresScheduleStore:
 
     async def add(self, schedule: Schedule) -> Schedule:
         count = select(func.count()).where(SCHEDULES.c.owner == schedule.owner)
-        with postgres_errors():
-            try:
-                async with self._engine.begin() as connection:
-                    if (await connection.execute(count)).scalar_one() >= MAX_SCHEDULES:
-                        raise Conflict(too_many())
-                    now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-                    values = dump_schedule(schedule.rearmed(now)) | {"created_at": now, "updated_at": now}
-                    new = insert(SCHEDULES).values(values).returning(SCHEDULES)
-                    return parse_schedule((await connection.execute(new)).one())
-            except IntegrityError as e:
-                raise Conflict(name_taken(schedule.name)) from e
+        async with open_transaction(self._engine, conflict=name_taken(schedule.name)) as connection:
+            if (await connection.execute(count)).scalar_one() >= MAX_SCHEDULES:
+                raise Conflict(too_many())
+            now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+            values = dump_schedule(schedule.rearmed(now)) | {"created_at": now, "updated_at": now}
+            new = insert(SCHEDULES).values(values).returning(SCHEDULES)
+            return parse_schedule((await connection.execute(new)).one())
 
     async def list_schedules(self, owner: str) -> list[Schedule]:
         # Sort like Python, by code points, whatever the collation of the database.

@@ -21,7 +21,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from batch.errors import ConfigurationError, StoreError
+from batch.errors import ConfigurationError, Conflict, StoreError
 from batch.kit.postgres.connection import PostgresConnector
 
 #: PostgreSQL refused the statement; a retry would get the same answer.
@@ -102,16 +102,22 @@ def _ping_idle(engine: AsyncEngine) -> None:
 
 
 @asynccontextmanager
-async def open_transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def open_transaction(engine: AsyncEngine, *, conflict: str = "") -> AsyncIterator[AsyncConnection]:
     """Hold a connection for a transaction, which ends with the body.
 
     Raises:
+        Conflict: a constraint was violated, and `conflict` says what that means.
         StoreError: as `postgres_errors`.
 
     """
     with postgres_errors():
-        async with engine.begin() as connection:
-            yield connection
+        try:
+            async with engine.begin() as connection:
+                yield connection
+        except IntegrityError as e:
+            if conflict:
+                raise Conflict(conflict) from e
+            raise
 
 
 @asynccontextmanager
