@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import orjson
 from sqlalchemy import select, text, tuple_
 from sqlalchemy.exc import DataError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.model import Job
 from app.ledger.port import Admission, Admitted, Terms
@@ -14,7 +14,7 @@ from app.ledger.rows import parse_job
 from app.ledger.tables import JOBS
 from batch.errors import StoreError
 from batch.kit.batching import CallBatcher
-from batch.kit.postgres.engine import open_connection
+from batch.kit.postgres.engine import Statements
 
 #: The job to join may finish between the insert and the look-up; the next try then inserts a new job.
 _TRIES = 5
@@ -50,9 +50,9 @@ def build_draft(job: Job, terms: Terms) -> Draft | None:
 
 
 class GroupCommit:
-    """Admits plain jobs together, on an engine that commits each statement."""
+    """Admits plain jobs together."""
 
-    def __init__(self, statements: AsyncEngine) -> None:
+    def __init__(self, statements: Statements) -> None:
         self._statements = statements
         self._group = CallBatcher(self._admit_all, server="PostgreSQL")
 
@@ -79,7 +79,7 @@ class GroupCommit:
         """Admit jobs. Each statement commits alone, so no lock is held while the next statement waits."""
         placed: dict[str, Admission] = {}
         waiting = list(drafts)
-        async with open_connection(self._statements) as connection:
+        async with self._statements.hold() as connection:
             for _ in range(_TRIES):
                 placed |= await _insert(connection, waiting)
                 waiting = [draft for draft in waiting if draft.job.job_id not in placed]

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Executable,
     Row,
     Select,
     Text,
@@ -53,7 +52,7 @@ from app.ledger.stats import FOLDS, PRUNE, STATS, parse_stats
 from app.ledger.tables import API_KEYS, JOB_CHUNKS, JOBS
 from batch.errors import NotFound
 from batch.kit.clock import utc_now
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
+from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
 
 _OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
 _PLANNED = {JobStatus.QUEUED.value: JobStatus.RUNNING.value}
@@ -83,8 +82,7 @@ class PostgresJobHistory:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.outbox = PostgresOutbox(engine)
-        # A single statement is one transaction anyway; without BEGIN and COMMIT it saves two round trips.
-        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._statements = Statements(engine)
         self._seen = SeenJobs()
         self._group_commit = GroupCommit(self._statements)
 
@@ -128,10 +126,10 @@ class PostgresJobHistory:
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
         before = [known.value for known in JobStatus if status in TRANSITIONS[known]]
-        await self._execute(_open_job(job_id).where(JOBS.c.status.in_(before)).values(status=status.value))
+        await self._statements.execute(_open_job(job_id).where(JOBS.c.status.in_(before)).values(status=status.value))
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
-        await self._execute(_END_OPEN_CHUNK, _chunk_end(job_id, chunk))
+        await self._statements.execute(_END_OPEN_CHUNK, _chunk_end(job_id, chunk))
 
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
         values: dict[str, Any] = {name: getattr(job, name) for name in _FINAL_COLUMNS}
@@ -153,16 +151,14 @@ class PostgresJobHistory:
         return jobs[0] if jobs else None
 
     async def load_chunks(self, job_id: str) -> list[Chunk]:
-        async with open_connection(self._statements) as connection:
-            return [_parse_chunk(row) for row in await connection.execute(_chunks_of(job_id))]
+        return [_parse_chunk(row) for row in await self._statements.fetch(_chunks_of(job_id))]
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
         return await self._load_page(build_page(query))
 
     async def find_end(self, query: JobQuery, *, jobs: int) -> tuple[datetime, str] | None:
-        async with open_connection(self._statements) as connection:
-            row = (await connection.execute(build_end(query, jobs=jobs))).one_or_none()
-        return (row.requested_at, row.job_id) if row else None
+        rows = await self._statements.fetch(build_end(query, jobs=jobs))
+        return (rows[0].requested_at, rows[0].job_id) if rows else None
 
     async def unfinished(
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
@@ -176,9 +172,8 @@ class PostgresJobHistory:
         )
         if after:
             statement = statement.where(tuple_(*place) > after)
-        async with open_connection(self._statements) as connection:
-            rows = await connection.execute(statement.order_by(*place).limit(UNFINISHED_PAGE))
-            return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
+        rows = await self._statements.fetch(statement.order_by(*place).limit(UNFINISHED_PAGE))
+        return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
 
     async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
         place = (JOBS.c.completed_at, JOBS.c.job_id)
@@ -188,17 +183,15 @@ class PostgresJobHistory:
         return await self._jobs(statement.order_by(*place).limit(ENDED_PAGE))
 
     async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
-        async with open_connection(self._statements) as connection:
-            row = (await connection.execute(STATS, {"queue": queue, "owner": owner})).one()
+        (row,) = await self._statements.fetch(STATS, {"queue": queue, "owner": owner})
         return parse_stats(row)
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
-        async with open_connection(self._statements) as connection:
+        async with self._statements.hold() as connection:
             return await load_activity(connection, query)
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
-        async with open_connection(self._statements) as connection:
-            return [parse_dead_letter(row) for row in await connection.execute(build_dead_letters(query))]
+        return [parse_dead_letter(row) for row in await self._statements.fetch(build_dead_letters(query))]
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
         return await self._jobs(
@@ -213,25 +206,23 @@ class PostgresJobHistory:
     async def load_api_key(self, name: str) -> bytes:
         new = insert(API_KEYS).values(name=name, key=secrets.token_bytes(API_KEY_BYTES)).on_conflict_do_nothing()
         kept = select(API_KEYS.c.key).where(API_KEYS.c.name == name)
-        async with open_connection(self._statements) as connection:
+        async with self._statements.hold() as connection:
             await connection.execute(new)
             return bytes((await connection.execute(kept)).scalar_one())
 
     async def tidy(self) -> None:
         for fold in FOLDS:
-            await self._execute(fold)
+            await self._statements.execute(fold)
 
     async def prune(self, queue: str, *, days: int) -> list[str]:
         values = {"queue": queue, "days": days, "open": _OPEN_JOBS, "step": PRUNE_STEP}
-        async with open_connection(self._statements) as connection:
-            return list((await connection.scalars(PRUNE, values)).all())
+        return [row.job_id for row in await self._statements.fetch(PRUNE, values)]
 
     async def delete(self, job_id: str) -> None:
-        await self._execute(JOBS.delete().where(JOBS.c.job_id == job_id))
+        await self._statements.execute(JOBS.delete().where(JOBS.c.job_id == job_id))
 
     async def ping(self) -> None:
-        async with open_connection(self._statements) as connection:
-            await connection.execute(text("SELECT 1 FROM jobs LIMIT 1"))
+        await self._statements.fetch(text("SELECT 1 FROM jobs LIMIT 1"))
 
     async def try_write(self) -> None:
         await try_write(self._engine)
@@ -240,13 +231,9 @@ class PostgresJobHistory:
         """Release connections."""
         await self._engine.dispose()
 
-    async def _execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> None:
-        async with open_connection(self._statements) as connection:
-            await connection.execute(statement, values)
-
     async def _load_page(self, page: Select[Any]) -> list[Job]:
         """Return the jobs of a page in its order; only jobs that have changed since the last read are read again."""
-        async with open_connection(self._statements) as connection:
+        async with self._statements.hold() as connection:
             versions = {row.job_id: row.version for row in await connection.execute(page)}
             found = self._seen.find(versions)
             if missing := [job_id for job_id in versions if job_id not in found]:
@@ -260,8 +247,7 @@ class PostgresJobHistory:
         return [found[job_id] for job_id in versions]
 
     async def _jobs(self, statement: Select[Any]) -> list[Job]:
-        async with open_connection(self._statements) as connection:
-            return [parse_job(row) for row in await connection.execute(statement)]
+        return [parse_job(row) for row in await self._statements.fetch(statement)]
 
 
 def _open_job(job_id: str) -> Update:

@@ -1,10 +1,8 @@
 """The accounts in PostgreSQL, in the database of the ledger."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Executable, Row, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.ledger.accounts.model import BrowserSession, Token, User, UserChange
@@ -29,7 +27,7 @@ from app.ledger.accounts.tables import (
 )
 from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
+from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
 
 _NOW = func.clock_timestamp()
 
@@ -39,11 +37,10 @@ class PostgresAccountStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        # A single statement is one transaction anyway; without BEGIN and COMMIT it saves two round trips.
-        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._statements = Statements(engine)
 
     async def add_user(self, user: User) -> User:
-        (count,) = await self._all(select(func.count()).where(USERS.c.owner == user.owner))
+        (count,) = await self._statements.fetch(select(func.count()).where(USERS.c.owner == user.owner))
         if count[0] >= MAX_USERS:
             raise Conflict(too_many("users", MAX_USERS))
         values = {
@@ -61,14 +58,14 @@ class PostgresAccountStore:
     async def list_users(self, owner: str) -> list[User]:
         # Sort like Python, by code points, whatever the collation of the database.
         statement = select(USERS).where(USERS.c.owner == owner).order_by(USERS.c.name.collate("C"))
-        return [parse_user(row) for row in await self._all(statement)]
+        return [parse_user(row) for row in await self._statements.fetch(statement)]
 
     async def load_user(self, user_id: str) -> User | None:
-        rows = await self._all(select(USERS).where(USERS.c.user_id == user_id))
+        rows = await self._statements.fetch(select(USERS).where(USERS.c.user_id == user_id))
         return parse_user(rows[0]) if rows else None
 
     async def find_user(self, name: str) -> User | None:
-        rows = await self._all(select(USERS).where(USERS.c.name == name))
+        rows = await self._statements.fetch(select(USERS).where(USERS.c.name == name))
         return parse_user(rows[0]) if rows else None
 
     async def change_user(self, owner: str, user_id: str, change: UserChange) -> User:
@@ -79,14 +76,14 @@ class PostgresAccountStore:
         }
         given = {name: value for name, value in values.items() if value is not None}
         update = USERS.update().where(USERS.c.owner == owner, USERS.c.user_id == user_id)
-        rows = await self._all(update.values(given | {"changed_at": _NOW}).returning(USERS))
+        rows = await self._statements.fetch(update.values(given | {"changed_at": _NOW}).returning(USERS))
         if not rows:
             raise NotFound(no_user(user_id))
         return parse_user(rows[0])
 
     async def add_token(self, token: Token) -> Token:
         valid = (TOKENS.c.revoked_at.is_(None), or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > _NOW))
-        (count,) = await self._all(select(func.count()).where(TOKENS.c.owner == token.owner, *valid))
+        (count,) = await self._statements.fetch(select(func.count()).where(TOKENS.c.owner == token.owner, *valid))
         if count[0] >= MAX_TOKENS:
             raise Conflict(too_many("tokens", MAX_TOKENS))
         values = {
@@ -98,52 +95,54 @@ class PostgresAccountStore:
             "created_by": token.created_by,
             "expires_at": token.expires_at,
         }
-        return parse_token((await self._all(insert(TOKENS).values(values).returning(TOKENS)))[0])
+        return parse_token((await self._statements.fetch(insert(TOKENS).values(values).returning(TOKENS)))[0])
 
     async def list_tokens(self, owner: str) -> list[Token]:
         newest = (TOKENS.c.created_at.desc(), TOKENS.c.token_id)
         statement = select(TOKENS).where(TOKENS.c.owner == owner).order_by(*newest).limit(MAX_TOKENS)
-        return [parse_token(row) for row in await self._all(statement)]
+        return [parse_token(row) for row in await self._statements.fetch(statement)]
 
     async def load_token(self, token_id: str) -> Token | None:
-        rows = await self._all(select(TOKENS).where(TOKENS.c.token_id == token_id))
+        rows = await self._statements.fetch(select(TOKENS).where(TOKENS.c.token_id == token_id))
         return parse_token(rows[0]) if rows else None
 
     async def revoke_token(self, owner: str, token_id: str) -> Token:
         update = TOKENS.update().where(TOKENS.c.owner == owner, TOKENS.c.token_id == token_id)
         revoked = update.values(revoked_at=func.coalesce(TOKENS.c.revoked_at, _NOW))
-        rows = await self._all(revoked.returning(TOKENS))
+        rows = await self._statements.fetch(revoked.returning(TOKENS))
         if not rows:
             raise NotFound(no_token(token_id))
         return parse_token(rows[0])
 
     async def touch_token(self, token_id: str) -> None:
         is_old = or_(TOKENS.c.last_used_at.is_(None), TOKENS.c.last_used_at < _NOW - timedelta(seconds=TOUCH_S))
-        await self._run(TOKENS.update().where(TOKENS.c.token_id == token_id, is_old).values(last_used_at=_NOW))
+        used = TOKENS.update().where(TOKENS.c.token_id == token_id, is_old).values(last_used_at=_NOW)
+        await self._statements.execute(used)
 
     async def add_session(self, session: BrowserSession) -> None:
         values = {column.name: getattr(session, column.name) for column in SESSIONS.c}
         values |= {"role": session.role and session.role.value, "scopes": dump_scopes(session.scopes)}
-        await self._run(insert(SESSIONS).values(values))
+        await self._statements.execute(insert(SESSIONS).values(values))
 
     async def load_session(self, session_id: str) -> BrowserSession | None:
-        rows = await self._all(select(SESSIONS).where(SESSIONS.c.session_id == session_id))
+        rows = await self._statements.fetch(select(SESSIONS).where(SESSIONS.c.session_id == session_id))
         return parse_session(rows[0]) if rows else None
 
     async def touch_session(self, session_id: str) -> None:
         is_old = SESSIONS.c.seen_at < _NOW - timedelta(seconds=TOUCH_S)
-        await self._run(SESSIONS.update().where(SESSIONS.c.session_id == session_id, is_old).values(seen_at=_NOW))
+        used = SESSIONS.update().where(SESSIONS.c.session_id == session_id, is_old).values(seen_at=_NOW)
+        await self._statements.execute(used)
 
     async def end_session(self, session_id: str) -> None:
-        await self._run(SESSIONS.delete().where(SESSIONS.c.session_id == session_id))
+        await self._statements.execute(SESSIONS.delete().where(SESSIONS.c.session_id == session_id))
 
     async def sign_out(self, subject: str, at: datetime) -> None:
         new = insert(SIGN_OUTS).values(subject=subject, at=at)
         later = func.greatest(SIGN_OUTS.c.at, new.excluded.at)
-        await self._run(new.on_conflict_do_update(index_elements=["subject"], set_={"at": later}))
+        await self._statements.execute(new.on_conflict_do_update(index_elements=["subject"], set_={"at": later}))
 
     async def load_sign_out(self, subject: str) -> datetime | None:
-        rows = await self._all(select(SIGN_OUTS.c.at).where(SIGN_OUTS.c.subject == subject))
+        rows = await self._statements.fetch(select(SIGN_OUTS.c.at).where(SIGN_OUTS.c.subject == subject))
         return rows[0].at if rows else None
 
     async def prune(self) -> int:
@@ -155,11 +154,3 @@ class PostgresAccountStore:
         )
         async with open_transaction(self._engine) as connection:
             return sum([(await connection.execute(statement)).rowcount for statement in old])
-
-    async def _all(self, statement: Executable) -> Sequence[Row[Any]]:
-        async with open_connection(self._statements) as connection:
-            return (await connection.execute(statement)).all()
-
-    async def _run(self, statement: Executable) -> None:
-        async with open_connection(self._statements) as connection:
-            await connection.execute(statement)

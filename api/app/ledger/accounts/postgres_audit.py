@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from app.ledger.accounts.model import AuditLine, AuditQuery
 from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
 from app.ledger.accounts.tables import AUDIT_LOG, parse_line
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
+from batch.kit.postgres.engine import AsyncEngine, Statements
 
 _C = AUDIT_LOG.c
 _GIVEN = [str(column.name) for column in _C if column.name not in {"at", "place"}]
@@ -34,13 +34,11 @@ class PostgresAuditLog:
     """`AuditLog` on PostgreSQL 14 or newer."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._statements = Statements(engine)
 
     async def append(self, lines: Sequence[AuditLine]) -> None:
         rows = orjson.dumps([{name: getattr(line, name) for name in _GIVEN} for line in lines])
-        async with open_connection(self._statements) as connection:
-            await connection.execute(_INSERT, {"lines": rows.decode()})
+        await self._statements.execute(_INSERT, {"lines": rows.decode()})
 
     async def list_lines(self, query: AuditQuery) -> list[AuditLine]:
         statement = select(AUDIT_LOG).where(_C.owner == query.owner)
@@ -52,10 +50,8 @@ class PostgresAuditLog:
             statement = statement.where(_C.at < query.until)
         if query.before is not None:
             statement = statement.where(_C.place < query.before)
-        async with open_connection(self._engine) as connection:
-            rows = await connection.execute(statement.order_by(_C.place.desc()).limit(query.limit))
-            return [parse_line(row) for row in rows]
+        rows = await self._statements.fetch(statement.order_by(_C.place.desc()).limit(query.limit))
+        return [parse_line(row) for row in rows]
 
     async def prune(self) -> int:
-        async with open_transaction(self._engine) as connection:
-            return (await connection.execute(AUDIT_LOG.delete().where(_C.line_id.in_(_OLDEST)))).rowcount
+        return await self._statements.execute(AUDIT_LOG.delete().where(_C.line_id.in_(_OLDEST)))

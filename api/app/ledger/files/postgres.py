@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.ledger.files.port import check_size
 from app.ledger.tables import JOB_FILES
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
+from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
 
 _C = JOB_FILES.c
 
@@ -18,6 +18,7 @@ class PostgresJobFiles:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._statements = Statements(engine)
 
     async def save(self, job_id: str, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
@@ -29,18 +30,14 @@ class PostgresJobFiles:
             await connection.execute(statement, rows)
 
     async def load(self, job_id: str, name: str) -> bytes | None:
-        async with open_connection(self._engine) as connection:
-            found = await connection.execute(select(_C.body).where(_C.job_id == job_id, _C.name == name))
-            body = found.scalar_one_or_none()
-        return None if body is None else zlib.decompress(body)
+        rows = await self._statements.fetch(select(_C.body).where(_C.job_id == job_id, _C.name == name))
+        return zlib.decompress(rows[0].body) if rows else None
 
     async def load_all(self, job_id: str, prefix: str) -> dict[str, bytes]:
         wanted = (_C.job_id == job_id, _C.name.startswith(prefix, autoescape=True))
-        async with open_connection(self._engine) as connection:
-            rows = await connection.execute(select(_C.name, _C.body).where(*wanted))
-            return {name: zlib.decompress(body) for name, body in sorted(rows)}
+        rows = await self._statements.fetch(select(_C.name, _C.body).where(*wanted))
+        return {row.name: zlib.decompress(row.body) for row in sorted(rows)}
 
     async def drop(self, job_id: str, prefix: str) -> None:
         wanted = (_C.job_id == job_id, _C.name.startswith(prefix, autoescape=True))
-        async with open_transaction(self._engine) as connection:
-            await connection.execute(JOB_FILES.delete().where(*wanted))
+        await self._statements.execute(JOB_FILES.delete().where(*wanted))

@@ -24,7 +24,7 @@ from app.ledger.notifications.tables import (
     parse_rule,
 )
 from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
+from batch.kit.postgres.engine import AsyncEngine, Statements, open_connection, open_transaction
 
 _M = MESSAGES.c
 _OPEN = [DeliveryStatus.WAITING.value, DeliveryStatus.PENDING.value]
@@ -43,6 +43,7 @@ class PostgresNotificationLog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._statements = Statements(engine)
 
     async def note(self, events: Sequence[Event]) -> None:
         async with open_transaction(self._engine) as connection:
@@ -77,8 +78,7 @@ class PostgresNotificationLog:
             _M.channel_id == CHANNELS.c.channel_id, _M.status.in_(_OPEN), _M.next_attempt_at <= now
         )
         statement = select(CHANNELS.c.owner, CHANNELS.c.channel_id).where(CHANNELS.c.is_enabled, rests, due.exists())
-        async with open_connection(self._engine) as connection:
-            return [(row.owner, row.channel_id) for row in await connection.execute(statement)]
+        return [(row.owner, row.channel_id) for row in await self._statements.fetch(statement)]
 
     async def claim(self, channel_id: str, now: datetime) -> Claimed | None:
         async with open_transaction(self._engine) as connection:
@@ -126,8 +126,7 @@ class PostgresNotificationLog:
     async def count_sent(self, owner: str, since: datetime) -> dict[str, int]:
         is_sent = (_M.owner == owner, _M.status == DeliveryStatus.DELIVERED.value, _M.ended_at >= since)
         statement = select(_M.rule_id, func.count().label("sent")).where(*is_sent).group_by(_M.rule_id)
-        async with open_connection(self._engine) as connection:
-            return {row.rule_id: row.sent for row in await connection.execute(statement)}
+        return {row.rule_id: row.sent for row in await self._statements.fetch(statement)}
 
     async def replay(self, owner: str, message_id: str, now: datetime) -> Message | None:
         ended = [status.value for status in DeliveryStatus if status.is_final]
@@ -138,9 +137,8 @@ class PostgresNotificationLog:
             .values(values)
             .returning(MESSAGES)
         )
-        async with open_transaction(self._engine) as connection:
-            row = (await connection.execute(update)).one_or_none()
-        return parse_message(row) if row else None
+        rows = await self._statements.fetch(update)
+        return parse_message(rows[0]) if rows else None
 
     async def purge(self, now: datetime) -> int:
         # Events are kept longer than messages, because messages show them.
@@ -151,8 +149,7 @@ class PostgresNotificationLog:
             return messages.rowcount + events.rowcount
 
     async def _select(self, statement: Select[Any]) -> list[Message]:
-        async with open_connection(self._engine) as connection:
-            return [parse_message(row) for row in await connection.execute(statement)]
+        return [parse_message(row) for row in await self._statements.fetch(statement)]
 
 
 async def note(connection: AsyncConnection, events: Sequence[Event]) -> None:

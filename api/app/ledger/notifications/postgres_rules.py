@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Never
 
-from sqlalchemy import ColumnElement, Select, Table, delete, func, select
+from sqlalchemy import ColumnElement, Table, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,7 +12,7 @@ from app.ledger.notifications.port import MAX_CHANNELS, MAX_RULES, in_use
 from app.ledger.notifications.tables import CHANNELS, RULES, parse_channel, parse_rule
 from app.ledger.refusals import name_taken, too_many
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
+from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
 
 
 class PostgresNotificationRules:
@@ -20,6 +20,7 @@ class PostgresNotificationRules:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._statements = Statements(engine)
 
     async def add_channel(self, channel: Channel) -> Channel:
         names = ("channel_id", "owner", "name", "kind", "service", "host", "sealed", "is_enabled")
@@ -31,10 +32,10 @@ class PostgresNotificationRules:
     async def list_channels(self, owner: str) -> list[Channel]:
         # Sort like Python, by code points, whatever the collation of the database.
         statement = select(CHANNELS).where(CHANNELS.c.owner == owner).order_by(CHANNELS.c.name.collate("C"))
-        return [parse_channel(row) for row in await self._select(statement)]
+        return [parse_channel(row) for row in await self._statements.fetch(statement)]
 
     async def load_channel(self, owner: str, channel_id: str) -> Channel:
-        rows = await self._select(select(CHANNELS).where(*_is_channel(owner, channel_id)))
+        rows = await self._statements.fetch(select(CHANNELS).where(*_is_channel(owner, channel_id)))
         return parse_channel(rows[0]) if rows else _miss("channel", channel_id)
 
     async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
@@ -60,14 +61,14 @@ class PostgresNotificationRules:
 
     async def list_rules(self, owner: str) -> list[Rule]:
         statement = select(RULES).where(RULES.c.owner == owner).order_by(RULES.c.name.collate("C"))
-        return [parse_rule(row) for row in await self._select(statement)]
+        return [parse_rule(row) for row in await self._statements.fetch(statement)]
 
     async def list_deadlines(self) -> set[str]:
         enabled = RULES.c.is_enabled & RULES.c.deadline.is_not(None)
-        return {row.deadline for row in await self._select(select(RULES.c.deadline).where(enabled))}
+        return {row.deadline for row in await self._statements.fetch(select(RULES.c.deadline).where(enabled))}
 
     async def load_rule(self, owner: str, rule_id: str) -> Rule:
-        rows = await self._select(select(RULES).where(*_is_rule(owner, rule_id)))
+        rows = await self._statements.fetch(select(RULES).where(*_is_rule(owner, rule_id)))
         return parse_rule(rows[0]) if rows else _miss("rule", rule_id)
 
     async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:
@@ -80,14 +81,8 @@ class PostgresNotificationRules:
         return parse_rule(row) if row else _miss("rule", rule_id)
 
     async def delete_rule(self, owner: str, rule_id: str) -> None:
-        async with open_transaction(self._engine) as connection:
-            dropped = await connection.execute(delete(RULES).where(*_is_rule(owner, rule_id)))
-        if not dropped.rowcount:
+        if not await self._statements.execute(delete(RULES).where(*_is_rule(owner, rule_id))):
             _miss("rule", rule_id)
-
-    async def _select(self, statement: Select[Any]) -> list[Any]:
-        async with open_connection(self._engine) as connection:
-            return list((await connection.execute(statement)).all())
 
 
 async def _check_count(connection: AsyncConnection, table: Table, owner: str, what: str, most: int) -> None:

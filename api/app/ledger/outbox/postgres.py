@@ -14,7 +14,7 @@ from app.ledger.outbox.event import encode_event, host_of
 from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
 from app.ledger.rows import parse_job
 from app.ledger.tables import JOBS, WEBHOOK_DELIVERIES
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
+from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
 
 _T = WEBHOOK_DELIVERIES.c
 # PostgreSQL cannot lock rows in a query with a window function, so the ranked rows are joined to locked rows; a second
@@ -40,6 +40,7 @@ class PostgresOutbox:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._statements = Statements(engine)
 
     async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
         async with open_transaction(self._engine) as connection:
@@ -47,9 +48,8 @@ class PostgresOutbox:
 
     async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
         values = {"limit": limit, "per_host": per_host, "busy": list(busy)}
-        async with open_transaction(self._engine) as connection:
-            rows = await connection.execute(_CLAIM, values)
-            return sorted(map(_parse, rows), key=lambda delivery: delivery.place)
+        rows = await self._statements.fetch(_CLAIM, values)
+        return sorted(map(_parse, rows), key=lambda delivery: delivery.place)
 
     async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
         later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, end.delay_s)
@@ -59,8 +59,7 @@ class PostgresOutbox:
             .where(_T.status == DeliveryStatus.PENDING.value)
             .values(end.changes(func.clock_timestamp(), later))
         )
-        async with open_transaction(self._engine) as connection:
-            return bool((await connection.execute(statement)).rowcount)
+        return bool(await self._statements.execute(statement))
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
         statement = select(WEBHOOK_DELIVERIES).where(_T.owner == query.owner)
@@ -86,18 +85,15 @@ class PostgresOutbox:
             )
             .returning(WEBHOOK_DELIVERIES)
         )
-        async with open_transaction(self._engine) as connection:
-            row = (await connection.execute(statement)).one_or_none()
-        return _parse(row) if row else None
+        rows = await self._statements.fetch(statement)
+        return _parse(rows[0]) if rows else None
 
     async def purge(self) -> int:
         too_old = _T.ended_at < func.clock_timestamp() - text(f"interval '{KEPT_DAYS} days'")
-        async with open_transaction(self._engine) as connection:
-            return (await connection.execute(WEBHOOK_DELIVERIES.delete().where(too_old))).rowcount
+        return await self._statements.execute(WEBHOOK_DELIVERIES.delete().where(too_old))
 
     async def _select(self, statement: Select[Any]) -> list[Delivery]:
-        async with open_connection(self._engine) as connection:
-            return [_parse(row) for row in await connection.execute(statement)]
+        return [_parse(row) for row in await self._statements.fetch(statement)]
 
 
 async def register(connection: AsyncConnection, job_id: str, *, url: str | None, parent_id: str | None) -> None:

@@ -23,7 +23,7 @@ from app.ledger.schedules.port import (
 )
 from app.ledger.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_schedule, parse_firing, parse_schedule
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction, postgres_errors
 
 #: A process that is frozen during a firing loses its lock after this long, and its firing is rolled back.
 #: Longer than the only wait of a firing, which is for Redis and ends after 7 s.
@@ -44,6 +44,7 @@ class PostgresScheduleStore:
 
     def __init__(self, engine: AsyncEngine, *, hold_s: float = _HOLD_S) -> None:
         self._engine = engine
+        self._statements = Statements(engine)
         self._hold_ms = str(round(hold_s * 1000))
 
     async def add(self, schedule: Schedule) -> Schedule:
@@ -60,13 +61,11 @@ class PostgresScheduleStore:
         # Sort like Python, by code points, whatever the collation of the database.
         by_name = SCHEDULES.c.name.collate("C")
         statement = select(SCHEDULES).where(SCHEDULES.c.owner == owner).order_by(by_name)
-        async with open_connection(self._engine) as connection:
-            return [parse_schedule(row) for row in await connection.execute(statement)]
+        return [parse_schedule(row) for row in await self._statements.fetch(statement)]
 
     async def load(self, owner: str, schedule_id: str) -> Schedule:
-        async with open_connection(self._engine) as connection:
-            found = (await connection.execute(select(SCHEDULES).where(*_is(owner, schedule_id)))).one_or_none()
-        return parse_schedule(found) if found else _miss(schedule_id)
+        rows = await self._statements.fetch(select(SCHEDULES).where(*_is(owner, schedule_id)))
+        return parse_schedule(rows[0]) if rows else _miss(schedule_id)
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
         name = ""
@@ -85,9 +84,7 @@ class PostgresScheduleStore:
                 raise Conflict(name_taken(name)) from e
 
     async def delete(self, owner: str, schedule_id: str) -> None:
-        async with open_transaction(self._engine) as connection:
-            gone = await connection.execute(SCHEDULES.delete().where(*_is(owner, schedule_id)))
-        if not gone.rowcount:
+        if not await self._statements.execute(SCHEDULES.delete().where(*_is(owner, schedule_id))):
             _miss(schedule_id)
 
     async def fire_due(self, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired | None:
@@ -100,23 +97,19 @@ class PostgresScheduleStore:
         return await self._fire(one, take_turn, has_ended) or _miss(schedule_id)
 
     async def prune(self, *, days: int) -> int:
-        async with open_transaction(self._engine) as connection:
-            return (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).rowcount
+        return await self._statements.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})
 
     async def list_firings(self, schedule_id: str, *, limit: int) -> list[Firing]:
         statement = select(FIRINGS).where(FIRINGS.c.schedule_id == schedule_id)
         statement = statement.order_by(FIRINGS.c.due_at.desc()).limit(limit)
-        async with open_connection(self._engine) as connection:
-            return [parse_firing(row) for row in await connection.execute(statement)]
+        return [parse_firing(row) for row in await self._statements.fetch(statement)]
 
     async def last_firings(self, owner: str) -> dict[str, Firing]:
         newest = select(FIRINGS).where(FIRINGS.c.schedule_id == SCHEDULES.c.schedule_id)
         # This costs one look-up in the primary key for each schedule.
         newest_of = newest.order_by(FIRINGS.c.due_at.desc()).limit(1).lateral()
         statement = select(newest_of).select_from(SCHEDULES.join(newest_of, true())).where(SCHEDULES.c.owner == owner)
-        async with open_connection(self._engine) as connection:
-            found = [parse_firing(row) for row in await connection.execute(statement)]
-        return {firing.schedule_id: firing for firing in found}
+        return {row.schedule_id: parse_firing(row) for row in await self._statements.fetch(statement)}
 
     def _lock(self, *, skip_locked: bool = False) -> Select[Any]:
         """Return the query that locks a row, returns the time, and limits how long an idle client holds the lock."""

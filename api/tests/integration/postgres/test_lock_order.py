@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.ledger import group_commit
 from app.ledger.group_commit import Draft, GroupCommit, build_draft
 from app.ledger.port import Admission, Admitted, Terms
-from batch.kit.postgres.engine import connect_postgres
+from batch.kit.postgres.engine import Statements, connect_postgres
 from tests.fixtures.jobs.jobs import OWNER, make_job
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ async def admit_in_opposite_order(url: str) -> list[Sequence[Admission | Excepti
     with psycopg.connect(url, autocommit=True) as watcher:
         watcher.execute("TRUNCATE jobs, idempotency_keys CASCADE")
         engines = [connect_postgres(url, application_name=f"group-{n}") for n in range(2)]
-        commits = [GroupCommit(engine.execution_options(isolation_level="AUTOCOMMIT")) for engine in engines]
+        commits = [GroupCommit(Statements(engine)) for engine in engines]
         with psycopg.connect(url) as holder:
             holder.execute(
                 "INSERT INTO jobs (job_id, queue, task, owner, status, request, attempt, overlap_key)"
