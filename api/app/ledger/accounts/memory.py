@@ -50,13 +50,7 @@ class MemoryAccountStore:
         user = self._users.get(user_id)
         if user is None or user.owner != owner:
             raise NotFound(no_user(user_id))
-        self._users[user_id] = changed = replace(
-            user,
-            role=change.role or user.role,
-            is_disabled=user.is_disabled if change.is_disabled is None else change.is_disabled,
-            password_hash=change.password_hash or user.password_hash,
-            changed_at=utc_now(),
-        )
+        self._users[user_id] = changed = replace(user, **change.given(), changed_at=utc_now())
         return changed
 
     async def add_token(self, token: Token) -> Token:

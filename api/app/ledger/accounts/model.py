@@ -1,7 +1,8 @@
 """The account data of the ledger: users, tokens, browser sessions and audit lines."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from app.auth.scopes import Role, Scope
 
@@ -36,6 +37,10 @@ class UserChange:
     role: Role | None = None
     is_disabled: bool | None = None
     password_hash: str | None = field(default=None, repr=False)
+
+    def given(self) -> dict[str, Any]:
+        """Return the values that change, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,8 @@ class PostgresAccountStore:
         (count,) = await self._statements.fetch(select(func.count()).where(USERS.c.owner == user.owner))
         if count[0] >= MAX_USERS:
             raise Conflict(too_many("users", MAX_USERS))
-        values = {
-            "user_id": user.user_id,
-            "owner": user.owner,
-            "name": user.name,
-            "password_hash": user.password_hash,
-            "role": user.role.value,
-            "is_disabled": user.is_disabled,
-        }
+        names = ("user_id", "owner", "name", "password_hash", "role", "is_disabled")
+        values = {name: getattr(user, name) for name in names}
         async with open_transaction(self._engine, conflict=name_taken("user", user.name)) as connection:
             new = insert(USERS).values(values).returning(USERS)
             return parse_user((await connection.execute(new)).one())
@@ -69,14 +63,8 @@ class PostgresAccountStore:
         return parse_user(rows[0]) if rows else None
 
     async def change_user(self, owner: str, user_id: str, change: UserChange) -> User:
-        values = {
-            "role": change.role and change.role.value,
-            "is_disabled": change.is_disabled,
-            "password_hash": change.password_hash,
-        }
-        given = {name: value for name, value in values.items() if value is not None}
         update = USERS.update().where(USERS.c.owner == owner, USERS.c.user_id == user_id)
-        rows = await self._statements.fetch(update.values(given | {"changed_at": _NOW}).returning(USERS))
+        rows = await self._statements.fetch(update.values(change.given() | {"changed_at": _NOW}).returning(USERS))
         if not rows:
             raise NotFound(no_user(user_id))
         return parse_user(rows[0])
@@ -86,15 +74,8 @@ class PostgresAccountStore:
         (count,) = await self._statements.fetch(select(func.count()).where(TOKENS.c.owner == token.owner, *valid))
         if count[0] >= MAX_TOKENS:
             raise Conflict(too_many("tokens", MAX_TOKENS))
-        values = {
-            "token_id": token.token_id,
-            "owner": token.owner,
-            "name": token.name,
-            "scopes": dump_scopes(token.scopes),
-            "digest": token.digest,
-            "created_by": token.created_by,
-            "expires_at": token.expires_at,
-        }
+        names = ("token_id", "owner", "name", "digest", "created_by", "expires_at")
+        values = {name: getattr(token, name) for name in names} | {"scopes": dump_scopes(token.scopes)}
         return parse_token((await self._statements.fetch(insert(TOKENS).values(values).returning(TOKENS)))[0])
 
     async def list_tokens(self, owner: str) -> list[Token]:
