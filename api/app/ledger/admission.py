@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.jobs.model import Job
 from app.ledger.outbox.postgres import register
 from app.ledger.port import KEY_KEPT_H, Admission, Admitted, JobDeleted, KeyReused, Terms
-from app.ledger.rows import parse_job
+from app.ledger.rows import dump_job, parse_job
 from app.ledger.tables import IDEMPOTENCY_KEYS, JOBS
 from batch.errors import StoreError
 
@@ -60,17 +60,7 @@ async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: s
 
 
 async def _insert(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
-    values: dict[str, Any] = {
-        "job_id": job.job_id,
-        "queue": job.queue,
-        "task": job.task,
-        "owner": job.owner,
-        "status": job.status.value,
-        "request": dict(job.request),
-        "parent_id": job.parent_id,
-        "attempt": job.attempt,
-        "overlap_key": terms.fingerprint if terms.may_join else None,
-    }
+    values = dump_job(job, overlap_key=terms.overlap_key)
     active = select(JOBS).where(
         JOBS.c.owner == job.owner,
         JOBS.c.overlap_key == terms.fingerprint,

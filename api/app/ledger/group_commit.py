@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.model import Job
 from app.ledger.port import Admission, Admitted, Terms
-from app.ledger.rows import parse_job
+from app.ledger.rows import dump_job, parse_job
 from app.ledger.tables import JOBS
 from batch.errors import StoreError
 from batch.kit.batching import CallBatcher
@@ -44,9 +44,8 @@ def build_draft(job: Job, terms: Terms) -> Draft | None:
     """Return the draft of a plain job: without parent, Idempotency-Key and callback URL; None for any other job."""
     if job.parent_id is not None or terms != Terms(terms.fingerprint, may_join=terms.may_join):
         return None
-    overlap_key = terms.fingerprint if terms.may_join else None
-    row = {name: getattr(job, name, None) for name in _COLUMNS}
-    return Draft(job, overlap_key, orjson.dumps(row | {"request": dict(job.request), "overlap_key": overlap_key}))
+    row = dump_job(job, overlap_key=terms.overlap_key)
+    return Draft(job, row["overlap_key"], orjson.dumps(row))
 
 
 class GroupCommit:

@@ -110,6 +110,11 @@ class Terms:
     callback_url: str | None = field(default=None, repr=False)
 
     @property
+    def overlap_key(self) -> str | None:
+        """What the submission may join, and be joined by; None if it may not."""
+        return self.fingerprint if self.may_join else None
+
+    @property
     def submission(self) -> str:
         """A hash of the work and the callback URL; a repeated Idempotency-Key must come with the same hash."""
         if self.callback_url is None:
