@@ -47,10 +47,6 @@ class Dispatcher(Protocol):
         """Raise ConfigurationError if a broker may drop messages, or cannot hold them."""
         ...
 
-    async def ping(self) -> None:
-        """Raise StoreError unless every broker answers."""
-        ...
-
     async def try_write(self) -> None:
         """Raise StoreError unless every broker accepts a small test write, which leaves no data."""
         ...
@@ -111,10 +107,6 @@ class CeleryDispatcher:
                 unavailable = e
         if unavailable:
             raise unavailable
-
-    async def ping(self) -> None:
-        with redis_errors():
-            await asyncio.gather(*(broker.redis.ping() for broker in self._pushes))
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
         named: dict[Broker, str] = {}
@@ -189,9 +181,6 @@ class LocalDispatcher:
         return {}
 
     async def check(self) -> None:
-        pass
-
-    async def ping(self) -> None:
         pass
 
     async def try_write(self) -> None:

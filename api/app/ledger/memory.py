@@ -211,9 +211,6 @@ class MemoryJobHistory:
         self._chunks.pop(job_id, None)
         self._chunk_ends.pop(job_id, None)
 
-    async def ping(self) -> None:
-        """Do nothing: memory always answers."""
-
     async def try_write(self) -> None:
         """Do nothing: memory takes every write."""
 

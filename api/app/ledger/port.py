@@ -269,12 +269,8 @@ class JobHistory(Protocol):
         """Delete a job and its chunks."""
         ...
 
-    async def ping(self) -> None:
-        """Raise StoreError unless the ledger answers and its schema exists."""
-        ...
-
     async def try_write(self) -> None:
-        """Raise StoreError unless the ledger accepts a small test write, which leaves no data."""
+        """Raise StoreError unless the schema exists and the ledger accepts a small test write, which leaves no data."""
         ...
 
     async def close(self) -> None:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     func,
     null,
     select,
-    text,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -220,9 +219,6 @@ class PostgresJobHistory:
 
     async def delete(self, job_id: str) -> None:
         await self._statements.execute(JOBS.delete().where(JOBS.c.job_id == job_id))
-
-    async def ping(self) -> None:
-        await self._statements.fetch(text("SELECT 1 FROM jobs LIMIT 1"))
 
     async def try_write(self) -> None:
         await try_write(self._engine)

@@ -40,7 +40,7 @@ class Check:
 async def look(parts: Parts) -> Seen:
     """Ask every part once; a part that does not answer costs only its own timeout."""
     redis, broker, ledger = await asyncio.gather(
-        _ask(parts.store.check()), _ask(parts.dispatcher.ping()), _ask(parts.history.ping())
+        _ask(parts.store.check()), _ask(parts.dispatcher.try_write()), _ask(parts.history.try_write())
     )
     faults = {"redis": redis, "broker": broker, "ledger": ledger}
     faults["schema"] = ledger or await _ask(asyncio.to_thread(_check_schema, parts.settings.require_database_url()))

@@ -28,9 +28,6 @@ class Ledger(MemoryJobHistory):
 
     is_away = False
 
-    async def ping(self) -> None:
-        self._ask()
-
     async def save_plan(
         self,
         job_id: str,

@@ -417,14 +417,11 @@ class TestDelete:
         assert await ledger.load_chunks(job.job_id) == []
         assert len(await ledger.load_chunks(other.job_id)) == 1
 
-    async def test_ping_answers(self, ledger: JobHistory) -> None:
-        await ledger.ping()
-
 
 async def test_an_unavailable_ledger_is_a_store_error() -> None:
     history = PostgresJobHistory(connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test"))
     with pytest.raises(StoreError, match="PostgreSQL did not answer") as caught:
-        await history.ping()
+        await history.try_write()
     assert caught.value.retryable
     with pytest.raises(StoreError):
         await history.admit(make_job(), Terms("test"))
