@@ -28,6 +28,7 @@ from kombu import Queue as BrokerQueue
 from app.catalog import CATALOG
 from app.engine.instruments import instrument_child
 from app.engine.parts import broker_urls, check_parts
+from app.engine.run.measure import ERROR_ENDINGS
 from app.engine.run.worker import perform
 from app.jobs.job_type import JobType
 from app.jobs.model import PLAN
@@ -65,8 +66,7 @@ except ConfigurationError as e:
 #: A job's id, or a chunk's number, or the plan step.
 _NAME = re.compile(f"[0-9a-f]{{32}}|[0-9]{{1,9}}|{PLAN}")
 
-#: Results of `perform` for a failed attempt, and for a step that continues later or on another worker.
-_FAILED = frozenset({"broken", "failed", "stalled"})
+#: Results of `perform` for a step that continues later or on another worker.
 _HANDED_BACK = frozenset({"lost", "paused", "waiting"})
 
 celery_app = Celery("kaboom")
@@ -142,7 +142,7 @@ def _register(job_type: JobType) -> None:
 
 def _end_task(word: str) -> str:
     """Return the result of `perform`, or raise the exception that makes Celery show FAILURE or RETRY."""
-    if word in _FAILED:
+    if word in ERROR_ENDINGS:
         raise StepFailed(word)
     if word in _HANDED_BACK:
         # Not `task.retry`: the reaper sends the next message.
