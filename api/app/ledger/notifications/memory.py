@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -67,8 +67,7 @@ class MemoryNotificationLog:
         kept = self._messages.get(message.message_id)
         if kept is None or (kept.status, kept.attempts) != (DeliveryStatus.PENDING, message.attempts):
             return False
-        changes = end.changes(now, now + timedelta(seconds=end.delay_s))
-        self._put(replace(kept, took_ms=took_ms, **changes | {"status": end.status}))
+        self._put(replace(kept, took_ms=took_ms, **end.changes(now) | {"status": end.status}))
         channel = self.rules.channels[message.channel_id]
         self.rules.channels[message.channel_id] = replace(channel, **channel_changes(end, channel.failures, now))
         return True

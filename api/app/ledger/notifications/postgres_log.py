@@ -1,7 +1,7 @@
 """Events and messages in PostgreSQL, in the same database as the jobs."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -95,7 +95,7 @@ class PostgresNotificationLog:
             return Claimed(message, channel, events)
 
     async def save_attempt(self, message: Message, end: AttemptEnd, *, took_ms: int, now: datetime) -> bool:
-        values = end.changes(now, now + timedelta(seconds=end.delay_s)) | {"took_ms": took_ms}
+        values = end.changes(now) | {"took_ms": took_ms}
         is_it = (_M.message_id == message.message_id, _M.attempts == message.attempts)
         update = MESSAGES.update().where(*is_it, _M.status == DeliveryStatus.PENDING.value).values(values)
         async with open_transaction(self._engine) as connection:

@@ -60,9 +60,7 @@ class MemoryOutbox:
         kept = self._kept.get(delivery.delivery_id)
         if kept is None or (kept.status, kept.attempts) != (DeliveryStatus.PENDING, delivery.attempts):
             return False
-        now = self._clock()
-        changes = end.changes(now, now + timedelta(seconds=end.delay_s))
-        self._put(replace(kept, **changes | {"status": end.status}))
+        self._put(replace(kept, **end.changes(self._clock()) | {"status": end.status}))
         return True
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -64,14 +64,14 @@ class AttemptEnd:
     error: str | None = None
     delay_s: float = 0.0
 
-    def changes(self, now: Any, later: Any) -> dict[str, Any]:
-        """Return the fields that an attempt changes, given its end and the time of the next one, as times or SQL."""
+    def changes(self, now: Any) -> dict[str, Any]:
+        """Return the fields that an attempt changes; `now` is its end, as a time or as SQL."""
         is_final = self.status.is_final
         return {
             "status": self.status.value,
             "last_status": self.http_status,
             "last_error": self.error,
-            "next_attempt_at": None if is_final else later,
+            "next_attempt_at": None if is_final else now + timedelta(seconds=self.delay_s),
             "ended_at": now if is_final else None,
         }
 

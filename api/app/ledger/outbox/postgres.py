@@ -52,12 +52,11 @@ class PostgresOutbox:
         return sorted(map(_parse, rows), key=lambda delivery: delivery.place)
 
     async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
-        later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, end.delay_s)
         statement = (
             WEBHOOK_DELIVERIES.update()
             .where(_T.delivery_id == delivery.delivery_id, _T.attempts == delivery.attempts)
             .where(_T.status == DeliveryStatus.PENDING.value)
-            .values(end.changes(func.clock_timestamp(), later))
+            .values(end.changes(func.clock_timestamp()))
         )
         return bool(await self._statements.execute(statement))
 
