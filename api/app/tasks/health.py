@@ -5,12 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Any
 
-import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.engine.asking import BarsFolder, RecentAnswer, find_fault
@@ -46,7 +44,7 @@ class WorkerHealth:
         """Answer 503 if a restart would help: when the consumer hangs, not when Redis is unreachable."""
         faults, lasting = self.liveness.faults(monotonic()), self.watchdog.lasting()
         sick = {part: faults.get(part, f"for {lasted_s:.0f} s") for part, lasted_s in lasting.items()}
-        return _answer({"status": "stuck" if sick else "ok", "faults": sick}, is_ok=not sick)
+        return JSONResponse({"status": "stuck" if sick else "ok", "faults": sick}, 503 if sick else 200)
 
     def _readyz(self, stores: dict[str, str]) -> Response:
         """Answer 200 if this worker can take and finish chunks now."""
@@ -56,10 +54,8 @@ class WorkerHealth:
         parts = {part: {"is_ok": not detail, "detail": detail} for part, detail in said.items()}
         is_ready = not any(said.values()) and self.liveness.consumer_at is not None
         slots = {"total": self.liveness.slots, "busy": self.liveness.busy}
-        return _answer(
-            {"ready": is_ready, "parts": parts, "slots": slots, "release": self.parts.settings.release},
-            is_ok=is_ready,
-        )
+        content = {"ready": is_ready, "parts": parts, "slots": slots, "release": self.parts.settings.release}
+        return JSONResponse(content, 200 if is_ready else 503)
 
     async def _ask_stores(self, bars: BarsFolder) -> dict[str, str]:
         """Try a small write on each server that a worker needs; return the fault of each, or ""."""
@@ -77,7 +73,3 @@ class WorkerHealth:
         await self.parts.dispatcher.try_write()
         for queue in self.queues():
             await self.parts.dispatcher.depth(queue)
-
-
-def _answer(content: dict[str, Any], *, is_ok: bool) -> Response:
-    return Response(orjson.dumps(content), status_code=200 if is_ok else 503, media_type="application/json")
