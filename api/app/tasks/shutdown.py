@@ -26,7 +26,7 @@ class Shutdown:
     A kill loses no work: the leases of chunks that were not handed back expire, and these run on another worker.
     """
 
-    def __init__(self, on_signal: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_signal: Callable[[], None]) -> None:
         self._has_begun = False
         self._on_signal = on_signal
 

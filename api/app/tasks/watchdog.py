@@ -24,10 +24,9 @@ class Watchdog:
     fault.
     """
 
-    def __init__(self, liveness: Liveness, end: Callable[[str], None], *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, liveness: Liveness, end: Callable[[str], None]) -> None:
         self._liveness = liveness
         self._end = end
-        self._patience_s = patience_s
         self._lasted_s: dict[str, float] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -36,18 +35,14 @@ class Watchdog:
         """Start to watch."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop watching: the worker is already ending."""
-        self._stopping.set()
-
     def look(self, now: float, *, elapsed_s: float) -> None:
         """Check once, `elapsed_s` after the last check; end the process if a fault has lasted too long."""
         faults = self._liveness.faults(now)
         self._lasted_s = {part: self._lasted_s.get(part, 0.0) + elapsed_s for part in faults}
         for part, lasted_s in self._lasted_s.items():
-            if lasted_s > self._patience_s:
+            if lasted_s > PATIENCE_S:
                 _log.error("worker_stuck", part=part, reason=faults[part])
-                self.stop()
+                self._stopping.set()
                 self._end(faults[part])
                 return
 
