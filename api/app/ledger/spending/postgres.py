@@ -34,6 +34,7 @@ _C, _S, _B = AI_CALLS.c, AI_SPENDING.c, AI_BREAKERS.c
 #: The advisory lock of reservations.
 _LOCK = 0x6B61_6921
 _BREAKER = "openrouter"
+_COUNTS = ("prompt_tokens", "completion_tokens", "latency_ms")
 #: How many transactions of a process may wait for the lock; the others wait in the process, and hold no connection.
 _AT_ONCE = 2
 #: The date in Japan by the clock of PostgreSQL, so that a worker whose clock is wrong uses the same day as the others.
@@ -66,16 +67,9 @@ class PostgresSpending:
             return await _find_call(connection, question) or await _reserve(connection, question, budget)
 
     async def settle(self, call_id: str, settlement: Settlement) -> None:
-        values = {
-            "cost": settlement.cost,
-            "model": settlement.model,
-            "answer": _storable(settlement.text),
-            "prompt_tokens": settlement.prompt_tokens,
-            "completion_tokens": settlement.completion_tokens,
-            "latency_ms": settlement.latency_ms,
-            "reason": _storable(settlement.reason),
-            "settled_at": func.clock_timestamp(),
-        }
+        values = {name: getattr(settlement, name) for name in ("cost", "model", *_COUNTS)}
+        values |= {"answer": _storable(settlement.text), "reason": _storable(settlement.reason)}
+        values["settled_at"] = func.clock_timestamp()
         update = AI_CALLS.update().where(_C.call_id == call_id, _C.settled_at.is_(None)).values(values)
         async with self._turn, open_transaction(self._engine) as connection:
             found = (await connection.execute(update.returning(_C.reserved, _C.day, _C.job_id))).one_or_none()
@@ -135,8 +129,8 @@ async def _find_call(connection: AsyncConnection, question: Question) -> Kept | 
         return InFlight()
     if row.settled_at is None:
         return Kept(Settlement(row.reserved, row.model, reason=LOST))
-    counts = {name: getattr(row, name) for name in ("prompt_tokens", "completion_tokens", "latency_ms", "reason")}
-    return Kept(Settlement(row.cost, row.model, row.answer, **counts))
+    counts = {name: getattr(row, name) for name in _COUNTS}
+    return Kept(Settlement(row.cost, row.model, row.answer, **counts, reason=row.reason))
 
 
 async def _reserve(connection: AsyncConnection, question: Question, budget: Budget) -> Reserved | Denied:
