@@ -246,9 +246,8 @@ class MemoryJobStore:
         return [slot.chunk for n, slot in record.slots.items() if n != PLAN] if record else []
 
     async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
-        record = self._records.get((ref.queue, ref.job_id))
-        slot = record.slots.get(ref.n) if record else None
-        return slot.chunk if slot else None
+        found = self._find(ref)
+        return found[1].chunk if found else None
 
     async def newest(self, queue: str) -> list[str]:
         return list(self._newest[queue])
@@ -301,8 +300,7 @@ class MemoryJobStore:
         ]
 
     async def running(self, queue: str) -> int:
-        records = [record for (of, _), record in self._records.items() if of == queue]
-        return sum(slot.chunk.state is ChunkState.RUNNING for record in records for slot in record.slots.values())
+        return sum(slot.chunk.state is ChunkState.RUNNING for *_, slot in self._slots(queue))
 
     async def renew_epoch(self) -> bool:
         was_missing, self._epoch = not self._epoch, True
@@ -344,21 +342,21 @@ class MemoryJobStore:
             for n, slot in record.slots.items()
         ]
 
+    def _find(self, ref: ChunkRef) -> tuple[Record, Slot] | None:
+        record = self._records.get((ref.queue, ref.job_id))
+        return (record, record.slots[ref.n]) if record and ref.n in record.slots else None
+
     def _mine(self, lease: Lease) -> tuple[Record, Slot] | None:
-        record = self._records.get((lease.ref.queue, lease.ref.job_id))
-        slot = record.slots.get(lease.ref.n) if record else None
-        if record is None or slot is None:
-            return None
-        is_mine = slot.chunk.state is ChunkState.RUNNING and slot.fence == lease.fence
-        return (record, slot) if is_mine else None
+        found = self._find(lease.ref)
+        is_mine = found and found[1].chunk.state is ChunkState.RUNNING and found[1].fence == lease.fence
+        return found if is_mine else None
 
     def _repeated(self, lease: Lease, ending: Ending | ChunkState) -> Ended:
         """Return the same answer to a repeated call whose first answer was lost: this claim has ended this way."""
-        record = self._records.get((lease.ref.queue, lease.ref.job_id))
-        slot = record.slots.get(lease.ref.n) if record else None
-        if record is None or slot is None or (slot.fence, slot.chunk.state.value) != (lease.fence, ending.value):
+        found = self._find(lease.ref)
+        if found is None or (found[1].fence, found[1].chunk.state.value) != (lease.fence, ending.value):
             return _STALE
-        return _ended(record, slot)
+        return _ended(*found)
 
     def _settle_broken(self, record: Record, slot: Slot, *, delay_s: float, most: int = MAX_ATTEMPTS) -> None:
         if record.is_cancelled:
