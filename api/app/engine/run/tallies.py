@@ -12,8 +12,6 @@ _LONGEST_CAUSE = 500
 
 def add_report(base: Tally, report: OutcomeReport) -> Tally:
     """Return the tally after some more items; each item that is not a plain success gets a note."""
-    outcomes = Counter(base.outcomes)
-    outcomes.update(o.outcome.value for o in report.outcomes)
     fine = sum(o.outcome.is_fine for o in report.outcomes)
     return Tally(
         cursor=base.cursor + len(report.outcomes),
@@ -21,7 +19,7 @@ def add_report(base: Tally, report: OutcomeReport) -> Tally:
         failed=base.failed + len(report.outcomes) - fine,
         written=base.written + sum(o.outcome is Outcome.OK for o in report.outcomes),
         rows=base.rows + report.rows,
-        outcomes=dict(outcomes),
+        outcomes=_sum(base.outcomes, Counter(o.outcome.value for o in report.outcomes)),
         counts=_sum(base.counts, report.counts),
         notes=base.notes + tuple(_notes(report)),
         cause=base.cause or _first_cause(report),
