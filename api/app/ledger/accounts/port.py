@@ -22,7 +22,10 @@ AUDIT_PRUNE_STEP = 1000
 
 
 class AccountStore(Protocol):
-    """The accounts. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
+    """The accounts. Each method is one transaction; all raise StoreError when the ledger is unavailable.
+
+    `change_user` and `revoke_token` raise NotFound if the owner has no such user or token.
+    """
 
     async def add_user(self, user: User) -> User:
         """Save a new user.
@@ -46,12 +49,7 @@ class AccountStore(Protocol):
         ...
 
     async def change_user(self, owner: str, user_id: str, change: UserChange) -> User:
-        """Change a user of an owner.
-
-        Raises:
-            NotFound: the owner has no such user.
-
-        """
+        """Change a user of an owner."""
         ...
 
     async def add_token(self, token: Token) -> Token:
@@ -72,12 +70,7 @@ class AccountStore(Protocol):
         ...
 
     async def revoke_token(self, owner: str, token_id: str) -> Token:
-        """Revoke a token; a token that is already revoked stays unchanged.
-
-        Raises:
-            NotFound: the owner has no such token.
-
-        """
+        """Revoke a token; a token that is already revoked stays unchanged."""
         ...
 
     async def touch_token(self, token_id: str) -> None:

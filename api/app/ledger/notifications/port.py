@@ -25,7 +25,10 @@ type Route = Callable[[Event, Sequence[Rule]], Sequence[Placement]]
 
 
 class NotificationRules(Protocol):
-    """Channels and rules. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
+    """Channels and rules. Each method is one transaction; all raise StoreError when the ledger is unavailable.
+
+    They raise NotFound if the owner has no channel or no rule with a given id.
+    """
 
     async def add_channel(self, channel: Channel) -> Channel:
         """Save a new channel.
@@ -41,19 +44,13 @@ class NotificationRules(Protocol):
         ...
 
     async def load_channel(self, owner: str, channel_id: str) -> Channel:
-        """Return a channel of an owner.
-
-        Raises:
-            NotFound: the owner has no such channel.
-
-        """
+        """Return a channel of an owner."""
         ...
 
     async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
         """Change some fields of a channel, and end its pause.
 
         Raises:
-            NotFound: the owner has no such channel.
             Conflict: the owner has another channel of this name.
 
         """
@@ -63,7 +60,6 @@ class NotificationRules(Protocol):
         """Delete a channel with its messages.
 
         Raises:
-            NotFound: the owner has no such channel.
             Conflict: a rule uses the channel.
 
         """
@@ -73,7 +69,6 @@ class NotificationRules(Protocol):
         """Save a new rule.
 
         Raises:
-            NotFound: the owner has no such channel.
             Conflict: the owner has a rule of this name, or has MAX_RULES rules.
 
         """
@@ -88,31 +83,20 @@ class NotificationRules(Protocol):
         ...
 
     async def load_rule(self, owner: str, rule_id: str) -> Rule:
-        """Return a rule of an owner.
-
-        Raises:
-            NotFound: the owner has no such rule.
-
-        """
+        """Return a rule of an owner."""
         ...
 
     async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:
         """Change some fields of a rule; existing messages stay unchanged.
 
         Raises:
-            NotFound: the owner has no such rule, or no such channel.
             Conflict: the owner has another rule of this name.
 
         """
         ...
 
     async def delete_rule(self, owner: str, rule_id: str) -> None:
-        """Drop a rule; its existing messages stay.
-
-        Raises:
-            NotFound: the owner has no such rule.
-
-        """
+        """Drop a rule; its existing messages stay."""
         ...
 
 

@@ -15,7 +15,10 @@ MAX_ENTRIES = 20_000
 
 
 class PortfolioStore(Protocol):
-    """The portfolios. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
+    """The portfolios. Each method is one transaction; all raise StoreError when the ledger is unavailable.
+
+    `load` and the methods that change a portfolio raise NotFound if the owner has no such portfolio.
+    """
 
     async def add(self, portfolio: Portfolio) -> Portfolio:
         """Save a new portfolio without entries.
@@ -31,31 +34,20 @@ class PortfolioStore(Protocol):
         ...
 
     async def load(self, owner: str, portfolio_id: str) -> Portfolio:
-        """Return a portfolio of an owner.
-
-        Raises:
-            NotFound: the owner has no such portfolio.
-
-        """
+        """Return a portfolio of an owner."""
         ...
 
     async def rename(self, owner: str, portfolio_id: str, name: str) -> Portfolio:
         """Give a portfolio of an owner another name, and return it.
 
         Raises:
-            NotFound: the owner has no such portfolio.
             Conflict: the owner has another portfolio of this name.
 
         """
         ...
 
     async def delete(self, owner: str, portfolio_id: str) -> None:
-        """Delete a portfolio of an owner: no method finds it any more, and its name is free again.
-
-        Raises:
-            NotFound: the owner has no such portfolio.
-
-        """
+        """Delete a portfolio of an owner: no method finds it any more, and its name is free again."""
         ...
 
     async def book(self, owner: str, portfolio_id: str, draft: Draft, *, once: Once | None = None) -> Booked:
@@ -65,7 +57,6 @@ class PortfolioStore(Protocol):
         key that was used for the same request within KEY_KEPT_H returns the entries that were booked then.
 
         Raises:
-            NotFound: the owner has no such portfolio.
             Conflict: the portfolio would have more than MAX_ENTRIES.
             KeyReused: the key was used with another request.
             KaboomError: `draft` raised it; nothing is booked.

@@ -48,7 +48,10 @@ type Edit = Callable[[Schedule, datetime], Schedule]
 
 
 class ScheduleStore(Protocol):
-    """The schedules. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
+    """The schedules. Each method is one transaction; all raise StoreError when the ledger is unavailable.
+
+    With an owner and an id they raise NotFound if the schedule does not exist, or belongs to another owner.
+    """
 
     async def add(self, schedule: Schedule) -> Schedule:
         """Save a new schedule; its next due time is computed from the store's time.
@@ -64,31 +67,20 @@ class ScheduleStore(Protocol):
         ...
 
     async def load(self, owner: str, schedule_id: str) -> Schedule:
-        """Return a schedule.
-
-        Raises:
-            NotFound: the schedule does not exist, or belongs to another owner.
-
-        """
+        """Return a schedule."""
         ...
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
         """Change a schedule; no firing of it runs at the same time.
 
         Raises:
-            NotFound: the schedule does not exist, or belongs to another owner.
             Conflict: the owner has another schedule of the new name.
 
         """
         ...
 
     async def delete(self, owner: str, schedule_id: str) -> None:
-        """Delete a schedule and its history; its jobs stay.
-
-        Raises:
-            NotFound: the schedule does not exist, or belongs to another owner.
-
-        """
+        """Delete a schedule and its history; its jobs stay."""
         ...
 
     async def fire_due(self, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired | None:
@@ -100,12 +92,7 @@ class ScheduleStore(Protocol):
         ...
 
     async def fire_now(self, owner: str, schedule_id: str, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired:
-        """Fire a schedule once, even if it is not due or not enabled.
-
-        Raises:
-            NotFound: the schedule does not exist, or belongs to another owner.
-
-        """
+        """Fire a schedule once, even if it is not due or not enabled."""
         ...
 
     async def list_firings(self, schedule_id: str, *, limit: int) -> list[Firing]:
