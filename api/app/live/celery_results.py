@@ -34,7 +34,10 @@ _log = structlog.get_logger(__name__)
 
 
 class JobResults(Protocol):
-    """The results of jobs that Celery clients look up."""
+    """The results of jobs that Celery clients look up.
+
+    `forget` and both methods of a rebuild raise StoreError if the server is unavailable.
+    """
 
     async def write_started(self, job: Job) -> None:
         """Show a job as STARTED unless its result is already there; do nothing if the server is unavailable."""
@@ -45,30 +48,15 @@ class JobResults(Protocol):
         ...
 
     async def forget(self, job_id: str) -> None:
-        """Drop the result of a job.
-
-        Raises:
-            StoreError: the server is unavailable.
-
-        """
+        """Drop the result of a job."""
         ...
 
     async def claim_rebuild(self) -> bool:
-        """Return whether the results are lost and this process has the task to write them again.
-
-        Raises:
-            StoreError: the server is unavailable.
-
-        """
+        """Return whether the results are lost and this process has the task to write them again."""
         ...
 
     async def end_rebuild(self) -> None:
-        """Record that all results are written.
-
-        Raises:
-            StoreError: the server is unavailable.
-
-        """
+        """Record that all results are written."""
         ...
 
     async def close(self) -> None:

@@ -18,24 +18,17 @@ _MOST = 10_000
 
 
 class LoginFailures(Protocol):
-    """Counts each attempt as failed until it succeeds, so that concurrent attempts cannot exceed the limit."""
+    """Counts each attempt as failed until it succeeds, so that concurrent attempts cannot exceed the limit.
+
+    Both methods raise StoreError if the counts are unavailable.
+    """
 
     async def begin(self, account: str | None, address: str) -> float:
-        """Count an attempt and return 0; or count nothing, and return the seconds that the caller must wait.
-
-        Raises:
-            StoreError: the counts are unavailable.
-
-        """
+        """Count an attempt and return 0; or count nothing, and return the seconds that the caller must wait."""
         ...
 
     async def succeed(self, account: str | None, address: str) -> None:
-        """Reset the failures of an account that has logged in, and take back the attempt of its address.
-
-        Raises:
-            StoreError: the counts are unavailable.
-
-        """
+        """Reset the failures of an account that has logged in, and take back the attempt of its address."""
         ...
 
 
