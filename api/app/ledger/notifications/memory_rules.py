@@ -1,6 +1,6 @@
 """Channels and rules in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,14 +14,13 @@ from batch.kit.clock import utc_now
 class MemoryNotificationRules:
     """`NotificationRules` in memory; `on_drop` is called with the id of each deleted channel."""
 
-    def __init__(self, *, on_drop: Callable[[str], None] = lambda _channel_id: None) -> None:
+    def __init__(self, *, on_drop: Callable[[str], None]) -> None:
         self._on_drop = on_drop
         self.channels: dict[str, Channel] = {}
         self.rules: dict[str, Rule] = {}
 
     async def add_channel(self, channel: Channel) -> Channel:
-        others = await self.list_channels(channel.owner)
-        _check_new("channel", channel.name, [each.name for each in others], "channels", MAX_CHANNELS)
+        _check_new("channel", channel.name, await self.list_channels(channel.owner), MAX_CHANNELS)
         now = utc_now()
         self.channels[channel.channel_id] = replace(channel, created_at=now, updated_at=now)
         return self.channels[channel.channel_id]
@@ -38,8 +37,8 @@ class MemoryNotificationRules:
 
     async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
         channel = await self.load_channel(owner, channel_id)
-        others = [each.name for each in await self.list_channels(owner) if each is not channel]
-        _check_new("channel", values.get("name"), others, "channels", MAX_CHANNELS)
+        others = [each for each in await self.list_channels(owner) if each is not channel]
+        _check_new("channel", values.get("name"), others, MAX_CHANNELS)
         changed = replace(channel, **values, rests_until=None, failures=0, updated_at=utc_now())
         self.channels[channel_id] = changed
         return changed
@@ -53,8 +52,7 @@ class MemoryNotificationRules:
 
     async def add_rule(self, rule: Rule) -> Rule:
         await self.load_channel(rule.owner, rule.channel_id)
-        others = await self.list_rules(rule.owner)
-        _check_new("rule", rule.name, [each.name for each in others], "rules", MAX_RULES)
+        _check_new("rule", rule.name, await self.list_rules(rule.owner), MAX_RULES)
         now = utc_now()
         self.rules[rule.rule_id] = replace(rule, created_at=now, updated_at=now)
         return self.rules[rule.rule_id]
@@ -75,8 +73,8 @@ class MemoryNotificationRules:
         rule = await self.load_rule(owner, rule_id)
         if "channel_id" in values:
             await self.load_channel(owner, values["channel_id"])
-        others = [each.name for each in await self.list_rules(owner) if each is not rule]
-        _check_new("rule", values.get("name"), others, "rules", MAX_RULES)
+        others = [each for each in await self.list_rules(owner) if each is not rule]
+        _check_new("rule", values.get("name"), others, MAX_RULES)
         self.rules[rule_id] = replace(rule, **values, updated_at=utc_now())
         return self.rules[rule_id]
 
@@ -85,8 +83,8 @@ class MemoryNotificationRules:
         del self.rules[rule_id]
 
 
-def _check_new(what: str, name: str | None, others: list[str], plural: str, most: int) -> None:
+def _check_new(what: str, name: str | None, others: Sequence[Channel | Rule], most: int) -> None:
     if len(others) >= most:
-        raise Conflict(too_many(plural, most))
-    if name is not None and name in others:
+        raise Conflict(too_many(f"{what}s", most))
+    if name is not None and name in {each.name for each in others}:
         raise Conflict(name_taken(what, name))
