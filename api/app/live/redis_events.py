@@ -5,8 +5,7 @@ from typing import Any
 
 from app.live import keys
 from app.live.events import Feed, FeedKey, JobEvent
-from app.live.redis_scripts import load_script
-from batch.kit.redis.client import Redis, redis_errors
+from batch.kit.redis.client import Redis, redis_errors, register_script
 
 _STREAMS: Mapping[Feed, Callable[[str, str], str]] = {
     Feed.EVENTS: keys.events,
@@ -20,7 +19,7 @@ class RedisEventLog:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._add_lines = load_script(redis, "log")
+        self._add_lines = register_script(redis, "app.live", "log")
 
     async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
         with redis_errors():

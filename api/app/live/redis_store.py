@@ -22,7 +22,6 @@ from app.jobs.records import (
 )
 from app.jobs.runs import REASON_KEPT, parse_runs
 from app.live import keys, redis_workers
-from app.live.redis_scripts import load_script
 from app.live.store import (
     DISPATCH_S,
     LEASE_S,
@@ -42,7 +41,7 @@ from app.live.store import (
 from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.batching import CallBatcher
 from batch.kit.clock import to_ms
-from batch.kit.redis.client import Redis, check_server, redis_errors, run_together, try_key
+from batch.kit.redis.client import Redis, check_server, redis_errors, register_script, run_together, try_key
 from batch.kit.redis.load import ServerLoad, read_load
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget", "settle")
@@ -60,7 +59,7 @@ class RedisJobStore:
         self._lease_ms = round(lease_s * 1000)
         self._dispatch_ms = round(dispatch_s * 1000)
         self._retry_ms = round(retry_s * 1000)
-        self._scripts = {name: load_script(redis, name) for name in _SCRIPTS}
+        self._scripts = {name: register_script(redis, "app.live", name) for name in _SCRIPTS}
         self._heard_at = -inf
         self._puts = CallBatcher(self._put_all, server="Redis")
         self._pings = CallBatcher(self._ping_once, server="Redis")
