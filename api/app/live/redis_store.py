@@ -21,7 +21,8 @@ from app.jobs.records import (
     parse_job,
 )
 from app.jobs.runs import REASON_KEPT, parse_runs
-from app.live import keys, redis_workers
+from app.live import keys
+from app.live.redis_workers import RedisWorkers
 from app.live.store import (
     DISPATCH_S,
     LEASE_S,
@@ -38,7 +39,6 @@ from app.live.store import (
     Lease,
     Refusal,
 )
-from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.batching import CallBatcher
 from batch.kit.clock import to_ms
 from batch.kit.redis.client import Redis, check_server, redis_errors, register_script, run_together, try_key
@@ -49,13 +49,13 @@ _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire
 _SWEPT_AT_ONCE = 500
 
 
-class RedisJobStore:
+class RedisJobStore(RedisWorkers):
     """`JobStore` on one Redis or Valkey. A Redis Cluster is rejected at start: it would split the keys of a script."""
 
     def __init__(
         self, redis: Redis, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S, retry_s: float = RETRY_S
     ) -> None:
-        self._redis = redis
+        super().__init__(redis)
         self._lease_ms = round(lease_s * 1000)
         self._dispatch_ms = round(dispatch_s * 1000)
         self._retry_ms = round(retry_s * 1000)
@@ -64,7 +64,6 @@ class RedisJobStore:
         self._puts = CallBatcher(self._put_all, server="Redis")
         self._pings = CallBatcher(self._ping_once, server="Redis")
         self._loads = CallBatcher(self._load_all, server="Redis")
-        self._looks = CallBatcher(self._look_once, server="Redis")
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         ref = ChunkRef(job.queue, job.job_id, PLAN)
@@ -187,26 +186,6 @@ class RedisJobStore:
         ended_ms = to_ms(job.completed_at) if job.completed_at else ""
         return bool(await self._run("settle", ChunkRef(job.queue, job.job_id, PLAN), job.job_id, ended_ms))
 
-    async def report_worker(
-        self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None
-    ) -> None:
-        await redis_workers.report(self._redis, name, slots, release, facts)
-
-    async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        await redis_workers.forget(self._redis, name, slots, release)
-
-    async def workers(self) -> list[Worker]:
-        return (await self._looks.call(None))[0]
-
-    async def list_lost(self) -> list[Worker]:
-        return (await self._looks.call(None))[1]
-
-    async def load_facts(self, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
-        return await redis_workers.load_facts(self._redis, names)
-
-    async def load_running(self, queue: str) -> list[RunningChunk]:
-        return await redis_workers.load_running(self._redis, queue)
-
     async def running(self, queue: str) -> int:
         with redis_errors():
             return int(await self._redis.zcard(keys.leases(queue)))
@@ -251,9 +230,6 @@ class RedisJobStore:
                         pipe.hgetall(key)
                 records = iter(await pipe.execute())
         return [[parse_job(record) if record else None for record in islice(records, len(wanted))] for wanted in calls]
-
-    async def _look_once(self, calls: Sequence[None]) -> list[tuple[list[Worker], list[Worker]]]:
-        return [await redis_workers.look(self._redis)] * len(calls)
 
     async def _ping_once(self, calls: Sequence[None]) -> Sequence[None]:
         with redis_errors():

@@ -111,7 +111,37 @@ class Expired:
     is_final: bool
 
 
-class JobStore(Protocol):
+class WorkerReports(Protocol):
+    """The reports of workers, and the chunks that they run; all methods raise StoreError, as those of `JobStore`."""
+
+    async def report_worker(
+        self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None
+    ) -> None:
+        """Record that a worker is alive, with the facts that it reports."""
+        ...
+
+    async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
+        """Remove a stopping worker, so that it is neither online nor lost."""
+        ...
+
+    async def workers(self) -> list[Worker]:
+        """Return the workers seen in the last 20 seconds."""
+        ...
+
+    async def list_lost(self) -> list[Worker]:
+        """Return the workers that stopped reporting in the last 15 minutes without being asked to stop."""
+        ...
+
+    async def load_facts(self, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
+        """Return the facts that workers reported; a worker without a report is left out."""
+        ...
+
+    async def load_running(self, queue: str) -> list[RunningChunk]:
+        """Return the leased chunks of a queue, and the workers that run them."""
+        ...
+
+
+class JobStore(WorkerReports, Protocol):
     """Live job state. Each method is atomic; all raise StoreError when the store cannot be reached."""
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
@@ -201,32 +231,6 @@ class JobStore(Protocol):
 
         Nothing is recorded if the live job has another end or none: a failover may have taken it back.
         """
-        ...
-
-    async def report_worker(
-        self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None
-    ) -> None:
-        """Record that a worker is alive, with the facts that it reports."""
-        ...
-
-    async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        """Remove a stopping worker, so that it is neither online nor lost."""
-        ...
-
-    async def workers(self) -> list[Worker]:
-        """Return the workers seen in the last 20 seconds."""
-        ...
-
-    async def list_lost(self) -> list[Worker]:
-        """Return the workers that stopped reporting in the last 15 minutes without being asked to stop."""
-        ...
-
-    async def load_facts(self, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
-        """Return the facts that workers reported; a worker without a report is left out."""
-        ...
-
-    async def load_running(self, queue: str) -> list[RunningChunk]:
-        """Return the leased chunks of a queue, and the workers that run them."""
         ...
 
     async def running(self, queue: str) -> int:
