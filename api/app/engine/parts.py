@@ -47,8 +47,10 @@ from batch.providers.registry import provider_names
 _log = structlog.get_logger(__name__)
 
 
-async def _no_pauses() -> Sequence[ProviderPause]:
-    return ()
+async def _read_pauses(redis: Redis | None = None) -> Sequence[ProviderPause]:
+    if redis is None:
+        return ()
+    return await read_pauses(redis, provider_names())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Parts:
     #: The failed logins of all API processes; None without Redis.
     login_failures: LoginFailures | None = None
     #: Returns the providers that are paused now; none without Redis.
-    pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _no_pauses
+    pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _read_pauses
     #: Called before the connections are released.
     before_close: Callable[[], Awaitable[None]] | None = None
 
@@ -123,14 +125,15 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         raise ConfigurationError(lacking)
     _check_bar_store(settings)
     name = name_process(role)
-    live = _build_live(settings, name)
+    redis = None if settings.disable_redis else connect_redis(settings.require_redis_url(), client_name=name)
+    store, events = _build_store(redis)
     ledger = _build_ledger(settings, name, role, schedules)
     return Parts(
         settings=settings,
-        store=live.store,
+        store=store,
         history=ledger.history,
         dispatcher=_build_dispatcher(settings, name),
-        events=live.events,
+        events=events,
         schedules=ledger.schedules,
         accounts=ledger.accounts,
         audit=ledger.audit,
@@ -141,11 +144,11 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),
-        results=live.results,
-        counts=live.counts,
-        login_failures=live.login_failures,
-        pauses=live.pauses,
-        before_close=_copy_lines(live.events),
+        results=_build_results(settings, name, redis),
+        counts=RedisCounts(redis) if redis is not None else None,
+        login_failures=RedisLoginFailures(redis) if redis is not None else None,
+        pauses=partial(_read_pauses, redis),
+        before_close=_copy_lines(events),
     )
 
 
@@ -196,38 +199,17 @@ def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
     return end
 
 
-@dataclass(frozen=True, slots=True)
-class _Live:
-    """The parts that are in Redis, or in memory."""
-
-    store: JobStore
-    events: EventLog
-    results: JobResults = field(default_factory=NoResults)
-    counts: SharedCounts | None = None
-    login_failures: LoginFailures | None = None
-    pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _no_pauses
+def _build_store(redis: Redis | None) -> tuple[JobStore, EventLog]:
+    if redis is not None:
+        return RedisJobStore(redis), RedisEventLog(redis)
+    store = MemoryJobStore()
+    return store, store.events
 
 
-def _build_live(settings: AppSettings, name: str) -> _Live:
-    if settings.disable_redis:
-        store = MemoryJobStore()
-        return _Live(store, store.events)
-    redis = connect_redis(settings.require_redis_url(), client_name=name)
-    results, pauses = _build_results(settings, name, redis), partial(read_pauses, redis, provider_names())
-    return _Live(
-        store=RedisJobStore(redis),
-        events=RedisEventLog(redis),
-        results=results,
-        counts=RedisCounts(redis),
-        login_failures=RedisLoginFailures(redis),
-        pauses=pauses,
-    )
-
-
-def _build_results(settings: AppSettings, name: str, live: Redis) -> JobResults:
+def _build_results(settings: AppSettings, name: str, live: Redis | None) -> JobResults:
     """Return the store of results; Kaboom writes only the format of Celery's Redis backend."""
     url = settings.find_result_url()
-    if settings.disable_celery or not is_redis(url):
+    if live is None or settings.disable_celery or not is_redis(url):
         return NoResults()
     is_shared = url == settings.require_redis_url()
     return CeleryResults(live if is_shared else connect_redis(url, client_name=f"{name}-results"))
