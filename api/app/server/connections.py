@@ -58,7 +58,7 @@ class Connections:
 
     def _find_victims(self, newest: "BoundedProtocol") -> list["BoundedProtocol"]:
         waiting = [each for each in self.members - self.leaving if each is not newest and each.rank is not None]
-        waiting.sort(key=_by_rank)
+        waiting.sort(key=lambda each: (each.rank or 0, each.waits_since))
         # One whose bytes are there has only not had its turn of the loop yet.
         silent = (each for each in waiting if not each.has_unread)
         return list(itertools.islice(silent, max(1, self._most // _SHARE)))
@@ -71,7 +71,3 @@ class Connections:
         if self._closed:
             _log.warning("connections_refused", open=len(self.members), **self._closed)
             self._closed.clear()
-
-
-def _by_rank(connection: "BoundedProtocol") -> tuple[int, int]:
-    return connection.rank or 0, connection.waits_since

@@ -122,7 +122,7 @@ async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> s
 
     A handler that reports nothing for `stall_s` seconds is stopped.
     """
-    claim = await _claim(parts, ref)
+    claim = await retry_while_unavailable(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
     if isinstance(claim, Refusal):
         return claim.value
     words = {"job_id": ref.job_id, "chunk": ref.n, "task": claim.task, "queue": ref.queue}
@@ -167,11 +167,6 @@ def _log_start(claim: Claim) -> None:
     else:
         done_before = {"settled": claim.chunk.tally.cursor} if claim.chunk.tally.cursor else {}
         _log.info("chunk_started", items=len(claim.chunk.items), attempt=claim.chunk.attempts, **done_before)
-
-
-async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
-    """Claim a chunk, also during a restart of Redis: after a failed claim the chunk's message must be sent again."""
-    return await retry_while_unavailable(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
 
 
 async def _handle(run: Run) -> Tally:
