@@ -1,4 +1,7 @@
-"""Convert jobs and chunks to the text fields of a Redis hash, and back."""
+"""Convert jobs and chunks to the text fields of a Redis hash, and back.
+
+What is not JSON, for example because a key is not a text, raises TypeError.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,12 +24,7 @@ def dump_json(value: object) -> str:
 
 
 def as_stored(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON object as it comes back from a store.
-
-    Raises:
-        TypeError: the object is not JSON, for example because a key is not a text.
-
-    """
+    """Return a JSON object as it comes back from a store."""
     stored: dict[str, Any] = orjson.loads(orjson.dumps(dict(value)))
     return stored
 
@@ -92,32 +90,17 @@ def parse_chunk(n: str, fields: Mapping[str, str | None]) -> Chunk:
 
 
 def chunk_as_stored(chunk: Chunk) -> Chunk:
-    """Return a chunk as it comes back from a store.
-
-    Raises:
-        TypeError: the payload or the tally of the chunk is not JSON.
-
-    """
+    """Return a chunk as it comes back from a store."""
     return parse_chunk(chunk.n, dump_chunk(chunk))
 
 
 def tally_as_stored(tally: Tally) -> Tally:
-    """Return a tally as it comes back from a store.
-
-    Raises:
-        TypeError: the tally is not JSON.
-
-    """
+    """Return a tally as it comes back from a store."""
     return Tally.from_json(as_stored(tally.to_json()))
 
 
 def fit_for_both_stores(tally: Tally) -> Tally:
-    """Return a tally that Redis and PostgreSQL can store: NUL, which PostgreSQL rejects in text, is replaced.
-
-    Raises:
-        TypeError: the tally is not JSON.
-
-    """
+    """Return a tally that Redis and PostgreSQL can store: NUL, which PostgreSQL rejects in text, is replaced."""
     return Tally.from_json(orjson.loads(orjson.dumps(tally.to_json()).replace(b"\\u0000", b"\\ufffd")))
 
 
