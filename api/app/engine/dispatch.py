@@ -13,6 +13,7 @@ from app.engine.message import build_message, list_key
 from app.jobs.model import PLAN
 from app.jobs.queues import Queue
 from app.live.keys import PROBE
+from app.live.servers import InMemory, OnServers
 from app.live.store import ChunkRef
 from app.telemetry.origin import outgoing_headers
 from batch.errors import StoreError
@@ -24,7 +25,7 @@ from batch.kit.redis.load import ServerLoad, read_load
 _NEXT = 64
 
 
-class Dispatcher(Protocol):
+class Dispatcher(OnServers, Protocol):
     """Sends messages to workers about waiting chunks."""
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
@@ -37,22 +38,6 @@ class Dispatcher(Protocol):
 
     async def depth(self, queue: str) -> int:
         """Return how many messages of a queue wait for a worker."""
-        ...
-
-    async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return the load of each broker by name; {} without a broker."""
-        ...
-
-    async def check(self) -> None:
-        """Raise ConfigurationError if a broker may drop messages, or cannot hold them."""
-        ...
-
-    async def try_write(self) -> None:
-        """Raise StoreError unless every broker accepts a small test write, which leaves no data."""
-        ...
-
-    async def close(self) -> None:
-        """Release connections."""
         ...
 
 
@@ -142,7 +127,7 @@ class CeleryDispatcher:
         return [None] * len(pushes)
 
 
-class LocalDispatcher:
+class LocalDispatcher(InMemory):
     """Passes chunks to workers in this process, for DISABLE_CELERY."""
 
     def __init__(self) -> None:
@@ -176,18 +161,6 @@ class LocalDispatcher:
 
     async def depth(self, queue: str) -> int:
         return len(self._waiting)
-
-    async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        return {}
-
-    async def check(self) -> None:
-        pass
-
-    async def try_write(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
 
 
 def _task_id(ref: ChunkRef) -> str:

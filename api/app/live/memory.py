@@ -24,6 +24,7 @@ from app.live.memory_records import (
     touch,
 )
 from app.live.memory_runs import begin_run, end_run
+from app.live.servers import InMemory
 from app.live.store import (
     DISPATCH_S,
     LEASE_S,
@@ -44,12 +45,11 @@ from app.live.store import (
 )
 from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.clock import Clock, utc_now
-from batch.kit.redis.load import ServerLoad
 
 _STALE = Ended(is_accepted=False)
 
 
-class MemoryJobStore:
+class MemoryJobStore(InMemory):
     """`JobStore` in memory. Each method runs without an `await`, so on one event loop it is atomic.
 
     `clock` is used for all times, leases included, like the server's clock in Redis.
@@ -306,19 +306,7 @@ class MemoryJobStore:
         was_missing, self._epoch = not self._epoch, True
         return was_missing
 
-    async def check(self) -> None:
-        pass
-
-    async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        return {}
-
     async def ping(self, *, fresh_s: float = 0.0) -> None:
-        pass
-
-    async def try_write(self) -> None:
-        pass
-
-    async def close(self) -> None:
         pass
 
     def _now_s(self) -> float:

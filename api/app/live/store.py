@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from app.jobs.model import Chunk, Job, JobStatus, Tally
 from app.jobs.runs import ChunkRun
+from app.live.servers import OnServers
 from app.live.workers import RunningChunk, Worker, WorkerFacts
-from batch.kit.redis.load import ServerLoad
 
 #: How long a claim lasts without a heartbeat. If a process pauses longer, its chunk is run again by another worker.
 LEASE_S = 15.0
@@ -141,7 +141,7 @@ class WorkerReports(Protocol):
         ...
 
 
-class JobStore(WorkerReports, Protocol):
+class JobStore(WorkerReports, OnServers, Protocol):
     """Live job state. Each method is atomic; all raise StoreError when the store cannot be reached."""
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
@@ -241,22 +241,6 @@ class JobStore(WorkerReports, Protocol):
         """Set a mark; return whether it was missing, which means that the store lost all data."""
         ...
 
-    async def check(self) -> None:
-        """Raise ConfigurationError if the server may evict keys or is a node of a cluster."""
-        ...
-
-    async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return the load of each server behind the store, by name; empty for the in-memory store."""
-        ...
-
     async def ping(self, *, fresh_s: float = 0.0) -> None:
         """Raise StoreError unless the store answers, or answered within the last `fresh_s` seconds."""
-        ...
-
-    async def try_write(self) -> None:
-        """Raise StoreError unless the store accepts a small write, which is removed again."""
-        ...
-
-    async def close(self) -> None:
-        """Release connections."""
         ...
