@@ -133,10 +133,4 @@ def parse_message(row: Row[Any]) -> Message:
 
 def dump_event(event: Event) -> dict[str, Any]:
     """Return the values of an event's row."""
-    return {
-        "event_id": event.event_id,
-        "kind": event.kind.value,
-        "owner": event.owner,
-        "data": dict(event.data),
-        "at": event.at,
-    }
+    return {name: getattr(event, name) for name in ("event_id", "kind", "owner", "at")} | {"data": dict(event.data)}
