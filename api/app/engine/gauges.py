@@ -5,6 +5,7 @@ from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from app.engine.asking import RecentAnswer
 from app.engine.loading import load_function
@@ -30,19 +31,17 @@ _KEPT_S = 5.0
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class MetricsPage:
-    """The page of `/metrics`: counters, and gauges that are at most five seconds old."""
+def metrics_route(parts: Parts, meter: Meter) -> Route:
+    """Return the page of `/metrics`: counters, and gauges that are at most five seconds old."""
+    gauges = RecentAnswer(partial(read_gauges, parts), for_s=_KEPT_S)
 
-    def __init__(self, parts: Parts, meter: Meter) -> None:
-        self._meter = meter
-        self._gauges = RecentAnswer(partial(read_gauges, parts), for_s=_KEPT_S)
-
-    async def show(self, _request: Request) -> Response:
-        """Answer with all metrics; while a store is unavailable, without the gauges."""
-        readings = await self._gauges.get()
+    async def show(_request: Request) -> Response:
+        readings = await gauges.get()
         # This reads files of all processes of a worker: in a thread, since the event loop renews leases.
-        text = await asyncio.to_thread(self._meter.render, readings)
+        text = await asyncio.to_thread(meter.render, readings)
         return Response(text, media_type=_MEDIA_TYPE)
+
+    return Route("/metrics", show)
 
 
 async def read_gauges(parts: Parts) -> list[Reading]:

@@ -6,9 +6,8 @@ from itertools import product
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Route
 
-from app.engine.gauges import MetricsPage
+from app.engine.gauges import metrics_route
 from app.engine.parts import Parts
 from app.engine.run.measure import ERROR_ENDINGS
 from app.jobs.job_type import Catalog
@@ -76,11 +75,6 @@ def instrument_child(otlp_endpoint: str | None) -> None:
             from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  as above
 
             use_meter(PrometheusMeter(folder))
-
-
-def metrics_route(parts: Parts, meter: Meter) -> Route:
-    """Return the page of `/metrics`."""
-    return Route("/metrics", MetricsPage(parts, meter).show)
 
 
 def _use(meter: Meter, catalog: Catalog) -> None:

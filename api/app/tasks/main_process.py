@@ -15,7 +15,8 @@ from celery.worker import state
 
 from app.catalog import CATALOG
 from app.engine.courier import run_courier
-from app.engine.instruments import metrics_route, share_meter
+from app.engine.gauges import metrics_route
+from app.engine.instruments import share_meter
 from app.engine.lifecycle import Jobs
 from app.engine.local import report_alive
 from app.engine.parts import Parts
