@@ -1,8 +1,6 @@
 """Measure the run of a chunk: how it ended, how long it took, and how many bars it wrote."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from time import perf_counter
 
 from app.engine.run.keeper import LeaseKeeper
@@ -13,21 +11,14 @@ from app.telemetry.metrics import BARS_CORRECTED, BARS_WRITTEN, CHUNK_SECONDS, C
 ERROR_ENDINGS = ("broken", "failed", "stalled")
 
 
-@dataclass(slots=True)
-class Measure:
-    """A run in progress; `ending` is set when it has ended."""
-
-    ending: str = "released"
-
-
-@contextmanager
-def measured(task: str, claim: Claim, keeper: LeaseKeeper) -> Iterator[Measure]:
-    """Measure the run of a claimed chunk; a run that is cancelled counts as released."""
-    begun_at, measure = perf_counter(), Measure()
+async def measure(run: Awaitable[str], task: str, claim: Claim, keeper: LeaseKeeper) -> str:
+    """Return how the run of a claimed chunk ended, and measure it; a run that is cancelled counts as released."""
+    begun_at, ending = perf_counter(), "released"
     try:
-        yield measure
+        ending = await run
+        return ending
     finally:
-        count(CHUNKS, task, measure.ending)
+        count(CHUNKS, task, ending)
         observe(CHUNK_SECONDS, perf_counter() - begun_at, task)
         # Only the difference: earlier runs of the chunk have counted their part.
         count(BARS_WRITTEN, claim.lease.ref.queue, by=keeper.tally.rows - claim.chunk.tally.rows)

@@ -14,7 +14,7 @@ from app.engine.parts import Parts
 from app.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import STALL_S, LeaseKeeper
-from app.engine.run.measure import measured
+from app.engine.run.measure import measure
 from app.engine.settle import settle_or_leave
 from app.jobs.model import PLAN, Chunk, JobStatus, Tally
 from app.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
@@ -129,18 +129,13 @@ async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> s
     job_type = parts.catalog.get(claim.task)
     name = job_type.name if ref.n == PLAN else job_type.queue.chunk_name
     keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally, stall_s=stall_s)
-    with (
-        structlog.contextvars.bound_contextvars(**words),
-        span(name, job_id=ref.job_id, chunk=ref.n),
-        measured(name, claim, keeper) as measure,
-    ):
-        _log_start(claim)
-        await show_started(parts, claim)
-        measure.ending = await _run(parts, claim, keeper)
-        return measure.ending
+    with structlog.contextvars.bound_contextvars(**words), span(name, job_id=ref.job_id, chunk=ref.n):
+        return await measure(_run(parts, claim, keeper), name, claim, keeper)
 
 
 async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
+    _log_start(claim)
+    await show_started(parts, claim)
     try:
         async with keeper:
             keeper.tally = tally = fit_for_both_stores(await _handle(Run(parts, claim, keeper)))
