@@ -42,11 +42,6 @@ class Activity:
     waiting: list[int]
     finished: dict[str, list[int]] = field(default_factory=dict)
 
-    @classmethod
-    def nothing(cls, bins: int) -> "Activity":
-        """Return the activity of an idle queue."""
-        return cls([0] * bins, [0] * bins, [0] * bins)
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -82,7 +77,8 @@ def sum_up(
     query: ActivityQuery, settled: Iterable[Settled], finished: Iterable[Finished], waited: Iterable[Waited]
 ) -> dict[str, Activity]:
     """Return the activity of each queue."""
-    found = {queue: Activity.nothing(query.bins) for queue in query.queues}
+    bins = query.bins
+    found = {queue: Activity([0] * bins, [0] * bins, [0] * bins) for queue in query.queues}
     for items in settled:
         if 0 <= items.bin < query.bins:
             found[items.queue].settled[items.bin] += items.settled
