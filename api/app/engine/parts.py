@@ -12,14 +12,8 @@ import structlog
 from app.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from app.jobs.job_type import Catalog
 from app.jobs.queues import Queue
-from app.ledger.accounts.port import AccountStore, AuditLog
-from app.ledger.files.port import JobFiles
-from app.ledger.notifications.port import Notifications
 from app.ledger.opening import Ledger, open_memory_ledger, open_postgres_ledger
-from app.ledger.port import JobHistory
-from app.ledger.portfolios.port import PortfolioStore
 from app.ledger.schedules.model import Schedule
-from app.ledger.schedules.port import ScheduleStore
 from app.live.celery_results import CeleryResults, JobResults, NoResults
 from app.live.events import EventLog
 from app.live.line_writer import LineWriter
@@ -33,7 +27,6 @@ from app.live.store import JobStore
 from app.rate_limit import SharedCounts
 from app.settings import AppSettings
 from app.telemetry.logs import tap_lines
-from batch.analysis.models.spending import Spending
 from batch.bars.influx.target import build_target
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.redis.address import is_redis, parse_address
@@ -54,21 +47,16 @@ async def _read_pauses(redis: Redis | None = None) -> Sequence[ProviderPause]:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts that a process needs to accept, run and watch jobs; claims and logs name the process by `name`."""
+class Parts(Ledger):
+    """The ledger, and the other parts that a process needs to accept, run and watch jobs.
+
+    Claims and logs name the process by `name`.
+    """
 
     settings: AppSettings
     store: JobStore
-    history: JobHistory
     dispatcher: Dispatcher
     events: EventLog
-    schedules: ScheduleStore
-    accounts: AccountStore
-    audit: AuditLog
-    portfolios: PortfolioStore
-    files: JobFiles
-    spending: Spending
-    notifications: Notifications
     catalog: Catalog
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)

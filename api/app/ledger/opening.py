@@ -1,7 +1,7 @@
 """Open the ledger: its stores share one PostgreSQL engine, or are in memory."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import structlog
 
@@ -25,7 +25,8 @@ from batch.analysis.models.spending import Spending
 _log = structlog.get_logger(__name__)
 
 
-class Ledger(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ledger:
     """The stores of the ledger; closing `history` releases the connections of all."""
 
     history: JobHistory
