@@ -151,11 +151,6 @@ class LocalDispatcher(InMemory):
             del self._waiting[ref]
             return ref
 
-    def take_all(self) -> list[ChunkRef]:
-        """Take all waiting chunks."""
-        refs, self._waiting = list(self._waiting), {}
-        return refs
-
     async def show(self, event: JobEvent) -> None:
         """Do nothing: no monitor can listen."""
 
