@@ -68,10 +68,6 @@ class Courier:
             self._running[asyncio.create_task(self._deliver(delivery))] = host_of(delivery.url)
         return len(due)
 
-    async def settle(self) -> None:
-        """Wait for the running deliveries."""
-        await asyncio.gather(*self._running)
-
     def _forget_finished(self) -> None:
         """Remove the deliveries that have ended."""
         self._running = {task: host for task, host in self._running.items() if not task.done()}

@@ -46,10 +46,6 @@ class MemoryLoginFailures:
         self._clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
 
-    def __len__(self) -> int:
-        """Return the number of accounts and addresses in the table."""
-        return len(self._entries)
-
     async def begin(self, account: str | None, address: str) -> float:
         now, limits = self._clock(), _limits(account, address)
         wait_s = max(self._find(key).open_at - now for key in limits)

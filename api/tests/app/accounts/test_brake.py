@@ -119,4 +119,4 @@ async def test_the_table_of_a_process_is_bounded(monkeypatch: pytest.MonkeyPatch
     failures = MemoryLoginFailures(Hand())
     for number in range(500):
         await failures.begin(f"user-{number}", f"198.51.{number // 250}.{number % 250}")
-    assert len(failures) <= 50
+    assert len(failures._entries) <= 50

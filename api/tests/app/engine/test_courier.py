@@ -34,7 +34,7 @@ def courier_of(ledger: JobHistory, **poster: float) -> Courier:
 async def round_of(courier: Courier) -> int:
     """Send what is due, and wait for it."""
     count = await courier.start_due()
-    await courier.settle()
+    await asyncio.gather(*courier._running)
     return count
 
 
