@@ -131,14 +131,13 @@ class EventHub:
                 found = await self._log.wait(positions, timeout_ms=_READ_MS)
             except StoreError as e:
                 _log.warning("events_not_read", reason=e.message)
-                await asyncio.sleep(_PAUSE_S)
-                continue
             except Exception:  # noqa: BLE001  without this loop no stream would get an event
                 _log.exception("events_crashed")
-                await asyncio.sleep(_PAUSE_S)
+            else:
+                for key, events in found.items():
+                    self._publish(key, events)
                 continue
-            for key, events in found.items():
-                self._publish(key, events)
+            await asyncio.sleep(_PAUSE_S)
 
     async def read(self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
         """Return the kept events of a job after an id; concurrent identical calls share one read.
