@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
@@ -42,8 +42,6 @@ HEIGHTS = ("fit", "3", "14")
 
 class DataFilters(BaseModel):
     """The query of the page; unknown fields are ignored, so that old links still open."""
-
-    model_config = ConfigDict(extra="ignore")
 
     interval: Interval = Interval.M1
     provider: SourceName | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
@@ -27,8 +27,6 @@ STATES = tuple(status.value for status in JobStatus if status is not JobStatus.C
 
 class JobFilters(BaseModel):
     """The query of the page; unknown fields are ignored, so that old links still open."""
-
-    model_config = ConfigDict(extra="ignore")
 
     q: str = Field(default="", max_length=100)
     status: list[JobStatus] = Field(default=[], max_length=7)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
@@ -29,8 +29,6 @@ _SCHEDULES = 5
 
 class Series(BaseModel):
     """The market and interval of the page; other fields of the query are ignored, so that old links still open."""
-
-    model_config = ConfigDict(extra="ignore")
 
     market: Market = Market.TSE_PRIME
     interval: Interval = Interval.M1

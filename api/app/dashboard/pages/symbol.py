@@ -7,7 +7,7 @@ from urllib.parse import quote as quoted
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
@@ -49,8 +49,6 @@ _CHART_WORDS = (
 
 class SymbolFilters(BaseModel):
     """The query of the page; unknown fields are ignored, so that old links still open."""
-
-    model_config = ConfigDict(extra="ignore")
 
     interval: Interval = Interval.M1
     session: date | None = None

@@ -4,7 +4,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
@@ -17,8 +17,6 @@ router = APIRouter()
 
 class AuditFilters(BaseModel):
     """The query of the page; `first` and `last` are days in Japan, both included."""
-
-    model_config = ConfigDict(extra="ignore")
 
     subject: str = Field(default="", max_length=250)
     action: str = Field(default="", max_length=64)

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page, ask_all
@@ -20,8 +20,6 @@ _SHOWN = 50
 
 class LogFilters(BaseModel):
     """The query of the page."""
-
-    model_config = ConfigDict(extra="ignore")
 
     status: DeliveryStatus | None = None
     cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)

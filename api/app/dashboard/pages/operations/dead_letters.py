@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
@@ -19,8 +19,6 @@ _SHOWN = {"open": "false", "retried": "true", "all": None}
 
 class LetterFilters(BaseModel):
     """The query of the page."""
-
-    model_config = ConfigDict(extra="ignore")
 
     shown: str = Field(default="open", pattern="^(open|retried|all)$")
     cursor: str | None = Field(default=None, max_length=200)

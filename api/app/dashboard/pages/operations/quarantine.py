@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
@@ -19,8 +19,6 @@ _PAGE = 100
 
 class RowFilters(BaseModel):
     """The query of the page; the API checks it."""
-
-    model_config = ConfigDict(extra="ignore")
 
     interval: Interval = Interval.M1
     provider: str = Field(default="", max_length=40)

@@ -5,7 +5,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
@@ -29,8 +29,6 @@ DeliveryId = Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")]
 
 class WebhookFilters(BaseModel):
     """The query of the page."""
-
-    model_config = ConfigDict(extra="ignore")
 
     status: DeliveryStatus | None = None
     job_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
