@@ -1,6 +1,6 @@
 """The numbers of backtests as text: metrics, shares, months, and the words of a title; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -72,17 +72,11 @@ def shown(value: Any) -> str:
     return DASH if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def scope_of(request: Mapping[str, Any]) -> Sequence[str]:
-    """Return the symbols of a request; none if it is for a market."""
-    return request.get("symbols") or ()
-
-
 #: These functions by their names in templates.
 NUMBERS = {
     each.__name__: each
     for each in (
         metric, percent, signed_percent, signed, month, tint, way, local, short_parameters, list_parameters, shown,
-        scope_of,
     )
 } | {"plain": number}  # fmt: skip
 
