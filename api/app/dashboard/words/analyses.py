@@ -98,7 +98,6 @@ WORDS: dict[str, Pair] = {
     "says": ("Says", "回答"),
     "sure": ("Confidence", "確信度"),
     "time": ("Time", "時間"),
-    "used": ("used", "採用"),
     "refused": ("refused", "不採用"),
     "failed_model": ("failed", "失敗"),
     "not_asked": ("not asked", "問い合わせなし"),

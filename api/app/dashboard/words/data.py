@@ -140,5 +140,4 @@ WORDS: dict[str, Pair] = {
     "on_session": ("{session}: {whole}", "{session}：{whole}"),
     "total": ("Total", "合計"),
     "run": ("Fetch {whole}", "{whole}を補完"),
-    "refresh": ("Look again", "再表示"),
 }

@@ -90,5 +90,4 @@ WORDS: dict[str, Pair] = {
         "Try another session or interval, or take it:",
         "別の立会日や足種を選ぶか、次のコマンドで取り込みます。",
     ),
-    "bars_away": ("The bars", "足"),
 }
