@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("Analyses", "分析"),
     "list": ("The list of analyses", "分析の一覧"),
     "count": ("{n} analysis || {n} analyses", "{n}件"),
     "none": ("There is no analysis yet.", "分析はまだありません。"),

@@ -81,7 +81,6 @@ WORDS: dict[str, Pair] = {
         "such as 1306, or topix for the index or a fund of it; empty: equal weights of the symbols",
         "1306など。topixなら指数またはその連動ファンド、空欄なら対象銘柄の等ウェイト",
     ),
-    "more": ("More", "その他"),
     "as_of": ("Bars as of", "データの時点"),
     "as_of_about": (
         "a day, or a time with its zone; empty: as they are now",

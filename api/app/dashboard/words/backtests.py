@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("Backtests", "バックテスト"),
     "list": ("The list of backtests", "バックテストの一覧"),
     "none": ("No backtest has been run yet.", "バックテストはまだ実行されていません。"),
     "none_how": (

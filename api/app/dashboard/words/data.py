@@ -31,7 +31,6 @@ WORDS: dict[str, Pair] = {
     "r_fit": ("Fit", "全体"),
     "r_3": ("Larger", "拡大"),
     "r_14": ("Symbols", "銘柄名"),
-    "apply": ("Apply", "適用"),
     "how": (
         "Holidays have no column. Where a pixel holds several symbols it shows the worst.",
         "休業日の列はありません。1画素に複数の銘柄が重なる場合は、最も悪い状態を表示します。",

@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "webhooks": ("Webhooks", "Webhook"),
     "list": ("The list of webhooks", "Webhookの一覧"),
     "about": ("kept for 30 days after they end", "終了後30日間保存"),
     "state": ("State", "状態"),

@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("API reference", "APIリファレンス"),
     "about": (
         "Every operation of this server. “Try it out” sends a real request with your session’s rights.",
         "このサーバーの全操作です。「Try it out」を使うと、現在のセッションの権限で実際にリクエストを送信します。",

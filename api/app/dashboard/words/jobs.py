@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("Jobs", "ジョブ"),
     "running_waiting": ("{running} running, {waiting} waiting", "実行中{running}件、待機中{waiting}件"),
     "slots": ("{busy} of {n} slots busy", "スロット{n}個中{busy}個を使用中"),
     "success": ("{share}% of jobs in 24 h ended well", "24時間の正常終了率{share}％"),
@@ -18,7 +17,6 @@ WORDS: dict[str, Pair] = {
     "period_today": ("Today", "今日"),
     "period_30d": ("Last 30 days", "過去30日間"),
     "period_any": ("Any time", "全期間"),
-    "apply": ("Apply", "適用"),
     "views": ("Saved views", "保存した表示"),
     "view_attention": ("Needs attention", "要対応"),
     "view_daily": ("Daily ingest", "日次取り込み"),
@@ -51,8 +49,6 @@ WORDS: dict[str, Pair] = {
     "started": ("Started, JST", "開始（JST）"),
     "took": ("Took", "所要時間"),
     "count": ("{n} on this page, newest first", "このページに{n}件（新しい順）"),
-    "older": ("Older", "さらに前"),
-    "newest": ("Newest", "最新に戻る"),
     "new_jobs": ("Show {n} new || Show {n} new", "新着{n}件を表示"),
     "none_yet": ("No job has run yet.", "ジョブはまだありません。"),
     "none_yet_how": ("Submit one:", "投入するには："),
@@ -61,7 +57,6 @@ WORDS: dict[str, Pair] = {
     "no_match_q_since": ("No job since {at} mentions “{q}”.", "{at}以降で「{q}」を含むジョブはありません。"),
     "searched_back_to": ("Searched back to {at}.", "{at}以降を検索しました。"),
     "search_older": ("Search older jobs", "さらに前を検索"),
-    "clear_filters": ("Clear the filters", "条件を解除"),
     "any_time": ("Look at any time", "全期間を見る"),
     "list": ("The list of jobs", "ジョブの一覧"),
     "no_worker": (

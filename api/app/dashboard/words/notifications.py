@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("Notifications", "通知"),
     "count": ("{on} of {n} rules on · channels: {channels}", "ルール{n}件（有効{on}件）、通知先{channels}件"),
     "once": ("each event is sent once", "同じイベントは一度だけ送信"),
     "new_rule": ("New rule…", "ルールを追加…"),
@@ -53,7 +52,6 @@ WORDS: dict[str, Pair] = {
     "state_dead": ("dead letter", "送信打ち切り"),
     "until": ("until {at}", "{at}まで"),
     "next_try": ("next try {at}", "次回{at}"),
-    "comma": (", ", "・"),
     "created": ("Created, JST", "作成（JST）"),
     "event": ("Event", "イベント"),
     "took": ("Took", "所要"),
@@ -94,7 +92,6 @@ WORDS: dict[str, Pair] = {
         "Times are Japan's. Leave them empty to send at once.",
         "時刻は日本時間です。空欄の場合はすぐに送信します。",
     ),
-    "language": ("Language", "言語"),
     "add": ("Add the rule", "ルールを追加"),
     "cancel": ("Cancel", "やめる"),
 }

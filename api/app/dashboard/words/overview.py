@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("Overview", "稼働状況"),
     "about": ("{market} · {interval} bars · session of {day}", "{market}・{interval}・{day}の立会日"),
     "b_1m": ("1-minute", "1分足"),
     "b_5m": ("5-minute", "5分足"),
@@ -83,7 +82,6 @@ WORDS: dict[str, Pair] = {
     "in": ("In", "あと"),
     "no_schedules": ("No schedule is enabled.", "有効なスケジュールはありません。"),
     "enable": ("Run it automatically:", "自動で実行するには："),
-    "workers": ("Workers", "ワーカー"),
     "workers_sub": (
         "{online} online, {busy} of {slots} slots busy",
         "{online}台が稼働中、スロット{slots}個中{busy}個を使用中",

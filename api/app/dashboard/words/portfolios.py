@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("Portfolios", "ポートフォリオ"),
     "list": ("The list of portfolios", "ポートフォリオの一覧"),
     "count": ("{n} portfolio || {n} portfolios", "{n}件"),
     "none": ("There is no portfolio yet.", "ポートフォリオはまだありません。"),

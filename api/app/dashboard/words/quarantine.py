@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("Quarantine", "隔離"),
     "list": ("The list of rejected rows", "隔離した行の一覧"),
     "total": ("{n} rows of {provider}, {interval} bars", "{provider}、{interval}：{n}行"),
     "interval": ("Interval", "足種"),

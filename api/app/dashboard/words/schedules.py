@@ -3,7 +3,6 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "title": ("Schedules", "スケジュール"),
     "list": ("The list of schedules", "スケジュールの一覧"),
     "count": ("{n} of {total} on", "有効{n}件（全{total}件）"),
     "next_is": ("next: {name}, {at} JST", "次回：{name}、{at} JST"),

@@ -3,13 +3,11 @@
 from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
-    "data": ("Data", "データ"),
     "no_name": ("not in the list of JPX", "JPXの一覧にない銘柄"),
     "TSE_PRIME": ("TSE Prime", "東証プライム"),
     "TSE_STANDARD": ("TSE Standard", "東証スタンダード"),
     "TSE_GROWTH": ("TSE Growth", "東証グロース"),
     "INDEX": ("Index", "指数"),
-    "and": (", ", "・"),
     "yen": ("yen", "円"),
     "share": ("({share}%)", "（{share}％）"),
     "open": ("Open", "始値"),
