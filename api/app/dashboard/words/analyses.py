@@ -12,7 +12,6 @@ WORDS: dict[str, Pair] = {
     ),
     "new": ("New analysis", "新しい分析"),
     "again": ("Ask again…", "もう一度分析…"),
-    "state": ("State", "状態"),
     "subject": ("Subject", "対象"),
     "verdict": ("Verdict", "判定"),
     "agree": ("Agree", "一致"),
@@ -36,13 +35,11 @@ WORDS: dict[str, Pair] = {
     "breaker_until": ("{reason}; until {at}", "{reason}（{at}まで）"),
     "budget": ("budget today", "本日の使用額"),
     "budget_of": ("of {budget}", "／{budget}"),
-    "kind": ("Kind", "種類"),
     "symbols": (
         "Symbols, for a technical view or a risk, up to 20",
         "銘柄コード（テクニカル分析・リスク分析、20銘柄まで）",
     ),
     "portfolio": ("With what a portfolio holds", "保有内容を加えるポートフォリオ"),
-    "no_portfolio": ("none", "なし"),
     "stays": (
         "What it holds is not sent to models here.",
         "このサーバーでは、保有内容はモデルに送られません。",

@@ -64,7 +64,6 @@ WORDS: dict[str, Pair] = {
     "market": ("or all symbols of a market", "または市場区分の全銘柄"),
     "market_none": ("only the symbols above", "上の銘柄のみ"),
     "interval": ("Interval", "足種"),
-    "provider": ("Provider", "データ提供元"),
     "provider_default": ("the server’s own", "サーバーの既定"),
     "sessions": ("Sessions back", "さかのぼる立会日数"),
     "first": ("or from", "または開始日"),

@@ -5,14 +5,11 @@ from app.words.language import Pair
 WORDS: dict[str, Pair] = {
     "list": ("The list of webhooks", "Webhookの一覧"),
     "about": ("kept for 30 days after they end", "終了後30日間保存"),
-    "state": ("State", "状態"),
-    "all": ("All", "すべて"),
     "state_waiting": ("waits for the job", "ジョブの終了待ち"),
     "state_pending": ("to be sent", "送信待ち"),
     "state_delivered": ("delivered", "送信済み"),
     "state_dead": ("given up", "処理打ち切り"),
     "of_job": ("of job {job}", "ジョブ{job}"),
-    "created": ("Created, JST", "作成（JST）"),
     "receiver": ("Receiver", "送信先"),
     "answer": ("Last answer", "最後の応答"),
     "attempts": ("Attempts", "試行"),
@@ -30,7 +27,6 @@ WORDS: dict[str, Pair] = {
         "callback_urlを指定したジョブが終わると送信されます。リクエストの例：",
     ),
     "no_match": ("No webhook matches these filters.", "条件に一致するWebhookはありません。"),
-    "count": ("{n} on this page, newest first", "このページに{n}件（新しい順）"),
     "dead": ("Dead letters", "処理打ち切り"),
     "dead_list": ("The list of dead letters", "処理を打ち切ったチャンクの一覧"),
     "dead_about": (

@@ -21,6 +21,5 @@ WORDS: dict[str, Pair] = {
     ),
     "slowed": ("Too many failed logins. Wait a minute.", "ログインの失敗が続いています。1分ほど待ってください。"),
     "or_user": ("Or as a user", "またはユーザーとして"),
-    "user": ("Name", "名前"),
     "password": ("Password", "パスワード"),
 }

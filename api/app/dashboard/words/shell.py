@@ -1,4 +1,4 @@
-"""What every page says: navigation, footer, keys, states and problems."""
+"""What every page says: navigation, footer, keys, labels, states and problems."""
 
 from app.words.language import Pair
 
@@ -82,6 +82,23 @@ WORDS: dict[str, Pair] = {
     "close": ("Close", "閉じる"),
     "and": (", ", "・"),
     "unknown": ("–", "–"),
+    "state": ("State", "状態"),
+    "name": ("Name", "名前"),
+    "kind": ("Kind", "種類"),
+    "symbol": ("Symbol", "銘柄"),
+    "provider": ("Provider", "データ提供元"),
+    "created": ("Created, JST", "作成（JST）"),
+    "reason": ("Reason", "理由"),
+    "total": ("Total", "合計"),
+    "all": ("All", "すべて"),
+    "none": ("none", "なし"),
+    "on": ("on", "有効"),
+    "off": ("off", "無効"),
+    "edit": ("Edit…", "編集…"),
+    "save": ("Save", "保存"),
+    "remove": ("Remove…", "削除…"),
+    "cancel": ("Cancel", "やめる"),
+    "page_count": ("{n} on this page, newest first", "このページに{n}件（新しい順）"),
     "away": ("{what} is not available", "{what}を取得できません"),
     "request": ("request {request_id}", "リクエスト {request_id}"),
     "problem_title": ("Something is wrong", "エラーが発生しました"),
