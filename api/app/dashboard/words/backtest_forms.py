@@ -5,7 +5,6 @@ from app.words.language import Pair
 WORDS: dict[str, Pair] = {
     "run_title": ("New backtest", "バックテストの実行"),
     "sweep_title": ("New sweep", "パラメーター探索の実行"),
-    "strategy": ("Strategy", "戦略"),
     "no_strategy": (
         "This strategy is a file of the workers, so its parameters are not known here. Run it by the command line.",
         "ワーカーに置かれた戦略のため、パラメーターを表示できません。コマンドラインから実行してください。",
@@ -30,7 +29,6 @@ WORDS: dict[str, Pair] = {
         "Buy each symbol after its first bar, with equal weights, and hold it.",
         "各銘柄を最初の足の次に等ウェイトで買い、保有し続けます。",
     ),
-    "parameters": ("Parameters", "パラメーター"),
     "choices": ("Values to try", "試す値"),
     "choices_about": (
         "Each list is tried with each other: 5,10,20 or from:to:step such as 20:100:10. One value is not varied.",
@@ -55,7 +53,6 @@ WORDS: dict[str, Pair] = {
     "above": ("above {least}, up to {most}", "{least}超、{most}以下"),
     "usual": ("default: {value}", "既定値：{value}"),
     "optional": ("optional", "任意"),
-    "bars": ("Bars", "足"),
     "symbols": ("Symbols", "銘柄コード"),
     "symbols_about": (
         "separated by commas or spaces, such as 7203, 6758",
@@ -63,7 +60,6 @@ WORDS: dict[str, Pair] = {
     ),
     "market": ("or all symbols of a market", "または市場区分の全銘柄"),
     "market_none": ("only the symbols above", "上の銘柄のみ"),
-    "interval": ("Interval", "足種"),
     "provider_default": ("the server’s own", "サーバーの既定"),
     "sessions": ("Sessions back", "さかのぼる立会日数"),
     "first": ("or from", "または開始日"),

@@ -105,7 +105,6 @@ WORDS: dict[str, Pair] = {
     "provider_part": ("The data provider", "データ提供元"),
     "p_ready": ("ready", "利用可能"),
     "p_paused": ("paused until {at}", "{at}まで休止中"),
-    "p_paused_for_now": ("paused", "休止中"),
     "p_unknown": ("not known", "不明"),
     "p_limit": ("limit", "呼び出しの上限"),
     "p_per_min": ("requests/min", "回／分"),

@@ -15,7 +15,6 @@ WORDS: dict[str, Pair] = {
     "attempts": ("Attempts", "試行"),
     "then": ("Next attempt or end, JST", "次の試行・終了（JST）"),
     "next_at": ("again at {at}", "{at}に再送"),
-    "job": ("Job", "ジョブ"),
     "again": ("Send again", "再送"),
     "done_again": (
         "The webhook is sent again, with the same id and body.",
@@ -50,7 +49,6 @@ WORDS: dict[str, Pair] = {
         "再試行では、ジョブの残りをすべて実行します。先に内容を確認できます。",
     ),
     "given_up": ("Given up, JST", "打ち切り（JST）"),
-    "failed": ("Failed", "失敗"),
     "cause": ("Cause", "原因"),
     "retried_as": ("Retried as", "再試行のジョブ"),
     "not_retried": ("not yet", "未対応"),

@@ -6,7 +6,6 @@ WORDS: dict[str, Pair] = {
     "title": ("Log in", "ログイン"),
     "heading": ("Log in to Kaboom", "Kaboomにログイン"),
     "token": ("Ingest or admin token", "取り込み用または管理用のトークン"),
-    "submit": ("Log in", "ログイン"),
     "why": (
         "The token is exchanged for a session cookie and kept nowhere else. On this machine you find it with:",
         "トークンはセッションCookieに引き換えられ、ほかには保存されません。このマシンでは次のコマンドで表示できます。",

@@ -60,9 +60,7 @@ WORDS: dict[str, Pair] = {
     "firings": ("What became of the last due times", "これまでの実行"),
     "firings_about": ("the last 20, newest first", "新しい順に20件まで"),
     "due": ("Due, JST", "予定（JST）"),
-    "outcome": ("Outcome", "結果"),
     "fired_at": ("Done at", "実行"),
-    "job": ("Job", "ジョブ"),
     "manual": ("by hand", "手動"),
     "no_firings": ("It has not fallen due yet.", "まだ実行されていません。"),
     "no_firings_off": (

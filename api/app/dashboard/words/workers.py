@@ -9,7 +9,6 @@ WORDS: dict[str, Pair] = {
     "busy": ("{busy} of {slots} slots busy", "スロット{slots}個中{busy}個を使用中"),
     "waiting": ("{n} chunks wait", "待機中のチャンク{n}個"),
     "none": ("No worker has been heard of in the last 15 minutes.", "過去15分間に応答したワーカーがありません。"),
-    "none_short": ("no worker is online", "稼働中のワーカーなし"),
     "none_how": (
         "Jobs wait until one is online. Start one:",
         "ワーカーが起動するまで、ジョブは待機します。起動するには：",
