@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, cast
 
-from fastapi import Depends, Query, Request, Response, status
+from fastapi import Depends, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from app.dashboard.asking import Api, Reply, api_of
@@ -88,4 +88,6 @@ def pages_of(request: Request) -> Pages:
 
 #: The path to open after a form, from `next`; check it with `is_own_path`.
 NextPath = Annotated[str, Query(alias="next", max_length=2000)]
+#: The id of a job, a schedule or another object in a path.
+HexId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 Page = Annotated[OpenPage, Depends(open_page)]

@@ -1,12 +1,12 @@
 """Fetch the bars that the map shows as missing: a dry run of the backfill as a preview, then the backfill."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from app.auth.scopes import Scope
-from app.dashboard.page import Page
+from app.dashboard.page import HexId, Page
 from app.dashboard.shapes.fetch_time import estimate_s
 from app.dashboard.viewer import read_form
 from app.deps import needs
@@ -24,8 +24,6 @@ _JOB = "/api/v1/ingest/jobs"
 _MOST_NAMED = 5
 _SESSIONS = 250
 
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
-
 
 @router.post("/data/fetch")
 async def look(page: Page, request: Request) -> Response:
@@ -39,7 +37,7 @@ async def look(page: Page, request: Request) -> Response:
 
 
 @router.get("/data/fetch/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def preview(page: Page, job_id: JobId, include_short: str = "") -> Response:
+async def preview(page: Page, job_id: HexId, include_short: str = "") -> Response:
     """Show the result of a dry run, or that it is still running."""
     return await _show(page, job_id, with_suspects=bool(include_short))
 

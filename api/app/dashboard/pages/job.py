@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
-from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.page import HexId, OpenPage, Page, ask_all
 from app.dashboard.shapes.happened import list_notices, pause_seconds
 from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.timeline import build_timeline
@@ -23,14 +23,13 @@ _LINES = 200
 _KEPT_LINES = 1000
 
 QueuePath = Annotated[str, Path(pattern="^[a-z][a-z-]{0,30}$")]
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
 @router.get("/jobs/{queue}/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def show_job(
     page: Page,
     queue: QueuePath,
-    job_id: JobId,
+    job_id: HexId,
     outcome: Annotated[str, Query(max_length=40)] = "",
     level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
     shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.pages.job import JobId, QueuePath
+from app.dashboard.page import HexId, Page
+from app.dashboard.pages.job import QueuePath
 from app.deps import needs
 
 router = APIRouter()
@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @router.get("/jobs/{queue}/{job_id}/failures.csv", dependencies=[needs(Scope.JOBS_READ)])
 async def download_failures(
-    page: Page, queue: QueuePath, job_id: JobId, outcome: Annotated[str, Query(max_length=40)] = ""
+    page: Page, queue: QueuePath, job_id: HexId, outcome: Annotated[str, Query(max_length=40)] = ""
 ) -> Response:
     """Return at most 50,000 failures of a job as CSV in UTF-8, with the byte order mark that Excel needs."""
     rows: list[Mapping[str, Any]] = []

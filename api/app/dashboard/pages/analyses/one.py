@@ -1,12 +1,11 @@
 """One analysis: its report with sources, agreement and cost; for a dry run, what would be sent."""
 
-from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from app.auth.scopes import Scope
-from app.dashboard.page import Page, ask_all
+from app.dashboard.page import HexId, Page, ask_all
 from app.dashboard.pages.analyses.listed import API
 from app.dashboard.shapes.analyses import Report, caution, dollars, figure, say, sum_up
 from app.dashboard.shapes.job_rows import JobRow
@@ -14,11 +13,10 @@ from app.deps import needs
 from batch.pictures.process import can_draw
 
 router = APIRouter()
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
 @router.get("/analyses/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_analysis(page: Page, job_id: JobId) -> Response:
+async def show_analysis(page: Page, job_id: HexId) -> Response:
     """Show an analysis; until it has ended, the page reloads automatically."""
     found = await ask_all(job=page.ask(f"{API}/jobs/{job_id}"), models=page.ask(f"{API}/models"))
     found["job"].require()

@@ -1,13 +1,13 @@
 """One backtest or sweep: its progress, then its report, which the API draws."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
-from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.page import HexId, OpenPage, Page, ask_all
 from app.dashboard.pages.backtests.listed import API
 from app.dashboard.shapes.backtests.candlestick_plot import build_candlesticks
 from app.dashboard.shapes.backtests.numbers import METRICS, NUMBERS
@@ -17,13 +17,12 @@ from app.dashboard.shapes.job_rows import JobRow
 from app.deps import needs
 
 router = APIRouter()
-BacktestId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 #: The metrics that are not shown for the benchmark.
 _OTHER = ("exposure", "hit_rate", "turnover", "fees")
 
 
 @router.get("/backtests/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_backtest(page: Page, job_id: BacktestId) -> Response:
+async def show_backtest(page: Page, job_id: HexId) -> Response:
     """Show a backtest or a sweep."""
     return await page.share(partial(_show, job_id=job_id))
 

@@ -6,13 +6,12 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
-from app.dashboard.page import Page
+from app.dashboard.page import HexId, Page
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
 from app.notifications.routes import PREFIX
 
 router = APIRouter(prefix="/notifications", dependencies=[needs(Scope.ADMIN)])
-ObjectId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 MessageId = Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")]
 
 
@@ -36,7 +35,7 @@ async def create_channel(page: Page, request: Request) -> Response:
 
 
 @router.post("/channels/{channel_id}/switch")
-async def switch_channel(page: Page, request: Request, channel_id: ObjectId) -> Response:
+async def switch_channel(page: Page, request: Request, channel_id: HexId) -> Response:
     """Turn a channel on or off."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
     reply = await page.api.patch(f"{PREFIX}/channels/{channel_id}", {"is_enabled": is_enabled})
@@ -44,14 +43,14 @@ async def switch_channel(page: Page, request: Request, channel_id: ObjectId) -> 
 
 
 @router.post("/channels/{channel_id}/test")
-async def send_test(page: Page, request: Request, channel_id: ObjectId) -> Response:
+async def send_test(page: Page, request: Request, channel_id: HexId) -> Response:
     """Send a test through a channel."""
     await read_form(request)
     return await end_form(page, await page.api.post(f"{PREFIX}/channels/{channel_id}/test"), "tested")
 
 
 @router.post("/channels/{channel_id}/remove")
-async def delete_channel(page: Page, request: Request, channel_id: ObjectId) -> Response:
+async def delete_channel(page: Page, request: Request, channel_id: HexId) -> Response:
     """Remove a channel."""
     await read_form(request)
     return await end_form(page, await page.api.delete(f"{PREFIX}/channels/{channel_id}"), "removed")

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request, Response, status
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
-from app.dashboard.page import Page
-from app.dashboard.pages.notifications.forms import ObjectId, end_form, go_back
+from app.dashboard.page import HexId, Page
+from app.dashboard.pages.notifications.forms import end_form, go_back
 from app.dashboard.pages.notifications.listed import kinds_in
 from app.dashboard.shapes.rules import ENDS, TEXTS, to_rule, values_of
 from app.dashboard.viewer import first_of, read_form
@@ -35,14 +35,14 @@ async def create_rule(page: Page, request: Request) -> Response:
 
 
 @router.get("/{rule_id}/edit")
-async def show_rule(page: Page, rule_id: ObjectId) -> Response:
+async def show_rule(page: Page, rule_id: HexId) -> Response:
     """Show the form with the values of a rule."""
     rule = (await page.ask(f"{PREFIX}/rules/{rule_id}")).require()
     return await _show(page, values_of(rule.data), rule_id=rule_id)
 
 
 @router.post("/{rule_id}")
-async def replace_rule(page: Page, request: Request, rule_id: ObjectId) -> Response:
+async def replace_rule(page: Page, request: Request, rule_id: HexId) -> Response:
     """Change a rule, which stays on or off; a refused form is shown again with the reason at its field."""
     values = await _read(request)
     kept = (await page.ask(f"{PREFIX}/rules/{rule_id}")).require()
@@ -54,7 +54,7 @@ async def replace_rule(page: Page, request: Request, rule_id: ObjectId) -> Respo
 
 
 @router.post("/{rule_id}/switch")
-async def switch_rule(page: Page, request: Request, rule_id: ObjectId) -> Response:
+async def switch_rule(page: Page, request: Request, rule_id: HexId) -> Response:
     """Turn a rule on or off."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
     return await end_form(
@@ -63,7 +63,7 @@ async def switch_rule(page: Page, request: Request, rule_id: ObjectId) -> Respon
 
 
 @router.post("/{rule_id}/remove")
-async def delete_rule(page: Page, request: Request, rule_id: ObjectId) -> Response:
+async def delete_rule(page: Page, request: Request, rule_id: HexId) -> Response:
     """Remove a rule."""
     await read_form(request)
     return await end_form(page, await page.api.delete(f"{PREFIX}/rules/{rule_id}"), "removed")

@@ -7,8 +7,8 @@ import orjson
 from fastapi import APIRouter, Request, Response, status
 
 from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.pages.operations.schedules import API, ScheduleId, show_form_of
+from app.dashboard.page import HexId, Page
+from app.dashboard.pages.operations.schedules import API, show_form_of
 from app.dashboard.shapes.job_rows import page_of
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
@@ -34,7 +34,7 @@ async def create_schedule(page: Page, request: Request) -> Response:
 
 
 @router.post("/schedules/{schedule_id}")
-async def change_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+async def change_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Change a schedule; a refused form is shown again with the reason at its field."""
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in _TEXTS}
@@ -53,7 +53,7 @@ async def change_schedule(page: Page, request: Request, schedule_id: ScheduleId)
 
 
 @router.post("/schedules/{schedule_id}/switch")
-async def switch_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+async def switch_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Enable or disable a schedule."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
     (await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})).require()
@@ -61,7 +61,7 @@ async def switch_schedule(page: Page, request: Request, schedule_id: ScheduleId)
 
 
 @router.post("/schedules/{schedule_id}/run")
-async def run_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+async def run_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Submit the request of a schedule now, and open its job."""
     await read_form(request)
     reply = (await page.api.post(f"{API}/{schedule_id}/run")).require()
@@ -69,7 +69,7 @@ async def run_schedule(page: Page, request: Request, schedule_id: ScheduleId) ->
 
 
 @router.post("/schedules/{schedule_id}/remove")
-async def delete_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+async def delete_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Remove a schedule with its history."""
     await read_form(request)
     (await page.api.delete(f"{API}/{schedule_id}")).require()

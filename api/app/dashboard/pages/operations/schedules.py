@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from app.auth.scopes import Scope
 from app.catalog import CATALOG
-from app.dashboard.page import Page
+from app.dashboard.page import HexId, Page
 from app.dashboard.shapes.job_rows import page_of
 from app.deps import needs
 from app.jobs.queues import jobs_path
@@ -37,7 +37,6 @@ _DAILY: Mapping[str, object] = {
     "is_enabled": "yes",
 }
 Done = Annotated[str, Query(max_length=20)]
-ScheduleId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
 @router.get("/schedules", dependencies=[needs(Scope.JOBS_READ)])
@@ -63,14 +62,14 @@ async def show_form(page: Page) -> Response:
 
 
 @router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])
-async def show_edit_form(page: Page, schedule_id: ScheduleId) -> Response:
+async def show_edit_form(page: Page, schedule_id: HexId) -> Response:
     """Show the form with the values of a schedule."""
     found = (await page.ask(f"{API}/{schedule_id}")).require()
     return await show_form_of(page, _values_of(found.data), schedule_id=schedule_id)
 
 
 @router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_schedule(page: Page, schedule_id: ScheduleId, done: Done = "") -> Response:
+async def show_schedule(page: Page, schedule_id: HexId, done: Done = "") -> Response:
     """Show one schedule with its next due times and its firings."""
     found = (await page.ask(f"{API}/{schedule_id}")).require()
     return await page.show("operations/schedule.html", schedule=found.data, done=done, **_words())

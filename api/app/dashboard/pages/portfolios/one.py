@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.scopes import Scope
-from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.page import HexId, OpenPage, Page, ask_all
 from app.dashboard.pages.portfolios.listed import API
 from app.dashboard.shapes.amounts import direction, signed_yen, yen
 from app.dashboard.shapes.equity_line import build_line
@@ -21,13 +21,12 @@ _DONE = ("booked", "reversed", "imported", "dividends", "renamed")
 #: The fields of the forms that are sent as typed; empty fields are left out.
 _TRADE, _CASH = ("day", "side", "symbol", "price", "fee", "note"), ("day", "kind", "amount", "symbol", "note")
 _ENTRIES = 50
-PortfolioId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
 @router.get("/portfolios/{portfolio_id}", dependencies=[needs(Scope.PORTFOLIOS_READ)])
 async def show_portfolio(
     page: Page,
-    portfolio_id: PortfolioId,
+    portfolio_id: HexId,
     done: Annotated[str, Query(max_length=20)] = "",
     count: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> Response:
@@ -36,7 +35,7 @@ async def show_portfolio(
 
 
 @router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)
-async def book_trade(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+async def book_trade(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Book a trade; a refused form is shown again with the reason."""
     fields = await read_form(request)
     body = _given(fields, _TRADE)
@@ -45,14 +44,14 @@ async def book_trade(page: Page, request: Request, portfolio_id: PortfolioId) ->
 
 
 @router.post("/portfolios/{portfolio_id}/cash", dependencies=_WRITES)
-async def book_cash(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+async def book_cash(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Book a movement of cash; a refused form is shown again with the reason."""
     fields = await read_form(request)
     return await _book(page, portfolio_id, "cash", _given(fields, _CASH), fields)
 
 
 @router.post("/portfolios/{portfolio_id}/reverse", dependencies=_WRITES)
-async def reverse_entry(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+async def reverse_entry(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Reverse an entry."""
     fields = await read_form(request)
     (await page.api.post(f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})).require()
@@ -60,14 +59,14 @@ async def reverse_entry(page: Page, request: Request, portfolio_id: PortfolioId)
 
 
 @router.post("/portfolios/{portfolio_id}/import", dependencies=_WRITES)
-async def import_entries(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+async def import_entries(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Book a CSV file; a refused file is shown again with each wrong line."""
     fields = await read_form(request)
     return await _book(page, portfolio_id, "import", {"csv": first_of(fields, "csv")}, fields, done="imported")
 
 
 @router.post("/portfolios/{portfolio_id}/dividends", dependencies=_WRITES)
-async def book_dividends(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+async def book_dividends(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Book the dividends that are due."""
     await read_form(request)
     reply = (await page.api.post(f"{API}/{portfolio_id}/dividends")).require()
@@ -75,7 +74,7 @@ async def book_dividends(page: Page, request: Request, portfolio_id: PortfolioId
 
 
 @router.post("/portfolios/{portfolio_id}/rename", dependencies=_WRITES)
-async def rename_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+async def rename_portfolio(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Rename a portfolio; a refused name is shown again with the reason."""
     fields = await read_form(request)
     reply = await page.api.patch(f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
@@ -86,7 +85,7 @@ async def rename_portfolio(page: Page, request: Request, portfolio_id: Portfolio
 
 
 @router.post("/portfolios/{portfolio_id}/remove", dependencies=_WRITES)
-async def delete_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+async def delete_portfolio(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Delete a portfolio, and go back to the list."""
     await read_form(request)
     (await page.api.delete(f"{API}/{portfolio_id}")).require()
