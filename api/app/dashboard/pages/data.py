@@ -11,6 +11,7 @@ from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.catalogue import find_text
 from app.dashboard.page import Page
+from app.dashboard.shapes.links import link_to
 from app.deps import needs
 from app.words.language import Language
 from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
@@ -58,8 +59,7 @@ class DataFilters(BaseModel):
     def link(self, **changed: object) -> str:
         """Return the link of the page with some filters changed."""
         values = self.model_dump(mode="json", exclude_defaults=True) | changed
-        query = urlencode({name: value for name, value in values.items() if value}, doseq=True)
-        return f"/data?{query}" if query else "/data"
+        return link_to("/data", **values)
 
     def is_shown(self, state: CellState) -> bool:
         """Return whether cells in a state are shown."""

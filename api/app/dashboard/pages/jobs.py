@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, field_validator
@@ -12,6 +11,7 @@ from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.page import Page, ask_all
 from app.dashboard.shapes.job_rows import rows_of
+from app.dashboard.shapes.links import link_to, page_links
 from app.dashboard.views import read_views
 from app.deps import needs
 from app.jobs.model import JobStatus
@@ -73,11 +73,9 @@ class JobFilters(BaseModel):
 
     def link(self, **changed: object) -> str:
         """Return the link of the page with some filters changed, from its first row on."""
-        values: dict[str, object] = {"q": self.q, "status": [s.value for s in self.status]}
-        values |= {"queue": self.queue and self.queue.value, "period": "" if self.period == "any" else self.period}
-        values |= changed
-        query = urlencode({name: value for name, value in values.items() if value}, doseq=True)
-        return f"/jobs?{query}" if query else "/jobs"
+        kept = self.model_dump(mode="json", include={"q", "status", "queue"})
+        kept["period"] = "" if self.period == "any" else self.period
+        return link_to("/jobs", **kept | changed)
 
 
 @router.get("/jobs", dependencies=[needs(Scope.JOBS_READ)])
@@ -95,7 +93,7 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
         stats=_stats_of(found["stats"], filters.queue),
         counts=filters.has_counts,
         rows=rows_of(jobs.items),
-        older=filters.link(cursor=jobs.data["next_cursor"]) if jobs.is_ok and jobs.data["next_cursor"] else "",
+        **page_links(filters.link(), jobs, filters.cursor),
         filters=filters,
         states=STATES,
         periods=tuple(PERIODS),

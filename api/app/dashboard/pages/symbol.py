@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote as quoted
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
@@ -14,6 +13,7 @@ from app.dashboard.asking import Reply
 from app.dashboard.catalogue import find_text
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.coverage_strip import build_strip
+from app.dashboard.shapes.links import link_to
 from app.dashboard.shapes.symbol_bars import around, days_around, first_shown, quote_of, split_at, to_rows
 from app.deps import needs
 from app.words.language import Language
@@ -58,8 +58,7 @@ class SymbolFilters(BaseModel):
     def link(self, symbol: str, **changed: object) -> str:
         """Return the link of the page of a symbol with some filters changed."""
         values = self.model_dump(mode="json", exclude_defaults=True) | changed
-        query = urlencode({name: value for name, value in values.items() if value})
-        return f"/symbols/{quoted(symbol, safe='')}{f'?{query}' if query else ''}"
+        return link_to(f"/symbols/{quoted(symbol, safe='')}", **values)
 
 
 @router.get("/symbols/{symbol}")

@@ -3,6 +3,8 @@
 import re
 from urllib.parse import parse_qsl, urlencode
 
+from app.dashboard.asking import Reply
+
 #: The page for each prefix of an API path; query fields that the page also has are kept.
 _PAGES = (
     ("/api/v1/workers", "/workers", ""),
@@ -20,6 +22,12 @@ def link_to(path: str, **values: object) -> str:
     if not query:
         return path
     return f"{path}{'&' if '?' in path else '?'}{query}"
+
+
+def page_links(here: str, found: Reply, cursor: object) -> dict[str, str]:
+    """Return the links to the newest and to older rows of a list at `here`, or ""; `cursor` is that of the page."""
+    older = found.data["next_cursor"] if found.is_ok else None
+    return {"newest": here if cursor else "", "older": link_to(here, cursor=older) if older else ""}
 
 
 def page_showing(link: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
-from app.dashboard.shapes.links import link_to
+from app.dashboard.shapes.links import link_to, page_links
 from app.deps import needs
 from batch.market.calendar import JST
 
@@ -42,15 +42,13 @@ async def show_audit(page: Page, filters: Annotated[AuditFilters, Query()]) -> R
         until=until,
         cursor=filters.cursor,
     )
-    cursor = found.data["next_cursor"] if found.is_ok else None
     return await page.show(
         "admin/audit.html",
         200 if found.is_ok or found.status >= 500 else found.status,
         found=found,
         rows=found.items,
         filters=filters,
-        newest=filters.link() if filters.cursor else "",
-        older=link_to(filters.link(), cursor=cursor) if cursor else "",
+        **page_links(filters.link(), found, filters.cursor),
     )
 
 

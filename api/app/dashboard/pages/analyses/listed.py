@@ -10,7 +10,7 @@ from app.auth.scopes import Scope
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.analyses import dollars, request_of, say
 from app.dashboard.shapes.job_rows import rows_of
-from app.dashboard.shapes.links import link_to
+from app.dashboard.shapes.links import page_links
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
 from batch.analysis.vocabulary import VERDICTS
@@ -30,14 +30,12 @@ async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)
     if jobs.status == status.HTTP_400_BAD_REQUEST and cursor:
         # The cursor is of an older release: begin with the first row.
         return page.go_to("/analyses")
-    more = jobs.data["next_cursor"] if jobs.is_ok else None
     return await page.show(
         "analyses/list.html",
         found=jobs,
         models=found["models"],
         rows=rows_of(jobs.items),
-        newest="/analyses" if cursor else "",
-        older=link_to("/analyses", cursor=more) if more else "",
+        **page_links("/analyses", jobs, cursor),
         dollars=dollars,
         say=say,
     )

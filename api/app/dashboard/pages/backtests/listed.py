@@ -9,7 +9,7 @@ from app.auth.scopes import Scope
 from app.dashboard.page import Page
 from app.dashboard.shapes.backtests.numbers import NUMBERS
 from app.dashboard.shapes.job_rows import JobRow, rows_of
-from app.dashboard.shapes.links import link_to
+from app.dashboard.shapes.links import page_links
 from app.deps import needs
 
 router = APIRouter()
@@ -29,14 +29,12 @@ async def show_backtests(
     if found.status == 400 and cursor:
         # The cursor is of an older release: begin with the first row.
         return page.go_to("/backtests")
-    more = found.data["next_cursor"] if found.is_ok else None
     return await page.show(
         "backtests/list.html",
         found=found,
         rows=[(row, result_of(row)) for row in rows_of(found.data["items"])] if found.is_ok else [],
         chosen=frozenset(job or ()),
-        newest="/backtests" if cursor else "",
-        older=link_to("/backtests", cursor=more) if more else "",
+        **page_links("/backtests", found, cursor),
         done=done if done == "cancel" else "",
         **NUMBERS,
     )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.auth.scopes import Scope
 from app.dashboard.page import Page, ask_all
 from app.dashboard.pages.operations.webhooks import MARKS
-from app.dashboard.shapes.links import link_to
+from app.dashboard.shapes.links import link_to, page_links
 from app.deps import needs
 from app.ledger.outbox.port import DeliveryStatus
 from app.notifications.routes import PREFIX
@@ -38,7 +38,6 @@ async def show_notifications(page: Page, filters: Annotated[LogFilters, Query()]
     )
     rows = {name: reply.items for name, reply in found.items()}
     here = link_to("/notifications", status=status)
-    cursor = found["log"].data["next_cursor"] if found["log"].is_ok and found["log"].data else None
     return await page.show(
         "notifications/list.html",
         found=found,
@@ -48,8 +47,7 @@ async def show_notifications(page: Page, filters: Annotated[LogFilters, Query()]
         states=[each.value for each in DeliveryStatus],
         names={each["id"]: each["name"] for each in rows["channels"]},
         kinds=kinds_in(page.viewer.language),
-        newest=here if filters.cursor else "",
-        older=link_to(here, cursor=cursor) if cursor else "",
+        **page_links(here, found["log"], filters.cursor),
         delivery_marks=MARKS,
         link_to=link_to,
     )

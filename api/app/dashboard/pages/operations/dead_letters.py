@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
 from app.dashboard.shapes.job_rows import page_of
-from app.dashboard.shapes.links import link_to
+from app.dashboard.shapes.links import link_to, page_links
 from app.deps import needs
 
 router = APIRouter()
@@ -34,14 +34,12 @@ async def show_dead_letters(page: Page, filters: Annotated[LetterFilters, Query(
     here = link_to("/dead-letters", shown="" if filters.shown == "open" else filters.shown)
     if found.status == 400 and filters.cursor:
         return page.go_to(here)
-    cursor = found.data["next_cursor"] if found.is_ok else None
     return await page.show(
         "operations/dead_letters.html",
         found=found,
         rows=found.items,
         filters=filters,
         choices=tuple(_SHOWN),
-        newest=here if filters.cursor else "",
-        older=link_to(here, cursor=cursor) if cursor else "",
+        **page_links(here, found, filters.cursor),
         page_of=page_of,
     )

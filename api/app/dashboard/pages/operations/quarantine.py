@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
-from app.dashboard.shapes.links import link_to
+from app.dashboard.shapes.links import link_to, page_links
 from app.deps import needs
 from batch.market.interval import Interval
 from batch.providers.registry import provider_names
@@ -40,7 +40,6 @@ async def show_quarantine(page: Page, filters: Annotated[RowFilters, Query()]) -
     found = await page.api.get(API, asked)
     if found.status == 400 and filters.cursor:
         return page.go_to(filters.link())
-    cursor = found.data["next_cursor"] if found.is_ok else None
     return await page.show(
         "operations/quarantine.html",
         200 if found.is_ok or found.status >= 500 else found.status,
@@ -50,6 +49,5 @@ async def show_quarantine(page: Page, filters: Annotated[RowFilters, Query()]) -
         intervals=[interval.value for interval in Interval],
         providers=provider_names(),
         is_daily=filters.interval is Interval.D1,
-        newest=filters.link() if filters.cursor else "",
-        older=link_to(filters.link(), cursor=cursor) if cursor else "",
+        **page_links(filters.link(), found, filters.cursor),
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
 from app.dashboard.shapes.job_rows import page_of
-from app.dashboard.shapes.links import link_to
+from app.dashboard.shapes.links import link_to, page_links
 from app.dashboard.viewer import first_of, is_own_path, read_form
 from app.deps import needs
 from app.ledger.outbox.port import DeliveryStatus
@@ -42,15 +42,13 @@ async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()])
     status = filters.status.value if filters.status else None
     found = await page.ask(WEBHOOKS, status=status, job_id=filters.job_id, cursor=filters.cursor)
     here = link_to("/webhooks", status=status, job_id=filters.job_id)
-    cursor = found.data["next_cursor"] if found.is_ok else None
     return await page.show(
         "operations/webhooks.html",
         found=found,
         rows=found.items,
         filters=filters,
         states=[each.value for each in DeliveryStatus],
-        newest=here if filters.cursor else "",
-        older=link_to(here, cursor=cursor) if cursor else "",
+        **page_links(here, found, filters.cursor),
         delivery_marks=MARKS,
         page_of=page_of,
         host_of=_host_of,
