@@ -16,6 +16,10 @@ class BrowserLogin:
         self._accounts = accounts
 
     async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
+        """Log in by `user` and `password`, or by `token`, and set the session's cookie on the response.
+
+        Returns "", or the reason of a refusal, as a key of the texts of the log-in page.
+        """
         logins, address = self._accounts.logins, request.scope["address"]
         try:
             if fields.get("user"):
@@ -34,4 +38,5 @@ class BrowserLogin:
         return ""
 
     async def sign_out(self, request: Request, response: Response) -> None:
+        """End the session of the request, and delete its cookie."""
         response.headers["Set-Cookie"] = await self._accounts.sessions.end(dict(request.scope["headers"]))

@@ -1,30 +1,15 @@
 """The log-in: a form that works without JavaScript."""
 
-from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import cast
 
 from fastapi import APIRouter, Request, Response
 
+from app.accounts.browser_login import BrowserLogin
 from app.dashboard.page import NextPath, Page
 from app.dashboard.viewer import first_of, is_own_path, read_form
 from app.deps import needs
 
 router = APIRouter()
-
-
-class SignIn(Protocol):
-    """Opens and ends the sessions of browsers."""
-
-    async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
-        """Log in by `user` and `password`, or by `token`, and set the session's cookie on the response.
-
-        Returns "", or the reason of a refusal, as a key of the texts of the log-in page.
-        """
-        ...
-
-    async def sign_out(self, request: Request, response: Response) -> None:
-        """End the session of the request, and delete its cookie."""
-        ...
 
 
 @router.get("/login")
@@ -39,8 +24,7 @@ async def log_in(page: Page, request: Request) -> Response:
     fields = {name: values[-1] for name, values in (await read_form(request)).items()}
     to = fields.get("next", "/")
     response = page.go_to(to if is_own_path(to) else "/")
-    sign_in = cast("SignIn | None", getattr(request.app.state, "sign_in", None))
-    refusal = await sign_in.sign_in(request, fields, response) if sign_in else "unavailable"
+    refusal = await cast("BrowserLogin", request.app.state.sign_in).sign_in(request, fields, response)
     if not refusal:
         return response
     return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal)
@@ -52,5 +36,5 @@ async def log_out(page: Page, request: Request) -> Response:
     if first_of(await read_form(request), "everywhere"):
         (await page.api.delete("/api/v1/session", everywhere="true")).require()
     response = page.go_to("/login")
-    await cast("SignIn", request.app.state.sign_in).sign_out(request, response)
+    await cast("BrowserLogin", request.app.state.sign_in).sign_out(request, response)
     return response
