@@ -12,11 +12,12 @@ import structlog
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.dashboard.asking import Reply
-from app.dashboard.live_changes import ChangeStream, LiveChanges
+from app.dashboard.live_changes import LiveChanges
 from app.dashboard.live_log import LiveLog, place_of
 from app.dashboard.page import OpenPage
 from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.shown_rows import ShownRows
+from app.overview.feed import JobFeed
 from batch.kit.clock import utc_now
 
 #: Changed rows are sent at most this often.
@@ -68,13 +69,13 @@ class LiveRows:
 class _Channel:
     """The live rows of one owner and language."""
 
-    def __init__(self, page: OpenPage, stream: ChangeStream, *, after: str) -> None:
+    def __init__(self, page: OpenPage, feed: JobFeed, *, after: str) -> None:
         self._page = page
         self._log = LiveLog()
         # The first page that reconnects gets missed events from the stream; later pages get them from the log.
         begins_at = after if place_of(after) else ""
         self._log.begin(begins_at)
-        self._changes = LiveChanges(stream, page.viewer.owner, after=begins_at)
+        self._changes = LiveChanges(feed, page.viewer.owner, after=begins_at)
         self._rows = ShownRows()
         self._viewers = 0
         self._phases = itertools.count()

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
-from typing import Protocol
+from collections.abc import Iterator
 
 import orjson
+
+from app.overview.feed import JobFeed
 
 #: The pause before the stream is opened again.
 _AGAIN_S = 1.0
@@ -13,23 +14,12 @@ _AGAIN_S = 1.0
 _MOST_WAITING = 1000
 
 
-class ChangeStream(Protocol):
-    """The stream of `/api/v1/events`."""
-
-    def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
-        """Yield the changes of an owner's jobs after an id as SSE text, by default those of the last seconds.
-
-        It ends after some minutes. If events cannot be read, or the client is too slow, it ends with a comment.
-        """
-        ...
-
-
 class LiveChanges:
     """The changed jobs that have not been sent yet."""
 
-    def __init__(self, stream: ChangeStream, owner: str, *, after: str = "") -> None:
-        """Start after an id, by default with the changes of the last seconds."""
-        self._stream, self._owner = stream, owner
+    def __init__(self, feed: JobFeed, owner: str, *, after: str) -> None:
+        """Start after an id, or with the changes of the last seconds if it is ""."""
+        self._feed, self._owner = feed, owner
         self._waiting: dict[str, None] = {}
         self.heard = after
         self.is_reset = False
@@ -38,7 +28,7 @@ class LiveChanges:
     async def listen(self) -> None:
         """Follow the stream until cancelled; open it again each time it ends."""
         while True:
-            async with contextlib.aclosing(self._stream.watch(self._owner, after=self.heard)) as texts:
+            async with contextlib.aclosing(self._feed.watch(self._owner, after=self.heard)) as texts:
                 async for text in texts:
                     for event in _parse(text):
                         self._take(event)

@@ -110,6 +110,10 @@ class JobFeed:
                 await asyncio.sleep(_AWAY_S)
 
     async def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
+        """Yield the changes of an owner's jobs after an id as SSE text, by default those of the last seconds.
+
+        It ends after some minutes. If events cannot be read, or the client is too slow, it ends with a comment.
+        """
         yield _HELLO
         try:
             # Close it at once, not at garbage collection: it counts as a stream.
