@@ -56,32 +56,28 @@ class JobChange(BaseModel):
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    number: int
-    text: bytes
-
-
 @dataclass(slots=True)
 class _Ring:
     """The newest batches of an owner."""
 
     streams: int = 0
-    batches: deque[_Batch] = field(default_factory=lambda: deque(maxlen=BATCHES_KEPT))
+    batches: deque[bytes] = field(default_factory=lambda: deque(maxlen=BATCHES_KEPT))
+    #: How many batches there were.
     newest: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, text: bytes) -> None:
         self.newest += 1
-        self.batches.append(_Batch(self.newest, text))
+        self.batches.append(text)
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def after(self, place: int) -> list[_Batch] | None:
+    def after(self, place: int) -> list[bytes] | None:
         """Return the batches after a place, or None if some of them were dropped."""
-        if self.batches and self.batches[0].number > place + 1:
+        missing = self.newest - place
+        if missing > len(self.batches):
             return None
-        return [batch for batch in self.batches if batch.number > place]
+        return list(self.batches)[len(self.batches) - missing :]
 
 
 class JobFeed:
@@ -141,8 +137,8 @@ class JobFeed:
                     yield _BEHIND
                     return
                 if batches:
-                    place = batches[-1].number
-                    yield batches[0].text if len(batches) == 1 else b"".join(batch.text for batch in batches)
+                    place += len(batches)
+                    yield b"".join(batches)
                 elif not await _is_set(changed, PING_S):
                     yield _ping(self._position)
         yield _OVER
