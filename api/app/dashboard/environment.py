@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from app.dashboard.catalogue import find_text, load_words
 from app.dashboard.filters import FILTERS, number, seconds_between, took, until
 from app.dashboard.nav import PLACES
-from app.dashboard.shapes.job_rows import area_of
+from app.dashboard.shapes.job_rows import area_of, job_page, page_of
 from app.dashboard.shapes.links import page_showing
 from app.words.language import Language, choose_form
 from app.words.tables import CODES
@@ -31,6 +31,7 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
         "t": _say, "th": _say_html, "code": _say_code, "outcome_word": _say_outcome, "static": static,
         "release": release, "places": PLACES, "known_tasks": load_words("tasks"), "took": took,
         "seconds_between": seconds_between, "until": until, "area_of": area_of, "page_showing": page_showing,
+        "job_page": job_page, "page_of": page_of,
     }  # fmt: skip
     return environment
 

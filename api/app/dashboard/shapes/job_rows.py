@@ -39,12 +39,12 @@ class JobRow:
     @property
     def reference(self) -> str:
         """The reference of the job in forms."""
-        return f"{self.job['queue'].replace('_', '-')}/{self.job['job_id']}"
+        return self.path.removeprefix("/jobs/")
 
     @property
     def path(self) -> str:
         """The page of the job."""
-        return f"/jobs/{self.reference}"
+        return job_page(self.job["queue"], self.job["job_id"])
 
     @property
     def own_page(self) -> str:
@@ -136,6 +136,11 @@ def rows_of(jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
 def is_reference(text: str) -> bool:
     """Return whether a text is the reference of a job."""
     return _REFERENCE.fullmatch(text) is not None
+
+
+def job_page(queue: str, job_id: str) -> str:
+    """Return the page of a job of a queue."""
+    return f"/jobs/{queue.replace('_', '-')}/{job_id}"
 
 
 def page_of(link: str) -> str:

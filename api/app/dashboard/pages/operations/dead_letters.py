@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
-from app.dashboard.shapes.job_rows import page_of
 from app.dashboard.shapes.links import link_to, page_links
 from app.deps import needs
 
@@ -41,5 +40,4 @@ async def show_dead_letters(page: Page, filters: Annotated[LetterFilters, Query(
         filters=filters,
         choices=tuple(_SHOWN),
         **page_links(here, found, filters.cursor),
-        page_of=page_of,
     )

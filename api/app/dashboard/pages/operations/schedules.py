@@ -9,9 +9,7 @@ from fastapi import APIRouter, Query, Response
 from app.auth.scopes import Scope
 from app.catalog import CATALOG
 from app.dashboard.page import HexId, Page
-from app.dashboard.shapes.job_rows import page_of
 from app.deps import needs
-from app.jobs.queues import jobs_path
 from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
 
 router = APIRouter()
@@ -51,7 +49,7 @@ async def show_schedules(page: Page, done: Done = "") -> Response:
         rows=rows,
         next_due=due[0] if due else None,
         done=done,
-        **_words(),
+        firing_marks=MARKS,
     )
 
 
@@ -72,7 +70,7 @@ async def show_edit_form(page: Page, schedule_id: HexId) -> Response:
 async def show_schedule(page: Page, schedule_id: HexId, done: Done = "") -> Response:
     """Show one schedule with its next due times and its firings."""
     found = (await page.ask(f"{API}/{schedule_id}")).require()
-    return await page.show("operations/schedule.html", schedule=found.data, done=done, **_words())
+    return await page.show("operations/schedule.html", schedule=found.data, done=done, firing_marks=MARKS)
 
 
 async def show_form_of(
@@ -102,12 +100,3 @@ def _values_of(schedule: Mapping[str, Any]) -> dict[str, object]:
         "cron": schedule["cron"] or _DAILY["cron"],
         "is_enabled": "yes" if schedule["is_enabled"] else "",
     }
-
-
-def _words() -> dict[str, object]:
-    return {"firing_marks": MARKS, "job_path": _job_path}
-
-
-def _job_path(task: str, job_id: str) -> str:
-    """Return the page of a job; the name of its task begins with its queue."""
-    return page_of(f"{jobs_path(task.partition('.')[0])}/{job_id}")

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
-from app.dashboard.shapes.job_rows import page_of
 from app.dashboard.shapes.links import link_to, page_links
 from app.dashboard.viewer import first_of, is_own_path, read_form
 from app.deps import needs
@@ -50,7 +49,6 @@ async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()])
         states=[each.value for each in DeliveryStatus],
         **page_links(here, found, filters.cursor),
         delivery_marks=MARKS,
-        page_of=page_of,
         host_of=_host_of,
         link_to=link_to,
     )

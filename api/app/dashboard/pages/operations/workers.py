@@ -4,9 +4,7 @@ from fastapi import APIRouter, Response
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page, ask_all
-from app.dashboard.shapes.job_rows import page_of
 from app.deps import needs
-from app.jobs.queues import jobs_path
 
 router = APIRouter()
 
@@ -25,5 +23,4 @@ async def show_workers(page: Page) -> Response:
         **found,
         online=[each for each in rows if each["state"] == "online"],
         rows=rows,
-        job_page=lambda queue, job_id: page_of(f"{jobs_path(queue)}/{job_id}"),
     )
