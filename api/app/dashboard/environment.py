@@ -9,11 +9,19 @@ from markupsafe import Markup, escape
 from app.dashboard.catalogue import find_text, load_words
 from app.dashboard.filters import FILTERS, number, seconds_between, took, until
 from app.dashboard.nav import PLACES
+from app.dashboard.shapes.amounts import direction, signed_yen, yen
+from app.dashboard.shapes.analyses import caution, dollars, figure, say
 from app.dashboard.shapes.job_rows import area_of, job_page, page_of
-from app.dashboard.shapes.links import page_showing
+from app.dashboard.shapes.links import link_to, page_showing
 from app.words.language import Language, choose_form
 from app.words.tables import CODES
 from app.words.translate import translate
+
+#: Functions that templates call by their names.
+_FUNCTIONS = (
+    area_of, caution, direction, dollars, figure, job_page, link_to, page_of, page_showing, say, seconds_between,
+    signed_yen, took, until, yen,
+)  # fmt: skip
 
 
 def build_environment(*, static: Callable[[str], str], release: str) -> Environment:
@@ -29,10 +37,9 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
     environment.filters |= FILTERS | {"detail": _translate}
     environment.globals |= {
         "t": _say, "th": _say_html, "code": _say_code, "outcome_word": _say_outcome, "static": static,
-        "release": release, "places": PLACES, "known_tasks": load_words("tasks"), "took": took,
-        "seconds_between": seconds_between, "until": until, "area_of": area_of, "page_showing": page_showing,
-        "job_page": job_page, "page_of": page_of,
+        "release": release, "places": PLACES, "known_tasks": load_words("tasks"),
     }  # fmt: skip
+    environment.globals |= {each.__name__: each for each in _FUNCTIONS}
     return environment
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 
 from app.auth.scopes import Scope
 from app.dashboard.page import OpenPage, Page, ask_all
-from app.dashboard.shapes.analyses import dollars, request_of, say
+from app.dashboard.shapes.analyses import request_of
 from app.dashboard.shapes.job_rows import rows_of
 from app.dashboard.shapes.links import page_links
 from app.dashboard.viewer import first_of, read_form
@@ -36,8 +36,6 @@ async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)
         models=found["models"],
         rows=rows_of(jobs.items),
         **page_links("/analyses", jobs, cursor),
-        dollars=dollars,
-        say=say,
     )
 
 
@@ -82,5 +80,4 @@ async def _show(
         portfolios=held.data["items"] if held and held.is_ok else [],
         problem=problem,
         key=uuid4().hex,
-        dollars=dollars,
     )

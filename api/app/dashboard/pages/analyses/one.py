@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from app.auth.scopes import Scope
 from app.dashboard.page import HexId, Page, ask_all
 from app.dashboard.pages.analyses.listed import API
-from app.dashboard.shapes.analyses import Report, caution, dollars, figure, say, sum_up
+from app.dashboard.shapes.analyses import Report, sum_up
 from app.dashboard.shapes.job_rows import JobRow
 from app.deps import needs
 from batch.pictures.process import can_draw
@@ -32,8 +32,4 @@ async def show_analysis(page: Page, job_id: HexId) -> Response:
         models=found["models"],
         draws=can_draw() and page.viewer.may(Scope.BARS_READ),
         key=uuid4().hex,
-        caution=caution,
-        dollars=dollars,
-        figure=figure,
-        say=say,
     )

@@ -49,7 +49,6 @@ async def show_notifications(page: Page, filters: Annotated[LogFilters, Query()]
         kinds=kinds_in(page.viewer.language),
         **page_links(here, found["log"], filters.cursor),
         delivery_marks=MARKS,
-        link_to=link_to,
     )
 
 

@@ -50,7 +50,6 @@ async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()])
         **page_links(here, found, filters.cursor),
         delivery_marks=MARKS,
         host_of=_host_of,
-        link_to=link_to,
     )
 
 

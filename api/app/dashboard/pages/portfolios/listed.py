@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request, Response
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
-from app.dashboard.shapes.amounts import yen
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
 from batch.providers.registry import provider_names
@@ -41,6 +40,5 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
         found=found,
         rows=found.items,
         providers=provider_names(),
-        yen=yen,
         **(defaults | values),
     )

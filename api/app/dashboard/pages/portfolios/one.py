@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request, Response
 from app.auth.scopes import Scope
 from app.dashboard.page import HexId, OpenPage, Page, ask_all
 from app.dashboard.pages.portfolios.listed import API
-from app.dashboard.shapes.amounts import direction, signed_yen, yen
 from app.dashboard.shapes.equity_line import build_line
 from app.dashboard.viewer import first_of, number_or_text, read_form
 from app.deps import needs
@@ -128,9 +127,6 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
         line=build_line(found["equity"].items),
         kinds=[kind.value for kind in CASH_KINDS],
         key=uuid4().hex,
-        yen=yen,
-        signed=signed_yen,
-        direction=direction,
         **(defaults | values),
     )
 
