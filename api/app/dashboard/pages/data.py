@@ -100,7 +100,6 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
         sector_names={each.code: _names_of(each, page.viewer.language) for each in SECTORS},
         verdict_marks=VERDICT_MARKS,
         is_derived=is_derived(found.get("provider", "")),
-        may_fetch=_may_fetch(page),
         choices={"interval": tuple(Interval), "market": _MARKETS, "group": GROUPS, "rows": HEIGHTS},
     )
 
@@ -112,11 +111,6 @@ def _provider_of(providers: Reply | None, name: str) -> Mapping[str, Any] | None
     """Return a provider of the API; None for bars that are rolled up, or if the list is unavailable."""
     items = providers.data["items"] if providers and providers.is_ok else []
     return next((each for each in items if each["name"] == name), None)
-
-
-def _may_fetch(page: Page) -> bool:
-    principal = page.viewer.principal
-    return principal is not None and Scope.INGEST in principal.scopes
 
 
 def _words_of(language: Language) -> dict[str, str]:
