@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
@@ -79,7 +78,6 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
     found = reply.data if reply.is_ok else {}
     providers = await page.ask("/api/v1/providers") if found and page.viewer.may(Scope.JOBS_READ) else None
     rows = found.get("items", [])
-    known = {name: value for name, value in asked.items() if value}
     return await page.show(
         "data.html",
         reply=reply,
@@ -92,7 +90,7 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
         suspects=SUSPECTS,
         fine=FINE,
         filters=filters,
-        cells_path=f"/api/v1/coverage/cells?{urlencode(known)}",
+        cells_path=link_to("/api/v1/coverage/cells", **asked),
         severity=SEVERITY,
         to_fetch=sum(row[state] for row in rows for state in GAPS),
         to_fetch_sessions=sum(any(row[state] for state in GAPS) for row in rows),

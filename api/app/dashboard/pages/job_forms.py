@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, cast
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,6 +11,7 @@ from app.dashboard.asking import Reply
 from app.dashboard.language import KEPT_S
 from app.dashboard.page import Page
 from app.dashboard.shapes.job_rows import JobRow, api_path, is_reference
+from app.dashboard.shapes.links import link_to
 from app.dashboard.viewer import first_of, is_own_path, read_form
 from app.dashboard.views import COOKIE, add_view, drop_view, read_views, write_views
 from app.deps import needs
@@ -60,7 +60,7 @@ async def act(page: Page, request: Request) -> Response:
         queue = chosen[0].partition("/")[0]
         return page.go_to(f"/jobs/{queue}/{accepted[0].data['job_id']}")
     done = {"done": action, "n": len(accepted), "refused": len(replies) - len(accepted)}
-    return page.go_to(f"{back}{'&' if '?' in back else '?'}{urlencode(done)}")
+    return page.go_to(link_to(back, **done))
 
 
 @router.post("/jobs/views", dependencies=[needs()])
