@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.dashboard.viewer import number_or_text
+
 #: The states of ended jobs that the form offers, the worst first.
 ENDS = ("failed", "partial", "cancelled", "completed")
 _TIMES = ("quiet_from", "quiet_until", "digest_at", "deadline")
@@ -25,14 +27,9 @@ def to_rule(values: Mapping[str, Any]) -> dict[str, Any]:
     body = {"name": values["name"].strip(), "channel_id": values["channel_id"], "language": values["language"]}
     body |= {"events": values["events"]} | {name: values[name] for name in _TIMES if values[name]}
     if minutes := values["digest_minutes"].strip():
-        # The API refuses a text that is not a number.
-        body["digest_minutes"] = int(minutes) if _is_whole(minutes) else minutes
+        body["digest_minutes"] = number_or_text(minutes)
     only = {"status": list(values["status"])} if values["status"] else {}
     for line in filter(str.strip, values["only"].replace("\r\n", "\n").split("\n")):
         name, _, text = line.partition("=")
         only.setdefault(name.strip(), []).append(text.strip())
     return body | ({"only": only} if only else {})
-
-
-def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 10
