@@ -13,6 +13,7 @@ from starlette.types import Message, Scope
 
 from app.auth.changes import find_change
 from app.words.language import Language
+from batch.errors import InvalidRequest
 
 #: A page waits no longer than this for one of its parts; the part is then shown as unavailable.
 ANSWER_S = 8.0
@@ -165,6 +166,12 @@ class _Answer:
 
 def _fail(status: int, detail: str, path: str) -> Reply:
     return Reply(status, problem={"title": "", "detail": detail, "status": status, "instance": path, "request_id": ""})
+
+
+def problem_of(error: InvalidRequest) -> dict[str, Any]:
+    """Return the problem of a form that a page refuses, in the form of the API's problems."""
+    faults = [{"pointer": f"#{error.pointer}", "detail": error.message}]
+    return {"title": "", "detail": error.message, "status": 422, "request_id": "", "errors": faults}
 
 
 def api_of(request: Request, language: Language) -> Api:

@@ -7,7 +7,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Query, Request, Response, status
 
 from app.auth.scopes import Scope
-from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.asking import problem_of
+from app.dashboard.page import OpenPage, Page
 from app.dashboard.pages.backtests.listed import API
 from app.dashboard.shapes.backtests.fields import list_fields, read_values, run_body, sweep_body, values_of
 from app.dashboard.viewer import first_of, read_form
@@ -76,9 +77,7 @@ async def _submit(page: OpenPage, request: Request, kind: Kind) -> Response:
     try:
         body = _BODIES[kind](values)
     except InvalidRequest as e:
-        problem = {"title": "", "detail": e.message, "status": 422, "request_id": ""}
-        faults = [{"pointer": f"#{e.pointer}", "detail": e.message}]
-        return await _show(page, kind, values, status_code=422, problem=problem | {"errors": faults})
+        return await _show(page, kind, values, status_code=422, problem=problem_of(e))
     # A form that is sent twice submits once.
     reply = await page.api.post(f"{API}/{kind}", body, key=first_of(fields, "key")[:64])
     if reply.is_ok:
@@ -96,8 +95,7 @@ async def _show(
     status_code: int = 200,
     problem: Mapping[str, Any] | None = None,
 ) -> Response:
-    found = await ask_all(strategies=page.ask(f"{API}/strategies"))
-    strategies = found["strategies"].items
+    strategies = (await page.ask(f"{API}/strategies")).items
     # The API sorts them by name; PARAMETERS begins with the best-known strategy.
     strategies.sort(key=lambda each: list(PARAMETERS).index(each["name"]))
     chosen = next((each for each in strategies if each["name"] == values.get("strategy")), None)

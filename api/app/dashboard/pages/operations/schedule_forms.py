@@ -1,12 +1,13 @@
 """The forms of schedules; these functions have the names of the API's functions, which the audit log shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response, status
 
 from app.auth.scopes import Scope
+from app.dashboard.asking import problem_of
 from app.dashboard.page import HexId, Page
 from app.dashboard.pages.operations.schedules import API, show_form_of
 from app.dashboard.shapes.job_rows import page_of
@@ -21,35 +22,13 @@ _TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "ma
 @router.post("/schedules")
 async def create_schedule(page: Page, request: Request) -> Response:
     """Add a schedule; a refused form is shown again with the reason at its field."""
-    fields = await read_form(request)
-    values = {name: first_of(fields, name) for name in _TEXTS}
-    try:
-        body = _to_body(values)
-    except InvalidRequest as e:
-        return await show_form_of(page, values, problem=_explain(e))
-    reply = await page.api.post(API, body)
-    if not reply.is_ok:
-        return await show_form_of(page, values, problem=reply.problem)
-    return page.go_to(f"/schedules/{reply.data['schedule_id']}?done=added")
+    return await _save(page, request)
 
 
 @router.post("/schedules/{schedule_id}")
 async def change_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Change a schedule; a refused form is shown again with the reason at its field."""
-    fields = await read_form(request)
-    values = {name: first_of(fields, name) for name in _TEXTS}
-    try:
-        body = _to_body(values)
-    except InvalidRequest as e:
-        return await show_form_of(page, values, schedule_id=schedule_id, problem=_explain(e))
-    # The task of a schedule cannot be changed.
-    del body["task"]
-    reply = await page.api.patch(f"{API}/{schedule_id}", body)
-    if reply.status == status.HTTP_404_NOT_FOUND:
-        return await page.show_problem(reply)
-    if not reply.is_ok:
-        return await show_form_of(page, values, schedule_id=schedule_id, problem=reply.problem)
-    return page.go_to(f"/schedules/{schedule_id}?done=changed")
+    return await _save(page, request, schedule_id)
 
 
 @router.post("/schedules/{schedule_id}/switch")
@@ -74,6 +53,25 @@ async def delete_schedule(page: Page, request: Request, schedule_id: HexId) -> R
     await read_form(request)
     (await page.api.delete(f"{API}/{schedule_id}")).require()
     return page.go_to("/schedules?done=removed")
+
+
+async def _save(page: Page, request: Request, schedule_id: str = "") -> Response:
+    """Add a schedule, or change the one with the id."""
+    fields = await read_form(request)
+    values = {name: first_of(fields, name) for name in _TEXTS}
+    try:
+        body = _to_body(values)
+    except InvalidRequest as e:
+        return await show_form_of(page, values, schedule_id=schedule_id, problem=problem_of(e))
+    if schedule_id:
+        # The task of a schedule cannot be changed.
+        del body["task"]
+    reply = await (page.api.patch(f"{API}/{schedule_id}", body) if schedule_id else page.api.post(API, body))
+    if reply.status == status.HTTP_404_NOT_FOUND:
+        return await page.show_problem(reply)
+    if not reply.is_ok:
+        return await show_form_of(page, values, schedule_id=schedule_id, problem=reply.problem)
+    return page.go_to(f"/schedules/{reply.data['schedule_id']}?done={'changed' if schedule_id else 'added'}")
 
 
 def _to_body(values: Mapping[str, str]) -> dict[str, Any]:
@@ -106,8 +104,3 @@ def _parse_whole(text: str) -> int:
     if not text.strip().isascii() or not text.strip().isdecimal() or len(text) > 9:
         raise InvalidRequest(f"max_late_h was {text[:20]!r}, expected a number of hours", pointer="/max_late_h")
     return int(text)
-
-
-def _explain(error: InvalidRequest) -> dict[str, object]:
-    faults: Sequence[Mapping[str, str]] = [{"pointer": f"#{error.pointer}", "detail": error.message}]
-    return {"title": "", "detail": error.message, "status": 422, "request_id": "", "errors": faults}
