@@ -79,5 +79,4 @@ async def _ask_names(page: OpenPage, row: JobRow, failures: Reply) -> dict[str, 
         return {}
     listed = await page.ask("/api/v1/universe", market=market)
     failed = {each["item"] for each in failures.data["items"]}
-    rows = listed.items
-    return {each["symbol"]: each["name"] for each in rows if each["symbol"] in failed}
+    return {each["symbol"]: each["name"] for each in listed.items if each["symbol"] in failed}

@@ -125,7 +125,7 @@ def _describe(
         "earlier": earlier,
         "later": later if later <= today.isoformat() else "",
         "actions": actions,
-        "listing": _listing(found["listed"], covered.data["symbol"]),
+        "listing": next((row for row in found["listed"].items if row["symbol"] == covered.data["symbol"]), None),
         "strip": build_strip(year),
         "complete": sum(row["state"] == "complete" for row in year),
         "states": [(state, [row["session"] for row in year if row["state"] == state]) for state in _SHOWN],
@@ -137,11 +137,6 @@ def _session_before(items: list[dict[str, Any]], session: date) -> date:
     """Return the last session with bars before a session: its last close is the previous close."""
     held = (row["session"] for row in items if row["bars"] and row["session"] < session.isoformat())
     return date.fromisoformat(next(held, session.isoformat()))
-
-
-def _listing(reply: Reply, symbol: str) -> Mapping[str, Any] | None:
-    rows = reply.items
-    return next((row for row in rows if row["symbol"] == symbol), None)
 
 
 def _signed_of(language: Language) -> Callable[[float, int], str]:

@@ -1,5 +1,6 @@
 """One backtest or sweep: its progress, then its report, which the API draws."""
 
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -30,20 +31,22 @@ async def show_backtest(page: Page, job_id: HexId) -> Response:
 async def _show(page: OpenPage, *, job_id: str) -> Response:
     job = (await page.ask(f"{API}/jobs/{job_id}")).require()
     row, result = JobRow(job.data), f"{API}/results/{job_id}"
-    found: dict[str, Reply | None] = {"found": None, "report": None, "surface": None}
+    asked: dict[str, Awaitable[Reply]] = {}
     if row.is_final:
-        report, surface = page.ask(f"{result}/report.json"), _ask_surface(page, row, result)
-        found.update(await ask_all(found=page.ask(result), report=report, surface=surface))
-    content = _data(found["report"])
+        asked |= {"summary": page.ask(result), "report": page.ask(f"{result}/report.json")}
+    if row.is_final and row.job["task"] == "backtest.sweep":
+        asked["surface"] = page.ask(f"{result}/surface.json")
+    found = {name: reply.data for name, reply in (await ask_all(**asked)).items()}
+    content = found.get("report")
     return await page.show(
         "backtests/one.html",
         row=row,
         request=job.data["request"] or {},
-        summary=_data(found["found"]),
+        summary=found.get("summary"),
         content=content,
         plots=build_report_plots(content["curves"]) if content else None,
         candles=build_candlesticks(content["candles"]) if content else None,
-        surface=build_surface(_data(found["surface"])),
+        surface=build_surface(found.get("surface")),
         files=result,
         metrics=METRICS,
         not_of_benchmark=_OTHER,
@@ -52,21 +55,10 @@ async def _show(page: OpenPage, *, job_id: str) -> Response:
     )
 
 
-async def _ask_surface(page: OpenPage, row: JobRow, result: str) -> Reply:
-    if row.job["task"] != "backtest.sweep":
-        return Reply(404, problem={})
-    return await page.ask(f"{result}/surface.json")
-
-
 async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> str:
     """Return the name of the company if one symbol was tested; "" if the name is unknown."""
     symbols = content["summary"]["request"].get("symbols") if content else None
     if not symbols or len(symbols) != 1:
         return ""
     listed = await page.ask("/api/v1/symbols", q=symbols[0], limit=50)
-    rows = listed.items
-    return next((str(row["name"]) for row in rows if row["symbol"] == symbols[0]), "")
-
-
-def _data(reply: Reply | None) -> Any:
-    return reply.data if reply is not None and reply.is_ok else None
+    return next((str(row["name"]) for row in listed.items if row["symbol"] == symbols[0]), "")
