@@ -8,10 +8,9 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from app.dashboard.shapes.amounts import UNKNOWN
 from batch.market.calendar import JST
 
-#: Shown for an unknown value, instead of 0.
-UNKNOWN = "\N{EN DASH}"
 _DAYS = (
     ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     ("月", "火", "水", "木", "金", "土", "日"),

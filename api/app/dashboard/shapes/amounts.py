@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-#: The same as in `app.dashboard.filters`, which is not imported because it loads Jinja2.
+#: Shown for an unknown value, instead of 0.
 UNKNOWN = "\N{EN DASH}"
 
 

@@ -9,8 +9,6 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard import filters
-from app.dashboard.shapes import amounts
 from app.dashboard.shapes.amounts import direction, signed_yen, yen
 from app.dashboard.shapes.equity_line import build_line
 from batch.bars.store import BarStore
@@ -164,7 +162,6 @@ async def test_pages_are_in_japanese(app: FastAPI, path: str) -> None:
 
 
 def test_amounts_are_written_for_people() -> None:
-    assert amounts.UNKNOWN == filters.UNKNOWN
     assert [yen(each) for each in ("1234567.5", "0", "99.9999", "-3.25", None)] == [
         "1,234,567.5",
         "0",
