@@ -7,10 +7,11 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from app.dashboard.catalogue import find_text, load_words
-from app.dashboard.filters import FILTERS, number, seconds_between, took, until
+from app.dashboard.filters import FILTERS, number, took, until
 from app.dashboard.nav import PLACES
 from app.dashboard.shapes.amounts import direction, signed_yen, yen
 from app.dashboard.shapes.analyses import caution, dollars, figure, say
+from app.dashboard.shapes.fetch_time import seconds_between
 from app.dashboard.shapes.job_rows import area_of, job_page, page_of
 from app.dashboard.shapes.links import link_to, page_showing
 from app.words.language import Language, choose_form

@@ -63,11 +63,6 @@ def clock_ms(at: str | datetime | None) -> Markup | str:
     return _time(moment, f"{moment.astimezone(JST):%H:%M:%S.%f}"[:-3]) if moment else UNKNOWN
 
 
-def seconds_between(begin: str, end: str) -> float:
-    """Return the seconds between two times."""
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
-
-
 @pass_context
 def instant(context: Context, at: str | datetime | None) -> Markup | str:
     """Return a time in Japan: the time of day if it is today, else with the date."""

@@ -15,7 +15,7 @@ def estimate_s(
 ) -> tuple[float, float] | None:
     """Return the least and the most seconds for some symbols, from jobs of the API; None without a similar job."""
     found = [
-        _took_s(job) / job["progress"]["total"] * symbols
+        seconds_between(job["started_at"], job["completed_at"]) / job["progress"]["total"] * symbols
         for job in jobs
         if (job["result"] or {}).get("provider") == provider
         and interval in (job["intervals"] or {})
@@ -26,6 +26,6 @@ def estimate_s(
     return (min(found) / _SPREAD, max(found) * _SPREAD) if found else None
 
 
-def _took_s(job: Mapping[str, Any]) -> float:
-    begin, end = datetime.fromisoformat(job["started_at"]), datetime.fromisoformat(job["completed_at"])
-    return (end - begin).total_seconds()
+def seconds_between(begin: str, end: str) -> float:
+    """Return the seconds between two times of the API."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import zip_longest
 from typing import Any
+
+from app.dashboard.shapes.fetch_time import seconds_between
 
 _MOST = 8
 _FLAG = "flag_"
@@ -35,7 +36,7 @@ def list_notices(
 
 def pause_seconds(pauses: Sequence[Mapping[str, Any]]) -> float:
     """Return how long a job was paused in total."""
-    return sum((_at(pause["ends_at"]) - _at(pause["begins_at"])).total_seconds() for pause in pauses)
+    return sum(seconds_between(pause["begins_at"], pause["ends_at"]) for pause in pauses)
 
 
 def _of_chunks(chunks: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
@@ -78,7 +79,3 @@ def _of_bars(counts: Mapping[str, int]) -> Iterator[Notice]:
         yield Notice("idle", "note", "flagged", {"n": sum(flags.values()), "flags": named})
     if corrected := counts.get("corrected", 0):
         yield Notice("idle", "note", "corrected", {"n": corrected})
-
-
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
