@@ -1,5 +1,6 @@
 """Alerts as the API shows them, in the language of the caller."""
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -40,14 +41,8 @@ def view_alerts(found: AlertsFound, language: Language) -> AlertList:
     """Return the alerts in a language."""
     items = [
         AlertView(
-            kind=alert.kind,
-            severity=alert.severity,
             title=ALERT_TITLES[alert.kind][language == "ja"],
-            about=alert.about,
-            detail=translate(alert.detail, language),
-            since=alert.since,
-            command=alert.command,
-            link=alert.link,
+            **asdict(alert) | {"detail": translate(alert.detail, language)},
         )
         for alert in found.alerts
     ]
