@@ -126,19 +126,13 @@ async def list_dead_letters(
     return page
 
 
-async def _feed(request: Request) -> JobFeed:
-    return cast("JobFeed", request.app.state.job_feed)
-
-
 @router.get(
     "/events",
     response_class=StreamingResponse,
     responses=describe_problems(INVALID) | CHANGE_ANSWERS,
     dependencies=[Depends(count_stream)],
 )
-async def stream_changes(
-    caller: Caller, feed: Annotated[JobFeed, Depends(_feed)], last_event_id: LastEventId = None
-) -> StreamingResponse:
+async def stream_changes(caller: Caller, request: Request, last_event_id: LastEventId = None) -> StreamingResponse:
     """Stream the changed jobs of all queues as server-sent events.
 
     A `job` event comes at most twice a second for each job. A client that reconnects with `Last-Event-ID` misses
@@ -149,6 +143,7 @@ async def stream_changes(
     after = last_event_id or ""
     if after:
         parse_event_id(after)
+    feed = cast("JobFeed", request.app.state.job_feed)
     return StreamingResponse(feed.watch(caller.owner, after=after), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
 
 
