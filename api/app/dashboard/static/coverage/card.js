@@ -72,7 +72,7 @@ export class Card {
     const state = document.createElement('div');
     state.className = 'small';
     const swatch = document.createElement('i');
-    swatch.className = `sw ${cell.state}`;
+    swatch.className = `sw c-${cell.state}`;
     const meaning = document.createElement('div');
     meaning.className = 'xs faint';
     meaning.textContent = words[`w_${cell.state}`];
