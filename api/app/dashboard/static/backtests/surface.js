@@ -1,15 +1,9 @@
 // The surface of a sweep: a canvas of cells over two parameters, coloured by a metric; a pointer and arrow keys read it.
+import { colours } from '../colours.js';
+
 const VALUES = { total_return: 1, sharpe: 2, max_drawdown: 3 };
 const ROW_PX = 26;
 const MOST_PX = 520;
-
-const colourOf = (name) => {
-  const probe = document.body.appendChild(document.createElement('i'));
-  probe.style.color = `var(--${name})`;
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-};
 
 const minus = (text) => text.replace('-', '−');
 const sayMetric = (name, value) => {
@@ -102,7 +96,7 @@ const start = async (host) => {
     const g = canvas.getContext('2d');
     g.setTransform(dpr, 0, 0, dpr, 0, 0);
     g.font = `11px ${getComputedStyle(document.body).fontFamily}`;
-    const ink = { ink: colourOf('ink'), ink3: colourOf('ink-3'), up: colourOf('up'), down: colourOf('down'), none: colourOf('bg-3'), accent: colourOf('accent') };
+    const ink = colours({ ink: 'ink', ink3: 'ink-3', up: 'up', down: 'down', none: 'bg-3', accent: 'accent' });
     const known = surface.cells.filter(Boolean).map((cell) => cell[VALUES[name]]).filter((value) => value !== null);
     const span = (values) => [Math.min(...values), Math.max(...values)];
     const scale = { true: span(known.filter((value) => value >= 0)), false: span(known.filter((value) => value < 0).map(Math.abs)) };

@@ -1,4 +1,5 @@
 // The page of a symbol: draws the bars of its table as candles and volume, and steps through sessions by keys.
+import { colours } from '../colours.js';
 import { lunch, overCandles, overVolume } from './marks.js';
 
 const host = document.getElementById('candles');
@@ -15,17 +16,7 @@ const read = (row) => {
   };
 };
 
-const inkOf = () => {
-  const probe = document.body.appendChild(document.createElement('i'));
-  const names = { bg: 'bg', bg3: 'bg-3', ink: 'ink', ink2: 'ink-2', ink3: 'ink-3', line: 'line', line2: 'line-2', up: 'up', down: 'down', warn: 'warn', accent: 'accent' };
-  const found = {};
-  for (const [key, name] of Object.entries(names)) {
-    probe.style.color = `var(--${name})`;
-    found[key] = getComputedStyle(probe).color;
-  }
-  probe.remove();
-  return found;
-};
+const INKS = { bg: 'bg', bg3: 'bg-3', ink: 'ink', ink2: 'ink-2', ink3: 'ink-3', line: 'line', line2: 'line-2', up: 'up', down: 'down', warn: 'warn', accent: 'accent' };
 
 const fade = (colour, alpha) => colour.replace(/^rgb\(([^)]+)\)$/, `rgba($1, ${alpha})`);
 const price = (value) => {
@@ -79,7 +70,7 @@ const start = () => {
   const byTime = new Map(bars.map((bar) => [bar.time, bar]));
   const ranked = bars.map((bar) => bar.volume).sort((a, b) => b - a);
   const mostVolume = isDaily ? ranked[0] : ranked[Math.min(4, ranked.length - 1)];
-  const view = { bars, words, isDaily, mostVolume, volume, lunch: grid.lunch, actions: JSON.parse(host.dataset.actions), ink: inkOf() };
+  const view = { bars, words, isDaily, mostVolume, volume, lunch: grid.lunch, actions: JSON.parse(host.dataset.actions), ink: colours(INKS) };
   host.hidden = false;
   const plot = host.querySelector('.plot');
   const breaks = new Set(grid.breaks);
@@ -113,7 +104,7 @@ const start = () => {
   const close = candles.createPriceLine({ price: bars.at(-1).close, lineVisible: false, axisLabelVisible: true, title: '' });
 
   const recolour = () => {
-    const ink = inkOf();
+    const ink = colours(INKS);
     view.ink = ink;
     chart.applyOptions({
       layout: { background: { type: 'solid', color: ink.bg }, textColor: ink.ink3, panes: { separatorColor: ink.line, separatorHoverColor: ink.line } },

@@ -1,7 +1,8 @@
 // The data page: loads the cells once, and draws them by what the form above and the legend say.
 import { arrange, count, parse, rank, shareComplete } from './model.js';
-import { colours, mark, measure, number, paint } from './paint.js';
+import { mark, measure, number, paint } from './paint.js';
 import { Card } from './card.js';
+import { colours } from '../colours.js';
 
 const host = document.getElementById('map');
 const form = document.getElementById('filters');
@@ -52,8 +53,8 @@ const run = (map) => {
   };
 
   const recolour = () => {
-    map.palette = colours(map.grid.states.map((state) => `c-${state}`)).map(toPixel);
-    map.inks = colours(['bg', 'ink', 'ink-2', 'ink-3', 'c-missing', 'accent']);
+    map.palette = Object.values(colours(map.grid.states.map((state) => `c-${state}`))).map(toPixel);
+    map.inks = Object.values(colours(['bg', 'ink', 'ink-2', 'ink-3', 'c-missing', 'accent']));
     map.shown = map.grid.states.map((state) => document.querySelector(`[data-state="${state}"]`)?.checked ?? true);
   };
 

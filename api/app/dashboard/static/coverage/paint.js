@@ -6,16 +6,6 @@ const NEWEST = 20;
 const ja = document.documentElement.lang === 'ja';
 export const number = (n, digits = 0) => n.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-export const colours = (names) => {
-  const probe = document.body.appendChild(document.createElement('i'));
-  const found = names.map((name) => {
-    probe.style.color = `var(--${name})`;
-    return getComputedStyle(probe).color;
-  });
-  probe.remove();
-  return found;
-};
-
 // Where everything lies, in CSS pixels. In `fit` all rows share the height; otherwise a row has one of its own.
 export const measure = (wide, width, rows, height) => {
   const narrow = wide < 560;
