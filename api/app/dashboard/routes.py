@@ -41,30 +41,14 @@ from app.dashboard.static_files import StaticFiles
 from app.dashboard.viewer import is_own_path
 from batch.errors import NotFound
 
-#: One line for each page.
+#: The modules of all pages. The page of one backtest comes after the others: its path would match theirs.
 _PAGES = (
-    *(
-        login.router,
-        overview.router,
-        jobs.router,
-        job.router,
-        job_failures.router,
-        job_forms.router,
-        live_rows.router,
-        docs.router,
-    ),
-    *(data.router, data_fetch.router, symbol.router, more.router, portfolios.router, portfolio.router),
-)
-#: The page of one backtest comes last: its path would match those of the others.
-_BACKTESTS = (listed.router, forms.router, compared.router, one.router)
-_OPERATIONS = (
-    *(schedules.router, schedule_forms.router, workers.router, dead_letters.router, webhooks.router, quarantine.router),
-)
-_ADMIN = (
-    settings.router, users.router, tokens.router, audit.router,
-    notifications.router, notification_forms.router, rule_forms.router,
+    login, overview, jobs, job, job_failures, job_forms, live_rows, docs,
+    data, data_fetch, symbol, more, portfolios, portfolio,
+    listed, forms, compared, one, analyses, analysis,
+    schedules, schedule_forms, workers, dead_letters, webhooks, quarantine,
+    settings, users, tokens, audit, notifications, notification_forms, rule_forms,
 )  # fmt: skip
-_ANALYSES = (analyses.router, analysis.router)
 
 router = APIRouter(include_in_schema=False)
 
@@ -76,8 +60,8 @@ def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     app.add_middleware(BrowserAnswers, pages=pages)
     app.add_exception_handler(ProblemAnswered, _show_problem)
     app.include_router(router)
-    for each in (*_PAGES, *_BACKTESTS, *_ANALYSES, *_OPERATIONS, *_ADMIN):
-        app.include_router(each, include_in_schema=False)
+    for page in _PAGES:
+        app.include_router(page.router, include_in_schema=False)
 
 
 async def _show_problem(request: Request, error: Exception) -> Response:
