@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
 
@@ -82,13 +82,9 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
     if fault := find_origin_fault(dict(request.scope["headers"])):
         raise Forbidden(fault)
     try:
-        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        return parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as e:
         raise InvalidRequest(f"the form was not UTF-8, or had more than {_MOST_FIELDS} fields") from e
-    fields: dict[str, list[str]] = {}
-    for name, value in pairs:
-        fields.setdefault(name, []).append(value)
-    return fields
 
 
 def first_of(fields: Mapping[str, Sequence[str]], name: str) -> str:
