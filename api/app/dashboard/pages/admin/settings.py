@@ -9,7 +9,6 @@ from app.dashboard.page import Page
 from app.deps import needs
 
 router = APIRouter()
-_SHOWN = ("all", "changed", "secret")
 
 
 @router.get("/settings", dependencies=[needs(Scope.ADMIN)])
@@ -22,5 +21,5 @@ async def show_settings(page: Page, shown: Annotated[str, Query(pattern="^(all|c
         "changed": [row for row in rows if not row["is_default"]],
         "secret": [row for row in rows if row["is_secret"]],
     }
-    counts = {name: len(kept[name]) for name in _SHOWN}
+    counts = {name: len(each) for name, each in kept.items()}
     return await page.show("admin/settings.html", found=found, rows=kept[shown], counts=counts, shown=shown)
