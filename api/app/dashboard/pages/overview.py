@@ -42,7 +42,7 @@ async def show_overview(page: Page, series: Annotated[Series, Query()]) -> Respo
 
 async def _show(page: OpenPage, *, series: Series) -> Response:
     found = await ask_all(
-        sessions=_ask_sessions(page, series, _SESSIONS),
+        sessions=_ask_sessions(page, series),
         jobs=page.ask("/api/v1/jobs", limit=5),
         stats=page.ask("/api/v1/jobs/stats"),
         series=page.ask("/api/v1/stats/series", hours=24, step_min=15),
@@ -74,7 +74,7 @@ async def preview_fetch(page: Page, request: Request) -> Response:
     """Show which bars of a session would be fetched."""
     fields = await read_form(request)
     session, series = _session_of(fields), _series_of(fields)
-    found = (await _ask_sessions(page, series, _SESSIONS, last=session)).require()
+    found = (await _ask_sessions(page, series, last=session)).require()
     answer = next((Completeness(each) for each in found.data["items"] if each["session"] == session), None)
     values = {"answer": answer, "session": session, "market": series.market, "interval": series.interval}
     return await page.show("parts/fetch_preview.html" if page.is_part else "fetch_preview.html", **values)
@@ -90,8 +90,8 @@ async def fetch(page: Page, request: Request) -> Response:
     return page.go_to(f"/jobs/ingest/{reply.data['job_id']}")
 
 
-async def _ask_sessions(page: OpenPage, series: Series, sessions: int, last: str | None = None) -> Reply:
-    wanted = {"interval": series.interval, "market": series.market, "sessions": sessions, "last": last}
+async def _ask_sessions(page: OpenPage, series: Series, last: str | None = None) -> Reply:
+    wanted = {"interval": series.interval, "market": series.market, "sessions": _SESSIONS, "last": last}
     return await page.api.get("/api/v1/coverage/sessions", wanted)
 
 
@@ -105,7 +105,7 @@ def _series_of(fields: Mapping[str, Sequence[str]]) -> Series:
 
 
 def _session_of(fields: Mapping[str, Sequence[str]]) -> str:
-    session = next(iter(fields.get("session", ())), "")
+    session = first_of(fields, "session")
     if not session:
         raise InvalidRequest("the form had no session")
     return session
