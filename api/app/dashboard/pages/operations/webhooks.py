@@ -26,21 +26,25 @@ MARKS: Mapping[str, tuple[str, str]] = {
 DeliveryId = Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")]
 
 
-class WebhookFilters(BaseModel):
-    """The query of the page."""
+class DeliveryFilters(BaseModel):
+    """The query of a page of deliveries."""
 
     status: DeliveryStatus | None = None
-    job_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
     cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
     done: str = Field(default="", max_length=20)
+
+
+class WebhookFilters(DeliveryFilters):
+    """The query of the page."""
+
+    job_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
 
 
 @router.get("/webhooks", dependencies=[needs(Scope.JOBS_READ)])
 async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()]) -> Response:
     """Show webhooks, newest first."""
-    status = filters.status.value if filters.status else None
-    found = await page.ask(WEBHOOKS, status=status, job_id=filters.job_id, cursor=filters.cursor)
-    here = link_to("/webhooks", status=status, job_id=filters.job_id)
+    found = await page.ask(WEBHOOKS, status=filters.status, job_id=filters.job_id, cursor=filters.cursor)
+    here = link_to("/webhooks", status=filters.status, job_id=filters.job_id)
     return await page.show(
         "operations/webhooks.html",
         found=found,
