@@ -1,7 +1,7 @@
 """Dead letters: chunks that were given up, with the way to run them again."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -76,17 +76,14 @@ async def page_dead_letters(
     found = await history.dead_letters(query)
     next_cursor = None
     if len(found) == listing.limit:
-        at, job_id, n = found[-1].place
-        next_cursor = (await cursors.signer()).encode_place([at.isoformat(), job_id, n], scope)
+        next_cursor = (await cursors.signer()).encode_place(found[-1].place, scope)
     return DeadLetterPage(items=[_view(letter) for letter in found], next_cursor=next_cursor)
 
 
 def _view(letter: DeadLetter) -> DeadLetterView:
     job = f"{jobs_path(letter.queue)}/{letter.job_id}"
     return DeadLetterView(
-        **{name: getattr(letter, name) for name in ("queue", "job_id", "task", "items", "failed", "attempts", "cause")},
+        **asdict(letter),
         chunk=str(letter.n),
-        given_up_at=letter.given_up_at,
-        retried_as=letter.retried_as,
         links={"job": job, "chunks": f"{job}/chunks", "retry": f"{job}/retry"},
     )
