@@ -76,9 +76,10 @@ def shown(value: Any) -> str:
 NUMBERS = {
     each.__name__: each
     for each in (
-        metric, percent, signed_percent, signed, month, tint, way, local, short_parameters, list_parameters, shown,
+        metric, number, percent, signed_percent, signed, month, tint, way, local, short_parameters, list_parameters,
+        shown,
     )
-} | {"plain": number}  # fmt: skip
+}  # fmt: skip
 
 
 def _minus(text: str) -> str:
