@@ -1,27 +1,24 @@
 """The OpenAPI document: generated once, completed with what FastAPI omits, and served as bytes."""
 
 import functools
-import gzip
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response, status
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
 from app.auth.guard import is_public, stated_scopes
 from app.auth.ingest_tokens import INGEST_HEADER
 from app.auth.scopes import Scope
 from app.errors import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
-from app.server.negotiate import accepts_gzip, has_tag
+from app.server.negotiate import FixedContent
 from batch.kit.lazy import Lazy
 
 PATH = "/openapi.json"
 _SCHEMAS = "#/components/schemas/{model}"
 #: The document is the same for all callers, and changes only with a release.
-_CACHING = {"Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
+_CACHING = {"Cache-Control": "public, max-age=300"}
 _HEADERS: dict[str, Any] = {
     "RateLimit-Policy": {
         "description": "the limit of this kind of call: `q` calls in `w` seconds; "
@@ -49,25 +46,6 @@ _UNLIMITED = {"401"}
 _RETRIED = {"202", "429", "503"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
-    """The description as bytes, plain and compressed, each with its ETag."""
-
-    plain: bytes
-    packed: bytes
-    etag: str
-
-    def answer(self, accepted: str, known: str) -> Response:
-        is_packed = accepts_gzip(accepted)
-        etag = f'"{self.etag}{"-gzip" if is_packed else ""}"'
-        headers = {"ETag": etag, **_CACHING}
-        if has_tag(known, etag):
-            return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
-        if is_packed:
-            headers["Content-Encoding"] = "gzip"
-        return Response(self.packed if is_packed else self.plain, media_type="application/json", headers=headers)
-
-
 def install_openapi(app: FastAPI) -> None:
     """Complete the OpenAPI document, and serve it at `/openapi.json`; call this after all routes are added."""
     generate = app.openapi
@@ -78,12 +56,11 @@ def install_openapi(app: FastAPI) -> None:
         return complete_document(generate(), scopes)
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to add to the document
-    document = Lazy(lambda: _encode(openapi()))
+    document = Lazy(lambda: FixedContent(orjson.dumps(openapi()), "application/json"))
 
     async def show(request: Request) -> Response:
         """Answer with the encoded document."""
-        headers = request.headers
-        return (await document.get()).answer(headers.get("accept-encoding", ""), headers.get("if-none-match", ""))
+        return (await document.get()).answer(request.headers, _CACHING)
 
     app.add_route(PATH, show, include_in_schema=False)
 
@@ -144,8 +121,3 @@ def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
     for model in base.__subclasses__():
         yield model
         yield from _models(model)
-
-
-def _encode(document: dict[str, Any]) -> _Document:
-    plain = orjson.dumps(document)
-    return _Document(plain, gzip.compress(plain, mtime=0), hashlib.sha256(plain).hexdigest()[:32])

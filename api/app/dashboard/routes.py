@@ -72,8 +72,7 @@ async def _show_problem(request: Request, error: Exception) -> Response:
 @router.get(STATIC_PREFIX + "{tree}/{name:path}")
 async def static_file(request: Request, tree: str, name: str) -> Response:
     """Return a static file; under the hash of the current tree it never changes."""
-    accepted, known = request.headers.get("accept-encoding", ""), request.headers.get("if-none-match", "")
-    found = pages_of(request).static.answer(tree, name, accepted=accepted, known=known)
+    found = pages_of(request).static.answer(tree, name, request.headers)
     if found is None:
         raise NotFound("there is no such static file")
     return found

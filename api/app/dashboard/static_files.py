@@ -1,17 +1,15 @@
 """Static files; their path has a hash of all files, so that browsers can cache them without a limit."""
 
-import gzip
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from fastapi import Response, status
+from fastapi import Response
 
 from app.auth.guard import STATIC_PREFIX
-from app.server.negotiate import accepts_gzip, has_tag
+from app.server.negotiate import FixedContent
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -22,21 +20,6 @@ _TYPES = {
 _FOR_EVER = "public, max-age=31536000, immutable"
 #: For a path with the hash of another release, which old pages have during a rollout.
 _NOW = "public, max-age=0, must-revalidate"
-_SHORT = 1000
-
-
-@dataclass(frozen=True)
-class _File:
-    content: bytes
-    media_type: str
-
-    @cached_property
-    def etag(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()[:32]
-
-    @cached_property
-    def packed(self) -> bytes:
-        return gzip.compress(self.content, mtime=0)
 
 
 class StaticFiles:
@@ -46,7 +29,7 @@ class StaticFiles:
         self._root = files("app.dashboard") / "static"
 
     @cached_property
-    def _files(self) -> dict[str, _File]:
+    def _files(self) -> dict[str, FixedContent]:
         return dict(_read(self._root, ""))
 
     @cached_property
@@ -66,30 +49,22 @@ class StaticFiles:
         """
         return f"{STATIC_PREFIX}{self.tree}/{name}" if self._files[name] else ""
 
-    def answer(self, tree: str, name: str, *, accepted: str = "", known: str = "") -> Response | None:
+    def answer(self, tree: str, name: str, asked: Mapping[str, str]) -> Response | None:
         """Return a file, or 304 if the caller has it already; None if there is no such file."""
         file = self._files.get(name)
         if file is None:
             return None
-        is_packed = len(file.content) > _SHORT and accepts_gzip(accepted)
-        etag = f'"{file.etag}{"-gzip" if is_packed else ""}"'
         headers = {
             "Cache-Control": _FOR_EVER if tree == self.tree else _NOW,
-            "ETag": etag,
-            "Vary": "Accept-Encoding",
             "Cross-Origin-Resource-Policy": "same-origin",
         }
-        if has_tag(known, etag):
-            return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
-        if is_packed:
-            headers["Content-Encoding"] = "gzip"
-        return Response(file.packed if is_packed else file.content, headers=headers, media_type=file.media_type)
+        return file.answer(asked, headers)
 
 
-def _read(folder: Traversable, prefix: str) -> Iterator[tuple[str, _File]]:
+def _read(folder: Traversable, prefix: str) -> Iterator[tuple[str, FixedContent]]:
     for each in folder.iterdir():
         name = prefix + each.name
         if each.is_dir():
             yield from _read(each, f"{name}/")
         elif media_type := _TYPES.get(f".{each.name.rpartition('.')[2]}"):
-            yield name, _File(each.read_bytes(), media_type)
+            yield name, FixedContent(each.read_bytes(), media_type)
