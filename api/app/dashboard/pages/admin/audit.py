@@ -46,7 +46,6 @@ async def show_audit(page: Page, filters: Annotated[AuditFilters, Query()]) -> R
         "admin/audit.html",
         200 if found.is_ok or found.status >= 500 else found.status,
         found=found,
-        rows=found.items,
         filters=filters,
         **page_links(filters.link(), found, filters.cursor),
     )

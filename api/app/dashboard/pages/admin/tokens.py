@@ -57,7 +57,6 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
         "admin/tokens.html",
         status_code,
         found=found,
-        rows=found.items,
         scopes=[scope.value for scope in Scope],
         lives=_LIVES,
         **(defaults | values),

@@ -61,7 +61,6 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
         "admin/users.html",
         status_code,
         found=found,
-        rows=found.items,
         roles=[role.value for role in Role],
         scopes_of={role.value: sorted(SCOPES[role]) for role in Role},
         me=page.viewer.principal.subject if page.viewer.principal else "",

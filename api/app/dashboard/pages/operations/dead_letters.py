@@ -36,7 +36,6 @@ async def show_dead_letters(page: Page, filters: Annotated[LetterFilters, Query(
     return await page.show(
         "operations/dead_letters.html",
         found=found,
-        rows=found.items,
         filters=filters,
         choices=tuple(_SHOWN),
         **page_links(here, found, filters.cursor),

@@ -44,7 +44,6 @@ async def show_quarantine(page: Page, filters: Annotated[RowFilters, Query()]) -
         "operations/quarantine.html",
         200 if found.is_ok or found.status >= 500 else found.status,
         found=found,
-        rows=found.items,
         filters=filters,
         intervals=[interval.value for interval in Interval],
         providers=provider_names(),

@@ -41,12 +41,10 @@ Done = Annotated[str, Query(max_length=20)]
 async def show_schedules(page: Page, done: Done = "") -> Response:
     """Show all schedules, by name."""
     found = await page.ask(API)
-    rows = found.items
-    due = sorted((each for each in rows if each["next_at"]), key=lambda each: str(each["next_at"]))
+    due = sorted((each for each in found.items if each["next_at"]), key=lambda each: str(each["next_at"]))
     return await page.show(
         "operations/schedules.html",
         found=found,
-        rows=rows,
         next_due=due[0] if due else None,
         done=done,
         firing_marks=MARKS,

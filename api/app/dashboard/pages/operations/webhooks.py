@@ -48,7 +48,6 @@ async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()])
     return await page.show(
         "operations/webhooks.html",
         found=found,
-        rows=found.items,
         filters=filters,
         states=[each.value for each in DeliveryStatus],
         **page_links(here, found, filters.cursor),

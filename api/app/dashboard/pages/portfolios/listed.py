@@ -38,7 +38,6 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
         "portfolios/list.html",
         status_code,
         found=found,
-        rows=found.items,
         providers=provider_names(),
         **(defaults | values),
     )
