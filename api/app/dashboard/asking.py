@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 
@@ -172,11 +171,6 @@ def problem_of(error: InvalidRequest) -> dict[str, Any]:
     """Return the problem of a form that a page refuses, in the form of the API's problems."""
     faults = [{"pointer": f"#{error.pointer}", "detail": error.message}]
     return {"title": "", "detail": error.message, "status": 422, "request_id": "", "errors": faults}
-
-
-def api_of(request: Request, language: Language) -> Api:
-    """Return the API, called with the rights of a request's caller."""
-    return Api(request.scope, language)
 
 
 class ProblemAnswered(Exception):

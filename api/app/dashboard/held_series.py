@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 from app.dashboard.page import OpenPage
 from batch.market.interval import Interval
@@ -49,8 +48,3 @@ class HeldSeries:
         reply = await page.ask("/api/v1/coverage/sessions", market=market, interval=interval, sessions=_SESSIONS)
         if reply.is_ok:
             self._found[market, interval] = time.monotonic(), any(each["bars"] for each in reply.data["items"])
-
-
-def held_series_of(page: OpenPage) -> HeldSeries:
-    """Return the cache of this process."""
-    return cast("HeldSeries", page.request.app.state.held_series)

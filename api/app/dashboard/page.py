@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
-from app.dashboard.asking import Api, Reply, api_of
+from app.dashboard.asking import Api, Reply
 from app.dashboard.rendering import Pages
 from app.dashboard.viewer import Viewer, viewer_of
 from app.server.negotiate import accepts_gzip
@@ -78,7 +78,7 @@ async def ask_all(**asked: Awaitable[Reply]) -> Mapping[str, Reply]:
 async def open_page(request: Request) -> OpenPage:
     """Return the page of a request."""
     viewer = viewer_of(request)
-    return OpenPage(request, viewer, api_of(request, viewer.language), pages_of(request))
+    return OpenPage(request, viewer, Api(request.scope, viewer.language), pages_of(request))
 
 
 def pages_of(request: Request) -> Pages:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
-from app.dashboard.held_series import held_series_of
+from app.dashboard.held_series import HeldSeries
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.charts import build_columns
 from app.dashboard.shapes.completeness import Completeness
@@ -57,7 +57,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         **found,
         market=series.market,
         interval=series.interval,
-        held=await held_series_of(page).find(page, series.market, series.interval),
+        held=await cast("HeldSeries", page.request.app.state.held_series).find(page, series.market, series.interval),
         answer=answers[0] if answers else None,
         gaps=build_columns([each.to_fetch for each in answers[::-1]], height=_CHART_PX),
         answers=answers,
