@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.page import Page, ask_all
-from app.dashboard.shapes.job_rows import rows_of
+from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.links import link_to, page_links
 from app.dashboard.views import read_views
 from app.deps import needs
@@ -92,7 +92,7 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
         jobs=jobs,
         stats=_stats_of(found["stats"], filters.queue),
         counts=filters.has_counts,
-        rows=rows_of(jobs.items),
+        rows=[JobRow(job) for job in jobs.items],
         **page_links(filters.link(), jobs, filters.cursor),
         filters=filters,
         states=STATES,

@@ -13,7 +13,7 @@ from app.dashboard.held_series import HeldSeries
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.charts import build_columns
 from app.dashboard.shapes.completeness import Completeness
-from app.dashboard.shapes.job_rows import rows_of
+from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
 from batch.errors import InvalidRequest
@@ -61,7 +61,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         answer=answers[0] if answers else None,
         gaps=build_columns([each.to_fetch for each in answers[::-1]], height=_CHART_PX),
         answers=answers,
-        rows=rows_of(found["jobs"].items),
+        rows=[JobRow(job) for job in found["jobs"].items],
         depth=_chart(found["series"], "waiting"),
         settled=_chart(found["series"], "settled"),
         coming=_coming(found["schedules"]),

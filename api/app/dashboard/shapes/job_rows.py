@@ -1,7 +1,7 @@
 """A job of the API as a row of a table: its page, its title, and its outcomes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,11 +126,6 @@ class JobRow:
 def area_of(outcome: str) -> str:
     """Return the area of an outcome in a proportion bar."""
     return AREAS.get(outcome, _FAULT)
-
-
-def rows_of(jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
-    """Return jobs of the API as rows."""
-    return [JobRow(job) for job in jobs]
 
 
 def is_reference(text: str) -> bool:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 from app.auth.scopes import Scope
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.analyses import request_of
-from app.dashboard.shapes.job_rows import rows_of
+from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.links import page_links
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
@@ -34,7 +34,7 @@ async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)
         "analyses/list.html",
         found=jobs,
         models=found["models"],
-        rows=rows_of(jobs.items),
+        rows=[JobRow(job) for job in jobs.items],
         **page_links("/analyses", jobs, cursor),
     )
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
 from app.dashboard.shapes.backtests.numbers import NUMBERS
-from app.dashboard.shapes.job_rows import JobRow, rows_of
+from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.links import page_links
 from app.deps import needs
 
@@ -32,7 +32,7 @@ async def show_backtests(
     return await page.show(
         "backtests/list.html",
         found=found,
-        rows=[(row, result_of(row)) for row in rows_of(found.data["items"])] if found.is_ok else [],
+        rows=[(row, result_of(row)) for row in map(JobRow, found.items)],
         chosen=frozenset(job or ()),
         **page_links("/backtests", found, cursor),
         done=done if done == "cancel" else "",
