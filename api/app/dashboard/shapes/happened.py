@@ -51,7 +51,7 @@ def _of_chunks(chunks: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
 
 
 def _of_run(chunk: Mapping[str, Any], run: Mapping[str, Any], after: Mapping[str, Any] | None) -> Notice:
-    key = f"run_{run['ending']}" + ("" if after else "_open")
+    key = f"run_{run['ending']}" + ("" if after or run["ending"] == "failed" else "_open")
     values = {"chunk": chunk["n"], "worker": run["worker"], "at": run["ended_at"], "why": run["reason"] or "?"}
     if after:
         values |= {"next_worker": after["worker"], "next_at": after["started_at"]}

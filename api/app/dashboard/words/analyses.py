@@ -13,7 +13,6 @@ WORDS: dict[str, Pair] = {
     "new": ("New analysis", "新しい分析"),
     "again": ("Ask again…", "もう一度分析…"),
     "subject": ("Subject", "対象"),
-    "verdict": ("Verdict", "判定"),
     "agree": ("Agree", "一致"),
     "analyst": ("Analyst", "分析方法"),
     "cost": ("Cost", "費用"),

@@ -127,8 +127,6 @@ WORDS: dict[str, Pair] = {
     "run_waiting_open_text": ("Since {at}: {why}.", "{at}から：{why}。"),
     "run_failed": ("Chunk {chunk} failed", "チャンク{chunk}は失敗しました"),
     "run_failed_text": ("At {at}: {why}.", "{at}：{why}。"),
-    "run_failed_open": ("Chunk {chunk} failed", "チャンク{chunk}は失敗しました"),
-    "run_failed_open_text": ("At {at}: {why}.", "{at}：{why}。"),
     "pauses": ("Chunks were paused {n} time || Chunks were paused {n} times", "チャンクの休止{n}回"),
     "pauses_text": (
         "For {seconds} in all, the first at {at}: {why}. A pause is not counted as an attempt.",
