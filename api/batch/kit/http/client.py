@@ -11,8 +11,8 @@ from batch.kit.http.body import ACCEPTED_ENCODING, BrokenBody, read_body
 from batch.kit.http.curl import BROKEN_HEAD, STOP, UNSENDABLE, explain, new_handle, pycurl, set_headers
 from batch.kit.http.reply import Reply, read_head
 from batch.kit.open_sessions import note_closed, note_open
+from batch.kit.stop import is_being_cancelled
 
-_CONNECT_S = 5.0
 #: The most bytes that are read at once.
 _BLOCK_BYTES = 128 << 10
 #: The default content type of a body.
@@ -73,9 +73,9 @@ class HttpClient:
         except pycurl.error as e:
             if received.is_too_long:
                 return Reply(None, failure=f"the answer was longer than {self._max_bytes:,} bytes")
-            return Reply(None, failure=explain(curl, e, timeout_s=self._timeout_s, connect_s=_CONNECT_S))
+            return Reply(None, failure=explain(curl, e, timeout_s=self._timeout_s))
         except asyncio.CancelledError:
-            if transfers.closed and not _is_cancelled():
+            if transfers.closed and not is_being_cancelled():
                 return Reply(None, failure="the connection was closed here")
             raise
         idle.append(curl)
@@ -89,7 +89,7 @@ class HttpClient:
         return self._transfers
 
     def _make(self) -> pycurl.Curl:
-        curl = new_handle(connect_s=_CONNECT_S)
+        curl = new_handle()
         curl.setopt(pycurl.TIMEOUT_MS, round(self._timeout_s * 1000))
         curl.setopt(pycurl.BUFFERSIZE, _BLOCK_BYTES)
         return curl
@@ -140,8 +140,3 @@ class _Received:
 def _build_query(params: tuple[tuple[str, str], ...]) -> str:
     """Build a query; cached, since a market's symbols share it and encoding it takes a tenth of a request."""
     return f"?{urlencode(params)}" if params else ""
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

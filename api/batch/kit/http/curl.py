@@ -22,7 +22,6 @@ else:
 
 __all__ = [
     "BROKEN_HEAD",
-    "CONNECT_S",
     "STOP",
     "UNSENDABLE",
     "Head",
@@ -33,8 +32,7 @@ __all__ = [
     "set_headers",
 ]
 
-
-CONNECT_S = 5.0
+_CONNECT_S = 5.0
 #: A callback that returns this ends the transfer.
 STOP = -1
 #: Messages of failures.
@@ -45,14 +43,14 @@ _STATUS_LINE = re.compile(rb"HTTP/\S+ +([0-9]{3})\b")
 _FIRST_FINAL_STATUS = 200
 
 
-def new_handle(*, connect_s: float = CONNECT_S) -> pycurl.Curl:
+def new_handle() -> pycurl.Curl:
     """Return a handle for HTTP/1.1 over http or https: no redirect, no proxy, no cookie, no netrc."""
     curl = pycurl.Curl()
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     curl.setopt(pycurl.PROXY, "")  # "" also ignores the proxies of the environment
     curl.setopt(pycurl.NOSIGNAL, 1)
-    curl.setopt(pycurl.CONNECTTIMEOUT_MS, round(connect_s * 1000))
+    curl.setopt(pycurl.CONNECTTIMEOUT_MS, round(_CONNECT_S * 1000))
     for option, place in find_authorities().items():
         curl.setopt(option, place)
     return curl
@@ -72,12 +70,12 @@ def set_headers(curl: pycurl.Curl, headers: Mapping[str, str]) -> None:
     curl.setopt(pycurl.HTTPHEADER, [*lines, "Expect:"])
 
 
-def explain(curl: pycurl.Curl, error: pycurl.error, *, timeout_s: float, connect_s: float = CONNECT_S) -> str:
+def explain(curl: pycurl.Curl, error: pycurl.error, *, timeout_s: float) -> str:
     """Return the failure as a sentence that quotes no part of the request, which may hold a key."""
     code, words = cast("tuple[int, str]", error.args)
     match code:
         case pycurl.E_OPERATION_TIMEDOUT if curl.getinfo(pycurl.TOTAL_TIME) < timeout_s - 0.01:
-            why = f"could not connect within {connect_s:g} s"
+            why = f"could not connect within {_CONNECT_S:g} s"
         case pycurl.E_OPERATION_TIMEDOUT:
             why = f"no answer within {timeout_s:g} s"
         case pycurl.E_COULDNT_CONNECT:

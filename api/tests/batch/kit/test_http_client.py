@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batch.kit.embedded.servers import free_port
-from batch.kit.http import client
+from batch.kit.http import curl
 from batch.kit.http.client import HttpClient
 from batch.kit.http.curl import find_authorities
 from batch.kit.http.reply import Reply
@@ -98,7 +98,7 @@ async def test_a_server_that_says_nothing_is_waited_for_so_long() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how a full backlog answers")
 async def test_a_connection_is_waited_for_less_long_than_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_CONNECT_S", 0.1)
+    monkeypatch.setattr(curl, "_CONNECT_S", 0.1)
     with contextlib.ExitStack() as sockets:
         full, *waiting = (sockets.enter_context(socket.socket()) for _ in range(5))
         full.bind(("127.0.0.1", 0))
