@@ -20,17 +20,8 @@ else:
     # It takes 6 MB, which a process without outgoing requests does not need.
     pycurl = import_lazily("pycurl")
 
-__all__ = [
-    "BROKEN_HEAD",
-    "STOP",
-    "UNSENDABLE",
-    "Head",
-    "explain",
-    "find_authorities",
-    "new_handle",
-    "pycurl",
-    "set_headers",
-]
+#: A module that other modules import from here.
+__all__ = ["pycurl"]
 
 _CONNECT_S = 5.0
 #: A callback that returns this ends the transfer.

@@ -29,14 +29,8 @@ _REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 #: A connection used within this time is not pinged; otherwise a busy process would need twice the round trips.
 _FRESH_S = 1.0
 
-__all__ = [
-    "AsyncEngine",
-    "connect_postgres",
-    "normalize_database_url",
-    "open_connection",
-    "open_transaction",
-    "postgres_errors",
-]
+#: A name of SQLAlchemy that other modules import from here.
+__all__ = ["AsyncEngine"]
 
 
 def normalize_database_url(url: str) -> str:
