@@ -11,13 +11,11 @@ NAME = "run.json"
 LOCK = "lock"
 
 
-def find_data_dir(start: Path | None = None, name: str = ".kaboom") -> Path | None:
-    """Return the nearest `name` folder with a `run.json`, in `start` (the working folder) or a parent."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / name / NAME).is_file():
-            return folder / name
-    return None
+def find_data_dir() -> Path | None:
+    """Return the nearest `.kaboom` folder with a `run.json`, in the working folder or a parent."""
+    here = Path.cwd()
+    folders = (folder / ".kaboom" for folder in (here, *here.parents))
+    return next((folder for folder in folders if (folder / NAME).is_file()), None)
 
 
 def identify_folder(data_dir: Path) -> str:
