@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from batch.market.calendar import last_sessions, latest_closed_session
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
-from batch.providers.base import BarProvider, BarRequest, Capabilities
+from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
 
 #: How far back bars are requested, in days; plans differ in this.
 _AGES = (0, 100, 366, 731, 1_827, 3_653)
@@ -62,7 +62,7 @@ async def try_provider(provider: BarProvider, symbol: str, *, now: datetime) -> 
     yield await _ask(Trial(Question.SESSIONS, newest), provider.fetch_sessions(Interval.D1, _SESSIONS, newest))
     for interval, session in _find_spans(can, newest):
         asked = Trial(Question.BARS, session, interval)
-        yield await _ask(asked, _fetch(provider, BarRequest((symbol,), interval, (session,))))
+        yield await _ask(asked, provider.fetch_bars(BarRequest((symbol,), interval, (session,))))
 
 
 def _find_spans(can: Capabilities, newest: date) -> Iterator[tuple[Interval, date]]:
@@ -73,36 +73,20 @@ def _find_spans(can: Capabilities, newest: date) -> Iterator[tuple[Interval, dat
                 yield interval, last_sessions(1, newest - timedelta(days=age))[0]
 
 
-async def _fetch(provider: BarProvider, request: BarRequest) -> int:
-    """Return the number of bars.
-
-    Raises:
-        _Without: there are no bars; the error has the reason.
-
-    """
-    fetched = await provider.fetch_bars(request)
-    if fetched.bars.height:
-        return fetched.bars.height
-    (symbol,) = request.symbols
-    outcome = fetched.outcomes.get(symbol)
-    raise _Without(outcome.outcome if outcome else Outcome.PROVIDER_ERROR, outcome.message if outcome else "")
-
-
-class _Without(Exception):
-    def __init__(self, outcome: Outcome, message: str) -> None:
-        super().__init__(message)
-        self.outcome, self.message = outcome, message
-
-
-async def _ask(asked: Trial, answer: Awaitable[tuple[object, ...] | int | None]) -> Trial:
+async def _ask(asked: Trial, answer: Awaitable[tuple[object, ...] | FetchedBars | None]) -> Trial:
     begun_at = time.monotonic()
-    rows, outcome, message = None, Outcome.OK, ""
     try:
-        found = await answer
-        rows = len(found) if isinstance(found, tuple) else found
-    except _Without as e:
-        rows, outcome, message = 0, e.outcome, e.message
+        answered = _read(asked, await answer)
     except ProviderError as e:
-        outcome, message = Outcome.PROVIDER_ERROR, e.message
-    seconds = time.monotonic() - begun_at
-    return Trial(asked.question, asked.session, asked.interval, rows, outcome, message, seconds)
+        answered = replace(asked, outcome=Outcome.PROVIDER_ERROR, message=e.message)
+    return replace(answered, seconds=time.monotonic() - begun_at)
+
+
+def _read(asked: Trial, found: tuple[object, ...] | FetchedBars | None) -> Trial:
+    if not isinstance(found, FetchedBars):
+        return replace(asked, rows=None if found is None else len(found))
+    if found.bars.height:
+        return replace(asked, rows=found.bars.height)
+    why = next(iter(found.outcomes.values()), None)
+    outcome, message = (why.outcome, why.message) if why else (Outcome.PROVIDER_ERROR, "")
+    return replace(asked, rows=0, outcome=outcome, message=message)
