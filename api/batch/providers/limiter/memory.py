@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from batch.providers.limiter.port import Limits, Permit, Reason, Result, Wait
-from batch.providers.limiter.rules import LONGEST_NAMED_S, POLL_S, backoff_s, leaves_after_s
+from batch.kit.retry import backoff_s
+from batch.providers.limiter.port import LONGEST_NAMED_S, POLL_S, Limits, Permit, Reason, Result, Wait
 
 
 @dataclass(slots=True)
@@ -27,6 +27,8 @@ class MemoryPermitStore:
 
     def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
+        # A released permit counts for a thousandth more than the window, since clocks differ.
+        self._counts_s = limits.window_s * 1.001
         self._clock = clock
         self._numbers = itertools.count(1)
         self._state = _State()
@@ -57,7 +59,7 @@ class MemoryPermitStore:
         now, state = self._clock(), self._state
         named = None if pause_s is None else min(pause_s, LONGEST_NAMED_S)
         state.held.pop(permit.permit_id, None)
-        state.recent[permit.permit_id] = now + leaves_after_s(self._limits)
+        state.recent[permit.permit_id] = now + self._counts_s
         if int(permit.permit_id.partition(":")[0]) != state.epoch:
             if result is Result.LIMITED and named is not None and now + named > state.paused_until:
                 state.paused_until, state.message = now + named, message
@@ -74,8 +76,10 @@ class MemoryPermitStore:
         pass
 
     def _begin_pause(self, now: float, named: float | None, message: str) -> float:
-        state = self._state
-        pause_s = backoff_s(self._limits, state.pauses) if named is None else named
+        state, first_s, longest_s = self._state, self._limits.first_pause_s, self._limits.longest_pause_s
+        # Without jitter: requests that wait for the end of the pause are staggered by the rate limiter.
+        grown_s = backoff_s(state.pauses, first_s=first_s, longest_s=longest_s, jitter=0.0)
+        pause_s = grown_s if named is None else named
         state.paused_until, state.message, state.failures = now + pause_s, message, 0
         state.pauses += 1
         state.epoch += 1
@@ -98,5 +102,5 @@ class MemoryPermitStore:
         state = self._state
         for permit, ends in [(permit, ends) for permit, ends in state.held.items() if ends <= now]:
             del state.held[permit]
-            state.recent[permit] = ends + leaves_after_s(self._limits)
+            state.recent[permit] = ends + self._counts_s
         state.recent = {permit: leaves for permit, leaves in state.recent.items() if leaves > now}

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+#: How soon to ask again if it is unknown when a slot will be free.
+POLL_S = 0.1
+#: A longer pause is cut to this. The record of a provider is kept as long.
+LONGEST_NAMED_S = 86400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

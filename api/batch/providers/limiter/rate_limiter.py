@@ -10,8 +10,7 @@ from typing import Protocol
 import structlog
 
 from batch.errors import ProviderError, RateLimited, StoreError
-from batch.providers.limiter.port import Permit, PermitStore, Reason, Result, Wait
-from batch.providers.limiter.rules import POLL_S
+from batch.providers.limiter.port import POLL_S, Permit, PermitStore, Reason, Result, Wait
 from batch.providers.limiter.wait_queue import WaitQueue
 from batch.providers.watch import Heard, tell, tell_alive
 

@@ -10,8 +10,7 @@ from batch.kit.batching import CallBatcher
 from batch.kit.open_sessions import note_closed, note_open
 from batch.kit.redis.client import AsyncScript, Redis, redis_errors, register_script, run_together
 from batch.providers.limiter.keys import of_provider
-from batch.providers.limiter.port import Limits, Permit, Reason, Result, Wait
-from batch.providers.limiter.rules import LONGEST_NAMED_S, POLL_S
+from batch.providers.limiter.port import LONGEST_NAMED_S, POLL_S, Limits, Permit, Reason, Result, Wait
 
 #: A call as the script takes it: its name and up to four arguments.
 type _Call = tuple[str | int, ...]
