@@ -20,7 +20,8 @@ from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.rows import SymbolRows, build_frame
 from batch.providers.shaping import lengthen, of_sessions
 from batch.providers.spec import ProviderParts
-from batch.providers.yahoo.get import YahooSource
+from batch.providers.wire import ProviderWire
+from batch.providers.yahoo.get import EXPLAINED, connect_yahoo
 from batch.providers.yahoo.parse import parse_chart, parse_dividends, parse_splits
 from batch.providers.yahoo.query import ChartQuery, ask_charts
 from batch.providers.yahoo.spec import SPEC, YahooSettings
@@ -36,9 +37,9 @@ class YahooProvider:
 
     name = SPEC.name
 
-    def __init__(self, source: YahooSource, *, concurrency: int | None = None, clock: Clock = utc_now) -> None:
-        """Take a source, how many requests to make at once (its own limit by default), and a clock."""
-        self._source = source
+    def __init__(self, wire: ProviderWire, *, concurrency: int | None = None, clock: Clock = utc_now) -> None:
+        """Take a wire to Yahoo, how many requests to make at once (its own limit by default), and a clock."""
+        self._wire = wire
         self._clock = clock
         self.capabilities = SPEC.capabilities.asked_at_once(concurrency)
 
@@ -64,7 +65,7 @@ class YahooProvider:
         return replace(lengthen(answered, sessions, request.interval), actions=reported)
 
     async def close(self) -> None:
-        await self._source.close()
+        await self._wire.close()
 
     async def _fetch_symbol(
         self, symbol: str, interval: Interval, sessions: Sequence[date], reported: list[CorporateAction]
@@ -74,7 +75,7 @@ class YahooProvider:
         newest = last_sessions(1, self._clock().astimezone(JST).date())[0]
         taken, said = list[_Taken](), set[Outcome]()
         for query in ask_charts(symbol, interval, sessions, until=newest):
-            answer = await self._source.fetch_chart(query)
+            answer = await self._wire.get(query.path, query.params, accept=EXPLAINED)
             chart = parse_chart(answer, query)
             if isinstance(chart, SymbolOutcome):
                 said.add(chart.outcome)
@@ -123,5 +124,5 @@ def _join(answers: Sequence[Sequence[SymbolRows]]) -> pl.DataFrame:
 def build(parts: ProviderParts[YahooSettings]) -> BarProvider:
     """Return the provider."""
     server = parts.settings.yahoo_base_url
-    source = YahooSource.connect(server, parts.rate_limiter, connections=parts.connections)
-    return YahooProvider(source, concurrency=parts.concurrency)
+    wire = connect_yahoo(server, parts.rate_limiter, connections=parts.connections)
+    return YahooProvider(wire, concurrency=parts.concurrency)

@@ -24,7 +24,7 @@ from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.providers.divided_prices import DayPrices, find_divisors
 from batch.providers.limiter.rate_limiter import NoRateLimit
-from batch.providers.yahoo.get import YahooSource
+from batch.providers.yahoo.get import connect_yahoo
 from batch.providers.yahoo.provider import YahooProvider
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
 
@@ -50,8 +50,7 @@ class Kept:
         async def run() -> dict[str, int]:
             self.fake.today = on
             evening = datetime.combine(on, time(9), UTC)
-            source = YahooSource.connect(self.fake.url, NoRateLimit())
-            provider = YahooProvider(source, clock=lambda: evening)
+            provider = YahooProvider(connect_yahoo(self.fake.url, NoRateLimit()), clock=lambda: evening)
             tools = IngestTools(
                 provider, self.store, self.actions, Market.TSE_PRIME, frozenset(), lambda: evening + timedelta(hours=8)
             )

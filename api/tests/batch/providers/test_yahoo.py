@@ -16,7 +16,7 @@ from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.rows import build_frame
-from batch.providers.yahoo.get import YahooSource
+from batch.providers.yahoo.get import connect_yahoo
 from batch.providers.yahoo.parse import parse_chart
 from batch.providers.yahoo.provider import YahooProvider
 from batch.providers.yahoo.query import ChartQuery, ask_charts
@@ -40,7 +40,7 @@ def fake() -> Iterator[FakeYahoo]:
 
 async def fetch(fake: FakeYahoo, interval: Interval, *symbols: str, sessions: tuple[date, ...]) -> FetchedBars:
     # Yahoo is asked in the evening of the last session: no split has come since.
-    provider = YahooProvider(YahooSource.connect(fake.url, NoRateLimit()), clock=lambda: evening_of(sessions[-1]))
+    provider = YahooProvider(connect_yahoo(fake.url, NoRateLimit()), clock=lambda: evening_of(sessions[-1]))
     try:
         return await provider.fetch_bars(BarRequest(symbols, interval, sessions))
     finally:
