@@ -1,7 +1,8 @@
 """Yahoo's charts to rows; pure, and strict: a chart that was not requested is a fault."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def _rows(result: Mapping[str, Any], query: ChartQuery) -> SymbolRows | None:
         raise _fault("timestamp and the five values were not lists of one length")
     try:
         # All six in one: each series costs as much as the 300 numbers in it.
-        numbers = pl.Series(_join(columns), dtype=pl.Float64(), strict=True)
+        numbers = pl.Series([*chain.from_iterable(columns)], dtype=pl.Float64(), strict=True)
     except (TypeError, pl.exceptions.PolarsError) as e:
         raise _fault("a value was no number") from e
     return _pick(numbers.to_numpy().reshape(len(columns), -1), query)
@@ -159,13 +160,6 @@ def _pick(numbers: NDArray[np.float64], query: ChartQuery) -> SymbolRows:
     if query.interval is Interval.D1:
         at_us = (at_us + 9 * 3_600_000_000) // _DAY_US * _DAY_US
     return SymbolRows(query.symbol, at_us, values)
-
-
-def _join(columns: Iterable[list[Any]]) -> list[Any]:
-    joined: list[Any] = []
-    for values in columns:
-        joined += values
-    return joined
 
 
 def _dict(value: Any, name: str) -> Mapping[str, Any]:
