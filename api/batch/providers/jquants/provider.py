@@ -33,7 +33,7 @@ from batch.providers.jquants.parse import (
 from batch.providers.jquants.shelf import JquantsShelf, find_folder
 from batch.providers.jquants.spec import SPEC, JquantsSettings
 from batch.providers.shaping import lengthen, pick_sessions
-from batch.providers.spec import ProviderParts
+from batch.providers.spec import INTRADAY, ProviderParts
 
 #: For fewer symbols minutes are requested one by one: the file of a past month has 100 MB.
 _LEAST_ISSUES = 200
@@ -66,12 +66,7 @@ class JquantsProvider:
         return parse_master(await self._source.fetch_rows(query.ask_master(session)), market, session)
 
     async def fetch_master(self, session: date) -> Snapshot:
-        """Return the ordinary shares of the three markets as of a session: the list of the next one comes at 17:30.
-
-        Raises:
-            ProviderError: J-Quants failed, or returned the issues of another day.
-
-        """
+        """Return the list as of a session; that of the next one comes at 17:30."""
         listings = parse_listings(await self._source.fetch_rows(query.ask_master(session)), session)
         return Snapshot(session, "J-Quants API v2, /equities/master", listings)
 
@@ -107,9 +102,7 @@ class JquantsProvider:
         told: list[CorporateAction] = []
 
         async def ask(symbol: str) -> SymbolAnswer[pl.DataFrame]:
-            if request.interval is Interval.D1:
-                return await self._fetch_days_of(symbol, sessions, told)
-            return await self._fetch_minutes_of(symbol, sessions, request.interval)
+            return await self._fetch_symbol(symbol, sessions, request.interval, told)
 
         answered = await ask_each(symbols, ask, concurrency=self.capabilities.concurrency or 1, join=pl.concat)
         return replace(lengthen(answered, sessions, request.interval), actions=told)
@@ -126,31 +119,25 @@ class JquantsProvider:
             told += parse_actions(rows, symbols)
         return replace(add_outcomes(symbols, pl.concat(days)), actions=told)
 
-    async def _fetch_days_of(
-        self, symbol: str, sessions: Sequence[date], told: list[CorporateAction]
+    async def _fetch_symbol(
+        self, symbol: str, sessions: Sequence[date], interval: Interval, told: list[CorporateAction]
     ) -> SymbolAnswer[pl.DataFrame]:
-        rows = await self._source.fetch_rows(query.ask_one(query.DAILY, symbol, sessions[0], sessions[-1]))
-        expect_code(rows, symbol)
-        listed = pick_sessions(parse_daily(rows, [symbol], sessions), sessions, Interval.D1)
-        told += [action for action in parse_actions(rows, [symbol]) if action.ex_session in sessions]
+        path = query.DAILY if interval is Interval.D1 else query.MINUTES
+        rows = await self._source.fetch_rows(query.ask_one(path, symbol, sessions[0], sessions[-1]))
+        if interval is Interval.D1:
+            expect_code(rows, symbol)
+            listed = parse_daily(rows, [symbol], sessions)
+            told += [action for action in parse_actions(rows, [symbol]) if action.ex_session in sessions]
+        else:
+            listed = parse_minutes(rows, symbol, sessions)
+        listed = pick_sessions(listed, sessions, interval)
         bars = traded(listed)
         if bars.height:
             return bars
-        # A day without trades has a row. No row at all means no listing, or an incomplete answer.
+        # A day without trades has a row, and minutes without trades have none: the list of issues says the rest.
         if listed.height or await self._is_listed(symbol, sessions[-1]):
             return SymbolOutcome(symbol, Outcome.NO_TRADES)
         return SymbolOutcome(symbol, Outcome.NOT_LISTED)
-
-    async def _fetch_minutes_of(
-        self, symbol: str, sessions: Sequence[date], interval: Interval
-    ) -> SymbolAnswer[pl.DataFrame]:
-        rows = await self._source.fetch_rows(query.ask_one(query.MINUTES, symbol, sessions[0], sessions[-1]))
-        minutes = traded(pick_sessions(parse_minutes(rows, symbol, sessions), sessions, interval))
-        if minutes.height:
-            return minutes
-        # Minutes without trades have no row. The list of issues says whether the symbol was listed.
-        outcome = Outcome.NO_TRADES if await self._is_listed(symbol, sessions[-1]) else Outcome.NOT_LISTED
-        return SymbolOutcome(symbol, outcome)
 
     async def _is_listed(self, symbol: str, session: date) -> bool:
         rows = await self._source.fetch_rows(query.ask_master(session, symbol))
@@ -165,12 +152,11 @@ def _count_questions(request: BarRequest) -> int:
 
 
 def _with_files(capabilities: Capabilities) -> Capabilities:
-    intraday = [interval for interval in capabilities.intervals if interval.is_intraday]
     return replace(
         capabilities,
-        bulk_by_session=capabilities.bulk_by_session | frozenset(intraday),
+        bulk_by_session=capabilities.bulk_by_session | INTRADAY,
         bulk_by_month=frozenset({Interval.D1}),
-        bulk_least_symbols=dict.fromkeys(intraday, _LEAST_ISSUES),
+        bulk_least_symbols=dict.fromkeys(INTRADAY, _LEAST_ISSUES),
     )
 
 
