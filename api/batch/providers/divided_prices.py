@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 
 from batch.market.action import CorporateAction, check_dividend
 from batch.market.interval import Interval
-from batch.providers.rows import SymbolRows
+from batch.providers.rows import SymbolRows, count_days
 
 _EPOCH = date(1970, 1, 1)
-_DAY_US = 86_400_000_000
-_JAPAN_US = 9 * 3_600_000_000
 #: A smaller split looks like an ordinary fall at the open, so all prices before it are assumed to be divided.
 _LEAST_RATIO = 1.5
 #: How near a fall must be to the split's ratio, as a logarithm.
@@ -47,7 +45,7 @@ def day_prices(parts: Sequence[SymbolRows], interval: Interval) -> DayPrices:
     at_us = np.concatenate([part.opened_at_us for part in parts])
     values = np.concatenate([part.values for part in parts], axis=1)
     order = np.argsort(at_us, kind="stable")
-    day, first, counts = np.unique(_days(at_us[order], interval), return_index=True, return_counts=True)
+    day, first, counts = np.unique(count_days(at_us[order], interval), return_index=True, return_counts=True)
     return DayPrices(day, values[0][order][first], values[3][order][first + counts - 1])
 
 
@@ -69,7 +67,7 @@ def undivide(rows: SymbolRows, interval: Interval, days: DayPrices, divisors: Fl
     """
     if not rows.count or (divisors == 1).all():
         return rows
-    place = np.searchsorted(days.day, _days(rows.opened_at_us, interval), side="right") - 1
+    place = np.searchsorted(days.day, count_days(rows.opened_at_us, interval), side="right") - 1
     factor = _of_this_scale(rows, interval, days, divisors)[np.maximum(place, 0)]
     prices = rows.values[:4] / factor
     nearest = np.round(prices, 1)
@@ -123,7 +121,3 @@ def _log_ratio(one: Floats, other: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio: Floats = np.log(one / other)
     return ratio
-
-
-def _days(opened_at_us: Ints, interval: Interval) -> Ints:
-    return (opened_at_us + (_JAPAN_US if interval.is_intraday else 0)) // _DAY_US

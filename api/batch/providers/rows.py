@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from batch.market.bar import RAW_BAR_SCHEMA, VALUES
+from batch.market.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ class SymbolRows:
     def pick(self, kept: NDArray[np.bool_]) -> "SymbolRows":
         """Return the rows that a mask of shape (rows,) selects."""
         return self if kept.all() else SymbolRows(self.symbol, self.opened_at_us[kept], self.values[:, kept])
+
+
+def count_days(opened_at_us: NDArray[np.int64], interval: Interval) -> NDArray[np.int64]:
+    """Return the day of each bar, in days since 1970: of an intraday bar by Japan's clock."""
+    # Japan has had no daylight saving time since 1951.
+    return (opened_at_us + (9 * 3_600_000_000 if interval.is_intraday else 0)) // 86_400_000_000
 
 
 def build_frame(parts: Sequence[SymbolRows]) -> pl.DataFrame:

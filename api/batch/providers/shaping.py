@@ -13,19 +13,16 @@ from batch.market.calendar import minute_grid
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import FetchedBars
+from batch.providers.rows import count_days
 
 _EPOCH = date(1970, 1, 1)
-_DAY_US = 86_400_000_000
 
 
 def of_sessions(opened_at_us: NDArray[np.int64], sessions: Sequence[date], interval: Interval) -> NDArray[np.bool_]:
     """Return a mask of shape (bars,): which bars, from the first to the last session, are of the sorted sessions."""
     if len(sessions) == 1 + (sessions[-1] - sessions[0]).days:
         return np.ones(opened_at_us.size, dtype=bool)
-    wanted = [(day - _EPOCH).days for day in sessions]
-    # Japan has had no daylight saving time since 1951.
-    ahead_us = 9 * 3_600_000_000 if interval.is_intraday else 0
-    return np.isin((opened_at_us + ahead_us) // _DAY_US, wanted)
+    return np.isin(count_days(opened_at_us, interval), [(day - _EPOCH).days for day in sessions])
 
 
 def pick_sessions(bars: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
