@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.bar import RAW_BAR_SCHEMA, VALUES
 from batch.market.calendar import minute_grid
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.resample import roll_up
 from batch.providers.base import FetchedBars
 from batch.providers.rows import count_days
 
@@ -44,19 +45,10 @@ def sum_minutes(rows: pl.DataFrame, sessions: Sequence[date], interval: Interval
     stamps = pl.Series([stamp * 1_000_000 for day in sessions for stamp in minute_grid(day)], dtype=pl.Int64)
     legal = rows.filter(pl.col("opened_at").is_in(stamps.cast(RAW_BAR_SCHEMA["opened_at"]).implode()))
     minutes = legal.unique(["symbol", "opened_at"], keep="last", maintain_order=True).sort("symbol", "opened_at")
-    whole = {
-        "open": pl.col("open").first(),
-        "high": pl.col("high").max(),
-        "low": pl.col("low").min(),
-        "close": pl.col("close").last(),
-        "volume": pl.col("volume").sum(),
-    }
-    start = pl.col("opened_at").dt.truncate(interval.value)  # in UTC; Japan is whole hours ahead
-    return (
-        minutes.group_by("symbol", start, maintain_order=True)
-        .agg(**{name: pl.when(pl.col(name).null_count() == 0).then(value) for name, value in whole.items()})
-        .select(RAW_BAR_SCHEMA.names())
-    )
+    lacking = {name: f"lacking_{name}" for name in VALUES}
+    bars = roll_up(minutes, interval, *(pl.col(name).null_count().alias(count) for name, count in lacking.items()))
+    whole = bars.with_columns(pl.when(pl.col(count) == 0).then(name) for name, count in lacking.items())
+    return whole.select(RAW_BAR_SCHEMA.names())
 
 
 def lengthen(fetched: FetchedBars, sessions: Sequence[date], interval: Interval) -> FetchedBars:
