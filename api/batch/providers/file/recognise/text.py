@@ -1,6 +1,6 @@
 """The text of a file: its encoding, found from its bytes; pure."""
 
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from pathlib import Path
 
 from batch.providers.file.errors import refuse_file
@@ -32,23 +32,12 @@ def _guess(content: bytes | bytearray) -> str:
 
 
 def _decode(text: bytes, encoding: str, path: Path, *, is_cut: bool) -> tuple[bytes, str]:
-    errors = "ignore" if is_cut else "strict"
     for name in (encoding,) if encoding == "utf-16" else ("utf-8", "cp932"):
         try:
             # The first bytes of a file may end within a character; only that character is left out.
-            decoded = text.decode(name) if not is_cut else _decode_head(text, name)
+            decoded = getincrementaldecoder(name)().decode(text, final=not is_cut)
         except UnicodeDecodeError:
             continue
         known = encoding if encoding == "utf-8-sig" else name
-        return decoded.encode("utf-8", errors), known
+        return decoded.encode(), known
     raise refuse_file(path, "expected text in UTF-8, CP932 or UTF-16, found other bytes")
-
-
-def _decode_head(text: bytes, name: str) -> str:
-    for end in range(4):
-        try:
-            return text[: len(text) - end].decode(name)
-        except UnicodeDecodeError:
-            if end == 3:
-                raise
-    return ""
