@@ -1,7 +1,6 @@
 """The outcome of each symbol of a request to files: refused parts, and symbols that the files do not have; pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
 
 from batch.market.calendar import is_session
@@ -13,47 +12,34 @@ from batch.providers.file.errors import Refusal
 from batch.providers.file.sheet import Facts
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The bars of an interval in some files.
-
-    Attributes:
-        holding: whether each file holds any bar of the interval.
-        spans: symbol → its first and last session.
-        refusals: symbol → the refused parts of its rows and files.
-
-    """
-
-    holding: Sequence[bool]
-    spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
-    refusals: Mapping[str, Sequence[Refusal]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, facts: Sequence[Facts], interval: Interval) -> "Known":
-        """Return the bars of files, by the facts of each."""
-        spans: dict[str, tuple[date, date]] = {}
-        refusals: dict[str, list[Refusal]] = {}
-        for each in facts:
-            # A file without rows may be of any interval.
-            for refusal in each.refusals if each.interval in {interval, None} else ():
-                if refusal.symbol:
-                    refusals.setdefault(refusal.symbol, []).append(refusal)
-            for symbol, (first, last) in each.spans.items() if each.interval is interval else ():
-                known = spans.get(symbol, (first, last))
-                spans[symbol] = (min(first, known[0]), max(last, known[1]))
-        return cls([each.interval is interval for each in facts], spans, refusals)
-
-
-def find_outcomes(request: BarRequest, brought: frozenset[str], known: Known) -> dict[str, SymbolOutcome]:
-    """Return the outcome of each symbol that has no rows or refused parts."""
+def find_outcomes(request: BarRequest, brought: frozenset[str], facts: Sequence[Facts]) -> dict[str, SymbolOutcome]:
+    """Return the outcome of each symbol that has no rows or refused parts, by the facts of each file."""
+    spans, refusals = _gather(facts, request.interval)
     outcomes: dict[str, SymbolOutcome] = {}
     for symbol in request.symbols:
-        if refusals := known.refusals.get(symbol):
-            more = f"; {len(refusals) - 1:,} more" if len(refusals) > 1 else ""
-            outcomes[symbol] = SymbolOutcome(symbol, Outcome.INVALID, message=refusals[0].message + more)
+        if parts := refusals.get(symbol):
+            more = f"; {len(parts) - 1:,} more" if len(parts) > 1 else ""
+            outcomes[symbol] = SymbolOutcome(symbol, Outcome.INVALID, message=parts[0].message + more)
         elif symbol not in brought:
-            outcomes[symbol] = _find_absence(symbol, request.sessions, known.spans.get(symbol))
+            outcomes[symbol] = _find_absence(symbol, request.sessions, spans.get(symbol))
     return outcomes
+
+
+def _gather(
+    facts: Sequence[Facts], interval: Interval
+) -> tuple[dict[str, tuple[date, date]], dict[str, list[Refusal]]]:
+    """Return for each symbol the first and last session with bars of an interval, and the refused parts."""
+    spans: dict[str, tuple[date, date]] = {}
+    refusals: dict[str, list[Refusal]] = {}
+    for each in facts:
+        # A file without rows may be of any interval.
+        for refusal in each.refusals if each.interval in {interval, None} else ():
+            if refusal.symbol:
+                refusals.setdefault(refusal.symbol, []).append(refusal)
+        for symbol, (first, last) in each.spans.items() if each.interval is interval else ():
+            known = spans.get(symbol, (first, last))
+            spans[symbol] = (min(first, known[0]), max(last, known[1]))
+    return spans, refusals
 
 
 def _find_absence(symbol: str, sessions: Sequence[date], span: tuple[date, date] | None) -> SymbolOutcome:

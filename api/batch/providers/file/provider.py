@@ -1,7 +1,7 @@
 """The file provider: bars from a directory, or one file, of the user's own data."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,14 +15,13 @@ from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
 from batch.market.indices import is_of_tokyo
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market
-from batch.market.outcome import SymbolOutcome
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.file.errors import Refusal
 from batch.providers.file.folder import SourceFile, list_files
 from batch.providers.file.limits import FileLimits
 from batch.providers.file.moments import TimeRules
 from batch.providers.file.names import NameRules
-from batch.providers.file.outcomes import Known, find_outcomes
+from batch.providers.file.outcomes import find_outcomes
 from batch.providers.file.reading import OpenedFile
 from batch.providers.file.sheet import Facts
 from batch.providers.file.spec import SPEC, FileSettings
@@ -153,12 +152,11 @@ class FileProvider:
     def _find_bars(self, request: BarRequest) -> FetchedBars:
         wanted = frozenset(request.symbols)
         files = [file for file in list_files(self._root).files if self._may_hold(file, wanted)] if wanted else []
-        known = Known.of(self._tables.facts(files), request.interval)
+        facts = self._tables.facts(files)
+        held = [file for file, each in zip(files, facts, strict=True) if each.interval is request.interval]
         frames: list[pl.DataFrame] = []
         actions: list[CorporateAction] = []
-        for sheet, numbers in self._tables.sheets(
-            [f for f, is_held in zip(files, known.holding, strict=True) if is_held]
-        ):
+        for sheet, numbers in self._tables.sheets(held):
             asked = pl.col("symbol").is_in(sorted(wanted)) & pl.col("session").is_in(list(request.sessions))
             names = pl.lit(pl.Series([opened.file.name for opened in sheet.opened]))
             rows = sheet.rows.filter(asked & pl.col("file").is_in(numbers))
@@ -166,8 +164,7 @@ class FileProvider:
             days = set(request.sessions)
             actions += [a for a in sheet.actions if a.symbol in wanted and a.ex_session in days]
         bars = pl.concat(frames) if frames else pl.DataFrame(schema={**RAW_BAR_SCHEMA, **PLACE_SCHEMA})
-        outcomes: Mapping[str, SymbolOutcome] = find_outcomes(request, frozenset(bars["symbol"].unique()), known)
-        return FetchedBars(bars, outcomes, actions)
+        return FetchedBars(bars, find_outcomes(request, frozenset(bars["symbol"].unique()), facts), actions)
 
     def _may_hold(self, file: SourceFile, wanted: frozenset[str]) -> bool:
         opened = self._tables.open(file)
