@@ -1,8 +1,10 @@
 """A description of the files and of the bars that Kaboom reads from them, for people and programs."""
 
 from collections import defaultdict
+from datetime import date
 from typing import Any
 
+from batch.market.interval import Interval
 from batch.providers.file.errors import Refusal
 from batch.providers.file.folder import SourceFile
 from batch.providers.file.provider import FileProvider
@@ -31,7 +33,7 @@ def _describe(file: SourceFile, opened: OpenedFile | Refusal, facts: Facts) -> d
     starts, ends = [first for first, _ in facts.spans.values()], [last for _, last in facts.spans.values()]
     return {
         "file": file.name,
-        "symbols": sorted(facts.symbols),
+        "symbols": sorted(facts.spans),
         "interval": facts.interval.value if facts.interval else None,
         "rows": facts.rows,
         "sessions": facts.sessions,
@@ -45,15 +47,8 @@ def _describe(file: SourceFile, opened: OpenedFile | Refusal, facts: Facts) -> d
         "unknown": list(layout.unknown) if layout else [],
         "notes": _notes(layout) if layout and facts.rows else [],
         "refusals": [
-            {
-                "line": r.line,
-                "column": r.column,
-                "symbol": r.symbol,
-                "rows": r.rows,
-                "why": r.why,
-                "message": r.message,
-            }
-            for r in facts.refusals
+            {name: getattr(refusal, name) for name in ("line", "column", "symbol", "rows", "why", "message")}
+            for refusal in facts.refusals
         ],
     }
 
@@ -74,15 +69,14 @@ def _notes(layout: Layout) -> list[str]:
 def _find_repeats(found: list[tuple[SourceFile, OpenedFile | Refusal, Facts]]) -> dict[str, list[str]]:
     """Return a note for each file with days of a symbol that an earlier file has, too; the last file counts."""
     notes: dict[str, list[str]] = defaultdict(list)
-    seen: dict[tuple[str, str], list[tuple[str, Any, Any]]] = defaultdict(list)
+    seen: dict[tuple[str, Interval | None], list[tuple[str, date, date]]] = defaultdict(list)
     for file, _, facts in found:
-        for symbol, (first, last) in facts.spans.items() if facts.interval else ():
-            key = (symbol, facts.interval.value if facts.interval else "")
-            for other, begin, end in seen[key]:
+        for symbol, (first, last) in facts.spans.items():
+            for other, begin, end in seen[symbol, facts.interval]:
                 if first <= end and begin <= last:
                     notes[file.name].append(
                         f"{symbol} has days that {other} has too: of two bars, that of the later file counts"
                     )
                     break
-            seen[key].append((file.name, first, last))
+            seen[symbol, facts.interval].append((file.name, first, last))
     return notes

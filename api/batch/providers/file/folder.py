@@ -63,8 +63,7 @@ def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iter
             if entry.is_symlink() and not path.resolve().is_relative_to(root):
                 refusals.append(Refusal(name, "expected a file of this folder, found a link that leads out of it"))
                 continue
-            info = entry.stat()
-            yield SourceFile(path, name, info.st_mtime_ns, info.st_size)
+            yield _describe(path, name)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

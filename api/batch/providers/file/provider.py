@@ -122,7 +122,7 @@ class FileProvider:
                 unnamed.append(file)
         for facts in self._tables.facts(unnamed):
             refusals += facts.refusals
-            symbols |= facts.symbols | {r.symbol for r in facts.refusals if r.symbol}
+            symbols |= facts.spans.keys() | {r.symbol for r in facts.refusals if r.symbol}
         if not symbols and refusals:
             raise ProviderError(_join(refusals), retryable=False)
         return tuple(sorted(symbols))

@@ -45,11 +45,6 @@ class Facts:
     time_zone: str | None = None
     refusals: tuple[Refusal, ...] = ()
 
-    @property
-    def symbols(self) -> frozenset[str]:
-        """The symbols of the bars."""
-        return frozenset(self.spans)
-
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -82,7 +77,7 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules) ->
     frame = date_rows(frame, layout.times, zones, rules)
     frame = refused.judge_times(frame, layout)
     dated = frame.filter(pl.col("fault").is_null(), pl.col("utc").is_not_null(), pl.col("symbol").is_not_null())
-    dated, intervals = find_intervals(dated, opened, zones, refused, is_assumed=rules.zone is None)
+    intervals = find_intervals(dated, opened, zones, refused, is_assumed=rules.zone is None)
     rows = _to_bars(dated, intervals, has_volume=Role.VOLUME in layout.columns)
     actions = find_actions(rows, refused)
     rows = restore_traded(rows, intervals, actions) if Role.SPLIT in layout.columns else rows

@@ -24,14 +24,14 @@ def find_intervals(
     refused: Refusals,
     *,
     is_assumed: bool,
-) -> tuple[pl.DataFrame, list[Interval | None]]:
-    """Return the rows that are used, and the interval of each file; None if it has no interval.
+) -> list[Interval | None]:
+    """Return the interval of each file; None if it has no interval.
 
     `is_assumed` says that the zone of times without one was taken from the symbol.
     """
     intervals: list[Interval | None] = [None] * len(opened)
     if rows.is_empty():
-        return rows, intervals
+        return intervals
     typical = _typical_days(rows)
     for file, has_clock, typical_s in typical.rows():
         if has_clock:
@@ -44,7 +44,7 @@ def find_intervals(
         intervals[file] = None if why else interval
         if why:
             refused.add_file(file, why)
-    return rows, intervals
+    return intervals
 
 
 def _typical_days(rows: pl.DataFrame) -> pl.DataFrame:
