@@ -1,8 +1,9 @@
 """The three layers put together: bars of any symbols, interval and sessions, as of a moment."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import batched
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from batch.market.calendar import auction_stamps, is_session, opens_at
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.rules import Bools
-from batch.providers.base import BarRequest
+from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.synthetic.aggregate import aggregate_minutes, take_days
 from batch.providers.synthetic.columns import BarColumns, build_frame, join_columns
 from batch.providers.synthetic.daily import YearBlock, YearKey, build_year
@@ -23,15 +24,6 @@ from batch.providers.synthetic.minutes import build_minutes
 #: 100 symbols x 327 minutes x 8 bytes is 256 kB: the arrays of a block stay in the processor's cache.
 SYMBOLS_PER_BLOCK = 100
 _AUCTION_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """Bars in `RAW_BAR_SCHEMA`, the outcomes of symbols without any, and the splits."""
-
-    bars: pl.DataFrame
-    outcomes: Mapping[str, SymbolOutcome]
-    actions: tuple[CorporateAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +43,17 @@ class Generator:
     seed: int
     listings: ListingBook
 
-    def generate(self, request: BarRequest, now: datetime) -> Generated:
+    def generate(self, request: BarRequest, now: datetime) -> FetchedBars:
         """Return the bars of a request closed at `now` (aware), by block, session, symbol and time."""
-        symbols = tuple(dict.fromkeys(request.symbols))
-        blocks = [
-            self._block(symbols[i : i + SYMBOLS_PER_BLOCK], request, now)
-            for i in range(0, len(symbols), SYMBOLS_PER_BLOCK)
-        ]
-        return Generated(
+        symbols = dict.fromkeys(request.symbols)
+        blocks = [self._block(codes, request, now) for codes in batched(symbols, SYMBOLS_PER_BLOCK)]
+        return FetchedBars(
             pl.concat([block.bars for block in blocks]) if blocks else pl.DataFrame(schema=RAW_BAR_SCHEMA),
             {symbol: outcome for block in blocks for symbol, outcome in block.outcomes.items()},
             tuple(action for block in blocks for action in block.actions),
         )
 
-    def _block(self, codes: tuple[str, ...], request: BarRequest, now: datetime) -> Generated:
+    def _block(self, codes: tuple[str, ...], request: BarRequest, now: datetime) -> FetchedBars:
         listed, traded = np.zeros(len(codes), np.bool_), np.zeros(len(codes), np.bool_)
         # On closed days nothing trades, so missing bars do not mean that a symbol is not listed.
         listed |= not any(is_session(day) for day in request.sessions)
@@ -76,11 +65,7 @@ class Generator:
             traded[bars.row] = True
             parts.append(bars)
             splits += _splits(codes, piece) if opens_at(piece.session) <= now else ()
-        return Generated(
-            build_frame(codes, join_columns(parts)),
-            _outcomes(codes, listed, traded),
-            tuple(splits),
-        )
+        return FetchedBars(build_frame(codes, join_columns(parts)), _outcomes(codes, listed, traded), splits)
 
     def slices(self, codes: tuple[str, ...], sessions: Sequence[date], interval: Interval) -> Iterator[SessionSlice]:
         """Yield the sessions of a block on which the exchange is open."""

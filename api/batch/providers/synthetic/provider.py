@@ -51,8 +51,7 @@ class SyntheticProvider:
         """Return the bars of a request, of issues or of indices, that are closed by the clock."""
         if request.symbols and all(map(is_index, request.symbols)):
             return await asyncio.to_thread(make_index_bars, self._seed, request, self._clock())
-        made = await asyncio.to_thread(self._generator.generate, request, self._clock())
-        return FetchedBars(made.bars, made.outcomes, made.actions)
+        return await asyncio.to_thread(self._generator.generate, request, self._clock())
 
     async def close(self) -> None:
         """Do nothing: there are no connections."""
