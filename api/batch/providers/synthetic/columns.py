@@ -1,14 +1,14 @@
 """Bars as numpy columns, before they become a frame: one element per bar."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.bar import RAW_BAR_SCHEMA, VALUES
 from batch.providers.synthetic.rng import Floats
 
 
@@ -28,21 +28,12 @@ class BarColumns:
         """Return the bars that a mask or an index picks."""
         return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
 
-    def shift(self, seconds: int) -> Self:
-        """Return the bars with later stamps."""
-        return replace(self, stamp=self.stamp + seconds)
-
-
-def empty_columns() -> BarColumns:
-    """Return no bars."""
-    whole, real = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
-    return BarColumns(whole, whole, real, real, real, real, real)
-
 
 def join_columns(parts: Sequence[BarColumns]) -> BarColumns:
     """Return the bars of all parts, one after the other."""
     if not parts:
-        return empty_columns()
+        whole, real = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
+        return BarColumns(whole, whole, real, real, real, real, real)
     names = (f.name for f in fields(BarColumns))
     return BarColumns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
@@ -54,11 +45,7 @@ def build_frame(symbols: Sequence[str], bars: BarColumns) -> pl.DataFrame:
         {
             "symbol": names.gather(pl.Series(bars.row)) if len(bars.row) else names.clear(),
             "opened_at": pl.Series(bars.stamp * 1_000_000).cast(RAW_BAR_SCHEMA["opened_at"]),
-            "open": bars.open,
-            "high": bars.high,
-            "low": bars.low,
-            "close": bars.close,
-            "volume": bars.volume,
+            **{name: getattr(bars, name) for name in VALUES},
         },
         schema=RAW_BAR_SCHEMA,
     )
