@@ -9,7 +9,6 @@ from batch.market.lots import LOT
 from batch.market.resample import roll_up
 from batch.providers.synthetic.columns import BarColumns
 from batch.providers.synthetic.daily import YearBlock
-from batch.providers.synthetic.rng import Floats
 
 _US = 1_000_000
 _EPOCH_DAY = 719163  # date(1970, 1, 1).toordinal()
@@ -26,21 +25,9 @@ def aggregate_minutes(minutes: BarColumns, interval: Interval) -> BarColumns:
     return BarColumns(longer["symbol"].to_numpy(), stamps, *(longer[name].to_numpy() for name in VALUES))
 
 
-def take_days(block: YearBlock, first: int, last: int) -> BarColumns:
-    """Return the 1d bars of sessions number `first` to `last`, both inclusive, by symbol, then time."""
-    part = slice(first, last + 1)
-    row, number = np.nonzero(block.lots[:, part])
-    days = np.array([day.toordinal() - _EPOCH_DAY for day in block.sessions[part]], dtype=np.int64)
-
-    def yen(name: str) -> Floats:
-        return np.asarray(getattr(block, name)[:, part][row, number] / 10, dtype=np.float64)
-
-    return BarColumns(
-        row=row,
-        stamp=days[number] * 86400,
-        open=yen("open"),
-        high=yen("high"),
-        low=yen("low"),
-        close=yen("close"),
-        volume=block.lots[:, part][row, number].astype(np.float64) * LOT,
-    )
+def take_day(block: YearBlock, number: int) -> BarColumns:
+    """Return the 1d bars of a session, by its number in the year; by symbol."""
+    row = np.flatnonzero(block.lots[:, number])
+    stamp = np.full(row.size, (block.sessions[number].toordinal() - _EPOCH_DAY) * 86400, dtype=np.int64)
+    opened, high, low, close = (p[row, number] / 10 for p in (block.open, block.high, block.low, block.close))
+    return BarColumns(row, stamp, opened, high, low, close, block.lots[row, number].astype(np.float64) * LOT)

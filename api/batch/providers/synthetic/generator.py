@@ -15,7 +15,7 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.rules import Bools
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic.aggregate import aggregate_minutes, take_days
+from batch.providers.synthetic.aggregate import aggregate_minutes, take_day
 from batch.providers.synthetic.columns import BarColumns, build_frame, join_columns
 from batch.providers.synthetic.daily import YearBlock, YearKey, build_year
 from batch.providers.synthetic.listings import ListingBook
@@ -86,7 +86,7 @@ def make_bars(piece: SessionSlice) -> BarColumns:
     """Return all bars of a session."""
     if piece.interval is Interval.D1:
         number = piece.year.sessions.index(piece.session)
-        bars = take_days(piece.year, number, number)
+        bars = take_day(piece.year, number)
     else:
         bars = aggregate_minutes(build_minutes(piece.year, piece.session), piece.interval)
     return bars if piece.listed.all() else bars.take(piece.listed[bars.row])
