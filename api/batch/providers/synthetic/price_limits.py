@@ -1,6 +1,6 @@
 """Closes within the daily price limits, which are measured from the previous close."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -57,10 +57,4 @@ def _limit(guess: Floats, wanted: Floats, first_base: Floats, events: Events, to
 
 
 def _take(events: Events, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Events:
-    return Events(
-        events.kind[rows],
-        events.rises[rows],
-        events.earnings[rows],
-        events.split_ratio[rows],
-        events.split_factor[rows],
-    )
+    return Events(*(getattr(events, each.name)[rows] for each in fields(events)))
