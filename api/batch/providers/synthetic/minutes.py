@@ -29,22 +29,18 @@ _MOST_STRETCH = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Day:
-    # One session of N symbols: prices in ticks, shape [N, 1]; the steps of the first and last trade, [N]
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    first: NDArray[np.intp]
-    last: NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
 class _Prices:
     open: Floats
     high: Floats
     low: Floats
     close: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Day(_Prices):
+    # One session of N symbols: prices in ticks, shape [N, 1]; the steps of the first and last trade, [N]
+    first: NDArray[np.intp]
+    last: NDArray[np.intp]
 
 
 def build_minutes(block: YearBlock, session: date) -> BarColumns:
