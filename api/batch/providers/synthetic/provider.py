@@ -1,10 +1,9 @@
 """The synthetic provider: invented Japanese equities and indices, always the same, offline."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 
-from batch.kit.clock import utc_now
+from batch.kit.clock import Clock, utc_now
 from batch.market.indices import is_index
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market, load_universe
@@ -27,13 +26,7 @@ class SyntheticProvider:
     name = SPEC.name
     capabilities = SPEC.capabilities
 
-    def __init__(
-        self,
-        *,
-        seed: int,
-        universe: UniverseLookup = load_universe,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
+    def __init__(self, *, seed: int, universe: UniverseLookup = load_universe, clock: Clock = utc_now) -> None:
         """Take the seed; `universe` looks up listings, `clock` says which bars are closed."""
         self._seed = seed
         self._generator = Generator(seed, ListingBook(universe))
@@ -62,6 +55,5 @@ def build(parts: ProviderParts[SyntheticSettings]) -> BarProvider:
     provider = SyntheticProvider(
         seed=parts.settings.synthetic_seed,
         universe=lambda market, session: load_universe(market, session, imported_dir=parts.symbols_dir),
-        clock=utc_now,
     )
     return limit_calls(provider, parts.rate_limiter)
