@@ -100,11 +100,10 @@ def _place(rows: pl.DataFrame, zones: list[str | None]) -> pl.DataFrame:
     has_offset = pl.col("offset").is_not_null()
     rows = rows.with_columns(
         zone=pl.lit(pl.Series(zones, dtype=pl.String)).gather(pl.col("file")),
-        has_clock=~is_midnight.fill_null(value=True),
         utc=pl.when(has_offset).then(pl.col("wall") - pl.duration(minutes=pl.col("offset"))),
     )
     has_zone = pl.col("zone").is_not_null()
-    needs_zone = ~has_offset & ~has_zone & pl.col("has_clock") & pl.col("fault").is_null()
+    needs_zone = ~has_offset & ~has_zone & ~is_midnight.fill_null(value=True) & pl.col("fault").is_null()
     rows = rows.with_columns(fault=pl.when(needs_zone).then(pl.lit("zone")).otherwise("fault"))
     parts = [_localise(part, zone) for zone, part in _by_zone(rows)]
     rows = pl.concat(parts) if len(parts) > 1 else parts[0]

@@ -22,8 +22,8 @@ def read_times(texts: pl.Series) -> pl.DataFrame:
     """Return the times in some distinct texts, in their order.
 
     Columns: `text`; `wall`, naive, by the text's own clock; `offset`, minutes ahead of UTC, null if there is none;
-    `is_day`, without a clock; `one` and `two`, the first numbers of 11/5/2024, whose order only other dates of the file
-    show, with `swapped`, the time if the day comes first; `fault`, why it is refused.
+    `one` and `two`, the first numbers of 11/5/2024, whose order only other dates of the file show, with `swapped`, the
+    time if the day comes first; `fault`, why it is refused.
     """
     given = pl.DataFrame({"text": texts}).with_columns(
         plain=pl.col("text").str.strip_chars().str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "${1} ")
@@ -36,7 +36,7 @@ def read_times(texts: pl.Series) -> pl.DataFrame:
     )
     parts = given["plain"].str.extract_groups(_NUMBERED).struct.unnest()
     given = given.with_columns(parts.select(pl.col("one", "two").cast(pl.Int32), "year", "rest"))
-    return _parse(given).select("text", "wall", "offset", "is_day", "one", "two", "swapped", "fault")
+    return _parse(given).select("text", "wall", "offset", "one", "two", "swapped", "fault")
 
 
 def _offset(plain: pl.Expr) -> pl.Expr:
@@ -62,10 +62,7 @@ def _parse(given: pl.DataFrame) -> pl.DataFrame:
     given = given.with_columns(wall, swapped.alias("swapped"))
     given = given.with_columns(wall=pl.when("is_epoch").then(_from_epoch(plain)).otherwise("wall"))
     is_unread = is_free & pl.col("wall").is_null() & pl.col("swapped").is_null() & pl.col("text").is_not_null()
-    return given.with_columns(
-        fault=pl.when(is_unread).then(pl.lit(UNREADABLE)).otherwise("fault"),
-        is_day=~plain.str.contains(":") & ~pl.col("is_epoch") & ~plain.str.contains(r"\s\d{3,6}$"),
-    )
+    return given.with_columns(fault=pl.when(is_unread).then(pl.lit(UNREADABLE)).otherwise("fault"))
 
 
 def parse_naive(texts: pl.Series) -> pl.Series:
