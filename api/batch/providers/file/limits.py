@@ -27,8 +27,8 @@ class FileLimits:
 
     max_mb: int = 256
 
-    def read_head(self, path: Path) -> "Head":
-        """Return the first bytes of a CSV, which hold its titles and its header.
+    def read_head(self, path: Path) -> tuple[bytes, bool]:
+        """Return the first bytes of a CSV, which hold its titles and its header, and whether there are more.
 
         Raises:
             FileRefused: its first line is too long.
@@ -42,7 +42,7 @@ class FileLimits:
             raise refuse_file(
                 path, f"expected a header of at most {_HEADER_BYTES:,} bytes, found a longer line", line=1
             )
-        return Head(content, is_cut)
+        return content, is_cut
 
     def read_csv(self, path: Path) -> bytearray:
         """Return a CSV, unpacked; a gzip is read to its end, so that a cut or damaged one is found.
@@ -70,14 +70,6 @@ class FileLimits:
     def _refuse(self, path: Path, why: str) -> FileRefused:
         limit = f"expected at most {self.max_mb} MiB, unpacked (KABOOM_FILE_MAX_MB)"
         return refuse_file(path, f"{limit}, and {why}; split the file or set a higher limit")
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The first bytes of a file, and whether there are more."""
-
-    content: bytes
-    is_cut: bool
 
 
 @contextmanager

@@ -105,8 +105,8 @@ def read_tables(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
 def _read_layout(path: Path, limits: FileLimits) -> tuple[Layout, str]:
     if path.suffix.lower() == ".parquet":
         return find_table_layout(list(pl.read_parquet_schema(path))), "Parquet"
-    head = limits.read_head(path)
-    text, encoding = to_utf8(head.content, path, is_cut=head.is_cut)
+    content, is_cut = limits.read_head(path)
+    text, encoding = to_utf8(content, path, is_cut=is_cut)
     if not text.strip():
         raise refuse_file(path, "expected a header and rows, found an empty file", line=1)
     return find_layout(text.decode()), encoding
