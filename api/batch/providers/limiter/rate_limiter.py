@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from batch.errors import ProviderError, RateLimited, StoreError
+from batch.kit.retry import retry_while_unavailable
 from batch.providers.limiter.port import POLL_S, Permit, PermitStore, Reason, Result, Wait
 from batch.providers.limiter.wait_queue import WaitQueue
 from batch.providers.watch import Heard, tell, tell_alive
@@ -20,7 +21,6 @@ LONGEST_WAIT_S = 30.0
 _STORE_AWAY_S = 30.0
 #: A third of a lease.
 _RENEW_S = 10.0
-_RETRY_S = 0.5
 _BUSY = Wait(Reason.BUSY, POLL_S)
 
 _log = structlog.get_logger(__name__)
@@ -121,19 +121,13 @@ class SharedRateLimiter:
         tell(self._provider, Heard.WAITED, clock() - began_at)
 
     async def _ask(self) -> Permit | Wait:
-        give_up_at = asyncio.get_running_loop().time() + _STORE_AWAY_S
-        while True:
-            try:
-                answer = await self._store.acquire()
-            except StoreError as e:
-                if asyncio.get_running_loop().time() > give_up_at:
-                    raise ProviderError(f"{self._provider} was not asked: {e.message}", retryable=True) from e
-            else:
-                # Waiting for a permit does not count as a stall.
-                tell_alive()
-                return answer
-            tell_alive()
-            await asyncio.sleep(_RETRY_S)
+        try:
+            answer = await retry_while_unavailable(self._store.acquire, for_s=_STORE_AWAY_S)
+        except StoreError as e:
+            raise ProviderError(f"{self._provider} was not asked: {e.message}", retryable=True) from e
+        # Waiting for a permit does not count as a stall.
+        tell_alive()
+        return answer
 
     @contextlib.contextmanager
     def _renewed(self, permit: Permit) -> Iterator[None]:
