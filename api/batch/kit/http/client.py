@@ -15,8 +15,6 @@ from batch.kit.stop import is_being_cancelled
 
 #: The most bytes that are read at once.
 _BLOCK_BYTES = 128 << 10
-#: The default content type of a body.
-_BYTES = {"Content-Type": "application/octet-stream"}
 # libcurl is not asked to decode: it accepts half a gzip as a whole one (docs/decisions/0045).
 _ACCEPT = {"Accept-Encoding": ACCEPTED_ENCODING}
 
@@ -47,8 +45,8 @@ class HttpClient:
         return await self._request(path, params, headers, None)
 
     async def post(self, path: str, body: bytes, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        """Post a body and return the whole answer; a failure of the server is in the reply, not raised."""
-        return await self._request(path, params, {**_BYTES, **headers}, body)
+        """Post a body whose type a header says, and return the whole answer; a failure is in the reply, not raised."""
+        return await self._request(path, params, headers, body)
 
     async def close(self) -> None:
         """Release the connections; running requests end as failures."""
