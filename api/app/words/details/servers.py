@@ -53,7 +53,6 @@ SERVER_DETAILS: tuple[Pair, ...] = (
     ),
     ("bar file {where}: {reason}", "足のファイル {where} ：{reason}"),
     ("{name} said 429, too many requests", "{name} がリクエストの上限超過（429）を返しました"),
-    ("{title}: its host said 429, too many requests", "{title} ：配信元がリクエストの上限超過（429）を返しました"),
     ("{name} said {status}, it refused us: {why}", "{name} が {status} で拒否しました：{why}"),
     (
         "{name} said {status}, it refused us: {why}; it said {text}",

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
-from batch.errors import ProviderError, RateLimited
+from batch.errors import ProviderError
 from batch.kit.disk import is_in_user_space
 from batch.kit.http.downloader import HttpDownloader
 from batch.kit.http.reply import Reply
@@ -19,7 +19,7 @@ from batch.providers.jquants import query
 from batch.providers.jquants.files import BulkFile
 from batch.providers.jquants.get import JquantsSource
 from batch.providers.limiter.rate_limiter import RateLimiter
-from batch.providers.replies import read_retry_after
+from batch.providers.replies import Server, read_body
 from batch.providers.watch import tell_alive
 
 #: A month of minutes of all issues is about 100 MB.
@@ -143,21 +143,13 @@ def find_folder(data_dir: Path) -> Path:
 
 
 def _check(answer: Reply, file: BulkFile) -> None:
-    """Raise the error for a file host's status; the body, which may quote the signed address, is not read."""
-    status, title = answer.status, f"jquants: bulk file {file.title}"
-    if status == HTTPStatus.OK:
-        return
-    if status is None:
-        raise ProviderError(f"{title}: {answer.failure}", retryable=True)
-    wait_s = read_retry_after(answer.headers)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise RateLimited(f"{title}: its host said 429, too many requests", retry_after_s=wait_s)
-    if status == HTTPStatus.FORBIDDEN:
+    """Raise the error for a file host's status; the body, which may quote the signed address, was not read."""
+    title = f"jquants: bulk file {file.title}"
+    if answer.status == HTTPStatus.FORBIDDEN:
         raise _Expired(f"{title}: its host refused the address, which lasts five minutes", retryable=True)
-    if status == HTTPStatus.NOT_FOUND:
+    if answer.status == HTTPStatus.NOT_FOUND:
         raise ProviderError(f"{title} is on the list, and its host said 404", retryable=True)
-    is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    raise ProviderError(f"{title}: its host said {status}, expected 200", retryable=is_passing, retry_after_s=wait_s)
+    read_body(answer, Server(f"jquants: the host of bulk file {file.title}", "it does not take the address"))
 
 
 def _open_lock(folder: Path) -> int:
