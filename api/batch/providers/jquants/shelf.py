@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO
@@ -33,6 +34,7 @@ class _Expired(ProviderError):
     """The address of a file has expired."""
 
 
+@dataclass(frozen=True, slots=True)
 class JquantsShelf:
     """Fetches bulk files into a folder, which processes of one machine share.
 
@@ -40,20 +42,11 @@ class JquantsShelf:
     the two requests needs a permit of the rate limiter.
     """
 
-    def __init__(
-        self,
-        source: JquantsSource,
-        rate_limiter: RateLimiter,
-        folder: Path,
-        *,
-        downloader: HttpDownloader | None = None,
-        most_bytes: int = _MOST_BYTES,
-    ) -> None:
-        self._source = source
-        self._rate_limiter = rate_limiter
-        self._folder = folder
-        self._downloader = downloader or HttpDownloader()
-        self._most_bytes = most_bytes
+    source: JquantsSource
+    rate_limiter: RateLimiter
+    folder: Path
+    downloader: HttpDownloader = field(default_factory=HttpDownloader)
+    most_bytes: int = _MOST_BYTES
 
     async def fetch(self, file: BulkFile) -> Path:
         """Return the path of a file, whose size is that of the list; `read_file` checks that it is complete.
@@ -63,16 +56,16 @@ class JquantsShelf:
             ProviderError: the file could not be fetched or saved.
 
         """
-        if file.size > self._most_bytes:
+        if file.size > self.most_bytes:
             raise ProviderError(
-                f"jquants: bulk file {file.title} has {file.size:,} bytes, supported are {self._most_bytes:,}"
+                f"jquants: bulk file {file.title} has {file.size:,} bytes, supported are {self.most_bytes:,}"
             )
-        place = self._folder / file.local_name
+        place = self.folder / file.local_name
         try:
             async with self._alone():
                 if not await asyncio.to_thread(_take_up, place):
                     await self._bring(file, place)
-                    await asyncio.to_thread(_tidy, self._folder, place)
+                    await asyncio.to_thread(_tidy, self.folder, place)
         except OSError as e:
             reason = e.strerror or type(e).__name__
             raise ProviderError(f"jquants: no bulk file could be kept in the data folder: {reason}") from e
@@ -81,7 +74,7 @@ class JquantsShelf:
     async def drop(self, file: BulkFile) -> None:
         """Remove a file that turned out to be damaged, so that it is fetched again."""
         with contextlib.suppress(OSError):
-            await asyncio.to_thread((self._folder / file.local_name).unlink)
+            await asyncio.to_thread((self.folder / file.local_name).unlink)
 
     async def _bring(self, file: BulkFile, place: Path) -> None:
         try:
@@ -91,11 +84,11 @@ class JquantsShelf:
             await self._download(file, place)
 
     async def _download(self, file: BulkFile, place: Path) -> None:
-        url = await self._source.fetch_address(query.ask_address(file.key))
+        url = await self.source.fetch_address(query.ask_address(file.key))
         draft = place.with_suffix(".part")
         try:
             with await asyncio.to_thread(draft.open, "wb") as packed:
-                async with self._rate_limiter.permit():
+                async with self.rate_limiter.permit():
                     await self._receive(file, url, packed)
             await asyncio.to_thread(draft.replace, place)
         finally:
@@ -115,7 +108,7 @@ class JquantsShelf:
             except OSError as e:
                 raise ProviderError(f"jquants: no bulk file could be kept in the data folder: {e.strerror}") from e
 
-        _check(await self._downloader.stream(url, keep), file)
+        _check(await self.downloader.stream(url, keep), file)
         if came < file.size:
             raise ProviderError(
                 f"jquants: bulk file {file.title} ended after {came:,} of {file.size:,} bytes", retryable=True
@@ -124,7 +117,7 @@ class JquantsShelf:
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
         """Hold the folder's lock, so that one file is fetched at a time, and none twice; it ends with its process."""
-        handle = await asyncio.to_thread(_open_lock, self._folder)
+        handle = await asyncio.to_thread(_open_lock, self.folder)
         try:
             while not _lock(handle):
                 tell_alive()
