@@ -155,15 +155,12 @@ async def run_together(redis: Redis, calls: Sequence[ScriptCall]) -> list[Any]:
     Takes two thirds of the time of redis-py's pipeline. If Redis lacks a script, all are loaded and run again.
     """
     packed = b"".join(_pack("EVALSHA", script.sha, len(keys), *keys, *arguments) for script, keys, arguments in calls)
-    for is_again in (False, True):
-        try:
-            return await _ask_together(redis, packed, len(calls))
-        except NoScriptError:
-            if is_again:
-                raise
+    try:
+        return await _ask_together(redis, packed, len(calls))
+    except NoScriptError:
         for text in {script.script for script, *_ in calls}:
             await redis.script_load(text)
-    raise AssertionError  # the second turn returns or raises
+    return await _ask_together(redis, packed, len(calls))
 
 
 def _pack(*words: str | int) -> bytes:
