@@ -77,8 +77,10 @@ class Waiter:
         loop = asyncio.get_running_loop()
         self._until = loop.create_future()
         if not self._queue.may_ask(self):
-            with self._queue.queued(self), _reporting_alive():
-                await self._until
+            with self._queue.queued(self):
+                while not self._until.done():
+                    await asyncio.wait([self._until], timeout=_ALIVE_S)
+                    tell_alive()
             return
         timer = loop.call_later(seconds, self.wake)
         try:
@@ -92,21 +94,3 @@ class Waiter:
             return False
         self._until.set_result(None)
         return True
-
-
-@contextlib.contextmanager
-def _reporting_alive() -> Iterator[None]:
-    """Report regularly that the caller's context is alive, for the time of a `with`."""
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle
-
-    def report() -> None:
-        nonlocal timer
-        tell_alive()
-        timer = loop.call_later(_ALIVE_S, report)
-
-    timer = loop.call_later(_ALIVE_S, report)
-    try:
-        yield
-    finally:
-        timer.cancel()
