@@ -36,7 +36,7 @@ def find_intervals(
     for file, has_clock, typical_s in typical.rows():
         if has_clock:
             part = rows.filter(pl.col("file") == file) if typical.height > 1 else rows
-            interval, why = find_interval(part, _hint(opened[file], part))
+            interval, why = find_interval(part, _hint(opened[file], part), typical_s or 0.0)
             fault = _judge_zone(part, interval, zones[file], is_assumed=is_assumed)
             why = explain(fault, str(part["text"][0])) if fault else why
         else:

@@ -24,10 +24,10 @@ def read_interval(text: str) -> Interval | None:
     return parse_interval(plain) if plain in set(Interval) else None
 
 
-def find_interval(rows: pl.DataFrame, hint: Interval | None = None) -> tuple[Interval | None, str]:
-    """Return the interval, or why there is none, of bars with `symbol` and `local` (naive), at least one row.
+def find_interval(rows: pl.DataFrame, hint: Interval | None, typical_s: float) -> tuple[Interval | None, str]:
+    """Return the interval, or why there is none, of bars with `symbol` and `local` (naive), not all at midnight.
 
-    Bars that all start at midnight, or of which no symbol has two on one day, are daily. Others have the longest
+    Bars of which no symbol has two on one day are daily; `typical_s` is their typical step. Others have the longest
     interval that divides nearly all steps within a day and is the smallest of them. If there are too few rows, `hint`
     counts, which is from a column or a name.
     """
@@ -36,17 +36,11 @@ def find_interval(rows: pl.DataFrame, hint: Interval | None = None) -> tuple[Int
     same_day = pl.col("local").dt.date() == pl.col("local").dt.date().shift(1).over("symbol")
     steps = ordered.select(step=step, same_day=same_day)
     within = steps.filter(pl.col("same_day") & (pl.col("step") > 0))["step"]
-    midnight = not ordered["local"].dt.truncate("1d").ne(ordered["local"]).any()
-    if midnight or within.is_empty():
-        return _daily(steps["step"].drop_nulls(), hint, certain=midnight or rows.height > 1)
-    return _intraday(within, hint)
-
-
-def _daily(steps: pl.Series, hint: Interval | None, *, certain: bool) -> tuple[Interval | None, str]:
-    if not certain:
+    if not within.is_empty():
+        return _intraday(within, hint)
+    if rows.height == 1:
         return hint, "" if hint else "expected at least two rows to tell the interval from, found one"
-    rising = steps.filter(steps > 0).to_frame("step")
-    return judge_days(rising.select(typical_step(pl.col("step"))).item() or 0.0)
+    return judge_days(typical_s)
 
 
 def typical_step(rising: pl.Expr) -> pl.Expr:
