@@ -36,8 +36,7 @@ def parse_master(rows: Rows, market: Market, session: date) -> tuple[str, ...]:
         ProviderError: a field is missing, the rows are of another day, or the market has no row.
 
     """
-    table = _table(rows, {"Date": pl.String(), "Code": pl.String(), "Mkt": pl.String()}, "issues")
-    _expect_dates(table, [session])
+    table = _dated(rows, {"Date": pl.String(), "Code": pl.String(), "Mkt": pl.String()}, "issues", [session])
     codes = [code for code, section in table.select("Code", "Mkt").rows() if _MARKETS.get(section) is market]
     symbols = {symbol for code in codes if (symbol := _ordinary(code))}
     if not symbols:
@@ -53,8 +52,7 @@ def parse_listings(rows: Rows, session: date) -> tuple[Listing, ...]:
             there are no issues.
 
     """
-    table = _table(rows, dict.fromkeys(_LISTING, pl.String()), "issues")
-    _expect_dates(table, [session])
+    table = _dated(rows, dict.fromkeys(_LISTING, pl.String()), "issues", [session])
     listings = [listing for row in table.select(_LISTING).iter_rows() if (listing := _listing(*row[1:])) is not None]
     symbols = {listing.symbol for listing in listings}
     if not listings or len(symbols) < len(listings):
@@ -72,8 +70,7 @@ def parse_codes(rows: Rows, session: date) -> frozenset[str]:
         ProviderError: a field is missing, the rows are of another day, or there are no rows.
 
     """
-    table = _table(rows, {"Date": pl.String(), "Code": pl.String()}, "issues")
-    _expect_dates(table, [session])
+    table = _dated(rows, {"Date": pl.String(), "Code": pl.String()}, "issues", [session])
     if table.is_empty():
         raise ProviderError(f"jquants: no issue was listed on {session}", retryable=True)
     return frozenset(table["Code"])
@@ -105,9 +102,7 @@ def parse_daily(rows: Rows, symbols: Sequence[str], sessions: Sequence[date]) ->
         ProviderError: a field is missing or of another type, or a row is of another day.
 
     """
-    table = _table(rows, DAILY_FIELDS, "daily bars")
-    _expect_dates(table, sessions)
-    return make_days(table, symbols)
+    return make_days(_dated(rows, DAILY_FIELDS, "daily bars", sessions), symbols)
 
 
 def parse_index_days(rows: Rows, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
@@ -117,9 +112,8 @@ def parse_index_days(rows: Rows, symbols: Sequence[str], sessions: Sequence[date
         ProviderError: a field is missing or of another type, or a row is of another day.
 
     """
-    table = _table(rows, _INDEX_FIELDS, "daily bars of indices").with_columns(Vo=pl.lit(0.0))
-    _expect_dates(table, sessions)
-    return make_days(table, symbols)
+    table = _dated(rows, _INDEX_FIELDS, "daily bars of indices", sessions)
+    return make_days(table.with_columns(Vo=pl.lit(0.0)), symbols)
 
 
 def make_days(table: pl.DataFrame, symbols: Sequence[str]) -> pl.DataFrame:
@@ -150,9 +144,8 @@ def parse_minutes(rows: Rows, symbol: str, sessions: Sequence[date]) -> pl.DataF
         ProviderError: a field is missing or of another type, or a row is of another issue or day.
 
     """
-    table = _table(rows, MINUTE_FIELDS, "minute bars")
+    table = _dated(rows, MINUTE_FIELDS, "minute bars", sessions)
     expect_code(rows, symbol)
-    _expect_dates(table, sessions)
     return make_minutes(table, [symbol])
 
 
@@ -195,11 +188,14 @@ def _table(rows: Rows, schema: dict[str, Any], what: str) -> pl.DataFrame:
         raise ProviderError(f"jquants: {what} had a value of another type than documented", retryable=True) from e
 
 
-def _expect_dates(table: pl.DataFrame, sessions: Sequence[date]) -> None:
+def _dated(rows: Rows, schema: dict[str, Any], what: str, sessions: Sequence[date]) -> pl.DataFrame:
+    """Return a table of rows; a day before the first or after the last session is a fault."""
+    table = _table(rows, schema, what)
     first, last = min(sessions), max(sessions)
     if others := [day for day in _dates(table) if not first <= day <= last]:
         asked = f"{first}" if first == last else f"{first} to {last}"
         raise ProviderError(f"jquants: asked for {asked}, rows were of {min(others)}", retryable=True)
+    return table
 
 
 def _dates(table: pl.DataFrame) -> list[date]:
