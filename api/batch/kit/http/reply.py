@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from batch.errors import InvalidRequest
 
@@ -31,15 +30,12 @@ class Headers(Mapping[str, str]):
         return len(self._values)
 
 
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The answer of a server, or a `failure` in words and no status."""
 
     status: int | None
-    headers: Mapping[str, str] = _NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     failure: str = ""
 
