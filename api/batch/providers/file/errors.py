@@ -39,15 +39,10 @@ class Refusal:
 class FileRefused(ProviderError):
     """A file that cannot be read as bars; trying again would not help."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message, retryable=False)
-        self.refusal = refusal
+    def __init__(self, path: Path, why: str, *, line: int | None = None) -> None:
+        self.refusal = Refusal(path.name, why, line)
+        super().__init__(self.refusal.message, retryable=False)
 
     def of(self, name: str, symbol: str | None) -> Refusal:
         """Return the refusal with the file's name below its folder, and its symbol."""
         return replace(self.refusal, file=name, symbol=symbol)
-
-
-def refuse_file(path: Path, why: str, *, line: int | None = None) -> FileRefused:
-    """Return the error for a file that cannot be read as bars; trying again would not help."""
-    return FileRefused(Refusal(path.name, why, line))

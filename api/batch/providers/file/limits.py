@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from batch.providers.file.errors import FileRefused, refuse_file
+from batch.providers.file.errors import FileRefused
 
 _MIB = 1 << 20
 #: A header is at most this long.
@@ -39,7 +39,7 @@ class FileLimits:
             content = file.read(_HEADER_BYTES + 1)
         is_cut = len(content) > _HEADER_BYTES
         if is_cut and b"\n" not in content:
-            raise refuse_file(
+            raise FileRefused(
                 path, f"expected a header of at most {_HEADER_BYTES:,} bytes, found a longer line", line=1
             )
         return content, is_cut
@@ -69,7 +69,7 @@ class FileLimits:
 
     def _refuse(self, path: Path, why: str) -> FileRefused:
         limit = f"expected at most {self.max_mb} MiB, unpacked (KABOOM_FILE_MAX_MB)"
-        return refuse_file(path, f"{limit}, and {why}; split the file or set a higher limit")
+        return FileRefused(path, f"{limit}, and {why}; split the file or set a higher limit")
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def _open(path: Path) -> Iterator[BinaryIO]:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as raw:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise refuse_file(path, "expected a regular file, found a pipe, a device or a folder")
+            raise FileRefused(path, "expected a regular file, found a pipe, a device or a folder")
         if path.suffix.lower() != ".gz":
             yield raw
             return

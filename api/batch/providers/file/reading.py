@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from batch.errors import InvalidRequest
-from batch.providers.file.errors import FileRefused, Refusal, refuse_file
+from batch.providers.file.errors import FileRefused, Refusal
 from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import DAMAGED, FileLimits
 from batch.providers.file.names import NameRules
@@ -59,17 +59,17 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
     except (*DAMAGED, csv.Error, *_POLARS) as e:
         raise _unreadable(file.path, e) from e
     except InvalidRequest as e:
-        raise refuse_file(file.path, e.message, line=1) from e
+        raise FileRefused(file.path, e.message, line=1) from e
     if missing := find_missing(layout):
         found = ", ".join(layout.header)[:120]
         line = layout.first_line - 1
-        raise refuse_file(file.path, f"expected a column {', '.join(missing)}, found only {found!r}", line=max(1, line))
+        raise FileRefused(file.path, f"expected a column {', '.join(missing)}, found only {found!r}", line=max(1, line))
     if layout.has_symbols:
         return OpenedFile(file, layout, encoding, None)
     try:
         return OpenedFile(file, layout, encoding, rules.find(file.name))
     except InvalidRequest as e:
-        raise refuse_file(file.path, e.message) from e
+        raise FileRefused(file.path, e.message) from e
 
 
 def find_owner(file: SourceFile, rules: NameRules) -> str | None:
@@ -108,7 +108,7 @@ def _read_layout(path: Path, limits: FileLimits) -> tuple[Layout, str]:
     content, is_cut = limits.read_head(path)
     text, encoding = to_utf8(content, path, is_cut=is_cut)
     if not text.strip():
-        raise refuse_file(path, "expected a header and rows, found an empty file", line=1)
+        raise FileRefused(path, "expected a header and rows, found an empty file", line=1)
     return find_layout(text.decode()), encoding
 
 
@@ -207,4 +207,4 @@ def _drop_broken(body: bytes, opened: OpenedFile, refusals: list[Refusal]) -> by
 
 def _unreadable(path: Path, error: BaseException) -> FileRefused:
     why = str(error).strip().partition("\n")[0] or type(error).__name__
-    return refuse_file(path, f"expected a readable {path.suffix.lstrip('.')} file, found: {why[:200]}")
+    return FileRefused(path, f"expected a readable {path.suffix.lstrip('.')} file, found: {why[:200]}")

@@ -3,7 +3,7 @@
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from pathlib import Path
 
-from batch.providers.file.errors import refuse_file
+from batch.providers.file.errors import FileRefused
 
 # Excel in Japan saves CSV as CP932, and "Unicode text" as UTF-16.
 _NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with BOM", "cp932": "CP932", "utf-16": "UTF-16"}
@@ -21,7 +21,7 @@ def to_utf8(content: bytes | bytearray, path: Path, *, is_cut: bool = False) -> 
     if encoding not in {"utf-8", "utf-8-sig"} or not text.isascii():
         text, encoding = _decode(text, encoding, path, is_cut=is_cut)
     if (at := text.find(b"\0")) >= 0:
-        raise refuse_file(path, "expected text, found a NUL byte", line=text.count(b"\n", 0, at) + 1)
+        raise FileRefused(path, "expected text, found a NUL byte", line=text.count(b"\n", 0, at) + 1)
     return text, _NAMES[encoding]
 
 
@@ -40,4 +40,4 @@ def _decode(text: bytes, encoding: str, path: Path, *, is_cut: bool) -> tuple[by
             continue
         known = encoding if encoding == "utf-8-sig" else name
         return decoded.encode(), known
-    raise refuse_file(path, "expected text in UTF-8, CP932 or UTF-16, found other bytes")
+    raise FileRefused(path, "expected text in UTF-8, CP932 or UTF-16, found other bytes")
