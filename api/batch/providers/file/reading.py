@@ -92,14 +92,12 @@ def read_tables(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
         if opened[0].file.path.suffix.lower() == ".parquet":
             return _read_parquet(opened[0], limits)
         return _read_texts(opened, limits)
-    except (*DAMAGED, *_POLARS) as e:
+    except (*DAMAGED, *_POLARS, FileRefused) as e:
         if len(opened) > 1:
             raise Uneven from e
+        if isinstance(e, FileRefused):
+            raise
         raise _unreadable(opened[0].file.path, e) from e
-    except FileRefused as e:
-        if len(opened) > 1:
-            raise Uneven from e
-        raise
 
 
 def _read_layout(path: Path, limits: FileLimits) -> tuple[Layout, str]:
