@@ -4,6 +4,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import lru_cache
 
 from app.auth.guard import STATIC_PREFIX
 from app.rate_limit import Allowance, parse_rate
@@ -29,21 +30,27 @@ class AddressLimiter:
         return len(self._windows)
 
     def find_client(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Return the client's whole address."""
-        return find_client(peer, headers, hops=self._hops)
+        """Return the client's whole address. Each of the `hops` proxies appends one to `X-Forwarded-For`.
 
-    def is_spent(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        Earlier entries come from the client, and are ignored.
+        """
+        lines = b",".join(value for name, value in headers if name == _FORWARDED) if self._hops else b""
+        forwarded = [part.strip() for part in lines.decode("latin-1").split(",")]
+        texts = (forwarded[-self._hops] if 0 < self._hops <= len(forwarded) else "", peer)
+        return next((str(address) for address in map(_parse, texts) if address), peer)
+
+    def is_spent(self, client: str) -> bool:
         """Return whether the next call without a valid token would be refused; counts nothing."""
         if self._rate is None:
             return False
-        ends_at, spent = self._windows.get(find_address(peer, headers, hops=self._hops), (0.0, 0))
+        ends_at, spent = self._windows.get(network_of(client), (0.0, 0))
         return spent >= self._rate.amount and time.monotonic() < ends_at
 
-    def refuse(self, path: str, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> Allowance | None:
+    def refuse(self, path: str, client: str) -> Allowance | None:
         """Count a call without a valid token; return the allowance if it is refused, otherwise None."""
         if self._rate is None or path in _UNLIMITED or path.startswith(STATIC_PREFIX):
             return None
-        address, now = find_address(peer, headers, hops=self._hops), time.monotonic()
+        address, now = network_of(client), time.monotonic()
         ends_at, spent = self._windows.get(address, (0.0, 0))
         if now >= ends_at:
             ends_at, spent = now + self._rate.window_s, 0
@@ -57,32 +64,20 @@ class AddressLimiter:
         return self._rate.allow(0, ends_at - now, f"an address without a valid token may make {policy}")
 
 
-def find_address(peer: str, headers: Iterable[tuple[bytes, bytes]], *, hops: int) -> str:
-    """Return the key of a client in limits: its IPv4 address, or its IPv6 /64, the usual network of one host."""
-    return network_of(find_client(peer, headers, hops=hops))
-
-
 def network_of(client: str) -> str:
-    """Return the /64 of an IPv6 address, and the IPv4 address of a mapped one; any other text is unchanged."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
-    if address.version == 4:
+    """Return the key of a client in limits: its IPv4 address, or its IPv6 /64, the usual network of one host.
+
+    A mapped IPv4 address is that address; any other text is unchanged.
+    """
+    address = _parse(client)
+    if address is None or address.version == 4:
         return client
     return str(address.ipv4_mapped or ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-def find_client(peer: str, headers: Iterable[tuple[bytes, bytes]], *, hops: int) -> str:
-    """Return the client's address behind `hops` proxies, each of which appends an address to `X-Forwarded-For`.
-
-    Earlier entries come from the client, and are ignored.
-    """
-    lines = b",".join(value for name, value in headers if name == _FORWARDED) if hops else b""
-    forwarded = [part.strip() for part in lines.decode("latin-1").split(",")]
-    for text in (forwarded[-hops] if 0 < hops <= len(forwarded) else "", peer):
-        try:
-            return str(ipaddress.ip_address(text))
-        except ValueError:
-            continue
-    return peer
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

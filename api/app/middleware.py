@@ -86,7 +86,8 @@ class Gate:
             return
         headers = dict(scope["headers"])
         scope["request_id"] = request_id = _request_id(headers)
-        scope["address"] = self._addresses.find_client(_peer(scope), scope["headers"])
+        peer = scope["client"][0] if scope.get("client") else ""
+        scope["address"] = self._addresses.find_client(peer, scope["headers"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             reply = _Reply(send, {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS)
             try:
@@ -112,7 +113,7 @@ class Gate:
 
     async def _find_caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal | None:
         # Do not look up unknown tokens of an address over its limit: each would be a query to the ledger.
-        is_spent = self._addresses.is_spent(_peer(scope), scope["headers"])
+        is_spent = self._addresses.is_spent(scope["address"])
         return await find_principal(self._authenticators, headers, known_only=is_spent)
 
     async def _pass_known(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
@@ -158,7 +159,7 @@ class Gate:
         return None
 
     async def _count_address(self, scope: Scope) -> Allowance | None:
-        allowance = self._addresses.refuse(scope["path"], _peer(scope), scope["headers"])
+        allowance = self._addresses.refuse(scope["path"], scope["address"])
         if allowance:
             # With immediate answers, a flood of requests would slow down all callers that have a token.
             await asyncio.sleep(REFUSED_AFTER_S)
@@ -235,10 +236,6 @@ def _is_accepted(media_type: bytes, path: str) -> bool:
     is_json = media_type == b"application/json" or media_type.endswith(b"+json")
     # A form of another site can be sent with a viewer's cookie, so the API accepts no forms.
     return is_json or (media_type == _FORM and not path.startswith("/api/"))
-
-
-def _peer(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
