@@ -1,14 +1,14 @@
 """Running chunks: fetch, check and write slice by slice, and report the outcome of every symbol."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
 from batch.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
-from batch.ingest.prefetch import Prefetch
+from batch.ingest.prefetch import prefetch
 from batch.ingest.records import log_corrections
-from batch.ingest.window import IngestTools, store_window
+from batch.ingest.window import FetchedWindow, IngestTools, store_window
 from batch.market.bar import BarSeries
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 
@@ -38,12 +38,12 @@ async def run_chunk(
     """
     report = OutcomeReport()
     slices = [_windows(part, is_tse=tools.market.is_tse) for part in _slices(chunk, tools, start)]
-    async with aclosing(Prefetch([window for windows in slices for window in windows], tools)) as prefetch:
+    async with aclosing(prefetch([window for windows in slices for window in windows], tools)) as fetched:
         for windows in slices:
             if should_stop():
                 break
             lines = tools.correction_lines - report.counts.get("corrected", 0)
-            report += await _run_slice(len(windows), prefetch, tools, lines=lines)
+            report += await _run_slice(len(windows), fetched, tools, lines=lines)
             on_progress(report)
     return report
 
@@ -56,18 +56,20 @@ def _slices(chunk: IngestChunk, tools: IngestTools, start: int) -> list[IngestCh
     return [replace(chunk, symbols=chunk.symbols[i : i + size]) for i in range(start, len(chunk.symbols), size)]
 
 
-async def _run_slice(windows: int, prefetch: Prefetch, tools: IngestTools, *, lines: int) -> OutcomeReport:
+async def _run_slice(
+    windows: int, fetched: AsyncIterator[FetchedWindow], tools: IngestTools, *, lines: int
+) -> OutcomeReport:
     """Run some symbols over all sessions, in windows that fit in memory; log at most `lines` corrections."""
     counts: Counter[str] = Counter()
     outcomes: dict[str, SymbolOutcome] = {}
     for _ in range(windows):
-        fetched = await prefetch.take()
-        window = await store_window(fetched, tools)
+        taken = await anext(fetched)
+        window = await store_window(taken, tools)
         counts.update(window.counts)
-        log_corrections(BarSeries(tools.provider.name, fetched.part.interval), window.corrections[: max(0, lines)])
+        log_corrections(BarSeries(tools.provider.name, taken.part.interval), window.corrections[: max(0, lines)])
         lines -= len(window.corrections)
         found = window.outcomes
-        outcomes = {s: _worse(outcomes[s], found[s]) for s in fetched.part.symbols} if outcomes else found
+        outcomes = {s: _worse(outcomes[s], found[s]) for s in taken.part.symbols} if outcomes else found
     return OutcomeReport(tuple(outcomes[s] for s in found), dict(counts))
 
 
