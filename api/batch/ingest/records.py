@@ -1,16 +1,11 @@
-"""Records of an ingest beside the bars: the fetch log, and log lines of corrections and refusals."""
+"""The log lines of an ingest: corrections and refusals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 
-import polars as pl
 import structlog
 
-from batch.bars.coverage.fetch_log import build_fetch_log, keep_fetch_log
-from batch.bars.store import BarStore, Correction
-from batch.ingest.plan import IngestChunk
+from batch.bars.store import Correction
 from batch.market.bar import BarSeries
 from batch.market.outcome import Outcome, SymbolOutcome
 
@@ -19,26 +14,6 @@ _log = structlog.get_logger(__name__)
 #: The most reasons that are logged for one slice; the job's failures have the reason of every symbol.
 _MOST_REASONS = 20
 _MOST_NAMED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFetch:
-    """A stored fetch: the request, its time, and the bars that it returned."""
-
-    part: IngestChunk
-    asked_at: datetime
-    bars: pl.DataFrame
-
-
-async def log_window_fetch(
-    store: BarStore, series: BarSeries, *, fetch: StoredFetch, outcomes: Mapping[str, SymbolOutcome]
-) -> None:
-    """Add a fetch to the fetch log, for the symbols whose outcome is fine."""
-    symbols = [symbol for symbol in fetch.part.symbols if outcomes[symbol].outcome.is_fine]
-    if not symbols:
-        return
-    fetches = build_fetch_log(fetch.bars, symbols, fetch.part.sessions, fetch.asked_at)
-    await keep_fetch_log(store, series, fetches)
 
 
 def log_corrections(series: BarSeries, corrections: Sequence[Correction]) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import structlog
 
 from batch.bars.actions.store import ActionStore
+from batch.bars.coverage.fetch_log import build_fetch_log, keep_fetch_log
 from batch.bars.quality.checks import Checked, QualityContext, check_bars
 from batch.bars.store import BarStore, Correction, RefusedBars, WriteReport
 from batch.errors import StoreDamaged, StoreError
@@ -16,7 +17,7 @@ from batch.ingest.actions import build_action_notes
 from batch.ingest.fetch import fetch_all
 from batch.ingest.not_listed import find_not_listed
 from batch.ingest.plan import IngestChunk
-from batch.ingest.records import StoredFetch, log_refusals, log_window_fetch
+from batch.ingest.records import log_refusals
 from batch.ingest.repeats import flag_repeats_of_stored
 from batch.ingest.unfinished import drop_unfinished
 from batch.kit.clock import Clock
@@ -102,32 +103,27 @@ async def store_window(window: FetchedWindow, tools: IngestTools) -> WindowResul
     series = BarSeries(tools.provider.name, part.interval)
     late = tools.provider.capabilities.delay
     raw = drop_unfinished(fetched.bars, part, delay=late, now=window.at) if tools.market.is_tse else fetched.bars
-    nothing: dict[str, float] = {}
-    closes = await _unless_damaged(
-        lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]), nothing, check="previous closes"
-    )
     context = QualityContext(
         market=tools.market,
         interval=part.interval,
         sessions=part.sessions,
         symbols=frozenset(part.symbols),
+        previous_closes=await _read_closes(tools, series, part),
         now=tools.clock(),
         topix500=tools.topix500,
-        previous_closes=closes,
     )
     # In a thread, so that heartbeats go on.
     checked = await asyncio.to_thread(check_bars, raw, context)
     if tools.market.is_tse:
-        checked = await _unless_damaged(
-            lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0]),
-            checked,
-            check="repeats of the session before",
+        checked = await _with_retries(
+            lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0])
         )
     notes = build_action_notes(fetched.actions, checked, context=context)
     writing = await _write(tools, series, checked, notes)
     outcomes = _find_outcomes(part.symbols, {**fetched.outcomes, **window.not_listed}, checked, writing)
     log_refusals(outcomes)
-    await log_window_fetch(tools.store, series, fetch=StoredFetch(part, window.at, checked.bars), outcomes=outcomes)
+    if fine := [symbol for symbol in part.symbols if outcomes[symbol].outcome.is_fine]:
+        await keep_fetch_log(tools.store, series, build_fetch_log(checked.bars, fine, part.sessions, window.at))
     return WindowResult(outcomes, _count_events(checked, writing, notes), writing.report.corrections)
 
 
@@ -184,13 +180,13 @@ def _is_worth_retrying(error: StoreError) -> bool:
     return error.retryable and (error.retry_after_s or 0.0) <= _LONGEST_PAUSE_S
 
 
-async def _unless_damaged[T](call: Callable[[], Awaitable[T]], otherwise: T, *, check: str) -> T:
-    """Read stored bars for a check of the new ones; if they are damaged, log it and leave the check out."""
+async def _read_closes(tools: IngestTools, series: BarSeries, part: IngestChunk) -> Mapping[str, float]:
+    """Return the closes before a window; if they are damaged, log it: the check against them is left out."""
     try:
-        return await _with_retries(call)
+        return await _with_retries(lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]))
     except StoreDamaged as e:
-        _log.warning("check_left_out", check=check, reason=e.message)
-        return otherwise
+        _log.warning("check_left_out", check="previous closes", reason=e.message)
+        return {}
 
 
 def _find_outcomes(
