@@ -50,7 +50,7 @@ async def run(run: Run) -> RunSummary:
     return study.summary
 
 
-async def plan_sweep(run: Run) -> Tally:
+async def plan_sweep(run: Run) -> None:
     """Plan a sweep.
 
     Raises:
@@ -65,7 +65,6 @@ async def plan_sweep(run: Run) -> Tally:
         bars = await load_study_bars(request, settings, should_stop=should_stop)
     plan = await asyncio.to_thread(sweeping.plan_sweep, bars, kind, request, slots=settings.slots)
     await hand_out(run, plan)
-    return run.chunk.tally
 
 
 async def run_sweep_chunk(run: Run) -> Tally:

@@ -23,19 +23,19 @@ _CORRECTION_LINES = 200
 _SCOPE = ("intervals", "market", "chunk_size")
 
 
-async def run_daily(run: Run) -> Tally:
+async def run_daily(run: Run) -> None:
     """Plan a daily ingest."""
-    return await _plan(run, partial(plan_ingest, IngestRequest.parse(run.request)))
+    await _plan(run, partial(plan_ingest, IngestRequest.parse(run.request)))
 
 
-async def backfill(run: Run) -> Tally:
+async def backfill(run: Run) -> None:
     """Plan a backfill."""
-    return await _plan(run, partial(plan_backfill, BackfillRequest.parse(run.request)))
+    await _plan(run, partial(plan_backfill, BackfillRequest.parse(run.request)))
 
 
-async def refresh_quotes(run: Run) -> Tally:
+async def refresh_quotes(run: Run) -> None:
     """Plan a refresh of the newest bars."""
-    return await _plan(run, partial(plan_quotes, IngestRequest.parse(run.request)))
+    await _plan(run, partial(plan_quotes, IngestRequest.parse(run.request)))
 
 
 async def run_chunk(run: Run) -> Tally:
@@ -54,7 +54,7 @@ async def run_chunk(run: Run) -> Tally:
         raise hand_back(e) from e
 
 
-async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> Tally:
+async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> None:
     """Plan, or hand the step back if its provider wants a pause; waiting for a rate-limit slot is not a stall."""
     settings = run.parts.settings
     try:
@@ -62,7 +62,6 @@ async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> Ta
             await hand_out(run, await find_plan(settings=settings, slots=settings.slots))
     except RateLimited as e:
         raise hand_back(e) from e
-    return run.chunk.tally
 
 
 def _parse_scope(run: Run) -> IngestRequest:

@@ -20,12 +20,11 @@ from batch.market_data.take_back_request import TakeBackRequest
 from batch.stores import build_bar_store
 
 
-async def plan_compact(run: Run) -> Tally:
+async def plan_compact(run: Run) -> None:
     """Plan a compaction in chunks."""
     settings = run.parts.settings
     request = CompactRequest.parse(run.request).with_default(settings.keep_days)
     await hand_out(run, await plan_compaction(request, build_bar_store(settings), now=utc_now()))
-    return run.chunk.tally
 
 
 async def compact(run: Run) -> Tally:
@@ -34,11 +33,10 @@ async def compact(run: Run) -> Tally:
     return await go_on(run, partial(compact_chunk, chunk, build_bar_store(run.parts.settings)), stops_at_once=True)
 
 
-async def plan_mirrors(run: Run) -> Tally:
+async def plan_mirrors(run: Run) -> None:
     """Plan a mirror in chunks."""
     settings, request = run.parts.settings, MirrorRequest.parse(run.request)
     await hand_out(run, await plan_mirror(request, build_bar_store(settings), settings.mirror_dir, now=utc_now()))
-    return run.chunk.tally
 
 
 async def mirror(run: Run) -> Tally:
@@ -49,12 +47,11 @@ async def mirror(run: Run) -> Tally:
     return await go_on(run, work, stops_at_once=True)
 
 
-async def plan_roll_up(run: Run) -> Tally:
+async def plan_roll_up(run: Run) -> None:
     """Plan a roll-up in chunks."""
     settings, request = run.parts.settings, RollUpRequest.parse(run.request)
     store, delay_s = build_bar_store(settings), settings.provider_delay_s
     await hand_out(run, await plan_chunks(request, store, now=utc_now(), delay_s=delay_s, slots=settings.slots))
-    return run.chunk.tally
 
 
 async def roll_up(run: Run) -> Tally:

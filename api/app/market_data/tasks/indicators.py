@@ -13,14 +13,13 @@ from batch.kit.clock import utc_now
 from batch.stores import build_action_store, build_bar_store
 
 
-async def plan(run: Run) -> Tally:
+async def plan(run: Run) -> None:
     """Plan a job in chunks."""
     settings, request = run.parts.settings, IndicatorRequest.parse(run.request)
     store, delay_s = build_bar_store(settings), settings.provider_delay_s
     folder, symbols_dir = folder_of(request, settings.indicators_dir), settings.symbols_dir
     made = await plan_indicators(request, store, folder, symbols_dir=symbols_dir, now=utc_now(), delay_s=delay_s)
     await hand_out(run, made)
-    return run.chunk.tally
 
 
 async def run_chunk(run: Run) -> Tally:
