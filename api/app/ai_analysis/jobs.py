@@ -3,12 +3,10 @@
 from app.ai_analysis.check import check_analysis, scopes_of
 from app.ai_analysis.results import AnalysisResult
 from app.jobs.job_type import JobType
-from app.jobs.queues import Queue
 from batch.analysis.request import AnalysisRequest
 
 ANALYSE = JobType(
     name="ai_analysis.analyse",
-    queue=Queue.AI_ANALYSIS,
     summary="Analyse symbols, a portfolio, an ingest job or a backtest, with sources for every number",
     notes=(
         "Without models, a local analyst answers by fixed rules. The result is information only, "

@@ -3,12 +3,10 @@
 from app.backtest.check import check_backtest
 from app.backtest.results import RunResult, SweepResult
 from app.jobs.job_type import JobType
-from app.jobs.queues import Queue
 from batch.backtest.request import BacktestRequest, SweepRequest
 
 RUN = JobType(
     name="backtest.run",
-    queue=Queue.BACKTEST,
     summary="Run a strategy over stored bars",
     notes="The result has the metrics; curves, trades and the report are files below `/api/v1/backtest/results`.",
     request=BacktestRequest,
@@ -21,7 +19,6 @@ RUN = JobType(
 
 SWEEP = JobType(
     name="backtest.sweep",
-    queue=Queue.BACKTEST,
     summary="Run a strategy with every combination of some parameters, and keep the best",
     notes="What it found is at `/api/v1/backtest/results/{job_id}`, with the deflated Sharpe ratio of the best.",
     request=SweepRequest,

@@ -5,13 +5,11 @@ from app.ingest.request_checks import check_backfill, check_ingest, check_quotes
 from app.ingest.results import IngestResult
 from app.ingest.retry import build_retry
 from app.jobs.job_type import JobType
-from app.jobs.queues import Queue
 from app.jobs.retries import retry_items
 from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 
 RUN_DAILY = JobType(
     name="ingest.run_daily",
-    queue=Queue.INGEST,
     summary="Take the last sessions of bars for every symbol of a market",
     request=IngestRequest,
     check=check_ingest,
@@ -19,7 +17,6 @@ RUN_DAILY = JobType(
     run_chunk="app.ingest.tasks:run_chunk",
     build_retry=build_retry,
     result=IngestResult,
-    unit="symbols",
     lost_item="write_failed",
     scope=Scope.INGEST,
     is_schedulable=True,
@@ -29,7 +26,6 @@ RUN_DAILY = JobType(
 
 BACKFILL = JobType(
     name="ingest.backfill",
-    queue=Queue.INGEST,
     summary="Take the bars that are missing, lost or not final, and nothing else",
     notes="The job's result says what was found.",
     request=BackfillRequest,
@@ -38,7 +34,6 @@ BACKFILL = JobType(
     run_chunk="app.ingest.tasks:run_chunk",
     build_retry=build_retry,
     result=IngestResult,
-    unit="symbols",
     lost_item="write_failed",
     scope=Scope.INGEST,
     example={"intervals": {"1m": 20}, "market": "TSE_PRIME"},
@@ -47,7 +42,6 @@ BACKFILL = JobType(
 #: An ingest of one session, in the queue of the other refreshes.
 REFRESH_QUOTES = JobType(
     name="market_data.refresh_quotes",
-    queue=Queue.MARKET_DATA,
     summary="Take the newest bars of every symbol of a market, with as few requests as possible",
     notes="A running session is taken whole; of one that is over, only what is missing.",
     request=QuotesRequest,
@@ -57,7 +51,6 @@ REFRESH_QUOTES = JobType(
     run_chunk="app.ingest.tasks:run_chunk",
     build_retry=retry_items("symbols", from_plan=("session",)),
     result=IngestResult,
-    unit="symbols",
     lost_item="write_failed",
     scope=Scope.INGEST,
     is_schedulable=True,

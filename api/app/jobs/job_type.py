@@ -31,7 +31,6 @@ class JobType:
 
     Attributes:
         name: `queue.verb`; the Celery task of a job, and its `task` in the API.
-        queue: the queue that runs it.
         summary: one line for OpenAPI and the command line.
         notes: further sentences for OpenAPI.
         request: the model of the HTTP body, a schedule's body, the ledger's JSON and the command's options.
@@ -53,7 +52,6 @@ class JobType:
     """
 
     name: str
-    queue: Queue
     summary: str
     request: type[Request]
     result: type[BaseModel]
@@ -79,10 +77,15 @@ class JobType:
             ValueError: the name is not `queue.verb`, or the type does not name either `run`, or `plan` and `run_chunk`.
 
         """
-        if not _NAME.fullmatch(self.name) or self.name.partition(".")[0] != self.queue:
-            raise ValueError(f"name was {self.name!r}, expected {self.queue.value}.<verb>")
+        if not _NAME.fullmatch(self.name) or self.name.partition(".")[0] not in Queue:
+            raise ValueError(f"name was {self.name!r}, expected <queue>.<verb>")
         if bool(self.run) == bool(self.plan) or bool(self.plan) != bool(self.run_chunk):
             raise ValueError(f"{self.name}: expected either run, or plan and run_chunk")
+
+    @property
+    def queue(self) -> Queue:
+        """The queue that runs it."""
+        return Queue(self.name.partition(".")[0])
 
     @property
     def verb(self) -> str:

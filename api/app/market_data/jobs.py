@@ -1,7 +1,6 @@
 """The job types on stored bars; the API and the workers load them, and this module imports nothing heavy."""
 
 from app.jobs.job_type import JobType
-from app.jobs.queues import Queue
 from app.jobs.retries import retry_items, retry_unfinished
 from app.market_data.request_checks import (
     check_indicators,
@@ -27,7 +26,6 @@ from batch.market_data.take_back_request import TakeBackRequest
 
 ROLL_UP = JobType(
     name="market_data.roll_up",
-    queue=Queue.MARKET_DATA,
     summary="Make 5m, 15m, 1h and 1d bars of the stored minutes, and compare the days with the provider's own",
     notes="They are kept apart from the provider's bars, as bars of `<provider>_from_1m`.",
     request=RollUpRequest,
@@ -36,7 +34,6 @@ ROLL_UP = JobType(
     run_chunk="app.market_data.tasks.bars:roll_up",
     build_retry=retry_items("symbols", from_plan=("session",)),
     result=RollUpResult,
-    unit="symbols",
     lost_item="write_failed",
     is_schedulable=True,
     example={"intervals": {"5m": 1, "1d": 20}},
@@ -44,7 +41,6 @@ ROLL_UP = JobType(
 
 MIRROR = JobType(
     name="market_data.mirror",
-    queue=Queue.MARKET_DATA,
     summary="Write the bars as files under the server's mirror folder, one for each month, of daily bars for each year",
     request=MirrorRequest,
     check=check_mirror,
@@ -60,7 +56,6 @@ MIRROR = JobType(
 
 COMPACT = JobType(
     name="market_data.compact",
-    queue=Queue.MARKET_DATA,
     summary="Drop bars that are older than you want to keep, and give unused space back",
     notes="`dry_run` shows what would be dropped.",
     request=CompactRequest,
@@ -76,7 +71,6 @@ COMPACT = JobType(
 
 REFRESH_SYMBOLS = JobType(
     name="market_data.refresh_symbols",
-    queue=Queue.MARKET_DATA,
     summary="Take a provider's list of what is listed; the job's result says what has changed since the list before",
     notes="A list that seems to lack a part is not taken: the job fails, and its error says why.",
     request=MasterRequest,
@@ -89,7 +83,6 @@ REFRESH_SYMBOLS = JobType(
 
 TAKE_BACK = JobType(
     name="market_data.take_back",
-    queue=Queue.MARKET_DATA,
     summary="Store rows in quarantine as bars after all: those of a rule, a symbol or a day, or all",
     notes="A row that cannot be a bar stays. `dry_run` counts.",
     request=TakeBackRequest,
@@ -101,7 +94,6 @@ TAKE_BACK = JobType(
 
 INDICATORS = JobType(
     name="market_data.indicators",
-    queue=Queue.MARKET_DATA,
     summary="Compute indicators of the stored bars, to a Parquet file for each symbol in the worker's data folder",
     request=IndicatorRequest,
     check=check_indicators,
@@ -109,7 +101,6 @@ INDICATORS = JobType(
     run_chunk="app.market_data.tasks.indicators:run_chunk",
     build_retry=retry_items("symbols", from_plan=("session",)),
     result=IndicatorResult,
-    unit="symbols",
     lost_item="write_failed",
     is_schedulable=True,
     example={"indicators": ["sma:25", "rsi:14"], "interval": "1d", "sessions": 250},

@@ -4,7 +4,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.scopes import Scope
 from app.jobs.job_type import JobType
-from app.jobs.queues import Queue
 from batch.notify.request import DeliverRequest
 
 
@@ -20,7 +19,6 @@ class DeliverResult(BaseModel):
 
 DELIVER = JobType(
     name="notifications.deliver",
-    queue=Queue.NOTIFICATIONS,
     summary="Send the messages of a channel that are due",
     notes="Kaboom submits these jobs itself, for each channel that has something to send.",
     request=DeliverRequest,

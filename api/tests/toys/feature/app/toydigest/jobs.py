@@ -3,7 +3,6 @@
 from pydantic import BaseModel
 
 from app.jobs.job_type import JobType
-from app.jobs.queues import Queue
 from batch.toydigest.request import DigestRequest
 
 
@@ -16,7 +15,6 @@ class DigestResult(BaseModel):
 
 TOY_DIGEST = JobType(
     name="notifications.toy_digest",
-    queue=Queue.NOTIFICATIONS,
     summary="Describe a market in a few words",
     request=DigestRequest,
     run="app.toydigest.tasks:write",
