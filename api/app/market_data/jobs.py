@@ -5,7 +5,7 @@ from app.jobs.retries import retry_items, retry_unfinished
 from app.market_data.request_checks import (
     check_indicators,
     check_mirror,
-    check_roll_up,
+    check_session,
     check_symbols,
     check_take_back,
 )
@@ -29,7 +29,7 @@ ROLL_UP = JobType(
     summary="Make 5m, 15m, 1h and 1d bars of the stored minutes, and compare the days with the provider's own",
     notes="They are kept apart from the provider's bars, as bars of `<provider>_from_1m`.",
     request=RollUpRequest,
-    check=check_roll_up,
+    check=check_session,
     plan="app.market_data.tasks.bars:plan_roll_up",
     run_chunk="app.market_data.tasks.bars:roll_up",
     build_retry=retry_items("symbols", from_plan=("session",)),

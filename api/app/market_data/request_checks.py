@@ -8,18 +8,17 @@ from batch.errors import InvalidRequest
 from batch.indicators.request import IndicatorRequest
 from batch.kit.clock import utc_now
 from batch.market.bounds import resolve_last_session
-from batch.market.listing import Market
 from batch.market_data.master_request import MasterRequest
 from batch.market_data.mirror_request import MirrorRequest
 from batch.market_data.roll_up_request import RollUpRequest
 from batch.market_data.take_back_request import TakeBackRequest
-from batch.providers.registry import check_has_master, get_provider_spec
+from batch.providers.registry import check_has_master
 
 if TYPE_CHECKING:
     from app.settings import AppSettings
 
 
-def check_roll_up(request: RollUpRequest, settings: "AppSettings") -> RollUpRequest:
+def check_session[R: (RollUpRequest, IndicatorRequest)](request: R, settings: "AppSettings") -> R:
     """Return the request with its provider filled in.
 
     Raises:
@@ -27,8 +26,7 @@ def check_roll_up(request: RollUpRequest, settings: "AppSettings") -> RollUpRequ
 
     """
     checked = request.filled(provider=request.provider or settings.provider)
-    is_tse = Market.FILE not in get_provider_spec(checked.source).capabilities.markets
-    resolve_last_session(checked.session, utc_now(), is_tse=is_tse, delay_s=0)
+    resolve_last_session(checked.session, utc_now(), is_tse=checked.is_tse, delay_s=0)
     return checked
 
 
@@ -40,8 +38,7 @@ def check_indicators(request: IndicatorRequest, settings: "AppSettings") -> Indi
             bars cannot be read as of the moment.
 
     """
-    checked = request.filled(provider=request.provider or settings.provider)
-    resolve_last_session(checked.session, utc_now(), is_tse=checked.is_tse, delay_s=0)
+    checked = check_session(request, settings)
     check_as_of(checked.as_of, settings)
     return checked
 

@@ -13,9 +13,7 @@ from batch.market.bar import BarSeries
 from batch.market.bounds import resolve_last_session
 from batch.market.calendar import OLDEST_YEAR, closes_at, last_sessions
 from batch.market.interval import Interval
-from batch.market.listing import Market
 from batch.market_data.roll_up_request import RollUpRequest
-from batch.providers.registry import get_provider_spec
 
 #: Approximate minutes in a chunk: some seconds of work, so that progress is visible.
 _CHUNK_BARS = 200_000
@@ -88,17 +86,16 @@ async def plan_roll_up(
         StoreError: the store could not be read.
 
     """
-    is_tse = Market.FILE not in get_provider_spec(request.source).capabilities.markets
-    last = resolve_last_session(request.session, now, is_tse=is_tse, delay_s=delay_s)
+    last = resolve_last_session(request.session, now, is_tse=request.is_tse, delay_s=delay_s)
     longest = max(request.intervals.values())
     # Files have no calendar: their sessions are those in the store.
-    first = last_sessions(longest, last)[0] if is_tse else date(OLDEST_YEAR, 1, 1)
+    first = last_sessions(longest, last)[0] if request.is_tse else date(OLDEST_YEAR, 1, 1)
     held = await store.coverage(BarSeries(request.source, Interval.M1), first=first, last=last)
     if held.is_empty():
         raise InvalidRequest(
             f"nothing to roll up: no 1m bars of {request.source} are held from {first} to {last}", pointer="/session"
         )
-    sessions = last_sessions(longest, last) if is_tse else tuple(held["session"].unique().sort())
+    sessions = last_sessions(longest, last) if request.is_tse else tuple(held["session"].unique().sort())
     spans = {
         interval: (sessions[-min(count, len(sessions))], sessions[-1]) for interval, count in request.intervals.items()
     }
@@ -106,7 +103,7 @@ async def plan_roll_up(
     chunks = tuple(
         RollUpChunk(request.source, part, spans) for part in _split(symbols, min(longest, len(sessions)), slots)
     )
-    is_final = not is_tse or closes_at(last) <= now
+    is_final = not request.is_tse or closes_at(last) <= now
     return RollUpPlan(sessions[-1], is_final, request.source, spans, chunks)
 
 

@@ -8,7 +8,7 @@ from batch.errors import InvalidRequest
 from batch.kit.request import PlannedRequest
 from batch.market.fields import Day, LookBack, one_of, parsed
 from batch.market.interval import Interval, parse_interval
-from batch.providers.fields import ProviderName, SourceSymbols, need_provider
+from batch.providers.fields import OfSource, ProviderName, SourceSymbols
 
 #: The intervals that minutes can be rolled up to.
 LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
@@ -27,7 +27,7 @@ def _parse_longer(text: str) -> Interval:
 _Longer = Annotated[Interval, parsed(_parse_longer, Interval), one_of(LONGER)]
 
 
-class RollUpRequest(PlannedRequest):
+class RollUpRequest(OfSource, PlannedRequest):
     """Which bars to make of minutes: interval → look-back in sessions, of all symbols that have minutes, or of some."""
 
     intervals: Annotated[dict[_Longer, LookBack], Field(min_length=1, max_length=4)] = Field(
@@ -36,8 +36,3 @@ class RollUpRequest(PlannedRequest):
     provider: ProviderName | None = Field(default=None, description="whose minutes; default: KABOOM_PROVIDER")
     symbols: SourceSymbols | None = Field(default=None, description="only these; default: all that have minutes")
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
-
-    @property
-    def source(self) -> str:
-        """The source of the minutes, which is known after the request was checked."""
-        return need_provider(self.provider)
