@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from pydantic import AwareDatetime, TypeAdapter
 
+from app.errors import BadCursor
 from app.jobs.model import Job
-from batch.errors import InvalidRequest
 
 _NOT_OURS = "cursor was not one that this API gave out for this list: take next_cursor of the page before"
 #: The first bytes of the 32 of an HMAC-SHA256: 128 bits cannot be guessed, and keep URLs short.
@@ -34,7 +34,7 @@ class CursorSigner:
         """Return the place of a cursor of jobs.
 
         Raises:
-            InvalidRequest: the cursor was not signed by Kaboom, or is of another list.
+            BadCursor: the cursor was not signed by Kaboom, or is of another list.
 
         """
         at, job_id = self.decode_place(text, scope, _JOB_PLACE)
@@ -49,21 +49,21 @@ class CursorSigner:
         """Return the place of a cursor; `shape` is that of a tuple.
 
         Raises:
-            InvalidRequest: the cursor was not signed by Kaboom, or is of another list or shape.
+            BadCursor: the cursor was not signed by Kaboom, or is of another list or shape.
 
         """
         try:
             signed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as e:
-            raise InvalidRequest(_NOT_OURS) from e
+            raise BadCursor(_NOT_OURS) from e
         mark, content = signed[:_MAC_BYTES], signed[_MAC_BYTES:]
         if not hmac.compare_digest(mark, self._sign(content, scope)):
-            raise InvalidRequest(_NOT_OURS)
+            raise BadCursor(_NOT_OURS)
         try:
             return list(shape.validate_json(content, strict=True))
         except ValueError as e:
             # Another release of Kaboom signed it.
-            raise InvalidRequest(_NOT_OURS) from e
+            raise BadCursor(_NOT_OURS) from e
 
     def _sign(self, place: bytes, scope: Sequence[object]) -> bytes:
         bound = orjson.dumps([place.decode("latin-1"), *scope])

@@ -9,7 +9,6 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import Jobs
-from app.errors import BadCursor
 from app.jobs.cursor import Cursors
 from app.jobs.model import TRANSITIONS, Job, JobStatus
 from app.jobs_api.rendering import JobWriter
@@ -18,7 +17,7 @@ from app.jobs_api.words import Instant
 from app.ledger.port import JobQuery
 from app.live.workers import Worker
 from app.routers import link_next
-from batch.errors import InvalidRequest, StoreError
+from batch.errors import StoreError
 
 #: A list waits no longer than this for live values; after that it shows the values of the ledger.
 _OVERLAY_S = 1.0
@@ -100,11 +99,7 @@ class JobList:
     async def _to_query(self, query: Listing) -> JobQuery:
         wanted, before = frozenset(query.status), None
         if query.cursor:
-            signer = await self.cursors.signer()
-            try:
-                before = signer.decode(query.cursor, self._scope(query))
-            except InvalidRequest as e:
-                raise BadCursor(e.message) from e
+            before = (await self.cursors.signer()).decode(query.cursor, self._scope(query))
         return JobQuery(
             self.queues,
             self.owner,

@@ -12,7 +12,6 @@ from fastapi import Depends, Request, Response, status
 from fastapi.responses import StreamingResponse
 
 from app.deps import Cursors, Shared
-from app.errors import BadCursor
 from app.market_data.negotiation import choose_format
 from app.market_data.opening import Desk, OpenDesk
 from app.market_data.pieces import GRID_TYPE, Pieces
@@ -21,7 +20,6 @@ from app.market_data.table import Grid, Table
 from app.routers import link_next
 from app.server.negotiate import accepts_gzip, has_tag
 from batch.bars.export.formats import Format
-from batch.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from app.jobs.cursor import Cursors as CursorsOfProcess
@@ -130,13 +128,7 @@ class Answering:
 
     async def _place(self, query: Query, scope: list[object]) -> list[Any] | None:
         cursor = getattr(query, "cursor", None)
-        if not cursor:
-            return None
-        signer = await self.cursors.signer()
-        try:
-            return signer.decode_place(cursor, scope, query.place_shape)
-        except InvalidRequest as e:
-            raise BadCursor(e.message) from e
+        return (await self.cursors.signer()).decode_place(cursor, scope, query.place_shape) if cursor else None
 
     def _respond(self, table: Table, form: Format, encoded: _Encoded, cursor: str | None) -> Pieces:
         headers = {"ETag": encoded.etag, "Vary": "Accept"}

@@ -5,14 +5,12 @@ from dataclasses import asdict, replace
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.errors import BadCursor
 from app.jobs.cursor import Cursors
 from app.jobs.queues import Queue, jobs_path
 from app.jobs_api.words import Instant
 from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
 from app.ledger.port import JobHistory
 from app.overview.examples import DEAD_LETTERS
-from batch.errors import InvalidRequest
 
 _PLACE = TypeAdapter(tuple[AwareDatetime, str, int])
 
@@ -68,10 +66,7 @@ async def page_dead_letters(
     scope = ["dead letters", *wanted, owner, listing.since, listing.is_retried]
     query = DeadLetterQuery(wanted, owner, listing.since, listing.is_retried, limit=listing.limit)
     if listing.cursor:
-        try:
-            at, job_id, n = (await cursors.signer()).decode_place(listing.cursor, scope, _PLACE)
-        except InvalidRequest as e:
-            raise BadCursor(e.message) from e
+        at, job_id, n = (await cursors.signer()).decode_place(listing.cursor, scope, _PLACE)
         query = replace(query, before=(at, job_id, n))
     found = await history.dead_letters(query)
     next_cursor = None
