@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -104,9 +104,7 @@ class Answering:
         form = choose_format(self.request.headers.get("accept"), _STREAMED)
         desk = await self.desk.get()
         found = await find_many(desk.bars, desk.symbols_dir, query)
-        headers = {"Vary": "Accept"} | {
-            f"Kaboom-{name.replace('_', '-').title()}": v for name, v in found.about.items()
-        }
+        headers = {"Vary": "Accept"} | _name_headers(found.about, found.about)
         if etag := found.tag(form):
             headers["ETag"] = etag
             if has_tag(self.request.headers.get("if-none-match", ""), etag):
@@ -131,13 +129,8 @@ class Answering:
         return (await self.cursors.signer()).decode_place(cursor, scope, query.place_shape) if cursor else None
 
     def _respond(self, table: Table, form: Format, encoded: _Encoded, cursor: str | None) -> Pieces:
-        headers = {"ETag": encoded.etag, "Vary": "Accept"}
-        if "provider" in table.about:
-            headers["Kaboom-Provider"] = table.about["provider"]
-        if "action_set" in table.about:
-            headers["Kaboom-Action-Set"] = table.about["action_set"]
-        if "known_at" in table.about:
-            headers["Kaboom-Known-At"] = table.about["known_at"]
+        named = _name_headers(table.about, ("provider", "action_set", "known_at"))
+        headers = {"ETag": encoded.etag, "Vary": "Accept"} | named
         link_next(self.request, headers, cursor)
         if not encoded.pieces:
             return Pieces((), status.HTTP_304_NOT_MODIFIED, headers=headers)
@@ -154,6 +147,10 @@ async def _answering(request: Request, cursors: Cursors, shared: Shared) -> Answ
 
 
 Answers = Annotated[Answering, Depends(_answering)]
+
+
+def _name_headers(about: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    return {f"Kaboom-{name.replace('_', '-').title()}": about[name] for name in names if name in about}
 
 
 async def _begin(

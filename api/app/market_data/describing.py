@@ -12,15 +12,8 @@ from batch.bars.export.formats import Format
 
 def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict[str, Any]:
     """Return the OpenAPI arguments of a table route: its four formats, 304, and its problems."""
-    binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
-    content = {
-        Format.CSV: {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}},
-        Format.ARROW: binary,
-        Format.PARQUET: binary,
-    }
-    formats = {form.media_type.partition(";")[0]: described for form, described in content.items()}
     responses: dict[int | str, dict[str, Any]] = {
-        200: {"content": formats, "description": "the table, in the format that `Accept` likes best"},
+        200: {"content": _describe_rows(csv), "description": "the table, in the format that `Accept` likes best"},
         304: {"description": "the table is as its ETag says"},
     }
     return {
@@ -31,15 +24,8 @@ def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict
 
 def describe_stream(csv: str) -> dict[str, Any]:
     """Return the OpenAPI arguments of a route for many symbols: its three formats, 304, and its problems."""
-    binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
-    content = {
-        Format.ARROW: binary,
-        Format.PARQUET: binary,
-        Format.CSV: {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}},
-    }
-    formats = {form.media_type.partition(";")[0]: described for form, described in content.items()}
     responses: dict[int | str, dict[str, Any]] = {
-        200: {"content": formats, "description": "the bars, in the format that `Accept` likes best"},
+        200: {"content": _describe_rows(csv), "description": "the bars, in the format that `Accept` likes best"},
         304: {"description": "the bars are as their ETag says"},
     }
     return {
@@ -56,3 +42,11 @@ def describe_grid(example: str) -> dict[str, Any]:
         304: {"description": "the cells are as their ETag says"},
     }
     return {"response_class": Response, "responses": responses | describe_problems(INVALID, NOT_FOUND)}
+
+
+def _describe_rows(csv: str) -> dict[str, Any]:
+    """Return the OpenAPI content of rows, but for JSON."""
+    binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
+    text = {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}}
+    content = {Format.CSV: text, Format.ARROW: binary, Format.PARQUET: binary}
+    return {form.media_type.partition(";")[0]: described for form, described in content.items()}
