@@ -31,3 +31,10 @@ class Queue(StrEnum):
 def jobs_path(queue: str) -> str:
     """Return the path of the jobs of a queue."""
     return f"/api/v1/{queue.replace('_', '-')}/jobs"
+
+
+def job_links(queue: str, job_id: str) -> dict[str, str]:
+    """Return the paths of a job, by name: its own, and those of what it has and of what it can be asked to do."""
+    here = f"{jobs_path(queue)}/{job_id}"
+    names = ("events", "logs", "failures", "chunks", "cancel", "retry")
+    return {"self": here} | {name: f"{here}/{name}" for name in names}

@@ -3,14 +3,15 @@
 from fastapi import Response
 
 from app.jobs.model import JobStatus
+from app.jobs.queues import jobs_path
 from app.jobs_api.view import Accepted
 from app.ledger.port import Admission, Admitted
 
 
-def accept(admission: Admission, base: str, response: Response) -> Accepted:
+def accept(admission: Admission, response: Response) -> Accepted:
     """Return the answer to a submission; its headers say where and when to look for the job, and whether it is new."""
     job = admission.job
-    response.headers["Location"] = f"{base}/{job.job_id}"
+    response.headers["Location"] = f"{jobs_path(job.queue)}/{job.job_id}"
     response.headers["Retry-After"] = "2"
     if admission.how is Admitted.REPLAYED:
         response.headers["Idempotency-Replayed"] = "true"

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.jobs.queues import jobs_path
+from app.jobs.queues import job_links
 
 _ID = "dc84d88371794773b929d2957f6a663b"
-_JOBS = "/api/v1/ingest/jobs"
 
 JOB: dict[str, Any] = {
     "job_id": _ID,
@@ -48,15 +47,7 @@ JOB: dict[str, Any] = {
     "error": None,
     "health": "ok",
     "request": {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500},
-    "links": {
-        "self": f"{_JOBS}/{_ID}",
-        "events": f"{_JOBS}/{_ID}/events",
-        "logs": f"{_JOBS}/{_ID}/logs",
-        "failures": f"{_JOBS}/{_ID}/failures",
-        "chunks": f"{_JOBS}/{_ID}/chunks",
-        "cancel": f"{_JOBS}/{_ID}/cancel",
-        "retry": f"{_JOBS}/{_ID}/retry",
-    },
+    "links": job_links("ingest", _ID),
 }
 
 
@@ -64,8 +55,7 @@ def show_job(queue: str, task: str, request: Mapping[str, Any]) -> dict[str, Any
     """Return the example of a job of a queue; for a queue other than that of `JOB` it has no result yet."""
     if queue == JOB["queue"]:
         return JOB
-    links = {name: link.replace(_JOBS, jobs_path(queue)) for name, link in JOB["links"].items()}
-    shown = {"queue": queue, "task": task, "request": dict(request), "links": links}
+    shown = {"queue": queue, "task": task, "request": dict(request), "links": job_links(queue, _ID)}
     return JOB | shown | {"market": None, "intervals": None, "result": None}
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 import orjson
 
 from app.jobs.model import Job
-from app.jobs.queues import jobs_path
 from app.jobs_api.view import view_job
 from app.live.workers import Worker
 
@@ -39,7 +38,7 @@ class JobWriter:
         # Compare by identity: a job that the ledger has read again may differ.
         if known and known[0] is job:
             return known[1]
-        text = view_job(job, base=jobs_path(job.queue), workers=workers).model_dump_json()
+        text = view_job(job, workers=workers).model_dump_json()
         if job.status.is_final:
             self._written[job.job_id] = job, text
             if len(self._written) > _MOST:

@@ -87,11 +87,6 @@ class JobRoutes:
     writer: JobWriter = field(init=False)
 
     @property
-    def base(self) -> str:
-        """The path of the queue's jobs."""
-        return jobs_path(self.queue)
-
-    @property
     def view_model(self) -> type[JobView]:
         """The model of a job of the queue, with the results that it may have."""
         results = tuple(dict.fromkeys(job_type.result for job_type in self.job_types))
@@ -144,7 +139,7 @@ class JobRoutes:
             return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
         response.headers.update(headers)
         workers = [] if job.status.is_final else await named.jobs.parts.store.workers()
-        view = view_job(job, base=self.base, workers=workers)
+        view = view_job(job, workers=workers)
         view.request = dict(job.request)
         return view
 
@@ -198,7 +193,7 @@ class JobRoutes:
         build_retry = retry_whole if asked.only == "all" else named.jobs.parts.catalog.get(job.task).build_retry
         left = build_retry(job, await named.jobs.load_chunks(job))
         child = await named.jobs.retry(job, left, reason=asked.reason)
-        return accept(child, self.base, response)
+        return accept(child, response)
 
     async def delete_job(self, named: NamedJob) -> None:
         """Delete a finished job and its history; its bars stay."""
@@ -207,7 +202,7 @@ class JobRoutes:
 
 def jobs_router(routes: JobRoutes) -> APIRouter:
     """Return the router of one queue's jobs."""
-    router = FeatureRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
+    router = FeatureRouter(prefix=jobs_path(routes.queue), tags=[f"{routes.queue} jobs"])
     listing = describe_problems(BAD_CURSOR, INVALID)
     router.add_api_route("", routes.list_jobs, response_model=JobPage, responses=listing, dependencies=_READS)
     # Before the route of one job, which would match the path.

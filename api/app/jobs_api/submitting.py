@@ -12,7 +12,6 @@ from app.auth.principals import Principal
 from app.deps import Caller, IdempotencyKey, Jobs, digest_key
 from app.engine.lifecycle import fingerprint
 from app.jobs.job_type import JobType, refuse_internal
-from app.jobs.queues import jobs_path
 from app.jobs_api.accepting import accept
 from app.jobs_api.view import Accepted
 from app.jobs_api.words import CallbackUrl
@@ -82,7 +81,7 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
         callback_url=body.callback_url,
     )
     admission = await jobs.submit(job_type, wanted, owner=asking.caller.owner, terms=terms)
-    return accept(admission, jobs_path(job_type.queue), asking.response)
+    return accept(admission, asking.response)
 
 
 def _to_request(jobs: Jobs, job_type: JobType, body: SubmittedJob) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.jobs.model import Job, JobStatus
+from app.jobs.queues import job_links
 from app.jobs_api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
 from app.jobs_api.words import Reason
 from app.live.events import JobEvent
@@ -165,9 +166,8 @@ class RetryBody(ChangeBody):
     )
 
 
-def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
-    """Return a job as the API shows it; `base` is the path of its queue's jobs."""
-    here = f"{base}/{job.job_id}"
+def view_job(job: Job, *, workers: Sequence[Worker]) -> JobView:
+    """Return a job as the API shows it."""
     return JobView(
         **{name: getattr(job, name) for name in ("job_id", "status", "queue", "task", "attempt", "parent_id")},
         market=job.request.get("market"),
@@ -179,15 +179,7 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
         result=job.shown_result,
         error=dict(job.error) if job.error else None,
         health=judge_health(job, workers),
-        links={
-            "self": here,
-            "events": f"{here}/events",
-            "logs": f"{here}/logs",
-            "failures": f"{here}/failures",
-            "chunks": f"{here}/chunks",
-            "cancel": f"{here}/cancel",
-            "retry": f"{here}/retry",
-        },
+        links=job_links(job.queue, job.job_id),
     )
 
 

@@ -21,7 +21,6 @@ from app.errors import (
     TOO_LARGE,
     describe_problems,
 )
-from app.jobs.queues import jobs_path
 from app.jobs_api.accepting import accept
 from app.jobs_api.view import Accepted
 from app.ledger.schedules.model import MissedPolicy, Schedule
@@ -123,7 +122,7 @@ async def run_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, resp
     If a job of the same request is unfinished, that job is returned (`Kaboom-Coalesced: true`).
     """
     admission = await Scheduler(jobs).fire_now(caller.owner, schedule_id)
-    return accept(admission, jobs_path(admission.job.queue), response)
+    return accept(admission, response)
 
 
 router.include_router(one)

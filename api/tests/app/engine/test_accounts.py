@@ -166,7 +166,7 @@ EVERY = FailureListing(limit=1000)
 
 def assert_agree(job: Job, chunks: list[Chunk]) -> None:
     """Check what callers see of a final job."""
-    view, failures = view_job(job, base="/jobs", workers=[]), page_failures(chunks, EVERY)
+    view, failures = view_job(job, workers=[]), page_failures(chunks, EVERY)
     progress = view.progress
     assert progress.done + progress.failed + progress.cancelled == progress.total == sum(len(c.items) for c in chunks)
     assert sum(job.outcomes.values()) == progress.done + progress.failed

@@ -12,7 +12,6 @@ from app.jobs_api.view import JobPage, view_job
 from app.live.workers import Worker
 from tests.fixtures.jobs.jobs import make_job
 
-BASE = "/api/v1/ingest/jobs"
 AT = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
 #: As psycopg reads it.
 IN_DATABASE = datetime(2026, 11, 24, 6, 30, 1, 20, tzinfo=ZoneInfo("UTC"))
@@ -30,7 +29,7 @@ def test_a_page_is_as_the_model_writes_it_the_second_time_too(cursor: str | None
         [make_job(), ended(), make_job(status=JobStatus.RUNNING, requested_at=AT, version=3)],
         JobWriter(),
     )
-    views = [view_job(job, base=BASE, workers=WORKERS) for job in jobs]
+    views = [view_job(job, workers=WORKERS) for job in jobs]
     wanted = JobPage(items=views, next_cursor=cursor, searched_back_to=back_to)
     for _ in range(2):
         text = writer.write_page(jobs, WORKERS, next_cursor=cursor, searched_back_to=back_to)

@@ -16,7 +16,7 @@ OPEN = [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.CANCELLING]
 
 
 def seen(**values: object) -> JobView:
-    return view_job(make_job(**values), base="/api/v1/ingest/jobs", workers=WORKERS)
+    return view_job(make_job(**values), workers=WORKERS)
 
 
 class TestHealth:
