@@ -84,7 +84,8 @@ class JobRoutes:
 
     queue: Queue
     job_types: Sequence[JobType]
-    writer: JobWriter = field(init=False)
+    #: The lists of all callers share it.
+    writer: JobWriter = field(default_factory=JobWriter)
 
     @property
     def view_model(self) -> type[JobView]:
@@ -98,10 +99,6 @@ class JobRoutes:
         view.model_config = view.model_config | ConfigDict(json_schema_extra={"example": example})
         view.model_rebuild(force=True)
         return view
-
-    def __post_init__(self) -> None:
-        """Create the writer that the lists of all callers share."""
-        object.__setattr__(self, "writer", JobWriter())
 
     async def list_jobs(
         self, jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[Listing, Query()]
