@@ -46,14 +46,6 @@ class Listing(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page of jobs: the JSON of a `JobPage`, and its cursor."""
-
-    text: str
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class JobList:
     """The jobs of one owner in some queues, as one list."""
 
@@ -64,18 +56,6 @@ class JobList:
 
     async def answer(self, jobs: Jobs, request: Request, query: Listing) -> Response:
         """Answer with the page that a query asks for, and link to the next one.
-
-        Raises:
-            BadCursor: the cursor is not of this list.
-
-        """
-        page = await self.page(jobs, query)
-        answer = build_answer(page.text)
-        link_next(request, answer.headers, page.next_cursor)
-        return answer
-
-    async def page(self, jobs: Jobs, query: Listing) -> Page:
-        """Return the page that a query asks for.
 
         Raises:
             BadCursor: the cursor is not of this list.
@@ -94,7 +74,10 @@ class JobList:
         elif end:
             back_to, job_id = end
             cursor = (await self.cursors.signer()).encode_place([back_to.isoformat(), job_id], self._scope(query))
-        return Page(self.writer.write_page(items, workers, next_cursor=cursor, searched_back_to=back_to), cursor)
+        text = self.writer.write_page(items, workers, next_cursor=cursor, searched_back_to=back_to)
+        answer = build_answer(text)
+        link_next(request, answer.headers, cursor)
+        return answer
 
     async def _to_query(self, query: Listing) -> JobQuery:
         wanted, before = frozenset(query.status), None
