@@ -10,10 +10,9 @@ import structlog
 
 from app.engine.parts import Parts
 from app.ledger.outbox.event import host_of
-from app.ledger.outbox.port import AttemptEnd, Delivery, DeliveryStatus, Outbox
+from app.ledger.outbox.port import AttemptEnd, Delivery, Outbox
 from batch.errors import KaboomError
 from batch.kit.clock import utc_now
-from batch.kit.http.reply import Reply
 from batch.kit.retry import retry_while_unavailable
 from batch.notify.retry import judge_reply
 from batch.notify.webhooks import Webhook, WebhookSender
@@ -88,7 +87,8 @@ class Courier:
         log = _log.bind(**words, host=host_of(delivery.url))
         try:
             reply = await self._sender.send(Webhook(delivery.delivery_id, delivery.url, delivery.body or ""))
-            end = self._judge(reply, delivery.attempts)
+            verdict = judge_reply(reply, delivery.attempts, now=utc_now(), chance=self._chance())
+            end = AttemptEnd.of(reply, verdict)
             is_kept = await self._save(delivery, end)
         except Exception as e:  # noqa: BLE001  one delivery must not end the courier; its lease brings it back
             # The message of an unexpected error may contain the URL, which is secret; its traceback does not.
@@ -101,14 +101,6 @@ class Courier:
     async def _save(self, delivery: Delivery, end: AttemptEnd) -> bool:
         """Save the end of an attempt, also during a restart of the ledger; an attempt without an end is repeated."""
         return await retry_while_unavailable(lambda: self._outbox.save_attempt(delivery, end), for_s=_PATIENCE_S)
-
-    def _judge(self, reply: Reply, attempt: int) -> AttemptEnd:
-        verdict = judge_reply(reply, attempt, now=utc_now(), chance=self._chance())
-        if verdict.is_delivered:
-            return AttemptEnd(DeliveryStatus.DELIVERED, reply.status)
-        if verdict.delay_s is None:
-            return AttemptEnd(DeliveryStatus.DEAD, reply.status, verdict.error)
-        return AttemptEnd(DeliveryStatus.PENDING, reply.status, verdict.error, verdict.delay_s)
 
     async def _purge(self) -> None:
         if time.monotonic() - self._purged_at < _PURGE_S:

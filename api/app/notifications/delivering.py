@@ -50,7 +50,9 @@ class Deliverer:
             return None
         began_at = time.monotonic()
         reply = await self.send(claimed, write_text(claimed.message, claimed.events))
-        end = self._judge(reply, claimed.message.attempts)
+        attempt = claimed.message.attempts
+        verdict = judge_reply(reply, attempt, now=self.clock(), chance=self.chance(), delays_s=MESSAGE_DELAYS_S)
+        end = AttemptEnd.of(reply, verdict)
         took_ms = round((time.monotonic() - began_at) * 1000)
         is_kept = await retry_while_unavailable(
             lambda: self.log.save_attempt(claimed.message, end, took_ms=took_ms, now=self.clock()), for_s=_PATIENCE_S
@@ -59,20 +61,12 @@ class Deliverer:
             "notification_sent" if is_kept else "notification_overtaken",
             message_id=claimed.message.message_id,
             channel_id=channel_id,
-            attempt=claimed.message.attempts,
+            attempt=attempt,
             status=end.status.value,
             http_status=end.http_status,
             error=end.error,
         )
         return end.status
-
-    def _judge(self, reply: Reply, attempt: int) -> AttemptEnd:
-        verdict = judge_reply(reply, attempt, now=self.clock(), chance=self.chance(), delays_s=MESSAGE_DELAYS_S)
-        if verdict.is_delivered:
-            return AttemptEnd(DeliveryStatus.DELIVERED, reply.status)
-        if verdict.delay_s is None:
-            return AttemptEnd(DeliveryStatus.DEAD, reply.status, verdict.error)
-        return AttemptEnd(DeliveryStatus.PENDING, reply.status, verdict.error, verdict.delay_s)
 
 
 @dataclass(frozen=True, slots=True)

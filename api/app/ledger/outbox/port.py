@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
+
+from batch.kit.http.reply import Reply
+from batch.notify.retry import Verdict
 
 #: How long a delivery belongs to the process that claimed it; an attempt takes 15 s at most.
 LEASE_S = 60.0
@@ -63,6 +66,13 @@ class AttemptEnd:
     http_status: int | None = None
     error: str | None = None
     delay_s: float = 0.0
+
+    @classmethod
+    def of(cls, reply: Reply, verdict: Verdict) -> Self:
+        """Return the result of an attempt with this reply and the verdict on it."""
+        is_over = DeliveryStatus.DELIVERED if verdict.is_delivered else DeliveryStatus.DEAD
+        status = is_over if verdict.delay_s is None else DeliveryStatus.PENDING
+        return cls(status, reply.status, verdict.error, verdict.delay_s or 0.0)
 
     def changes(self, now: Any) -> dict[str, Any]:
         """Return the fields that an attempt changes; `now` is its end, as a time or as SQL."""
