@@ -29,10 +29,6 @@ class Recent[V]:
         self._kept: OrderedDict[str, tuple[float, V | None]] = OrderedDict()
         self._running: dict[str, asyncio.Task[V | None]] = {}
 
-    def __len__(self) -> int:
-        """Return the number of cached answers."""
-        return len(self._kept)
-
     async def get(self, key: str) -> V | None:
         """Return the value of a key, as it was at most KEPT_S ago.
 
