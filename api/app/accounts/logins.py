@@ -1,6 +1,6 @@
 """Log callers in by user and password, by INGEST_API_TOKEN, by an API token, or by a Supabase JWT."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.accounts.authenticators import JwtAuthenticator
 from app.accounts.brake import LoginBrake
@@ -70,7 +70,7 @@ class Logins:
             principal = await self._directory.find_by_token(given)
         else:
             principal = await self._jwts.find_supabase(token)
-        return Login(principal.subject, replace(principal)) if principal else None
+        return Login(principal.subject, principal) if principal else None
 
 
 def _find_account(name: str) -> str:
