@@ -96,5 +96,4 @@ def _parse(payload: Mapping[str, Any]) -> Claims | None:
         return None
     if not 0 < end - begin <= MOST_LIFE_S:
         return None
-    moments = [datetime.fromtimestamp(value, UTC) for value in (begin, end)]
-    return Claims(subject, moments[0], moments[1], payload)
+    return Claims(subject, datetime.fromtimestamp(begin, UTC), payload)
