@@ -21,6 +21,7 @@ from app.accounts.schemas import (
     view_user,
 )
 from app.auth.api_tokens import TOKEN_PREFIX, make_api_token
+from app.auth.guard import require_scopes
 from app.auth.principals import Principal
 from app.auth.scopes import SCOPES, Scope
 from app.deps import Caller, needs
@@ -28,7 +29,7 @@ from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_L
 from app.ledger.accounts.model import Token, User, UserChange
 from app.ledger.accounts.port import no_user
 from app.routers import FeatureRouter
-from batch.errors import Forbidden, NotFound
+from batch.errors import NotFound
 from batch.kit.clock import utc_now
 
 _PREFIX = "/api/v1"
@@ -50,7 +51,7 @@ async def list_users(accounts: Desk, caller: Caller) -> UserList:
 @router.post("/users", status_code=status.HTTP_201_CREATED, responses=_BODY)
 async def create_user(accounts: Desk, caller: Caller, body: NewUser, response: Response) -> UserView:
     """Create a user, who logs in with the name and the password."""
-    _check_scopes(caller, SCOPES[body.role])
+    require_scopes(caller, sorted(SCOPES[body.role]))
     name = normalize_name(body.name)
     password_hash = await accounts.passwords.hash(body.password)
     new = User(f"{USER_PREFIX}{uuid4().hex}", caller.owner, name, password_hash, body.role)
@@ -69,7 +70,7 @@ async def show_user(accounts: Desk, caller: Caller, user_id: UserId) -> UserView
 async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: UserPatch) -> UserView:
     """Change a user's role or password, disable or enable the user; every process applies it within 5 s."""
     user = await _find_user(accounts, caller, user_id)
-    _check_scopes(caller, SCOPES[user.role] | (SCOPES[body.role] if body.role else frozenset()))
+    require_scopes(caller, sorted(SCOPES[user.role] | (SCOPES[body.role] if body.role else frozenset())))
     password = await accounts.passwords.hash(body.password) if body.password else None
     change = UserChange(body.role, body.is_disabled, password)
     changed = await accounts.directory.store.change_user(caller.owner, user_id, change)
@@ -89,14 +90,13 @@ async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
 @router.post("/tokens", status_code=status.HTTP_201_CREATED, responses=_BODY)
 async def create_token(accounts: Desk, caller: Caller, body: NewToken, response: Response) -> CreatedToken:
     """Create a token for a program; only this answer has its value."""
-    scopes = frozenset(body.scopes)
-    _check_scopes(caller, scopes)
+    require_scopes(caller, sorted(body.scopes))
     made, life = make_api_token(), body.life
     new = Token(
         token_id=made.token_id,
         owner=caller.owner,
         name=body.name,
-        scopes=scopes,
+        scopes=frozenset(body.scopes),
         digest=made.digest,
         created_by=caller.subject,
         expires_at=utc_now() + life if life else None,
@@ -121,9 +121,3 @@ async def _find_user(accounts: Desk, caller: Principal, user_id: str) -> User:
     if user is None or user.owner != caller.owner:
         raise NotFound(no_user(user_id))
     return user
-
-
-def _check_scopes(caller: Principal, scopes: frozenset[Scope]) -> None:
-    """Reject a change that involves scopes that the caller does not have."""
-    if missing := sorted(scopes - caller.scopes):
-        raise Forbidden(f"this needs the scope {missing[0]}, and the caller has {', '.join(sorted(caller.scopes))}")
