@@ -1,6 +1,5 @@
 """The prompt of an analysis: a pure, versioned function of its facts."""
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,12 +41,6 @@ class Prompt:
     user: str
     schema: dict[str, Any]
     picture: bytes = field(default=b"", repr=False)
-
-    @property
-    def key(self) -> str:
-        """The SHA-256 of the prompt: the same content has the same key."""
-        content = [self.version, self.system, self.user, self.schema, hashlib.sha256(self.picture).hexdigest()]
-        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def build_prompt(facts: Facts, language: Language, picture: bytes = b"") -> Prompt:
