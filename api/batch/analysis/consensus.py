@@ -31,14 +31,7 @@ class Consensus:
 
 
 def find_consensus(opinions: Sequence[Opinion], *, asked: int) -> Consensus:
-    """Return the consensus of opinions on one subject; the order of opinions decides ties.
-
-    Raises:
-        ValueError: there are more opinions than `asked`.
-
-    """
-    if len(opinions) > asked:
-        raise ValueError(f"got {len(opinions)} opinions, expected at most {asked}")
+    """Return the consensus of opinions on one subject; the order of opinions decides ties."""
     if not opinions:
         return Consensus(None, None, 0.0, 0, asked, ())
     verdict, count = Counter(opinion.verdict for opinion in opinions).most_common(1)[0]

@@ -42,8 +42,6 @@ def give_opinion(facts: Facts, language: Language) -> Opinion:
     verdict, confidence, names = _RULES[facts.kind](facts)
     names = [*names, *_HELD]
     points: list[Point] = [point for name in names if (point := write_point(name, facts, language))]
-    if not points:
-        raise ValueError(f"facts of {facts.subject} had no known field")
     return Opinion(subject=facts.subject, verdict=verdict, confidence=confidence, points=tuple(points[:MOST_POINTS]))
 
 

@@ -1,6 +1,5 @@
 """The consensus of several opinions: a majority of those asked, the median, the spread."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,11 +37,6 @@ def test_analysts_who_failed_count_as_asked() -> None:
     assert find_consensus([opinion(Verdict.BULLISH, 0.9)], asked=3).verdict is None
     assert find_consensus([opinion(Verdict.BULLISH, 0.9)], asked=1).verdict == Verdict.BULLISH
     assert find_consensus([], asked=3).confidence is None
-
-
-def test_more_opinions_than_asked_for_are_refused() -> None:
-    with pytest.raises(ValueError, match="got 1 opinions, expected at most 0"):
-        find_consensus([opinion(Verdict.BULLISH, 0.9)], asked=0)
 
 
 @given(OPINIONS, st.integers(0, 3))
