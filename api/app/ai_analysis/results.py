@@ -10,7 +10,7 @@ type PictureUse = Literal["none", "kept", "sent"]
 
 
 class _Shown(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
 class CitedNumber(_Shown):

@@ -1,16 +1,7 @@
 """Convert analyses to the form of the job result; pure functions."""
 
-from app.ai_analysis.results import (
-    AnalysisPoint,
-    AskedModel,
-    CitedNumber,
-    PictureUse,
-    Preview,
-    Source,
-    SubjectAnalysis,
-)
+from app.ai_analysis.results import AnalysisPoint, AskedModel, PictureUse, Preview, Source, SubjectAnalysis
 from batch.analysis.models.asking import Asker
-from batch.analysis.opinion import Point
 from batch.analysis.prompt import Prompt
 from batch.analysis.report import Analysis, Answer
 from batch.analysis.vocabulary import Language, say_verdict
@@ -18,7 +9,7 @@ from batch.analysis.vocabulary import Language, say_verdict
 
 def show_analysis(analysis: Analysis, language: Language, picture: PictureUse) -> SubjectAnalysis:
     """Return an analysis in the form of the job result."""
-    found, rows = analysis.consensus, analysis.facts.rows
+    found = analysis.consensus
     return SubjectAnalysis(
         subject=analysis.facts.subject,
         analyst=analysis.analyst,
@@ -29,10 +20,8 @@ def show_analysis(analysis: Analysis, language: Language, picture: PictureUse) -
         spread=found.spread,
         agreed=found.agreed,
         asked=found.asked,
-        points=[_show_point(point) for point in found.points],
-        sources=[
-            Source(id=row.id, session=row.session, values=dict(row.values), notes=dict(row.notes)) for row in rows
-        ],
+        points=[AnalysisPoint.model_validate(point) for point in found.points],
+        sources=[Source.model_validate(row) for row in analysis.facts.rows],
         models=[_show_answer(answer) for answer in analysis.answers],
         picture=picture,
     )
@@ -52,23 +41,12 @@ def show_preview(prompt: Prompt, subject: str, asker: Asker | None, picture: Pic
     )
 
 
-def _show_point(point: Point) -> AnalysisPoint:
-    claims = [CitedNumber(source=claim.source, field=claim.field, value=claim.value) for claim in point.claims]
-    return AnalysisPoint(text=point.text, claims=claims)
-
-
 def _show_answer(answer: Answer) -> AskedModel:
     opinion = answer.opinion
+    names = set(AskedModel.model_fields) - {"verdict", "confidence", "cost_microdollars"}
     return AskedModel(
-        model=answer.model,
-        ending=answer.ending,
+        **{name: getattr(answer, name) for name in names},
         verdict=opinion.verdict if opinion else None,
         confidence=opinion.confidence if opinion else None,
-        reason=answer.reason,
-        prompt_tokens=answer.prompt_tokens,
-        completion_tokens=answer.completion_tokens,
         cost_microdollars=answer.cost,
-        latency_ms=answer.latency_ms,
-        tries=answer.tries,
-        is_kept=answer.is_kept,
     )
