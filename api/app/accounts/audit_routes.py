@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.accounts.schemas import AuditListing, AuditPage, view_line
+from app.accounts.schemas import AuditListing, AuditPage, AuditView
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
 from app.errors import INVALID, describe_problems
@@ -32,4 +32,4 @@ async def list_audit(
     )
     cursor = str(found[-1].place) if len(found) == query.limit else None
     link_next(request, response.headers, cursor)
-    return AuditPage(items=[view_line(line) for line in found], next_cursor=cursor)
+    return AuditPage(items=[AuditView.model_validate(line) for line in found], next_cursor=cursor)

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Str
 from app.auth.principals import Principal
 from app.auth.scopes import Role, Scope
 from app.jobs_api.words import CONTROL, Instant, Label
-from app.ledger.accounts.model import AuditLine, Token, User
+from app.ledger.accounts.model import Token, User
 
 _USER_ID, _TOKEN_ID = "usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090", "9f2c41d07ab35e68"
 _PASSWORD = "correct horse battery staple"  # noqa: S105  an example
@@ -250,7 +250,7 @@ class AuditListing(BaseModel):
 class AuditView(BaseModel):
     """A change, or a rejected attempt (`status` 403)."""
 
-    model_config = ConfigDict(json_schema_extra={"example": _LINE})
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": _LINE})
 
     at: AwareDatetime | None
     subject: str
@@ -289,8 +289,3 @@ def view_token(token: Token) -> TokenView:
     """Return a token as the API shows it."""
     names = ("name", "owner", "created_by", "created_at", "expires_at", "last_used_at", "revoked_at")
     return TokenView(id=token.token_id, **{name: getattr(token, name) for name in names}, scopes=sorted(token.scopes))
-
-
-def view_line(line: AuditLine) -> AuditView:
-    """Return an audit line as the API shows it."""
-    return AuditView(**{name: getattr(line, name) for name in AuditView.model_fields})
