@@ -38,16 +38,10 @@ NEW_RULE: dict[str, Any] = {
 RULE_CHANGE: dict[str, Any] = {"is_enabled": False}
 RULE: dict[str, Any] = {
     "id": _RULE,
-    "name": "A job failed or is partial",
-    "channel_id": _CHANNEL,
-    "events": ["job_ended"],
-    "only": {"status": ["failed", "partial"]},
-    "quiet_from": "22:00",
-    "quiet_until": "07:00",
+    **NEW_RULE,
     "digest_at": None,
     "digest_minutes": None,
     "deadline": None,
-    "language": "ja",
     "is_enabled": True,
     "sent_7d": 5,
     "created_at": _AT,
