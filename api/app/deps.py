@@ -11,6 +11,7 @@ from app.auth.guard import Needs, current_principal
 from app.auth.principals import Principal
 from app.auth.scopes import Scope
 from app.engine.lifecycle import Jobs as JobsOfProcess
+from app.errors import accepted_language
 from app.jobs.cursor import Cursors as CursorsOfProcess
 from app.jobs.sharing import OwnersSharing, Sharing
 from app.live.events import EventHub
@@ -85,10 +86,16 @@ async def draw_picture(request: Request, picture: Picture, language: Language) -
         raise NotFound(e.message) from e
 
 
+async def _preferred(request: Request) -> Language:
+    return accepted_language(request.headers.get("accept-language", ""))
+
+
 Jobs = Annotated[JobsOfProcess, Depends(_jobs)]
 Events = Annotated[EventHub, Depends(_events)]
 Cursors = Annotated[CursorsOfProcess, Depends(_cursors)]
 Shared = Annotated[OwnersSharing[Response], Depends(_shared)]
+#: The language that the caller prefers, by Accept-Language.
+Preferred = Annotated[Language, Depends(_preferred)]
 
 #: Plain, or quoted as in the IETF draft (a structured-field string).
 IdempotencyKey = Annotated[

@@ -3,20 +3,11 @@
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import APIRouter, Response, status
 
 from app.auth.scopes import Scope
-from app.deps import Caller, Jobs, needs
-from app.errors import (
-    BAD_JSON,
-    CONFLICT,
-    INVALID,
-    MEDIA_TYPE,
-    NOT_FOUND,
-    TOO_LARGE,
-    accepted_language,
-    describe_problems,
-)
+from app.deps import Caller, Jobs, Preferred, needs
+from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
 from app.ledger.notifications.model import Channel, ChannelKind
 from app.notifications.alertmanager import AlertmanagerPost, events_of
 from app.notifications.schemas import ChannelChange, NewChannel
@@ -86,9 +77,8 @@ async def delete_channel(jobs: Jobs, caller: Caller, channel_id: ChannelId) -> N
 
 
 @one.post("/test", status_code=status.HTTP_202_ACCEPTED, dependencies=ADMIN)
-async def send_test(jobs: Jobs, caller: Caller, channel_id: ChannelId, request: Request) -> MessageView:
+async def send_test(jobs: Jobs, caller: Caller, channel_id: ChannelId, language: Preferred) -> MessageView:
     """Send a test through a channel, in the language of Accept-Language; get the message again to see its result."""
-    language = accepted_language(request.headers.get("accept-language", ""))
     notifications = jobs.parts.notifications
     channel = await notifications.rules.load_channel(caller.owner, channel_id)
     message, event = make_test(caller.owner, channel, language)

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from fastapi import Path, Query, Request, Response, status
 
-from app.deps import Caller, Jobs
-from app.errors import CONFLICT, INVALID, NOT_FOUND, accepted_language, describe_problems
-from app.ledger.notifications.model import Event, Message, MessageQuery, Rule
+from app.deps import Caller, Jobs, Preferred
+from app.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
+from app.ledger.notifications.model import Message, MessageQuery, Rule
 from app.ledger.notifications.port import NotificationLog
 from app.notifications.routes import ADMIN, BODY, PREFIX
 from app.notifications.schemas import MessageListing, NewRule, RuleChange
@@ -77,7 +77,12 @@ async def delete_rule(jobs: Jobs, caller: Caller, rule_id: RuleId) -> None:
 
 @router.get("/messages", responses=describe_problems(INVALID))
 async def list_messages(
-    jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[MessageListing, Query()]
+    jobs: Jobs,
+    caller: Caller,
+    request: Request,
+    response: Response,
+    query: Annotated[MessageListing, Query()],
+    language: Preferred,
 ) -> MessagePage:
     """List messages, newest first; `status=dead` selects those that were given up."""
     log = jobs.parts.notifications.log
@@ -92,18 +97,17 @@ async def list_messages(
         )
     )
     events = await log.load_events([event_id for message in found for event_id in message.event_ids[:20]])
-    language = accepted_language(request.headers.get("accept-language", ""))
     cursor = str(found[-1].place) if len(found) == query.limit else None
     link_next(request, response.headers, cursor)
     return MessagePage(items=[view_message(each, events, language) for each in found], next_cursor=cursor)
 
 
 @router.get("/messages/{message_id}", responses=_ONE)
-async def get_message(jobs: Jobs, caller: Caller, message_id: MessageId, request: Request) -> MessageView:
+async def get_message(jobs: Jobs, caller: Caller, message_id: MessageId, language: Preferred) -> MessageView:
     """Show one message."""
     log = jobs.parts.notifications.log
     message = await _find(log, caller.owner, message_id)
-    return view_message(message, await _events_of(log, message), accepted_language(_language(request)))
+    return view_message(message, await log.load_events(message.event_ids[:20]), language)
 
 
 @router.post(
@@ -111,14 +115,14 @@ async def get_message(jobs: Jobs, caller: Caller, message_id: MessageId, request
     status_code=status.HTTP_202_ACCEPTED,
     responses=_ONE | describe_problems(CONFLICT),
 )
-async def replay_message(jobs: Jobs, caller: Caller, message_id: MessageId, request: Request) -> MessageView:
+async def replay_message(jobs: Jobs, caller: Caller, message_id: MessageId, language: Preferred) -> MessageView:
     """Send a delivered or dead message again: with the same id, and as many attempts as a new one."""
     log = jobs.parts.notifications.log
     message = await _find(log, caller.owner, message_id)
     again = await log.replay(caller.owner, message_id, utc_now())
     if again is None:
         raise Conflict(f"message {message_id} was {message.status}, expected one that is delivered or dead")
-    return view_message(again, await _events_of(log, again), accepted_language(_language(request)))
+    return view_message(again, await log.load_events(again.event_ids[:20]), language)
 
 
 def _values_of(body: NewRule) -> dict[str, Any]:
@@ -137,11 +141,3 @@ async def _find(log: NotificationLog, owner: str, message_id: str) -> Message:
     if found is None:
         raise NotFound(f"message {message_id} does not exist: an id is msg_ and 32 hex digits")
     return found
-
-
-async def _events_of(log: NotificationLog, message: Message) -> dict[str, Event]:
-    return await log.load_events(message.event_ids[:20])
-
-
-def _language(request: Request) -> str:
-    return request.headers.get("accept-language", "")

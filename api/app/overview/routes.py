@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from app.auth.scopes import Scope
-from app.deps import Caller, Cursors, Jobs, Shared, count_stream, needs
+from app.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, needs
 from app.engine.asking import KeptAnswers
-from app.errors import BAD_CURSOR, INVALID, accepted_language, describe_problems
+from app.errors import BAD_CURSOR, INVALID, describe_problems
 from app.health.routes import find_readiness
 from app.jobs_api.together import answer_together, build_answer
 from app.jobs_api.watching import STREAM_HEADERS, LastEventId
@@ -91,22 +91,20 @@ async def _alerts(request: Request, jobs: Jobs, caller: Caller) -> AlertsFound:
 
 
 @router.get("/alerts", response_model=AlertList)
-async def list_alerts(found: Annotated[AlertsFound, Depends(_alerts)], request: Request) -> Response:
+async def list_alerts(found: Annotated[AlertsFound, Depends(_alerts)], language: Preferred) -> Response:
     """List the current alerts, most severe first, each with the first command to run; `[]` if all is well.
 
     `unknown` has the kinds that could not be checked. Titles and details are English or Japanese, by `Accept-Language`.
     """
-    language = _language(request)
     return _spoken(view_alerts(found, language), language)
 
 
 @router.get("/providers", response_model=ProviderList)
-async def get_providers(jobs: Jobs, request: Request) -> Response:
+async def get_providers(jobs: Jobs, language: Preferred) -> Response:
     """List the providers: the capabilities, limits, terms and required settings of each, and whether it is paused.
 
     Texts are English or Japanese, by `Accept-Language`.
     """
-    language = _language(request)
     return _spoken(await list_providers(jobs.parts, language, utc_now()), language)
 
 
@@ -152,10 +150,6 @@ async def get_settings(jobs: Jobs, response: Response) -> SettingList:
     """List the settings of the API process that answers, with `***` for each secret."""
     response.headers["Cache-Control"] = "no-store"
     return list_settings(jobs.parts.settings)
-
-
-def _language(request: Request) -> Language:
-    return accepted_language(request.headers.get("accept-language", ""))
 
 
 def _spoken(found: BaseModel, language: Language) -> Response:
