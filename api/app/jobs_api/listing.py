@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 
 from fastapi import Request, Response
@@ -15,7 +15,6 @@ from app.jobs_api.rendering import JobWriter
 from app.jobs_api.together import build_answer
 from app.jobs_api.words import Instant
 from app.ledger.port import JobQuery
-from app.live.workers import Worker
 from app.routers import link_next
 from batch.errors import StoreError
 
@@ -64,7 +63,7 @@ class JobList:
         asked, history = await self._to_query(query), jobs.parts.history
         end = await history.find_end(asked, jobs=SEARCHED_JOBS) if asked.words else None
         found = await history.list_jobs(replace(asked, down_to=end))
-        live, workers = await asyncio.gather(_overlay(jobs, found), _workers(jobs))
+        live, workers = await asyncio.gather(_overlay(jobs, found), _in_time(jobs.parts.store.workers(), []))
         items = [job for job in live if not query.status or job.status in query.status]
         # Count the jobs that the ledger found: live values may have removed some of them from the page.
         is_full = len(found) == query.limit
@@ -106,19 +105,15 @@ async def _overlay(jobs: Jobs, found: Sequence[Job]) -> list[Job]:
     for job in found:
         if not job.status.is_final:
             open_ids[job.queue].append(job.job_id)
-    try:
-        async with asyncio.timeout(_OVERLAY_S):
-            store = jobs.parts.store
-            loaded = await asyncio.gather(*(store.load(queue, ids) for queue, ids in open_ids.items()))
-    except (StoreError, TimeoutError):
-        loaded = []
+    loading = (jobs.parts.store.load(queue, ids) for queue, ids in open_ids.items())
+    loaded = await _in_time(asyncio.gather(*loading), [])
     live = {job.job_id: job for jobs_of_queue in loaded for job in jobs_of_queue if job}
     return [live.get(job.job_id, job) for job in found]
 
 
-async def _workers(jobs: Jobs) -> list[Worker]:
+async def _in_time[T](question: Awaitable[T], otherwise: T) -> T:
     try:
         async with asyncio.timeout(_OVERLAY_S):
-            return list(await jobs.parts.store.workers())
+            return await question
     except (StoreError, TimeoutError):
-        return []
+        return otherwise
