@@ -84,12 +84,17 @@ class _BarsQuery(_SeriesQuery):
     )
 
 
-class _AdjustableQuery(_BarsQuery):
+class _SpanQuery(_BarsQuery):
     adjusted: bool = Field(default=False, description="for splits; false: raw bars, as traded")
     total_return: bool = Field(
         default=False,
         description="adjusted for cash dividends too, as if each were reinvested at the close before its ex-session",
     )
+    start: Moment | None = Field(
+        default=None,
+        description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
+    )
+    end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
 
     @property
     def is_adjusted(self) -> bool:
@@ -97,20 +102,15 @@ class _AdjustableQuery(_BarsQuery):
         return self.adjusted or self.total_return
 
 
-class BarsQuery(_AdjustableQuery):
+class BarsQuery(_SpanQuery):
     """Bars of one symbol with `start <= opened_at < end`, oldest first."""
 
-    start: Moment | None = Field(
-        default=None,
-        description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
-    )
-    end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
     place_shape = TypeAdapter(tuple[Annotated[datetime, BeforeValidator(_to_second)]])
     limit: int = Field(default=1_000, ge=1, le=MOST_BARS)
     cursor: str | None = _CURSOR
 
 
-class ManyBarsQuery(_AdjustableQuery):
+class ManyBarsQuery(_SpanQuery):
     """Bars of many symbols with `start <= opened_at < end`, by session, symbol and time."""
 
     symbols: str | None = Field(
@@ -121,11 +121,6 @@ class ManyBarsQuery(_AdjustableQuery):
     )
     market: Market | None = Field(default=None, description="only the symbols of this market at the end of the span")
     session: Session | None = Field(default=None, description="one session, in place of `start` and `end`")
-    start: Moment | None = Field(
-        default=None,
-        description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
-    )
-    end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
 
 
 class _SomeQuery(_SeriesQuery):
