@@ -12,11 +12,11 @@ import polars as pl
 
 from app.market_data.queries import CellQuery, CellsQuery, SessionsQuery
 from app.market_data.table import Grid, Table
+from app.market_data.tables import parse_symbol
 from batch.bars.coverage.cells import CellState
 from batch.bars.coverage.finality import next_change
 from batch.bars.coverage.judge import CoverSpan, Judgement, judge
 from batch.bars.store import BarStore
-from batch.errors import InvalidRequest
 from batch.kit.clock import Clock
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST, last_sessions
@@ -97,11 +97,7 @@ class CoverTables:
             InvalidRequest: the symbol or the provider is invalid.
 
         """
-        spec = get_source_spec(query.provider or self.default_provider)
-        try:
-            name = spec.parse_symbol(symbol)
-        except InvalidRequest as e:
-            raise InvalidRequest(e.message, pointer="/symbol") from e
+        name = parse_symbol(symbol, get_source_spec(query.provider or self.default_provider))
         table = await self._answer(query, [name], _to_cells)
         return replace(table, about={**table.about, "symbol": name}, labels=(*table.labels, "symbol"))
 

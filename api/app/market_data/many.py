@@ -10,6 +10,7 @@ import orjson
 import polars as pl
 
 from app.market_data.queries import ManyBarsQuery
+from app.market_data.table import tell_known_at
 from app.market_data.tables import BarTables, parse_symbol
 from batch.bars.actions.adjustment import Adjustment
 from batch.bars.export.formats import Format
@@ -80,7 +81,7 @@ async def find_many(tables: BarTables, symbols_dir: Path, query: ManyBarsQuery) 
     start, end = _span(tables, query)
     wanted = Wanted(series, start, end, _symbols(query, spec, symbols_dir, end))
     about = {"provider": spec.name, "interval": series.interval.value}
-    about |= {"known_at": query.as_of.isoformat().replace("+00:00", "Z")} if query.as_of else {}
+    about |= tell_known_at(query.as_of)
     adjustment = None
     if query.is_adjusted:
         adjustment = await tables.adjustment_of(query, series, wanted.symbols, start)

@@ -95,7 +95,9 @@ class BarTables:
         last = query.last or self._today()
         first, last = days_between(query.first or last - timedelta(days=30), last, most=_MOST_COVERAGE_DAYS)
         reader = reader_at(self.store, query.as_of, clock=self.clock)
-        held = _only(await reader.coverage(series, first=first, last=last), query, spec)
+        held = await reader.coverage(series, first=first, last=last)
+        if wanted := _wanted(query, spec):
+            held = held.filter(pl.col("symbol").is_in(wanted))
         if place:
             symbol, session = place
             held = held.filter(
@@ -174,11 +176,6 @@ def parse_symbol(symbol: str, spec: ProviderSpec) -> str:
         return spec.parse_symbol(symbol)
     except InvalidRequest as e:
         raise InvalidRequest(e.message, pointer="/symbol") from e
-
-
-def _only(rows: pl.DataFrame, query: LatestQuery | CoverageQuery, spec: ProviderSpec) -> pl.DataFrame:
-    wanted = _wanted(query, spec)
-    return rows.filter(pl.col("symbol").is_in(wanted)) if wanted else rows
 
 
 def _wanted(query: LatestQuery | CoverageQuery, spec: ProviderSpec) -> list[str]:
