@@ -50,7 +50,7 @@ def _rule_technical(facts: Facts) -> _Ruling:
         _compare(facts, "close", "sma_25", ("above_short", "below_short")),
         _compare(facts, "sma_25", "sma_75", ("above_long", "below_long")),
         _compare(facts, "macd_12_26_9_histogram", None, ("momentum_up", "momentum_down")),
-        _compare(facts, "return_20_pct", None, ("month_up", "month_down")),
+        _compare(facts, "return_20_pct", None, ("month", "month")),
         _heat(facts),
     ]
     known = [signal for signal in signals if signal is not None]

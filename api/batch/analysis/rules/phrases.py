@@ -36,8 +36,7 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "oversold": ("RSI is {rsi_14}, which counts as oversold.", "RSIは{rsi_14}で、売られ過ぎの水準です。"),
         "calm": ("RSI is {rsi_14}, in its middle range.", "RSIは{rsi_14}で、中間の水準です。"),
-        "month_up": ("Over 20 sessions the change is {return_20_pct}.", "20立会日の騰落率は{return_20_pct}です。"),
-        "month_down": ("Over 20 sessions the change is {return_20_pct}.", "20立会日の騰落率は{return_20_pct}です。"),
+        "month": ("Over 20 sessions the change is {return_20_pct}.", "20立会日の騰落率は{return_20_pct}です。"),
         "few_bars": (
             "Only {bars} bars of {sessions} sessions are held, too few for a judgement.",
             "対象{sessions}立会日のうち足は{bars}本で、判断には足りません。",
