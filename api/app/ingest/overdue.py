@@ -1,9 +1,10 @@
 """Find daily ingests that are overdue by the calendar of sessions, for the gauge that an alert reads."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from app.auth.principals import DEFAULT_OWNER
 from app.engine.parts import Parts
@@ -32,15 +33,6 @@ _MOSTLY = 0.9
 type Series = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """A session that was ingested for a whole market at an interval, by their names in requests."""
-
-    market: str
-    interval: str
-    session: date
-
-
 async def read_overdue(parts: Parts) -> list[Reading]:
     """Return a reading for each series that is ingested daily.
 
@@ -49,48 +41,45 @@ async def read_overdue(parts: Parts) -> list[Reading]:
 
     """
     now = utc_now()
-    ended = await parts.history.ended("ingest", (_RUN_DAILY, _BACKFILL), since=now - LOOKED_BACK)
-    schedules = await parts.schedules.list_schedules(DEFAULT_OWNER)
-    overdue = find_overdue(find_ingested(ended), schedules, now)
+    done, schedules = await _load(parts, now)
+    overdue = find_overdue(done, schedules, now)
     return [Reading(INGEST_OVERDUE_SECONDS, seconds, series) for series, seconds in overdue.items()]
 
 
 async def read_missing(parts: Parts, session: date) -> list[Series]:
-    """Return the series that are ingested daily and have no complete ingest of a session.
+    """Return the series of `find_overdue` that have no complete ingest of a session, whether it is due or not.
 
     Raises:
         StoreError: the ledger is unavailable.
 
     """
-    ended = await parts.history.ended("ingest", (_RUN_DAILY, _BACKFILL), since=utc_now() - LOOKED_BACK)
-    schedules = await parts.schedules.list_schedules(DEFAULT_OWNER)
-    return find_missing(find_ingested(ended), schedules, session)
-
-
-def find_missing(ingested: Iterable[Ingested], schedules: Iterable[Schedule], session: date) -> list[Series]:
-    """Return the series of `find_overdue` that lack a session, whether it is due or not."""
-    done, promises = _by_series(ingested), _promises(schedules)
+    done, schedules = await _load(parts, utc_now())
+    promises = _promises(schedules)
     return sorted(
         series
         for series in done.keys() | promises.keys()
-        if session not in done[series]
-        and (_is_daily(done[series]) or (series in promises and promises[series].has_begun(session)))
+        if _is_owed(session, done.get(series, set()), promises.get(series))
     )
 
 
-def find_ingested(jobs: Iterable[Job]) -> set[Ingested]:
-    """Return the sessions that ended jobs have ingested for whole markets.
+async def _load(parts: Parts, now: datetime) -> tuple[Mapping[Series, set[date]], Sequence[Schedule]]:
+    ended = await parts.history.ended("ingest", (_RUN_DAILY, _BACKFILL), since=now - LOOKED_BACK)
+    return find_ingested(ended), await parts.schedules.list_schedules(DEFAULT_OWNER)
+
+
+def find_ingested(jobs: Iterable[Job]) -> Mapping[Series, set[date]]:
+    """Return the sessions that ended jobs have ingested for whole markets of the TSE.
 
     A job counts if it is completed, or if nine in ten of its symbols are done; a retry counts as the job that it
     continues. A backfill counts for its last session if nine in ten symbols of the market have bars. A job that was
     planned before the close does not count: its bars may have changed since.
     """
-    return {
-        Ingested(job.request.get("market", ""), interval, date.fromisoformat((job.plan or {})["session"]))
-        for job in jobs
-        if _is_whole(job) and _ended_well(job)
-        for interval in job.request.get("intervals", ())
-    }
+    done: defaultdict[Series, set[date]] = defaultdict(set)
+    for job in jobs:
+        if _is_whole(job) and _ended_well(job):
+            for series in _series_of(job.request):
+                done[series].add(date.fromisoformat((job.plan or {})["session"]))
+    return done
 
 
 def _is_whole(job: Job) -> bool:
@@ -121,37 +110,32 @@ class _Promise:
         return _at(day, self.at) > self.since
 
 
-def find_overdue(ingested: Iterable[Ingested], schedules: Iterable[Schedule], now: datetime) -> dict[Series, float]:
+def find_overdue(done: Mapping[Series, set[date]], schedules: Iterable[Schedule], now: datetime) -> dict[Series, float]:
     """Return for each series that is ingested daily the seconds since its oldest missing session was due; 0 for none.
 
     A series is ingested daily if an enabled schedule does so, or if three sessions in a row were ingested, which
     also recognises Cloud Scheduler, n8n and cron. Other series are left out. A missed session before an ingested
     session does not count: it is a gap for a backfill.
     """
-    done, promises = _by_series(ingested), _promises(schedules)
+    promises = _promises(schedules)
     return {
-        series: _overdue_s(done[series], promises.get(series), now)
+        series: _overdue_s(done.get(series, set()), promises.get(series), now)
         for series in done.keys() | promises.keys()
         if series in promises or _is_daily(done[series])
     }
 
 
-def _by_series(ingested: Iterable[Ingested]) -> defaultdict[Series, set[date]]:
-    done: defaultdict[Series, set[date]] = defaultdict(set)
-    for each in ingested:
-        if each.market in _TSE:
-            done[each.market, each.interval].add(each.session)
-    return done
-
-
 def _overdue_s(done: set[date], promise: _Promise | None, now: datetime) -> float:
-    today, is_daily = now.astimezone(JST).date(), _is_daily(done)
+    today = now.astimezone(JST).date()
     for day in sessions_between(max(done, default=today - LOOKED_BACK), today):
-        is_owed = day not in done and (is_daily or (promise is not None and promise.has_begun(day)))
         due_at = promise.due_at(day) if promise else _at(day, _DUE)
-        if is_owed and due_at < now:
+        if due_at < now and _is_owed(day, done, promise):
             return (now - due_at).total_seconds()
     return 0.0
+
+
+def _is_owed(day: date, done: set[date], promise: _Promise | None) -> bool:
+    return day not in done and (_is_daily(done) or (promise is not None and promise.has_begun(day)))
 
 
 def _promises(schedules: Iterable[Schedule]) -> Mapping[Series, _Promise]:
@@ -160,16 +144,16 @@ def _promises(schedules: Iterable[Schedule]) -> Mapping[Series, _Promise]:
         is_daily = schedule.timing.kind is TimingKind.SESSION and schedule.task == _RUN_DAILY
         if schedule.is_enabled and schedule.updated_at and is_daily and "symbols" not in schedule.request:
             promise = _Promise(time.fromisoformat(schedule.timing.text), schedule.updated_at)
-            for series in _series_of(schedule):
+            for series in _series_of(schedule.request):
                 # If two schedules ingest the same series, the earlier one counts.
                 made[series] = min(promise, made.get(series, promise), key=lambda each: each.at)
     return made
 
 
-def _series_of(schedule: Schedule) -> Iterator[Series]:
-    market = schedule.request.get("market", "")
+def _series_of(request: Mapping[str, Any]) -> Iterator[Series]:
+    market = request.get("market", "")
     if market in _TSE:
-        for interval in schedule.request.get("intervals", ()):
+        for interval in request.get("intervals", ()):
             yield market, interval
 
 

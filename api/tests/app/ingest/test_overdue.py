@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.ingest.overdue import Ingested, find_overdue
+from app.ingest.overdue import Series, find_overdue
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.timing import Timing, TimingKind
 from batch.market.calendar import JST
@@ -21,8 +21,8 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(f"2025-11-{text}").replace(tzinfo=JST)
 
 
-def ingested(*days: str, market: str = "TSE_PRIME", interval: str = "1m") -> list[Ingested]:
-    return [Ingested(market, interval, date.fromisoformat(day)) for day in days]
+def ingested(*days: str, interval: str = "1m") -> dict[Series, set[date]]:
+    return {("TSE_PRIME", interval): {date.fromisoformat(day) for day in days}}
 
 
 def schedule(*, since: str = "01 12:00", at_time: str = "16:35", **values: Any) -> Schedule:
@@ -52,7 +52,7 @@ class TestSomebodyIngestsDaily:
         assert find_overdue(ingested(*DAILY, "2025-11-10"), [], at("10 20:00")) == {PRIME: 0.0}
 
     def test_each_series_is_its_own(self) -> None:
-        done = ingested(*DAILY, "2025-11-07") + ingested(*DAILY, interval="1d")
+        done = ingested(*DAILY, "2025-11-07") | ingested(*DAILY, interval="1d")
         assert find_overdue(done, [], at("07 19:00")) == {PRIME: 0.0, ("TSE_PRIME", "1d"): HOUR_S}
 
     @pytest.mark.parametrize(
@@ -72,15 +72,12 @@ class TestSomebodyIngestsDaily:
         days = ("2025-10-30", "2025-10-31", "2025-11-04")
         assert find_overdue(ingested(*days), [], at("05 19:00")) == {PRIME: HOUR_S}
 
-    def test_files_have_no_calendar(self) -> None:
-        assert find_overdue(ingested(*DAILY, market="FILE"), [], at("10 20:00")) == {}
-
 
 class TestAScheduleIsEnabled:
     def test_it_promises_the_sessions_whose_time_comes_after_it_was_changed(self) -> None:
-        assert find_overdue([], [schedule(since="06 16:34")], at("06 19:00")) == {PRIME: HOUR_S}
-        assert find_overdue([], [schedule(since="06 16:36")], at("06 19:00")) == {PRIME: 0.0}
-        assert find_overdue([], [schedule(since="06 16:36")], at("07 19:00")) == {PRIME: HOUR_S}
+        assert find_overdue({}, [schedule(since="06 16:34")], at("06 19:00")) == {PRIME: HOUR_S}
+        assert find_overdue({}, [schedule(since="06 16:36")], at("06 19:00")) == {PRIME: 0.0}
+        assert find_overdue({}, [schedule(since="06 16:36")], at("07 19:00")) == {PRIME: HOUR_S}
 
     def test_one_session_that_it_ingested_is_enough(self) -> None:
         assert find_overdue(ingested("2025-11-06"), [schedule()], at("06 19:00")) == {PRIME: 0.0}
@@ -88,10 +85,10 @@ class TestAScheduleIsEnabled:
 
     def test_a_later_hour_than_17_00_is_given_an_hour(self) -> None:
         late = schedule(at_time="20:30")
-        assert find_overdue([], [late], at("04 21:30")) == {PRIME: 0.0}
-        assert find_overdue([], [late], at("04 22:30")) == {PRIME: HOUR_S}
+        assert find_overdue({}, [late], at("04 21:30")) == {PRIME: 0.0}
+        assert find_overdue({}, [late], at("04 22:30")) == {PRIME: HOUR_S}
         # Who comes earlier is waited for.
-        assert find_overdue([], [late, schedule()], at("04 19:00")) == {PRIME: HOUR_S}
+        assert find_overdue({}, [late, schedule()], at("04 19:00")) == {PRIME: HOUR_S}
 
     def test_a_change_after_a_miss_does_not_forget_what_was_daily(self) -> None:
         changed = schedule(since="07 20:00")
@@ -110,8 +107,8 @@ class TestAScheduleIsEnabled:
         ],
     )
     def test_what_is_no_daily_ingest_of_a_market_promises_nothing(self, values: dict[str, Any]) -> None:
-        assert find_overdue([], [schedule(**values)], at("07 20:00")) == {}
+        assert find_overdue({}, [schedule(**values)], at("07 20:00")) == {}
 
     def test_default_schedule_has_the_specified_times(self) -> None:
         two = schedule(timing=SESSION_AT, request={"intervals": {"1m": 1, "1d": 5}, "market": "TSE_GROWTH"})
-        assert set(find_overdue([], [two], at("07 20:00"))) == {("TSE_GROWTH", "1m"), ("TSE_GROWTH", "1d")}
+        assert set(find_overdue({}, [two], at("07 20:00"))) == {("TSE_GROWTH", "1m"), ("TSE_GROWTH", "1d")}

@@ -1,12 +1,13 @@
 """Which sessions a ledger calls ingested: PostgreSQL and its memory twin agree on every job."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from app.ingest.overdue import Ingested, find_ingested
+from app.ingest.overdue import Series, find_ingested
 from app.jobs.model import JobStatus
 from app.ledger.port import JobHistory, Terms
 from tests.fixtures.jobs.jobs import make_job
@@ -23,7 +24,7 @@ def planned_of(symbols: int) -> dict[str, Any]:
 
 
 REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME"}
-WHOLE = {Ingested("TSE_PRIME", "1m", SESSION)}
+WHOLE = {("TSE_PRIME", "1m"): {SESSION}}
 
 
 async def ended(
@@ -42,7 +43,7 @@ async def ended(
     await ledger.save_final(replace(kept, status=status, plan=plan, completed_at=at, total=10, done=done))
 
 
-async def ingested(ledger: JobHistory, *, hours: float = 2) -> set[Ingested]:
+async def ingested(ledger: JobHistory, *, hours: float = 2) -> Mapping[Series, set[date]]:
     since = datetime.now(UTC) - timedelta(hours=hours)
     return find_ingested(await ledger.ended("ingest", ("ingest.run_daily", "ingest.backfill"), since=since))
 
@@ -87,6 +88,7 @@ async def test_a_session_counts(ledger: JobHistory, job: dict[str, Any]) -> None
         {"task": "ingest.refresh_quotes"},
         {"queue": "market_data"},
         {"request": {"market": "TSE_PRIME"}},
+        {"request": REQUEST | {"market": "FILE"}},
     ],
     ids=[
         "eight of ten",
@@ -104,11 +106,12 @@ async def test_a_session_counts(ledger: JobHistory, job: dict[str, Any]) -> None
         "quotes",
         "queue",
         "nothing asked",
+        "files, which have no calendar",
     ],
 )  # fmt: skip
 async def test_a_session_does_not_count(ledger: JobHistory, job: dict[str, Any]) -> None:
     await ended(ledger, **job)
-    assert await ingested(ledger) == set()
+    assert await ingested(ledger) == {}
 
 
 async def test_each_interval_and_market_counts_once(ledger: JobHistory) -> None:
@@ -116,15 +119,15 @@ async def test_each_interval_and_market_counts_once(ledger: JobHistory) -> None:
         await ended(ledger, request={"intervals": {"1m": 1, "1d": 5}, "market": "TSE_GROWTH"})
     await ended(ledger, plan={"session": "2025-11-05", "is_final": True})
     assert await ingested(ledger) == {
-        Ingested("TSE_GROWTH", "1m", SESSION),
-        Ingested("TSE_GROWTH", "1d", SESSION),
-        Ingested("TSE_PRIME", "1m", date(2025, 11, 5)),
+        ("TSE_GROWTH", "1m"): {SESSION},
+        ("TSE_GROWTH", "1d"): {SESSION},
+        ("TSE_PRIME", "1m"): {date(2025, 11, 5)},
     }
 
 
 async def test_what_ended_before_does_not_count_nor_what_runs(ledger: JobHistory) -> None:
     await ended(ledger)
-    assert await ingested(ledger, hours=0.5) == set()
+    assert await ingested(ledger, hours=0.5) == {}
     running = (await ledger.admit(make_job(request=REQUEST), Terms("test"))).job
     await ledger.save_plan(running.job_id, PLAN, [])
-    assert await ingested(ledger, hours=0.5) == set()
+    assert await ingested(ledger, hours=0.5) == {}
