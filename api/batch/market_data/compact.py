@@ -23,18 +23,14 @@ _NOT_OURS = (
 
 @dataclass(frozen=True, slots=True)
 class CompactChunk:
-    """The shards of one series, oldest first; sessions before a day are dropped, if one is given."""
+    """The shards of one series (`items`), oldest first; sessions before a day are dropped, if one is given."""
 
     series: BarSeries
-    shards: tuple[str, ...]
+    items: tuple[str, ...]
     before: date | None = None
 
-    @property
-    def items(self) -> tuple[str, ...]:
-        """The shards, each of which gets an outcome."""
-        return self.shards
-
     def payload(self) -> dict[str, Any]:
+        """Return the chunk without its items as JSON types."""
         before = self.before.isoformat() if self.before else None
         return {"source": self.series.source, "interval": self.series.interval.value, "before": before}
 
@@ -112,7 +108,7 @@ async def compact_chunk(
 
     """
     report = OutcomeReport()
-    for shard in chunk.shards[start:]:
+    for shard in chunk.items[start:]:
         if should_stop():
             break
         try:

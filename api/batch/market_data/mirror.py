@@ -23,22 +23,18 @@ from batch.market_data.mirror_request import MirrorRequest
 
 @dataclass(frozen=True, slots=True)
 class MirrorChunk:
-    """The files of one series to write, oldest first; as of a moment if there is one.
+    """The files of one series to write (`items`), oldest first; as of a moment if there is one.
 
     They are named by their months (`2025-11`), of daily bars by their years.
     """
 
     series: BarSeries
     form: Format
-    months: tuple[str, ...]
+    items: tuple[str, ...]
     as_of: datetime | None = None
 
-    @property
-    def items(self) -> tuple[str, ...]:
-        """The names of the files, each of which gets an outcome."""
-        return self.months
-
     def payload(self) -> dict[str, Any]:
+        """Return the chunk without its items as JSON types."""
         return {
             "source": self.series.source,
             "interval": self.series.interval.value,
@@ -66,7 +62,7 @@ class MirrorPlan:
     def summary(self) -> dict[str, Any]:
         """Return the plan without its chunks as JSON types."""
         files = [
-            {"source": c.series.source, "interval": c.series.interval.value, "months": list(c.months)}
+            {"source": c.series.source, "interval": c.series.interval.value, "months": list(c.items)}
             for c in self.chunks
         ]
         return {"chunks": len(self.chunks), "folder": str(self.folder), "files": files}
@@ -122,7 +118,7 @@ async def mirror_chunk(
 
     """
     report, reader, folder = OutcomeReport(), reader_at(store, chunk.as_of), folder_at(folder, chunk.as_of)
-    for month in chunk.months[start:]:
+    for month in chunk.items[start:]:
         if should_stop():
             break
         planned = await _plan_file(chunk, reader, folder, month)

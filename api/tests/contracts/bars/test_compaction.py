@@ -139,7 +139,7 @@ def test_refused_rows_without_a_time_are_older_than_no_day(store: BarStore) -> N
 
 def test_a_chunk_goes_on_where_it_was_left_and_stops_when_asked(store: BarStore, minutes: pl.DataFrame) -> None:
     (chunk,) = plan(store, m1m=5).chunks
-    assert CompactChunk.from_payload(chunk.payload(), chunk.shards) == chunk
-    assert run(compact_chunk(chunk, store, start=len(chunk.shards))).outcomes == ()
+    assert CompactChunk.from_payload(chunk.payload(), chunk.items) == chunk
+    assert run(compact_chunk(chunk, store, start=len(chunk.items))).outcomes == ()
     assert run(compact_chunk(chunk, store, should_stop=lambda: True)).outcomes == ()
     assert_frame_equal(kept(store), minutes)
