@@ -10,9 +10,11 @@ import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from app.accounts.audit_routes import router as audit_router
 from app.accounts.browser_login import BrowserLogin
 from app.accounts.desk import Accounts
-from app.accounts.routes import router as accounts_router
+from app.accounts.login_routes import router as login_router
+from app.accounts.user_routes import router as users_router
 from app.address_limit import AddressLimiter
 from app.ai_analysis.routes import router as analysis_router
 from app.auth.guard import Authenticator
@@ -64,6 +66,24 @@ from batch.pictures.process import PictureProcess
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+_ROUTERS = (
+    all_jobs_router,
+    overview_router,
+    settings_router,
+    schedules_router,
+    login_router,
+    users_router,
+    audit_router,
+    webhooks_router,
+    market_router,
+    portfolios_router,
+    booking_router,
+    backtest_router,
+    notifications_router,
+    rules_router,
+    analysis_router,
+)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -105,22 +125,8 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         addresses=addresses,
         changes=accounts.trail,
     )
-    app.include_router(health_router)
-    for router in queue_routers(CATALOG):
+    for router in (health_router, *queue_routers(CATALOG), *_ROUTERS):
         app.include_router(router)
-    app.include_router(all_jobs_router)
-    app.include_router(overview_router)
-    app.include_router(settings_router)
-    app.include_router(schedules_router)
-    app.include_router(accounts_router)
-    app.include_router(webhooks_router)
-    app.include_router(market_router)
-    app.include_router(portfolios_router)
-    app.include_router(booking_router)
-    app.include_router(backtest_router)
-    app.include_router(notifications_router)
-    app.include_router(rules_router)
-    app.include_router(analysis_router)
     install_openapi(app)
     install_dashboard(app, release=chosen.release)
     if chosen.metrics_port:
