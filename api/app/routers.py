@@ -1,10 +1,11 @@
-"""The router of a feature, and what routes of several features share: ids in paths, and links to the next page."""
+"""The router of a feature, and what routes of several features share: ids in paths, views, links to the next page."""
 
 import re
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Match
 from starlette.types import Scope
@@ -43,6 +44,12 @@ def hex_id(name: str, what: str) -> Any:
         return text
 
     return Depends(parse)
+
+
+def view_of[V: BaseModel](view: type[V], record: object, **others: Any) -> V:
+    """Return a record as a view shows it: its attributes by the names of the view's fields, but for the `others`."""
+    names = view.model_fields.keys() - others.keys()
+    return view(**{name: getattr(record, name) for name in names}, **others)
 
 
 def link_next(request: Request, headers: MutableHeaders | dict[str, str], cursor: str | None) -> None:

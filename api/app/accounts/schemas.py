@@ -9,6 +9,7 @@ from app.auth.principals import Principal
 from app.auth.scopes import Role, Scope
 from app.jobs_api.words import CONTROL, Instant, Label
 from app.ledger.accounts.model import Token, User
+from app.routers import view_of
 
 _USER_ID, _TOKEN_ID = "usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090", "9f2c41d07ab35e68"
 _PASSWORD = "correct horse battery staple"  # noqa: S105  an example
@@ -275,17 +276,14 @@ class AuditPage(BaseModel):
 
 def view_me(caller: Principal) -> Me:
     """Return a caller as the API shows it."""
-    names = ("subject", "name", "owner", "method", "role")
-    return Me(**{name: getattr(caller, name) for name in names}, scopes=sorted(caller.scopes))
+    return view_of(Me, caller, scopes=sorted(caller.scopes))
 
 
 def view_user(user: User) -> UserView:
     """Return a user as the API shows it."""
-    names = ("name", "owner", "role", "is_disabled", "created_at", "changed_at")
-    return UserView(id=user.user_id, **{name: getattr(user, name) for name in names})
+    return view_of(UserView, user, id=user.user_id)
 
 
 def view_token(token: Token) -> TokenView:
     """Return a token as the API shows it."""
-    names = ("name", "owner", "created_by", "created_at", "expires_at", "last_used_at", "revoked_at")
-    return TokenView(id=token.token_id, **{name: getattr(token, name) for name in names}, scopes=sorted(token.scopes))
+    return view_of(TokenView, token, id=token.token_id, scopes=sorted(token.scopes))

@@ -1,13 +1,14 @@
 """The chunks of a job with their runs: the timeline of the job."""
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.jobs.model import Chunk, ChunkState
 from app.jobs.runs import ChunkRun, find_pauses, split_slot
 from app.jobs_api.examples import CHUNK_PAGE
+from app.routers import view_of
 
 Ended = Literal["done", "broken", "released", "waiting", "expired", "cancelled", "failed"]
 
@@ -79,20 +80,19 @@ def page_chunks(chunks: Sequence[Chunk], query: ChunkListing) -> ChunkPage:
     return ChunkPage(
         items=[_view(chunk) for chunk in found[query.cursor : end]],
         total=len(found),
-        pauses=[PauseView(begins_at=p.begins_at, ends_at=p.ends_at, reason=p.reason) for p in pauses],
+        pauses=[view_of(PauseView, pause) for pause in pauses],
         next_cursor=str(end) if end < len(found) else None,
     )
 
 
 def _view(chunk: Chunk) -> ChunkView:
-    return ChunkView(
-        n=chunk.n,
-        state=chunk.state,
+    return view_of(
+        ChunkView,
+        chunk,
         interval=chunk.payload.get("interval"),
         items=len(chunk.items),
         settled=chunk.tally.cursor,
         failed=chunk.tally.failed,
-        attempts=chunk.attempts,
         error=(chunk.error or chunk.tally.cause) if chunk.state is ChunkState.DEAD else "",
         runs=[_view_run(chunk, run) for run in chunk.runs],
     )
@@ -103,16 +103,4 @@ def _view_run(chunk: Chunk, run: ChunkRun) -> RunView:
     settled, failed = run.settled, run.failed
     if run.ended_at is None:
         settled, failed = chunk.tally.cursor - run.settled_before, chunk.tally.failed - run.failed_before
-    return RunView(
-        run=run.run,
-        worker=worker,
-        slot=slot,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        ending=cast("Ended | None", run.ending or None),
-        settled_before=run.settled_before,
-        settled=settled,
-        failed=failed,
-        reason=run.reason,
-        paused_until=run.paused_until,
-    )
+    return view_of(RunView, run, worker=worker, slot=slot, ending=run.ending or None, settled=settled, failed=failed)

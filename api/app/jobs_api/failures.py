@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.model import Chunk
 from app.jobs_api.view import Failure, FailurePage
+from app.routers import view_of
 from batch.market.outcome import is_fine
 
 
@@ -30,13 +31,7 @@ def page_failures(chunks: Sequence[Chunk], query: FailureListing) -> FailurePage
 
 def _failures(chunks: Sequence[Chunk], outcomes: Sequence[str]) -> list[Failure]:
     return [
-        Failure(
-            item=note.item,
-            interval=chunk.payload.get("interval"),
-            outcome=note.outcome,
-            message=note.message,
-            attempts=note.attempts,
-        )
+        view_of(Failure, note, interval=chunk.payload.get("interval"))
         for chunk in chunks
         for note in chunk.tally.notes
         if (note.outcome in outcomes if outcomes else not is_fine(note.outcome))

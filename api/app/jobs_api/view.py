@@ -15,6 +15,7 @@ from app.live.events import JobEvent
 from app.live.lines import JobLine
 from app.live.store import LEASE_S
 from app.live.workers import Worker
+from app.routers import view_of
 
 Health = Literal["ok", "waiting", "paused", "stalled", "recovering"]
 
@@ -168,17 +169,16 @@ class RetryBody(ChangeBody):
 
 def view_job(job: Job, *, workers: Sequence[Worker]) -> JobView:
     """Return a job as the API shows it."""
-    return JobView(
-        **{name: getattr(job, name) for name in ("job_id", "status", "queue", "task", "attempt", "parent_id")},
+    return view_of(
+        JobView,
+        job,
         market=job.request.get("market"),
         intervals=job.request.get("intervals"),
-        requested_at=job.requested_at,
-        started_at=job.started_at,
-        completed_at=job.completed_at,
         progress=view_progress(job, workers),
         result=job.shown_result,
         error=dict(job.error) if job.error else None,
         health=judge_health(job, workers),
+        request=None,
         links=job_links(job.queue, job.job_id),
     )
 
@@ -224,17 +224,14 @@ def view_progress(job: Job, workers: Sequence[Worker]) -> Progress:
     pause_s = job.pause_left_s(now) if now else 0.0
     eta_s = None if job.eta_s is None else job.eta_s + pause_s
     low_s, high_s = (None, None) if job.eta_range_s is None else (each + pause_s for each in job.eta_range_s)
-    return Progress(
-        done=job.done,
-        total=job.total,
-        failed=job.failed,
-        cancelled=job.cancelled,
+    return view_of(
+        Progress,
+        job,
         percent=round(percent, 1),
         rate=_rate(job),
         eta_s=_round(eta_s),
         eta_low_s=_round(low_s),
         eta_high_s=_round(high_s),
-        rows=job.rows,
         paused_until=job.paused_until if pause_s else None,
         pause_reason=job.pause_reason if pause_s else None,
     )

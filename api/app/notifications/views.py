@@ -1,7 +1,6 @@
 """Channels, rules and messages as the API shows them: never the URL of a channel."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -9,6 +8,7 @@ from app.ledger.notifications.model import Channel, ChannelKind, Event, EventKin
 from app.ledger.outbox.port import DeliveryStatus
 from app.notifications import examples
 from app.notifications.texts import title_of
+from app.routers import view_of
 from app.words.language import Language
 
 
@@ -122,29 +122,21 @@ _SHOWN = 20
 
 def view_channel(channel: Channel) -> ChannelView:
     """Return a channel as the API shows it, without its URL."""
-    names = set(ChannelView.model_fields) - {"id"}
-    return ChannelView(id=channel.channel_id, **{name: getattr(channel, name) for name in names})
+    return view_of(ChannelView, channel, id=channel.channel_id)
 
 
 def view_rule(rule: Rule, sent: int) -> RuleView:
     """Return a rule as the API shows it."""
-    values: dict[str, Any] = {name: getattr(rule, name) for name in RuleView.model_fields if hasattr(rule, name)}
-    values |= {"id": rule.rule_id, "sent_7d": sent, "events": list(rule.events)}
-    return RuleView(**(values | {"only": {name: list(found) for name, found in rule.only.items()}}))
+    only = {name: list(found) for name, found in rule.only.items()}
+    return view_of(RuleView, rule, id=rule.rule_id, events=list(rule.events), only=only, sent_7d=sent)
 
 
 def view_message(message: Message, events: Mapping[str, Event], language: Language) -> MessageView:
     """Return a message as the API shows it, with those of its events that are still kept."""
     known = [events[event_id] for event_id in message.event_ids[:_SHOWN] if event_id in events]
-    names = set(MessageView.model_fields) - {"id", "count", "events"}
-    return MessageView(
-        id=message.message_id,
-        count=len(message.event_ids),
-        events=[_view_event(event, language) for event in known],
-        **{name: getattr(message, name) for name in names},
-    )
+    shown = [_view_event(event, language) for event in known]
+    return view_of(MessageView, message, id=message.message_id, count=len(message.event_ids), events=shown)
 
 
 def _view_event(event: Event, language: Language) -> EventView:
-    title = title_of(event, language)
-    return EventView(id=event.event_id, kind=event.kind, at=event.at, title=title, data=dict(event.data))
+    return view_of(EventView, event, id=event.event_id, title=title_of(event, language), data=dict(event.data))

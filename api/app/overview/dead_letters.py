@@ -1,7 +1,7 @@
 """Dead letters: chunks that were given up, with the way to run them again."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -11,6 +11,7 @@ from app.jobs_api.words import Instant
 from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
 from app.ledger.port import JobHistory
 from app.overview.examples import DEAD_LETTERS
+from app.routers import view_of
 
 _PLACE = TypeAdapter(tuple[AwareDatetime, str, int])
 
@@ -77,8 +78,5 @@ async def page_dead_letters(
 
 def _view(letter: DeadLetter) -> DeadLetterView:
     job = f"{jobs_path(letter.queue)}/{letter.job_id}"
-    return DeadLetterView(
-        **asdict(letter),
-        chunk=str(letter.n),
-        links={"job": job, "chunks": f"{job}/chunks", "retry": f"{job}/retry"},
-    )
+    links = {"job": job, "chunks": f"{job}/chunks", "retry": f"{job}/retry"}
+    return view_of(DeadLetterView, letter, chunk=str(letter.n), links=links)

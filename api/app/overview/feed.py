@@ -19,6 +19,7 @@ from app.jobs_api.view import Health, Progress, judge_health, view_progress
 from app.live.events import START, EventHub, Feed, FeedKey, JobEvent, parse_event_id
 from app.live.workers import Worker
 from app.overview.examples import CHANGE
+from app.routers import view_of
 from batch.errors import StoreError
 
 #: A job is sent at most once in this many seconds.
@@ -227,11 +228,8 @@ def _write(jobs: list[Job], workers: list[Worker], last: str) -> bytes:
     """Return an event for each job; only the last has an id, so that a batch that was cut off is sent again."""
     events = []
     for number, job in enumerate(jobs, 1):
-        change = JobChange(
-            **{name: getattr(job, name) for name in ("queue", "job_id", "task", "status")},
-            health=judge_health(job, workers),
-            progress=view_progress(job, workers),
-        )
+        health, progress = judge_health(job, workers), view_progress(job, workers)
+        change = view_of(JobChange, job, health=health, progress=progress)
         event_id = last if number == len(jobs) else None
         events.append(format_sse_event(event="job", data_str=change.model_dump_json(), id=event_id))
     return b"".join(events)

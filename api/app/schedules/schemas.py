@@ -10,6 +10,7 @@ from app.catalog import CATALOG
 from app.jobs_api.words import Label
 from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
 from app.ledger.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
+from app.routers import view_of
 from app.schedules.examples import CHANGE, DETAIL, FIRING, LISTED, NEW, SCHEDULE
 from batch.market.fields import WHOLE, one_of
 
@@ -177,24 +178,24 @@ class ScheduleList(BaseModel):
 
 def view_schedule(schedule: Schedule) -> ScheduleView:
     """Return a schedule as the API shows it."""
-    return ScheduleView(**_fields(schedule))
+    return view_of(ScheduleView, schedule, **_timing(schedule))
 
 
 def view_listed(schedule: Schedule, last: Firing | None) -> ListedSchedule:
     """Return a schedule as the list shows it."""
-    return ListedSchedule(**_fields(schedule), last_firing=FiringView.model_validate(last) if last else None)
+    firing = FiringView.model_validate(last) if last else None
+    return view_of(ListedSchedule, schedule, **_timing(schedule), last_firing=firing)
 
 
 def view_detail(schedule: Schedule, next_due: Sequence[datetime], firings: Sequence[Firing]) -> ScheduleDetail:
     """Return a schedule with its next due times and its last firings."""
     shown = [FiringView.model_validate(firing) for firing in firings]
-    return ScheduleDetail(**_fields(schedule), next_due=list(next_due), firings=shown)
+    return view_of(ScheduleDetail, schedule, **_timing(schedule), next_due=list(next_due), firings=shown)
 
 
-def _fields(schedule: Schedule) -> dict[str, Any]:
-    names = set(ScheduleView.model_fields) - {"kind", "session_at", "cron"}
+def _timing(schedule: Schedule) -> dict[str, Any]:
     timing = schedule.timing
-    return {name: getattr(schedule, name) for name in names} | {
+    return {
         "kind": timing.kind,
         "session_at": timing.text if timing.kind is TimingKind.SESSION else None,
         "cron": timing.text if timing.kind is TimingKind.CRON else None,

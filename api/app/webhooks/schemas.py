@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.jobs.queues import jobs_path
 from app.ledger.outbox.port import Delivery, DeliveryStatus
+from app.routers import view_of
 
 WEBHOOKS = "/api/v1/ingest/webhooks"
 
@@ -72,13 +73,8 @@ class DeliveryPage(BaseModel):
 def view_delivery(delivery: Delivery) -> DeliveryView:
     """Return a delivery as the API shows it."""
     here = f"{WEBHOOKS}/{delivery.delivery_id}"
-    names = ("job_id", "url", "status", "attempts", "last_status", "last_error")
-    times = ("created_at", "next_attempt_at", "ended_at")
-    return DeliveryView(
-        id=delivery.delivery_id,
-        **{name: getattr(delivery, name) for name in (*names, *times)},
-        links={"self": here, "replay": f"{here}/replay", "job": _job_of(delivery)},
-    )
+    links = {"self": here, "replay": f"{here}/replay", "job": _job_of(delivery)}
+    return view_of(DeliveryView, delivery, id=delivery.delivery_id, links=links)
 
 
 def _job_of(delivery: Delivery) -> str:
