@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -120,7 +119,12 @@ class CoverTables:
             if kept and kept.version == version and span.now < kept.until:
                 return cast("T", kept.answer)
             found = await judge(self.store, series, span)
-            answer, until = await asyncio.to_thread(_build, found, span, partial(_limit, query.sessions, spec), build)
+
+            def answer_all() -> tuple[T, datetime]:
+                judged = _limit(found, query.sessions, spec)
+                return build(judged), next_change(judged.sessions["session"], span.delay, span.now)
+
+            answer, until = await asyncio.to_thread(answer_all)
             if version is not None:
                 self.kept.pop(key, None)
                 self.kept[key] = _Kept(answer, version, until)
@@ -181,14 +185,7 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _build[T](
-    found: Judgement, span: CoverSpan, limit: Callable[[Judgement], _Judged], build: Callable[[_Judged], T]
-) -> tuple[T, datetime]:
-    judged = limit(found)
-    return build(judged), next_change(judged.sessions["session"], span.delay, span.now)
-
-
-def _limit(count: int, spec: ProviderSpec, found: Judgement) -> _Judged:
+def _limit(found: Judgement, count: int, spec: ProviderSpec) -> _Judged:
     sessions = found.sessions().tail(count)
     cells = found.cells.filter(pl.col("session").is_in(sessions["session"].implode()))
     about = {"interval": found.series.interval.value, "provider": found.series.source, "is_real": spec.is_real}
