@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from batch.backtest.request import BacktestRequest, SweepRequest
 from batch.backtest.strategies.parameters import PARAMETERS
-from batch.bars.history import NOT_KEPT, check_moment
+from batch.bars.history import check_as_of
 from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
 from batch.market.bounds import resolve_last_session
@@ -27,10 +27,7 @@ def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "Ap
     checked = request.filled(provider=request.provider or settings.provider)
     if checked.market is not None and not (checked.is_tse and checked.market.is_section):
         raise InvalidRequest(f"market was {checked.market}, whose symbols no list has: name some", pointer="/market")
-    if checked.as_of is not None:
-        check_moment(checked.as_of, utc_now())
-        if settings.keeps_bars_in_influxdb:
-            raise InvalidRequest(NOT_KEPT, pointer="/as_of")
+    check_as_of(checked.as_of, has_history=not settings.keeps_bars_in_influxdb)
     try:
         resolve_last_session(checked.last, utc_now(), is_tse=checked.is_tse, delay_s=0)
     except InvalidRequest as e:

@@ -1,9 +1,8 @@
 """The checks of requests on stored bars in the API, before they are queued."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from batch.bars.history import NOT_KEPT, check_moment
+from batch.bars.history import check_as_of
 from batch.errors import InvalidRequest
 from batch.indicators.request import IndicatorRequest
 from batch.kit.clock import utc_now
@@ -39,7 +38,7 @@ def check_indicators(request: IndicatorRequest, settings: "AppSettings") -> Indi
 
     """
     checked = check_session(request, settings)
-    check_as_of(checked.as_of, settings)
+    check_as_of(checked.as_of, has_history=not settings.keeps_bars_in_influxdb)
     return checked
 
 
@@ -50,22 +49,8 @@ def check_mirror(request: MirrorRequest, settings: "AppSettings") -> MirrorReque
         InvalidRequest: bars cannot be read as of the moment.
 
     """
-    check_as_of(request.as_of, settings)
+    check_as_of(request.as_of, has_history=not settings.keeps_bars_in_influxdb)
     return request
-
-
-def check_as_of(as_of: datetime | None, settings: "AppSettings") -> None:
-    """Check that bars can be read as of a moment, as far as this is known before they are read.
-
-    Raises:
-        InvalidRequest: the moment is in the future, or bars are kept in InfluxDB, which has no history.
-
-    """
-    if as_of is None:
-        return
-    check_moment(as_of, utc_now())
-    if settings.keeps_bars_in_influxdb:
-        raise InvalidRequest(NOT_KEPT, pointer="/as_of")
 
 
 def check_take_back(request: TakeBackRequest, settings: "AppSettings") -> TakeBackRequest:

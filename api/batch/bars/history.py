@@ -72,6 +72,19 @@ def name_moment(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
+def check_as_of(as_of: datetime | None, *, has_history: bool) -> None:
+    """Check that bars can be read as of a moment, as far as this is known before they are read.
+
+    Raises:
+        InvalidRequest: the moment is in the future, has no zone, or the store keeps no history.
+
+    """
+    if as_of is not None:
+        check_moment(as_of, utc_now())
+        if not has_history:
+            raise InvalidRequest(NOT_KEPT, pointer="/as_of")
+
+
 def check_moment(as_of: datetime, now: datetime) -> None:
     """Check that a moment has a zone and is not in the future.
 
