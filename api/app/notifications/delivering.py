@@ -15,7 +15,7 @@ from batch.errors import ConfigurationError
 from batch.kit.clock import Clock, utc_now
 from batch.kit.http.reply import Reply
 from batch.kit.retry import retry_while_unavailable
-from batch.notify.apprise_sender import AppriseSender
+from batch.notify.apprise_sender import send_by_apprise
 from batch.notify.callback import CallbackRules
 from batch.notify.retry import MESSAGE_DELAYS_S, judge_reply
 from batch.notify.sealing import Sealer
@@ -88,4 +88,4 @@ class ChannelSender:
         if claimed.channel.kind is ChannelKind.WEBHOOK:
             body = write_body(message, claimed.events, text)
             return await WebhookSender(self.rules).send(Webhook(message.message_id, url, body))
-        return await AppriseSender(self.rules.guard).send(url, text.title, text.body, message_id=message.message_id)
+        return await send_by_apprise(self.rules.guard, url, text.title, text.body, message_id=message.message_id)

@@ -8,11 +8,10 @@ import asyncio
 import logging
 import re
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 from batch.errors import InvalidRequest
-from batch.kit.dns import Lookup, look_up
+from batch.kit.dns import look_up
 from batch.kit.http.reply import Reply, unanswered
 from batch.notify.apprise_urls import FIXED, MAIL, check_apprise_url, find_target, reword
 from batch.notify.url_guard import UrlGuard, check_address
@@ -20,53 +19,45 @@ from batch.notify.url_guard import UrlGuard, check_address
 _NAME = "apprise"
 #: The seconds that apprise may take to connect, and to read.
 _CONNECT_S, _READ_S = 5.0, 10.0
+#: The seconds for everything together; apprise's thread may end later.
+_TIMEOUT_S = 20.0
 _STATUS = re.compile(r"error=(\d{3})\b")
 
 
-@dataclass(frozen=True, slots=True)
-class AppriseSender:
-    """Sends messages to services that apprise knows; a failure of a receiver is in the reply, not raised.
+async def send_by_apprise(guard: UrlGuard, url: str, title: str, body: str, *, message_id: str) -> Reply:
+    """Send a message once to a service that apprise knows; a failure of the receiver is in the reply, not raised.
 
-    Attributes:
-        lookup: resolves host names.
-        timeout_s: seconds for everything together; apprise's thread may end later.
-
+    The reply has the HTTP status if apprise reports it, and 200 for a delivery.
     """
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            service = check_apprise_url(url, guard).service
+            plugin = await asyncio.to_thread(_load, url)
+            if plugin is None:
+                return Reply(None, failure=f"apprise does not understand the URL of service {service}")
+            await _check(guard, service, plugin)
+            return await asyncio.to_thread(_send, plugin, title, body, message_id)
+    except (InvalidRequest, OSError) as e:
+        return unanswered(e, timeout_s=_TIMEOUT_S)
 
-    guard: UrlGuard
-    lookup: Lookup = look_up
-    timeout_s: float = 20.0
 
-    async def send(self, url: str, title: str, body: str, *, message_id: str) -> Reply:
-        """Send a message once; the reply has the HTTP status if apprise reports it, and 200 for a delivery."""
+async def _check(guard: UrlGuard, service: str, plugin: Any) -> None:
+    """Check the address that apprise parsed from the URL, since its parser differs from ours."""
+    if service in FIXED:
+        return
+    if service in MAIL:
+        host, port, is_safe = plugin.smtp_host, plugin.port, plugin.secure_mode != "insecure"
+    else:
+        is_safe = service != "json"
+        host, port = plugin.host, plugin.port or (443 if is_safe else 80)
+    target = find_target(guard, host, port, is_mail=service in MAIL, is_safe=is_safe)
+    if target.is_trusted:
+        return
+    for address in await look_up(target.destination.host, target.destination.port):
         try:
-            async with asyncio.timeout(self.timeout_s):
-                service = check_apprise_url(url, self.guard).service
-                plugin = await asyncio.to_thread(_load, url)
-                if plugin is None:
-                    return Reply(None, failure=f"apprise does not understand the URL of service {service}")
-                await self._check(service, plugin)
-                return await asyncio.to_thread(_send, plugin, title, body, message_id)
-        except (InvalidRequest, OSError) as e:
-            return unanswered(e, timeout_s=self.timeout_s)
-
-    async def _check(self, service: str, plugin: Any) -> None:
-        """Check the address that apprise parsed from the URL, since its parser differs from ours."""
-        if service in FIXED:
-            return
-        if service in MAIL:
-            host, port, is_safe = plugin.smtp_host, plugin.port, plugin.secure_mode != "insecure"
-        else:
-            is_safe = service != "json"
-            host, port = plugin.host, plugin.port or (443 if is_safe else 80)
-        target = find_target(self.guard, host, port, is_mail=service in MAIL, is_safe=is_safe)
-        if target.is_trusted:
-            return
-        for address in await self.lookup(target.destination.host, target.destination.port):
-            try:
-                check_address(address)
-            except InvalidRequest as e:
-                raise InvalidRequest(reword(e.message), pointer=e.pointer) from e
+            check_address(address)
+        except InvalidRequest as e:
+            raise InvalidRequest(reword(e.message), pointer=e.pointer) from e
 
 
 class _LastWords(logging.Handler):
