@@ -69,23 +69,16 @@ class Deliverer:
         return end.status
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelSender:
-    """Sends a message by its channel: as a signed webhook, or through apprise."""
-
-    sealer: Sealer | None
-    rules: CallbackRules
-
-    async def send(self, claimed: Claimed, text: Text) -> Reply:
-        """Send a message once; the reply contains any failure, without the URL."""
-        if self.sealer is None:
-            return Reply(None, failure="KABOOM_NOTIFICATION_KEY is not set")
-        try:
-            url = self.sealer.unseal(claimed.channel.sealed)
-        except ConfigurationError as e:
-            return Reply(None, failure=e.message)
-        message = claimed.message
-        if claimed.channel.kind is ChannelKind.WEBHOOK:
-            body = write_body(message, claimed.events, text)
-            return await WebhookSender(self.rules).send(Webhook(message.message_id, url, body))
-        return await send_by_apprise(self.rules.guard, url, text.title, text.body, message_id=message.message_id)
+async def send_by_channel(sealer: Sealer | None, rules: CallbackRules, claimed: Claimed, text: Text) -> Reply:
+    """Send a message once, as a signed webhook or through apprise; the reply contains any failure, without the URL."""
+    if sealer is None:
+        return Reply(None, failure="KABOOM_NOTIFICATION_KEY is not set")
+    try:
+        url = sealer.unseal(claimed.channel.sealed)
+    except ConfigurationError as e:
+        return Reply(None, failure=e.message)
+    message = claimed.message
+    if claimed.channel.kind is ChannelKind.WEBHOOK:
+        body = write_body(message, claimed.events, text)
+        return await WebhookSender(rules).send(Webhook(message.message_id, url, body))
+    return await send_by_apprise(rules.guard, url, text.title, text.body, message_id=message.message_id)

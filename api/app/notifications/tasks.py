@@ -1,8 +1,10 @@
 """The job handler of notifications: send the due messages of a channel."""
 
+from functools import partial
+
 from app.engine.run.worker import Run
 from app.ledger.outbox.port import DeliveryStatus
-from app.notifications.delivering import ChannelSender, Deliverer
+from app.notifications.delivering import Deliverer, send_by_channel
 from app.notifications.jobs import DeliverResult
 from app.notifications.setup import build_sealer
 from batch.notify.request import DeliverRequest
@@ -22,8 +24,8 @@ async def deliver(run: Run) -> DeliverResult:
     channel_id = DeliverRequest.parse(run.request).channel_id
     notifications = run.parts.notifications
     await notifications.rules.load_channel(run.owner, channel_id)
-    sender = ChannelSender(build_sealer(run.parts.settings), run.parts.callbacks)
-    deliverer = Deliverer(notifications.log, sender.send)
+    send = partial(send_by_channel, build_sealer(run.parts.settings), run.parts.callbacks)
+    deliverer = Deliverer(notifications.log, send)
     delivered = failed = 0
     while delivered + failed < _MOST and not run.should_stop():
         run.keeper.note_life()
