@@ -62,12 +62,12 @@ def cookie_name(headers: Mapping[bytes, bytes]) -> str:
     prefix `__Host-`: browsers accept such a cookie only over TLS, and only from the host itself.
     """
     host = _split_host(headers)
-    return f"kaboom-{host[1]}" if _is_local(host[0]) else "__Host-kaboom"
+    return f"kaboom-{host[1]}" if host[0] in _LOCAL else "__Host-kaboom"
 
 
 def set_cookie(headers: Mapping[bytes, bytes], value: str, *, max_age_s: int) -> str:
     """Return the `Set-Cookie` that sets the session cookie, or deletes it if the age is 0."""
-    secure = "" if _is_local(_split_host(headers)[0]) else "; Secure"
+    secure = "" if _split_host(headers)[0] in _LOCAL else "; Secure"
     return f"{cookie_name(headers)}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}"
 
 
@@ -136,7 +136,3 @@ def _split_netloc(netloc: str) -> tuple[str, int]:
         return "", -1
     # Behind a proxy that terminates TLS the scheme is unknown: ports 80, 443 and no port count as the same.
     return (parts.hostname or "").lower(), 0 if port in {None, 80, 443} else int(port or 0)
-
-
-def _is_local(host: str) -> bool:
-    return host in _LOCAL

@@ -1,7 +1,6 @@
 """Jobs as the API shows them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
@@ -185,8 +184,7 @@ def view_job(job: Job, *, workers: Sequence[Worker]) -> JobView:
 
 def view_line(event: JobEvent) -> LogLine:
     """Return a log line as the API shows it."""
-    line = JobLine.from_json(event.data)
-    return LogLine.model_validate({"id": event.event_id, **asdict(line)})
+    return view_of(LogLine, JobLine.from_json(event.data), id=event.event_id)
 
 
 def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
