@@ -80,6 +80,9 @@ INTERNAL = _define("internal", 500)
 UPSTREAM = _define("provider-failed", 502)
 UNAVAILABLE = _define("unavailable", 503)
 
+#: The problems of a request with a body.
+OF_BODY = (BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID)
+
 #: An error has the problem of its nearest base class; `tests/repo/test_errors.py` checks that none is missing.
 BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.InvalidRequest: INVALID,

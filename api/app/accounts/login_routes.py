@@ -11,13 +11,11 @@ from app.auth.cookies import BY_COOKIE, find_origin_fault
 from app.auth.jwt.supabase import METHOD as SUPABASE
 from app.deps import Caller, needs
 from app.errors import (
-    BAD_JSON,
     FORBIDDEN,
     INVALID,
-    MEDIA_TYPE,
     NOT_FOUND,
+    OF_BODY,
     RATE_LIMITED,
-    TOO_LARGE,
     UNAUTHORIZED,
     UNAVAILABLE,
     describe_problems,
@@ -27,8 +25,7 @@ from batch.errors import Forbidden, InvalidRequest, NotFound
 from batch.kit.clock import utc_now
 
 Desk = Annotated[Accounts, Depends(accounts_of)]
-_BODY = (BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID)
-_LOGIN = describe_problems(*_BODY, UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE)
+_LOGIN = describe_problems(*OF_BODY, UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE)
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
@@ -95,7 +92,7 @@ async def show_me(caller: Caller) -> Me:
 @router.post(
     "/me/password",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=describe_problems(*_BODY, FORBIDDEN),
+    responses=describe_problems(*OF_BODY, FORBIDDEN),
     dependencies=[needs()],
 )
 async def change_own_password(accounts: Desk, request: Request, caller: Caller, body: PasswordBody) -> None:

@@ -25,7 +25,7 @@ from app.auth.guard import require_scopes
 from app.auth.principals import Principal
 from app.auth.scopes import SCOPES, Scope
 from app.deps import Caller, needs
-from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
+from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from app.ledger.accounts.model import Token, User, UserChange
 from app.ledger.accounts.port import no_user
 from app.routers import FeatureRouter
@@ -33,7 +33,7 @@ from batch.errors import NotFound
 from batch.kit.clock import utc_now
 
 _PREFIX = "/api/v1"
-_BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
+_BODY = describe_problems(*OF_BODY, CONFLICT)
 _ONE = describe_problems(NOT_FOUND, INVALID)
 UserId = Annotated[str, Path(pattern="^usr_[0-9a-f]{32}$", description="usr_ and 32 hex digits")]
 TokenId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="16 hex digits")]

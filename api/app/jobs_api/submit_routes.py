@@ -5,14 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from fastapi import APIRouter, status
 
 from app.deps import Jobs, needs
-from app.errors import (
-    BAD_JSON,
-    CONFLICT,
-    INVALID,
-    MEDIA_TYPE,
-    TOO_LARGE,
-    describe_problems,
-)
+from app.errors import CONFLICT, OF_BODY, describe_problems
 from app.jobs.job_type import Catalog, JobType
 from app.jobs_api.routes import JobRoutes, jobs_router
 from app.jobs_api.submitting import HowAsked, SubmittedJob, build_body, submit
@@ -42,7 +35,7 @@ def _add_submission(router: APIRouter, job_type: JobType) -> None:
         tags=[job_type.queue.path.replace("-", " ")],
         summary=job_type.summary,
         description="\n\n".join(filter(None, (f"{job_type.summary}.", job_type.notes, _JOINS))),
-        responses=describe_problems(BAD_JSON, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID),
+        responses=describe_problems(*OF_BODY, CONFLICT),
         dependencies=[needs(job_type.scope)],
     )
 

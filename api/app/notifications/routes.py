@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response, status
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, Preferred, needs
-from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
+from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from app.ledger.notifications.model import Channel, ChannelKind
 from app.notifications.alertmanager import AlertmanagerPost, events_of
 from app.notifications.schemas import ChannelChange, NewChannel
@@ -17,7 +17,7 @@ from app.routers import FeatureRouter, hex_id
 
 PREFIX = "/api/v1/notifications"
 ADMIN = [needs(Scope.ADMIN)]
-BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
+BODY = describe_problems(*OF_BODY, CONFLICT)
 ChannelId = Annotated[str, hex_id("channel_id", "channel")]
 
 router = FeatureRouter(prefix=PREFIX, tags=["notifications"])
@@ -92,7 +92,7 @@ router.include_router(one)
 @router.post(
     "/alertmanager",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
+    responses=describe_problems(*OF_BODY),
     dependencies=[needs(Scope.ALERTS_WRITE)],
 )
 async def take_alerts(jobs: Jobs, caller: Caller, body: AlertmanagerPost) -> NotedAlerts:

@@ -6,7 +6,7 @@ from fastapi import Depends, Query, Response, status
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
-from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
+from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from app.ledger.portfolios.model import Portfolio
 from app.portfolios.desk import PortfolioDesk, desk_of, new_id
 from app.portfolios.schemas import HistoryQuery, NewPortfolio, PortfolioPatch, PositionsQuery
@@ -26,7 +26,7 @@ from batch.portfolio.csv_file import format_csv
 
 PREFIX = "/api/v1/portfolios"
 READS, WRITES = [needs(Scope.PORTFOLIOS_READ)], [needs(Scope.PORTFOLIOS_WRITE)]
-BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
+BODY = describe_problems(*OF_BODY, CONFLICT)
 ONE = describe_problems(NOT_FOUND, INVALID)
 #: 409 if a corporate action has changed since an entry was booked and a position would be negative.
 DERIVED = ONE | describe_problems(CONFLICT)

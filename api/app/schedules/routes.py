@@ -12,15 +12,7 @@ from fastapi import APIRouter, Response, status
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
 from app.engine.scheduler import Scheduler
-from app.errors import (
-    BAD_JSON,
-    CONFLICT,
-    INVALID,
-    MEDIA_TYPE,
-    NOT_FOUND,
-    TOO_LARGE,
-    describe_problems,
-)
+from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from app.jobs_api.accepting import accept
 from app.jobs_api.view import Accepted
 from app.ledger.schedules.model import MissedPolicy, Schedule
@@ -44,7 +36,7 @@ _PREFIX = "/api/v1/schedules"
 _NEXT = 5
 _LAST = 20
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.SCHEDULES_WRITE)]
-_BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
+_BODY = describe_problems(*OF_BODY, CONFLICT)
 
 
 ScheduleId = Annotated[str, hex_id("schedule_id", "schedule")]
