@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from app.engine.parts import Parts
 from batch.analysis.facts.market import Holding
@@ -12,16 +11,12 @@ from batch.portfolio.book import replay
 from batch.scripts.run_analysis import load_splits
 
 
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """A request with its provider and symbols filled in, and the holdings of its portfolio by symbol."""
+async def add_holdings(
+    request: AnalysisRequest, parts: Parts, owner: str
+) -> tuple[AnalysisRequest, Mapping[str, Holding]]:
+    """Return a request with its provider and symbols filled in, and the holdings of its portfolio today by symbol.
 
-    request: AnalysisRequest
-    held: Mapping[str, Holding]
-
-
-async def add_holdings(request: AnalysisRequest, parts: Parts, owner: str) -> Holdings:
-    """Return a request with the holdings of its portfolio today; a request without a portfolio is unchanged.
+    A request without a portfolio is unchanged.
 
     Raises:
         NotFound: the owner has no such portfolio.
@@ -31,7 +26,7 @@ async def add_holdings(request: AnalysisRequest, parts: Parts, owner: str) -> Ho
 
     """
     if request.portfolio_id is None:
-        return Holdings(request, {})
+        return request, {}
     portfolio = await parts.portfolios.load(owner, request.portfolio_id)
     entries = await parts.portfolios.load_entries(owner, request.portfolio_id)
     splits = await load_splits(portfolio.provider, {entry.symbol for entry in entries if entry.symbol}, parts.settings)
@@ -45,5 +40,4 @@ async def add_holdings(request: AnalysisRequest, parts: Parts, owner: str) -> Ho
     symbols = request.symbols or tuple(held)[:MOST_SYMBOLS]
     if not symbols:
         raise InvalidRequest("the portfolio holds nothing, and no symbols were given", pointer="/portfolio_id")
-    filled = request.filled(provider=request.provider or portfolio.provider, symbols=list(symbols))
-    return Holdings(filled, held)
+    return request.filled(provider=request.provider or portfolio.provider, symbols=list(symbols)), held

@@ -1,18 +1,19 @@
 """The worker's part of analyses: gather facts, analyse them, and return the result; an analysis starts no jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from app.ai_analysis.check import POSITIONS_STAY
 from app.ai_analysis.explaining import gather_backtest_job, gather_ingest_job
-from app.ai_analysis.holdings import Holdings, add_holdings
+from app.ai_analysis.holdings import add_holdings
 from app.ai_analysis.pictures import draw_for_models, keep_pictures
 from app.ai_analysis.results import AnalysisResult, PictureUse, Preview, SubjectAnalysis
 from app.ai_analysis.showing import show_analysis, show_preview
 from app.engine.run.worker import Run
+from batch.analysis.facts.market import Holding
 from batch.analysis.facts.model import Facts
 from batch.analysis.models.asking import Asker
 from batch.analysis.prompt import VERSION, Prompt, build_prompt
@@ -72,7 +73,7 @@ class _Work:
     """The input of an analysis.
 
     Attributes:
-        holdings: the request, and the holdings of its portfolio.
+        held: the holdings of the portfolio of the request, by symbol.
         last: the last session; None if a job is analysed.
         asker: asks the models; None if no model is asked.
         pictures: draws the pictures that models get; None if they get none.
@@ -80,27 +81,24 @@ class _Work:
 
     """
 
-    holdings: Holdings
+    request: AnalysisRequest
+    held: Mapping[str, Holding]
     last: date | None
     asker: Asker | None
     pictures: PictureProcess | None
     reason: str
 
-    @property
-    def request(self) -> AnalysisRequest:
-        return self.holdings.request
-
 
 async def _prepare(run: Run) -> _Work:
-    request, settings = AnalysisRequest.parse(run.request), run.parts.settings
-    holdings = await add_holdings(request, run.parts, run.owner)
-    last = None if request.is_of_job else resolve_session(holdings.request, settings)
+    settings = run.parts.settings
+    request, held = await add_holdings(AnalysisRequest.parse(run.request), run.parts, run.owner)
+    last = None if request.is_of_job else resolve_session(request, settings)
     terms = None if request.analyst == "rules" else find_models(settings)
     reason = ""
     if terms and request.portfolio_id is not None and not settings.ai_send_positions:
         terms, reason = None, POSITIONS_STAY
     asker = Asker(terms, run.parts.spending, run.claim.lease.ref.job_id) if terms else None
-    return _Work(holdings, last, asker, PictureProcess() if asker and settings.ai_images else None, reason)
+    return _Work(request, held, last, asker, PictureProcess() if asker and settings.ai_images else None, reason)
 
 
 async def _draw(run: Run, found: Gathered, work: _Work) -> bytes:
@@ -151,5 +149,5 @@ async def _gather(run: Run, work: _Work) -> AsyncIterator[Gathered]:
         if run.should_stop():
             raise Conflict("the job was cancelled")
         run.report(run.chunk.tally)
-        holding = work.holdings.held.get(symbol)
+        holding = work.held.get(symbol)
         yield await gather_symbol(request, symbol, work.last, parts.settings, holding=holding)
