@@ -64,15 +64,10 @@ async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> No
         raise hand_back(e) from e
 
 
-def _parse_scope(run: Run) -> IngestRequest:
-    """Return a request with the intervals, the market and the chunk size of a job, without its symbols."""
-    scope = {name: value for name, value in run.request.items() if name in _SCOPE}
-    return IngestRequest.parse(scope)
-
-
 async def _run_on(run: Run) -> Tally:
     settings = run.parts.settings
-    request = _parse_scope(run).model_copy(update={"provider": run.plan["provider"]})
+    scope = {name: value for name, value in run.request.items() if name in _SCOPE}
+    request = IngestRequest.parse(scope).model_copy(update={"provider": run.plan["provider"]})
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
     tools = tools_for(request, chunk.sessions[-1], settings=settings)
     if run.claim.waits:
