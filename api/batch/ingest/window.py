@@ -22,7 +22,7 @@ from batch.ingest.repeats import flag_repeats_of_stored
 from batch.ingest.unfinished import drop_unfinished
 from batch.kit.clock import Clock
 from batch.kit.retry import backoff_s
-from batch.market.bar import BarSeries, empty_bars
+from batch.market.bar import BarSeries
 from batch.market.listing import Market
 from batch.market.lists.history import ListingHistory
 from batch.market.outcome import Outcome, SymbolOutcome
@@ -192,8 +192,7 @@ async def _read_closes(tools: IngestTools, series: BarSeries, part: IngestChunk)
 def _find_outcomes(
     symbols: Sequence[str], reported: Mapping[str, SymbolOutcome], checked: Checked, writing: _Writing
 ) -> dict[str, SymbolOutcome]:
-    bars = checked.bars if checked.bars.height else empty_bars()
-    written = dict(bars.group_by("symbol").len().rows())
+    written = dict(checked.bars.group_by("symbol").len().rows())
     refused = _refusals(checked.quarantined)
     return {
         symbol: _find_outcome(symbol, reported, written.get(symbol, 0), refused.get(symbol, ""), writing)
