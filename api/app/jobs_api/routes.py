@@ -17,7 +17,6 @@ from app.jobs.job_type import JobType
 from app.jobs.model import Job
 from app.jobs.queues import Queue, jobs_path
 from app.jobs.retries import retry_whole
-from app.jobs_api.accepting import accept
 from app.jobs_api.chunks import ChunkListing, ChunkPage, page_chunks
 from app.jobs_api.examples import show_job
 from app.jobs_api.failures import FailureListing, page_failures
@@ -26,6 +25,7 @@ from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.sse import wait_for_end
 from app.jobs_api.stats import find_stats
+from app.jobs_api.submitting import accept
 from app.jobs_api.together import answer_together, build_answer
 from app.jobs_api.view import (
     Accepted,

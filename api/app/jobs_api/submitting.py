@@ -12,10 +12,11 @@ from app.auth.principals import Principal
 from app.deps import Caller, IdempotencyKey, Jobs, digest_key
 from app.engine.lifecycle import fingerprint
 from app.jobs.job_type import JobType, refuse_internal
-from app.jobs_api.accepting import accept
+from app.jobs.model import JobStatus
+from app.jobs.queues import jobs_path
 from app.jobs_api.view import Accepted
 from app.jobs_api.words import CallbackUrl
-from app.ledger.port import Terms
+from app.ledger.port import Admission, Admitted, Terms
 from batch.kit.request import Request
 
 
@@ -82,6 +83,20 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
     )
     admission = await jobs.submit(job_type, wanted, owner=asking.caller.owner, terms=terms)
     return accept(admission, asking.response)
+
+
+def accept(admission: Admission, response: Response) -> Accepted:
+    """Return the answer to a submission; its headers say where and when to look for the job, and whether it is new."""
+    job = admission.job
+    response.headers["Location"] = f"{jobs_path(job.queue)}/{job.job_id}"
+    response.headers["Retry-After"] = "2"
+    if admission.how is Admitted.REPLAYED:
+        response.headers["Idempotency-Replayed"] = "true"
+        # The same answer as the first time.
+        return Accepted(job_id=job.job_id, status=JobStatus.QUEUED)
+    if admission.how is Admitted.JOINED:
+        response.headers["Kaboom-Coalesced"] = "true"
+    return Accepted(job_id=job.job_id, status=job.status)
 
 
 def _to_request(jobs: Jobs, job_type: JobType, body: SubmittedJob) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
 from app.engine.scheduler import Scheduler
 from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
-from app.jobs_api.accepting import accept
+from app.jobs_api.submitting import accept
 from app.jobs_api.view import Accepted
 from app.ledger.schedules.model import MissedPolicy, Schedule
 from app.ledger.schedules.timing import next_dues
