@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app.accounts.audit_routes import router as audit_router
-from app.accounts.browser_login import BrowserLogin
 from app.accounts.desk import Accounts
 from app.accounts.login_routes import router as login_router
 from app.accounts.user_routes import router as users_router
@@ -115,7 +114,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         telemetry=_telemetry(tracing),
     )
     app.state.accounts = accounts = Accounts(chosen, tokens)
-    app.state.changes, app.state.sign_in = accounts.trail, BrowserLogin(accounts)
+    app.state.changes = accounts.trail
     app.state.limiter = limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
     app.add_middleware(

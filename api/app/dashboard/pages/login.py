@@ -1,10 +1,8 @@
 """The log-in: a form that works without JavaScript."""
 
-from typing import cast
-
 from fastapi import APIRouter, Request, Response
 
-from app.accounts.browser_login import BrowserLogin
+from app.accounts.browser_login import sign_in, sign_out
 from app.dashboard.page import NextPath, Page
 from app.dashboard.viewer import first_of, is_own_path, read_form
 from app.deps import needs
@@ -24,7 +22,7 @@ async def log_in(page: Page, request: Request) -> Response:
     fields = {name: values[-1] for name, values in (await read_form(request)).items()}
     to = fields.get("next", "/")
     response = page.go_to(to if is_own_path(to) else "/")
-    refusal = await cast("BrowserLogin", request.app.state.sign_in).sign_in(request, fields, response)
+    refusal = await sign_in(request, fields, response)
     if not refusal:
         return response
     return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal)
@@ -36,5 +34,5 @@ async def log_out(page: Page, request: Request) -> Response:
     if first_of(await read_form(request), "everywhere"):
         (await page.api.delete("/api/v1/session", everywhere="true")).require()
     response = page.go_to("/login")
-    await cast("BrowserLogin", request.app.state.sign_in).sign_out(request, response)
+    await sign_out(request, response)
     return response
