@@ -23,16 +23,12 @@ class FailureListing(BaseModel):
 
 def page_failures(chunks: Sequence[Chunk], query: FailureListing) -> FailurePage:
     """Return the page that a query asks for."""
-    found = _failures(chunks, query.outcome)
-    end = query.cursor + query.limit
-    cursor = str(end) if end < len(found) else None
-    return FailurePage(items=found[query.cursor : end], total=len(found), next_cursor=cursor)
-
-
-def _failures(chunks: Sequence[Chunk], outcomes: Sequence[str]) -> list[Failure]:
-    return [
+    found = [
         view_of(Failure, note, interval=chunk.payload.get("interval"))
         for chunk in chunks
         for note in chunk.tally.notes
-        if (note.outcome in outcomes if outcomes else not is_fine(note.outcome))
+        if (note.outcome in query.outcome if query.outcome else not is_fine(note.outcome))
     ]
+    end = query.cursor + query.limit
+    cursor = str(end) if end < len(found) else None
+    return FailurePage(items=found[query.cursor : end], total=len(found), next_cursor=cursor)
