@@ -1,6 +1,7 @@
 """The text of a message, in English or Japanese; pure, so that each attempt has the same text."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,15 +97,9 @@ def _values(event: Event, language: Language) -> dict[str, Any]:
     return values
 
 
-class _Lenient(dict[str, Any]):
-    """Values of an event; a field that an earlier version did not write is `-`."""
-
-    def __missing__(self, _name: str) -> str:
-        return "-"
-
-
 def _say(pair: Pair, language: Language, values: Mapping[str, Any]) -> str:
-    return pair[language == "ja"].format_map(_Lenient(values))
+    # A field that an earlier version did not write is `-`.
+    return pair[language == "ja"].format_map(defaultdict(lambda: "-", values))
 
 
 def _safe(text: str) -> str:
