@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import mean, stdev
 
 from batch.analysis.facts.model import Facts, SourceRow, clean_text
@@ -141,8 +141,5 @@ def _volatility_pct(changes: Sequence[float]) -> float:
 
 
 def _drawdown_pct(closes: Sequence[float]) -> float:
-    highest, deepest = 0.0, 0.0
-    for close in closes:
-        highest = max(highest, close)
-        deepest = min(deepest, close / highest - 1 if highest > 0 else 0.0)
-    return 100 * deepest
+    highest = accumulate(closes, max)
+    return 100 * min((close / high - 1 for close, high in zip(closes, highest, strict=True) if high > 0), default=0.0)
