@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
+from app.engine.run.hand_back import HandBack
 from app.engine.run.long_runs import go_on, hand_out
 from app.engine.run.worker import Run
-from app.ingest.patience import hand_back, patience_left_s, with_pause
 from app.jobs.model import Tally
 from batch.bars.space import check_store
 from batch.errors import RateLimited
@@ -19,6 +19,8 @@ from batch.scripts.run_daily_ingest import plan_backfill, plan_ingest, plan_quot
 
 #: About how many corrected bars a job logs one by one; its log keeps 1,000 lines, which other messages share.
 _CORRECTION_LINES = 200
+#: The count in a tally of the seconds that a chunk has waited for its provider; a job adds its chunks up.
+_WAITED = "provider_wait_s"
 #: The fields of the request that a chunk needs; it does not parse the thousands of symbols again.
 _SCOPE = ("intervals", "market", "chunk_size")
 
@@ -50,8 +52,9 @@ async def run_chunk(run: Run) -> Tally:
         with while_alive(run.keeper.note_life):
             return await _run_on(run)
     except RateLimited as e:
-        run.report(with_pause(run.keeper.tally, e.retry_after_s or 0.0))
-        raise hand_back(e) from e
+        pause_s = e.retry_after_s or 0.0
+        run.report(_with_pause(run.keeper.tally, pause_s))
+        raise HandBack(e.message, pause_s=pause_s) from e
 
 
 async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> None:
@@ -61,7 +64,7 @@ async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> No
         with while_alive(run.keeper.note_life):
             await hand_out(run, await find_plan(settings=settings, slots=settings.slots))
     except RateLimited as e:
-        raise hand_back(e) from e
+        raise HandBack(e.message, pause_s=e.retry_after_s or 0.0) from e
 
 
 async def _run_on(run: Run) -> Tally:
@@ -74,8 +77,14 @@ async def _run_on(run: Run) -> Tally:
         # The chunk waited before: check that bars can be stored before asking the provider again.
         series = BarSeries(tools.provider.name, chunk.interval)
         await check_store(tools.store, series, chunk.symbols[0], chunk.sessions[0])
-    patience_s = patience_left_s(run.chunk.tally, settings.provider_patience_s)
+    patience_s = max(0.0, settings.provider_patience_s - run.chunk.tally.counts.get(_WAITED, 0))
     # A plan made by an older release has no number of chunks.
     lines = max(1, _CORRECTION_LINES // run.plan.get("chunks", _CORRECTION_LINES))
     tools = replace(tools, patience_s=patience_s, correction_lines=lines, waits_for_store=True)
     return await go_on(run, partial(run_ingest_chunk, chunk, tools))
+
+
+def _with_pause(tally: Tally, pause_s: float) -> Tally:
+    """Return the tally with one more pause counted: it survives a change of worker."""
+    waited_s = tally.counts.get(_WAITED, 0) + round(pause_s)
+    return replace(tally, counts={**tally.counts, _WAITED: waited_s})
