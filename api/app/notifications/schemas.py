@@ -66,12 +66,22 @@ class ChannelChange(BaseModel):
     is_enabled: StrictBool | None = None
 
 
-class _Times(BaseModel):
+class NewRule(BaseModel):
+    """A rule: which events to send, to which channel, and when."""
+
+    model_config = _body(examples.NEW_RULE)
+
+    name: Label
+    channel_id: str = Field(pattern="^[0-9a-f]{32}$")
+    events: _Events
+    only: _Only = {}
     quiet_from: _Time | None = None
     quiet_until: _Time | None = None
     digest_at: _Time | None = Field(default=None, description="gather events until this time of day")
     digest_minutes: _Minutes | None = None
     deadline: _Deadline | None = None
+    language: Literal["ja", "en"] = "ja"
+    is_enabled: StrictBool = True
 
     @model_validator(mode="after")
     def _check_times(self) -> Self:
@@ -81,23 +91,6 @@ class _Times(BaseModel):
             raise ValueError("quiet_from and quiet_until were the same: switch the rule off instead")
         if self.digest_at is not None and self.digest_minutes is not None:
             raise ValueError("expected digest_at or digest_minutes, and not both")
-        return self
-
-
-class NewRule(_Times):
-    """A rule: which events to send, to which channel, and when."""
-
-    model_config = _body(examples.NEW_RULE)
-
-    name: Label
-    channel_id: str = Field(pattern="^[0-9a-f]{32}$")
-    events: _Events
-    only: _Only = {}
-    language: Literal["ja", "en"] = "ja"
-    is_enabled: StrictBool = True
-
-    @model_validator(mode="after")
-    def _check_deadline(self) -> Self:
         if (EventKind.DATA_INCOMPLETE in self.events) != (self.deadline is not None):
             raise ValueError("expected a deadline exactly where the events have data_incomplete")
         return self
