@@ -78,8 +78,6 @@ class _OfIntervals(_OfMarket):
 class IngestRequest(_OfIntervals):
     """Which bars to take: interval → look-back in trading sessions, of a market's universe or of some symbols."""
 
-    cli_defaults: ClassVar[Mapping[str, Any]] = {"intervals": {"1m": 1}}
-
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
 
     @classmethod

@@ -20,13 +20,11 @@ class Request(BaseModel):
     internal: ClassVar[frozenset[str]] = frozenset()
     #: Command-line flags of fields whose flags do not follow from the name of the field.
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    #: Values that the command line sends for fields that the API needs and the user left out.
-    cli_defaults: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
     def fill_in(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values that the command line sends: the given ones, and defaults for the rest."""
-        return {**cls.cli_defaults, **given}
+        """Return the values that the command line sends: those given, and those that the API needs beside them."""
+        return dict(given)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:

@@ -86,7 +86,7 @@ def read_options(job_type: JobType) -> Iterator[Option]:
         if about.get("default") is True:
             # The option turns off a field that is on by default.
             read = _turn_off
-        is_required = field in schema.get("required", ()) and field not in request.cli_defaults
+        is_required = field in schema.get("required", ()) and field not in request.fill_in({})
         yield Option(field, flags, kind, _explain(about, kind, job_type.example.get(field)), is_required, read)
 
 
