@@ -1,6 +1,5 @@
 """The request and response bodies of the account routes."""
 
-from datetime import timedelta
 from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
@@ -196,11 +195,6 @@ class NewToken(BaseModel):
     name: Label
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope))
     expires_days: int | None = Field(default=None, ge=1, le=3650, description="default: never")
-
-    @property
-    def life(self) -> timedelta | None:
-        """How long the token is valid."""
-        return None if self.expires_days is None else timedelta(days=self.expires_days)
 
 
 class TokenView(BaseModel):

@@ -1,5 +1,6 @@
 """`/api/v1/users` and `/api/v1/tokens`: an admin manages the users and tokens of its owner."""
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import uuid4
 
@@ -91,7 +92,7 @@ async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
 async def create_token(accounts: Desk, caller: Caller, body: NewToken, response: Response) -> CreatedToken:
     """Create a token for a program; only this answer has its value."""
     require_scopes(caller, sorted(body.scopes))
-    made, life = make_api_token(), body.life
+    made = make_api_token()
     new = Token(
         token_id=made.token_id,
         owner=caller.owner,
@@ -99,7 +100,7 @@ async def create_token(accounts: Desk, caller: Caller, body: NewToken, response:
         scopes=frozenset(body.scopes),
         digest=made.digest,
         created_by=caller.subject,
-        expires_at=utc_now() + life if life else None,
+        expires_at=utc_now() + timedelta(days=body.expires_days) if body.expires_days else None,
     )
     kept = await accounts.directory.store.add_token(new)
     # A request with this id may have been rejected before, and the answer may still be cached.
