@@ -26,7 +26,7 @@ from app.jobs_api.rendering import JobWriter
 from app.jobs_api.sse import wait_for_end
 from app.jobs_api.stats import find_stats
 from app.jobs_api.submitting import accept
-from app.jobs_api.together import answer_together, build_answer
+from app.jobs_api.together import answer_together, answer_with_model
 from app.jobs_api.view import (
     Accepted,
     ChangeBody,
@@ -109,11 +109,7 @@ class JobRoutes:
 
     async def job_stats(self, jobs: Jobs, shared: Shared, request: Request) -> Response:
         """Count jobs by state, and show how long they wait and run."""
-
-        async def find() -> Response:
-            return build_answer((await find_stats(jobs, self.queue, shared.owner)).model_dump_json())
-
-        return await answer_together(shared, request, find)
+        return await answer_with_model(shared, request, lambda: find_stats(jobs, self.queue, shared.owner))
 
     async def get_job(self, named: NamedJob, hub: Events, request: Request, response: Response) -> JobView | Response:
         """Show one job; `ETag` changes when the job changes, `Retry-After` says when to ask again.

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
+from pydantic import BaseModel
 
 from app.deps import Shared
 
@@ -12,6 +13,15 @@ async def answer_together(shared: Shared, request: Request, find: Callable[[], A
     found = await shared.ask((request.scope["path"], request.scope["query_string"]), find)
     # Each caller gets its own response: middleware adds headers to it.
     return Response(found.body, headers=dict(found.headers))
+
+
+async def answer_with_model(shared: Shared, request: Request, find: Callable[[], Awaitable[BaseModel]]) -> Response:
+    """Answer with the model that `find` returns, once for all requests as `answer_together` does."""
+
+    async def answer() -> Response:
+        return build_answer((await find()).model_dump_json())
+
+    return await answer_together(shared, request, answer)
 
 
 def build_answer(text: str) -> Response:

@@ -13,7 +13,7 @@ from app.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, nee
 from app.engine.asking import KeptAnswers
 from app.errors import BAD_CURSOR, INVALID, describe_problems
 from app.health.routes import find_readiness
-from app.jobs_api.together import answer_together, build_answer
+from app.jobs_api.together import answer_with_model, build_answer
 from app.jobs_api.watching import STREAM_HEADERS, LastEventId
 from app.live.events import parse_event_id
 from app.live.streams import EVENT_STREAM
@@ -45,21 +45,13 @@ settings_router = FeatureRouter(prefix="/api/v1", tags=["overview"], dependencie
 @router.get("/workers", response_model=WorkerList)
 async def get_workers(jobs: Jobs, shared: Shared, request: Request) -> Response:
     """List the workers of the last 15 minutes, also lost workers, and the chunks that each runs now."""
-
-    async def find() -> Response:
-        return build_answer((await list_workers(jobs.parts, shared.owner)).model_dump_json())
-
-    return await answer_together(shared, request, find)
+    return await answer_with_model(shared, request, lambda: list_workers(jobs.parts, shared.owner))
 
 
 @router.get("/jobs/stats", response_model=AllStats)
 async def get_stats(jobs: Jobs, shared: Shared, request: Request) -> Response:
     """Count the caller's jobs of all queues by state, and waiting and running chunks; `queues` has each queue."""
-
-    async def find() -> Response:
-        return build_answer((await find_all_stats(jobs, shared.owner)).model_dump_json())
-
-    return await answer_together(shared, request, find)
+    return await answer_with_model(shared, request, lambda: find_all_stats(jobs, shared.owner))
 
 
 @router.get("/stats/series", response_model=Series, responses=describe_problems(INVALID))
