@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.bars.pages.blob import PREFIX, damaged_page, pack_page, unpack_page
-from batch.errors import StoreError
+from batch.errors import StoreDamaged, StoreError
 
 #: Columns of a page in their order; the names are those of the format's reference page.
 COLUMNS = ("ts", "open", "high", "low", "close", "volume", "flags")
@@ -113,6 +113,26 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
         every_byte[plane // 8, plane % 8 :: 8] = planes[i]
     _undo_deltas(matrix[0], offsets, np.array(firsts, np.int64))
     return PageColumns(tuple(matrix), offsets)
+
+
+def decode_sound(
+    blobs: Sequence[bytes], name_of: Callable[[int], str], *, skip: type[StoreError] = StoreDamaged
+) -> tuple[PageColumns, dict[int, StoreError]]:
+    """Return the bars of the pages that can be read, and by number the error of each other page, if it is a `skip`."""
+
+    def find_error(i: int) -> StoreError | None:
+        try:
+            decode_pages([blobs[i]], lambda _: name_of(i))
+        except skip as e:
+            return e
+        return None
+
+    try:
+        return decode_pages(blobs, name_of), {}
+    except skip:
+        errors = {i: e for i in range(len(blobs)) if (e := find_error(i))}
+    sound = [i for i in range(len(blobs)) if i not in errors]
+    return decode_pages([blobs[i] for i in sound], lambda n: name_of(sound[n])), errors
 
 
 def _deltas(times: Ints, starts: Ints) -> Ints:

@@ -12,14 +12,13 @@ import structlog
 
 from batch.bars.coverage.count import count_sessions
 from batch.bars.normalise import to_day
-from batch.bars.pages.codec import PageColumns, decode_pages
+from batch.bars.pages.codec import PageColumns, decode_sound
 from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
 from batch.bars.pages.files import PageFile, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, rows_to_frame, to_frame
 from batch.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from batch.bars.pages.schema import SID_BITS
 from batch.bars.store import COVERAGE_SCHEMA
-from batch.errors import StoreDamaged
 from batch.market.bar import BAR_SCHEMA, BarSeries
 
 _log = structlog.get_logger(__name__)
@@ -152,20 +151,7 @@ def _daily_coverage(files: PageFiles, series: BarSeries, *, first: date, last: d
 
 def _decode_sound(pages: Sequence[_Page]) -> tuple[Sequence[_Page], PageColumns]:
     """Return the pages that can be read, and their bars; log the others."""
-
-    def decode(some: Sequence[_Page]) -> PageColumns:
-        return decode_pages([page[3] for page in some], lambda i: page_name(*some[i][:3]))
-
-    try:
-        return pages, decode(pages)
-    except StoreDamaged:
-        pass
-    sound = []
-    for page in pages:
-        try:
-            decode([page])
-        except StoreDamaged as e:
-            _log.warning("page_damaged", page=page_name(*page[:3]), reason=e.message)
-        else:
-            sound.append(page)
-    return sound, decode(sound)
+    columns, errors = decode_sound([page[3] for page in pages], lambda i: page_name(*pages[i][:3]))
+    for i, e in errors.items():
+        _log.warning("page_damaged", page=page_name(*pages[i][:3]), reason=e.message)
+    return [page for i, page in enumerate(pages) if i not in errors], columns

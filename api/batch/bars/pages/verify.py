@@ -9,7 +9,7 @@ import numpy as np
 
 from batch.bars.actions.damage import find_action_files, find_damage
 from batch.bars.folder.errors import REPAIR, store_errors
-from batch.bars.pages.codec import PageColumns, decode_pages
+from batch.bars.pages.codec import PageColumns, decode_sound
 from batch.bars.pages.files import PageFile, PageFiles, page_name, size_on_disk
 from batch.bars.pages.frames import buckets_of
 from batch.bars.pages.headers import page_headers
@@ -133,22 +133,14 @@ def check_pages(file: PageFile, series: BarSeries) -> Iterator[CheckedPage]:
 def check_rows(path: Path, series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[CheckedPage]:
     """Check rows of pages, as `PAGES` selects them."""
     names = [page_name(path, str(row[3]), row[2]) for row in rows]
-    try:
-        columns = decode_pages([row[4] for row in rows], names.__getitem__)
-    except StoreError:  # at least one is damaged: check one by one
-        for row, name in zip(rows, names, strict=True):
-            yield _check_one(series, row, name)
-    else:
-        yield from _compare(series, rows, columns)
-
-
-def _check_one(series: BarSeries, row: tuple[Any, ...], name: str) -> CheckedPage:
-    try:
-        columns = decode_pages([row[4]], lambda _: name)
-    except StoreError as e:
-        damage = e.damage if isinstance(e, StoreDamaged) else e.message
-        return CheckedPage(row[0], row[3] or "", row[2], 0, damage)
-    return next(_compare(series, [row], columns))
+    columns, errors = decode_sound([row[4] for row in rows], names.__getitem__, skip=StoreError)
+    sound = _compare(series, [row for i, row in enumerate(rows) if i not in errors], columns)
+    for i, row in enumerate(rows):
+        if e := errors.get(i):
+            damage = e.damage if isinstance(e, StoreDamaged) else e.message
+            yield CheckedPage(row[0], row[3] or "", row[2], 0, damage)
+        else:
+            yield next(sound)
 
 
 def _compare(series: BarSeries, rows: Sequence[tuple[Any, ...]], columns: PageColumns) -> Iterator[CheckedPage]:

@@ -12,7 +12,7 @@ import polars as pl
 from batch.bars.folder.errors import store_errors
 from batch.bars.folder.lock import folder_lock
 from batch.bars.normalise import sort_bars
-from batch.bars.pages.codec import PageColumns, decode_pages, encode_pages
+from batch.bars.pages.codec import PageColumns, decode_sound, encode_pages
 from batch.bars.pages.files import ALL, PageFile, PageFiles, page_name
 from batch.bars.pages.frames import PageBatch, split_in_pages, take_pages
 from batch.bars.pages.headers import page_headers
@@ -168,22 +168,10 @@ def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
 
 def _decode(file: PageFile, batch: PageBatch, stored: Mapping[int, bytes]) -> tuple[PageColumns, dict[int, str]]:
     """Return the stored pages that can be read, and by number the reason for each that cannot."""
-
-    def decode(pages: list[int]) -> PageColumns:
-        names = [page_name(file.path, batch.symbols[i], batch.buckets[i]) for i in pages]
-        return decode_pages([stored[i] for i in pages], names.__getitem__)
-
-    try:
-        return decode(list(stored)), {}
-    except StoreDamaged:
-        pass
-    damaged = {}
-    for i in stored:
-        try:
-            decode([i])
-        except StoreDamaged as e:
-            damaged[i] = e.message
-    return decode([i for i in stored if i not in damaged]), damaged
+    pages = list(stored)
+    names = [page_name(file.path, batch.symbols[i], batch.buckets[i]) for i in pages]
+    columns, errors = decode_sound(list(stored.values()), names.__getitem__)
+    return columns, {pages[n]: e.message for n, e in errors.items()}
 
 
 def give_sids(file: PageFile, symbols: list[str]) -> list[int]:

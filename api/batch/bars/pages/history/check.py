@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from batch.bars.pages.codec import decode_pages
+from batch.bars.pages.codec import decode_sound
 from batch.bars.pages.files import PageFile, page_name
 from batch.bars.pages.history.moments import has_history
 from batch.bars.pages.schema import SID_BITS
@@ -35,20 +37,15 @@ def find_damaged_history(file: PageFile) -> list[DamagedHistory]:
     found, after = list[DamagedHistory](), (-(2**63), 0)
     while rows := file.sql.execute(_ROWS, after).fetchall():
         after = rows[-1][:2]
-        try:
-            decode_pages([row[3] for row in rows], str)
-        except StoreError:
-            found += [damaged for row in rows for damaged in _check(file, row)]
+        name_of = partial(_name_row, file, rows)
+        _, errors = decode_sound([row[3] for row in rows], name_of, skip=StoreError)
+        for i, e in errors.items():
+            page, no, _, data = rows[i]
+            fault = e.damage if isinstance(e, StoreDamaged) else e.message
+            found.append(DamagedHistory(page, no, name_of(i), data, fault))
     return found
 
 
-def _check(file: PageFile, row: Sequence[object]) -> list[DamagedHistory]:
-    page, no, symbol, data = row
-    if not isinstance(page, int) or not isinstance(no, int) or not isinstance(data, bytes):
-        raise TypeError("a row of the history had the wrong types, which STRICT forbids")
-    where = f"{page_name(file.path, str(symbol), page >> SID_BITS)} (history)"
-    try:
-        decode_pages([data], lambda _: where)
-    except StoreError as e:
-        return [DamagedHistory(page, no, where, data, e.damage if isinstance(e, StoreDamaged) else e.message)]
-    return []
+def _name_row(file: PageFile, rows: Sequence[tuple[Any, ...]], i: int) -> str:
+    page, _, symbol, _ = rows[i]
+    return f"{page_name(file.path, symbol, page >> SID_BITS)} (history)"
