@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from batch.market.bar import PLACE_SCHEMA, BarSeries
+from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA, BarSeries
 
 #: Coverage: one row per symbol and session with at least one bar.
 COVERAGE_SCHEMA = pl.Schema(
@@ -38,19 +38,7 @@ MOST_CORRECTIONS = 100
 
 #: Rows that a hard quality rule rejected: the raw values, the reason, and the file and line if they came from a file.
 #: Kept apart from the bars.
-QUARANTINE_SCHEMA = pl.Schema(
-    {
-        "symbol": pl.String(),
-        "opened_at": pl.Datetime("us", "UTC"),
-        "open": pl.Float64(),
-        "high": pl.Float64(),
-        "low": pl.Float64(),
-        "close": pl.Float64(),
-        "volume": pl.Float64(),
-        "reason": pl.String(),
-        **PLACE_SCHEMA,
-    }
-)
+QUARANTINE_SCHEMA = pl.Schema({**RAW_BAR_SCHEMA, "reason": pl.String(), **PLACE_SCHEMA})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,6 @@ import polars as pl
 
 from batch.market.interval import Interval
 
-#: Bars that passed the quality checks, as stores return them. Sorted by symbol, then opened_at; unique on both.
-#: `opened_at` is the start of the bar, aware UTC; a daily bar is stamped 00:00 UTC of its session date.
-BAR_SCHEMA = pl.Schema(
-    {
-        "symbol": pl.String(),
-        "opened_at": pl.Datetime("us", "UTC"),
-        "open": pl.Float64(),
-        "high": pl.Float64(),
-        "low": pl.Float64(),
-        "close": pl.Float64(),
-        "volume": pl.Int64(),
-        "flags": pl.UInt16(),
-    }
-)
-
 #: Bars as a provider returned them: unsorted, unchecked, nullable, with a float as volume.
 RAW_BAR_SCHEMA = pl.Schema(
     {
@@ -34,6 +19,10 @@ RAW_BAR_SCHEMA = pl.Schema(
         "volume": pl.Float64(),
     }
 )
+
+#: Bars that passed the quality checks, as stores return them. Sorted by symbol, then opened_at; unique on both.
+#: `opened_at` is the start of the bar, aware UTC; a daily bar is stamped 00:00 UTC of its session date.
+BAR_SCHEMA = pl.Schema({**RAW_BAR_SCHEMA, "volume": pl.Int64(), "flags": pl.UInt16()})
 
 #: Where a provider that reads files found a row: two more columns of its rows. `file` is the path below the folder.
 PLACE_SCHEMA = pl.Schema({"file": pl.String(), "line": pl.Int64()})
