@@ -17,7 +17,6 @@ from batch.kit.stop import ShouldStop, check_stop, never
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 
 _KEY = ["symbol", "opened_at"]
-_VALUES = [c for c in BAR_SCHEMA if c not in _KEY]
 _DAY = pl.col("opened_at").dt.date()
 
 
@@ -35,12 +34,10 @@ class MemoryBarStore:
         check_source(series.source)
         bars = normalise_bars(bars)
         old = self._of(series)
-        both = bars.join(old, on=_KEY, suffix="_old")
-        changed = both.filter(pl.any_horizontal(pl.col(c) != pl.col(f"{c}_old") for c in _VALUES))
         if len(bars):
             self._versions[series] = add_versions(self._versions.get(series), old, bars, self._clock())
             self._bars[series] = normalise_bars(pl.concat([old, bars]))
-        return report_replaced(changed, written=len(bars))
+        return report_replaced(bars, old)
 
     def known_at(self, moment: datetime) -> "MemoryBarStore":
         past = MemoryBarStore(clock=self._clock)

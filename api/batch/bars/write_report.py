@@ -1,4 +1,4 @@
-"""The report of a write, from the replaced bars before and after."""
+"""The report of a write, from the bars before and after."""
 
 import polars as pl
 
@@ -6,9 +6,13 @@ from batch.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteRep
 from batch.market.bar import VALUES
 
 
-def report_replaced(changed: pl.DataFrame, *, written: int, refused: tuple[RefusedBars, ...] = ()) -> WriteReport:
-    """Return the report of a write from its changed bars, in which `x_old` is the old value of `x`."""
-    corrected = changed.filter(pl.any_horizontal(pl.col(name) != pl.col(f"{name}_old") for name in VALUES))
+def report_replaced(taken: pl.DataFrame, held: pl.DataFrame, refused: tuple[RefusedBars, ...] = ()) -> WriteReport:
+    """Return the report of a write of the `taken` bars over those `held` before, both in `BAR_SCHEMA`."""
+    both = taken.join(held, on=["symbol", "opened_at"], suffix="_old")
+    changed, corrected = (
+        both.filter(pl.any_horizontal(pl.col(name) != pl.col(f"{name}_old") for name in names))
+        for names in ((*VALUES, "flags"), VALUES)
+    )
     first = corrected.sort("symbol", "opened_at").head(MOST_CORRECTIONS)
     olds = first.select(pl.col(f"{name}_old").cast(pl.Float64) for name in VALUES).rows()
     news = first.select(pl.col(name).cast(pl.Float64) for name in VALUES).rows()
@@ -16,4 +20,4 @@ def report_replaced(changed: pl.DataFrame, *, written: int, refused: tuple[Refus
     corrections = tuple(
         Correction(symbol, at, old, new) for (symbol, at), old, new in zip(keys, olds, news, strict=True)
     )
-    return WriteReport(written, changed.height, refused, corrected.height, corrections)
+    return WriteReport(taken.height, changed.height, refused, corrected.height, corrections)

@@ -37,12 +37,7 @@ async def write_bars(writer: LineWriter, bucket: str, series: BarSeries, bars: p
     spec = WriteSpec(bucket, Precision.SECOND, partial(bar_lines, series), find_missing)
     refused = await writer.write(spec, bars)
     taken = bars.join(refused, on=_KEY, how="anti") if refused.height else bars
-    if held.is_empty():
-        return WriteReport(taken.height, refused=_by_symbol(refused))
-    both = taken.join(held, on=_KEY, suffix="_old")
-    changed = both.filter(pl.any_horizontal(pl.col(c) != pl.col(f"{c}_old") for c in FIELDS))
-
-    return report_replaced(changed, written=taken.height, refused=_by_symbol(refused))
+    return report_replaced(taken, held, _by_symbol(refused))
 
 
 async def write_quarantine(writer: LineWriter, bucket: str, series: BarSeries, rows: pl.DataFrame) -> int:
