@@ -29,7 +29,8 @@ class InfluxActionStore:
         check_source(source)
         if notes.is_empty():
             return
-        spec = WriteSpec(self.bucket, Precision.SECOND, partial(action_lines, source), partial(self._missing, source))
+        encode, read_held = partial(action_lines, source), partial(self._read_held, source)
+        spec = WriteSpec(self.bucket, Precision.SECOND, encode, read_held, list(NOTE_SCHEMA))
         refused = await self.writer.write(spec, notes)
         if refused.height:
             reason = refused["refusal"][0]
@@ -53,6 +54,5 @@ class InfluxActionStore:
     async def close(self) -> None:
         await self.writer.wire.http.close()
 
-    async def _missing(self, source: str, rows: pl.DataFrame) -> pl.DataFrame:
-        held = await self.load(source, rows["symbol"].unique().to_list())
-        return rows.join(held, on=list(NOTE_SCHEMA), how="anti", maintain_order="left")
+    async def _read_held(self, source: str, rows: pl.DataFrame) -> pl.DataFrame:
+        return await self.load(source, rows["symbol"].unique().to_list())

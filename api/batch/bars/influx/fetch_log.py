@@ -22,12 +22,11 @@ async def save_fetch_log(writer: LineWriter, bucket: str, series: BarSeries, fet
     if fetches.is_empty():
         return
 
-    async def find_missing(rows: pl.DataFrame) -> pl.DataFrame:
+    async def read_held(rows: pl.DataFrame) -> pl.DataFrame:
         days = sorted(rows["session"].unique())
-        held = await load_fetch_log(writer.reads, bucket, series, (days[0], days[-1]))
-        return rows.join(held, on=list(FETCH_LOG_SCHEMA), how="anti", maintain_order="left")
+        return await load_fetch_log(writer.reads, bucket, series, (days[0], days[-1]))
 
-    spec = WriteSpec(bucket, Precision.SECOND, partial(fetch_log_lines, series), find_missing)
+    spec = WriteSpec(bucket, Precision.SECOND, partial(fetch_log_lines, series), read_held, list(FETCH_LOG_SCHEMA))
     await writer.write(spec, fetches)
 
 

@@ -30,14 +30,21 @@ class WriteSpec:
         bucket: the bucket to write to.
         precision: the unit of the lines' times.
         encode: returns a line for each row.
-        find_missing: returns the rows that the server does not hold with exactly these values.
+        read_held: reads the rows of the server, among which the given ones should be.
+        key: the columns in which a held row equals a written one.
 
     """
 
     bucket: str
     precision: Precision
     encode: Callable[[pl.DataFrame], pl.Series]
-    find_missing: Callable[[pl.DataFrame], Awaitable[pl.DataFrame]]
+    read_held: Callable[[pl.DataFrame], Awaitable[pl.DataFrame]]
+    key: Sequence[str]
+
+    async def find_missing(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows that the server does not hold with exactly these values."""
+        held = await self.read_held(rows)
+        return rows.join(held, on=self.key, how="anti", nulls_equal=True, maintain_order="left")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from batch.bars.write_report import report_replaced
 from batch.market.bar import BarSeries
 
 _KEY = ["symbol", "opened_at"]
-_ROW = [*_KEY, "reason"]
 _US = 1_000_000
 
 
@@ -28,13 +27,9 @@ async def write_bars(writer: LineWriter, bucket: str, series: BarSeries, bars: p
     bars = normalise_bars(bars)
     if bars.is_empty():
         return WriteReport(written=0)
-    held = await _read_held(writer, bucket, series, bars)
-
-    async def find_missing(rows: pl.DataFrame) -> pl.DataFrame:
-        now_held = await _read_held(writer, bucket, series, rows)
-        return rows.join(now_held, on=[*_KEY, *FIELDS], how="anti", maintain_order="left")
-
-    spec = WriteSpec(bucket, Precision.SECOND, partial(bar_lines, series), find_missing)
+    read_held = partial(_read_held, writer, bucket, series)
+    held = await read_held(bars)
+    spec = WriteSpec(bucket, Precision.SECOND, partial(bar_lines, series), read_held, [*_KEY, *FIELDS])
     refused = await writer.write(spec, bars)
     taken = bars.join(refused, on=_KEY, how="anti") if refused.height else bars
     return report_replaced(taken, held, _by_symbol(refused))
@@ -52,14 +47,11 @@ async def write_quarantine(writer: LineWriter, bucket: str, series: BarSeries, r
     rows = normalise_quarantine(rows)
     if rows.is_empty():
         return 0
-    held = await _read_quarantine(writer, bucket, series, rows)
-
-    async def find_missing(part: pl.DataFrame) -> pl.DataFrame:
-        return _not_in(part, await _read_quarantine(writer, bucket, series, part))
-
-    spec = WriteSpec(bucket, Precision.MICROSECOND, partial(quarantine_lines, series), find_missing)
+    read_held = partial(_read_quarantine, writer, bucket, series)
+    spec = WriteSpec(bucket, Precision.MICROSECOND, partial(quarantine_lines, series), read_held, [*_KEY, "reason"])
+    new = await spec.find_missing(rows)
     await writer.write(spec, rows)
-    return _not_in(rows, held).height
+    return new.height
 
 
 async def _read_held(writer: LineWriter, bucket: str, series: BarSeries, bars: pl.DataFrame) -> pl.DataFrame:
@@ -71,10 +63,6 @@ async def _read_held(writer: LineWriter, bucket: str, series: BarSeries, bars: p
 
 async def _read_quarantine(writer: LineWriter, bucket: str, series: BarSeries, rows: pl.DataFrame) -> pl.DataFrame:
     return await writer.reads.quarantine(bucket, series, rows["symbol"].unique(maintain_order=True).to_list())
-
-
-def _not_in(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    return rows.join(held, on=_ROW, how="anti", nulls_equal=True, maintain_order="left")
 
 
 def _by_symbol(refused: pl.DataFrame) -> tuple[RefusedBars, ...]:
