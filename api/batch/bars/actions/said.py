@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from batch.bars.actions.tables import FACTORS, NoteTable, has_table
+from batch.bars.actions.tables import FACTORS, NoteTable
+from batch.bars.folder.connection import has_table
 from batch.bars.folder.moments import check_begin, last_change_us, to_us
 
 
@@ -56,7 +57,7 @@ def read_said(sql: sqlite3.Connection, table: NoteTable, path: Path, moment: dat
         if table is not FACTORS:
             return []  # no note was ever saved
         check_begin(path, last_change_us(path), at)
-        return sql.execute(f"SELECT {table.listed} FROM {table.name}").fetchall() if table.is_in(sql) else []
+        return sql.execute(f"SELECT {table.listed} FROM {table.name}").fetchall() if has_table(sql, table.name) else []
     check_begin(path, sql.execute(f"SELECT at FROM {table.said} WHERE no = 0").fetchone()[0], at)
     latest = f"SELECT max(no) FROM {table.said} WHERE no > 0 AND at <= ? GROUP BY symbol, ex_session, origin"
     return sql.execute(f"SELECT {table.listed} FROM {table.said} WHERE no IN ({latest})", (at,)).fetchall()

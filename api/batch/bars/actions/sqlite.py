@@ -14,7 +14,7 @@ from batch.bars.actions.said import add_said, prepare_said, read_said
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
 from batch.bars.actions.tables import DIVIDENDS, FACTORS, TABLES, NoteTable
 from batch.bars.folder.catalogue import Catalogue
-from batch.bars.folder.connection import BUSY_TIMEOUT_S, connected
+from batch.bars.folder.connection import BUSY_TIMEOUT_S, connected, has_table
 from batch.bars.folder.errors import store_errors
 from batch.bars.folder.lock import folder_lock
 from batch.bars.normalise import check_source
@@ -86,9 +86,9 @@ def _load(path: Path, symbols: Sequence[str]) -> pl.DataFrame:
     if not path.exists():
         return _to_notes({})
     with connected(path, "mode=rw") as sql:
-        # One snapshot of both tables.
+        # One snapshot of both tables, which a new file has from its first commit on.
         sql.execute("BEGIN")
-        return _to_notes({table: _select(sql, table, symbols) for table in TABLES if table.is_in(sql)})
+        return _to_notes({table: _select(sql, table, symbols) for table in TABLES if has_table(sql, table.name)})
 
 
 def _select(sql: sqlite3.Connection, table: NoteTable, symbols: Sequence[str]) -> list[tuple[object, ...]]:

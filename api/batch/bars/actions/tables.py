@@ -37,15 +37,6 @@ class NoteTable:
             " PRIMARY KEY (symbol, ex_session, origin)) STRICT, WITHOUT ROWID"
         )
 
-    def is_in(self, sql: sqlite3.Connection) -> bool:
-        """Return whether a file has the table: a new file has no table until its first commit."""
-        return has_table(sql, self.name)
-
-
-def has_table(sql: sqlite3.Connection, name: str) -> bool:
-    """Return whether a file has a table."""
-    return bool(sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)", (name,)).fetchone()[0])
-
 
 FACTORS = NoteTable("note", "said", "factor")
 #: Dividends have a separate table, which releases without dividends ignore.

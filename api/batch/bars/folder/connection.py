@@ -20,3 +20,8 @@ def connected(path: Path, options: str) -> Iterator[sqlite3.Connection]:
         closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as sql,
     ):
         yield sql
+
+
+def has_table(sql: sqlite3.Connection, name: str) -> bool:
+    """Return whether a file has a table."""
+    return bool(sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)", (name,)).fetchone()[0])

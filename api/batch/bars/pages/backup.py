@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from batch.bars.folder.connection import connected
+from batch.bars.folder.connection import connected, has_table
 from batch.bars.folder.errors import store_errors
 from batch.kit.durable import make_folders, sync
 
@@ -11,7 +11,6 @@ _SUFFIX = ".sqlite"
 #: Files that SQLite keeps beside an open one.
 _BESIDE = ("-wal", "-shm", "-journal")
 _ACTIONS = "actions.sqlite"
-_HAS_PAGES = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'page')"
 
 
 def list_store_files(root: Path) -> list[Path]:
@@ -49,7 +48,7 @@ def count_bars(path: Path) -> int:
         return 0
     # Immutable, so that SQLite makes no log beside the copy.
     with connected(path, "mode=ro&immutable=1") as sql:
-        if not sql.execute(_HAS_PAGES).fetchone()[0]:
+        if not has_table(sql, "page"):
             return 0
         return int(sql.execute("SELECT coalesce(sum(n), 0) FROM page").fetchone()[0])
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 
 from batch.bars.compaction import Compaction, OldBars
+from batch.bars.folder.connection import has_table
 from batch.bars.folder.moments import to_us
 from batch.bars.normalise import to_day
 from batch.bars.pages.files import PageFile, PageFiles
@@ -30,7 +31,6 @@ SELECT count(DISTINCT bucket), coalesce(sum(n), 0), count(*), coalesce(sum(lengt
 #: SQLite instructions between two checks for a stop: about a millisecond.
 _STEPS = 1_000
 _NEWEST_BEFORE = "SELECT max(no) FROM moment WHERE no > 0 AND at <= ?"
-_HAS_FETCH_LOG = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 
 
 def count_older(files: PageFiles, series: BarSeries, shard: str, *, before: date) -> OldBars:
@@ -104,7 +104,7 @@ def _drop(file: PageFile, series: BarSeries, before: date) -> OldBars:
             sql.execute("DELETE FROM replaced WHERE page < ?", (bucket << SID_BITS,))
         # Quarantined rows without a time have the smallest integer.
         sql.execute("DELETE FROM quarantine WHERE opened_at < ? AND opened_at > ?", (day * _DAY_US, -(2**63)))
-        if sql.execute(_HAS_FETCH_LOG).fetchone()[0]:
+        if has_table(sql, "asked"):
             # An entry without its bars would mean that they are lost.
             sql.execute("UPDATE OR IGNORE asked SET first = ? WHERE first < ? AND last >= ?", (day, day, day))
             sql.execute("DELETE FROM asked WHERE first < ?", (day,))

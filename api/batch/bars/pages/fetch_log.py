@@ -8,6 +8,7 @@ from datetime import date
 import polars as pl
 
 from batch.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
+from batch.bars.folder.connection import has_table
 from batch.bars.folder.errors import store_errors
 from batch.bars.normalise import to_day, to_session
 from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
@@ -24,7 +25,6 @@ _PUT = "INSERT INTO asked (sid, first, last, bars, at) VALUES (?, ?, ?, ?, ?)"
 #: The columns of `RUN_SCHEMA`, and which rows have a day of a range.
 _GET = ("sid", "first", "last", "bars", "at")
 _WITHIN = "asked WHERE first <= ? AND last >= ?"
-_HAS = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 
 
 def save_fetch_log(files: PageFiles, series: BarSeries, fetches: pl.DataFrame) -> None:
@@ -51,7 +51,7 @@ def load_fetch_log(files: PageFiles, series: BarSeries, *, first: date, last: da
 def _load(files: PageFiles, series: BarSeries, shard: str, days: tuple[int, int]) -> pl.DataFrame:
     with files.opened(series, shard) as file:
         # Files of older versions have no log until its first entry.
-        if file is None or not file.sql.execute(_HAS).fetchone()[0]:
+        if file is None or not has_table(file.sql, "asked"):
             return pl.DataFrame(schema=FETCH_LOG_SCHEMA)
         return file.remember("asked", days, lambda: _load_days(file.sql, days))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from batch.bars.folder.connection import has_table
 from batch.bars.folder.moments import check_begin, last_change_us, to_us
 from batch.bars.pages.files import PageFile
 from batch.bars.pages.schema import CREATE_HISTORY
@@ -19,7 +20,6 @@ from batch.errors import StoreError
 MOST_COMMIT_S = 30.0
 #: Moments younger than this may have a writer that has not committed yet.
 _RECENT = timedelta(seconds=2 * MOST_COMMIT_S)
-_HAS_HISTORY = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'moment')"
 _NEWEST = "SELECT no, at FROM moment ORDER BY no DESC LIMIT 1"
 
 
@@ -55,7 +55,7 @@ class WriteMoment:
 
 def has_history(sql: sqlite3.Connection) -> bool:
     """Return whether a file keeps its history; files of an older Kaboom begin with their next write."""
-    return bool(sql.execute(_HAS_HISTORY).fetchone()[0])
+    return has_table(sql, "moment")
 
 
 def prepare_history(file: PageFile, sql: sqlite3.Connection) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
+from batch.bars.folder.connection import has_table
 from batch.bars.normalise import to_day, to_session
 from batch.bars.pages.files import PageFile, page_name
 from batch.bars.pages.history.moments import WriteMoment, prepare_history
@@ -19,7 +20,6 @@ from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 
 _COLUMNS = ("id", "sid", "bucket", "symbol", "data", *HEADER)
-_HAS_FETCH_LOG = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 _OVERLAP = "SELECT sid, first, last, bars, at FROM asked WHERE sid = ? AND first <= ? AND last >= ?"
 _PUT = "INSERT OR IGNORE INTO asked (sid, first, last, bars, at) VALUES (?, ?, ?, ?, ?)"
 
@@ -52,7 +52,7 @@ def remove_damaged_pages(
 
 def delete_fetches(sql: sqlite3.Connection, sid: int, days: tuple[date, date]) -> None:
     """Delete the fetch log of a symbol on some days, inside the caller's transaction; entries of other days stay."""
-    if not sql.execute(_HAS_FETCH_LOG).fetchone()[0]:
+    if not has_table(sql, "asked"):
         return
     low, high = to_day(days[0]), to_day(days[1])
     runs = sql.execute(_OVERLAP, (sid, high, low)).fetchall()
