@@ -6,9 +6,9 @@ from pathlib import Path
 
 from batch.bars.actions.said import begin_said
 from batch.bars.actions.tables import FACTORS, TABLES, NoteTable
-from batch.bars.folder.errors import store_errors
+from batch.bars.folder.connection import connected
 from batch.bars.folder.moments import to_us
-from batch.errors import StoreDamaged
+from batch.errors import StoreDamaged, StoreError
 from batch.kit.clock import utc_now
 
 FILE = "actions.sqlite"
@@ -29,7 +29,7 @@ def find_damage(path: Path) -> str:
     if not path.exists():
         return "it is missing"
     try:
-        with store_errors(path), closing(_open(path)) as sql:
+        with connected(path, "mode=rw") as sql:
             wrong = [" ".join(row[0].split()) for row in sql.execute("PRAGMA integrity_check") if row[0] != "ok"]
             if wrong:
                 return "; ".join(wrong[:3])
@@ -68,7 +68,7 @@ def salvage_notes(damaged: Path, fresh: Path) -> int:
 
 def _copy(damaged: Path, sql: sqlite3.Connection, table: NoteTable) -> int:
     kept = 0
-    with suppress(sqlite3.DatabaseError), closing(_open(damaged)) as old:
+    with suppress(StoreError), connected(damaged, "mode=rw") as old:
         # Without this, SQLite reads nothing of a truncated file.
         old.execute("PRAGMA writable_schema = ON")
         for row in old.execute(f"SELECT {table.listed} FROM {table.name}"):
@@ -76,7 +76,3 @@ def _copy(damaged: Path, sql: sqlite3.Connection, table: NoteTable) -> int:
                 sql.execute(f"INSERT INTO {table.name} VALUES (?, ?, ?, ?, ?, ?)", row)
                 kept += 1
     return kept
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5.0, isolation_level=None)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from batch.bars.folder.connection import connected
 from batch.bars.folder.moments import to_us
 from batch.bars.normalise import to_day
 from batch.bars.pages.files import ALL, UNDATED
@@ -45,7 +46,7 @@ def salvage(damaged: Path, fresh: Path, series: BarSeries) -> Salvaged:
     Its history begins now, since rows of the old history may be lost.
 
     Raises:
-        sqlite3.Error: the new file could not be written.
+        sqlite3.Error, StoreError: the new file could not be written.
 
     """
     saved = Salvaged()
@@ -54,8 +55,7 @@ def salvage(damaged: Path, fresh: Path, series: BarSeries) -> Salvaged:
         sql.execute("UPDATE moment SET at = ? WHERE no = 0", (to_us(utc_now()),))
         if damaged.exists():
             # Not memory-mapped: a truncated file must not be read beyond its end.
-            address = f"{damaged.absolute().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as old:
+            with connected(damaged, "mode=ro") as old:
                 # Without this, SQLite reads nothing of a truncated file.
                 old.execute("PRAGMA writable_schema = ON")
                 sql.execute("BEGIN")
