@@ -13,7 +13,7 @@ from batch.bars.compaction import Compaction, OldBars
 from batch.bars.folder.connection import has_table
 from batch.bars.folder.moments import to_us
 from batch.bars.normalise import to_day
-from batch.bars.pages.files import PageFile, PageFiles
+from batch.bars.pages.files import PageFile, PageFiles, size_on_disk
 from batch.bars.pages.history.moments import has_history
 from batch.bars.pages.read import bucket_of
 from batch.bars.pages.schema import SID_BITS
@@ -59,7 +59,7 @@ def compact_shard(
     with files.opened(series, shard) as file:
         if file is None:
             return Compaction(OldBars())
-        size = file.size_on_disk()
+        size = size_on_disk(file.path)
         with _interruptible(file, should_stop):
             dropped = OldBars() if before is None else _drop(file, series, before)
             if history_from is not None:
@@ -67,7 +67,7 @@ def compact_shard(
         # A stop from here on leaves the space to the next compaction; the bars are dropped.
         with suppress(Stopped), _interruptible(file, should_stop):
             _shrink(file)
-        return Compaction(dropped, size, file.size_on_disk())
+        return Compaction(dropped, size, size_on_disk(file.path))
 
 
 @contextmanager

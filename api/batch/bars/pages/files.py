@@ -104,10 +104,6 @@ class PageFile:
             self.cached[kind] = key, read()
         return self.cached[kind][1]
 
-    def size_on_disk(self) -> int:
-        """Return the bytes of the file and its write-ahead log."""
-        return size_on_disk(self.path)
-
 
 class PageFiles:
     """The page files under a root: `<root>/<source>/<interval>/<YYYY-MM | all>.sqlite`."""
