@@ -38,11 +38,6 @@ class MergedPages:
     added: Ints
     added_page: Ints
 
-    @property
-    def corrected(self) -> int:
-        """How many replaced bars had other prices or another volume."""
-        return len(self.corrected_at)
-
     def first_corrected(self, most: int) -> Iterator[tuple[int, int, Values, Values]]:
         """Yield page, `opened_at` in UTC seconds, and open, high, low, close, volume before and after."""
         first = self.corrected_at[:most]
@@ -52,7 +47,8 @@ class MergedPages:
 
 def merge_pages(old: PageColumns, new: PageColumns) -> MergedPages:
     """Return page i of both as one page sorted by time; a new bar replaces an old one of the same time."""
-    if have_same_times(old, new):
+    if np.array_equal(old.offsets, new.offsets) and np.array_equal(old.seconds, new.seconds):
+        # As when a session is ingested again.
         return _compare(new, old.rows, new.rows, page=page_of_bar(new))
     page = np.concatenate((page_of_bar(old), page_of_bar(new)))
     rows = tuple(np.concatenate(both) for both in zip(old.rows, new.rows, strict=True))
@@ -67,11 +63,6 @@ def merge_pages(old: PageColumns, new: PageColumns) -> MergedPages:
     is_new[1:] &= ~replaced
     found = _compare(columns, befores, afters, page=page[1:].compress(replaced))
     return replace(found, added=rows[0].compress(is_new), added_page=page.compress(is_new))
-
-
-def have_same_times(old: PageColumns, new: PageColumns) -> bool:
-    """Return whether both hold bars of the same times, as when a session is ingested again."""
-    return np.array_equal(old.offsets, new.offsets) and np.array_equal(old.seconds, new.seconds)
 
 
 def page_of_bar(columns: PageColumns) -> Ints:

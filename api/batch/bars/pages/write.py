@@ -148,11 +148,11 @@ def _keep_replaced(sql: sqlite3.Connection, stored: Mapping[int, bytes], undo: U
 
 
 def _report_merged(merged: MergedPages, symbols: list[str]) -> WriteReport:
-    corrections = [
+    corrections = tuple(
         Correction(symbols[page], datetime.fromtimestamp(at, UTC), old, new)
         for page, at, old, new in merged.first_corrected(MOST_CORRECTIONS)
-    ]
-    return WriteReport(0, changed=merged.changed, corrected=merged.corrected, corrections=tuple(corrections))
+    )
+    return WriteReport(0, changed=merged.changed, corrected=len(merged.corrected_at), corrections=corrections)
 
 
 def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
