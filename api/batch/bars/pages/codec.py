@@ -45,13 +45,10 @@ class PageColumns:
         """Open, high, low and close, each of shape (bars,)."""
         return [row.view(np.float64) for row in self.rows[1:5]]
 
-    def take(self, bars: npt.NDArray[np.intp], offsets: Ints) -> "PageColumns":
-        """Return some bars, by their numbers, as other pages."""
-        return PageColumns(tuple(row.take(bars) for row in self.rows), offsets)
-
-    def keep(self, bars: npt.NDArray[np.bool_], offsets: Ints) -> "PageColumns":
-        """Return the bars chosen, as other pages."""
-        return PageColumns(tuple(row.compress(bars) for row in self.rows), offsets)
+    def keep(self, bars: npt.NDArray[np.bool_]) -> "PageColumns":
+        """Return the bars chosen; a page may become empty."""
+        kept_before = np.concatenate(([0], np.cumsum(bars, dtype=np.int64)))
+        return PageColumns(tuple(row.compress(bars) for row in self.rows), kept_before[self.offsets])
 
 
 def encode_pages(columns: PageColumns, *, may_be_plain: bool = False) -> list[bytes]:

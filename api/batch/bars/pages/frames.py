@@ -80,16 +80,14 @@ def take_pages(columns: PageColumns, pages: list[int]) -> PageColumns:
     if len(pages) == len(counts):
         return columns
     bars = np.concatenate([np.arange(columns.offsets[i], columns.offsets[i + 1]) for i in pages])
-    return columns.take(bars, np.concatenate(([0], np.cumsum(counts[pages], dtype=np.int64))))
+    offsets = np.concatenate(([0], np.cumsum(counts[pages], dtype=np.int64)))
+    return PageColumns(tuple(row.take(bars) for row in columns.rows), offsets)
 
 
 def keep_between(columns: PageColumns, start_s: int, end_s: int) -> PageColumns:
     """Return the bars with `start_s <= ts < end_s`; a page may become empty."""
     keep = (columns.seconds >= start_s) & (columns.seconds < end_s)
-    if keep.all():
-        return columns
-    kept_before = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
-    return columns.keep(keep, kept_before[columns.offsets])
+    return columns if keep.all() else columns.keep(keep)
 
 
 def rows_to_frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:

@@ -57,8 +57,7 @@ def merge_pages(old: PageColumns, new: PageColumns) -> MergedPages:
     page, rows = page[order], tuple(row[order] for row in rows)
     replaced = (page[1:] == page[:-1]) & (rows[0][1:] == rows[0][:-1])
     kept = np.append(~replaced, np.True_)
-    counts = np.bincount(page[kept], minlength=len(old.offsets) - 1)
-    columns = PageColumns(rows, old.offsets).keep(kept, np.concatenate(([0], np.cumsum(counts))))
+    columns = PageColumns(rows, old.offsets + new.offsets).keep(kept)
     befores, afters = (tuple(row[part].compress(replaced) for row in rows) for part in (np.s_[:-1], np.s_[1:]))
     is_new[1:] &= ~replaced
     found = _compare(columns, befores, afters, page=page[1:].compress(replaced))

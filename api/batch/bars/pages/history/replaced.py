@@ -76,12 +76,7 @@ def put_back(
     oldest = PageColumns(tuple(row[is_first] for row in rows), _offsets(counts))
     columns = merge_pages(current, oldest).columns
     ends = np.array([_NEVER if cut is None else cut for cut in cuts], np.int64)[page_of_bar(columns)]
-    return _keep(columns, (columns.rows[6] < ABSENT) & (columns.seconds < ends))
-
-
-def _keep(columns: PageColumns, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> PageColumns:
-    before = np.concatenate(([0], np.cumsum(kept, dtype=np.int64)))
-    return columns.keep(kept, before[columns.offsets])
+    return columns.keep((columns.rows[6] < ABSENT) & (columns.seconds < ends))
 
 
 def _offsets(counts: Ints) -> Ints:
