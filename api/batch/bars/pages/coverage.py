@@ -14,7 +14,7 @@ from batch.bars.coverage.count import count_sessions
 from batch.bars.normalise import to_day
 from batch.bars.pages.codec import PageColumns, decode_sound
 from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
-from batch.bars.pages.files import PageFile, PageFiles, page_name
+from batch.bars.pages.files import ALL, PageFile, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, rows_to_frame, to_frame
 from batch.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from batch.bars.pages.schema import SID_BITS
@@ -137,12 +137,8 @@ def _close_before(file: PageFile, symbol: str, *, newest: int, before_s: int) ->
 
 
 def _daily_coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-    pages: list[_Page] = []
-    for shard in dated_shards(files, series):
-        path = files.path(series, shard)
-        rows = _rows(files, series, shard, sql=_BLOBS, values=(first.year, last.year))
-        pages += [(path, *row) for row in rows]
-    sound, columns = _decode_sound(pages)
+    rows = _rows(files, series, ALL, sql=_BLOBS, values=(first.year, last.year))
+    sound, columns = _decode_sound([(files.path(series, ALL), *row) for row in rows])
     if not sound:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
     kept = keep_between(columns, to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S)

@@ -13,7 +13,7 @@ from batch.bars.folder.errors import store_errors
 from batch.bars.normalise import to_day, to_session
 from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
 from batch.bars.pages.files import ALL, PageFile, PageFiles
-from batch.bars.pages.read import dated_shards, shards_between, within_month
+from batch.bars.pages.read import shards_between, within_month
 from batch.bars.pages.schema import CREATE_FETCH_LOG
 from batch.bars.pages.write import give_sids, transaction
 from batch.bars.store import FETCH_LOG_SCHEMA
@@ -41,9 +41,8 @@ def load_fetch_log(files: PageFiles, series: BarSeries, *, first: date, last: da
     if first > last:
         return pl.DataFrame(schema=FETCH_LOG_SCHEMA)
     days = to_day(first), to_day(last)
-    is_intraday = series.interval.is_intraday
-    shards = shards_between(files, series, *days) if is_intraday else dated_shards(files, series)
-    found = [_load(files, series, shard, within_month(shard, days) if is_intraday else days) for shard in shards]
+    shards = shards_between(files, series, *days)
+    found = [_load(files, series, shard, within_month(shard, days)) for shard in shards]
     both = pl.concat([pl.DataFrame(schema=FETCH_LOG_SCHEMA), *found])
     return sort_by_symbol(both) if len(found) > 1 else both
 

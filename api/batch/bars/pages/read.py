@@ -8,7 +8,7 @@ import polars as pl
 
 from batch.bars.normalise import to_day, to_seconds, to_session
 from batch.bars.pages.codec import PageColumns, decode_pages
-from batch.bars.pages.files import UNDATED, PageFiles, page_name
+from batch.bars.pages.files import ALL, UNDATED, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, shard_of, to_frame
 from batch.bars.pages.schema import SID_BITS
 from batch.market.bar import BarSeries, empty_bars
@@ -95,7 +95,9 @@ def dated_shards(files: PageFiles, series: BarSeries) -> list[str]:
 
 
 def within_month(shard: str, between: tuple[int, int]) -> tuple[int, int]:
-    """Return a range of days, clipped to a file's month, so that a whole month is cached under one key."""
+    """Return a range of buckets, clipped to a file's month, if any, so that a whole month is cached under one key."""
+    if shard == ALL:
+        return between
     month = date.fromisoformat(f"{shard}-01")
     return max(to_day(month), between[0]), min(to_day(month + timedelta(days=31)), between[1])
 

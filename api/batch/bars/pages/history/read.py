@@ -64,17 +64,14 @@ def read_bars(past: Past, series: BarSeries, *, symbol: str, start: datetime, en
     start_s, end_s = to_seconds(start, "start"), to_seconds(end, "end")
     if start_s >= end_s:
         return empty_bars()
-    span = (
-        bucket_of(series.interval, to_session(start_s // _DAY_S)),
-        bucket_of(series.interval, to_session((end_s - 1) // _DAY_S)),
-    )
+    first, last = (bucket_of(series.interval, to_session(s // _DAY_S)) for s in (start_s, end_s - 1))
     found = [empty_bars()]
-    for shard in shards_between(past.files, series, *span):
-        first, last = within_month(shard, span) if series.interval.is_intraday else span
+    for shard in shards_between(past.files, series, first, last):
+        oldest, newest = within_month(shard, (first, last))
         with _opened(past, series, shard) as held:
             if held is not None:
                 row = held.file.sql.execute("SELECT id FROM sym WHERE symbol = ?", (symbol,)).fetchone()
-                ids = [bucket << SID_BITS | row[0] for bucket in range(first, last + 1)] if row else []
+                ids = [bucket << SID_BITS | row[0] for bucket in range(oldest, newest + 1)] if row else []
                 symbols, columns = held.load(_AMONG, (json.dumps(ids),))
                 found.append(to_frame(symbols, keep_between(columns, start_s, end_s)))
     return pl.concat(found)
@@ -142,7 +139,7 @@ def _read_buckets(past: Past, series: BarSeries, first: date, last: date) -> Ite
     first_s, end_s = to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S
     span = bucket_of(series.interval, first), bucket_of(series.interval, last)
     for shard in shards_between(past.files, series, *span):
-        oldest, newest = within_month(shard, span) if series.interval.is_intraday else span
+        oldest, newest = within_month(shard, span)
         with _opened(past, series, shard) as held:
             if held is None:
                 continue
