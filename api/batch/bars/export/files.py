@@ -56,9 +56,8 @@ async def export_files(
     """
     written: list[ExportedFile] = []
     for plan in planned:
-        before = sum(file.bars for file in written)
         by = adjustment if plan.selection.prices else None
-        task = _Task(plan, by, partial(_add, on_progress, before), should_stop)
+        task = _Task(plan, by, on_progress, should_stop, sum(file.bars for file in written))
         try:
             written.append(await _export(store, task))
         except Stopped:
@@ -68,12 +67,13 @@ async def export_files(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A file to write, the adjustment of its bars, and the callbacks."""
+    """A file to write, the adjustment of its bars, the callbacks, and the bars of the files before it."""
 
     plan: PlannedFile
     adjustment: Adjustment | None
     on_progress: OnProgress
     should_stop: ShouldStop
+    before: int
 
     @property
     def labels(self) -> dict[str, str]:
@@ -100,13 +100,9 @@ def _open_draft(path: Path) -> Draft:
     return Draft.open(path)
 
 
-def _add(on_progress: OnProgress, before: int, bars: int) -> None:
-    on_progress(before + bars)
-
-
 async def _read(store: BarReader, task: _Task) -> AsyncGenerator[pl.DataFrame]:
     """Yield the bars of a file, some sessions at a time, in its order."""
-    bars = 0
+    bars = task.before
     async for rows in read_many(store, task.plan.selection.wanted):
         check_stop(task.should_stop)
         bars += rows.height
@@ -116,8 +112,8 @@ async def _read(store: BarReader, task: _Task) -> AsyncGenerator[pl.DataFrame]:
 
 def _write(task: _Task, whole: Path, parts: Iterator[pl.DataFrame]) -> ExportedFile:
     """Write the parts as one file, and move it into place."""
-    counted = _Counted(task, parts)
-    rows, path = register_io_source(counted.read, schema=task.finish(empty_bars()).schema), task.plan.path
+    counts, path = list[int](), task.plan.path
+    rows = register_io_source(lambda *_: _stream(task, parts, counts), schema=task.finish(empty_bars()).schema)
     if task.plan.form is Format.CSV:
         escape_formulas(rows).sink_csv(whole, datetime_format=UTC_FORMAT)
     elif task.plan.form is Format.ARROW:
@@ -131,22 +127,13 @@ def _write(task: _Task, whole: Path, parts: Iterator[pl.DataFrame]) -> ExportedF
     for old in task.plan.replaces:
         old.unlink(missing_ok=True)
     sync(path.parent)
-    return ExportedFile(path, counted.bars, size)
+    return ExportedFile(path, sum(counts), size)
 
 
-class _Counted:
-    """The rows of a file as polars asks for them, counted, with a check for a stop between two slices."""
-
-    def __init__(self, task: _Task, parts: Iterator[pl.DataFrame]) -> None:
-        self._task = task
-        self._parts = parts
-        self.bars = 0
-
-    def read(
-        self, _columns: list[str] | None, _predicate: pl.Expr | None, _rows: int | None, _batch: int | None
-    ) -> Iterator[pl.DataFrame]:
-        for part in self._parts:
-            self.bars += part.height
-            for some in self._task.finish(part).iter_slices(_STREAM_ROWS):
-                check_stop(self._task.should_stop)
-                yield some
+def _stream(task: _Task, parts: Iterator[pl.DataFrame], counts: list[int]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a file as polars asks for them, with a check for a stop between two slices; count the bars."""
+    for part in parts:
+        counts.append(part.height)
+        for some in task.finish(part).iter_slices(_STREAM_ROWS):
+            check_stop(task.should_stop)
+            yield some

@@ -15,7 +15,6 @@ from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.market.bar import BarSeries
 from batch.market.calendar import utc_midnight
-from batch.market.interval import Interval
 
 _BY_SUFFIX = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".arrow": Format.ARROW, ".feather": Format.ARROW}
 
@@ -93,7 +92,7 @@ async def plan_folder(store: BarReader, selection: Selection, folder: Path, form
     below = folder / selection.series.source / f"{selection.series.interval}{selection.prices}"
     planned = []
     for held, bars in await _find_spans(store, selection):
-        name = name_span(selection.series.interval, held.first)
+        name = f"{held.first:%Y-%m}" if selection.series.interval.is_intraday else f"{held.first:%Y}"
         older = await asyncio.to_thread(_find_months, below, f"{name}-??.{form}", held)
         planned.append(PlannedFile(below / f"{name}.{form}", form, held, bars, older))
     return planned
@@ -112,11 +111,6 @@ def newest_files(planned: Sequence[PlannedFile], months: int) -> list[PlannedFil
     newest = max(file.selection.last for file in planned)
     year, month = divmod(newest.year * 12 + newest.month - months, 12)
     return [file for file in planned if file.selection.last >= date(max(year, 1), month + 1, 1)]
-
-
-def name_span(interval: Interval, day: date) -> str:
-    """Return the name of the file that holds a day: its month, or of daily bars its year."""
-    return f"{day:%Y-%m}" if interval.is_intraday else f"{day:%Y}"
 
 
 async def _find_spans(store: BarReader, selection: Selection) -> list[tuple[Selection, int]]:
