@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -17,8 +17,10 @@ from batch.kit.retry import backoff_s, parse_retry_after
 _log = structlog.get_logger(__name__)
 
 _ASKS_FOR_A_PAUSE = frozenset({429, 503})
-#: The longest pause if the server names none.
-_LONGEST_PAUSE_S = 10.0
+#: The most seconds that one request waits in all; below the 120 s after which a chunk without progress is cut off.
+_PATIENCE_S = 90.0
+#: The first pause if the server names none, and the longest; it doubles each time.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 #: When a chunk that gave up waiting may ask again: at most a day later, even if the server asks for a longer pause.
 _LEAST_LATER_S, _LONGEST_LATER_S = 30.0, 86_400.0
 #: Some or all lines were refused, and the body says why. Cloud Serverless has used 201 for this too.
@@ -31,33 +33,12 @@ STATEMENT_REFUSED = frozenset({400, 422, 500})
 
 
 @dataclass(frozen=True, slots=True)
-class Pacing:
-    """How a request waits for a server that asks for a pause.
-
-    Attributes:
-        patience_s: the most seconds that one request waits in all; below the 120 s after which a chunk without progress
-            is cut off.
-        first_pause_s: the first pause if the server names none; it doubles each time.
-        sleep: waits some seconds.
-
-    """
-
-    patience_s: float = 90.0
-    first_pause_s: float = 0.5
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    def pause_s(self, attempt: int) -> float:
-        """Return the pause after a number of tries, if the server names none."""
-        return backoff_s(attempt - 1, first_s=self.first_pause_s, longest_s=_LONGEST_PAUSE_S)
-
-
-@dataclass(frozen=True, slots=True)
 class InfluxWire:
     """The connection to one server."""
 
     target: InfluxTarget
     http: HttpClient
-    pacing: Pacing = field(default_factory=Pacing)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Clock = utc_now
 
     async def post_lines(self, bucket: str, body: bytes, precision: Precision) -> Reply:
@@ -124,14 +105,15 @@ class InfluxWire:
         waited_s, attempt = 0.0, 0
         while (reply := await ask()).status in _ASKS_FOR_A_PAUSE:
             attempt += 1
-            named = parse_retry_after(reply.headers, self.clock())
-            pause_s = self.pacing.pause_s(attempt) if named is None else named
-            if waited_s + pause_s > self.pacing.patience_s:
+            pause_s = parse_retry_after(reply.headers, self.clock())
+            if pause_s is None:
+                pause_s = backoff_s(attempt - 1, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
+            if waited_s + pause_s > _PATIENCE_S:
                 text = f"InfluxDB at {self.target.url} answered {reply.status} and asked for {pause_s:.0f} s"
                 later_s = min(max(pause_s, _LEAST_LATER_S), _LONGEST_LATER_S)
                 raise StoreError(f"{text} after {waited_s:.0f} s of waiting", retry_after_s=later_s)
             _log.info("store_paused", status=reply.status, seconds=round(pause_s, 2), attempt=attempt)
-            await self.pacing.sleep(pause_s)
+            await self.sleep(pause_s)
             waited_s += pause_s
         return reply
 
