@@ -49,14 +49,6 @@ class Validity:
     renamed_from: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rename:
-    # A code, the code with the same name in the next list, and the date of the last list with the old code.
-    old: str
-    new: str
-    last_seen: date
-
-
 class ListingHistory:
     """The history of listings from dated lists; of two lists with one date, the last one counts."""
 
@@ -124,22 +116,21 @@ class ListingHistory:
             last_seen=last_seen,
             left_by=left_by,
             moved_to=follows.market if follows else None,
-            renamed_to=next(
-                (r.new for r in self._renames if (r.old, r.last_seen) == (listing.symbol, last_seen)), None
-            ),
-            renamed_from=next((r.old for r in self._renames if r.new == listing.symbol), None),
+            renamed_to=self._renames.get((listing.symbol, last_seen)),
+            renamed_from=next((old for (old, _), new in self._renames.items() if new == listing.symbol), None),
         )
 
     @cached_property
-    def _renames(self) -> tuple[_Rename, ...]:
-        found: list[_Rename] = []
+    def _renames(self) -> dict[tuple[str, date], str]:
+        """The code of the same name in the next list, by a code and the date of the last list with it."""
+        found: dict[tuple[str, date], str] = {}
         for day, old, new in zip(self._dates, self._lists, self._lists[1:], strict=False):
             came: dict[str, list[str]] = {}
             for symbol in new.keys() - old.keys():
                 came.setdefault(new[symbol].name, []).append(symbol)
             heirs = {symbol: came.get(old[symbol].name, []) for symbol in old.keys() - new.keys()}
-            found += [_Rename(symbol, names[0], day) for symbol, names in heirs.items() if len(names) == 1]
-        return tuple(found)
+            found |= {(symbol, day): names[0] for symbol, names in heirs.items() if len(names) == 1}
+        return found
 
 
 def load_history(imported_dir: Path | None = None, *, known_at: datetime | None = None) -> ListingHistory:
