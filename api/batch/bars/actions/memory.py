@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from batch.bars.actions.store import NOTE_SCHEMA, merge_notes
+from batch.bars.actions.store import KEY, NOTE_SCHEMA
 from batch.bars.normalise import check_source
 from batch.kit.clock import Clock, utc_now
 
@@ -20,7 +20,8 @@ class MemoryActionStore:
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
         check_source(source)
-        self._notes[source] = merge_notes(await self.load(source), notes)
+        both = pl.concat([await self.load(source), notes])
+        self._notes[source] = both.unique(KEY, keep="last", maintain_order=True).sort(KEY)
         last = self._states[-1][0] if self._states else datetime.min.replace(tzinfo=UTC)
         self._states.append((max(self._clock(), last + timedelta(microseconds=1)), dict(self._notes)))
 

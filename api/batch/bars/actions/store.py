@@ -68,8 +68,3 @@ def build_notes(
         (a.symbol, a.ex_session, a.amount > 0, origin.value, state.value, a.factor, a.amount, noted_at) for a in actions
     ]
     return pl.DataFrame(rows, schema=NOTE_SCHEMA, orient="row")
-
-
-def merge_notes(*notes: pl.DataFrame) -> pl.DataFrame:
-    """Return notes with one per key, the last one; sorted by the key."""
-    return pl.concat(notes).unique(KEY, keep="last", maintain_order=True).sort(KEY)
