@@ -1,6 +1,6 @@
 """Converting results of queries to frames."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -20,20 +20,14 @@ _KEY = ["symbol", "opened_at"]
 _TIME = BAR_SCHEMA["opened_at"]
 
 
-def to_columns(found: Iterable[ResultSeries], names: Sequence[str]) -> dict[str, list[Any]]:
-    """Return some columns of all series, concatenated; a tag in GROUP BY is a column too."""
-    columns: dict[str, list[Any]] = {name: [] for name in names}
+def to_rows(found: Iterable[ResultSeries], schema: pl.Schema) -> pl.DataFrame:
+    """Return the rows of all series in a schema that names some of their columns; a tag in GROUP BY is a column too."""
+    columns: dict[str, list[Any]] = {name: [] for name in schema}
     for series in found:
         values = list(zip(*series.rows, strict=True)) or [()] * len(series.columns)
         by_name = dict(zip(series.columns, values, strict=True))
         for name, column in columns.items():
             column.extend(by_name[name] if name in by_name else [series.tags.get(name)] * len(series.rows))
-    return columns
-
-
-def to_rows(found: Iterable[ResultSeries], schema: pl.Schema) -> pl.DataFrame:
-    """Return the rows of all series in a schema that names some of their columns."""
-    columns = to_columns(found, list(schema))
     return pl.DataFrame([pl.Series(name, columns[name], kind, strict=False) for name, kind in schema.items()])
 
 
