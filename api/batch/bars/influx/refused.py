@@ -31,14 +31,14 @@ class RefusedLines:
             orjson.dumps({"at": at, "bucket": bucket, "reason": reason, "line": line}) + b"\n"
             for line, reason in refused
         )
+        error: str | None = "the file is full"
         try:
-            kept = self._append(text)
+            if self._append(text):
+                return len(refused)
         except OSError as e:
-            _log.warning("refused_lines_not_kept", path=str(self.path), lines=len(refused), error=e.strerror)
-            return 0
-        if not kept:
-            _log.warning("refused_lines_not_kept", path=str(self.path), lines=len(refused), error="the file is full")
-        return len(refused) if kept else 0
+            error = e.strerror
+        _log.warning("refused_lines_not_kept", path=str(self.path), lines=len(refused), error=error)
+        return 0
 
     def _append(self, text: bytes) -> bool:
         self.path.parent.mkdir(parents=True, exist_ok=True)
