@@ -1,7 +1,7 @@
 """The bar store in memory: one frame per series, lost with the process."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -10,7 +10,6 @@ from batch.bars.coverage.count import count_sessions
 from batch.bars.coverage.fetch_log import newest_fetches
 from batch.bars.normalise import check_source, normalise_bars, normalise_quarantine, to_seconds
 from batch.bars.store import FETCH_LOG_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
-from batch.bars.versions import add_versions, versions_at
 from batch.bars.write_report import report_replaced
 from batch.kit.clock import Clock, utc_now
 from batch.kit.stop import ShouldStop, check_stop, never
@@ -18,6 +17,9 @@ from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 
 _KEY = ["symbol", "opened_at"]
 _DAY = pl.col("opened_at").dt.date()
+_SINCE = pl.Datetime("us", "UTC")
+#: Every version of a bar, and the moment from which it was known.
+_VERSION_SCHEMA = pl.Schema({**BAR_SCHEMA, "since": _SINCE})
 
 
 class MemoryBarStore:
@@ -35,13 +37,13 @@ class MemoryBarStore:
         bars = normalise_bars(bars)
         old = self._of(series)
         if len(bars):
-            self._versions[series] = add_versions(self._versions.get(series), old, bars, self._clock())
+            self._versions[series] = _add_versions(self._versions.get(series), old, bars, self._clock())
             self._bars[series] = normalise_bars(pl.concat([old, bars]))
         return report_replaced(bars, old)
 
     def known_at(self, moment: datetime) -> "MemoryBarStore":
         past = MemoryBarStore(clock=self._clock)
-        past._bars = {series: versions_at(found, moment) for series, found in self._versions.items()}
+        past._bars = {series: _versions_at(found, moment) for series, found in self._versions.items()}
         return past
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
@@ -148,3 +150,17 @@ class MemoryBarStore:
 
 def _first_kept(series: BarSeries, before: date) -> date:
     return before if series.interval.is_intraday else date(before.year, 1, 1)
+
+
+def _add_versions(versions: pl.DataFrame | None, held: pl.DataFrame, bars: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Return versions plus the `bars` that differ from the `held` ones; their moment is later than all others."""
+    known = pl.DataFrame(schema=_VERSION_SCHEMA) if versions is None else versions
+    last = known["since"].max()
+    at = max(now, last + timedelta(microseconds=1)) if isinstance(last, datetime) else now
+    new = bars.join(held, on=list(BAR_SCHEMA), how="anti", maintain_order="left")
+    return pl.concat([known, new.with_columns(since=pl.lit(at, _SINCE))])
+
+
+def _versions_at(versions: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Return the bars that were known at a moment, in `BAR_SCHEMA`."""
+    return normalise_bars(versions.filter(pl.col("since") <= moment).select(list(BAR_SCHEMA)))
