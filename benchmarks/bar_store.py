@@ -31,7 +31,7 @@ sys.path.insert(0, str(API))
 
 from batch.bars.pages.store import PageBarStore  # noqa: E402
 from tests.fixtures.bars.page_kills import kill_writers  # noqa: E402
-from tests.fixtures.bars.stored_bars import MINUTES, STAMPS, at, full_day  # noqa: E402
+from tests.fixtures.bars.stored_bars import MINUTES, STAMPS, at, empty_logs, full_day  # noqa: E402
 
 CHUNK = 50
 FIRST = date(2025, 6, 2)
@@ -140,7 +140,7 @@ async def measure_writes(plan: Plan, folder: Path, table: Table) -> PageBarStore
     """Write sessions in one process, each beside its limit; return the store that holds them."""
     store = PageBarStore(folder / "bars")
     await write_all(store, plan.chunks(0))
-    await store.checkpoint()
+    await empty_logs(store)
     health = await store.verify()
     chunk_bytes = (health.bytes or 0) // (plan.symbols // CHUNK)
     first: list[float] = []
@@ -153,7 +153,7 @@ async def measure_writes(plan: Plan, folder: Path, table: Table) -> PageBarStore
             append_and_sync(folder / "raw", chunk_bytes, len(chunks))
         with timed(first):
             await write_all(store, chunks)
-    await store.checkpoint()
+    await empty_logs(store)
     health = await store.verify()
     for day in range(1, plan.rounds + 1):
         others = plan.chunks(day, seed=10_000)

@@ -22,7 +22,7 @@ from batch.bars.pages.read import dated_shards, read_bars, read_session, read_se
 from batch.bars.pages.repair.port import RepairedItem
 from batch.bars.pages.repair.run import repair
 from batch.bars.pages.threads import PageThreads
-from batch.bars.pages.verify import checkpoint, holds_anything, verify
+from batch.bars.pages.verify import holds_anything, verify
 from batch.bars.pages.write import write_bars
 from batch.bars.space import check_folder_space
 from batch.bars.store import StoreHealth, WriteReport
@@ -95,10 +95,6 @@ class PageBarStore:
 
     async def check_space(self) -> None:
         await self._threads.write(check_folder_space, self._files.root)
-
-    async def checkpoint(self) -> None:
-        """Move the write-ahead logs into their files; call it once a night."""
-        await self._threads.write(checkpoint, self._files)
 
     async def shards(self, series: BarSeries) -> tuple[str, ...]:
         return tuple(await self._threads.read(dated_shards, self._files, series))

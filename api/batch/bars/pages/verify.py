@@ -88,20 +88,6 @@ def _actions(files: PageFiles) -> list[StoreFault]:
     return faults
 
 
-def checkpoint(files: PageFiles) -> None:
-    """Move every WAL into its file and truncate it, as far as active readers allow.
-
-    Raises:
-        StoreError: a file cannot be written.
-
-    """
-    for series in files.series():
-        for shard in files.shards(series):
-            with files.opened(series, shard) as file:
-                if file is not None:
-                    file.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
 def holds_anything(files: PageFiles, series: BarSeries) -> bool:
     """Return whether a series has a bar or a rejected row.
 

@@ -219,13 +219,13 @@ def test_a_log_without_its_file_is_not_replayed_into_a_new_one(files: PageFiles)
         write_bars(files, MINUTES, full_day(["7203"], JUNE_2))
 
 
-def test_checkpoint_empties_the_log(tmp_path: Path) -> None:
+def test_a_compaction_empties_the_log(tmp_path: Path) -> None:
     async def write_and_fold() -> int:
         store = PageBarStore(tmp_path)
         await store.write(MINUTES, full_day(["7203"], JUNE_2))
         log = tmp_path / "synthetic" / "1m" / "2025-06.sqlite-wal"
         before = log.stat().st_size
-        await store.checkpoint()
+        await store.compact(MINUTES, "2025-06", before=None)
         after = log.stat().st_size
         await store.close()
         return before - after if after == 0 else -1
