@@ -11,11 +11,10 @@ import polars as pl
 
 from batch.bars.store import QUARANTINE_SCHEMA
 from batch.errors import InvalidRequest, StoreError
-from batch.market.bar import BAR_SCHEMA
+from batch.market.bar import BAR_SCHEMA, PRICES, VALUES
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = ["symbol", "opened_at"]
-_PRICES = ["open", "high", "low", "close"]
 _US = 1_000_000
 _FIRST_S, _LAST_S = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1900, 3000))
 
@@ -89,9 +88,7 @@ def normalise_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
     for name in ("symbol", "reason"):
         if rows[name].null_count():
             raise StoreError(f"{name} of a quarantined row was null, expected a text", retryable=False)
-    return rows.with_columns(pl.col(*_PRICES, "volume").fill_nan(None)).unique(
-        [*_KEY, "reason"], keep="last", maintain_order=True
-    )
+    return rows.with_columns(pl.col(*VALUES).fill_nan(None)).unique([*_KEY, "reason"], keep="last", maintain_order=True)
 
 
 def times_us(bars: pl.DataFrame) -> _Ints:
@@ -150,7 +147,7 @@ def _check_values(bars: pl.DataFrame) -> _Ints:
     for column in bars:
         if column.null_count():
             raise StoreError(f"{column.name} had {column.null_count()} nulls, expected none", retryable=False)
-    for name in _PRICES:
+    for name in PRICES:
         if not np.isfinite(bars[name].to_numpy()).all():
             raise StoreError(f"{name} had NaN or infinity, expected finite prices", retryable=False)
     at = times_us(bars)

@@ -4,6 +4,8 @@ import hashlib
 
 import polars as pl
 
+from batch.market.bar import PRICES
+
 #: One row per symbol and ex-session: the factor of the prices before it.
 FACTOR_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "factor": pl.Float64()})
 #: One row per symbol and ex-session: yen for each share held at the close before.
@@ -12,7 +14,6 @@ DIVIDEND_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "am
 DIVIDEND_FACTOR_SCHEMA = pl.Schema({**DIVIDEND_SCHEMA, "close": pl.Float64(), "factor": pl.Float64()})
 
 _DIGITS = 12
-_PRICES = ("open", "high", "low", "close")
 _FACTOR = pl.col("factor").fill_null(1.0)
 
 
@@ -72,7 +73,7 @@ def _scale(bars: pl.DataFrame, factors: pl.DataFrame, *others: pl.Expr) -> pl.Da
     # Rounded, since a tenth of 1312 is 131.20000000000002 in floats; unscaled prices keep every bit.
     prices = [
         pl.when(_FACTOR == 1).then(name).otherwise((pl.col(name) * _FACTOR).round_sig_figs(_DIGITS)).alias(name)
-        for name in _PRICES
+        for name in PRICES
     ]
     return joined.with_columns(*prices, *others).select(bars.columns)
 

@@ -28,7 +28,8 @@ BAR_SCHEMA = pl.Schema({**RAW_BAR_SCHEMA, "volume": pl.Int64(), "flags": pl.UInt
 PLACE_SCHEMA = pl.Schema({"file": pl.String(), "line": pl.Int64()})
 
 #: The values of a bar.
-VALUES = ("open", "high", "low", "close", "volume")
+PRICES = ("open", "high", "low", "close")
+VALUES = (*PRICES, "volume")
 
 
 class BarFlag(IntFlag):

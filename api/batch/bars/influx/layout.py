@@ -4,15 +4,14 @@ import re
 from dataclasses import dataclass
 
 from batch.errors import InvalidRequest
-from batch.market.bar import BarSeries
+from batch.market.bar import VALUES, BarSeries
 from batch.market.interval import Interval, parse_interval
 from batch.market.source import provider_of
 
-PRICES = ("open", "high", "low", "close")
 #: Every write has all of them: points are merged by field, so a missing field would keep its old value.
-FIELDS = (*PRICES, "volume", "flags")
+FIELDS = (*VALUES, "flags")
 #: InfluxDB's names of the field types. The first write to a bucket fixes them.
-FIELD_TYPES = {**dict.fromkeys((*PRICES, "volume"), "float"), "flags": "integer"}
+FIELD_TYPES = {**dict.fromkeys(VALUES, "float"), "flags": "integer"}
 BARS, QUARANTINE, ASKED = "ohlcv", "quarantine", "asked"
 #: One measurement for all intervals, and the field of its number.
 ACTIONS, DIVIDENDS = ("actions", "factor"), ("dividends", "amount")

@@ -10,14 +10,13 @@ from batch.bars.influx.layout import (
     ASKED,
     BARS,
     DIVIDENDS,
-    PRICES,
     QUARANTINE,
     escape_tag,
     measurement,
     series_tags,
 )
 from batch.errors import StoreError
-from batch.market.bar import BarSeries
+from batch.market.bar import VALUES, BarSeries
 from batch.market.interval import Interval
 
 _US = 1_000_000
@@ -35,10 +34,10 @@ def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
     if bars.filter(pl.col("volume").abs() > _MOST_VOLUME).height:
         raise StoreError(f"a volume was above {_MOST_VOLUME:,}, the most that a float holds exactly", retryable=False)
     # Polars writes the shortest text that reads back as the same float. A whole number without `i` is a float.
-    values = ",".join(f"{name}={{}}" for name in (*PRICES, "volume"))
+    values = ",".join(f"{name}={{}}" for name in VALUES)
     whole = f"{_head(measurement(BARS, series.interval), series)}symbol={{}} {values},flags={{}}i {{}}"
     time_s = pl.col("opened_at").to_physical() // _US
-    line = pl.format(whole, _escaped(bars["symbol"]), *PRICES, "volume", "flags", time_s)
+    line = pl.format(whole, _escaped(bars["symbol"]), *VALUES, "flags", time_s)
     return bars.select(line=line)["line"]
 
 

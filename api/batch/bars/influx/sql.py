@@ -5,25 +5,22 @@ that DataFusion, the engine of v3, also has.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from batch.bars.influx.layout import (
     ASKED,
     BARS,
-    FIELDS,
-    PRICES,
     QUARANTINE,
     measurement,
     series_tags,
     tag_value,
 )
 from batch.bars.influx.reads import Between
-from batch.market.bar import BarSeries
+from batch.market.bar import VALUES, BarSeries
 from batch.market.interval import Interval
 
 FLAGS = "flags"
-_WHOLE = (*PRICES, "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def select_bars(series: BarSeries, between: Between, symbols: Sequence[str] = ()
 def select_newest(series: BarSeries, symbols: Sequence[str] = ()) -> SqlQuery:
     """Select the newest bar of each symbol."""
     table = measurement(BARS, series.interval)
-    rest = _newest(table, f"{_tags(series, symbols)} AND {_are_there(_WHOLE)}")
+    rest = _newest(table, f"{_tags(series, symbols)} AND {_are_there(VALUES)}")
     return _ask_for_bars(table, series, rest)
 
 
@@ -139,9 +136,7 @@ def _ask(table: str, series: BarSeries, columns: Sequence[str], rest: str) -> Sq
 
 
 def _ask_for_bars(table: str, series: BarSeries, rest: str) -> SqlQuery:
-    needs = frozenset({*series_tags(series), "symbol", "time", *_WHOLE})
-    columns = ("symbol", "time", *(field for field in FIELDS if field != FLAGS))
-    return SqlQuery(table, needs, tuple(map(_name, columns)), rest, (_name(FLAGS),))
+    return replace(_ask(table, series, ("symbol", "time", *VALUES), rest), of_flags=(_name(FLAGS),))
 
 
 def _newest(table: str, where: str) -> str:

@@ -5,16 +5,15 @@ from datetime import datetime
 
 from isal import isal_zlib
 
-from batch.bars.influx.layout import FIELD_TYPES, PRICES, InfluxBuckets, parse_measurement
+from batch.bars.influx.layout import FIELD_TYPES, InfluxBuckets, parse_measurement
 from batch.bars.influx.reads import InfluxReads
 from batch.bars.influx.responses import error_text
 from batch.bars.influx.target import Precision
 from batch.bars.influx.wire import SET_V1, InfluxWire
 from batch.bars.store import StoreFault, StoreHealth
 from batch.errors import StoreError
-from batch.market.bar import BarSeries
+from batch.market.bar import VALUES, BarSeries
 
-_WHOLE = (*PRICES, "volume")
 #: The measurement that the self-check writes to.
 CHECK_MEASUREMENT = "kaboom_probe"
 _TAKEN = 204
@@ -74,7 +73,7 @@ async def _check_bucket(reads: InfluxReads, bucket: str) -> tuple[int, list[Stor
         if parse_measurement(name) is None:
             continue
         faults += [StoreFault(f"{bucket}, {name}", text) for text in _check_types(types)]
-        counts = (await reads.counts(bucket, name, _WHOLE)).values()
+        counts = (await reads.counts(bucket, name, VALUES)).values()
         bars += min(counts)
         if lacking := max(counts) - min(counts):
             faults.append(StoreFault(f"{bucket}, {name}", f"{lacking} bars lack a price or the volume"))
