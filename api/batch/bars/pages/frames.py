@@ -11,7 +11,7 @@ import polars as pl
 from batch.bars.normalise import SortedBars, to_session
 from batch.bars.pages.codec import Ints, PageColumns
 from batch.bars.pages.files import ALL
-from batch.market.bar import BAR_SCHEMA
+from batch.market.bar import BAR_SCHEMA, PRICES
 from batch.market.interval import Interval
 
 _DAY_S = 86_400
@@ -98,15 +98,11 @@ def rows_to_frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.Data
 
 def to_frame(symbols: Sequence[str], columns: PageColumns) -> pl.DataFrame:
     """Return bars in `BAR_SCHEMA`, in the order of the pages; `symbols[i]` is that of page i."""
-    prices = columns.prices
     return pl.DataFrame(
         [
             _symbol_of_bar(symbols, columns.offsets),
             pl.Series("opened_at", columns.seconds * _US).cast(BAR_SCHEMA["opened_at"]),
-            pl.Series("open", prices[0]),
-            pl.Series("high", prices[1]),
-            pl.Series("low", prices[2]),
-            pl.Series("close", prices[3]),
+            *(pl.Series(name, price) for name, price in zip(PRICES, columns.prices, strict=True)),
             pl.Series("volume", columns.rows[5]),
             pl.Series("flags", columns.rows[6].astype(np.uint16)),
         ]
@@ -123,5 +119,5 @@ def _symbol_of_bar(symbols: Sequence[str], offsets: Ints) -> pl.Series:
 def _to_rows(found: SortedBars) -> tuple[Ints, ...]:
     """Return the columns of a page; times and flags are copies, the others are views of the frame."""
     bars = found.bars
-    prices = (bars[name].to_numpy().view(np.int64) for name in ("open", "high", "low", "close"))
+    prices = (bars[name].to_numpy().view(np.int64) for name in PRICES)
     return found.seconds, *prices, bars["volume"].to_numpy(), bars["flags"].to_numpy().astype(np.int64)
