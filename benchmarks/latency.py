@@ -94,7 +94,7 @@ def prepare(bench: Bench) -> Place:
         )
     # Of those that are gone nobody is asked, and Prime alone has fewer that are not.
     universes = [load_universe(market, session) for market in (Market.TSE_PRIME, Market.TSE_STANDARD)]
-    symbols = tuple([s for universe in universes for s in universe.symbols if universe.is_listed(s)][:SYMBOLS])
+    symbols = tuple([s for universe in universes for s in universe.symbols if s not in universe.delisted][:SYMBOLS])
     listed = bench.folder / "symbols"
     listed.write_text("\n".join(symbols), encoding="utf-8")
     charts = bench.run_peer("charts", str(WAIT_S), session.isoformat(), str(listed))

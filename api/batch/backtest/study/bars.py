@@ -127,7 +127,8 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
     topix500 = frozenset[str]().union(*(one.topix500 for of_day in lists for one in of_day.values()))
     # Symbols that were in a list of issues, unlike funds, and are not on the last day.
     known = {symbol for of_day in lists for one in of_day.values() for symbol in one.symbols}
-    gone = frozenset(known - {symbol for one in lists[-1].values() for symbol in one.symbols if one.is_listed(symbol)})
+    listed = {symbol for one in lists[-1].values() for symbol in one.symbols if symbol not in one.delisted}
+    gone = frozenset(known - listed)
     if request.market is None:
         return _Known(request.symbols or (), gone.intersection(request.symbols or ()), topix500, ())
     begin, end = lists[0][request.market], lists[-1][request.market]

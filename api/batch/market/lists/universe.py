@@ -43,20 +43,12 @@ class Universe:
         """The symbols with the finer ticks."""
         return frozenset(listing.symbol for listing in self.listings if listing.is_topix500)
 
-    def is_listed(self, symbol: str) -> bool:
-        """Return whether a symbol is in the snapshot and was not delisted since."""
-        return symbol not in self.delisted and symbol in self._symbol_set
-
     def age(self, session: date) -> int:
         """Return the days between the snapshot and a session, in either direction.
 
         Issues that were listed in between are missing, delisted ones are included (survivorship bias).
         """
         return abs((session - self.as_of).days)
-
-    @cached_property
-    def _symbol_set(self) -> frozenset[str]:
-        return frozenset(self.symbols)
 
 
 def load_universe(
