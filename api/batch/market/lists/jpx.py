@@ -119,10 +119,6 @@ def _read_csv(file: Path) -> list[list[Any]]:
 
 
 def _parse_date(cell: Any) -> date:
-    if isinstance(cell, datetime):
-        return cell.date()
-    if isinstance(cell, date):
-        return cell
     text = _text(cell).replace("/", "").replace("-", "")
     try:
         return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007  a date has no zone
