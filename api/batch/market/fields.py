@@ -23,19 +23,16 @@ def one_of(names: Iterable[str]) -> WithJsonSchema:
 
 
 def parsed[T](parse: Callable[[str], T], kind: type[T]) -> BeforeValidator:
-    """Return a validator that reads a JSON text by `parse`, and lets a value of `kind` through."""
+    """Return a validator that reads a short JSON text by `parse`, and lets a value of `kind` through."""
 
     def read(value: Any) -> Any:
-        return value if isinstance(value, kind) else parse(check_text(value))
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, str) or len(value) > 40 or not value.isascii():
+            raise ValueError("expected a short text of ASCII letters")
+        return parse(value)
 
     return BeforeValidator(read)
-
-
-def check_text(value: Any) -> str:
-    """Return a value that is a short text; raise ValueError otherwise."""
-    if not isinstance(value, str) or len(value) > 40 or not value.isascii():
-        raise ValueError("expected a short text of ASCII letters")
-    return value
 
 
 def _parse_day(text: str) -> date:
