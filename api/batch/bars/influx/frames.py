@@ -9,7 +9,7 @@ import polars as pl
 from batch.bars.influx.layout import FIELDS
 from batch.bars.influx.responses import ResultSeries
 from batch.bars.store import QUARANTINE_SCHEMA
-from batch.market.bar import BAR_SCHEMA, PRICES, VALUES, empty_bars
+from batch.market.bar import BAR_SCHEMA, PRICES, VALUES
 
 #: Points of bars as they are read: times in microseconds since 1970, and null if a point lacks the field.
 BAR_ROW = pl.Schema({"symbol": pl.String(), "time": pl.Int64(), **dict.fromkeys(FIELDS, pl.Float64())})
@@ -33,8 +33,6 @@ def to_rows(found: Iterable[ResultSeries], schema: pl.Schema) -> pl.DataFrame:
 
 def to_bars(rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows in `BAR_ROW` as sorted bars; rows without a price or the volume are left out."""
-    if rows.is_empty():
-        return empty_bars()
     bars = rows.drop_nulls([*VALUES, "symbol"]).select(
         "symbol",
         pl.col("time").cast(_TIME).alias("opened_at"),

@@ -66,7 +66,5 @@ async def _read_quarantine(writer: LineWriter, bucket: str, series: BarSeries, r
 
 
 def _by_symbol(refused: pl.DataFrame) -> tuple[RefusedBars, ...]:
-    if refused.is_empty():
-        return ()
     counted = refused.group_by("symbol", maintain_order=True).agg(pl.len(), pl.col("refusal").first())
     return tuple(RefusedBars(symbol, bars, reason) for symbol, bars, reason in counted.iter_rows())
