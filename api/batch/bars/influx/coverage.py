@@ -6,6 +6,7 @@ import polars as pl
 
 from batch.bars.influx.frames import to_rows
 from batch.bars.influx.ql import day_seconds, select_counts, select_edges, select_flagged
+from batch.bars.influx.reads import Between
 from batch.bars.influx.responses import ResultSeries
 from batch.bars.influx.wire import InfluxWire
 from batch.bars.store import COVERAGE_SCHEMA
@@ -17,11 +18,8 @@ _KEY = ["symbol", "session"]
 _TIME = COVERAGE_SCHEMA["first_at"]
 
 
-async def cover_sessions(wire: InfluxWire, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
-    """Return the coverage from the first to the last day in `COVERAGE_SCHEMA`; a session is a UTC day."""
-    between = day_seconds(*days)
-    if between[0] >= between[1]:
-        return pl.DataFrame(schema=COVERAGE_SCHEMA)
+async def cover_sessions(wire: InfluxWire, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
+    """Return the coverage of a range of whole days in `COVERAGE_SCHEMA`; a session is a UTC day."""
     counts, flagged = await wire.query(bucket, select_counts(series, between), select_flagged(series, between))
     counted = _to_times(counts, "count", pl.Int64).rename({"count": "bars"}).filter(pl.col("bars") > 0)
     if counted.is_empty():

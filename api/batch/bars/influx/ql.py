@@ -1,10 +1,10 @@
 """InfluxQL: the texts of queries, with every value quoted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from batch.bars.influx.layout import ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
-from batch.bars.normalise import to_seconds
+from batch.bars.normalise import to_day, to_seconds
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 
@@ -26,9 +26,7 @@ def seconds_between(start: datetime, end: datetime) -> tuple[int, int]:
 
 def day_seconds(first: date, last: date) -> tuple[int, int]:
     """Return the half-open range of seconds of the UTC days from `first` to `last` inclusive."""
-    epoch = date(1970, 1, 1)
-    days = (first - epoch).days, (last + timedelta(days=1) - epoch).days
-    return max(days[0] * 86_400, FIRST_S), min(days[1] * 86_400, LAST_S)
+    return max(to_day(first) * 86_400, FIRST_S), min((to_day(last) + 1) * 86_400, LAST_S)
 
 
 def select_bars(series: BarSeries, between: tuple[int, int], symbols: Sequence[str] = ()) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
@@ -59,8 +58,8 @@ class InfluxqlReads:
         rows = await find_newest(ask, symbols, around_s=before_s, before_s=before_s)
         return dict(rows.iter_rows())
 
-    async def coverage(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
-        return await cover_sessions(self.wire, bucket, series, days)
+    async def coverage(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
+        return await cover_sessions(self.wire, bucket, series, between)
 
     async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return to_quarantine(await self._rows(bucket, select_quarantine(series, symbols), QUARANTINE_ROW))

@@ -1,7 +1,6 @@
 """The port to queries of InfluxDB, in either query language."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Protocol
 
 import polars as pl
@@ -39,8 +38,8 @@ class InfluxReads(Protocol):
         """Return the last close before a time, at least of these symbols."""
         ...
 
-    async def coverage(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
-        """Return the coverage from the first to the last day in `COVERAGE_SCHEMA`, sorted; a session is a UTC day."""
+    async def coverage(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
+        """Return the coverage of a range of whole days in `COVERAGE_SCHEMA`, sorted; a session is a UTC day."""
         ...
 
     async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:

@@ -4,13 +4,11 @@ import asyncio
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
 from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine
 from batch.bars.influx.layout import parse_measurement
-from batch.bars.influx.ql import day_seconds
 from batch.bars.influx.ql_reads import InfluxqlReads
 from batch.bars.influx.reads import FETCH_LOG_ROW, Between, InfluxReads, note_row
 from batch.bars.influx.sql import (
@@ -61,15 +59,11 @@ class SqlReads:
         rows = await self._rows(bucket, select_closes(series, symbols, before_s), _CLOSE_ROW)
         return dict(rows.iter_rows())
 
-    async def coverage(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
-        between = day_seconds(*days)
-        if between[0] >= between[1]:
-            return pl.DataFrame(schema=COVERAGE_SCHEMA)
+    async def coverage(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
         rows = await self._rows(bucket, select_days(series, between), _DAY_ROW)
-        time = COVERAGE_SCHEMA["first_at"]
         covered = rows.with_columns(
             pl.col("session").cast(pl.Datetime("us")).dt.date(),
-            pl.col("first_at", "last_at").cast(time),
+            pl.col("first_at", "last_at").cast(COVERAGE_SCHEMA["first_at"]),
             pl.col("flagged", FLAGS).fill_null(0),
         )
         return covered.sort("symbol", "session")

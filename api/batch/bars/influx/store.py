@@ -13,7 +13,7 @@ from batch.bars.influx.ql import day_seconds, seconds_between
 from batch.bars.influx.verify import find_series, verify
 from batch.bars.influx.write import write_bars, write_quarantine
 from batch.bars.normalise import check_source
-from batch.bars.store import StoreHealth, WriteReport
+from batch.bars.store import COVERAGE_SCHEMA, StoreHealth, WriteReport
 from batch.market.bar import BarSeries, empty_bars
 
 
@@ -67,7 +67,10 @@ class InfluxBarStore:
         return {symbol: closes[symbol] for symbol in symbols if symbol in closes}
 
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        return await self.writer.reads.coverage(self._bucket(series), series, (first, last))
+        between = day_seconds(first, last)
+        if between[0] >= between[1]:
+            return pl.DataFrame(schema=COVERAGE_SCHEMA)
+        return await self.writer.reads.coverage(self._bucket(series), series, between)
 
     async def save_fetch_log(self, series: BarSeries, fetches: pl.DataFrame) -> None:
         await save_fetch_log(self.writer, self._bucket(series), series, fetches)
