@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -91,15 +92,7 @@ def _check_again(file: PageFile, series: BarSeries, page: CheckedPage) -> tuple[
 def _report(file: PageFile, series: BarSeries, page: CheckedPage, kept: str) -> RepairedItem:
     where = page_name(file.path, page.symbol, page.bucket)
     gaps: tuple[Gap, ...] = ()
-    if page.symbol and _is_day(series, page.bucket):
-        gaps = gaps_of(series, [(page.symbol, page.bucket)])
+    with suppress(OverflowError, ValueError):  # the bucket of a damaged row may be no day
+        gaps = gaps_of(series, [(page.symbol, page.bucket)] if page.symbol else [])
     done = "the page was moved to the archive" if kept else "the page would be moved to the archive"
     return RepairedItem(where, page.fault, done, kept, gaps)
-
-
-def _is_day(series: BarSeries, bucket: int) -> bool:
-    try:
-        days_of(series, bucket)
-    except (OverflowError, ValueError):
-        return False
-    return True
