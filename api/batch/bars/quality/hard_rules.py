@@ -84,20 +84,19 @@ def apply_hard_rules(
 
     `values` are open, high, low, close and volume, with NaN for null; `stamps` are UTC epoch microseconds.
     """
-    slots = table.place(stamps)
-    reasons = slots.verdict
+    session, slot, reasons = table.place(stamps)
     _refuse_values(reasons, values)
     reasons[code < 0] = WRONG_SYMBOL
     if not reasons.any():
         rows = np.arange(code.size, dtype=np.int64)
-        columns = Columns(rows, code, slots.session, slots.slot, values[:4], values[4])
+        columns = Columns(rows, code, session, slot, values[:4], values[4])
         return _resolve_duplicates(columns, reasons, table.per_day)
     # A row without any of the five values is not a bar, whatever its time.
     nothing = np.isnan(values[0]) & np.logical_and.reduce([np.isnan(column) for column in values[1:]])
     good = np.flatnonzero((reasons == 0) & ~nothing)
     prices = tuple(column[good] for column in values[:4])
     reasons[nothing] = 0
-    columns = Columns(good, code[good], slots.session[good], slots.slot[good], prices, values[4][good])
+    columns = Columns(good, code[good], session[good], slot[good], prices, values[4][good])
     return _resolve_duplicates(columns, reasons, table.per_day)
 
 

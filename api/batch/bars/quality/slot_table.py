@@ -24,15 +24,6 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
-    """The place of each bar: index of its session (-1: not requested), slot in the day, and verdict."""
-
-    session: NDArray[np.int32]
-    slot: Ints
-    verdict: NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True)
 class SlotTable:
     """The slots of some sessions for one interval.
 
@@ -72,8 +63,11 @@ class SlotTable:
         """How many slots a day has."""
         return _DAY_US // self.interval_us
 
-    def place(self, stamps: Ints) -> Slots:
-        """Return the places of bars, given their starts in UTC epoch microseconds."""
+    def place(self, stamps: Ints) -> tuple[NDArray[np.int32], Ints, NDArray[np.int8]]:
+        """Return the index of each bar's session (-1: not requested), its slot in the day, and the slot's verdict.
+
+        `stamps` are the starts of bars in UTC epoch microseconds.
+        """
         local = stamps + self.offset_us
         day = local // _DAY_US
         within = local - day * _DAY_US
@@ -85,7 +79,7 @@ class SlotTable:
         verdict[(within != slot * self.interval_us) & (verdict == FREE)] = OFF_GRID
         verdict[stamps > self.now_us] = FUTURE
         verdict[stamps == NO_STAMP] = OFF_GRID
-        return Slots(session, slot, verdict)
+        return session, slot, verdict
 
 
 def build_slot_table(sessions: Sequence[date], interval: Interval, *, is_tse: bool, now: datetime) -> SlotTable:
