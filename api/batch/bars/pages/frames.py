@@ -44,21 +44,15 @@ def split_in_pages(interval: Interval, found: SortedBars) -> Iterator[tuple[str,
     """Yield the pages of sorted bars, file by file."""
     if not len(found.seconds):
         return
-    starts, buckets = _find_pages(interval, found)
+    starts, bucket_of_page = _find_pages(interval, found)
     columns = PageColumns(_to_rows(found), np.append(starts, len(found.seconds)))
     symbols = [found.symbols[i - 1] for i in np.searchsorted(found.starts, starts, side="right").tolist()]
-    batch = PageBatch(symbols, buckets.tolist(), columns)
-    shards = {b: shard_of(interval, b) for b in set(batch.buckets)}
+    buckets = bucket_of_page.tolist()
+    shards = {b: shard_of(interval, b) for b in set(buckets)}
     for name in sorted(set(shards.values())):
-        yield name, _take_batch(batch, [i for i, b in enumerate(batch.buckets) if shards[b] == name])
-
-
-def _take_batch(batch: PageBatch, pages: list[int]) -> PageBatch:
-    return PageBatch(
-        symbols=[batch.symbols[i] for i in pages],
-        buckets=[batch.buckets[i] for i in pages],
-        columns=take_pages(batch.columns, pages),
-    )
+        pages = [i for i, b in enumerate(buckets) if shards[b] == name]
+        of_file = take_pages(columns, pages)
+        yield name, PageBatch([symbols[i] for i in pages], [buckets[i] for i in pages], of_file)
 
 
 def _find_pages(interval: Interval, found: SortedBars) -> tuple[Ints, Ints]:
