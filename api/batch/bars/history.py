@@ -4,6 +4,7 @@ The API loads it to check requests, so it does not import polars.
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from batch.errors import InvalidRequest
@@ -12,8 +13,6 @@ from batch.kit.clock import Clock, utc_now
 if TYPE_CHECKING:
     from batch.bars.store import BarReader
 
-#: The prefix of folders with files as of a moment; no name of a source begins with it.
-AS_OF_FOLDER = "as-of-"
 #: Why InfluxDB has no bars of an earlier moment.
 NOT_KEPT = (
     "as_of was given, expected none: InfluxDB overwrites a corrected bar and keeps no history; keep bars in the"
@@ -67,9 +66,9 @@ def pin_moment(store: "BarReader", as_of: datetime | None = None) -> datetime | 
     return utc_now() if isinstance(store, HistoricalStore) else None
 
 
-def name_moment(moment: datetime) -> str:
-    """Return a moment (aware) as a part of a file's name, such as `20251104T090000.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+def folder_at(folder: Path, as_of: datetime | None) -> Path:
+    """Return the folder of files as of a moment (aware), which is not the name of a source; without one, `folder`."""
+    return folder if as_of is None else folder / f"as-of-{as_of.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 def check_as_of(as_of: datetime | None, *, has_history: bool) -> None:

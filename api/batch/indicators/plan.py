@@ -9,7 +9,7 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
-from batch.bars.history import AS_OF_FOLDER, name_moment, reader_at
+from batch.bars.history import folder_at, reader_at
 from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.indicators.request import IndicatorRequest
@@ -128,8 +128,7 @@ def folder_of(request: IndicatorRequest, root: Path) -> Path:
     if len(name) > _LONGEST_NAME:
         name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     suffix = "-adjusted" if request.adjusted else ""
-    root = root if request.as_of is None else root / f"{AS_OF_FOLDER}{name_moment(request.as_of)}"
-    return root / request.source / f"{request.interval}{suffix}" / name
+    return folder_at(root, request.as_of) / request.source / f"{request.interval}{suffix}" / name
 
 
 def _in_market(request: IndicatorRequest, symbols: list[str], session: date, symbols_dir: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from batch.bars.export.files import export_files
 from batch.bars.export.formats import Format
 from batch.bars.export.plan import PlannedFile, Selection, newest_files, plan_folder
-from batch.bars.history import AS_OF_FOLDER, name_moment, reader_at
+from batch.bars.history import folder_at, reader_at
 from batch.bars.store import BarReader, BarStore
 from batch.errors import InvalidRequest
 from batch.kit.stop import ShouldStop, never
@@ -92,11 +92,6 @@ async def plan_mirror(request: MirrorRequest, store: BarStore, folder: Path, *, 
     if not chunks:
         raise InvalidRequest("nothing to mirror: no bars are held", pointer="")
     return MirrorPlan(folder, tuple(chunks))
-
-
-def folder_at(folder: Path, as_of: datetime | None) -> Path:
-    """Return the folder of a mirror as of a moment: the mirror's own without one."""
-    return folder if as_of is None else folder / f"{AS_OF_FOLDER}{name_moment(as_of)}"
 
 
 async def mirror_chunk(
