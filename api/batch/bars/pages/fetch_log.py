@@ -1,7 +1,7 @@
 """The fetch log beside the pages: runs of sessions by symbol. Errors are raised as StoreError."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 
@@ -29,7 +29,9 @@ _WITHIN = "asked WHERE first <= ? AND last >= ?"
 
 def save_fetch_log(files: PageFiles, series: BarSeries, fetches: pl.DataFrame) -> None:
     """Keep entries in `FETCH_LOG_SCHEMA`, each in the file of its month."""
-    for shard, part in _by_shard(series, fetches):
+    month = pl.col("session").dt.strftime("%Y-%m") if series.interval.is_intraday else pl.lit(ALL)
+    parts = fetches.with_columns(shard=month).partition_by("shard", include_key=False, as_dict=True)
+    for (shard,), part in parts.items():
         runs = to_runs(part)
         file = files.open_or_create(files.path(series, shard))
         with _without_sync(file), transaction(file) as sql:
@@ -62,13 +64,6 @@ def _load_days(sql: sqlite3.Connection, days: tuple[int, int]) -> pl.DataFrame:
         pl.Schema({**RUN_SCHEMA, "symbol": pl.UInt32()})
     )
     return name_symbols(from_runs(runs, first=to_session(days[0]), last=to_session(days[1])), names)
-
-
-def _by_shard(series: BarSeries, fetches: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:
-    if not series.interval.is_intraday:
-        return [(ALL, fetches)]
-    months = fetches["session"].dt.strftime("%Y-%m")
-    return [(month, fetches.filter(months == month)) for month in months.unique()]
 
 
 def _put(file: PageFile, sql: sqlite3.Connection, runs: pl.DataFrame) -> None:
