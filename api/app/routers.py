@@ -48,8 +48,8 @@ def hex_id(name: str, what: str) -> Any:
 
 def view_of[V: BaseModel](view: type[V], record: object, **others: Any) -> V:
     """Return a record as a view shows it: its attributes by the names of the view's fields, but for the `others`."""
-    names = view.model_fields.keys() - others.keys()
-    return view(**{name: getattr(record, name) for name in names}, **others)
+    names = view.model_fields
+    return view.model_validate({name: others[name] if name in others else getattr(record, name) for name in names})
 
 
 def link_next(request: Request, headers: MutableHeaders | dict[str, str], cursor: str | None) -> None:
