@@ -86,7 +86,7 @@ JOB_WORDS: dict[str, Pair] = {
     "symbol_count": ("{n:,} symbol || {n:,} symbols", "{n:,}銘柄"),
     "session_count": ("{n:,} session || {n:,} sessions", "{n:,}立会日"),
     "files": ("files", "ファイル"),
-    "trials": ("trials and their ranking", "試行と順位付け"),
+    "trials": ("steps", "ステップ"),
     "symbols_of": ("symbols of {intervals}", "{intervals}の銘柄"),
     "outcomes_sum": (
         "{total:,} asked for ({what}), {sum:,} outcomes: every one is accounted for",
