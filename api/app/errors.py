@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.caller_errors import BadCursor, NotAcceptable, TooManyLogins, TooManyStreams
 from app.words.language import Language
 from app.words.problems import TITLES
 from app.words.translate import translate
@@ -96,22 +97,6 @@ BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.KaboomError: INTERNAL,
 }
 _BY_STATUS = {400: BAD_JSON, 404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
-
-
-class BadCursor(domain.InvalidRequest):
-    """A cursor that this API did not return."""
-
-
-class NotAcceptable(domain.InvalidRequest):
-    """A caller who accepts none of the available formats."""
-
-
-class TooManyStreams(domain.KaboomError):
-    """A caller who has too many streams open."""
-
-
-class TooManyLogins(domain.KaboomError):
-    """A caller, or an account, whose logins failed too often."""
 
 
 #: Errors that have an HTTP status of their own.

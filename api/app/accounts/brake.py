@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from app.address_limit import network_of
-from app.errors import TooManyLogins
+from app.caller_errors import TooManyLogins
 from app.live.logins import LoginFailures, MemoryLoginFailures
 from batch.errors import StoreError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastapi import Request, Response
 
 from app.accounts.desk import accounts_of
-from app.errors import TooManyLogins
+from app.caller_errors import TooManyLogins
 from batch.errors import NotAuthorized, StoreError
 
 

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from app.errors import TooManyLogins
+from app.caller_errors import TooManyLogins
 from batch.errors import InvalidRequest
 from batch.kit.lazy import Lazy
 

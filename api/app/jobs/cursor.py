@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from pydantic import AwareDatetime, TypeAdapter
 
-from app.errors import BadCursor
+from app.caller_errors import BadCursor
 from app.jobs.model import Job
 
 _NOT_OURS = "cursor was not one that this API gave out for this list: take next_cursor of the page before"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.errors import TooManyStreams
+from app.caller_errors import TooManyStreams
 
 #: The media type in the `Accept` header of a request for a stream, and in the answer.
 EVENT_STREAM = "text/event-stream"

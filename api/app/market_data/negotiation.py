@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.errors import NotAcceptable
+from app.caller_errors import NotAcceptable
 from batch.bars.export.formats import Format
 
 #: Clients do not send more parts; further parts are ignored.

@@ -6,7 +6,7 @@ import pytest
 
 from app.accounts import brake as module
 from app.accounts.brake import LoginBrake
-from app.errors import TooManyLogins
+from app.caller_errors import TooManyLogins
 from app.live import logins as counts
 from app.live.logins import FREE, LoginFailures, MemoryLoginFailures
 from app.live.redis_logins import RedisLoginFailures

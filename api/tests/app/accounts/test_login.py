@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from app.accounts.passwords import Passwords
 from app.auth.scopes import Role, Scope
-from app.errors import TooManyLogins
+from app.caller_errors import TooManyLogins
 from app.telemetry.logs import tap_lines
 from batch.errors import InvalidRequest
 from tests.fixtures.accounts.callers import (

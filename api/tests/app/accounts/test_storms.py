@@ -4,7 +4,7 @@ import pytest
 
 from app.accounts.brake import LoginBrake
 from app.accounts.storms import LoginStorms
-from app.errors import TooManyLogins
+from app.caller_errors import TooManyLogins
 from app.ledger.notifications.model import EventKind, MessageQuery
 from app.notifications.routing import route
 from tests.fixtures.notifications.rules import NOW, later, memory_notifications, set_up

@@ -1,0 +1,19 @@
+"""Errors that have an HTTP status of their own, without FastAPI, which workers do not load."""
+
+from batch.errors import InvalidRequest, KaboomError
+
+
+class BadCursor(InvalidRequest):
+    """A cursor that this API did not return."""
+
+
+class NotAcceptable(InvalidRequest):
+    """A caller who accepts none of the available formats."""
+
+
+class TooManyStreams(KaboomError):
+    """A caller who has too many streams open."""
+
+
+class TooManyLogins(KaboomError):
+    """A caller, or an account, whose logins failed too often."""
