@@ -4,7 +4,6 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from functools import lru_cache
 
 from app.auth.guard import STATIC_PREFIX
 from app.rate_limit import Allowance, parse_rate
@@ -75,7 +74,6 @@ def network_of(client: str) -> str:
     return str(address.ipv4_mapped or ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-@lru_cache(maxsize=1024)
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
