@@ -36,12 +36,12 @@ class FixedContent:
         """Return the content with headers, or 304 if the caller has it; `asked` are the headers of the request."""
         is_packed = len(self.content) > _SHORT and accepts_gzip(asked.get("accept-encoding", ""))
         etag = f'"{self.etag}{"-gzip" if is_packed else ""}"'
-        told = {**headers, "ETag": etag, "Vary": "Accept-Encoding"}
+        sent = {**headers, "ETag": etag, "Vary": "Accept-Encoding"}
         if has_tag(asked.get("if-none-match", ""), etag):
-            return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=told)
+            return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=sent)
         if is_packed:
-            told["Content-Encoding"] = "gzip"
-        return Response(self.packed if is_packed else self.content, headers=told, media_type=self.media_type)
+            sent["Content-Encoding"] = "gzip"
+        return Response(self.packed if is_packed else self.content, headers=sent, media_type=self.media_type)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

@@ -99,16 +99,16 @@ class JquantsProvider:
         if request.interval is Interval.D1 and len(sessions) <= len(symbols):
             return await self._fetch_days(symbols, sessions)
 
-        told: list[CorporateAction] = []
+        actions: list[CorporateAction] = []
 
         async def ask(symbol: str) -> SymbolAnswer[pl.DataFrame]:
-            return await self._fetch_symbol(symbol, sessions, request.interval, told)
+            return await self._fetch_symbol(symbol, sessions, request.interval, actions)
 
         answered = await ask_each(symbols, ask, concurrency=self.capabilities.concurrency or 1, join=pl.concat)
-        return replace(lengthen(answered, sessions, request.interval), actions=told)
+        return replace(lengthen(answered, sessions, request.interval), actions=actions)
 
     async def _fetch_days(self, symbols: Sequence[str], sessions: Sequence[date]) -> FetchedBars:
-        days, told = [], list[CorporateAction]()
+        days, actions = [], list[CorporateAction]()
         for session in sessions:
             rows = await self._source.fetch_rows(query.ask_all(query.DAILY, session))
             bars = parse_daily(rows, symbols, [session])
@@ -116,18 +116,18 @@ class JquantsProvider:
                 raise unfinished(session, "0 rows", asked=len(symbols), found=0)
             expect_whole(session, f"{len(rows)} rows", asked=len(symbols), found=bars.height)
             days.append(bars)
-            told += parse_actions(rows, symbols)
-        return replace(add_outcomes(symbols, pl.concat(days)), actions=told)
+            actions += parse_actions(rows, symbols)
+        return replace(add_outcomes(symbols, pl.concat(days)), actions=actions)
 
     async def _fetch_symbol(
-        self, symbol: str, sessions: Sequence[date], interval: Interval, told: list[CorporateAction]
+        self, symbol: str, sessions: Sequence[date], interval: Interval, actions: list[CorporateAction]
     ) -> SymbolAnswer[pl.DataFrame]:
         path = query.DAILY if interval is Interval.D1 else query.MINUTES
         rows = await self._source.fetch_rows(query.ask_one(path, symbol, sessions[0], sessions[-1]))
         if interval is Interval.D1:
             expect_code(rows, symbol)
             listed = parse_daily(rows, [symbol], sessions)
-            told += [action for action in parse_actions(rows, [symbol]) if action.ex_session in sessions]
+            actions += [action for action in parse_actions(rows, [symbol]) if action.ex_session in sessions]
         else:
             listed = parse_minutes(rows, symbol, sessions)
         listed = pick_sessions(listed, sessions, interval)
