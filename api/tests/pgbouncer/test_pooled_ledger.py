@@ -20,6 +20,7 @@ from batch.errors import StoreError
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres
 from batch.kit.postgres import connection as postgres_connection
 from batch.kit.postgres.engine import connect_postgres, postgres_errors
+from tests.faults.lab.proxy import FaultProxy
 from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.servers.pgbouncers import PgBouncer, pgbouncer
 from tests.fixtures.servers.servers import open_folder
@@ -75,6 +76,19 @@ async def test_the_timeout_does_not_reach_other_clients(pooler: PgBouncer, ledge
     assert len(pooler.command("SHOW SERVERS")) <= 20
 
 
+async def test_an_idle_client_keeps_no_server(pooler: PgBouncer) -> None:
+    proxy = FaultProxy(pooler.port)
+    # Flush: behind Sync, PgBouncer gives an idle client a server for it, until the client's next statement.
+    proxy.swallows = b"H\0\0\0\4"
+    url = pooler.url.replace(str(pooler.port), str(proxy.port))
+    ledger = PostgresJobHistory(connect_postgres(url, application_name="test"))
+    for _ in range(20):
+        await submit(ledger)
+    await ledger.close()
+    proxy.close()
+    assert proxy.swallowed == 0
+
+
 async def test_a_pooler_that_ignores_the_option_is_noticed(pooler: PgBouncer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_connection, "STATEMENT_MS", 300)
     with open_folder() as folder, pgbouncer(folder, pooler.direct_url, ignore_startup_parameters="options") as deaf:
@@ -122,10 +136,10 @@ async def test_servers_that_ended_are_replaced(ledger: PostgresJobHistory, poole
 
 async def test_a_client_waits_seconds_for_a_server_not_minutes(ledger: PostgresJobHistory, pooler: PgBouncer) -> None:
     await submit(ledger)
-    # As while every server is taken: PgBouncer would let a client wait for 120 s (`query_wait_timeout`).
-    pooler.command("PAUSE")
     begun_at = time.monotonic()
     try:
+        # As while every server is taken: PgBouncer would let a client wait for 120 s (`query_wait_timeout`).
+        pooler.command("PAUSE")
         with pytest.raises(StoreError, match="no answer"):
             await submit(ledger)
     finally:

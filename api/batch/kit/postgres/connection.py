@@ -1,11 +1,15 @@
 """Connections to PostgreSQL with a statement timeout, also behind a pooler such as PgBouncer."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import Buffer
+from psycopg.abc import Buffer, PQGen
+from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 from psycopg.types.datetime import TimestamptzLoader
 
@@ -89,13 +93,13 @@ class TimeoutCursor(psycopg.AsyncCursor[Any]):
     async def execute(self, query: Any, params: Any = None, **options: Any) -> "TimeoutCursor":
         """Run a statement that the server ends after STATEMENT_MS."""
         if self.connection.autocommit:
-            async with self.connection.pipeline():
+            async with _open_pipeline(self.connection):
                 await self._set_timeout()
                 return await super().execute(query, params, **options)
         if self.connection.info.transaction_status is TransactionStatus.IDLE:
             # In one pipeline with BEGIN but not with the statement: after a pipeline PostgreSQL does not apply the idle
             # timeout, by which a frozen firing of a schedule loses its lock.
-            async with self.connection.pipeline():
+            async with _open_pipeline(self.connection):
                 await self._set_timeout()
         return await super().execute(query, params, **options)
 
@@ -103,6 +107,28 @@ class TimeoutCursor(psycopg.AsyncCursor[Any]):
         # Not `SET LOCAL`, which logs a warning outside of a transaction.
         cursor = psycopg.AsyncCursor(self.connection)
         await cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_MS)])
+
+
+@asynccontextmanager
+async def _open_pipeline(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
+    """Open a pipeline that ends with Sync alone; psycopg's own ends with Sync and Flush.
+
+    If the answer overtakes Flush, the pooler gives the idle client a server for Flush, and the client keeps that server
+    until its next statement.
+    """
+    async with connection.pipeline() as pipeline:
+        pipeline._exit_gen = partial(_end_with_sync, pipeline)  # type: ignore[method-assign]  # noqa: SLF001
+        yield
+
+
+def _end_with_sync(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
+    # psycopg's `BasePipeline._exit_gen`, but for Flush.
+    try:
+        pipeline._enqueue_sync()  # noqa: SLF001
+        yield from pipeline._communicate_gen()  # noqa: SLF001
+    finally:
+        yield from send(pipeline.pgconn)
+        yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
 
 
 class _UtcLoader(TimestamptzLoader):
