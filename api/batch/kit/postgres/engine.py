@@ -71,6 +71,7 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 8) -> 
         },
     )
     _ping_idle(engine)
+    _close_late_returns(engine)
     return engine
 
 
@@ -93,6 +94,21 @@ def _ping_idle(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "checkin")
     def note(_connection: Any, record: Any) -> None:
         record.info["used_at"] = monotonic()
+
+
+def _close_late_returns(engine: AsyncEngine) -> None:
+    """After `dispose`, close each connection when it is returned; SQLAlchemy would keep it open."""
+    is_disposed = False
+
+    @event.listens_for(engine.sync_engine, "engine_disposed")
+    def dispose(_engine: Any) -> None:
+        nonlocal is_disposed
+        is_disposed = True
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def close(_connection: Any, record: Any) -> None:
+        if is_disposed:
+            record.invalidate()
 
 
 @asynccontextmanager

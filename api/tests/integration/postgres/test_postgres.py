@@ -16,10 +16,10 @@ pytestmark = pytest.mark.anyio
 NAME = "to-be-cut-off"
 
 
-async def ask(engine: AsyncEngine) -> int:
+async def ask(engine: AsyncEngine, statement: str = "SELECT pg_backend_pid()") -> int:
     with postgres_errors():
         async with engine.connect() as connection:
-            return int((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+            return int((await connection.execute(text(statement))).scalar_one())
 
 
 def cut_off(url: str, pid: int) -> None:
@@ -126,3 +126,15 @@ async def test_a_caller_who_leaves_does_not_wait_for_the_server(database_url: st
     assert time.monotonic() - begun_at < 3
     assert await ask(engine)
     await engine.dispose()
+
+
+async def test_a_connection_in_use_at_the_close_is_closed_when_it_is_returned(database_url: str) -> None:
+    engine = connect_postgres(database_url, application_name="closing")
+    asking = asyncio.create_task(ask(engine, "SELECT pg_backend_pid() FROM pg_sleep(0.3)"))
+    await asyncio.sleep(0.1)
+    await engine.dispose()
+    await asking
+    await ask(engine)
+    with psycopg.connect(database_url) as other:
+        left = other.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'closing'").fetchone()
+    assert left == (0,)
