@@ -127,6 +127,10 @@ def _running(options: StackOptions, session: Session) -> Iterator[tuple[Stack, t
     stack = Stack(options, session)
     try:
         stack.start()
+    except BaseException:
+        stack.stop()
+        raise
+    try:
         yield stack, stopped
     finally:
         session.say("stopping")
