@@ -3,7 +3,7 @@
 
 def name_taken(what: str, name: str) -> str:
     """Return the message for a name that another one has."""
-    return f"a {what} named {name!r} is there already, expected another name"
+    return f"a {what} named {name!r} exists already: choose another name"
 
 
 def too_many(what: str, most: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.ledger.port import Admission, Admitted, JobHistory
+from app.ledger.refusals import name_taken, too_many
 from app.ledger.schedules.model import Firing, Schedule
 from app.ledger.schedules.port import (
     MAX_SCHEDULES,
@@ -14,8 +15,6 @@ from app.ledger.schedules.port import (
     HasEnded,
     TakeTurn,
     Turn,
-    name_taken,
-    too_many,
 )
 from batch.errors import Conflict, NotFound
 from batch.kit.clock import Clock, utc_now
@@ -34,7 +33,7 @@ class MemoryScheduleStore:
 
     async def add(self, schedule: Schedule) -> Schedule:
         if sum(s.owner == schedule.owner for s in self._schedules.values()) >= MAX_SCHEDULES:
-            raise Conflict(too_many())
+            raise Conflict(too_many("schedules", MAX_SCHEDULES))
         self._check_name(schedule)
         now = self._clock()
         kept = replace(schedule.rearmed(now), created_at=now, updated_at=now)
@@ -118,4 +117,4 @@ class MemoryScheduleStore:
     def _check_name(self, schedule: Schedule) -> None:
         named = (s for s in self._schedules.values() if (s.owner, s.name) == (schedule.owner, schedule.name))
         if any(s.schedule_id != schedule.schedule_id for s in named):
-            raise Conflict(name_taken(schedule.name))
+            raise Conflict(name_taken("schedule", schedule.name))

@@ -109,13 +109,3 @@ class ScheduleStore(Protocol):
         A call drops at most `PRUNE_STEP` firings of each schedule. Concurrent calls drop different firings.
         """
         ...
-
-
-def name_taken(name: str) -> str:
-    """Return the message for a name that is taken."""
-    return f"a schedule named {name!r} exists already: choose another name, or change that one"
-
-
-def too_many() -> str:
-    """Return the message for an owner who has MAX_SCHEDULES."""
-    return f"{MAX_SCHEDULES} schedules exist, which is the limit: delete one first"

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.admission import admit
 from app.ledger.port import Admission, Admitted
+from app.ledger.refusals import name_taken, too_many
 from app.ledger.schedules.model import Firing, Schedule
 from app.ledger.schedules.port import (
     MAX_SCHEDULES,
@@ -18,8 +19,6 @@ from app.ledger.schedules.port import (
     HasEnded,
     TakeTurn,
     Turn,
-    name_taken,
-    too_many,
 )
 from app.ledger.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_schedule, parse_firing, parse_schedule
 from batch.errors import Conflict, NotFound
@@ -49,9 +48,9 @@ class PostgresScheduleStore:
 
     async def add(self, schedule: Schedule) -> Schedule:
         count = select(func.count()).where(SCHEDULES.c.owner == schedule.owner)
-        async with open_transaction(self._engine, conflict=name_taken(schedule.name)) as connection:
+        async with open_transaction(self._engine, conflict=name_taken("schedule", schedule.name)) as connection:
             if (await connection.execute(count)).scalar_one() >= MAX_SCHEDULES:
-                raise Conflict(too_many())
+                raise Conflict(too_many("schedules", MAX_SCHEDULES))
             now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
             values = dump_schedule(schedule.rearmed(now)) | {"created_at": now, "updated_at": now}
             new = insert(SCHEDULES).values(values).returning(SCHEDULES)
@@ -81,7 +80,7 @@ class PostgresScheduleStore:
                     update = SCHEDULES.update().where(*_is(owner, schedule_id)).values(values).returning(SCHEDULES)
                     return parse_schedule((await connection.execute(update)).one())
             except IntegrityError as e:
-                raise Conflict(name_taken(name)) from e
+                raise Conflict(name_taken("schedule", name)) from e
 
     async def delete(self, owner: str, schedule_id: str) -> None:
         if not await self._statements.execute(SCHEDULES.delete().where(*_is(owner, schedule_id))):

@@ -31,7 +31,7 @@ ACCOUNT_DETAILS: tuple[Pair, ...] = (
         "名前が {text} です。文字、数字と .@+-_ で1文字から{most}文字にしてください",
     ),
     (
-        "a user named {name} is there already, expected another name",
+        "a user named {name} exists already: choose another name",
         "{name} という名前のユーザーはすでにいます。別の名前にしてください",
     ),
     ("there are {count} users already, which is the limit", "ユーザーが上限の{count}人に達しています"),

@@ -29,8 +29,10 @@ NOTIFICATION_DETAILS: tuple[Pair, ...] = (
         "message {message} was {status}, expected one that is delivered or dead",
         "メッセージ {message} は {status} です。配信済みか配信不能のものを指定してください",
     ),
+    ("there are {count} channels already, which is the limit", "通知先が上限の{count}件に達しています"),
+    ("there are {count} rules already, which is the limit", "ルールが上限の{count}件に達しています"),
     (
-        "a {what} named {name} is there already, expected another name",
+        "a {what} named {name} exists already: choose another name",
         "{what} {name} はすでにあります。別の名前にしてください",
     ),
     (

@@ -63,7 +63,7 @@ PORTFOLIO_DETAILS: tuple[Pair, ...] = (
         "ポートフォリオ {portfolio_id} は存在しません。IDは16進数32桁です",
     ),
     (
-        "a portfolio named {name} is there already, expected another name",
+        "a portfolio named {name} exists already: choose another name",
         "{name} という名前のポートフォリオはすでにあります。別の名前にしてください",
     ),
     ("there are {count} portfolios already, which is the limit", "ポートフォリオが上限の{count}件に達しています"),

@@ -83,13 +83,10 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "投入中に同じリクエストのジョブが終了し続けました。もう一度お試しください",
     ),
     (
-        "a schedule named {name} exists already: choose another name, or change that one",
-        "{name} というスケジュールはすでにあります。別の名前にするか、既存のものを変更してください",
+        "a schedule named {name} exists already: choose another name",
+        "{name} というスケジュールはすでにあります。別の名前にしてください",
     ),
-    (
-        "{count} schedules exist, which is the limit: delete one first",
-        "スケジュールが上限の{count}件あります。先に1件削除してください",
-    ),
+    ("there are {count} schedules already, which is the limit", "スケジュールが上限の{count}件に達しています"),
     (
         "webhook {webhook} was {status}, expected one that is delivered or dead",
         "Webhook {webhook} は {status} です。再送できるのは delivered か dead のものだけです",

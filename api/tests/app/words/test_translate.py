@@ -31,10 +31,12 @@ _OF_FRAMEWORKS = (
     ),
     *("Unexpected keyword", "JSON decode error", "Method Not Allowed"),
 )
+#: What an owner may have only so many of.
+_LIMITED = ("channels", "portfolios", "rules", "schedules", "tokens", "users")
 #: Texts that the code puts together of parts.
 _COMPOSED = (
-    *("there are {count} users already, ", "there are {count} tokens already, ", "#: {why}", "{part}: no answer in "),
-    "there are {count} portfolios already, ",
+    *("#: {why}", "{part}: no answer in "),
+    *(f"there are {{count}} {what} already, " for what in _LIMITED),
     *(
         "{free} MiB are free, ",
         "{folder}: {free} MiB are free, ",

@@ -28,7 +28,7 @@ class TestUsers:
 
     async def test_a_name_is_unique_over_all_owners(self, accounts: AccountStore, owner: str) -> None:
         user = await accounts.add_user(make_user(owner))
-        with pytest.raises(Conflict, match="is there already"):
+        with pytest.raises(Conflict, match="exists already"):
             await accounts.add_user(make_user("another-team", name=user.name))
 
     async def test_users_are_listed_by_name_for_their_owner(self, accounts: AccountStore, owner: str) -> None:

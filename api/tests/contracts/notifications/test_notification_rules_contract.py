@@ -66,7 +66,7 @@ async def test_names_are_unique_among_an_owners(stores: Notifications) -> None:
         stores.rules.change_channel("team", other.channel_id, {"name": channel.name}),
         stores.rules.add_rule(make_rule(channel, name=rule.name)),
     ):
-        with pytest.raises(Conflict, match="is there already"):
+        with pytest.raises(Conflict, match="exists already"):
             await question
 
 

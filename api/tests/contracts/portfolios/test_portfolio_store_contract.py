@@ -40,7 +40,7 @@ class TestPortfolios:
     async def test_a_name_is_unique_for_its_owner_only(self, portfolios: PortfolioStore, owner: str) -> None:
         for name in ("é", "b", "Z", "a"):
             await portfolios.add(make_portfolio(owner, name=name))
-        with pytest.raises(Conflict, match="a portfolio named 'b' is there already"):
+        with pytest.raises(Conflict, match="a portfolio named 'b' exists already"):
             await portfolios.add(make_portfolio(owner, name="b"))
         await portfolios.add(make_portfolio(f"{owner}-2", name="b"))
         assert [found.name for found in await portfolios.list_portfolios(owner)] == ["Z", "a", "b", "é"]
@@ -51,7 +51,7 @@ class TestPortfolios:
         assert await portfolios.rename(owner, kept.portfolio_id, "c") == replace(kept, name="c")
         assert (await portfolios.rename(owner, kept.portfolio_id, "c")).name == "c"
         assert [found.name for found in await portfolios.list_portfolios(owner)] == ["b", "c"]
-        with pytest.raises(Conflict, match="a portfolio named 'b' is there already"):
+        with pytest.raises(Conflict, match="a portfolio named 'b' exists already"):
             await portfolios.rename(owner, kept.portfolio_id, "b")
         for wrong in ((f"{owner}-2", kept.portfolio_id), (owner, "0" * 32)):
             with pytest.raises(NotFound, match="does not exist"):

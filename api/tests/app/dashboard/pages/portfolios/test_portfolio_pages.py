@@ -59,7 +59,7 @@ async def test_an_empty_list_says_what_to_do(browser: httpx2.AsyncClient) -> Non
 async def test_a_taken_name_is_reported_at_the_form(browser: httpx2.AsyncClient, path: str) -> None:
     answer = await browser.post("/portfolios", data={"name": "日本株 <b>"})
     assert answer.status_code == 409
-    assert "is there already, expected another name" in text_of(answer.text)
+    assert "exists already: choose another name" in text_of(answer.text)
 
 
 async def test_a_page_shows_worth_positions_and_entries(browser: httpx2.AsyncClient, path: str, bars: BarStore) -> None:
