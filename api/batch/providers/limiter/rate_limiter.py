@@ -122,12 +122,16 @@ class SharedRateLimiter:
 
     async def _ask(self) -> Permit | Wait:
         try:
-            answer = await retry_while_unavailable(self._store.acquire, for_s=_STORE_AWAY_S)
+            return await retry_while_unavailable(self._ask_once, for_s=_STORE_AWAY_S)
         except StoreError as e:
             raise ProviderError(f"{self._provider} was not asked: {e.message}", retryable=True) from e
-        # Waiting for a permit does not count as a stall.
-        tell_alive()
-        return answer
+
+    async def _ask_once(self) -> Permit | Wait:
+        try:
+            return await self._store.acquire()
+        finally:
+            # Waiting for a permit does not count as a stall, nor does waiting for the store.
+            tell_alive()
 
     @contextlib.contextmanager
     def _renewed(self, permit: Permit) -> Iterator[None]:

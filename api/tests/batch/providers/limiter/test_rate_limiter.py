@@ -111,8 +111,11 @@ async def test_a_long_wait_for_the_pace_is_waited_out() -> None:
     await ask(ScriptedStore(Wait(Reason.PACE, 0.02)), longest_wait_s=0.01)
 
 
-async def test_a_briefly_unavailable_store_is_waited_for() -> None:
-    await ask(ScriptedStore(StoreError("Redis did not answer")))
+async def test_a_briefly_unavailable_store_is_waited_for_and_is_no_stall() -> None:
+    signs: list[None] = []
+    with while_alive(lambda: signs.append(None)):
+        await ask(ScriptedStore(StoreError("Redis did not answer"), StoreError("Redis did not answer")))
+    assert len(signs) == 3
 
 
 async def test_without_limits_a_permit_is_immediate() -> None:
