@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -109,26 +108,27 @@ class TimeoutCursor(psycopg.AsyncCursor[Any]):
         await cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_MS)])
 
 
-@asynccontextmanager
-async def _open_pipeline(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
-    """Open a pipeline that ends with Sync alone; psycopg's own ends with Sync and Flush.
+class PoolerPipeline(psycopg.AsyncPipeline):
+    """A pipeline that ends with Sync alone; psycopg's own ends with Sync and Flush.
 
     If the answer overtakes Flush, the pooler gives the idle client a server for Flush, and the client keeps that server
     until its next statement.
     """
+
+    def _exit_gen(self) -> PQGen[None]:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            yield from send(self.pgconn)
+            yield from self._fetch_gen(flush=False)
+
+
+@asynccontextmanager
+async def _open_pipeline(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
     async with connection.pipeline() as pipeline:
-        pipeline._exit_gen = partial(_end_with_sync, pipeline)  # type: ignore[method-assign]  # noqa: SLF001
+        pipeline.__class__ = PoolerPipeline
         yield
-
-
-def _end_with_sync(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
-    # psycopg's `BasePipeline._exit_gen`, but for Flush.
-    try:
-        pipeline._enqueue_sync()  # noqa: SLF001
-        yield from pipeline._communicate_gen()  # noqa: SLF001
-    finally:
-        yield from send(pipeline.pgconn)
-        yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
 
 
 class _UtcLoader(TimestamptzLoader):
