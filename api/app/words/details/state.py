@@ -79,6 +79,14 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "ジョブをRedisに復元しています。数秒後にもう一度お試しください",
     ),
     (
+        "the Idempotency-Key came with another request before: a new request needs a new key",
+        "このIdempotency-Keyは別のリクエストで使用済みです。新しいリクエストには新しいキーを指定してください",
+    ),
+    (
+        "the job of this Idempotency-Key, {job_id}, was deleted: a new job needs a new key",
+        "このIdempotency-Keyのジョブ {job_id} は削除されています。新しいジョブには新しいキーを指定してください",
+    ),
+    (
         "the same request kept finishing while it was submitted: try again",
         "投入中に同じリクエストのジョブが終了し続けました。もう一度お試しください",
     ),

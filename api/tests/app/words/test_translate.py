@@ -60,6 +60,19 @@ def raised() -> Iterator[tuple[str, str]]:
                 raising = _CALLERS | ({"ValueError"} if checks_fields(module) else set())
                 if node.func.id in raising | {"Answer", "CliError"} and (sample := sample_of(*wanted)):
                     yield f"{module.name}:{node.lineno}", sample
+            if (
+                isinstance(node, ast.ClassDef)
+                and {base.id for base in node.bases if isinstance(base, ast.Name)} & _CALLERS
+            ):
+                yield from ((f"{module.name}:{node.lineno}", sample) for sample in own_messages(node))
+
+
+def own_messages(error: ast.ClassDef) -> Iterator[str]:
+    """Yield a sample of each message that a class of errors gives to `super().__init__`."""
+    calls = [node for node in ast.walk(error) if isinstance(node, ast.Call)]
+    yield from (
+        text for call in calls if ast.unparse(call.func) == "super().__init__" if (text := sample_of(*call.args[:1]))
+    )
 
 
 def checks_fields(module: Module) -> bool:
