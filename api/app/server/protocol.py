@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 connection with bounds: on a request's head, its time, and what a client leaves unread."""
+"""uvicorn's HTTP/1.1 connection with limits: on the size of a request, its time, and how slowly a client reads."""
 
 import asyncio
 from collections import deque
@@ -36,7 +36,7 @@ _REST = 3
 
 
 class _Lingering:
-    """The transport of an answer that may be sent before its request has been read. Its close waits for the client.
+    """The transport of an answer that may be sent before its request has been read. `close` waits for the client.
 
     A socket that is closed with unread bytes sends a reset, and the client may lose the answer.
     """
@@ -97,7 +97,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # Called by the parser.
 
     def on_message_begin(self) -> None:
-        """Begin a head. The time limit of the first head runs since the connection was made."""
+        """Begin a head. The time limit of the first head started when the connection was made."""
         super().on_message_begin()
         self._reading = _HEAD
         self._begun += 1
@@ -178,7 +178,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def linger(self) -> None:
         """Close the sending side, and read from the client for a while, so that it receives the answer."""
-        # So that MAX_AFTER_HEAD more bytes, or MAX_RAW_BODY of a body, may follow.
+        # The client may still send MAX_RAW_BODY bytes of a body, otherwise MAX_AFTER_HEAD bytes.
         self._size = 0 if self._reading is _BODY else MAX_RAW_BODY - MAX_AFTER_HEAD
         self._reading = _REST
         self._await_client()

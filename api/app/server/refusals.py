@@ -9,9 +9,9 @@ from app.errors import BAD_REQUEST, HEADERS_TOO_LARGE, TIMED_OUT, TOO_LARGE, Ans
 #: Bytes of a request line and its headers, and headers in it.
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 128
-#: Bytes of a body that are read at most, with the framing of its chunks, whatever becomes of them.
+#: The most bytes of a body that are read, with the framing of its chunks, even if the request is refused.
 MAX_RAW_BODY = 8 * 1024 * 1024
-#: Bytes that are read and dropped of what follows a refused head.
+#: The most bytes that are read and dropped after a refused head.
 MAX_AFTER_HEAD = 1024 * 1024
 #: Seconds for a head, for a body, for the next request, and for a client to take some of its answer.
 WAIT_S = 10

@@ -25,8 +25,9 @@ class ReleasingStore(Protocol):
 async def take_back(request: TakeBackRequest, store: BarStore) -> dict[str, Any]:
     """Store the rows of a request that can be bars, then delete them from quarantine; return counts as JSON types.
 
-    A row without a time or a price, or with a volume that is not a whole number, cannot be a bar and stays. If the
-    process is killed in between, a row is in both places; a second call deletes it from quarantine.
+    A row cannot be a bar, and stays, if it has no symbol, no price or no time in whole seconds, or if its volume is not
+    a whole number. If the process is killed in between, a row is in both places; a second call deletes it from
+    quarantine.
 
     Raises:
         InvalidRequest: the store cannot delete rejected rows.

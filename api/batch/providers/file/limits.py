@@ -1,4 +1,4 @@
-"""How much of a file is read: a small one may unpack to more than a machine has."""
+"""Limits of the files that are read: a small file may unpack to more than the machine's memory."""
 
 import gzip
 import os
@@ -17,13 +17,13 @@ _MIB = 1 << 20
 _HEADER_BYTES = 64 << 10
 #: A file has at most one line for this many bytes of its limit, since even an empty line becomes a row of nulls.
 _BYTES_PER_LINE = 32
-#: A cell of a column in memory, at least.
+#: The least memory of a cell.
 _BYTES_PER_CELL = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """The size of the largest file that is read; `max_mb` counts MiB, unpacked."""
+    """The size of the largest file that is read: `max_mb` MiB, unpacked."""
 
     max_mb: int = 256
 
@@ -63,7 +63,7 @@ class FileLimits:
         return content
 
     def check_table(self, path: Path, rows: int, columns: int) -> None:
-        """Raise FileRefused for a Parquet file whose columns would take more memory than the limit."""
+        """Raise FileRefused for a Parquet file that is larger than the limit, or would be in memory."""
         if path.stat().st_size > self.max_mb * _MIB or rows * columns * _BYTES_PER_CELL > self.max_mb * _MIB:
             raise self._refuse(path, f"it has {rows:,} rows of {columns} columns")
 

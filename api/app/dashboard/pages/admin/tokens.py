@@ -1,4 +1,4 @@
-"""The tokens of programs; form functions have the names of the API's functions, which the audit log shows."""
+"""The tokens of programs. The audit log shows the names of the form functions, which are those of the API."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""The users; form functions have the names of the API's functions, which the audit log shows."""
+"""The users. The audit log shows the names of the form functions, which are those of the API."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

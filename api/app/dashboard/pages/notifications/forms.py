@@ -1,4 +1,7 @@
-"""The forms of channels and messages; these functions have the names of the API's, which the audit log shows."""
+"""The forms of channels and messages.
+
+The audit log shows the names of these functions. They are those of the API, except `switch_channel`.
+"""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The form of a new or changed rule; these functions have the names of the API's, which the audit log shows."""
+"""The form of a new or changed rule. The audit log shows the names of these functions, which are those of the API."""
 
 from collections.abc import Mapping
 from typing import Any

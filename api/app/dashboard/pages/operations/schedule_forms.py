@@ -1,4 +1,7 @@
-"""The forms of schedules; these functions have the names of the API's functions, which the audit log shows."""
+"""The forms of schedules.
+
+The audit log shows the names of these functions. They are those of the API, except `switch_schedule`.
+"""
 
 from collections.abc import Mapping
 from typing import Any
