@@ -1,4 +1,4 @@
-"""Bars and their references of a data folder, and bars of a mirror, without a server; nothing is written."""
+"""Reads bars, symbol lists and the calendar from a data folder or a mirror, without a server; writes nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -103,13 +103,15 @@ class FolderSource:
 
 @dataclass(frozen=True, slots=True)
 class MirrorSource:
-    """The Parquet files of a mirror: raw bars, `<provider>/<interval>/<file>.parquet`. References are those shipped."""
+    """The Parquet files of a mirror: raw bars in `<provider>/<interval>/`. Symbol lists are those shipped."""
 
     folder: Path
 
     def bars(self, asked: Asked) -> pl.DataFrame:
         if asked.adjusted or asked.total_return or asked.as_of:
-            raise InvalidRequest("a mirror holds raw bars as they are, expected adjusted=False and no as_of")
+            raise InvalidRequest(
+                "a mirror has raw bars without their history, expected adjusted=False, total_return=False and no as_of"
+            )
         start, end = span_of(asked)
         provider = self._provider(asked)
         symbols = FolderSource(self.folder)._symbols(asked, BarSeries(provider, parse_interval(asked.interval)))  # noqa: SLF001
@@ -134,7 +136,7 @@ class MirrorSource:
 
 
 def span_of(asked: Asked) -> tuple[datetime, datetime]:
-    """Return the span of what is asked for, by default the month before tonight, of daily bars the year.
+    """Return the span of a request; by default the 31 days before tonight, and 366 days for daily bars.
 
     Raises:
         InvalidRequest: the start is not before the end.
@@ -155,7 +157,7 @@ async def _choose(store: PageBarStore, interval: Interval, provider: str | None)
 
 
 def _only(held: Sequence[str], wanted: str | None, interval: str) -> str:
-    """Return the provider that is wanted, or the only one that is held."""
+    """Return the wanted provider, or the only one that has bars."""
     if wanted is not None:
         return get_source_spec(wanted).name
     if not held:
@@ -174,7 +176,7 @@ def _today() -> date:
 
 
 def _run[T](work: Coroutine[Any, Any, T]) -> T:
-    """Run what is asynchronous to its end; in a thread of its own where a loop runs, as in a notebook."""
+    """Run a coroutine to its end; in a thread of its own if a loop already runs, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

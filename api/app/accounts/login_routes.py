@@ -61,7 +61,7 @@ async def show_session(accounts: Desk, request: Request, caller: Caller) -> Sess
     """Show the session of the cookie, with its CSRF token."""
     found = await accounts.sessions.find(dict(request.scope["headers"])) if caller.method == BY_COOKIE else None
     if found is None:
-        raise NotFound("the request has no session: its caller is authenticated otherwise")
+        raise NotFound("the request has no session: its caller did not log in with a cookie")
     session, csrf_token = found
     return SessionView(csrf_token=csrf_token, expires_at=session.expires_at, me=view_me(caller))
 

@@ -89,7 +89,8 @@ def choose_broker(brokers: Mapping[str, tuple[str, str]], queues: Sequence[str])
     if len(by_url) > 1:
         groups = "; ".join(f"{', '.join(group)} on that of {brokers[group[0]][1]}" for group in by_url.values())
         raise ConfigurationError(
-            f"--queues named queues of {len(by_url)} brokers ({groups}), and a worker consumes from one: start one each"
+            f"--queues named queues of {len(by_url)} brokers ({groups}), and a worker consumes from one:"
+            " start a worker for each"
         )
     return brokers[wanted[0]]
 

@@ -14,7 +14,7 @@ PORTFOLIO_WORDS: dict[str, Pair] = {
     "portfolio_created": ("portfolio {name} created", "ポートフォリオ {name} を作成しました"),
     "portfolio_renamed": ("its name is {name} now", "名前を {name} に変更しました"),
     "portfolio_delete": (
-        "delete the portfolio {portfolio} with all its entries? there is no way back",
+        "delete the portfolio {portfolio} with all its entries? this cannot be undone",
         "ポートフォリオ {portfolio} をすべての記帳とともに削除しますか。元に戻せません",
     ),
     "portfolio_deleted": ("portfolio {portfolio} deleted", "ポートフォリオ {portfolio} を削除しました"),

@@ -40,7 +40,7 @@ class AnalysisRequest(OfSource, Request):
         description="technical and risk are about symbols, ingest explains an ingest job, backtest sums a backtest up",
     )
     symbols: _Symbols | None = Field(
-        default=None, description=f"at most {MOST_SYMBOLS}; with a portfolio by default what costs most in it"
+        default=None, description=f"at most {MOST_SYMBOLS}; default with a portfolio: its positions of the highest cost"
     )
     portfolio_id: _Id | None = Field(
         default=None,

@@ -19,6 +19,6 @@ class TakeBackRequest(OfSource, PlannedRequest):
         default=None, description="only rows rejected by this rule, such as off_grid; default: by any"
     )
     symbol: Annotated[str, Field(min_length=1, max_length=20)] | None = Field(
-        default=None, description="only rows of this symbol, as they have it"
+        default=None, description="only rows of this symbol, as written in the row"
     )
     session: Day | None = Field(default=None, description="only rows with a time on this day in Japan")

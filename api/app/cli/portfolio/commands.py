@@ -60,9 +60,9 @@ def delete_portfolio(
     context: typer.Context,
     portfolio: Which,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask; there is no way back")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask; this cannot be undone")] = False,
 ) -> None:
-    """Delete a portfolio. There is no way back: export it before."""
+    """Delete a portfolio. This cannot be undone: export it first."""
     session: Session = context.obj
     path = find_portfolio(session, portfolio)
     if not yes:

@@ -81,7 +81,7 @@ def end_orphans(data_dir: Path) -> int:
             orphans = find_workers_on(data_dir)
     if orphans:
         pids = ", ".join(str(process.pid) for process in orphans)
-        raise ConfigurationError(f"processes that a killed Kaboom left work on {data_dir} and do not end: pid {pids}")
+        raise ConfigurationError(f"processes of a killed Kaboom still use {data_dir} and do not end: pid {pids}")
     return count
 
 

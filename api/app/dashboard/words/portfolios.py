@@ -39,7 +39,7 @@ WORDS: dict[str, Pair] = {
     "do_rename": ("Rename", "変更"),
     "delete": ("Delete the portfolio…", "ポートフォリオを削除…"),
     "delete_about": (
-        "It is gone with all its entries. There is no way back: export it before.",
+        "It is gone with all its entries. This cannot be undone: export it first.",
         "すべての記帳とともに削除します。元に戻せないため、先に書き出してください。",
     ),
     "do_delete": ("Delete it for good", "完全に削除"),

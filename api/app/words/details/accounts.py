@@ -18,7 +18,7 @@ ACCOUNT_DETAILS: tuple[Pair, ...] = (
     ("expected role, is_disabled or password", "role、is_disabled、password のいずれかを指定してください"),
     ("expected user and password, or token alone", "user と password の組、または token だけを指定してください"),
     (
-        "the request has no session: its caller is authenticated otherwise",
+        "the request has no session: its caller did not log in with a cookie",
         "このリクエストはCookieによるログインではありません",
     ),
     ("the caller is no user with a password", "呼び出し元はパスワードを持つユーザーではありません"),

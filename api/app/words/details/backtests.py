@@ -81,7 +81,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "銘柄に指数 {symbol} があります。指数は売買できません。benchmark に指定してください",
     ),
     ("benchmark was {symbol}, of which no bars are held", "ベンチマーク {symbol} の足がありません"),
-    ("a part had less than {least} of {count} sessions", "{count}立会日のうち{least}立会日に満たない期間があります"),
+    (
+        "a train or test period had fewer than {least} of {count} sessions",
+        "全{count}立会日のうち、{least}立会日に満たない学習期間または検証期間があります",
+    ),
     (
         "strategy {name} has on_bar, and a sweep needs targets",
         "戦略 {name} は on_bar 型です。探索には targets が必要です",

@@ -66,14 +66,14 @@ SETTING_DETAILS: tuple[Pair, ...] = (
         "データベース {name} の文字コードが {encoding} です（UTF8が必要）。CREATE DATABASE kaboom ENCODING 'UTF8' TEMPLATE template0 で作成し、DATABASE_URL に指定してください",
     ),
     (
-        "processes that a killed Kaboom left work on {data_dir} and do not end: pid {pids}",
-        "強制終了されたKaboomの残りのプロセスが {data_dir} で動いており、終了できません：pid {pids}",
+        "processes of a killed Kaboom still use {data_dir} and do not end: pid {pids}",
+        "強制終了されたKaboomのプロセスが {data_dir} を使い続けており、終了しません：pid {pids}",
     ),
     ("{name} did not answer in {seconds} s: {why}", "{name} から{seconds}秒以内に応答がありません：{why}"),
     ("{name} did not start: {why}", "{name} を起動できません：{why}"),
     ("nothing can listen on {address}: {reason}", "{address} で待ち受けできません：{reason}"),
     (
-        "--queues named queues of {count} brokers ({groups}), and a worker consumes from one: start one each",
+        "--queues named queues of {count} brokers ({groups}), and a worker consumes from one: start a worker for each",
         "--queues に{count}個のブローカーのキューがあります（{groups}）。1台のワーカーが使うブローカーは1つなので、ブローカーごとに起動してください",
     ),
     (

@@ -114,7 +114,7 @@ COMMAND_HELP: dict[str, str] = {
     "Send a delivered or dead message again.": "送信済み、または打ち切った通知を再送します。",
     "Book the dividends among the corporate actions that the shares were due; none is booked twice.": "コーポレートアクションのうち保有株に権利のある配当金を記帳します。二重には記帳しません。",
     "Give a portfolio another name.": "ポートフォリオの名前を変えます。",
-    "Delete a portfolio. There is no way back: export it before.": "ポートフォリオを削除します。元に戻せないため、先に書き出してください。",
+    "Delete a portfolio. This cannot be undone: export it first.": "ポートフォリオを削除します。元に戻せないため、先に書き出してください。",
     "Look at files of your own before they are ingested.": "手持ちのファイルを取り込み前に点検します。",
     "Show what each file holds and every refusal with its line; nothing is stored.": "各ファイルの内容と、受け付けない箇所を行とともに表示します。何も保存しません。",
     "Splits, dividends and other corporate actions: list, confirm, reject and add them.": "株式分割、配当金などのコーポレートアクションの一覧表示、確認、却下、追加をします。",

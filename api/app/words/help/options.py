@@ -176,7 +176,7 @@ OPTION_HELP: dict[str, str] = {
     "messages on one page": "1ページの通知数",
     "msg_ and 32 hex digits, as the log prints them": "ログに表示される msg_ と32桁の16進数",
     "its new name": "新しい名前",
-    "do not ask; there is no way back": "確認せずに実行します（元に戻せません）",
+    "do not ask; this cannot be undone": "確認せずに実行します（元に戻せません）",
     "folder, or one file (default: KABOOM_FILE_DIR)": "フォルダーまたは1個のファイル（既定：KABOOM_FILE_DIR）",
     "regular expression of the symbol in a name (env: KABOOM_FILE_SYMBOL_PATTERN)": "ファイル名の中の銘柄を表す正規表現（環境変数：KABOOM_FILE_SYMBOL_PATTERN）",
     "CSV of file names and their symbols (env: KABOOM_FILE_SYMBOLS)": "ファイル名と銘柄を対応付けるCSV（環境変数：KABOOM_FILE_SYMBOLS）",

@@ -1,4 +1,4 @@
-"""The parts of a history on which a sweep chooses parameters (train), and on which they are tested."""
+"""The parts of a history on which a sweep chooses parameters (train) and tests them."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,7 +30,7 @@ def find_windows(request: SweepRequest, panel: Panel) -> tuple[Window, ...]:
     A window ends with a session. Walking forward, each fold chooses on all bars before its test.
 
     Raises:
-        InvalidRequest: a part has fewer than three sessions.
+        InvalidRequest: a train or test period has fewer than three sessions.
 
     """
     ends = panel.session_ends
@@ -43,7 +43,9 @@ def find_windows(request: SweepRequest, panel: Panel) -> tuple[Window, ...]:
         return (whole,)
     if min(np.diff([0, *cuts])) < _LEAST_SESSIONS:
         pointer = "/folds" if request.folds else "/out_of_sample"
-        raise InvalidRequest(f"a part had less than {_LEAST_SESSIONS} of {count} sessions", pointer=pointer)
+        raise InvalidRequest(
+            f"a train or test period had fewer than {_LEAST_SESSIONS} of {count} sessions", pointer=pointer
+        )
     tested = [Window(int(ends[a - 1]), int(ends[b - 1])) for a, b in pairwise(cuts)]
     return (*tested, whole) if request.folds else tuple(tested)
 

@@ -110,5 +110,5 @@ def test_queues_of_two_brokers_are_refused(queues: list[str]) -> None:
     with pytest.raises(ConfigurationError, match=r"--queues named queues of 2 brokers") as raised:
         choose_broker(brokers, queues)
     assert "backtest on that of KABOOM_QUEUE_BROKERS" in raised.value.message
-    assert "start one each" in raised.value.message
+    assert "start a worker for each" in raised.value.message
     assert "secret" not in raised.value.message

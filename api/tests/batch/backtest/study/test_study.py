@@ -172,7 +172,7 @@ def test_windows_hold_every_session_once() -> None:
         (24, 49), (49, 74), (74, 99), (99, None),
     ]  # fmt: skip
     assert [(w.train_end, w.test_end) for w in find_windows(sweep(out_of_sample=0.25), panel)] == [(74, 99)]
-    with pytest.raises(InvalidRequest, match="a part had less than"):
+    with pytest.raises(InvalidRequest, match="a train or test period had fewer than"):
         find_windows(sweep(folds=20), make_panel(bars=30))
 
 
