@@ -1,4 +1,4 @@
-"""Close what has connections at the end of an `async with`."""
+"""Closes a store, a provider or other parts at the end of an `async with`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

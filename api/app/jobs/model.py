@@ -186,7 +186,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job, as its caller sees it. Times are aware UTC; counts are items, `rows` are bars."""
+    """One job, as its caller sees it. Times are aware UTC.
+
+    `total`, `done`, `failed`, `cancelled` and `written` count items, `rows` counts bars, and `chunks_total`,
+    `chunks_done` and `dead` count chunks.
+    """
 
     job_id: str
     queue: str
@@ -258,7 +262,7 @@ class Job:
         return foresee(self.total - self.settled, Pace(self.rate or 0.0, self.rate_spread), seen_s=seen_s)
 
     def pause_left_s(self, now: datetime) -> float:
-        """Return the seconds until the chunks that wait for a provider may run again; 0 if none waits."""
+        """Return the seconds until the chunks that wait for a provider or a store may run again; 0 if none waits."""
         if self.status.is_final or self.paused_until is None:
             return 0.0
         return max(0.0, (self.paused_until - now).total_seconds())

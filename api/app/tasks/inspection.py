@@ -16,7 +16,8 @@ from batch.errors import StoreError
 def ask_nodes(brokers: Mapping[str, str], timeout_s: float) -> list[Node]:
     """Ask the workers of all brokers for what `celery inspect ping` and `active_queues` show, and for their release.
 
-    Takes all of `timeout_s`, since the number of workers is unknown, and up to twice that again.
+    Takes `timeout_s`, since the number of workers is unknown; if any answers, up to `timeout_s` for each of two more
+    questions.
 
     Args:
         brokers: the URL of each broker, with the setting that names it.
@@ -47,7 +48,7 @@ def _ask(app: Celery, timeout_s: float) -> list[Node]:
     pongs = app.control.inspect(timeout=timeout_s).ping() or {}
     if not pongs:
         return []
-    # Ask only those that answered, and stop when all of them have.
+    # Ask only workers that answered the ping, and stop when all have answered again.
     terms: dict[str, Any] = {"destination": list(pongs), "timeout": timeout_s, "limit": len(pongs)}
     consumed = app.control.inspect(**terms).active_queues() or {}
     replies = app.control.broadcast(kaboom_release.__name__, reply=True, **terms) or []

@@ -18,7 +18,7 @@ def check_capabilities(request: IngestRequest, name: str, capabilities: Capabili
         raise InvalidRequest(f"market was {request.market}, provider {name} serves {markets}", pointer="/market")
     if request.market is Market.INDEX and (intraday := sorted(set(request.intervals) - {Interval.D1})):
         raise InvalidRequest(
-            f"intervals had {', '.join(intraday)}, market INDEX has daily bars alone: 1d", pointer="/intervals"
+            f"intervals had {', '.join(intraday)}, market INDEX has only daily bars: 1d", pointer="/intervals"
         )
     missing = sorted(set(request.intervals) - capabilities.intervals)
     if missing:

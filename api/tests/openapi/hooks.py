@@ -24,7 +24,7 @@ NO_SCHEMA_SAYS = {
         r"(session and a span|symbols and market) were given",
         r"finality was true with as_of",
         r"market was \w+, provider",
-        r"market INDEX has daily bars alone",
+        r"market INDEX has only daily bars",
         r"expected (it|none) of kind \w+",
         r"expected them in order",
         r"expected start first",

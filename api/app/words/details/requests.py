@@ -40,7 +40,10 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "intervals had 1m, from which bars are rolled up; expected some of {names}",
         "足種に集約元の 1m があります。{names} から指定してください",
     ),
-    ("symbols had {count} entries, expected at most {most}", "銘柄が{count}件あります。{most}件以下にしてください"),
+    (
+        "symbols had {count} entries, expected at most {most}",
+        "{count}銘柄が指定されました。{most}銘柄以下にしてください",
+    ),
     (
         "symbol was {text}, expected a TSE local code such as '7203' or '285A'",
         "銘柄コードが {text} です。'7203' や '285A' のような東証の銘柄コードを指定してください",
@@ -54,7 +57,7 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "指数が {text} です。TOPIX、N225、または '^0028' のようなJ-Quantsの指数コードを指定してください",
     ),
     (
-        "intervals had {names}, market INDEX has daily bars alone: 1d",
+        "intervals had {names}, market INDEX has only daily bars: 1d",
         "足種に {names} がありますが、市場 INDEX にあるのは日足（1d）だけです",
     ),
     (
@@ -67,11 +70,11 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
     ),
     (
         "ex-session was {day}, not a trading day; the nearest are {before} and {after}",
-        "権利落ち日が {day} でしたが、立会日ではありません。前後の立会日は {before} と {after} です",
+        "権利落ち日の {day} は立会日ではありません。前後の立会日は {before} と {after} です",
     ),
     (
         "ex-session was {day}, expected a trading day from {first} to next year",
-        "権利落ち日が {day} でした。{first} 年から来年までの立会日を指定してください",
+        "権利落ち日が {day} です。{first}年から来年までの立会日を指定してください",
     ),
     (
         "session was {day}, not a trading day; the nearest are {before} and {after}",
@@ -97,13 +100,16 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
     ),
     (
         "first was {first} and last {last}, expected them in order",
-        "first が {first} 、last が {last} で、前後しています",
+        "first が {first}、last が {last} です。first は last 以前にしてください",
     ),
     (
         "first was {first} and last {last}, at most {most} days apart are allowed",
-        "first が {first} 、last が {last} です。間は{most}日以内にしてください",
+        "first が {first}、last が {last} です。間は{most}日以内にしてください",
     ),
-    ("start was {start} and end {end}, expected start first", "start が {start} 、end が {end} で、前後しています"),
+    (
+        "start was {start} and end {end}, expected start first",
+        "start が {start}、end が {end} です。start は end より前にしてください",
+    ),
     (
         "nothing to ingest: the universe of {market} was empty on {session}",
         "取り込むものがありません：{session} の {market} の対象銘柄（ユニバース）は空でした",
@@ -156,7 +162,7 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "カーソルがこの一覧のものではありません。前のページの next_cursor を使ってください",
     ),
     (
-        "the message names job {job}, chunk {chunk}: neither can be",
+        "the message named job {job} and chunk {chunk}, of which one is not valid",
         "メッセージのジョブ {job} またはチャンク {chunk} が正しくありません",
     ),
     (

@@ -56,7 +56,7 @@ class Judgement:
 
 
 async def judge(store: BarStore, series: BarSeries, span: CoverSpan) -> Judgement:
-    """Return the state of every cell of a span, from the first session with any data on.
+    """Return the state of every cell of a span; the first session is the first one with any data.
 
     Before that session nothing was requested, so nothing is missing there.
 
@@ -105,7 +105,7 @@ async def _judge_own(
 
 
 async def _count_quarantined(store: BarStore, series: BarSeries, span: CoverSpan) -> pl.DataFrame:
-    """Return the number of rejected rows of each session; rows without a time have none."""
+    """Return the number of rejected rows of each session; rows without a time are not counted."""
     rows = await store.read_quarantine(series)
     counted = rows.group_by(pl.col("opened_at").dt.date().alias("session")).agg(pl.len().alias("quarantined"))
     return counted.filter(pl.col("session").is_between(span.first, span.last))

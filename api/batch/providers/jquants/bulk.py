@@ -29,7 +29,7 @@ from batch.providers.jquants.query import code_of
 from batch.providers.jquants.shelf import JquantsShelf
 from batch.providers.shaping import lengthen
 
-#: The list, an address and a file.
+#: The least requests for files: the list, an address and a file.
 _FEWEST_QUESTIONS = 3
 #: If files are not available, at most this many requests are made instead: about two minutes at 60 a minute. The
 #: minutes of a market would need thousands.
@@ -51,9 +51,10 @@ class JquantsBulk:
         self._most_instead = most_instead
 
     async def fetch_bars(self, request: BarRequest, questions: int) -> FetchedBars | None:
-        """Return the bars of a request from files; None if the caller should make single requests, `questions` of them.
+        """Return the bars of a request from files; None if the caller should make its `questions` single requests.
 
-        It is None if files save no requests, or if files fail and the requests are few, which is logged.
+        It is None if files save too few requests. It is also None if files fail and single requests are few; that is
+        logged.
 
         Raises:
             RateLimited: J-Quants asks for a pause.

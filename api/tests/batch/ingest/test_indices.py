@@ -100,7 +100,7 @@ def test_symbols_of_the_other_kind_are_refused(market: str) -> None:
 
 def test_minutes_of_an_index_are_refused() -> None:
     request = IngestRequest.parse({"intervals": {"1m": 1, "1d": 1}, "market": "INDEX"})
-    with pytest.raises(InvalidRequest, match="intervals had 1m, market INDEX has daily bars alone: 1d"):
+    with pytest.raises(InvalidRequest, match="intervals had 1m, market INDEX has only daily bars: 1d"):
         check_capabilities(request, "synthetic", get_provider_spec("synthetic").capabilities)
     with pytest.raises(InvalidRequest, match="market was INDEX, provider yahoo serves"):
         check_capabilities(request, "yahoo", get_provider_spec("yahoo").capabilities)

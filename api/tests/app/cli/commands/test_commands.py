@@ -43,7 +43,7 @@ def test_indices_are_ingested_by_day_by_default(at_live: Kaboom) -> None:
     quotes = data(at_live("market-data", "refresh-quotes", "--market", "INDEX", "--wait", "--json"))
     assert (quotes["status"], quotes["intervals"]) == ("completed", {"1d": 1})
     minutes = at_live("ingest", "run-daily", "--market", "INDEX", "--interval", "1m=1")
-    assert (minutes.code, "market INDEX has daily bars alone: 1d" in minutes.err) == (Exit.USAGE, True)
+    assert (minutes.code, "market INDEX has only daily bars: 1d" in minutes.err) == (Exit.USAGE, True)
 
 
 def test_a_submission_as_json_is_the_answer_itself(at_live: Kaboom) -> None:
