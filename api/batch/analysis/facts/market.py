@@ -38,7 +38,7 @@ class History:
     holding: Holding | None = None
 
     def column(self, name: str) -> list[float]:
-        """Return the numbers of a column that are known."""
+        """Return the values of a column, without those that are missing or not finite."""
         return [float(value) for value in self.columns[name] if value is not None and math.isfinite(value)]
 
 
