@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.words.tables import CODES
+from batch.providers.registry import provider_names
 from tests.app.words.texts import JAPANESE
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api
@@ -14,10 +15,11 @@ from tests.fixtures.servers.terminal import run_on_terminal
 #: Names of places, products, formats and units, which a Tokyo engineer writes in Latin letters.
 NAMES = {
     "kaboom", "Kaboom", "Yahoo", "Parquet", "CSV", "UTF", "Asia", "Tokyo", "JST", "TOPIX", "Core", "Mid",
-    "Small", "FILE", "TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH", "INDEX", "synthetic", "file", "jquants", "yahoo",
+    "Small", "FILE", "TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH", "INDEX",
     "notifications", "market_data", "ai_analysis", "backtest", "ingest", "run_daily", "run", "daily", "URL",
     "NAME", "true", "Webhook", "sma_cross", "momentum_rank", "mean_reversion", "breakout", "buy_and_hold",
     "cron", "ID", "Date", "Open", "High", "Low", "Close", "Volume",
+    *provider_names(),
 }  # fmt: skip
 #: Codes of the API, each beside its meaning.
 _CODED = {code for codes in CODES.values() for code in codes}

@@ -12,6 +12,7 @@ from batch.ingest.request import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, IngestReque
 from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
 from batch.market.interval import Interval
 from batch.market.listing import Market
+from batch.providers.registry import provider_names
 
 SYMBOLS = st.lists(st.sampled_from(["7203", "6758", "285A", "25935"]), unique=True).map(tuple)
 REQUESTS = st.builds(
@@ -79,7 +80,7 @@ def test_a_market_of_files_has_freer_symbols() -> None:
         (
             {"provider": "bloomberg"},
             "/provider",
-            "provider was 'bloomberg', supported are synthetic, file, jquants, yahoo",
+            f"provider was 'bloomberg', supported are {', '.join(provider_names())}",
         ),
         (
             {"session": "2025-13-01"},
