@@ -35,7 +35,8 @@ TEXTS = sorted({*texts_of(typer.main.get_command(app)), *(entry.summary for entr
 
 def test_every_text_of_help_has_its_japanese() -> None:
     missing = [text for text in TEXTS if not JAPANESE.search(say_help(text) or "")]
-    assert missing == [], "say each in Japanese in api/app/words/help: commands, options, or fields of requests"
+    where = "in api/app/words/help: commands.py, options.py, or requests.py for fields of requests"
+    assert not missing, "\n".join([f"say each in Japanese {where}", *missing])
 
 
 def test_every_japanese_text_is_used() -> None:

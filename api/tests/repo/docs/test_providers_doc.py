@@ -44,7 +44,9 @@ def test_the_rows_tell_what_turns_a_provider_on() -> None:
 def test_every_provider_under_terms_has_a_section_with_them() -> None:
     for name in provider_names():
         if terms := get_provider_spec(name).terms:
-            section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
+            _, found, rest = PAGE.partition(f"\n## {name}\n")
+            assert found, f"give {name} a section with its terms in docs/reference/providers.md"
+            section = rest.split("\n## ")[0]
             assert terms.url in section
             assert "**Terms:**" in section
             assert "The real service was not tried." in section
