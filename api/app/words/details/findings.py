@@ -4,6 +4,23 @@ from app.words.language import Pair
 from app.words.stack import STACK_WORDS
 from batch.providers.registry import provider_specs
 
+#: The summaries of providers.
+_SUMMARIES: tuple[Pair, ...] = (
+    (
+        "Made-up bars under the TSE's real rules: deterministic, offline, free.",
+        "東証の実際の規則に沿って生成した足です。毎回同じ結果で、通信も費用もかかりません。",
+    ),
+    ("Bars from your own CSV or Parquet files.", "手元のCSVまたはParquetファイルの足です。"),
+    (
+        "J-Quants API v2 of the exchange's group, with your own key; for personal use.",
+        "取引所グループのJ-Quants API v2です。ご自身のキーで、個人利用に限ります。",
+    ),
+    (
+        "Yahoo's charts, without any promise; for personal use.",
+        "Yahooのチャートです。提供の保証はなく、個人利用に限ります。",
+    ),
+)
+
 FINDING_DETAILS: tuple[Pair, ...] = (
     # What was found.
     (
@@ -50,28 +67,9 @@ FINDING_DETAILS: tuple[Pair, ...] = (
     ),
     ("{place}: {bars} bars, all sound", "{place} ：足{bars}本、すべて正常です"),
     ("the file is missing", "ファイルがありません"),
-    # Providers.
-    (
-        "Made-up bars under the TSE's real rules: deterministic, offline, free.",
-        "東証の実際の規則に沿って生成した足です。毎回同じ結果で、通信も費用もかかりません。",
-    ),
-    ("Bars from your own CSV or Parquet files.", "手元のCSVまたはParquetファイルの足です。"),
-    (
-        "J-Quants API v2 of the exchange's group, with your own key; for personal use.",
-        "取引所グループのJ-Quants API v2です。ご自身のキーで、個人利用に限ります。",
-    ),
-    (
-        "J-Quants API v2 of the exchange's group, with your own key; for personal use. {why}",
-        "取引所グループのJ-Quants API v2です。ご自身のキーで、個人利用に限ります。{why}",
-    ),
-    (
-        "Yahoo's charts, without any promise; for personal use.",
-        "Yahooのチャートです。提供の保証はなく、個人利用に限ります。",
-    ),
-    (
-        "Yahoo's charts, without any promise; for personal use. {why}",
-        "Yahooのチャートです。提供の保証はなく、個人利用に限ります。{why}",
-    ),
+    *_SUMMARIES,
+    # The same with the terms of the provider behind it.
+    *((f"{english} {{why}}", f"{japanese}{{why}}") for english, japanese in _SUMMARIES),
     *((spec.terms.en, spec.terms.ja) for spec in provider_specs() if spec.terms),
     # How to fix it.
     ("set KABOOM_PROVIDER to one of: {names}", "KABOOM_PROVIDER を次のどれかに設定してください：{names}"),
