@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from rich.table import Table
 
 from app.cli.exits import CliError
@@ -52,7 +53,7 @@ def _print_extras(session: Session, result: dict[str, Any]) -> None:
     elif "outcomes" not in result:
         # A job without chunks: print all fields of its result.
         for name, value in result.items():
-            session.show(f"{name}: {value}")
+            session.show(f"{name}: {value if isinstance(value, str) else orjson.dumps(value).decode()}")
     if "folder" in result and "files" not in result:
         session.show(f"{result['folder']}/*.parquet")
 

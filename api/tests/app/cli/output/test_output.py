@@ -144,12 +144,12 @@ def test_an_unknown_language_is_refused(kaboom: Kaboom) -> None:
 
 def test_the_result_of_a_job_without_chunks_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     session = Session(api_url="http://127.0.0.1:1", data_dir=None, is_json=False, language="en")
-    result = {"symbols": 1651, "session": "2025-11-04"}
+    result = {"symbols": 1651, "session": "2025-11-04", "jobs": {"running": 1}, "error": None}
     none = dict.fromkeys(PROGRESS, 0) | {"eta_s": None}
     job = JOB | {"task": "notifications.digest", "status": "completed", "progress": none, "result": result}
     print_summary(session, job)
     shown = capsys.readouterr()
-    assert "symbols: 1651\nsession: 2025-11-04\n" in shown.out
+    assert 'symbols: 1651\nsession: 2025-11-04\njobs: {"running":1}\nerror: null\n' in shown.out
     assert "rows" not in shown.out
     # It stored no bars, so there are none to look at.
     assert "kaboom coverage" not in shown.err
