@@ -35,7 +35,9 @@ class _Place:
     def mend(self, message: str) -> str:
         """Return how to fix a server that answered with this message."""
         if any(words in message for words in _NO_ROOM):
-            return f"give {self.server} more room: free its disk, or raise its maxmemory"
+            if self.server == "PostgreSQL":
+                return "give PostgreSQL more room: free its disk"
+            return "give Redis more room: free its disk, or raise its maxmemory"
         if self.is_ours and self.is_supervised:
             return f"`kaboom up` restarts {self.server} by itself; if it does not, see logs/ in the data folder"
         return "kaboom up" if self.is_ours else f"start {self.server}, or correct {self.setting}"

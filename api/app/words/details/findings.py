@@ -96,9 +96,10 @@ FINDING_DETAILS: tuple[Pair, ...] = (
     ),
     ("correct {setting}", "{setting} を直してください"),
     ("start {server}, or correct {setting}", "{server} を起動するか、{setting} を直してください"),
+    ("give PostgreSQL more room: free its disk", "PostgreSQLのディスクに空きを作ってください"),
     (
-        "give {server} more room: free its disk, or raise its maxmemory",
-        "{server} の容量を増やしてください（ディスクに空きを作るか、maxmemoryを上げます）",
+        "give Redis more room: free its disk, or raise its maxmemory",
+        "Redisの容量を増やしてください（ディスクに空きを作るか、maxmemoryを上げます）",
     ),
     (
         "`kaboom up` restarts {server} by itself; if it does not, see logs/ in the data folder",
