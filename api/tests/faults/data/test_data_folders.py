@@ -152,6 +152,8 @@ def test_a_full_data_folder_is_named_and_everything_goes_on_once_there_is_room(m
         job = running.api.wait(job_id, within_s=120)
         goes_on_s = time.monotonic() - begun_at
         assert (job["status"], job["progress"]["done"]) == ("completed", job["progress"]["total"])
+        # Redis, where the job ended, may be back before PostgreSQL.
+        until(lambda: running.api.http.get("/readyz").status_code, lambda code: code == 200, within_s=60)
         assert running.api.wait(running.api.submit(**SMALL))["status"] == "completed"
         assert running.pid("worker-1") == worker
         said = until(running.log.read_text, lambda said: "child_stays_up" in said, within_s=30)
