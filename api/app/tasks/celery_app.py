@@ -154,7 +154,7 @@ def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
     # Any other text could name another Redis key, or fail in the Redis driver on every attempt.
     if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in (ref.job_id, ref.n)):
         raise InvalidRequest(
-            f"the message named job {ref.job_id!r:.50} and chunk {ref.n!r:.50}, of which one is not valid"
+            f"the message named job {ref.job_id!r:.50} and chunk {ref.n!r:.50}, of which at least one is not valid"
         )
     loop = process_loop()
 

@@ -162,7 +162,7 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "カーソルがこの一覧のものではありません。前のページの next_cursor を使ってください",
     ),
     (
-        "the message named job {job} and chunk {chunk}, of which one is not valid",
+        "the message named job {job} and chunk {chunk}, of which at least one is not valid",
         "メッセージのジョブ {job} またはチャンク {chunk} が正しくありません",
     ),
     (

@@ -29,7 +29,7 @@ from batch.providers.jquants.query import code_of
 from batch.providers.jquants.shelf import JquantsShelf
 from batch.providers.shaping import lengthen
 
-#: The least requests for files: the list, an address and a file.
+#: The fewest requests that files need: one for the list, one for an address, and one for a file.
 _FEWEST_QUESTIONS = 3
 #: If files are not available, at most this many requests are made instead: about two minutes at 60 a minute. The
 #: minutes of a market would need thousands.
