@@ -19,6 +19,11 @@ from kaboom.places import find_run
 
 #: Words in the errors of PostgreSQL and Redis when they are full.
 _NO_ROOM = ("No space left", "DiskFull", "OutOfMemory", "OOM", "MISCONF")
+#: The fix if a server is full.
+_MORE_ROOM = {
+    "PostgreSQL": "give PostgreSQL more room: free its disk",
+    "Redis": "give Redis more room: free its disk, or raise its maxmemory",
+}
 #: The fix if a server stopped between its check and a later query.
 _ASK_AGAIN = "run `kaboom doctor` again"
 
@@ -35,9 +40,7 @@ class _Place:
     def mend(self, message: str) -> str:
         """Return how to fix a server that answered with this message."""
         if any(words in message for words in _NO_ROOM):
-            if self.server == "PostgreSQL":
-                return "give PostgreSQL more room: free its disk"
-            return "give Redis more room: free its disk, or raise its maxmemory"
+            return _MORE_ROOM[self.server]
         if self.is_ours and self.is_supervised:
             return f"`kaboom up` restarts {self.server} by itself; if it does not, see logs/ in the data folder"
         return "kaboom up" if self.is_ours else f"start {self.server}, or correct {self.setting}"

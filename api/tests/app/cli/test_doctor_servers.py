@@ -1,4 +1,4 @@
-"""`kaboom doctor` names a server that stops between its check and the next question."""
+"""`kaboom doctor` names a server that is full, or stops between its check and the next question."""
 
 import pytest
 
@@ -31,3 +31,21 @@ async def test_a_server_that_stops_after_its_check_is_a_finding(
     (found,) = [finding for finding in await find_servers(Session(), parts) if finding.part == part]
     assert (found.verdict, found.detail) == ("fault", "the server stopped")
     assert found.mend == "run `kaboom doctor` again"
+
+
+@pytest.mark.parametrize(
+    ("part", "holder", "message", "mend"),
+    [
+        ("redis", "store", "MISCONF No space left", "give Redis more room: free its disk, or raise its maxmemory"),
+        ("database", "history", "DiskFull: No space left", "give PostgreSQL more room: free its disk"),
+    ],
+)
+async def test_a_full_server_needs_the_room_that_it_can_be_given(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, part: str, holder: str, message: str, mend: str
+) -> None:
+    async def full() -> None:
+        raise StoreError(message)
+
+    monkeypatch.setattr(getattr(parts, holder), "try_write", full)
+    (found,) = [finding for finding in await find_servers(Session(), parts) if finding.part == part]
+    assert (found.verdict, found.detail, found.mend) == ("fault", message, mend)
