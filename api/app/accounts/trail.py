@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
-from uuid import uuid4
 
 import structlog
 
@@ -39,20 +38,7 @@ class AuditTrail:
 
     async def note(self, change: Change) -> None:
         """Save a change; if the audit log is unavailable, log the line and write it later."""
-        caller = change.caller
-        line = AuditLine(
-            line_id=uuid4().hex,
-            owner=caller.owner,
-            subject=caller.subject,
-            name=caller.name,
-            method=caller.method,
-            action=change.action,
-            target=change.target,
-            status=change.status,
-            address=change.address,
-            request_id=change.request_id,
-            reason=change.reason,
-        )
+        line = AuditLine.of(change)
         try:
             await self._batcher.call(line)
         except StoreError as e:

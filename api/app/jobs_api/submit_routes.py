@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Request, Response, status
 
-from app.deps import Jobs, needs
+from app.deps import IdempotencyKey, Jobs, needs
 from app.errors import CONFLICT, OF_BODY, describe_problems
 from app.jobs.job_type import Catalog, JobType
 from app.jobs_api.routes import JobRoutes, jobs_router
-from app.jobs_api.submitting import HowAsked, SubmittedJob, build_body, submit
+from app.jobs_api.submitting import Asking, OverlapRule, SubmittedJob, build_body, submit
 from app.jobs_api.view import Accepted
 from app.routers import FeatureRouter
 
@@ -16,14 +16,14 @@ _JOINS = "The same request of an unfinished job gets that job (`Kaboom-Coalesced
 
 
 def queue_routers(catalog: Catalog) -> Iterator[APIRouter]:
-    """Yield two routers for each queue: the routes of its jobs, and the routes that submit its job types."""
+    """Yield two routers for each queue: the routes that submit its job types, and the routes of its jobs."""
     for queue in catalog.queues:
         job_types = catalog.of(queue)
-        yield jobs_router(JobRoutes(queue, job_types))
         router = FeatureRouter(prefix=queue.root)
         for job_type in job_types:
             _add_submission(router, job_type)
         yield router
+        yield jobs_router(JobRoutes(queue, job_types))
 
 
 def _add_submission(router: APIRouter, job_type: JobType) -> None:
@@ -41,8 +41,15 @@ def _add_submission(router: APIRouter, job_type: JobType) -> None:
 
 
 def _build_endpoint(job_type: JobType) -> Callable[..., Awaitable[Accepted]]:
-    async def endpoint(jobs: Jobs, body: SubmittedJob, asking: HowAsked) -> Accepted:
-        return await submit(jobs, job_type, body, asking)
+    async def endpoint(
+        jobs: Jobs,
+        body: SubmittedJob,
+        http: Request,
+        response: Response,
+        key: IdempotencyKey = None,
+        on_overlap: OverlapRule = "join",
+    ) -> Accepted:
+        return await submit(jobs, job_type, body, Asking(http, response, key, on_overlap))
 
     endpoint.__annotations__["body"] = build_body(job_type)
     endpoint.__name__ = job_type.verb.replace("-", "_")

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
-from fastapi import Depends, Query, Response
+from fastapi import Query, Response, status
+from fastapi import Request as HttpRequest
 from pydantic import ConfigDict, Field, create_model
 
-from app.auth.guard import require_scopes
-from app.auth.principals import Principal
-from app.deps import Caller, IdempotencyKey, Jobs, digest_key
+from app.auth.changes import build_change, set_logged
+from app.auth.guard import current_principal, require_scopes
+from app.deps import Jobs, digest_key
 from app.engine.lifecycle import fingerprint
 from app.jobs.job_type import JobType, refuse_internal
 from app.jobs.model import JobStatus
@@ -28,27 +29,17 @@ class SubmittedJob(Request):
     )
 
 
+OverlapRule = Annotated[Literal["join", "new"], Query(description="what the same unfinished request does")]
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The caller of a submission, its key and overlap rule, and the response that gets the headers."""
+    """The HTTP request of a submission, the response that gets the headers, and the parameters beside the body."""
 
-    caller: Principal
+    http: HttpRequest
     response: Response
     key: str | None
-    on_overlap: str
-
-
-async def _asking(
-    caller: Caller,
-    response: Response,
-    key: IdempotencyKey = None,
-    on_overlap: Annotated[Literal["join", "new"], Query(description="what the same unfinished request does")] = "join",
-) -> Asking:
-    return Asking(caller, response, key, on_overlap)
-
-
-#: The parameters of a submission route beside its body.
-HowAsked = Annotated[Asking, Depends(_asking)]
+    on_overlap: OverlapRule
 
 
 def build_body(job_type: JobType) -> type[SubmittedJob]:
@@ -71,8 +62,9 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
         StoreError: a store is unavailable; nothing was accepted.
 
     """
+    caller = await current_principal(asking.http)
     wanted = _to_request(jobs, job_type, body)
-    require_scopes(asking.caller, job_type.scopes_of(body))
+    require_scopes(caller, job_type.scopes_of(body))
     if body.callback_url is not None:
         await jobs.parts.callbacks.check(body.callback_url)
     terms = Terms(
@@ -80,8 +72,11 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
         key=digest_key(asking.key),
         may_join=asking.on_overlap == "join",
         callback_url=body.callback_url,
+        change=build_change(asking.http.scope, status.HTTP_202_ACCEPTED),
     )
-    admission = await jobs.submit(job_type, wanted, owner=asking.caller.owner, terms=terms)
+    admission = await jobs.submit(job_type, wanted, owner=caller.owner, terms=terms)
+    if admission.is_logged:
+        set_logged(asking.http.scope)
     return accept(admission, asking.response)
 
 
@@ -100,7 +95,6 @@ def accept(admission: Admission, response: Response) -> Accepted:
 
 
 def _to_request(jobs: Jobs, job_type: JobType, body: SubmittedJob) -> Mapping[str, Any]:
-    # The body has been validated already: copy the request without the callback URL.
-    values = {name: getattr(body, name) for name in job_type.request.model_fields}
-    request = job_type.request.model_construct(refuse_internal(body).model_fields_set - {"callback_url"}, **values)
-    return job_type.check(request, jobs.parts.settings).to_json()
+    request = job_type.check(refuse_internal(body), jobs.parts.settings).to_json()
+    request.pop("callback_url", None)
+    return request

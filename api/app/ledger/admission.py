@@ -1,5 +1,6 @@
 """Admit a job to the ledger: once for each Idempotency-Key, and once for each unfinished request."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -7,6 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.model import Job
+from app.ledger.accounts.model import AuditLine
+from app.ledger.accounts.postgres_audit import append_lines
 from app.ledger.outbox.postgres import register
 from app.ledger.port import KEY_KEPT_H, Admission, Admitted, JobDeleted, KeyReused, Terms
 from app.ledger.rows import dump_job, parse_job
@@ -30,6 +33,9 @@ async def admit(connection: AsyncConnection, job: Job, terms: Terms) -> Admissio
     admission = await _insert(connection, job, terms)
     if admission.how is Admitted.NEW and (terms.callback_url or job.parent_id):
         await register(connection, job.job_id, url=terms.callback_url, parent_id=job.parent_id)
+    if admission.how is Admitted.NEW and terms.change:
+        await append_lines(connection, [AuditLine.of(terms.change, target=job.job_id)])
+        return replace(admission, is_logged=True)
     if terms.key is not None and admission.how is Admitted.JOINED:
         # The joined job may have ended without the ledger knowing it yet, so only `confirm` binds the key to a job.
         await connection.execute(IDEMPOTENCY_KEYS.delete().where(*_is_key(job, terms.key)))

@@ -1,4 +1,4 @@
-"""Admit many plain jobs to the ledger in one statement: concurrent submissions share a commit."""
+"""Admit many plain jobs in one statement, with their audit lines: concurrent submissions share a commit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +9,8 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.model import Job
+from app.ledger.accounts.model import AuditLine
+from app.ledger.accounts.postgres_audit import INSERT_LINES, dump_lines
 from app.ledger.port import Admission, Admitted, Terms
 from app.ledger.rows import dump_job, parse_job
 from app.ledger.tables import JOBS
@@ -23,21 +25,25 @@ _TYPED = ", ".join(f"{name} {JOBS.c[name].type}" for name in _COLUMNS)
 # All drafts are one parameter: 30 µs of CPU for each, against 400 µs for a single insert. They are inserted in the
 # order of the unique index, so that two groups of the same requests cannot deadlock.
 _INSERT = text(f"""
-INSERT INTO jobs ({", ".join(_COLUMNS)})
-SELECT {", ".join(_COLUMNS)} FROM jsonb_to_recordset(CAST(:drafts AS jsonb)) AS draft({_TYPED})
-ORDER BY owner, overlap_key
-ON CONFLICT DO NOTHING
-RETURNING job_id, requested_at
+WITH new AS (
+    INSERT INTO jobs ({", ".join(_COLUMNS)})
+    SELECT {", ".join(_COLUMNS)} FROM jsonb_to_recordset(CAST(:drafts AS jsonb)) AS draft({_TYPED})
+    ORDER BY owner, overlap_key
+    ON CONFLICT DO NOTHING
+    RETURNING job_id, requested_at
+), logged AS ({INSERT_LINES} WHERE target IN (SELECT job_id FROM new))
+SELECT job_id, requested_at FROM new
 """)  # noqa: S608  the names are our own
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A job to admit, and its row as JSON."""
+    """A job to admit, its row as JSON, and the line of the audit log that is written with it."""
 
     job: Job
     overlap_key: str | None
     row: bytes
+    line: AuditLine | None
 
 
 def build_draft(job: Job, terms: Terms) -> Draft | None:
@@ -45,7 +51,8 @@ def build_draft(job: Job, terms: Terms) -> Draft | None:
     if job.parent_id is not None or terms != Terms(terms.fingerprint, may_join=terms.may_join):
         return None
     row = dump_job(job, overlap_key=terms.overlap_key)
-    return Draft(job, row["overlap_key"], orjson.dumps(row))
+    line = AuditLine.of(terms.change, target=job.job_id) if terms.change else None
+    return Draft(job, row["overlap_key"], orjson.dumps(row), line)
 
 
 class GroupCommit:
@@ -92,9 +99,14 @@ class GroupCommit:
 
 async def _insert(connection: AsyncConnection, drafts: Sequence[Draft]) -> dict[str, Admission]:
     rows = b"[" + b",".join(draft.row for draft in drafts) + b"]"
-    new = {row.job_id: row.requested_at for row in await connection.execute(_INSERT, {"drafts": rows.decode()})}
-    jobs = [replace(draft.job, requested_at=new[draft.job.job_id]) for draft in drafts if draft.job.job_id in new]
-    return {job.job_id: Admission(job, Admitted.NEW) for job in jobs}
+    lines = dump_lines([draft.line for draft in drafts if draft.line])
+    found = await connection.execute(_INSERT, {"drafts": rows.decode(), "lines": lines})
+    new = {row.job_id: row.requested_at for row in found}
+    return {
+        job_id: Admission(replace(draft.job, requested_at=new[job_id]), Admitted.NEW, is_logged=draft.line is not None)
+        for draft in drafts
+        if (job_id := draft.job.job_id) in new
+    }
 
 
 async def _join(connection: AsyncConnection, drafts: Sequence[Draft]) -> dict[str, Admission]:

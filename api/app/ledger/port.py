@@ -7,6 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Protocol
 
+from app.auth.changes import Change
 from app.jobs.model import Chunk, Job, JobStatus
 from app.ledger.activity import Activity, ActivityQuery
 from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
@@ -101,6 +102,7 @@ class Terms:
         key: digest of the caller's Idempotency-Key; for 24 hours the same key and request return the same job.
         may_join: whether the submission may join an unfinished job of the same owner and request.
         callback_url: where the job's end is posted to; not part of the fingerprint.
+        change: the submission as a change, for the audit log; its target is the job.
 
     """
 
@@ -108,6 +110,7 @@ class Terms:
     key: str | None = None
     may_join: bool = False
     callback_url: str | None = field(default=None, repr=False)
+    change: Change | None = field(default=None, repr=False, compare=False)
 
     @property
     def overlap_key(self) -> str | None:
@@ -132,10 +135,11 @@ class Admitted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The job of a submission, and how it was admitted."""
+    """The job of a submission, how it was admitted, and whether its change is in the audit log already."""
 
     job: Job
     how: Admitted
+    is_logged: bool = False
 
 
 class JobHistory(Protocol):

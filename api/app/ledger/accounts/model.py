@@ -3,7 +3,9 @@
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
+from app.auth.changes import Change
 from app.auth.scopes import Role, Scope
 
 
@@ -125,6 +127,24 @@ class AuditLine:
     reason: str = ""
     at: datetime | None = None
     place: int = 0
+
+    @classmethod
+    def of(cls, change: Change, *, target: str | None = None) -> "AuditLine":
+        """Return the line of a change, whose target may become known later than the change."""
+        caller = change.caller
+        return cls(
+            line_id=uuid4().hex,
+            owner=caller.owner,
+            subject=caller.subject,
+            name=caller.name,
+            method=caller.method,
+            action=change.action,
+            target=change.target if target is None else target,
+            status=change.status,
+            address=change.address,
+            request_id=change.request_id,
+            reason=change.reason,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import orjson
 from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.accounts.model import AuditLine, AuditQuery
 from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
@@ -14,12 +15,12 @@ from batch.kit.postgres.engine import AsyncEngine, Statements
 _C = AUDIT_LOG.c
 _GIVEN = [str(column.name) for column in _C if column.name not in {"at", "place"}]
 _TYPED = ", ".join(f"{name} {_C[name].type}" for name in _GIVEN)
-# All lines are one parameter, like the jobs of a group commit.
-_INSERT = text(f"""
+#: Inserts the lines of one parameter, `lines`: `dump_lines`. A condition may follow.
+INSERT_LINES = f"""
 INSERT INTO audit_log ({", ".join(_GIVEN)})
 SELECT {", ".join(_GIVEN)} FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line({_TYPED})
-ON CONFLICT DO NOTHING
-""")  # noqa: S608  the names are our own
+"""  # noqa: S608  the names are our own
+_INSERT = text(f"{INSERT_LINES} ON CONFLICT DO NOTHING")
 # Rows that another process is deleting are skipped.
 _OLDEST = (
     select(_C.line_id)
@@ -30,6 +31,16 @@ _OLDEST = (
 )
 
 
+def dump_lines(lines: Sequence[AuditLine]) -> str:
+    """Return audit lines as JSON, for the database's `jsonb_to_recordset`."""
+    return orjson.dumps(lines).decode()
+
+
+async def append_lines(connection: AsyncConnection, lines: Sequence[AuditLine]) -> None:
+    """Add lines within a transaction."""
+    await connection.execute(_INSERT, {"lines": dump_lines(lines)})
+
+
 class PostgresAuditLog:
     """`AuditLog` on PostgreSQL 14 or newer."""
 
@@ -37,8 +48,7 @@ class PostgresAuditLog:
         self._statements = Statements(engine)
 
     async def append(self, lines: Sequence[AuditLine]) -> None:
-        rows = orjson.dumps([{name: getattr(line, name) for name in _GIVEN} for line in lines])
-        await self._statements.execute(_INSERT, {"lines": rows.decode()})
+        await self._statements.execute(_INSERT, {"lines": dump_lines(lines)})
 
     async def list_lines(self, query: AuditQuery) -> list[AuditLine]:
         statement = select(AUDIT_LOG).where(_C.owner == query.owner)

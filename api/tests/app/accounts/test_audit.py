@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -82,6 +83,21 @@ async def test_a_line_says_who_what_and_from_where(app: FastAPI) -> None:
         "subject": user.user_id, "name": user.name, "method": "jwt", "action": "run_daily", "target": job_id,
         "status": 202, "address": "127.0.0.1", "request_id": "r-1", "reason": "",
     }  # fmt: skip
+
+
+async def test_each_submission_has_one_line_whether_its_job_is_new_or_not(
+    real_app: FastAPI, real_http: httpx2.AsyncClient
+) -> None:
+    admin = await add_user(real_app, Role.ADMIN, owner=f"team-{uuid4().hex}")
+    async with stranger_of(real_app, authorization=f"Bearer {await jwt_of(real_app, admin)}") as mine:
+        keyed = {"Idempotency-Key": "once"}
+        ids = [(await mine.post(RUN_DAILY, json=BODY)).json()["job_id"] for _ in range(2)]
+        ids += [
+            (await mine.post(RUN_DAILY, json=BODY | {"chunk_size": 7}, headers=keyed)).json()["job_id"] for _ in "12"
+        ]
+        found = await lines(mine, action="run_daily")
+    assert ids[0] == ids[1] != ids[2] == ids[3]
+    assert [(line["target"], line["status"]) for line in found] == [(job_id, 202) for job_id in ids]
 
 
 async def test_the_reason_of_a_cancel_and_a_retry_is_kept_as_text(

@@ -3,15 +3,19 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from app.jobs.model import JobStatus
+from app.ledger.accounts.model import AuditQuery
+from app.ledger.accounts.postgres_audit import PostgresAuditLog
 from app.ledger.port import Admitted, JobDeleted, JobHistory, KeyReused, Terms
 from app.ledger.postgres import PostgresJobHistory
 from batch.errors import StoreError
 from batch.kit.postgres.engine import connect_postgres
+from tests.fixtures.accounts.records import make_change
 from tests.fixtures.jobs.jobs import make_job
 
 pytestmark = pytest.mark.anyio
@@ -163,6 +167,33 @@ async def test_what_postgresql_cannot_keep_is_refused_alone(database_url: str) -
     history = PostgresJobHistory(connect_postgres(database_url, application_name="test"))
     jobs = [make_job(request={"text": text}) for text in ("one", "NUL \x00", "two")]
     answers = await asyncio.gather(*(history.admit(job, Terms("test")) for job in jobs), return_exceptions=True)
+    kept = [await history.load(job.queue, job.job_id) for job in jobs]
+    await history.close()
+    assert [isinstance(answer, StoreError) for answer in answers] == [False, True, False]
+    assert [job is None for job in kept] == [False, True, False]
+
+
+@pytest.mark.parametrize("key", [None, "key-1"])
+async def test_a_new_job_and_its_audit_line_are_one_commit(database_url: str, key: str | None) -> None:
+    engine, owner = connect_postgres(database_url, application_name="test"), uuid4().hex
+    history, audit = PostgresJobHistory(engine), PostgresAuditLog(engine)
+    terms = Terms("request-1", key=key, may_join=True, change=make_change(owner))
+    first = await history.admit(make_job(owner=owner), terms)
+    second = await history.admit(make_job(owner=owner), terms)
+    (line,) = await audit.list_lines(AuditQuery(owner))
+    await history.close()
+    assert (first.how, first.is_logged) == (Admitted.NEW, True)
+    assert (second.how, second.is_logged) == (Admitted.REPLAYED if key else Admitted.JOINED, False)
+    assert (line.target, line.action, line.status) == (first.job.job_id, "run_daily", 202)
+
+
+@pytest.mark.parametrize("key", [None, "key-2"])
+async def test_a_job_whose_audit_line_cannot_be_kept_is_refused_alone(database_url: str, key: str | None) -> None:
+    history = PostgresJobHistory(connect_postgres(database_url, application_name="test"))
+    jobs, names = [make_job() for _ in range(3)], ("one", "NUL \x00", "two")
+    terms = [Terms(name, key=key and key + name, change=make_change("ingest", name=name)) for name in names]
+    submissions = [history.admit(*each) for each in zip(jobs, terms, strict=True)]
+    answers = await asyncio.gather(*submissions, return_exceptions=True)
     kept = [await history.load(job.queue, job.job_id) for job in jobs]
     await history.close()
     assert [isinstance(answer, StoreError) for answer in answers] == [False, True, False]

@@ -58,6 +58,15 @@ async def test_a_bulk_cancel_says_how_many(real_app: FastAPI, real_browser: http
     assert "3 jobs are being cancelled. 1 was refused." in text
 
 
+async def test_a_job_that_a_page_submits_has_one_audit_line(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient
+) -> None:
+    answer = await real_browser.post("/fetch", data={"session": "2025-11-04", "interval": "1d"})
+    job_id = answer.headers["location"].rpartition("/")[2]
+    found = (await real_browser.get("/api/v1/audit")).json()["items"]
+    assert [line["action"] for line in found if line["target"] == job_id] == ["backfill"]
+
+
 async def test_the_reason_of_a_bulk_goes_to_each_job(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     queued = [await plant_queued(real_app) for _ in range(2)]
     form = {"action": "cancel", "job": [f"ingest/{job.job_id}" for job in queued]}
