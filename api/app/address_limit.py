@@ -33,10 +33,12 @@ class AddressLimiter:
 
         Earlier entries come from the client, and are ignored.
         """
-        lines = b",".join(value for name, value in headers if name == _FORWARDED) if self._hops else b""
+        if self._hops == 0:
+            return peer
+        lines = b",".join(value for name, value in headers if name == _FORWARDED)
         forwarded = [part.strip() for part in lines.decode("latin-1").split(",")]
-        texts = (forwarded[-self._hops] if 0 < self._hops <= len(forwarded) else "", peer)
-        return next((str(address) for address in map(_parse, texts) if address), peer)
+        address = _parse(forwarded[-self._hops]) if self._hops <= len(forwarded) else None
+        return str(address) if address else peer
 
     def is_spent(self, client: str) -> bool:
         """Return whether the next call without a valid token would be refused; counts nothing."""
@@ -68,8 +70,8 @@ def network_of(client: str) -> str:
 
     A mapped IPv4 address is that address; any other text is unchanged.
     """
-    address = _parse(client)
-    if address is None or address.version == 4:
+    address = _parse(client) if ":" in client else None
+    if not isinstance(address, ipaddress.IPv6Address):
         return client
     return str(address.ipv4_mapped or ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 

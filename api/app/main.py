@@ -124,7 +124,8 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         addresses=addresses,
         changes=accounts.trail,
     )
-    for router in (health_router, *queue_routers(CATALOG), *_ROUTERS):
+    # Submissions first: FastAPI tries routers in their order.
+    for router in (*queue_routers(CATALOG), *_ROUTERS, health_router):
         app.include_router(router)
     install_openapi(app)
     install_dashboard(app, release=chosen.release)

@@ -148,8 +148,9 @@ class Catalog:
 
     @cached_property
     def queues(self) -> tuple[Queue, ...]:
-        """The queues that have a type, in the order of the types."""
-        return tuple(dict.fromkeys(job_type.queue for job_type in self))
+        """The queues that have a type, in the order of `Queue`."""
+        used = {job_type.queue for job_type in self}
+        return tuple(queue for queue in Queue if queue in used)
 
     @cached_property
     def schedulable(self) -> tuple[JobType, ...]:
