@@ -90,7 +90,7 @@ def _algorithm_of(key: Any) -> str:
 
 def _parse(payload: Mapping[str, Any]) -> Claims | None:
     subject, begin, end = payload["sub"], payload["iat"], payload["exp"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= MOST_SUBJECT:
+    if not isinstance(subject, str) or not 0 < len(subject) <= MOST_SUBJECT or not subject.isprintable():
         return None
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in (begin, end)):
         return None

@@ -79,6 +79,7 @@ BAD_CLAIMS: list[dict[str, Any]] = [
     {"nbf": NOW + 3600},
     {"sub": ""},
     {"sub": "x" * 201},
+    {"sub": "usr_1\x00"},
     {"sub": 7},
     {"sub": ["usr_1"]},
 ]
