@@ -19,7 +19,7 @@ import httpx2
 import psutil
 
 from app.cli.stack.migrate import migrate
-from app.cli.stack.whole import WORKER_ARGUMENTS
+from app.cli.stack.whole import WORKER_OPTIONS
 from batch.kit.embedded.postgres_cluster import run_as
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from benchmarks.rig.load import Load, Request, build_request, run_load
@@ -91,7 +91,7 @@ class Bench:
 
     def work(self, api: Served, *, slots: int = 4, handlers: str = "none") -> "subprocess.Popen[bytes]":
         """Start a worker whose handlers do nothing, or `real` or `plain` ones; give it back to be stopped."""
-        argv = [sys.executable, "-m", "celery", "-A", "benchmarks.rig.worker", *WORKER_ARGUMENTS[2:]]
+        argv = [sys.executable, "-m", "celery", "-A", "benchmarks.rig.worker", "worker", *WORKER_OPTIONS]
         argv += [f"--concurrency={slots}", "--prefetch-multiplier=1", "--without-gossip", "--without-mingle"]
         env = {"KABOOM_BENCH_HANDLERS": handlers, "KABOOM_SLOTS": str(slots), "REMAP_SIGTERM": "SIGQUIT"}
         process = self._spawn("worker", argv, **env)

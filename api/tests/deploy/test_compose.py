@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.cli.stack.whole import WORKER_ARGUMENTS
+from app.cli.stack.whole import WORKER_OPTIONS
 from app.settings import load_settings
 from tests.fixtures.repo.compose_files import find_faults
 from tests.fixtures.repo.repository import load_text
@@ -104,7 +104,15 @@ def test_a_planted_fault_is_found(old: str, new: str, fault: str) -> None:
 
 
 def test_the_worker_runs_the_documented_command() -> None:
-    argv = ["celery", *WORKER_ARGUMENTS, "--concurrency=4", "--prefetch-multiplier=1"]
+    argv = [
+        "celery",
+        "-A",
+        "app.tasks.celery_app",
+        "worker",
+        *WORKER_OPTIONS,
+        "--concurrency=4",
+        "--prefetch-multiplier=1",
+    ]
     assert SERVICES["worker"]["command"] == argv
 
 

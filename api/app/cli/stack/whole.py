@@ -26,8 +26,8 @@ from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_val
 from batch.notify.signing import make_webhook_secret
 from kaboom.places import TOKEN_FILE
 
-#: The documented worker command, without the worker's name and the options about gossip.
-WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")
+#: The options of the documented worker command, but for those of its pool.
+WORKER_OPTIONS = ("--loglevel=info", f"--queues={','.join(Queue)}")
 #: The file with the secret that signs webhooks; receivers check signatures with the same secret.
 WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105  the name of a file
 #: The file with the key that encrypts the URLs of notification channels.
@@ -257,8 +257,7 @@ class Stack:
 
 def _worker_argv(number: int, slots: str) -> tuple[str, ...]:
     size = (f"--concurrency={slots}", "--prefetch-multiplier=1", f"--hostname=kaboom-{number}@%h")
-    # Celery's banner would end a worker whose log is on a full disk.
-    return (sys.executable, "-m", "celery", "--quiet", *WORKER_ARGUMENTS, *size, *_QUIET)
+    return (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, *size, *_QUIET)
 
 
 def choose_port(preferred: int = 8000) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 from tests.fixtures.servers.stacks import clean_environment
 
 
-def test_a_worker_loads_no_part_of_the_api(tmp_path: Path) -> None:
+def test_a_worker_loads_no_part_of_the_api_and_no_other_command_of_celery(tmp_path: Path) -> None:
     nowhere = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgresql://127.0.0.1:1/x"}
     environment = clean_environment(**nowhere, KABOOM_DATA_DIR=str(tmp_path))
-    heavy = {"alembic", "fastapi", "jinja2", "numpy", "polars", "sqlalchemy", "uvicorn"}
-    code = f"import sys, app.tasks.celery_app; print(', '.join(sorted({heavy!r} & set(sys.modules))))"
+    heavy = {"alembic", "celery.bin.celery", "fastapi", "flower", "jinja2", "numpy", "polars", "prompt_toolkit"}
+    heavy |= {"sqlalchemy", "tornado", "uvicorn"}
+    code = f"import sys, app.tasks.__main__; print(', '.join(sorted({heavy!r} & set(sys.modules))))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("\n", 0), done.stderr

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import redis
 
-from app.cli.stack.whole import WORKER_ARGUMENTS
+from app.cli.stack.whole import WORKER_OPTIONS
 from batch.kit.embedded.servers import embed_valkey, free_port
 from tests.faults.lab.client import Caller, Requests
 from tests.faults.lab.ledger import Ledger, open_ledger
@@ -256,7 +256,7 @@ class Lab:
             return any(f":{pid}-" in name for name in self.redis.zrange("kaboom:workers", 0, -1))
 
         options = (f"--concurrency={self.size.slots}", "--prefetch-multiplier=1", f"--hostname=lab-{n}@%h")
-        argv = (sys.executable, "-m", "celery", *WORKER_ARGUMENTS, *options, "--without-gossip", "--without-mingle")
+        argv = (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, *options, "--without-gossip", "--without-mingle")
         return Process(Spec(f"worker-{n}", argv, self.folder / f"worker-{n}.log", is_ready, env))
 
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.catalog import CATALOG
-from app.cli.stack.whole import WORKER_ARGUMENTS
+from app.cli.stack.whole import WORKER_OPTIONS
 from app.engine.parts import check_parts
 from app.settings import AppSettings
 from app.tasks.brokers import check_results
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 PROGRAMS = {
     "api": (*KABOOM, "serve", "--port", "{port}"),
-    "worker": (sys.executable, "-m", "celery", *WORKER_ARGUMENTS, "--concurrency=1"),
+    "worker": (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, "--concurrency=1"),
     "doctor": (*KABOOM, "doctor", "--json"),
 }
 NODE = "names a node of a Redis Cluster (cluster_enabled:1)"
