@@ -20,8 +20,8 @@ AT = datetime(2025, 10, 31, tzinfo=UTC)
 TALLY = {"cursor": 2, "done": 2, "failed": 0, "written": 2, "rows": 2, "outcomes": {"ok": 2}, "counts": {}, "notes": []}
 COUNTS = {"total": 2, "done": 2, "failed": 0, "cancelled": 0, "written": 2, "rows": 2, "chunks_total": 1,
           "chunks_done": 1, "dead": 0}  # fmt: skip
-ROW = {"queue": "ingest", "status": "completed", "request": {"symbols": ["1301", "1302"]}, "plan": {}, "error": None,
-       "outcomes": {"ok": 2}, **COUNTS}  # fmt: skip
+ROW = {"queue": "ingest", "parent_id": None, "status": "completed", "request": {"symbols": ["1301", "1302"]},
+       "plan": {}, "error": None, "outcomes": {"ok": 2}, **COUNTS}  # fmt: skip
 CHUNK = {"n": 0, "items": ["1301", "1302"], "state": "done", "attempts": 1, "tally": TALLY}
 
 
@@ -40,6 +40,7 @@ def sound() -> Evidence:
         attempts=[Attempt(202, "a", ("1301", "1302"))],
         expected_states={"a": frozenset({"completed"})},
         ledger={"a": LedgerJob(ROW, [CHUNK])},
+        logged=frozenset("a"),
         live={"a": LiveJob(record, chunks, ["queued", "running", "completed"])},
         left={},
         kept=bars(5.0, 6.0),
@@ -72,6 +73,7 @@ def record(e: Evidence, values: Mapping[str, str]) -> Evidence:
 BREACHES: list[tuple[str, Kind, Callable[[Evidence], Evidence]]] = [
     ("a 202 and no job", Kind.LOST, lambda e: replace(e, attempts=[*e.attempts, Attempt(202, "b", ())])),
     ("a job after a 503", Kind.UNASKED, lambda e: replace(e, attempts=[Attempt(503, None, ())])),
+    ("a submission that nobody logged", Kind.UNLOGGED, lambda e: replace(e, logged=frozenset())),
     ("another end", Kind.WRONG_STATE, lambda e: row(e, status="failed")),
     ("an end that its counts deny", Kind.WRONG_STATE, lambda e: row(e, failed=1)),
     ("a symbol too many", Kind.MISCOUNTED, lambda e: row(e, done=3)),

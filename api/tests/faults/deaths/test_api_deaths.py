@@ -15,6 +15,12 @@ def size() -> Size:
     return Size(apis=2, chunk_bars=60)
 
 
+def targets_of(lab: Lab) -> list[str]:
+    """Return the targets of the audit log."""
+    with psycopg.connect(lab.database_url) as connection:
+        return [target for (target,) in connection.execute("SELECT target FROM audit_log")]
+
+
 # Row 18.
 @pytest.mark.parametrize("step", ["admit", "put", "send"])
 def test_an_api_that_dies_in_a_submission_accepts_it_once(lab: Lab, measure: Measures, step: str) -> None:
@@ -22,9 +28,11 @@ def test_an_api_that_dies_in_a_submission_accepts_it_once(lab: Lab, measure: Mea
     lab.plan(end_after=step)
     assert lab.caller.try_submit(body, key=key).code == 0
     until(lambda: lab.api.is_alive, lambda alive: not alive, within_s=10)
+    logged = targets_of(lab)
     lab.plan()
     lab.api.start()
     job_id = lab.caller.submit(body, key=key)
+    assert logged.count(job_id) == 1
     assert lab.caller.submit(body, key=key) == job_id
     lab.caller.wait(job_id, within_s=60)
     with psycopg.connect(lab.database_url) as connection:

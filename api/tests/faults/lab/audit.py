@@ -30,6 +30,7 @@ class Kind(StrEnum):
     BARS_WRONG = "bars_wrong"
     BARS_TWICE = "bars_twice"
     BROKEN_PAGE = "broken_page"
+    UNLOGGED = "unlogged"  # the audit log has no line of the submission
     STRAY_KEY = "stray_key"  # of Redis: one that never expires, or whose job nobody knows
 
 
@@ -66,6 +67,13 @@ def _promises(e: Evidence) -> Iterator[Breach]:
     unanswered = sum(a.code == 0 or a.is_unsure for a in e.attempts)
     if len(unasked) > unanswered:
         yield Breach(Kind.UNASKED, ", ".join(unasked), f"{len(unasked)} jobs of {unanswered} unanswered submissions")
+
+
+def _lines(e: Evidence) -> Iterator[Breach]:
+    # A retry's line names the job that was retried.
+    submitted = {job_id for job_id, job in e.ledger.items() if not job.row["parent_id"]}
+    for job_id in sorted(submitted - e.logged):
+        yield Breach(Kind.UNLOGGED, job_id, "is in the ledger, and its submission is not in the audit log")
 
 
 def _states(e: Evidence) -> Iterator[Breach]:
@@ -204,5 +212,5 @@ def _keys(e: Evidence) -> Iterator[Breach]:
 
 
 _LOOKS: tuple[Callable[[Evidence], Iterator[Breach]], ...] = (
-    _promises, _states, _sums, _agreement, _leftovers, _events, _attempts, _bars, _pages, _keys,
+    _promises, _lines, _states, _sums, _agreement, _leftovers, _events, _attempts, _bars, _pages, _keys,
 )  # fmt: skip

@@ -57,6 +57,8 @@ class Evidence:
     attempts: Sequence[Attempt]
     expected_states: Mapping[str, frozenset[str]]
     ledger: Mapping[str, LedgerJob]
+    #: The targets of the lines of the audit log.
+    logged: frozenset[str]
     live: Mapping[str, LiveJob]
     left: Mapping[str, Sequence[str]]
     #: Bars in `BAR_SCHEMA`: what is kept, and what an undisturbed run keeps.
@@ -87,6 +89,7 @@ def collect(lab: Lab, *, within_s: float = 60.0) -> Evidence:
         attempts=tuple(lab.caller.attempts),
         expected_states=dict(lab.caller.expected),
         ledger=ledger,
+        logged=_read_logged(lab.database_url),
         live=_read_live(lab, {job_id: _queue_of(ledger.get(job_id)) for job_id in sorted(accepted | ledger.keys())}),
         left={key: lab.redis.zrange(key, 0, -1) for key in SETS},
         kept=_read_kept(lab, ingests),
@@ -106,6 +109,11 @@ def _read_ledger(url: str) -> dict[str, LedgerJob]:
     for chunk in chunks:
         by_job[chunk["job_id"]].append(chunk)
     return {job["job_id"]: LedgerJob(job, by_job[job["job_id"]]) for job in jobs}
+
+
+def _read_logged(url: str) -> frozenset[str]:
+    with psycopg.connect(url) as connection:
+        return frozenset(target for (target,) in connection.execute("SELECT DISTINCT target FROM audit_log"))
 
 
 def _queue_of(job: LedgerJob | None) -> str:
