@@ -196,14 +196,16 @@ def test_a_start_that_the_machine_refuses_is_told_once_and_tried_again(
     spec = make("a")
     running[0].start([spec])
     logs = spec.log.parent
-    logs.rename(logs.with_name("aside"))
+    aside, back = logs.with_name("aside"), logs.with_name("back")
+    logs.rename(aside)
     logs.touch()
+    back.symlink_to(aside)
     os.kill(running[0].children[0].pid, signal.SIGKILL)
     running[0].watch()
     until(lambda: [line["event"] for line in told], lambda found: "restart_failed" in found, within_s=10)
     time.sleep(0.6)
-    logs.unlink()
-    logs.with_name("aside").rename(logs)
+    # In one step: a start that finds no folder at all fails for another reason, which is told too.
+    back.replace(logs)
     until(lambda: running[0].children[0].restarts, lambda count: count == 1, within_s=10)
     assert [line["event"] for line in told].count("restart_failed") == 1
 

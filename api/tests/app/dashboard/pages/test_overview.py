@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,8 +17,8 @@ from app.dashboard.shapes.links import page_showing
 from batch.errors import StoreError
 from batch.kit.clock import utc_now
 from batch.market.calendar import latest_closed_session
-from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of
-from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
+from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of, memory_settings, running
+from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_final, plant_running
 
 pytestmark = pytest.mark.anyio
@@ -116,14 +117,16 @@ def evening(judge_in_the_evening: Callable[[date], None]) -> None:
 
 
 @pytest.fixture
-async def ingested(evening: None, app: FastAPI) -> FastAPI:
+async def ingested(evening: None, tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
     """The API after an ingest of three symbols, in the evening of their session; it is started with that hour."""
-    async with browser_of(app, accept="*/*") as caller:
+    # Bars in a folder: those in memory are shared with the other tests of this process.
+    settings = memory_settings(tmp_path, bar_store="pages")
+    async with running(settings, authenticators=[VIEWERS]) as app, browser_of(app, accept="*/*") as caller:
         body = {"intervals": {"1m": 1}, "symbols": ["7203", "6758", "9984"]}
         accepted = await caller.post(RUN_DAILY, json=body)
         done = await caller.get(accepted.headers["location"], headers={"prefer": "wait=30"})
         assert done.json()["status"] == "completed"
-    return app
+        yield app
 
 
 async def test_one_number_and_one_sentence(ingested: FastAPI) -> None:
