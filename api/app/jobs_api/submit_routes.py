@@ -16,14 +16,14 @@ _JOINS = "The same request of an unfinished job gets that job (`Kaboom-Coalesced
 
 
 def queue_routers(catalog: Catalog) -> Iterator[APIRouter]:
-    """Yield two routers for each queue: the routes that submit its job types, and the routes of its jobs."""
+    """Yield two routers for each queue: the routes of its jobs, and the routes that submit its job types."""
     for queue in catalog.queues:
         job_types = catalog.of(queue)
+        yield jobs_router(JobRoutes(queue, job_types))
         router = FeatureRouter(prefix=queue.root)
         for job_type in job_types:
             _add_submission(router, job_type)
         yield router
-        yield jobs_router(JobRoutes(queue, job_types))
 
 
 def _add_submission(router: APIRouter, job_type: JobType) -> None:
