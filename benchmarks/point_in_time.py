@@ -1,6 +1,6 @@
 """What the history of corrected bars costs: disk for a year with 0.5 % corrections, and the time of a first write.
 
-Usage: python benchmarks/point_in_time.py [--symbols 20] [--days 245] [--share 0.005]
+Usage: python benchmarks/point_in_time.py [--quick] [--symbols 20] [--days 245] [--share 0.005]
 
 A year of minutes is written session by session; then the same share of bars, chosen at random, gets other prices: once
 session by session, as a provider corrects them the day after, and once in a random order of sessions. The disk is
@@ -97,8 +97,12 @@ def main() -> int:
     parser.add_argument("--symbols", type=int, default=20)
     parser.add_argument("--days", type=int, default=245)
     parser.add_argument("--share", type=float, default=0.005)
+    parser.add_argument("--quick", action="store_true", help="30 days")
+    options = parser.parse_args()
+    if options.quick:
+        options.days = 30
     with tempfile.TemporaryDirectory() as folder:
-        costs = asyncio.run(measure(parser.parse_args(), Path(folder)))
+        costs = asyncio.run(measure(options, Path(folder)))
     missed = [order for order, percent in costs if percent > MOST_PERCENT]
     print(f"goal: at most {MOST_PERCENT} % of disk: {'missed' if missed else 'met'}")
     return 1 if missed else 0
