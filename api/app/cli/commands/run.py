@@ -19,7 +19,7 @@ from app.cli.output.summary import print_summary
 from app.cli.output.watch import watch_job
 from app.cli.session import Session
 from app.cli.stack.first_user import make_first_user
-from app.cli.stack.whole import WORKER_OPTIONS, Stack, StackOptions, choose_port
+from app.cli.stack.whole import Stack, StackOptions, choose_port, worker_argv
 from app.engine.parts import check_parts
 from app.server.open_files import raise_open_files
 from app.settings import load_settings
@@ -101,9 +101,7 @@ def serve(
 
 def worker(context: typer.Context) -> None:
     """Run a Celery worker for all five queues; further arguments go to Celery."""
-    slots = str(load_settings().slots)
-    defaults = [*WORKER_OPTIONS, f"--concurrency={slots}", "--prefetch-multiplier=1"]
-    os.execv(sys.executable, [sys.executable, "-m", "app.tasks", *defaults, *context.args])  # noqa: S606
+    os.execv(sys.executable, [*worker_argv(load_settings().slots), *context.args])  # noqa: S606
 
 
 def migrate() -> None:

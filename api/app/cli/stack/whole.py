@@ -219,7 +219,7 @@ class Stack:
         return [
             ChildSpec(
                 name=f"worker-{i}",
-                argv=_worker_argv(i, slots),
+                argv=(*worker_argv(slots), f"--hostname=kaboom-{i}@%h", *_QUIET),
                 log=self._log(f"worker-{i}"),
                 is_ready=lambda: self._workers_online() >= count,
                 env=env,
@@ -255,9 +255,10 @@ class Stack:
         write_run_file(self.data_dir, content)
 
 
-def _worker_argv(number: int, slots: str) -> tuple[str, ...]:
-    size = (f"--concurrency={slots}", "--prefetch-multiplier=1", f"--hostname=kaboom-{number}@%h")
-    return (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, *size, *_QUIET)
+def worker_argv(slots: int | str) -> tuple[str, ...]:
+    """Return the command of a worker with a pool of so many processes."""
+    size = (f"--concurrency={slots}", "--prefetch-multiplier=1")
+    return (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, *size)
 
 
 def choose_port(preferred: int = 8000) -> int:

@@ -204,7 +204,7 @@ def test_a_start_that_the_machine_refuses_is_told_once_and_tried_again(
     running[0].watch()
     until(lambda: [line["event"] for line in told], lambda found: "restart_failed" in found, within_s=10)
     time.sleep(0.6)
-    # In one step: a start that finds no folder at all fails for another reason, which is told too.
+    # The link replaces the file in one step. In two, a start might find no folder, and report this as a second cause.
     back.replace(logs)
     until(lambda: running[0].children[0].restarts, lambda count: count == 1, within_s=10)
     assert [line["event"] for line in told].count("restart_failed") == 1
