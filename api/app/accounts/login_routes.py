@@ -99,7 +99,7 @@ async def change_own_password(accounts: Desk, request: Request, caller: Caller, 
     """Change the caller's own password, and log it out everywhere."""
     user = await accounts.directory.store.load_user(caller.subject)
     if user is None:
-        raise Forbidden("the caller is no user with a password")
+        raise Forbidden("the caller is not a user with a password")
     await accounts.logins.by_password(user.name, body.old, request.scope["address"])
     new = await accounts.passwords.hash(body.new)
     await accounts.directory.store.change_user(user.owner, user.user_id, UserChange(password_hash=new))

@@ -46,13 +46,13 @@ class Liveness:
         self.taken, self.busy, self.children, self.oldest_task_s = taken, busy, children, oldest_task_s
 
     def see_broker(self, now: float, *, waiting: int) -> None:
-        """Record how many messages wait. If none wait, it is no fault to take none."""
+        """Record how many messages wait. If none wait, taking none is not a fault."""
         self.broker_at, self.waiting = now, waiting
         if not waiting:
             self.taken_at = now
 
     def faults(self, now: float) -> dict[str, str]:
-        """Return the faults, by part. An unreachable Redis is no fault of the worker."""
+        """Return the faults, by part. An unreachable Redis is not a fault of the worker."""
         faults = {
             "loop": self._loop_fault(now),
             "consumer": self._consumer_fault(now),

@@ -34,7 +34,7 @@ def check_reach(name: str, capabilities: Capabilities, interval: Interval, first
     days = capabilities.reach_days.get(interval)
     if days is not None and first < (oldest := now.astimezone(JST).date() - timedelta(days=days)):
         raise InvalidRequest(
-            f"{interval} went back to {first}, provider {name} has it for {days} days, from {oldest} on",
+            f"{interval} was requested from {first}, provider {name} has the last {days} days, from {oldest}",
             pointer=f"/intervals/{interval}",
         )
 

@@ -51,7 +51,7 @@ def read_body(reply: Reply, server: Server, *, accept: Collection[int] = _OK) ->
     if reply.status in _REFUSED:
         said = _quote_message(reply.body)
         reason = server.on_refusal if said == _NOTHING else f"{server.on_refusal}; it said {said}"
-        raise ProviderError(f"{server.name} said {reply.status}, it refused us: {reason}")
+        raise ProviderError(f"{server.name} said {reply.status}, it refused the request: {reason}")
     if reply.status not in accept:
         is_rejected = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
         kind = RequestRejected if is_rejected else ProviderError

@@ -73,7 +73,7 @@ def read_manifest(folder: Path) -> Manifest:
         content = orjson.loads((folder / NAME).read_bytes())
         digest = content.pop("sha256")
     except FileNotFoundError:
-        raise NotFound(f"{folder} is no whole backup: it has no {NAME}") from None
+        raise NotFound(f"{folder} is not a complete backup: it has no {NAME}") from None
     except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError):
         raise _damaged(f"{folder / NAME} cannot be read") from None
     if digest != _digest(content):

@@ -47,7 +47,7 @@ WORDS: dict[str, Pair] = {
     "flags_here": ("Flags of these bars", "表示中の足の品質フラグ"),
     "no_flags": ("No bar has a flag.", "フラグの付いた足はありません。"),
     "meaning": ("What it saw", "内容"),
-    "f_off_tick": ("A price that is no multiple of its tick", "呼値の単位の倍数でない価格"),
+    "f_off_tick": ("A price that is not a multiple of its tick", "呼値の単位の倍数でない価格"),
     "f_limit_breach": ("Beyond the daily price limit", "値幅制限を超えた価格"),
     "f_split_suspect": ("Opens near the ratio of a split", "株式分割の比率に近い寄付"),
     "f_stale": ("Repeats the same prices and volume", "同じ価格と出来高の繰り返し"),

@@ -21,7 +21,7 @@ ACCOUNT_DETAILS: tuple[Pair, ...] = (
         "the request has no session: its caller did not log in with a cookie",
         "このリクエストはCookieによるログインではありません",
     ),
-    ("the caller is no user with a password", "呼び出し元はパスワードを持つユーザーではありません"),
+    ("the caller is not a user with a password", "呼び出し元はパスワードを持つユーザーではありません"),
     (
         "the password had {count} characters, expected {least} to {most}",
         "パスワードが{count}文字です。{least}文字から{most}文字にしてください",

@@ -95,7 +95,7 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "市場区分が {market} ですが、データ提供元 {name} が提供するのは {markets} です",
     ),
     (
-        "{interval} went back to {first}, provider {name} has it for {days} days, from {oldest} on",
+        "{interval} was requested from {first}, provider {name} has the last {days} days, from {oldest}",
         "{interval} が {first} までさかのぼりますが、データ提供元 {name} にあるのは {oldest} 以降の{days}日分です",
     ),
     (

@@ -53,9 +53,9 @@ SERVER_DETAILS: tuple[Pair, ...] = (
     ),
     ("bar file {where}: {reason}", "足のファイル {where} ：{reason}"),
     ("{name} said 429, too many requests", "{name} がリクエストの上限超過（429）を返しました"),
-    ("{name} said {status}, it refused us: {why}", "{name} が {status} で拒否しました：{why}"),
+    ("{name} said {status}, it refused the request: {why}", "{name} が {status} で拒否しました：{why}"),
     (
-        "{name} said {status}, it refused us: {why}; it said {text}",
+        "{name} said {status}, it refused the request: {why}; it said {text}",
         "{name} が {status} で拒否しました：{why}。応答：{text}",
     ),
     (

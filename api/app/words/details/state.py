@@ -155,7 +155,7 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "このバックアップはKaboom {version} で作成されており、{own} より新しいものです",
     ),
     (
-        "{folder} is no whole backup: it has no {name}",
+        "{folder} is not a complete backup: it has no {name}",
         "{folder} は完全なバックアップではありません。{name} がありません",
     ),
     (

@@ -186,7 +186,7 @@ def test_a_backup_of_a_newer_kaboom_is_refused(
 
 def test_a_folder_without_a_manifest_is_no_backup(kaboom: Kaboom, tmp_path: Path) -> None:
     done = kaboom("restore", str(tmp_path), "--data-dir", str(tmp_path / "new"))
-    assert (done.code, "is no whole backup" in done.err) == (4, True)
+    assert (done.code, "is not a complete backup" in done.err) == (4, True)
 
 
 def test_no_data_folder_is_no_backup(kaboom: Kaboom, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_killed_backup_leaves_nothing_that_looks_whole(data: Path, kaboom: Kab
     assert not (tmp_path / "made").exists()
     (draft,) = tmp_path.glob(".made.*.draft")
     refusal = kaboom("restore", str(draft), "--data-dir", str(tmp_path / "new"))
-    assert "is no whole backup" in refusal.err
+    assert "is not a complete backup" in refusal.err
     done = kaboom("backup", str(tmp_path / "made"), "--data-dir", str(data))
     assert done.code == 0, done.err
     assert list(tmp_path.glob(".made.*.draft")) == []

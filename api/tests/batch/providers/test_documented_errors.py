@@ -58,10 +58,10 @@ JQUANTS = [
     Case(210, message("No data"), "status was 210, expected 200; it said 'No data'"),
     Case(400, message("This API requires at least 1 parameter as follows; date, code"), "at least 1 parameter as"),
     Case(400, message("The code is not valid."), "status was 400, expected 200; it said 'The code is not valid.'"),
-    Case(401, message("Unauthorized"), f"jquants said 401, it refused us: {KEY}"),
+    Case(401, message("Unauthorized"), f"jquants said 401, it refused the request: {KEY}"),
     Case(403, message("The incoming api key is invalid or expired."), "it said 'The incoming api key is invalid or ex"),
     Case(403, message("This API is not available on your subscription."), "it said 'This API is not available on your"),
-    Case(403, message("Missing Authentication Token"), f"jquants said 403, it refused us: {KEY}"),
+    Case(403, message("Missing Authentication Token"), f"jquants said 403, it refused the request: {KEY}"),
     Case(404, message("Not Found"), "status was 404, expected 200; it said 'Not Found'"),
     Case(413, message("Request Too Long"), "status was 413, expected 200; it said 'Request Too Long'"),
     Case(500, message("Internal server error"), "status was 500", is_retried=True),
@@ -69,7 +69,7 @@ JQUANTS = [
 ]
 YAHOO = [
     Case(401, {"finance": {"error": {"code": "Unauthorized", "description": "Invalid Crumb"}}}, "said 401, it refused"),
-    Case(403, "Forbidden", "yahoo said 403, it refused us: Yahoo rejects some callers"),
+    Case(403, "Forbidden", "yahoo said 403, it refused the request: Yahoo rejects some callers"),
     Case(500, "", "status was 500, expected 200; it said nothing", is_retried=True),
     Case(502, "<html>Bad Gateway</html>", "status was 502", is_retried=True),
     Case(503, "", "status was 503", is_retried=True),

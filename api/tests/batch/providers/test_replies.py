@@ -13,8 +13,8 @@ SERVER = Server("acme", "get a key")
     ("reply", "message", "retryable"),
     [
         (Reply(None, failure="no answer within 30 s"), "acme: no answer within 30 s", True),
-        (Reply(401, {}, b""), "acme said 401, it refused us: get a key", False),
-        (Reply(403, {}, b'{"message": "no"}'), "acme said 403, it refused us: get a key; it said 'no'", False),
+        (Reply(401, {}, b""), "acme said 401, it refused the request: get a key", False),
+        (Reply(403, {}, b'{"message": "no"}'), "acme said 403, it refused the request: get a key; it said 'no'", False),
         (Reply(500, {}, b"oops"), "acme: status was 500, expected 200; it said 'oops'", True),
         (Reply(404, {}, b""), "acme: status was 404, expected 200; it said nothing", False),
         (Reply(302, {}, b""), "status was 302", False),

@@ -86,7 +86,7 @@ async def test_a_fault_that_happens_once_is_gone_at_the_next_try(remote: Remote,
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refusal_ends_the_call_and_says_what_to_do(remote: Remote, status: int, interval: Interval) -> None:
     remote.fake.faults = [say_status(status)] * EVER
-    with pytest.raises(ProviderError, match=f"said {status}, it refused us: .{{20}}") as caught:
+    with pytest.raises(ProviderError, match=f"said {status}, it refused the request: .{{20}}") as caught:
         await fetch(remote, interval)
     assert not caught.value.retryable
     # Those that were under way are not called back.
