@@ -66,6 +66,7 @@ SERVER_DETAILS: tuple[Pair, ...] = (
         "Yahoo rejects some callers; no setting of Kaboom changes that",
         "Yahooは一部の呼び出し元を拒否します。Kaboomの設定では変えられません",
     ),
+    ("it does not take the address", "アドレスを受け付けません"),
     (
         "{name}: status was {status}, expected 200; it said {text}",
         "{name} ：ステータスが{status}でした（200のはず）。応答：{text}",
