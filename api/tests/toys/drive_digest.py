@@ -15,7 +15,7 @@ TOKEN = "a-token-of-the-toy-feature"
 
 
 async def main(data_dir: str) -> dict[str, Any]:
-    """Submit a digest and a schedule for one, and return the answers."""
+    """Ingest some bars, submit a digest of them and a schedule for one, and return the answers."""
     settings = load_settings(
         disable_redis=True,
         disable_celery=True,
@@ -31,7 +31,13 @@ async def main(data_dir: str) -> dict[str, Any]:
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=transport, base_url="http://kaboom", headers=headers) as client,
     ):
-        refused = await client.post("/api/v1/notifications/toy-digest", json={"names": 99})
+        bars = {"provider": "synthetic", "symbols": ["1301", "1332", "1333"], "intervals": {"1d": 1}}
+        ingest = (await client.post("/api/v1/ingest/run-daily", json=bars)).json()
+        await client.get(f"/api/v1/ingest/jobs/{ingest['job_id']}", headers={"Prefer": "wait=20"})
+        refused = [
+            await client.post("/api/v1/notifications/toy-digest", json=bad)
+            for bad in ({"names": 99}, {"market": "FILE"})
+        ]
         accepted = (await client.post("/api/v1/notifications/toy-digest", json={"names": 2})).json()
         path = f"/api/v1/notifications/jobs/{accepted['job_id']}"
         job = (await client.get(path, headers={"Prefer": "wait=20"})).json()
@@ -42,7 +48,7 @@ async def main(data_dir: str) -> dict[str, Any]:
         )
         stats = (await client.get("/api/v1/notifications/jobs/stats")).json()
         return {
-            "refused": refused.status_code,
+            "refused": [(answer.status_code, answer.json()["errors"][0]["pointer"]) for answer in refused],
             "job": job,
             "retried": child,
             "schedule": schedule.json(),

@@ -51,12 +51,12 @@ def run(tree: Path, *arguments: str) -> str:
 def test_a_submitted_digest_runs_and_shows_its_result(seen: dict[str, Any]) -> None:
     job = seen["job"]
     assert (job["status"], job["task"]) == ("completed", "notifications.toy_digest")
-    assert job["result"]["first"] == ["1301", "1332"]
+    assert (job["result"]["with_bars"], job["result"]["first"]) == (3, ["1301", "1332"])
     assert job["result"]["symbols"] > 1000
 
 
 def test_a_bad_request_is_refused(seen: dict[str, Any]) -> None:
-    assert seen["refused"] == 422
+    assert seen["refused"] == [[422, "#/names"], [422, "#/market"]]
 
 
 def test_a_retry_is_the_whole_request_again(seen: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ def test_a_retry_is_the_whole_request_again(seen: dict[str, Any]) -> None:
 
 
 def test_a_schedule_may_hold_it(seen: dict[str, Any]) -> None:
-    assert seen["schedule"]["request"] == {"market": "TSE_PRIME", "names": 5}
+    assert seen["schedule"]["request"] == {"market": "TSE_PRIME", "names": 5, "provider": "synthetic"}
 
 
 def test_its_queue_has_all_job_routes_and_statistics(seen: dict[str, Any]) -> None:

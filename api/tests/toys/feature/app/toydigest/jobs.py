@@ -1,15 +1,20 @@
 """The digest: a kind of job without chunks."""
 
+from datetime import date
+
 from pydantic import BaseModel
 
 from app.jobs.job_type import JobType
+from app.toydigest.check import check_digest
 from batch.toydigest.request import DigestRequest
 
 
 class DigestResult(BaseModel):
-    """How many symbols a market has, and the first of them."""
+    """How many symbols a market has, how many of them have a daily bar of the session, and the first of those."""
 
+    session: date
     symbols: int
+    with_bars: int
     first: list[str]
 
 
@@ -17,6 +22,7 @@ TOY_DIGEST = JobType(
     name="notifications.toy_digest",
     summary="Describe a market in a few words",
     request=DigestRequest,
+    check=check_digest,
     run="app.toydigest.tasks:write",
     result=DigestResult,
     is_schedulable=True,

@@ -3,14 +3,19 @@
 from app.engine.run.worker import Run
 from app.toydigest.jobs import DigestResult
 from batch.kit.clock import utc_now
-from batch.market.calendar import latest_closed_session
+from batch.market.bar import BarSeries
+from batch.market.bounds import resolve_last_session
+from batch.market.interval import Interval
 from batch.market.lists.universe import load_universe
+from batch.stores import build_bar_store
 from batch.toydigest.request import DigestRequest
 
 
 async def write(run: Run) -> DigestResult:
-    """Count the symbols of a market, and name the first of them."""
-    request = DigestRequest.parse(run.request)
-    session = latest_closed_session(utc_now(), delay_s=0)
-    universe = load_universe(request.market, session, imported_dir=run.parts.settings.symbols_dir)
-    return DigestResult(symbols=len(universe.symbols), first=list(universe.symbols[: request.names]))
+    """Count the symbols of a market and those with a daily bar of the session, and name the first of these."""
+    request, settings = DigestRequest.parse(run.request), run.parts.settings
+    session = resolve_last_session(request.session, utc_now(), is_tse=True, delay_s=settings.provider_delay_s)
+    symbols = load_universe(request.market, session, imported_dir=settings.symbols_dir).symbols
+    bars = await build_bar_store(settings).read_session(BarSeries(request.source, Interval.D1), session)
+    held = sorted(set(symbols) & set(bars["symbol"]))
+    return DigestResult(session=session, symbols=len(symbols), with_bars=len(held), first=held[: request.names])

@@ -5,12 +5,15 @@ from typing import Annotated
 from pydantic import Field
 
 from batch.kit.request import Request
-from batch.market.fields import WHOLE, MarketName
+from batch.market.fields import WHOLE, Day, MarketName
 from batch.market.listing import Market
+from batch.providers.fields import OfSource, SourceName
 
 
-class DigestRequest(Request):
-    """Which market to describe, and how many symbols to name."""
+class DigestRequest(OfSource, Request):
+    """Which market and session to describe, and how many symbols to name."""
 
     market: MarketName = Market.TSE_PRIME
+    provider: SourceName | None = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
+    session: Day | None = Field(default=None, description="which session; default: newest closed")
     names: Annotated[int, Field(ge=1, le=10), WHOLE] = Field(default=3, description="symbols to name")
