@@ -7,8 +7,8 @@ WORDS: dict[str, Pair] = {
     "heading": ("Log in to Kaboom", "Kaboomにログイン"),
     "token": ("Ingest or admin token", "取り込み用または管理用のトークン"),
     "why": (
-        "The token is exchanged for a session cookie and kept nowhere else. On this machine you find it with:",
-        "トークンはセッションCookieに引き換えられ、ほかには保存されません。このマシンでは次のコマンドで表示できます。",
+        "The token is exchanged for a session cookie and kept nowhere else. On the machine that runs Kaboom you find it with:",
+        "トークンはセッションCookieに引き換えられ、ほかには保存されません。Kaboomが動いているマシンでは、次のコマンドで表示できます。",
     ),
     "refused": (
         "The token, or the name or password, is not valid.",
