@@ -202,7 +202,8 @@ async def test_a_corrupt_answer_is_a_fault(fake: FakeJquants, bulk: JquantsProvi
 @INTERVALS
 async def test_a_plan_without_files_is_reported(fake: FakeJquants, bulk: JquantsProvider, interval: Interval) -> None:
     fake.files.in_plan = False
-    with pytest.raises(ProviderError, match=r"it refused the request: .* without bulk files \(JQUANTS_BULK\)") as e:
+    message = r"said 403, it refused the request: .* without bulk files \(JQUANTS_BULK\)"
+    with pytest.raises(ProviderError, match=message) as e:
         await ask(bulk, interval)
     assert not e.value.retryable
     assert len(fake.requests) == 1
