@@ -215,7 +215,7 @@ class Stack:
         )
 
     def _workers(self, env: dict[str, str]) -> list[ChildSpec]:
-        count, slots = self._options.workers, str(self._options.concurrency)
+        count, slots = self._options.workers, self._options.concurrency
         return [
             ChildSpec(
                 name=f"worker-{i}",
@@ -255,7 +255,7 @@ class Stack:
         write_run_file(self.data_dir, content)
 
 
-def worker_argv(slots: int | str) -> tuple[str, ...]:
+def worker_argv(slots: int) -> tuple[str, ...]:
     """Return the command of a worker with a pool of so many processes."""
     size = (f"--concurrency={slots}", "--prefetch-multiplier=1")
     return (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, *size)

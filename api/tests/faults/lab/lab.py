@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 import httpx2
 import redis
 
-from app.cli.stack.whole import WORKER_OPTIONS
+from app.cli.stack.whole import worker_argv
 from batch.kit.embedded.servers import embed_valkey, free_port
 from tests.faults.lab.client import Caller, Requests
 from tests.faults.lab.ledger import Ledger, open_ledger
@@ -255,8 +254,7 @@ class Lab:
         def is_ready(pid: int) -> bool:
             return any(f":{pid}-" in name for name in self.redis.zrange("kaboom:workers", 0, -1))
 
-        options = (f"--concurrency={self.size.slots}", "--prefetch-multiplier=1", f"--hostname=lab-{n}@%h")
-        argv = (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, *options, "--without-gossip", "--without-mingle")
+        argv = (*worker_argv(self.size.slots), f"--hostname=lab-{n}@%h", "--without-gossip", "--without-mingle")
         return Process(Spec(f"worker-{n}", argv, self.folder / f"worker-{n}.log", is_ready, env))
 
 

@@ -1,7 +1,6 @@
 """A Redis Cluster is refused at the start: by API, worker and doctor, in one line that says why."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.catalog import CATALOG
-from app.cli.stack.whole import WORKER_OPTIONS
+from app.cli.stack.whole import worker_argv
 from app.engine.parts import check_parts
 from app.settings import AppSettings
 from app.tasks.brokers import check_results
@@ -24,7 +23,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 PROGRAMS = {
     "api": (*KABOOM, "serve", "--port", "{port}"),
-    "worker": (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, "--concurrency=1"),
+    "worker": worker_argv(1),
     "doctor": (*KABOOM, "doctor", "--json"),
 }
 NODE = "names a node of a Redis Cluster (cluster_enabled:1)"
