@@ -97,12 +97,9 @@ def main() -> int:
     parser.add_argument("--symbols", type=int, default=20)
     parser.add_argument("--days", type=int, default=245)
     parser.add_argument("--share", type=float, default=0.005)
-    parser.add_argument("--quick", action="store_true", help="30 days")
-    options = parser.parse_args()
-    if options.quick:
-        options.days = 30
+    parser.add_argument("--quick", dest="days", action="store_const", const=30, help="30 days")
     with tempfile.TemporaryDirectory() as folder:
-        costs = asyncio.run(measure(options, Path(folder)))
+        costs = asyncio.run(measure(parser.parse_args(), Path(folder)))
     missed = [order for order, percent in costs if percent > MOST_PERCENT]
     print(f"goal: at most {MOST_PERCENT} % of disk: {'missed' if missed else 'met'}")
     return 1 if missed else 0
