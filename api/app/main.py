@@ -124,7 +124,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         addresses=addresses,
         changes=accounts.trail,
     )
-    # Those of jobs first: FastAPI tries routers in their order.
+    # The routes of jobs first: FastAPI tries routers in their order.
     for router in (*queue_routers(CATALOG), *_ROUTERS, health_router):
         app.include_router(router)
     install_openapi(app)
