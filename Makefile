@@ -158,6 +158,7 @@ $(STAMP): pyproject.toml $(LOCKS)
 	@$(BOOTSTRAP_UV)
 	@$(call MAKE_VENV,$(VENV))
 	@$(call INSTALL,$(VENV),requirements-dev.lock)
+	@$(BIN)/python -m batch.scripts.compile_kernel || echo 'large backtests will compile their fill model themselves' >&2
 	@touch $@
 	@echo "installed: $$($(BIN)/python --version), $(BIN)/kaboom"
 

@@ -27,6 +27,7 @@ from app.notifications.notifier import Notifier
 from app.server.open_files import raise_open_files
 from app.settings import load_settings
 from app.tasks.health import WorkerHealth
+from app.tasks.kernel import compile_kernel
 from app.tasks.liveness import Liveness
 from app.tasks.loop import process_loop
 from app.tasks.shutdown import Shutdown
@@ -74,6 +75,7 @@ class MainProcess(bootsteps.StartStopStep):
         loop.start(run_courier)
         loop.start(lambda parts: Notifier(Jobs(parts), read_missing).run())
         loop.start(lambda _: _report_loop(liveness))
+        loop.start(lambda _: compile_kernel(_queues(worker)))
         loop.start(lambda parts: _watch_broker(parts, liveness, worker))
         if self._socket and self._meter:
             pages, opened = health.app(metrics_route(loop.parts, self._meter)), self._socket

@@ -1,30 +1,24 @@
 """Running a backtest: target weights by compiled code or in Python, and strategies that are called for each bar."""
 
-import importlib.util
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
 from batch.backtest.broker import Broker
 from batch.backtest.context import Context
 from batch.backtest.engine.arrays import Account, Floats, Sim, new_rows, new_state
+from batch.backtest.engine.kernel_build import build_kernel
 from batch.backtest.engine.rules import Rules
+from batch.backtest.engines import Engine, choose_engine
 from batch.backtest.journal import write_curves
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.protection import NO_PROTECTION, Protection
 from batch.backtest.result import Result
 from batch.backtest.strategy import BarStrategy, WeightStrategy
-from batch.errors import ConfigurationError, InvalidRequest
+from batch.errors import InvalidRequest
 
-type Engine = Literal["auto", "numba", "python"]
 _NO_LIMITS = np.full((2, 1, 1), np.nan)
-
-
-def has_numba() -> bool:
-    """Return whether compiled code can run: the extra `backtest` is installed."""
-    return importlib.util.find_spec("numba") is not None
 
 
 def run_targets(
@@ -38,7 +32,7 @@ def run_targets(
 ) -> Result:
     """Run target weights of equity, `[bars, symbols]`, each decided at the close of its bar; NaN leaves a position.
 
-    Compiled code and Python give the same fills.
+    Compiled code and Python give the same fills; `auto` compiles large work, for many runs say `numba`.
 
     Raises:
         InvalidRequest: the targets have another shape than the panel, or are out of bounds, or cash is not above 0.
@@ -47,8 +41,9 @@ def run_targets(
     """
     check_targets(panel, targets)
     rules = model.to_rules(protection)
-    if not is_compiled(engine):
+    if choose_engine(engine, targets, protection) == "python":
         return run_bars(panel, TargetStrategy(targets), rules, cash)
+    build_kernel()
     from batch.backtest.engine.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
     capacity = 256 + 2 * (targets.size - int(np.count_nonzero(np.isnan(targets))))
@@ -155,15 +150,3 @@ def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) ->
         curves=np.empty((2, n)),
         rows=new_rows(capacity),
     )
-
-
-def is_compiled(engine: Engine) -> bool:
-    """Return whether compiled code is to run.
-
-    Raises:
-        ConfigurationError: compiled code was requested, and numba is not installed.
-
-    """
-    if engine == "numba" and not has_numba():
-        raise ConfigurationError("engine was numba, which is not installed: install kaboom[backtest]")
-    return engine == "numba" or (engine == "auto" and has_numba())

@@ -9,11 +9,13 @@ import numpy as np
 
 from batch.backtest.engine import sweeps
 from batch.backtest.engine.arrays import Floats
+from batch.backtest.engine.kernel_build import build_kernel
+from batch.backtest.engines import Engine, EngineName, choose_engine
 from batch.backtest.metrics import SESSIONS
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
-from batch.backtest.protection import Protection
-from batch.backtest.run import Engine, check_targets, is_compiled, new_sim, run_weights
+from batch.backtest.protection import NO_PROTECTION, Protection
+from batch.backtest.run import check_targets, new_sim, run_weights
 from batch.backtest.strategy import WeightStrategy
 
 #: The results of a run. `sharpe` is for a year; `rows` counts fills and flows of cash.
@@ -35,7 +37,7 @@ def run_sweep(
         ConfigurationError: numba was asked for, and is not installed.
 
     """
-    run = _run_compiled if is_compiled(engine) else _run_in_python
+    run = _run_compiled if find_engine(panel, strategies, engine) == "numba" else _run_in_python
     groups: dict[tuple[float | None, float | None], list[int]] = {}
     for number, strategy in enumerate(strategies):
         protection = strategy.protection
@@ -47,7 +49,23 @@ def run_sweep(
     return _describe(summaries, cash)
 
 
+def find_engine(
+    panel: Panel, strategies: Sequence[WeightStrategy], engine: Engine = "auto", *, runs: int = 0
+) -> EngineName:
+    """Return the engine for a number of runs, else one of each strategy; it is chosen by the weights of the first.
+
+    Raises:
+        ConfigurationError: numba was asked for, and is not installed.
+
+    """
+    if engine != "auto" or not strategies:
+        return choose_engine(engine, np.empty((0, 0)), NO_PROTECTION)
+    first = strategies[0]
+    return choose_engine(engine, first.targets(panel.read_only), first.protection, runs=runs or len(strategies))
+
+
 def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
+    build_kernel()
     from batch.backtest.engine.kernel import sweep_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
     model, protection, cash = how

@@ -1,17 +1,17 @@
-"""The loops over target weights, compiled by numba: the only module that imports it, and only a backtest loads it.
+"""The loops over target weights, compiled by numba: the only module that imports it, for large backtests.
 
-Machine code is kept beside this file, or in NUMBA_CACHE_DIR.
+Call `kernel_build.build_kernel` before the import: then one process of the machine compiles.
 """
 
-import zlib
+import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numba
 import numpy as np
+from numba.core import caching
 
 from batch.backtest.engine import changes, fills, sessions, sweeps, targets
 from batch.backtest.engine.arrays import (
@@ -22,11 +22,13 @@ from batch.backtest.engine.arrays import (
     STATE,
     Account,
     Floats,
+    Ints,
     Rows,
     Sim,
     State,
     records,
 )
+from batch.backtest.engine.kernel_cache import digest, kernel_folder
 from batch.backtest.engine.rules import MAX_STEPS, Rules
 from batch.market.rules import TICKS
 
@@ -48,47 +50,72 @@ def _compile_all() -> dict[str, Any]:
     return names
 
 
-def _digest() -> int:
-    """Return a number that changes with the source of any function, since numba's cache checks only one file."""
-    files = [Path(module.__file__ or "") for module in _MODULES]
-    return zlib.crc32(b"".join(file.read_bytes() for file in files))
+class _Locator:
+    """Keeps machine code in our folder; numba's own locators accept folders that others can write to."""
+
+    @classmethod
+    def from_function(cls, _function: Callable[..., None], _file: str) -> "_Locator":
+        return cls()
+
+    def ensure_cache_path(self) -> None:
+        """Do nothing: `kernel_folder` made the folder."""
+
+    def get_cache_path(self) -> str:
+        return str(_FOLDER)
+
+    def get_source_stamp(self) -> str:
+        # Of all sources: numba's own is of the file of the function.
+        return digest()
+
+    def get_disambiguator(self) -> str:
+        return "1"
 
 
-def _for(digest: int) -> tuple[Callable[..., None], ...]:
-    """Return the three entry points, whose machine code is cached on the disk.
+class _Entry(caching.CompileResultCacheImpl):
+    _locator_classes: list[type[object]] = [_Locator]  # noqa: RUF012 (of an instance, says numba)
 
-    The closure of a function is a part of the key of numba's cache. So `digest` is in the closure, and the compiled
-    functions, which differ in each process, are globals.
-    """
+    def check_cachable(self, cres: Any) -> bool:
+        # The folder of an image is only read.
+        return os.access(_FOLDER or "", os.W_OK) and bool(super().check_cachable(cres))  # type: ignore[no-untyped-call]
 
-    def run(*arguments: Any) -> None:
-        if digest >= 0:
-            _simulate(*arguments)
 
-    def run_many(*arguments: Any) -> None:
-        if digest >= 0:
-            _sweep(*arguments)
+class _Cache(caching.FunctionCache):
+    _impl_class = _Entry
 
-    def run_weigh(*arguments: Any) -> None:
-        if digest >= 0:
-            _weigh(*arguments)
 
+def _keep(function: Callable[..., None]) -> Any:
+    """Return an entry point, whose machine code is kept on the disk."""
     # Other threads, such as the one that renews a job's lease, run meanwhile.
-    keep = partial(_njit, cache=True, nogil=True)
-    return keep(run), keep(run_many), keep(run_weigh)
+    entry = _njit(function, nogil=True)
+    if _FOLDER:
+        entry._cache = _Cache(function)  # type: ignore[no-untyped-call]  # noqa: SLF001 (what its option `cache` sets)
+    return entry
+
+
+# The compiled functions differ in each process, so they are globals, which are no part of the key of numba's cache.
+def _run_entry(*arguments: Any) -> None:
+    _simulate(*arguments)
+
+
+def _sweep_entry(*arguments: Any) -> None:
+    _sweep(*arguments)
+
+
+def _weigh_entry(*arguments: Any) -> None:
+    _weigh(*arguments)
 
 
 def run_compiled(sim: Sim, targets: Floats) -> Sim:
     """Run target weights `[bars, symbols]`; return the run as it ended. Of `sim`, only the curves are written."""
     packed = _pack(sim)
-    _run_entry(packed, np.ascontiguousarray(targets, dtype=np.float64))
+    run_entry(packed, _plain(np.asarray(targets, dtype=np.float64)))
     return _unpack(sim, packed)
 
 
 def sweep_compiled(sim: Sim, targets: Floats) -> Floats:
     """Run target weights `[runs, bars, symbols]`; return the summaries, `[runs, 5]`."""
     out = np.full((targets.shape[0], sweeps.COLUMNS), np.nan)
-    _sweep_entry(_pack(sim), np.ascontiguousarray(targets, dtype=np.float64), out)
+    sweep_entry(_pack(sim), _plain(np.asarray(targets, dtype=np.float64)), out)
     return out
 
 
@@ -98,6 +125,9 @@ def _pack(sim: Sim) -> Any:
     rules = np.array([tuple(sim.rules)], dtype=_RULES)
     rows: Any = np.empty(sim.rows.bar.size, dtype=ROW)
     return sim._replace(
+        prices=_plain(sim.prices),
+        limits=_plain(sim.limits),
+        days=_plain(sim.days),
         issues=records(ISSUE, sim.issues),
         ex_sessions=records(EX_SESSION, sim.ex_sessions),
         rules=rules[0],
@@ -105,6 +135,12 @@ def _pack(sim: Sim) -> Any:
         account=account[0],
         rows=rows,
     )
+
+
+def _plain(values: Floats | Ints) -> Any:
+    """Return an array of the one type that is compiled: contiguous and writable, of a float or an integer of 64 bits."""
+    kind = np.int64 if np.issubdtype(values.dtype, np.integer) else np.float64
+    return np.require(values, dtype=kind, requirements=["C", "W"])
 
 
 def _unpack(sim: Sim, packed: Any) -> Sim:
@@ -129,7 +165,8 @@ def _rules_type() -> np.dtype[Any]:
     return np.dtype([(name, *(nested.get(name) or (plain[kind],))) for name, kind in kinds.items()], align=True)
 
 
+_FOLDER = kernel_folder()
 _RULES = _rules_type()
 _compiled = _compile_all()
 _simulate, _sweep, _weigh = _compiled["simulate"], _compiled["sweep"], _compiled["weigh"]
-_run_entry, _sweep_entry, weigh_compiled = _for(_digest())
+run_entry, sweep_entry, weigh_compiled = map(_keep, (_run_entry, _sweep_entry, _weigh_entry))

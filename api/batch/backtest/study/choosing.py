@@ -1,6 +1,6 @@
 """The end of a sweep: its best trials, their results out of sample, and a backtest of the best."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,8 @@ import polars as pl
 
 from batch.backtest import metrics
 from batch.backtest.engine.arrays import Floats
+from batch.backtest.engine.kernel_build import build_kernel
+from batch.backtest.engines import Engine
 from batch.backtest.request import BacktestRequest, SweepRequest
 from batch.backtest.run import run_weights
 from batch.backtest.strategies.files import StrategyKind
@@ -29,7 +31,7 @@ from batch.backtest.summary import (
     digest_of,
     finite,
 )
-from batch.backtest.sweep import COLUMNS
+from batch.backtest.sweep import COLUMNS, find_engine
 from batch.kit.stop import ShouldStop, check_stop, never
 
 
@@ -40,6 +42,7 @@ class SweepEnd:
     Attributes:
         left_out: combinations that are not allowed.
         lost: trials that failed.
+        engine: of the tests of the best, which are many runs.
 
     """
 
@@ -50,6 +53,7 @@ class SweepEnd:
     left_out: int = 0
     lost: int = 0
     should_stop: ShouldStop = never
+    engine: Engine = "auto"
 
     def strategy_of(self, place: int) -> WeightStrategy:
         """Return the strategy of the trial at a place of the table."""
@@ -71,6 +75,10 @@ def end_sweep(end: SweepEnd) -> Study[SweepSummary]:
     windows = find_windows(request, panel)
     ranked = len(windows) - 1
     best = table.best(ranked, request.rank_by, request.keep)
+    tests = len(windows) * len(best)
+    end = replace(end, engine=find_engine(panel, [end.strategy_of(best[0])], runs=tests))
+    if end.engine == "numba":
+        build_kernel(end.should_stop)
     study = _run_best(end, best[0])
     trials = encode_csv(_trials_table(end, windows))
     ratios = table.column(ranked, "sharpe")
@@ -107,7 +115,7 @@ def _run_best(end: SweepEnd, place: int) -> Study[RunSummary]:
 
 def _deflate(end: SweepEnd, place: int, window: Window, deviation: float) -> float | None:
     seen = end.bars.panel.until(window.train_end)
-    result = run_weights(seen, end.strategy_of(place), end.request.model, cash=end.request.cash)
+    result = run_weights(seen, end.strategy_of(place), end.request.model, cash=end.request.cash, engine=end.engine)
     chance = metrics.deflated_sharpe(result.returns, len(end.table.numbers), deviation)
     return finite({"chance": chance})["chance"]
 
@@ -117,7 +125,7 @@ def _describe(end: SweepEnd, place: int, windows: tuple[Window, ...]) -> Trial:
     row = {name: float(end.table.column(len(windows) - 1, name)[place]) for name in COLUMNS if name != "rows"}
     test = None
     if windows[-1].test_end is not None:
-        test = _test(run_test(end.bars.panel, windows[-1], end.strategy_of(place), end.request))
+        test = _test(run_test(end.bars.panel, windows[-1], end.strategy_of(place), end.request, end.engine))
     number = end.table.numbers[place]
     return Trial(number=number, parameters=end.parameters_of(place), test=test, **finite(row))
 
@@ -127,7 +135,7 @@ def _walk(end: SweepEnd, windows: tuple[Window, ...]) -> WalkForward:
     for n, window in enumerate(windows):
         check_stop(end.should_stop)
         (place,) = end.table.best(n, end.request.rank_by, 1)
-        parts.append(run_test(end.bars.panel, window, end.strategy_of(place), end.request))
+        parts.append(run_test(end.bars.panel, window, end.strategy_of(place), end.request, end.engine))
         folds.append(
             Fold(
                 chosen_until=day_of(end.bars.panel, window.train_end),

@@ -19,7 +19,7 @@ from batch.backtest.strategies.files import AnyStrategy, StrategyKind
 from batch.backtest.study.bars import StudyBars
 from batch.backtest.study.curves import benchmark_of, encode_csv, equity_table
 from batch.backtest.study.fingerprint import code_version, fingerprint_of
-from batch.backtest.study.running import engine_of, run_stoppable
+from batch.backtest.study.running import run_stoppable
 from batch.backtest.summary import BenchmarkSummary, FileNote, RunSummary, SweepSummary, digest_of, finite
 from batch.kit.stop import ShouldStop, check_stop, never
 
@@ -51,7 +51,7 @@ def run_backtest(
 
     """
     strategy = kind.parse(request.parameters)
-    result = run_stoppable(bars.panel, strategy, request, should_stop)
+    result, engine = run_stoppable(bars.panel, strategy, request, should_stop)
     check_stop(should_stop)
     benchmark = benchmark_of(bars, request.cash)
     files = {
@@ -62,7 +62,7 @@ def run_backtest(
         **describe_bars(bars, kind, request),
         listed_on=list(bars.listed_on),
         parameters=parameters_of(strategy, request.parameters),
-        engine=engine_of(strategy),
+        engine=engine,
         is_ruined=result.is_ruined,
         metrics=finite(result.summary()),
         benchmark=_compare(bars, result, benchmark),

@@ -100,7 +100,8 @@ async def run_sweep_chunk(
 
     """
     report = OutcomeReport()
-    runner = TrialRunner(tools.bars.panel, find_windows(tools.request, tools.bars.panel), tools.request)
+    windows = find_windows(tools.request, tools.bars.panel)
+    runner = TrialRunner(tools.bars.panel, windows, tools.request, len(chunk.numbers))
     for numbers in batched(chunk.numbers[start:], _step(tools.bars)):
         strategies = [_weights(tools.kind, combination(tools.request.parameters, number)) for number in numbers]
         try:

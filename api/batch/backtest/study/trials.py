@@ -9,11 +9,13 @@ import numpy as np
 import orjson
 
 from batch.backtest.engine.arrays import Floats
+from batch.backtest.engine.kernel_build import build_kernel
+from batch.backtest.engines import EngineName
 from batch.backtest.panel import Panel
 from batch.backtest.request import SweepRequest
 from batch.backtest.strategy import WeightStrategy
 from batch.backtest.study.windows import Window
-from batch.backtest.sweep import COLUMNS, run_sweep
+from batch.backtest.sweep import COLUMNS, find_engine, run_sweep
 from batch.kit.stop import ShouldStop, check_stop
 
 #: Values of a panel that are processed between two checks for a stop: some tenths of a second.
@@ -22,11 +24,13 @@ _CELLS = 2_000_000
 
 @dataclass(frozen=True)
 class TrialRunner:
-    """Runs trials in each window of a panel."""
+    """Runs trials in each window of a panel; `trials` is how many there will be."""
 
     panel: Panel
     windows: tuple[Window, ...]
     request: SweepRequest
+    trials: int
+    _engines: list[EngineName] = field(default_factory=list)
     _parts: dict[int, Panel] = field(default_factory=dict)
 
     def run(self, strategies: Sequence[WeightStrategy], should_stop: ShouldStop) -> Floats:
@@ -36,6 +40,9 @@ class TrialRunner:
             Stopped: `should_stop` turned true.
 
         """
+        engine = self._choose(strategies)
+        if engine == "numba":
+            build_kernel(should_stop)
         step = max(1, _CELLS // (self.panel.shape[0] * self.panel.shape[1]))
         found = []
         for some in batched(strategies, step):
@@ -43,9 +50,14 @@ class TrialRunner:
             for window in self.windows:
                 check_stop(should_stop)
                 until = self._until(window.train_end)
-                rows.append(run_sweep(until, some, self.request.model, cash=self.request.cash))
+                rows.append(run_sweep(until, some, self.request.model, cash=self.request.cash, engine=engine))
             found.append(np.stack(rows))
         return np.concatenate(found, axis=1)
+
+    def _choose(self, strategies: Sequence[WeightStrategy]) -> EngineName:
+        if not self._engines:
+            self._engines.append(find_engine(self.panel, strategies, runs=self.trials * len(self.windows)))
+        return self._engines[0]
 
     def _until(self, end: int) -> Panel:
         if end not in self._parts:

@@ -7,6 +7,7 @@ import numpy as np
 
 from batch.backtest.engine.arrays import Floats
 from batch.backtest.engine.filled import carry_forward
+from batch.backtest.engines import Engine
 from batch.backtest.panel import Panel
 from batch.backtest.request import SweepRequest
 from batch.backtest.run import run_targets
@@ -50,7 +51,9 @@ def find_windows(request: SweepRequest, panel: Panel) -> tuple[Window, ...]:
     return (*tested, whole) if request.folds else tuple(tested)
 
 
-def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: SweepRequest) -> Floats:
+def run_test(
+    panel: Panel, window: Window, strategy: WeightStrategy, request: SweepRequest, engine: Engine = "auto"
+) -> Floats:
     """Return the returns by session of the test of a window.
 
     It starts with cash only: the positions that the strategy holds at the end of the train bars are bought at the first
@@ -58,22 +61,26 @@ def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: Sw
     """
     seen = panel.until(window.test_end or window.train_end)
     targets = strategy.targets(seen.read_only).copy()
-    held = _held(panel, window, targets, strategy, request)
+    held = _held((panel, window), targets, strategy, request, engine)
     targets[: window.train_end] = np.nan
     targets[window.train_end] = held
-    result = run_targets(seen, targets, request.model, cash=request.cash, protection=strategy.protection)
+    protection = strategy.protection
+    result = run_targets(seen, targets, request.model, cash=request.cash, protection=protection, engine=engine)
     return result.returns[int(np.searchsorted(seen.session_ends, window.train_end)) + 1 :]
 
 
-def _held(panel: Panel, window: Window, targets: Floats, strategy: WeightStrategy, request: SweepRequest) -> Floats:
+def _held(
+    at: tuple[Panel, Window], targets: Floats, strategy: WeightStrategy, request: SweepRequest, engine: Engine
+) -> Floats:
     """Return the weights that a strategy holds at the end of the bars before a test; NaN for closed positions."""
+    panel, window = at
     held: Floats = carry_forward(targets)[window.train_end]
     protection = strategy.protection
     if protection.stop_loss is None and protection.take_profit is None:
         return held
     # A stop or a target may have closed the position that the last weight opened.
     before = panel.until(window.train_end), targets[: window.train_end + 1]
-    sim = run_targets(*before, request.model, cash=request.cash, protection=protection).sim
+    sim = run_targets(*before, request.model, cash=request.cash, protection=protection, engine=engine).sim
     is_out = (sim.state.shares == 0) & np.isnan(sim.state.weight)
     held[is_out] = np.nan
     return held

@@ -6,10 +6,11 @@ import pytest
 
 from batch.backtest import metrics
 from batch.backtest.context import Context
+from batch.backtest.engines import Engine
 from batch.backtest.model import Fees, FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.result import Result
-from batch.backtest.run import Engine, run_bars, run_weights
+from batch.backtest.run import run_bars, run_weights
 from batch.backtest.signals import crosses_above, indicator
 from batch.backtest.strategies.registry import SmaCross
 from tests.fixtures.backtest.panels import goog, load_answers

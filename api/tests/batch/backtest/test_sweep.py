@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from batch.backtest import metrics
+from batch.backtest.engine.kernel_cache import has_numba
 from batch.backtest.model import Fees, FillModel
-from batch.backtest.run import has_numba, run_targets, run_weights
+from batch.backtest.run import run_targets, run_weights
 from batch.backtest.strategies.registry import Breakout, SmaCross, Strategy
 from batch.backtest.sweep import COLUMNS, run_sweep
 from batch.errors import ConfigurationError, InvalidRequest
@@ -70,7 +71,8 @@ def test_runs_are_the_same_without_numba() -> None:
     """A process in which numba cannot be imported, as where the extra is not installed."""
     code = (
         "import sys; sys.modules['numba'] = None; sys.path[:0] = [{api!r}, {api!r} + '/tests']\n"
-        "from batch.backtest.run import has_numba, run_weights\n"
+        "from batch.backtest.engine.kernel_cache import has_numba\n"
+        "from batch.backtest.run import run_weights\n"
         "from batch.backtest.model import FillModel\n"
         "from batch.backtest.strategies.registry import SmaCross\n"
         "from tests.fixtures.backtest.panels import goog\n"
@@ -85,7 +87,7 @@ def test_runs_are_the_same_without_numba() -> None:
 
 
 def test_missing_numba_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batch.backtest.run.has_numba", lambda: False)
+    monkeypatch.setattr("batch.backtest.engines.has_numba", lambda: False)
     targets = np.full(GOOG.shape, np.nan)
     with pytest.raises(ConfigurationError, match=r"install kaboom\[backtest\]"):
         run_targets(GOOG, targets, MODEL, cash=1e6, engine="numba")
@@ -142,13 +144,13 @@ def test_compiled_code_is_kept_for_the_next_process() -> None:
     run_weights(GOOG, STRATEGIES[0], MODEL, cash=1e6, engine="numba")
     code = (
         f"import sys; sys.path[:0] = [{str(API)!r}, {str(API / 'tests')!r}]\n"
-        "from batch.backtest.engine.kernel import _run_entry\n"
+        "from batch.backtest.engine.kernel import run_entry\n"
         "from batch.backtest.model import FillModel\n"
         "from batch.backtest.run import run_weights\n"
         "from batch.backtest.strategies.registry import SmaCross\n"
         "from tests.fixtures.backtest.panels import goog\n"
         "run_weights(goog(), SmaCross(), FillModel(), cash=1e6, engine='numba')\n"
-        "print(sum(_run_entry.stats.cache_hits.values()), sum(_run_entry.stats.cache_misses.values()))"
+        "print(sum(run_entry.stats.cache_hits.values()), sum(run_entry.stats.cache_misses.values()))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["1", "0"]

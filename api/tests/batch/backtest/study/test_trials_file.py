@@ -32,7 +32,7 @@ def test_negative_parameters_are_numbers_and_words_are_no_formulas(tmp_path: Pat
     choices = {"shift": [-0.02, 0, 0.02], "word": ["=1+1"]}
     request = SweepRequest.parse(ASKED | {"strategy": "shifted", "parameters": choices})
     bars, numbers = load(request), find_trials(request, kind.parse)
-    runner = TrialRunner(bars.panel, find_windows(request, bars.panel), request)
+    runner = TrialRunner(bars.panel, find_windows(request, bars.panel), request, len(numbers))
     strategies = [kind.parse(combination(request.parameters, number)) for number in numbers]
     table = join_trials({"all": dump_trials(numbers, runner.run(strategies, never))})  # type: ignore[arg-type]
     content = end_sweep(SweepEnd(bars, kind, request, table)).files["trials.csv"]
