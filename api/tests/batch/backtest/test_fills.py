@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from batch.backtest.context import Context
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.model import Fees, FillModel, Slippage
 from batch.backtest.panel import Delisting, Listings, Panel
 from batch.backtest.protection import Protection
@@ -44,9 +45,13 @@ def play(
 
 
 def weigh(panel: Panel, *weights: float, model: FillModel = PLAIN, cash: float = 1e6, **protection: float) -> Result:
-    """Run the weights of one symbol by both engines, which agree."""
+    """Run the weights of the first symbol by both engines, which agree."""
     targets = np.full(panel.shape, NAN)
     targets[: len(weights), 0] = weights
+    return run_both(panel, targets, model, cash, **protection)
+
+
+def run_both(panel: Panel, targets: Floats, model: FillModel, cash: float, **protection: float) -> Result:
     found = [
         run_targets(panel, targets, model, cash=cash, protection=Protection(**protection), engine=engine)
         for engine in ("numba", "python")
@@ -103,6 +108,23 @@ def test_a_limit_order_may_be_filled_on_touch() -> None:
     panel = panel_of(flat(104), (105, 106, 100, 104))
     model = PLAIN.filled(fills_on_touch=True)
     assert rows(play(panel, {0: lambda c: c.buy(S, 100, limit=100)}, model), "price") == [(100,)]
+
+
+@pytest.mark.parametrize(
+    ("bar", "price"),
+    [((95, 101, 94, 100), 100), ((102, 103, 97, 100), 102), ((95, 100, 94, 96), None), ((95, 99, 94, 96), None)],
+)
+def test_a_limit_sale_needs_a_price_through_its_limit(bar: tuple[float, ...], price: float | None) -> None:
+    panel = panel_of(flat(96), flat(96), bar)  # type: ignore[arg-type]
+    found = rows(play(panel, {0: lambda c: c.buy(S, 100), 1: lambda c: c.sell(S, 100, limit=100)}), "price")
+    assert found[1:] == ([] if price is None else [(price,)])
+
+
+@pytest.mark.parametrize(("bar", "price"), [((100, 101, 94, 95), 95), ((93, 101, 92, 95), 93)])
+def test_a_stop_sale_is_filled_at_its_price_or_at_a_worse_open(bar: tuple[float, ...], price: float) -> None:
+    panel = panel_of(flat(100), flat(100), bar)  # type: ignore[arg-type]
+    found = rows(play(panel, {0: lambda c: c.buy(S, 100), 1: lambda c: c.sell(S, 100, stop_at=95)}), "price")
+    assert found[1:] == [(price,)]
 
 
 @pytest.mark.parametrize(("bar", "price"), [((100, 106, 99, 105), 105), ((107, 109, 99, 105), 107)])
@@ -236,9 +258,16 @@ def test_slippage_leaves_a_price_above_0() -> None:
 
 
 def test_slippage_stays_within_the_daily_limits() -> None:
-    panel = panel_of(flat(100), (149, 149, 140, 149))
+    """The limits of a base price of 100 yen are 50 and 150; an open beyond them is no better price than it was."""
     model = PLAIN.filled(has_limits=True, slippage={"rate": 0.1})
-    assert rows(weigh(panel, 0.1, model=model), "price") == [(150,)]
+    for opening, price in ((149, 150), (155, 155)):
+        panel = panel_of(flat(100), (opening, 160, 140, 149))
+        assert rows(weigh(panel, 0.1, model=model), "price") == [(price,)]
+    for opening, price in ((51, 50), (45, 45)):
+        panel = panel_of(flat(100), flat(100), (opening, 60, 40, 52))
+        assert rows(weigh(panel, 0.1, 0.0, model=model), "price")[1:] == [(price,)]
+        short = panel_of(flat(100), (opening, 60, 40, 52))
+        assert rows(weigh(short, -0.1, model=model.filled(allows_short=True)), "price") == [(price,)]
 
 
 def test_a_limit_order_has_no_slippage() -> None:
@@ -250,9 +279,39 @@ def test_a_limit_order_has_no_slippage() -> None:
 def test_levels_are_rounded_to_ticks_against_the_trader() -> None:
     panel = panel_of(flat(4000), (4000, 4020, 3980, 4000), flat(4000))
     seen = []
-    calls = {0: lambda c: seen.extend([c.buy(S, 100, limit=3987).level, c.buy(S, 100, stop_at=4012).level])}
+    calls = {
+        0: lambda c: seen.extend([c.buy(S, 100, limit=3987).level, c.buy(S, 100, stop_at=4012).level]),
+        1: lambda c: seen.extend([c.sell(S, 100, limit=4012).level, c.sell(S, 100, stop_at=3987).level]),
+    }
     play(panel, calls)
-    assert seen == [3985, 4015]
+    assert seen == [3985, 4015, 4015, 3985]
+
+
+@pytest.mark.parametrize(
+    ("weight", "bar", "price", "finer"),
+    [
+        (0.5, (4000, 4010, 3800, 3900), 3875, 3877),
+        (-0.5, (4000, 4200, 3990, 4100), 4125, 4123),
+        (0.5, (4000, 4200, 3990, 4100), 4125, 4123),
+        (-0.5, (4000, 4010, 3800, 3900), 3875, 3877),
+    ],
+    ids=["stop of a long", "stop of a short", "target of a long", "target of a short"],
+)
+def test_stops_and_targets_of_weights_are_rounded_to_ticks_away_from_the_entry(
+    weight: float, bar: tuple[float, ...], price: float, finer: float
+) -> None:
+    """3.06 % from 4,000 yen are 3,877.6 and 4,122.4; the tick is 5 yen, and 1 yen of an issue of TOPIX500."""
+    model, distance = PLAIN.filled(allows_short=True), {"stop_loss": 0.0306, "take_profit": 0.0306}
+    for topix500, expected in (([], price), ([S], finer)):
+        panel = panel_of(flat(4000), flat(4000), bar, listings=Listings(topix500=topix500))  # type: ignore[arg-type]
+        result = weigh(panel, weight, model=model, cash=1e7, **distance)
+        assert rows(result, "bar", "price")[1:] == [(2, expected)]
+
+
+def test_the_tick_of_a_stop_is_that_of_its_own_price() -> None:
+    """2,859.5 yen is 5 % below 3,010 yen; the tick is 5 yen above 3,000 yen, and 1 yen below."""
+    panel = panel_of(flat(3010), flat(3010), (3000, 3000, 2800, 2900))
+    assert rows(weigh(panel, 0.5, cash=1e7, stop_loss=0.05), "price")[1:] == [(2859,)]
 
 
 def test_topix500_has_finer_ticks() -> None:
@@ -275,6 +334,21 @@ def test_a_short_position_takes_as_much_cash_as_a_long_one() -> None:
     assert rows(weigh(panel_of(*[flat(100)] * 3), -2.0, model=allowed, cash=100_000)) == [(1, -1000, 100)]
 
 
+def test_an_enlarged_short_position_takes_as_much_cash_as_its_first_part() -> None:
+    """400 shares reserve 40,000 yen beside their proceeds, so 60,000 of 100,000 are left for 600 more."""
+    allowed = PLAIN.filled(allows_short=True)
+    result = weigh(panel_of(*[flat(100)] * 4), -0.4, -2.0, model=allowed, cash=100_000)
+    assert rows(result) == [(1, -400, 100), (2, -600, 100)]
+
+
+def test_a_short_position_takes_cash_from_a_long_one() -> None:
+    panel = Panel.of(bar_frame({"1301": [flat(100)] * 4, S: [flat(100)] * 4}), Interval.D1)
+    targets = np.full(panel.shape, NAN)
+    targets[0, 0], targets[1, 1] = -0.4, 2.0
+    result = run_both(panel, targets, PLAIN.filled(allows_short=True), 100_000)
+    assert rows(result, "bar", "symbol", "shares") == [(1, "1301", -400), (2, S, 600)]
+
+
 def test_borrow_costs_are_charged_for_calendar_days() -> None:
     frame = bar_frame({S: [flat(100), flat(100), None, None, flat(100)]})
     panel, model = Panel.of(frame, Interval.D1), PLAIN.filled(allows_short=True, borrow_rate=0.365)
@@ -293,6 +367,8 @@ def test_a_run_ends_when_short_positions_have_lost_everything() -> None:
     result = weigh(panel, -1.0, NAN, NAN, 1.0, model=model, cash=100_000)
     assert result.is_ruined
     assert result.equity.tolist() == [100_000, 100_000, -50_000, -50_000]
+    paid = weigh(panel, -0.9, model=model.filled(fees={"fixed": 300}), cash=100_000)
+    assert rows(paid, "reason", "fee") == [("order", 300), ("ruin", 0)]
 
 
 def test_a_reverse_split_to_less_than_a_share_ends_the_trade() -> None:
@@ -352,9 +428,10 @@ def test_a_delisted_issue_is_paid_out_at_its_last_close(payout: float | None, pr
     panel = Panel.of(frame, Interval.D1, Listings(delisted=ends))
     targets = np.full(panel.shape, NAN)
     targets[0, 1], targets[3, 1] = 0.1, 0.1
-    result = run_targets(panel, targets, PLAIN, cash=1e6)
-    found = rows(result, "bar", "shares", "price", "reason", "fee")
-    assert found[1:] == [(2, -1000, price, "delisted", 0)]
+    for fees in ({}, {"rate": 0.001, "fixed": 300}, {"steps": [[1_000_000, 55]]}):
+        result = run_both(panel, targets, PLAIN.filled(fees=fees), 1e6)
+        found = rows(result, "bar", "shares", "price", "reason", "fee", "amount")
+        assert found[1:] == [(2, -1000, price, "delisted", 0, 1000 * price)]
 
 
 def test_prices_are_known_from_the_close_only() -> None:
