@@ -1,4 +1,4 @@
-"""Compiling the fill model of backtests in the background of a worker, so that its first large backtest need not wait."""
+"""Compiling the fill model of backtests in the background, so that a worker's first large backtest need not wait."""
 
 import asyncio
 from collections.abc import Collection

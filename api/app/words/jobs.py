@@ -80,6 +80,10 @@ JOB_WORDS: dict[str, Pair] = {
     "progress_paused": ("paused until {at} JST: {reason}", "{at} JSTまで休止：{reason}"),
     "not_ready": ("not ready: {reason}", "準備できていません：{reason}"),
     "no_worker_online": ("no worker is online: kaboom worker", "稼働中のワーカーがありません：kaboom worker"),
+    "kernel_compiling": (
+        "the worker compiles the fill model, once on its machine",
+        "約定モデルをコンパイルしています（ワーカーのマシンごとに一度だけ）",
+    ),
     "asked_again": ("{reason}; asking again for {seconds:.0f} s", "{reason}。{seconds:.0f}秒間は問い合わせを続けます"),
     "pause": ("paused {begins} to {ends} JST: {reason}", "休止 {begins}～{ends} JST：{reason}"),
     "symbols": ("symbols", "銘柄"),

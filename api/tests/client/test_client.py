@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import orjson
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -19,6 +20,7 @@ import kaboom.client
 from batch.kit.clock import utc_now
 from batch.kit.embedded.servers import free_port
 from batch.market.bar import BAR_SCHEMA
+from kaboom.errors import JobFailed
 from kaboom.jobs import Job
 from kaboom.server import ServerSource
 from kaboom.wire import Retries, Wire
@@ -175,6 +177,30 @@ def test_a_job_is_cancelled_with_or_without_a_reason() -> None:
         job = Job(Wire(url, TOKEN), "/jobs/a", {})
         assert job.cancel().cancel(reason="a trial").status == "cancelling"
     assert [body for call, body in asked if call == "POST /jobs/a/cancel"] == [b"", b'{"reason":"a trial"}']
+
+
+@pytest.mark.parametrize("progress", [False, True])
+@pytest.mark.parametrize(
+    ("status", "is_well"), [("completed", True), ("partial", True), ("failed", False), ("cancelled", False)]
+)
+def test_a_wait_returns_only_a_job_that_ended_well(status: str, *, is_well: bool, progress: bool) -> None:
+    error = {"type": "InvalidRequest", "message": "why"} if status == "failed" else None
+    record = {"job_id": "a", "status": status, "task": "ingest.run_daily", "error": error, "progress": {"total": 0}}
+    with serving(lambda _: Response(200, orjson.dumps(record))) as url:
+        job = Job(Wire(url, TOKEN), "/jobs/a", {"job_id": "a", "status": "running"})
+        if is_well:
+            assert job.wait(progress=progress, timeout_s=30).status == status
+        else:
+            reason = "why" if status == "failed" else "no reason given"
+            with pytest.raises(JobFailed, match=f"^job a {status}: {reason}$") as caught:
+                job.wait(progress=progress, timeout_s=30)
+            assert caught.value.job == record
+
+
+def test_a_cancelled_job_of_a_server_is_no_success(kb: kaboom.Kaboom) -> None:
+    job = kb.submit("ingest.run_daily", intervals={"1m": 3}, session="2025-11-04").cancel()
+    with pytest.raises(JobFailed, match="cancelled"):
+        job.wait(timeout_s=60)
 
 
 def _stream(frame: pl.DataFrame) -> bytes:

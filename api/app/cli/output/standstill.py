@@ -1,10 +1,12 @@
-"""Why a job makes no progress: the parts that `/readyz` reports as not ready."""
+"""Why a job makes no progress: parts that `/readyz` reports as not ready, or a wait that the job's log names."""
 
 import time
 from typing import Any
 
 from app.cli.client import ApiClient
 from app.cli.exits import CliError
+from app.cli.queued import QueuedJob
+from app.jobs.queues import Queue
 
 #: The server is asked whenever the progress has been the same for this long.
 _STILL_S = 4.0
@@ -15,21 +17,37 @@ _PARTS = ("database", "redis", "broker", "bars")
 class Standstill:
     """Finds out why a job that is polled makes no progress."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, queued: QueuedJob, client: ApiClient) -> None:
+        self._queued = queued
         self._client = client
+        self._log = {"level": "info"}
+        self._is_compiling = False
         self._progress: tuple[Any, ...] = ()
         self._since = 0.0
         self._reason = ""
 
     def explain(self, job: dict[str, Any]) -> str:
-        """Return the reason; "" if there is progress, or the server reports every part as ready."""
+        """Return the reason; "" if there is progress, or none is known."""
         now, progress = time.monotonic(), (job["status"], *_count(job))
         if progress != self._progress:
             self._progress, self._reason, self._since = progress, "", now
         elif now - self._since >= _STILL_S:
-            self._reason = find_unready(self._client)
+            self._reason = find_unready(self._client) or self._find_wait(job)
             self._since = time.monotonic()
         return self._reason
+
+    def _find_wait(self, job: dict[str, Any]) -> str:
+        """Return what a backtest waits for, by the lines that its log has got."""
+        if job.get("queue") != Queue.BACKTEST:
+            return ""
+        try:
+            page = self._queued.call("GET", "/logs", params=self._log)
+        except CliError:
+            return ""
+        self._log["after"] = page["after"]
+        for event in (line["event"] for line in page["items"] if line["event"].startswith("kernel_")):
+            self._is_compiling = event == "kernel_compiling"
+        return self._client.words.say("kernel_compiling") if self._is_compiling else ""
 
 
 def find_unready(client: ApiClient) -> str:

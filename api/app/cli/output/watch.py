@@ -1,4 +1,4 @@
-"""Follow a job until it ends: with a bar on a terminal, else with a line every two seconds."""
+"""Follow a job until it ends: with a bar on a terminal, else with a line when something has changed."""
 
 import sys
 import time
@@ -35,7 +35,8 @@ def watch_job(
 
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else None
-    queued, standstill = QueuedJob(client, job_id), Standstill(client)
+    queued = QueuedJob(client, job_id)
+    standstill = Standstill(queued, client)
     with _display(session) as show:
         while True:
             job = _load(session, queued)
@@ -73,17 +74,18 @@ def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any
 
 
 class _Lines:
-    """A line on stderr when the state or why the job stands still changes, and every two seconds."""
+    """A line on stderr when the state changes or why the job stands still, and of other changes every two seconds."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._shown = ("", "")
+        self._line = ""
         self._shown_at = 0.0
 
     def __call__(self, job: dict[str, Any], why: str) -> None:
-        now, shown = time.monotonic(), (job["status"], why)
-        if shown == self._shown and now - self._shown_at < _LINE_S:
+        words, now, shown = self._session.words, time.monotonic(), (job["status"], why)
+        line = f"{words.coded('job', job['status']):<10} {describe_progress(words, job, why)}".rstrip()
+        if line == self._line or (shown == self._shown and now - self._shown_at < _LINE_S):
             return
-        self._shown, self._shown_at = shown, now
-        words = self._session.words
-        self._session.tell(f"{words.coded('job', job['status']):<10} {describe_progress(words, job, why)}")
+        self._shown, self._line, self._shown_at = shown, line, now
+        self._session.tell(line)
