@@ -52,7 +52,7 @@ from batch.backtest.strategies.registry import SmaCross
 from batch.market.interval import Interval
 import polars as pl
 panel = Panel.of(pl.read_ipc(sys.argv[2]), Interval.D1)
-run_weights(panel, SmaCross(), FillModel(), cash=1e7).summary()
+run_weights(panel, SmaCross(), FillModel(), cash=1e7, engine="numba").summary()
 seconds = time.perf_counter() - start
 # Not by getrusage, which has the memory of the parent too.
 print(seconds, next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
@@ -141,15 +141,17 @@ def our_cases(panels: dict[str, Panel]) -> dict[str, Callable[[], Any]]:
 
     weight, given = 1 / panel.shape[1], CROSS.targets(minutes)
     return {
-        "daily": anew(daily, lambda: run_weights(daily, CROSS, MODEL, cash=CASH).equity),
-        "minutes": anew(minutes, lambda: run_weights(minutes, CROSS, MODEL, cash=CASH).equity),
-        "panel": lambda: run_targets(panel, weights_on_change(up, down, weight), MODEL, cash=100 * CASH).equity,
-        "sweep": anew(daily, lambda: run_sweep(daily, PAIRS, MODEL, cash=CASH)),
+        "daily": anew(daily, lambda: run_weights(daily, CROSS, MODEL, cash=CASH, engine="numba").equity),
+        "minutes": anew(minutes, lambda: run_weights(minutes, CROSS, MODEL, cash=CASH, engine="numba").equity),
+        "panel": lambda: (
+            run_targets(panel, weights_on_change(up, down, weight), MODEL, cash=100 * CASH, engine="numba").equity
+        ),
+        "sweep": anew(daily, lambda: run_sweep(daily, PAIRS, MODEL, cash=CASH, engine="numba")),
         "minutes, in Python": anew(
             minutes, lambda: run_bars(minutes, PythonCross(), MODEL.to_rules(), cash=CASH).equity
         ),
         "minutes, one numpy pass": minutes.prices[:5].sum,
-        "minutes, weights given": lambda: run_targets(minutes, given, MODEL, cash=CASH),
+        "minutes, weights given": lambda: run_targets(minutes, given, MODEL, cash=CASH, engine="numba"),
     }
 
 

@@ -32,7 +32,7 @@ _TESTED: dict[str, Any] = {
 RUN: dict[str, Any] = _TESTED | {
     "kind": "run",
     "parameters": {"fast": 10, "slow": 20, "side": "long"},
-    "engine": "numba",
+    "engine": "python",
     "is_ruined": False,
     "metrics": {
         "final_equity": 10380730.06,

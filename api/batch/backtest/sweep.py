@@ -55,13 +55,15 @@ def find_engine(
     """Return the engine for a number of runs, else one of each strategy; it is chosen by the weights of the first.
 
     Raises:
+        InvalidRequest: weights have another shape than the panel, or are out of bounds.
         ConfigurationError: numba was asked for, and is not installed.
 
     """
     if engine != "auto" or not strategies:
         return choose_engine(engine, np.empty((0, 0)), NO_PROTECTION)
-    first = strategies[0]
-    return choose_engine(engine, first.targets(panel.read_only), first.protection, runs=runs or len(strategies))
+    targets = strategies[0].targets(panel.read_only)
+    check_targets(panel, targets)
+    return choose_engine(engine, targets, strategies[0].protection, runs=runs or len(strategies))
 
 
 def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:

@@ -138,7 +138,7 @@ def _pack(sim: Sim) -> Any:
 
 
 def _plain(values: Floats | Ints) -> Any:
-    """Return an array of the one type that is compiled: contiguous and writable, of a float or an integer of 64 bits."""
+    """Return an array of the one type that is compiled: contiguous, writable, and of 64-bit floats or integers."""
     kind = np.int64 if np.issubdtype(values.dtype, np.integer) else np.float64
     return np.require(values, dtype=kind, requirements=["C", "W"])
 

@@ -50,8 +50,8 @@ def mark_built(folder: Path) -> None:
 def _folders() -> list[Path]:
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         return [Path(chosen) / "kaboom"]
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (raises without a home)
-    return [_ENGINE / "__pycache__", Path(caches) / "kaboom" / "kernel"]
+    own = os.path.expanduser("~/.cache/kaboom/kernel")  # noqa: PTH111 (raises without a home)
+    return [_ENGINE / "__pycache__", Path(own)]
 
 
 def _make(folder: Path) -> bool:

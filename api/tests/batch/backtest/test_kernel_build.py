@@ -143,8 +143,8 @@ def test_built_code_of_an_image_is_used_before_an_empty_cache(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(CACHE)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    beside, own = tmp_path / "__pycache__", tmp_path / "user" / "kaboom" / "kernel"
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    beside, own = tmp_path / "__pycache__", tmp_path / "user" / ".cache" / "kaboom" / "kernel"
     monkeypatch.setattr("batch.backtest.engine.kernel_cache._ENGINE", tmp_path)
     assert kernel_folder() == beside
     # The root user may write everywhere.

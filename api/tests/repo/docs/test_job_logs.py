@@ -13,6 +13,7 @@ _BOUND = {
     "app/engine/run/keeper.py",
     "app/engine/run/worker.py",
     "app/engine/settle.py",
+    "batch/backtest/engine/kernel_build.py",
     "batch/bars/coverage/fetch_log.py",
     "batch/bars/influx/line_writer.py",
     "batch/bars/influx/refused.py",
@@ -31,6 +32,7 @@ def events_of_the_code() -> set[str]:
     rings = (
         "api/app/engine",
         "api/app/tasks",
+        "api/batch/backtest",
         "api/batch/bars",
         "api/batch/ingest",
         "api/batch/providers",
