@@ -45,10 +45,10 @@ async def count_stream(request: Request, caller: Caller) -> AsyncIterator[None]:
     """Count a stream of the caller until it ends or is disconnected.
 
     Raises:
-        TooManyStreams: the caller already has the maximum number of open streams.
+        TooManyStreams: the caller or its owner already has the maximum number of open streams.
 
     """
-    with request.app.state.events.slots.take(caller.owner):
+    with request.app.state.events.slots.take(caller):
         yield
 
 
@@ -56,11 +56,11 @@ async def count_log_stream(request: Request, caller: Caller) -> AsyncIterator[No
     """Count as `count_stream` does, if the request asks for a stream.
 
     Raises:
-        TooManyStreams: the caller already has the maximum number of open streams.
+        TooManyStreams: the caller or its owner already has the maximum number of open streams.
 
     """
     is_stream = EVENT_STREAM in request.headers.get("accept", "")
-    with request.app.state.events.slots.take(caller.owner) if is_stream else nullcontext():
+    with request.app.state.events.slots.take(caller) if is_stream else nullcontext():
         yield
 
 

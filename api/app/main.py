@@ -19,6 +19,7 @@ from app.ai_analysis.routes import router as analysis_router
 from app.auth.guard import Authenticator
 from app.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
 from app.backtest.routes import router as backtest_router
+from app.caller_limit import CallerLimiter
 from app.catalog import CATALOG
 from app.dashboard.routes import install_dashboard
 from app.engine.asking import DataDisk
@@ -50,7 +51,6 @@ from app.overview.routes import settings_router
 from app.portfolios.booking_routes import router as booking_router
 from app.portfolios.desk import build_desk
 from app.portfolios.routes import router as portfolios_router
-from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
 from app.telemetry.logs import configure_logging
@@ -115,7 +115,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     )
     app.state.accounts = accounts = Accounts(chosen, tokens)
     app.state.changes = accounts.trail
-    app.state.limiter = limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
+    app.state.limiter = limiter = CallerLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
     app.add_middleware(
         Gate,

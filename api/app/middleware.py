@@ -14,6 +14,7 @@ from app.auth.changes import SAFE_METHODS, ChangeLog, find_change
 from app.auth.cookies import BY_COOKIE, find_csrf_fault, read_form_token
 from app.auth.guard import Authenticator, find_principal, is_public
 from app.auth.principals import Principal
+from app.caller_limit import CallerLimiter, Spending
 from app.errors import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -26,7 +27,7 @@ from app.errors import (
     Answer,
     problem_response,
 )
-from app.rate_limit import Allowance, RateLimiter
+from app.rate_limit import Allowance
 from batch.errors import StoreError
 
 MAX_BODY = 64 * 1024
@@ -65,7 +66,7 @@ class Gate:
         self,
         app: ASGIApp,
         authenticators: Sequence[Authenticator],
-        limiter: RateLimiter,
+        limiter: CallerLimiter,
         addresses: AddressLimiter,
         changes: ChangeLog,
     ) -> None:
@@ -143,8 +144,8 @@ class Gate:
         if needs_principal:
             reply.extra[b"cache-control"] = b"private, no-store"
         if needs_principal and caller:
-            allowance = await self._limiter.spend(caller.owner, scope["method"])
-            reply.refund = partial(self._limiter.refund, caller.owner, scope["method"])
+            reply.spending = await self._limiter.spend(caller, scope["method"])
+            allowance = reply.spending.allowance if reply.spending else None
         else:
             allowance = await self._count_address(scope)
         reply.show(allowance)
@@ -167,13 +168,13 @@ class Gate:
 
 
 class _Reply:
-    """Sends the response to one request: adds headers, and refunds the call if the status is 503."""
+    """Sends the response to one request: adds headers, and refunds what the status says that the call does not cost."""
 
     def __init__(self, send: Send, extra: dict[bytes, bytes]) -> None:
         self._send = send
         self.extra = extra
         self.has_begun = False
-        self.refund: Callable[[], Allowance | None] | None = None
+        self.spending: Spending | None = None
         self.before_start: Callable[[Message], Awaitable[None]] | None = None
 
     def show(self, allowance: Allowance | None) -> None:
@@ -187,8 +188,8 @@ class _Reply:
             if self.before_start:
                 await self.before_start(message)
             self.has_begun = True
-            if message["status"] == UNAVAILABLE.status and self.refund:
-                self.show(self.refund())
+            if self.spending:
+                self.show(self.spending.settle(message["status"]))
             # A header that the route sets itself is kept.
             given = {name for name, _ in message["headers"]}
             message["headers"] = [*message["headers"], *(item for item in self.extra.items() if item[0] not in given)]

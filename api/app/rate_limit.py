@@ -1,4 +1,4 @@
-"""Rate limits: one policy for reads and one for writes, counted for each owner over all API processes.
+"""Rate limits: one policy for reads and one for writes, counted for each caller over all API processes.
 
 A process reserves several calls of the shared count at once, so most calls cost no round trip
 (docs/decisions/0050-rate-limits-are-reserved-in-redis.md).
@@ -7,6 +7,7 @@ A process reserves several calls of the shared count at once, so most calls cost
 import asyncio
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +24,8 @@ _PART = 20
 #: A call waits at most this long for the shared count; then the process counts alone for `_ALONE_S`.
 _PATIENCE_S = 0.1
 _ALONE_S = 1.0
+#: The most callers whose reservations a process keeps, about 1 KB each; those that called longest ago are dropped.
+_MOST_CALLERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,13 @@ class SharedCounts(Protocol):
 class RateLimiter:
     """Limits the calls of each caller by a policy such as `120/minute`; `off` sets no limit."""
 
-    def __init__(self, *, write: str, read: str) -> None:
-        self._write = parse_rate("write", write)
-        self._read = parse_rate("read", read)
+    def __init__(self, *, write: str, read: str, group: str = "", times: int = 1) -> None:
+        """Take the policies; with `group` and `times`, limit groups of callers to so many times the policies."""
+        self._write = _multiply(parse_rate("write", write), group, times)
+        self._read = _multiply(parse_rate("read", read), group, times)
+        self._who = "all callers of this owner" if group else "this caller"
         self._counts: SharedCounts | None = None
-        self._shares: dict[tuple[str, str], _Share] = {}
+        self._shares: OrderedDict[tuple[str, str], _Share] = OrderedDict()
 
     def share(self, counts: SharedCounts | None) -> None:
         """Use the counts that API processes share; with None, this process counts alone."""
@@ -103,19 +108,25 @@ class RateLimiter:
         return share.refund() if share else None
 
     def _share(self, caller: str, method: str) -> "_Share | None":
-        rate = self._read if method in _READS else self._write
+        is_read = method in _READS
+        rate = self._read if is_read else self._write
         if rate is None:
             return None
         found = self._shares.get((rate.name, caller))
         if found is None:
-            found = self._shares[rate.name, caller] = _Share(rate, caller, self._counts)
+            what = "reads" if is_read else "writes"
+            refusal = f"{self._who} may make {rate.amount} {what} in {rate.window_s} s"
+            found = self._shares[rate.name, caller] = _Share(rate, caller, self._counts, refusal)
+            if len(self._shares) > _MOST_CALLERS:
+                self._shares.popitem(last=False)
+        self._shares.move_to_end((rate.name, caller))
         return found
 
 
 class _Share:
     """The calls that this process has reserved in one caller's window."""
 
-    def __init__(self, rate: Rate, caller: str, counts: SharedCounts | None) -> None:
+    def __init__(self, rate: Rate, caller: str, counts: SharedCounts | None, refusal: str) -> None:
         self._rate, self._caller, self._counts = rate, caller, counts
         # A process that counts alone gains nothing by reserving calls.
         self._ahead = max(1, rate.amount // _PART) if counts else 1
@@ -124,7 +135,7 @@ class _Share:
         self._own, self._own_ends_at = 0, 0.0
         self._alone_until = 0.0
         self._reserving: CallBatcher[None, None] = CallBatcher(self._reserve)
-        self._refusal = f"this caller may make {rate.amount} {rate.name}s in {rate.window_s} s"
+        self._refusal = refusal
 
     async def spend(self) -> Allowance:
         if time.monotonic() >= self._ends_at:
@@ -188,3 +199,9 @@ def parse_rate(name: str, text: str) -> Rate | None:
         return None
     amount, _, window = text.partition("/")
     return Rate(name, int(amount), _WINDOWS_S[window])
+
+
+def _multiply(rate: Rate | None, group: str, times: int) -> Rate | None:
+    if rate is None or not group:
+        return rate
+    return Rate(f"{rate.name}-{group}", rate.amount * times, rate.window_s)

@@ -17,7 +17,7 @@ class Principal:
     """An authenticated caller.
 
     Attributes:
-        owner: the team whose jobs, schedules and webhooks the caller may see and change; rate limits count by owner.
+        owner: the team whose jobs, schedules and webhooks the caller may see and change; part of the key of rate limits.
         method: how the caller was authenticated: `ingest_token`, `token`, `jwt`, `supabase` or `session` (a cookie).
         subject: the stable id of the user or token, written to the audit log.
         name: the display name of the user or token.
@@ -32,3 +32,8 @@ class Principal:
     name: str
     scopes: frozenset[Scope]
     role: Role | None = None
+
+
+def is_privileged(caller: Principal) -> bool:
+    """Return whether a part of the limits of its owner is kept for a caller: an admin, or INGEST_API_TOKEN."""
+    return Scope.ADMIN in caller.scopes

@@ -84,7 +84,7 @@ async def get_picture(jobs: Jobs, named: NamedJob, request: Request, language: S
 
 async def compare(jobs: Jobs, caller: Caller, ids: RunIds) -> Comparison:
     """Compare runs: metrics, equity from a start of 100, and differences; a sweep stands for its best run."""
-    kept = {each: await _load(jobs, Named(jobs, caller.owner, each), "report.json") for each in dict.fromkeys(ids)}
+    kept = {each: await _load(jobs, Named(jobs, caller, each), "report.json") for each in dict.fromkeys(ids)}
     return await asyncio.to_thread(_compare, kept)
 
 

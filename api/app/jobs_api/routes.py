@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, create_model
 from starlette.responses import StreamingResponse
 
 from app.auth.changes import give_reason
+from app.auth.principals import Principal
 from app.auth.scopes import Scope
 from app.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
 from app.engine.lifecycle import Jobs as JobsOfProcess
@@ -55,7 +56,7 @@ class Named:
     """The job id of a path, not looked up yet; a caller finds only the jobs of its owner."""
 
     jobs: JobsOfProcess
-    owner: str
+    caller: Principal
     job_id: str
 
     async def find(self, queue: str) -> Job:
@@ -69,11 +70,11 @@ class Named:
         # Any other text could name another Redis key.
         if not HEX_ID.fullmatch(self.job_id):
             raise NotFound(f"job {self.job_id} does not exist: an id is 32 hex digits")
-        return await self.jobs.find(queue, self.job_id, owner=self.owner)
+        return await self.jobs.find(queue, self.job_id, owner=self.caller.owner)
 
 
 async def _named(jobs: Jobs, caller: Caller, job_id: JobId) -> Named:
-    return Named(jobs, caller.owner, job_id)
+    return Named(jobs, caller, job_id)
 
 
 NamedJob = Annotated[Named, Depends(_named)]
@@ -120,8 +121,8 @@ class JobRoutes:
         """
         job = await named.find(self.queue)
         wait_s = preferred_wait_s(request.headers.get("prefer", ""))
-        if wait_s and not job.status.is_final and not hub.slots.is_full(named.owner):
-            with hub.slots.take(named.owner):
+        if wait_s and not job.status.is_final and not hub.slots.is_full(named.caller):
+            with hub.slots.take(named.caller):
                 await wait_for_end(hub, job, timeout_s=wait_s)
             job = await named.find(self.queue)
             response.headers["Preference-Applied"] = f"wait={wait_s}"

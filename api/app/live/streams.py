@@ -1,9 +1,10 @@
-"""Limits the open streams of each caller, in one process."""
+"""Limits the open streams of each caller and of each owner, in one process."""
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.auth.principals import Principal, is_privileged
 from app.caller_errors import TooManyStreams
 
 #: The media type in the `Accept` header of a request for a stream, and in the answer.
@@ -12,30 +13,54 @@ _LATER_S = 5.0
 
 
 class StreamSlots:
-    """Counts the open streams of each caller."""
+    """Counts open streams: an owner may have `most`, one caller half of them.
+
+    A quarter is kept for admins and INGEST_API_TOKEN, so other callers cannot use up all.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._taken: Counter[str] = Counter()
+        self._most_of_one = (most + 1) // 2
+        self._most_of_others = most - most // 4
+        self._taken: Counter[tuple[str, str]] = Counter()
 
-    def is_full(self, caller: str) -> bool:
-        """Return whether a caller has reached its limit."""
-        return self._taken[caller] >= self._most
+    def is_full(self, caller: Principal) -> bool:
+        """Return whether a caller can open no more streams."""
+        return bool(self._find_refusal(caller))
 
     @contextmanager
-    def take(self, caller: str) -> Iterator[None]:
+    def take(self, caller: Principal) -> Iterator[None]:
         """Count one stream of a caller while the body of a `with` runs.
 
         Raises:
-            TooManyStreams: the caller has reached its limit.
+            TooManyStreams: the caller, or its owner, has reached its limit.
 
         """
-        if self.is_full(caller):
-            raise TooManyStreams(
-                f"{self._most} streams and waits are open, which is the limit of a caller", retry_after_s=_LATER_S
-            )
-        self._taken[caller] += 1
+        if refusal := self._find_refusal(caller):
+            raise TooManyStreams(refusal, retry_after_s=_LATER_S)
+        counted = _keys_of(caller)
+        self._taken.update(counted)
         try:
             yield
         finally:
-            self._taken[caller] -= 1
+            for key in counted:
+                self._taken[key] -= 1
+                if not self._taken[key]:
+                    del self._taken[key]
+
+    def _find_refusal(self, caller: Principal) -> str:
+        bounds = (
+            (self._most_of_one, "a caller"),
+            (self._most, "an owner"),
+            (self._most_of_others, "the callers of an owner who are not admins"),
+        )
+        for key, (most, whose) in zip(_keys_of(caller), bounds, strict=False):
+            if self._taken[key] >= most:
+                return f"{most} streams and waits are open, which is the limit of {whose}"
+        return ""
+
+
+def _keys_of(caller: Principal) -> list[tuple[str, str]]:
+    """Return what a stream counts for: the caller, its owner and, unless privileged, all others of the owner."""
+    keys = [(caller.owner, f"caller {caller.subject}"), (caller.owner, "all")]
+    return keys if is_privileged(caller) else [*keys, (caller.owner, "others")]

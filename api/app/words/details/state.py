@@ -104,6 +104,14 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "開いているストリームと待機が上限の{count}件に達しています",
     ),
     (
+        "{count} streams and waits are open, which is the limit of an owner",
+        "このチームの開いているストリームと待機が上限の{count}件に達しています",
+    ),
+    (
+        "{count} streams and waits are open, which is the limit of the callers of an owner who are not admins",
+        "管理者以外が開いているストリームと待機が上限の{count}件に達しています",
+    ),
+    (
         "an address without a valid token may make {count} calls in {seconds} s",
         "トークンのない呼び出しは、アドレスごとに{seconds}秒間で{count}回までです。上限に達しました",
     ),
@@ -114,6 +122,14 @@ STATE_DETAILS: tuple[Pair, ...] = (
     (
         "this caller may make {count} writes in {seconds} s",
         "このトークンの書き込みは{seconds}秒間で{count}回までです。上限に達しました",
+    ),
+    (
+        "all callers of this owner may make {count} reads in {seconds} s",
+        "このチーム全体の読み取りは{seconds}秒間で{count}回までです。上限に達しました",
+    ),
+    (
+        "all callers of this owner may make {count} writes in {seconds} s",
+        "このチーム全体の書き込みは{seconds}秒間で{count}回までです。上限に達しました",
     ),
     (
         "the request had no valid token: send x-ingest-token, a bearer token or the cookie of a session",

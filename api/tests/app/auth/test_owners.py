@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.auth.ingest_tokens import IngestTokens
 from app.settings import AppSettings
 from app.telemetry.logs import tap_lines
 from tests.fixtures.jobs.apps import (
@@ -21,6 +22,7 @@ from tests.fixtures.jobs.apps import (
     OTHER_TOKEN,
     RUN_DAILY,
     SCHEDULES,
+    TOKEN,
     client_of,
     jobs_of,
     memory_settings,
@@ -218,7 +220,7 @@ async def test_each_owner_has_its_own_streams(tmp_path: Path) -> None:
         jobs = [(await submit(http)).headers["location"] for http in (two.mine, two.other)]
         for http, job in zip((two.mine, two.other), jobs, strict=True):
             assert (await http.get(job, headers={"Prefer": "wait=30"})).json()["status"] == "completed"
-        with two.app.state.events.slots.take("ingest"):
+        with two.app.state.events.slots.take(IngestTokens((TOKEN,)).find(TOKEN.encode())):
             for rest in ("/events", "/logs"):
                 paths = [f"{job}{rest}" for job in jobs]
                 answers = [

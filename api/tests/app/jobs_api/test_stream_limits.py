@@ -53,7 +53,7 @@ def api(tmp_path: Path, redis_url: str, database_url: str) -> Iterator[Api]:
         "REDIS_URL": redis_url,
         "DATABASE_URL": database_url,
     }
-    with serving(tmp_path / "data", KABOOM_MAX_STREAMS=str(MOST), **servers) as running:
+    with serving(tmp_path / "data", KABOOM_MAX_STREAMS=str(2 * MOST), **servers) as running:
         yield running
 
 

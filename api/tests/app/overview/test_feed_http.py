@@ -20,7 +20,7 @@ MOST = 2
 @pytest.fixture
 def servers_env(redis_url: str, database_url: str) -> dict[str, str]:
     """What API processes share."""
-    shared = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "KABOOM_MAX_STREAMS": str(MOST)}
+    shared = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "KABOOM_MAX_STREAMS": str(2 * MOST)}
     return shared | {"DISABLE_CELERY": "false", "DISABLE_REDIS": "false"}
 
 
