@@ -5,6 +5,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
+import structlog
+
 from app.auth.guard import STATIC_PREFIX
 from app.rate_limit import Allowance, parse_rate
 
@@ -13,6 +15,12 @@ _MOST_ADDRESSES = 10_000
 _FORWARDED = b"x-forwarded-for"
 #: Probes come often, from few addresses, and are cheap; so are static files.
 _UNLIMITED = frozenset({"/healthz", "/readyz"})
+#: What is wrong if `X-Forwarded-For` arrives and no proxy is expected.
+FORWARDED_WARNING = (
+    "requests had X-Forwarded-For, which is ignored: behind a proxy all clients have one address, and one limit"
+)
+
+_log = structlog.get_logger(__name__)
 
 
 class AddressLimiter:
@@ -23,6 +31,8 @@ class AddressLimiter:
         self._rate = parse_rate("anonymous", rate)
         self._hops, self._most = hops, most
         self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        #: Whether a request had a forwarded address although no proxy is expected.
+        self.has_ignored_forwarded = False
 
     def __len__(self) -> int:
         """Return the number of addresses in the table."""
@@ -34,6 +44,9 @@ class AddressLimiter:
         Earlier entries come from the client, and are ignored.
         """
         if self._hops == 0:
+            if not self.has_ignored_forwarded and any(name == _FORWARDED for name, _ in headers):
+                self.has_ignored_forwarded = True
+                _log.warning("forwarded_address_ignored", reason=FORWARDED_WARNING, setting="KABOOM_PROXY_HOPS")
             return peer
         lines = b",".join(value for name, value in headers if name == _FORWARDED)
         forwarded = [part.strip() for part in lines.decode("latin-1").split(",")]

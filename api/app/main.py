@@ -116,7 +116,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.state.accounts = accounts = Accounts(chosen, tokens)
     app.state.changes = accounts.trail
     app.state.limiter = limiter = CallerLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
-    addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
+    app.state.addresses = addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
     app.add_middleware(
         Gate,
         authenticators=(*accounts.authenticators, *authenticators),

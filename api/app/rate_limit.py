@@ -88,7 +88,7 @@ class RateLimiter:
         """Take the policies; with `group` and `times`, limit groups of callers to so many times the policies."""
         self._write = _multiply(parse_rate("write", write), group, times)
         self._read = _multiply(parse_rate("read", read), group, times)
-        self._who = "all callers of this owner" if group else "this caller"
+        self._who = "all callers of this owner may make" if group else "this caller may make"
         self._counts: SharedCounts | None = None
         self._shares: OrderedDict[tuple[str, str], _Share] = OrderedDict()
 
@@ -115,7 +115,7 @@ class RateLimiter:
         found = self._shares.get((rate.name, caller))
         if found is None:
             what = "reads" if is_read else "writes"
-            refusal = f"{self._who} may make {rate.amount} {what} in {rate.window_s} s"
+            refusal = f"{self._who} {rate.amount} {what} in {rate.window_s} s"
             found = self._shares[rate.name, caller] = _Share(rate, caller, self._counts, refusal)
             if len(self._shares) > _MOST_CALLERS:
                 self._shares.popitem(last=False)

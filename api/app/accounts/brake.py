@@ -1,4 +1,4 @@
-"""Delay logins after failures, by account and by address, across all API processes."""
+"""Delay logins after failures, by account, address and browser, across all API processes."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from app.address_limit import network_of
 from app.caller_errors import TooManyLogins
-from app.live.logins import LoginFailures, MemoryLoginFailures
+from app.live.logins import Attempt, LoginFailures, MemoryLoginFailures
 from batch.errors import StoreError
 
 #: An attempt waits at most this long for the shared counts; after that the process uses its own for `_ALONE_S`.
@@ -34,23 +34,23 @@ class LoginBrake:
         """Call `tell` with the network of each attempt that must wait for STORM_S or longer."""
         self._tell = tell
 
-    async def begin(self, account: str | None, address: str) -> None:
-        """Count an attempt of an account and of the network of an address.
+    async def begin(self, account: str | None, address: str, *, device: str = "") -> None:
+        """Count an attempt of an account and of the network of an address, or of a browser that the account knows.
 
         Raises:
-            TooManyLogins: the account or the network has failed too often; this attempt is not counted.
+            TooManyLogins: the account, the network or the browser has failed too often; this attempt is not counted.
 
         """
-        network = network_of(address)
-        wait_s = await self._ask(lambda failures: failures.begin(account, network))
+        attempt = Attempt(network_of(address), account, device)
+        wait_s = await self._ask(lambda failures: failures.begin(attempt))
         if wait_s >= STORM_S and self._tell:
-            await self._tell(network)
+            await self._tell(attempt.network)
         if wait_s > 0:
             raise TooManyLogins("too many failed logins: wait before the next one", retry_after_s=max(1, wait_s))
 
-    async def succeed(self, account: str | None, address: str) -> None:
-        network = network_of(address)
-        await self._ask(lambda failures: failures.succeed(account, network))
+    async def succeed(self, account: str | None, address: str, *, device: str = "") -> None:
+        attempt = Attempt(network_of(address), account, device)
+        await self._ask(lambda failures: failures.succeed(attempt))
 
     async def _ask[V](self, question: Callable[[LoginFailures], Awaitable[V]]) -> V:
         if self._shared is not None and self._clock() >= self._alone_until:

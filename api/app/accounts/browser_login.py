@@ -14,13 +14,16 @@ async def sign_in(request: Request, fields: Mapping[str, str], response: Respons
 
     Returns "", or the reason of a refusal, as a key of the texts of the log-in page.
     """
-    accounts, address = await accounts_of(request), request.scope["address"]
+    accounts, address, headers = await accounts_of(request), request.scope["address"], dict(request.scope["headers"])
     try:
         if fields.get("user"):
-            login = await accounts.logins.by_password(fields["user"], fields.get("password", ""), address)
+            login = await accounts.logins.by_password(
+                fields["user"], fields.get("password", ""), address=address, headers=headers
+            )
         else:
             login = await accounts.logins.by_token(fields.get("token", ""), address)
-        new = await accounts.sessions.create(login, dict(request.scope["headers"]))
+        new = await accounts.sessions.create(login, headers)
+        device = await accounts.devices.make_cookie(headers, login.account) if login.account else ""
     except NotAuthorized:
         return "refused"
     except TooManyLogins:
@@ -29,6 +32,8 @@ async def sign_in(request: Request, fields: Mapping[str, str], response: Respons
         return "unavailable"
     request.scope["principal"] = login.principal
     response.headers["Set-Cookie"] = new.cookie
+    if device:
+        response.headers.append("Set-Cookie", device)
     return ""
 
 

@@ -7,6 +7,7 @@ from fastapi import Request
 
 from app.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, TokenAuthenticator
 from app.accounts.brake import LoginBrake
+from app.accounts.devices import Devices
 from app.accounts.directory import Directory
 from app.accounts.logins import Logins
 from app.accounts.passwords import Passwords
@@ -18,6 +19,7 @@ from app.auth.ingest_tokens import IngestTokens
 from app.auth.jwt.own import OwnTokens, parse_jwt_keys
 from app.auth.jwt.supabase import SupabaseTokens
 from app.engine.parts import Parts
+from batch.errors import StoreError
 
 if TYPE_CHECKING:
     from app.settings import AppSettings
@@ -41,7 +43,10 @@ class Accounts:
         self._by_jwt = JwtAuthenticator(self.directory, self.jwts, _build_supabase(settings))
         self.passwords = Passwords()
         self._brake = LoginBrake()
-        self.logins = Logins(self.directory, self._by_jwt, self.passwords, self._brake)
+        self.devices = Devices(self._load_device_key)
+        self.logins = Logins(
+            self.directory, self._by_jwt, passwords=self.passwords, brake=self._brake, devices=self.devices
+        )
         self.sessions = Sessions(self.directory)
         self.trail = AuditTrail()
 
@@ -64,6 +69,11 @@ class Accounts:
         if self._keys is None and self._parts is not None:
             return (await self._parts.history.load_api_key("jwt"),)
         return self._keys or ()
+
+    async def _load_device_key(self) -> bytes:
+        if self._parts is None:
+            raise StoreError("the API is starting")
+        return await self._parts.history.load_api_key("devices")
 
 
 def _build_supabase(settings: "AppSettings") -> SupabaseTokens | None:

@@ -50,8 +50,11 @@ async def begin_session(accounts: Desk, request: Request, response: Response, bo
     A request that changes something needs the header `x-csrf-token`, and an `Origin` of this server.
     """
     login = await _check(accounts, request, response, body)
-    new = await accounts.sessions.create(login, dict(request.scope["headers"]))
+    headers = dict(request.scope["headers"])
+    new = await accounts.sessions.create(login, headers)
     response.headers["Set-Cookie"] = new.cookie
+    if login.account:
+        response.headers.append("Set-Cookie", await accounts.devices.make_cookie(headers, login.account))
     me = view_me(login.principal).model_copy(update={"method": BY_COOKIE})
     return SessionView(csrf_token=new.csrf_token, expires_at=new.session.expires_at, me=me)
 
@@ -100,7 +103,8 @@ async def change_own_password(accounts: Desk, request: Request, caller: Caller, 
     user = await accounts.directory.store.load_user(caller.subject)
     if user is None:
         raise Forbidden("the caller is not a user with a password")
-    await accounts.logins.by_password(user.name, body.old, request.scope["address"])
+    headers, address = dict(request.scope["headers"]), request.scope["address"]
+    await accounts.logins.by_password(user.name, body.old, address=address, headers=headers)
     new = await accounts.passwords.hash(body.new)
     await accounts.directory.store.change_user(user.owner, user.user_id, UserChange(password_hash=new))
     await accounts.sessions.end_all(caller)
@@ -113,7 +117,7 @@ async def _check(accounts: Accounts, request: Request, response: Response, body:
     if body.token:
         login = await accounts.logins.by_token(body.token, address)
     else:
-        login = await accounts.logins.by_password(body.user, body.password, address)
+        login = await accounts.logins.by_password(body.user, body.password, address=address, headers=headers)
     response.headers["Cache-Control"] = "no-store"
     # The gate writes the login to the audit log as a change by this caller.
     request.scope["principal"] = login.principal

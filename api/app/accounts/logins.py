@@ -1,9 +1,11 @@
 """Log callers in by user and password, by INGEST_API_TOKEN, by an API token, or by a Supabase JWT."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.accounts.authenticators import JwtAuthenticator
 from app.accounts.brake import LoginBrake
+from app.accounts.devices import Devices
 from app.accounts.directory import INGEST_PREFIX, Directory, principal_of_user
 from app.accounts.passwords import Passwords, normalize_name
 from app.auth.api_tokens import parse_api_token
@@ -13,38 +15,49 @@ from batch.errors import InvalidRequest, NotAuthorized
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that succeeded: its subject for `Directory.find_by_login`, and its principal."""
+    """A login that succeeded: its subject for `Directory.find_by_login`, its principal, and its account, if any."""
 
     subject: str
     principal: Principal
+    account: str = ""
 
 
 class Logins:
-    """Checks credentials; each attempt counts against its account and its address."""
+    """Checks credentials; each attempt counts against its account and its address, or against a known browser."""
 
-    def __init__(self, directory: Directory, jwts: JwtAuthenticator, passwords: Passwords, brake: LoginBrake) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        jwts: JwtAuthenticator,
+        *,
+        passwords: Passwords,
+        brake: LoginBrake,
+        devices: Devices,
+    ) -> None:
         self._directory = directory
         self._jwts = jwts
         self._passwords = passwords
         self._brake = brake
+        self._devices = devices
 
-    async def by_password(self, name: str, password: str, address: str) -> Login:
-        """Log a user in.
+    async def by_password(self, name: str, password: str, *, address: str, headers: Mapping[bytes, bytes]) -> Login:
+        """Log a user in; the headers of the request may have the cookie of a known browser.
 
         Raises:
             NotAuthorized: the name or the password is wrong, or the user is disabled; the answer does not say which.
-            TooManyLogins: the account or the address has failed too often.
+            TooManyLogins: the account, the address or the browser has failed too often.
             StoreError: users cannot be looked up.
 
         """
         account = _find_account(name)
-        await self._brake.begin(account, address)
+        device = await self._devices.find(headers, account)
+        await self._brake.begin(account, address, device=device)
         user = await self._directory.store.find_user(account)
         is_right = await self._passwords.verify(password, user.password_hash if user else None)
         if user is None or not is_right or user.is_disabled:
             raise NotAuthorized("the name or the password was wrong")
-        await self._brake.succeed(account, address)
-        return Login(user.user_id, principal_of_user(user))
+        await self._brake.succeed(account, address, device=device)
+        return Login(user.user_id, principal_of_user(user), account)
 
     async def by_token(self, token: str, address: str) -> Login:
         """Log the holder of a token in: a token of INGEST_API_TOKEN, `kbm_…`, or a Supabase JWT.

@@ -1,4 +1,4 @@
-"""The session cookie of browsers, and the CSRF protection by token and Origin."""
+"""The cookies of browsers, and the CSRF protection by token and Origin."""
 
 import base64
 import hashlib
@@ -47,28 +47,33 @@ def mask_csrf_token(token: str) -> str:
 
 def read_session_value(headers: Mapping[bytes, bytes]) -> str:
     """Return the value of the request's session cookie; empty if it is missing or malformed."""
-    wanted = cookie_name(headers)
+    value = read_cookie(headers, cookie_name(headers))
+    return value if _VALUE.fullmatch(value) else ""
+
+
+def read_cookie(headers: Mapping[bytes, bytes], wanted: str) -> str:
+    """Return the value of a request's cookie; empty if it is missing."""
     for pair in headers.get(b"cookie", b"").decode("latin-1").split(";"):
         name, _, value = pair.strip().partition("=")
         if name == wanted:
-            return value if _VALUE.fullmatch(value) else ""
+            return value
     return ""
 
 
-def cookie_name(headers: Mapping[bytes, bytes]) -> str:
-    """Return the cookie's name for the host of a request.
+def cookie_name(headers: Mapping[bytes, bytes], kind: str = "") -> str:
+    """Return the name of the session's cookie, or of another kind of cookie, for the host of a request.
 
     On loopback the name contains the port, since browsers send a host's cookies to all its ports. Elsewhere it has the
     prefix `__Host-`: browsers accept such a cookie only over TLS, and only from the host itself.
     """
     host = _split_host(headers)
-    return f"kaboom-{host[1]}" if host[0] in _LOCAL else "__Host-kaboom"
+    return (f"kaboom-{host[1]}" if host[0] in _LOCAL else "__Host-kaboom") + (kind and f"-{kind}")
 
 
-def set_cookie(headers: Mapping[bytes, bytes], value: str, *, max_age_s: int) -> str:
-    """Return the `Set-Cookie` that sets the session cookie, or deletes it if the age is 0."""
+def set_cookie(headers: Mapping[bytes, bytes], value: str, *, max_age_s: int, kind: str = "") -> str:
+    """Return the `Set-Cookie` that sets the session's cookie or another kind, or deletes it if the age is 0."""
     secure = "" if _split_host(headers)[0] in _LOCAL else "; Secure"
-    return f"{cookie_name(headers)}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}"
+    return f"{cookie_name(headers, kind)}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}"
 
 
 def find_csrf_fault(headers: Mapping[bytes, bytes], form_token: bytes = b"") -> str:

@@ -17,7 +17,7 @@ class Principal:
     """An authenticated caller.
 
     Attributes:
-        owner: the team whose jobs, schedules and webhooks the caller may see and change; part of the key of rate limits.
+        owner: the team whose jobs, schedules and webhooks the caller may see and change; they share limits.
         method: how the caller was authenticated: `ingest_token`, `token`, `jwt`, `supabase` or `session` (a cookie).
         subject: the stable id of the user or token, written to the audit log.
         name: the display name of the user or token.

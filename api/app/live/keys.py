@@ -64,7 +64,7 @@ def calls(policy: str, caller: str) -> str:
 
 
 def failed_logins(kind: str, name: str) -> str:
-    """Return the key of the failed logins of an `account` or of an `address`, a hash."""
+    """Return the key of the failed logins of a `device`, `address`, `account` or `place`, or of a `known` place."""
     return f"kaboom:logins:{kind}:{name}"
 
 

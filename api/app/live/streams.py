@@ -50,13 +50,16 @@ class StreamSlots:
 
     def _find_refusal(self, caller: Principal) -> str:
         bounds = (
-            (self._most_of_one, "a caller"),
-            (self._most, "an owner"),
-            (self._most_of_others, "the callers of an owner who are not admins"),
+            (self._most_of_one, "streams and waits are open, which is the limit of a caller"),
+            (self._most, "streams and waits are open, which is the limit of an owner"),
+            (
+                self._most_of_others,
+                "streams and waits are open, which is the limit of the callers of an owner who are not admins",
+            ),
         )
-        for key, (most, whose) in zip(_keys_of(caller), bounds, strict=False):
+        for key, (most, why) in zip(_keys_of(caller), bounds, strict=False):
             if self._taken[key] >= most:
-                return f"{most} streams and waits are open, which is the limit of {whose}"
+                return f"{most} {why}"
         return ""
 
 

@@ -90,8 +90,8 @@ ALERTS: dict[str, Any] = {
 
 SETTINGS: dict[str, Any] = {
     "items": [
-        {"name": "KABOOM_PROVIDER", "value": "jquants", "is_secret": False, "is_default": False},
-        {"name": "JQUANTS_API_KEY", "value": "***", "is_secret": True, "is_default": False},
+        {"name": "KABOOM_PROVIDER", "value": "jquants", "is_secret": False, "is_default": False, "warning": None},
+        {"name": "JQUANTS_API_KEY", "value": "***", "is_secret": True, "is_default": False, "warning": None},
     ]
 }
 PROVIDERS: dict[str, Any] = {

@@ -8,6 +8,7 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
+from app.address_limit import FORWARDED_WARNING, AddressLimiter
 from app.auth.scopes import Scope
 from app.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, needs
 from app.engine.asking import KeptAnswers
@@ -138,10 +139,11 @@ async def stream_changes(caller: Caller, request: Request, last_event_id: LastEv
 
 
 @settings_router.get("/settings")
-async def get_settings(jobs: Jobs, response: Response) -> SettingList:
+async def get_settings(jobs: Jobs, request: Request, response: Response) -> SettingList:
     """List the settings of the API process that answers, with `***` for each secret."""
     response.headers["Cache-Control"] = "no-store"
-    return list_settings(jobs.parts.settings)
+    warned = cast("AddressLimiter", request.app.state.addresses).has_ignored_forwarded
+    return list_settings(jobs.parts.settings, {"KABOOM_PROXY_HOPS": FORWARDED_WARNING} if warned else {})
 
 
 def _spoken(found: BaseModel, language: Language) -> Response:

@@ -23,6 +23,7 @@ class SettingView(BaseModel):
     value: str | int | float | bool | None = Field(description="`***` for a secret that is set; null where none is set")
     is_secret: bool
     is_default: bool
+    warning: str | None = Field(default=None, description="what this process has seen that the value does not fit")
 
 
 class SettingList(BaseModel):
@@ -33,8 +34,8 @@ class SettingList(BaseModel):
     items: list[SettingView]
 
 
-def list_settings(settings: "AppSettings") -> SettingList:
-    """Return every setting of this process, also those that are not set."""
+def list_settings(settings: "AppSettings", warnings: Mapping[str, str]) -> SettingList:
+    """Return every setting of this process, also those that are not set; `warnings` are by variable."""
     shown, fields = redact_settings(settings), type(settings).model_fields
     items = [
         SettingView(
@@ -42,6 +43,7 @@ def list_settings(settings: "AppSettings") -> SettingList:
             value=shown[str(field.validation_alias)],
             is_secret="SecretStr" in str(field.annotation),
             is_default=getattr(settings, name) == field.default,
+            warning=warnings.get(str(field.validation_alias)),
         )
         for name, field in fields.items()
     ]

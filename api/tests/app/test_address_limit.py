@@ -1,6 +1,7 @@
 """An address without a token may call only so often; probes and callers with the token are not limited by it."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -12,8 +13,9 @@ from app.auth.cookies import make_session_value
 from app.auth.scopes import Scope
 from app.ledger.accounts.memory import MemoryAccountStore
 from app.ledger.accounts.model import BrowserSession, Token
+from app.telemetry.logs import tap_lines
 from tests.fixtures.accounts.callers import accounts_of_app, add_token
-from tests.fixtures.jobs.apps import JOBS, TOKEN, memory_settings, running
+from tests.fixtures.jobs.apps import JOBS, TOKEN, client_of, memory_settings, running
 
 DOCUMENT = "/openapi.json"
 
@@ -42,6 +44,21 @@ def forwarded(*lines: str) -> list[tuple[bytes, bytes]]:
 def test_only_trusted_proxies_set_the_address(hops: int, lines: list[str], address: str) -> None:
     client = AddressLimiter("off", hops=hops).find_client("10.0.0.1", forwarded(*lines))
     assert network_of(client) == address
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("hops", "events"), [(0, ["forwarded_address_ignored"]), (1, [])])
+async def test_an_ignored_forwarded_address_is_logged_once(tmp_path: Path, hops: int, events: list[str]) -> None:
+    lines: list[dict[str, Any]] = []
+    async with running(memory_settings(tmp_path, proxy_hops=hops)) as app, client_of(app) as http:
+        end = tap_lines(lambda line: lines.append(dict(line)))
+        await http.get(JOBS)
+        assert lines == []
+        for _ in range(3):
+            await http.get(JOBS, headers={"x-forwarded-for": "203.0.113.7"})
+        end()
+    assert [line["event"] for line in lines] == events
+    assert {line["setting"] for line in lines} <= {"KABOOM_PROXY_HOPS"}
 
 
 def test_each_address_has_a_window_of_its_own() -> None:

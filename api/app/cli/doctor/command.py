@@ -13,7 +13,15 @@ from app.catalog import CATALOG
 from app.cli.closing import closing
 from app.cli.doctor.bars import find_bars
 from app.cli.doctor.finding import Finding
-from app.cli.doctor.machine import find_api, find_disks, find_embedded, find_providers, find_python, find_supervisor
+from app.cli.doctor.machine import (
+    find_api,
+    find_disks,
+    find_embedded,
+    find_providers,
+    find_python,
+    find_supervisor,
+    find_warned_settings,
+)
 from app.cli.doctor.servers import find_servers
 from app.cli.exits import Exit
 from app.cli.options import Json
@@ -44,7 +52,7 @@ def doctor(
 async def _examine(session: Session) -> list[Finding]:
     settings = load_settings()
     findings = [find_python(), find_embedded(), *find_disks(settings), *find_providers(settings)]
-    findings += [*find_supervisor(session), find_api(session)]
+    findings += [*find_supervisor(session), find_api(session), *find_warned_settings(session)]
     try:
         parts = build_parts(_without_provider(settings), CATALOG, role="doctor")
     except KaboomError as e:

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import httpx2
 
 from app.cli.doctor.finding import Finding
+from app.cli.exits import CliError
 from app.cli.session import Session
 from app.settings import AppSettings
 from app.words.speaker import WORDS, Speaker
@@ -14,6 +15,9 @@ from batch.errors import StoreError
 from batch.kit.disk import measure_room
 from batch.kit.embedded.run_file import LOCK, NAME
 from batch.providers.registry import get_provider_spec, provider_names
+
+#: The fixes of settings that the API warns of.
+_FIXES = {"KABOOM_PROXY_HOPS": "set KABOOM_PROXY_HOPS to the number of proxies in front of the API"}
 
 
 def find_python() -> Finding:
@@ -103,3 +107,17 @@ def find_api(session: Session) -> Finding:
     if answer.status_code == 200:
         return Finding("api", "ok", f"{url} answered 200")
     return Finding("api", "fault", f"{url} answered {answer.status_code}", "fix the parts below: `/readyz` names them")
+
+
+def find_warned_settings(session: Session) -> list[Finding]:
+    """Return the settings of the API that do not fit what it has seen; none if it does not answer this caller."""
+    try:
+        settings = session.client().call("GET", "/api/v1/settings")["items"]
+    except CliError:
+        # `find_api` says so, or the token is not an admin's.
+        return []
+    return [
+        Finding("api", "warning", each["warning"], _FIXES.get(each["name"], f"correct {each['name']}"))
+        for each in settings
+        if each.get("warning")
+    ]

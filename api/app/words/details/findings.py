@@ -24,6 +24,14 @@ _SUMMARIES: tuple[Pair, ...] = (
 FINDING_DETAILS: tuple[Pair, ...] = (
     # What was found.
     (
+        "requests had X-Forwarded-For, which is ignored: behind a proxy all clients have one address, and one limit",
+        "X-Forwarded-For 付きのリクエストがありましたが、無視しています。プロキシの背後では、すべてのクライアントが1つのアドレスとして扱われ、制限も共有されます",
+    ),
+    (
+        "set KABOOM_PROXY_HOPS to the number of proxies in front of the API",
+        "APIの前にあるプロキシの数を KABOOM_PROXY_HOPS に設定してください",
+    ),
+    (
         "{name} is not installed: REDIS_URL and DATABASE_URL are needed",
         "{name} がインストールされていません。REDIS_URL と DATABASE_URL が必要です",
     ),

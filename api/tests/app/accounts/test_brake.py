@@ -8,7 +8,7 @@ from app.accounts import brake as module
 from app.accounts.brake import LoginBrake
 from app.caller_errors import TooManyLogins
 from app.live import logins as counts
-from app.live.logins import FREE, LoginFailures, MemoryLoginFailures
+from app.live.logins import FREE, Attempt, LoginFailures, MemoryLoginFailures
 from app.live.redis_logins import RedisLoginFailures
 from batch.errors import StoreError
 from batch.kit.redis.client import Redis, connect_redis
@@ -34,11 +34,11 @@ class Switched(MemoryLoginFailures):
         super().__init__()
         self.asked, self.is_away = 0, False
 
-    async def begin(self, account: str | None, address: str) -> float:
+    async def begin(self, attempt: Attempt) -> float:
         self.asked += 1
         if self.is_away:
             raise StoreError("Redis did not answer")
-        return await super().begin(account, address)
+        return await super().begin(attempt)
 
 
 @pytest.fixture
@@ -114,9 +114,11 @@ async def test_a_long_wait_without_a_listener_is_a_refusal() -> None:
     assert waits == sorted(waits)
 
 
-async def test_the_table_of_a_process_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_tables_of_a_process_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counts, "_MOST", 50)
     failures = MemoryLoginFailures(Hand())
     for number in range(500):
-        await failures.begin(f"user-{number}", f"198.51.{number // 250}.{number % 250}")
-    assert len(failures._entries) <= 50
+        attempt = Attempt(f"198.51.{number // 250}.{number % 250}", f"user-{number}")
+        await failures.begin(attempt)
+        await failures.succeed(attempt)
+    assert max(len(failures._entries), len(failures._known)) <= 50

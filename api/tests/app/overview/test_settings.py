@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.address_limit import FORWARDED_WARNING
 from app.overview.settings import SettingList, redact_settings
 from app.settings import AppSettings
 from tests.fixtures.jobs.apps import TOKEN, client_of, memory_settings, running
@@ -33,7 +34,13 @@ async def test_every_setting_is_there_and_no_secret(tmp_path: Path) -> None:
     key, unset = found["JQUANTS_API_KEY"], found["DATABASE_DIRECT_URL"]
     assert (key["value"], key["is_secret"], key["is_default"]) == ("***", True, False)
     assert (unset["value"], unset["is_secret"], unset["is_default"]) == (None, True, True)
-    assert found["KABOOM_SLOTS"] == {"name": "KABOOM_SLOTS", "value": 4, "is_secret": False, "is_default": True}
+    assert found["KABOOM_SLOTS"] == {
+        "name": "KABOOM_SLOTS",
+        "value": 4,
+        "is_secret": False,
+        "is_default": True,
+        "warning": None,
+    }
     assert found["KABOOM_DATA_DIR"]["value"] == str(tmp_path)
     assert answer.headers["cache-control"] == "no-store"
 
@@ -51,3 +58,13 @@ async def test_only_admins_see_them(tmp_path: Path, role: str, status: int) -> N
         browser_of(app, role=role, accept="application/json") as browser,
     ):
         assert (await browser.get(SETTINGS)).status_code == status
+
+
+async def test_a_proxy_that_is_not_expected_is_a_warning(tmp_path: Path) -> None:
+    async with running(memory_settings(tmp_path)) as app, client_of(app) as http:
+        found = [
+            (await http.get(SETTINGS, headers=headers)).json() for headers in ({}, {"x-forwarded-for": "192.0.2.1"})
+        ]
+        assert "X-Forwarded-For" in (await http.get("/settings", headers={"accept": "text/html"})).text
+    warnings = [{each["name"]: each["warning"] for each in page["items"] if each["warning"]} for page in found]
+    assert warnings == [{}, {"KABOOM_PROXY_HOPS": FORWARDED_WARNING}]

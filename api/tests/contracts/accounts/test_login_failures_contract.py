@@ -1,4 +1,4 @@
-"""Failed logins are slowed by account and by address: the same in one process and in Redis."""
+"""Failed logins are slowed by account, address and browser: the same in one process and in Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,7 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from app.live import keys
-from app.live.logins import FORGOTTEN_S, FREE, MOST_ACCOUNT_S, MOST_ADDRESS_S, LoginFailures, MemoryLoginFailures
+from app.live.logins import (
+    FORGOTTEN_S,
+    FREE,
+    KNOWN_S,
+    MOST_ACCOUNT_S,
+    MOST_ADDRESS_S,
+    Attempt,
+    LoginFailures,
+    MemoryLoginFailures,
+)
 from app.live.redis_logins import RedisLoginFailures
 from batch.kit.redis.client import Redis, connect_redis
 
@@ -20,9 +29,18 @@ class Counted:
     def __init__(self, failures: LoginFailures, wait: Callable[[float], Awaitable[None]]) -> None:
         self.failures, self.wait = failures, wait
 
-    async def attempt(self, account: str | None, address: str = ADDRESS) -> float:
+    async def attempt(self, account: str | None, address: str = ADDRESS, *, device: str = "") -> float:
         """Return how long an attempt must wait, in whole seconds; 0 where it was made."""
-        return round(await self.failures.begin(account, address))
+        return round(await self.failures.begin(Attempt(address, account, device)))
+
+    async def succeed(self, account: str | None, address: str = ADDRESS, *, device: str = "") -> None:
+        await self.failures.succeed(Attempt(address, account, device))
+
+    async def lock(self, account: str) -> None:
+        """Let twenty addresses guess at an account until each must wait."""
+        for number in range(20):
+            while await self.attempt(account, f"203.0.113.{number}") == 0:
+                pass
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -45,7 +63,7 @@ async def counted(request: pytest.FixtureRequest) -> AsyncIterator[Counted]:
 async def age(redis: Redis, seconds: float) -> None:
     """Make every count as old as if time had passed: Redis has a clock of its own."""
     async for key in redis.scan_iter(keys.failed_logins("*", "*")):
-        if await redis.hexists(key, "open_at"):
+        if await redis.type(key) == "hash" and await redis.hexists(key, "open_at"):
             await redis.hincrby(key, "open_at", -int(seconds * 1000))
         await redis.pexpire(key, max(1, await redis.pttl(key) - int(seconds * 1000)))
 
@@ -89,14 +107,14 @@ async def test_a_success_clears_its_account_and_not_its_address(counted: Counted
     for _ in range(FREE - 1):
         await counted.attempt("taro")
     await counted.attempt("hana")
-    await counted.failures.succeed("hana", ADDRESS)
+    await counted.succeed("hana")
     assert await counted.attempt("hana") == 0
     assert await counted.attempt("hana") == 1
 
 
 async def test_a_success_without_failures_gives_no_credit(counted: Counted) -> None:
     for _ in range(3):
-        await counted.failures.succeed("taro", ADDRESS)
+        await counted.succeed("taro")
     waits = [await counted.attempt("taro") for _ in range(FREE + 1)]
     assert waits == [0] * FREE + [1]
 
@@ -107,3 +125,62 @@ async def test_failures_are_forgotten_after_an_hour(counted: Counted) -> None:
     await counted.wait(FORGOTTEN_S + 1)
     await asyncio.sleep(0.01)
     assert [await counted.attempt("taro") for _ in range(FREE + 1)] == [0] * FREE + [1]
+
+
+async def test_strangers_do_not_hold_an_address_that_logged_in_before(counted: Counted) -> None:
+    await counted.succeed("admin")
+    await counted.lock("admin")
+    assert await counted.attempt("admin", "198.51.100.9") > 0
+    assert await counted.attempt("admin") == 0
+    # Only this account knows the address, and only this address is known.
+    await counted.lock("other")
+    assert await counted.attempt("other") > 0
+
+
+async def test_a_known_address_has_a_brake_of_its_own(counted: Counted) -> None:
+    await counted.succeed("admin")
+    waits = [await counted.attempt("admin") for _ in range(FREE + 1)]
+    assert waits == [0] * FREE + [1]
+    # Its failures are not those of the account.
+    assert await counted.attempt("admin", "198.51.100.9") == 0
+
+
+async def test_strangers_do_not_hold_a_browser_that_logged_in_before(counted: Counted) -> None:
+    await counted.lock("admin")
+    # Behind a proxy that is not configured, strangers have the same address.
+    for _ in range(FREE + 3):
+        await counted.attempt("somebody")
+    assert await counted.attempt(None) > 0
+    assert await counted.attempt("admin", device="d1") == 0
+
+
+async def test_a_known_browser_has_a_brake_of_its_own(counted: Counted) -> None:
+    waits = []
+    for _ in range(FREE):
+        assert await counted.attempt("admin", device="d1") == 0
+    for _ in range(9):
+        waits.append(await counted.attempt("admin", device="d1"))
+        await counted.wait(waits[-1])
+        assert await counted.attempt("admin", device="d1") == 0
+    assert waits == [1, 2, 4, 8, 16, 32, *[MOST_ACCOUNT_S] * 3]
+    assert await counted.attempt("admin", device="d2") == 0
+    assert await counted.attempt("admin") == 0
+
+
+async def test_a_login_of_a_known_browser_gives_strangers_no_new_attempts(counted: Counted) -> None:
+    await counted.lock("admin")
+    for _ in range(3):
+        assert await counted.attempt("admin", "198.51.100.9", device="d1") == 0
+        await counted.succeed("admin", "198.51.100.9", device="d1")
+        # Its address is known from then on, and gives strangers none either.
+        assert await counted.attempt("admin", "198.51.100.9") == 0
+        await counted.succeed("admin", "198.51.100.9")
+    assert await counted.attempt("admin", "198.51.100.10") > 0
+
+
+async def test_an_address_is_known_for_90_days(counted: Counted) -> None:
+    await counted.succeed("admin")
+    await counted.wait(KNOWN_S + 1)
+    await asyncio.sleep(0.01)
+    await counted.lock("admin")
+    assert await counted.attempt("admin") > 0
