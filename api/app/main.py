@@ -163,13 +163,16 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     app.state.portfolios = build_desk(parts.portfolios, settings)
     app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
     app.state.job_feed = feed = JobFeed(parts, hub)
-    work = [hub.run(), feed.run(), app.state.accounts.trail.run(), *_background(jobs), *instrument_api(parts)]
+    accounts: Accounts = app.state.accounts
+    work = [hub.run(), feed.run(), accounts.trail.run(), accounts.failed_logins.run()]
+    work += [*_background(jobs), *instrument_api(parts)]
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:
         await end_tasks(tasks)
-        await app.state.accounts.trail.flush()
+        await accounts.failed_logins.flush()
+        await accounts.trail.flush()
         await close_sessions()
         await parts.close()
         stop_tracing()

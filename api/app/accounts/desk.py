@@ -9,6 +9,7 @@ from app.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, 
 from app.accounts.brake import LoginBrake
 from app.accounts.devices import Devices
 from app.accounts.directory import Directory
+from app.accounts.failed_logins import FailedLogins
 from app.accounts.logins import Logins
 from app.accounts.passwords import Passwords
 from app.accounts.sessions import Sessions
@@ -43,12 +44,18 @@ class Accounts:
         self._by_jwt = JwtAuthenticator(self.directory, self.jwts, _build_supabase(settings))
         self.passwords = Passwords()
         self._brake = LoginBrake()
+        self.trail = AuditTrail()
+        self.failed_logins = FailedLogins(self.trail)
         self.devices = Devices(self._load_device_key)
         self.logins = Logins(
-            self.directory, self._by_jwt, passwords=self.passwords, brake=self._brake, devices=self.devices
+            self.directory,
+            self._by_jwt,
+            passwords=self.passwords,
+            brake=self._brake,
+            devices=self.devices,
+            failed=self.failed_logins,
         )
         self.sessions = Sessions(self.directory)
-        self.trail = AuditTrail()
 
     @property
     def authenticators(self) -> tuple[Authenticator, ...]:

@@ -15,6 +15,7 @@ from app.telemetry.endpoint import open_socket, serve
 from app.telemetry.metrics import (
     CHUNKS,
     DEAD_LETTERS,
+    FAILED_LOGINS,
     JOBS_RESTORED,
     LEASES_EXPIRED,
     PROVIDER_PAUSED_SECONDS,
@@ -47,6 +48,8 @@ def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
 
     meter = PrometheusMeter()
     _use(meter, parts.catalog)
+    for labels in product(("password", "token"), ("wrong", "held")):
+        meter.count(FAILED_LOGINS, labels, 0)
     page = Starlette(routes=[metrics_route(parts, meter)])
     return [serve(page, open_socket(settings.side_host, settings.metrics_port))]
 

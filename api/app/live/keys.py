@@ -64,8 +64,13 @@ def calls(policy: str, caller: str) -> str:
 
 
 def failed_logins(kind: str, name: str) -> str:
-    """Return the key of the failed logins of a `device`, `address`, `account` or `place`, or of a `known` place."""
+    """Return the key of the failed logins of a `device`, an `address`, an `account` or a `place`, a hash."""
     return f"kaboom:logins:{kind}:{name}"
+
+
+def known_place(account: str, address: str) -> str:
+    """Return the key that exists if an account has logged in from an address."""
+    return f"kaboom:logins:known:{account} {address}"
 
 
 def celery_result(task_id: str) -> str:

@@ -77,7 +77,7 @@ class RedisLoginFailures:
 
     async def succeed(self, attempt: Attempt) -> None:
         if attempt.device:
-            known = keys.failed_logins("known", place_of(attempt))
+            known = keys.known_place(str(attempt.account), attempt.network)
             call = (self._succeed_on_device, [*_counts_of(attempt), known], [_KNOWN_MS])
         else:
             call = (self._succeed_at_address, _counts_of(attempt), [_KNOWN_MS])
@@ -91,10 +91,9 @@ def _counts_of(attempt: Attempt) -> list[str]:
     address = keys.failed_logins("address", attempt.network)
     if attempt.account is None:
         return [address]
-    place = place_of(attempt)
     return [
         address,
         keys.failed_logins("account", attempt.account),
-        keys.failed_logins("place", place),
-        keys.failed_logins("known", place),
+        keys.failed_logins("place", place_of(attempt)),
+        keys.known_place(attempt.account, attempt.network),
     ]

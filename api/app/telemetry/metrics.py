@@ -47,6 +47,12 @@ HTTP_REQUESTS = Metric(
 HTTP_SECONDS = Metric(
     "kaboom_http_request_seconds", Kind.HISTOGRAM, "Time to the last byte", ("method", "route"), _REQUEST_S
 )
+FAILED_LOGINS = Metric(
+    "kaboom_failed_logins_total",
+    Kind.COUNTER,
+    "Logins that failed: wrong credentials, or held up after failures",
+    ("how", "outcome"),
+)
 JOBS_SUBMITTED = Metric(
     "kaboom_jobs_submitted_total", Kind.COUNTER, "Submissions: new, replayed or joined", ("queue", "how")
 )

@@ -161,4 +161,24 @@ _OF_RESTARTS = (
     ),
 )
 
-SERVER_CASES = _OF_CPU + _OF_MEMORY + _OF_METRICS + _OF_RESTARTS
+_FAILED = "kaboom_failed_logins_total"
+_OF_LOGINS = (
+    Case(
+        "KaboomFailedLogins",
+        "60 wrong passwords at one process, and 41 held up at another",
+        {
+            f'{_FAILED}{{how="password",outcome="wrong",instance="a"}}': "0x19 60x100",
+            f'{_FAILED}{{how="password",outcome="held",instance="b"}}': "0x29 41x100",
+        },
+        silent=(600, 870, 1200),
+        firing={900: [{}], 1170: [{}]},
+    ),
+    Case(
+        "KaboomFailedLogins",
+        "exactly 100 in ten minutes",
+        {f'{_FAILED}{{how="token",outcome="wrong",instance="a"}}': "0x29 100x100"},
+        silent=tuple(range(870, 1600, 30)),
+    ),
+)
+
+SERVER_CASES = _OF_CPU + _OF_MEMORY + _OF_METRICS + _OF_RESTARTS + _OF_LOGINS

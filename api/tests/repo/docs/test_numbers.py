@@ -51,7 +51,7 @@ def test_security_and_readmes_give_the_default_limits() -> None:
     fields = AppSettings.model_fields
     write, read, anonymous = (fields[f"rate_limit_{name}"].default for name in ("write", "read", "anonymous"))
     counts = [int(str(limit).split("/")[0]) for limit in (write, read, anonymous)]
-    assert "{:,} writes and {:,} reads for a token, {:,} requests".format(*counts) in load_text("SECURITY.md")
+    assert "{:,} writes and {:,} reads for a user or token, {:,} requests".format(*counts) in load_text("SECURITY.md")
 
 
 def test_the_port_of_the_pages_is_the_default() -> None:
