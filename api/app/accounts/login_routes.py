@@ -105,7 +105,7 @@ async def change_own_password(accounts: Desk, request: Request, caller: Caller, 
         raise Forbidden("the caller is not a user with a password")
     headers, address = dict(request.scope["headers"]), request.scope["address"]
     await accounts.logins.by_password(user.name, body.old, address=address, headers=headers)
-    new = await accounts.passwords.hash(body.new)
+    new = await accounts.passwords.hash(body.new, name=user.name, pointer="/new")
     await accounts.directory.store.change_user(user.owner, user.user_id, UserChange(password_hash=new))
     await accounts.sessions.end_all(caller)
 

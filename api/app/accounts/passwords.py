@@ -5,6 +5,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from app.accounts.weak_passwords import is_weak
 from app.caller_errors import TooManyLogins
 from batch.errors import InvalidRequest
 from batch.kit.lazy import Lazy
@@ -32,17 +33,22 @@ class Passwords:
         #: The hash that a password is compared with if the name is unknown, so that the answer takes as long.
         self._nobody = ""
 
-    async def hash(self, password: str) -> str:
-        """Return the hash of a new password.
+    async def hash(self, password: str, *, name: str = "", pointer: str = "/password") -> str:
+        """Return the hash of a new password of the user with this name; `pointer` is its place in the request.
 
         Raises:
-            InvalidRequest: the password is too short or too long.
+            InvalidRequest: the password is too short or too long, or easily guessed.
 
         """
         if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
             raise InvalidRequest(
                 f"the password had {len(password)} characters, expected {LEAST_CHARACTERS} to {MOST_CHARACTERS}",
-                pointer="/password",
+                pointer=pointer,
+            )
+        if await asyncio.to_thread(is_weak, password, [name]):
+            raise InvalidRequest(
+                "the password was easy to guess: it was mostly common words, repeats, sequences or the user's name",
+                pointer=pointer,
             )
         hasher = await self._hasher.get()
         return await asyncio.to_thread(hasher.hash, normalize_password(password))

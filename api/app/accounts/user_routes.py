@@ -54,7 +54,7 @@ async def create_user(accounts: Desk, caller: Caller, body: NewUser, response: R
     """Create a user, who logs in with the name and the password."""
     require_scopes(caller, sorted(SCOPES[body.role]))
     name = normalize_name(body.name)
-    password_hash = await accounts.passwords.hash(body.password)
+    password_hash = await accounts.passwords.hash(body.password, name=name)
     new = User(f"{USER_PREFIX}{uuid4().hex}", caller.owner, name, password_hash, body.role)
     kept = await accounts.directory.store.add_user(new)
     response.headers["Location"] = f"{_PREFIX}/users/{kept.user_id}"
@@ -72,7 +72,7 @@ async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: Use
     """Change a user's role or password, disable or enable the user; every process applies it within 5 s."""
     user = await _find_user(accounts, caller, user_id)
     require_scopes(caller, sorted(SCOPES[user.role] | (SCOPES[body.role] if body.role else frozenset())))
-    password = await accounts.passwords.hash(body.password) if body.password else None
+    password = await accounts.passwords.hash(body.password, name=user.name) if body.password else None
     change = UserChange(body.role, body.is_disabled, password)
     changed = await accounts.directory.store.change_user(caller.owner, user_id, change)
     if password or body.is_disabled:

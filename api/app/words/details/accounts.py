@@ -27,6 +27,10 @@ ACCOUNT_DETAILS: tuple[Pair, ...] = (
         "パスワードが{count}文字です。{least}文字から{most}文字にしてください",
     ),
     (
+        "the password was easy to guess: it was mostly common words, repeats, sequences or the user's name",
+        "推測されやすいパスワードです。よく使われる単語、繰り返し、連続した文字、ユーザー名がほとんどを占めています。推測されにくい文字を加えてください",
+    ),
+    (
         "name was {text}, expected 1 to {most} letters, digits and .@+-_",
         "名前が {text} です。文字、数字と .@+-_ で1文字から{most}文字にしてください",
     ),
