@@ -37,13 +37,13 @@ async def list_webhooks(
     )
     cursor = str(found[-1].place) if len(found) == query.limit else None
     link_next(request, response.headers, cursor)
-    return DeliveryPage(items=[view_delivery(delivery) for delivery in found], next_cursor=cursor)
+    return DeliveryPage(items=[view_delivery(delivery, caller) for delivery in found], next_cursor=cursor)
 
 
 @router.get("/{delivery_id}", responses=describe_problems(NOT_FOUND, INVALID), dependencies=_READS)
 async def get_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> DeliveryView:
     """Show one webhook."""
-    return view_delivery(await _find(jobs, caller.owner, delivery_id))
+    return view_delivery(await _find(jobs, caller.owner, delivery_id), caller)
 
 
 @router.post(
@@ -58,7 +58,7 @@ async def replay_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) ->
     again = await jobs.parts.history.outbox.replay(caller.owner, delivery_id)
     if again is None:
         raise Conflict(f"webhook {delivery_id} was {delivery.status}, expected one that is delivered or dead")
-    return view_delivery(again)
+    return view_delivery(again, caller)
 
 
 async def _find(jobs: Jobs, owner: str, delivery_id: str) -> Delivery:

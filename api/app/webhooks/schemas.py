@@ -1,15 +1,21 @@
 """Webhook deliveries as the API shows them."""
 
+from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from app.auth.principals import Principal
+from app.auth.scopes import Scope
 from app.jobs.queues import jobs_path
 from app.ledger.outbox.port import Delivery, DeliveryStatus
 from app.routers import view_of
 
 WEBHOOKS = "/api/v1/ingest/webhooks"
+#: The scopes that submit jobs with a callback.
+_SUBMITTERS = frozenset({Scope.INGEST, Scope.JOBS_WRITE})
 
 _ID = "msg_0b6f3c1d9c8e4f5aa7d2b1e0c9f8a7d6"
 _JOB = "dc84d88371794773b929d2957f6a663b"
@@ -50,7 +56,7 @@ class DeliveryView(BaseModel):
 
     id: str = Field(description="the header webhook-id, the same at each attempt")
     job_id: str
-    url: str
+    url: str = Field(description="its host and a hash, unless the caller has the scope `ingest` or `jobs:write`")
     status: DeliveryStatus
     attempts: int
     last_status: int | None
@@ -70,11 +76,21 @@ class DeliveryPage(BaseModel):
     next_cursor: str | None
 
 
-def view_delivery(delivery: Delivery) -> DeliveryView:
-    """Return a delivery as the API shows it."""
+def view_delivery(delivery: Delivery, caller: Principal) -> DeliveryView:
+    """Return a delivery as the API shows it to a caller.
+
+    Whoever knows the URL of a callback can often call it, so only callers who can submit jobs see it.
+    """
     here = f"{WEBHOOKS}/{delivery.delivery_id}"
     links = {"self": here, "replay": f"{here}/replay", "job": _job_of(delivery)}
-    return view_of(DeliveryView, delivery, id=delivery.delivery_id, links=links)
+    url = delivery.url if _SUBMITTERS & caller.scopes else _mask(delivery.url)
+    return view_of(DeliveryView, delivery, id=delivery.delivery_id, url=url, links=links)
+
+
+def _mask(url: str) -> str:
+    """Return the host of a URL and a hash, by which callbacks can be told apart."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}/#{sha256(url.encode()).hexdigest()[:12]}"
 
 
 def _job_of(delivery: Delivery) -> str:

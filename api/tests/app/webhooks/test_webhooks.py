@@ -1,6 +1,7 @@
 """`callback_url`, and the routes over what became of it: with real receivers, and as callers see it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from app.auth.scopes import Role, Scope
 from app.jobs.model import JobStatus
 from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
 from app.main import create_app
 from batch.errors import ConfigurationError, StoreError
+from tests.fixtures.accounts.callers import add_token, add_user, jwt_of, stranger_of
 from tests.fixtures.jobs.apps import (
     INGEST,
     JOBS,
@@ -224,3 +227,25 @@ async def test_settings_that_cannot_work_end_the_start(tmp_path: Path, setting: 
     with pytest.raises(ConfigurationError, match="KABOOM_WEBHOOK_"):
         async with app.router.lifespan_context(app):
             pass
+
+
+async def test_a_viewer_sees_the_host_of_a_callback_and_not_its_url(signing_app: FastAPI) -> None:
+    async with client_of(signing_app) as http:
+        for url in (URL, OTHER):
+            await submit(http, url, symbols=["7203" if url == URL else "6758"])
+        found = (await http.get(WEBHOOKS)).json()["items"]
+        assert [each["url"] for each in found] == [OTHER, URL]
+    viewer = await jwt_of(signing_app, await add_user(signing_app, Role.VIEWER))
+    tokens = {
+        scope: (await add_token(signing_app, scope, Scope.JOBS_READ))[1] for scope in (Scope.INGEST, Scope.BARS_READ)
+    }
+    for bearer, sees in ((viewer, False), (tokens[Scope.BARS_READ], False), (tokens[Scope.INGEST], True)):
+        async with stranger_of(signing_app, authorization=f"Bearer {bearer}") as other:
+            answers = [await other.get(WEBHOOKS), await other.get(f"{WEBHOOKS}/{found[0]['id']}")]
+        urls = [each["url"] for each in answers[0].json()["items"]] + [answers[1].json()["url"]]
+        if sees:
+            assert urls == [OTHER, URL, OTHER]
+        else:
+            assert "signature" not in "".join(answer.text for answer in answers)
+            assert [re.sub("[0-9a-f]{12}$", "…", url) for url in urls] == ["http://n8n.internal/#…"] * 3
+            assert urls[0] == urls[2] != urls[1]
