@@ -3,7 +3,7 @@
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import structlog
 
@@ -12,7 +12,7 @@ from app.rate_limit import Allowance, parse_rate
 
 #: The most addresses in the table, about 200 bytes each. The address that called longest ago is dropped.
 _MOST_ADDRESSES = 10_000
-_FORWARDED = b"x-forwarded-for"
+_FORWARDED, _SCHEME = b"x-forwarded-for", b"x-forwarded-proto"
 #: Probes come often, from few addresses, and are cheap; so are static files.
 _UNLIMITED = frozenset({"/healthz", "/readyz"})
 #: What is wrong if `X-Forwarded-For` arrives and no proxy is expected.
@@ -52,6 +52,11 @@ class AddressLimiter:
         forwarded = [part.strip() for part in lines.decode("latin-1").split(",")]
         address = _parse(forwarded[-self._hops]) if self._hops <= len(forwarded) else None
         return str(address) if address else peer
+
+    def is_encrypted(self, scheme: str, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether a client came by TLS: to this server, or to the proxy that clients reach first."""
+        forwarded = headers.get(_SCHEME, b"").split(b",")[0].strip() if self._hops else b""
+        return scheme == "https" or forwarded == b"https"
 
     def is_spent(self, client: str) -> bool:
         """Return whether the next call without a valid token would be refused; counts nothing."""

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.address_limit import AddressLimiter
 from app.auth.changes import SAFE_METHODS, ChangeLog, find_change
-from app.auth.cookies import BY_COOKIE, find_csrf_fault, read_form_token
+from app.auth.cookies import BY_COOKIE, find_csrf_fault, is_local, read_form_token
 from app.auth.guard import Authenticator, find_principal, is_public
 from app.auth.principals import Principal
 from app.caller_limit import CallerLimiter, Spending
@@ -55,6 +55,8 @@ _SECURITY_HEADERS = {
     b"x-frame-options": b"DENY",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
 }
+#: Browsers reach the host by TLS only, for a year.
+_HSTS = {b"strict-transport-security": b"max-age=31536000"}
 
 _log = structlog.get_logger(__name__)
 
@@ -91,6 +93,9 @@ class Gate:
         scope["address"] = self._addresses.find_client(peer, scope["headers"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             reply = _Reply(send, {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS)
+            # Browsers keep this for the host on all its ports, so never for loopback.
+            if self._addresses.is_encrypted(scope.get("scheme", "http"), headers) and not is_local(headers):
+                reply.extra |= _HSTS
             try:
                 await self._pass(scope, receive, reply, headers)
             except Exception as e:

@@ -72,8 +72,13 @@ def cookie_name(headers: Mapping[bytes, bytes], kind: str = "") -> str:
 
 def set_cookie(headers: Mapping[bytes, bytes], value: str, *, max_age_s: int, kind: str = "") -> str:
     """Return the `Set-Cookie` that sets the session's cookie or another kind, or deletes it if the age is 0."""
-    secure = "" if _split_host(headers)[0] in _LOCAL else "; Secure"
+    secure = "" if is_local(headers) else "; Secure"
     return f"{cookie_name(headers, kind)}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}"
+
+
+def is_local(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether the host of a request is this machine's loopback."""
+    return _split_host(headers)[0] in _LOCAL
 
 
 def find_csrf_fault(headers: Mapping[bytes, bytes], form_token: bytes = b"") -> str:
