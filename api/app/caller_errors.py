@@ -1,6 +1,6 @@
 """Errors that have an HTTP status of their own, without FastAPI, which workers do not load."""
 
-from batch.errors import InvalidRequest, KaboomError
+from batch.errors import InvalidRequest, KaboomError, NotAuthorized
 
 
 class BadCursor(InvalidRequest):
@@ -17,3 +17,7 @@ class TooManyStreams(KaboomError):
 
 class TooManyLogins(KaboomError):
     """A caller, or an account, whose logins failed too often."""
+
+
+class ExpiredToken(NotAuthorized):
+    """A caller whose JWT has a right signature, and has expired."""

@@ -14,6 +14,7 @@ from app.auth.changes import SAFE_METHODS, ChangeLog, find_change
 from app.auth.cookies import BY_COOKIE, find_csrf_fault, is_local, read_form_token
 from app.auth.guard import Authenticator, find_principal, is_public
 from app.auth.principals import Principal
+from app.caller_errors import ExpiredToken
 from app.caller_limit import CallerLimiter, Spending
 from app.errors import (
     BAD_REQUEST,
@@ -40,6 +41,13 @@ _NEEDS_TOKEN = Answer(
     UNAUTHORIZED,
     "the request had no valid token: send x-ingest-token, a bearer token or the cookie of a session",
     headers={"WWW-Authenticate": 'Token realm="kaboom-ingest", header="x-ingest-token", Bearer realm="kaboom"'},
+)
+_EXPIRED = Answer(
+    UNAUTHORIZED,
+    "the JWT has expired: log in again",
+    headers={
+        "WWW-Authenticate": 'Bearer realm="kaboom", error="invalid_token", error_description="the JWT has expired"'
+    },
 )
 _TOO_LARGE = Answer(TOO_LARGE, f"the body was over {MAX_BODY} bytes, which is the limit")
 _CUT_OFF = Answer(BAD_REQUEST, "the connection ended before the body did")
@@ -108,6 +116,8 @@ class Gate:
     async def _pass(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
         try:
             caller = None if is_public(scope["path"]) else await self._find_caller(scope, headers)
+        except ExpiredToken:
+            caller, scope["unauthorized"] = None, _EXPIRED
         except StoreError as e:
             # The caller could not be looked up: answer neither 401 nor the request.
             unknown = Answer(UNAVAILABLE, e.message, headers={"Retry-After": "2"})
@@ -157,7 +167,7 @@ class Gate:
         if allowance and allowance.refusal:
             return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
         if needs_principal and caller is None:
-            return _NEEDS_TOKEN
+            return scope.get("unauthorized", _NEEDS_TOKEN)  # type: ignore[no-any-return]
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if has_body and not _is_accepted(media_type, scope["path"]):

@@ -12,7 +12,7 @@ from app.accounts.passwords import Passwords, normalize_name
 from app.address_limit import network_of
 from app.auth.api_tokens import parse_api_token
 from app.auth.principals import Principal
-from app.caller_errors import TooManyLogins
+from app.caller_errors import ExpiredToken, TooManyLogins
 from batch.errors import InvalidRequest, NotAuthorized
 
 
@@ -76,7 +76,11 @@ class Logins:
 
         """
         await self._begin("token", None, address)
-        login = await self._find(token.strip().encode())
+        try:
+            login = await self._find(token.strip().encode())
+        except ExpiredToken:
+            self._failed.note(Failure("token", WRONG, network_of(address)))
+            raise
         if login is None:
             self._failed.note(Failure("token", WRONG, network_of(address)))
             raise NotAuthorized("the token was wrong, expired or revoked")

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from app.auth.principals import Principal
 from app.auth.scopes import Scope
+from app.caller_errors import ExpiredToken
 from batch.errors import Forbidden, NotAuthorized
 
 #: The only paths that need no principal. They are compared exactly: a new path is guarded until it is listed here.
@@ -33,6 +34,7 @@ class Authenticator(Protocol):
 
         Raises:
             StoreError: the credential cannot be looked up.
+            ExpiredToken: the credential is a JWT that has expired.
 
         """
         ...
@@ -50,12 +52,20 @@ async def find_principal(
 
     Raises:
         StoreError: an authenticator could not look the caller up.
+        ExpiredToken: none finds a principal, and the JWT of the request has expired.
 
     """
+    expired: ExpiredToken | None = None
     for each in authenticators:
-        principal = await each.authenticate(headers, known_only=known_only)
+        try:
+            principal = await each.authenticate(headers, known_only=known_only)
+        except ExpiredToken as e:
+            expired = e
+            continue
         if principal:
             return principal
+    if expired:
+        raise expired
     return None
 
 

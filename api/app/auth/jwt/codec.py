@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from app.auth.jwt.claims import LEEWAY_S, MOST_BYTES, MOST_LIFE_S, MOST_SUBJECT, Claims, Head
+from app.caller_errors import ExpiredToken
 
 #: Headers by which a token could supply its own key or change how it is read.
 _FORBIDDEN = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc"})
@@ -40,7 +41,12 @@ def read_head(token: bytes) -> Head | None:
 
 
 def verify(token: bytes, key: VerificationKey, *, algorithm: str, issuer: str, audience: str) -> Claims | None:
-    """Return the claims of a token that is signed by the key with this algorithm and within all limits; else None."""
+    """Return the claims of a token that is signed by the key with this algorithm and within all limits; else None.
+
+    Raises:
+        ExpiredToken: the token has expired. PyJWT checks the signature first, so nobody learns this of a forged one.
+
+    """
     try:
         payload = jwt.decode(
             token,
@@ -52,6 +58,8 @@ def verify(token: bytes, key: VerificationKey, *, algorithm: str, issuer: str, a
             options={"require": _REQUIRED, "verify_signature": True, "strict_aud": True},
         )
         return _parse(payload)
+    except jwt.ExpiredSignatureError:
+        raise ExpiredToken("the JWT has expired: log in again") from None
     except Exception:  # noqa: BLE001  as above: after any error the caller is not authenticated
         return None
 

@@ -131,6 +131,7 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "all callers of this owner may make {count} writes in {seconds} s",
         "このチーム全体の書き込みは{seconds}秒間で{count}回までです。上限に達しました",
     ),
+    ("the JWT has expired: log in again", "JWTの有効期限が切れています。ログインし直してください"),
     (
         "the request had no valid token: send x-ingest-token, a bearer token or the cookie of a session",
         "有効なトークンがありません。x-ingest-token ヘッダー、Bearerトークン、ログインのCookieのいずれかを送ってください",
