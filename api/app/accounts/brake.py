@@ -3,9 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
+from app.accounts.failed_logins import HELD, WRONG, FailedLogins, Failure
 from app.address_limit import network_of
 from app.caller_errors import TooManyLogins
+from app.ledger.accounts.model import User
 from app.live.logins import Attempt, LoginFailures, MemoryLoginFailures
 from batch.errors import StoreError
 
@@ -19,8 +22,10 @@ STORM_S = 20.0
 class LoginBrake:
     """Counts failed logins: in Redis after `share` was called; in this process while Redis is unavailable."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, failed: FailedLogins | None = None) -> None:
+        """Take a clock, and where failed logins are noted; without it they only slow the next ones."""
         self._clock = clock
+        self._failed = failed
         self._own = MemoryLoginFailures(clock)
         self._shared: LoginFailures | None = None
         self._alone_until = float("-inf")
@@ -46,11 +51,21 @@ class LoginBrake:
         if wait_s >= STORM_S and self._tell:
             await self._tell(attempt.network)
         if wait_s > 0:
+            self._note(Failure("token" if account is None else "password", HELD, attempt.network))
             raise TooManyLogins("too many failed logins: wait before the next one", retry_after_s=max(1, wait_s))
+
+    def fail(self, account: str | None, address: str, user: User | None = None) -> None:
+        """Note an attempt that began and was wrong, with the user whose password it was not."""
+        failure = Failure("token" if account is None else "password", WRONG, network_of(address))
+        self._note(replace(failure, owner=user.owner, user_id=user.user_id) if user else failure)
 
     async def succeed(self, account: str | None, address: str, *, device: str = "") -> None:
         attempt = Attempt(network_of(address), account, device)
         await self._ask(lambda failures: failures.succeed(attempt))
+
+    def _note(self, failure: Failure) -> None:
+        if self._failed:
+            self._failed.note(failure)
 
     async def _ask[V](self, question: Callable[[LoginFailures], Awaitable[V]]) -> V:
         if self._shared is not None and self._clock() >= self._alone_until:

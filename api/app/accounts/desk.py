@@ -43,17 +43,12 @@ class Accounts:
         self.jwts = OwnTokens(self._load_keys)
         self._by_jwt = JwtAuthenticator(self.directory, self.jwts, _build_supabase(settings))
         self.passwords = Passwords()
-        self._brake = LoginBrake()
         self.trail = AuditTrail()
         self.failed_logins = FailedLogins(self.trail)
+        self._brake = LoginBrake(failed=self.failed_logins)
         self.devices = Devices(self._load_device_key)
         self.logins = Logins(
-            self.directory,
-            self._by_jwt,
-            passwords=self.passwords,
-            brake=self._brake,
-            devices=self.devices,
-            failed=self.failed_logins,
+            self.directory, self._by_jwt, passwords=self.passwords, brake=self._brake, devices=self.devices
         )
         self.sessions = Sessions(self.directory)
 

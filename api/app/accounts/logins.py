@@ -1,18 +1,16 @@
 """Log callers in by user and password, by INGEST_API_TOKEN, by an API token, or by a Supabase JWT."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.accounts.authenticators import JwtAuthenticator
 from app.accounts.brake import LoginBrake
 from app.accounts.devices import Devices
 from app.accounts.directory import INGEST_PREFIX, Directory, principal_of_user
-from app.accounts.failed_logins import HELD, WRONG, FailedLogins, Failure
 from app.accounts.passwords import Passwords, normalize_name
-from app.address_limit import network_of
 from app.auth.api_tokens import parse_api_token
 from app.auth.principals import Principal
-from app.caller_errors import ExpiredToken, TooManyLogins
+from app.caller_errors import ExpiredToken
 from batch.errors import InvalidRequest, NotAuthorized
 
 
@@ -36,14 +34,12 @@ class Logins:
         passwords: Passwords,
         brake: LoginBrake,
         devices: Devices,
-        failed: FailedLogins,
     ) -> None:
         self._directory = directory
         self._jwts = jwts
         self._passwords = passwords
         self._brake = brake
         self._devices = devices
-        self._failed = failed
 
     async def by_password(self, name: str, password: str, *, address: str, headers: Mapping[bytes, bytes]) -> Login:
         """Log a user in; the headers of the request may have the cookie of a known browser.
@@ -56,12 +52,11 @@ class Logins:
         """
         account = _find_account(name)
         device = await self._devices.find(headers, account)
-        await self._begin("password", account, address, device=device)
+        await self._brake.begin(account, address, device=device)
         user = await self._directory.store.find_user(account)
         is_right = await self._passwords.verify(password, user.password_hash if user else None)
         if user is None or not is_right or user.is_disabled:
-            failure = Failure("password", WRONG, network_of(address))
-            self._failed.note(replace(failure, owner=user.owner, user_id=user.user_id) if user else failure)
+            self._brake.fail(account, address, user)
             raise NotAuthorized("the name or the password was wrong")
         await self._brake.succeed(account, address, device=device)
         return Login(user.user_id, principal_of_user(user), account)
@@ -75,24 +70,17 @@ class Logins:
             StoreError: the token cannot be looked up.
 
         """
-        await self._begin("token", None, address)
+        await self._brake.begin(None, address)
         try:
             login = await self._find(token.strip().encode())
         except ExpiredToken:
-            self._failed.note(Failure("token", WRONG, network_of(address)))
+            self._brake.fail(None, address)
             raise
         if login is None:
-            self._failed.note(Failure("token", WRONG, network_of(address)))
+            self._brake.fail(None, address)
             raise NotAuthorized("the token was wrong, expired or revoked")
         await self._brake.succeed(None, address)
         return login
-
-    async def _begin(self, how: str, account: str | None, address: str, *, device: str = "") -> None:
-        try:
-            await self._brake.begin(account, address, device=device)
-        except TooManyLogins:
-            self._failed.note(Failure(how, HELD, network_of(address)))
-            raise
 
     async def _find(self, token: bytes) -> Login | None:
         ingest = self._directory.ingest

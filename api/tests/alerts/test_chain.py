@@ -17,7 +17,10 @@ from tests.fixtures.servers.stacks import until
 from tests.fixtures.workers.workers import Place, worker
 
 #: What is missing from a worker without a limit on its Redis, without a daily ingest, and without an API.
-_CONDITIONAL = {"kaboom_redis_memory_max_bytes", "kaboom_ingest_overdue_seconds", "kaboom_http_requests_total"}
+_CONDITIONAL = {"kaboom_redis_memory_max_bytes", "kaboom_ingest_overdue_seconds"} | {
+    "kaboom_http_requests_total",
+    "kaboom_failed_logins_total",
+}
 
 
 @pytest.fixture
