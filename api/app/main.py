@@ -13,6 +13,7 @@ from fastapi.telemetry import TelemetryConfig
 from app.accounts.audit_routes import router as audit_router
 from app.accounts.desk import Accounts
 from app.accounts.login_routes import router as login_router
+from app.accounts.shared_keys import SharedKeys
 from app.accounts.user_routes import router as users_router
 from app.address_limit import AddressLimiter
 from app.ai_analysis.routes import router as analysis_router
@@ -99,7 +100,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     configure_logging(log_format=chosen.log_format, level=chosen.log_level)
     if chosen.ingest_api_token is None:
         raise ConfigurationError("INGEST_API_TOKEN is not set: `kaboom token new` makes one")
-    tokens = IngestTokens(parse_ingest_tokens(chosen.ingest_api_token.get_secret_value()))
+    tokens = parse_ingest_tokens(chosen.ingest_api_token.get_secret_value())
     tracing = start_tracing(chosen.otlp_endpoint, service="kaboom-api") if chosen.otlp_endpoint else None
     app = FastAPI(
         title="Kaboom",
@@ -113,7 +114,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         openapi_url=None,
         telemetry=_telemetry(tracing),
     )
-    app.state.accounts = accounts = Accounts(chosen, tokens)
+    app.state.accounts = accounts = Accounts(chosen, IngestTokens(tokens), SharedKeys(tokens))
     app.state.changes = accounts.trail
     app.state.limiter = limiter = CallerLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     app.state.addresses = addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
@@ -156,7 +157,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     app.state.jobs = jobs = Jobs(parts)
     app.state.accounts.open(parts)
     # The key is in the ledger, which all API processes share: cursors are valid in all of them, also after a restart.
-    app.state.cursors = Cursors(partial(parts.history.load_api_key, "cursors"))
+    app.state.cursors = Cursors(partial(app.state.accounts.shared_keys.load, "cursors"))
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
     app.state.pictures = PictureProcess()

@@ -13,6 +13,7 @@ from app.accounts.failed_logins import FailedLogins
 from app.accounts.logins import Logins
 from app.accounts.passwords import Passwords
 from app.accounts.sessions import Sessions
+from app.accounts.shared_keys import SharedKeys
 from app.accounts.storms import LoginStorms
 from app.accounts.trail import AuditTrail
 from app.auth.guard import Authenticator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class Accounts:
     """The account services of the gate and the routes; until `open` only INGEST_API_TOKEN is accepted."""
 
-    def __init__(self, settings: "AppSettings", ingest: IngestTokens) -> None:
+    def __init__(self, settings: "AppSettings", ingest: IngestTokens, shared: SharedKeys) -> None:
         """Take the keys of JWTs from the settings.
 
         Raises:
@@ -38,7 +39,8 @@ class Accounts:
         """
         secret = settings.jwt_secret_key
         self._keys = parse_jwt_keys(secret.get_secret_value()) if secret else None
-        self._parts: Parts | None = None
+        self._is_open = False
+        self.shared_keys = shared
         self.directory = Directory(ingest)
         self.jwts = OwnTokens(self._load_keys)
         self._by_jwt = JwtAuthenticator(self.directory, self.jwts, _build_supabase(settings))
@@ -60,7 +62,8 @@ class Accounts:
 
     def open(self, parts: Parts) -> None:
         """Start to use the ledger, and the failed-login counts that all API processes share."""
-        self._parts = parts
+        self._is_open = True
+        self.shared_keys.open(parts.history)
         self.directory.open(parts.accounts)
         self.trail.open(parts.audit)
         self._brake.share(parts.login_failures)
@@ -68,8 +71,8 @@ class Accounts:
 
     async def _load_keys(self) -> Sequence[bytes]:
         """Return the keys of JWT_SECRET_KEY; if it is not set, the key that all API processes share in the ledger."""
-        if self._keys is None and self._parts is not None:
-            return (await self._parts.history.load_api_key("jwt"),)
+        if self._keys is None and self._is_open:
+            return (await self.shared_keys.load("jwt"),)
         return self._keys or ()
 
     async def _load_device_key(self) -> bytes:

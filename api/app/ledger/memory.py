@@ -1,6 +1,5 @@
 """The job ledger in memory: it behaves like the PostgreSQL ledger, and is lost when the process ends."""
 
-import secrets
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,7 +17,6 @@ from app.ledger.notifications.happened import events_of_end
 from app.ledger.notifications.model import Event
 from app.ledger.outbox.memory import MemoryOutbox
 from app.ledger.port import (
-    API_KEY_BYTES,
     ENDED_PAGE,
     KEY_KEPT_H,
     PRUNE_STEP,
@@ -188,8 +186,14 @@ class MemoryJobHistory:
             and job.completed_at >= since
         ]
 
-    async def load_api_key(self, name: str) -> bytes:
-        return self._api_keys.setdefault(name, secrets.token_bytes(API_KEY_BYTES))
+    async def load_api_key(self, name: str) -> bytes | None:
+        return self._api_keys.get(name)
+
+    async def replace_api_key(self, name: str, old: bytes | None, new: bytes) -> bool:
+        if self._api_keys.get(name) != old:
+            return False
+        self._api_keys[name] = new
+        return True
 
     async def tidy(self) -> None:
         """Do nothing: statistics are computed on demand."""

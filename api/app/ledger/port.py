@@ -14,7 +14,6 @@ from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
 from app.ledger.outbox.port import Outbox
 from batch.errors import Conflict, InvalidRequest
 
-API_KEY_BYTES = 32
 #: How long an Idempotency-Key is kept.
 KEY_KEPT_H = 24
 
@@ -254,8 +253,12 @@ class JobHistory(Protocol):
         """Return the completed and partial jobs of some tasks, of all owners, that ended at `since` or later."""
         ...
 
-    async def load_api_key(self, name: str) -> bytes:
-        """Return the secret key with a name, 32 random bytes; the first call of any process creates it."""
+    async def load_api_key(self, name: str) -> bytes | None:
+        """Return the sealed key with a name; None if there is none."""
+        ...
+
+    async def replace_api_key(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Save a sealed key if `old` is still the one with this name, None if there is none; return whether it was."""
         ...
 
     async def tidy(self) -> None:

@@ -1,6 +1,5 @@
 """The job ledger in PostgreSQL."""
 
-import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -34,7 +33,6 @@ from app.ledger.notifications.happened import events_of_end
 from app.ledger.notifications.postgres_log import note
 from app.ledger.outbox.postgres import PostgresOutbox, release
 from app.ledger.port import (
-    API_KEY_BYTES,
     ENDED_PAGE,
     PRUNE_STEP,
     UNFINISHED_PAGE,
@@ -202,12 +200,15 @@ class PostgresJobHistory:
             )
         )
 
-    async def load_api_key(self, name: str) -> bytes:
-        new = insert(API_KEYS).values(name=name, key=secrets.token_bytes(API_KEY_BYTES)).on_conflict_do_nothing()
-        kept = select(API_KEYS.c.key).where(API_KEYS.c.name == name)
-        async with self._statements.hold() as connection:
-            await connection.execute(new)
-            return bytes((await connection.execute(kept)).scalar_one())
+    async def load_api_key(self, name: str) -> bytes | None:
+        rows = await self._statements.fetch(select(API_KEYS.c.key).where(API_KEYS.c.name == name))
+        return bytes(rows[0].key) if rows else None
+
+    async def replace_api_key(self, name: str, old: bytes | None, new: bytes) -> bool:
+        added = insert(API_KEYS).values(name=name, key=new).on_conflict_do_nothing()
+        same = (API_KEYS.c.name == name, API_KEYS.c.key == old)
+        change = added if old is None else API_KEYS.update().where(*same).values(key=new)
+        return bool(await self._statements.fetch(change.returning(API_KEYS.c.name)))
 
     async def tidy(self) -> None:
         for fold in FOLDS:

@@ -62,19 +62,28 @@ async def at_one_instant(ledger: JobHistory, jobs: list[Job]) -> None:
             ledger._jobs[job.job_id] = replace(ledger._jobs[job.job_id], requested_at=at)
 
 
-async def test_a_key_of_the_api_is_made_once_and_kept(ledger: JobHistory) -> None:
-    keys = await asyncio.gather(*(ledger.load_api_key("cursors") for _ in range(10)))
-    assert len(set(keys)) == 1
-    assert len(keys[0]) == 32
-    assert await ledger.load_api_key("others") != keys[0]
+async def test_a_key_of_the_api_is_kept_as_it_was_sealed(ledger: JobHistory) -> None:
+    assert await ledger.load_api_key("cursors") is None
+    assert await ledger.replace_api_key("cursors", None, b"first")
+    assert await ledger.load_api_key("cursors") == b"first"
+    assert await ledger.load_api_key("others") is None
 
 
-async def test_two_processes_have_the_same_key(database_url: str) -> None:
-    ledgers = [PostgresJobHistory(connect_postgres(database_url, application_name="test")) for _ in range(2)]
-    keys = await asyncio.gather(*(ledger.load_api_key("shared") for ledger in ledgers))
-    for ledger in ledgers:
-        await ledger.close()
-    assert keys[0] == keys[1]
+async def test_a_key_of_the_api_is_replaced_by_those_who_know_it(ledger: JobHistory) -> None:
+    assert await ledger.replace_api_key("shared", None, b"first")
+    for old in (None, b"another"):
+        assert not await ledger.replace_api_key("shared", old, b"second")
+    assert await ledger.replace_api_key("shared", b"first", b"second")
+    assert not await ledger.replace_api_key("none", b"first", b"second")
+    assert await ledger.load_api_key("shared") == b"second"
+
+
+async def test_of_several_who_replace_a_key_one_succeeds(ledger: JobHistory) -> None:
+    for old in (None, b"old"):
+        done = await asyncio.gather(*(ledger.replace_api_key(f"raced {old}", None, b"old") for _ in range(10)))
+        assert sum(done) == 1
+    done = await asyncio.gather(*(ledger.replace_api_key("raced None", b"old", bytes([n])) for n in range(10)))
+    assert sum(done) == 1
 
 
 class TestInsert:
