@@ -15,8 +15,8 @@ FOLDER_WORDS: dict[str, Pair] = {
         "このバックアップに足とコーポレートアクションは含まれません。InfluxDBにあるため、InfluxDBのバックアップ機能で保存してください",
     ),
     "backup_lacks_always": (
-        "not in any backup: secrets (the ingest token, the webhook secret, keys of providers), logs, the contents of Redis (job logs and events), and files that can be made again (mirror, indicators, downloads)",
-        "どのバックアップにも含まれないもの：秘密情報（取り込みトークン、Webhookの署名鍵、データ提供元のキー）、ログ、Redisの内容（ジョブのログとイベント）、再作成できるファイル（ミラー、指標、ダウンロード）",
+        "not in any backup: secrets (the ingest token, the webhook secret, keys of providers, the keys of logins), browser sessions, logs, the contents of Redis (job logs and events), and files that can be made again (mirror, indicators, downloads)",
+        "どのバックアップにも含まれないもの：秘密情報（取り込みトークン、Webhookの署名鍵、データ提供元のキー、ログインの署名鍵）、ブラウザーのセッション、ログ、Redisの内容（ジョブのログとイベント）、再作成できるファイル（ミラー、指標、ダウンロード）",
     ),
     "backup_done": (
         "backup made in {folder}: {jobs:,} jobs, {bars:,} bars, {files:,} files, {bytes:,} bytes",
@@ -26,6 +26,14 @@ FOLDER_WORDS: dict[str, Pair] = {
     "restore_elsewhere": (
         "DATABASE_URL is set, so `kaboom up` would not use the restored ledger: unset it, or restore {path} to that database with pg_restore",
         "DATABASE_URL が設定されているため、`kaboom up` は復元したジョブ台帳を使いません。設定を外すか、{path} を pg_restore でそのデータベースに復元してください",
+    ),
+    "restore_trust": (
+        "restore only backups that you made: the users, passwords, API tokens, schedules and callback URLs of this one will be valid here. Its SQL is not executed, only rows are copied. Everybody logs in again",
+        "自分で作成したバックアップだけを復元してください。このバックアップのユーザー、パスワード、APIトークン、スケジュール、コールバックURLが有効になります。含まれるSQLは実行せず、行だけをコピーします。全員の再ログインが必要です",
+    ),
+    "restore_skipped": (
+        "not restored, since Kaboom does not make them: the tables {tables}",
+        "Kaboomのテーブルではないため復元しませんでした：{tables}",
     ),
     "restore_done": (
         "restored to {data_dir}: {jobs:,} jobs, {bars:,} bars as of {made_at}; start it with: kaboom --data-dir {data_dir} up",

@@ -8,6 +8,10 @@ from app.cli.stack.child import Child, ChildSpec
 from app.cli.stack.data_folder import mark_children
 from batch.kit.embedded.servers import embed_postgres
 
+#: Tables whose rows are neither dumped nor restored: the keys that logins and cursors are signed with, and sessions, of
+#: which some may have been ended since.
+WITHOUT = ("api_keys", "browser_sessions")
+
 
 @contextmanager
 def started_postgres(data_dir: Path, log: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ import orjson
 import typer
 
 from app.cli.backup.draft import draft_of
-from app.cli.backup.ledger import started_postgres
+from app.cli.backup.ledger import WITHOUT, started_postgres
 from app.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file
 from app.cli.exits import CliError, Exit
 from app.cli.options import DataDir, Json
@@ -121,7 +121,7 @@ def _copy(source: Source, draft: Path, session: Session) -> Manifest:
         from batch.kit.postgres.dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
 
         session.say("backup_part", what=session.words.say("part_ledger"))
-        facts = dump_database(source.database_url, draft / LEDGER)
+        facts = dump_database(source.database_url, draft / LEDGER, without=WITHOUT)
         revision, rows = facts.revision, facts.rows
         sync(draft / LEDGER)
     _copy_folder(source.data_dir / SYMBOLS, draft / SYMBOLS, session)

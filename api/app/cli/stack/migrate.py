@@ -15,8 +15,8 @@ _UNKNOWN = re.compile(r"Can't locate revision identified by '([^']*)'")
 _STATEMENT_MODE = "statement pooling mode"
 
 
-def migrate(database_url: str) -> None:
-    """Run the migrations that a database lacks.
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Run the migrations that a database lacks, up to `revision`.
 
     Raises:
         ConfigurationError: a newer release has migrated the database, it is not encoded in UTF-8, or its pooler allows
@@ -26,7 +26,7 @@ def migrate(database_url: str) -> None:
     """
     try:
         with postgres_errors():
-            command.upgrade(_config(database_url), "head")
+            command.upgrade(_config(database_url), revision)
     except CommandError as e:
         raise ConfigurationError(_describe(e)) from e
     except StoreError as e:

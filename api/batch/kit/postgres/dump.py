@@ -1,8 +1,8 @@
-"""Dumping a database to a file and restoring it, with `pg_dump` and `pg_restore`."""
+"""Dumping a database to a file with `pg_dump`."""
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,40 +22,31 @@ class DumpFacts:
     rows: dict[str, int]
 
 
-def dump_database(url: str, target: Path) -> DumpFacts:
+def dump_database(url: str, target: Path, *, without: Sequence[str] = ()) -> DumpFacts:
     """Write a consistent dump of a database to a file (0600), while others write; return its facts.
+
+    The dump has no rows of the tables `without`.
 
     Raises:
         StoreError: the database cannot be read, or the file cannot be written.
 
     """
     target.touch(mode=0o600)
-    with _connected(url) as connection:
+    with connected(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         row = connection.execute("SELECT pg_export_snapshot()").fetchone()
         # The same snapshot for the counts and for pg_dump.
-        facts = _read_facts(connection)
-        options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={row[0] if row else ''}")
+        facts = read_facts(connection, without=without)
+        left_out = [f"--exclude-table-data=public.{table}" for table in without]
+        options = (*left_out, "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={row[0] if row else ''}")
         _run("pg_dump", *options, f"--file={target}", f"--dbname={url}")
     return facts
 
 
-def restore_database(url: str, source: Path) -> DumpFacts:
-    """Restore an empty database from a dump in one transaction; return its facts.
-
-    Raises:
-        StoreError: the dump cannot be read, or the database cannot be written.
-
-    """
-    options = ("--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges")
-    _run("pg_restore", *options, f"--dbname={url}", str(source))
-    with _connected(url) as connection:
-        return _read_facts(connection)
-
-
-def _read_facts(connection: psycopg.Connection) -> DumpFacts:
+def read_facts(connection: psycopg.Connection, *, without: Sequence[str] = ()) -> DumpFacts:
+    """Return the facts of a database; the tables `without` count as empty."""
     found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
-    rows = {name: _count(connection, name) for (name,) in found.fetchall()}
+    rows = {name: 0 if name in without else _count(connection, name) for (name,) in found.fetchall()}
     revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return DumpFacts(revision[0] if revision else "", rows)
 
@@ -66,7 +57,13 @@ def _count(connection: psycopg.Connection, table: str) -> int:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[psycopg.Connection]:
+def connected(url: str) -> Iterator[psycopg.Connection]:
+    """Hold a connection for a transaction.
+
+    Raises:
+        StoreError: the database does not answer, or refused a statement.
+
+    """
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
             yield connection
@@ -75,10 +72,18 @@ def _connected(url: str) -> Iterator[psycopg.Connection]:
 
 
 def _run(program: str, *arguments: str) -> None:
-    # Without variables such as PGOPTIONS and PGPASSFILE, which are for other servers.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    argv = [str(find_postgres() / program), *arguments]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=env)
+    argv = (str(find_postgres() / program), *arguments)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=build_environment())
     if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise StoreError(f"{program} failed: {' / '.join(lines[-3:]) or f'exit code {done.returncode}'}")
+        raise describe_failure(program, done.stderr, done.returncode)
+
+
+def build_environment() -> dict[str, str]:
+    """Return the environment of PostgreSQL's programs: without variables such as PGOPTIONS, for other servers."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
+def describe_failure(program: str, stderr: str, code: int) -> StoreError:
+    """Return the error of a program that failed, with the last lines that it printed."""
+    lines = stderr.strip().splitlines()
+    return StoreError(f"{program} failed: {' / '.join(lines[-3:]) or f'exit code {code}'}")

@@ -1,4 +1,4 @@
-"""Keys that API processes share are sealed with the tokens, survive a rotation, and are replaced when no token opens."""
+"""Keys that API processes share are sealed with the tokens, survive a rotation, and are replaced if no token opens."""
 
 import asyncio
 
