@@ -25,14 +25,16 @@ def connect(
 
     Args:
         url: the address of a running one; by default KABOOM_API_URL, else the one that runs on the data folder.
-        token: by default INGEST_API_TOKEN, else the one in the data folder.
+        token: by default INGEST_API_TOKEN, else the one in the data folder. Without a URL, a token from outside of the
+            folder goes only to a Kaboom that was started with it.
         data_dir: by default KABOOM_DATA_DIR, else the nearest `.kaboom`. Without a running Kaboom its bars are read.
         mirror: a folder that `kaboom bars mirror` wrote, read in place of all these.
         language: of what the server says of problems, `en` or `ja`.
 
     Raises:
         NeedsServer: none is named, none runs, and there is no data folder.
-        NotAuthorized: there is no token.
+        NotAuthorized: there is no token, or the Kaboom on the data folder was not started with it.
+        ConfigurationError: another user can have written the files of the data folder.
         Unavailable: the server that was named does not answer.
 
     """
@@ -41,7 +43,9 @@ def connect(
 
         return Kaboom(MirrorSource(Path(mirror)))
     folder = find_data_dir(data_dir)
-    if (found := find_url(url, folder)) and (wire := _open(found, token, folder, language)):
+    if (found := find_url(url, folder)) and (
+        wire := _open(found, find_token(folder, named_url=url, given=token), folder, language)
+    ):
         return Kaboom(ServerSource(wire), wire)
     if not (folder / "bars").is_dir():
         raise NeedsServer(
@@ -66,7 +70,7 @@ def connect_async(
 
 def _open(url: str, token: str | None, folder: Path, language: str) -> Wire | None:
     """Return a wire to a server; None where one that ran on the folder has ended."""
-    if not (token := token or find_token(folder)):
+    if not token:
         raise NotAuthorized(f"there is no token for {url}: give one, or set INGEST_API_TOKEN")
     wire = Wire(url, token, language=language, retries=_RETRIES)
     try:

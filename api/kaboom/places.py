@@ -5,14 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from batch.errors import NotAuthorized
+from batch.kit.embedded.run_file import NAME, prove_token, read_run_file
 from batch.kit.embedded.run_file import find_data_dir as find_running
-from batch.kit.embedded.run_file import read_run_file
+from batch.kit.embedded.trusted_files import read_trusted
 
 TOKEN_FILE = "ingest-token"  # noqa: S105  the name of a file
 
 
 def find_data_dir(named: str | Path | None = None) -> Path:
-    """Return the data folder: the one named, KABOOM_DATA_DIR, the nearest where Kaboom ran, else `.kaboom`."""
+    """Return the data folder: the one named, KABOOM_DATA_DIR, the nearest where Kaboom ran, else `.kaboom`.
+
+    Raises:
+        ConfigurationError: another user can have put the nearest one there.
+
+    """
     named = named or os.environ.get("KABOOM_DATA_DIR")
     return Path(named) if named else (find_running() or Path(".kaboom"))
 
@@ -27,11 +34,30 @@ def find_url(named: str | None, data_dir: Path) -> str | None:
     return named or os.environ.get("KABOOM_API_URL") or find_run(data_dir).get("api_url")
 
 
-def find_token(data_dir: Path) -> str | None:
-    """Return the token for the server: the first of INGEST_API_TOKEN, else of the data folder, else None."""
-    try:
-        text = os.environ.get("INGEST_API_TOKEN") or (data_dir / TOKEN_FILE).read_text(encoding="utf-8")
-    except OSError:
-        return None
+def find_token(data_dir: Path, *, named_url: str | None = None, given: str | None = None) -> str | None:
+    """Return the token for the server: `given`, the first of INGEST_API_TOKEN, else of the data folder, else None.
+
+    `named_url` is the one that `find_url` was given. Where the data folder names the address, a token from outside of
+    the folder goes only to a Kaboom that was started with it: a planted file must not get it.
+
+    Raises:
+        NotAuthorized: that Kaboom was not started with the token.
+        ConfigurationError: another user can have written the file of the token.
+
+    """
+    if not (token := given or _first(os.environ.get("INGEST_API_TOKEN", ""))):
+        return _first((read_trusted(data_dir, TOKEN_FILE) or b"").decode(errors="replace"))
+    run = find_run(data_dir)
+    api_url = str(run.get("api_url"))
+    if named_url or os.environ.get("KABOOM_API_URL") or prove_token(token, data_dir, api_url) in run.get("proofs", ()):
+        return token
+    raise NotAuthorized(
+        f"the token was not sent: {data_dir / NAME} names the address {api_url}, and that Kaboom was not started with"
+        f" this token. If you trust the address, set KABOOM_API_URL to it; unset INGEST_API_TOKEN to use the token of"
+        " the folder"
+    )
+
+
+def _first(text: str) -> str | None:
     # All are valid; the first is the newest.
     return next(iter(text.split()), None)

@@ -70,11 +70,13 @@ def _ids(path: str, key: str, *, with_names: bool = False) -> Callable[[Any], li
     """Return a function that finds the ids of a list, and the names that the shell takes as one word."""
 
     def find(context: Any) -> list[str]:
+        from batch.errors import KaboomError  # noqa: PLC0415  only for its keys
+
         try:
             items = _ask(context, path)
             names = [row["name"] for row in items if _ONE_WORD.fullmatch(row["name"])] if with_names else []
             return [*(row[key] for row in items), *names]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, KaboomError):
             return []
 
     return find
@@ -89,8 +91,9 @@ def _ask(context: Any, path: str) -> list[Any]:
 
     given = context.find_root().params
     folder = find_data_dir(given.get("data_dir"))
-    url, token = find_url(given.get("api_url"), folder), find_token(folder)
-    if not url or not token or not url.startswith(("http://", "https://")):
+    named = given.get("api_url")
+    url = find_url(named, folder)
+    if not url or not url.startswith(("http://", "https://")) or not (token := find_token(folder, named_url=named)):
         return []
     asked = Request(f"{url.rstrip('/')}/api/v1/{path}", headers={"x-ingest-token": token})  # noqa: S310  checked above
     with urlopen(asked, timeout=_PATIENCE_S) as answer:  # noqa: S310  the same

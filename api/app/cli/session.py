@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.exits import CliError, Exit
 from app.words.language import choose_language
+from batch.errors import NotAuthorized
 from batch.kit.printable import clean, clean_json
 from kaboom.places import TOKEN_FILE, find_data_dir, find_token, find_url
 
@@ -155,7 +156,11 @@ class Session:
         return ApiClient(url, self._token(), self.words)
 
     def _token(self) -> str:
-        if token := find_token(self.find_data_dir()):
+        try:
+            token = find_token(self.find_data_dir(), named_url=self.api_url)
+        except NotAuthorized as e:
+            raise CliError(Exit.AUTH, self.words.detail(e.message)) from e
+        if token:
             return token
         path = self.find_data_dir() / TOKEN_FILE
         raise CliError(Exit.AUTH, self.words.say("no_token", path=path))

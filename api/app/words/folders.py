@@ -16,7 +16,7 @@ FOLDER_WORDS: dict[str, Pair] = {
     ),
     "backup_lacks_always": (
         "not in any backup: secrets (the ingest token, the webhook secret, keys of providers, the keys of logins), browser sessions, logs, the contents of Redis (job logs and events), and files that can be made again (mirror, indicators, downloads)",
-        "どのバックアップにも含まれないもの：秘密情報（取り込みトークン、Webhookの署名鍵、データ提供元のキー、ログインの署名鍵）、ブラウザーのセッション、ログ、Redisの内容（ジョブのログとイベント）、再作成できるファイル（ミラー、指標、ダウンロード）",
+        "どのバックアップにも含まれないもの：秘密情報（取り込みトークン、Webhookの署名鍵、データ提供元のキー、ログインの署名鍵）、ブラウザーのログイン状態、ログ、Redisの内容（ジョブのログとイベント）、再作成できるファイル（ミラー、指標、ダウンロード）",
     ),
     "backup_done": (
         "backup made in {folder}: {jobs:,} jobs, {bars:,} bars, {files:,} files, {bytes:,} bytes",

@@ -95,6 +95,7 @@ def test_where_the_environment_names_all_nobody_is_asked(
 def test_it_wins_over_what_runs_here(fake: FakeSecretManager, tmp_path: Path) -> None:
     del fake.secrets["database-url"]
     (tmp_path / ".kaboom").mkdir()
+    (tmp_path / ".kaboom/lock").touch()
     write_run_file(tmp_path / ".kaboom", {"redis_url": "redis://of-the-run/0", "database_url": "postgresql://run/x"})
     settings = load_settings()
     assert settings.require_redis_url() == VALUES["redis-url"]

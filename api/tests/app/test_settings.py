@@ -15,6 +15,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a Kaboom running in `.kaboom`."""
     data_dir = tmp_path / ".kaboom"
     data_dir.mkdir()
+    (data_dir / "lock").touch()
     write_run_file(data_dir, {"redis_url": "redis://of-the-run/0", "database_url": "postgresql://of-the-run/x"})
     monkeypatch.chdir(tmp_path)
     return data_dir

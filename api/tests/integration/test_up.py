@@ -77,6 +77,21 @@ def test_a_killed_one_leaves_nothing_that_blocks_the_next(open_tmp: Path) -> Non
         assert second.api.get("/jobs/stats")["workers_online"] >= 1
 
 
+def test_a_token_of_the_environment_works_in_two_terminals(open_tmp: Path) -> None:
+    token = "a-token-of-both-terminals"
+    with stack(open_tmp / "data", concurrency=1, INGEST_API_TOKEN=token) as running:
+        assert not (running.data_dir / "ingest-token").exists()
+        assert token not in (running.data_dir / "run.json").read_text()
+        env = {"KABOOM_DATA_DIR": str(running.data_dir)}
+        for given, code in ((token, 0), ("a-token-of-another-kaboom", 3)):
+            argv = (*KABOOM, "jobs", "list")
+            done = subprocess.run(
+                argv, env=clean_environment(INGEST_API_TOKEN=given, **env), capture_output=True, text=True, check=False
+            )
+            assert done.returncode == code, done.stderr
+        assert "that Kaboom was not started with this token" in done.stderr
+
+
 def test_a_ctrl_c_while_it_starts_leaves_nothing(open_tmp: Path) -> None:
     data_dir = open_tmp / "data"
     argv = (*KABOOM, "up", "--port", str(free_port()))

@@ -21,8 +21,9 @@ from app.jobs.queues import Queue
 from app.settings import load_settings
 from batch.errors import ConfigurationError
 from batch.kit.disk import find_full
-from batch.kit.embedded.run_file import identify_folder, read_run_file, write_private, write_run_file
+from batch.kit.embedded.run_file import identify_folder, prove_token, read_run_file, write_private, write_run_file
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
+from batch.kit.embedded.trusted_files import check_folder, read_trusted
 from batch.notify.signing import make_webhook_secret
 from kaboom.places import TOKEN_FILE
 
@@ -56,6 +57,7 @@ class Stack:
         self._lock: IO[bytes] | None = None
         self._folder, self._is_held, self._is_full = "", True, False
         self._mark: dict[str, str] = {}
+        self._tokens: tuple[str, ...] = ()
         # A local Kaboom does not use Secret Manager.
         self._is_in_influxdb = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_influxdb
         self._urls: dict[str, str] = {}
@@ -88,6 +90,8 @@ class Stack:
     def _start(self) -> None:
         # If root runs this, PostgreSQL runs as `nobody`, who needs to enter the folder; secret files have mode 0600.
         self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        # Files that others put there could hold a token that they know.
+        check_folder(self.data_dir)
         self._lock = hold_lock(self.data_dir, self._session)
         self._folder, self._mark = identify_folder(self.data_dir), mark_children(self.data_dir)
         logs = self.data_dir / "logs"
@@ -128,27 +132,28 @@ class Stack:
         """Return the secrets of the environment, else those in the data folder, which are created if missing."""
         token = os.environ.get("INGEST_API_TOKEN")
         if not token:
-            path, is_new = self._keep_secret(TOKEN_FILE, make_ingest_token)
-            token = path.read_text(encoding="utf-8").strip()
+            token, is_new = self._keep_secret(TOKEN_FILE, make_ingest_token)
             if is_new:
-                self._session.say("token_created", path=path, token=token)
-        parse_ingest_tokens(token)
+                self._session.say("token_created", path=self.data_dir / TOKEN_FILE, token=token)
+        self._tokens = parse_ingest_tokens(token)
         found = {"INGEST_API_TOKEN": token}
         kept = {
             "KABOOM_WEBHOOK_SECRET": (WEBHOOK_SECRET_FILE, make_webhook_secret),
             "KABOOM_NOTIFICATION_KEY": (NOTIFICATION_KEY_FILE, make_ingest_token),
         }
         for variable, (name, make) in kept.items():
-            found[variable] = os.environ.get(variable) or self._keep_secret(name, make)[0].read_text("utf-8").strip()
+            found[variable] = os.environ.get(variable) or self._keep_secret(name, make)[0]
         return found
 
-    def _keep_secret(self, name: str, make: Callable[[], str]) -> tuple[Path, bool]:
-        """Return the file of a secret, and whether it was made now."""
+    def _keep_secret(self, name: str, make: Callable[[], str]) -> tuple[str, bool]:
+        """Return the secret in a file, and whether it was made now."""
         path = self.data_dir / name
         is_new = not path.exists()
         if is_new:
             write_private(path, make().encode() + b"\n")
-        return path, is_new
+        if (content := read_trusted(self.data_dir, name)) is None:
+            raise ConfigurationError(f"{path} cannot be read: check its owner and mode, or delete it for a new one")
+        return content.decode(errors="replace").strip(), is_new
 
     def _start_servers(self) -> None:
         wanted: dict[str, Callable[[Path], EmbeddedServer]] = {
@@ -246,6 +251,7 @@ class Stack:
         content = {
             "pid": os.getpid(),
             "api_url": self.api_url,
+            "proofs": [prove_token(token, self.data_dir, self.api_url) for token in self._tokens],
             "redis_url": self._urls.get("REDIS_URL"),
             "database_url": self._urls.get("DATABASE_URL"),
             # A backup does not use it if the bars are in InfluxDB.

@@ -28,6 +28,18 @@ SETTING_DETAILS: tuple[Pair, ...] = (
         "{name} が設定されておらず、Kaboomも動いていません。設定するか、先に `kaboom up` を実行してください",
     ),
     (
+        "{path} belongs to the user {owner}, expected you or root: name your own data folder with --data-dir or KABOOM_DATA_DIR, or run this command as {same}",
+        "{path} の所有者が {owner} です。自分またはrootが所有している必要があります。--data-dir または KABOOM_DATA_DIR で自分のデータフォルダーを指定するか、{same} としてこのコマンドを実行してください",
+    ),
+    (
+        "other users can write {path} (mode {mode}): check its content, then run `chmod go-w {same}`",
+        "{path} にほかのユーザーが書き込めます（モード{mode}）。内容を確認してから `chmod go-w {same}` を実行してください",
+    ),
+    (
+        "the token was not sent: {path} names the address {url}, and that Kaboom was not started with this token. If you trust the address, set KABOOM_API_URL to it; unset INGEST_API_TOKEN to use the token of the folder",
+        "トークンを送信しませんでした。接続先 {url} は {path} にあるもので、そのKaboomはこのトークンで起動されていません。接続先を信頼できる場合は KABOOM_API_URL に設定してください。フォルダーのトークンを使う場合は INGEST_API_TOKEN の設定を外してください",
+    ),
+    (
         "KABOOM_QUEUE_BROKERS named {names}, known are {queues}",
         "KABOOM_QUEUE_BROKERS に {names} があります。使えるキューは {queues} です",
     ),

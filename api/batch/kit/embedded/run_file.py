@@ -1,10 +1,13 @@
 """`run.json`: the addresses and pids of a running Kaboom, for clients on the same machine."""
 
+import hmac
 import os
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from batch.kit.embedded.trusted_files import read_trusted
 
 NAME = "run.json"
 #: The file whose lock a running Kaboom holds.
@@ -12,10 +15,18 @@ LOCK = "lock"
 
 
 def find_data_dir() -> Path | None:
-    """Return the nearest `.kaboom` folder with a `run.json`, in the working folder or a parent."""
+    """Return the nearest `.kaboom` folder with a `run.json`, in the working folder or a parent.
+
+    Raises:
+        ConfigurationError: another user can have put it there.
+
+    """
     here = Path.cwd()
     folders = (folder / ".kaboom" for folder in (here, *here.parents))
-    return next((folder for folder in folders if (folder / NAME).is_file()), None)
+    found = next((folder for folder in folders if (folder / NAME).is_file()), None)
+    if found:
+        read_trusted(found, NAME)
+    return found
 
 
 def identify_folder(data_dir: Path) -> str:
@@ -28,12 +39,23 @@ def identify_folder(data_dir: Path) -> str:
 
 
 def read_run_file(data_dir: Path) -> dict[str, Any]:
-    """Return the content of `run.json`; {} if it is missing, unreadable or was copied from another folder."""
+    """Return the content of `run.json`; {} if it is missing, unreadable or was copied from another folder.
+
+    Raises:
+        ConfigurationError: another user can have written it.
+
+    """
     try:
-        content: dict[str, Any] = orjson.loads((data_dir / NAME).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+        content = orjson.loads(read_trusted(data_dir, NAME) or b"{}")
+    except orjson.JSONDecodeError:
         return {}
-    return content if content.get("folder") == identify_folder(data_dir) else {}
+    identity = identify_folder(data_dir)
+    return content if isinstance(content, dict) and identity and content.get("folder") == identity else {}
+
+
+def prove_token(token: str, data_dir: Path, api_url: str) -> str:
+    """Return what the Kaboom of a folder and an address writes to `run.json` to show that it knows a token."""
+    return hmac.digest(token.encode(), f"{identify_folder(data_dir)} {api_url}".encode(), "sha256").hex()
 
 
 def write_private(path: Path, content: bytes, *, owner: int = -1) -> None:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+import kaboom
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
-from batch.kit.embedded.run_file import find_data_dir, read_run_file, write_run_file
+from batch.kit.embedded.run_file import find_data_dir, prove_token, read_run_file, write_run_file
 from batch.kit.embedded.servers import free_port
-from tests.app.cli.conftest import Kaboom
+from tests.app.cli.conftest import Kaboom, Scripted
+from tests.fixtures.servers.owners import give_away
 
 
 @pytest.fixture
@@ -18,6 +20,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     data_dir = tmp_path / ".kaboom"
     data_dir.mkdir()
+    (data_dir / "lock").touch()
     write_run_file(data_dir, {"api_url": "http://127.0.0.1:1234"})
     (data_dir / "ingest-token").write_text("of-the-file\n")
     deep = tmp_path / "a" / "b"
@@ -59,6 +62,7 @@ def test_the_server_is_that_of_the_option_the_environment_or_the_folder(
 def test_the_token_of_the_environment_wins_over_the_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Session()._token() == "of-the-file"
     monkeypatch.setenv("INGEST_API_TOKEN", "of-env")
+    monkeypatch.setenv("KABOOM_API_URL", "http://of-env/")
     assert Session()._token() == "of-env"
 
 
@@ -66,7 +70,49 @@ def test_of_several_tokens_the_first_is_sent(project: Path, monkeypatch: pytest.
     (project / ".kaboom" / "ingest-token").write_text("new-of-the-file old-of-the-file\n")
     assert Session()._token() == "new-of-the-file"
     monkeypatch.setenv("INGEST_API_TOKEN", " new-of-env  old-of-env\n")
-    assert Session()._token() == "new-of-env"
+    assert Session(api_url="http://of-option")._token() == "new-of-env"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1234", "https://evil.invalid"])
+def test_a_token_of_the_environment_does_not_go_where_a_file_says(
+    project: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    data_dir = project / ".kaboom"
+    monkeypatch.setenv("INGEST_API_TOKEN", "of-env")
+    other = prove_token("another", data_dir, url)
+    for proofs in ([], [other], [prove_token("of-env", data_dir, "http://x")]):
+        write_run_file(data_dir, {"api_url": url, "proofs": proofs})
+        with pytest.raises(CliError, match=f"names the address {url}, .* set KABOOM_API_URL to it") as raised:
+            Session(language="en").client()
+        assert raised.value.code is Exit.AUTH
+        with pytest.raises(kaboom.NotAuthorized, match="the token was not sent"):
+            kaboom.connect()
+        with pytest.raises(kaboom.NotAuthorized, match="the token was not sent"):
+            kaboom.connect(token="of-the-caller")
+
+
+def test_a_kaboom_that_was_started_with_the_token_gets_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data_dir, url = project / ".kaboom", "http://127.0.0.1:1234"
+    write_run_file(data_dir, {"api_url": url, "proofs": [prove_token(name, data_dir, url) for name in ("new", "old")]})
+    for token in ("new", "old"):
+        monkeypatch.setenv("INGEST_API_TOKEN", token)
+        assert Session()._token() == token
+
+
+def test_a_planted_folder_gets_no_token(
+    project: Path, kaboom: Kaboom, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KABOOM_API_URL")
+    data_dir = project / ".kaboom"
+    write_run_file(data_dir, {"api_url": scripted.url})
+    owner = give_away(data_dir, monkeypatch)
+    for token in ("", "of-the-victim-of-the-tests"):
+        monkeypatch.setenv("INGEST_API_TOKEN", token)
+        for arguments in (["jobs", "list"], ["up"], ["backup", str(project / "made")], ["doctor"]):
+            done = kaboom(*arguments)
+            assert done.code == Exit.USAGE
+            assert f"belongs to the user {owner}, expected you or root" in done.err
+    assert scripted.seen == []
 
 
 @pytest.mark.parametrize("text", ["", "\n"])

@@ -8,6 +8,7 @@ from app.cli.session import Session
 from app.cli.stack.whole import Stack, StackOptions
 from batch.errors import ConfigurationError
 from batch.kit.embedded.servers import free_port
+from tests.fixtures.servers.owners import give_away
 
 
 @pytest.fixture
@@ -27,6 +28,24 @@ def test_several_tokens_of_the_file_are_all_handed_on(stack: Stack) -> None:
     stack.data_dir.mkdir()
     (stack.data_dir / "ingest-token").write_text("a-new-token-of-the-tests an-old-token-of-the-tests\n")
     assert stack._load_secrets()["INGEST_API_TOKEN"] == "a-new-token-of-the-tests an-old-token-of-the-tests"
+
+
+def test_a_folder_of_another_user_is_not_started(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.data_dir.mkdir()
+    owner = give_away(stack.data_dir, monkeypatch)
+    with pytest.raises(ConfigurationError, match=f"belongs to the user {owner}"):
+        stack.start()
+    stack.stop()
+    assert list(stack.data_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["ingest-token", "webhook-secret", "notification-key"])
+def test_a_secret_that_another_user_wrote_is_refused(stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.data_dir.mkdir()
+    (stack.data_dir / name).write_text("known-to-another-user-of-the-machine\n")
+    give_away(stack.data_dir / name, monkeypatch)
+    with pytest.raises(ConfigurationError, match=f"{name} belongs to the user"):
+        stack._load_secrets()
 
 
 def test_what_runs_here_asks_no_secret_manager(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
