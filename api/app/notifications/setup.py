@@ -55,7 +55,7 @@ async def seal_url(kind: ChannelKind, url: str, sealer: Sealer | None, rules: Ca
             raise InvalidRequest(reword(e.message), pointer=_POINTER) from e
         return SealedUrl("webhook", urlsplit(url).hostname or "", sealer.seal(url))
     found = check_apprise_url(url, rules.guard)
-    return SealedUrl(found.service, found.host, sealer.seal(url))
+    return SealedUrl(found.service, found.host, sealer.seal(found.text))
 
 
 def make_test(owner: str, channel: Channel, language: Literal["en", "ja"]) -> tuple[Message, Event]:

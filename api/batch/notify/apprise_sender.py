@@ -13,7 +13,7 @@ from typing import Any
 from batch.errors import InvalidRequest
 from batch.kit.dns import look_up
 from batch.kit.http.reply import Reply, unanswered
-from batch.notify.apprise_urls import FIXED, MAIL, check_apprise_url, find_target, reword
+from batch.notify.apprise_urls import FIXED, MAIL, POINTER, check_apprise_url, find_target, reword
 from batch.notify.url_guard import UrlGuard, check_address
 
 _NAME = "apprise"
@@ -21,6 +21,8 @@ _NAME = "apprise"
 _CONNECT_S, _READ_S = 5.0, 10.0
 #: The seconds for everything together; apprise's thread may end later.
 _TIMEOUT_S = 20.0
+#: What apprise's services keep of options for templates, headers, parameters and fields.
+_ADDITIONS = ("template", "headers", "params", "payload_extras", "tokens")
 _STATUS = re.compile(r"error=(\d{3})\b")
 
 
@@ -31,14 +33,27 @@ async def send_by_apprise(guard: UrlGuard, url: str, title: str, body: str, *, m
     """
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            service = check_apprise_url(url, guard).service
-            plugin = await asyncio.to_thread(_load, url)
+            checked = check_apprise_url(url, guard)
+            plugin = await asyncio.to_thread(load_plugin, checked.text)
             if plugin is None:
-                return Reply(None, failure=f"apprise does not understand the URL of service {service}")
-            await _check(guard, service, plugin)
+                return Reply(None, failure=f"apprise does not understand the URL of service {checked.service}")
+            check_plugin(plugin)
+            await _check(guard, checked.service, plugin)
             return await asyncio.to_thread(_send, plugin, title, body, message_id)
     except (InvalidRequest, OSError) as e:
         return unanswered(e, timeout_s=_TIMEOUT_S)
+
+
+def check_plugin(plugin: Any) -> None:
+    """Check what apprise made of a URL, whatever its parser read there.
+
+    Raises:
+        InvalidRequest: it would follow redirects, not verify certificates, read a template, or send other headers.
+
+    """
+    added = [name for name in _ADDITIONS if len(getattr(plugin, name, None) or ())]
+    if plugin.redirects or not plugin.verify_certificate or added or getattr(plugin, "use_wkd", False):
+        raise InvalidRequest("apprise read options in the url that channels may not have", pointer=POINTER)
 
 
 async def _check(guard: UrlGuard, service: str, plugin: Any) -> None:
@@ -74,7 +89,7 @@ class _LastWords(logging.Handler):
             self.status = int(found[1])
 
 
-def _load(url: str) -> Any:
+def load_plugin(url: str) -> Any:
     """Return apprise's object for a URL; None if apprise does not accept the URL."""
     import apprise  # noqa: PLC0415  0.7 s and 40 MB, for those who send only
 

@@ -3,8 +3,10 @@
 The threat is that of `url_guard`: a URL that makes Kaboom connect to a server that only Kaboom can reach.
 """
 
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote
 
 from batch.errors import InvalidRequest
 from batch.notify.url_guard import Target, UrlGuard
@@ -24,16 +26,49 @@ _OPTIONS = {
 }
 
 
+_NOT_A_URL = "url was not a URL, such as slack://… or mailtos://…"
+_NOT_PLAIN = (
+    "url was not plain: expected service://user:password@host:port/path?name=value, with `;`, `#`, `?`, `@`, `:` and"
+    " `%` within a part written as %3B, %23, %3F, %40, %3A and %25"
+)
+#: One narrow grammar: apprise separates options by `;` too, and reads a `?` after `#`.
+_URL = re.compile(
+    r"(?P<service>[a-zA-Z]+)://(?P<authority>[^/?#;]*)(?P<path>[^?#;]*)(?:\?(?P<query>[^?#;]*))?", re.ASCII
+)
+_AUTHORITY = re.compile(
+    r"(?:(?P<user>[^:@]*)(?::(?P<password>[^:@]*))?@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^:@\[\]]*)(?::(?P<port>[0-9]{1,5}))?"
+)
+_HOST = re.compile(r"[a-zA-Z0-9._-]{1,253}|[0-9a-fA-F:.]{2,45}", re.ASCII)
+_OPTION = re.compile(r"(?P<name>[a-z]+)=(?P<value>[^=]*)", re.ASCII)
+_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+
+
 @dataclass(frozen=True, slots=True)
 class AppriseUrl:
-    """The parts of an apprise URL that may be shown; `host` is "" if it is a token."""
+    """A URL in its canonical form, and its parts that may be shown; `host` is "" if it is a token.
+
+    `text` is made of the parsed parts, each percent-encoded: apprise cannot read other parts in it.
+    """
 
     service: str
     host: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    service: str
+    user: str
+    password: str
+    host: str
+    port: int | None
+    #: Decoded, but for the first, which is empty.
+    path: tuple[str, ...]
+    options: Mapping[str, str]
 
 
 def check_apprise_url(url: str, guard: UrlGuard) -> AppriseUrl:
-    """Check a URL, and return the parts that may be shown.
+    """Check a URL, and return its canonical form.
 
     Names are not resolved here, but when a message is sent.
 
@@ -41,26 +76,63 @@ def check_apprise_url(url: str, guard: UrlGuard) -> AppriseUrl:
         InvalidRequest: the URL is not allowed; the message shows only its service and host.
 
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as e:
-        raise _refusal("url was not a URL, such as slack://… or mailtos://…") from e
-    service = parts.scheme.lower()
+    parts = _parse(url)
+    service = parts.service
+    if unknown := sorted(parts.options.keys() - _OPTIONS.get(service, frozenset())):
+        raise _refusal(f"url had option {unknown[0][:20]!r}, which channels of {service} may not have")
+    if service in FIXED:
+        if parts.port is not None:
+            raise _refusal(_NOT_PLAIN)
+        return AppriseUrl(service, "", _write(parts))
+    host, is_mail, is_safe = parts.host.lower(), service in MAIL, service != "json"
+    port = parts.port or (_SUBMISSION if is_mail else 443 if is_safe else 80)
+    # Where `smtp` names the server, the host is only the domain of the sender.
+    for name in (host, *filter(None, [parts.options.get("smtp")])):
+        find_target(guard, name, port, is_mail=is_mail, is_safe=is_safe)
+    return AppriseUrl(service, host.strip("[]"), _write(replace(parts, host=host)))
+
+
+def _parse(url: str) -> _Parts:
+    # Slack's channels: apprise reads `/#` as `/%23`, too.
+    found = _URL.fullmatch(url.strip().replace("/#", "/%23"))
+    if found is None or _ESCAPE.search(url):
+        raise _refusal(_NOT_A_URL if "://" not in url else _NOT_PLAIN)
+    service = found["service"].lower()
     if service not in FIXED | HOSTED:
         known = ", ".join(sorted(FIXED | HOSTED))
         raise _refusal(f"url was for service {service[:20]!r}, expected one of {known}")
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if unknown := sorted(given.keys() - _OPTIONS.get(service, frozenset())):
-        raise _refusal(f"url had option {unknown[0][:20]!r}, which channels of {service} may not have")
-    if service in FIXED:
-        return AppriseUrl(service, "")
-    if service in MAIL:
-        find_target(guard, given.get("smtp") or host, port or _SUBMISSION, is_mail=True, is_safe=True)
-        return AppriseUrl(service, host)
-    is_safe = service != "json"
-    find_target(guard, host, port or (443 if is_safe else 80), is_mail=False, is_safe=is_safe)
-    return AppriseUrl(service, host)
+    authority = _AUTHORITY.fullmatch(found["authority"])
+    if authority is None or not authority["host"]:
+        raise _refusal(_NOT_PLAIN)
+    user, password = (_decode(authority[name] or "", may_have_percent=True) for name in ("user", "password"))
+    port = int(authority["port"]) if authority["port"] else None
+    path = tuple(map(_decode, found["path"].split("/")))
+    return _Parts(service, user, password, _decode(authority["host"]), port, path, _parse_options(found["query"] or ""))
+
+
+def _parse_options(query: str) -> dict[str, str]:
+    pairs = [_OPTION.fullmatch(pair) for pair in query.split("&")] if query else []
+    options = {pair["name"]: _decode(pair["value"]) for pair in pairs if pair}
+    if len(options) != len(pairs):
+        raise _refusal("url had an option twice, or one that is not name=value with small letters")
+    return options
+
+
+def _decode(text: str, *, may_have_percent: bool = False) -> str:
+    decoded = unquote(text)
+    # Apprise decodes some parts twice, so a part that still has an escape would be read differently.
+    if not decoded.isprintable() or "\ufffd" in decoded or ("%" in decoded and not may_have_percent):
+        raise _refusal(_NOT_PLAIN)
+    return decoded
+
+
+def _write(parts: _Parts) -> str:
+    user = quote(parts.user, safe="") + (f":{quote(parts.password, safe='')}" if parts.password else "")
+    host = parts.host if parts.host.startswith("[") else quote(parts.host, safe="")
+    place = (f"{user}@" if user else "") + host + (f":{parts.port}" if parts.port else "")
+    path = "/".join(quote(segment, safe="") for segment in parts.path)
+    options = "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.options.items())
+    return f"{parts.service}://{place}{path}" + (f"?{options}" if options else "")
 
 
 def find_target(guard: UrlGuard, host: str, port: int, *, is_mail: bool, is_safe: bool) -> Target:
@@ -71,7 +143,11 @@ def find_target(guard: UrlGuard, host: str, port: int, *, is_mail: bool, is_safe
 
     """
     rules = UrlGuard(guard.trusted, _MAIL_PORTS) if is_mail else guard
-    shown = f"[{host}]" if ":" in host else host
+    plain = host.strip("[]")
+    if not _HOST.fullmatch(plain):
+        # Another letter would make the guard read something else than a host.
+        raise _refusal(_NOT_PLAIN)
+    shown = f"[{plain}]" if ":" in plain else plain
     try:
         return rules.check(f"{'https' if is_safe else 'http'}://{shown}:{port}/")
     except InvalidRequest as e:

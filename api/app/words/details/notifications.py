@@ -44,6 +44,18 @@ NOTIFICATION_DETAILS: tuple[Pair, ...] = (
         "urlがURLではありません。slack://…や mailtos://…のように指定してください",
     ),
     (
+        "url was not plain: expected service://user:password@host:port/path?name=value, with `;`, `#`, `?`, `@`, `:` and `%` within a part written as %3B, %23, %3F, %40, %3A and %25",
+        "url の形式が正しくありません。service://user:password@host:port/path?name=value の形で、各部分に含まれる `;`、`#`、`?`、`@`、`:`、`%` は %3B、%23、%3F、%40、%3A、%25 と書いてください",
+    ),
+    (
+        "url had an option twice, or one that is not name=value with small letters",
+        "url のオプションが重複しているか、小文字の name=value の形ではありません",
+    ),
+    (
+        "apprise read options in the url that channels may not have",
+        "url に、チャンネルで使えないオプションがあります",
+    ),
+    (
         "url was for service {service}, expected one of {known}",
         "urlのサービスが {service} です。使えるもの：{known}",
     ),

@@ -171,7 +171,7 @@ async def test_alertmanager_tells_each_alert_and_its_end_once(http: httpx2.Async
         ("apprise", "mailtos://me:secret@example.com?pgppub=/etc/passwd", "option 'pgppub'"),
         ("apprise", "dbus://", "service 'dbus'"),
         ("apprise", "syslog://localhost", "service 'syslog'"),
-        ("apprise", "secret", "service ''"),
+        ("apprise", "secret", "was not a URL"),
         ("webhook", "http://169.254.169.254/latest", "not encrypted"),
         ("webhook", "https://127.0.0.2/secret", "public address"),
     ],
