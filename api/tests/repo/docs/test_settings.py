@@ -12,7 +12,7 @@ from tests.fixtures.repo.compose_files import names_in
 from tests.fixtures.repo.repository import load_modules, load_text
 
 #: The system's own, read to choose a language.
-_OF_THE_SYSTEM = {"LANG", "LC_ALL"}
+_OF_THE_SYSTEM = {"LANG", "LC_ALL", "SUDO_UID"}
 _ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]+)` \| (.*?) \|", re.MULTILINE)
 
 
