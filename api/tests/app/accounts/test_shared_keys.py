@@ -1,15 +1,22 @@
 """Keys that API processes share are sealed with the tokens, survive a rotation, and are replaced if no token opens."""
 
 import asyncio
+import time
+from pathlib import Path
 
+import jwt
 import psycopg
 import pytest
 
 from app.accounts.shared_keys import SharedKeys
+from app.auth.jwt.own import _key_id
+from app.auth.scopes import Role
 from app.ledger.memory import MemoryJobHistory
 from app.ledger.postgres import PostgresJobHistory
 from batch.errors import StoreError
 from batch.kit.postgres.engine import connect_postgres
+from tests.fixtures.accounts.callers import ME, add_user, jwt_of, stranger_of
+from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
 OLD, NEW, THIRD = "an-old-token-of-the-tests", "a-new-token-of-the-tests", "a-third-token-of-the-tests"
@@ -44,6 +51,8 @@ async def test_a_key_in_clear_of_an_earlier_release_is_not_used() -> None:
     history = MemoryJobHistory()
     await history.replace_api_key("jwt", None, b"k" * 32)
     assert await load(history, OLD) != b"k" * 32
+    # That release, still running, would take what is sealed there for its key.
+    assert await history.load_api_key("jwt") == b"k" * 32
 
 
 async def test_a_rotation_in_two_steps_keeps_the_key() -> None:
@@ -100,3 +109,25 @@ async def test_processes_on_one_database_share_the_key(database_url: str) -> Non
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("SELECT key FROM api_keys").fetchall()
     assert keys[0] not in rows[0][0]
+
+
+async def test_a_copy_of_the_database_signs_no_login(tmp_path: Path) -> None:
+    async with running(memory_settings(tmp_path, jwt_secret_key=None)) as app:
+        admin = await add_user(app, Role.ADMIN)
+        real = await jwt_of(app, admin)
+        history = jobs_of(app).parts.history
+        assert isinstance(history, MemoryJobHistory)
+        now = int(time.time())
+        payload = {"iss": "kaboom", "aud": "kaboom", "sub": admin.user_id, "iat": now, "exp": now + 600}
+        forged = [
+            jwt.encode(payload, key, algorithm="HS256", headers={"kid": kid})
+            for kept in history._api_keys.values()
+            for key in (kept, kept[:32], kept[16:], kept[-32:], kept[16:].split()[0])
+            for kid in (jwt.get_unverified_header(real)["kid"], _key_id(key))
+        ]
+        codes = []
+        for token in (real, *forged):
+            async with stranger_of(app, authorization=f"Bearer {token}") as http:
+                codes.append((await http.get(ME)).status_code)
+    assert codes == [200, *[401] * len(forged)]
+    assert len(forged) >= 10

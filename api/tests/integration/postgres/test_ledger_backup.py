@@ -12,8 +12,9 @@ from app.cli.backup.ledger import started_postgres
 from app.cli.backup.manifest import read_manifest
 from app.cli.main import run_cli
 from app.cli.stack.data_folder import find_workers_on
-from app.cli.stack.migrate import _config, check_schema
+from app.cli.stack.migrate import _config, check_schema, migrate
 from batch.errors import StoreError
+from batch.kit.embedded.postgres_cluster import find_postgres
 from batch.kit.postgres.dump import dump_database
 from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
 
@@ -58,6 +59,23 @@ def test_a_restored_ledger_holds_every_row_and_is_migrated(
     with started_postgres(data, log) as old_url, started_postgres(new, log) as url:
         assert jobs_in(url) == jobs_in(old_url) != []
         check_schema(url)
+
+
+def test_a_backup_has_no_key_of_logins(data: Path, open_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KABOOM_DATA_DIR", "")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with started_postgres(data, open_tmp / "postgres.log") as url:
+        migrate(url)
+        with psycopg.connect(url) as connection:
+            connection.execute("INSERT INTO api_keys VALUES ('jwt', 'a-key-that-signs-logins')")
+    made = open_tmp / "made"
+    assert run_cli(["backup", str(made), "--data-dir", str(data)]) == 0
+    assert read_manifest(made).rows["api_keys"] == 0
+    argv = (find_postgres() / "pg_restore", "--file=-", made / "ledger.dump")
+    printed = subprocess.run(argv, capture_output=True, check=True).stdout
+    assert b"COPY public.jobs" in printed
+    assert b"a-key-that-signs-logins".hex().encode() not in printed
+    assert b"COPY public.api_keys" not in printed
 
 
 def test_an_external_ledger_is_not_restored_into_a_folder(
