@@ -1,6 +1,7 @@
 """The accounts of one API process: authentication, logins, sessions and the audit trail."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
@@ -21,7 +22,6 @@ from app.auth.ingest_tokens import IngestTokens
 from app.auth.jwt.own import OwnTokens, parse_jwt_keys
 from app.auth.jwt.supabase import SupabaseTokens
 from app.engine.parts import Parts
-from batch.errors import StoreError
 
 if TYPE_CHECKING:
     from app.settings import AppSettings
@@ -48,7 +48,7 @@ class Accounts:
         self.trail = AuditTrail()
         self.failed_logins = FailedLogins(self.trail)
         self._brake = LoginBrake(failed=self.failed_logins)
-        self.devices = Devices(self._load_device_key)
+        self.devices = Devices(partial(shared.load, "devices"))
         self.logins = Logins(
             self.directory, self._by_jwt, passwords=self.passwords, brake=self._brake, devices=self.devices
         )
@@ -74,11 +74,6 @@ class Accounts:
         if self._keys is None and self._is_open:
             return (await self.shared_keys.load("jwt"),)
         return self._keys or ()
-
-    async def _load_device_key(self) -> bytes:
-        if self._parts is None:
-            raise StoreError("the API is starting")
-        return await self._parts.history.load_api_key("devices")
 
 
 def _build_supabase(settings: "AppSettings") -> SupabaseTokens | None:
