@@ -34,7 +34,7 @@ async def _jobs(request: Request) -> JobsOfProcess:
 
 
 async def _shared(request: Request, caller: Caller) -> OwnersSharing[Response]:
-    return OwnersSharing(cast("Sharing[Response]", request.app.state.shared), caller.owner)
+    return OwnersSharing(cast("Sharing[Response]", request.app.state.shared), caller.owner, caller.scopes)
 
 
 async def _events(request: Request) -> EventHub:

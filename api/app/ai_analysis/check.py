@@ -1,6 +1,7 @@
 """The checks of an analysis request in the API, before it is queued."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from app.auth.scopes import Scope
 from batch.analysis.request import AnalysisRequest
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 POSITIONS_STAY = "KABOOM_AI_SEND_POSITIONS is false: what a portfolio holds is not sent to models"
 
 
-def scopes_of(request: AnalysisRequest) -> frozenset[Scope]:
+def scopes_of(request: Mapping[str, Any]) -> frozenset[Scope]:
     """Return the additional scopes that a caller needs: the analysis of a portfolio needs the scope to read it."""
-    return frozenset({Scope.PORTFOLIOS_READ} if request.portfolio_id is not None else ())
+    return frozenset({Scope.PORTFOLIOS_READ} if request.get("portfolio_id") is not None else ())
 
 
 def check_analysis(request: AnalysisRequest, settings: "AppSettings") -> AnalysisRequest:

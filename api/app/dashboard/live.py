@@ -1,14 +1,15 @@
-"""Live rows of the jobs page, rendered once for all viewers with the same owner and language."""
+"""Live rows of the jobs page, rendered once for all viewers with the same owner, scopes and language."""
 
 import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import structlog
+from fastapi import status
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.dashboard.asking import Reply
@@ -42,10 +43,10 @@ _log = structlog.get_logger(__name__)
 
 
 class LiveRows:
-    """The channels of this process: one for each watched owner and language."""
+    """The channels of this process: one for each watched owner, set of scopes and language."""
 
     def __init__(self) -> None:
-        self._channels: dict[tuple[str, str], _Channel] = {}
+        self._channels: dict[Hashable, _Channel] = {}
 
     async def watch(self, page: OpenPage, *, after: str) -> AsyncIterator[bytes]:
         """Yield events as SSE text.
@@ -53,7 +54,7 @@ class LiveRows:
         `rows`: changed rows. `at`: only an id. `away`: a note that the list is unavailable, or "". `reload`: the page
         has missed events. `again`: the end of the stream.
         """
-        key = (page.viewer.owner, page.viewer.language)
+        key = (page.viewer.owner, page.viewer.principal and page.viewer.principal.scopes, page.viewer.language)
         channel = self._channels.get(key)
         if channel is None:
             channel = self._channels[key] = _Channel(page, page.request.app.state.job_feed, after=after)
@@ -67,7 +68,7 @@ class LiveRows:
 
 
 class _Channel:
-    """The live rows of one owner and language."""
+    """The live rows of one owner, set of scopes and language."""
 
     def __init__(self, page: OpenPage, feed: JobFeed, *, after: str) -> None:
         self._page = page
@@ -155,15 +156,24 @@ class _Channel:
     async def _ask_changed(self) -> tuple[dict[str, Mapping[str, Any]], str]:
         """Return the changed jobs by id, and the change up to which they are complete; put back jobs not loaded."""
         paths, position = self._changes.next(_MOST_AT_ONCE)
-        replies = await asyncio.gather(*(self._page.ask(path) for path in paths))
+        replies = await asyncio.gather(*(self._ask(path) for path in paths))
         failed = [path for path, reply in zip(paths, replies, strict=True) if not reply.is_ok and reply.status != 404]
         if failed:
             self._changes.put_back(failed)
             position = ""
         # The list of jobs has no requests, so leave the request out here, too.
-        jobs = [reply.data | {"request": None} for reply in replies if reply.is_ok]
+        found = [reply.data.get("items", [reply.data]) for reply in replies if reply.is_ok]
+        jobs = [job | {"request": None} for jobs_of_reply in found for job in jobs_of_reply]
         self._rows.keep(jobs)
         return {job["job_id"]: job for job in jobs}, position
+
+    async def _ask(self, path: str) -> Reply:
+        """Return a job; if its request needs a scope that the viewers lack, a list with what they may see of it."""
+        reply = await self._page.ask(path)
+        if reply.status != status.HTTP_403_FORBIDDEN:
+            return reply
+        jobs_of_queue, _, job_id = path.rpartition("/")
+        return await self._page.ask(jobs_of_queue, q=job_id, limit=1)
 
     async def _check(self) -> dict[str, Mapping[str, Any]]:
         """Return the open jobs whose rows have changed, by id; publish whether the list is available."""

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.auth.scopes import Scope
+from app.jobs.model import Job
 from app.jobs.queues import Queue
 from app.jobs.retries import BuildRetry, retry_whole
 from batch.errors import InvalidRequest
@@ -45,7 +46,8 @@ class JobType:
         lost_item: the outcome of an item whose chunk was given up.
         is_schedulable: whether a schedule may submit it.
         scope: the scope that a caller needs to submit it.
-        scopes_of: further scopes that a caller needs for a given request.
+        scopes_of: further scopes that a caller needs to submit a request, and for everything about a job of it; takes
+            the request as JSON, as a job stores it.
         example: a request, for OpenAPI.
         gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
 
@@ -66,7 +68,7 @@ class JobType:
     lost_item: str = "lost"
     is_schedulable: bool = False
     scope: Scope = Scope.JOBS_WRITE
-    scopes_of: Callable[[Any], frozenset[Scope]] = lambda _: frozenset()
+    scopes_of: Callable[[Mapping[str, Any]], frozenset[Scope]] = lambda _: frozenset()
     example: Mapping[str, Any] = field(default_factory=dict)
     gauges: str = ""
 
@@ -145,6 +147,12 @@ class Catalog:
 
         """
         return self._by_name[name]
+
+    def scopes_of(self, job: Job) -> frozenset[Scope]:
+        """Return the scopes that a caller needs for everything about a job, in addition to the scopes of the route."""
+        job_type = self._by_name.get(job.task)
+        # During a rollout this process may not know what a newer type needs: only an admin sees such a job.
+        return frozenset({Scope.ADMIN}) if job_type is None else job_type.scopes_of(job.request)
 
     @cached_property
     def queues(self) -> tuple[Queue, ...]:

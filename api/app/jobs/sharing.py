@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+from app.auth.scopes import Scope
 from batch.kit.batching import CallBatcher
 
 
@@ -24,14 +25,15 @@ class Sharing[T]:
 
 @dataclass(frozen=True, slots=True)
 class OwnersSharing[T]:
-    """Shares answers between the callers of one owner only."""
+    """Shares answers between callers of one owner with the same scopes only."""
 
     sharing: Sharing[T]
     owner: str
+    scopes: frozenset[Scope]
 
     async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question; one of this owner's callers finds it for all."""
-        return await self.sharing.ask((self.owner, question), find)
+        """Return the answer to a question; one of these callers finds it for all."""
+        return await self.sharing.ask((self.owner, self.scopes, question), find)
 
 
 async def _find_once[T](finders: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:

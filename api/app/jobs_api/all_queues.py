@@ -39,5 +39,5 @@ async def list_all_jobs(
     Each item has the links of its own queue; one cursor leads through all of them.
     """
     queues = tuple(sorted({queue.value for queue in query.queue or jobs.parts.catalog.queues}))
-    found = JobList(queues, shared.owner, cursors, _writer)
+    found = JobList(queues, shared.owner, shared.scopes, cursors, _writer)
     return await answer_together(shared, request, lambda: found.answer(jobs, request, query))

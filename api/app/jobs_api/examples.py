@@ -48,6 +48,7 @@ JOB: dict[str, Any] = {
     "health": "ok",
     "request": {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500},
     "links": job_links("ingest", _ID),
+    "lacks": [],
 }
 
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.auth.scopes import Scope
 from app.deps import Jobs
 from app.jobs.cursor import Cursors
 from app.jobs.model import TRANSITIONS, Job, JobStatus
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.together import build_answer
+from app.jobs_api.view import conceal
 from app.jobs_api.words import Instant
+from app.ledger.memory_search import does_mention
 from app.ledger.port import JobQuery
 from app.routers import link_next
 from batch.errors import StoreError
@@ -46,10 +49,11 @@ class Listing(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """The jobs of one owner in some queues, as one list."""
+    """The jobs of one owner in some queues as one list, for callers with some scopes."""
 
     queues: tuple[str, ...]
     owner: str
+    scopes: frozenset[Scope]
     cursors: Cursors
     writer: JobWriter = field(repr=False)
 
@@ -64,7 +68,11 @@ class JobList:
         end = await history.find_end(asked, jobs=SEARCHED_JOBS) if asked.words else None
         found = await history.list_jobs(replace(asked, down_to=end))
         live, workers = await asyncio.gather(_overlay(jobs, found), _in_time(jobs.parts.store.workers(), []))
-        items = [job for job in live if not query.status or job.status in query.status]
+        wanted = [job for job in live if not query.status or job.status in query.status]
+        items = [(job, jobs.parts.catalog.scopes_of(job) - self.scopes) for job in wanted]
+        if asked.words:
+            # A search must not find what it does not show.
+            items = [(job, lacks) for job, lacks in items if not lacks or _does_mention_all(conceal(job), asked.words)]
         # Count the jobs that the ledger found: live values may have removed some of them from the page.
         is_full = len(found) == query.limit
         cursor = back_to = None
@@ -97,6 +105,10 @@ class JobList:
     def _scope(self, query: Listing) -> list[object]:
         """Return what identifies this list; the cursor of a list with another scope is rejected."""
         return [*self.queues, self.owner, sorted(query.status), query.q.split(), query.since, query.until]
+
+
+def _does_mention_all(job: Job, words: Sequence[str]) -> bool:
+    return all(does_mention(job, word) for word in words)
 
 
 async def _overlay(jobs: Jobs, found: Sequence[Job]) -> list[Job]:

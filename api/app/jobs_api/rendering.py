@@ -6,6 +6,7 @@ from datetime import datetime
 
 import orjson
 
+from app.auth.scopes import Scope
 from app.jobs.model import Job
 from app.jobs_api.view import view_job
 from app.live.workers import Worker
@@ -22,18 +23,20 @@ class JobWriter:
 
     def write_page(
         self,
-        jobs: Sequence[Job],
+        jobs: Sequence[tuple[Job, frozenset[Scope]]],
         workers: Sequence[Worker],
         *,
         next_cursor: str | None,
         searched_back_to: datetime | None = None,
     ) -> str:
-        """Return a page."""
-        items = ",".join(self._write(job, workers) for job in jobs)
+        """Return a page of jobs, each with the scopes that the caller lacks for it."""
+        items = ",".join(self._write(job, workers, lacks) for job, lacks in jobs)
         rest = {"next_cursor": next_cursor, "searched_back_to": searched_back_to}
         return f'{{"items":[{items}],{orjson.dumps(rest, option=orjson.OPT_UTC_Z).decode()[1:]}'
 
-    def _write(self, job: Job, workers: Sequence[Worker]) -> str:
+    def _write(self, job: Job, workers: Sequence[Worker], lacks: frozenset[Scope]) -> str:
+        if lacks:
+            return view_job(job, workers=workers, lacks=lacks).model_dump_json()
         known = self._written.get(job.job_id)
         # Compare by identity: a job that the ledger has read again may differ.
         if known and known[0] is job:

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, create_model
 from starlette.responses import StreamingResponse
 
 from app.auth.changes import give_reason
+from app.auth.guard import require_scopes
 from app.auth.principals import Principal
 from app.auth.scopes import Scope
 from app.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
@@ -53,7 +54,10 @@ _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The job id of a path, not looked up yet; a caller finds only the jobs of its owner."""
+    """The job id of a path, not looked up yet; a caller finds only the jobs of its owner.
+
+    All routes of one job find it here, so that each of them asks for the scopes that the request of the job needs.
+    """
 
     jobs: JobsOfProcess
     caller: Principal
@@ -64,13 +68,16 @@ class Named:
 
         Raises:
             NotFound: the owner has no such job.
+            Forbidden: the request of the job needs a scope that the caller lacks.
             StoreError: neither Redis nor the ledger can be read.
 
         """
         # Any other text could name another Redis key.
         if not HEX_ID.fullmatch(self.job_id):
             raise NotFound(f"job {self.job_id} does not exist: an id is 32 hex digits")
-        return await self.jobs.find(queue, self.job_id, owner=self.caller.owner)
+        job = await self.jobs.find(queue, self.job_id, owner=self.caller.owner)
+        require_scopes(self.caller, sorted(self.jobs.parts.catalog.scopes_of(job)))
+        return job
 
 
 async def _named(jobs: Jobs, caller: Caller, job_id: JobId) -> Named:
@@ -106,7 +113,7 @@ class JobRoutes:
         self, jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[Listing, Query()]
     ) -> Response:
         """List jobs, newest first, with live values of unfinished jobs."""
-        found = JobList((self.queue,), shared.owner, cursors, self.writer)
+        found = JobList((self.queue,), shared.owner, shared.scopes, cursors, self.writer)
         return await answer_together(shared, request, lambda: found.answer(jobs, request, query))
 
     async def job_stats(self, jobs: Jobs, shared: Shared, request: Request) -> Response:

@@ -1,11 +1,13 @@
 """Jobs as the API shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from app.auth.scopes import Scope
 from app.jobs.model import Job, JobStatus
 from app.jobs.queues import job_links
 from app.jobs_api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
@@ -61,6 +63,9 @@ class JobView(BaseModel):
     health: Health
     request: dict[str, Any] | None = Field(default=None, description="what was asked for; null in lists")
     links: dict[str, str]
+    lacks: list[Scope] = Field(
+        description="in lists: the scopes that the caller lacks for this job, whose result and error are then left out"
+    )
 
 
 class Failure(BaseModel):
@@ -166,8 +171,16 @@ class RetryBody(ChangeBody):
     )
 
 
-def view_job(job: Job, *, workers: Sequence[Worker]) -> JobView:
-    """Return a job as the API shows it."""
+def conceal(job: Job) -> Job:
+    """Return a job without what its request asks for and what came of it: its state, times and progress."""
+    error = {"type": job.error["type"], "message": ""} if job.error else None
+    return replace(job, request={}, plan=None, result=None, error=error, outcomes={}, counts={})
+
+
+def view_job(job: Job, *, workers: Sequence[Worker], lacks: Iterable[Scope] = ()) -> JobView:
+    """Return a job as the API shows it to a caller who lacks some of the scopes that the job needs."""
+    if lacks := sorted(lacks):
+        job = conceal(job)
     return view_of(
         JobView,
         job,
@@ -179,6 +192,7 @@ def view_job(job: Job, *, workers: Sequence[Worker]) -> JobView:
         health=judge_health(job, workers),
         request=None,
         links=job_links(job.queue, job.job_id),
+        lacks=lacks,
     )
 
 

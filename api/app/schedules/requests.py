@@ -37,7 +37,7 @@ def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings", cal
     job_type = CATALOG.get(task)
     try:
         request = refuse_internal(job_type.request.model_validate(given))
-        require_scopes(caller, job_type.scopes_of(request))
+        require_scopes(caller, job_type.scopes_of(request.to_json()))
         return job_type.check(request, settings).to_json()
     except ValidationError as e:
         places = [{**error, "loc": ("body", "request", *error["loc"])} for error in e.errors(include_url=False)]

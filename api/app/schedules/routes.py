@@ -9,7 +9,10 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Response, status
 
+from app.auth.guard import require_scopes
+from app.auth.principals import Principal
 from app.auth.scopes import Scope
+from app.catalog import CATALOG
 from app.deps import Caller, Jobs, needs
 from app.engine.scheduler import Scheduler
 from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
@@ -87,7 +90,7 @@ async def get_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> S
 @one.patch("", responses=_BODY, dependencies=_WRITES)
 async def change_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, body: ScheduleChange) -> ScheduleView:
     """Enable, disable or change a schedule; due times while it was disabled do not count as missed."""
-    task = (await jobs.parts.schedules.load(caller.owner, schedule_id)).task
+    task = (await _find_for(jobs, caller, schedule_id)).task
     values: dict[str, Any] = {
         "name": body.name,
         "request": None if body.request is None else to_request(task, body.request, jobs.parts.settings, caller),
@@ -113,11 +116,19 @@ async def run_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, resp
 
     If a job of the same request is unfinished, that job is returned (`Kaboom-Coalesced: true`).
     """
+    await _find_for(jobs, caller, schedule_id)
     admission = await Scheduler(jobs).fire_now(caller.owner, schedule_id)
     return accept(admission, response)
 
 
 router.include_router(one)
+
+
+async def _find_for(jobs: Jobs, caller: Principal, schedule_id: str) -> Schedule:
+    """Return a schedule to a caller who could submit its request."""
+    schedule = await jobs.parts.schedules.load(caller.owner, schedule_id)
+    require_scopes(caller, sorted(CATALOG.get(schedule.task).scopes_of(schedule.request)))
+    return schedule
 
 
 def _edit(schedule: Schedule, given: Mapping[str, Any], now: datetime) -> Schedule:

@@ -12,10 +12,10 @@ from app.auth.scopes import Scope
 from tests.fixtures.accounts.callers import add_token
 from tests.fixtures.jobs.analyses import ANALYSE, SESSION, end_of, ingest
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, SCHEDULES, client_of, memory_settings, running
+from tests.fixtures.portfolio.held import PORTFOLIOS, hold
 from tests.fixtures.providers.fake_openrouter import KEY, FakeOpenRouter, fake_openrouter
 
 pytestmark = pytest.mark.anyio
-PORTFOLIOS = "/api/v1/portfolios"
 RUN = {"strategy": "buy_and_hold", "symbols": ["7203"], "last": SESSION}
 
 
@@ -32,17 +32,6 @@ async def http(api: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     async with client_of(api) as client:
         await ingest(client)
         yield client
-
-
-async def hold(http: httpx2.AsyncClient, *, shares: int = 200) -> str:
-    """Return the id of a portfolio that holds 7203."""
-    made = await http.post(PORTFOLIOS, json={"name": "<b>secret holdings</b>", "provider": "synthetic"})
-    path = f"{PORTFOLIOS}/{made.json()['id']}"
-    await http.post(f"{path}/cash", json={"kind": "deposit", "amount": "9000000", "day": "2025-06-02"})
-    trade = {"side": "buy", "symbol": "7203", "quantity": shares, "price": "1000", "day": "2025-06-03"}
-    booked = await http.post(f"{path}/trades", json=trade)
-    assert booked.status_code == 201, booked.text
-    return str(made.json()["id"])
 
 
 async def test_a_backtest_is_summed_up_with_both_disclaimers(http: httpx2.AsyncClient) -> None:

@@ -3,7 +3,7 @@
 A route that you add needs a row here. The scope stands here a second time on purpose: a slip in the route is found so.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.auth.scopes import Scope
@@ -16,6 +16,7 @@ class Row:
     Attributes:
         scope: what it needs; None if any caller will do.
         also: what it needs besides.
+        of_request: what it needs besides because of the request of the job in its path: the analysis of a portfolio.
         body, form: a valid body, as JSON or as the form of a page.
         accepted: a form that submits a job, for a test in which no worker runs it.
         fine: what it answers to who may call it.
@@ -32,12 +33,18 @@ class Row:
     is_one: bool = False
     is_stream: bool = False
     also: tuple[Scope, ...] = ()
+    of_request: tuple[Scope, ...] = ()
     accepted: str = ""
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """All scopes that it needs, as its route states them."""
+        """The scopes that its route states."""
         return (*filter(None, (self.scope,)), *self.also)
+
+    @property
+    def needed(self) -> tuple[Scope, ...]:
+        """All scopes that it needs."""
+        return (*self.scopes, *self.of_request)
 
 
 _INGEST, _READ, _WRITE, _BARS = Scope.INGEST, Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.BARS_READ
@@ -47,20 +54,21 @@ _PASSWORD = "correct horse battery staple"
 _DAILY = {"intervals": {"1d": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}
 
 
-def _job_rows(queue: str) -> dict[str, Row]:
+def _job_rows(queue: str, *of_request: Scope) -> dict[str, Row]:
     one = f"/api/v1/{queue}/jobs/{{job_id}}"
+    read, write = Row(_READ, of_request=of_request), Row(_WRITE, of_request=of_request)
     return {
         f"GET /api/v1/{queue}/jobs": Row(_READ),
         f"GET /api/v1/{queue}/jobs/stats": Row(_READ),
-        f"GET {one}": Row(_READ),
-        f"GET {one}/events": Row(_READ),
-        f"GET {one}/logs": Row(_READ),
-        f"GET {one}/failures": Row(_READ),
-        f"GET {one}/chunks": Row(_READ),
+        f"GET {one}": read,
+        f"GET {one}/events": read,
+        f"GET {one}/logs": read,
+        f"GET {one}/failures": read,
+        f"GET {one}/chunks": read,
         # The job has ended, and all of it is fine.
-        f"POST {one}/cancel": Row(_WRITE, fine={409}),
-        f"POST {one}/retry": Row(_WRITE, fine={202, 409}),
-        f"DELETE {one}": Row(_WRITE),
+        f"POST {one}/cancel": replace(write, fine={409}),
+        f"POST {one}/retry": replace(write, fine={202, 409}),
+        f"DELETE {one}": write,
     }
 
 
@@ -99,17 +107,18 @@ ROWS: dict[str, Row] = {
     # A worker finds that the channel is another one's.
     "POST /api/v1/notifications/deliver": Row(_ADMIN, {"channel_id": "0" * 32}),
     "GET /api/v1/backtest/strategies": Row(_READ),
-    # Its job ends with a result only where another test has left bars.
     # No job of that id has ended.
     "GET /api/v1/backtest/compare": Row(_READ, query="?job=" + "0" * 32 + "&job=" + "1" * 32, fine={404}),
     "GET /api/v1/backtest/results/{job_id}/report.png": Row(_READ, fine={200, 404}),
     "GET /api/v1/backtest/results/{job_id}": Row(_READ, fine={200, 404}),
     "GET /api/v1/backtest/results/{job_id}/{name}": Row(_READ, fine={200, 404}),
-    "GET /api/v1/ai-analysis/results/{job_id}/{symbol}.png": Row(_READ, also=(Scope.BARS_READ,), fine={200, 404}),
+    "GET /api/v1/ai-analysis/results/{job_id}/{symbol}.png": Row(
+        _READ, also=(Scope.BARS_READ,), of_request=(_HOLDINGS,), fine={200, 404}
+    ),
     **_job_rows("ingest"),
     **_job_rows("market-data"),
     **_job_rows("backtest"),
-    **_job_rows("ai-analysis"),
+    **_job_rows("ai-analysis", _HOLDINGS),
     **_job_rows("notifications"),
     "GET /api/v1/jobs": Row(_READ),
     "GET /api/v1/jobs/stats": Row(_READ),
@@ -273,7 +282,7 @@ ROWS: dict[str, Row] = {
     "POST /analyses/new": Row(
         _WRITE, form="kind=technical&symbols=../x&analyst=rules", fine={422}, accepted="kind=technical&symbols=7203"
     ),
-    "GET /analyses/{job_id}": Row(_READ),
+    "GET /analyses/{job_id}": Row(_READ, of_request=(_HOLDINGS,)),
     "GET /portfolios": Row(_HOLDINGS),
     "POST /portfolios": Row(_TRADES, form="name=page", fine={303}),
     "GET /portfolios/{portfolio_id}": Row(_HOLDINGS),

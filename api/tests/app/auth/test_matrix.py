@@ -28,14 +28,18 @@ from tests.fixtures.accounts.callers import (
     stranger_of,
 )
 from tests.fixtures.accounts.jwts import JWT_KEY, ec_key, encode_raw
+from tests.fixtures.jobs.analyses import ANALYSE, SESSION, ingest
 from tests.fixtures.jobs.apps import INGEST, RUN_DAILY, SCHEDULES, TOKEN, client_of, memory_settings, running
 from tests.fixtures.notifications.rules import KEY
+from tests.fixtures.portfolio.held import hold
 from tests.fixtures.servers.receivers import SECRET
 
 pytestmark = pytest.mark.anyio
 HOOK = "https://hooks.example.com/kaboom"
 NOTIFICATIONS = "/api/v1/notifications"
 ALL = tuple(Scope)
+#: What only those may read who may read the portfolio; its analysis says the last.
+HELD = ("secret holdings", "7203/position")
 #: After these the caller is logged out.
 ENDS_CALLER = ("POST /api/v1/me/password", "DELETE /api/v1/session", "POST /logout")
 
@@ -146,12 +150,14 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
         ids["job_id"] = accepted.json()["job_id"]
         compact = await http.post("/api/v1/market-data/compact", json=ROWS["POST /api/v1/market-data/compact"].body)
         ids["market_job_id"] = compact.json()["job_id"]
-        # There are no bars: it fails.
+        await ingest(http)
+        ids["portfolio_id"] = await hold(http)
         backtest = await http.post("/api/v1/backtest/run", json=ROWS["POST /api/v1/backtest/run"].body)
         ids["backtest_job_id"] = backtest.json()["job_id"]
         await http.get(f"/api/v1/backtest/jobs/{ids['backtest_job_id']}", headers={"Prefer": "wait=20"})
-        analyse = "/api/v1/ai-analysis/analyse"
-        ids["analysis_job_id"] = (await http.post(analyse, json=ROWS[f"POST {analyse}"].body)).json()["job_id"]
+        # The analysis of a portfolio, with a result, files, a log and events.
+        judged = {"portfolio_id": ids["portfolio_id"], "session": SESSION, "sessions": 100}
+        ids["analysis_job_id"] = (await http.post(ANALYSE, json=judged)).json()["job_id"]
         jobs = {"ingest": "job_id", "market-data": "market_job_id", "ai-analysis": "analysis_job_id"}
         for path in (f"/api/v1/{queue}/jobs/{ids[name]}" for queue, name in jobs.items()):
             ended = await http.get(path, headers={"Prefer": "wait=20"})
@@ -160,8 +166,6 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
         ids["schedule_id"] = (await http.post(SCHEDULES, json=new)).json()["schedule_id"]
         ids["delivery_id"] = (await http.get(f"{INGEST}/webhooks")).json()["items"][0]["id"]
         ids |= await set_up_notifications(http)
-        ids["portfolio_id"] = (await http.post("/api/v1/portfolios", json={"name": "secret holdings"})).json()["id"]
-        await http.post(f"/api/v1/portfolios/{ids['portfolio_id']}/cash", json={"kind": "deposit", "amount": "1000"})
         ids["user_id"] = (await add_user(app, Role.VIEWER, name="secret-name@example.com")).user_id
         ids["token_id"] = (await add_token(app, Scope.BARS_READ))[0].token_id
         yield World(app, ids)
@@ -310,7 +314,7 @@ async def test_nobody_gets_401_everywhere(world: World) -> None:
 def secrets_of(world: World) -> list[str]:
     """Return what only the owner of the objects may read."""
     # An id that the caller sent itself is in `instance`, and in the detail of a 404.
-    return ["secret-name@example.com", HOOK, "nightly", "secret holdings", "secret channel", "secret rule"]
+    return ["secret-name@example.com", HOOK, "nightly", *HELD, "secret channel", "secret rule"]
 
 
 async def other_owners(app: FastAPI) -> dict[str, Headers]:
@@ -352,7 +356,7 @@ async def test_a_caller_without_the_scope_gets_403(world: World) -> None:
     viewer = by_bearer(await jwt_of(world.app, await add_user(world.app, Role.VIEWER)))
     count = len(ROWS) + 1
     for name, row in ROWS.items():
-        callers = {f"{kind} without {scope}": by_scope[scope][kind] for scope in row.scopes for kind in by_scope[scope]}
+        callers = {f"{kind} without {scope}": by_scope[scope][kind] for scope in row.needed for kind in by_scope[scope]}
         if row.scope and row.scope not in {Scope.JOBS_READ, Scope.BARS_READ, Scope.PORTFOLIOS_READ}:
             callers["viewer"] = viewer
         for kind, headers in callers.items():
@@ -364,6 +368,21 @@ async def test_a_caller_without_the_scope_gets_403(world: World) -> None:
     assert count < len(ROWS)
     after = await world.state()
     assert {k: v for k, v in after.items() if k != "counts"} == {k: v for k, v in before.items() if k != "counts"}
+
+
+async def test_without_the_scope_no_answer_shows_what_a_portfolio_holds(world: World) -> None:
+    """Whatever the operation is about: lists, searches, pages and streams of jobs included."""
+    leaks = list[str]()
+    for kind, headers in (await low_callers(world.app, Scope.PORTFOLIOS_READ)).items():
+        for name in ROWS:
+            if not name.startswith("GET "):
+                continue
+            answer = await world.ask(name, headers)
+            leaks += [f"{name} showed {value} to a {kind}" for value in HELD if value in answer.text]
+    assert leaks == []
+    async with client_of(world.app) as http:
+        shown = (await http.get(f"/api/v1/ai-analysis/jobs/{world.ids['analysis_job_id']}")).text
+    assert HELD[-1] in shown
 
 
 async def test_a_session_without_its_csrf_token_changes_nothing(world: World) -> None:
@@ -393,14 +412,14 @@ async def right_caller(app: FastAPI, kind: str, scopes: tuple[Scope, ...]) -> He
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_right_caller_gets_its_answer(world: World, kind: str) -> None:
-    callers = {scopes: await right_caller(world.app, kind, scopes) for scopes in {row.scopes for row in ROWS.values()}}
+    callers = {scopes: await right_caller(world.app, kind, scopes) for scopes in {row.needed for row in ROWS.values()}}
     # What deletes comes last, and what ends the caller last of all.
     order = sorted(
         ROWS.keys() - set(ENDS_CALLER), key=lambda name: (name.endswith("/remove"), name.startswith("DELETE"))
     )
     wrong = []
     for name in [*order, *ENDS_CALLER]:
-        answer = await world.ask(name, callers[ROWS[name].scopes])
+        answer = await world.ask(name, callers[ROWS[name].needed])
         if answer.status_code not in ROWS[name].fine:
             wrong.append(f"{name} answered {answer.status_code}: {answer.text[:200]}")
     assert wrong == []

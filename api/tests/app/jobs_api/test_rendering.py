@@ -32,7 +32,9 @@ def test_a_page_is_as_the_model_writes_it_the_second_time_too(cursor: str | None
     views = [view_job(job, workers=WORKERS) for job in jobs]
     wanted = JobPage(items=views, next_cursor=cursor, searched_back_to=back_to)
     for _ in range(2):
-        text = writer.write_page(jobs, WORKERS, next_cursor=cursor, searched_back_to=back_to)
+        text = writer.write_page(
+            [(job, frozenset()) for job in jobs], WORKERS, next_cursor=cursor, searched_back_to=back_to
+        )
         assert text == wanted.model_dump_json()
 
 
@@ -42,15 +44,15 @@ def test_no_job_is_a_page() -> None:
 
 def test_what_changes_is_written_anew() -> None:
     running, writer = make_job(status=JobStatus.RUNNING, version=1), JobWriter()
-    before = writer.write_page([running], [], next_cursor=None)
-    assert writer.write_page([running], WORKERS, next_cursor=None) != before
+    before = writer.write_page([(running, frozenset())], [], next_cursor=None)
+    assert writer.write_page([(running, frozenset())], WORKERS, next_cursor=None) != before
     job = ended()
-    first = writer.write_page([job], [], next_cursor=None)
-    assert writer.write_page([replace(job, done=2, failed=1)], [], next_cursor=None) != first
+    first = writer.write_page([(job, frozenset())], [], next_cursor=None)
+    assert writer.write_page([(replace(job, done=2, failed=1), frozenset())], [], next_cursor=None) != first
 
 
 def test_only_so_many_are_remembered() -> None:
     writer = JobWriter()
     for _ in range(1_005):
-        writer.write_page([ended()], [], next_cursor=None)
+        writer.write_page([(ended(), frozenset())], [], next_cursor=None)
     assert len(writer._written) == 1_000

@@ -14,7 +14,8 @@ from app.dashboard.rendering import Pages
 from app.dashboard.viewer import Viewer
 from app.ledger.port import JobQuery
 from batch.errors import StoreError
-from tests.fixtures.jobs.apps import jobs_of
+from tests.fixtures.jobs.analyses import ANALYSE
+from tests.fixtures.jobs.apps import client_of, jobs_of
 from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running
 from tests.fixtures.jobs.streams import open_stream
 
@@ -82,6 +83,19 @@ async def test_another_owner_sees_nothing(real_app: FastAPI, monkeypatch: pytest
         other.text = ""
         await other.until(": ping")
     assert job.job_id not in other.text
+
+
+async def test_rows_are_shared_by_viewers_of_the_same_scopes_only(real_app: FastAPI) -> None:
+    async with (
+        open_stream(real_app, LIVE) as wide,
+        open_stream(real_app, LIVE, owner="ingest:viewer-portfolios:read") as narrow,
+        client_of(real_app) as http,
+    ):
+        job_id = (await http.post(ANALYSE, json={"portfolio_id": "0" * 32})).json()["job_id"]
+        await asyncio.gather(*(stream.until(f'<tr id="job-{job_id}"') for stream in (wide, narrow)))
+        await http.post(f"/api/v1/ai-analysis/jobs/{job_id}/cancel")
+        await asyncio.gather(*(stream.until("cancelled") for stream in (wide, narrow)))
+    assert ["portfolios:read" in stream.text for stream in (wide, narrow)] == [False, True]
 
 
 async def test_a_page_that_comes_back_misses_nothing(real_app: FastAPI) -> None:
