@@ -1,6 +1,7 @@
 """Authenticate requests by an API token, a JWT or a session cookie; `IngestTokens` checks INGEST_API_TOKEN."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import ModuleType
 
 from app.accounts.directory import Directory
@@ -43,10 +44,11 @@ class JwtAuthenticator:
         if head.issuer == ISSUER:
             claims = await self._own.verify(token, head)
             return await self._directory.find_by_login(claims.subject, claims.issued_at) if claims else None
-        return await self.find_supabase(token)
+        found = await self.find_supabase(token)
+        return found[0] if found else None
 
-    async def find_supabase(self, token: bytes) -> Principal | None:
-        """Return the principal of a Supabase JWT; None if it is invalid, or its user has signed out since.
+    async def find_supabase(self, token: bytes) -> tuple[Principal, datetime] | None:
+        """Return the principal of a Supabase JWT and its expiry; None if it is invalid, or its user has signed out.
 
         Raises:
             StoreError: the project's keys cannot be fetched, or sign-outs cannot be read.
@@ -56,7 +58,10 @@ class JwtAuthenticator:
         if self._supabase is None or head is None or head.issuer != self._supabase.issuer:
             return None
         claims = await self._supabase.verify(token, head)
-        return await self._directory.unless_signed_out(principal_of(claims), claims.issued_at) if claims else None
+        if claims is None:
+            return None
+        principal = await self._directory.unless_signed_out(principal_of(claims), claims.issued_at)
+        return (principal, claims.expires_at) if principal else None
 
 
 class SessionAuthenticator:

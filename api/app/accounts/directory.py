@@ -15,7 +15,7 @@ from app.auth.cookies import BY_COOKIE, session_id_of
 from app.auth.ingest_tokens import IngestTokens
 from app.auth.jwt.supabase import METHOD as SUPABASE
 from app.auth.principals import Principal
-from app.auth.scopes import SCOPES
+from app.auth.scopes import SCOPES, Scope
 from app.ledger.accounts.model import BrowserSession, Token, User
 from app.ledger.accounts.port import TOUCH_S, AccountStore
 from batch.errors import StoreError
@@ -84,10 +84,12 @@ class Directory:
         if known_only and not self._lookups.tokens.has_found(given.token_id):
             return None
         token = await self._lookups.tokens.get(given.token_id)
-        if token is None or not hmac.compare_digest(token.digest, given.digest) or not token.is_valid(self._clock()):
+        if token is None or not hmac.compare_digest(token.digest, given.digest):
             return None
-        self._touch(token.token_id, self.store.touch_token)
-        return _principal_of_token(token)
+        principal = await self._principal_of_token(token)
+        if principal:
+            self._touch(token.token_id, self.store.touch_token)
+        return principal
 
     async def find_by_session(self, value: str, *, known_only: bool = False) -> Principal | None:
         """Return the principal of a session cookie, if the session has not ended, and record its use.
@@ -122,7 +124,7 @@ class Directory:
             principal = principal_of_user(user) if user and not user.is_disabled else None
         elif subject.startswith(TOKEN_PREFIX):
             token = await self._lookups.tokens.get(subject.removeprefix(TOKEN_PREFIX))
-            principal = _principal_of_token(token) if token and token.is_valid(self._clock()) else None
+            principal = await self._principal_of_token(token) if token else None
         elif subject.startswith(INGEST_PREFIX):
             principal = self.ingest.find_marked(subject.removeprefix(INGEST_PREFIX))
         return await self.unless_signed_out(principal, begun_at) if principal else None
@@ -132,10 +134,33 @@ class Directory:
         signed_out_at = await self._lookups.sign_outs.get(principal.subject)
         return principal if signed_out_at is None or begun_at > signed_out_at else None
 
+    async def scopes_now(self, token: Token) -> frozenset[Scope] | None:
+        """Return what a token allows now, at most what each of its makers has; None if it or one of them has ended."""
+        scopes = token.scopes
+        while token.is_valid(self._clock()):
+            maker = token.created_by
+            if maker.startswith(USER_PREFIX):
+                user = await self._lookups.users.get(maker)
+                return scopes & SCOPES[user.role] if user and not user.is_disabled else None
+            if not maker.startswith(TOKEN_PREFIX):
+                # INGEST_API_TOKEN has all scopes. Kaboom has no record of a user of Supabase: see `find_expiry`.
+                return scopes
+            made_by = await self._lookups.tokens.get(maker.removeprefix(TOKEN_PREFIX))
+            if made_by is None:
+                return None
+            token, scopes = made_by, scopes & made_by.scopes
+        return None
+
     def forget(self, *keys: str) -> None:
         """Drop the cached users, tokens and sessions with these ids, because this process has changed them."""
         for key in keys:
             self._lookups.forget(key)
+
+    async def _principal_of_token(self, token: Token) -> Principal | None:
+        scopes = await self.scopes_now(token)
+        if scopes is None:
+            return None
+        return Principal(token.owner, "token", f"{TOKEN_PREFIX}{token.token_id}", token.name, scopes)
 
     def _touch(self, key: str, write: Callable[[str], Awaitable[None]]) -> None:
         """Record the last use in the background, at most once a minute."""
@@ -160,7 +185,3 @@ async def _write_quietly(write: Callable[[str], Awaitable[None]], key: str) -> N
 def principal_of_user(user: User) -> Principal:
     """Return the principal of a user."""
     return Principal(user.owner, "jwt", user.user_id, user.name, SCOPES[user.role], user.role)
-
-
-def _principal_of_token(token: Token) -> Principal:
-    return Principal(token.owner, "token", f"{TOKEN_PREFIX}{token.token_id}", token.name, token.scopes)

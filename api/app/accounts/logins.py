@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.accounts.authenticators import JwtAuthenticator
 from app.accounts.brake import LoginBrake
@@ -16,11 +17,19 @@ from batch.errors import InvalidRequest, NotAuthorized
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that succeeded: its subject for `Directory.find_by_login`, its principal, and its account, if any."""
+    """A login that succeeded.
+
+    Attributes:
+        subject: of `Directory.find_by_login`.
+        account: the normal form of the user's name; empty after a log-in by token.
+        ends_at: when its session must end; None: by its own limits.
+
+    """
 
     subject: str
     principal: Principal
     account: str = ""
+    ends_at: datetime | None = None
 
 
 class Logins:
@@ -88,9 +97,9 @@ class Logins:
             return Login(f"{INGEST_PREFIX}{ingest.mark_of(token)}", principal)
         if given := parse_api_token(token):
             principal = await self._directory.find_by_token(given)
-        else:
-            principal = await self._jwts.find_supabase(token)
-        return Login(principal.subject, principal) if principal else None
+            return Login(principal.subject, principal) if principal else None
+        found = await self._jwts.find_supabase(token)
+        return Login(found[0].subject, found[0], ends_at=found[1]) if found else None
 
 
 def _find_account(name: str) -> str:

@@ -1,6 +1,6 @@
 """The request and response bodies of the account routes."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
 
@@ -9,7 +9,11 @@ from app.auth.scopes import Role, Scope
 from app.jobs_api.words import CONTROL, Instant, Label
 from app.ledger.accounts.model import Token, User
 from app.routers import view_of
+from batch.kit.clock import utc_now
 
+#: A new token expires after this many days, unless its maker says otherwise.
+TOKEN_DAYS = 90
+type TokenState = Literal["active", "revoked", "expired", "maker_ended"]
 _USER_ID, _TOKEN_ID = "usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090", "9f2c41d07ab35e68"
 _PASSWORD = "correct horse battery staple"  # noqa: S105  an example
 _AT = "2026-11-28T07:40:00Z"
@@ -35,9 +39,11 @@ _TOKEN: dict[str, Any] = {
     "name": "n8n",
     "owner": "ingest",
     "scopes": ["ingest", "jobs:read"],
+    "scopes_now": ["ingest", "jobs:read"],
+    "state": "active",
     "created_by": _USER_ID,
     "created_at": _AT,
-    "expires_at": None,
+    "expires_at": "2027-02-26T07:40:00Z",
     "last_used_at": None,
     "revoked_at": None,
 }
@@ -194,7 +200,10 @@ class NewToken(BaseModel):
 
     name: Label
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope))
-    expires_days: int | None = Field(default=None, ge=1, le=3650, description="default: never")
+    expires_days: Annotated[int, Field(ge=1, le=3650)] | Literal["never"] = Field(
+        default=TOKEN_DAYS,
+        description="at the latest with the token that makes it; for a user of Supabase at most the default",
+    )
 
 
 class TokenView(BaseModel):
@@ -206,6 +215,8 @@ class TokenView(BaseModel):
     name: str
     owner: str
     scopes: list[Scope]
+    scopes_now: list[Scope] = Field(description="what it allows today: never more than its maker may")
+    state: TokenState = Field(description="`maker_ended`: refused, because its maker is disabled or has ended")
     created_by: str
     created_at: AwareDatetime | None
     expires_at: AwareDatetime | None
@@ -278,6 +289,13 @@ def view_user(user: User) -> UserView:
     return view_of(UserView, user, id=user.user_id)
 
 
-def view_token(token: Token) -> TokenView:
-    """Return a token as the API shows it."""
-    return view_of(TokenView, token, id=token.token_id, scopes=sorted(token.scopes))
+def view_token(token: Token, scopes_now: frozenset[Scope] | None) -> TokenView:
+    """Return a token as the API shows it; `scopes_now` is what it allows today, or None if it is refused."""
+    if token.revoked_at:
+        state: TokenState = "revoked"
+    elif not token.is_valid(utc_now()):
+        state = "expired"
+    else:
+        state = "maker_ended" if scopes_now is None else "active"
+    shown = sorted(scopes_now or ())
+    return view_of(TokenView, token, id=token.token_id, scopes=sorted(token.scopes), scopes_now=shown, state=state)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.accounts.directory import IDLE, Directory
+from app.accounts.directory import Directory
 from app.accounts.logins import Login
 from app.auth.cookies import (
     csrf_token_of,
@@ -13,15 +13,12 @@ from app.auth.cookies import (
     session_id_of,
     set_cookie,
 )
-from app.auth.jwt.supabase import METHOD as SUPABASE
 from app.auth.principals import Principal
 from app.ledger.accounts.model import BrowserSession
 from batch.kit.clock import utc_now
 
 #: A session ends after this time, even if it is in use.
 MOST_LIFE = timedelta(days=7)
-#: A session of a Supabase user ends earlier: Kaboom has no record of the user that could be disabled.
-MOST_SUPABASE_LIFE = IDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,8 @@ class Sessions:
         """
         await self.end(headers)
         value, now, caller = make_session_value(), utc_now(), login.principal
-        life = MOST_SUPABASE_LIFE if caller.method == SUPABASE else MOST_LIFE
+        # A session of a Supabase user ends with its JWT: Kaboom has no record of the user that could be disabled.
+        expires_at = min(now + MOST_LIFE, login.ends_at or now + MOST_LIFE)
         session = BrowserSession(
             session_id=session_id_of(value),
             subject=login.subject,
@@ -59,10 +57,10 @@ class Sessions:
             scopes=caller.scopes,
             created_at=now,
             seen_at=now,
-            expires_at=now + life,
+            expires_at=expires_at,
         )
         await self._directory.store.add_session(session)
-        cookie = set_cookie(headers, value, max_age_s=round(life.total_seconds()))
+        cookie = set_cookie(headers, value, max_age_s=max(0, round((expires_at - now).total_seconds())))
         return NewSession(cookie, csrf_token_of(value), session)
 
     async def find(self, headers: Mapping[bytes, bytes]) -> tuple[BrowserSession, str] | None:

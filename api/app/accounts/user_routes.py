@@ -1,15 +1,17 @@
 """`/api/v1/users` and `/api/v1/tokens`: an admin manages the users and tokens of its owner."""
 
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
 from uuid import uuid4
 
 from fastapi import Path, Response, status
 
+from app.accounts.desk import Accounts
 from app.accounts.directory import USER_PREFIX
 from app.accounts.login_routes import Desk
 from app.accounts.passwords import normalize_name
 from app.accounts.schemas import (
+    TOKEN_DAYS,
     CreatedToken,
     NewToken,
     NewUser,
@@ -23,6 +25,7 @@ from app.accounts.schemas import (
 )
 from app.auth.api_tokens import TOKEN_PREFIX, make_api_token
 from app.auth.guard import require_scopes
+from app.auth.jwt.supabase import SUBJECT_PREFIX as SUPABASE_PREFIX
 from app.auth.principals import Principal
 from app.auth.scopes import SCOPES, Scope
 from app.deps import Caller, needs
@@ -30,7 +33,7 @@ from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from app.ledger.accounts.model import Token, User, UserChange
 from app.ledger.accounts.port import no_user
 from app.routers import FeatureRouter
-from batch.errors import NotFound
+from batch.errors import InvalidRequest, NotFound
 from batch.kit.clock import utc_now
 
 _PREFIX = "/api/v1"
@@ -85,12 +88,15 @@ async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: Use
 async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
     """List the tokens, newest first, including those that ended in the last 400 days."""
     tokens = await accounts.directory.store.list_tokens(caller.owner)
-    return TokenList(items=[view_token(token) for token in tokens])
+    return TokenList(items=[await _view(accounts, token) for token in tokens])
 
 
 @router.post("/tokens", status_code=status.HTTP_201_CREATED, responses=_BODY)
 async def create_token(accounts: Desk, caller: Caller, body: NewToken, response: Response) -> CreatedToken:
-    """Create a token for a program; only this answer has its value."""
+    """Create a token for a program; only this answer has its value.
+
+    The token ends with its maker, and allows no more than its maker may at its use.
+    """
     require_scopes(caller, sorted(body.scopes))
     made = make_api_token()
     new = Token(
@@ -100,13 +106,13 @@ async def create_token(accounts: Desk, caller: Caller, body: NewToken, response:
         scopes=frozenset(body.scopes),
         digest=made.digest,
         created_by=caller.subject,
-        expires_at=utc_now() + timedelta(days=body.expires_days) if body.expires_days else None,
+        expires_at=await _find_expiry(accounts, caller, body.expires_days),
     )
     kept = await accounts.directory.store.add_token(new)
     # A request with this id may have been rejected before, and the answer may still be cached.
     accounts.directory.forget(kept.token_id)
     response.headers["Location"] = f"{_PREFIX}/tokens/{kept.token_id}"
-    return CreatedToken(**view_token(kept).model_dump(), token=made.text)
+    return CreatedToken(**(await _view(accounts, kept)).model_dump(), token=made.text)
 
 
 @router.delete("/tokens/{token_id}", responses=_ONE)
@@ -114,7 +120,32 @@ async def revoke_token(accounts: Desk, caller: Caller, token_id: TokenId) -> Tok
     """Revoke a token, with all sessions and JWTs of its logins; every process applies it within 5 s."""
     revoked = await accounts.directory.store.revoke_token(caller.owner, token_id)
     accounts.directory.forget(token_id, f"{TOKEN_PREFIX}{token_id}")
-    return view_token(revoked)
+    return await _view(accounts, revoked)
+
+
+async def _view(accounts: Accounts, token: Token) -> TokenView:
+    return view_token(token, await accounts.directory.scopes_now(token))
+
+
+async def _find_expiry(accounts: Accounts, caller: Principal, days: int | Literal["never"]) -> datetime | None:
+    """Return when a new token of a caller expires: at the latest with the token that makes it.
+
+    Raises:
+        InvalidRequest: a user of Supabase asked for longer than the default: Kaboom does not hear when it is disabled.
+
+    """
+    if caller.subject.startswith(SUPABASE_PREFIX) and (days == "never" or days > TOKEN_DAYS):
+        raise InvalidRequest(
+            f"expires_days was {days}, expected at most {TOKEN_DAYS}:"
+            " Kaboom does not see when Supabase disables a user",
+            pointer="/expires_days",
+        )
+    wanted = None if days == "never" else utc_now() + timedelta(days=days)
+    maker = None
+    if caller.subject.startswith(TOKEN_PREFIX):
+        maker = await accounts.directory.store.load_token(caller.subject.removeprefix(TOKEN_PREFIX))
+    ends = [at for at in (wanted, maker.expires_at if maker else None) if at]
+    return min(ends, default=None)
 
 
 async def _find_user(accounts: Desk, caller: Principal, user_id: str) -> User:

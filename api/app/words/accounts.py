@@ -20,6 +20,12 @@ ACCOUNT_WORDS: dict[str, Pair] = {
         "token {token_id} created; its value is shown only this once",
         "トークン {token_id} を作成しました。値の表示は今回だけです",
     ),
+    "token_expires": ("it expires at {at} JST", "有効期限は {at}（JST）です"),
+    "token_never_expires": ("never", "無期限"),
+    "tokens_end_soon": (
+        "expiring within {days} days: {names}; make new ones with `kaboom token new`",
+        "{days}日以内に期限が切れます：{names}。`kaboom token new` で新しいトークンを作成してください",
+    ),
     "api_token_revoked": (
         "token {token_id} revoked; every process refuses it within 5 s",
         "トークン {token_id} を失効させました。5秒以内にすべてのプロセスで使えなくなります",

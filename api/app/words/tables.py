@@ -48,7 +48,6 @@ HEADERS: dict[str, Pair] = {
     "id": ("id", "ID"),
     "role": ("role", "役割"),
     "scopes": ("scopes", "スコープ"),
-    "revoked (JST)": ("revoked (JST)", "失効（JST）"),
     "expires (JST)": ("expires (JST)", "期限（JST）"),
     "ex_session": ("ex_session", "権利落ち日"),
     "factor": ("factor", "調整係数"),
@@ -177,6 +176,12 @@ CODES: dict[str, dict[str, Pair]] = {
         "cancelled": ("cancelled", "中止"),
         "cancelling": ("cancelling", "中止処理中"),
         "deleted": ("deleted", "削除済み"),
+    },
+    "token": {
+        "active": ("valid", "有効"),
+        "revoked": ("revoked", "失効"),
+        "expired": ("expired", "期限切れ"),
+        "maker_ended": ("maker ended", "作成者が無効"),
     },
     "chunk": {
         "queued": ("queued", "待機中"),

@@ -31,4 +31,5 @@ class Claims:
 
     subject: str
     issued_at: datetime
+    expires_at: datetime
     others: Mapping[str, Any] = field(repr=False)

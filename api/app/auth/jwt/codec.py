@@ -104,4 +104,5 @@ def _parse(payload: Mapping[str, Any]) -> Claims | None:
         return None
     if not 0 < end - begin <= MOST_LIFE_S:
         return None
-    return Claims(subject, datetime.fromtimestamp(begin, UTC), payload)
+    begun_at, ends_at = (datetime.fromtimestamp(at, UTC) for at in (begin, end))
+    return Claims(subject, begun_at, ends_at, payload)

@@ -13,6 +13,8 @@ from batch.errors import ConfigurationError
 AUDIENCE = "authenticated"
 #: The method of Supabase principals.
 METHOD = "supabase"
+#: The beginning of their subjects.
+SUBJECT_PREFIX = "supabase:"
 #: Fields of `app_metadata`, which only the project's administrator can write; users can write `user_metadata`.
 ROLE_CLAIM, OWNER_CLAIM = "kaboom_role", "kaboom_owner"
 _LEGACY = "HS256"
@@ -66,7 +68,7 @@ def principal_of(claims: Claims) -> Principal:
     email = claims.others.get("email")
     name = email if isinstance(email, str) and email and email.isprintable() else claims.subject
     scopes = SCOPES[role] if role else frozenset()
-    return Principal(owner, METHOD, f"supabase:{claims.subject}", name[:200], scopes, role)
+    return Principal(owner, METHOD, f"{SUBJECT_PREFIX}{claims.subject}", name[:200], scopes, role)
 
 
 def _is_user(claims: Claims) -> bool:

@@ -1,7 +1,9 @@
 """`kaboom token`: tokens that the API keeps, and values of INGEST_API_TOKEN and KABOOM_WEBHOOK_SECRET."""
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +14,12 @@ from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst
 from app.cli.session import Session
+from batch.kit.clock import utc_now
 from batch.notify.signing import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets
 
 TOKENS = "/api/v1/tokens"
+#: The list warns of tokens that expire within these days.
+SOON_DAYS = 14
 
 app = typer.Typer(
     help="Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.",
@@ -29,7 +34,9 @@ def new_token(
     webhook: Annotated[bool, typer.Option("--webhook", help="make a webhook secret instead")] = False,
     name: Annotated[str | None, typer.Option(help="make a token that the API keeps, with this name")] = None,
     scope: Annotated[list[Scope] | None, typer.Option(help="what it allows, such as ingest (repeatable)")] = None,
-    expires_days: Annotated[int | None, typer.Option(help="days until it expires (default: never)")] = None,
+    expires_days: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="days until it expires, or never (default: 90)")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print a new token: for INGEST_API_TOKEN, or with --name one that works at once and can be revoked."""
@@ -73,27 +80,46 @@ def revoke_token(
 
 @app.command("list")
 def list_tokens(context: typer.Context, *, json: Json = False) -> None:
-    """List the tokens that the API keeps, newest first; times are JST."""
+    """List the tokens that the API keeps, newest first, with what each allows now; times are JST."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", TOKENS)
     if session.print_if_json_or_empty(found, "no_tokens"):
         return
-    table = new_table(
-        session.words, "id", "name", "scopes", "last (JST)", "expires (JST)", "revoked (JST)", whole={"id"}
-    )
+    words = session.words
+    table = new_table(words, "id", "name", "state", "scopes", "last (JST)", "expires (JST)", whole={"id"})
     for token in found["items"]:
-        times = (to_jst(token[name]) for name in ("last_used_at", "expires_at", "revoked_at"))
-        add_row(table, token["id"], token["name"], " ".join(token["scopes"]), *times)
+        expiry = to_jst(token["expires_at"]) if token["expires_at"] else words.say("token_never_expires")
+        state = words.code("token", token["state"])
+        add_row(
+            table,
+            token["id"],
+            token["name"],
+            state,
+            " ".join(token["scopes_now"]),
+            to_jst(token["last_used_at"]),
+            expiry,
+        )
     session.show(table)
+    soon = [token["name"] for token in found["items"] if token["state"] == "active" and _ends_soon(token)]
+    if soon:
+        session.say("tokens_end_soon", names=", ".join(soon), days=SOON_DAYS)
 
 
-def _create(session: Session, name: str, scopes: list[Scope], expires_days: int | None) -> None:
+def _ends_soon(token: Mapping[str, Any]) -> bool:
+    at = token["expires_at"]
+    return bool(at) and datetime.fromisoformat(at) < utc_now() + timedelta(days=SOON_DAYS)
+
+
+def _create(session: Session, name: str, scopes: list[Scope], days: str | None) -> None:
+    expires_days = int(days) if days and days.isdecimal() else days
     body = given(name=name, scopes=[scope.value for scope in scopes], expires_days=expires_days)
     made = session.client().call("POST", TOKENS, json=body)
     if session.print_if_json(made):
         return
     sys.stdout.write(f"{made['token']}\n")
     session.say("token_shown_once", token_id=made["id"])
+    if made["expires_at"]:
+        session.say("token_expires", at=to_jst(made["expires_at"]))
 
 
 def _read(session: Session) -> list[str]:

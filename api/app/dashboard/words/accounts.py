@@ -70,11 +70,17 @@ WORDS: dict[str, Pair] = {
     "expires": ("Expires, JST", "有効期限（JST）"),
     "no_end": ("never", "無期限"),
     "valid": ("valid", "有効"),
-    "revoked": ("revoked", "失効"),
-    "expired": ("expired", "期限切れ"),
+    "ends_soon": ("ends soon", "期限間近"),
+    "token_revoked": ("revoked", "失効"),
+    "token_expired": ("expired", "期限切れ"),
+    "token_maker_ended": ("maker ended", "作成者が無効"),
+    "narrowed": (
+        "made with {scopes}; its maker may do no more",
+        "作成時は{scopes}。作成者の権限に合わせて狭まりました",
+    ),
     "revoke": ("Revoke…", "失効…"),
     "do_revoke": ("Revoke the token, and log out all that used it", "トークンを失効し、使用中のログインも終了"),
-    "token_revoked": (
+    "revoked_now": (
         "The token was revoked; it is refused within 5 s everywhere.",
         "トークンを失効しました。5秒以内にすべてのプロセスで拒否されます。",
     ),

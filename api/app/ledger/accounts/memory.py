@@ -11,6 +11,7 @@ from app.ledger.accounts.port import (
     SIGN_OUTS_KEPT_DAYS,
     TOKENS_KEPT_DAYS,
     TOUCH_S,
+    last_admin,
     no_token,
     no_user,
 )
@@ -50,6 +51,9 @@ class MemoryAccountStore:
         user = self._users.get(user_id)
         if user is None or user.owner != owner:
             raise NotFound(no_user(user_id))
+        admins = [each.user_id for each in self._users.values() if each.owner == owner and each.is_active_admin]
+        if change.ends_admin and admins == [user_id]:
+            raise Conflict(last_admin(user.name))
         self._users[user_id] = changed = replace(user, **change.given(), changed_at=utc_now())
         return changed
 

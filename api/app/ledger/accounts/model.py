@@ -31,6 +31,11 @@ class User:
     created_at: datetime | None = None
     changed_at: datetime | None = None
 
+    @property
+    def is_active_admin(self) -> bool:
+        """Whether the user is an admin who may log in."""
+        return self.role is Role.ADMIN and not self.is_disabled
+
 
 @dataclass(frozen=True, slots=True)
 class UserChange:
@@ -39,6 +44,11 @@ class UserChange:
     role: Role | None = None
     is_disabled: bool | None = None
     password_hash: str | None = field(default=None, repr=False)
+
+    @property
+    def ends_admin(self) -> bool:
+        """Whether an admin is no longer one, or is disabled."""
+        return self.is_disabled is True or self.role not in {None, Role.ADMIN}
 
     def given(self) -> dict[str, Any]:
         """Return the values that change, by name."""

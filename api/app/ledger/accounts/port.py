@@ -49,7 +49,12 @@ class AccountStore(Protocol):
         ...
 
     async def change_user(self, owner: str, user_id: str, change: UserChange) -> User:
-        """Change a user of an owner."""
+        """Change a user of an owner.
+
+        Raises:
+            Conflict: the user is the owner's last admin who may log in, and would no longer be one.
+
+        """
         ...
 
     async def add_token(self, token: Token) -> Token:
@@ -128,6 +133,11 @@ class AuditLog(Protocol):
 def no_user(user_id: str) -> str:
     """Return the message for a user that an owner does not have."""
     return f"user {user_id} does not exist: an id is usr_ and 32 hex digits"
+
+
+def last_admin(name: str) -> str:
+    """Return the message for a change that would leave an owner without an admin."""
+    return f"{name} is the last admin who can log in: make another user an admin first"
 
 
 def no_token(token_id: str) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
+from app.auth.scopes import Role
 from app.ledger.accounts.model import BrowserSession, Token, User, UserChange
 from app.ledger.accounts.port import (
     MAX_TOKENS,
@@ -12,6 +13,7 @@ from app.ledger.accounts.port import (
     SIGN_OUTS_KEPT_DAYS,
     TOKENS_KEPT_DAYS,
     TOUCH_S,
+    last_admin,
     no_token,
     no_user,
 )
@@ -64,10 +66,18 @@ class PostgresAccountStore:
 
     async def change_user(self, owner: str, user_id: str, change: UserChange) -> User:
         update = USERS.update().where(USERS.c.owner == owner, USERS.c.user_id == user_id)
-        rows = await self._statements.fetch(update.values(change.given() | {"changed_at": _NOW}).returning(USERS))
-        if not rows:
+        changed = update.values(change.given() | {"changed_at": _NOW}).returning(USERS)
+        active = (USERS.c.owner == owner, USERS.c.role == Role.ADMIN, USERS.c.is_disabled.is_(False))
+        # Of two changes at once the second waits for these rows, and then sees what the first has left.
+        admins = select(USERS.c.user_id, USERS.c.name).where(*active).order_by(USERS.c.user_id).with_for_update()
+        async with open_transaction(self._engine) as connection:
+            left = (await connection.execute(admins)).all() if change.ends_admin else []
+            if [row.user_id for row in left] == [user_id]:
+                raise Conflict(last_admin(left[0].name))
+            row = (await connection.execute(changed)).one_or_none()
+        if row is None:
             raise NotFound(no_user(user_id))
-        return parse_user(rows[0])
+        return parse_user(row)
 
     async def add_token(self, token: Token) -> Token:
         valid = (TOKENS.c.revoked_at.is_(None), or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > _NOW))

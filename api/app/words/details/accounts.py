@@ -49,6 +49,14 @@ ACCOUNT_DETAILS: tuple[Pair, ...] = (
         "トークン {token_id} は存在しません。IDは16進数16桁です",
     ),
     (
+        "{name} is the last admin who can log in: make another user an admin first",
+        "{name} はログインできる最後の管理者です。先に別のユーザーを管理者にしてください",
+    ),
+    (
+        "expires_days was {days}, expected at most {most}: Kaboom does not see when Supabase disables a user",
+        "expires_days が {days} です。{most} 以下にしてください。Supabaseでユーザーが無効になってもKaboomには分かりません",
+    ),
+    (
         "the Origin header named another host: a change must come from a page of this server",
         "Origin ヘッダーが別のホストです。変更はこのサーバーのページから行ってください",
     ),

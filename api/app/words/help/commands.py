@@ -86,7 +86,7 @@ COMMAND_HELP: dict[str, str] = {
     "Print a new token: for INGEST_API_TOKEN, or with --name one that works at once and can be revoked.": "新しいトークンを出力します。INGEST_API_TOKEN 用です。--name を付けると、すぐに使えて失効もできるトークンを作ります。",
     "Put a new token or webhook secret before the current one; both are valid. Reads the current value from stdin.": "現在の値の前に新しいトークンか署名鍵を加えます。両方が有効です。現在の値は標準入力から読みます。",
     "Revoke a token by its id; without one, keep only the first value of a setting, read from stdin.": "トークンをIDで失効させます。IDがなければ、標準入力から読んだ設定の先頭の値だけを残します。",
-    "List the tokens that the API keeps, newest first; times are JST.": "APIが保持するトークンを新しい順に一覧表示します。時刻は日本時間です。",
+    "List the tokens that the API keeps, newest first, with what each allows now; times are JST.": "APIが保持するトークンを、今使えるスコープとともに新しい順に一覧表示します。時刻は日本時間です。",
     "Manage the users who log in with a password.": "パスワードでログインするユーザーを管理します。",
     "Add a user. Asks for the password, or reads it from stdin.": "ユーザーを追加します。パスワードは入力を求めるか、標準入力から読みます。",
     "List the users.": "ユーザーの一覧を表示します。",

@@ -149,7 +149,7 @@ OPTION_HELP: dict[str, str] = {
     "make a webhook secret instead": "代わりにWebhookの署名鍵を作ります",
     "make a token that the API keeps, with this name": "APIが保持するトークンを、この名前で作ります",
     "what it allows, such as ingest (repeatable)": "許可する操作、例：ingest（複数指定可）",
-    "days until it expires (default: never)": "有効期限までの日数（既定：無期限）",
+    "days until it expires, or never (default: 90)": "有効期限までの日数、または never（無期限）。既定は90日です",
     "the id of a token that the API keeps": "APIが保持するトークンのID",
     "an e-mail address or a name": "メールアドレスまたは名前",
     "viewer, operator or admin": "viewer、operator、admin のいずれか",

@@ -288,6 +288,17 @@ async def test_a_supabase_user_has_a_session_until_it_logs_out(tmp_path: Path, p
         assert [(await each.get(ME)).status_code for each in (browser, other)] == [401, 401]
 
 
+async def test_a_session_of_a_supabase_user_ends_with_its_jwt(tmp_path: Path, project: Project) -> None:
+    async with running(memory_settings(tmp_path, supabase_url=project.url)) as app:
+        ends_at = int(time.time()) + 600
+        browser = await browser_of(app, token=project.sign(exp=ends_at))
+        shown = (await browser.get(SESSION)).json()
+        assert datetime.fromisoformat(shown["expires_at"]).timestamp() == ends_at
+        # After the end of the JWT, within the leeway of clocks, a session of it has ended at once.
+        over = await browser_of(app, token=project.sign(iat=ends_at - 1200, exp=ends_at - 605))
+        assert (await over.get(ME)).status_code == 401
+
+
 async def test_a_jwt_of_supabase_is_void_after_a_log_out_everywhere(tmp_path: Path, project: Project) -> None:
     async with running(memory_settings(tmp_path, supabase_url=project.url)) as app:
         token, other = project.sign(), project.sign(sub="another")

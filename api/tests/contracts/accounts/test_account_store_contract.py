@@ -66,6 +66,30 @@ class TestUsers:
                 await accounts.change_user(other, user_id, UserChange(role=Role.ADMIN))
         assert await accounts.load_user(user.user_id) == user
 
+    @pytest.mark.parametrize("change", [UserChange(is_disabled=True), UserChange(role=Role.OPERATOR)])
+    async def test_the_last_admin_of_an_owner_stays(
+        self, accounts: AccountStore, owner: str, change: UserChange
+    ) -> None:
+        admin, operator = [await accounts.add_user(make_user(owner, role=role)) for role in (Role.ADMIN, Role.OPERATOR)]
+        await accounts.add_user(make_user(owner, role=Role.ADMIN, is_disabled=True))
+        await accounts.add_user(make_user(f"{owner}-2", role=Role.ADMIN))
+        with pytest.raises(Conflict, match="last admin"):
+            await accounts.change_user(owner, admin.user_id, change)
+        assert await accounts.load_user(admin.user_id) == admin
+        await accounts.change_user(owner, operator.user_id, UserChange(is_disabled=True))
+        await accounts.change_user(owner, admin.user_id, UserChange(password_hash="$new", role=Role.ADMIN))
+
+    async def test_of_admins_who_demote_one_another_at_once_one_stays(self, accounts: AccountStore, owner: str) -> None:
+        admins = [await accounts.add_user(make_user(owner, role=Role.ADMIN)) for _ in range(8)]
+        changes = [UserChange(is_disabled=True), UserChange(role=Role.VIEWER)] * 4
+        tries = [
+            accounts.change_user(owner, user.user_id, change) for user, change in zip(admins, changes, strict=True)
+        ]
+        results = await asyncio.gather(*tries, return_exceptions=True)
+        assert sum(isinstance(result, Conflict) for result in results) == 1
+        left = [user for user in await accounts.list_users(owner) if user.role is Role.ADMIN and not user.is_disabled]
+        assert len(left) == 1
+
     async def test_an_owner_has_a_bounded_number_of_users(
         self, accounts: AccountStore, owner: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,5 +1,6 @@
 """The tokens of programs. The audit log shows the names of the form functions, which are those of the API."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
@@ -11,8 +12,10 @@ from app.deps import needs
 
 router = APIRouter(dependencies=[needs(Scope.ADMIN)])
 API = "/api/v1/tokens"
-#: The days for which a token can be valid; "" has no end.
-_LIVES = ("30", "90", "365", "")
+#: The days for which a token can be valid.
+_LIVES = ("30", "90", "365", "never")
+#: A token that expires within this time is marked.
+_SOON = timedelta(days=14)
 TokenId = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 
 
@@ -59,5 +62,6 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
         found=found,
         scopes=[scope.value for scope in Scope],
         lives=_LIVES,
+        soon=page.viewer.now + _SOON,
         **(defaults | values),
     )

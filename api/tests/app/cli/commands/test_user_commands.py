@@ -56,6 +56,20 @@ def test_a_token_is_made_listed_and_revoked(live: Api, at_live: Kaboom) -> None:
     assert token_id in listed
     assert value not in listed
     assert at_live("token", "revoke", token_id).code == Exit.OK
+    assert f"{token_id}  n8n" in at_live("token", "list").out
+    assert "revoked" in at_live("token", "list").out
     assert httpx2.get(jobs, headers={"x-ingest-token": value}).status_code == 401
     assert at_live("token", "new", "--name", "x").code == Exit.USAGE
     assert at_live("token", "revoke", "0" * 16).code == Exit.NOT_FOUND
+
+
+def test_a_token_that_expires_soon_is_named_and_never_is_said(live: Api, at_live: Kaboom) -> None:
+    default = at_live("token", "new", "--name", "by-default", "--scope", "jobs:read")
+    assert "it expires at" in default.err
+    at_live("token", "new", "--name", "short", "--scope", "jobs:read", "--expires-days", "3")
+    lasting = at_live("token", "new", "--name", "lasting", "--scope", "jobs:read", "--expires-days", "never")
+    assert "expires" not in lasting.err
+    listed = at_live("token", "list")
+    assert "expiring within 14 days: short;" in listed.err
+    (line,) = [line for line in listed.out.splitlines() if "lasting" in line]
+    assert ("valid" in line, "never" in line) == (True, True)
