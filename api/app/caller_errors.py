@@ -1,6 +1,6 @@
 """Errors that have an HTTP status of their own, without FastAPI, which workers do not load."""
 
-from batch.errors import InvalidRequest, KaboomError, NotAuthorized
+from batch.errors import Forbidden, InvalidRequest, KaboomError, NotAuthorized
 
 
 class BadCursor(InvalidRequest):
@@ -13,6 +13,10 @@ class NotAcceptable(InvalidRequest):
 
 class TooManyStreams(KaboomError):
     """A caller who has too many streams open."""
+
+
+class PasswordNeeded(Forbidden):
+    """A session of a browser whose password was entered too long ago for an admin change."""
 
 
 class TooManyLogins(KaboomError):

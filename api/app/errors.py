@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.caller_errors import BadCursor, NotAcceptable, TooManyLogins, TooManyStreams
+from app.caller_errors import BadCursor, NotAcceptable, PasswordNeeded, TooManyLogins, TooManyStreams
 from app.words.language import Language
 from app.words.problems import TITLES
 from app.words.translate import translate
@@ -67,6 +67,7 @@ BAD_REQUEST = _define("bad-request", 400)
 BAD_CURSOR = _define("bad-cursor", 400)
 UNAUTHORIZED = _define("unauthorized", 401)
 FORBIDDEN = _define("forbidden", 403)
+PASSWORD_NEEDED = _define("password-needed", 403)
 NOT_FOUND = _define("not-found", 404)
 METHOD = _define("method-not-allowed", 405)
 NOT_ACCEPTABLE = _define("not-acceptable", 406)
@@ -103,6 +104,7 @@ _BY_STATUS = {400: BAD_JSON, 404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
 _BY_OWN_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     BadCursor: BAD_CURSOR,
     NotAcceptable: NOT_ACCEPTABLE,
+    PasswordNeeded: PASSWORD_NEEDED,
     TooManyStreams: RATE_LIMITED,
     TooManyLogins: RATE_LIMITED,
 }

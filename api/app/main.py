@@ -13,6 +13,7 @@ from fastapi.telemetry import TelemetryConfig
 from app.accounts.audit_routes import router as audit_router
 from app.accounts.desk import Accounts
 from app.accounts.login_routes import router as login_router
+from app.accounts.session_routes import router as sessions_router
 from app.accounts.shared_keys import SharedKeys
 from app.accounts.user_routes import router as users_router
 from app.address_limit import AddressLimiter
@@ -72,6 +73,7 @@ _ROUTERS = (
     settings_router,
     schedules_router,
     login_router,
+    sessions_router,
     users_router,
     audit_router,
     webhooks_router,

@@ -34,8 +34,8 @@ from batch.errors import StoreError
 MAX_BODY = 64 * 1024
 #: How long each refusal of an address over its limit is delayed.
 REFUSED_AFTER_S = 0.5
-#: The pages that log a browser in and out.
-_LOGINS = frozenset({"/login", "/logout"})
+#: The pages that log a browser in and out, and that confirm its session.
+_LOGINS = frozenset({"/login", "/logout", "/confirm"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _NEEDS_TOKEN = Answer(
     UNAUTHORIZED,

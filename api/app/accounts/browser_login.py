@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from fastapi import Request, Response
 
 from app.accounts.desk import accounts_of
+from app.accounts.sessions import Confirmation
 from app.caller_errors import TooManyLogins
-from batch.errors import NotAuthorized, StoreError
+from batch.errors import NotAuthorized, NotFound, StoreError
 
 
 async def sign_in(request: Request, fields: Mapping[str, str], response: Response) -> str:
@@ -22,7 +23,7 @@ async def sign_in(request: Request, fields: Mapping[str, str], response: Respons
             )
         else:
             login = await accounts.logins.by_token(fields.get("token", ""), address)
-        new = await accounts.sessions.create(login, headers)
+        new = await accounts.sessions.create(login, headers, address)
         device = await accounts.devices.make_cookie(headers, login.account) if login.account else ""
     except NotAuthorized:
         return "refused"
@@ -34,6 +35,24 @@ async def sign_in(request: Request, fields: Mapping[str, str], response: Respons
     response.headers["Set-Cookie"] = new.cookie
     if device:
         response.headers.append("Set-Cookie", device)
+    return ""
+
+
+async def confirm(request: Request, fields: Mapping[str, str]) -> str:
+    """Enter the password or the token of the request's session again.
+
+    Returns "", or the reason of a refusal, as `sign_in` does.
+    """
+    accounts = await accounts_of(request)
+    given = Confirmation(fields.get("password", ""), fields.get("token", ""), request.scope["address"])
+    try:
+        await accounts.sessions.confirm(dict(request.scope["headers"]), given, accounts.logins)
+    except (NotAuthorized, NotFound):
+        return "refused"
+    except TooManyLogins:
+        return "slowed"
+    except StoreError:
+        return "unavailable"
     return ""
 
 

@@ -99,22 +99,25 @@ class Directory:
         if known_only and not self._lookups.sessions.has_found(session_id_of(value)):
             return None
         session = await self.load_session(value)
-        if session is None:
+        principal = await self.principal_of_session(session) if session else None
+        if session and principal:
+            self._touch(session.session_id, self.store.touch_session)
+        return principal
+
+    async def load_session(self, value: str) -> BrowserSession | None:
+        """Return the session of a cookie, if it is neither idle nor expired."""
+        session = await self._lookups.sessions.get(session_id_of(value))
+        return session if session and not self._is_over(session) else None
+
+    async def principal_of_session(self, session: BrowserSession) -> Principal | None:
+        """Return the principal of a session; None if the session or its login has ended."""
+        if self._is_over(session):
             return None
         principal = await self.find_by_login(session.subject, session.created_at)
         if principal is None and session.method == SUPABASE:
             kept = Principal(session.owner, session.method, session.subject, session.name, session.scopes, session.role)
             principal = await self.unless_signed_out(kept, session.created_at)
-        if principal:
-            self._touch(session.session_id, self.store.touch_session)
-        return replace(principal, method=BY_COOKIE) if principal else None
-
-    async def load_session(self, value: str) -> BrowserSession | None:
-        """Return the session of a cookie, if it is neither idle nor expired."""
-        session, now = await self._lookups.sessions.get(session_id_of(value)), self._clock()
-        if session is None or now >= session.expires_at or now - session.seen_at >= IDLE:
-            return None
-        return session
+        return replace(principal, method=BY_COOKIE, confirmed_at=session.confirmed_at) if principal else None
 
     async def find_by_login(self, subject: str, begun_at: datetime) -> Principal | None:
         """Return the principal of a login that began at a time, by its current record; None if it is not valid."""
@@ -161,6 +164,10 @@ class Directory:
         if scopes is None:
             return None
         return Principal(token.owner, "token", f"{TOKEN_PREFIX}{token.token_id}", token.name, scopes)
+
+    def _is_over(self, session: BrowserSession) -> bool:
+        now = self._clock()
+        return now >= session.expires_at or now - session.seen_at >= IDLE
 
     def _touch(self, key: str, write: Callable[[str], Awaitable[None]]) -> None:
         """Record the last use in the background, at most once a minute."""

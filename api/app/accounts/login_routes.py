@@ -51,7 +51,7 @@ async def begin_session(accounts: Desk, request: Request, response: Response, bo
     """
     login = await _check(accounts, request, response, body)
     headers = dict(request.scope["headers"])
-    new = await accounts.sessions.create(login, headers)
+    new = await accounts.sessions.create(login, headers, request.scope["address"])
     response.headers["Set-Cookie"] = new.cookie
     if login.account:
         response.headers.append("Set-Cookie", await accounts.devices.make_cookie(headers, login.account))

@@ -1,5 +1,6 @@
 """The request and response bodies of the account routes."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
@@ -7,12 +8,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Str
 from app.auth.principals import Principal
 from app.auth.scopes import Role, Scope
 from app.jobs_api.words import CONTROL, Instant, Label
-from app.ledger.accounts.model import Token, User
+from app.ledger.accounts.model import BrowserSession, Token, User
 from app.routers import view_of
 from batch.kit.clock import utc_now
 
 #: A new token expires after this many days, unless its maker says otherwise.
 TOKEN_DAYS = 90
+type LoggedInBy = Literal["password", "token", "ingest_token", "supabase"]
 type TokenState = Literal["active", "revoked", "expired", "maker_ended"]
 _USER_ID, _TOKEN_ID = "usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090", "9f2c41d07ab35e68"
 _PASSWORD = "correct horse battery staple"  # noqa: S105  an example
@@ -47,6 +49,18 @@ _TOKEN: dict[str, Any] = {
     "last_used_at": None,
     "revoked_at": None,
 }
+_SESSION: dict[str, Any] = {
+    "id": "0b6f3c1d9c8e4f5a",
+    "subject": _USER_ID,
+    "name": "taro@example.com",
+    "logged_in_by": "password",
+    "address": "192.0.2.7",
+    "agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/141.0",
+    "created_at": _AT,
+    "seen_at": _AT,
+    "expires_at": "2026-12-05T07:40:00Z",
+    "is_current": True,
+}
 _LINE: dict[str, Any] = {
     "at": _AT,
     "subject": _USER_ID,
@@ -59,6 +73,8 @@ _LINE: dict[str, Any] = {
     "request_id": "7c6a1c0f5a6b4a9d8e2f3b4c5d6e7f80",
     "reason": "the list of symbols was wrong",
 }
+#: How a session was opened, by the method of its login; a user with a password has the method of its JWT.
+_BY_METHOD: Mapping[str, LoggedInBy] = {"token": "token", "ingest_token": "ingest_token", "supabase": "supabase"}
 #: Either a user with a password, or a token.
 _EITHER: list[JsonValue] = [
     {"required": ["user", "password"], "not": {"required": ["token"]}},
@@ -134,6 +150,48 @@ class SessionView(BaseModel):
     csrf_token: str
     expires_at: AwareDatetime
     me: Me
+
+
+class ConfirmBody(BaseModel):
+    """The password of the session's user, or the token that the session was opened with."""
+
+    model_config = _strict(example={"password": _PASSWORD}, minProperties=1, maxProperties=1)
+
+    password: str = Field(default_factory=str, max_length=1000, repr=False)
+    token: str = Field(default_factory=str, max_length=8192, repr=False)
+
+
+class ConfirmedView(BaseModel):
+    """Until when the session makes admin changes without its password."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"confirmed_until": _AT}})
+
+    confirmed_until: AwareDatetime
+
+
+class ListedSession(BaseModel):
+    """A session of a browser that is valid now."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _SESSION})
+
+    id: str
+    subject: str
+    name: str
+    logged_in_by: LoggedInBy
+    address: str = Field(description="from where it began; empty for one that began before Kaboom kept it")
+    agent: str = Field(description="what the browser calls itself")
+    created_at: AwareDatetime
+    seen_at: AwareDatetime = Field(description="written at most once a minute")
+    expires_at: AwareDatetime
+    is_current: bool = Field(description="whether it is the session of this request")
+
+
+class SessionList(BaseModel):
+    """Sessions of browsers, last used first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_SESSION]}})
+
+    items: list[ListedSession]
 
 
 class PasswordBody(BaseModel):
@@ -299,3 +357,10 @@ def view_token(token: Token, scopes_now: frozenset[Scope] | None) -> TokenView:
         state = "maker_ended" if scopes_now is None else "active"
     shown = sorted(scopes_now or ())
     return view_of(TokenView, token, id=token.token_id, scopes=sorted(token.scopes), scopes_now=shown, state=state)
+
+
+def view_listed_session(session: BrowserSession, *, current: str) -> ListedSession:
+    """Return a session as a list shows it; `current` is the id of the session of the request."""
+    by: LoggedInBy = _BY_METHOD.get(session.method, "password")
+    is_current = session.session_id == current
+    return view_of(ListedSession, session, id=session.session_id[:16], logged_in_by=by, is_current=is_current)

@@ -84,6 +84,14 @@ async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: Use
     return view_user(changed)
 
 
+@router.delete("/users/{user_id}/sessions", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE)
+async def end_sessions(accounts: Desk, caller: Caller, user_id: UserId) -> None:
+    """Log a user out everywhere: void all sessions and JWTs of the user within 5 s."""
+    await _find_user(accounts, caller, user_id)
+    await accounts.directory.store.sign_out(user_id, utc_now())
+    accounts.directory.forget(user_id)
+
+
 @router.get("/tokens")
 async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
     """List the tokens, newest first, including those that ended in the last 400 days."""

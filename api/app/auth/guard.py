@@ -1,17 +1,21 @@
 """The public paths, the authentication of requests to all others, and the scopes that routes need."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 from fastapi import Request
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 
+from app.auth.changes import SAFE_METHODS
+from app.auth.cookies import BY_COOKIE
 from app.auth.principals import Principal
 from app.auth.scopes import Scope
-from app.caller_errors import ExpiredToken
+from app.caller_errors import ExpiredToken, PasswordNeeded
 from batch.errors import Forbidden, NotAuthorized
+from batch.kit.clock import utc_now
 
 #: The only paths that need no principal. They are compared exactly: a new path is guarded until it is listed here.
 PUBLIC_PATHS = frozenset(
@@ -22,6 +26,23 @@ PUBLIC_PATHS = frozenset(
 )
 #: The static files of the dashboard, which are part of the package and the same for all users.
 STATIC_PREFIX = "/static/"
+
+
+#: A session of a browser makes admin changes for this long after its password or token was entered.
+CONFIRMED = timedelta(minutes=10)
+
+
+class Confirmations(Protocol):
+    """When sessions of browsers were confirmed."""
+
+    async def find_confirmed_at(self, headers: Mapping[bytes, bytes]) -> datetime | None:
+        """Return when the session of a request was confirmed, as the ledger has it now; None without a session.
+
+        Raises:
+            StoreError: the session cannot be looked up.
+
+        """
+        ...
 
 
 class Authenticator(Protocol):
@@ -95,9 +116,32 @@ class Needs:
         Raises:
             NotAuthorized: the route is public, and needs no principal.
             Forbidden: the caller lacks a scope; the message names the scope.
+            PasswordNeeded: an admin change by a session of a browser whose password was entered too long ago.
 
         """
-        require_scopes(await current_principal(request), self.scopes)
+        caller = await current_principal(request)
+        require_scopes(caller, self.scopes)
+        if Scope.ADMIN in self.scopes and request.method not in SAFE_METHODS and not is_confirmed(caller):
+            await _require_confirmed(request, caller)
+
+
+def is_confirmed(principal: Principal) -> bool:
+    """Return whether a caller may make admin changes without its password; only sessions of browsers need it."""
+    at = principal.confirmed_at
+    return principal.method != BY_COOKIE or (at is not None and utc_now() - at < CONFIRMED)
+
+
+async def _require_confirmed(request: Request, principal: Principal) -> None:
+    # Another process may have confirmed the session since this one looked it up.
+    sessions = cast("Confirmations", request.app.state.accounts.sessions)
+    at = await sessions.find_confirmed_at(dict(request.scope["headers"]))
+    now_confirmed = replace(principal, confirmed_at=at)
+    if not is_confirmed(now_confirmed):
+        raise PasswordNeeded(
+            f"the password was entered over {CONFIRMED.seconds // 60} minutes ago:"
+            " enter it again with POST /api/v1/session/confirm"
+        )
+    request.scope["principal"] = now_confirmed
 
 
 def require_scopes(principal: Principal, scopes: Iterable[Scope]) -> None:

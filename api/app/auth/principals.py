@@ -1,7 +1,8 @@
 """The authenticated caller of a request."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from app.auth.scopes import Role, Scope
 
@@ -23,6 +24,7 @@ class Principal:
         name: the display name of the user or token.
         role: the role of a user; None for a token, which has scopes only.
         scopes: the permissions of the caller.
+        confirmed_at: when the password or the token of a browser's session was last entered.
 
     """
 
@@ -32,6 +34,7 @@ class Principal:
     name: str
     scopes: frozenset[Scope]
     role: Role | None = None
+    confirmed_at: datetime | None = field(default=None, compare=False)
 
 
 def is_privileged(caller: Principal) -> bool:

@@ -116,5 +116,6 @@ INDEX: Mapping[str, Entry] = {
         "Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.",
     ),
     "user": Entry("app.cli.commands.users:app", "Manage the users who log in with a password."),
+    "session": Entry("app.cli.commands.sessions:app", "List and end the sessions of browsers."),
     "config": Entry("app.cli.commands.about:app", "Show the settings."),
 }

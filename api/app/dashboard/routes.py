@@ -26,7 +26,7 @@ from app.dashboard.pages import (
     overview,
     symbol,
 )
-from app.dashboard.pages.admin import audit, settings, tokens, users
+from app.dashboard.pages.admin import audit, sessions, settings, tokens, users
 from app.dashboard.pages.analyses import listed as analyses
 from app.dashboard.pages.analyses import one as analysis
 from app.dashboard.pages.backtests import compared, forms, listed, one
@@ -47,7 +47,7 @@ _PAGES = (
     data, data_fetch, symbol, more, portfolios, portfolio,
     listed, forms, compared, one, analyses, analysis,
     schedules, schedule_forms, workers, dead_letters, webhooks, quarantine,
-    settings, users, tokens, audit, notifications, notification_forms, rule_forms,
+    settings, users, tokens, sessions, audit, notifications, notification_forms, rule_forms,
 )  # fmt: skip
 
 router = APIRouter(include_in_schema=False)

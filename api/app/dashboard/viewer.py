@@ -7,7 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
 
+from app.accounts.directory import USER_PREFIX
 from app.auth.cookies import BY_COOKIE, csrf_token_of, find_origin_fault, mask_csrf_token, read_session_value
+from app.auth.guard import is_confirmed
 from app.auth.principals import Principal
 from app.dashboard.language import Theme, UpDown, choose_language, choose_theme, choose_updown
 from app.words.language import Language
@@ -26,6 +28,7 @@ class Viewer:
         principal: the caller; None on the public pages before the log-in.
         language, theme, updown: the viewer's preferences.
         csrf: the token that a change through a session must have; "" without a session.
+        came_from: the page from which the viewer comes, as far as the browser says; "/" if it says none.
         now: the time of the request, UTC.
 
     """
@@ -35,6 +38,7 @@ class Viewer:
     theme: Theme = ""
     updown: UpDown = "jp"
     csrf: str = ""
+    came_from: str = "/"
     now: datetime = field(default_factory=utc_now)
 
     @property
@@ -49,6 +53,16 @@ class Viewer:
             raise NotAuthorized("the request was not authenticated, and this answer depends on the caller")
         return self.principal.owner
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether admin changes need no password now."""
+        return self.principal is None or is_confirmed(self.principal)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the viewer is a user with a password, not the holder of a token."""
+        return self.principal is not None and self.principal.subject.startswith(USER_PREFIX)
+
     def may(self, scope: str) -> bool:
         """Return whether the viewer has a scope, such as `jobs:write`; pages disable actions that need other scopes."""
         return self.principal is not None and scope in self.principal.scopes
@@ -60,7 +74,17 @@ def viewer_of(request: Request) -> Viewer:
     is_by_cookie = principal is not None and principal.method == BY_COOKIE
     value = read_session_value(dict(request.scope["headers"])) if is_by_cookie else ""
     csrf = mask_csrf_token(csrf_token_of(value)) if value else ""
-    return Viewer(principal, choose_language(request), choose_theme(request), choose_updown(request), csrf)
+    preferences = (choose_language(request), choose_theme(request), choose_updown(request))
+    return Viewer(principal, *preferences, csrf, _came_from(request))
+
+
+def _came_from(request: Request) -> str:
+    try:
+        parts = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return path if is_own_path(path) else "/"
 
 
 def is_own_path(path: str) -> bool:

@@ -20,6 +20,19 @@ ACCOUNT_WORDS: dict[str, Pair] = {
         "token {token_id} created; its value is shown only this once",
         "トークン {token_id} を作成しました。値の表示は今回だけです",
     ),
+    "no_sessions": ("no browser is logged in", "ログイン中のブラウザーはありません"),
+    "session_or_user": (
+        "expected the id of a session, or --user NAME: `kaboom session list` shows the ids",
+        "ログインセッションのIDか --user 名前 のどちらかを指定してください。IDは `kaboom session list` で確認できます",
+    ),
+    "session_ended": (
+        "session {session_id} ended; every process refuses it within 5 s",
+        "ログインセッション {session_id} を終了しました。5秒以内にすべてのプロセスで使えなくなります",
+    ),
+    "user_logged_out": (
+        "{user} was logged out everywhere; it holds within 5 s in every process",
+        "{user} のすべてのログインセッションとJWTを無効にしました。5秒以内にすべてのプロセスに反映されます",
+    ),
     "token_expires": ("it expires at {at} JST", "有効期限は {at}（JST）です"),
     "token_never_expires": ("never", "無期限"),
     "tokens_end_soon": (

@@ -8,6 +8,7 @@ TITLES: dict[str, Pair] = {
     "bad-cursor": ("The cursor is not valid", "カーソルが正しくありません"),
     "unauthorized": ("A valid token is needed", "有効なトークンが必要です"),
     "forbidden": ("The caller may not do this", "この操作の権限がありません"),
+    "password-needed": ("Enter your password again", "パスワードをもう一度入力してください"),
     "not-found": ("Not found", "見つかりません"),
     "method-not-allowed": ("This method is not allowed here", "このメソッドは使えません"),
     "not-acceptable": ("No acceptable format", "対応する形式がありません"),

@@ -47,6 +47,10 @@ HEADERS: dict[str, Pair] = {
     "ending": ("ending", "終わり方"),
     "id": ("id", "ID"),
     "role": ("role", "役割"),
+    "user": ("user", "ユーザー"),
+    "logged in by": ("logged in by", "ログイン方法"),
+    "address": ("address", "接続元"),
+    "browser": ("browser", "ブラウザー"),
     "scopes": ("scopes", "スコープ"),
     "expires (JST)": ("expires (JST)", "期限（JST）"),
     "ex_session": ("ex_session", "権利落ち日"),
@@ -176,6 +180,12 @@ CODES: dict[str, dict[str, Pair]] = {
         "cancelled": ("cancelled", "中止"),
         "cancelling": ("cancelling", "中止処理中"),
         "deleted": ("deleted", "削除済み"),
+    },
+    "login": {
+        "password": ("password", "パスワード"),
+        "token": ("token", "トークン"),
+        "ingest_token": ("INGEST_API_TOKEN", "INGEST_API_TOKEN"),
+        "supabase": ("Supabase", "Supabase"),
     },
     "token": {
         "active": ("valid", "有効"),

@@ -1,5 +1,7 @@
 """An administrator who logged in with a password changes what the pages offer, form by form, and the log says so."""
 
+import httpx2
+import psycopg
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -84,3 +86,55 @@ def test_the_audit_log_says_who_changed_what(tab: Tab, stack: Stack) -> None:
     expect(tab.page.locator("tbody")).to_contain_text(NAME)
     assert PASSWORD not in tab.page.content()
     assert tab.faults == []
+
+
+def test_sessions_are_shown_and_ended(tab: Tab, open_tab: OpenTab) -> None:
+    other = open_tab(is_logged_in=False)
+    other.open("/login")
+    other.page.fill("input[name=user]", NAME)
+    other.page.fill("input[name=password]", PASSWORD)
+    other.page.click("main button[type=submit]")
+    other.page.wait_for_url(f"{other.url}/")
+    other.open("/sessions")
+    own = other.page.locator("tbody tr", has_text="this one").locator(".mono").inner_text().split()[-1]
+    tab.open("/sessions?whose=all")
+    row_of(tab, own).locator("summary").click()
+    row_of(tab, own).locator("button.btn-bad").click()
+    tab.page.wait_for_url("**/sessions?whose=all&done=ended")
+    expect(tab.page.locator("main")).not_to_contain_text(own)
+    other.open("/jobs")
+    assert other.page.url.startswith(f"{other.url}/login")
+    assert tab.faults == []
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1440), ("ja", 390)])
+def test_an_old_session_is_asked_for_the_password(open_tab: OpenTab, stack: Stack, language: str, width: int) -> None:
+    name = f"old-{language}"
+    stack.api.http.post("/api/v1/users", json={"name": name, "password": PASSWORD, "role": "admin"})
+    answer = httpx2.post(f"{stack.api.url}/api/v1/login/session", json={"user": name, "password": PASSWORD})
+    with psycopg.connect(stack.run()["database_url"], autocommit=True) as connection:
+        # Before the API has looked the session up, so that it knows no newer time.
+        connection.execute(
+            "UPDATE browser_sessions SET confirmed_at = now() - interval '11 min' WHERE name = %s", [name]
+        )
+    tab = open_tab(is_logged_in=False, language=language, width=width)
+    ((cookie, value),) = answer.cookies.items()
+    tab.page.context.add_cookies([{"name": cookie, "value": value, "url": tab.url}])
+    confirm = tab.page.locator("form[action='/confirm']")
+    for path, shot in (("/tokens", "tokens"), ("/sessions?whose=all", "sessions")):
+        tab.open(path)
+        expect(confirm).to_be_visible()
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.axe() == []
+        tab.shoot(f"confirm-{shot}-{language}-{width}")
+    confirm.locator("input[type=password]").fill("wrong")
+    confirm.locator("button").click()
+    expect(tab.page.locator("[role=alert]")).to_be_visible()
+    tab.shoot(f"confirm-refused-{language}-{width}")
+    confirm.locator("input[type=password]").fill(PASSWORD)
+    confirm.locator("button").click()
+    tab.page.wait_for_url(f"{tab.url}/sessions?whose=all")
+    expect(confirm).to_have_count(0)
+    tab.shoot(f"confirmed-{language}-{width}")
+    # The refused password was answered 403, which the browser notes.
+    assert [fault for fault in tab.faults if "403" not in fault] == []

@@ -47,6 +47,8 @@ PAGES = {
     "settings": "/settings",
     "users": "/users",
     "tokens": "/tokens",
+    "sessions": "/sessions",
+    "sessions-of-all": "/sessions?whose=all",
     "audit": "/audit",
 }
 _OTHER_TEXT = """() => {

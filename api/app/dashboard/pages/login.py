@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.accounts.browser_login import sign_in, sign_out
+from app.accounts.browser_login import confirm, sign_in, sign_out
 from app.dashboard.page import NextPath, Page
 from app.dashboard.viewer import first_of, is_own_path, read_form
 from app.deps import needs
@@ -26,6 +26,16 @@ async def log_in(page: Page, request: Request) -> Response:
     if not refusal:
         return response
     return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal)
+
+
+@router.post("/confirm", dependencies=[needs()])
+async def confirm_session(page: Page, request: Request) -> Response:
+    """Take the password or the token of the session again, and return to the page that asked for it."""
+    fields = {name: values[-1] for name, values in (await read_form(request)).items()}
+    to = fields.get("next", "/")
+    if refusal := await confirm(request, fields):
+        return await page.show("confirm.html", 403, refusal=refusal, back=to if is_own_path(to) else "/")
+    return page.go_to(to if is_own_path(to) else "/")
 
 
 @router.post("/logout", dependencies=[needs()])

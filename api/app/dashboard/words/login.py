@@ -21,4 +21,18 @@ WORDS: dict[str, Pair] = {
     "slowed": ("Too many failed logins. Wait a minute.", "ログインの失敗が続いています。1分ほど待ってください。"),
     "or_user": ("Or as a user", "またはユーザーとして"),
     "password": ("Password", "パスワード"),
+    "confirm": ("Confirm", "確認"),
+    "confirm_password": ("Your password again", "パスワードの再入力"),
+    "confirm_token": ("The token that you logged in with", "ログインに使ったトークン"),
+    "confirm_why": (
+        "Admin changes need it once in 10 minutes.",
+        "管理の変更には、10分ごとに再入力が必要です。",
+    ),
+    "confirm_refused": ("That was not it. Nothing was changed.", "正しくありません。何も変更していません。"),
+    "confirm_slowed": ("Too many failures. Wait a minute.", "失敗が続いています。1分ほど待ってください。"),
+    "confirm_unavailable": (
+        "It cannot be checked now: the ledger does not answer.",
+        "ジョブ台帳が応答しないため、今は確認できません。",
+    ),
+    "back": ("Back", "戻る"),
 }

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from app.ledger.accounts.model import BrowserSession, Token, User, UserChange
 from app.ledger.accounts.port import (
+    MAX_SESSIONS,
     MAX_TOKENS,
     MAX_USERS,
     SIGN_OUTS_KEPT_DAYS,
@@ -88,6 +89,15 @@ class MemoryAccountStore:
 
     async def load_session(self, session_id: str) -> BrowserSession | None:
         return self._sessions.get(session_id)
+
+    async def list_sessions(self, owner: str) -> list[BrowserSession]:
+        now = utc_now()
+        found = [each for each in self._sessions.values() if each.owner == owner and each.expires_at > now]
+        return sorted(found, key=lambda each: each.seen_at, reverse=True)[:MAX_SESSIONS]
+
+    async def confirm_session(self, session_id: str) -> None:
+        if session := self._sessions.get(session_id):
+            self._sessions[session_id] = replace(session, confirmed_at=utc_now())
 
     async def touch_session(self, session_id: str) -> None:
         session = self._sessions.get(session_id)

@@ -92,6 +92,8 @@ class BrowserSession:
         owner, name, method, role, scopes: those of the principal that logged in. For a user or a token they are read
             from its record instead, so that a change takes effect at once; a Supabase user has no record here.
         seen_at: the time of the last request, written at most once a minute.
+        address, agent: those of the browser at the login.
+        confirmed_at: when its password or token was last entered.
         expires_at: when the session ends, even if it is in use.
 
     """
@@ -106,6 +108,9 @@ class BrowserSession:
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+    address: str = ""
+    agent: str = ""
+    confirmed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from app.ledger.accounts.model import AuditLine, AuditQuery, BrowserSession, Tok
 #: Per owner.
 MAX_USERS = 1000
 MAX_TOKENS = 1000
+#: How many sessions are listed.
+MAX_SESSIONS = 1000
 #: The last use of a token or a session is written at most this often.
 TOUCH_S = 60
 #: How long a revoked or expired token is still listed.
@@ -88,6 +90,14 @@ class AccountStore(Protocol):
 
     async def load_session(self, session_id: str) -> BrowserSession | None:
         """Return a session, even if it has expired."""
+        ...
+
+    async def list_sessions(self, owner: str) -> list[BrowserSession]:
+        """Return the sessions of an owner that have not expired, last used first, at most MAX_SESSIONS."""
+        ...
+
+    async def confirm_session(self, session_id: str) -> None:
+        """Record that the password or token of a session was entered now."""
         ...
 
     async def touch_session(self, session_id: str) -> None:

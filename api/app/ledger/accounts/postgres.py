@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.auth.scopes import Role
 from app.ledger.accounts.model import BrowserSession, Token, User, UserChange
 from app.ledger.accounts.port import (
+    MAX_SESSIONS,
     MAX_TOKENS,
     MAX_USERS,
     SIGN_OUTS_KEPT_DAYS,
@@ -118,6 +119,15 @@ class PostgresAccountStore:
     async def load_session(self, session_id: str) -> BrowserSession | None:
         rows = await self._statements.fetch(select(SESSIONS).where(SESSIONS.c.session_id == session_id))
         return parse_session(rows[0]) if rows else None
+
+    async def list_sessions(self, owner: str) -> list[BrowserSession]:
+        valid = select(SESSIONS).where(SESSIONS.c.owner == owner, SESSIONS.c.expires_at > _NOW)
+        newest = valid.order_by(SESSIONS.c.seen_at.desc(), SESSIONS.c.session_id).limit(MAX_SESSIONS)
+        return [parse_session(row) for row in await self._statements.fetch(newest)]
+
+    async def confirm_session(self, session_id: str) -> None:
+        confirmed = SESSIONS.update().where(SESSIONS.c.session_id == session_id).values(confirmed_at=_NOW)
+        await self._statements.execute(confirmed)
 
     async def touch_session(self, session_id: str) -> None:
         is_old = SESSIONS.c.seen_at < _NOW - timedelta(seconds=TOUCH_S)

@@ -47,7 +47,11 @@ SESSIONS = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("agent", Text, nullable=False, server_default=""),
+    Column("confirmed_at", DateTime(timezone=True)),
     Index("browser_sessions_expiry", "expires_at"),
+    Index("browser_sessions_of_owner", "owner", "seen_at"),
 )
 
 SIGN_OUTS = Table(

@@ -57,6 +57,14 @@ ACCOUNT_DETAILS: tuple[Pair, ...] = (
         "expires_days が {days} です。{most} 以下にしてください。Supabaseでユーザーが無効になってもKaboomには分かりません",
     ),
     (
+        "session {session_id} does not exist, or has ended: an id is 16 hex digits",
+        "ログインセッション {session_id} は存在しないか、すでに終了しています。IDは16進数16桁です",
+    ),
+    (
+        "the password was entered over {count} minutes ago: enter it again with POST /api/v1/session/confirm",
+        "最後のパスワード入力から{count}分を過ぎました。POST /api/v1/session/confirm でもう一度入力してください",
+    ),
+    (
         "the Origin header named another host: a change must come from a page of this server",
         "Origin ヘッダーが別のホストです。変更はこのサーバーのページから行ってください",
     ),

@@ -201,6 +201,15 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/session": Row(None, fine={200, 404}),
     "DELETE /api/v1/session": Row(None, fine={204, 401}),
     "GET /api/v1/me": Row(None),
+    # A token has no session, and no session has this id.
+    "GET /api/v1/me/sessions": Row(None),
+    "DELETE /api/v1/me/sessions/{session_id}": Row(None, fine={404}),
+    "GET /api/v1/sessions": Row(_ADMIN),
+    # A page comes before it.
+    "DELETE /api/v1/sessions/{session_id}": Row(_ADMIN, fine={204, 404}),
+    "DELETE /api/v1/users/{user_id}/sessions": Row(_ADMIN),
+    # Only a browser has a session to confirm, here of a token.
+    "POST /api/v1/session/confirm": Row(None, {"password": _PASSWORD}, fine={401, 404}),
     # A token has no password.
     "POST /api/v1/me/password": Row(None, {"old": _PASSWORD, "new": _PASSWORD}, fine={204, 403}),
     "GET /api/v1/users": Row(_ADMIN),
@@ -268,6 +277,12 @@ ROWS: dict[str, Row] = {
     "GET /tokens": Row(_ADMIN),
     "POST /tokens": Row(_ADMIN, form="name=page&scope=admin&scopes=admin", fine={200, 201, 303, 422}),
     "POST /tokens/{token_id}/revoke": Row(_ADMIN, form="next=/tokens", fine={303}),
+    "GET /sessions": Row(None),
+    "POST /sessions/{session_id}/end": Row(None, form="x=", fine={404}),
+    # Another operation has ended it.
+    "POST /sessions/{session_id}/end-any": Row(_ADMIN, form="x=", fine={303, 404}),
+    # Only a browser has a session to confirm, here of a token.
+    "POST /confirm": Row(None, form="password=wrong", fine={403}),
     "GET /audit": Row(_ADMIN),
     "GET /backtests": Row(_READ),
     "GET /backtests/new": Row(_READ),

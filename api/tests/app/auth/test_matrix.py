@@ -1,6 +1,7 @@
 """All operations by all kinds of callers: none gets what it may not have. The rows are in `matrix.py`."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -167,6 +168,9 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
         ids["delivery_id"] = (await http.get(f"{INGEST}/webhooks")).json()["items"][0]["id"]
         ids |= await set_up_notifications(http)
         ids["user_id"] = (await add_user(app, Role.VIEWER, name="secret-name@example.com")).user_id
+        admin = await add_user(app, Role.ADMIN)
+        async with contextlib.aclosing(await browser_of(app, user=admin.name, password=PASSWORD)) as browser:
+            ids["session_id"] = session_id_of(next(iter(browser.cookies.values())))[:16]
         ids["token_id"] = (await add_token(app, Scope.BARS_READ))[0].token_id
         yield World(app, ids)
 

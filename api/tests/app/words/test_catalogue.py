@@ -23,7 +23,8 @@ TEXTS = list(catalogue())
 #: Punctuation, names and formulas are the same in both languages.
 SAME = {
     "word join", "word at_cron", "word indicator_bounds", "word job_error", "word progress_done", "header webhook",
-    "header id",    "word backtest_head",    "detail '#/{pointer}: {why}'", "detail '#: {why}'",
+    "header id",    "word backtest_head",
+    "code login ingest_token", "code login supabase", "detail '#/{pointer}: {why}'", "detail '#: {why}'",
 }  # fmt: skip
 
 

@@ -154,6 +154,27 @@ class TestTokens:
 
 
 class TestSessions:
+    async def test_sessions_are_listed_last_used_first_for_their_owner(
+        self, accounts: AccountStore, owner: str
+    ) -> None:
+        ages = [timedelta(hours=2), timedelta(hours=1), timedelta(hours=3)]
+        made = [make_session(owner, age=age) for age in ages]
+        for session in (*made, make_session(f"{owner}-2"), make_session(owner, left=timedelta(seconds=-1))):
+            await accounts.add_session(session)
+        assert await accounts.list_sessions(owner) == [made[1], made[0], made[2]]
+        assert await accounts.list_sessions("nobody") == []
+
+    async def test_a_session_is_confirmed_now(self, accounts: AccountStore, owner: str) -> None:
+        session = replace(make_session(owner), address="192.0.2.7", agent="Browser", confirmed_at=NOW)
+        await accounts.add_session(session)
+        await accounts.confirm_session(session.session_id)
+        await accounts.confirm_session("0" * 64)
+        kept = await accounts.load_session(session.session_id)
+        assert kept
+        assert kept.confirmed_at
+        assert abs(kept.confirmed_at - datetime.now(UTC)) < timedelta(minutes=1)
+        assert kept == replace(session, confirmed_at=kept.confirmed_at)
+
     async def test_a_session_is_kept_until_it_ends(self, accounts: AccountStore, owner: str) -> None:
         session = make_session(owner)
         await accounts.add_session(session)
