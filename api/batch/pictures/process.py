@@ -4,12 +4,12 @@ This module is also the program of that process: it reads a picture as JSON and 
 """
 
 import asyncio
-import os
 import sys
 from importlib.util import find_spec
 
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.process_limits import limit_process
+from batch.kit.child_process.command import build_command, build_environment
+from batch.kit.child_process.limits import limit_process
 from batch.pictures.model import Language, Picture
 
 _MEMORY_BYTES = 1536 << 20
@@ -40,9 +40,9 @@ class PictureProcess:
         if not can_draw():
             raise ConfigurationError("matplotlib is not installed: pictures need kaboom-api[pictures]")
         async with self._free:
-            # -P: do not import from the working folder.
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "batch.pictures.process", language),
+                *build_command("batch.pictures.process", language),
+                env=build_environment(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -64,8 +64,6 @@ class PictureProcess:
 def _main(language: Language) -> int:
     # Limits are set before matplotlib is loaded.
     limit_process(memory_bytes=_MEMORY_BYTES, cpu_s=_SECONDS)
-    # One thread for numpy, since each thread reserves memory.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from batch.pictures.png import draw  # noqa: PLC0415  only here
 
     picture = Picture.model_validate_json(sys.stdin.buffer.read())

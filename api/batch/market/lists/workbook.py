@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
-from batch.kit.process_limits import limit_process
+from batch.kit.child_process.command import build_command, build_environment
+from batch.kit.child_process.limits import limit_process
 
 #: JPX's list has 4,400 rows of 10 columns, and 4 MB unpacked.
 MOST_ROWS, MOST_COLUMNS = 50_000, 100
@@ -32,10 +33,10 @@ def read_workbook(file: Path) -> list[list[Any]]:
     """
     if zipfile.is_zipfile(file):
         _check_parts(file)
-    # -P: do not import from the working folder.
-    command = [sys.executable, "-P", "-m", "batch.market.lists.workbook", str(file.absolute())]
+    command = build_command("batch.market.lists.workbook", str(file.absolute()))
+    environment = build_environment()
     try:
-        done = subprocess.run(command, capture_output=True, timeout=2 * _SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, env=environment, timeout=2 * _SECONDS, check=False)
     except subprocess.TimeoutExpired as e:
         raise _too_large(file) from e
     if done.returncode == _NO_WORKBOOK:

@@ -1,0 +1,118 @@
+"""What a process gives up before it runs code of users: the network, other processes, folders, and root's rights.
+
+Each step is Linux's own, and is left out where the system or its container does not allow it.
+"""
+
+import contextlib
+import ctypes
+import os
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+_IS_LINUX = sys.platform == "linux"
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+_MS_RDONLY, _MS_NO_PROGRAMS, _MS_REC, _MS_PRIVATE = 1, 2 | 4 | 8, 1 << 14, 1 << 18
+#: Where the code of this process is.
+_CODE = (sys.prefix, sys.base_prefix, str(Path(__file__).resolve()))
+_SCRATCH_SIZE = b"size=64m"
+_CAPABILITY_VERSION = 0x20080522
+#: A user without a name, a home or files: `nobody` may own those of the embedded PostgreSQL.
+_STRANGER = 61_183
+
+
+def hide_memory() -> None:
+    """Keep other processes of this user from reading this process's memory and environment (`/proc/PID/environ`)."""
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def end_with_parent(number: int) -> None:
+    """Have the system send this process a signal when its parent has died; a fork or another user undoes it."""
+    _prctl(_PR_SET_PDEATHSIG, number)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of this process's descendants whose own parent has died."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def leave_machine() -> bool:
+    """Give the next forked child no network and no other processes; return whether the system allows it."""
+    if sys.platform != "linux":
+        return False
+    flags = os.CLONE_NEWNET | os.CLONE_NEWPID | os.CLONE_NEWNS | os.CLONE_NEWIPC
+    user, group = os.geteuid(), os.getegid()
+    try:
+        os.unshare(flags if user == 0 else flags | os.CLONE_NEWUSER)
+    except OSError:
+        return False
+    if user != 0:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            with contextlib.suppress(OSError):
+                Path("/proc/self", name).write_text(text, encoding="ascii")
+    return True
+
+
+def hide_folders(folders: Iterable[str], *, scratch: str) -> None:
+    """Show only this process's own processes in `/proc`, and the folders as empty; call it after `leave_machine`.
+
+    Of these, `scratch` may be written to. A folder with the code of this process stays as it is.
+    """
+    _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
+    _mount("proc", "/proc", kind="proc", flags=_MS_NO_PROGRAMS)
+    # The shortest paths first: a folder within a hidden one is hidden already.
+    for folder in (scratch, *sorted(folders)):
+        if not any(Path(each).is_relative_to(folder) for each in _CODE):
+            access = 0 if folder == scratch else _MS_RDONLY
+            _mount("tmpfs", folder, kind="tmpfs", flags=access | _MS_NO_PROGRAMS)
+
+
+def drop_capabilities() -> None:
+    """Give up the rights that `leave_machine` gave: with them hidden folders could be shown again."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    if _IS_LINUX:
+        header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+        _libc().capset(header, (ctypes.c_uint32 * 6)())
+
+
+def drop_root(folder: str) -> bool:
+    """If this process is root's, become a user without a name that owns `folder`; return whether it did.
+
+    It does not where only root can read the installed Python, such as below `/root`: imports would fail.
+    """
+    if not _IS_LINUX or os.geteuid() != 0 or not all(map(_is_open_to_all, _CODE)):
+        return False
+    try:
+        os.chown(folder, _STRANGER, _STRANGER)
+        os.setgroups([])
+        os.setgid(_STRANGER)
+        os.setuid(_STRANGER)
+    except OSError:  # a container whose root is one user alone
+        return False
+    return True
+
+
+def _is_open_to_all(path: str) -> bool:
+    return all(each.stat().st_mode & stat.S_IXOTH for each in Path(path).resolve().parents)
+
+
+def die_first() -> None:
+    """Let the system end this process before others when memory is short."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _prctl(option: int, value: int) -> None:
+    if _IS_LINUX:
+        _libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0)
+
+
+def _mount(source: str, target: str, *, kind: str = "", flags: int) -> None:
+    # An error is ignored: what cannot be hidden is as visible as without namespaces.
+    options = _SCRATCH_SIZE if kind == "tmpfs" else None
+    _libc().mount(source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), options)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
