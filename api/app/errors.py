@@ -93,6 +93,7 @@ BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.NotFound: NOT_FOUND,
     domain.Conflict: CONFLICT,
     domain.ProviderError: UPSTREAM,
+    domain.StrategyFailed: INVALID,
     domain.StoreError: UNAVAILABLE,
     domain.ConfigurationError: INTERNAL,
     domain.KaboomError: INTERNAL,

@@ -11,6 +11,7 @@
     ├── ProviderError       the source of bars failed
     │   ├── RequestRejected …for one request; other requests may succeed
     │   └── RateLimited     …and asked for a pause (retryable, retry_after_s)
+    ├── StrategyFailed      a strategy of a user failed, or went beyond a limit
     ├── StoreError          a database, Redis or the bar store failed (retryable unless said otherwise)
     │   └── StoreDamaged    …because its data is damaged: a person must repair it (not retryable)
     └── ConfigurationError  settings that cannot work; raised at start only
@@ -73,6 +74,10 @@ class RateLimited(ProviderError):
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message, retryable=True, retry_after_s=retry_after_s)
+
+
+class StrategyFailed(KaboomError):
+    """A strategy of a user raised an error, went beyond a limit of time or memory, or ended its process."""
 
 
 class StoreError(KaboomError):

@@ -59,6 +59,8 @@ class CommonSettings(BaseSettings):
     history_days: int | None = Field(default=None, ge=1, le=36_500, validation_alias="KABOOM_HISTORY_DAYS")
     mirror_path: Path | None = Field(default=None, validation_alias="KABOOM_MIRROR_DIR")
     strategies_dir: Path | None = Field(default=None, validation_alias="KABOOM_STRATEGIES_DIR")
+    strategy_timeout_s: float = Field(default=300.0, ge=1, le=3600, validation_alias="KABOOM_STRATEGY_TIMEOUT_S")
+    strategy_memory_mb: int = Field(default=4096, ge=512, le=1_048_576, validation_alias="KABOOM_STRATEGY_MEMORY_MB")
     openrouter_key: SecretStr | None = Field(default=None, validation_alias="OPENROUTER_API_KEY")
     openrouter_url: str = Field(
         default="https://openrouter.ai/api/v1", pattern=_MODEL_SERVER, validation_alias="OPENROUTER_BASE_URL"

@@ -11,8 +11,9 @@ from app.engine.run.tallies import add_report
 from app.engine.run.worker import Run
 from app.jobs.model import Tally
 from app.ledger.files.port import JobFiles
+from batch.backtest.own.strategy import FindStrategy
 from batch.backtest.request import BacktestRequest, SweepRequest, count_combinations
-from batch.backtest.strategies.files import StrategyKind, find_strategy
+from batch.backtest.strategies.files import StrategyKind
 from batch.backtest.study import sweeping
 from batch.backtest.study.bars import StudyBars
 from batch.backtest.study.choosing import SweepEnd, end_sweep
@@ -23,7 +24,7 @@ from batch.backtest.summary import RunSummary
 from batch.errors import Conflict, InvalidRequest
 from batch.kit.stop import ShouldStop, Stopped
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.scripts.run_backtest import load_study_bars, pin_request
+from batch.scripts.run_backtest import load_study_bars, open_requested, pin_request
 
 #: The prefix of the names of files with trials, which are kept until the sweep ends.
 _TRIALS = "trials/"
@@ -42,8 +43,8 @@ async def run(run: Run) -> RunSummary:
     """
     settings = run.parts.settings
     request = pin_request(BacktestRequest.parse(run.request), settings)
-    kind = find_strategy(request.strategy, settings.strategies_dir)
-    with _until_cancelled(run) as should_stop:
+    with _until_cancelled(run) as should_stop, open_requested(request, settings, should_stop=should_stop) as find:
+        kind = await asyncio.to_thread(find)
         bars = await load_study_bars(request, settings, should_stop=should_stop)
         study = await asyncio.to_thread(run_backtest, bars, kind, request, should_stop=should_stop)
     await run.parts.files.save(_job_id(run), study.files)
@@ -60,10 +61,10 @@ async def plan_sweep(run: Run) -> None:
     """
     settings = run.parts.settings
     request = pin_request(SweepRequest.parse(run.request), settings)
-    kind = find_strategy(request.strategy, settings.strategies_dir)
-    with _until_cancelled(run) as should_stop:
+    with _until_cancelled(run) as should_stop, open_requested(request, settings, should_stop=should_stop) as find:
+        kind = await asyncio.to_thread(find)
         bars = await load_study_bars(request, settings, should_stop=should_stop)
-    plan = await asyncio.to_thread(sweeping.plan_sweep, bars, kind, request, slots=settings.slots)
+        plan = await asyncio.to_thread(sweeping.plan_sweep, bars, kind, request, slots=settings.slots)
     await hand_out(run, plan)
 
 
@@ -86,12 +87,14 @@ async def _run_trials(
 ) -> OutcomeReport:
     chunk = sweeping.SweepChunk(run.chunk.items, tuple(run.chunk.payload["numbers"]))
     alive = _alive(run, should_stop)
-    try:
-        bars, kind, request = await _load(run, alive)
-    except Stopped:
-        return OutcomeReport()
-    tools = sweeping.SweepTools(bars, kind, request, partial(_keep_trials, run.parts.files, _job_id(run)))
-    return await sweeping.run_sweep_chunk(chunk, tools, start=start, on_progress=on_progress, should_stop=alive)
+    request = SweepRequest.parse(run.plan["request"])
+    with open_requested(request, run.parts.settings, should_stop=alive) as find:
+        try:
+            bars, kind = await _load(run, request, find, alive)
+        except Stopped:
+            return OutcomeReport()
+        tools = sweeping.SweepTools(bars, kind, request, partial(_keep_trials, run.parts.files, _job_id(run)))
+        return await sweeping.run_sweep_chunk(chunk, tools, start=start, on_progress=on_progress, should_stop=alive)
 
 
 async def _keep_trials(files: JobFiles, job_id: str, name: str, content: bytes) -> None:
@@ -112,31 +115,34 @@ async def _end(run: Run) -> OutcomeReport:
     if not parts:
         raise InvalidRequest("no trial of the sweep has ended")
     alive = _alive(run, run.should_stop)
-    try:
-        bars, kind, request = await _load(run, alive)
-        table = join_trials(parts)
-        planned, left_out = run.plan["trials"], 0
-        if request.trials is None:
-            left_out = count_combinations(request.parameters) - planned
-        end = SweepEnd(bars, kind, request, table, left_out, planned - len(table.numbers), alive)
-        study = await asyncio.to_thread(end_sweep, end)
-    except Stopped:
-        return OutcomeReport()
+    request = SweepRequest.parse(run.plan["request"])
+    with open_requested(request, run.parts.settings, should_stop=alive) as find:
+        try:
+            bars, kind = await _load(run, request, find, alive)
+            table = join_trials(parts)
+            planned, left_out = run.plan["trials"], 0
+            if request.trials is None:
+                left_out = count_combinations(request.parameters) - planned
+            end = SweepEnd(bars, kind, request, table, left_out, planned - len(table.numbers), alive)
+            study = await asyncio.to_thread(end_sweep, end)
+        except Stopped:
+            return OutcomeReport()
     await files.save(ref.job_id, study.files)
     await files.drop(ref.job_id, _TRIALS)
     return done
 
 
-async def _load(run: Run, should_stop: ShouldStop) -> tuple[StudyBars, StrategyKind, SweepRequest]:
-    """Return the bars, the strategy and the request of a chunk; raise InvalidRequest if they differ from the plan."""
-    settings, request = run.parts.settings, SweepRequest.parse(run.plan["request"])
-    kind = find_strategy(request.strategy, settings.strategies_dir)
-    bars = await load_study_bars(request, settings, should_stop=should_stop)
+async def _load(
+    run: Run, request: SweepRequest, find: FindStrategy, should_stop: ShouldStop
+) -> tuple[StudyBars, StrategyKind]:
+    """Return the bars and the strategy of a chunk; raise InvalidRequest if they differ from the plan."""
+    kind = await asyncio.to_thread(find)
+    bars = await load_study_bars(request, run.parts.settings, should_stop=should_stop)
     if (kind.digest or None) != run.plan["strategy_digest"]:
         raise InvalidRequest(f"strategy {kind.name} has changed since the sweep was planned: submit it again")
     if await asyncio.to_thread(fingerprint_of, bars) != run.plan["fingerprint"]:
         raise InvalidRequest("the bars have changed since the sweep was planned: submit it again")
-    return bars, kind, request
+    return bars, kind
 
 
 def _job_id(run: Run) -> str:

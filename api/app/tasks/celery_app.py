@@ -44,6 +44,7 @@ from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
 from app.telemetry.traces import stop_tracing
 from batch.errors import ConfigurationError, InvalidRequest
+from batch.kit.child_process.isolation import hide_memory
 from batch.kit.gc_tuning import freeze_loaded_objects
 
 # Several processes share the cores: one polars thread each costs the least CPU. polars reads it when imported.
@@ -210,6 +211,9 @@ def _check_parts(**_signal: Any) -> None:
     except ConfigurationError as e:
         # Celery would log any other exception of a signal's receiver and continue.
         raise _refusal(e) from e
+    if _settings.strategies_dir:
+        # Before the fork: strategies run as this user, who may read the environment of its own processes.
+        hide_memory()
     if _settings.keeps_bars_in_influxdb:
         # Loaded before the fork: the processes of the pool share its memory.
         import_module("batch.influx_stores")

@@ -74,6 +74,7 @@ def run_bars(
     rules: Rules,
     cash: float,
     on_close: Callable[[int, Broker], None] = lambda _bar, _broker: None,
+    build_context: Callable[[Panel, Broker], Context] = Context,
 ) -> Result:
     """Run a strategy that is called for each bar; `on_close` is called after each of its decisions.
 
@@ -82,7 +83,7 @@ def run_bars(
 
     """
     broker = Broker(new_sim(panel, rules, cash))
-    context = Context(panel, broker)
+    context = build_context(panel, broker)
     strategy.prepare(panel.read_only)
     for bar in range(panel.opened_at.size):
         if broker.has_work(bar):

@@ -1,6 +1,10 @@
-"""Run a backtest of stored bars: the steps that a worker's job and the command line share."""
+"""Run a backtest of stored bars: the steps that a worker's job and the command line share, and a worker's strategy."""
 
-from batch.backtest.request import BarsAsked
+from contextlib import AbstractContextManager
+
+from batch.backtest.own.process import StrategyLimits
+from batch.backtest.own.strategy import FindStrategy, open_strategy
+from batch.backtest.request import BacktestRequest, BarsAsked, SweepRequest
 from batch.backtest.study.bars import BarTools, StudyBars, load_bars, resolve_days
 from batch.bars.history import pin_moment
 from batch.kit.clock import utc_now
@@ -35,3 +39,11 @@ async def load_study_bars(request: BarsAsked, settings: BatchSettings, *, should
     """
     tools = BarTools(build_bar_store(settings), build_action_store(settings), settings.symbols_dir)
     return await load_bars(request, tools, should_stop=should_stop)
+
+
+def open_requested(
+    request: BacktestRequest | SweepRequest, settings: BatchSettings, *, should_stop: ShouldStop
+) -> AbstractContextManager[FindStrategy]:
+    """Return the context in which the strategy of a request can be found and run; a file runs in its own process."""
+    limits = StrategyLimits(settings.strategy_memory_mb, settings.strategy_timeout_s, (settings.data_dir,))
+    return open_strategy(request.strategy, request, settings.strategies_dir, limits, should_stop)

@@ -97,6 +97,43 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "the bars have changed since the sweep was planned: submit it again",
         "足が計画後に変わりました。もう一度投入してください",
     ),
+    (
+        "strategy {name} took more than {seconds} s, the limit of KABOOM_STRATEGY_TIMEOUT_S",
+        "戦略 {name} が KABOOM_STRATEGY_TIMEOUT_S の上限 {seconds}秒を超えました",
+    ),
+    (
+        "strategy {name} needed more than {most} MiB of memory, the limit of KABOOM_STRATEGY_MEMORY_MB",
+        "戦略 {name} が KABOOM_STRATEGY_MEMORY_MB の上限 {most} MiB を超えるメモリを必要としました",
+    ),
+    (
+        "the process of strategy {name} did not start in {seconds} s",
+        "戦略 {name} のプロセスが{seconds}秒以内に起動しませんでした",
+    ),
+    (
+        "the process of strategy {name} was killed: the machine or its container has too little memory, or somebody killed it",
+        "戦略 {name} のプロセスが強制終了されました。マシンまたはコンテナのメモリ不足か、外部からの終了です",
+    ),
+    (
+        "the process of strategy {name} crashed with {signal}; before its start it said {words}",
+        "戦略 {name} のプロセスが {signal} で異常終了しました（起動前の出力：{words}）",
+    ),
+    (
+        "the process of strategy {name} ended with exit code {code}; before its start it said {words}",
+        "戦略 {name} のプロセスが終了コード {code} で終了しました（起動前の出力：{words}）",
+    ),
+    (
+        "strategy {name} sent data that cannot be read: {why}",
+        "戦略 {name} から読み取れないデータを受け取りました：{why}",
+    ),
+    ("strategy {name} failed: {message}", "戦略 {name} でエラーが発生しました：{message}"),
+    (
+        "strategy {name} changed its account or an order other than by the methods of its context, before {day}: to change an order, cancel it and place another",
+        "戦略 {name} が context のメソッドを使わずに口座または注文を変更しました（{day} より前）。注文の変更には、キャンセルと新しい注文が必要です",
+    ),
+    (
+        "the strategy made more than {most} decisions, expected at most so many",
+        "戦略の判断が{most}回を超えました。これ以下にしてください",
+    ),
     ("no trial of the sweep has ended", "完了した試行がありません"),
     (
         "the best trials are chosen when all have run: {count} chunks left",

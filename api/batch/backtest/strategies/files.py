@@ -1,4 +1,4 @@
-"""Strategies of your own: Python files with a class `Strategy`, loaded where a person or a worker opted in."""
+"""Strategies of your own: Python files with a class `Strategy`, loaded by a command or in their own process."""
 
 import hashlib
 import sys
@@ -33,8 +33,8 @@ class StrategyKind:
     digest: str = ""
 
 
-def find_strategy(name: str, folder: Path | None) -> StrategyKind:
-    """Return the strategy of a name: of the registry, else of a file `<name>.py` in a folder.
+def find_strategy(name: str, folder: Path | None, load: Callable[[Path], StrategyKind] | None = None) -> StrategyKind:
+    """Return the strategy of a name: of the registry, else what `load` returns of the file `<name>.py` in a folder.
 
     Raises:
         InvalidRequest: there is no such strategy, or its file cannot be loaded.
@@ -42,10 +42,10 @@ def find_strategy(name: str, folder: Path | None) -> StrategyKind:
     """
     if name in STRATEGIES:
         return StrategyKind(name, STRATEGIES[name].parse)
-    if folder is None or not (folder / f"{name}.py").is_file():
+    if folder is None or load is None or not (folder / f"{name}.py").is_file():
         supported = ", ".join(STRATEGIES)
         raise InvalidRequest(f"strategy was {name[:40]!r}, supported are {supported}", pointer="/strategy")
-    return load_strategy_file(folder / f"{name}.py")
+    return load(folder / f"{name}.py")
 
 
 def load_strategy_file(path: Path) -> StrategyKind:
@@ -57,12 +57,29 @@ def load_strategy_file(path: Path) -> StrategyKind:
     """
     try:
         source = path.read_bytes()
+    except OSError as e:
+        raise _not_loaded(path.name, e) from e
+    return load_strategy(path, source)
+
+
+def load_strategy(path: Path, source: bytes) -> StrategyKind:
+    """Return the class `Strategy` of the source of a Python file. This runs it.
+
+    Raises:
+        InvalidRequest: the source cannot be run, or has no such class.
+
+    """
+    try:
         kind = _run(path, source)
     except Exception as e:  # the file may do anything
-        raise InvalidRequest(f"{path.name} could not be loaded: {type(e).__name__}: {e}", pointer="/strategy") from e
+        raise _not_loaded(path.name, e) from e
     if not isinstance(kind, type):
         raise InvalidRequest(f"{path.name} has no class Strategy, expected one", pointer="/strategy")
     return StrategyKind(path.stem, partial(_build, path.name, kind), hashlib.sha256(source).hexdigest())
+
+
+def _not_loaded(file: str, error: Exception) -> InvalidRequest:
+    return InvalidRequest(f"{file} could not be loaded: {type(error).__name__}: {error}", pointer="/strategy")
 
 
 def _run(path: Path, source: bytes) -> object:

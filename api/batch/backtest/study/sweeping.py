@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.request import SweepRequest, count_combinations
 from batch.backtest.strategies.files import StrategyKind
 from batch.backtest.strategy import BarStrategy, WeightStrategy
@@ -102,10 +103,15 @@ async def run_sweep_chunk(
     report = OutcomeReport()
     windows = find_windows(tools.request, tools.bars.panel)
     runner = TrialRunner(tools.bars.panel, windows, tools.request, len(chunk.numbers))
-    for numbers in batched(chunk.numbers[start:], _step(tools.bars)):
+
+    def run(numbers: tuple[int, ...]) -> Floats:
         strategies = [_weights(tools.kind, combination(tools.request.parameters, number)) for number in numbers]
+        return runner.run(strategies, should_stop)
+
+    for numbers in batched(chunk.numbers[start:], _step(tools.bars)):
         try:
-            values = await asyncio.to_thread(runner.run, strategies, should_stop)
+            # In a thread, with the parameters: the process of a user's strategy checks them.
+            values = await asyncio.to_thread(run, numbers)
         except Stopped:
             break
         await tools.keep(f"{numbers[0]:08d}", dump_trials(numbers, values))

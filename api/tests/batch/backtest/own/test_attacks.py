@@ -1,0 +1,235 @@
+"""What code of users gets in its process, and what becomes of a strategy that misbehaves."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from batch.backtest.own.process import StrategyLimits
+from batch.backtest.strategies.files import load_strategy_file
+from batch.errors import InvalidRequest, KaboomError, StrategyFailed
+from batch.kit.stop import Stopped
+from tests.fixtures.backtest.own import opened, parsed, weights_of
+from tests.fixtures.backtest.panels import random_panel
+from tests.fixtures.repo.repository import ROOT
+
+PANEL = random_panel(3)
+IS_ISOLATED = not subprocess.run(
+    ["unshare", "--net", "--pid", "--mount", "--ipc", *([] if os.geteuid() == 0 else ["--user"]), "true"],
+    check=False,
+    capture_output=True,
+).returncode
+needs_namespaces = pytest.mark.skipif(not IS_ISOLATED, reason="this system allows no namespaces")
+
+
+def told_by(folder: Path, *lines: str, **options: Any) -> Any:
+    """Return what a strategy found, which it tells as JSON in its error."""
+    source = weights_of("import json, os", *lines, "raise ValueError('<' + json.dumps(found) + '>')")
+    with parsed(folder, source, **options) as strategy, pytest.raises(StrategyFailed) as failed:
+        strategy.targets(PANEL)  # type: ignore[union-attr]
+    return json.JSONDecoder().raw_decode(failed.value.message.split("<", 1)[1])[0]
+
+
+def failure_of(folder: Path, source: str, **options: Any) -> KaboomError:
+    with (
+        pytest.raises(KaboomError) as failed,
+        parsed(folder, source, **options) as strategy,
+    ):
+        strategy.targets(PANEL)  # type: ignore[union-attr]
+    return failed.value
+
+
+def test_its_environment_has_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INGEST_API_TOKEN", "DATABASE_URL", "REDIS_URL", "KABOOM_ANYTHING", "AWS_SECRET"):
+        monkeypatch.setenv(name, "a-secret")
+    found = told_by(tmp_path, "found = sorted(os.environ)")
+    # polars sets the one with an underscore.
+    allowed = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME"}
+    threads = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS", "_RJEM_MALLOC_CONF", "MPLCONFIGDIR"}
+    assert set(found) <= allowed | threads
+
+
+def test_it_has_no_open_file_but_its_socket(tmp_path: Path) -> None:
+    with (tmp_path / "secret").open("w") as open_here:
+        os.set_inheritable(open_here.fileno(), True)  # noqa: FBT003  its only form
+        paths = "[f'/proc/self/fd/{n}' for n in os.listdir('/proc/self/fd')]"
+        found = told_by(tmp_path, f"found = [os.readlink(path) for path in {paths} if os.path.exists(path)]")
+    sockets = [name for name in found if name.startswith("socket:")]
+    assert len(sockets) == 1
+    assert {name for name in found if not name.startswith("socket:")} <= {"/dev/null"}
+
+
+def test_it_works_in_an_empty_folder_of_its_own_that_is_removed(tmp_path: Path) -> None:
+    found = told_by(tmp_path, "open('left', 'w').write('x')", "found = [os.getcwd(), os.listdir('.')]")
+    assert found[1] == ["left"]
+    assert not Path(found[0]).exists()
+
+
+def test_it_has_no_rights_and_cannot_get_any(tmp_path: Path) -> None:
+    found = told_by(
+        tmp_path, "found = [l for l in open('/proc/self/status') if l[:6] in ('CapPrm', 'CapEff', 'NoNewP')]"
+    )
+    assert [int(line.split()[1], 16) for line in found] == [0, 0, 1]
+
+
+@needs_namespaces
+def test_it_sees_no_other_process_no_network_and_no_data(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("the token")
+    hidden = ROOT / "docs"  # anything that is not its code
+    lines = (
+        "import socket",
+        "found = [[n for n in os.listdir('/proc') if n.isdigit()]]",
+        f"found += [os.listdir({str(hidden)!r}) + os.listdir({tempfile.gettempdir()!r}) + os.listdir('/run')]",
+        "found += [[n for _, n in socket.if_nameindex()]]",
+    )
+    limits = StrategyLimits(memory_mb=4096, timeout_s=60, hidden=(hidden,))
+    processes, files, networks = told_by(tmp_path, *lines, limits=limits)
+    assert (processes, networks) == (["1"], ["lo"])
+    assert [name for name in files if not name.startswith("kaboom-strategy-")] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "says"),
+    [
+        (weights_of("return np.ones(10 * 2**27)"), StrategyFailed, "needed more than 4,096 MiB of memory"),
+        (
+            weights_of("return panel.prices[99]"),
+            StrategyFailed,
+            r"IndexError: .* \(mine.py, line 6, in targets: return",
+        ),
+        (weights_of("os = __import__('os')", "os._exit(3)"), StrategyFailed, "ended with exit code 3"),
+        (weights_of("raise SystemExit(0)"), StrategyFailed, "strategy mine failed: SystemExit: 0"),
+        (weights_of("import ctypes", "ctypes.string_at(0)"), StrategyFailed, "crashed with SIGSEGV"),
+        (weights_of("import os", "os.closerange(3, 99)"), StrategyFailed, "ended with exit code"),
+        (weights_of("open('x', 'wb').write(bytes(1 << 27))"), StrategyFailed, "File too large"),
+        (weights_of("return np.full((3, 3), 0.1)"), InvalidRequest, r"targets had shape \(3, 3\), expected \(60, 4\)"),
+        (weights_of("return np.full((2, 60, 4), 0.1)"), InvalidRequest, "targets had shape"),
+        (weights_of("return np.full(panel.shape, np.inf)"), InvalidRequest, "beyond 10 times the equity"),
+        (weights_of("return [['a'] * 4] * 60"), StrategyFailed, "ValueError: could not convert string"),
+        (weights_of("return None"), InvalidRequest, r"targets had shape \(\)"),
+        ("import nothing_like", InvalidRequest, "could not be loaded: ModuleNotFoundError: .* line 1"),
+        ("x = (", InvalidRequest, r"could not be loaded: SyntaxError: .*\(mine.py, line 1\)$"),
+        ("x = 1", InvalidRequest, "has no class Strategy"),
+        ("raise SystemExit(3)", StrategyFailed, "SystemExit: 3"),
+    ],
+)
+def test_a_failure_says_its_cause(tmp_path: Path, source: str, kind: type[KaboomError], says: str) -> None:
+    error = failure_of(tmp_path, source)
+    assert type(error) is kind
+    assert re.search(says, error.message), error.message
+
+
+def test_a_loop_without_end_ends_with_the_name_of_its_limit(tmp_path: Path) -> None:
+    error = failure_of(tmp_path, weights_of("while True: pass"), limits=StrategyLimits(memory_mb=4096, timeout_s=2))
+    assert error.message == "strategy mine took more than 2 s, the limit of KABOOM_STRATEGY_TIMEOUT_S"
+
+
+def test_a_killed_process_is_a_failure_that_says_so(tmp_path: Path) -> None:
+    with parsed(tmp_path, weights_of("while True: pass")) as strategy:
+        pid = strategy.asked.process.pid  # type: ignore[union-attr]
+        threading.Timer(0.2, psutil.Process(pid).kill).start()
+        with pytest.raises(StrategyFailed, match="was killed: the machine or its container has too little memory"):
+            strategy.targets(PANEL)  # type: ignore[union-attr]
+
+
+def test_what_it_prints_is_no_answer(tmp_path: Path) -> None:
+    noise = ("import os, sys", "os.write(1, b'x' * 99_999)", "sys.stderr.write('y' * 99_999)", "print('z' * 99_999)")
+    with parsed(tmp_path, weights_of(*noise, "return np.full(panel.shape, 0.25)")) as strategy:
+        assert (strategy.targets(PANEL) == 0.25).all()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "b'\\xff' * 999",
+        "b'\\x05\\0\\0\\0[1,2]'",
+        "struct.pack('<I', 99) + orjson.dumps({'words': {}, 'arrays': [['|O', [1]]]}).ljust(99)",
+        "struct.pack('<I', 99) + orjson.dumps({'words': {}, 'arrays': [['<f8', [1 << 40]]]}).ljust(99)",
+        "struct.pack('<I', 99) + orjson.dumps({'words': {}, 'arrays': [['<f8', [-1, 8]]]}).ljust(99)",
+        "struct.pack('<I', 99) + orjson.dumps({'words': {}, 'arrays': []}).ljust(99)",
+        "struct.pack('<I', 99) + orjson.dumps({'words': {}, 'arrays': [['<i8', [0]]]}).ljust(99)",
+    ],
+)
+def test_a_forged_answer_is_refused(tmp_path: Path, sent: str) -> None:
+    lines = (
+        "import os, stat, struct, orjson",
+        "sockets = [n for n in range(3, 64) if os.path.exists(f'/proc/self/fd/{n}')]",
+        "(wire,) = [n for n in sockets if stat.S_ISSOCK(os.fstat(n).st_mode)]",
+        f"os.write(wire, {sent})",
+        "os._exit(0)",
+    )
+    error = failure_of(tmp_path, weights_of(*lines))
+    assert "sent data that cannot be read" in error.message
+
+
+def test_no_process_of_its_own_is_left(tmp_path: Path) -> None:
+    forks = (
+        "import os, time",
+        "child = os.fork()",
+        "if child == 0:",
+        "    os.setsid()",
+        "    if os.fork(): os._exit(0)",
+        "    time.sleep(600)",
+        "os.waitpid(child, 0)",
+        "return np.zeros(panel.shape)",
+    )
+    with parsed(tmp_path, weights_of(*forks)) as strategy:
+        strategy.targets(PANEL)  # type: ignore[union-attr]
+        guard = psutil.Process(strategy.asked.process.pid)  # type: ignore[union-attr]
+        family = [guard, *guard.children(recursive=True)]
+        assert len(family) == 3
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+
+
+def test_it_ends_with_a_killed_worker(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from tests.fixtures.backtest.own import *;"
+        " from tests.fixtures.backtest.panels import random_panel\n"
+        "with parsed(Path(sys.argv[1]), weights_of('while True: pass')) as strategy:\n"
+        "    print(strategy.asked.process.pid, flush=True)\n"
+        "    strategy.targets(random_panel(3))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout
+        pid = next(int(line) for line in worker.stdout if line.strip().isdecimal())
+        guard = psutil.Process(pid)
+        family = [guard, *guard.children(recursive=True)]
+        worker.kill()
+    assert len(family) == 2
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+
+
+def test_a_cancel_ends_it_in_the_middle(tmp_path: Path) -> None:
+    stop = threading.Event()
+    with parsed(tmp_path, weights_of("while True: pass"), should_stop=stop.is_set) as strategy:
+        threading.Timer(0.2, stop.set).start()
+        with pytest.raises(Stopped):
+            strategy.targets(PANEL)  # type: ignore[union-attr]
+
+
+def test_a_closed_process_ends_the_answer_that_another_thread_waits_for(tmp_path: Path) -> None:
+    with parsed(tmp_path, weights_of("while True: pass")) as strategy:
+        process = strategy.asked.process  # type: ignore[union-attr]
+        threading.Timer(0.2, process.close).start()
+        with pytest.raises(Stopped):
+            strategy.targets(PANEL)  # type: ignore[union-attr]
+        with pytest.raises(Stopped):
+            process.ask({"do": "parse", "parameters": {}})
+        with pytest.raises(Stopped):
+            process.start()
+
+
+def test_the_same_file_loads_in_the_process_of_a_person(tmp_path: Path) -> None:
+    source = weights_of("return np.full(panel.shape, 0.5)")
+    with opened(tmp_path, source) as kind:
+        assert kind.digest == load_strategy_file(tmp_path / "mine.py").digest
