@@ -14,6 +14,7 @@ class Scope(StrEnum):
     SCHEDULES_WRITE = "schedules:write"
     PORTFOLIOS_READ = "portfolios:read"
     PORTFOLIOS_WRITE = "portfolios:write"
+    STRATEGIES_RUN = "strategies:run"
     ALERTS_WRITE = "alerts:write"
     ADMIN = "admin"
 

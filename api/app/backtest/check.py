@@ -1,7 +1,9 @@
 """The checks of a backtest request in the API, before it is queued."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from app.auth.scopes import Scope
 from batch.backtest.request import BacktestRequest, SweepRequest
 from batch.backtest.strategies.parameters import PARAMETERS
 from batch.bars.history import check_as_of
@@ -11,6 +13,11 @@ from batch.market.bounds import resolve_last_session
 
 if TYPE_CHECKING:
     from app.settings import AppSettings
+
+
+def run_scopes_of(request: Mapping[str, Any]) -> frozenset[Scope]:
+    """Return the scope that a caller needs to have a strategy run that is not one of Kaboom's: it is code of users."""
+    return frozenset({Scope.STRATEGIES_RUN} if request.get("strategy") not in PARAMETERS else ())
 
 
 def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "AppSettings") -> R:

@@ -1,6 +1,6 @@
 """The job types of backtests; the API and the workers load them, and this module imports nothing heavy."""
 
-from app.backtest.check import check_backtest
+from app.backtest.check import check_backtest, run_scopes_of
 from app.backtest.results import RunResult, SweepResult
 from app.jobs.job_type import JobType
 from batch.backtest.request import BacktestRequest, SweepRequest
@@ -11,6 +11,7 @@ RUN = JobType(
     notes="The result has the metrics; curves, trades and the report are files below `/api/v1/backtest/results`.",
     request=BacktestRequest,
     check=check_backtest,
+    run_scopes_of=run_scopes_of,
     run="app.backtest.tasks:run",
     result=RunResult,
     is_schedulable=True,
@@ -23,6 +24,7 @@ SWEEP = JobType(
     notes="What it found is at `/api/v1/backtest/results/{job_id}`, with the deflated Sharpe ratio of the best.",
     request=SweepRequest,
     check=check_backtest,
+    run_scopes_of=run_scopes_of,
     plan="app.backtest.tasks:plan_sweep",
     run_chunk="app.backtest.tasks:run_sweep_chunk",
     result=SweepResult,

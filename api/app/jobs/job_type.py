@@ -48,6 +48,8 @@ class JobType:
         scope: the scope that a caller needs to submit it.
         scopes_of: further scopes that a caller needs to submit a request, and for everything about a job of it; takes
             the request as JSON, as a job stores it.
+        run_scopes_of: further scopes that a caller needs to have a stored request run: to submit, schedule or retry
+            it, but not to read its job.
         example: a request, for OpenAPI.
         gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
 
@@ -69,6 +71,7 @@ class JobType:
     is_schedulable: bool = False
     scope: Scope = Scope.JOBS_WRITE
     scopes_of: Callable[[Mapping[str, Any]], frozenset[Scope]] = lambda _: frozenset()
+    run_scopes_of: Callable[[Mapping[str, Any]], frozenset[Scope]] = lambda _: frozenset()
     example: Mapping[str, Any] = field(default_factory=dict)
     gauges: str = ""
 

@@ -192,7 +192,9 @@ class JobRoutes:
         asked = body or RetryBody()
         give_reason(request.scope, asked.reason)
         job = await named.find(self.queue)
-        build_retry = retry_whole if asked.only == "all" else named.jobs.parts.catalog.get(job.task).build_retry
+        job_type = named.jobs.parts.catalog.get(job.task)
+        require_scopes(named.caller, job_type.run_scopes_of(job.request))
+        build_retry = retry_whole if asked.only == "all" else job_type.build_retry
         left = build_retry(job, await named.jobs.load_chunks(job))
         child = await named.jobs.retry(job, left, reason=asked.reason)
         return accept(child, response)

@@ -64,7 +64,7 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
     """
     caller = await current_principal(asking.http)
     wanted = _to_request(jobs, job_type, body)
-    require_scopes(caller, job_type.scopes_of(wanted))
+    require_scopes(caller, job_type.scopes_of(wanted) | job_type.run_scopes_of(wanted))
     if body.callback_url is not None:
         await jobs.parts.callbacks.check(body.callback_url)
     terms = Terms(

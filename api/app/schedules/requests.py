@@ -38,9 +38,11 @@ def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings", cal
     try:
         request = refuse_internal(job_type.request.model_validate(given))
         require_scopes(caller, job_type.scopes_of(request.to_json()))
-        return job_type.check(request, settings).to_json()
+        stored = job_type.check(request, settings).to_json()
     except ValidationError as e:
         places = [{**error, "loc": ("body", "request", *error["loc"])} for error in e.errors(include_url=False)]
         raise RequestValidationError(places) from e
     except InvalidRequest as e:
         raise InvalidRequest(e.message, pointer=f"/request{e.pointer}") from e
+    require_scopes(caller, job_type.run_scopes_of(stored))
+    return stored

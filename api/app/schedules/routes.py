@@ -127,7 +127,8 @@ router.include_router(one)
 async def _find_for(jobs: Jobs, caller: Principal, schedule_id: str) -> Schedule:
     """Return a schedule to a caller who could submit its request."""
     schedule = await jobs.parts.schedules.load(caller.owner, schedule_id)
-    require_scopes(caller, sorted(CATALOG.get(schedule.task).scopes_of(schedule.request)))
+    job_type = CATALOG.get(schedule.task)
+    require_scopes(caller, sorted(job_type.scopes_of(schedule.request) | job_type.run_scopes_of(schedule.request)))
     return schedule
 
 
