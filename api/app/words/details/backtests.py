@@ -113,13 +113,14 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "the process of strategy {name} was killed: the machine or its container has too little memory, or somebody killed it",
         "戦略 {name} のプロセスが強制終了されました。マシンまたはコンテナのメモリ不足か、外部からの終了です",
     ),
+    ("the process of strategy {name} did not start: {why}", "戦略 {name} のプロセスが起動しませんでした：{why}"),
     (
-        "the process of strategy {name} crashed with {signal}; before its start it said {words}",
-        "戦略 {name} のプロセスが {signal} で異常終了しました（起動前の出力：{words}）",
+        "the process of strategy {name} crashed with {signal}",
+        "戦略 {name} のプロセスが {signal} で異常終了しました",
     ),
     (
-        "the process of strategy {name} ended with exit code {code}; before its start it said {words}",
-        "戦略 {name} のプロセスが終了コード {code} で終了しました（起動前の出力：{words}）",
+        "the process of strategy {name} ended with exit code {code}",
+        "戦略 {name} のプロセスが終了コード {code} で終了しました",
     ),
     (
         "strategy {name} sent data that cannot be read: {why}",

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -144,7 +145,7 @@ class StrategyProcess:
             running.end()
             if self._is_closed:
                 raise Stopped from e
-            raise StrategyFailed(self._say_end(running)) from e
+            raise StrategyFailed(self._say_end(running, is_started=message is not None)) from e
 
     def _put(self, wire: socket.socket, view: memoryview) -> None:
         while view:
@@ -166,8 +167,11 @@ class StrategyProcess:
         if time.monotonic() > self._deadline:
             raise _TookTooLong
 
-    def _say_end(self, running: "_Running") -> str:
+    def _say_end(self, running: "_Running", *, is_started: bool) -> str:
         code = running.code
+        if not is_started:
+            said = running.read_words() or f"exit code {code}"
+            return f"the process of strategy {self.name} did not start: {said}"
         if code == NO_MEMORY:
             return self.say_memory()
         if code == -signal.SIGKILL:
@@ -175,11 +179,9 @@ class StrategyProcess:
                 f"the process of strategy {self.name} was killed: the machine or its container has too little memory,"
                 " or somebody killed it"
             )
-        said = running.read_words() or "nothing"
         if code < 0:
-            how = signal.Signals(-code).name
-            return f"the process of strategy {self.name} crashed with {how}; before its start it said {said}"
-        return f"the process of strategy {self.name} ended with exit code {code}; before its start it said {said}"
+            return f"the process of strategy {self.name} crashed with {signal.Signals(-code).name}"
+        return f"the process of strategy {self.name} ended with exit code {code}"
 
     def _raise(self, fault: Any) -> None:
         kind, message, pointer = (str(fault.get(key, "")) for key in ("kind", "message", "pointer"))
@@ -204,7 +206,8 @@ class _Running:
     @classmethod
     def start(cls, name: str, limits: StrategyLimits) -> "_Running":
         hide_memory()
-        folder = Path(tempfile.mkdtemp(prefix="kaboom-strategy-"))
+        # Made and removed by the process: `/tmp` may be another folder there.
+        folder = Path(tempfile.gettempdir(), f"kaboom-strategy-{secrets.token_hex(8)}")
         ours, theirs = socket.socketpair()
         ours.settimeout(_TICK_S)
         words = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
@@ -224,7 +227,7 @@ class _Running:
                 stdout=subprocess.DEVNULL,
                 stderr=words,
                 env=build_environment(folder),
-                cwd=folder,
+                cwd="/",
                 # With a process group of its own, which is killed as a whole.
                 start_new_session=True,
             )
@@ -251,7 +254,7 @@ class _Running:
         self.ended = self.process.wait()
 
     def drop(self) -> None:
-        """Close the socket and remove the folder."""
+        """Close the socket, and remove the folder if a killed process left it."""
         self.wire.close()
         self.words.close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -6,6 +6,7 @@ only after everything is given up that `isolation` and `limits` name.
 
 import json
 import os
+import shutil
 import socket
 import sys
 from functools import partial
@@ -23,14 +24,15 @@ _OF_OTHERS = ("/run", "/var/run", "/var/tmp", "/dev/shm")  # noqa: S108  they ar
 
 
 def _main(terms: dict[str, Any]) -> int:
-    return run_guarded(partial(_serve, terms), parent=terms["parent"])
+    clean = partial(shutil.rmtree, terms["folder"], ignore_errors=True)
+    return run_guarded(partial(_serve, terms), parent=terms["parent"], clean=clean)
 
 
 def _serve(terms: dict[str, Any], is_isolated: bool) -> int:  # noqa: FBT001  called by the guard
     folder = terms["folder"]
     if is_isolated:
         isolation.hide_folders({*terms["hidden"], *_OF_OTHERS}, scratch=os.path.dirname(folder))  # noqa: PTH120
-        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103  the folder above is a new one
+    os.mkdir(folder, 0o700)  # noqa: PTH102
     os.chdir(folder)
     isolation.die_first()
     # Before the rights of root are gone: another user may not be able to read the installed packages.

@@ -9,11 +9,11 @@ from pathlib import Path
 from batch.kit.child_process.isolation import adopt_orphans, end_with_parent, leave_machine
 
 
-def run_guarded(work: Callable[[bool], int], *, parent: int) -> int:
+def run_guarded(work: Callable[[bool], int], *, parent: int, clean: Callable[[], None]) -> int:
     """Run `work` in a forked child, and end as the child ended, by its exit code or its signal.
 
     `work` is told whether the child is without network and other processes. SIGTERM, or the death of the process
-    `parent`, ends the child. At the end all descendants are killed.
+    `parent`, ends the child. At the end all descendants are killed, and `clean` is called.
     """
     end_with_parent(signal.SIGTERM)
     adopt_orphans()
@@ -29,6 +29,7 @@ def run_guarded(work: Callable[[bool], int], *, parent: int) -> int:
         _kill(child)
     _, status = os.waitpid(child, 0)
     _kill_rest()
+    clean()
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number != signal.SIGKILL:

@@ -32,11 +32,11 @@ def work(is_isolated):
     print(os.read(readable, 20).decode(), flush=True)
     {end}
 
-sys.exit(guard.run_guarded(work, parent=os.getppid()))
+sys.exit(guard.run_guarded(work, parent=os.getppid(), clean=lambda: print('cleaned', flush=True)))
 """
 
 
-def run_guarded(end: str) -> tuple[int, int]:
+def run_guarded(end: str) -> tuple[int, int, str]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", GUARDED.format(end=end)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as guard:
@@ -44,7 +44,8 @@ def run_guarded(end: str) -> tuple[int, int]:
         orphan = int(guard.stdout.readline())
         if "sleep" in end:
             guard.send_signal(signal.SIGTERM)
-    return guard.returncode, orphan
+        left = guard.stdout.read()
+    return guard.returncode, orphan, left
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,8 @@ def run_guarded(end: str) -> tuple[int, int]:
     ],
 )
 def test_a_guard_ends_as_its_child_and_leaves_none_of_its_children(end: str, code: int) -> None:
-    found, orphan = run_guarded(end)
-    assert found == code
+    found, orphan, said = run_guarded(end)
+    assert (found, said) == (code, "cleaned\n")
     assert not psutil.pid_exists(orphan)
 
 

@@ -197,7 +197,7 @@ def test_it_ends_with_a_killed_worker(tmp_path: Path) -> None:
         "    print(strategy.asked.process.pid, flush=True)\n"
         "    strategy.targets(random_panel(3))\n"
     )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", script, str(tmp_path)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout
@@ -207,6 +207,7 @@ def test_it_ends_with_a_killed_worker(tmp_path: Path) -> None:
         worker.kill()
     assert len(family) == 2
     assert psutil.wait_procs(family, timeout=20)[1] == []
+    assert list(tmp_path.glob("kaboom-strategy-*")) == []
 
 
 def test_a_cancel_ends_it_in_the_middle(tmp_path: Path) -> None:
@@ -233,3 +234,11 @@ def test_the_same_file_loads_in_the_process_of_a_person(tmp_path: Path) -> None:
     source = weights_of("return np.full(panel.shape, 0.5)")
     with opened(tmp_path, source) as kind:
         assert kind.digest == load_strategy_file(tmp_path / "mine.py").digest
+
+
+def test_a_process_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.backtest.own.process._PROGRAM", "batch.backtest.own.no_such_program")
+    with pytest.raises(StrategyFailed) as failed, parsed(tmp_path, weights_of("return 1")):
+        pass
+    assert failed.value.message.startswith("the process of strategy mine did not start: ")
+    assert "No module named batch.backtest.own.no_such_program" in failed.value.message
