@@ -216,3 +216,24 @@ def test_a_file_that_is_no_strategy_says_why(tmp_path: Path, source: str, says: 
     path.write_text(source)
     with pytest.raises(InvalidRequest, match=says):
         load_strategy_file(path).parse({})
+
+
+def test_a_named_benchmark_starts_with_the_cash_and_follows_its_price() -> None:
+    request = BacktestRequest.parse(ASKED | {"symbols": ["7203"], "benchmark": "6758"})
+    study = run_backtest(load(request), find_strategy("sma_cross", None), request)
+    close = daily_bars(480).filter(pl.col("symbol") == "6758")["close"]
+    assert study.summary.benchmark.total_return == pytest.approx(close[-1] / close[0] - 1)
+    curve = pl.read_csv(study.files["equity.csv"])["benchmark"]
+    assert curve[0] == request.cash
+    assert curve[100] == pytest.approx(request.cash * close[100] / close[0])
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 470), (10, 470)])
+def test_a_benchmark_that_lacks_days_at_either_end_is_noted(first: int, count: int) -> None:
+    request = BacktestRequest.parse(ASKED | {"symbols": ["7203"], "benchmark": "6758"})
+    bars = daily_bars(480)
+    short = bars.filter(pl.col("symbol") == "6758")[first : first + count]
+    loaded = load(request, pl.concat([bars.filter(pl.col("symbol") == "7203"), short]))
+    note = run_backtest(loaded, find_strategy("sma_cross", None), request).summary.benchmark.note
+    begin, end = (short["opened_at"][place].date() for place in (0, -1))
+    assert note == f"its bars are of {begin} to {end}, and it is flat before and after"
