@@ -68,7 +68,7 @@ async def _read_queues(parts: Parts) -> list[Reading]:
 
 async def _read_features(parts: Parts) -> list[Reading]:
     """Return the gauges of the job types, such as missing ingests."""
-    functions = [load_function(job_type.gauges) for job_type in parts.catalog if job_type.gauges]
+    functions = [await load_function(job_type.gauges) for job_type in parts.catalog if job_type.gauges]
     return [reading for read in functions for reading in await read(parts)]
 
 

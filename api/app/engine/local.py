@@ -38,12 +38,14 @@ async def report_alive(
     slots: int,
     *,
     queues: Callable[[], Sequence[str]] | None = None,
+    pids: Callable[[], Sequence[int]] | None = None,
     on_report: Callable[[], None] = lambda: None,
 ) -> None:
     """Report to the job store every few seconds that this worker is alive, and when cancelled, that it ends.
 
-    `queues` returns the queues that it consumes, by default all queues with a job type. `on_report` is called after
-    each report. A worker that ends without being cancelled counts as lost.
+    `queues` returns the queues that it consumes, by default all queues with a job type. `pids` returns the processes of
+    its pool that are alive: they keep their leases. `on_report` is called after each report. A worker that ends without
+    being cancelled counts as lost.
     """
     started_at = utc_now()
     try:
@@ -51,7 +53,8 @@ async def report_alive(
             with contextlib.suppress(KaboomError):
                 memory = await asyncio.to_thread(measure_tree_memory)
                 consumed = tuple(queues() if queues else parts.catalog.queues)
-                facts = WorkerFacts(socket.gethostname(), consumed, started_at, memory)
+                living = tuple(pids()) if pids else None
+                facts = WorkerFacts(socket.gethostname(), consumed, started_at, memory, living)
                 await parts.store.report_worker(parts.name, slots, parts.settings.release, facts=facts)
                 on_report()
             await asyncio.sleep(_REPORT_S)

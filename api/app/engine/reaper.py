@@ -24,8 +24,9 @@ RECONCILE_S = 5.0
 #: While messages wait in a queue, an unclaimed chunk is behind them and not lost: sending it again would multiply
 #: the backlog. After this time it is sent again anyway.
 _PATIENCE_S = 600.0
-#: After a longer outage of Redis, leases have expired because workers could not renew them. For the grace period
-#: no lease is expired: the workers renew theirs within a beat, and an expired lease would count as an attempt.
+#: After a longer outage of Redis, or a time in which this process itself did not run (a closed laptop, a blocked event
+#: loop), leases have expired because workers could not renew them. For the grace period no lease is expired: the
+#: workers renew theirs within a beat, and an expired lease would count as an attempt.
 _MOST_AWAY_S, _GRACE_S = LEASE_S - 2 * BEAT_S, BEAT_S + 1.0
 #: Jobs repaired concurrently: as many as a worker's main process has connections to the ledger.
 _AT_ONCE = 4
@@ -52,6 +53,7 @@ class Reaper:
         self._reconciled_at = -RECONCILE_S
         self._is_lost = False
         self._away_since: float | None = None
+        self._rests_since: float | None = None
         self._spares_until = 0.0
         self._rounds: dict[str, _Round] = {}
 
@@ -68,6 +70,15 @@ class Reaper:
         await self._sweep_ledger()
 
     async def _sweep_store(self) -> None:
+        now = asyncio.get_running_loop().time
+        if self._rests_since is not None and now() - self._rests_since > SWEEP_S + _MOST_AWAY_S:
+            self._spares_until = now() + _GRACE_S
+        try:
+            await self._sweep_queues()
+        finally:
+            self._rests_since = now()
+
+    async def _sweep_queues(self) -> None:
         now = asyncio.get_running_loop().time
         asked_at = now()
         try:
@@ -112,7 +123,8 @@ class Reaper:
             ref = expired.ref
             count(LEASES_EXPIRED, ref.queue)
             count(DEAD_LETTERS, ref.queue, by=expired.verdict == ChunkState.DEAD)
-            _log.warning("lease_expired", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, verdict=expired.verdict)
+            found = {"verdict": expired.verdict, "seen": expired.seen}
+            _log.warning("lease_expired", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, **found)
             if expired.verdict == ChunkState.DEAD:
                 await keep_given_up(self._parts, ref)
             await settle_or_leave(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)

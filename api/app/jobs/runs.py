@@ -14,7 +14,7 @@ RUNS_KEPT = 20
 REASON_KEPT = 200
 #: The ending of a run whose worker stopped reporting.
 EXPIRED = "expired"
-_SLOT = re.compile(r"(.+)/([0-9]{1,6})(?::[0-9]+)?")
+_SLOT = re.compile(r"(.+)/([0-9]{1,6})(?::([0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,12 @@ def split_slot(claimant: str) -> tuple[str, int | None]:
     """Return the worker of a claim, and its slot if it is known."""
     found = _SLOT.fullmatch(claimant)
     return (found[1], int(found[2])) if found else (claimant, None)
+
+
+def find_pid(claimant: str) -> int | None:
+    """Return the process of a claim; None if the slot is not a process of its own."""
+    found = _SLOT.fullmatch(claimant)
+    return int(found[3]) if found and found[3] else None
 
 
 def parse_runs(values: Sequence[Mapping[str, Any]]) -> tuple[ChunkRun, ...]:

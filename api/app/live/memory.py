@@ -8,7 +8,8 @@ from typing import Any
 
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_given_up
 from app.jobs.records import as_stored, chunk_as_stored, tally_as_stored
-from app.jobs.runs import EXPIRED
+from app.jobs.runs import EXPIRED, split_slot
+from app.live.lapses import Lapse, Report, Seen, judge_lapse
 from app.live.memory_events import MemoryEventLog
 from app.live.memory_records import (
     Record,
@@ -207,14 +208,20 @@ class MemoryJobStore(InMemory):
     async def expire(self, queue: str) -> list[Expired]:
         now, expired = self._now_s(), []
         for job_id, n, record, slot in self._slots(queue):
-            if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
-                slot.deaths, slot.died_in = slot.deaths + 1, slot.owner
-                end_run(slot, EXPIRED, self._clock())
+            if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now and (seen := self._judge(slot)):
+                slot.lapses = (*slot.lapses, Lapse(slot.fence, slot.owner, seen))
+                end_run(slot, EXPIRED, self._clock(), reason=seen)
                 self._settle_broken(record, slot, delay_s=0.0)
                 finish_if_settled(record)
-                ref = ChunkRef(queue, job_id, n)
-                expired.append(Expired(ref, slot.chunk.state.value, is_final=record.job.status.is_final))
+                ref, is_final = ChunkRef(queue, job_id, n), record.job.status.is_final
+                expired.append(Expired(ref, slot.chunk.state.value, is_final=is_final, seen=seen))
         return expired
+
+    def _judge(self, slot: Slot) -> Seen | None:
+        name = split_slot(slot.owner)[0]
+        worker, facts = self._workers.get(name), self._facts.get(name)
+        report = Report(self._silent_s(worker), facts.pids) if worker and facts else None
+        return judge_lapse(slot.owner, self._now_s() - slot.lease_ends + self._lease_s, report)
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
         now, found = self._now_s(), []
@@ -335,9 +342,12 @@ class MemoryJobStore(InMemory):
         return (record, record.slots[ref.n]) if record and ref.n in record.slots else None
 
     def _mine(self, lease: Lease) -> tuple[Record, Slot] | None:
+        """Return the chunk that runs under exactly this claim; a claim that was taken back gets its attempt back."""
         found = self._find(lease.ref)
-        is_mine = found and found[1].chunk.state is ChunkState.RUNNING and found[1].fence == lease.fence
-        return found if is_mine else None
+        if found is None or (found[1].chunk.state is ChunkState.RUNNING and found[1].fence == lease.fence):
+            return found
+        found[1].give_back(lease.fence)
+        return None
 
     def _repeated(self, lease: Lease, ending: Ending | ChunkState) -> Ended:
         """Return the same answer to a repeated call whose first answer was lost: this claim has ended this way."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_failed_items, settle_status
 from app.jobs.pace import SHORTEST_S, Pace
+from app.live.lapses import MOST_RETURNS, Lapse, describe_lapses
 from app.live.memory_events import MemoryEventLog
-from app.live.store import MAX_ATTEMPTS, Refusal
+from app.live.store import Refusal
 from batch.kit.clock import Clock, to_ms
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -29,16 +30,21 @@ class Slot:
     retry_at: float | None = None
     waits: int = 0
     raised: str = ""
-    deaths: int = 0
-    died_in: str = ""
+    lapses: tuple[Lapse, ...] = ()
+    returns: int = 0
 
     def cause(self) -> str:
-        """Return why the attempts failed: the last error of the handler, and how often the worker process died."""
-        if not self.deaths:
-            return self.raised
-        attempts = f"{self.deaths} of {self.chunk.attempts} attempts"
-        died = f"in {attempts} the worker process died or stopped responding (last: {self.died_in})"
-        return f"{self.raised}; {died}" if self.raised else died
+        """Return why the attempts failed: the last error of the handler, and what was seen of its worker processes."""
+        lapsed = describe_lapses(self.lapses, self.chunk.attempts)
+        return "; ".join(text for text in (self.raised, lapsed) if text)
+
+    def give_back(self, fence: str) -> None:
+        """Count an attempt no more whose lease was taken back: its process is here again, so it had not died."""
+        kept = tuple(lapse for lapse in self.lapses if lapse.fence != fence)
+        if kept == self.lapses or self.chunk.state.is_final or self.returns >= MOST_RETURNS:
+            return
+        self.lapses, self.returns = kept, self.returns + 1
+        self.chunk = replace(self.chunk, attempts=self.chunk.attempts - 1)
 
 
 @dataclass
@@ -65,10 +71,8 @@ def find_refusal(record: Record, slot: Slot) -> Refusal | None:
     if slot.chunk.state.is_final:
         return Refusal.DUPLICATE
     if slot.chunk.state is ChunkState.RUNNING:
-        # The reaper ends a chunk whose last attempt has expired.
-        is_last = slot.chunk.attempts >= MAX_ATTEMPTS
-        if is_last or slot.lease_ends > record.clock().timestamp():
-            return Refusal.BUSY
+        # Also after its lease has run out: only the reaper judges whether the worker process died.
+        return Refusal.BUSY
     return Refusal.STOP if record.is_cancelled else None
 
 

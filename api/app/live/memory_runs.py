@@ -3,14 +3,13 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.jobs.runs import EXPIRED, REASON_KEPT, RUNS_KEPT, ChunkRun
+from app.jobs.runs import REASON_KEPT, RUNS_KEPT, ChunkRun
 from app.live.memory_records import Slot
 from batch.kit.clock import from_ms, to_ms
 
 
 def begin_run(slot: Slot, now: datetime) -> None:
-    """Record that a chunk was claimed; a run that the reaper has not ended yet is recorded as expired."""
-    end_run(slot, EXPIRED, now)
+    """Record that a chunk was claimed."""
     chunk, last = slot.chunk, slot.chunk.runs[-1:]
     run = ChunkRun(
         last[0].run + 1 if last else 1,

@@ -20,8 +20,9 @@ from app.jobs.records import (
     parse_chunks,
     parse_job,
 )
-from app.jobs.runs import REASON_KEPT, parse_runs
+from app.jobs.runs import REASON_KEPT, parse_runs, split_slot
 from app.live import keys
+from app.live.lapses import judge_lapse
 from app.live.redis_workers import RedisWorkers
 from app.live.store import (
     DISPATCH_S,
@@ -73,7 +74,7 @@ class RedisJobStore(RedisWorkers):
 
     async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
         nonce = uuid4().hex[:8]
-        answer = await self._run("claim", ref, ref.job_id, ref.n, owner, self._lease_ms, nonce, MAX_ATTEMPTS)
+        answer = await self._run("claim", ref, ref.job_id, ref.n, owner, self._lease_ms, nonce)
         if answer[0] != "ok":
             return Refusal(answer[0])
         _, fence, attempts, spec, tally, task, request, plan, waits, job_owner = answer
@@ -134,10 +135,16 @@ class RedisJobStore(RedisWorkers):
 
     async def expire(self, queue: str) -> list[Expired]:
         expired = []
-        for ref in await self._overdue(queue, keys.leases(queue)):
-            verdict, status = await self._run("expire", ref, ref.job_id, ref.n, MAX_ATTEMPTS)
+        overdue = await self._overdue(queue, keys.leases(queue))
+        claims = await self._load_claims([ref for ref, _ in overdue])
+        reports = await self.load_reports([split_slot(owner)[0] for owner, _ in claims]) if claims else {}
+        for (ref, silent_s), (owner, fence) in zip(overdue, claims, strict=True):
+            seen = judge_lapse(owner, silent_s, reports.get(split_slot(owner)[0]))
+            if seen is None:
+                continue
+            verdict, status = await self._run("expire", ref, ref.job_id, ref.n, MAX_ATTEMPTS, fence, seen.value)
             if verdict != "skip":
-                expired.append(Expired(ref, verdict, is_final=bool(status)))
+                expired.append(Expired(ref, verdict, is_final=bool(status), seen=seen))
         return expired
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
@@ -237,12 +244,28 @@ class RedisJobStore(RedisWorkers):
         self._heard_at = monotonic()
         return calls
 
-    async def _overdue(self, queue: str, key: str) -> list[ChunkRef]:
+    async def _overdue(self, queue: str, key: str) -> list[tuple[ChunkRef, float]]:
+        """Return the chunks whose lease ran out, each with the seconds since its last heartbeat."""
         with redis_errors():
             seconds, micros = await self._redis.time()
             now_ms = seconds * 1000 + micros // 1000
-            members = await self._redis.zrangebyscore(key, 0, now_ms, start=0, num=_SWEPT_AT_ONCE)
-        return [ChunkRef(queue, *member.split("|", 1)) for member in cast("list[str]", members)]
+            found = await self._redis.zrangebyscore(key, 0, now_ms, start=0, num=_SWEPT_AT_ONCE, withscores=True)
+        leases = cast("list[tuple[str, float]]", found)
+        return [
+            (ChunkRef(queue, *member.split("|", 1)), (now_ms - ends + self._lease_ms) / 1000) for member, ends in leases
+        ]
+
+    async def _load_claims(self, refs: Sequence[ChunkRef]) -> list[tuple[str, str]]:
+        """Return the owner and the fence of each chunk that runs; empty texts for one that does not."""
+        if not refs:
+            return []
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for ref in refs:
+                    names = [f"{name}:{ref.n}" for name in ("state", "owner", "fence")]
+                    pipe.hmget(keys.chunks(ref.queue, ref.job_id), names)
+                found = await pipe.execute()
+        return [(owner or "", fence or "") if state == "running" else ("", "") for state, owner, fence in found]
 
 
 def _ended(answer: Sequence[str]) -> Ended:

@@ -9,6 +9,7 @@ import orjson
 from app.jobs.records import dump_json
 from app.jobs.runs import parse_runs
 from app.live import keys
+from app.live.lapses import Report
 from app.live.store import LOST_S, WORKER_S
 from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.batching import CallBatcher
@@ -59,6 +60,15 @@ class RedisWorkers:
         pairs = zip(names, found, strict=True)
         return {name: WorkerFacts.from_json(orjson.loads(text)) for name, text in pairs if text}
 
+    async def load_reports(self, names: Sequence[str]) -> Mapping[str, Report]:
+        """Return the last reports of some workers; one that signed off, or is lost, is left out."""
+        facts, (now_s, workers) = await self.load_facts(names), await self._list_workers()
+        return {
+            worker.name: Report(now_s - worker.seen_at.timestamp(), facts[worker.name].pids)
+            for worker in workers
+            if worker.name in facts
+        }
+
     async def load_running(self, queue: str) -> list[RunningChunk]:
         with redis_errors():
             members = cast("list[str]", await self._redis.zrange(keys.leases(queue), 0, _MOST_RUNNING - 1))
@@ -76,18 +86,23 @@ class RedisWorkers:
 
     async def _look_once(self, calls: Sequence[None]) -> list[tuple[list[Worker], list[Worker]]]:
         """Return for each call the workers that reported recently, and the lost workers."""
+        now_s, workers = await self._list_workers()
+        silent_s = [now_s - worker.seen_at.timestamp() for worker in workers]
+        online = [worker for worker, silent in zip(workers, silent_s, strict=True) if silent <= WORKER_S]
+        lost = [worker for worker, silent in zip(workers, silent_s, strict=True) if WORKER_S < silent <= LOST_S]
+        return [(online, lost)] * len(calls)
+
+    async def _list_workers(self) -> tuple[float, list[Worker]]:
+        """Return the time of the server, and every worker that did not sign off."""
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.time()
                 pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
-                (seconds, _), found = await pipe.execute()
+                (seconds, micros), found = await pipe.execute()
         # During a rollout workers of another release report, too; their entries may have more or fewer fields.
         parsed = [(orjson.loads(text), score) for text, score in found]
         workers = [Worker(name, from_ms(score * 1000), *words[:2]) for (name, *words), score in parsed]
-        silent_s = [seconds - worker.seen_at.timestamp() for worker in workers]
-        online = [worker for worker, silent in zip(workers, silent_s, strict=True) if silent <= WORKER_S]
-        lost = [worker for worker, silent in zip(workers, silent_s, strict=True) if WORKER_S < silent <= LOST_S]
-        return [(online, lost)] * len(calls)
+        return seconds + micros / 1e6, workers
 
 
 def _begun_at(runs: str | None) -> datetime | None:

@@ -10,8 +10,11 @@ from app.jobs.runs import ChunkRun
 from app.live.servers import OnServers
 from app.live.workers import RunningChunk, Worker, WorkerFacts
 
-#: How long a claim lasts without a heartbeat. If a process pauses longer, its chunk is run again by another worker.
+#: How long a claim lasts without a heartbeat. After that the reaper asks whether the process is alive: if it died, or
+#: its worker has not reported for as long either, another worker runs the chunk.
 LEASE_S = 15.0
+#: A process that is alive keeps its lease without a heartbeat for this long in all. After that it hangs.
+SILENT_S = 120.0
 #: How often a running chunk reports, and extends its lease.
 BEAT_S = 5.0
 #: How long a message may stay unclaimed in an empty queue before it is sent again.
@@ -104,11 +107,15 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """An expired lease: its chunk goes back to the queue, is dead, or is cancelled with its job."""
+    """An expired lease: its chunk goes back to the queue, is dead, or is cancelled with its job.
+
+    `seen` says what was seen of its worker process (`app.live.lapses.Seen`).
+    """
 
     ref: ChunkRef
     verdict: str
     is_final: bool
+    seen: str
 
 
 class WorkerReports(Protocol):
@@ -153,7 +160,11 @@ class JobStore(WorkerReports, OnServers, Protocol):
         ...
 
     async def beat(self, lease: Lease, tally: Tally) -> Beat:
-        """Report a tally and extend the lease."""
+        """Report a tally and extend the lease.
+
+        If the lease was taken back, the process had not died: that attempt is not counted any more. The same holds for
+        the other calls with a lease.
+        """
         ...
 
     async def set_plan(
@@ -187,7 +198,7 @@ class JobStore(WorkerReports, OnServers, Protocol):
         ...
 
     async def expire(self, queue: str) -> list[Expired]:
-        """Take back the expired leases."""
+        """Take back the expired leases of processes that died, hang, or whose worker is gone."""
         ...
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:

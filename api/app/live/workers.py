@@ -22,13 +22,15 @@ class Worker:
 class WorkerFacts:
     """The facts that a worker reports besides its name and slots.
 
-    `memory_bytes` is the resident memory of all its processes; None if it is not known.
+    `memory_bytes` is the resident memory of all its processes; None if it is not known. `pids` are the processes of its
+    pool that are alive; None if its slots are not processes of their own.
     """
 
     host: str
     queues: tuple[str, ...]
     started_at: datetime
     memory_bytes: int | None = None
+    pids: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as JSON types."""
@@ -37,12 +39,15 @@ class WorkerFacts:
             "queues": list(self.queues),
             "started_at": to_ms(self.started_at),
             "memory_bytes": self.memory_bytes,
+            "pids": None if self.pids is None else list(self.pids),
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "WorkerFacts":
         """Return the facts that `to_json` wrote."""
-        return cls(values["host"], tuple(values["queues"]), from_ms(values["started_at"]), values.get("memory_bytes"))
+        started_at, pids = from_ms(values["started_at"]), values.get("pids")
+        pids = None if pids is None else tuple(pids)
+        return cls(values["host"], tuple(values["queues"]), started_at, values.get("memory_bytes"), pids)
 
 
 @dataclass(frozen=True, slots=True)

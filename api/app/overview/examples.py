@@ -61,7 +61,7 @@ DEAD_LETTERS: dict[str, Any] = {
             "items": 46,
             "failed": 23,
             "attempts": 3,
-            "cause": "given up after 3 attempts: in 3 of 3 attempts the worker process died or stopped responding",
+            "cause": "given up after 3 attempts: in 3 of 3 attempts the worker process died",
             "given_up_at": "2025-11-04T07:01:12.204000Z",
             "retried_as": None,
             "links": {"job": _DEAD_JOB, "chunks": f"{_DEAD_JOB}/chunks", "retry": f"{_DEAD_JOB}/retry"},

@@ -92,8 +92,9 @@ class MainProcess(bootsteps.StartStopStep):
 
         loop = process_loop("worker-main")
         _log.info("worker_started", name=loop.parts.name, slots=liveness.slots, release=loop.parts.settings.release)
-        alive = partial(report_alive, slots=liveness.slots, queues=lambda: _queues(self._worker), on_report=note)
-        self._reporting = loop.start(alive)
+        worker = self._worker
+        alive = partial(report_alive, slots=liveness.slots, queues=lambda: _queues(worker), on_report=note)
+        self._reporting = loop.start(partial(alive, pids=lambda: _living_pids(worker)))
 
     def _stop_reporting(self) -> None:
         """Stop the heartbeat and take this worker off the list: it takes no more messages."""
@@ -121,7 +122,7 @@ def _report_pool(worker: Any, liveness: Liveness) -> None:
         time.monotonic(),
         taken=state.all_total_count[0],
         busy=len(state.reserved_requests),
-        children=sum(_is_alive(pid) for pid in _pool_pids(worker)),
+        children=len(_living_pids(worker)),
         oldest_task_s=time.time() - min(started, default=time.time()),
     )
 
@@ -131,9 +132,9 @@ def _queues(worker: Any) -> list[str]:
     return sorted(worker.app.amqp.queues.consume_from)
 
 
-def _pool_pids(worker: Any) -> list[int]:
-    """Return the pool's processes; for a pool of threads, this process."""
-    return list(worker.pool.info.get("processes", [os.getpid()]))
+def _living_pids(worker: Any) -> list[int]:
+    """Return the pool's processes that are alive; for a pool of threads, this process."""
+    return [pid for pid in worker.pool.info.get("processes", [os.getpid()]) if _is_alive(pid)]
 
 
 def _is_alive(pid: int) -> bool:

@@ -98,18 +98,18 @@ WORDS: dict[str, Pair] = {
     "run_expired": ("Chunk {chunk} was lost and ran again", "チャンク{chunk}は応答が途絶え、再開しました"),
     "run_expired_text": (
         (
-            "Its process on {worker} fell silent; its lease ran out at {at}. {next_worker} took the chunk at {next_at} and "
-            "went on after the {settled} of {items} that were settled. No data was lost."
+            "At {at} it was taken from {worker}: {why}. {next_worker} took the chunk at {next_at} and went on after the "
+            "{settled} of {items} that were settled. No data was lost."
         ),
         (
-            "{worker}のプロセスが応答しなくなり、{at}にリースが切れました。{next_worker}が{next_at}に引き継ぎ、"
+            "{at}に{worker}のリースを取り消しました（{why}）。{next_worker}が{next_at}に引き継ぎ、"
             "{items}件中完了済みの{settled}件の次から再開しました。データは失われていません。"
         ),
     ),
     "run_expired_open": ("Chunk {chunk} was lost", "チャンク{chunk}は応答が途絶えました"),
     "run_expired_open_text": (
-        "Its process on {worker} fell silent; its lease ran out at {at}. Another worker will go on with it.",
-        "{worker}のプロセスが応答しなくなり、{at}にリースが切れました。別のワーカーが引き継ぎます。",
+        "At {at} it was taken from {worker}: {why}. Another worker will go on with it.",
+        "{at}に{worker}のリースを取り消しました（{why}）。別のワーカーが引き継ぎます。",
     ),
     "run_broken": ("Chunk {chunk} broke and ran again", "チャンク{chunk}はエラーで中断し、再開しました"),
     "run_broken_text": (

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 import structlog
 
+from app.engine.run.stall_clock import StallClock
 from app.jobs.model import Tally
-from app.live.store import BEAT_S, Beat, JobStore, Lease
+from app.live.store import BEAT_S, SILENT_S, Beat, JobStore, Lease
 from batch.errors import StoreError
 
 #: A new tally is sent at most this often, to save Redis commands.
@@ -16,9 +18,7 @@ _REPORT_S = 0.5
 #: How often work that can stop at any moment checks whether its job was cancelled.
 _LOOK_S = 0.25
 #: A chunk that finishes no item for this long is stalled: it is stopped, and another worker may take it.
-STALL_S = 120.0
-#: Waiting for a rate-limit slot does not count as a stall, up to this long after the last report.
-LONGEST_WAIT_S = 900.0
+STALL_S = SILENT_S
 
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +36,9 @@ class LeaseKeeper:
         self._fresh = asyncio.Event()
         self._pause_s, self._quiet_s = _REPORT_S, BEAT_S - _REPORT_S
         self._loop = asyncio.get_running_loop()
-        self._began_at = self._moved_at = self._reported_at = self._loop.time()
+        self._began_at = self._loop.time()
+        self._stall = StallClock(self._loop.time)
+        self._is_ending = False
         self._body: asyncio.Task[object] | None = None
         self._beats: asyncio.Task[None] | None = None
         self.tally = tally
@@ -52,7 +54,7 @@ class LeaseKeeper:
     def report(self, tally: Tally) -> None:
         """Record progress; the next beat sends it."""
         self.tally = tally
-        self._moved_at = self._reported_at = self._loop.time()
+        self._stall.report()
         self._fresh.set()
 
     def look_often(self) -> None:
@@ -60,10 +62,18 @@ class LeaseKeeper:
         self._pause_s, self._quiet_s = _LOOK_S, 0.0
 
     def note_life(self) -> None:
-        """Record that the work waits for a rate-limit slot; this prevents a stall for `LONGEST_WAIT_S` at most."""
-        now = self._loop.time()
-        if now - self._reported_at <= LONGEST_WAIT_S:
-            self._moved_at = now
+        """Record that the work waits for a rate-limit slot; this prevents a stall for 15 minutes at most."""
+        self._stall.note_life()
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """End the lease in the block: from then on, a heartbeat that finds it ended is no loss, unless it raises."""
+        self._is_ending = True
+        try:
+            yield
+        except BaseException:
+            self._is_ending = False
+            raise
 
     async def __aenter__(self) -> Self:
         """Start the heartbeat."""
@@ -88,9 +98,9 @@ class LeaseKeeper:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._fresh.wait(), self._quiet_s)
             self._fresh.clear()
-            if self._loop.time() - self._moved_at > self.stall_s:
-                self.is_stalled = True
-            else:
+            self._stall.look(self._pause_s + self._quiet_s)
+            self.is_stalled = self._stall.has_stalled(self.stall_s)
+            if not self.is_stalled:
                 await self._beat()
             if (self.is_lost or self.is_stalled) and self._body:
                 self._body.cancel()
@@ -104,4 +114,4 @@ class LeaseKeeper:
             _log.warning("beat_missed", reason=e.message)
             return
         self.is_cancelled = self.is_cancelled or answer is Beat.CANCEL
-        self.is_lost = answer is Beat.LOST
+        self.is_lost = answer is Beat.LOST and not self._is_ending

@@ -98,10 +98,11 @@ class Run:
             kept_job = await self.parts.history.load(self.claim.lease.ref.queue, job_id)
             result = kept_job.result if kept_job else None
         # Try again: if only the answer was lost, Redis has the plan, but its chunks would wait for the reaper.
-        ended = await retry_while_unavailable(
-            lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept, result=result),
-            for_s=_CLAIM_PATIENCE_S,
-        )
+        with self.keeper.ending():
+            ended = await retry_while_unavailable(
+                lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept, result=result),
+                for_s=_CLAIM_PATIENCE_S,
+            )
         _log.info("job_planned", chunks=len(kept), accepted=ended.is_accepted)
         if ended.is_accepted and not ended.is_final:
             waiting = [chunk.n for chunk in kept if not chunk.state.is_final]
@@ -167,10 +168,12 @@ def _log_start(claim: Claim) -> None:
 async def _handle(run: Run) -> Tally:
     job_type = run.parts.catalog.get(run.claim.task)
     if run.chunk.n != PLAN:
-        return cast("Tally", await load_function(job_type.run_chunk)(run))
+        run_chunk = await load_function(job_type.run_chunk)
+        return cast("Tally", await run_chunk(run))
     # Before the provider is asked: with an unavailable ledger the plan could not be saved.
     await run.parts.history.save_status(run.claim.lease.ref.job_id, JobStatus.RUNNING)
-    answer = await load_function(job_type.plan_step)(run)
+    plan_step = await load_function(job_type.plan_step)
+    answer = await plan_step(run)
     if job_type.run:
         await run.finish(answer)
     return run.chunk.tally

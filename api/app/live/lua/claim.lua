@@ -1,4 +1,4 @@
--- ARGV: id, n, owner, lease_ms, nonce, max_attempts
+-- ARGV: id, n, owner, lease_ms, nonce
 local id, n = ARGV[1], ARGV[2]
 local job = redis.call('HMGET', JOB, 'status', 'cancel', 'task', 'request', 'plan', 'fence', 'paused_until', 'rate_at',
   'owner')
@@ -15,10 +15,8 @@ if state == 'running' then
     local waits = num(chunk('waits', n))
     return {'ok', held, num(chunk('attempts', n)), chunk('spec', n), tally, job[3], job[4], job[5] or '', waits, job[9]}
   end
-  local ends = redis.call('ZSCORE', LEASES, member(id, n))
-  if ends and tonumber(ends) > now then return {'busy'} end
-  -- The reaper ends a chunk whose last attempt has expired.
-  if num(chunk('attempts', n)) >= tonumber(ARGV[6]) then return {'busy'} end
+  -- Also after its lease has run out: only the reaper judges whether the worker process died.
+  return {'busy'}
 end
 if job[2] == '1' then return {'stop'} end
 local attempts = redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, 1)

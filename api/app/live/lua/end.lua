@@ -4,7 +4,10 @@ local verdict, pause_ms = ending == 'failed' and 'dead' or ending, tonumber(ARGV
 if was_mine(n, ARGV[3], verdict) then
   return {'ok', verdict, redis.call('HGET', JOB, 'status'), chunk('runs', n) or '[]'}
 end
-if not is_mine(n, ARGV[3]) then return {'stale', '', '', '[]'} end
+if not is_mine(n, ARGV[3]) then
+  give_back(n, ARGV[3])
+  return {'stale', '', '', '[]'}
+end
 if n ~= 'plan' then account(n, ARGV[5]) end
 -- A failover has lost the cancel that the worker had read: the reaper will repeat it.
 if ending == 'cancelled' and redis.call('HGET', JOB, 'cancel') ~= '1' then ending = 'released' end

@@ -82,13 +82,37 @@ end
 
 local function cursor(n) return num(tally_of(n).cursor) end
 
--- Why the attempts of a chunk failed: the last error of its handler, and how often its worker process died.
+-- The leases that were taken back and count as attempts; mirrors app.live.lapses.Lapse.
+local function lapses_of(n)
+  local stored = chunk('lapses', n)
+  return stored and cjson.decode(stored) or {}
+end
+
+local function add_lapse(n, fence, seen)
+  local lapses = lapses_of(n)
+  lapses[#lapses + 1] = {fence = fence, owner = chunk('owner', n) or '?', seen = seen}
+  redis.call('HSET', CHUNKS, 'lapses:' .. n, cjson.encode(lapses))
+end
+
+-- Mirrors app.live.lapses.describe_lapses.
+local function describe_lapses(n)
+  local count, last, order = {}, {}, {}
+  for _, lapse in ipairs(lapses_of(n)) do
+    if not count[lapse.seen] then order[#order + 1] = lapse.seen end
+    count[lapse.seen], last[lapse.seen] = (count[lapse.seen] or 0) + 1, lapse.owner
+  end
+  for i, seen in ipairs(order) do
+    order[i] = 'in ' .. count[seen] .. ' of ' .. num(chunk('attempts', n)) .. ' attempts ' .. seen ..
+      ' (last: ' .. last[seen] .. ')'
+  end
+  return table.concat(order, '; ')
+end
+
+-- Why the attempts of a chunk failed: the last error of its handler, and what was seen of its worker processes.
 local function cause_of(n)
-  local raised, deaths = chunk('raised', n) or '', num(chunk('deaths', n))
-  if deaths == 0 then return raised end
-  local died = 'in ' .. deaths .. ' of ' .. num(chunk('attempts', n)) ..
-    ' attempts the worker process died or stopped responding (last: ' .. chunk('died_in', n) .. ')'
-  return raised == '' and died or raised .. '; ' .. died
+  local raised, lapsed = chunk('raised', n) or '', describe_lapses(n)
+  if lapsed == '' then return raised end
+  return raised == '' and lapsed or raised .. '; ' .. lapsed
 end
 
 -- Mirrors app.jobs.model.describe_given_up.
@@ -104,8 +128,7 @@ local function runs_of(n)
   return stored and cjson.decode(stored) or {}
 end
 
--- A run lasts from the claim of a chunk to its end; the newest 20 are kept, and app.jobs.runs reads them. A run that
--- the reaper has not ended before the next claim is recorded as expired.
+-- A run lasts from the claim of a chunk to its end; the newest 20 are kept, and app.jobs.runs reads them.
 local function end_run(n, ending, reason, pause_ms)
   local runs = runs_of(n)
   local last = runs[#runs]
@@ -121,7 +144,7 @@ local function end_run(n, ending, reason, pause_ms)
 end
 
 local function begin_run(n, worker)
-  local runs = end_run(n, 'expired', '', 0)
+  local runs = runs_of(n)
   local last, tally = runs[#runs], tally_of(n)
   runs[#runs + 1] = {run = (last and last.run or 0) + 1, worker = worker, started_at = now,
     settled_before = num(tally.cursor), failed_before = num(tally.failed)}
@@ -246,6 +269,21 @@ end
 local function is_mine(n, fence)
   local h = redis.call('HMGET', CHUNKS, 'state:' .. n, 'fence:' .. n)
   return h[1] == 'running' and h[2] == fence
+end
+
+-- The process whose lease was taken back is here again, so it had not died: its attempt is not counted. The bound is
+-- app.live.lapses.MOST_RETURNS.
+local function give_back(n, fence)
+  local state, kept = chunk('state', n), {}
+  if not state or is_final_chunk(state) then return end
+  local lapses = lapses_of(n)
+  for _, lapse in ipairs(lapses) do
+    if lapse.fence ~= fence then kept[#kept + 1] = lapse end
+  end
+  if #kept == #lapses or num(chunk('returns', n)) >= 10 then return end
+  redis.call('HSET', CHUNKS, 'lapses:' .. n, cjson.encode(kept))
+  redis.call('HINCRBY', CHUNKS, 'returns:' .. n, 1)
+  redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, -1)
 end
 
 -- Whether this is the same call again, because the answer was lost: exactly this claim has ended in this way.

@@ -14,6 +14,13 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "{failed} of {total} items failed; first cause: {why}",
         "{total}件中{failed}件が失敗しました。最初の原因：{why}",
     ),
+    ("the worker process died", "ワーカーのプロセスが異常終了"),
+    ("the worker was not heard of for {seconds} s", "ワーカーから{seconds}秒間連絡なし"),
+    (
+        "the worker process was alive, but sent no heartbeat for {seconds} s",
+        "ワーカーのプロセスは動作中だが、{seconds}秒間ハートビートなし",
+    ),
+    ("in {n} of {attempts} attempts {why} (last: {worker})", "{attempts}回の試行のうち{n}回：{why}（最後：{worker}）"),
     ("given up after {attempts} attempt: {why}", "{attempts}回の試行で処理を打ち切りました：{why}"),
     ("given up after {attempts} attempts: {why}", "{attempts}回の試行で処理を打ち切りました：{why}"),
     ("given up after {attempts} attempt", "{attempts}回の試行で処理を打ち切りました"),

@@ -323,3 +323,21 @@ async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypa
     sweeper._spares_until = 0.0
     await sweeper.sweep()
     assert await store.beat(claim.lease, claim.chunk.tally) is Beat.LOST
+
+
+async def test_a_reaper_that_did_not_run_itself_takes_no_lease_at_once(parts: Parts) -> None:
+    """As after a laptop was closed: the workers have not run either, and renew their leases now."""
+    job = await submit(parts)
+    claim = await parts.store.claim(ref_of(job), owner="w1")
+    assert isinstance(claim, Claim)
+    sweeper = Reaper(parts)
+    await sweeper.sweep()
+    await bench_of(parts.store).lapse(ref_of(job))
+    assert sweeper._rests_since is not None
+    sweeper._rests_since -= 10.0
+    await sweeper.sweep()
+    assert await parts.store.beat(claim.lease, claim.chunk.tally) is Beat.OK
+    await bench_of(parts.store).lapse(ref_of(job))
+    sweeper._spares_until = 0.0
+    await sweeper.sweep()
+    assert await parts.store.beat(claim.lease, claim.chunk.tally) is Beat.LOST

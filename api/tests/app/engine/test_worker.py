@@ -7,7 +7,7 @@ import pytest
 
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
-from app.engine.run import keeper
+from app.engine.run import keeper, stall_clock
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import LeaseKeeper
 from app.engine.run.worker import Run, perform
@@ -34,7 +34,7 @@ async def planned(parts: Parts) -> tuple[str, list[str]]:
 async def lose_lease(parts: Parts, run: Run) -> None:
     """Let another worker take a running chunk, as after a pause longer than the lease."""
     ref = run.claim.lease.ref
-    await bench_of(parts.store).lapse(ref)
+    await bench_of(parts.store).lose(ref)
     assert isinstance(await parts.store.claim(ref, owner="other"), Claim)
 
 
@@ -209,7 +209,7 @@ class TestLease:
     async def test_waiting_for_a_permit_counts_as_a_stall_only_after_very_long(
         self, parts: Parts, monkeypatch: pytest.MonkeyPatch, longest_s: float, word: str
     ) -> None:
-        monkeypatch.setattr(keeper, "LONGEST_WAIT_S", longest_s)
+        monkeypatch.setattr(stall_clock, "LONGEST_WAIT_S", longest_s)
         asked: list[None] = []
 
         async def stall_check(self: LeaseKeeper) -> None:

@@ -11,7 +11,7 @@ from tests.fixtures.jobs.job_stores import Bench
 from tests.fixtures.jobs.jobs import QUEUE, advance, make_chunk, make_job, plan_step, ref_of
 
 pytestmark = pytest.mark.anyio
-DIED = "attempts the worker process died or stopped responding (last: w"
+DIED = "attempts the worker was not heard of for 15 s (last: w"
 
 
 async def break_off(store: JobStore, job_id: str, error: str) -> None:

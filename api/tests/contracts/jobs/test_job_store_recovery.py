@@ -194,8 +194,8 @@ class TestExpire:
             assert await quick_store.beat(busy.lease, busy.chunk.tally) is Beat.OK
             expired = await quick_store.expire(QUEUE)
         assert [(e.ref, e.verdict, e.is_final) for e in expired] == [(idle.lease.ref, "queued", False)]
-        assert await quick_store.beat(idle.lease, idle.chunk.tally) is Beat.LOST
         assert (await claimed(quick_store, ref_of(job, 0), "w2")).chunk.attempts == 2
+        assert await quick_store.beat(idle.lease, idle.chunk.tally) is Beat.LOST
 
     async def test_an_expired_chunk_is_due_at_once(self, bench: Bench) -> None:
         job = await planned(bench.store, make_chunk(0))

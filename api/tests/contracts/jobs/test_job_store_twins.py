@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,7 @@ from hypothesis.stateful import (
 
 from app.jobs.model import PLAN, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from app.live.store import Beat, ChunkRef, Claim, Ending, Expired, Lease
+from app.live.workers import WorkerFacts
 from tests.fixtures.jobs.job_steps import assert_accounts
 from tests.fixtures.jobs.job_stores import Bench, memory_bench, redis_bench
 from tests.fixtures.jobs.jobs import QUEUE, advance, make_chunk, make_job, plan_step, ref_of
@@ -30,6 +32,8 @@ CANCELLING = JobStatus.CANCELLING
 PICK = st.integers(0, 11)
 #: Few jobs of few chunks: so that commands meet on one.
 MOST_JOBS = 2
+#: Who claims: a worker that never reports, and two processes of one that does.
+OWNERS = ("w1", "w2/1:11", "w2/2:12")
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ def visible_runs(chunk: Chunk) -> list[dict[str, Any]]:
     return [run | {name: run[name] is not None for name in run if name.endswith(("_at", "_until"))} for run in shown]
 
 
-def sum_up(expired: list[Expired]) -> tuple[list[tuple[str, str, str]], set[str]]:
+def sum_up(expired: list[Expired]) -> tuple[list[tuple[str, str, str, str]], set[str]]:
     """Return the verdicts in any order, and the jobs that became final."""
-    verdicts = sorted((e.ref.job_id, e.ref.n, e.verdict) for e in expired)
+    verdicts = sorted((e.ref.job_id, e.ref.n, e.verdict, e.seen) for e in expired)
     return verdicts, {e.ref.job_id for e in expired if e.is_final}
 
 
@@ -119,7 +123,7 @@ class Twins(RuleBasedStateMachine):
     @rule(pick=PICK)
     def claim(self, pick: int) -> None:
         ref = self._ref(pick)
-        answers = self._both("claim", ref, owner="w1")
+        answers = self._both("claim", ref, owner=OWNERS[pick % len(OWNERS)])
         if not isinstance(answers[0], Claim):
             agreed(answers)
             return
@@ -168,10 +172,15 @@ class Twins(RuleBasedStateMachine):
         elif order == 6:
             agreed(self._both("put", job, [plan_step()]))
 
+    @rule(pids=st.sets(st.sampled_from([11, 12])))
+    def report(self, pids: set[int]) -> None:
+        facts = WorkerFacts("host", (QUEUE,), datetime(2026, 12, 1, tzinfo=UTC), pids=tuple(sorted(pids)))
+        self._both("report_worker", "w2", 2, facts=facts)
+
     @precondition(lambda self: self._latest)
-    @rule(pick=PICK, sweep=st.booleans())
-    def lapse(self, pick: int, sweep: bool) -> None:  # noqa: FBT001
-        self._turn_clock("lapse", self._grant(pick).leases[0].ref)
+    @rule(pick=PICK, sweep=st.booleans(), hand=st.sampled_from(["lapse", "lapse", "hang"]))
+    def lapse(self, pick: int, sweep: bool, hand: str) -> None:  # noqa: FBT001
+        self._turn_clock(hand, self._grant(pick).leases[0].ref)
         if sweep:
             agreed([sum_up(expired) for expired in self._both("expire", QUEUE)])
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, MutableSequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from app.live.memory import MemoryJobStore
@@ -20,6 +20,7 @@ class Backup:
     messages: tuple[ChunkRef, ...]
     epoch: bool
     claims: Counter[ChunkRef]
+    workers: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of_nothing(cls) -> Self:
@@ -33,7 +34,10 @@ class Backup:
         events = {key: deque(kept, kept.maxlen) for key, kept in store.events._feeds.items()}
         newest = {queue: list(ids) for queue, ids in store._newest.items()}
         unsettled = tuple(store._unsettled)
-        return cls(records, events, newest, unsettled, tuple(messages), epoch=store._epoch, claims=claims.copy())
+        counted, workers = claims.copy(), dict(store._workers)
+        return cls(
+            records, events, newest, unsettled, tuple(messages), epoch=store._epoch, claims=counted, workers=workers
+        )
 
     def restore(self, store: MemoryJobStore, messages: MutableSequence[ChunkRef]) -> None:
         """Put the copy in place of what there is; fences grow on, as those of Redis do, which hold its time."""
@@ -46,6 +50,8 @@ class Backup:
         store._unsettled.clear()
         store._unsettled.update(dict.fromkeys(self.unsettled))
         store._epoch = self.epoch
+        store._workers.clear()
+        store._workers.update(self.workers)
         messages.clear()
         messages.extend(self.messages)
 

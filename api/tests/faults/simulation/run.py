@@ -15,6 +15,8 @@ import structlog
 
 from app.catalog import CATALOG
 from app.engine import lifecycle
+from app.engine.loading import load_function
+from app.engine.run import stall_clock
 from app.settings import AppSettings, load_settings
 from tests.faults.simulation.clients import Client
 from tests.faults.simulation.storm import Storm
@@ -43,6 +45,7 @@ class Verdict:
 
 def simulate(seed: int, *, is_traced: bool = False, weather: Weather | None = None) -> Verdict:
     """Run one seed; the same seed takes the same steps."""
+    _load_handlers()
     rng = Random(seed)
     world = World(rng, weather or forecast(rng), _settings(), is_traced=is_traced)
     with _seeded(world, seed):
@@ -94,6 +97,12 @@ def _bury(world: World) -> None:
 
 
 @cache
+def _load_handlers() -> None:
+    """Load the handlers beforehand: under virtual time there are no threads."""
+    asyncio.run(load_function(SCRIPTED.plan_step))
+
+
+@cache
 def _settings() -> AppSettings:
     return load_settings(disable_redis=True, disable_celery=True, bar_store="memory", database_url=None)
 
@@ -111,6 +120,8 @@ def _seeded(world: World, seed: int) -> Iterator[None]:
         with (
             patch.object(lifecycle, "uuid4", lambda: UUID(int=ids.getrandbits(128), version=4)),
             patch.dict(CATALOG._by_name, {SCRIPTED.name: SCRIPTED}),
+            # Virtual time knows no wait for a CPU.
+            patch.object(stall_clock, "read_cpu_waits", dict),
         ):
             yield
     finally:

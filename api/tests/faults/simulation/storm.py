@@ -41,9 +41,7 @@ class Storm:
             case Blow.STOP:
                 self._stop(name)
             case Blow.FREEZE:
-                process = world.hosts[name].process
-                process.freeze()
-                self._later(rng.uniform(0.5, 40), process.thaw)
+                self._freeze(name)
             case Blow.REDIS_DOWN:
                 self._take_down("redis", rng.uniform(0.5, 25))
             case Blow.LEDGER_DOWN:
@@ -56,6 +54,14 @@ class Storm:
                 world.skew_s[rng.choice(("redis", "ledger"))] += rng.uniform(-20, 20)
             case Blow.QUEUE_LOST:
                 world.broker.messages.clear()
+
+    def _freeze(self, name: str) -> None:
+        # Half of the times with its main process, as a container that is paused.
+        rng = self._world.rng
+        for each in (name, "parent") if rng.random() < 0.5 else (name,):
+            process = self._world.hosts[each].process
+            process.freeze()
+            self._later(rng.uniform(0.5, 40), process.thaw)
 
     def _stop(self, name: str) -> None:
         world, host = self._world, self._world.hosts[name]

@@ -16,6 +16,7 @@ from app.engine.run import ends, worker
 from app.jobs.model import Chunk, Job, JobStatus, Tally
 from app.ledger.memory import MemoryJobHistory
 from app.live import memory, memory_records
+from app.live.lapses import Seen
 from app.live.memory import MemoryJobStore
 from app.live.store import Ended, Ending, Lease
 from tests.faults.simulation.run import Verdict, simulate
@@ -193,6 +194,18 @@ def a_crash_goes_unnoticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reaper, "_reconcile", stumble)
 
 
+def the_living_are_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "judge_lapse", lambda *_: Seen.DIED)
+
+
+def silence_alone_is_taken_for_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "judge_lapse", lambda *_: Seen.GONE)
+
+
+def no_attempt_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_records.Slot, "give_back", lambda *_: None)
+
+
 PLANTS: list[Plant] = [
     no_fence,
     no_expiry,
@@ -209,6 +222,9 @@ PLANTS: list[Plant] = [
     a_stop_is_only_in_redis,
     a_delete_of_what_may_come_back,
     a_crash_goes_unnoticed,
+    the_living_are_taken_for_dead,
+    silence_alone_is_taken_for_death,
+    no_attempt_is_given_back,
 ]
 
 

@@ -5,14 +5,30 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from app.jobs.model import TRANSITIONS, ChunkState, Job, JobStatus
+from app.jobs.runs import find_pid
 from app.ledger.port import Admission, Terms
-from app.live.store import MAX_ATTEMPTS, ChunkRef, Claim, Ended, Ending, Expired, Lease
+from app.live.lapses import MOST_RETURNS, Seen
+from app.live.store import (
+    LEASE_S,
+    MAX_ATTEMPTS,
+    SILENT_S,
+    Beat,
+    ChunkRef,
+    Claim,
+    Ended,
+    Ending,
+    Expired,
+    Lease,
+)
 from tests.fixtures.jobs.job_steps import assert_accounts
 
 if TYPE_CHECKING:
     from tests.faults.simulation.world import World
 
 type Where = tuple[str, str]
+
+#: Longer than any run; and what a clock that counts whole microseconds may be off.
+_LONG_S, _TICK_S = 1e9, 1e-5
 
 
 class Witness:
@@ -30,6 +46,12 @@ class Witness:
         self.untold_stops: set[str] = set()
         #: Stops that nobody has: Redis lost its memory before the ledger had them.
         self.lost_stops: set[str] = set()
+        #: Leases that were taken back and count, and how often a chunk got such an attempt back.
+        self._lapsed: set[Lease] = set()
+        self._returns: Counter[ChunkRef] = Counter()
+        #: When each lease, and the worker, was last heard of.
+        self._heard: dict[Lease, float] = {}
+        self._reported_at = -_LONG_S
         self.breaches: list[str] = []
 
     def blame(self, breach: str) -> None:
@@ -68,6 +90,14 @@ class Witness:
         """The Redis is another now, one that knows of these claims: what it said since binds it no more."""
         self._statuses = {where: status for where, status in self._statuses.items() if where[0] == "ledger"}
         self.claims = claims.copy()
+        self._heard, self._reported_at = {}, -_LONG_S
+        slots = [
+            (ChunkRef(*key, n), slot)
+            for key, record in self._world.store._records.items()
+            for n, slot in record.slots.items()
+        ]
+        self._lapsed = {Lease(ref, lapse.fence) for ref, slot in slots for lapse in slot.lapses}
+        self._returns = Counter({ref: slot.returns for ref, slot in slots})
         self.lost_stops |= {job_id for job_id in self.untold_stops if not self._is_stop_kept(job_id)}
 
     def _see_admit(self, draft: Job, terms: Terms, admission: Admission) -> None:
@@ -79,8 +109,43 @@ class Witness:
     def _see_claim(self, ref: ChunkRef, answer: object) -> None:
         if isinstance(answer, Claim):
             self.claims[ref] += 1
+            self._heard[answer.lease] = self._world.loop.time()
+            if answer.chunk.attempts > self.claims[ref]:
+                self.blame(
+                    f"chunk {ref.n} of {ref.job_id} is at attempt {answer.chunk.attempts}, not {self.claims[ref]}"
+                )
+
+    def _see_report_worker(self, _name: str, _slots: int, _answer: None) -> None:
+        self._reported_at = self._world.loop.time()
+
+    def _see_beat(self, lease: Lease, _tally: object, answer: Beat) -> None:
+        self._heard[lease] = self._world.loop.time()
+        if answer is Beat.LOST:
+            self._see_return(lease)
+
+    def _see_set_plan(self, lease: Lease, _plan: object, _chunks: object, ended: Ended) -> None:
+        if not ended.is_accepted:
+            self._see_return(lease)
+
+    def _see_fail(self, lease: Lease, _error: object, ended: Ended) -> None:
+        if not ended.is_accepted:
+            self._see_return(lease)
+
+    def _see_return(self, lease: Lease) -> None:
+        """Count an attempt no more whose process was believed dead and is here again."""
+        slot = self._slot(lease.ref)
+        if lease in self._lapsed and slot and not slot.chunk.state.is_final and self._returns[lease.ref] < MOST_RETURNS:
+            self._lapsed.discard(lease)
+            self._returns[lease.ref] += 1
+            self.claims[lease.ref] -= 1
+
+    def _slot(self, ref: ChunkRef) -> Any:
+        record = self._world.store._records.get((ref.queue, ref.job_id))
+        return record.slots.get(ref.n) if record else None
 
     def _see_end(self, lease: Lease, ending: Ending, _tally: object, ended: Ended) -> None:
+        if not ended.is_accepted:
+            self._see_return(lease)
         if ending in {Ending.RELEASED, Ending.WAITING} and ended.is_accepted:
             self.claims[lease.ref] -= 1
         if ended.is_dead and ending is not Ending.FAILED:
@@ -88,8 +153,25 @@ class Witness:
 
     def _see_expire(self, _queue: str, found: list[Expired]) -> None:
         for expired in found:
+            slot = self._slot(expired.ref)
+            self._lapsed.add(lease := Lease(expired.ref, slot.fence))
+            self._judge_lapse(lease, slot.owner, expired.seen)
             if expired.verdict == ChunkState.DEAD:
                 self._see_death(expired.ref)
+
+    def _judge_lapse(self, lease: Lease, owner: str, seen: str) -> None:
+        """Blame a lease that was taken from a process that lived, or was heard of a moment ago."""
+        if seen == Seen.DIED and find_pid(owner) in self._world.living_pids():
+            self.blame(f"{owner} was said to have died, and lives")
+        if self._world.is_clock_wrong:
+            return
+        now = self._world.loop.time()
+        silent_s, gone_s = now - self._heard.get(lease, -_LONG_S), now - self._reported_at
+        least_s = SILENT_S if seen == Seen.SILENT else LEASE_S
+        if silent_s < least_s - _TICK_S or (seen == Seen.GONE and gone_s < LEASE_S - _TICK_S):
+            self.blame(
+                f"{owner} lost its lease ({seen}) after {silent_s:.1f} s, its worker reported {gone_s:.1f} s ago"
+            )
 
     def _see_death(self, ref: ChunkRef) -> None:
         if self.claims[ref] < MAX_ATTEMPTS:
@@ -99,6 +181,7 @@ class Witness:
         if is_new is True:
             for ref in [ref for ref in self.claims if ref.job_id == job.job_id]:
                 del self.claims[ref]
+                self._returns.pop(ref, None)
             self._statuses.pop(("redis", job.job_id), None)
 
     def _see_save_status(self, job_id: str, status: JobStatus, _answer: None) -> None:

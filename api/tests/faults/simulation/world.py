@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -11,9 +12,11 @@ from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
 from app.engine.reaper import Reaper
 from app.engine.run.worker import perform
+from app.jobs.runs import name_slot
 from app.ledger.memory import MemoryJobHistory
 from app.ledger.schedules.memory import MemoryScheduleStore
 from app.live.memory import MemoryJobStore
+from app.live.workers import WorkerFacts
 from app.settings import AppSettings
 from batch.errors import KaboomError, StoreError
 from tests.faults.simulation.failover import Backup
@@ -61,6 +64,7 @@ class World:
         parts = replace(parts, history=self.history, schedules=schedules)
         self._parts = replace(parts, store=self.store, events=self.store.events)
         self._backups: list[tuple[float, Backup]] = []
+        self._pids: dict[int, Process] = {}
 
     def say(self, text: str) -> None:
         """Add a step to the trace."""
@@ -82,16 +86,20 @@ class World:
     def spawn(self, name: str) -> None:
         """Start a process anew, by what its name says it is."""
         process = Process(name, self.loop)
+        if name.startswith("worker"):
+            self._pids[len(self._pids) + 1] = process
         wired = replace(
             self._parts,
             store=cast("Any", Wire(self, "redis", self.store)),
             history=cast("Any", Wire(self, "ledger", self.history)),
             dispatcher=cast("Any", Wire(self, "redis", self.broker)),
-            name=name,
+            name=self._name(name),
         )
         self.hosts[name] = Host(process, Jobs(wired))
         work = self._consume(wired) if name.startswith("worker") else Reaper(wired).run()
         process.start(work).add_done_callback(self.witness.see_end)
+        if name == "parent":
+            process.start(self._report(wired)).add_done_callback(self.witness.see_end)
 
     def kill(self, name: str) -> None:
         """Kill a process; its callers' connections break, and so does its own to the queue."""
@@ -101,6 +109,15 @@ class World:
         for caller in host.callers:
             if not caller.done():
                 caller.set_exception(StoreError("connection reset"))
+
+    @property
+    def is_clock_wrong(self) -> bool:
+        """Whether a server's clock has jumped."""
+        return any(self.skew_s.values())
+
+    def living_pids(self) -> tuple[int, ...]:
+        """Return the numbers of the worker processes that are alive; a frozen one is."""
+        return tuple(pid for pid, process in self._pids.items() if process.is_alive)
 
     async def ask[T](self, question: Callable[[Jobs], Awaitable[T]]) -> T:
         """Ask the API, as a client does."""
@@ -163,6 +180,18 @@ class World:
             except KaboomError as e:
                 word = e.message
             self.say(f"ends {ref.job_id[:6]}|{ref.n}: {word}")
+
+    def _name(self, host: str) -> str:
+        """Return the name under which a host claims: a slot of the one worker, whose main process is `parent`."""
+        return name_slot("parent", int(host[7:]) + 1, pid=len(self._pids)) if host.startswith("worker") else host
+
+    async def _report(self, parts: Parts) -> None:
+        """Report the worker and its living processes, as the main process does."""
+        while True:
+            with suppress(KaboomError):
+                facts = WorkerFacts("here", parts.catalog.queues, _BEGIN, pids=self.living_pids())
+                await parts.store.report_worker(parts.name, self.weather.workers, facts=facts)
+            await asyncio.sleep(5.0)
 
     async def _back_up(self) -> None:
         while not self.is_over:
