@@ -39,6 +39,7 @@ from app.settings import load_settings
 from app.tasks.brokers import broker_options, check_results, choose_broker, result_options
 from app.tasks.loop import name_node, process_loop
 from app.tasks.main_process import MainProcess
+from app.tasks.recycling import end_after_task
 from app.tasks.shutdown import end_with_parent
 from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
@@ -161,7 +162,7 @@ def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
 
     async def perform_for_origin() -> str:
         with continue_from(headers or {}):
-            return await perform(loop.parts, ref)
+            return await perform(loop.parts, ref, on_memory_error=end_after_task)
 
     return loop.run(perform_for_origin())
 

@@ -90,7 +90,7 @@ async def end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exc
             return "unaccepted"
     except StoreError as unavailable:
         error = unavailable
-    verdict, message = judge(error), describe(error)
+    verdict, message = judge(error, waits=claim.waits), describe(error)
     if verdict is Verdict.WAIT:
         return await _end_waiting(parts, claim, keeper, error)
     if verdict is Verdict.FAIL:
@@ -101,7 +101,7 @@ async def end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exc
 
 
 async def _end_waiting(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
-    """Hand a step back until a store is available again: it counts as no attempt, and each pause is longer."""
+    """Hand a step back until a store is available, or memory: it counts as no attempt, and each pause is longer."""
     message, pause_s = describe(error), wait_s(error, claim.waits)
     if is_worth_a_line(claim):
         _log.warning("chunk_waiting", seconds=pause_s, reason=message, waits=claim.waits)

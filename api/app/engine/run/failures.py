@@ -3,8 +3,9 @@
 | exception | verdict |
 |---|---|
 | retryable `StoreError`: ledger, Redis or bar store unavailable, or its disk full | wait; counts as no attempt |
+| `MemoryError`: this process is full | wait, three times; then try again, three attempts in all |
 | any other retryable `KaboomError`, such as a failed provider | try again, three attempts in all |
-| `OSError` (also `TimeoutError`, `ConnectionError`), `MemoryError`: this machine | try again, three attempts in all |
+| `OSError` (also `TimeoutError`, `ConnectionError`): this machine | try again, three attempts in all |
 | `KaboomError` that is not retryable: an invalid request, an invalid token, a damaged page | fail at once |
 | any other, such as `TypeError` or `KeyError`: a bug | fail at once |
 
@@ -18,6 +19,8 @@ from batch.kit.retry import backoff_s
 
 #: The first wait for an unavailable store, and the longest: a step continues that soon after the store is back.
 _FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
+#: How often a chunk without memory runs in another process before it counts: earlier chunks may have filled this one.
+MOST_MEMORY_WAITS = 3
 #: A message is stored in the job's record and with each failed item.
 _LONGEST_MESSAGE = 2000
 
@@ -30,15 +33,24 @@ class Verdict(StrEnum):
     FAIL = "fail"
 
 
-def judge(error: BaseException) -> Verdict:
-    """Return the verdict on an exception; the worst one of a group."""
+def judge(error: BaseException, *, waits: int = 0) -> Verdict:
+    """Return the verdict on an exception of a step that has waited so often; the worst one of a group."""
     if isinstance(error, BaseExceptionGroup):
-        return max((judge(each) for each in error.exceptions), key=list(Verdict).index)
+        return max((judge(each, waits=waits) for each in error.exceptions), key=list(Verdict).index)
     if isinstance(error, KaboomError) and not error.retryable:
         return Verdict.FAIL
     if isinstance(error, StoreError):
         return Verdict.WAIT
-    return Verdict.TRY_AGAIN if isinstance(error, KaboomError | OSError | MemoryError) else Verdict.FAIL
+    if isinstance(error, MemoryError):
+        return Verdict.WAIT if waits < MOST_MEMORY_WAITS else Verdict.TRY_AGAIN
+    return Verdict.TRY_AGAIN if isinstance(error, KaboomError | OSError) else Verdict.FAIL
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception, or one of a group, says that the process has no memory left."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_out_of_memory(each) for each in error.exceptions)
+    return isinstance(error, MemoryError)
 
 
 def is_bug(error: BaseException) -> bool:

@@ -1,7 +1,7 @@
 """Run one chunk: claim it, keep the lease, call the handler, end the run in Redis and in the ledger."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from app.engine.job_results import show_started
 from app.engine.loading import load_function
 from app.engine.parts import Parts
 from app.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
+from app.engine.run.failures import is_out_of_memory
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import STALL_S, LeaseKeeper
 from app.engine.run.measure import measure
@@ -118,10 +119,12 @@ class Run:
             _log.warning("dispatch_delayed", reason=e.message)
 
 
-async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> str:
+async def perform(
+    parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S, on_memory_error: Callable[[], None] = lambda: None
+) -> str:
     """Run one chunk if it can be claimed; return how it ended. A failed chunk raises nothing.
 
-    A handler that reports nothing for `stall_s` seconds is stopped.
+    A handler that reports nothing for `stall_s` seconds is stopped; one without memory calls `on_memory_error`.
     """
     claim = await retry_while_unavailable(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
     if isinstance(claim, Refusal):
@@ -131,10 +134,10 @@ async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> s
     name = job_type.name if ref.n == PLAN else job_type.queue.chunk_name
     keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally, stall_s=stall_s)
     with structlog.contextvars.bound_contextvars(**words), span(name, job_id=ref.job_id, chunk=ref.n):
-        return await measure(_run(parts, claim, keeper), name, claim, keeper)
+        return await measure(_run(parts, claim, keeper, on_memory_error), name, claim, keeper)
 
 
-async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
+async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper, on_memory_error: Callable[[], None]) -> str:
     _log_start(claim)
     await show_started(parts, claim)
     try:
@@ -149,6 +152,8 @@ async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
             # The handler failed while it was being cancelled. As an ordinary failure it would hide the cancel, and the
             # process would wait for this task forever.
             return await end_cancelled(parts, claim, keeper, e)
+        if is_out_of_memory(e):
+            on_memory_error()
         return await end_broken(parts, claim, keeper, e)
     if claim.chunk.n == PLAN:
         return "planned"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.run.failures import LONGEST_WAIT_S, Verdict, describe, is_bug, judge, wait_s
+from app.engine.run.failures import LONGEST_WAIT_S, Verdict, describe, is_bug, is_out_of_memory, judge, wait_s
 from batch.errors import InvalidRequest, NotFound, ProviderError, RateLimited, StoreError
 
 
@@ -19,7 +19,8 @@ from batch.errors import InvalidRequest, NotFound, ProviderError, RateLimited, S
         (OSError("too many open files"), Verdict.TRY_AGAIN),
         (TimeoutError(), Verdict.TRY_AGAIN),
         (ConnectionResetError(), Verdict.TRY_AGAIN),
-        (MemoryError(), Verdict.TRY_AGAIN),
+        (MemoryError(), Verdict.WAIT),
+        (ExceptionGroup("two", [MemoryError(), OSError()]), Verdict.TRY_AGAIN),
         (TypeError("no len"), Verdict.FAIL),
         (KeyError("bars"), Verdict.FAIL),
         (AttributeError("no such"), Verdict.FAIL),
@@ -31,6 +32,13 @@ from batch.errors import InvalidRequest, NotFound, ProviderError, RateLimited, S
 )
 def test_each_exception_has_one_verdict(error: Exception, verdict: Verdict) -> None:
     assert judge(error) is verdict
+
+
+def test_a_chunk_without_memory_waits_three_times_and_then_counts() -> None:
+    verdicts = [judge(MemoryError(), waits=waits) for waits in range(5)]
+    assert verdicts == [Verdict.WAIT] * 3 + [Verdict.TRY_AGAIN] * 2
+    assert is_out_of_memory(ExceptionGroup("one", [ExceptionGroup("in one", [MemoryError()])]))
+    assert not is_out_of_memory(ExceptionGroup("one", [OSError()]))
 
 
 def test_only_what_was_not_raised_on_purpose_is_a_bug() -> None:

@@ -1,4 +1,4 @@
-"""A process of a worker keeps its lease while it lives, whatever it does."""
+"""A process of a worker keeps its lease while it lives, whatever it does; one without memory is replaced."""
 
 import signal
 from pathlib import Path
@@ -76,3 +76,18 @@ def test_a_process_that_is_killed_has_died_and_its_chunk_says_so(place: Place) -
         assert [run.reason for run in chunk.runs] == ["the worker process died"] * 3
         assert [find_pid(run.worker) for run in chunk.runs] == [int(line[2]) for line in place.lines()]
         assert running.process.poll() is None
+
+
+def test_a_process_without_memory_hands_its_chunk_back_uncounted_and_ends(place: Place) -> None:
+    with worker(place, application=LIVING, concurrency=1) as running:
+        job = place.wait(place.submit(act="run out of memory"))
+        assert job.status is JobStatus.COMPLETED
+        (chunk,) = place.chunks(job.job_id)
+        assert [(run.ending, run.reason) for run in chunk.runs] == [
+            ("waiting", "MemoryError: no 3 GiB left"), ("done", "")
+        ]  # fmt: skip
+        assert chunk.attempts == 1
+        first, second = (int(line[2]) for line in place.lines())
+        assert first != second
+        until(lambda: psutil.pid_exists(first), lambda exists: not exists, within_s=30)
+        assert "WorkerLostError" not in running.log.read_text()
