@@ -10,6 +10,8 @@ from app.live.store import LEASE_S, SILENT_S
 #: How often a chunk gets an attempt back because the process that was believed dead came back. Without a bound a chunk
 #: that freezes its worker each time would run for ever.
 MOST_RETURNS = 10
+#: How much older than its time the list of processes in a report may be.
+_LAG_S = 2.0
 
 
 class Seen(StrEnum):
@@ -50,7 +52,8 @@ def judge_lapse(owner: str, silent_s: float, report: Report | None) -> Seen | No
         return Seen.GONE
     pid = find_pid(owner)
     if pid is not None and pid not in (report.pids or ()):
-        return Seen.DIED
+        # A process that is younger than the report is not in it.
+        return Seen.DIED if silent_s > report.age_s + _LAG_S else None
     return Seen.SILENT if silent_s > SILENT_S else None
 
 

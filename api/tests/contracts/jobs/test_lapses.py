@@ -166,6 +166,11 @@ def test_silence_is_judged_at_its_bounds(age_s: float, silent_s: float, seen: Se
     assert judge_lapse(SLOT, silent_s, Report(age_s, (4711,))) is seen
 
 
+def test_a_process_that_is_younger_than_the_report_is_waited_for() -> None:
+    assert judge_lapse(SLOT, 15.0, Report(13.0, (4712,))) is None
+    assert judge_lapse(SLOT, 15.1, Report(13.0, (4712,))) is Seen.DIED
+
+
 def test_a_worker_of_the_release_before_does_not_say_who_lives() -> None:
     """Then its processes are judged by their lease alone, as before."""
     assert judge_lapse(SLOT, 15.0, Report(1.0, None)) is Seen.DIED
