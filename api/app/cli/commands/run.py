@@ -23,7 +23,7 @@ from app.cli.stack.whole import Stack, StackOptions, choose_port, worker_argv
 from app.engine.parts import check_parts
 from app.server.open_files import raise_open_files
 from app.settings import load_settings
-from batch.kit.gc_tuning import freeze_loaded_objects
+from batch.kit.gc_tuning import freeze_loaded_objects, return_large_blocks
 
 #: Enough for a backtest: a year of daily bars of a few symbols.
 _DEMO_DAYS = {"intervals": {"1d": 250}, "symbols": ["6758", "7203", "9984"]}
@@ -91,6 +91,7 @@ def serve(
     from app.server.options import server_options  # noqa: PLC0415  the same
 
     raise_open_files()
+    return_large_blocks()
     settings = load_settings()
     app = create_app(settings)
     # Checked before the server starts: the server would report a fault as a crash with a traceback.
