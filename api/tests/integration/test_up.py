@@ -1,7 +1,6 @@
 """`kaboom up` as a process: alone on its data, stopped whole, and started again after the worst."""
 
 import os
-import re
 import signal
 import stat
 import subprocess
@@ -50,7 +49,7 @@ def assert_secrets_are_kept(running: Stack) -> None:
         assert stat.S_IMODE((running.data_dir / name).stat().st_mode) == 0o600
     assert stat.S_IMODE((running.data_dir / "logs").stat().st_mode) == 0o700
     run = running.run()
-    assert {c["name"] for c in run["children"]} == {"valkey", "postgres", "api", "worker-1"}
+    assert {c["name"] for c in run["children"]} == {"guard", "valkey", "postgres", "api", "worker-1"}
     assert (run["pid"], run["api_url"]) == (running.process.pid, running.api.url)
     logs = "".join(path.read_text() for path in (running.data_dir / "logs").iterdir())
     password = run["redis_url"].split(":")[2].split("@")[0]
@@ -70,7 +69,7 @@ def test_a_killed_one_leaves_nothing_that_blocks_the_next(open_tmp: Path) -> Non
     first.process.wait()
     assert any(process.is_running() for process in family[1:]), "children were to be orphans"
     with stack(open_tmp / "data", concurrency=1) as second:
-        assert re.search(r"ended \d process groups that a killed Kaboom had left", second.log.read_text())
+        # By its guard, or by the next one if that is faster.
         end_all(family)
         assert (second.data_dir / "ingest-token").read_text() == token
         assert token.strip() not in second.log.read_text()

@@ -19,6 +19,7 @@ from app.cli.output.summary import print_summary
 from app.cli.output.watch import watch_job
 from app.cli.session import Session
 from app.cli.stack.first_user import make_first_user
+from app.cli.stack.streams import drop_unwritable_output
 from app.cli.stack.whole import Stack, StackOptions, choose_port, worker_argv
 from app.engine.parts import check_parts
 from app.server.open_files import raise_open_files
@@ -58,7 +59,8 @@ def demo(
     """Start everything; ingest a day of generated 1-minute bars of all of TSE Prime, and a year of 1d bars of three."""
     session = _session(context, data_dir)
     options = StackOptions(session.find_data_dir(), port=port or choose_port(), concurrency=concurrency)
-    with _running(options, session) as (stack, stopped):
+    cut_short = Exit.INTERRUPTED if exit_after else Exit.OK
+    with _running(options, session, cut_short) as (stack, stopped):
         session = replace(session, api_url=stack.api_url, data_dir=options.data_dir)
         if not exit_after:
             make_first_user(session)
@@ -77,7 +79,7 @@ def demo(
             session.say("demo_backtest")
             session.say("stays_up", api_url=stack.api_url)
             stopped.wait()
-    raise typer.Exit(BY_STATUS.get(job["status"], Exit.INTERRUPTED) if exit_after else Exit.OK)
+    raise typer.Exit(BY_STATUS.get(job["status"], cut_short) if exit_after else Exit.OK)
 
 
 def serve(
@@ -118,20 +120,34 @@ def _session(context: typer.Context, data_dir: DataDir) -> Session:
 
 
 @contextmanager
-def _running(options: StackOptions, session: Session) -> Iterator[tuple[Stack, threading.Event]]:
-    """Run a stack during a `with`; SIGINT and SIGTERM set the event."""
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    stack = Stack(options, session)
+def _running(
+    options: StackOptions, session: Session, cut_short: Exit = Exit.OK
+) -> Iterator[tuple[Stack, threading.Event]]:
+    """Run a stack during a `with`; a signal to stop sets the event, and ends a start with the exit code `cut_short`."""
+    # Neither a closed terminal nor a reader that is gone may end this process before it has stopped its children.
+    drop_unwritable_output()
+    stopped = _stop_on_signals()
+    stack, is_up = Stack(options, session, stopped), False
     try:
         stack.start()
-    except BaseException:
-        stack.stop()
-        raise
-    try:
+        is_up = True
         yield stack, stopped
-    finally:
         session.say("stopping")
+    except Exception as e:
+        if is_up or not stopped.is_set():
+            raise
+        # Ctrl-C also reaches the programs that a start runs, such as initdb, which then fail.
+        raise typer.Exit(cut_short) from e
+    finally:
         stack.stop()
-        session.say("stopped", data_dir=options.data_dir)
+        if is_up or stopped.is_set():
+            session.say("stopped", data_dir=options.data_dir)
+
+
+def _stop_on_signals() -> threading.Event:
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # `nohup` ignores SIGHUP.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stopped.set())
+    return stopped

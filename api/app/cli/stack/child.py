@@ -41,6 +41,7 @@ class ChildSpec:
     log: Path
     is_ready: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
+    stdin: int = subprocess.DEVNULL
     stop_signal: signal.Signals = signal.SIGTERM
     stop_s: float = 10.0
     user: str | None = None
@@ -70,8 +71,8 @@ class Child:
         """The process id, which is also that of its process group."""
         return self._process.pid
 
-    def wait_ready(self) -> None:
-        """Return when the child answers.
+    def wait_ready(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """Return when the child answers, or when `is_stopping` turns true.
 
         Raises:
             ConfigurationError: it died or did not answer in time; the message ends with its last output.
@@ -79,6 +80,8 @@ class Child:
         """
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
+            if is_stopping():
+                return
             if self._process.poll() is not None:
                 if self.spec.repair(self._words()):
                     self._process = self._spawn()
@@ -116,12 +119,17 @@ class Child:
             _log.warning("child_restarted", child=self.spec.name, pid=self.pid)
         return True
 
+    def ask_to_end(self) -> None:
+        """Ask the child to end, once: a worker hurries when it is asked again."""
+        if not self._is_ending and self._process.poll() is None:
+            self._is_ending = True
+            self._process.send_signal(self.spec.stop_signal)
+
     def stop(self) -> None:
         """Ask the child to end; kill it if it does not."""
-        if self._process.poll() is None:
-            self._process.send_signal(self.spec.stop_signal)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(self.spec.stop_s)
+        self.ask_to_end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(self.spec.stop_s)
         _signal_group(self.pid, signal.SIGKILL)
         self._process.wait()
 
@@ -130,8 +138,7 @@ class Child:
         if address is None or self._is_ending or now - self._started_at < _HEALTHY_S or address.exists():
             return
         _log.warning("child_unreachable", child=self.spec.name, reason=f"{address} is gone")
-        self._is_ending = True
-        self._process.send_signal(self.spec.stop_signal)
+        self.ask_to_end()
 
     def _note_end(self, now: float, code: int, cause: str) -> None:
         self._note_life(now)
@@ -158,7 +165,7 @@ class Child:
             # In a separate session: Ctrl-C reaches only the parent, which stops its children in order.
             return subprocess.Popen(
                 self.spec.argv,
-                stdin=subprocess.DEVNULL,
+                stdin=self.spec.stdin,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.spec.env},

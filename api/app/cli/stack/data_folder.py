@@ -22,7 +22,7 @@ from batch.kit.embedded.run_file import LOCK, identify_folder, read_run_file
 #: In the environment of each child: the identity of its data folder, and pid and start time of its supervisor.
 MARK = "KABOOM_CHILD_OF"
 #: The servers and their working folders, by which they are found if the mark is lost or the lock file replaced.
-_SERVERS = {"valkey-server": "valkey", "postgres": "postgres"}
+SERVERS = {"valkey-server": "valkey", "postgres": "postgres"}
 _PATIENCE_S = 5.0
 
 
@@ -75,7 +75,7 @@ def end_orphans(data_dir: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + _PATIENCE_S
         for process in orphans:
-            _signal(process.pid, number)
+            signal_family(process.pid, number)
         while orphans and time.monotonic() < deadline:
             time.sleep(0.05)
             orphans = find_workers_on(data_dir)
@@ -93,7 +93,8 @@ def _count_families(processes: list[psutil.Process]) -> int:
     return count
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def signal_family(pid: int, number: signal.Signals) -> None:
+    """Signal a process, and its group if it leads one; do nothing if it has ended."""
     with suppress(ProcessLookupError, PermissionError):
         group = os.getpgid(pid)
         # Kaboom's own children lead a session and a group of their own. A server that somebody started in a shell
@@ -109,7 +110,7 @@ def _works_on(process: psutil.Process, data_dir: Path) -> bool:
         identity = _read_mark(process)[0]
         if identity and identity == identify_folder(data_dir):
             return process.status() != psutil.STATUS_ZOMBIE
-        folder = _SERVERS.get(process.name())
+        folder = SERVERS.get(process.name())
         return folder is not None and Path(process.cwd()).samefile(data_dir / folder)
     except (psutil.Error, OSError):
         # The process has ended, or belongs to another user.

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from app.cli.stack.child import Child, ChildSpec
 from app.cli.stack.data_folder import end_orphans, hold_lock, mark_children
+from app.cli.stack.guard import guard_spec
 from app.cli.stack.supervisor import Supervisor
 from app.jobs.queues import Queue
 from app.settings import load_settings
@@ -48,12 +50,15 @@ class StackOptions:
 
 
 class Stack:
-    """Starts and stops everything; children that die meanwhile are restarted with their data."""
+    """Starts and stops everything; children that die meanwhile are restarted with their data.
 
-    def __init__(self, options: StackOptions, session: Session) -> None:
+    Once `stopping` is set, a start ends early.
+    """
+
+    def __init__(self, options: StackOptions, session: Session, stopping: threading.Event | None = None) -> None:
         self._options = options
         self._session = session
-        self._supervisor = Supervisor(self._write_run_file, self._holds_folder, self._find_full)
+        self._supervisor = Supervisor(self._write_run_file, self._holds_folder, self._find_full, stopping)
         self._lock: IO[bytes] | None = None
         self._folder, self._is_held, self._is_full = "", True, False
         self._mark: dict[str, str] = {}
@@ -68,7 +73,7 @@ class Stack:
         """Start everything, in order.
 
         Raises:
-            CliError: another Kaboom runs on the data folder, or the port is taken.
+            CliError: another Kaboom runs on the data folder, the port is taken, or a stop was requested.
             ConfigurationError: a child does not start, or a file cannot be written.
 
         """
@@ -102,6 +107,7 @@ class Stack:
         if not is_free(self._options.port):
             raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
         env = self._load_secrets()
+        self._supervisor.start([guard_spec(self._mark, self._log("guard"))])
         self._start_servers()
         self._migrate()
         self._session.say("starting", what="api, worker")

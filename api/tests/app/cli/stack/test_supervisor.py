@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ import structlog
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
+from app.cli.exits import CliError, Exit
 from app.cli.stack import child as child_module
 from app.cli.stack import supervisor as supervisor_module
 from app.cli.stack.child import Child, ChildSpec
@@ -77,12 +79,84 @@ def test_start_waits_until_each_is_ready(make: Make, running: list[Supervisor], 
 
 def test_children_are_stopped_last_started_first(make: Make, tmp_path: Path) -> None:
     one = Supervisor()
-    one.start([make("valkey")])
-    one.start([make("api"), make("worker")])
+    for name in ("valkey", "api", "worker"):
+        one.start([make(name)])
     pids = [child.pid for child in one.children]
     one.stop()
     assert (tmp_path / "ended").read_text().split() == ["worker", "api", "valkey"]
     assert not any(is_alive(pid) for pid in pids)
+
+
+def test_children_that_start_side_by_side_stop_so(make: Make, tmp_path: Path) -> None:
+    one, asked = Supervisor(), tmp_path / "asked"
+    # Each ends when both were asked to: one after the other, they would be killed.
+    wait = f"while [ $(wc -l < {asked}) -lt 2 ]; do sleep 0.02; done"
+    trap = f'trap "echo {{name}} >> {asked}; {wait}; echo {{name}} >> {{ended}}; exit 0" TERM'
+    script = f"{trap}; echo up > {{ready}}; while :; do sleep 0.02; done"
+    one.start([make("worker-1", script), make("worker-2", script)])
+    one.stop()
+    assert sorted((tmp_path / "ended").read_text().split()) == ["worker-1", "worker-2"]
+
+
+def test_a_worker_is_asked_to_end_once(make: Make, tmp_path: Path) -> None:
+    # A worker that is asked twice gives up its chunks.
+    asked = tmp_path / "asked"
+    script = (
+        f'trap "echo once >> {asked}" TERM; echo up > {{ready}}; while [ ! -e {asked} ]; do sleep 0.02; done; sleep 0.3'
+    )
+    child = Child(make("worker", script))
+    child.wait_ready()
+    child.ask_to_end()
+    child.stop()
+    assert asked.read_text().split() == ["once"]
+
+
+def test_a_start_ends_when_a_stop_is_requested(make: Make, running: list[Supervisor]) -> None:
+    stopping = threading.Event()
+    running.append(Supervisor(stopping=stopping))
+
+    def is_ready() -> bool:
+        stopping.set()
+        return False
+
+    never = replace(make("api"), is_ready=is_ready)
+    with pytest.raises(CliError) as raised:
+        running[0].start([never])
+    assert raised.value.code is Exit.INTERRUPTED
+    with pytest.raises(CliError):
+        running[0].start([make("worker")])
+    assert [child.spec.name for child in running[0].children] == ["api"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("I/O operation on closed file")])
+def test_a_console_that_is_gone_ends_no_watcher(
+    error: Exception, make: Make, running: list[Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Gone:
+        def warning(self, event: str, **_: object) -> None:
+            said.append(event)
+            raise error
+
+    for module in (child_module, supervisor_module):
+        monkeypatch.setattr(module, "_log", Gone())
+    causes = iter([error] * 3)
+
+    def find_cause() -> str:
+        if cause := next(causes, None):
+            raise cause
+        return ""
+
+    running.append(Supervisor(find_cause=find_cause))
+    running[0].start([make("a")])
+    child = running[0].children[0]
+    os.kill(child.pid, signal.SIGKILL)
+    running[0].watch()
+    until(lambda: child.restarts, lambda count: count == 1, within_s=10)
+    os.kill(child.pid, signal.SIGKILL)
+    until(lambda: child.restarts, lambda count: count == 2, within_s=10)
+    assert said[:2] == ["restart_failed", "child_ended"]
 
 
 def test_a_child_that_does_not_listen_is_killed_with_its_group(make: Make, tmp_path: Path) -> None:
