@@ -38,7 +38,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AlertsFound:
-    """The alerts, most severe and oldest first, and the kinds that could not be checked."""
+    """The alerts, most severe first, and the kinds that could not be checked."""
 
     alerts: tuple[Alert, ...]
     unknown: tuple[Kind, ...]
@@ -52,8 +52,13 @@ async def find_alerts(parts: Parts, readiness: Readiness, owner: str) -> AlertsF
     kinds = list(SOURCES.values())
     unknown = [kind for of, answer in zip(kinds, answers, strict=True) if answer is None for kind in of]
     alerts = [alert for answer in answers for alert in answer or ()]
-    alerts.sort(key=lambda alert: (alert.severity is not Severity.PAGE, alert.since or _NEVER))
+    alerts.sort(key=_place)
     return AlertsFound(tuple(alerts), tuple(unknown), asked.now)
+
+
+def _place(alert: Alert) -> tuple[bool, bool, datetime]:
+    """Return the sort key: the most severe first, of these a full disk, which causes most others, then the oldest."""
+    return alert.severity is not Severity.PAGE, alert.kind is not Kind.DISK_FULL, alert.since or _NEVER
 
 
 async def _ask(source: Callable[[Asked], Awaitable[list[Alert]]], asked: Asked) -> list[Alert] | None:

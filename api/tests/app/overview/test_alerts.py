@@ -109,6 +109,28 @@ async def test_without_workers_waiting_work_is_a_page(
     assert await find(real_http, Kind.NO_WORKER) == []
 
 
+async def test_severe_alerts_come_first_and_a_full_disk_before_its_consequences(
+    real_app: FastAPI, real_http: httpx2.AsyncClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant(real_app, "im")
+    for number in range(2):
+        await parts.store.report_worker(f"w{number}", 4)
+        await redis_of(parts).zincrby(keys.WORKERS, -60, dump_json([f"w{number}", 4, None]))
+    monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(100 * 2**20, None, 1))
+    kinds = [alert["kind"] for alert in (await look(real_http))["items"]]
+    # Nobody knows since when the disk is full; two lost workers are a warning, though older than nothing.
+    assert [kind for kind in kinds if kind in {"disk_full", "no_worker", "workers_lost"}] == [
+        "disk_full",
+        "no_worker",
+        "workers_lost",
+    ]
+    severities = [alert["severity"] for alert in (await look(real_http))["items"]]
+    assert severities == sorted(severities)
+    monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(2**30, None, 1))
+    kinds = [alert["kind"] for alert in (await look(real_http))["items"]]
+    assert kinds.index("no_worker") < kinds.index("disk_full")
+
+
 @pytest.mark.parametrize(("lost", "severity"), [(1, "warning"), (MANY_LOST, "warning"), (MANY_LOST + 1, "page")])
 async def test_lost_workers_are_a_warning_and_many_a_page(
     real_http: httpx2.AsyncClient, parts: Parts, lost: int, severity: str
