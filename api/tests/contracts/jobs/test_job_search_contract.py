@@ -84,6 +84,20 @@ async def test_a_search_stops_after_some_jobs_and_goes_on_there(ledger: JobHisto
     assert await ledger.find_end(replace(query, since=newest[2].requested_at), jobs=4) is None
 
 
+async def test_any_case_finds_a_text_of_the_request_in_any_case(ledger: JobHistory) -> None:
+    given = ("UPPER", "lower", "MiXed")
+    made = {
+        word: (await ledger.admit(make_job(request={"market": "FILE", "provider": word}), Terms("test"))).job.job_id
+        for word in given
+    }
+    asked = ("UPPER", "upper", "Upper", "LOWER", "lower", "Lower", "MiXed")
+    assert [await find(ledger, word) for word in asked] == [
+        *([[made["UPPER"]]] * 3),
+        *([[made["lower"]]] * 3),
+        [made["MiXed"]],
+    ]
+
+
 async def test_words_count_within_the_other_filters(ledger: JobHistory) -> None:
     job = await planted(ledger)
     query = JobQuery((QUEUE,), OWNER, words=("prime",))

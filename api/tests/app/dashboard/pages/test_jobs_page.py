@@ -1,15 +1,20 @@
 """The list of jobs: rows, filters in the address, pages, saved views, and what is away."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.dashboard.pages.jobs import JobFilters
+from app.jobs.model import JobStatus
 from app.jobs_api import listing
 from app.ledger.port import JobQuery
 from batch.errors import StoreError
+from batch.kit.clock import utc_now
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 from tests.fixtures.jobs.jobs import OWNER
@@ -118,6 +123,34 @@ async def test_hostile_text_is_text(real_app: FastAPI, real_browser: httpx2.Asyn
     assert "<script>alert" not in await read_page(
         real_browser, "/jobs?q=%3Cscript%3Ealert(1)%3C/script%3E&period=%22%3E"
     )
+
+
+async def test_script_in_an_error_is_text(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    error = {"type": "InvalidRequest", "message": '"><script>alert(1)</script>'}
+    job = replace(await plant_queued(real_app), status=JobStatus.FAILED, completed_at=utc_now(), error=error)
+    parts = jobs_of(real_app).parts
+    await parts.history.save_final(job)
+    await parts.store.forget(job.queue, job.job_id)
+    html = await read_page(real_browser, "/jobs")
+    assert rows_in(html) == [job.job_id]
+    (row,) = re.findall(r'<tr id="job-.*?</tr>', html, re.DOTALL)
+    # On a phone, in its own column, and in the title of that.
+    assert row.count("&lt;script&gt;alert(1)") == 3
+    assert [name for name, _ in tags_of(row) if name == "script"] == []
+
+
+@pytest.mark.parametrize(
+    ("now", "period", "since"),
+    [
+        ("2025-11-04T14:59:59", "today", "2025-11-04T00:00:00+09:00"),
+        # It is midnight in Tokyo, and 15:00 in UTC.
+        ("2025-11-04T15:00:00", "today", "2025-11-05T00:00:00+09:00"),
+        ("2025-11-04T15:00:00", "7d", "2025-10-29T00:00:00+09:00"),
+        ("2025-11-04T15:00:00", "any", None),
+    ],
+)
+def test_today_begins_at_midnight_in_tokyo(now: str, period: str, since: str | None) -> None:
+    assert JobFilters(period=period).since(datetime.fromisoformat(now).replace(tzinfo=UTC)) == since
 
 
 async def test_other_owners_see_nothing_of_it(real_app: FastAPI) -> None:
