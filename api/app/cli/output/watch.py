@@ -16,6 +16,7 @@ from app.cli.session import Session
 _POLL_S = 0.25
 _LINE_S = 2.0
 _AWAY_S = 30.0
+_COUNTS = ("done", "failed", "cancelled", "rows", "total", "paused_until")
 
 
 def watch_job(
@@ -74,18 +75,20 @@ def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any
 
 
 class _Lines:
-    """A line on stderr when the state changes or why the job stands still, and of other changes every two seconds."""
+    """A line on stderr when the state changes or why the job stands still, and of its counts every two seconds."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._shown = ("", "")
-        self._line = ""
+        self._counts: list[Any] = []
         self._shown_at = 0.0
 
     def __call__(self, job: dict[str, Any], why: str) -> None:
-        words, now, shown = self._session.words, time.monotonic(), (job["status"], why)
-        line = f"{words.coded('job', job['status']):<10} {describe_progress(words, job, why)}".rstrip()
-        if line == self._line or (shown == self._shown and now - self._shown_at < _LINE_S):
+        now, shown = time.monotonic(), (job["status"], why)
+        # The estimates of a job that stands still change all the time.
+        counts = [job["progress"].get(name) for name in _COUNTS]
+        if shown == self._shown and (counts == self._counts or now - self._shown_at < _LINE_S):
             return
-        self._shown, self._line, self._shown_at = shown, line, now
-        self._session.tell(line)
+        self._shown, self._counts, self._shown_at = shown, counts, now
+        words = self._session.words
+        self._session.tell(f"{words.coded('job', job['status']):<10} {describe_progress(words, job, why)}".rstrip())

@@ -37,8 +37,9 @@ def test_a_job_that_does_not_change_is_one_line(
 ) -> None:
     monkeypatch.setattr(watch, "_POLL_S", 0.0)
     monkeypatch.setattr(watch, "_LINE_S", 0.0)
-    moved = JOB | {"progress": PROGRESS | {"total": 2, "done": 1}}
-    script(scripted, JOB | {"status": "queued"}, *[JOB] * 60, *[moved] * 5, JOB | {"status": "completed"})
+    moved = JOB | {"progress": PROGRESS | {"total": 2, "done": 1, "eta_s": 2.0}}
+    still = [JOB | {"progress": PROGRESS | {"rate": n / 7, "eta_s": float(n)}} for n in range(60)]
+    script(scripted, JOB | {"status": "queued"}, *still, *[moved] * 5, JOB | {"status": "completed"})
     err = kaboom("jobs", "watch", ID).err.splitlines()
     assert [line.split()[0] for line in err[:4]] == ["queued", "running", "running", "completed"]
 
