@@ -103,8 +103,8 @@ def test_orders_of_all_kinds_are_made_again_as_they_were(tmp_path: Path, seed: i
     panel = random_panel(seed, days=250)
     request = run_values("mine", seed=seed, model={"allows_short": True, "volume_cap": 0.3, "rest": "carry"})
     with opened(tmp_path, CALLED, request=request) as kind:
-        apart = run_stoppable(panel, kind.parse({"often": 1}), request, never)
-    here = run_stoppable(panel, load_strategy_file(tmp_path / "mine.py").parse({"often": 1}), request, never)
+        apart, _ = run_stoppable(panel, kind.parse({"often": 1}), request, never)
+    here, _ = run_stoppable(panel, load_strategy_file(tmp_path / "mine.py").parse({"often": 1}), request, never)
     assert apart.journal.height > 20
     assert apart.journal.equals(here.journal)
     assert (apart.equity == here.equity).all()

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import orjson
 
+from batch.backtest.request import Scalar
 from batch.backtest.study.surface import build_surfaces
 from batch.backtest.study.trials import TrialTable
 from batch.backtest.sweep import COLUMNS
 
-CHOICES = {"fast": (5, 10), "slow": (20, 30), "side": ("long", "both")}
+CHOICES: dict[str, tuple[Scalar, ...]] = {"fast": (5, 10), "slow": (20, 30), "side": ("long", "both")}
 
 
 def table_of(numbers: tuple[int, ...], sharpe: list[float]) -> TrialTable:
