@@ -34,8 +34,9 @@ def log_in(tab: Tab, **fields: str) -> None:
 
 
 def is_cookie_guarded(tab: Tab) -> bool:
-    (cookie,) = [each for each in tab.page.context.cookies() if each["name"].startswith("kaboom-")]
-    return bool(cookie["httpOnly"]) and cookie["sameSite"] == "Lax"
+    # Those of the session and of the device.
+    found = [each for each in tab.page.context.cookies() if each["name"].startswith("kaboom-")]
+    return bool(found) and all(each["httpOnly"] and each["sameSite"] == "Lax" for each in found)
 
 
 @pytest.mark.parametrize("kind", ["user", "ingest token", "supabase"])

@@ -198,8 +198,8 @@ def by_bearer(token: str) -> Headers:
 async def by_cookie(app: FastAPI, *, csrf: bool = True, **body: str) -> Headers:
     """Return the headers of a browser that has logged in."""
     browser = await browser_of(app, **body)
-    ((name, value),) = browser.cookies.items()
-    headers = {"cookie": f"{name}={value}", "origin": "https://kaboom"}
+    name = "__Host-kaboom"
+    headers = {"cookie": f"{name}={browser.cookies[name]}", "origin": "https://kaboom"}
     return headers | ({"x-csrf-token": browser.headers["x-csrf-token"]} if csrf else {})
 
 
