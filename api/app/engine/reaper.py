@@ -211,7 +211,12 @@ class Reaper:
             kept = chunk if chunk.state.is_final else Chunk(chunk.n, chunk.items, chunk.payload)
             chunks.append(kept)
         record = replace(job, lost_item=self._parts.catalog.get(job.task).lost_item)
-        if await self._parts.store.put(record, chunks):
+        is_put = await self._parts.store.put(record, chunks)
+        if not is_put and (await self._parts.store.load(queue, [job_id]))[0] is None:
+            # Its record is damaged. What the ledger does not know of, runs again.
+            await self._parts.store.forget(queue, job_id)
+            is_put = await self._parts.store.put(record, chunks)
+        if is_put:
             count(JOBS_RESTORED, job.queue)
             _log.warning("job_restored", job_id=job.job_id, queue=job.queue, chunks=len(chunks) - 1)
         if job.status is not JobStatus.CANCELLING:

@@ -3,7 +3,7 @@
 What is not JSON, for example because a key is not a text, raises TypeError.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -14,6 +14,8 @@ from batch.kit.clock import from_ms, to_ms
 
 #: The fields of a chunk, each followed by its number, that a reader needs.
 CHUNK_FIELDS = ("spec", "state", "tally", "attempts", "error", "runs")
+#: The fields of a job that tell its state, and those that every script counts in.
+STATE_FIELDS = ("status", "version", "attempt", *COUNTS)
 _TIMES = ("requested_at", "started_at", "completed_at", "updated_at", "paused_until")
 _TEXTS = ("job_id", "queue", "task", "owner", "parent_id", "lost_item")
 
@@ -43,12 +45,17 @@ def dump_job(job: Job) -> dict[str, str]:
 
 
 def parse_job(record: Mapping[str, str]) -> Job:
-    """Return the job that a hash holds."""
+    """Return the job that a hash holds.
+
+    Raises:
+        KeyError, OverflowError, TypeError, ValueError: a value is damaged.
+
+    """
     values: dict[str, Any] = {name: record.get(name) for name in _TEXTS}
     values["lost_item"] = record.get("lost_item", "lost")
     values |= {name: int(record.get(name, 0)) for name in COUNTS}
     values |= {name: from_ms(record[name]) for name in _TIMES if name in record}
-    values |= {name: orjson.loads(record[name]) for name in ("request", "plan", "result", "error") if record.get(name)}
+    values |= {name: _parse_object(record[name]) for name in ("request", "plan", "result", "error") if record.get(name)}
     return Job(
         **values,
         status=JobStatus(record["status"]),
@@ -60,6 +67,17 @@ def parse_job(record: Mapping[str, str]) -> Job:
         outcomes=_prefixed(record, "outcome:"),
         counts=_prefixed(record, "count:"),
     )
+
+
+def parse_status(values: Sequence[str | None]) -> JobStatus | None:
+    """Return the status of the job whose STATE_FIELDS these are; None if it has no record or a damaged one."""
+    try:
+        status, *numbers = values
+        for number in numbers:
+            int(number or 0)
+        return JobStatus(status or "")
+    except ValueError:
+        return None
 
 
 def dump_chunk(chunk: Chunk) -> dict[str, Any]:
@@ -111,6 +129,13 @@ def parse_chunks(record: Mapping[str, str]) -> list[Chunk]:
         key=int,
     )
     return [parse_chunk(n, {name: record.get(f"{name}:{n}") for name in CHUNK_FIELDS}) for n in names]
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    value = orjson.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object of JSON, found {text[:80]!r}")
+    return value
 
 
 def _prefixed(record: Mapping[str, str], prefix: str) -> dict[str, int]:

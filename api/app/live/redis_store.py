@@ -9,16 +9,19 @@ from typing import Any, cast
 from uuid import uuid4
 
 import orjson
+import structlog
 
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.records import (
     CHUNK_FIELDS,
+    STATE_FIELDS,
     dump_chunk,
     dump_job,
     dump_json,
     parse_chunk,
     parse_chunks,
     parse_job,
+    parse_status,
 )
 from app.jobs.runs import REASON_KEPT, parse_runs, split_slot
 from app.live import keys
@@ -40,11 +43,13 @@ from app.live.store import (
     Lease,
     Refusal,
 )
+from batch.errors import StoreError
 from batch.kit.batching import CallBatcher
 from batch.kit.clock import to_ms
 from batch.kit.redis.client import Redis, check_server, redis_errors, register_script, run_together, try_key
 from batch.kit.redis.load import ServerLoad, read_load
 
+_log = structlog.get_logger(__name__)
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget", "settle")
 #: How many chunks of each kind one sweep takes.
 _SWEPT_AT_ONCE = 500
@@ -163,13 +168,16 @@ class RedisJobStore(RedisWorkers):
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:
-                    pipe.hget(keys.job(queue, job_id), "status")
-                return [JobStatus(text) if text else None for text in await pipe.execute()]
+                    pipe.hmget(keys.job(queue, job_id), STATE_FIELDS)
+                return [parse_status(values) for values in await pipe.execute()]
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
         with redis_errors():
             record = cast("dict[str, str]", await self._redis.hgetall(keys.chunks(queue, job_id)))
-        return parse_chunks(record)
+        try:
+            return parse_chunks(record)
+        except (KeyError, TypeError, ValueError) as e:
+            raise StoreError(f"the chunks of job {job_id} are damaged in Redis: {e}", retryable=False) from e
 
     async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
         names = [f"{name}:{ref.n}" for name in CHUNK_FIELDS]
@@ -236,7 +244,7 @@ class RedisJobStore(RedisWorkers):
                     for key in wanted:
                         pipe.hgetall(key)
                 records = iter(await pipe.execute())
-        return [[parse_job(record) if record else None for record in islice(records, len(wanted))] for wanted in calls]
+        return [[_read_job(record) for record in islice(records, len(wanted))] for wanted in calls]
 
     async def _ping_once(self, calls: Sequence[None]) -> Sequence[None]:
         with redis_errors():
@@ -266,6 +274,15 @@ class RedisJobStore(RedisWorkers):
                     pipe.hmget(keys.chunks(ref.queue, ref.job_id), names)
                 found = await pipe.execute()
         return [(owner or "", fence or "") if state == "running" else ("", "") for state, owner, fence in found]
+
+
+def _read_job(record: Mapping[str, str]) -> Job | None:
+    """Return a job; None if it has no record, or a damaged one: the ledger has the job, and the reaper restores it."""
+    try:
+        return parse_job(record) if record else None
+    except (KeyError, OverflowError, TypeError, ValueError) as e:
+        _log.warning("record_damaged", job_id=record.get("job_id"), queue=record.get("queue"), reason=repr(e))
+        return None
 
 
 def _ended(answer: Sequence[str]) -> Ended:

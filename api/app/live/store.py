@@ -214,7 +214,7 @@ class JobStore(WorkerReports, OnServers, Protocol):
         ...
 
     async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
-        """Return the states of live jobs, None for unknown ones, in one round trip."""
+        """Return the states of live jobs, None for those without a record or with a damaged one, in one round trip."""
         ...
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:

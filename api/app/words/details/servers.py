@@ -4,6 +4,10 @@ from app.words.language import Pair
 
 SERVER_DETAILS: tuple[Pair, ...] = (
     ("Redis did not answer: {reason}", "Redisから応答がありません：{reason}"),
+    (
+        "the chunks of job {job_id} are damaged in Redis: {reason}",
+        "ジョブ {job_id} のチャンクのデータがRedis上で破損しています：{reason}",
+    ),
     ("PostgreSQL did not answer: {reason}", "PostgreSQLから応答がありません：{reason}"),
     ("PostgreSQL refused the statement: {reason}", "PostgreSQLが文を拒否しました：{reason}"),
     (
