@@ -75,6 +75,10 @@ FINDING_DETAILS: tuple[Pair, ...] = (
     ),
     ("{place}: {bars} bars, all sound", "{place} ：足{bars}本、すべて正常です"),
     ("the file is missing", "ファイルがありません"),
+    (
+        "the list of files is missing, so a lost file would not be noticed",
+        "ファイルの一覧がないため、ファイルが失われても気づけません",
+    ),
     *_SUMMARIES,
     # The same with the terms of the provider behind it.
     *((f"{english} {{why}}", f"{japanese}{{why}}") for english, japanese in _SUMMARIES),

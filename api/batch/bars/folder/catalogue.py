@@ -23,7 +23,7 @@ class Catalogue:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._path = root / NAME
+        self.path = root / NAME
         self._noted = set[Path]()
 
     def note(self, file: Path) -> None:
@@ -40,7 +40,7 @@ class Catalogue:
         entry = file.relative_to(self._root).as_posix()
         known = self.entries()
         if known is None:
-            self._make()
+            self.make()
             known = self.entries() or frozenset()
         if entry not in known:
             self._append(entry)
@@ -54,7 +54,7 @@ class Catalogue:
 
         """
         try:
-            text = self._path.read_text(encoding="utf-8", errors="replace")
+            text = self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return None
         return frozenset(line for line in text.splitlines() if _ENTRY.fullmatch(line))
@@ -68,22 +68,37 @@ class Catalogue:
         """
         return [path for entry in sorted(self.entries() or ()) if not (path := self._root / entry).exists()]
 
+    def is_lost(self) -> bool:
+        """Return whether there is no list although there are files.
+
+        Raises:
+            OSError: the list or the folder could not be read.
+
+        """
+        return self.entries() is None and any(True for _ in self._find())
+
     def _append(self, entry: str) -> None:
         # A newline on both sides, since the last line may be cut off. One write, so that lines of processes do not mix.
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND)
         try:
             os.write(handle, f"\n{entry}\n".encode())
             os.fsync(handle)
         finally:
             os.close(handle)
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Make the list from the files that exist, unless there is one.
+
+        Raises:
+            OSError: the list could not be written.
+
+        """
         draft = self._root / f".{NAME}.{uuid.uuid4().hex}.new"
         try:
             draft.write_text("".join(f"{entry}\n" for entry in sorted(self._find())), encoding="utf-8")
             sync(draft)
             with suppress(FileExistsError):  # another writer was first
-                os.link(draft, self._path)
+                os.link(draft, self.path)
             sync(self._root)
         finally:
             draft.unlink(missing_ok=True)

@@ -44,6 +44,9 @@ def store_errors(where: Path) -> Iterator[None]:
         if code in _DAMAGE:
             raise StoreDamaged(f"bar file {where}: {e} ({name})", repair=REPAIR) from e
         raise StoreError(f"bar file {where}: {e} ({name})", retryable=retryable) from e
+    except UnicodeDecodeError as e:
+        # SQLite itself does not look at texts.
+        raise StoreDamaged(f"bar file {where}: a text in it is not UTF-8", repair=REPAIR) from e
     except OSError as e:
         retryable = e.errno in _RETRYABLE_OS
         raise StoreError(f"bar file {where}: {e.strerror or e}", retryable=retryable) from e

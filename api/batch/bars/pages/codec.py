@@ -51,8 +51,10 @@ class PageColumns:
         return PageColumns(tuple(row.compress(bars) for row in self.rows), kept_before[self.offsets])
 
 
-def encode_pages(columns: PageColumns, *, may_be_plain: bool = False) -> list[bytes]:
+def encode_pages(columns: PageColumns, keys: Sequence[int], *, may_be_plain: bool = False) -> list[bytes]:
     """Return one blob per page; equal bars give equal bytes. `may_be_plain` omits zstd if it would save no bytes.
+
+    `keys` are those of `page_keys`: a page can be read only with its own.
 
     Raises:
         StoreError: a page is empty or has more bars than a page can count.
@@ -73,29 +75,30 @@ def encode_pages(columns: PageColumns, *, may_be_plain: bool = False) -> list[by
     chosen_by = {m: np.flatnonzero([m >> int(p) & 1 for p in used]) for m in set(masks)}
     blobs = []
     firsts = columns.seconds[starts].tolist()
-    for mask, first, start, n in zip(masks, firsts, starts.tolist(), counts.tolist(), strict=True):
+    for mask, first, start, n, key in zip(masks, firsts, starts.tolist(), counts.tolist(), keys, strict=True):
         chosen = planes[:, start : start + n]
         if len(chosen_by[mask]) < len(used):
             chosen = chosen[chosen_by[mask]]
-        blobs.append(pack_page(n, PREFIX.pack(mask, first) + chosen.tobytes(), may_be_plain=may_be_plain))
+        blobs.append(pack_page(n, PREFIX.pack(mask, first) + chosen.tobytes(), key, may_be_plain=may_be_plain))
     return blobs
 
 
-def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageColumns:
+def decode_pages(blobs: Sequence[bytes], keys: Sequence[int], *, name_of: Callable[[int], str]) -> PageColumns:
     """Return the bars of all pages at once, which is faster than page by page.
 
     Args:
         blobs: pages as `encode_pages` made them.
+        keys: the keys that they were made with.
         name_of: gives the name of page i for the error.
 
     Raises:
-        StoreDamaged: a page is damaged.
+        StoreDamaged: a page is damaged, or that of another symbol or bucket.
         StoreError: a page has an unknown version; not retryable.
 
     """
     raws, counts, masks, firsts = [], [], [], []
-    for i, blob in enumerate(blobs):
-        n, mask, first, raw = unpack_page(blob, i, name_of)
+    for i, (blob, key) in enumerate(zip(blobs, keys, strict=True)):
+        n, mask, first, raw = unpack_page(blob, key, i, name_of)
         if mask >> _PLANES or len(raw) != PREFIX.size + mask.bit_count() * n:
             raise damaged_page(name_of(i), f"{n} bars with mask {mask:#x} do not fit {len(raw)} bytes")
         raws.append(raw)
@@ -113,23 +116,28 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
 
 
 def decode_sound(
-    blobs: Sequence[bytes], name_of: Callable[[int], str], *, skip: type[StoreError] = StoreDamaged
+    blobs: Sequence[bytes],
+    keys: Sequence[int],
+    *,
+    name_of: Callable[[int], str],
+    skip: type[StoreError] = StoreDamaged,
 ) -> tuple[PageColumns, dict[int, StoreError]]:
     """Return the bars of the pages that can be read, and by number the error of each other page, if it is a `skip`."""
 
     def find_error(i: int) -> StoreError | None:
         try:
-            decode_pages([blobs[i]], lambda _: name_of(i))
+            decode_pages([blobs[i]], [keys[i]], name_of=lambda _: name_of(i))
         except skip as e:
             return e
         return None
 
     try:
-        return decode_pages(blobs, name_of), {}
+        return decode_pages(blobs, keys, name_of=name_of), {}
     except skip:
         errors = {i: e for i in range(len(blobs)) if (e := find_error(i))}
     sound = [i for i in range(len(blobs)) if i not in errors]
-    return decode_pages([blobs[i] for i in sound], lambda n: name_of(sound[n])), errors
+    some = [blobs[i] for i in sound], [keys[i] for i in sound]
+    return decode_pages(*some, name_of=lambda n: name_of(sound[n])), errors
 
 
 def _deltas(times: Ints, starts: Ints) -> Ints:

@@ -7,18 +7,19 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batch.bars.folder.catalogue import Catalogue
 from batch.bars.folder.connection import BUSY_TIMEOUT_S
 from batch.bars.folder.errors import REPAIR, store_errors
 from batch.bars.normalise import check_source, to_session
-from batch.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION
+from batch.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION, UNSUMMED_VERSION
 from batch.errors import InvalidRequest, StoreDamaged, StoreError
 from batch.kit.durable import make_folders, sync
 from batch.market.bar import BarSeries
@@ -47,7 +48,7 @@ class PageFile:
         identity: device and inode.
         busy_timeout_s: how long to wait for another writer.
         size: how many bytes the file had when it was last opened.
-        has_history: whether the file is known to keep replaced bars.
+        is_current: whether the file is known to have what a writer of this version needs.
         sids: the ids of symbols: once committed they never change.
         cached: the newest result of each kind of query, with the state of the file and the range that it is for.
 
@@ -58,7 +59,7 @@ class PageFile:
     identity: tuple[int, int]
     busy_timeout_s: float
     size: int = 0
-    has_history: bool = False
+    is_current: bool = False
     sids: dict[str, int] = field(default_factory=dict)
     cached: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
 
@@ -250,9 +251,25 @@ def page_name(path: Path, symbol: str, bucket: int) -> str:
     """Return the name of a page in errors: its file, symbol, and session or year."""
     try:
         when = f"{bucket:04d}" if path.stem == ALL else str(to_session(bucket))
-    except OverflowError:  # a damaged row
+    except (OverflowError, TypeError, ValueError):  # a damaged row
         when = f"bucket {bucket}"
     return f"{path.parent.parent.name}/{path.parent.name}/{path.name} {symbol} {when}"
+
+
+def has_sums(sql: sqlite3.Connection) -> bool:
+    """Return whether pages have checksums of their headers; files of an older Kaboom get them with their next write."""
+    return bool(sql.execute("SELECT count(*) FROM pragma_table_info('page') WHERE name = 'cover_sum'").fetchone()[0])
+
+
+def check_order(path: Path, after: Any, keys: Sequence[Any]) -> None:
+    """Check that rows which were read in the order of their keys are in it, so that a damaged tree is not read forever.
+
+    Raises:
+        StoreDamaged: they are not.
+
+    """
+    if any(later <= earlier for earlier, later in pairwise((after, *keys))):
+        raise StoreDamaged(f"bar file {path}: its rows are not in order", repair=REPAIR)
 
 
 def _check_version(sql: sqlite3.Connection, path: Path) -> None:
@@ -260,9 +277,9 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
     if version == 0:
         # A sound page file always has a version: it is linked into place when it is complete.
         raise StoreDamaged(f"bar file {path} has format version 0, expected {FORMAT_VERSION}", repair=REPAIR)
-    if version != FORMAT_VERSION:
+    if version not in {FORMAT_VERSION, UNSUMMED_VERSION}:
         raise StoreError(
-            f"bar file {path} has format version {version}, expected {FORMAT_VERSION}: a newer Kaboom wrote it",
+            f"bar file {path} has format version {version}, expected at most {FORMAT_VERSION}: a newer Kaboom wrote it",
             retryable=False,
         )
 

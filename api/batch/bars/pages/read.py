@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
 
 import polars as pl
 
 from batch.bars.normalise import to_day, to_seconds, to_session
+from batch.bars.pages.blob import page_keys
 from batch.bars.pages.codec import PageColumns, decode_pages
 from batch.bars.pages.files import ALL, UNDATED, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, shard_of, to_frame
@@ -16,13 +18,13 @@ from batch.market.interval import Interval
 
 _DAY_S = 86_400
 _ONE_SYMBOL = """
-SELECT p.bucket, p.data FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
+SELECT p.bucket, CAST(p.data AS BLOB) FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
 WHERE s.symbol = ? AND p.bucket BETWEEN ? AND ? ORDER BY p.bucket
 """
-_BUCKETS = """
-SELECT s.symbol, p.bucket, p.data FROM page p JOIN sym s ON s.id = p.sid
+_BUCKETS = f"""
+SELECT s.symbol, p.id >> {SID_BITS}, CAST(p.data AS BLOB) FROM page p JOIN sym s ON s.id = p.sid
 WHERE p.id >= ? AND p.id < ?
-"""
+"""  # noqa: S608 (a constant)
 
 
 def read_bars(files: PageFiles, series: BarSeries, *, symbol: str, start: datetime, end: datetime) -> pl.DataFrame:
@@ -45,7 +47,8 @@ def read_bars(files: PageFiles, series: BarSeries, *, symbol: str, start: dateti
                 blobs.append(blob)
     if not blobs:
         return empty_bars()
-    columns = decode_pages(blobs, lambda i: page_name(pages[i][0], symbol, pages[i][1]))
+    keys = page_keys(repeat(symbol, len(pages)), [bucket for _, bucket in pages])
+    columns = decode_pages(blobs, keys, name_of=lambda i: page_name(pages[i][0], symbol, pages[i][1]))
     return to_frame([symbol] * len(blobs), keep_between(columns, start_s, end_s))
 
 
@@ -72,7 +75,8 @@ def _read_buckets(
         return None
     symbols, days, blobs = zip(*pages, strict=True)
     path = files.path(series, shard)
-    return symbols, decode_pages(blobs, lambda i: page_name(path, symbols[i], days[i]))
+    keys = page_keys(symbols, days)
+    return symbols, decode_pages(blobs, keys, name_of=lambda i: page_name(path, symbols[i], days[i]))
 
 
 def _within(series: BarSeries, columns: PageColumns, first: date, last: date) -> PageColumns:

@@ -1,13 +1,20 @@
 """The SQL of a page file: tables, index, version and connection settings."""
 
 #: `PRAGMA user_version` of a page file; a file with a higher one was written by a newer Kaboom.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+#: The version of files whose pages have no checksums of their headers. The next write makes them `FORMAT_VERSION`.
+UNSUMMED_VERSION = 1
 #: A page's id is `bucket << SID_BITS | sid`: one session is one range of ids, one symbol's page one look-up.
 SID_BITS = 20
 
-#: Columns of `page` before its blob. o, h, l, c, v and last_flags are those of the page's newest bar, for `latest` and
-#: `last_closes`; flags is the OR of all flags, flagged counts the bars that have any.
-HEADER = ("n", "first_ts", "last_ts", "o", "h", "l", "c", "v", "last_flags", "flags", "flagged")
+#: Columns of `page` beside its blob. o, h, l, c, v and last_flags are those of the page's newest bar, for `latest` and
+#: `last_closes`; flags is the OR of all flags, flagged counts the bars that have any. newest_sum is the checksum of the
+#: newest bar, cover_sum that of the columns of the index. A page of an older Kaboom has NULL in place of the checksums.
+HEADER = (
+    *("n", "first_ts", "last_ts", "o", "h", "l", "c", "v", "last_flags", "newest_sum"),
+    *("flags", "flagged", "cover_sum"),
+)
+SUMS = ("newest_sum", "cover_sum")
 
 #: The fetch log. Files of older versions get it with the first entry.
 CREATE_FETCH_LOG = """
@@ -31,6 +38,15 @@ CREATE TABLE IF NOT EXISTS replaced (
     PRIMARY KEY (page, no)
 ) STRICT, WITHOUT ROWID;
 """
+
+_INDEX = "CREATE INDEX cov ON page (sid, bucket, n, first_ts, last_ts, flagged, flags, cover_sum)"
+#: The statements that make a file of `UNSUMMED_VERSION` one of `FORMAT_VERSION`, inside a transaction.
+ADD_SUMS = (
+    *(f"ALTER TABLE page ADD COLUMN {name} INTEGER" for name in SUMS),
+    "DROP INDEX cov",
+    _INDEX,
+    f"PRAGMA user_version = {FORMAT_VERSION}",
+)
 
 #: The history of a new file is complete from the beginning.
 _FIRST_MOMENT = "INSERT INTO moment VALUES (0, 0);"
@@ -59,9 +75,11 @@ CREATE TABLE page (
     flagged INTEGER NOT NULL,
     data BLOB NOT NULL,
     since INTEGER,
-    grown BLOB
+    grown BLOB,
+    newest_sum INTEGER,
+    cover_sum INTEGER
 ) STRICT;
-CREATE INDEX cov ON page (sid, bucket, n, first_ts, last_ts, flagged, flags);
+{_INDEX};
 CREATE TABLE quarantine (
     symbol TEXT NOT NULL,
     opened_at INTEGER NOT NULL,

@@ -12,11 +12,12 @@ import polars as pl
 from batch.bars.compaction import Compaction, OldBars
 from batch.bars.folder.errors import store_errors
 from batch.bars.pages.compact import compact_shard, count_older
-from batch.bars.pages.coverage import coverage, last_closes, latest
+from batch.bars.pages.coverage import coverage
 from batch.bars.pages.fetch_log import load_fetch_log, save_fetch_log
 from batch.bars.pages.files import PageFiles
 from batch.bars.pages.history import read as past
 from batch.bars.pages.history.read import Past
+from batch.bars.pages.newest import last_closes, latest
 from batch.bars.pages.quarantine import read_quarantine, release_quarantine, write_quarantine
 from batch.bars.pages.read import dated_shards, read_bars, read_session, read_sessions
 from batch.bars.pages.repair.port import RepairedItem

@@ -1,5 +1,6 @@
 """The self-check: every page decodes, and its header matches its bars."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +10,26 @@ import numpy as np
 
 from batch.bars.actions.damage import find_action_files, find_damage
 from batch.bars.folder.errors import REPAIR, store_errors
+from batch.bars.pages.blob import page_keys
 from batch.bars.pages.codec import PageColumns, decode_sound
-from batch.bars.pages.files import PageFile, PageFiles, page_name, size_on_disk
+from batch.bars.pages.files import PageFile, PageFiles, check_order, has_sums, page_name, size_on_disk
 from batch.bars.pages.frames import buckets_of
 from batch.bars.pages.headers import page_headers
 from batch.bars.pages.history.check import find_damaged_history
-from batch.bars.pages.schema import HEADER, SID_BITS
+from batch.bars.pages.schema import HEADER, SID_BITS, SUMS
 from batch.bars.store import StoreFault, StoreHealth
 from batch.errors import StoreDamaged, StoreError
 from batch.market.bar import BarSeries
 
 _PAGES_AT_ONCE = 256
-_HEADER = ", ".join(f"p.{name}" for name in HEADER)
+_SUMS_AT = tuple(map(HEADER.index, SUMS))
 #: The columns of a page that are checked.
-PAGES = f"SELECT p.id, p.sid, p.bucket, s.symbol, p.data, {_HEADER} FROM page p LEFT JOIN sym s ON s.id = p.sid"  # noqa: S608 (fixed names)
-_NEXT = f"{PAGES} WHERE p.id > ? ORDER BY p.id LIMIT {_PAGES_AT_ONCE}"
+CHECKED = ("id", "sid", "bucket", "symbol", "data", *HEADER)
+#: A damaged number may be NULL, or no number.
+_PAGES = """
+SELECT p.id, ifnull(CAST(p.sid AS INTEGER), -1), ifnull(CAST(p.bucket AS INTEGER), -1), s.symbol, CAST(p.data AS BLOB),
+{header} FROM page p LEFT JOIN sym s ON s.id = p.sid
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ def verify(files: PageFiles) -> StoreHealth:
                 with files.opened(series, shard) as file:
                     if file is None:
                         continue
-                    faults += [StoreFault(str(path), message, REPAIR) for message in quick_check(file)]
+                    faults += [StoreFault(str(path), message, REPAIR) for message in check_structure(file)]
                     for page in check_pages(file, series):
                         pages += 1
                         bars += page.bars
@@ -71,9 +77,14 @@ def _missing(files: PageFiles) -> list[StoreFault]:
     try:
         with store_errors(files.root):
             gone = {*files.catalogue.missing(), *files.lost()}
+            is_lost = files.catalogue.is_lost()
     except StoreError as e:
         return [_fault_of_file(files.root, e)]
-    return [StoreFault(str(path), "the file is missing", REPAIR) for path in sorted(gone)]
+    faults = [StoreFault(str(path), "the file is missing", REPAIR) for path in sorted(gone)]
+    if is_lost:
+        why = "the list of files is missing, so a lost file would not be noticed"
+        faults.append(StoreFault(str(files.catalogue.path), why, REPAIR))
+    return faults
 
 
 def _actions(files: PageFiles) -> list[StoreFault]:
@@ -103,27 +114,40 @@ def holds_anything(files: PageFiles, series: BarSeries) -> bool:
     return False
 
 
-def quick_check(file: PageFile) -> list[str]:
-    """Return the faults that SQLite finds in the structure of a file."""
-    return [" ".join(row[0].split()) for row in file.sql.execute("PRAGMA quick_check") if row[0] != "ok"]
+def check_structure(file: PageFile, *, with_indexes: bool = True) -> list[str]:
+    """Return the faults that SQLite finds in the structure of a file, and between its tables and their indexes."""
+    check = "integrity_check" if with_indexes else "quick_check"
+    found = [" ".join(row[0].split()) for row in file.sql.execute(f"PRAGMA {check}") if row[0] != "ok"]
+    # The quick check counts the entries of an index, too.
+    return [fault for fault in found if with_indexes or not fault.startswith("wrong # of entries in index")]
 
 
 def check_pages(file: PageFile, series: BarSeries) -> Iterator[CheckedPage]:
-    """Read every page of a file back; raises sqlite3.Error if the file cannot be read."""
+    """Read every page of a file back; raises sqlite3.Error or StoreDamaged if the file cannot be read."""
     after = -(2**63)
-    while rows := file.sql.execute(_NEXT, (after,)).fetchall():
+    page_after = f"{select_pages(file.sql)} WHERE p.id > ? ORDER BY p.id LIMIT {_PAGES_AT_ONCE}"
+    while rows := file.sql.execute(page_after, (after,)).fetchall():
+        check_order(file.path, after, [row[0] for row in rows])
         after = rows[-1][0]
         yield from check_rows(file.path, series, rows)
 
 
+def select_pages(sql: sqlite3.Connection) -> str:
+    """Return the SQL that selects the `CHECKED` columns of pages; a file without checksums gives NULL for them."""
+    lacking = () if has_sums(sql) else SUMS
+    return _PAGES.format(header=", ".join("NULL" if name in lacking else f"p.{name}" for name in HEADER))
+
+
 def check_rows(path: Path, series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[CheckedPage]:
-    """Check rows of pages, as `PAGES` selects them."""
+    """Check rows of pages, as `select_pages` selects them."""
     names = [page_name(path, str(row[3]), row[2]) for row in rows]
-    columns, errors = decode_sound([row[4] for row in rows], names.__getitem__, skip=StoreError)
+    keys = page_keys([row[3] or "" for row in rows], [row[0] >> SID_BITS for row in rows])
+    columns, errors = decode_sound([row[4] for row in rows], keys, name_of=names.__getitem__, skip=StoreError)
     sound = _compare(series, [row for i, row in enumerate(rows) if i not in errors], columns)
     for i, row in enumerate(rows):
         if e := errors.get(i):
             damage = e.damage if isinstance(e, StoreDamaged) else e.message
+            damage = damage if row[3] else f"its sid {row[1]} has no symbol; {damage}"
             yield CheckedPage(row[0], row[3] or "", row[2], 0, damage)
         else:
             yield next(sound)
@@ -132,14 +156,17 @@ def check_rows(path: Path, series: BarSeries, rows: Sequence[tuple[Any, ...]]) -
 def _compare(series: BarSeries, rows: Sequence[tuple[Any, ...]], columns: PageColumns) -> Iterator[CheckedPage]:
     buckets = buckets_of(series.interval, columns.seconds)
     first, last = buckets[columns.offsets[:-1]].tolist(), buckets[columns.offsets[1:] - 1].tolist()
-    held = zip(page_headers(columns), first, last, _rising(columns), strict=True)
+    heads = page_headers(columns, [row[3] or "" for row in rows], [row[2] for row in rows])
+    held = zip(heads, first, last, _rising(columns), strict=True)
     for (page, sid, bucket, symbol, _, *header), (actual, lo, hi, rising) in zip(rows, held, strict=True):
+        # A page of an older Kaboom has no checksums.
+        whole = tuple(actual[i] if value is None and i in _SUMS_AT else value for i, value in enumerate(header))
         wrong = {
             f"its sid {sid} has no symbol": symbol is None,
             f"its id was {page}, expected {bucket << SID_BITS | sid}": page != bucket << SID_BITS | sid,
             f"its bars were of the buckets {lo} to {hi}, expected {bucket}": (lo, hi) != (bucket, bucket),
             "its times are not in order": not rising,
-            f"its header was {tuple(header)}, expected {actual}": tuple(header) != actual,
+            f"its header was {whole}, expected {actual}": whole != actual,
         }
         fault = "; ".join(message for message, is_so in wrong.items() if is_so)
         yield CheckedPage(page, symbol or "", bucket, int(actual[0]), fault)

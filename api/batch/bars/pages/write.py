@@ -1,7 +1,7 @@
 """Writing pages: encode outside the lock, merge inside it, acknowledge after COMMIT."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,15 +12,16 @@ import polars as pl
 from batch.bars.folder.errors import store_errors
 from batch.bars.folder.lock import folder_lock
 from batch.bars.normalise import sort_bars
+from batch.bars.pages.blob import is_keyed, page_keys
 from batch.bars.pages.codec import PageColumns, decode_sound, encode_pages
-from batch.bars.pages.files import ALL, PageFile, PageFiles, page_name
+from batch.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
 from batch.bars.pages.frames import PageBatch, split_in_pages, take_pages
 from batch.bars.pages.headers import page_headers
 from batch.bars.pages.history.growth import add_run
 from batch.bars.pages.history.moments import WriteMoment, prepare_history
 from batch.bars.pages.history.replaced import Undo, find_undo
 from batch.bars.pages.merge import MergedPages, merge_pages
-from batch.bars.pages.schema import HEADER, SID_BITS
+from batch.bars.pages.schema import ADD_SUMS, HEADER, SID_BITS
 from batch.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
 from batch.errors import StoreDamaged, StoreError
 from batch.kit.clock import Clock, utc_now
@@ -103,17 +104,29 @@ def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
             file.sql.execute("COMMIT")
         except BaseException:
             file.sids.clear()  # ids given in this transaction are void
-            file.has_history = False
+            file.is_current = False
             if file.sql.in_transaction:
                 file.sql.execute("ROLLBACK")
             raise
 
 
+def prepare_file(file: PageFile, sql: sqlite3.Connection) -> None:
+    """Give a file of an older Kaboom what it lacks, inside the caller's transaction."""
+    if file.is_current:
+        return
+    prepare_history(file, sql)
+    if not has_sums(sql):
+        for statement in ADD_SUMS:
+            sql.execute(statement)
+    file.is_current = True
+
+
 def _put_batch(file: PageFile, batch: PageBatch, clock: Clock) -> WriteReport:
-    blobs, heads = encode_pages(batch.columns), page_headers(batch.columns)  # before the lock
+    keys = page_keys(batch.symbols, batch.buckets)
+    blobs, heads = encode_pages(batch.columns, keys), _headers(batch.columns, batch)  # before the lock
     report = WriteReport(written=0)
     with transaction(file) as sql:
-        prepare_history(file, sql)
+        prepare_file(file, sql)
         moment = WriteMoment(sql, clock())
         sids = give_sids(file, batch.symbols)
         ids = [bucket << SID_BITS | sid for bucket, sid in zip(batch.buckets, sids, strict=True)]
@@ -123,24 +136,37 @@ def _put_batch(file: PageFile, batch: PageBatch, clock: Clock) -> WriteReport:
             new = [(*row, *head, blob, moment.no) for i, (*row, head, blob) in enumerate(rows) if i not in stored]
             sql.executemany(_ADD, new)
         overlap = {i: blob for i, blob in stored.items() if blob != blobs[i]}
-        old, damaged = _decode(file, batch, overlap)
+        old, damaged = _decode(file, batch, keys, overlap)
         overlap = {i: blob for i, blob in overlap.items() if i not in damaged}
         if overlap:
             merged = merge_pages(old, take_pages(batch.columns, list(overlap)))
             report = _report_merged(merged, [batch.symbols[i] for i in overlap])
-            _keep_replaced(sql, {ids[i]: blob for i, blob in overlap.items()}, find_undo(old, merged), moment)
-            if merged.are_alike:
+            own = [keys[i] for i in overlap]
+            replaced = {ids[i]: blob for i, blob in overlap.items()}
+            _keep_replaced(sql, replaced, own, find_undo(old, merged), moment)
+            if merged.are_alike and all(map(is_keyed, overlap.values())):
                 sql.executemany(_UPDATE, [(*heads[i][_VALUES], blobs[i], ids[i]) for i in overlap])
             else:
-                anew = zip(overlap, page_headers(merged.columns), encode_pages(merged.columns), strict=True)
+                merged_heads = _headers(merged.columns, batch, overlap)
+                anew = zip(overlap, merged_heads, encode_pages(merged.columns, own), strict=True)
                 sql.executemany(_REPLACE, [(*head, blob, ids[i]) for i, head, blob in anew if blob != stored[i]])
         moment.check()
     return replace(report, refused=_refuse(batch, damaged)) if damaged else report
 
 
-def _keep_replaced(sql: sqlite3.Connection, stored: Mapping[int, bytes], undo: Undo, moment: WriteMoment) -> None:
+def _headers(
+    columns: PageColumns, batch: PageBatch, pages: Iterable[int] | None = None
+) -> list[tuple[int | float, ...]]:
+    some = range(len(batch.symbols)) if pages is None else list(pages)
+    return page_headers(columns, [batch.symbols[i] for i in some], [batch.buckets[i] for i in some])
+
+
+def _keep_replaced(
+    sql: sqlite3.Connection, stored: Mapping[int, bytes], keys: Sequence[int], undo: Undo, moment: WriteMoment
+) -> None:
     ids = list(stored)
-    blobs = stored.values() if undo.is_everything else encode_pages(undo.columns, may_be_plain=True)
+    own = [keys[page] for page in undo.pages]
+    blobs = stored.values() if undo.is_everything else encode_pages(undo.columns, own, may_be_plain=True)
     sql.executemany(_KEEP, [(ids[page], moment.no, blob) for page, blob in zip(undo.pages, blobs, strict=True)])
     for page, first_s in undo.grown.items():
         (grown,) = sql.execute("SELECT grown FROM page WHERE id = ?", (ids[page],)).fetchone()
@@ -162,15 +188,17 @@ def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
     for some in batched(ids, _MOST_IDS):
         # One query for all pages takes a quarter of the time of one for each.
         marks = ", ".join("?" * len(some))
-        found |= sql.execute(f"SELECT id, data FROM page WHERE id IN ({marks})", some)  # noqa: S608 (only marks)
+        found |= sql.execute(f"SELECT id, CAST(data AS BLOB) FROM page WHERE id IN ({marks})", some)  # noqa: S608 (only marks)
     return {i: found[page] for i, page in enumerate(ids) if page in found}
 
 
-def _decode(file: PageFile, batch: PageBatch, stored: Mapping[int, bytes]) -> tuple[PageColumns, dict[int, str]]:
+def _decode(
+    file: PageFile, batch: PageBatch, keys: Sequence[int], stored: Mapping[int, bytes]
+) -> tuple[PageColumns, dict[int, str]]:
     """Return the stored pages that can be read, and by number the reason for each that cannot."""
     pages = list(stored)
     names = [page_name(file.path, batch.symbols[i], batch.buckets[i]) for i in pages]
-    columns, errors = decode_sound(list(stored.values()), names.__getitem__)
+    columns, errors = decode_sound(list(stored.values()), [keys[i] for i in pages], name_of=names.__getitem__)
     return columns, {pages[n]: e.message for n, e in errors.items()}
 
 

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from batch.bars.pages.blob import page_keys
 from batch.bars.pages.codec import decode_sound
-from batch.bars.pages.files import PageFile, page_name
+from batch.bars.pages.files import PageFile, check_order, page_name
 from batch.bars.pages.history.moments import has_history
 from batch.bars.pages.schema import SID_BITS
 from batch.errors import StoreDamaged, StoreError
 
 _AT_ONCE = 2_000
 _ROWS = f"""
-SELECT r.page, r.no, coalesce(s.symbol, ''), r.data FROM replaced r
+SELECT r.page, r.no, coalesce(s.symbol, ''), CAST(r.data AS BLOB) FROM replaced r
 LEFT JOIN sym s ON s.id = (r.page & {(1 << SID_BITS) - 1})
 WHERE r.data <> x'' AND (r.page, r.no) > (?, ?) ORDER BY r.page, r.no LIMIT {_AT_ONCE}
 """  # noqa: S608 (constants)
@@ -36,9 +37,11 @@ def find_damaged_history(file: PageFile) -> list[DamagedHistory]:
         return []
     found, after = list[DamagedHistory](), (-(2**63), 0)
     while rows := file.sql.execute(_ROWS, after).fetchall():
+        check_order(file.path, after, [row[:2] for row in rows])
         after = rows[-1][:2]
         name_of = partial(_name_row, file, rows)
-        _, errors = decode_sound([row[3] for row in rows], name_of, skip=StoreError)
+        keys = page_keys([row[2] for row in rows], [row[0] >> SID_BITS for row in rows])
+        _, errors = decode_sound([row[3] for row in rows], keys, name_of=name_of, skip=StoreError)
         for i, e in errors.items():
             page, no, _, data = rows[i]
             fault = e.damage if isinstance(e, StoreDamaged) else e.message

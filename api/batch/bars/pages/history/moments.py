@@ -60,8 +60,6 @@ def has_history(sql: sqlite3.Connection) -> bool:
 
 def prepare_history(file: PageFile, sql: sqlite3.Connection) -> None:
     """Give a file of an older Kaboom its history, inside the caller's transaction; it begins with its last change."""
-    if file.has_history:
-        return
     if not has_history(sql):
         begins = last_change_us(file.path)
         for statement in filter(str.strip, CREATE_HISTORY.split(";")):
@@ -69,7 +67,6 @@ def prepare_history(file: PageFile, sql: sqlite3.Connection) -> None:
         sql.execute("ALTER TABLE page ADD COLUMN since INTEGER")
         sql.execute("ALTER TABLE page ADD COLUMN grown BLOB")
         sql.execute("INSERT INTO moment VALUES (0, ?)", (begins,))
-    file.has_history = True
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import polars as pl
 from batch.bars.coverage.count import count_sessions
 from batch.bars.folder.moments import from_us
 from batch.bars.normalise import to_day, to_seconds, to_session
+from batch.bars.pages.blob import damaged_page, page_keys
 from batch.bars.pages.codec import PageColumns, decode_pages
 from batch.bars.pages.coverage import count_pages
 from batch.bars.pages.files import PageFile, PageFiles, page_name
@@ -32,9 +33,12 @@ _SID = (1 << SID_BITS) - 1
 _MOVED = "SELECT id, coalesce(since, 0) > ?, grown FROM page WHERE id BETWEEN ? AND ?"
 _AMONG = "IN (SELECT value FROM json_each(?))"
 #: Without history, as in files of an older Kaboom, `since` and `grown` do not exist.
-_PAGES = "SELECT p.id, s.symbol, p.bucket, p.data, {grown} FROM page p JOIN sym s ON s.id = p.sid WHERE p.id {which}"
+_PAGES = f"""
+SELECT p.id, s.symbol, p.id >> {SID_BITS}, CAST(p.data AS BLOB), {{grown}} FROM page p JOIN sym s ON s.id = p.sid
+WHERE p.id {{which}}
+"""  # noqa: S608 (a constant)
 _KNOWN = " AND coalesce(p.since, 0) <= ?"
-_REPLACED = "SELECT page, data, no FROM replaced WHERE page {which} AND no > ? ORDER BY no"
+_REPLACED = "SELECT page, CAST(data AS BLOB), no FROM replaced WHERE page {which} AND no > ? ORDER BY no"
 _NEWEST = f"""
 SELECT (
     SELECT q.bucket << {SID_BITS} | s.id FROM page q INDEXED BY cov
@@ -102,7 +106,7 @@ def _count_shards(past: Past, series: BarSeries, first: date, last: date) -> Ite
         with _opened(past, series, shard) as held:
             if held is not None:
                 between = within_month(shard, days)
-                held_now = count_pages(held.file.sql, between)
+                held_now = count_pages(held.file, between)
                 yield held_now if held.no is None else _recount(held, held.no, held_now, between)
 
 
@@ -181,10 +185,15 @@ class _Held:
         """Return the symbols and bars of the newest page of each symbol."""
         known = "" if self.no is None else "AND coalesce(q.since, 0) <= ?"
         values = (json.dumps(symbols),) if self.no is None else (self.no, json.dumps(symbols))
-        pages = [page for page, _ in self.file.sql.execute(_NEWEST.format(known=known), values) if page is not None]
+        newest = self.file.sql.execute(_NEWEST.format(known=known), values).fetchall()
+        pages = {page: symbol for page, symbol in newest if page is not None}
         if self.no is not None:
             self._check_none_lost(min(pages, default=0))
-        return self.load(_AMONG, (json.dumps(pages),))
+        symbols, columns = self.load(_AMONG, (json.dumps(list(pages)),))
+        if missing := set(pages.values()) - set(symbols):
+            page, symbol = next(pair for pair in pages.items() if pair[1] in missing)
+            raise damaged_page(page_name(self.file.path, symbol, page >> SID_BITS), "it is not where the index has it")
+        return symbols, columns
 
     def _decode(
         self, found: Iterable[_Row], replaced: Sequence[tuple[int, bytes, int]] = ()
@@ -194,12 +203,15 @@ class _Held:
                 raise self._lost(page, no)
         rows = sorted(found, key=lambda row: row[1:3])
         names = [page_name(self.file.path, row[1], row[2]) for row in rows]
-        columns = decode_pages([row[3] for row in rows], names.__getitem__)
+        keys = page_keys([row[1] for row in rows], [row[2] for row in rows])
+        columns = decode_pages([row[3] for row in rows], keys, name_of=names.__getitem__)
         number = {row[0]: i for i, row in enumerate(rows)}
         undone = [(number[page], data) for page, data, _ in replaced if page in number]
         cuts = [None if self.no is None else find_cut(row[4], self.no) for row in rows]
         if undone or any(cut is not None for cut in cuts):
-            old = decode_pages([data for _, data in undone], lambda i: f"{names[undone[i][0]]} (history)")
+            own = [keys[page] for page, _ in undone]
+            history = [f"{names[page]} (history)" for page, _ in undone]
+            old = decode_pages([data for _, data in undone], own, name_of=history.__getitem__)
             columns = put_back(columns, old, [page for page, _ in undone], cuts)
         return [row[1] for row in rows], columns
 

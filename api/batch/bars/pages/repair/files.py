@@ -9,7 +9,7 @@ from batch.bars.pages.repair.pages import days_of, gaps_of
 from batch.bars.pages.repair.port import Gap, RepairedItem
 from batch.bars.pages.repair.replace import sole_writer, swap_file
 from batch.bars.pages.repair.salvage import buckets_in, salvage
-from batch.bars.pages.verify import quick_check
+from batch.bars.pages.verify import check_structure
 from batch.errors import StoreDamaged, StoreError
 from batch.market.bar import BarSeries
 
@@ -23,7 +23,7 @@ def find_damage(files: PageFiles, series: BarSeries, shard: str) -> str:
     """
     try:
         with files.opened(series, shard) as file:
-            return "it is missing" if file is None else "; ".join(quick_check(file)[:3])
+            return "it is missing" if file is None else "; ".join(check_structure(file, with_indexes=False)[:3])
     except StoreDamaged as e:
         return e.damage
 

@@ -10,17 +10,15 @@ from typing import Any
 from batch.bars.folder.connection import has_table
 from batch.bars.normalise import to_day, to_session
 from batch.bars.pages.files import PageFile, page_name
-from batch.bars.pages.history.moments import WriteMoment, prepare_history
+from batch.bars.pages.history.moments import WriteMoment
 from batch.bars.pages.history.replaced import LOST
 from batch.bars.pages.repair.archive import DamageArchive
 from batch.bars.pages.repair.port import Gap, RepairedItem
-from batch.bars.pages.schema import HEADER
-from batch.bars.pages.verify import PAGES, CheckedPage, check_rows
-from batch.bars.pages.write import transaction
+from batch.bars.pages.verify import CHECKED, CheckedPage, check_rows, select_pages
+from batch.bars.pages.write import prepare_file, transaction
 from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 
-_COLUMNS = ("id", "sid", "bucket", "symbol", "data", *HEADER)
 _OVERLAP = "SELECT sid, first, last, bars, at FROM asked WHERE sid = ? AND first <= ? AND last >= ?"
 _PUT = "INSERT OR IGNORE INTO asked (sid, first, last, bars, at) VALUES (?, ?, ?, ?, ?)"
 
@@ -43,7 +41,7 @@ def remove_damaged_pages(
             return []
         kept = archive.keep_rows(file.path, [{**row, "fault": page.fault} for page, row in still])
         sql.executemany("DELETE FROM page WHERE id = ?", [(page.row,) for page, _ in still])
-        prepare_history(file, sql)
+        prepare_file(file, sql)
         no = WriteMoment(sql, utc_now()).no
         sql.executemany("INSERT INTO replaced VALUES (?, ?, ?)", [(page.row, no, LOST) for page, _ in still])
         for page, row in still:
@@ -83,10 +81,10 @@ def gaps_of(series: BarSeries, cells: Sequence[tuple[str, int]]) -> tuple[Gap, .
 
 
 def _check_again(file: PageFile, series: BarSeries, page: CheckedPage) -> tuple[CheckedPage, dict[str, Any]]:
-    rows = file.sql.execute(f"{PAGES} WHERE p.id = ?", (page.row,)).fetchall()
+    rows = file.sql.execute(f"{select_pages(file.sql)} WHERE p.id = ?", (page.row,)).fetchall()
     if not rows:
         return CheckedPage(page.row, page.symbol, page.bucket, 0), {}
-    return next(check_rows(file.path, series, rows)), dict(zip(_COLUMNS, rows[0], strict=True))
+    return next(check_rows(file.path, series, rows)), dict(zip(CHECKED, rows[0], strict=True))
 
 
 def _report(file: PageFile, series: BarSeries, page: CheckedPage, kept: str) -> RepairedItem:

@@ -10,6 +10,7 @@ from batch.bars.pages.files import PageFiles
 from batch.bars.pages.repair.actions import replace_actions
 from batch.bars.pages.repair.archive import DamageArchive
 from batch.bars.pages.repair.files import replace_file
+from batch.bars.pages.repair.headers import add_sums, rebuild_indexes
 from batch.bars.pages.repair.history import mark_damaged_history
 from batch.bars.pages.repair.pages import remove_damaged_pages
 from batch.bars.pages.repair.port import RepairedItem
@@ -26,6 +27,8 @@ def repair(files: PageFiles, *, at: datetime, is_dry: bool) -> tuple[RepairedIte
     for series, shard in _find_shards(files):
         replaced = replace_file(files, series, shard, archive)
         mended += [replaced] if replaced else _repair_pages(files, series, shard, archive)
+        mended += _add_sums(files, series, shard, archive)
+    mended += _list_files(files, archive)
     with store_errors(files.root):
         paths = {*find_action_files(files.root), *(path for path in files.catalogue.missing() if path.name == FILE)}
     for path in sorted(paths):
@@ -35,9 +38,27 @@ def repair(files: PageFiles, *, at: datetime, is_dry: bool) -> tuple[RepairedIte
 
 def _repair_pages(files: PageFiles, series: BarSeries, shard: str, archive: DamageArchive | None) -> list[RepairedItem]:
     with files.opened(series, shard) as file:
-        damaged = [page for page in check_pages(file, series) if page.fault] if file else []
-        mended = remove_damaged_pages(file, series, damaged, archive) if file and damaged else []
-        return [*mended, *(mark_damaged_history(file, archive) if file else [])]
+        if file is None:
+            return []
+        mended = rebuild_indexes(file, series, is_dry=archive is None)
+        damaged = [page for page in check_pages(file, series) if page.fault]
+        mended += remove_damaged_pages(file, series, damaged, archive) if damaged else []
+        return [*mended, *mark_damaged_history(file, archive)]
+
+
+def _add_sums(files: PageFiles, series: BarSeries, shard: str, archive: DamageArchive | None) -> list[RepairedItem]:
+    with files.opened(series, shard) as file:
+        return add_sums(file, series, is_dry=archive is None) if file else []
+
+
+def _list_files(files: PageFiles, archive: DamageArchive | None) -> list[RepairedItem]:
+    with store_errors(files.root):
+        if not files.catalogue.is_lost():
+            return []
+        if archive is not None:
+            files.catalogue.make()
+    done = "a new list would have" if archive is None else "a new list has"
+    return [RepairedItem(str(files.catalogue.path), "the list of files is missing", f"{done} the files that are there")]
 
 
 def _find_shards(files: PageFiles) -> Iterator[tuple[BarSeries, str]]:

@@ -14,7 +14,7 @@ from batch.bars.normalise import to_day
 from batch.bars.pages.files import ALL, UNDATED
 from batch.bars.pages.repair.pages import days_of, delete_fetches
 from batch.bars.pages.schema import CREATE, HEADER, SID_BITS
-from batch.bars.pages.verify import PAGES, check_rows
+from batch.bars.pages.verify import check_rows, select_pages
 from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 
@@ -98,11 +98,12 @@ def _read_bucket(old: sqlite3.Connection, bucket: int, saved: Salvaged) -> Itera
     """Yield the pages of a bucket: all at once, or one by one if some cannot be read."""
     low = bucket << SID_BITS
     try:
-        yield from old.execute(f"{PAGES} WHERE p.id >= ? AND p.id < ?", (low, low + (1 << SID_BITS))).fetchall()
+        pages = select_pages(old)
+        yield from old.execute(f"{pages} WHERE p.id >= ? AND p.id < ?", (low, low + (1 << SID_BITS))).fetchall()
     except sqlite3.DatabaseError:
         for sid, symbol in saved.symbols.items():
             try:
-                yield from old.execute(f"{PAGES} WHERE p.id = ?", (low | sid,)).fetchall()
+                yield from old.execute(f"{select_pages(old)} WHERE p.id = ?", (low | sid,)).fetchall()
             except sqlite3.DatabaseError:
                 saved.lost.append((symbol, bucket))
 

@@ -81,7 +81,10 @@ def test_a_damaged_blob_is_named_by_verify_and_by_read(files: PageFiles, path: P
     [
         *((f"{column} = {column} + 1", "its header was") for column in ("n", "first_ts", "last_ts")),
         *((f"{column} = {column} + 1", "its header was") for column in ("o", "h", "l", "c", "v")),
-        *((f"{column} = {column} + 1", "its header was") for column in ("flags", "flagged", "last_flags")),
+        *(
+            (f"{column} = {column} + 1", "its header was")
+            for column in ("flags", "flagged", "last_flags", "newest_sum", "cover_sum")
+        ),
         ("bucket = bucket + 1", "its bars were of the buckets"),
         ("sid = 99", "has no symbol"),
         ("id = id + 5", "its id was"),
@@ -114,16 +117,16 @@ def test_a_file_that_is_no_database_is_refused(files: PageFiles) -> None:
     with pytest.raises(StoreError, match=r"2025-06\.sqlite: file is not a database") as refusal:
         write_bars(files, MINUTES, full_day(["7203"], JUNE_2))
     assert not refusal.value.retryable
-    assert [f.where for f in verify(files.root).faults] == [str(path)]
+    assert str(path) in [f.where for f in verify(files.root).faults]
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [0, 3])
 def test_another_format_version_is_refused(files: PageFiles, path: Path, version: int) -> None:
     files.close()
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {version}")
 
-    with pytest.raises(StoreError, match=f"has format version {version}, expected 1") as refusal:
+    with pytest.raises(StoreError, match=f"has format version {version}, expected") as refusal:
         read_session(files, MINUTES, JUNE_2)
     assert not refusal.value.retryable
 
