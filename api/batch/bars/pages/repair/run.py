@@ -27,7 +27,8 @@ def repair(files: PageFiles, *, at: datetime, is_dry: bool) -> tuple[RepairedIte
     for series, shard in _find_shards(files):
         replaced = replace_file(files, series, shard, archive)
         mended += [replaced] if replaced else _repair_pages(files, series, shard, archive)
-        mended += _add_sums(files, series, shard, archive)
+        if not (replaced and is_dry):  # in a dry run the damaged file is still there
+            mended += _add_sums(files, series, shard, is_dry=is_dry)
     mended += _list_files(files, archive)
     with store_errors(files.root):
         paths = {*find_action_files(files.root), *(path for path in files.catalogue.missing() if path.name == FILE)}
@@ -46,9 +47,9 @@ def _repair_pages(files: PageFiles, series: BarSeries, shard: str, archive: Dama
         return [*mended, *mark_damaged_history(file, archive)]
 
 
-def _add_sums(files: PageFiles, series: BarSeries, shard: str, archive: DamageArchive | None) -> list[RepairedItem]:
+def _add_sums(files: PageFiles, series: BarSeries, shard: str, *, is_dry: bool) -> list[RepairedItem]:
     with files.opened(series, shard) as file:
-        return add_sums(file, series, is_dry=archive is None) if file else []
+        return add_sums(file, series, is_dry=is_dry) if file else []
 
 
 def _list_files(files: PageFiles, archive: DamageArchive | None) -> list[RepairedItem]:

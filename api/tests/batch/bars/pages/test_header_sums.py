@@ -16,6 +16,7 @@ from batch.bars.pages.repair.run import repair
 from batch.bars.pages.verify import verify
 from batch.bars.pages.write import write_bars
 from tests.fixtures.bars.bit_flips import FILES, LAST, SESSIONS, SYMBOLS, ask_everything, fill
+from tests.fixtures.bars.damage import overwrite_header
 from tests.fixtures.bars.old_pages import make_old
 from tests.fixtures.bars.stored_bars import MINUTES, at, full_day
 
@@ -110,6 +111,12 @@ def test_index_that_differs_from_its_table_is_found_and_built_anew(files: PageFi
     assert line.endswith(": the indexes were built from the tables")
     assert mend(files) == []
     assert latest(files, MINUTES).equals(before)
+
+
+def test_dry_run_reports_a_damaged_file_once(files: PageFiles, root: Path) -> None:
+    overwrite_header(root / JUNE)
+    (line,) = mend(files, is_dry=True)
+    assert "file is not a database" in line
 
 
 def test_a_missing_list_of_files_is_a_fault_and_a_repair_makes_it(files: PageFiles, root: Path) -> None:
