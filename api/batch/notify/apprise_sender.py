@@ -91,14 +91,15 @@ class _LastWords(logging.Handler):
 
 def load_plugin(url: str) -> Any:
     """Return apprise's object for a URL; None if apprise does not accept the URL."""
+    # Log lines of apprise, and of the client that it uses, may hold the URL; Kaboom logs failures itself.
+    for name in (_NAME, "urllib3"):
+        log = logging.getLogger(name)
+        log.propagate = False
+        log.setLevel(logging.WARNING)
+        if not log.handlers:
+            log.addHandler(logging.NullHandler())
     import apprise  # noqa: PLC0415  0.7 s and 40 MB, for those who send only
 
-    log = logging.getLogger(_NAME)
-    # Apprise's log lines may hold the URL; Kaboom logs failures itself.
-    log.propagate = False
-    log.setLevel(logging.WARNING)
-    if not log.handlers:
-        log.addHandler(logging.NullHandler())
     # A redirect would lead to an unchecked address.
     asset = apprise.AppriseAsset(app_id="Kaboom", app_desc="Kaboom", http_redirects=False)
     plugin = apprise.Apprise.instantiate(url, asset=asset)
