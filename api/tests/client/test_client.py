@@ -5,9 +5,10 @@ import doctest
 import os
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
@@ -96,6 +97,13 @@ def test_pandas_gets_the_same_values(kb: kaboom.Kaboom) -> None:
     assert str(frame["opened_at"].dt.tz) == "UTC"
     assert frame["opened_at"].to_list() == bars["opened_at"].to_list()
     assert frame["close"].to_list() == bars["close"].to_list()
+
+
+def test_pandas_gets_times_of_another_zone_as_the_same_instants() -> None:
+    tokyo = pl.DataFrame({"opened_at": [datetime(2025, 6, 2, 9, tzinfo=ZoneInfo("Asia/Tokyo"))]})
+    times = kaboom.to_pandas(tokyo)["opened_at"]
+    assert str(times.dt.tz) == "Asia/Tokyo"
+    assert times.to_list() == tokyo["opened_at"].to_list()
 
 
 def test_what_needs_a_server_says_so(folder: kaboom.Kaboom) -> None:

@@ -6,7 +6,8 @@ import signal
 import sqlite3
 import stat
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date
@@ -17,8 +18,11 @@ import orjson
 import pytest
 
 from app.cli.backup.draft import draft_of
-from app.cli.backup.manifest import NAME, Manifest, read_manifest
+from app.cli.backup.ledger import started_postgres
+from app.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file, read_manifest
+from app.cli.stack.migrate import migrate
 from batch.bars.pages.store import PageBarStore
+from batch.kit.postgres.dump import dump_database
 from tests.app.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
 from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
@@ -170,6 +174,33 @@ def test_a_damaged_backup_is_refused_before_anything_is_written(
     assert "the backup is damaged: " in done.err
     assert reason in done.err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that `nobody` may enter, as whom PostgreSQL runs if root runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="kaboom-restore-", dir="/tmp") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+def test_a_ledger_that_lacks_a_row_is_not_restored(made: Path, kaboom: Kaboom, open_folder: Path) -> None:
+    (open_folder / "source").mkdir(mode=0o711)
+    with started_postgres(open_folder / "source", open_folder / "postgres.log") as url:
+        migrate(url)
+        facts = dump_database(url, made / LEDGER)
+    bars = read_manifest(made)
+    dump = {LEDGER: ((made / LEDGER).stat().st_size, hash_file(made / LEDGER))}
+    whole = replace(bars, revision=facts.revision, rows=facts.rows, files=bars.files | dump)
+    replace(whole, rows=facts.rows | {"jobs": facts.rows["jobs"] + 1}).write(made)
+
+    done = kaboom("restore", str(made), "--data-dir", str(open_folder / "new"))
+    assert (done.code, "rows after the restore, expected" in done.err) == (1, True), done.err
+    assert not (open_folder / "new").exists()
+
+    whole.write(made)
+    done = kaboom("restore", str(made), "--data-dir", str(open_folder / "new"))
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize("change", [{"format": 99}, {"page_format": 99}, {"kaboom": "99.0.0"}, {"revision": "9999"}])

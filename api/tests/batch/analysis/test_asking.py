@@ -9,12 +9,14 @@ import pytest
 
 from app.ledger.spending.memory import MemorySpending
 from batch.analysis.models.asking import Asker
-from batch.analysis.models.openrouter import build_body
+from batch.analysis.models.openrouter import build_body, read_reply
 from batch.analysis.models.terms import Budget, ModelTerms, parse_chains
 from batch.analysis.prompt import build_prompt
 from batch.analysis.report import Answer, Ending, analyse_by_models
+from batch.kit.http.reply import Reply
 from tests.batch.analysis.cases import technical_facts
 from tests.fixtures.providers.fake_openrouter import KEY, FakeOpenRouter, fake_openrouter
+from tests.fixtures.servers.http_servers import Request, Response, serving
 
 pytestmark = pytest.mark.anyio
 FACTS = technical_facts()
@@ -115,6 +117,25 @@ async def test_a_passing_failure_is_tried_again(fake: FakeOpenRouter) -> None:
     for model in ("flaky/m", "busy/m"):
         answer = await ask_one(fake, model)
         assert (answer.ending, answer.tries, answer.cost) == (Ending.USED, 2, COST)
+
+
+async def test_pause_that_a_model_asks_for_is_kept() -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return Response(429, b"{}", {"Retry-After": "60"})
+
+    with serving(answer) as url:
+        given = await ask_one(FakeOpenRouter(url), "busy/m", deadline_s=20.0)
+    # A minute is longer than the deadline, so there is no second try.
+    assert (given.ending, given.tries, len(asked)) == (Ending.FAILED, 1, 1)
+
+
+@pytest.mark.parametrize(("dollars", "cost"), [("0.0000011", 2), ("0.0004211", 422), ("0.000421", 421), ("0", 0)])
+def test_cost_is_rounded_up_to_a_micro_dollar(dollars: str, cost: int) -> None:
+    body = b'{"usage": {"cost": %b}, "choices": [{"message": {"content": "x"}}]}' % dollars.encode()
+    assert read_reply(Reply(200, body=body)).cost == cost
 
 
 async def test_a_slow_answer_ends_at_the_deadline_and_counts_as_paid(fake: FakeOpenRouter) -> None:

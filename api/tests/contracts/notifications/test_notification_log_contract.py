@@ -107,6 +107,18 @@ async def test_a_message_belongs_to_who_claimed_it(stores: Notifications) -> Non
     )
 
 
+async def test_oldest_message_is_sent_first(stores: Notifications) -> None:
+    channel, _ = await set_up(stores)
+    for number in (1, 2, 3):
+        await tell(stores, make_event(f"job_ended:{number}"))
+    claimed = [await stores.log.claim(channel.channel_id, NOW) for _ in range(3)]
+    assert [each and each.message.event_ids for each in claimed] == [
+        ("job_ended:1",),
+        ("job_ended:2",),
+        ("job_ended:3",),
+    ]
+
+
 async def test_many_that_claim_at_once_get_a_message_each(stores: Notifications) -> None:
     channel, _ = await set_up(stores)
     await tell(stores, *(make_event() for _ in range(5)))

@@ -125,6 +125,28 @@ async def test_what_other_tools_need_stands_in_the_file(store: BarStore, tmp_pat
     assert [str(schema.field(n).type) for n in ("open", "volume", "flags")] == ["double", "int64", "uint16"]
 
 
+async def test_csv_file_holds_no_formula(tmp_path: Path) -> None:
+    store = MemoryBarStore()
+    for start in "=+-@\t\r":
+        await store.write(MINUTES, frame(bar(f"{start}1+2", at(DAYS[0]))))
+    path = tmp_path / "bars.csv"
+    await export_files(store, await plan_file(store, ALL, path))
+    symbols = pl.read_csv(path)["symbol"].to_list()
+    assert sorted(symbols) == sorted(f"'{start}1+2" for start in "=+-@\t\r")
+
+
+async def test_old_files_stay_until_the_new_one_is_in_place(store: BarStore, tmp_path: Path) -> None:
+    folder = tmp_path / "synthetic/1d"
+    # A folder where the new file goes, so that it cannot be put in place.
+    (folder / "2025.parquet" / "full").mkdir(parents=True)
+    (folder / "2025-10.parquet").write_bytes(b"the old one")
+    daily = Selection(DAILY, date(2025, 1, 1), date(2025, 12, 31))
+    planned = await plan_folder(store, daily, tmp_path, Format.PARQUET)
+    with pytest.raises(OSError, match=r"2025\.parquet"):
+        await export_files(store, planned)
+    assert (folder / "2025-10.parquet").read_bytes() == b"the old one"
+
+
 class Broken(MemoryBarStore):
     """A store that fails in the middle of an export."""
 

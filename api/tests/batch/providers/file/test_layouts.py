@@ -44,6 +44,15 @@ def test_a_layout_is_recognised(tmp_path: Path, each: OwnFile) -> None:
         assert [row[2:7] for row in one.rows()] == [*BARS]
 
 
+@pytest.mark.parametrize("form", ["%m/%d/%Y", "%d/%m/%Y"])
+def test_december_is_read_in_the_order_of_its_file(tmp_path: Path, form: str) -> None:
+    days = [date(2024, 12, day) for day in (11, 12, 13, 16)]
+    rows = [f"{day.strftime(form)},7203,1,2,1,2,100" for day in days]
+    (tmp_path / "bars.csv").write_text("\n".join(["date,symbol,open,high,low,close,volume", *rows]))
+    bars = fetch(tmp_path, "1d").bars
+    assert bars.sort("opened_at")["opened_at"].dt.date().to_list() == days
+
+
 @pytest.mark.parametrize("each", REFUSED, ids=lambda each: each.layout)
 def test_a_layout_is_refused_for_its_reason(tmp_path: Path, each: OwnFile) -> None:
     write_own_files(tmp_path, (each,))
