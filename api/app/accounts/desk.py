@@ -10,12 +10,11 @@ from app.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, 
 from app.accounts.brake import LoginBrake
 from app.accounts.devices import Devices
 from app.accounts.directory import Directory
-from app.accounts.failed_logins import FailedLogins
+from app.accounts.failed_logins import FailedLogins, LoginStorms
 from app.accounts.logins import Logins
 from app.accounts.passwords import Passwords
 from app.accounts.sessions import Sessions
 from app.accounts.shared_keys import SharedKeys
-from app.accounts.storms import LoginStorms
 from app.accounts.trail import AuditTrail
 from app.auth.guard import Authenticator
 from app.auth.ingest_tokens import IngestTokens

@@ -1,12 +1,18 @@
-"""Failed logins in the audit log, one line a minute for each address and account, and in the metrics."""
+"""Failed logins: a line a minute for each address and account in the audit log, metrics, and events of storms."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
+
+import structlog
 
 from app.auth.changes import Change, ChangeLog
 from app.auth.principals import DEFAULT_OWNER, Principal
+from app.ledger.notifications.model import Event, EventKind
+from app.ledger.notifications.port import NotificationLog
 from app.telemetry.metrics import FAILED_LOGINS, count
+from batch.errors import StoreError
+from batch.kit.clock import Clock, utc_now
 
 #: The action of these lines in the audit log.
 ACTION = "failed_login"
@@ -16,6 +22,10 @@ _MINUTE_S = 60.0
 MOST_LINES = 100
 #: Who failed is not known.
 _NOBODY = "unknown"
+#: This many reported storms are cached; the ledger stores each only once anyway.
+_MOST_STORMS = 1000
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +79,27 @@ def _describe(failure: Failure, times: int) -> Change:
     return Change(
         caller, ACTION, failure.user_id, failure.status, failure.network, "", f"attempts in this minute: {times}"
     )
+
+
+class LoginStorms:
+    """Saves an event for each storm of failed logins, at most one an hour for each network."""
+
+    def __init__(self, log: NotificationLog, clock: Clock = utc_now) -> None:
+        self._log = log
+        self._clock = clock
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    async def tell(self, network: str) -> None:
+        """Save an event of repeated failures in a network; if the ledger is unavailable, the next call retries."""
+        now = self._clock()
+        event_id = f"login_storm:{network}:{now:%Y-%m-%dT%H}"
+        if event_id in self._told:
+            return
+        try:
+            await self._log.note([Event(event_id, EventKind.LOGIN_STORM, now, data={"who": network})])
+        except StoreError as e:
+            _log.warning("storm_not_kept", reason=e.message)
+            return
+        self._told[event_id] = None
+        if len(self._told) > _MOST_STORMS:
+            self._told.popitem(last=False)

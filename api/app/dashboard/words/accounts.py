@@ -134,6 +134,7 @@ WORDS: dict[str, Pair] = {
     "scope_portfolios_read": ("read portfolios", "ポートフォリオの閲覧"),
     "scope_alerts_write": ("post alerts of Alertmanager", "Alertmanagerのアラートの受け付け"),
     "scope_portfolios_write": ("book trades and cash", "約定と入出金の記帳"),
+    "scope_strategies_run": ("run strategies of users", "ユーザーの戦略の実行"),
     "scope_admin": ("manage users, tokens, settings", "ユーザー、トークン、設定の管理"),
     "audit_about": (
         "who changed what, from where; kept for 400 days",

@@ -1,6 +1,7 @@
 """The Lua scripts that change live jobs, each rule of the prelude and of a claim for itself."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import orjson
 import pytest
@@ -36,20 +37,21 @@ async def now_ms(redis: Redis) -> int:
     return int(seconds * 1000 + micros // 1000)
 
 
-async def write(redis: Redis, job: Job, **fields: float | str) -> None:
+# redis-py annotates answers for text and bytes at once.
+async def write(redis: Any, job: Job, **fields: float | str) -> None:
     """Set fields of a job's record; a number is milliseconds from now."""
     now = await now_ms(redis)
     values = {name: text if isinstance(text, str) else round(now + text) for name, text in fields.items()}
-    await redis.hset(keys.job(QUEUE, job.job_id), mapping=values)  # type: ignore[misc]  # its stub allows both kinds
+    await redis.hset(keys.job(QUEUE, job.job_id), mapping=values)
 
 
-async def read(redis: Redis, job: Job, name: str) -> str | None:
-    found: str | None = await redis.hget(keys.job(QUEUE, job.job_id), name)  # type: ignore[misc]
+async def read(redis: Any, job: Job, name: str) -> str | None:
+    found: str | None = await redis.hget(keys.job(QUEUE, job.job_id), name)
     return found
 
 
-async def read_chunk(redis: Redis, job: Job, name: str) -> str | None:
-    found: str | None = await redis.hget(keys.chunks(QUEUE, job.job_id), name)  # type: ignore[misc]
+async def read_chunk(redis: Any, job: Job, name: str) -> str | None:
+    found: str | None = await redis.hget(keys.chunks(QUEUE, job.job_id), name)
     return found
 
 
@@ -239,13 +241,11 @@ class TestEnd:
 
 
 class TestEvents:
-    async def told(self, redis: Redis, job: Job) -> list[tuple[str, str]]:
+    async def told(self, redis: Any, job: Job) -> list[tuple[str, str]]:
         entries = await redis.xrange(keys.events(QUEUE, job.job_id))
         return [(fields["t"], fields["d"]) for _, fields in entries]
 
-    async def test_each_change_of_status_is_told_to_the_job_and_to_all(
-        self, redis: Redis, store: RedisJobStore
-    ) -> None:
+    async def test_each_change_of_status_is_told_to_the_job_and_to_all(self, redis: Any, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0))
         await end(store, ref_of(job, 0), ["ok"] * 4)
         statuses = [data for kind, data in await self.told(redis, job) if kind == "status"]
@@ -254,7 +254,7 @@ class TestEvents:
         assert {fields["d"] for fields in changes} == {keys.job(QUEUE, job.job_id)}
         assert [fields["t"] for fields in changes] == [kind for kind, _ in await self.told(redis, job)]
 
-    async def test_progress_is_told_twice_a_second_at_most(self, redis: Redis, store: RedisJobStore) -> None:
+    async def test_progress_is_told_twice_a_second_at_most(self, redis: Any, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0))
         claim = await claimed(store, ref_of(job, 0))
 
@@ -268,9 +268,7 @@ class TestEvents:
         await store.beat(claim.lease, advance(claim.chunk, ["ok", "invalid"]))
         assert await progress() == ["0/0/4", "1/1/4"]
 
-    async def test_a_pause_is_told_when_it_moves_by_more_than_a_second(
-        self, redis: Redis, store: RedisJobStore
-    ) -> None:
+    async def test_a_pause_is_told_when_it_moves_by_more_than_a_second(self, redis: Any, store: RedisJobStore) -> None:
         job = await planned(store, *(make_chunk(n) for n in range(4)))
         for n, pause_s in enumerate([1.0, 300.0, 60.0, 3600.0]):
             claim = await claimed(store, ref_of(job, n))
@@ -285,7 +283,7 @@ class TestEvents:
 class TestRetry:
     @pytest.mark.parametrize(("pause_s", "waits_ms"), [(0.0, (1000, 2000)), (300.0, (300_000, 300_000))])
     async def test_a_broken_chunk_waits_longer_each_time_and_not_less_than_a_pause(
-        self, redis: Redis, store: RedisJobStore, pause_s: float, waits_ms: Sequence[int]
+        self, redis: Any, store: RedisJobStore, pause_s: float, waits_ms: Sequence[int]
     ) -> None:
         job = await planned(store, make_chunk(0))
         for wait_ms in waits_ms:
@@ -308,7 +306,7 @@ class TestRetry:
         )  # fmt: skip
 
 
-async def test_the_runs_in_redis_are_json_that_python_reads(redis: Redis, store: RedisJobStore) -> None:
+async def test_the_runs_in_redis_are_json_that_python_reads(redis: Any, store: RedisJobStore) -> None:
     job = await planned(store, make_chunk(0))
     claim = await claimed(store, ref_of(job, 0), "w1/2:7")
     await store.end(claim.lease, Ending.RELEASED, advance(claim.chunk, ["ok", "invalid"]), error="stop", pause_s=5)

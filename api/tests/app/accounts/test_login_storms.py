@@ -3,7 +3,7 @@
 import pytest
 
 from app.accounts.brake import LoginBrake
-from app.accounts.storms import LoginStorms
+from app.accounts.failed_logins import LoginStorms
 from app.caller_errors import TooManyLogins
 from app.ledger.notifications.model import EventKind, MessageQuery
 from app.notifications.routing import route
