@@ -139,8 +139,10 @@ def _running(
         # Ctrl-C also reaches the programs that a start runs, such as initdb, which then fail.
         raise typer.Exit(cut_short) from e
     finally:
+        # A stop sets the event too.
+        was_asked = stopped.is_set()
         stack.stop()
-        if is_up or stopped.is_set():
+        if is_up or was_asked:
             session.say("stopped", data_dir=options.data_dir)
 
 
