@@ -67,9 +67,9 @@ class TestRate:
     async def test_a_later_sample_is_smoothed_as_in_python(self, redis: Redis, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0))
         claim = await claimed(store, ref_of(job, 0))
-        await write(redis, job, rate_at=-10_000.0, rate_settled="1", rate="2", rate_spread="0.5")
+        await write(redis, job, rate_at=-10_000.0, rate_settled="1", rate="2", rate_spread="50")
         await store.beat(claim.lease, finish(claim.chunk))
-        found, wanted = await live(store, job), Pace(2.0, 0.5).after(3, 10.0)
+        found, wanted = await live(store, job), Pace(2.0, 50.0).after(3, 10.0)
         assert found.rate == pytest.approx(wanted.rate, rel=0.1)
         assert found.rate_spread == pytest.approx(wanted.spread, rel=0.1)
 
@@ -94,7 +94,7 @@ class TestRate:
         self, redis: Redis, store: RedisJobStore, paused_until: float, rate_at: float, *, is_new: bool
     ) -> None:
         job = await planned(store, make_chunk(0), make_chunk(1))
-        await end(store, ref_of(job, 0), ["ok"] * 4)
+        await end(store, ref_of(job, 0), ["ok", "ok", "ok", "invalid"])
         await write(redis, job, paused_until=paused_until, rate_at=rate_at, rate_settled="1")
         before = await now_ms(redis)
         claim = await claimed(store, ref_of(job, 1))
