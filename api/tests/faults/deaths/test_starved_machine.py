@@ -1,4 +1,4 @@
-"""A machine without CPU time: sweeps from a cold cache, ingests and analyses beside 24 busy processes (row 64)."""
+"""A machine without CPU time: sweeps from a cold cache, ingests and analyses beside 24 busy processes (row 65)."""
 
 import subprocess
 import sys
@@ -91,7 +91,7 @@ def test_a_starved_worker_loses_nothing_and_counts_no_attempt(lab: Lab, measure:
     words = lab.worker.spec.log.read_text(errors="replace")
     assert "lease_lost" not in words
     measure.note(
-        64,
+        65,
         f"{SWEEPS} sweeps of {TRIALS} trials, {INGESTS} ingests, {ANALYSES} analyses beside {BUSY} busy processes: "
         "nothing lost, no attempt counted, the results of a calm run",
         starved_s=starved_s,
