@@ -72,6 +72,12 @@ def test_code_cites_only_decisions_that_exist() -> None:
     assert cited <= numbers
 
 
+def test_tests_that_hold_the_answers_to_owasp_exist() -> None:
+    named = re.findall(r"`((?:app|batch|contracts|faults|repo)/[\w/.]+)`", load_text("SECURITY.md"))
+    assert len(named) >= 20
+    assert [path for path in named if not (ROOT / "api/tests" / path).exists()] == []
+
+
 def test_no_page_refers_to_a_document_that_readers_lack() -> None:
     phrase = re.compile(r"operations report|\bthe report(?:'s| has| says| asks)\b", re.IGNORECASE)
     kept = ("docs/decisions/", "CHANGELOG.md", "api/tests/repo/docs/test_docs.py")
