@@ -284,8 +284,7 @@ def test_without_supervisor_and_workers_doctor_says_so_and_what_starts_them() ->
         lone = Stack(folder / "data", {}, concurrency=1)
         family = lone.family()
         try:
-            lone.process.send_signal(signal.SIGKILL)
-            lone.process.wait(20)
+            lone.kill_supervisor()
             late = {"name": "late", "request": {"intervals": {"1d": 1}, "symbols": ["7203"]}, "session_at": "16:35"}
             assert lone.api.http.post(SCHEDULES, json=late).status_code == 201
             worker = psutil.Process(lone.pid("worker-1"))

@@ -43,11 +43,7 @@ def end_supervisor(running: Stack) -> list[psutil.Process]:
     """Kill the supervisor and its guard, as when the machine runs out of memory; return all that there was."""
     family = running.family()
     running.api.close()
-    # It would start another guard.
-    running.process.send_signal(signal.SIGSTOP)
-    os.kill(running.pid("guard"), signal.SIGKILL)
-    running.process.kill()
-    running.process.wait()
+    running.kill_supervisor()
     return family
 
 
