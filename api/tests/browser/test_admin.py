@@ -118,8 +118,7 @@ def test_an_old_session_is_asked_for_the_password(open_tab: OpenTab, stack: Stac
             "UPDATE browser_sessions SET confirmed_at = now() - interval '11 min' WHERE name = %s", [name]
         )
     tab = open_tab(is_logged_in=False, language=language, width=width)
-    ((cookie, value),) = answer.cookies.items()
-    tab.page.context.add_cookies([{"name": cookie, "value": value, "url": tab.url}])
+    tab.page.context.add_cookies([{"name": n, "value": v, "url": tab.url} for n, v in answer.cookies.items()])
     confirm = tab.page.locator("form[action='/confirm']")
     for path, shot in (("/tokens", "tokens"), ("/sessions?whose=all", "sessions")):
         tab.open(path)
