@@ -37,14 +37,21 @@ def starve(processes: int) -> Iterator[None]:
             process.wait()
 
 
-def build_requests(symbols: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+def store_bars(lab: Lab, symbols: int, intervals: dict[str, int]) -> Sequence[str]:
+    """Take bars of symbols that no other request has, and return these."""
+    taken = lab.requests.build(symbols) | {"intervals": intervals}
+    lab.caller.wait(lab.caller.submit(taken))
+    return list(taken["symbols"])
+
+
+def build_requests(swept: Sequence[str], analysed: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     """Return path and body of each sweep and analysis, over bars that are stored."""
     window = {"fast": list(range(2, 12)), "slow": list(range(20, 40))}
     sweep = {"strategy": "sma_cross", "parameters": window, "interval": "1h", "sessions": 120, "last": SESSION}
     asked = {"session": SESSION, "sessions": 30, "kind": "risk"}
     return [
-        *(("/api/v1/backtest/sweep", sweep | {"symbols": [symbol]}) for symbol in symbols[:SWEEPS]),
-        *(("/api/v1/ai-analysis/analyse", asked | {"symbols": [symbol]}) for symbol in symbols[:ANALYSES]),
+        *(("/api/v1/backtest/sweep", sweep | {"symbols": [symbol]}) for symbol in swept),
+        *(("/api/v1/ai-analysis/analyse", asked | {"symbols": [symbol]}) for symbol in analysed),
     ]
 
 
@@ -69,10 +76,7 @@ def read_attempts(lab: Lab) -> set[int]:
 @pytest.mark.full
 @pytest.mark.timeout(1800)
 def test_a_starved_worker_loses_nothing_and_counts_no_attempt(lab: Lab, measure: Measures) -> None:
-    taken = lab.requests.build(ANALYSES)
-    for intervals in ({"1h": 120}, {"1d": 40}):
-        lab.caller.wait(lab.caller.submit(taken | {"intervals": intervals}))
-    requests = build_requests(taken["symbols"])
+    requests = build_requests(store_bars(lab, SWEEPS, {"1h": 120}), store_bars(lab, ANALYSES, {"1d": 40}))
 
     lab.worker.stop()
     begun_at = time.monotonic()
