@@ -39,7 +39,7 @@ def end_marked(mark: str) -> int:
 
 
 def _end(mark: str, *, are_servers: bool) -> int:
-    told: set[psutil.Process] = set()
+    asked: set[psutil.Process] = set()
     deadline = time.monotonic() + _PATIENCE_S[are_servers]
     while (left := _find(mark, are_servers=are_servers)) and (late_s := time.monotonic() - deadline) < _KILL_S:
         pids = {process.pid for process in left}
@@ -47,12 +47,12 @@ def _end(mark: str, *, are_servers: bool) -> int:
             with suppress(psutil.Error):
                 if late_s > 0:
                     signal_family(process.pid, signal.SIGKILL)
-                elif process not in told and process.ppid() not in pids:
-                    told.add(process)
+                elif process not in asked and process.ppid() not in pids:
+                    asked.add(process)
                     # A fast shutdown of PostgreSQL: after SIGTERM it waits until its clients leave.
                     process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
         time.sleep(_PAUSE_S)
-    return len(told)
+    return len(asked)
 
 
 def _find(mark: str, *, are_servers: bool) -> list[psutil.Process]:

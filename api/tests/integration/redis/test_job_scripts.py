@@ -1,6 +1,6 @@
 """The Lua scripts that change live jobs, each rule of the prelude and of a claim for itself."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -11,25 +11,12 @@ from app.jobs.pace import Pace
 from app.live import keys
 from app.live.redis_store import RedisJobStore
 from app.live.store import DISPATCH_S, LEASE_S, ChunkRef, Claim, Ending
-from batch.kit.redis.client import Redis, connect_redis
+from batch.kit.redis.client import Redis
 from tests.fixtures.jobs.job_steps import claimed, end, live, planned
 from tests.fixtures.jobs.jobs import QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of
 
 pytestmark = pytest.mark.anyio
 DAY_S = 86_400
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    connection = connect_redis(redis_url, client_name="test")
-    await connection.flushdb()
-    yield connection
-    await connection.aclose()
-
-
-@pytest.fixture
-def store(redis: Redis) -> RedisJobStore:
-    return RedisJobStore(redis)
 
 
 async def now_ms(redis: Redis) -> int:

@@ -1,7 +1,7 @@
 """What the Redis store leaves in Redis: nothing that grows, nothing that expires too soon, one end for each job."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -20,19 +20,6 @@ from tests.fixtures.jobs.jobs import QUEUE, finish, make_chunk, make_job, plan_s
 pytestmark = pytest.mark.anyio
 
 DAY_S = 86_400
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    connection = connect_redis(redis_url, client_name="test")
-    await connection.flushdb()
-    yield connection
-    await connection.aclose()
-
-
-@pytest.fixture
-def store(redis: Redis) -> RedisJobStore:
-    return RedisJobStore(redis)
 
 
 async def complete(store: RedisJobStore) -> Job:
