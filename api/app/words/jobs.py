@@ -21,6 +21,10 @@ JOB_WORDS: dict[str, Pair] = {
         "no jobs yet; submit one: kaboom ingest run-daily --wait",
         "ジョブはまだありません。投入するには：kaboom ingest run-daily --wait",
     ),
+    "no_lines": (
+        "the log has no line at level {level} or above; new lines can take a few seconds to arrive",
+        "{level} 以上のログはありません。新しい行が届くまで数秒かかることがあります",
+    ),
     "no_dead_letters": ("no chunk was given up", "処理を打ち切ったチャンクはありません"),
     "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
     "no_jobs_found_since": (

@@ -105,11 +105,15 @@ def logs(
     """Show the log of a job; with --json, one object per line."""
     session: Session = context.obj.with_json(json)
     client, read = session.client(), follow_lines if wait else read_lines
+    is_empty = True
     try:
         for line in QueuedJob(client, job_id).lines(lambda path: read(client, path, level)):
+            is_empty = False
             print_line(session, line)
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
+    if is_empty:
+        session.say("no_lines", level=level)
 
 
 @app.command("chunks")

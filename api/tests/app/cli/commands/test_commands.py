@@ -151,7 +151,9 @@ def test_a_log_is_followed_to_the_end_of_its_job(at_live: Kaboom, finished: str)
     assert "job_finished" in followed.out.splitlines()[-1]
     assert "job_submitted" in followed.out.splitlines()[0]
     assert at_live("jobs", "logs", finished).out == followed.out
-    assert at_live("jobs", "logs", finished, "--level", "error").out == ""
+    empty = at_live("jobs", "logs", finished, "--level", "error")
+    assert (empty.code, empty.out) == (0, "")
+    assert "no line at level error or above" in empty.err
 
 
 @pytest.mark.parametrize("command", ["show", "watch", "logs", "cancel", "retry", "delete"])
