@@ -2,12 +2,13 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.fixtures.patience import crowd
 from tests.fixtures.servers.servers import Servers, fresh_database, open_folder, shared_servers, stop_servers
 
 # The code under test runs with one polars thread in a worker, too.
@@ -50,6 +51,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, each of which is one worker's: started last they would end alone."""
     slow = ("/e2e/test_kills.py", "/e2e/", "/integration/")
     items.sort(key=lambda item: next((n for n, part in enumerate(slow) if part in item.nodeid), len(slow)))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Give a test more time on a busy machine: before pytest-timeout reads the limit."""
+    if (times := crowd()) > 1:
+        own = item.get_closest_marker("timeout")
+        limit_s = own.args[0] if own else item.config.getoption("--timeout")
+        item.add_marker(pytest.mark.timeout(limit_s * times), append=False)
+    return (yield)
 
 
 @pytest.fixture

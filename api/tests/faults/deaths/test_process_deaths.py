@@ -11,6 +11,7 @@ from tests.faults.lab.chunks import claimed_at_ms, items_of, running, wait_claim
 from tests.faults.lab.lab import Lab, Size
 from tests.faults.lab.measure import Measures
 from tests.fixtures.jobs.apps import INGEST
+from tests.fixtures.patience import crowd
 from tests.fixtures.servers.stacks import until
 
 #: A lease of 15 s, a sweep each second, and as much again for a loaded machine.
@@ -39,7 +40,7 @@ def test_a_killed_workers_chunk_runs_again_from_where_it_was(lab: Lab, measure: 
     lab.plan()
     again = wait_claimed_again(lab, was, within_s=BACK_WITHIN_S + 10)
     back_s = (claimed_at_ms(again) - killed_ms) / 1000
-    assert back_s <= BACK_WITHIN_S
+    assert back_s <= BACK_WITHIN_S * crowd()
     assert again.attempt == 2
     assert again.cursor >= was.cursor
     lab.caller.wait(job_id)
@@ -59,7 +60,7 @@ def test_a_killed_backfill_fetches_each_missing_bar_once(lab: Lab, measure: Meas
     lab.plan()
     again = wait_claimed_again(lab, was, within_s=BACK_WITHIN_S + 10)
     back_s = (claimed_at_ms(again) - killed_ms) / 1000
-    assert back_s <= BACK_WITHIN_S
+    assert back_s <= BACK_WITHIN_S * crowd()
     assert (again.attempt, again.cursor >= was.cursor) == (2, True)
     job = lab.caller.wait(job_id)
     # The auditor compares the rows with those of an undisturbed run.
@@ -80,7 +81,7 @@ def test_a_killed_pool_process_costs_its_worker_nothing_else(lab: Lab, measure: 
     lab.plan()
     again = wait_claimed_again(lab, was, within_s=BACK_WITHIN_S + 10)
     back_s = (claimed_at_ms(again) - killed_ms) / 1000
-    assert back_s <= BACK_WITHIN_S
+    assert back_s <= BACK_WITHIN_S * crowd()
     assert again.cursor >= was.cursor
     assert worker.is_alive
     lab.caller.wait(job_id)
@@ -100,12 +101,12 @@ def test_a_worker_stopped_by_sigterm_hands_its_chunks_back(lab: Lab, measure: Me
     worker.send(signal.SIGTERM)
     took_s = worker.wait_end(12)
     assert worker.exit_code == 0
-    assert took_s < 9.5
+    assert took_s < 9.5 * crowd()
     lab.plan()
     again = [wait_claimed_again(lab, chunk, within_s=12) for chunk in held]
     worker.kill()
     back_s = max((claimed_at_ms(chunk) - asked_ms) / 1000 for chunk in again)
-    assert back_s <= 10
+    assert back_s <= 10 * crowd()
     assert [chunk.attempt for chunk in again] == [1] * len(held)
     lab.caller.wait(job_id)
     measure.note(
@@ -163,7 +164,7 @@ def test_a_chunk_that_kills_its_process_is_given_up_after_three(lab: Lab, measur
     job_id = lab.caller.submit(body, ends=["partial"])
     job = lab.caller.wait(job_id, within_s=90)
     took_s = time.monotonic() - begun_at
-    assert took_s < 70
+    assert took_s < 70 * crowd()
     letters = lab.caller.http.get("/api/v1/dead-letters").json()["items"]
     (dead,) = [letter for letter in letters if letter["job_id"] == job_id]
     assert (dead["attempts"], "in 3 of 3 attempts the worker process died" in dead["cause"]) == (3, True)

@@ -13,6 +13,7 @@ import pytest
 from tests.faults.lab.measure import Measures
 from tests.faults.lab.proxy import FaultProxy
 from tests.fixtures.jobs.apps import JOBS
+from tests.fixtures.patience import crowd
 from tests.fixtures.servers.servers import Servers
 from tests.fixtures.servers.stacks import Api, serving
 
@@ -101,5 +102,5 @@ def test_a_frozen_redis_holds_up_no_call_for_the_sake_of_a_limit(
     finally:
         link.close()
     assert set(codes) == {200, 429}
-    assert longest_s < 1
+    assert longest_s < 1 * crowd()
     measure.note(51, "Redis frozen: limits go on, and hold up no call", longest_s=round(longest_s, 3))

@@ -14,6 +14,7 @@ import httpx2
 
 from tests.faults.lab.faults import last
 from tests.faults.lab.lab import Lab
+from tests.fixtures.patience import Patience
 
 _THREADS = 8
 #: The longest outage, with room: nobody is turned away for longer.
@@ -59,8 +60,8 @@ class Crowd:
     def _submit(self, draw: random.Random, key: str) -> tuple[tuple[str, ...], str]:
         body = self.lab.requests.build(draw.randint(1, 3))
         codes = []
-        gives_up_at = time.monotonic() + _SUBMITS_WITHIN_S
-        while time.monotonic() < gives_up_at:
+        patience = Patience(_SUBMITS_WITHIN_S)
+        while not patience.is_over:
             attempt = self.lab.caller.try_submit(body, key=key)
             if attempt.job_id:
                 self.lab.caller.expected.setdefault(attempt.job_id, frozenset({"completed"}))

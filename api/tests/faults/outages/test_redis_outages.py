@@ -11,6 +11,7 @@ from tests.faults.lab.faults import last
 from tests.faults.lab.lab import Lab, Size
 from tests.faults.lab.measure import Measures
 from tests.fixtures.jobs.apps import JOBS
+from tests.fixtures.patience import crowd
 from tests.fixtures.servers.stacks import FINAL, until
 
 FULL = pytest.mark.full
@@ -46,7 +47,7 @@ def test_a_worker_outlives_a_killed_redis_and_runs_its_task_once(lab: Lab, measu
     assert job["progress"]["done"] == 6
     attempts = lab.redis.hgetall(f"ingest:job:{job_id}:chunks")
     assert {v for k, v in attempts.items() if k.startswith("attempts:") and k != "attempts:plan"} == {"1"}
-    assert took_s < 25
+    assert took_s < 25 * crowd()
     measure.note(
         4, f"a worker that runs a task outlives {away_s:g} s without Redis, and consumes again", again_s=took_s
     )
@@ -65,7 +66,7 @@ def test_a_redis_that_lost_everything_is_rebuilt_from_the_ledger(lab: Lab, measu
     begun_at = time.monotonic()
     until(lambda: [j for j in job_ids if lab.redis.exists(f"ingest:job:{j}")], lambda f: len(f) == 3, within_s=20)
     rebuilt_s = time.monotonic() - begun_at
-    assert rebuilt_s <= 10
+    assert rebuilt_s <= 10 * crowd()
     lab.plan()
     for job_id in job_ids:
         lab.caller.wait(job_id)
@@ -99,10 +100,10 @@ def test_a_frozen_redis_is_reported_and_got_over(lab: Lab, measure: Measures, fr
     again_s = time.monotonic() - thawed_at
     p99_s = sorted(pings)[int(len(pings) * 0.99)]
     assert codes <= {202, 503}
-    assert slowest_s <= 7
+    assert slowest_s <= 7 * crowd()
     # 0.2 s on a quiet machine.
-    assert p99_s < 0.5
-    assert again_s <= 25
+    assert p99_s < 0.5 * crowd()
+    assert again_s <= 25 * crowd()
     lab.caller.wait(running_id)
     measure.note(
         7, f"Redis frozen for {frozen_s:g} s", post_slowest_s=slowest_s, healthz_p99_s=p99_s, recovered_s=again_s

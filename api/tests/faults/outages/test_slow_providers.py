@@ -6,6 +6,7 @@ import pytest
 
 from tests.faults.lab.lab import Lab, Size
 from tests.faults.lab.measure import Measures
+from tests.fixtures.patience import crowd
 
 
 @pytest.fixture(scope="module", params=[6.0, pytest.param(None, marks=pytest.mark.full)], ids=["6s", "120s"])
@@ -24,7 +25,7 @@ def test_a_hung_symbol_is_given_up_after_three_stalls(lab: Lab, size: Size, meas
     job = lab.caller.wait(job_id, within_s=3 * (stall_s + 20))
     took_s = time.monotonic() - begun_at
     # A stall is seen at the next beat, 5 s later at worst.
-    assert took_s < 3 * (stall_s + 20)
+    assert took_s < 3 * (stall_s + 20) * crowd()
     assert job["progress"]["done"] >= 18
     failures = lab.caller.http.get(f"/api/v1/ingest/jobs/{job_id}/failures").json()["items"]
     assert hung in {failure["item"] for failure in failures}
