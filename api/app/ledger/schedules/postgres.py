@@ -22,7 +22,7 @@ from app.ledger.schedules.port import (
 )
 from app.ledger.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_schedule, parse_firing, parse_schedule
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
 
 #: A process that is frozen during a firing loses its lock after this long, and its firing is rolled back.
 #: Longer than the only wait of a firing, which is for Redis and ends after 7 s.
@@ -67,20 +67,17 @@ class PostgresScheduleStore:
         return parse_schedule(rows[0]) if rows else _miss(schedule_id)
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
-        name = ""
-        with postgres_errors():
+        async with open_transaction(self._engine) as connection:
+            row = (await connection.execute(self._lock().where(*_is(owner, schedule_id)))).one_or_none()
+            if row is None:
+                _miss(schedule_id)
+            changed = edit(parse_schedule(row), row.now)
+            values = dump_schedule(changed) | {"updated_at": func.clock_timestamp()}
+            update = SCHEDULES.update().where(*_is(owner, schedule_id)).values(values).returning(SCHEDULES)
             try:
-                async with self._engine.begin() as connection:
-                    row = (await connection.execute(self._lock().where(*_is(owner, schedule_id)))).one_or_none()
-                    if row is None:
-                        _miss(schedule_id)
-                    changed = edit(parse_schedule(row), row.now)
-                    name = changed.name
-                    values = dump_schedule(changed) | {"updated_at": func.clock_timestamp()}
-                    update = SCHEDULES.update().where(*_is(owner, schedule_id)).values(values).returning(SCHEDULES)
-                    return parse_schedule((await connection.execute(update)).one())
+                return parse_schedule((await connection.execute(update)).one())
             except IntegrityError as e:
-                raise Conflict(name_taken("schedule", name)) from e
+                raise Conflict(name_taken("schedule", changed.name)) from e
 
     async def delete(self, owner: str, schedule_id: str) -> None:
         if not await self._statements.execute(SCHEDULES.delete().where(*_is(owner, schedule_id))):

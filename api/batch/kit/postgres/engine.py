@@ -112,6 +112,20 @@ def _close_late_returns(engine: AsyncEngine) -> None:
 
 
 @asynccontextmanager
+async def _hold(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Hold a connection, which is returned whenever the body is cancelled."""
+    connection = engine.connect()
+    try:
+        async with connection:
+            yield connection
+    finally:
+        # SQLAlchemy returns it in a task of its own. At the end of a loop, where every task is cancelled, that task may
+        # not even have begun.
+        if connection.sync_connection is not None and not connection.closed:
+            await connection.close()
+
+
+@asynccontextmanager
 async def open_transaction(engine: AsyncEngine, *, conflict: str = "") -> AsyncIterator[AsyncConnection]:
     """Hold a connection for a transaction, which ends with the body.
 
@@ -122,7 +136,7 @@ async def open_transaction(engine: AsyncEngine, *, conflict: str = "") -> AsyncI
     """
     with postgres_errors():
         try:
-            async with engine.begin() as connection:
+            async with _hold(engine) as connection, connection.begin():
                 yield connection
         except IntegrityError as e:
             if conflict:
@@ -139,7 +153,7 @@ async def open_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]
 
     """
     with postgres_errors():
-        async with engine.connect() as connection:
+        async with _hold(engine) as connection:
             yield connection
 
 

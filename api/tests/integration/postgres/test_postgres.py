@@ -1,7 +1,11 @@
 """Connections to PostgreSQL that end while nobody looks."""
 
 import asyncio
+import gc
 import time
+import warnings
+from collections.abc import Coroutine
+from typing import Any
 
 import psycopg
 import pytest
@@ -10,7 +14,13 @@ from sqlalchemy import text
 from batch.errors import StoreError
 from batch.kit.postgres import connection as postgres_connection
 from batch.kit.postgres import engine as postgres_engine
-from batch.kit.postgres.engine import AsyncEngine, connect_postgres, postgres_errors
+from batch.kit.postgres.engine import (
+    AsyncEngine,
+    connect_postgres,
+    open_connection,
+    open_transaction,
+    postgres_errors,
+)
 
 pytestmark = pytest.mark.anyio
 NAME = "to-be-cut-off"
@@ -138,3 +148,60 @@ async def test_a_connection_in_use_at_the_close_is_closed_when_it_is_returned(da
     with psycopg.connect(database_url) as other:
         left = other.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'closing'").fetchone()
     assert left == (0,)
+
+
+class Ending:
+    """A loop that cancels every task of its own as soon as a connection is to be closed, after some turns."""
+
+    def __init__(self, turns: int) -> None:
+        self._loop, self._turns = asyncio.get_running_loop(), turns
+        self._others = asyncio.all_tasks()
+        self.cancelled = list[str]()
+
+    def make(self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **more: Any) -> asyncio.Task[Any]:
+        """Make a task."""
+        if coro.__qualname__ == "AsyncConnection.close":  # type: ignore[attr-defined]
+            self._end(self._turns)
+        return asyncio.Task(coro, loop=loop, **more)
+
+    def _end(self, turns: int) -> None:
+        if turns:
+            self._loop.call_soon(self._end, turns - 1)
+            return
+        self._loop.call_soon(self._cancel)
+
+    def _cancel(self) -> None:
+        for task in asyncio.all_tasks() - self._others:
+            self.cancelled.append(task.get_coro().__qualname__)  # type: ignore[union-attr]
+            task.cancel()
+
+
+async def look(engine: AsyncEngine) -> None:
+    async with open_connection(engine) as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def change(engine: AsyncEngine) -> None:
+    async with open_transaction(engine) as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("work", [look, change])
+async def test_a_connection_is_returned_when_every_task_is_cancelled(work: Any, turns: int, database_url: str) -> None:
+    engine, loop = connect_postgres(database_url, application_name=NAME), asyncio.get_running_loop()
+    await work(engine)
+    ending = Ending(turns)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        loop.set_task_factory(ending.make)
+        try:
+            await asyncio.gather(asyncio.create_task(work(engine)), return_exceptions=True)
+        finally:
+            loop.set_task_factory(None)
+        left = engine.pool.checkedout()  # type: ignore[attr-defined]
+        gc.collect()
+    assert turns or "AsyncConnection.close" in ending.cancelled
+    assert (left, [str(each.message) for each in warned]) == (0, [])
+    await work(engine)
+    await engine.dispose()
