@@ -41,7 +41,9 @@ async def main(data_dir: str) -> dict[str, Any]:
         accepted = (await client.post("/api/v1/notifications/toy-digest", json={"names": 2})).json()
         path = f"/api/v1/notifications/jobs/{accepted['job_id']}"
         job = (await client.get(path, headers={"Prefer": "wait=20"})).json()
-        child = (await client.post(f"{path}/retry")).json()
+        retried = (await client.post(f"{path}/retry")).json()
+        path = f"/api/v1/notifications/jobs/{retried['job_id']}"
+        child = (await client.get(path, headers={"Prefer": "wait=20"})).json()
         schedule = await client.post(
             "/api/v1/schedules",
             json={"name": "digest", "task": "notifications.toy_digest", "cron": "0 18 * * 5", "request": {"names": 5}},

@@ -60,7 +60,10 @@ def test_a_bad_request_is_refused(seen: dict[str, Any]) -> None:
 
 
 def test_a_retry_is_the_whole_request_again(seen: dict[str, Any]) -> None:
-    assert seen["retried"]["job_id"] != seen["job"]["job_id"]
+    parent, retried = seen["job"], seen["retried"]
+    assert retried["job_id"] != parent["job_id"]
+    assert (retried["status"], retried["task"]) == ("completed", "notifications.toy_digest")
+    assert retried["request"] == parent["request"] == {"market": "TSE_PRIME", "names": 2, "provider": "synthetic"}
 
 
 def test_a_schedule_may_hold_it(seen: dict[str, Any]) -> None:

@@ -127,7 +127,10 @@ class TestUsers:
 
     async def test_a_token_has_no_password_to_change(self, http: httpx2.AsyncClient) -> None:
         answer = await http.post(f"{ME}/password", json={"old": PASSWORD, "new": OTHER_PASSWORD})
-        assert answer.status_code == 403
+        assert (answer.status_code, answer.json()["detail"]) == (
+            403,
+            "the caller is not a user with a password",
+        )
 
     async def test_another_owners_user_is_not_found(self, app: FastAPI, http: httpx2.AsyncClient) -> None:
         theirs = await add_user(app, owner="another")

@@ -72,6 +72,9 @@ async def test_too_many_changes_are_a_reset(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(live_changes, "_MOST_WAITING", 2)
     changes = await heard(change(1, "a"), change(2, "b"), change(3, "c"))
     assert (changes.is_reset, changes.next(10)) == (True, ([], "3"))
+    # As many as may wait, one of them twice, are none too many.
+    changes = await heard(change(1, "a"), change(2, "b"), change(3, "a"))
+    assert (changes.is_reset, changes.next(10)) == (False, (paths("a", "b"), "3"))
 
 
 async def test_a_reset_of_the_stream_drops_what_waits() -> None:

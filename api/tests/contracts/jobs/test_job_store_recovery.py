@@ -172,12 +172,13 @@ class TestRelease:
     async def test_a_chunk_that_is_claimed_or_cancelled_meanwhile_needs_no_message(self, bench: Bench) -> None:
         job = await planned(bench.store, make_chunk(0))
         other = await planned(bench.store, make_chunk(0))
-        for broken in (job, other):
+        waiting = await planned(bench.store, make_chunk(0))
+        for broken in (job, other, waiting):
             await end(bench.store, ref_of(broken, 0), [], Ending.BROKEN)
             await bench.make_due(ref_of(broken, 0))
         await claimed(bench.store, ref_of(job, 0))
         await bench.store.cancel(QUEUE, other.job_id)
-        assert await bench.store.take_retries(QUEUE) == []
+        assert await bench.store.take_retries(QUEUE) == [ref_of(waiting, 0)]
 
 
 class TestExpire:

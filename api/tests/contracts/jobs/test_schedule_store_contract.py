@@ -126,6 +126,8 @@ class TestKeeping:
                 await desk.store.fire_now(owner, schedule_id, firing_turn(), has_ended=never_ended)
             with pytest.raises(NotFound):
                 await desk.store.delete(owner, schedule_id)
+        assert await desk.store.list_schedules(OWNER) == [kept]
+        assert await desk.store.list_firings(kept.schedule_id, limit=9) == []
 
     async def test_a_deleted_one_is_gone_with_its_firings_and_its_jobs_stay(self, desk: Desk) -> None:
         kept = await desk.add_due()
