@@ -12,7 +12,6 @@ from tests.n8n.lab.install import (
     TOOLS,
     Node,
     Unfit,
-    check_version,
     find_node,
     install,
     installation_key,
@@ -77,15 +76,31 @@ def test_another_node_is_another_installation() -> None:
     assert installation_key(HERE, NODE) != installation_key(HERE, Node("24.1.0", NODE.home, "Linux-x86_64-137"))
 
 
+def node_of(folder: Path, version: str) -> Path:
+    """Make a search path with all tools, whose Node.js says that it is of a version, and return its folder."""
+    path, headers = folder / "bin", folder / "include" / "node"
+    path.mkdir()
+    headers.mkdir(parents=True)
+    (headers / "node_api.h").touch()
+    for tool in TOOLS:
+        (path / tool).symlink_to(shutil.which("true") or "/bin/true")
+    (path / "node").unlink()
+    (path / "node").write_text(f"""#!/bin/sh\necho '["{version}", "{path}/node", "115"]'\n""")
+    (path / "node").chmod(0o755)
+    return path
+
+
 @pytest.mark.parametrize("version", ["20.19.0", "22.0.1", "24.11.3"])
-def test_a_supported_node_is_accepted(version: str) -> None:
-    check_version(version)
+def test_a_supported_node_is_accepted(tmp_path: Path, version: str) -> None:
+    found = find_node(str(node_of(tmp_path, version)))
+    assert (found.version, found.home) == (version, tmp_path)
+    assert found.abi.endswith("-115")
 
 
 @pytest.mark.parametrize("version", ["18.20.4", "20.18.9", "25.0.0", "100.1.1", "", "v20.20.2"])
-def test_another_node_is_refused_by_name(version: str) -> None:
+def test_another_node_is_refused_by_name(tmp_path: Path, version: str) -> None:
     with pytest.raises(Unfit, match=rf"needs Node.js >= 20.19 and < 25 .* this is Node {version}"):
-        check_version(version)
+        find_node(str(node_of(tmp_path, version)))
 
 
 @pytest.mark.parametrize("there", [(), ("node",), ("node", "npm", "make", "python3")])

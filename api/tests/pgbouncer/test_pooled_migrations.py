@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from app.cli.exits import Exit
-from app.cli.stack.migrate import check_schema
-from tests.fixtures.servers.pgbouncers import PgBouncer, pgbouncer
+from app.cli.stack.migrate import check_schema, migrate
+from batch.errors import StoreError
+from tests.fixtures.servers.pgbouncers import pgbouncer
 from tests.fixtures.servers.servers import Servers, open_folder
 from tests.fixtures.servers.stacks import KABOOM, clean_environment
 
@@ -64,5 +65,9 @@ def test_a_pooler_without_transactions_is_refused_and_a_direct_address_taken(emp
     check_schema(empty)
 
 
-def test_a_schema_is_looked_at_through_the_pooler(pooler: PgBouncer) -> None:
-    check_schema(pooler.url)
+def test_a_schema_is_looked_at_through_the_pooler(empty: str) -> None:
+    with open_folder() as folder, pgbouncer(folder, empty) as pooler:
+        with pytest.raises(StoreError, match="the schema is not this release's: `kaboom migrate` brings it"):
+            check_schema(pooler.url)
+        migrate(empty)
+        check_schema(pooler.url)

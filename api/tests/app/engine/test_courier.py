@@ -152,7 +152,7 @@ async def test_a_courier_waits_for_an_unavailable_ledger(monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "POLL_S", 0.01)
     ledger = MemoryJobHistory()
     with receiving() as receiver:
-        await due(ledger, receiver.url)
+        delivery = await due(ledger, receiver.url)
         outbox, failures = ledger.outbox, iter(range(3))
         claim = outbox.claim
 
@@ -164,8 +164,11 @@ async def test_a_courier_waits_for_an_unavailable_ledger(monkeypatch: pytest.Mon
         monkeypatch.setattr(outbox, "claim", failing)
         running = asyncio.create_task(courier_of(ledger).run())
         await until_arrived(receiver, 1)
+        assert next(failures, None) is None
+        assert not running.done()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        assert [seen.headers["webhook-id"] for seen in receiver.seen] == [delivery.delivery_id]
 
 
 async def test_an_end_that_the_ledger_does_not_take_at_once_is_kept_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +189,12 @@ async def test_an_end_that_the_ledger_does_not_take_at_once_is_kept_later(monkey
 
 
 async def test_without_a_secret_nothing_runs(parts: Parts) -> None:
-    await asyncio.wait_for(run_courier(parts), timeout=30)
+    with receiving() as receiver:
+        delivery = await due(parts.history, receiver.url)
+        await asyncio.wait_for(run_courier(parts), timeout=30)
+        assert receiver.seen == []
+    # It is left for a process that has one.
+    assert await look(parts.history, delivery) == delivery
 
 
 async def test_no_log_line_holds_a_signature(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
@@ -216,8 +217,11 @@ async def test_a_manual_firing_joins_the_days_own_and_leaves_its_due_time(parts:
         await scheduler.fire_now("another", kept.schedule_id)
 
 
-@pytest.mark.parametrize("error", [StoreError("PostgreSQL did not answer"), ZeroDivisionError()])
-async def test_whatever_happens_it_goes_on(parts: Parts, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [(StoreError("PostgreSQL did not answer"), "firing_failed"), (ZeroDivisionError(), "firing_crashed")],
+)
+async def test_whatever_happens_it_goes_on_and_that_is_logged(parts: Parts, error: Exception, event: str) -> None:
     fired = asyncio.Event()
 
     class Away(MemoryScheduleStore):
@@ -229,10 +233,14 @@ async def test_whatever_happens_it_goes_on(parts: Parts, error: Exception) -> No
                 fired.set()
             raise error
 
-    work = asyncio.create_task(Scheduler(Jobs(replace(parts, schedules=Away(parts.history)))).run())
-    async with asyncio.timeout(30):
-        await fired.wait()
-    work.cancel()
+    with capture_logs() as logged:
+        work = asyncio.create_task(Scheduler(Jobs(replace(parts, schedules=Away(parts.history)))).run())
+        async with asyncio.timeout(30):
+            await fired.wait()
+        assert not work.done()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    assert {line["event"] for line in logged} == {event}
 
 
 @pytest.fixture

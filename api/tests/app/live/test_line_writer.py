@@ -54,12 +54,13 @@ async def test_many_lines_are_one_write_soon() -> None:
 async def test_lines_of_other_threads_are_taken() -> None:
     kept = CountingLog()
     writer = LineWriter(kept)
-    threads = [threading.Thread(target=log, args=(writer, "there")) for _ in range(10)]
+    threads = [threading.Thread(target=log, args=(writer, f"event_{n}")) for n in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    await until(lambda: _wait_for(kept), lambda lines: len(lines) == 10)
+    lines = await until(lambda: _wait_for(kept), lambda lines: len(lines) == 10)
+    assert sorted(line.event for line in lines) == [f"event_{n}" for n in range(10)]
 
 
 async def test_what_could_not_be_written_is_written_later_in_its_order() -> None:

@@ -51,11 +51,13 @@ def test_libcurl_is_loaded_with_the_first_request() -> None:
 import sys
 import batch.wiring, batch.notify.webhooks
 from batch.kit.http.curl import new_handle
-assert "pycurl._pycurl" not in sys.modules
+print("pycurl._pycurl" in sys.modules)
 new_handle().close()
-assert "pycurl._pycurl" in sys.modules
+print("pycurl._pycurl" in sys.modules)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | {"PYTHONPATH": str(API)})
+    env = os.environ | {"PYTHONPATH": str(API)}
+    said = subprocess.run([sys.executable, "-c", script], check=True, env=env, capture_output=True, text=True).stdout
+    assert said.split() == ["False", "True"]
 
 
 def test_a_module_is_loaded_on_first_use_and_a_missing_one_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,9 +229,34 @@ async def test_a_name_is_asked_once_for_each_sending(bird: Canary) -> None:
     assert attacker.asked == ["localtest.example"]
 
 
+def is_public(address: str) -> bool:
+    try:
+        check_address(address)
+    except InvalidRequest:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("address", [PUBLIC, "1.1.1.1", "2606:2800:220:1::1", "2001:4860:4860::8888"])
 def test_public_addresses_pass(address: str) -> None:
-    check_address(address)
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "last", "after"),
+    [
+        ("9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0"),
+        ("100.63.255.255", "100.64.0.0", "100.127.255.255", "100.128.0.0"),
+        ("126.255.255.255", "127.0.0.0", "127.255.255.255", "128.0.0.0"),
+        ("169.253.255.255", "169.254.0.0", "169.254.255.255", "169.255.0.0"),
+        ("172.15.255.255", "172.16.0.0", "172.31.255.255", "172.32.0.0"),
+        ("192.167.255.255", "192.168.0.0", "192.168.255.255", "192.169.0.0"),
+    ],
+)
+def test_a_private_range_ends_where_the_next_public_address_begins(
+    before: str, first: str, last: str, after: str
+) -> None:
+    assert [is_public(each) for each in (before, first, last, after)] == [True, False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,12 @@ async def test_the_same_content_is_paid_once(spending: Spending) -> None:
 
 
 async def test_a_free_call_without_an_answer_may_be_made_again(spending: Spending) -> None:
-    question = ask()
-    await spending.settle(await reserve(spending, question), Settlement(0, "a/b", reason="the server answered 502"))
-    await reserve(spending, question)
+    question = ask(most=100)
+    first = await reserve(spending, question)
+    await spending.settle(first, Settlement(0, "a/b", reason="the server answered 502"))
+    assert await spending.spent(f"job:{question.job_id}") == 0
+    assert await reserve(spending, question) != first
+    assert await spending.spent(f"job:{question.job_id}") == 100
 
 
 async def test_a_paid_call_without_an_answer_is_not_made_again(spending: Spending) -> None:

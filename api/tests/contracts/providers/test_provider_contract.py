@@ -223,9 +223,15 @@ class TestProviderContract:
 
         assert asyncio.run(ask()) in {None, SESSIONS}
 
-    def test_close_may_be_called_twice(self, case: Case) -> None:
-        asyncio.run(case.provider.close())
-        asyncio.run(case.provider.close())
+    def test_a_provider_closed_twice_opens_again(self, case: Case) -> None:
+        async def close_twice() -> None:
+            await case.provider.close()
+            await case.provider.close()
+
+        asyncio.run(close_twice())
+        assert fetch(case, SYMBOLS).bars.height == len(SYMBOLS) * len(SESSIONS)
+        asyncio.run(close_twice())
+        assert fetch(case, SYMBOLS).bars.height == len(SYMBOLS) * len(SESSIONS)
 
 
 def test_unknown_provider_is_refused_with_the_names() -> None:

@@ -44,23 +44,25 @@ def nameless(folder: Path, authority: Authority) -> Iterator[str]:
         yield url
 
 
-def ask_by_ours(url: str) -> None:
-    async def ask() -> None:
+def ask_by_ours(url: str) -> bool:
+    async def ask() -> bool:
         redis = connect_redis(url, client_name="test")
         try:
             with redis_errors():
-                await redis.ping()
+                return bool(await redis.ping())
         finally:
             await redis.aclose()
 
-    asyncio.run(ask())
+    return asyncio.run(ask())
 
 
-def ask_by_kombu(url: str) -> None:
+def ask_by_kombu(url: str) -> bool:
     options = broker_options(url, "CELERY_BROKER_URL")
     transport, more = options["broker_transport"], options["broker_transport_options"]
     with Connection(options["broker_read_url"], transport=transport, transport_options=more) as connection:
         connection.ensure_connection(max_retries=1, interval_start=0)
+        channel: Any = connection.default_channel
+        return bool(channel.client.ping())
 
 
 def results_of(url: str) -> Any:
@@ -70,10 +72,10 @@ def results_of(url: str) -> Any:
     return app.backend
 
 
-def ask_by_celery(url: str) -> None:
+def ask_by_celery(url: str) -> bool:
     results = results_of(url)
     try:
-        results.client.ping()
+        return bool(results.client.ping())
     finally:
         results.client.close()
 
@@ -85,7 +87,7 @@ CLIENTS: list[Callable[[str], Any]] = [ask_by_ours, ask_by_kombu, ask_by_celery]
 def test_a_certificate_of_the_authority_is_trusted(
     ask: Callable[[str], Any], address: str, authority: Authority
 ) -> None:
-    ask(f"{address}?ssl_ca_certs={authority.ca}")
+    assert ask(f"{address}?ssl_ca_certs={authority.ca}")
 
 
 @pytest.mark.parametrize("ask", CLIENTS)
@@ -102,7 +104,7 @@ def test_two_authorities_in_one_file_are_both_trusted(
     """As while one takes over from the other."""
     both = tmp_path / "both.pem"
     both.write_bytes(Authority(tmp_path, "Successors").ca.read_bytes() + authority.ca.read_bytes())
-    ask(f"{address}?ssl_ca_certs={both}")
+    assert ask(f"{address}?ssl_ca_certs={both}")
 
 
 @pytest.mark.parametrize("ask", CLIENTS)
@@ -111,7 +113,7 @@ def test_a_certificate_of_another_host_is_trusted_if_configured(
 ) -> None:
     with pytest.raises(Exception, match=r"IP address mismatch"):
         ask(f"{nameless}?ssl_ca_certs={authority.ca}")
-    ask(f"{nameless}?ssl_ca_certs={authority.ca}&ssl_check_hostname=false")
+    assert ask(f"{nameless}?ssl_ca_certs={authority.ca}&ssl_check_hostname=false")
 
 
 def test_a_job_runs_over_tls_from_the_request_to_its_result(

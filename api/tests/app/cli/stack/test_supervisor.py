@@ -1,5 +1,6 @@
 """Children of real processes: started in order, restarted when they die, stopped in reverse, ended when orphaned."""
 
+import itertools
 import os
 import signal
 import stat
@@ -191,6 +192,7 @@ def test_what_a_killed_child_leaves_in_its_group_goes_too(
     running[0].watch()
     os.kill(running[0].children[0].pid, signal.SIGKILL)
     until(lambda: is_alive(grandchild), lambda alive: not alive, within_s=10)
+    assert until(lambda: running[0].children[0].restarts, bool, within_s=10) == 1
 
 
 def test_a_child_that_keeps_dying_is_not_started_all_the_time(make: Make) -> None:
@@ -308,19 +310,23 @@ def test_a_child_is_out_of_reach_of_the_terminals_signals(make: Make, running: l
     assert os.getsid(pid) == os.getpgid(pid) == pid != os.getsid(0)
 
 
-def test_a_failed_record_is_tried_until_it_holds(make: Make, running: list[Supervisor]) -> None:
-    full, told = [True], []
+def test_a_failed_record_is_tried_until_it_holds_and_told_once(
+    make: Make, running: list[Supervisor], told: list[EventDict]
+) -> None:
+    tries, recorded = itertools.count(), list[int]()
 
     def record(children: list[Child]) -> None:
-        if full[0]:
+        if next(tries) < 4:
             raise OSError(28, "No space left on device")
-        told.append(children[0].pid)
+        recorded.append(children[0].pid)
 
     running.append(Supervisor(record))
     running[0].start([make("a")])
     running[0].watch()
-    full[0] = False
-    until(lambda: told, lambda found: running[0].children[0].pid in found, within_s=5)
+    assert until(lambda: recorded, bool, within_s=10)[0] == running[0].children[0].pid
+    assert [(entry["event"], entry["reason"]) for entry in told if "recorded" in entry["event"]] == [
+        ("children_not_recorded", "[Errno 28] No space left on device")
+    ]
 
 
 def test_a_child_is_restarted_after_its_data_was_repaired(make: Make, running: list[Supervisor]) -> None:

@@ -52,9 +52,11 @@ async def test_a_running_job_of_thousands_is_reported(real_app: FastAPI, monkeyp
     for _ in range(3):
         await plant_queued(real_app)
     async with open_stream(real_app, LIVE) as stream:
-        await stream.until(f'<tr id="job-{running.job_id}"')
+        before = await stream.until(f'<tr id="job-{running.job_id}"')
+        assert "cancelling" not in before
         await jobs_of(real_app).parts.store.cancel("ingest", running.job_id)
-        await stream.until("cancelling")
+        after = (await stream.until("cancelling")).removeprefix(before)
+    assert (after.count(f'<tr id="job-{running.job_id}"'), after.count("<tr ")) == (1, 1)
 
 
 async def test_many_viewers_cost_one_rendering(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,18 +134,24 @@ async def test_a_page_that_missed_too_much_loads_its_rows_anew(real_app: FastAPI
     async with open_stream(real_app, LIVE) as stays:
         await stays.until((await plant_queued(real_app)).job_id)
         async with open_stream(real_app, LIVE, query="after=1-1") as back:
-            await back.until("event: reload")
+            text = await back.until("\nid: ")
+            assert (text.count("event: reload"), "<tr " in text) == (1, False)
+            # Where it goes on from, should it come back once more.
+            assert back.last_id == stays.last_id
 
 
 @pytest.mark.parametrize("after", ["0000-x", "nonsense", "-", "1-" + "9" * 40])
 async def test_an_invalid_id_reloads_the_rows(real_app: FastAPI, after: str) -> None:
     async with open_stream(real_app, LIVE, query=f"after={after}") as stream:
-        await stream.until("event: reload")
+        text = await stream.until("event: reload")
+    assert stream.status == 200
+    assert "<tr " not in text
 
 
 async def test_an_unavailable_list_is_reported_until_it_is_back(
     real_app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "_PING_S", 1.0)
     history = jobs_of(real_app).parts.history
     with monkeypatch.context() as away:
 
@@ -153,8 +161,11 @@ async def test_an_unavailable_list_is_reported_until_it_is_back(
         away.setattr(history, "list_jobs", refuse)
         async with open_stream(real_app, LIVE) as stream:
             await stream.until("PostgreSQL did not answer in 7 s")
+            # A ping comes after some more looks that found the same.
+            await stream.until(": ping")
             away.undo()
-            await stream.until("event: away\ndata: \n")
+            text = await stream.until("event: away\ndata: \n")
+    assert text.count("event: away") == 2
 
 
 async def test_nobody_watches_and_nothing_is_asked(real_app: FastAPI) -> None:
@@ -170,4 +181,6 @@ async def test_a_stream_ends_so_that_its_viewer_is_authenticated_again(
     monkeypatch.setattr(live, "_LIFE_S", 0.05)
     monkeypatch.setattr(live, "_PING_S", 0.05)
     async with open_stream(real_app, LIVE) as stream:
-        await stream.until("event: again")
+        text = await stream.until_over()
+    assert text.endswith("event: again\ndata: 1\n\n")
+    assert text.count("event: ") == 1

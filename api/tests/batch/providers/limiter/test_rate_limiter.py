@@ -1,6 +1,7 @@
 """The rate limiter waits out short pauses, raises long ones, and reports how each request ended."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -108,7 +109,9 @@ async def test_a_long_pause_is_raised() -> None:
 
 
 async def test_a_long_wait_for_the_pace_is_waited_out() -> None:
-    await ask(ScriptedStore(Wait(Reason.PACE, 0.02)), longest_wait_s=0.01)
+    limiter = ScriptedStore(Wait(Reason.PACE, 0.02))
+    await ask(limiter, longest_wait_s=0.01)
+    assert (limiter.answers, limiter.results) == ([], [(Result.ANSWERED, None)])
 
 
 async def test_a_briefly_unavailable_store_is_waited_for_and_is_no_stall() -> None:
@@ -119,8 +122,12 @@ async def test_a_briefly_unavailable_store_is_waited_for_and_is_no_stall() -> No
 
 
 async def test_without_limits_a_permit_is_immediate() -> None:
-    async with NoRateLimit().permit():
-        pass
+    limiter, others = NoRateLimit(), list[str]()
+    asyncio.get_running_loop().call_soon(others.append, "had a turn")
+    async with AsyncExitStack() as stack:
+        for _ in range(100):
+            await stack.enter_async_context(limiter.permit())
+        assert others == []
 
 
 async def test_a_limited_provider_needs_a_permit_for_each_call() -> None:
