@@ -20,6 +20,7 @@ from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import Stack, doomed, end_all, stack, until
 
 BODY = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
+MANY_CHUNKS = BODY | {"chunk_size": 50}
 SMALL = {"intervals": {"1d": 1}, "symbols": ["7203", "6758"]}
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 
@@ -69,6 +70,29 @@ def fill(disk: Path) -> Path:
         while True:
             file.write(b"\0" * 4096)
     return path
+
+
+@contextmanager
+def stopped_halfway(running: Stack, job_id: str) -> Iterator[None]:
+    """Hold the worker still while a job of many chunks is partly done, however slow the machine is."""
+    main = psutil.Process(running.pid("worker-1"))
+
+    def work_a_moment() -> dict[str, int]:
+        for process in (main, *main.children(recursive=True)):
+            process.resume()
+        time.sleep(0.05)
+        for process in (main, *main.children(recursive=True)):
+            process.suspend()
+        progress: dict[str, int] = running.api.job(job_id)["progress"]
+        return progress
+
+    try:
+        progress = until(work_a_moment, lambda progress: progress["done"] > 0, within_s=60)
+        assert progress["done"] < progress["total"]
+        yield
+    finally:
+        for process in (main, *main.children(recursive=True)):
+            process.resume()
 
 
 def end_for_want_of_log(running: Stack) -> None:
@@ -131,9 +155,9 @@ def test_run_json_is_written_again_when_a_full_disk_has_space(measure: Measures)
 def test_a_full_data_folder_is_named_and_everything_goes_on_once_there_is_room(measure: Measures) -> None:
     with small_disk(260) as disk, stack(disk / "data", concurrency=1) as running:
         worker = running.pid("worker-1")
-        job_id = running.api.submit(**BODY)
-        until(lambda: running.api.job(job_id)["progress"]["done"], bool, within_s=60)
-        filler = fill(disk)
+        job_id = running.api.submit(**MANY_CHUNKS)
+        with stopped_halfway(running, job_id):
+            filler = fill(disk)
         end_for_want_of_log(running)
         full = f"the disk of {disk / 'data'} is full: "
         until(running.log.read_text, lambda said: "child_keeps_ending" in said, within_s=30)
