@@ -14,6 +14,7 @@ class Entry:
 
     Attributes:
         target: `module:name` of the function or of the `typer.Typer`.
+        section: the heading in `kaboom --help` under which it stands; without one it runs, and help does not list it.
         summary: its line in `kaboom --help`: the first of the function's docstring, or the help of the group.
         is_built: whether the target makes the group, from the name of the entry.
         takes_any: whether it takes arguments and options that it does not know.
@@ -21,6 +22,7 @@ class Entry:
     """
 
     target: str
+    section: str
     summary: str
     is_built: bool = False
     takes_any: bool = False
@@ -34,88 +36,128 @@ class Entry:
 
 def describe_queue(path: str) -> str:
     """Return the summary of the commands of a queue."""
-    return f"Submit {path.replace('-', ' ')} jobs."
+    return _QUEUES[path]
 
 
-def _queue(queue: Queue) -> Entry:
-    target = "app.cli.commands.queues:build_group"
-    return Entry(target, describe_queue(queue.path), is_built=True)
+def _queue(queue: Queue, section: str = "") -> Entry:
+    return Entry("app.cli.commands.queues:build_group", section, describe_queue(queue.path), is_built=True)
 
 
+RUN, DATA, RESEARCH, OPERATE = "Run", "Data", "Research", "Operate"
+_QUEUES = {
+    "ingest": "Ingest bars: the last sessions of a market, or what is missing.",
+    "market-data": "Compute, refresh and compact stored market data.",
+    "backtest": "Run strategies over stored bars; compare and check them.",
+    "ai-analysis": "Submit analyses (old name of `kaboom ai`).",
+    "notifications": "Submit deliveries (old name of `kaboom notify`).",
+}
 #: In the order of `kaboom --help`.
 INDEX: Mapping[str, Entry] = {
-    "up": Entry(
-        "app.cli.commands.run:up",
-        "Run the API and workers until Ctrl-C, with embedded servers if REDIS_URL or DATABASE_URL is not set.",
-    ),
     "demo": Entry(
         "app.cli.commands.run:demo",
+        RUN,
         "Start everything; ingest a day of generated 1-minute bars of all of TSE Prime,"
         " and a year of 1d bars of three.",
     ),
-    "serve": Entry("app.cli.commands.run:serve", "Run only the API."),
+    "up": Entry(
+        "app.cli.commands.run:up",
+        RUN,
+        "Run the API and workers until Ctrl-C, with embedded servers if REDIS_URL or DATABASE_URL is not set.",
+    ),
+    "serve": Entry("app.cli.commands.run:serve", RUN, "Run only the API."),
     "worker": Entry(
         "app.cli.commands.run:worker",
+        RUN,
         "Run a Celery worker for all five queues; further arguments go to Celery.",
         takes_any=True,
     ),
-    "migrate": Entry(
-        "app.cli.commands.run:migrate", "Update the ledger's schema in DATABASE_DIRECT_URL, else in DATABASE_URL."
+    "ingest": _queue(Queue.INGEST, RUN),
+    "jobs": Entry("app.cli.commands.jobs:app", RUN, "List, show, watch, cancel and retry jobs."),
+    "schedules": Entry(
+        "app.cli.commands.schedules:app", RUN, "Submit jobs automatically: after each session, or by cron."
     ),
-    "backup": Entry(
-        "app.cli.backup.take:backup",
-        "Copy jobs, bars, corporate actions and settings to a folder, also while Kaboom runs.",
+    "alerts": Entry(
+        "app.cli.commands.alerts:alerts",
+        RUN,
+        "Show what a human should look at now, each with the command to begin with.",
     ),
-    "restore": Entry(
-        "app.cli.backup.restore:restore",
-        "Make a data folder from a backup; `kaboom up` continues from it. The folder must be empty or not exist.",
+    "bars": Entry(
+        "app.cli.data.bars:app", DATA, "Show, export, mirror and repair stored bars, and list rejected rows."
+    ),
+    "coverage": Entry(
+        "app.cli.data.coverage:coverage", DATA, "Show how complete each session is, and which symbols lack bars."
+    ),
+    "files": Entry("app.cli.data.files:app", DATA, "Look at files of your own before they are ingested."),
+    "symbols": Entry(
+        "app.cli.data.symbols:app", DATA, "Find symbols, import their lists, and show when one was listed."
+    ),
+    "actions": Entry(
+        "app.cli.data.actions:app",
+        DATA,
+        "Splits, dividends and other corporate actions: list, confirm, reject and add them.",
+    ),
+    "providers": Entry(
+        "app.cli.commands.providers:app",
+        DATA,
+        "Show the data providers: which are on, their limits, and which are paused; and test one.",
+    ),
+    "market-data": _queue(Queue.MARKET_DATA, DATA),
+    "backtest": _queue(Queue.BACKTEST, RESEARCH),
+    "ai": Entry(
+        "app.cli.commands.queues:build_noun",
+        RESEARCH,
+        "Analyse symbols, portfolios and jobs; information only, no investment advice.",
+        is_built=True,
+    ),
+    "portfolio": Entry(
+        "app.cli.portfolio.commands:app", RESEARCH, "Keep portfolios: trades, cash, positions and what they are worth."
     ),
     "doctor": Entry(
         "app.cli.doctor.command:doctor",
+        OPERATE,
         "Check this machine, the servers, the workers and every stored page; exit 1 if something is wrong.",
     ),
     "smoke": Entry(
         "app.cli.smoke.command:smoke",
+        OPERATE,
         "Check Redis, the broker, the ledger and the workers until all are healthy; exit 7 if they are not in time.",
-    ),
-    "coverage": Entry(
-        "app.cli.data.coverage:coverage", "Show how complete each session is, and which symbols lack bars."
-    ),
-    "alerts": Entry(
-        "app.cli.commands.alerts:alerts",
-        "Show what a human should look at now, each with the command to begin with.",
     ),
     "workers": Entry(
         "app.cli.commands.workers:workers",
+        OPERATE,
         "Show the workers of the last 15 minutes, and the chunks that each runs now.",
     ),
-    "providers": Entry(
-        "app.cli.commands.providers:app",
-        "Show the data providers: which are on, their limits, and which are paused; and test one.",
+    "notify": Entry(
+        "app.cli.commands.queues:build_noun",
+        OPERATE,
+        "Send events to Slack, Discord, LINE, Teams, e-mail or webhooks.",
+        is_built=True,
     ),
-    "openapi": Entry("app.cli.commands.about:openapi", "Print the OpenAPI description of the HTTP API."),
-    **{queue.path: _queue(queue) for queue in Queue},
-    "ai": Entry(
-        "app.cli.commands.ai:app", "Analyse symbols, portfolios and jobs; information only, no investment advice."
-    ),
-    "jobs": Entry("app.cli.commands.jobs:app", "List, show, watch, cancel and retry jobs."),
-    "schedules": Entry("app.cli.commands.schedules:app", "Submit jobs automatically: after each session, or by cron."),
-    "notify": Entry("app.cli.commands.notify:app", "Tell events to Slack, Discord, LINE, Teams, e-mail or webhooks."),
-    "webhooks": Entry("app.cli.commands.webhooks:app", "List the webhooks of jobs, and send them again."),
-    "portfolio": Entry(
-        "app.cli.portfolio.commands:app", "Keep portfolios: trades, cash, positions and what they are worth."
-    ),
-    "bars": Entry("app.cli.data.bars:app", "Show, export, mirror and repair stored bars, and list rejected rows."),
-    "files": Entry("app.cli.data.files:app", "Look at files of your own before they are ingested."),
-    "actions": Entry(
-        "app.cli.data.actions:app", "Splits, dividends and other corporate actions: list, confirm, reject and add them."
-    ),
-    "symbols": Entry("app.cli.data.symbols:app", "Find symbols, import their lists, and show when one was listed."),
+    "webhooks": Entry("app.cli.commands.webhooks:app", OPERATE, "List the webhooks of jobs, and send them again."),
+    "user": Entry("app.cli.commands.users:app", OPERATE, "Manage the users who log in with a password."),
+    "session": Entry("app.cli.commands.sessions:app", OPERATE, "List and end the sessions of browsers."),
     "token": Entry(
         "app.cli.commands.tokens:app",
+        OPERATE,
         "Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.",
     ),
-    "user": Entry("app.cli.commands.users:app", "Manage the users who log in with a password."),
-    "session": Entry("app.cli.commands.sessions:app", "List and end the sessions of browsers."),
-    "config": Entry("app.cli.commands.about:app", "Show the settings."),
+    "config": Entry("app.cli.commands.about:app", OPERATE, "Show the settings."),
+    "backup": Entry(
+        "app.cli.backup.take:backup",
+        OPERATE,
+        "Copy jobs, bars, corporate actions and settings to a folder, also while Kaboom runs.",
+    ),
+    "restore": Entry(
+        "app.cli.backup.restore:restore",
+        OPERATE,
+        "Make a data folder from a backup; `kaboom up` continues from it. The folder must be empty or not exist.",
+    ),
+    "migrate": Entry(
+        "app.cli.commands.run:migrate",
+        OPERATE,
+        "Update the ledger's schema in DATABASE_DIRECT_URL, else in DATABASE_URL.",
+    ),
+    "openapi": Entry("app.cli.commands.about:openapi", OPERATE, "Print the OpenAPI description of the HTTP API."),
+    "ai-analysis": _queue(Queue.AI_ANALYSIS),
+    "notifications": _queue(Queue.NOTIFICATIONS),
 }

@@ -1,6 +1,7 @@
 """The root of the command line: a group that imports a command only when it is called."""
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any, override
 
 import typer
@@ -29,8 +30,16 @@ class LazyGroup(TyperGroup):
         """Return a command with its summary only, without loading it."""
         if (entry := INDEX.get(cmd_name)) is None:
             return None
-        summary = entry.summary
-        return TyperCommand(cmd_name, help=summary, short_help=summary, rich_markup_mode=None)
+        summary, hidden = entry.summary, not entry.section
+        return TyperCommand(cmd_name, help=summary, short_help=summary, hidden=hidden, rich_markup_mode=None)
+
+    @override
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under the headings of the index."""
+        for section, listed in groupby(INDEX.items(), key=lambda item: item[1].section):
+            if section:
+                with formatter.section(section):
+                    formatter.write_dl([(name, entry.summary) for name, entry in listed])
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:

@@ -12,7 +12,7 @@ from app.cli.output.times import to_jst
 from app.cli.session import Session
 from app.words.speaker import Speaker
 
-app = typer.Typer(help="Tell events to Slack, Discord, LINE, Teams, e-mail or webhooks.", no_args_is_help=True)
+app = typer.Typer(help="Send events to Slack, Discord, LINE, Teams, e-mail or webhooks.", no_args_is_help=True)
 API = "/api/v1/notifications"
 Named = Annotated[str, typer.Argument(metavar="CHANNEL", help="its name or its id")]
 

@@ -9,7 +9,9 @@ from app.catalog import CATALOG
 from app.cli.backtest.commands import run, sweep
 from app.cli.backtest.more import check, list_strategies, rerun
 from app.cli.backtest.reports import compare, report
+from app.cli.commands.ai import app as ai
 from app.cli.commands.backfill import backfill
+from app.cli.commands.notify import app as notify
 from app.cli.commands.submit import build_command
 from app.cli.index import describe_queue
 from app.ingest.jobs import BACKFILL
@@ -27,6 +29,23 @@ _MORE: Mapping[Queue, Mapping[str, Callable[..., None]]] = {
         "list": list_strategies,
     }
 }
+
+
+#: Queues whose commands have a module of their own, by their noun on the command line.
+_NOUNS: Mapping[str, tuple[Queue, typer.Typer]] = {
+    "ai": (Queue.AI_ANALYSIS, ai),
+    "notify": (Queue.NOTIFICATIONS, notify),
+}
+
+
+def build_noun(name: str) -> typer.Typer:
+    """Return the commands of a noun, and one for each further kind of job of its queue."""
+    queue, group = _NOUNS[name]
+    names = {command.name for command in group.registered_commands}
+    for job_type in CATALOG.of(queue):
+        if job_type.verb not in names:
+            group.command(job_type.verb)(build_command(job_type))
+    return group
 
 
 def build_group(path: str) -> typer.Typer:

@@ -2,7 +2,7 @@
 
 REQUEST_HELP: dict[str, str] = {
     "plan only: the job ends with its plan, and nothing is done": "計画だけを作ります。何も実行しません",
-    "only these; default: all that are listed": "これらだけ（既定：上場しているすべて）",
+    "only these; default: all that are listed": "指定した銘柄だけ（既定：上場しているすべて）",
     "bar length; default of market INDEX: 1d": "足種（市場 INDEX の既定：1d）",
     "who is asked; default: KABOOM_PROVIDER": "データ提供元（既定：KABOOM_PROVIDER）",
     "bar length → look-back in trading sessions, the last one included": "足種とさかのぼる立会日数（最後の立会日を含む）",
@@ -15,7 +15,7 @@ REQUEST_HELP: dict[str, str] = {
     "return what would be sent to models, and send nothing": "モデルに送る内容を返し、何も送りません",
     "such as macd:12,26,9; docs/reference/indicators.md": "例：macd:12,26,9。docs/reference/indicators.md",
     "only symbols that are listed there": "その市場に上場している銘柄だけ",
-    "only these; default: all of which bars are held": "これらだけ（既定：足のあるすべて）",
+    "only these; default: all of which bars are held": "指定した銘柄だけ（既定：足のあるすべて）",
     "adjust bars for splits first; false: as traded": "先に株式分割を調整します",
     "parquet, csv or arrow": "parquet、csv、arrow のいずれか",
     "whose list; default: KABOOM_PROVIDER": "一覧のデータ提供元（既定：KABOOM_PROVIDER）",
@@ -23,7 +23,7 @@ REQUEST_HELP: dict[str, str] = {
     "refuse a list that lacks more of the issues before; 100 takes any": "前回の銘柄のうち欠ける割合（％）がこれを超える一覧は受け付けません（100はすべて受け付けます）",
     "5m, 15m, 1h and 1d": "5m、15m、1h、1d",
     "whose minutes; default: KABOOM_PROVIDER": "1分足のデータ提供元（既定：KABOOM_PROVIDER）",
-    "only these; default: all that have minutes": "これらだけ（既定：1分足のあるすべて）",
+    "only these; default: all that have minutes": "指定した銘柄だけ（既定：1分足のあるすべて）",
     "technical and risk are about symbols, ingest explains an ingest job, backtest sums a backtest up": "technical と risk は銘柄の分析、ingest は取り込みのジョブの説明、backtest はバックテストの要約",
     "at most 20; default with a portfolio: its positions of the highest cost": "20銘柄まで（ポートフォリオの既定：取得金額の大きい順）",
     "adds what the portfolio holds of each symbol; needs the scope `portfolios:read`, too": "各銘柄の保有を加えます（スコープ `portfolios:read` も必要です）",

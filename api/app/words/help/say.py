@@ -18,7 +18,15 @@ _ENDS = (
     (re.compile(r"[\w.]*<?=?[x\d][<>=x\d.]*"), r"\g<0>"),
 )
 _BRACKETS = re.compile(r"(.*?)(?:  )?\[([^\[\]]+)\]", re.DOTALL)
-HEADINGS = {"Options": "オプション", "Commands": "コマンド", "Arguments": "引数"}
+HEADINGS = {
+    "Options": "オプション",
+    "Commands": "コマンド",
+    "Arguments": "引数",
+    "Run": "実行",
+    "Data": "データ",
+    "Research": "調査・検証",
+    "Operate": "運用",
+}
 USAGE = "使い方："
 
 
