@@ -15,6 +15,7 @@ class Universe(BaseModel):
     age_days: int | None = None
     market: str
     symbols: int
+    delisted: int | None = Field(default=None, description="symbols of the list that were delisted before the session")
     left_out: list[str] | None = Field(default=None, description="what of the user's files is of no known symbol")
 
 

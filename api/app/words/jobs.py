@@ -4,6 +4,10 @@ from app.words.language import Pair
 
 JOB_WORDS: dict[str, Pair] = {
     "left_out": ("left out: {what}", "対象外：{what}"),
+    "delisted": (
+        "{count:,} symbols of the list of {as_of} are delisted: not asked for",
+        "{as_of} の一覧のうち{count:,}銘柄は上場廃止のため対象外です",
+    ),
     "submitted": ("job {job_id} accepted", "ジョブ {job_id} を受け付けました"),
     "detached": (
         "the job goes on; follow it with: kaboom jobs watch {job_id}",

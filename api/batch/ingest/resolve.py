@@ -82,6 +82,7 @@ async def resolve_universe(
             "source": universe.source,
             "as_of": universe.as_of.isoformat(),
             "age_days": universe.age(session),
+            "delisted": len(universe.delisted),
         }
     symbols = request.symbols or symbols
     return symbols, about | {"market": request.market.value, "symbols": len(symbols)}

@@ -65,8 +65,11 @@ def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any
         session.say_terms(result["provider"])
     if unit_of(job) == "symbols":
         session.show(_outcome_table(words, result["outcomes"], has_files=_has_files(result)))
-    for left_out in (result.get("universe") or {}).get("left_out") or ():
+    universe = result.get("universe") or {}
+    for left_out in universe.get("left_out") or ():
         session.show(words.say("left_out", what=words.detail(left_out)))
+    if universe.get("delisted"):
+        session.show(words.say("delisted", count=universe["delisted"], as_of=universe["as_of"]))
     session.show(_balance(words, job, result))
     counts = ", ".join(f"{words.coded('count', name)} {n:,}" for name, n in sorted(result["counts"].items()))
     if counts:

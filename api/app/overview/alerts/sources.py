@@ -22,6 +22,7 @@ from app.overview.alerts.kinds import (
 from batch.kit.disk import measure_room
 from batch.market.calendar import JST
 from batch.market.lists.snapshot import find_newest_date
+from batch.providers.registry import get_provider_spec
 
 _READYZ = "/readyz"
 _VITAL = frozenset({"redis", "database", "broker"})
@@ -176,7 +177,9 @@ async def find_paused_providers(asked: Asked) -> list[Alert]:
 
 
 async def find_old_list(asked: Asked) -> list[Alert]:
-    """Return an alert if the newest list of symbols is old."""
+    """Return an alert if the newest list of symbols is old; bars that are made up need no newer one."""
+    if not get_provider_spec(asked.parts.settings.provider).is_real:
+        return []
     as_of: date = await asyncio.to_thread(find_newest_date, asked.parts.settings.symbols_dir)
     age_days = (asked.now.astimezone(JST).date() - as_of).days
     if age_days <= MOST_LIST_AGE_DAYS:

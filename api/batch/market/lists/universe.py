@@ -35,8 +35,8 @@ class Universe:
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """All symbols of the snapshot, sorted, with those delisted since, whose outcome is `not_listed`."""
-        return tuple(listing.symbol for listing in self.listings)
+        """The symbols listed on the session, sorted: those of the snapshot that no later list has delisted."""
+        return tuple(listing.symbol for listing in self.listings if listing.symbol not in self.delisted)
 
     @cached_property
     def topix500(self) -> frozenset[str]:
@@ -46,7 +46,8 @@ class Universe:
     def age(self, session: date) -> int:
         """Return the days between the snapshot and a session, in either direction.
 
-        Issues that were listed in between are missing, delisted ones are included (survivorship bias).
+        Issues listed in between are missing. Those delisted in between are left out from the date of a list of them on,
+        and included before (survivorship bias).
         """
         return abs((session - self.as_of).days)
 

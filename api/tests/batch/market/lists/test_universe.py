@@ -63,7 +63,9 @@ def test_a_delisting_is_known_only_from_the_date_of_its_list(prime: Universe) ->
     assert "9613" in before.symbols
     assert len(prime.delisted) == 111
     assert "9613" in prime.delisted
-    assert "9613" in prime.symbols
+    assert "9613" in {listing.symbol for listing in prime.listings}
+    assert "9613" not in prime.symbols
+    assert len(prime.symbols) == 1651 - 111
 
 
 def test_foreign_issuers_are_never_reported_as_delisted() -> None:
