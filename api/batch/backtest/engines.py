@@ -28,7 +28,7 @@ def choose_engine(engine: Engine, targets: Floats, protection: Protection, *, ru
 
     """
     if engine == "numba" and not has_numba():
-        raise ConfigurationError("engine was numba, which is not installed: install kaboom[backtest]")
+        raise ConfigurationError("engine was numba, which is not installed: install the extra `backtest` of kaboom-api")
     if engine != "auto":
         return engine
     is_large = runs * estimate_s(targets, protection) > PYTHON_S

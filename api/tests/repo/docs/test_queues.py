@@ -44,3 +44,11 @@ def test_the_reference_page_lists_queues_and_tasks() -> None:
 
 def test_a_task_is_named_after_its_queue() -> None:
     assert [spec.name for spec in CATALOG if not spec.name.startswith(f"{spec.queue}.")] == []
+
+
+def test_the_page_of_schedules_lists_the_tasks_that_may_be_scheduled() -> None:
+    head = load_text("docs/reference/schedules.md").partition("; `request`")[0]
+    named = set(re.findall(r"`(\w+\.\w+)`", head))
+    assert named == {job_type.name for job_type in CATALOG if job_type.is_schedulable}, (
+        "name each task with `is_schedulable` at the top of docs/reference/schedules.md"
+    )
