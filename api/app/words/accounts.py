@@ -10,7 +10,7 @@ ACCOUNT_WORDS: dict[str, Pair] = {
     "password_missing": ("no password on stdin", "標準入力にパスワードがありません"),
     "first_user_created": (
         "first user created: log in as {name} with the password {password}; shown only this once",
-        "最初のユーザーを作成しました。名前 {name}、パスワード {password} でログインできます。表示は今回だけです",
+        "最初のユーザーを作成しました。名前 {name}、パスワード {password} でログインできます。この1回しか表示されません",
     ),
     "no_tokens": (
         "no tokens: make one with `kaboom token new --name NAME --scope ingest`",
@@ -18,7 +18,7 @@ ACCOUNT_WORDS: dict[str, Pair] = {
     ),
     "token_shown_once": (
         "token {token_id} created; its value is shown only this once",
-        "トークン {token_id} を作成しました。値の表示は今回だけです",
+        "トークン {token_id} を作成しました。値のこの1回しか表示されません",
     ),
     "no_sessions": ("no browser is logged in", "ログイン中のブラウザーはありません"),
     "session_or_user": (

@@ -26,7 +26,7 @@ STACK_WORDS: dict[str, Pair] = {
     ),
     "token_created": (
         "ingest token created and kept in {path}; shown only this once: {token}",
-        "取り込みトークンを作成し、{path} に保存しました。表示は今回だけです：{token}",
+        "取り込みトークンを作成し、{path} に保存しました。この1回しか表示されません：{token}",
     ),
     "ready": (
         "Kaboom is ready on {api_url}  (data: {data_dir}, stop: Ctrl-C)",

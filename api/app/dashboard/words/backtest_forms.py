@@ -11,7 +11,7 @@ WORDS: dict[str, Pair] = {
     ),
     "d_sma_cross": (
         "Buy when the fast average crosses above the slow one; sell (or go short) when it crosses below.",
-        "短期の移動平均が長期を上抜けたら買い、下抜けたら売り（または空売り）ます。",
+        "短期の移動平均が長期を上抜けたら買い、下抜けたら売ります（または空売りします）。",
     ),
     "d_momentum_rank": (
         "Every few bars, hold the symbols that rose most, with equal weights.",

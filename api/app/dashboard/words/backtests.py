@@ -66,9 +66,9 @@ WORDS: dict[str, Pair] = {
     ),
     "made_up": (
         "Made with {provider} bars, which are generated: they say how the strategy behaves, nothing about the market.",
-        "生成データ（{provider}）の足による結果です。戦略の挙動を確かめるためのもので、実際の市場での成績を示すものではありません。",
+        "合成データ（{provider}）の足による結果です。戦略の挙動を確かめるためのもので、実際の市場での成績を示すものではありません。",
     ),
-    "made_up_short": ("synthetic bars", "生成データ"),
+    "made_up_short": ("synthetic bars", "合成データ"),
     "in_sample": (
         "In sample: no part was held back from the choice of parameters.",
         "インサンプルの結果です。検証用に残した期間はありません。",
@@ -112,7 +112,7 @@ WORDS: dict[str, Pair] = {
     "a_max_drawdown": ("from the running peak", "それまでの最高値から"),
     "a_longest_below_peak": ("sessions", "立会日"),
     "a_exposure": ("mean value of all positions, as a share of equity", "資産に対する保有額の平均比率"),
-    "a_hit_rate": ("of closed trades, after fees", "決済済みの約定、手数料控除後"),
+    "a_hit_rate": ("of closed trades, after fees", "決済済み取引、手数料控除後"),
     "a_turnover": ("value bought and sold, times the mean equity", "売買代金の平均資産に対する倍率"),
     "a_fees": ("of all fills", "すべての約定の合計"),
     "months_sub": (

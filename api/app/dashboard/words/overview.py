@@ -103,7 +103,7 @@ WORDS: dict[str, Pair] = {
     "step_ingest": ("Ingest one session", "1立会日分を取り込む"),
     "step_ingest_about": (
         "All of TSE Prime, 1-minute bars, from the synthetic provider: some seconds.",
-        "東証プライムの全銘柄の1分足を、synthetic（生成データ）から数秒で取り込みます。",
+        "東証プライムの全銘柄の1分足を、synthetic（合成データ）から数秒で取り込みます。",
     ),
     "step_schedule": ("Run it automatically", "自動で実行する"),
     "step_schedule_about": (

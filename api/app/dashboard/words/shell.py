@@ -59,10 +59,10 @@ WORDS: dict[str, Pair] = {
     "source_is": ("Source: <b>{provider}</b>", "データ提供元：<b>{provider}</b>"),
     "source_generated": (
         "Source: <b>{provider}</b> – generated, not market data",
-        "データ提供元：<b>{provider}</b>（生成データ。実際の相場ではありません）",
+        "データ提供元：<b>{provider}</b>（合成データ。実際の相場ではありません）",
     ),
     "synthetic": ("generated, not market data", "実際の相場データではありません"),
-    "synthetic_tag": ("synthetic: generated, not market data", "synthetic：生成データ（実際の相場ではありません）"),
+    "synthetic_tag": ("synthetic: generated, not market data", "synthetic：合成データ（実際の相場ではありません）"),
     "times": ("Times are JST; point at one for UTC", "時刻は日本時間。カーソルを合わせるとUTCを表示します"),
     "api_reference": ("API reference", "APIリファレンス"),
     "not_jpx": (

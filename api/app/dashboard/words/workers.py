@@ -41,7 +41,7 @@ WORDS: dict[str, Pair] = {
         "Redisに接続できないため、休止中かどうか分かりません。",
     ),
     "default": ("default", "既定"),
-    "not_real": ("generated, not market data", "生成データ"),
+    "not_real": ("generated, not market data", "合成データ"),
     "days": ("days", "日"),
     "any_day": ("any day", "制限なし"),
     "live": ("during the session, {delay} late", "立会中、{delay}遅れ"),

@@ -13,7 +13,7 @@ _SUMMARIES: tuple[Pair, ...] = (
     ("Bars from your own CSV or Parquet files.", "手元のCSVまたはParquetファイルの足です。"),
     (
         "J-Quants API v2 of the exchange's group, with your own key; for personal use.",
-        "取引所グループのJ-Quants API v2です。ご自身のキーで、個人利用に限ります。",
+        "日本取引所グループ（JPX）のJ-Quants API v2です。ご自身のキーで、個人利用に限ります。",
     ),
     (
         "Yahoo's charts, without any promise; for personal use.",
@@ -57,7 +57,7 @@ FINDING_DETAILS: tuple[Pair, ...] = (
     STACK_WORDS["no_server"],
     ("{url} did not answer: {reason}", "{url} から応答がありません：{reason}"),
     ("{url} answered {status}", "{url} が {status} を返しました"),
-    ("takes a write, and evicts nothing", "書き込みができ、データを追い出しません"),
+    ("takes a write, and evicts nothing", "書き込みができ、データを破棄しません"),
     ("takes a write, and its schema is this release's", "書き込みができ、スキーマはこのリリースのものです"),
     ("{count} online with {slots} slots", "{count}台、{slots}スロットが稼働中です"),
     (

@@ -8,7 +8,7 @@ WORDS: Mapping[str, Pair] = {
     "backtest": ("Backtest", "バックテスト"),
     "made_up": (
         "Made with generated bars: it says how the strategy behaves, nothing about the market.",
-        "生成データの足による結果です。戦略の挙動を確かめるためのもので、実際の市場での成績を示すものではありません。",
+        "合成データの足による結果です。戦略の挙動を確かめるためのもので、実際の市場での成績を示すものではありません。",
     ),
     "in_sample": (
         "In sample: no part of the bars was held back from the choice of parameters.",
@@ -119,7 +119,7 @@ METRIC_NAMES: Mapping[str, Pair] = {
     "hit_rate": ("trades with a gain", "勝率"),
     "turnover": ("turnover a year", "年間回転率"),
     "exposure": ("mean exposure", "平均株式比率"),
-    "trades": ("closed trades", "決済済みの約定"),
+    "trades": ("closed trades", "決済済み取引数"),
 }
 METRICS: Mapping[str, Pair] = {
     name: (english[:1].upper() + english[1:], japanese) for name, (english, japanese) in METRIC_NAMES.items()
