@@ -3,9 +3,10 @@
 import csv
 import io
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _MARKETS = {
     "グロース": Market.TSE_GROWTH,
 }
 FOREIGN = "外国株式"
+_DATE_FORM = re.compile(r"(\d{4})(?:(\d\d)(\d\d)|[/-](\d{1,2})[/-](\d{1,2}))")
 # JPX's list has about 900 kB.
 _MAX_BYTES = 20_000_000
 
@@ -119,9 +121,11 @@ def _read_csv(file: Path) -> list[list[Any]]:
 
 
 def _parse_date(cell: Any) -> date:
-    text = _text(cell).replace("/", "").replace("-", "")
+    text = _text(cell)
+    match = _DATE_FORM.fullmatch(text)
+    year, month, day = (int(part) for part in match.groups() if part) if match else (0, 0, 0)
     try:
-        return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007  a date has no zone
+        return date(year, month, day)
     except ValueError as e:
         raise InvalidRequest(f"{_DATE} was {text[:20]!r}, expected a date such as 20240329") from e
 

@@ -145,11 +145,18 @@ def test_a_date_may_be_written_in_three_ways(tmp_path: Path, day: str) -> None:
 PRIME = "プライム（内国株式）"
 
 
+@pytest.mark.parametrize("day", ["2027/1/11", "2027-1-11"])
+def test_a_date_without_zeros_is_the_day_it_says(tmp_path: Path, day: str) -> None:
+    file = write("utf-8", tmp_path, [row(7203, "x", PRIME, day=day)])
+    assert import_listings(file, tmp_path / "imported").snapshot.as_of == date(2027, 1, 11)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         ([row("72O3", "x", PRIME)], "symbol was '72O3'"),
         ([row(7203, "x", PRIME, day="soon")], "日付 was 'soon'"),
+        ([row(7203, "x", PRIME, day="2027111")], "日付 was '2027111'"),
         ([row(7203, "x", PRIME), row(7203, "y", PRIME)], "7203 was repeated"),
         ([row(7203, "x", PRIME), row(7204, "y", PRIME, day=20261031)], "under 2 dates"),
         ([row(1305, "x", "ETF・ETN")], "had 0 shares"),
