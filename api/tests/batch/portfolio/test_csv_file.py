@@ -51,6 +51,16 @@ def test_a_day_that_cannot_be_or_is_not_clear_is_refused(day: str) -> None:
     assert faults(f"{day},deposit,,,,,1,\n") == [(2, f"day was {day!r}, expected YYYY-MM-DD")]
 
 
+@pytest.mark.parametrize(
+    "price",
+    ['"2504,0"', '"25,04"', '"2.504,5"', '"2,504"', "2.504.000", "2 504", "\uff12\uff15\uff10\uff14", "2504円", "1e3"],
+)
+def test_a_price_that_may_be_misread_is_refused_by_line(price: str) -> None:
+    [(line, message)] = faults(f"2025-11-04,buy,7203,100,{price},,,\n")
+    assert (line, message.partition(",")[0]) == (2, f"price was {price.strip(chr(34))!r}".partition(",")[0])
+    assert faults(f"2025-11-04,buy,7203,{price},1,,,\n")[0][0] == 2
+
+
 def test_every_wrong_line_is_named() -> None:
     body = (
         "2025-11-04,deposit,,,,,1000,\n"
