@@ -16,7 +16,9 @@ class Universe(BaseModel):
     market: str
     symbols: int
     delisted: int | None = Field(default=None, description="symbols of the list that were delisted before the session")
-    left_out: list[str] | None = Field(default=None, description="what of the user's files is of no known symbol")
+    left_out: list[str] | None = Field(
+        default=None, description="what of the user's files is not stored: parts of no known symbol, tick volumes"
+    )
 
 
 class Sessions(BaseModel):

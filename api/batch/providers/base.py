@@ -134,7 +134,7 @@ class BarProvider(Protocol):
 
 @runtime_checkable
 class LeavingProvider(Protocol):
-    """A source that may leave out data that belongs to no known symbol, such as a file without a symbol."""
+    """A source that may leave out data that is of no known symbol, or of no known use, such as ticks for volumes."""
 
     async def fetch_left_out(self) -> Sequence[str]:
         """Return a sentence for each file or part that is left out.

@@ -82,11 +82,13 @@ def _show(session: Session, files: Sequence[dict[str, Any]], given: dict[str, ob
             session.show(f"{file['file']}: {words.detail(note)}")
     refused = [file for file in files if file["refusals"]]
     for file in refused:
-        for refusal in file["refusals"][:_MOST_REFUSALS]:
+        # A file that is refused as a whole is refused for each of its symbols.
+        refusals = list({refusal["message"]: refusal for refusal in file["refusals"]}.values())
+        for refusal in refusals[:_MOST_REFUSALS]:
             is_whole = refusal["line"] is None
             text = f"{file['file']}: {words.detail(refusal['why'])}" if is_whole else words.detail(refusal["message"])
             session.show(text)
-        if (more := len(file["refusals"]) - _MOST_REFUSALS) > 0:
+        if (more := len(refusals) - _MOST_REFUSALS) > 0:
             session.show(words.say("more_refusals", file=file["file"], count=more))
     rows = sum(file["rows"] for file in files)
     symbols = len({symbol for file in files for symbol in file["symbols"]})

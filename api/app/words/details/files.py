@@ -3,8 +3,18 @@
 from app.words.language import Pair
 
 FILE_DETAILS: tuple[Pair, ...] = (
+    (
+        "{file}, line {line}, column {column}: {why} ({rows} rows)",
+        "{file} {line}行目 列「{column}」：{why}（{rows}行）",
+    ),
     ("{file}, line {line}, column {column}: {why}", "{file} {line}行目 列「{column}」：{why}"),
+    ("{file}, line {line}: {why} ({rows} rows)", "{file} {line}行目：{why}（{rows}行）"),
     ("{file}, line {line}: {why}", "{file} {line}行目：{why}"),
+    (
+        "expected a date such as 2024-11-05, 2024-11-05 09:00:00+09:00 or epoch seconds, found {text}",
+        "2024-11-05、2024-11-05 09:00:00+09:00、またはエポック秒の日時が必要です。値は {text} です",
+    ),
+    ("expected a date and a symbol in every row, found none", "日付または銘柄のない行があります"),
     ("not in your files", "ファイルにない銘柄です"),
     (
         "not in your files on these days; they have it from {first} to {last}",
@@ -12,24 +22,41 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ),
     ("expected a number, found {text}", "数値が必要です。値は {text} です"),
     (
-        "expected a year of four digits, found {text}, of which the first or the last two may be the year{rest}",
-        "年は4桁で書いてください。{text} では、どの2桁が年かわかりません{rest}",
+        "expected a clear number, found {text}: its comma or dot may separate thousands or decimals",
+        "{text} のカンマまたはピリオドは、桁区切りとも小数点とも読めます",
     ),
     (
-        "expected year-month-day, found {text}, which may be month/day or day/month: set KABOOM_FILE_DATE_ORDER{rest}",
-        "年-月-日で書いてください。{text} は月/日とも日/月とも読めます。KABOOM_FILE_DATE_ORDER で指定できます{rest}",
+        "expected the unit of volumes in the name of their column, such as Volume (thousands), found {text}",
+        "出来高の単位は、「出来高（千株）」のように列の名前に書いてください（{text} とあります）",
+    ),
+    ("expected one column {name}, found several", "列 {name} が複数あります"),
+    (
+        "expected symbol {name} as in the name of the file, found {symbol}",
+        "ファイル名の銘柄は {name} ですが、行の銘柄は {symbol} です",
     ),
     (
-        "expected one order of day and month, found {text} beside dates in the other order{rest}",
-        "日と月の順序が混在しています（{text}）{rest}",
+        "expected a second quotation mark, found the end of the file",
+        "引用符が閉じられないまま、ファイルが終わっています",
+    ),
+    (
+        "expected text in UTF-8, CP932 or UTF-16, found other bytes",
+        "文字コードはUTF-8、CP932、UTF-16のいずれかにしてください",
+    ),
+    (
+        "expected a year of four digits, found {text}, of which the first or the last two may be the year",
+        "年は4桁で書いてください。{text} では、どの2桁が年かわかりません",
+    ),
+    (
+        "expected year-month-day, found {text}, which may be month/day or day/month: set KABOOM_FILE_DATE_ORDER",
+        "年-月-日で書いてください。{text} は月/日とも日/月とも読めます。KABOOM_FILE_DATE_ORDER で指定できます",
+    ),
+    (
+        "expected one order of day and month, found {text} beside dates in the other order",
+        "日と月の順序が混在しています（{text}）",
     ),
     (
         "expected times with a time zone, found {text}: set KABOOM_FILE_TIME_ZONE",
         "時刻 {text} のタイムゾーンがわかりません。KABOOM_FILE_TIME_ZONE で指定してください",
-    ),
-    (
-        "expected times with a time zone, found {text}: set KABOOM_FILE_TIME_ZONE ({rows} rows)",
-        "時刻 {text} のタイムゾーンがわかりません。KABOOM_FILE_TIME_ZONE で指定してください（{rows}行）",
     ),
     (
         "expected a column of volume, found none beside the unknown {names}: rename or remove it",
@@ -80,6 +107,14 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "銘柄のパターン {pattern} が {name} に一致しません",
     ),
     ("no column of volume: bars are stored with volume 0", "出来高の列がないため、出来高0で保存します"),
+    (
+        "{volume} is 0 in every row beside {ticks}: bars are stored with volume 0",
+        "列 {ticks} に値がありますが、列 {volume} はすべて0のため、出来高0で保存します",
+    ),
+    (
+        "{file}: {volume} is 0 in every row beside {ticks}: bars are stored with volume 0",
+        "{file}：列 {ticks} に値がありますが、列 {volume} はすべて0のため、出来高0で保存します",
+    ),
     (
         "adjusted prices are not stored: Kaboom stores prices as traded, and adjusts them by splits",
         "調整後の価格は保存しません。約定時の価格を保存し、分割で調整します",

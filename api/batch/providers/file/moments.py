@@ -8,9 +8,8 @@ from batch.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_ti
 from batch.providers.file.recognise.layout import Role
 
 #: Why the times of a file are refused; `text` is the first of them.
-_EXPECTED = "expected a date such as 2024-11-05, 2024-11-05 09:00:00+09:00 or epoch seconds"
 _WHYS = {
-    UNREADABLE: _EXPECTED + ", found {text!r}",
+    UNREADABLE: "expected a date such as 2024-11-05, 2024-11-05 09:00:00+09:00 or epoch seconds, found {text!r}",
     TWO_DIGITS: "expected a year of four digits, found {text!r}, of which the first or the last two may be the year",
     "order": "expected year-month-day, found {text!r}, which may be month/day or day/month: set KABOOM_FILE_DATE_ORDER",
     "mixed": "expected one order of day and month, found {text!r} beside dates in the other order",

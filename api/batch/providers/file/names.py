@@ -2,6 +2,7 @@
 
 import csv
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -17,6 +18,8 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
 
 _TSE_ENDS = (".T", ".JP", ".TYO", ".TSE", "-T")
 _TSE_STARTS = ("TSE:", "TYO:", "JP:", "JPX:", "TSE_DLY_", "TSE_")
+_WHOLE = re.compile(r"(?<=^[0-9]{4})\.0+$|(?<=^[0-9]{5})\.0+$")
+_DECIMALS = re.compile(r"^[0-9]+\.[0-9]")
 _HIVE = re.compile(r"^(?:symbol|ticker|code)=(.+)$", re.IGNORECASE)
 _TOKEN_ENDS = re.compile(r"[_\s,]+")
 #: Parts of a name besides the symbol: the exchange, the interval, days, the kind of the bars.
@@ -89,7 +92,9 @@ def parse_file_symbol(text: str) -> str:
         InvalidRequest: the text is not a symbol.
 
     """
-    plain = text.strip().upper()
+    given = unicodedata.normalize("NFKC", text).strip().upper()
+    # A spreadsheet makes a number of the code 7203.
+    plain = _WHOLE.sub("", given)
     for start in _TSE_STARTS:
         plain = plain.removeprefix(start)
     bare = plain
@@ -98,7 +103,9 @@ def parse_file_symbol(text: str) -> str:
     try:
         return parse_symbol(bare)
     except InvalidRequest:
-        return parse_foreign_symbol(text if plain == text.strip().upper() else plain)
+        if _DECIMALS.match(bare):
+            raise
+        return parse_foreign_symbol(text if plain == given else plain)
 
 
 def strip_suffix(name: str) -> str:

@@ -23,6 +23,7 @@ from batch.providers.file.moments import TimeRules
 from batch.providers.file.names import NameRules
 from batch.providers.file.outcomes import find_outcomes
 from batch.providers.file.reading import OpenedFile
+from batch.providers.file.recognise.numbers import NumberRules
 from batch.providers.file.sheet import Facts
 from batch.providers.file.spec import SPEC, FileSettings
 from batch.providers.file.tables import TableCache
@@ -32,9 +33,10 @@ from batch.providers.spec import ProviderParts
 
 @dataclass(frozen=True, slots=True)
 class FileRules:
-    """How files are read: their times, the symbols of their names, and how much of each."""
+    """How files are read: their times, their numbers, the symbols of their names, and how much of each."""
 
     times: TimeRules = field(default_factory=TimeRules)
+    numbers: NumberRules = field(default_factory=NumberRules)
     names: NameRules = field(default_factory=NameRules)
     limits: FileLimits = field(default_factory=FileLimits)
 
@@ -60,7 +62,7 @@ class FileProvider:
         """
         rules = rules or FileRules(TimeRules(time_zone))
         self._root = root
-        self._tables = TableCache(_check_zone(rules.times), rules.names, rules.limits)
+        self._tables = TableCache(_check_zone(rules.times), rules.numbers, rules.names, rules.limits)
 
     async def fetch_universe(self, market: Market, _session: date) -> tuple[str, ...] | None:
         """Return the symbols of the files, sorted: all for market FILE, for INDEX those of indices; None for a section.
@@ -128,8 +130,9 @@ class FileProvider:
         return tuple(sorted(symbols))
 
     def _find_left_out(self) -> Sequence[str]:
-        found = [refusal for _, _, facts in self.describe() for refusal in facts.refusals]
-        return tuple(refusal.message for refusal in found if refusal.symbol is None)
+        found = self.describe()
+        refused = [refusal.message for _, _, facts in found for refusal in facts.refusals if refusal.symbol is None]
+        return (*refused, *(f"{file.name}: {note}" for file, _, facts in found for note in facts.notes))
 
     def _find_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...]:
         files = list_files(self._root).files
@@ -206,4 +209,4 @@ def read_rules(settings: FileSettings) -> FileRules:
     """
     names = NameRules.parse(settings.file_symbol_pattern, settings.file_symbols)
     times = TimeRules(settings.file_time_zone, settings.file_date_order)
-    return FileRules(times, names, FileLimits(settings.file_max_mb))
+    return FileRules(times, names=names, limits=FileLimits(settings.file_max_mb))

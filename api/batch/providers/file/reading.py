@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from batch.errors import InvalidRequest
+from batch.market.symbol import is_tse_code
 from batch.providers.file.errors import FileRefused, Refusal
 from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import DAMAGED, FileLimits
@@ -16,6 +17,7 @@ from batch.providers.file.names import NameRules
 from batch.providers.file.recognise.header import find_layout, find_table_layout
 from batch.providers.file.recognise.layout import Block, Layout, find_missing
 from batch.providers.file.recognise.text import to_utf8
+from batch.providers.file.short_lines import drop_short
 
 _POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 #: Broken lines of one file that are named.
@@ -24,12 +26,22 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file whose header was read, with the symbol in its name; None if its rows have symbols."""
+    """A file whose header was read.
+
+    Attributes:
+        file: the file.
+        layout: the roles of its columns.
+        encoding: the name of its encoding.
+        owner: the symbol in its name; None if its rows have symbols.
+        named: the TSE code that is its name although its rows have symbols.
+
+    """
 
     file: SourceFile
     layout: Layout
     encoding: str
     owner: str | None
+    named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +76,12 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
         found = ", ".join(layout.header)[:120]
         line = layout.first_line - 1
         raise FileRefused(file.path, f"expected a column {', '.join(missing)}, found only {found!r}", line=max(1, line))
+    if layout.repeated:
+        line = max(1, layout.first_line - 1)
+        raise FileRefused(file.path, f"expected one column {layout.repeated[0]!r}, found several", line=line)
     if layout.has_symbols:
-        return OpenedFile(file, layout, encoding, None)
+        named = find_owner(file, rules)
+        return OpenedFile(file, layout, encoding, None, named if named and is_tse_code(named) else None)
     try:
         return OpenedFile(file, layout, encoding, rules.find(file.name))
     except InvalidRequest as e:
@@ -73,7 +89,7 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
 
 
 def find_owner(file: SourceFile, rules: NameRules) -> str | None:
-    """Return the symbol of a file that could not be opened, by its name; None if the name has none."""
+    """Return the symbol of a file by its name alone; None if the name has none."""
     try:
         return rules.find(file.name)
     except InvalidRequest:
@@ -133,11 +149,17 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
         if len(opened) > 1:
             raise
         whole = _drop_broken(whole, opened[0], refusals)
-        frame = _parse(whole, layout, wanted)
+        # With a first line of all columns, polars takes a shorter one after it.
+        frame = _parse(b"".join((layout.separator.join(names).encode(), b"\n", whole)), layout, wanted, skipped=1)
     if frame.height != sum(counts):
         if len(opened) > 1:
             raise Uneven
         counts = [frame.height]
+    else:
+        frame, short = drop_short(frame, whole, layout, Refusal(opened[0].file.name, "", symbol=opened[0].owner))
+        if short and len(opened) > 1:
+            raise Uneven
+        refusals += short
     return Cells(_by_block(frame, layout.blocks, names, layout.first_line, counts), refusals)
 
 
@@ -151,12 +173,13 @@ def _read_body(opened: OpenedFile, limits: FileLimits) -> bytes:
     return body if not body or body.endswith(b"\n") else body + b"\n"
 
 
-def _parse(body: bytes, layout: Layout, wanted: Sequence[int]) -> pl.DataFrame:
+def _parse(body: bytes, layout: Layout, wanted: Sequence[int], *, skipped: int = 0) -> pl.DataFrame:
     schema = {f"column_{n + 1}": pl.String() for n in range(len(layout.header))}
     if not body:
         return pl.DataFrame(schema={f"column_{n + 1}": pl.String() for n in wanted})
     columns = [f"column_{n + 1}" for n in wanted]
-    return pl.read_csv(body, has_header=False, schema=schema, columns=columns, separator=layout.separator)
+    frame = pl.read_csv(body, has_header=False, schema=schema, columns=columns, separator=layout.separator)
+    return frame.slice(skipped)
 
 
 def _by_block(
@@ -190,7 +213,7 @@ def _drop_broken(body: bytes, opened: OpenedFile, refusals: list[Refusal]) -> by
     width, kept = len(layout.header), text.split("\n")
     broken = 0
     rows = csv.reader(io.StringIO(text), delimiter=layout.separator)
-    begin = 0
+    begin = last = 0
     for row in rows:
         if len(row) > width:
             broken += 1
@@ -199,7 +222,11 @@ def _drop_broken(body: bytes, opened: OpenedFile, refusals: list[Refusal]) -> by
                 why = f"expected {width} fields as in the header, found {len(row)}"
                 line = begin + layout.first_line
                 refusals.append(Refusal(opened.file.name, why, line, symbol=opened.owner, rows=1))
-        begin = rows.line_num
+        last, begin = begin, rows.line_num
+    if sum(line.count('"') for line in kept[last:begin]) % 2:
+        why, line = "expected a second quotation mark, found the end of the file", last + layout.first_line
+        refusals.append(Refusal(opened.file.name, why, line, symbol=opened.owner, rows=begin - last))
+        kept[last:begin] = [""] * (begin - last)
     return "\n".join(kept).encode()
 
 

@@ -9,9 +9,13 @@ from batch.providers.file.errors import Refusal
 from batch.providers.file.moments import explain
 from batch.providers.file.reading import OpenedFile
 from batch.providers.file.recognise.layout import Layout
+from batch.providers.file.recognise.units import explain_scale, names_scale
 
 #: Cells of one column of one file that are named one by one.
 _MOST_CELLS = 20
+#: A text that is meant as a time of day, and a day whose month is last, as 2024-13-11.
+_HAS_CLOCK = r"^[0-9].*([0-9][:時][0-9]|[0-9] ?[AaPp]\.?[Mm]|午[前後])"
+_MONTH_LAST = r"^[0-9]{4}[^0-9](1[3-9]|2[0-9]|3[01])[^0-9](0?[1-9]|1[0-2])([^0-9]|$)"
 
 
 class Refusals:
@@ -20,6 +24,7 @@ class Refusals:
     def __init__(self, opened: Sequence[OpenedFile]) -> None:
         self._opened = opened
         self._found: list[list[Refusal]] = [[] for _ in opened]
+        self._whole: dict[int, Refusal] = {}
 
     @property
     def layout(self) -> Layout:
@@ -27,7 +32,7 @@ class Refusals:
         return self._opened[0].layout
 
     def of(self, file: int) -> tuple[Refusal, ...]:
-        """Return the refusals of a file, by its number: of the whole file first, then by line."""
+        """Return the refusals of a file, by its number, by line; if it is refused as a whole, only why."""
         return tuple(sorted(self._found[file], key=lambda refusal: refusal.line or 0))
 
     def add(self, refusals: Iterable[Refusal]) -> None:
@@ -49,29 +54,59 @@ class Refusals:
         for (file,), part in rows.group_by("file", maintain_order=True):
             self._add(int(str(file)), why, part.row(0, named=True), column, part.height)
 
-    def add_cells(self, rows: pl.DataFrame, role: str, column: str) -> None:
-        """Refuse cells that are not numbers, each with its line; if there are very many in a file, the first ones."""
+    def add_cells(self, rows: pl.DataFrame, role: str, column: str, *, is_clear: bool = True) -> None:
+        """Refuse cells that are no numbers, each with its line, or could be read in two ways; of very many the first.
+
+        A file with a unit in such a cell is refused as a whole.
+        """
         for (file,), part in rows.group_by("file", maintain_order=True):
             for row in part.head(_MOST_CELLS).iter_rows(named=True):
-                why = f"expected a number, found {str(row[role])[:40]!r}"
-                self._add(int(str(file)), why, row, column, 1)
+                text = str(row[role])
+                self._add(int(str(file)), _explain_cell(text, is_clear=is_clear), row, column, 1)
+                if names_scale(text) and not any(map(str.isdigit, text)):
+                    self._refuse_whole(int(str(file)), row, explain_scale(text), column)
             if part.height > _MOST_CELLS:
                 more = part.row(_MOST_CELLS, named=True)
                 self._add(int(str(file)), "expected numbers", more, column, part.height - _MOST_CELLS)
 
+    def drop_whole(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows without those of files that are refused as a whole, of whose symbols each gets the refusal."""
+        for file, refusal in self._whole.items():
+            symbols = rows.filter(pl.col("file") == file)["symbol"].drop_nulls().unique(maintain_order=True)
+            self._found[file] = [replace(refusal, symbol=symbol) for symbol in symbols] or [refusal]
+        return rows.filter(~pl.col("file").is_in(list(self._whole))) if self._whole else rows
+
     def judge_times(self, rows: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-        """Refuse rows without a time, or without a symbol, and return the rows."""
+        """Refuse rows without a time, or without a symbol, and return the rows.
+
+        A file in which some times of day are refused, and other times are not, is refused as a whole: its interval and
+        its days are found from all of its times.
+        """
         lost = pl.col("fault").is_null() & (pl.col("utc").is_null() | pl.col("symbol").is_null())
         rows = rows.with_columns(fault=pl.when(lost).then(pl.lit("empty")).otherwise("fault"))
-        for (file, fault), part in rows.filter(pl.col("fault").is_not_null()).group_by(
-            "file", "fault", maintain_order=True
-        ):
-            row = part.row(0, named=True)
+        refused = rows.filter(pl.col("fault").is_not_null())
+        mixed = set(refused["file"]) & set(rows.filter(pl.col("fault").is_null())["file"])
+        for (number, fault), part in refused.group_by("file", "fault", maintain_order=True):
+            file, row = int(str(number)), part.row(0, named=True)
             column = None if fault == "empty" else layout.name_of(layout.times[0])
-            self._add(int(str(file)), explain(str(fault), str(row["text"])), row, column, part.height)
+            self._add(file, explain(str(fault), str(row["text"])), row, column, part.height)
             if layout.has_symbols and fault != "empty":
-                self._blame_others(int(str(file)), part, str(fault), column)
+                self._blame_others(file, part, str(fault), column)
+            if file in mixed and fault != "empty":
+                self._judge_others(file, part, column, has_clock=len(layout.times) > 1)
         return rows
+
+    def _judge_others(self, file: int, part: pl.DataFrame, column: str | None, *, has_clock: bool) -> None:
+        """Refuse a file as a whole for a time that puts its other rows in doubt."""
+        texts = part["text"].str.strip_chars()
+        is_note = texts.is_in([text for text in texts.unique() if names_scale(text)])
+        doubted = texts.str.contains(_HAS_CLOCK) | texts.str.contains(_MONTH_LAST) | is_note
+        doubted |= (part["fault"] == "zone") | (texts.str.contains("^[0-9]") if has_clock else False)
+        if doubted.any():
+            row = part.row(doubted.arg_max() or 0, named=True)
+            text = str(row["text"])
+            why = explain_scale(text) if names_scale(text) else explain(str(row["fault"]), text)
+            self._refuse_whole(file, row, why, column)
 
     def _blame_others(self, file: int, part: pl.DataFrame, fault: str, column: str | None) -> None:
         """Name the first line of every other symbol with the same fault."""
@@ -79,8 +114,18 @@ class Refusals:
         for row in first.iter_rows(named=True):
             self._add(file, explain(fault, str(row["text"])), row, column, None)
 
+    def _refuse_whole(self, file: int, row: dict[str, object], why: str, column: str | None) -> None:
+        name, owner = self._opened[file].file.name, self._opened[file].owner
+        self._whole.setdefault(file, Refusal(name, why, int(str(row["line"])), column, owner))
+
     def _add(self, file: int, why: str, row: dict[str, object], column: str | None, rows: int | None) -> None:
         each = self._opened[file]
         symbol = row.get("symbol") or each.owner
         refusal = Refusal(each.file.name, why, int(str(row["line"])), column, rows=rows)
         self._found[file].append(replace(refusal, symbol=None if symbol is None else str(symbol)))
+
+
+def _explain_cell(text: str, *, is_clear: bool) -> str:
+    if is_clear:
+        return f"expected a number, found {text[:40]!r}"
+    return f"expected a clear number, found {text[:40]!r}: its comma or dot may separate thousands or decimals"

@@ -14,9 +14,10 @@ from batch.market.symbol import is_tse_code
 from batch.providers.file.errors import Refusal
 from batch.providers.file.moments import TimeRules, date_rows
 from batch.providers.file.names import parse_file_symbol
+from batch.providers.file.plausibility import check_names, find_notes
 from batch.providers.file.reading import Cells, OpenedFile
-from batch.providers.file.recognise.layout import NUMBERS, THOUSANDS, Layout, Role, normalise
-from batch.providers.file.recognise.numbers import parse_numbers
+from batch.providers.file.recognise.layout import NUMBERS, Layout, Role
+from batch.providers.file.recognise.numbers import NumberRules, find_unclear, parse_numbers
 from batch.providers.file.refusing import Refusals
 from batch.providers.file.spans import find_intervals
 from batch.providers.file.splitting import find_actions, restore_traded
@@ -35,6 +36,7 @@ class Facts:
         sessions: on how many days it has bars.
         time_zone: the zone of its times without one; None if all have one, or none is needed.
         refusals: the parts of it that are not used.
+        notes: what its values show that a reader should know.
 
     """
 
@@ -44,6 +46,7 @@ class Facts:
     sessions: int = 0
     time_zone: str | None = None
     refusals: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Sheet:
     actions: Sequence[CorporateAction] = field(default=())
 
 
-def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules) -> Sheet:
+def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules, numbers: NumberRules) -> Sheet:
     """Return the bars of some files; an unreadable cell is null and refused, and a row without a time is left out."""
     layout, frame = opened[0].layout, cells.frame
     refused = Refusals(opened)
@@ -72,16 +75,17 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules) ->
     given = [name for name in frame.columns if name not in {"row", "file", "line"} and name != _given_symbol(layout)]
     frame = frame.filter(~pl.all_horizontal(pl.col(given).is_null()))
     frame = _name(frame, opened, refused)
-    frame = _read_numbers(frame, layout, refused)
+    frame = _read_numbers(frame, layout, refused, numbers)
     zones = [_zone_of(each, rules, layout) for each in opened]
     frame = date_rows(frame, layout.times, zones, rules)
-    frame = refused.judge_times(frame, layout)
+    frame = refused.drop_whole(refused.judge_times(frame, layout))
     dated = frame.filter(pl.col("fault").is_null(), pl.col("utc").is_not_null(), pl.col("symbol").is_not_null())
+    dated = check_names(dated, opened, refused)
     intervals = find_intervals(dated, opened, zones, refused, is_assumed=rules.zone is None)
     rows = _to_bars(dated, intervals, has_volume=Role.VOLUME in layout.columns)
     actions = find_actions(rows, refused)
     rows = restore_traded(rows, intervals, actions) if Role.SPLIT in layout.columns else rows
-    facts = _find_facts(rows, intervals, zones, refused, len(opened))
+    facts = _find_facts(rows, intervals, zones, refused, find_notes(rows, layout, len(opened)))
     return Sheet(opened, facts, rows.select(*RAW_BAR_SCHEMA.names(), "session", "file", "line"), actions)
 
 
@@ -109,15 +113,19 @@ def _name(frame: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) 
     return frame.with_columns(symbol=symbols).filter(~bad)
 
 
-def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals) -> pl.DataFrame:
+def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals, rules: NumberRules) -> pl.DataFrame:
     """Return rows with numbers; no rows if the volume may be in a column that is not recognised."""
-    for role in (role for role in NUMBERS if role.value in frame.columns):
-        name = layout.name_of(role)
-        numbers, bad = parse_numbers(frame[role.value])
-        if bad.any():
-            refused.add_cells(frame.filter(bad), role.value, name)
-        thousands = role is Role.VOLUME and normalise(name) in THOUSANDS
-        frame = frame.with_columns((numbers * 1_000 if thousands else numbers).alias(role.value))
+    unclear = _find_unclear(frame, layout.separator, rules)
+    for role in (role for role in (*NUMBERS, Role.TICKS) if role.value in frame.columns):
+        is_volume = role is Role.VOLUME
+        power = layout.power if is_volume else 0
+        numbers, bad = parse_numbers(frame[role.value], rules, power=power, has_units=is_volume)
+        doubted = unclear[role.value] & ~bad if role.value in unclear else bad & ~bad
+        for cells, is_clear in ((bad, True), (doubted, False)):
+            if cells.any() and role is not Role.TICKS:
+                refused.add_cells(frame.filter(cells), role.value, layout.name_of(role), is_clear=is_clear)
+        numbers = numbers.set(doubted, None)
+        frame = frame.with_columns(numbers.alias(role.value))
     if Role.VOLUME not in layout.columns and layout.unknown:
         names = ", ".join(layout.unknown)[:120]
         refused.add_file_wide(
@@ -125,6 +133,17 @@ def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals) -> pl.
         )
         return frame.clear()
     return frame
+
+
+def _find_unclear(frame: pl.DataFrame, separator: str, rules: NumberRules) -> pl.DataFrame:
+    """Return masks of the numbers that can be read in two ways; no columns if there is no such number."""
+    texts = frame.select(role.value for role in NUMBERS if frame.schema.get(role.value) == pl.String())
+    volume = Role.VOLUME.value
+    may_be = [texts[name].str.contains("[,\uff0c]").any() for name in texts.columns]
+    may_be += [texts[volume].str.contains(".", literal=True).any()] if volume in texts.columns else []
+    if rules.decimal is not None or not (any(may_be) or separator == ";"):
+        return pl.DataFrame()
+    return find_unclear(texts, volume, frame["file"], separator)
 
 
 def _zone_of(opened: OpenedFile, rules: TimeRules, layout: Layout) -> str | None:
@@ -153,11 +172,15 @@ def _to_bars(rows: pl.DataFrame, intervals: Sequence[Interval | None], *, has_vo
 
 
 def _find_facts(
-    rows: pl.DataFrame, intervals: Sequence[Interval | None], zones: Sequence[str | None], refused: Refusals, files: int
+    rows: pl.DataFrame,
+    intervals: Sequence[Interval | None],
+    zones: Sequence[str | None],
+    refused: Refusals,
+    notes: Sequence[tuple[str, ...]],
 ) -> list[Facts]:
-    session = pl.col("session")
+    session, files = pl.col("session"), len(notes)
     found = rows.group_by("file", "symbol").agg(session.min().alias("first"), session.max().alias("last"), pl.len())
-    facts = [Facts(time_zone=zone, refusals=refused.of(n)) for n, zone in zip(range(files), zones, strict=True)]
+    facts = [Facts(time_zone=zone, refusals=refused.of(n)) for n, zone in enumerate(zones)]
     spans: list[dict[str, tuple[date, date]]] = [{} for _ in range(files)]
     counts = [0] * files
     for file, symbol, first, last, count in found.rows():
@@ -167,6 +190,7 @@ def _find_facts(
     for file in range(files):
         if counts[file]:
             facts[file] = replace(
-                facts[file], interval=intervals[file], spans=spans[file], rows=counts[file], sessions=days[file]
-            )
+                facts[file], interval=intervals[file], spans=spans[file], rows=counts[file],
+                sessions=days[file], notes=notes[file],
+            )  # fmt: skip
     return facts

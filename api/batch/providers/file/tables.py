@@ -11,6 +11,7 @@ from batch.providers.file.limits import FileLimits
 from batch.providers.file.moments import TimeRules
 from batch.providers.file.names import NameRules
 from batch.providers.file.reading import OpenedFile, Uneven, find_owner, open_file, read_tables
+from batch.providers.file.recognise.numbers import NumberRules
 from batch.providers.file.sheet import Facts, Sheet, build_sheet
 
 # Parsed rows of this many bytes are kept; the facts of a file are small, and are kept forever.
@@ -22,8 +23,9 @@ _TOGETHER_BYTES = 24 * 1024 * 1024
 class TableCache:
     """Reads files and caches them by path, modification time and size."""
 
-    def __init__(self, times: TimeRules, names: NameRules, limits: FileLimits) -> None:
+    def __init__(self, times: TimeRules, numbers: NumberRules, names: NameRules, limits: FileLimits) -> None:
         self._times = times
+        self._numbers = numbers
         self._names = names
         self._limits = limits
         # Parsing happens in threads; the lock keeps two of them from parsing the same file.
@@ -74,7 +76,7 @@ class TableCache:
 
     def _read(self, group: Sequence[OpenedFile]) -> Iterator[Sheet]:
         try:
-            yield build_sheet(group, read_tables(group, self._limits), self._times)
+            yield build_sheet(group, read_tables(group, self._limits), self._times, self._numbers)
         except Uneven:
             for each in group:
                 yield from self._read([each])

@@ -4,10 +4,22 @@ import ast
 import csv
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 from batch.providers.file.names import parse_file_symbol
-from batch.providers.file.recognise.layout import TIMES, Block, Layout, Role, find_missing, find_role, is_known, lay_out
+from batch.providers.file.recognise.layout import (
+    TIMES,
+    Block,
+    Layout,
+    Role,
+    find_missing,
+    find_power,
+    find_role,
+    is_known,
+    lay_out,
+)
+from batch.providers.file.recognise.units import find_scale
 
 _SEPARATORS = ",;\t|"
 #: The number of first lines in which a header is searched for.
@@ -18,15 +30,21 @@ _PAIR = re.compile(r"^\('[^']*', '[^']*'\)$")
 
 
 def find_layout(head: str) -> Layout:
-    """Return the layout of a text by its first lines; if no line is a complete header, by the best one."""
-    rows = [_cells(line) for line in islice(head.splitlines(), _MOST_LINES)]
+    """Return the layout of a text by its first lines; if no line is a complete header, by the best one.
+
+    Raises:
+        InvalidRequest: the lines above the header have a scale that may be that of the volumes.
+
+    """
+    lines = [line.rstrip("\r") for line in islice(head.split("\n"), _MOST_LINES)]
+    rows = [_cells(line) for line in lines]
     best: Layout | None = None
     for number, (cells, separator) in enumerate(rows):
         if wide := _find_wide(rows[number : number + 3], number):
             return wide
         layout = lay_out(cells, first_line=number + 2, separator=separator)
         if not find_missing(layout):
-            return layout
+            return replace(layout, power=layout.power or find_scale(lines[:number]))
         if best is None or len(layout.columns) > len(best.columns):
             best = layout
     return best or lay_out([])
@@ -84,4 +102,5 @@ def _build_wide(
             columns.setdefault(parse_file_symbol(symbol), {}).setdefault(role, number)
     blocks = tuple(Block((*times, *roles.items()), symbol) for symbol, roles in columns.items())
     header = tuple(" ".join(pair).strip() for pair in zip(prices, symbols, strict=True))
-    return Layout(header, blocks or (Block(tuple(times)),), tuple(unused), (), first_line, separator)
+    power = max((find_power(price) for price in prices if find_role(price) is Role.VOLUME), default=0)
+    return Layout(header, blocks or (Block(tuple(times)),), tuple(unused), (), first_line, separator, power)

@@ -2,9 +2,12 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from batch.providers.file.recognise.units import PRICE_UNITS, SHARE_UNITS
 
 
 class Role(StrEnum):
@@ -22,6 +25,8 @@ class Role(StrEnum):
     LOW = "low"
     CLOSE = "close"
     VOLUME = "volume"
+    #: How often the price changed, beside a volume that may be 0 in every row.
+    TICKS = "ticks"
     #: The factor for the prices before this row; 1 in most rows.
     FACTOR = "factor"
     #: How many shares one share becomes on this row's day; 0 in most rows.
@@ -37,35 +42,61 @@ NUMBERS = (*PRICES, Role.VOLUME, Role.FACTOR, Role.SPLIT, Role.DIVIDEND)
 #: The columns that date a row.
 TIMES = (Role.MOMENT, Role.DATE, Role.TIME)
 
-# Names in lower case without spaces and signs. pandas writes an unnamed index as "" or __index_level_0__.
+# Names in lower case without spaces and signs; of several columns of a role, the one whose name is first counts.
 _NAMES = {
     Role.SYMBOL: "symbol ticker code localcode コード 銘柄コード 証券コード 銘柄",
     Role.PERIOD: "per period interval 足種",
     Role.MOMENT: "datetime timestamp openedat opentime 日時",
     Role.DATE: "date tradingdate tradedate day 日付 日付け 年月日 取引日",
     Role.TIME: "time 時刻 時間",
-    Role.OPEN: "open o openingprice 始値",
-    Role.HIGH: "high h highprice 高値",
-    Role.LOW: "low l lowprice 安値",
-    Role.CLOSE: "close c closingprice last closelast price 終値",
-    Role.VOLUME: "volume vol v vo shares 出来高 売買高 出来高株 売買高株 出来高千株 株式売買高",
+    Role.OPEN: "open 始値 openingprice o",
+    Role.HIGH: "high 高値 highprice h",
+    Role.LOW: "low 安値 lowprice l",
+    Role.CLOSE: "close 終値 closingprice c closelast last price",
+    Role.VOLUME: "volume 出来高 売買高 株式売買高 vol vo v shares",
+    Role.TICKS: "tickvol tickvolume",
     Role.FACTOR: "adjfactor adjustmentfactor",
     Role.SPLIT: "stocksplits splits split",
     Role.DIVIDEND: "dividends dividend",
 }
-_ROLES = {name: role for role, names in _NAMES.items() for name in names.split()}
+#: Names that a unit may follow.
+_MEASURED = (
+    *("volume", "vol", "出来高", "売買高", "株式売買高"),
+    *(name for role in PRICES for name in _NAMES[role].split()[:2]),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A name of a column: its role, its place among the names of the role, and the power of ten of its unit."""
+
+    role: Role
+    rank: int
+    power: int = 0
+
+
+def _list_names() -> dict[str, _Name]:
+    names = {name: _Name(role, rank) for role, text in _NAMES.items() for rank, name in enumerate(text.split())}
+    for base in _MEASURED:
+        units = SHARE_UNITS if names[base].role is Role.VOLUME else dict.fromkeys(PRICE_UNITS, 0)
+        names |= {
+            base + mark + unit: replace(names[base], power=units[unit]) for mark in ("", "単位") for unit in units
+        }
+    return names
+
+
+_ROLES = _list_names()
 #: pandas' names of an unnamed index; it dates the rows if no other column does.
 _INDEX = frozenset({"", "index", "indexlevel0", "unnamed0"})
-#: The columns whose numbers are thousands.
-THOUSANDS = frozenset({"出来高千株"})
 #: Columns that are known, and are not needed: adjusted prices are computed, and raw ones are stored.
 _UNUSED = frozenset(
     """
     adjclose adjustedclose adjo adjh adjl adjc adjvo adjopen adjhigh adjlow adjvolume adjustmentopen adjustmenthigh
     adjustmentlow adjustmentclose adjustmentvolume 終値調整値 調整後終値 修正後終値 調整値 ul ll upperlimit lowerlimit
     va turnover turnovervalue value amount quoteassetvolume vwap trades count numberoftrades closetime openint
-    openinterest tickvol spread change changepercent chg 前日比 前日比率 変化率 騰落率 売買代金 売買代金円 名称 銘柄名
-    銘柄名称 会社名 市場 市場名 市場名称 name companyname exchange market currency capitalgains rownr
+    openinterest spread change changepercent chg 前日比 前日比率 変化率 騰落率 売買代金 売買代金円 売買代金千円
+    売買代金百万円 名称 銘柄名 銘柄名称 会社名 市場 市場名 市場名称
+    name companyname exchange market currency capitalgains rownr
     mo mh ml mc mul mll mvo mva ao ah al ac aul all avo ava
     """.split()  # noqa: SIM905  a list of words is read more easily
 )
@@ -90,6 +121,8 @@ class Layout:
         unknown: names of columns that are not recognised.
         first_line: the line of the first row, counted from 1.
         separator: between two cells; empty for a table with types.
+        power: the power of ten of one in the column of volumes.
+        repeated: names that two columns have, of which either may be meant.
 
     """
 
@@ -99,6 +132,8 @@ class Layout:
     unknown: tuple[str, ...] = ()
     first_line: int = 2
     separator: str = ","
+    power: int = 0
+    repeated: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[Role, int]:
@@ -121,7 +156,8 @@ class Layout:
     def is_japanese(self) -> bool:
         """Whether its times are in Tokyo's zone: the names of its columns are Japanese, or those of J-Quants."""
         names = {normalise(name) for name in self.header}
-        return bool(names & {"始値", "終値"}) or ("code" in names and bool(names & {"vo", "turnovervalue"}))
+        has_prices = any(name.startswith(("始値", "終値")) for name in names)
+        return has_prices or ("code" in names and bool(names & {"vo", "turnovervalue"}))
 
     def name_of(self, role: Role) -> str:
         """Return the file's name of the column of a role."""
@@ -130,7 +166,13 @@ class Layout:
 
 def find_role(name: str) -> Role | None:
     """Return the role of a column, by its name; None if it is not needed or not known."""
-    return _ROLES.get(normalise(name))
+    known = _ROLES.get(normalise(name))
+    return known.role if known else None
+
+
+def find_power(name: str) -> int:
+    """Return the power of ten of one in a column of volumes, by its name."""
+    return _ROLES[normalise(name)].power
 
 
 def is_known(name: str) -> bool:
@@ -140,22 +182,23 @@ def is_known(name: str) -> bool:
 
 def lay_out(header: Sequence[str], *, first_line: int = 2, separator: str = ",") -> Layout:
     """Return the layout of a header, in any order and case; columns may be missing."""
+    known = {number: _ROLES[plain] for number, name in enumerate(header) if (plain := normalise(name)) in _ROLES}
     columns: dict[Role, int] = {}
-    unused, unknown = list[str](), list[str]()
-    for number, name in enumerate(header):
-        role = find_role(name)
-        if role is not None and role not in columns:
-            columns[role] = number
-        elif role is not None or is_known(name):
-            unused.append(name)
-        elif normalise(name) not in _INDEX:
-            unknown.append(name)
+    for number in sorted(known, key=lambda number: known[number].rank):
+        columns.setdefault(known[number].role, number)
+    others = [name for number, name in enumerate(header) if number not in known]
+    spare = [header[number] for number in known if number not in columns.values()]
+    unused = [*spare, *filter(is_known, others)]
+    unknown = [name for name in others if not is_known(name) and normalise(name) not in _INDEX]
+    named = Counter((name.role, name.rank) for name in known.values())
+    repeated = [header[n] for n in columns.values() if named[known[n].role, known[n].rank] > 1]
+    power = find_power(header[columns[Role.VOLUME]]) if Role.VOLUME in columns else 0
     if not columns.keys() & set(TIMES):
         index = [n for n, name in enumerate(header) if normalise(name) in _INDEX and (name.strip() or n == 0)]
         if index:
             columns[Role.DATE] = index[0]
-    block = Block(tuple(columns.items()))
-    return Layout(tuple(header), (block,), tuple(unused), tuple(unknown), first_line, separator)
+    block = Block(tuple(sorted(columns.items(), key=lambda column: column[1])))
+    return Layout(tuple(header), (block,), tuple(unused), tuple(unknown), first_line, separator, power, tuple(repeated))
 
 
 def find_missing(layout: Layout) -> list[str]:

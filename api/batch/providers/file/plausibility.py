@@ -1,0 +1,42 @@
+"""Whether the values of a file fit together: its name and its symbols, its volumes and its ticks; pure."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from batch.providers.file.reading import OpenedFile
+from batch.providers.file.recognise.layout import Layout, Role
+from batch.providers.file.refusing import Refusals
+
+
+def check_names(rows: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) -> pl.DataFrame:
+    """Return rows without those of another symbol than the TSE code that is the file's name, which are refused.
+
+    A file with several other symbols has them all; a code such as 2024 may be the year of all its rows.
+    """
+    if not any(each.named for each in opened):
+        return rows
+    named = pl.Series([each.named for each in opened], dtype=pl.String)
+    is_other = pl.col("symbol") != pl.lit(named).gather(pl.col("file"))
+    others = pl.col("symbol").filter(is_other).n_unique().over("file")
+    is_year = (pl.col("local").dt.year().cast(pl.String) == pl.lit(named).gather(pl.col("file"))).all().over("file")
+    judged = rows.with_columns(is_wrong=(is_other & (others == 1) & ~is_year).fill_null(value=False))
+    column = refused.layout.name_of(Role.SYMBOL) if Role.SYMBOL in refused.layout.columns else None
+    for (file, symbol), part in judged.filter("is_wrong").group_by("file", "symbol", maintain_order=True):
+        name = opened[int(str(file))].named
+        why = f"expected symbol {name} as in the name of the file, found {symbol}"
+        # Whoever asks for either of the two learns why it has no bars.
+        for each in (part, part.with_columns(symbol=pl.lit(name))):
+            refused.add_rows(each, why, column=column)
+    return judged.filter(~pl.col("is_wrong")).drop("is_wrong")
+
+
+def find_notes(rows: pl.DataFrame, layout: Layout, files: int) -> list[tuple[str, ...]]:
+    """Return the notes of each file: that its volume is 0 in all rows, beside a column of ticks that is not."""
+    notes: list[tuple[str, ...]] = [()] * files
+    if {Role.VOLUME.value, Role.TICKS.value} <= set(rows.columns) and Role.VOLUME in layout.columns:
+        volume, ticks = layout.name_of(Role.VOLUME), layout.name_of(Role.TICKS)
+        empty = (pl.col(Role.VOLUME.value).fill_null(0) == 0).all() & (pl.col(Role.TICKS.value) > 0).any()
+        for (file,) in rows.group_by("file").agg(empty.alias("is_empty")).filter("is_empty").select("file").rows():
+            notes[file] = (f"{volume} is 0 in every row beside {ticks}: bars are stored with volume 0",)
+    return notes
