@@ -29,6 +29,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "expected the unit of volumes in the name of their column, such as Volume (thousands), found {text}",
         "出来高の単位は、「出来高（千株）」のように列の名前に書いてください（{text} とあります）",
     ),
+    (
+        "expected one header, found the column {name} in a row",
+        "ヘッダーは1つにしてください。行の中に列名 {name} があります",
+    ),
     ("expected one column {name}, found several", "列 {name} が複数あります"),
     (
         "expected symbol {name} as in the name of the file, found {symbol}",

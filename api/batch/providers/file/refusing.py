@@ -8,7 +8,7 @@ import polars as pl
 from batch.providers.file.errors import Refusal
 from batch.providers.file.moments import explain
 from batch.providers.file.reading import OpenedFile
-from batch.providers.file.recognise.layout import Layout
+from batch.providers.file.recognise.layout import Layout, find_role
 from batch.providers.file.recognise.units import explain_scale, names_scale
 
 #: Cells of one column of one file that are named one by one.
@@ -57,14 +57,14 @@ class Refusals:
     def add_cells(self, rows: pl.DataFrame, role: str, column: str, *, is_clear: bool = True) -> None:
         """Refuse cells that are no numbers, each with its line, or could be read in two ways; of very many the first.
 
-        A file with a unit in such a cell is refused as a whole.
+        A file with a unit in such a cell, or with the name of another column, is refused as a whole.
         """
         for (file,), part in rows.group_by("file", maintain_order=True):
             for row in part.head(_MOST_CELLS).iter_rows(named=True):
                 text = str(row[role])
                 self._add(int(str(file)), _explain_cell(text, is_clear=is_clear), row, column, 1)
-                if names_scale(text) and not any(map(str.isdigit, text)):
-                    self._refuse_whole(int(str(file)), row, explain_scale(text), column)
+                if why := _doubt_others(text, role):
+                    self._refuse_whole(int(str(file)), row, why, column)
             if part.height > _MOST_CELLS:
                 more = part.row(_MOST_CELLS, named=True)
                 self._add(int(str(file)), "expected numbers", more, column, part.height - _MOST_CELLS)
@@ -123,6 +123,14 @@ class Refusals:
         symbol = row.get("symbol") or each.owner
         refusal = Refusal(each.file.name, why, int(str(row["line"])), column, rows=rows)
         self._found[file].append(replace(refusal, symbol=None if symbol is None else str(symbol)))
+
+
+def _doubt_others(text: str, role: str) -> str | None:
+    """Return why a cell without a number puts the other rows in doubt: their unit, or the order of their columns."""
+    if names_scale(text) and not any(map(str.isdigit, text)):
+        return explain_scale(text)
+    named = find_role(text) if len(text.strip()) > 1 else None
+    return f"expected one header, found the column {text[:40]!r} in a row" if named not in {None, role} else None
 
 
 def _explain_cell(text: str, *, is_clear: bool) -> str:
