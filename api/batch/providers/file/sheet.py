@@ -115,7 +115,7 @@ def _name(frame: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) 
 
 def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals, rules: NumberRules) -> pl.DataFrame:
     """Return rows with numbers; no rows if the volume may be in a column that is not recognised."""
-    unclear = _find_unclear(frame, layout.separator, rules)
+    unclear = _find_unclear(frame, layout, rules)
     for role in (role for role in (*NUMBERS, Role.TICKS) if role.value in frame.columns):
         is_volume = role is Role.VOLUME
         power = layout.power if is_volume else 0
@@ -135,15 +135,16 @@ def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals, rules:
     return frame
 
 
-def _find_unclear(frame: pl.DataFrame, separator: str, rules: NumberRules) -> pl.DataFrame:
+def _find_unclear(frame: pl.DataFrame, layout: Layout, rules: NumberRules) -> pl.DataFrame:
     """Return masks of the numbers that can be read in two ways; no columns if there is no such number."""
     texts = frame.select(role.value for role in NUMBERS if frame.schema.get(role.value) == pl.String())
-    volume = Role.VOLUME.value
+    # Thousands of shares have three decimals.
+    volume = "" if layout.power else Role.VOLUME.value
     may_be = [texts[name].str.contains("[,\uff0c]").any() for name in texts.columns]
     may_be += [texts[volume].str.contains(".", literal=True).any()] if volume in texts.columns else []
-    if rules.decimal is not None or not (any(may_be) or separator == ";"):
+    if rules.decimal is not None or not (any(may_be) or layout.separator == ";"):
         return pl.DataFrame()
-    return find_unclear(texts, volume, frame["file"], separator)
+    return find_unclear(texts, volume, frame["file"], layout.separator)
 
 
 def _zone_of(opened: OpenedFile, rules: TimeRules, layout: Layout) -> str | None:

@@ -16,6 +16,7 @@ from batch.bars.export.plan import Selection, plan_file
 from batch.ingest.request import IngestRequest
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
+from batch.market.outcome import Outcome
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 from batch.stores import build_bar_store
@@ -62,6 +63,19 @@ async def test_a_rejected_row_names_its_file_and_line(tmp_path: Path) -> None:
         ("6758", "ohlc_order", "more/6758.csv", 3),
         ("7203", "bad_price", "7203.csv", 3),
     ]
+
+
+async def test_a_file_of_decimal_commas_stores_nothing_and_is_not_ok(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    days = [f"2024-11-{day:02};2504,0;2550,5;2480,0;2504,5;1.000" for day in range(5, 9)]
+    (folder / "7203.csv").write_text("\n".join(["Date;Open;High;Low;Close;Volume", *days]))
+    minutes = [f"7011,2024-11-05 00:0{minute}:00,1,2,1,2,9" for minute in range(3)]
+    (folder / "all.csv").write_text("\n".join(["symbol,timestamp,open,high,low,close,volume", *minutes]))
+    settings = BatchSettings(data_dir=tmp_path / "data", provider="file", file_dir=folder, bar_store="pages")
+    report = await run_daily_ingest(IngestRequest(intervals={Interval.D1: 9}, provider="file"), settings=settings)
+    found = {each.symbol: (each.outcome, each.rows, each.message.partition(",")[0]) for each in report.outcomes}
+    assert found == {"7011": (Outcome.INVALID, 0, "all.csv"), "7203": (Outcome.INVALID, 0, "7203.csv")}
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
