@@ -2,22 +2,24 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch.errors import ProviderError
 from batch.providers.file.errors import Refusal
 from batch.providers.file.names import SUFFIXES
+from batch.providers.file.rules import Rule, read_rules_file
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file as it is now; `name` is its path below the folder, with slashes."""
+    """A file as it is now; `name` is its path below the folder, with slashes, and `rule` its rule of `files.toml`."""
 
     path: Path
     name: str
     modified_ns: int
     size: int
+    rule: Rule | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,10 @@ def list_files(root: Path) -> Listing:
     """Return the files below a folder, or the one file that `root` is; hidden ones are left out.
 
     Raises:
-        ProviderError: there are no files.
+        ProviderError: there are no files, or `files.toml` cannot be read.
 
     """
+    rules = read_rules_file(root)
     refusals: list[Refusal] = []
     if root.is_dir():
         files = sorted(_walk(root, "", root.resolve(), refusals), key=lambda file: file.name.split("/"))
@@ -43,7 +46,7 @@ def list_files(root: Path) -> Listing:
     if not files and not refusals:
         state = "holds none" if root.exists() else "does not exist"
         raise ProviderError(f"expected files ending in {', '.join(SUFFIXES)} in {root.name}, which {state}")
-    return Listing(files, refusals)
+    return Listing([replace(file, rule=rules.find(file.name)) for file in files] if rules.rules else files, refusals)
 
 
 def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iterator[SourceFile]:

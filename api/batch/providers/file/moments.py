@@ -6,6 +6,7 @@ import polars as pl
 
 from batch.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
 from batch.providers.file.recognise.layout import Role
+from batch.providers.file.rules import DateOrder, Rule, Stamp
 
 #: Why the times of a file are refused; `text` is the first of them.
 _EXPECTED = "expected a date such as 2024-11-05, 2024-11-05 09:00:00+09:00 or epoch seconds"
@@ -23,10 +24,24 @@ _WHYS = {
 
 @dataclass(frozen=True, slots=True)
 class TimeRules:
-    """How times are read: the zone of times without one, and the order of 11/5/2024; None to find it in each file."""
+    """How times are read.
+
+    Attributes:
+        zone: the zone of times without one; None to find it in each file.
+        order: the order of 11/5/2024 and 24/11/05; None to find it in each file.
+        stamp: whether minutes and hours are stamped when they open, or when they end.
+
+    """
 
     zone: str | None = None
-    order: str | None = None
+    order: DateOrder | None = None
+    stamp: Stamp = "start"
+
+    def under(self, rule: Rule | None) -> "TimeRules":
+        """Return these rules, but what a rule of `files.toml` says."""
+        if rule is None:
+            return self
+        return TimeRules(rule.time_zone or self.zone, rule.date_order or self.order, rule.stamp or self.stamp)
 
 
 def date_rows(frame: pl.DataFrame, times: tuple[Role, ...], zones: list[str | None], rules: TimeRules) -> pl.DataFrame:

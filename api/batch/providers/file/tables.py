@@ -74,7 +74,7 @@ class TableCache:
 
     def _read(self, group: Sequence[OpenedFile]) -> Iterator[Sheet]:
         try:
-            yield build_sheet(group, read_tables(group, self._limits), self._times)
+            yield build_sheet(group, read_tables(group, self._limits), self._times.under(group[0].file.rule))
         except Uneven:
             for each in group:
                 yield from self._read([each])
@@ -109,7 +109,7 @@ def _group(opened: Sequence[OpenedFile]) -> Iterator[list[OpenedFile]]:
 
 
 def _kind(opened: OpenedFile) -> str:
-    return repr((opened.layout, opened.encoding, opened.file.path.suffix.lower()))
+    return repr((opened.layout, opened.encoding, opened.file.path.suffix.lower(), opened.file.rule))
 
 
 def _joins(opened: OpenedFile) -> bool:
