@@ -1,4 +1,4 @@
-"""The files of a folder that end like files of bars, without links that lead outside of it."""
+"""The files of a folder, and of its zip files, that end like files of bars, without links that lead outside of it."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch.errors import ProviderError
+from batch.providers.file.archives import ZIP, list_members
 from batch.providers.file.errors import Refusal
 from batch.providers.file.names import SUFFIXES
 from batch.providers.file.rules import Rule, read_rules_file
@@ -13,13 +14,22 @@ from batch.providers.file.rules import Rule, read_rules_file
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file as it is now; `name` is its path below the folder, with slashes, and `rule` its rule of `files.toml`."""
+    """A file as it is now; `name` is its path below the folder, with slashes, and `rule` its rule of `files.toml`.
+
+    A file in a zip has the path and the time of the zip, and the name and the size of the `member`.
+    """
 
     path: Path
     name: str
     modified_ns: int
     size: int
     rule: Rule | None = field(default=None, hash=False)
+    member: str | None = None
+
+    @property
+    def suffix(self) -> str:
+        """The last ending of its name, in lower case."""
+        return Path(self.name).suffix.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +52,11 @@ def list_files(root: Path) -> Listing:
     if root.is_dir():
         files = sorted(_walk(root, "", root.resolve(), refusals), key=lambda file: file.name.split("/"))
     else:
-        files = [_describe(root, root.name)] if root.is_file() and _is_data(root.name) else []
+        is_data = root.is_file() and _is_data(root.name)
+        files = list(_expand(root, root.name, refusals)) if is_data else []
     if not files and not refusals:
         state = "holds none" if root.exists() else "does not exist"
-        raise ProviderError(f"expected files ending in {', '.join(SUFFIXES)} in {root.name}, which {state}")
+        raise ProviderError(f"expected files ending in {', '.join((*SUFFIXES, ZIP))} in {root.name}, which {state}")
     return Listing([replace(file, rule=rules.find(file.name)) for file in files] if rules.rules else files, refusals)
 
 
@@ -66,7 +77,19 @@ def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iter
             if entry.is_symlink() and not path.resolve().is_relative_to(root):
                 refusals.append(Refusal(name, "expected a file of this folder, found a link that leads out of it"))
                 continue
-            yield _describe(path, name)
+            yield from _expand(path, name, refusals)
+
+
+def _expand(path: Path, name: str, refusals: list[Refusal]) -> Iterator[SourceFile]:
+    """Yield a file, or those in a zip."""
+    info = path.stat()
+    if not name.lower().endswith(ZIP):
+        yield SourceFile(path, name, info.st_mtime_ns, info.st_size)
+        return
+    members, refused = list_members(path, name)
+    refusals += refused
+    for each in members:
+        yield SourceFile(path, f"{name}/{each.name}", info.st_mtime_ns, each.size, member=each.name)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -76,10 +99,5 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _describe(path: Path, name: str) -> SourceFile:
-    info = path.stat()
-    return SourceFile(path, name, info.st_mtime_ns, info.st_size)
-
-
 def _is_data(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith((*SUFFIXES, ZIP))

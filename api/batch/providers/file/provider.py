@@ -109,9 +109,9 @@ class FileProvider:
         """Do nothing: no file is kept open."""
 
     def _find_universe(self) -> tuple[str, ...]:
-        files, symbols, refusals = list_files(self._root).files, set[str](), list[Refusal]()
-        unnamed = []
-        for file in files:
+        listing, symbols, unnamed = list_files(self._root), set[str](), list[SourceFile]()
+        refusals = list(listing.refusals)
+        for file in listing.files:
             opened = self._tables.open(file)
             if isinstance(opened, Refusal):
                 refusals.append(opened)

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -55,9 +54,9 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
 
     """
     try:
-        layout, encoding = _read_layout(file.path, limits)
+        layout, encoding = _read_layout(file, limits)
     except (*DAMAGED, csv.Error, *_POLARS) as e:
-        raise _unreadable(file.path, e) from e
+        raise _unreadable(file, e) from e
     except InvalidRequest as e:
         raise FileRefused(file.path, e.message, line=1) from e
     if missing := find_missing(layout):
@@ -89,7 +88,7 @@ def read_tables(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
 
     """
     try:
-        if opened[0].file.path.suffix.lower() == ".parquet":
+        if opened[0].file.suffix == ".parquet":
             return _read_parquet(opened[0], limits)
         return _read_texts(opened, limits)
     except (*DAMAGED, *_POLARS, FileRefused) as e:
@@ -97,16 +96,16 @@ def read_tables(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
             raise Uneven from e
         if isinstance(e, FileRefused):
             raise
-        raise _unreadable(opened[0].file.path, e) from e
+        raise _unreadable(opened[0].file, e) from e
 
 
-def _read_layout(path: Path, limits: FileLimits) -> tuple[Layout, str]:
-    if path.suffix.lower() == ".parquet":
-        return find_table_layout(list(pl.read_parquet_schema(path))), "Parquet"
-    content, is_cut = limits.read_head(path)
-    text, encoding = to_utf8(content, path, is_cut=is_cut)
+def _read_layout(file: SourceFile, limits: FileLimits) -> tuple[Layout, str]:
+    if file.suffix == ".parquet":
+        return find_table_layout(list(pl.read_parquet_schema(file.path))), "Parquet"
+    content, is_cut = limits.read_head(file)
+    text, encoding = to_utf8(content, file.path, is_cut=is_cut)
     if not text.strip():
-        raise FileRefused(path, "expected a header and rows, found an empty file", line=1)
+        raise FileRefused(file.path, "expected a header and rows, found an empty file", line=1)
     return find_layout(text.decode()), encoding
 
 
@@ -114,7 +113,7 @@ def _read_parquet(opened: OpenedFile, limits: FileLimits) -> Cells:
     path, blocks = opened.file.path, opened.layout.blocks
     names = list(pl.read_parquet_schema(path))
     wanted = sorted({number for block in blocks for _, number in block.columns})
-    limits.check_table(path, pl.scan_parquet(path).select(pl.len()).collect().item(), len(wanted))
+    limits.check_table(opened.file, pl.scan_parquet(path).select(pl.len()).collect().item(), len(wanted))
     frame = pl.read_parquet(path, columns=[names[n] for n in wanted])
     return Cells(_by_block(frame, blocks, names, opened.layout.first_line, [frame.height]), ())
 
@@ -142,7 +141,7 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
 
 
 def _read_body(opened: OpenedFile, limits: FileLimits) -> bytes:
-    text, _ = to_utf8(limits.read_csv(opened.file.path), opened.file.path)
+    text, _ = to_utf8(limits.read_csv(opened.file), opened.file.path)
     start = 0
     for _ in range(opened.layout.first_line - 1):
         end = text.find(b"\n", start)
@@ -203,6 +202,7 @@ def _drop_broken(body: bytes, opened: OpenedFile, refusals: list[Refusal]) -> by
     return "\n".join(kept).encode()
 
 
-def _unreadable(path: Path, error: BaseException) -> FileRefused:
+def _unreadable(file: SourceFile, error: BaseException) -> FileRefused:
+    kind = ".zip" if file.member else file.suffix
     why = str(error).strip().partition("\n")[0] or type(error).__name__
-    return FileRefused(path, f"expected a readable {path.suffix.lstrip('.')} file, found: {why[:200]}")
+    return FileRefused(file.path, f"expected a readable {kind.lstrip('.')} file, found: {why[:200]}")

@@ -109,8 +109,8 @@ def _group(opened: Sequence[OpenedFile]) -> Iterator[list[OpenedFile]]:
 
 
 def _kind(opened: OpenedFile) -> str:
-    return repr((opened.layout, opened.encoding, opened.file.path.suffix.lower(), opened.file.rule))
+    return repr((opened.layout, opened.encoding, opened.file.suffix, opened.file.rule))
 
 
 def _joins(opened: OpenedFile) -> bool:
-    return len(opened.layout.blocks) == 1 and opened.file.path.suffix.lower() not in {".parquet", ".gz"}
+    return len(opened.layout.blocks) == 1 and opened.file.suffix not in {".parquet", ".gz"}
