@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch.errors import ProviderError
-from batch.providers.file.archives import ZIP, list_members
 from batch.providers.file.errors import Refusal
 from batch.providers.file.names import SUFFIXES
+from batch.providers.file.packed.archives import ZIP, list_members
 from batch.providers.file.rules import Rule, read_rules_file
 
 

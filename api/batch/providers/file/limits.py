@@ -5,12 +5,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import IO
 from zipfile import BadZipFile
 
-from batch.providers.file.archives import open_member, open_regular
 from batch.providers.file.errors import FileRefused
 from batch.providers.file.folder import SourceFile
+from batch.providers.file.packed.archives import open_member, open_regular
+from batch.providers.file.packed.workbooks import XLSX, read_workbook
 
 _MIB = 1 << 20
 #: A header is at most this long.
@@ -35,7 +37,7 @@ class FileLimits:
             OSError, EOFError, zlib.error: the file cannot be read.
 
         """
-        with _open(file) as opened:
+        with self._open(file, is_head=True) as opened:
             content = opened.read(_HEADER_BYTES + 1)
         is_cut = len(content) > _HEADER_BYTES
         if is_cut and b"\n" not in content:
@@ -55,7 +57,7 @@ class FileLimits:
         most, content = self.max_mb * _MIB, bytearray()
         if file.size > most:
             raise self._refuse(file, "it is larger")
-        with _open(file) as opened:
+        with self._open(file) as opened:
             while block := opened.read(_MIB):
                 content += block
                 if len(content) > most:
@@ -73,15 +75,19 @@ class FileLimits:
         limit = f"expected at most {self.max_mb} MiB, unpacked (KABOOM_FILE_MAX_MB)"
         return FileRefused(file.path, f"{limit}, and {why}; split the file or set a higher limit")
 
-
-@contextmanager
-def _open(file: SourceFile) -> Iterator[IO[bytes]]:
-    with open_member(file.path, file.modified_ns, file.member) if file.member else open_regular(file.path) as raw:
-        if file.suffix != ".gz":
-            yield raw
+    @contextmanager
+    def _open(self, file: SourceFile, *, is_head: bool = False) -> Iterator[IO[bytes]]:
+        """Open the text of a file; with `is_head`, at least its first lines."""
+        if file.suffix == XLSX:
+            yield BytesIO(read_workbook(file.path, self.max_mb, is_head=is_head))
             return
-        with gzip.GzipFile(fileobj=raw) as packed:
-            yield packed  # type: ignore[misc]  # it reads as one
+        member = file.member and open_member(file.path, file.modified_ns, file.member)
+        with member or open_regular(file.path) as raw:
+            if file.suffix != ".gz":
+                yield raw
+                return
+            with gzip.GzipFile(fileobj=raw) as packed:
+                yield packed  # type: ignore[misc]  # it reads as one
 
 
 #: The exceptions of reading a file that is damaged or was removed.

@@ -13,7 +13,7 @@ from batch.kit.csv_text import decode_csv
 from batch.market.symbol import is_tse_code, parse_foreign_symbol, parse_symbol
 
 #: The endings of files that the provider looks at.
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".xlsx")
 
 _TSE_ENDS = (".T", ".JP", ".TYO", ".TSE", "-T")
 _TSE_STARTS = ("TSE:", "TYO:", "JP:", "JPX:", "TSE_DLY_", "TSE_")

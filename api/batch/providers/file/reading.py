@@ -12,6 +12,7 @@ from batch.providers.file.errors import FileRefused, Refusal
 from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import DAMAGED, FileLimits
 from batch.providers.file.names import NameRules
+from batch.providers.file.packed.workbooks import XLSX
 from batch.providers.file.recognise.header import find_layout, find_table_layout
 from batch.providers.file.recognise.layout import Block, Layout, find_missing
 from batch.providers.file.recognise.text import to_utf8
@@ -106,7 +107,7 @@ def _read_layout(file: SourceFile, limits: FileLimits) -> tuple[Layout, str]:
     text, encoding = to_utf8(content, file.path, is_cut=is_cut)
     if not text.strip():
         raise FileRefused(file.path, "expected a header and rows, found an empty file", line=1)
-    return find_layout(text.decode()), encoding
+    return find_layout(text.decode()), "Excel" if file.suffix == XLSX else encoding
 
 
 def _read_parquet(opened: OpenedFile, limits: FileLimits) -> Cells:

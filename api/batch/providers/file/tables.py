@@ -10,6 +10,7 @@ from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import FileLimits
 from batch.providers.file.moments import TimeRules
 from batch.providers.file.names import NameRules
+from batch.providers.file.packed.workbooks import XLSX
 from batch.providers.file.reading import OpenedFile, Uneven, find_owner, open_file, read_tables
 from batch.providers.file.sheet import Facts, Sheet, build_sheet
 
@@ -113,4 +114,4 @@ def _kind(opened: OpenedFile) -> str:
 
 
 def _joins(opened: OpenedFile) -> bool:
-    return len(opened.layout.blocks) == 1 and opened.file.suffix not in {".parquet", ".gz"}
+    return len(opened.layout.blocks) == 1 and opened.file.suffix not in {".parquet", ".gz", XLSX}
