@@ -12,8 +12,8 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ),
     ("expected a number, found {text}", "数値が必要です。値は {text} です"),
     (
-        "expected a year of four digits, found {text}, of which the first or the last two may be the year{rest}",
-        "年は4桁で書いてください。{text} では、どの2桁が年かわかりません{rest}",
+        "expected a year of four digits, found {text}, of which the first or the last two may be the year: set KABOOM_FILE_DATE_ORDER{rest}",
+        "年は4桁で書いてください。{text} では、どの2桁が年かわかりません。KABOOM_FILE_DATE_ORDER で指定できます{rest}",
     ),
     (
         "expected year-month-day, found {text}, which may be month/day or day/month: set KABOOM_FILE_DATE_ORDER{rest}",
@@ -44,6 +44,7 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "{file}：ファイル名 {name} から銘柄がわかりません。銘柄コードを名前にするか、KABOOM_FILE_SYMBOL_PATTERN または KABOOM_FILE_SYMBOLS を設定してください",
     ),
     ("expected a header and rows, found an empty file", "ファイルが空です"),
+    ("expected a day of its era, found {text}", "元号の期間にない日付です：{text}"),
     ("expected text, found a NUL byte", "テキストではありません（NULバイトがあります）"),
     ("expected {count} fields as in the header, found {found}", "列の数がヘッダー（{count}列）と違います：{found}列"),
     ("expected a column {names}, found only {found}", "列 {names} がありません。ある列：{found}"),

@@ -74,7 +74,7 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules) ->
     frame = _name(frame, opened, refused)
     frame = _read_numbers(frame, layout, refused)
     zones = [_zone_of(each, rules, layout) for each in opened]
-    frame = date_rows(frame, layout.times, zones, rules)
+    frame = date_rows(frame, layout.times, zones, rules, is_japanese=layout.is_japanese)
     frame = refused.judge_times(frame, layout)
     dated = frame.filter(pl.col("fault").is_null(), pl.col("utc").is_not_null(), pl.col("symbol").is_not_null())
     intervals = find_intervals(dated, opened, zones, refused, is_assumed=rules.zone is None)
