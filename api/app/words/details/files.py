@@ -85,6 +85,41 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "adjusted prices are not stored: Kaboom stores prices as traded, and adjusts them by splits",
         "調整後の価格は保存しません。約定時の価格を保存し、分割で調整します",
     ),
+    ("expected a readable zip file, found: {why}", "zipファイルとして読めません：{why}"),
+    ("expected a readable xlsx file, found: {why}", "xlsxファイルとして読めません：{why}"),
+    ("expected CSV files in a zip: unpack this one", "zipの中で読めるのはCSVだけです。展開してください"),
+    ("expected at most {most} files in a zip, found {found}", "zipの中のファイルは {most} 個までです：{found}"),
+    (
+        "expected a zip that unpacks to at most {most} times its size, found {bytes} bytes in {size}",
+        "zipの展開後の大きさは元の {most} 倍までです：{size} バイトが {bytes} バイトになります",
+    ),
+    (
+        "expected a path within the zip, found one that may lead out of it",
+        "zipの外を指すおそれのあるパスは読み取りません",
+    ),
+    ("expected a zip without a password, found one with a password", "パスワード付きのzipは読み取れません"),
+    ("expected a file, found a link", "zipの中のリンクは読み取りません"),
+    (
+        "expected a zip that is packed by deflate, found another way",
+        "このzipの圧縮方式には対応していません（deflateのみ）",
+    ),
+    ("expected names that differ, found the same name twice", "zipの中に同じ名前のファイルが二つあります"),
+    (
+        "expected cells in one sheet, found them in {names}: save each as a file",
+        "値のあるシートは一つだけにしてください。シートごとに別のファイルに保存してください：{names}",
+    ),
+    (
+        "expected one of {keys}, found the key {key}; did you mean {near}?",
+        "キー {key} はありません。{near} ではありませんか（使えるキー：{keys}）",
+    ),
+    ("expected one of {keys}, found the key {key}", "キー {key} はありません（使えるキー：{keys}）"),
+    ("expected the key {key} in each rule, found none", "どの規則にもキー {key} が必要です"),
+    ("expected TOML, found: {why}", "TOMLとして読めません：{why}"),
+    (
+        "expected a name such as {example}, found {key} = {value}",
+        "{key} = {value} は使えません。{example} のような名前にしてください",
+    ),
+    ("expected {choices}, found {key} = {value}", "{key} = {value} は使えません。使える値：{choices}"),
     (
         "{symbol} has days that {other} has too: of two bars, that of the later file counts",
         "{symbol} には {other} と重なる日があります。重なる足は後のファイルのものを使います",

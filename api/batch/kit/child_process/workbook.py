@@ -31,7 +31,7 @@ class WorkbookLimits:
 
 
 class WorkbookTooLarge(Exception):
-    """A workbook is larger than its limits, or needs more memory or time; the message says what was found."""
+    """A workbook is larger than its limits, or needs more memory or time; the message is its size if that was known."""
 
 
 class NotAWorkbook(Exception):
@@ -83,7 +83,7 @@ def _check_parts(file: Path, limits: WorkbookLimits) -> None:
     except (zipfile.BadZipFile, OSError, ValueError) as e:
         raise NotAWorkbook("a damaged zip") from e
     if unpacked > limits.unpacked_bytes:
-        raise WorkbookTooLarge(f"{unpacked:,} bytes unpacked, expected at most {limits.unpacked_bytes:,}")
+        raise WorkbookTooLarge(f"{unpacked:,}")
 
 
 def _main(path: str, limits: WorkbookLimits, most_rows: int, *, is_only: bool) -> int:

@@ -25,7 +25,8 @@ def read_workbook(file: Path) -> list[list[Any]]:
         raise InvalidRequest(f"{file.name} is not a workbook ({e}), expected .xls, .xlsx or .csv") from e
     except WorkbookTooLarge as e:
         if str(e):
-            raise InvalidRequest(f"{file.name} has {e}") from e
+            most = f"{_LIMITS.unpacked_bytes:,}"
+            raise InvalidRequest(f"{file.name} has {e} bytes unpacked, expected at most {most}") from e
         raise InvalidRequest(
             f"{file.name} could not be read with {_LIMITS.memory_bytes >> 20:,} MiB of memory in {_LIMITS.seconds} s,"
             f" or has more than {MOST_ROWS:,} rows of {MOST_COLUMNS} columns: expected JPX's list of issues"

@@ -26,7 +26,7 @@ def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as e:
-        raise PydanticCustomError("zone", "expected a name such as 'Asia/Tokyo'") from e
+        raise PydanticCustomError("zone", "{expected}", {"expected": "a name such as 'Asia/Tokyo'"}) from e
     return name
 
 
@@ -101,7 +101,8 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"expected the key {key!r} in each rule, found none"
     if error["type"] != "extra_forbidden":
-        return f"{key} was {str(error['input'])[:60]!r}: {error['msg']}"
+        expected = error.get("ctx", {}).get("expected") or error["msg"]
+        return f"expected {expected}, found {key} = {str(error['input'])[:60]!r}"
     known = list((RulesFile if len(error["loc"]) == 1 else Rule).model_fields)
     near = get_close_matches(key, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -131,8 +131,11 @@ def test_the_check_says_which_rule_applied(tmp_path: Path) -> None:
             "line 2: expected one of rules, found the key 'rule'; did you mean 'rules'?",
         ),
         ('[[rules]]\nfiles = "*"\n\n[[rules]]\nstamp = "end"\n', "line 4: expected the key 'files' in each rule"),
-        ('[[rules]]\nfiles = "*"\n[[rules]]\nfiles = "a"\ntime_zone = "Mars"\n', "line 5: time_zone was 'Mars'"),
-        ('[[rules]]\nfiles = "*"\nstamp = "close"\n', "line 3: stamp was 'close': Input should be 'start' or 'end'"),
+        (
+            '[[rules]]\nfiles = "*"\n[[rules]]\nfiles = "a"\ntime_zone = "Mars"\n',
+            "line 5: expected a name such as 'Asia/Tokyo', found time_zone = 'Mars'",
+        ),
+        ('[[rules]]\nfiles = "*"\nstamp = "close"\n', "line 3: expected 'start' or 'end', found stamp = 'close'"),
         ('[[rules]]\nfiles = "*"\nstamp = \n', "line 3: expected TOML, found: Invalid value"),
         ('rules = [{files = "*", stam = "end"}]\n', "line 1: expected one of files"),
         ('[[rules]]\nfiles = "日本"\n'.encode("cp932").decode("latin-1"), "expected"),
