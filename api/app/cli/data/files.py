@@ -118,7 +118,7 @@ def _file_table(words: Speaker, files: Sequence[dict[str, Any]]) -> Table:
         columns = file["columns"].items()
         recognised = " ".join(name if name.lower() == role else f"{role}={name}" for role, name in columns)
         unknown = words.say("unknown_columns", names=", ".join(file["unknown"])) if file["unknown"] else ""
-        cells = (file["interval"] or "-", f"{file['rows']:,}", file["first"] or "", file["last"] or "")
+        cells: tuple[str, ...] = (file["interval"] or "-", f"{file['rows']:,}", file["first"] or "", file["last"] or "")
         cells += (file["encoding"], file["time_zone"] or "", f"{recognised} {unknown}")
         rule = " ".join(str(value) for value in (file["rule"] or {"files": "-"}).values())
         add_row(table, file["file"], shown, *cells, *([rule] if has_rules else []))

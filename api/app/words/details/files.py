@@ -45,6 +45,20 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ),
     ("expected a header and rows, found an empty file", "ファイルが空です"),
     ("expected a day of its era, found {text}", "元号の期間にない日付です：{text}"),
+    (
+        "expected open, high, low and close, found one value a day for each symbol: put open.csv, high.csv, low.csv and close.csv into one folder",
+        "銘柄ごとに1日1つの値しかありません。始値・高値・安値・終値のファイル open.csv、high.csv、low.csv、close.csv を同じフォルダーに置いてください",
+    ),
+    (
+        "expected the same symbols in each price, found {symbol} not in each",
+        "銘柄 {symbol} のないファイルがあります。どの値のファイルにも同じ銘柄が必要です",
+    ),
+    ("expected one column for each symbol, found two of {symbol}", "銘柄 {symbol} の列が二つあります"),
+    ("expected a column for each symbol, found none", "銘柄の列がありません"),
+    (
+        "expected the same days in the same lines, found others in {file}",
+        "{file} の日付が終値のファイルと違います。同じ行に同じ日付が必要です",
+    ),
     ("expected text, found a NUL byte", "テキストではありません（NULバイトがあります）"),
     ("expected {count} fields as in the header, found {found}", "列の数がヘッダー（{count}列）と違います：{found}列"),
     ("expected a column {names}, found only {found}", "列 {names} がありません。ある列：{found}"),

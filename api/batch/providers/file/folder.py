@@ -1,6 +1,7 @@
 """The files of a folder, and of its zip files, that end like files of bars, without links that lead outside of it."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +12,16 @@ from batch.providers.file.names import SUFFIXES
 from batch.providers.file.packed.archives import ZIP, list_members
 from batch.providers.file.rules import Rule, read_rules_file
 
+#: The names of files that have one price, or the volume, of many symbols; the closing prices have the dates.
+FIELDS = ("close", "open", "high", "low", "volume")
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file as it is now; `name` is its path below the folder, with slashes, and `rule` its rule of `files.toml`.
 
-    A file in a zip has the path and the time of the zip, and the name and the size of the `member`.
+    A file in a zip has the path and the time of the zip, and the name and the size of the `member`. A file of closing
+    prices has the files of the other prices beside it, and of the volume, as `fields`, in the order of `FIELDS`.
     """
 
     path: Path
@@ -25,6 +30,7 @@ class SourceFile:
     size: int
     rule: Rule | None = field(default=None, hash=False)
     member: str | None = None
+    fields: tuple["SourceFile", ...] = ()
 
     @property
     def suffix(self) -> str:
@@ -57,7 +63,26 @@ def list_files(root: Path) -> Listing:
     if not files and not refusals:
         state = "holds none" if root.exists() else "does not exist"
         raise ProviderError(f"expected files ending in {', '.join((*SUFFIXES, ZIP))} in {root.name}, which {state}")
+    files = _join_fields(files)
     return Listing([replace(file, rule=rules.find(file.name)) for file in files] if rules.rules else files, refusals)
+
+
+def _join_fields(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Return files without `open.csv`, `high.csv` and so on if a folder has all prices: they belong to its close."""
+    fields: dict[tuple[str, str], dict[str, SourceFile]] = defaultdict(dict)
+    for file in files:
+        folder, _, name = file.name.rpartition("/")
+        stem, _, ending = name.lower().partition(".")
+        if stem in FIELDS and ending != "parquet":
+            fields[folder, ending][stem] = file
+    joined: dict[SourceFile, SourceFile | None] = {}
+    for found in fields.values():
+        if set(FIELDS[:-1]) <= set(found):
+            close, *others = (found[name] for name in FIELDS if name in found)
+            joined |= {close: replace(close, fields=tuple(others)), **dict.fromkeys(others)}
+    if not joined:
+        return list(files)
+    return [each for file in files if (each := joined.get(file, file)) is not None]
 
 
 def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iterator[SourceFile]:

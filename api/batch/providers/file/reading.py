@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -14,7 +14,8 @@ from batch.providers.file.limits import DAMAGED, FileLimits
 from batch.providers.file.names import NameRules
 from batch.providers.file.packed.workbooks import XLSX
 from batch.providers.file.recognise.header import find_layout, find_table_layout
-from batch.providers.file.recognise.layout import Block, Layout, find_missing
+from batch.providers.file.recognise.layout import Block, Layout, Role, find_missing
+from batch.providers.file.recognise.panel import LONE, is_panel, join_panels
 from batch.providers.file.recognise.text import to_utf8
 
 _POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
@@ -30,6 +31,7 @@ class OpenedFile:
     layout: Layout
     encoding: str
     owner: str | None
+    panels: tuple["OpenedFile", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,16 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
         FileRefused: the file cannot be read, lacks a column, or has a symbol neither in its rows nor in its name.
 
     """
+    if file.fields:
+        return _open_panels(file, limits)
     try:
         layout, encoding = _read_layout(file, limits)
     except (*DAMAGED, csv.Error, *_POLARS) as e:
         raise _unreadable(file, e) from e
     except InvalidRequest as e:
         raise FileRefused(file.path, e.message, line=1) from e
+    if is_panel(layout):
+        raise FileRefused(file.path, LONE, line=layout.first_line - 1)
     if missing := find_missing(layout):
         found = ", ".join(layout.header)[:120]
         line = layout.first_line - 1
@@ -70,6 +76,24 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
         return OpenedFile(file, layout, encoding, rules.find(file.name))
     except InvalidRequest as e:
         raise FileRefused(file.path, e.message) from e
+
+
+def _open_panels(file: SourceFile, limits: FileLimits) -> OpenedFile:
+    """Return a file of closing prices and those of the other prices as one file, whose lines are those of each."""
+    opened: dict[Role, OpenedFile] = {}
+    for each in (replace(file, fields=()), *file.fields):
+        try:
+            layout, encoding = _read_layout(each, limits)
+        except (*DAMAGED, csv.Error, *_POLARS) as e:
+            raise _unreadable(each, e) from e
+        role = Role(each.name.rpartition("/")[2].partition(".")[0].lower())
+        opened[role] = OpenedFile(each, layout, encoding, None)
+    try:
+        layout = join_panels({role: each.layout for role, each in opened.items()})
+    except InvalidRequest as e:
+        raise FileRefused(file.path, e.message, line=1) from e
+    panels = tuple(opened.values())
+    return OpenedFile(file, layout, panels[0].encoding, None, panels)
 
 
 def find_owner(file: SourceFile, rules: NameRules) -> str | None:
@@ -91,6 +115,8 @@ def read_tables(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
     try:
         if opened[0].file.suffix == ".parquet":
             return _read_parquet(opened[0], limits)
+        if opened[0].panels:
+            return _read_panels(opened[0], limits)
         return _read_texts(opened, limits)
     except (*DAMAGED, *_POLARS, FileRefused) as e:
         if len(opened) > 1:
@@ -139,6 +165,29 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
             raise Uneven
         counts = [frame.height]
     return Cells(_by_block(frame, layout.blocks, names, layout.first_line, counts), refusals)
+
+
+def _read_panels(opened: OpenedFile, limits: FileLimits) -> Cells:
+    """Return the cells of panels side by side; a symbol without any value on a day has no bar on it."""
+    frames: list[pl.DataFrame] = []
+    for each in opened.panels:
+        frame = _parse(_read_body(each, limits), each.layout, range(len(each.layout.header)))
+        dates, expected = frame.to_series(0), frames[0].to_series(0) if frames else frame.to_series(0)
+        if len(dates) != len(expected) or (dates.ne_missing(expected)).any():
+            name, first = each.file.name.rpartition("/")[2], opened.file.path
+            raise FileRefused(first, f"expected the same days in the same lines, found others in {name}")
+        frames.append(frame)
+    columns = [column for frame in frames for column in frame.iter_columns()]
+    blocks, height = opened.layout.blocks, frames[0].height
+    owners = pl.Series([block.symbol for block in blocks]).gather(_repeat([height] * len(blocks)))
+    roles = {role.value: [dict(block.columns)[role] for block in blocks] for role, _ in blocks[0].columns}
+    parts = {role: pl.concat([columns[n] for n in numbers]) for role, numbers in roles.items()}
+    frame = pl.DataFrame({**parts, "symbol": owners}).with_row_index("row")
+    frame = frame.with_columns(
+        file=pl.lit(0, dtype=pl.UInt32), line=pl.col("row").cast(pl.Int64) % height + opened.layout.first_line
+    )
+    values = [role for role in parts if role != Role.DATE.value]
+    return Cells(frame.filter(~pl.all_horizontal(pl.col(values).is_null())), ())
 
 
 def _read_body(opened: OpenedFile, limits: FileLimits) -> bytes:

@@ -114,4 +114,4 @@ def _kind(opened: OpenedFile) -> str:
 
 
 def _joins(opened: OpenedFile) -> bool:
-    return len(opened.layout.blocks) == 1 and opened.file.suffix not in {".parquet", ".gz", XLSX}
+    return len(opened.layout.blocks) == 1 and not opened.panels and opened.file.suffix not in {".parquet", ".gz", XLSX}
