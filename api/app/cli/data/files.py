@@ -99,6 +99,13 @@ def _show(session: Session, files: Sequence[dict[str, Any]], given: dict[str, ob
         session.say("files_next", command=command)
 
 
+def _say_rule(rule: dict[str, str] | None) -> str:
+    """Return the pattern of a rule of `files.toml`, and what it sets."""
+    if rule is None:
+        return "-"
+    return " ".join([rule["files"], *(f"{key}={value}" for key, value in rule.items() if key != "files")])
+
+
 def _intervals(files: Sequence[dict[str, Any]]) -> list[str]:
     longest: dict[str, int] = {}
     for file in files:
@@ -120,6 +127,5 @@ def _file_table(words: Speaker, files: Sequence[dict[str, Any]]) -> Table:
         unknown = words.say("unknown_columns", names=", ".join(file["unknown"])) if file["unknown"] else ""
         cells: tuple[str, ...] = (file["interval"] or "-", f"{file['rows']:,}", file["first"] or "", file["last"] or "")
         cells += (file["encoding"], file["time_zone"] or "", f"{recognised} {unknown}")
-        rule = " ".join(str(value) for value in (file["rule"] or {"files": "-"}).values())
-        add_row(table, file["file"], shown, *cells, *([rule] if has_rules else []))
+        add_row(table, file["file"], shown, *cells, *([_say_rule(file["rule"])] if has_rules else []))
     return table
