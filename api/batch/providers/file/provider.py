@@ -40,7 +40,7 @@ class FileRules:
 
 
 class FileProvider:
-    """A `BarProvider` over CSV and Parquet files, with the column names that exporters commonly use.
+    """A `BarProvider` over CSV, Excel and Parquet files, with the column names that exporters commonly use.
 
     A file has its symbols in a column or in its header, or its one symbol in its name; the interval is found from its
     stamps. Daily bars are stamped 00:00 UTC of their local date. Rows are sorted by the name of the file, then by line.

@@ -26,7 +26,7 @@ SPEC = ProviderSpec(
     name="file",
     build="batch.providers.file.provider:build",
     capabilities=Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100, knows_listings=True),
-    summary="Bars from your own CSV or Parquet files.",
+    summary="Bars from your own CSV, Excel or Parquet files.",
     settings=FileSettings,
     required=(Required("file_dir", "name the folder of your files"),),
 )
