@@ -114,7 +114,7 @@ def _expand(path: Path, name: str, refusals: list[Refusal]) -> Iterator[SourceFi
     members, refused = list_members(path, name)
     refusals += refused
     for each in members:
-        yield SourceFile(path, f"{name}/{each.name}", info.st_mtime_ns, each.size, member=each.name)
+        yield SourceFile(path, f"{name}/{each.name.removeprefix('./')}", info.st_mtime_ns, each.size, member=each.name)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

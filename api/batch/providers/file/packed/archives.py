@@ -28,7 +28,7 @@ _OTHERS = (".parquet", ".xlsx", ZIP)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive; `size` is its size unpacked."""
+    """A file in an archive, by its name there; `size` is its size unpacked."""
 
     name: str
     size: int
@@ -52,13 +52,13 @@ def list_members(path: Path, name: str) -> tuple[Sequence[Member], Sequence[Refu
     members: dict[str, Member] = {}
     refusals: list[Refusal] = []
     for part in parts:
-        inner = part.filename
+        inner = part.filename.removeprefix("./")
         if _is_left_out(part):
             continue
         if why := _judge(part, is_known=inner in members):
             refusals.append(Refusal(f"{name}/{inner[:200]}", why))
         else:
-            members[inner] = Member(inner, part.file_size)
+            members[inner] = Member(part.filename, part.file_size)
     return tuple(members.values()), refusals
 
 
@@ -119,7 +119,7 @@ def _read_directory(raw: IO[bytes]) -> ZipFile:
 def _is_left_out(part: ZipInfo) -> bool:
     """Return whether a member is no file of bars, as in a folder: hidden, a folder, macOS' copies, other endings."""
     parts = part.filename.split("/")
-    if part.is_dir() or any(each == "__MACOSX" or (each.startswith(".") and each != "..") for each in parts):
+    if part.is_dir() or any(each == "__MACOSX" or (each.startswith(".") and each not in {".", ".."}) for each in parts):
         return True
     return not part.filename.lower().endswith((*_TEXTS, *_OTHERS))
 

@@ -41,7 +41,7 @@ def refusals(root: Path) -> dict[str, str]:
 def test_a_zip_is_read_as_a_folder(tmp_path: Path) -> None:
     members = {
         "7203.csv": BARS,
-        "sub/6758.T.csv": BARS,
+        "./sub/6758.T.csv": BARS,
         "code=9984/part-0.csv.gz": gzip.compress(BARS),
         "notes/README.md": b"x",
         "__MACOSX/._7203.csv": b"x",
