@@ -38,6 +38,7 @@ HEADERS: dict[str, Pair] = {
     "columns": ("columns", "列"),
     "done": ("done", "済"),
     "encoding": ("encoding", "文字コード"),
+    "rule of files.toml": ("rule of files.toml", "files.tomlの規則"),
     "file": ("file", "ファイル"),
     "from": ("from", "最初"),
     "time zone": ("time zone", "タイムゾーン"),

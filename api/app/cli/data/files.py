@@ -26,7 +26,8 @@ _PREFIX = "KABOOM_FILE_"
 
 TimeZone = Annotated[str | None, typer.Option(help="time zone of times without one (env: KABOOM_FILE_TIME_ZONE)")]
 DateOrder = Annotated[
-    Literal["mdy", "dmy"] | None, typer.Option(help="order of 11/5/2024 (env: KABOOM_FILE_DATE_ORDER)")
+    Literal["ymd", "mdy", "dmy"] | None,
+    typer.Option(help="order of 11/5/2024 and 24/11/05 (env: KABOOM_FILE_DATE_ORDER)"),
 ]
 SymbolPattern = Annotated[
     str | None, typer.Option(help="regular expression of the symbol in a name (env: KABOOM_FILE_SYMBOL_PATTERN)")
@@ -100,6 +101,13 @@ def _show(session: Session, files: Sequence[dict[str, Any]], given: dict[str, ob
         session.say("files_next", command=command)
 
 
+def _say_rule(rule: dict[str, str] | None) -> str:
+    """Return the pattern of a rule of `files.toml`, and what it sets."""
+    if rule is None:
+        return "-"
+    return " ".join([rule["files"], *(f"{key}={value}" for key, value in rule.items() if key != "files")])
+
+
 def _intervals(files: Sequence[dict[str, Any]]) -> list[str]:
     longest: dict[str, int] = {}
     for file in files:
@@ -109,16 +117,17 @@ def _intervals(files: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _file_table(words: Speaker, files: Sequence[dict[str, Any]]) -> Table:
-    columns = ("file", "symbols", "interval", "rows", "from", "to", "encoding", "time zone", "columns")
-    table = new_table(words, *columns, right={"rows"}, whole={"from", "to"})
+    heads = ["file", "symbols", "interval", "rows", "from", "to", "encoding", "time zone", "columns"]
+    has_rules = any(file["rule"] for file in files)
+    heads += ["rule of files.toml"] if has_rules else []
+    table = new_table(words, *heads, right={"rows"}, whole={"from", "to"})
     for file in files:
         names, count = file["symbols"][:_MOST_SYMBOLS], len(file["symbols"])
         shown = " ".join(names) + (f" … {count:,}" if count > len(names) else "")
         columns = file["columns"].items()
         recognised = " ".join(name if name.lower() == role else f"{role}={name}" for role, name in columns)
         unknown = words.say("unknown_columns", names=", ".join(file["unknown"])) if file["unknown"] else ""
-        cells = (file["interval"] or "-", f"{file['rows']:,}", file["first"] or "", file["last"] or "")
-        add_row(
-            table, file["file"], shown, *cells, file["encoding"], file["time_zone"] or "", f"{recognised} {unknown}"
-        )
+        cells: tuple[str, ...] = (file["interval"] or "-", f"{file['rows']:,}", file["first"] or "", file["last"] or "")
+        cells += (file["encoding"], file["time_zone"] or "", f"{recognised} {unknown}")
+        add_row(table, file["file"], shown, *cells, *([_say_rule(file["rule"])] if has_rules else []))
     return table

@@ -26,6 +26,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "{text} のカンマまたはピリオドは、桁区切りとも小数点とも読めます",
     ),
     (
+        "expected a year of four digits, found {text}, of which the first or the last two may be the year: set KABOOM_FILE_DATE_ORDER",
+        "年は4桁で書いてください。{text} では、どの2桁が年かわかりません。KABOOM_FILE_DATE_ORDER で指定できます",
+    ),
+    (
         "expected the unit of volumes in the name of their column, such as Volume (thousands), found {text}",
         "出来高の単位は、「出来高（千株）」のように列の名前に書いてください（{text} とあります）",
     ),
@@ -45,10 +49,6 @@ FILE_DETAILS: tuple[Pair, ...] = (
     (
         "expected text in UTF-8, CP932 or UTF-16, found other bytes",
         "文字コードはUTF-8、CP932、UTF-16のいずれかにしてください",
-    ),
-    (
-        "expected a year of four digits, found {text}, of which the first or the last two may be the year",
-        "年は4桁で書いてください。{text} では、どの2桁が年かわかりません",
     ),
     (
         "expected year-month-day, found {text}, which may be month/day or day/month: set KABOOM_FILE_DATE_ORDER",
@@ -75,6 +75,21 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "{file}：ファイル名 {name} から銘柄がわかりません。銘柄コードを名前にするか、KABOOM_FILE_SYMBOL_PATTERN または KABOOM_FILE_SYMBOLS を設定してください",
     ),
     ("expected a header and rows, found an empty file", "ファイルが空です"),
+    ("expected a day of its era, found {text}", "元号の期間にない日付です：{text}"),
+    (
+        "expected open, high, low and close, found one value a day for each symbol: put open.csv, high.csv, low.csv and close.csv into one folder",
+        "銘柄ごとに1日1つの値しかありません。始値・高値・安値・終値のファイル open.csv、high.csv、low.csv、close.csv を同じフォルダーに置いてください",
+    ),
+    (
+        "expected the same symbols in each price, found {symbol} not in each",
+        "銘柄 {symbol} のないファイルがあります。どの値のファイルにも同じ銘柄が必要です",
+    ),
+    ("expected one column for each symbol, found two of {symbol}", "銘柄 {symbol} の列が二つあります"),
+    ("expected a column for each symbol, found none", "銘柄の列がありません"),
+    (
+        "expected the same days in the same lines, found others in {file}",
+        "{file} の日付が終値のファイルと違います。同じ行に同じ日付が必要です",
+    ),
     ("expected text, found a NUL byte", "テキストではありません（NULバイトがあります）"),
     ("expected {count} fields as in the header, found {found}", "列の数がヘッダー（{count}列）と違います：{found}列"),
     ("expected a column {names}, found only {found}", "列 {names} がありません。ある列：{found}"),
@@ -123,6 +138,41 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "adjusted prices are not stored: Kaboom stores prices as traded, and adjusts them by splits",
         "調整後の価格は保存しません。約定時の価格を保存し、分割で調整します",
     ),
+    ("expected a readable zip file, found: {why}", "zipファイルとして読めません：{why}"),
+    ("expected a readable xlsx file, found: {why}", "xlsxファイルとして読めません：{why}"),
+    ("expected CSV files in a zip: unpack this one", "zipの中で読めるのはCSVだけです。展開してください"),
+    ("expected at most {most} files in a zip, found {found}", "zipの中のファイルは {most} 個までです：{found}"),
+    (
+        "expected a zip that unpacks to at most {most} times its size, found {bytes} bytes in {size}",
+        "zipの展開後の大きさは元の {most} 倍までです：{size} バイトが {bytes} バイトになります",
+    ),
+    (
+        "expected a path within the zip, found one that may lead out of it",
+        "zipの外を指すおそれのあるパスは読み取りません",
+    ),
+    ("expected a zip without a password, found one with a password", "パスワード付きのzipは読み取れません"),
+    ("expected a file, found a link", "zipの中のリンクは読み取りません"),
+    (
+        "expected a zip that is packed by deflate, found another way",
+        "このzipの圧縮方式には対応していません（deflateのみ）",
+    ),
+    ("expected names that differ, found the same name twice", "zipの中に同じ名前のファイルが二つあります"),
+    (
+        "expected cells in one sheet, found them in {names}: save each as a file",
+        "値のあるシートは一つだけにしてください。シートごとに別のファイルに保存してください：{names}",
+    ),
+    (
+        "expected one of {keys}, found the key {key}; did you mean {near}?",
+        "キー {key} はありません。{near} ではありませんか（使えるキー：{keys}）",
+    ),
+    ("expected one of {keys}, found the key {key}", "キー {key} はありません（使えるキー：{keys}）"),
+    ("expected the key {key} in each rule, found none", "どの規則にもキー {key} が必要です"),
+    ("expected TOML, found: {why}", "TOMLとして読めません：{why}"),
+    (
+        "expected a name such as {example}, found {key} = {value}",
+        "{key} = {value} は使えません。{example} のような名前にしてください",
+    ),
+    ("expected {choices}, found {key} = {value}", "{key} = {value} は使えません。使える値：{choices}"),
     (
         "{symbol} has days that {other} has too: of two bars, that of the later file counts",
         "{symbol} には {other} と重なる日があります。重なる足は後のファイルのものを使います",

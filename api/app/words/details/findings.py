@@ -10,7 +10,7 @@ _SUMMARIES: tuple[Pair, ...] = (
         "Made-up bars under the TSE's real rules: deterministic, offline, free.",
         "東証の実際の規則に沿って生成した足です。毎回同じ結果で、通信も費用もかかりません。",
     ),
-    ("Bars from your own CSV or Parquet files.", "手元のCSVまたはParquetファイルの足です。"),
+    ("Bars from your own CSV, Excel or Parquet files.", "手元のCSV、Excel、Parquetファイルの足です。"),
     (
         "J-Quants API v2 of the exchange's group, with your own key; for personal use.",
         "日本取引所グループ（JPX）のJ-Quants API v2です。ご自身のキーで、個人利用に限ります。",

@@ -184,7 +184,7 @@ OPTION_HELP: dict[str, str] = {
     "regular expression of the symbol in a name (env: KABOOM_FILE_SYMBOL_PATTERN)": "ファイル名の中の銘柄を表す正規表現（環境変数：KABOOM_FILE_SYMBOL_PATTERN）",
     "CSV of file names and their symbols (env: KABOOM_FILE_SYMBOLS)": "ファイル名と銘柄を対応付けるCSV（環境変数：KABOOM_FILE_SYMBOLS）",
     "time zone of times without one (env: KABOOM_FILE_TIME_ZONE)": "タイムゾーンのない時刻のタイムゾーン（環境変数：KABOOM_FILE_TIME_ZONE）",
-    "order of 11/5/2024 (env: KABOOM_FILE_DATE_ORDER)": "11/5/2024 の年月日の順序（環境変数：KABOOM_FILE_DATE_ORDER）",
+    "order of 11/5/2024 and 24/11/05 (env: KABOOM_FILE_DATE_ORDER)": "11/5/2024 や 24/11/05 の年月日の順序（環境変数：KABOOM_FILE_DATE_ORDER）",
     "the dividend, where a split has the same ex-session": "同じ権利落ち日に株式分割があるときは配当金",
     "yen a share before tax, instead of a factor": "調整係数の代わりに1株当たりの配当金（円、税引前）",
 }

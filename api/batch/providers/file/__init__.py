@@ -1,1 +1,1 @@
-"""The provider of the user's own CSV and Parquet files."""
+"""The provider of the user's own CSV, Excel and Parquet files."""

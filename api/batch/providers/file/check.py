@@ -42,6 +42,7 @@ def _describe(file: SourceFile, opened: OpenedFile | Refusal, facts: Facts) -> d
         "encoding": opened.encoding if isinstance(opened, OpenedFile) else "",
         "separator": layout.separator if layout else "",
         "time_zone": facts.time_zone,
+        "rule": file.rule.model_dump(exclude_none=True) if file.rule else None,
         "columns": _columns(layout) if layout else {},
         "unused": list(layout.unused) if layout else [],
         "unknown": list(layout.unknown) if layout else [],

@@ -1,23 +1,41 @@
-"""The files of a folder that end like files of bars, without links that lead outside of it."""
+"""The files of a folder, and of its zip files, that end like files of bars, without links that lead outside of it."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch.errors import ProviderError
 from batch.providers.file.errors import Refusal
 from batch.providers.file.names import SUFFIXES
+from batch.providers.file.packed.archives import ZIP, list_members
+from batch.providers.file.rules import Rule, read_rules_file
+
+#: The names of files that have one price, or the volume, of many symbols; the closing prices have the dates.
+FIELDS = ("close", "open", "high", "low", "volume")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file as it is now; `name` is its path below the folder, with slashes."""
+    """A file as it is now; `name` is its path below the folder, with slashes, and `rule` its rule of `files.toml`.
+
+    A file in a zip has the path and the time of the zip, and the name and the size of the `member`. A file of closing
+    prices has the files of the other prices beside it, and of the volume, as `fields`, in the order of `FIELDS`.
+    """
 
     path: Path
     name: str
     modified_ns: int
     size: int
+    rule: Rule | None = field(default=None, hash=False)
+    member: str | None = None
+    fields: tuple["SourceFile", ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """The last ending of its name, in lower case."""
+        return Path(self.name).suffix.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +50,39 @@ def list_files(root: Path) -> Listing:
     """Return the files below a folder, or the one file that `root` is; hidden ones are left out.
 
     Raises:
-        ProviderError: there are no files.
+        ProviderError: there are no files, or `files.toml` cannot be read.
 
     """
+    rules = read_rules_file(root)
     refusals: list[Refusal] = []
     if root.is_dir():
         files = sorted(_walk(root, "", root.resolve(), refusals), key=lambda file: file.name.split("/"))
     else:
-        files = [_describe(root, root.name)] if root.is_file() and _is_data(root.name) else []
+        is_data = root.is_file() and _is_data(root.name)
+        files = list(_expand(root, root.name, refusals)) if is_data else []
     if not files and not refusals:
         state = "holds none" if root.exists() else "does not exist"
-        raise ProviderError(f"expected files ending in {', '.join(SUFFIXES)} in {root.name}, which {state}")
-    return Listing(files, refusals)
+        raise ProviderError(f"expected files ending in {', '.join((*SUFFIXES, ZIP))} in {root.name}, which {state}")
+    files = _join_fields(files)
+    return Listing([replace(file, rule=rules.find(file.name)) for file in files] if rules.rules else files, refusals)
+
+
+def _join_fields(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Return files without `open.csv`, `high.csv` and so on if a folder has all prices: they belong to its close."""
+    fields: dict[tuple[str, str], dict[str, SourceFile]] = defaultdict(dict)
+    for file in files:
+        folder, _, name = file.name.rpartition("/")
+        stem, _, ending = name.lower().partition(".")
+        if stem in FIELDS and ending != "parquet":
+            fields[folder, ending][stem] = file
+    joined: dict[SourceFile, SourceFile | None] = {}
+    for found in fields.values():
+        if set(FIELDS[:-1]) <= set(found):
+            close, *others = (found[name] for name in FIELDS if name in found)
+            joined |= {close: replace(close, fields=tuple(others)), **dict.fromkeys(others)}
+    if not joined:
+        return list(files)
+    return [each for file in files if (each := joined.get(file, file)) is not None]
 
 
 def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iterator[SourceFile]:
@@ -63,7 +102,19 @@ def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iter
             if entry.is_symlink() and not path.resolve().is_relative_to(root):
                 refusals.append(Refusal(name, "expected a file of this folder, found a link that leads out of it"))
                 continue
-            yield _describe(path, name)
+            yield from _expand(path, name, refusals)
+
+
+def _expand(path: Path, name: str, refusals: list[Refusal]) -> Iterator[SourceFile]:
+    """Yield a file, or those in a zip."""
+    info = path.stat()
+    if not name.lower().endswith(ZIP):
+        yield SourceFile(path, name, info.st_mtime_ns, info.st_size)
+        return
+    members, refused = list_members(path, name)
+    refusals += refused
+    for each in members:
+        yield SourceFile(path, f"{name}/{each.name.removeprefix('./')}", info.st_mtime_ns, each.size, member=each.name)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -73,10 +124,5 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _describe(path: Path, name: str) -> SourceFile:
-    info = path.stat()
-    return SourceFile(path, name, info.st_mtime_ns, info.st_size)
-
-
 def _is_data(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith((*SUFFIXES, ZIP))

@@ -6,11 +6,15 @@ import polars as pl
 
 from batch.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
 from batch.providers.file.recognise.layout import Role
+from batch.providers.file.recognise.years import OUT_OF_ERA
+from batch.providers.file.rules import DateOrder, Rule, Stamp
 
 #: Why the times of a file are refused; `text` is the first of them.
 _WHYS = {
     UNREADABLE: "expected a date such as 2024-11-05, 2024-11-05 09:00:00+09:00 or epoch seconds, found {text!r}",
-    TWO_DIGITS: "expected a year of four digits, found {text!r}, of which the first or the last two may be the year",
+    TWO_DIGITS: "expected a year of four digits, found {text!r}, of which the first or the last two may be the year:"
+    " set KABOOM_FILE_DATE_ORDER",
+    OUT_OF_ERA: "expected a day of its era, found {text!r}",
     "order": "expected year-month-day, found {text!r}, which may be month/day or day/month: set KABOOM_FILE_DATE_ORDER",
     "mixed": "expected one order of day and month, found {text!r} beside dates in the other order",
     "zone": "expected times with a time zone, found {text!r}: set KABOOM_FILE_TIME_ZONE",
@@ -22,22 +26,44 @@ _WHYS = {
 
 @dataclass(frozen=True, slots=True)
 class TimeRules:
-    """How times are read: the zone of times without one, and the order of 11/5/2024; None to find it in each file."""
+    """How times are read.
+
+    Attributes:
+        zone: the zone of times without one; None to find it in each file.
+        order: the order of 11/5/2024 and 24/11/05; None to find it in each file.
+        stamp: whether minutes and hours are stamped when they open, or when they end.
+
+    """
 
     zone: str | None = None
-    order: str | None = None
+    order: DateOrder | None = None
+    stamp: Stamp = "start"
+
+    def under(self, rule: Rule | None) -> "TimeRules":
+        """Return these rules, but what a rule of `files.toml` says."""
+        if rule is None:
+            return self
+        return TimeRules(rule.time_zone or self.zone, rule.date_order or self.order, rule.stamp or self.stamp)
 
 
-def date_rows(frame: pl.DataFrame, times: tuple[Role, ...], zones: list[str | None], rules: TimeRules) -> pl.DataFrame:
+def date_rows(
+    frame: pl.DataFrame, times: tuple[Role, ...], zones: list[str | None], rules: TimeRules, *, is_japanese: bool
+) -> pl.DataFrame:
     """Return rows with `utc` (aware), `local` (naive, in the file's zone) and `fault`, why a row is not dated.
 
     `frame` has the columns of `times`, and `file`, the index of the file in `zones`, which has the zone of each file.
-    A row without any text has neither a time nor a fault. `text` is the text of the row's time.
+    A row without any text has neither a time nor a fault. `text` is the text of the row's time. Below a Japanese header
+    24/11/05 begins with the year, unless a day would be on a weekend.
     """
     text = _join(frame, times)
     frame = frame.with_columns(text.alias("text"))
-    known = read_times(text.drop_nulls().unique(maintain_order=True))
+    short = rules.order or ("ymd" if is_japanese else None)
+    known = read_times(text.drop_nulls().unique(maintain_order=True), short)
     rows = frame.join(known, on="text", how="left", maintain_order="left")
+    if rules.order is None:
+        is_weekend = (pl.col("is_short") & (pl.col("wall").dt.weekday() > 5)).any().over("file")
+        doubted = pl.col("is_short") & is_weekend
+        rows = rows.with_columns(fault=pl.when(doubted).then(pl.lit(TWO_DIGITS)).otherwise("fault"))
     rows = _order(rows, rules.order)
     return _place(rows, zones)
 
@@ -79,7 +105,7 @@ def _order(rows: pl.DataFrame, order: str | None) -> pl.DataFrame:
     month_first = (pl.col("two") > 12).any().over("file")
     is_numbered = pl.col("one").is_not_null()
     told = {"dmy": pl.lit(value=True), "mdy": pl.lit(value=False)}.get(order or "", day_first)
-    unproven = ~(day_first | month_first) if order is None else pl.lit(value=False)
+    unproven = ~(day_first | month_first) if order in {None, "ymd"} else pl.lit(value=False)
     return rows.with_columns(
         wall=pl.when(is_numbered & told).then("swapped").otherwise("wall"),
         fault=pl.when(is_numbered & day_first & month_first)

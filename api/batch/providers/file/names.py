@@ -14,7 +14,7 @@ from batch.kit.csv_text import decode_csv
 from batch.market.symbol import is_tse_code, parse_foreign_symbol, parse_symbol
 
 #: The endings of files that the provider looks at.
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".xlsx")
 
 _TSE_ENDS = (".T", ".JP", ".TYO", ".TSE", "-T")
 _TSE_STARTS = ("TSE:", "TYO:", "JP:", "JPX:", "TSE_DLY_", "TSE_")
@@ -26,14 +26,18 @@ _TOKEN_ENDS = re.compile(r"[_\s,]+")
 _RESTS = re.compile(
     r"^(?:T|TSE|TYO|JP|US|\d{1,3}(?:m|min|h|d|w)|[mhd]\d{0,3}|daily|day|minute|minutes|hourly|intraday|hist|history"
     r"|historical|data|prices?|bars?|ohlcv?|raw|split|adjusted|unadjusted|export|stock|quotes?|max|\d+y|(?:19|20)\d{2}(?:-\d{2}){0,2}"
-    r"|\d{6}|\d{8}|to|from|-|\(\d+\)|[^\x00-\x7f]+)$",
+    r"|\d{6}|\d{8}|\d{12}|to|from|-|\(\d+\)|[^\x00-\x7f]+)$",
     re.IGNORECASE,
+)
+#: TradingView's names, such as `TSE_DLY_7203, 1D.csv` or `TSE_7203, 5_1a2b3 (1).csv`: exchange, symbol, interval.
+_TRADING_VIEW = re.compile(
+    r"^(?P<exchange>[A-Z]+)(?:_DLY)?_(?P<symbol>[^_,]+), \d{0,4}[SDWM]?(?:_[0-9a-f]{5})?(?: \(\d+\))?$"
 )
 #: Names of files that contain no symbol.
 _GENERIC = frozenset(
     """
-    ALL BARS DATA DAILY DAY DOWNLOAD EOD EXPORT FILE FILES HIST HISTORY INDEX JP MINUTE OHLC OHLCV OUT OUTPUT PRICE
-    PRICES QUOTES RAW RESULT SAMPLE STOCK STOCKS TABLE TEST TICKS TSE US
+    ALL BARS CLOSE DATA DAILY DAY DOWNLOAD EOD EXPORT FILE FILES HIGH HIST HISTORY INDEX JP LOW MINUTE OHLC OHLCV OPEN
+    OUT OUTPUT PRICE PRICES QUOTES RAW RESULT SAMPLE STOCK STOCKS TABLE TEST TICKS TSE US VOLUME
     """.split()  # noqa: SIM905  a list of words is read more easily
 )
 _MOST_LETTERS = 5
@@ -115,6 +119,8 @@ def strip_suffix(name: str) -> str:
 
 def _symbol_of_name(name: str) -> str:
     stem = strip_suffix(name)
+    if (chart := _TRADING_VIEW.match(stem)) is not None:
+        return _symbol_of_chart(name, *chart.group("exchange", "symbol"))
     first, *rest = [token for token in _TOKEN_ENDS.split(stem) if token] or [""]
     if first.upper() == "TSE" and rest:
         first, *rest = [token for token in rest if token.upper() != "DLY"] or [""]
@@ -123,6 +129,17 @@ def _symbol_of_name(name: str) -> str:
     except InvalidRequest as e:
         raise _no_symbol(name) from e
     if not all(_RESTS.match(token) for token in rest) or not _is_named(first, symbol):
+        raise _no_symbol(name)
+    return symbol
+
+
+def _symbol_of_chart(name: str, exchange: str, text: str) -> str:
+    """Return the symbol of a chart; a code of another exchange, such as Taiwan's 2330, is no code of the TSE."""
+    try:
+        symbol = parse_file_symbol(text)
+    except InvalidRequest as e:
+        raise _no_symbol(name) from e
+    if exchange != "TSE" and is_tse_code(symbol):
         raise _no_symbol(name)
     return symbol
 

@@ -42,7 +42,7 @@ class FileRules:
 
 
 class FileProvider:
-    """A `BarProvider` over CSV and Parquet files, with the column names that exporters commonly use.
+    """A `BarProvider` over CSV, Excel and Parquet files, with the column names that exporters commonly use.
 
     A file has its symbols in a column or in its header, or its one symbol in its name; the interval is found from its
     stamps. Daily bars are stamped 00:00 UTC of their local date. Rows are sorted by the name of the file, then by line.
@@ -111,9 +111,9 @@ class FileProvider:
         """Do nothing: no file is kept open."""
 
     def _find_universe(self) -> tuple[str, ...]:
-        files, symbols, refusals = list_files(self._root).files, set[str](), list[Refusal]()
-        unnamed = []
-        for file in files:
+        listing, symbols, unnamed = list_files(self._root), set[str](), list[SourceFile]()
+        refusals = list(listing.refusals)
+        for file in listing.files:
             opened = self._tables.open(file)
             if isinstance(opened, Refusal):
                 refusals.append(opened)

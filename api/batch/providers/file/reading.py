@@ -3,8 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -14,8 +13,10 @@ from batch.providers.file.errors import FileRefused, Refusal
 from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import DAMAGED, FileLimits
 from batch.providers.file.names import NameRules
+from batch.providers.file.packed.workbooks import XLSX
 from batch.providers.file.recognise.header import find_layout, find_table_layout
-from batch.providers.file.recognise.layout import Block, Layout, find_missing
+from batch.providers.file.recognise.layout import Block, Layout, Role, find_missing
+from batch.providers.file.recognise.panel import LONE, is_panel, join_panels
 from batch.providers.file.recognise.text import to_utf8
 from batch.providers.file.short_lines import drop_short
 
@@ -42,6 +43,7 @@ class OpenedFile:
     encoding: str
     owner: str | None
     named: str | None = None
+    panels: tuple["OpenedFile", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,16 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
         FileRefused: the file cannot be read, lacks a column, or has a symbol neither in its rows nor in its name.
 
     """
+    if file.fields:
+        return _open_panels(file, limits)
     try:
-        layout, encoding = _read_layout(file.path, limits)
+        layout, encoding = _read_layout(file, limits)
     except (*DAMAGED, csv.Error, *_POLARS) as e:
-        raise _unreadable(file.path, e) from e
+        raise _unreadable(file, e) from e
     except InvalidRequest as e:
         raise FileRefused(file.path, e.message, line=1) from e
+    if is_panel(layout):
+        raise FileRefused(file.path, LONE, line=layout.first_line - 1)
     if missing := find_missing(layout):
         found = ", ".join(layout.header)[:120]
         line = layout.first_line - 1
@@ -86,6 +92,24 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
         return OpenedFile(file, layout, encoding, rules.find(file.name))
     except InvalidRequest as e:
         raise FileRefused(file.path, e.message) from e
+
+
+def _open_panels(file: SourceFile, limits: FileLimits) -> OpenedFile:
+    """Return a file of closing prices and those of the other prices as one file, whose lines are those of each."""
+    opened: dict[Role, OpenedFile] = {}
+    for each in (replace(file, fields=()), *file.fields):
+        try:
+            layout, encoding = _read_layout(each, limits)
+        except (*DAMAGED, csv.Error, *_POLARS) as e:
+            raise _unreadable(each, e) from e
+        role = Role(each.name.rpartition("/")[2].partition(".")[0].lower())
+        opened[role] = OpenedFile(each, layout, encoding, None)
+    try:
+        layout = join_panels({role: each.layout for role, each in opened.items()})
+    except InvalidRequest as e:
+        raise FileRefused(file.path, e.message, line=1) from e
+    panels = tuple(opened.values())
+    return OpenedFile(file, layout, panels[0].encoding, None, panels=panels)
 
 
 def find_owner(file: SourceFile, rules: NameRules) -> str | None:
@@ -105,32 +129,34 @@ def read_tables(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
 
     """
     try:
-        if opened[0].file.path.suffix.lower() == ".parquet":
+        if opened[0].file.suffix == ".parquet":
             return _read_parquet(opened[0], limits)
+        if opened[0].panels:
+            return _read_panels(opened[0], limits)
         return _read_texts(opened, limits)
     except (*DAMAGED, *_POLARS, FileRefused) as e:
         if len(opened) > 1:
             raise Uneven from e
         if isinstance(e, FileRefused):
             raise
-        raise _unreadable(opened[0].file.path, e) from e
+        raise _unreadable(opened[0].file, e) from e
 
 
-def _read_layout(path: Path, limits: FileLimits) -> tuple[Layout, str]:
-    if path.suffix.lower() == ".parquet":
-        return find_table_layout(list(pl.read_parquet_schema(path))), "Parquet"
-    content, is_cut = limits.read_head(path)
-    text, encoding = to_utf8(content, path, is_cut=is_cut)
+def _read_layout(file: SourceFile, limits: FileLimits) -> tuple[Layout, str]:
+    if file.suffix == ".parquet":
+        return find_table_layout(list(pl.read_parquet_schema(file.path))), "Parquet"
+    content, is_cut = limits.read_head(file)
+    text, encoding = to_utf8(content, file.path, is_cut=is_cut)
     if not text.strip():
-        raise FileRefused(path, "expected a header and rows, found an empty file", line=1)
-    return find_layout(text.decode()), encoding
+        raise FileRefused(file.path, "expected a header and rows, found an empty file", line=1)
+    return find_layout(text.decode()), "Excel" if file.suffix == XLSX else encoding
 
 
 def _read_parquet(opened: OpenedFile, limits: FileLimits) -> Cells:
     path, blocks = opened.file.path, opened.layout.blocks
     names = list(pl.read_parquet_schema(path))
     wanted = sorted({number for block in blocks for _, number in block.columns})
-    limits.check_table(path, pl.scan_parquet(path).select(pl.len()).collect().item(), len(wanted))
+    limits.check_table(opened.file, pl.scan_parquet(path).select(pl.len()).collect().item(), len(wanted))
     frame = pl.read_parquet(path, columns=[names[n] for n in wanted])
     return Cells(_by_block(frame, blocks, names, opened.layout.first_line, [frame.height]), ())
 
@@ -163,8 +189,31 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
     return Cells(_by_block(frame, layout.blocks, names, layout.first_line, counts), refusals)
 
 
+def _read_panels(opened: OpenedFile, limits: FileLimits) -> Cells:
+    """Return the cells of panels side by side; a symbol without any value on a day has no bar on it."""
+    frames: list[pl.DataFrame] = []
+    for each in opened.panels:
+        frame = _parse(_read_body(each, limits), each.layout, range(len(each.layout.header)))
+        dates, expected = frame.to_series(0), frames[0].to_series(0) if frames else frame.to_series(0)
+        if len(dates) != len(expected) or (dates.ne_missing(expected)).any():
+            name, first = each.file.name.rpartition("/")[2], opened.file.path
+            raise FileRefused(first, f"expected the same days in the same lines, found others in {name}")
+        frames.append(frame)
+    columns = [column for frame in frames for column in frame.iter_columns()]
+    blocks, height = opened.layout.blocks, frames[0].height
+    owners = pl.Series([block.symbol for block in blocks]).gather(_repeat([height] * len(blocks)))
+    roles = {role.value: [dict(block.columns)[role] for block in blocks] for role, _ in blocks[0].columns}
+    parts = {role: pl.concat([columns[n] for n in numbers]) for role, numbers in roles.items()}
+    frame = pl.DataFrame({**parts, "symbol": owners}).with_row_index("row")
+    frame = frame.with_columns(
+        file=pl.lit(0, dtype=pl.UInt32), line=pl.col("row").cast(pl.Int64) % height + opened.layout.first_line
+    )
+    values = [role for role in parts if role != Role.DATE.value]
+    return Cells(frame.filter(~pl.all_horizontal(pl.col(values).is_null())), ())
+
+
 def _read_body(opened: OpenedFile, limits: FileLimits) -> bytes:
-    text, _ = to_utf8(limits.read_csv(opened.file.path), opened.file.path)
+    text, _ = to_utf8(limits.read_csv(opened.file), opened.file.path)
     start = 0
     for _ in range(opened.layout.first_line - 1):
         end = text.find(b"\n", start)
@@ -230,6 +279,7 @@ def _drop_broken(body: bytes, opened: OpenedFile, refusals: list[Refusal]) -> by
     return "\n".join(kept).encode()
 
 
-def _unreadable(path: Path, error: BaseException) -> FileRefused:
+def _unreadable(file: SourceFile, error: BaseException) -> FileRefused:
+    kind = ".zip" if file.member else file.suffix
     why = str(error).strip().partition("\n")[0] or type(error).__name__
-    return FileRefused(path, f"expected a readable {path.suffix.lstrip('.')} file, found: {why[:200]}")
+    return FileRefused(file.path, f"expected a readable {kind.lstrip('.')} file, found: {why[:200]}")

@@ -77,11 +77,12 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules, nu
     frame = _name(frame, opened, refused)
     frame = _read_numbers(frame, layout, refused, numbers)
     zones = [_zone_of(each, rules, layout) for each in opened]
-    frame = date_rows(frame, layout.times, zones, rules)
+    frame = date_rows(frame, layout.times, zones, rules, is_japanese=layout.is_japanese)
     frame = refused.drop_whole(refused.judge_times(frame, layout))
     dated = frame.filter(pl.col("fault").is_null(), pl.col("utc").is_not_null(), pl.col("symbol").is_not_null())
     dated = check_names(dated, opened, refused)
     intervals = find_intervals(dated, opened, zones, refused, is_assumed=rules.zone is None)
+    dated = _open(dated, intervals) if rules.stamp == "end" else dated
     rows = _to_bars(dated, intervals, has_volume=Role.VOLUME in layout.columns)
     actions = find_actions(rows, refused)
     rows = restore_traded(rows, intervals, actions) if Role.SPLIT in layout.columns else rows
@@ -152,6 +153,13 @@ def _zone_of(opened: OpenedFile, rules: TimeRules, layout: Layout) -> str | None
         return rules.zone
     owner = opened.owner or layout.blocks[0].symbol
     return _TOKYO if layout.is_japanese or (owner is not None and is_tse_code(owner)) else None
+
+
+def _open(rows: pl.DataFrame, intervals: Sequence[Interval | None]) -> pl.DataFrame:
+    """Return rows that are stamped at the end of their bar, at its start; days keep their day."""
+    seconds = pl.Series([0 if each in {None, Interval.D1} else each.seconds for each in intervals], dtype=pl.Int64)
+    length = pl.duration(seconds=pl.lit(seconds).gather(pl.col("file")))
+    return rows.with_columns(pl.col("utc") - length, pl.col("local") - length)
 
 
 def _to_bars(rows: pl.DataFrame, intervals: Sequence[Interval | None], *, has_volume: bool) -> pl.DataFrame:

@@ -1,13 +1,13 @@
 """The description of the file provider."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.providers.base import Capabilities
+from batch.providers.file.rules import DateOrder
 from batch.providers.spec import ProviderSettings, ProviderSpec, Required
 
 
@@ -16,7 +16,7 @@ class FileSettings(ProviderSettings):
 
     file_dir: Path | None = Field(default=None, validation_alias="KABOOM_FILE_DIR")
     file_time_zone: str | None = Field(default=None, validation_alias="KABOOM_FILE_TIME_ZONE")
-    file_date_order: Literal["mdy", "dmy"] | None = Field(default=None, validation_alias="KABOOM_FILE_DATE_ORDER")
+    file_date_order: DateOrder | None = Field(default=None, validation_alias="KABOOM_FILE_DATE_ORDER")
     file_symbol_pattern: str | None = Field(default=None, validation_alias="KABOOM_FILE_SYMBOL_PATTERN")
     file_symbols: Path | None = Field(default=None, validation_alias="KABOOM_FILE_SYMBOLS")
     file_max_mb: int = Field(default=256, ge=1, le=1_000_000, validation_alias="KABOOM_FILE_MAX_MB")
@@ -26,7 +26,7 @@ SPEC = ProviderSpec(
     name="file",
     build="batch.providers.file.provider:build",
     capabilities=Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100, knows_listings=True),
-    summary="Bars from your own CSV or Parquet files.",
+    summary="Bars from your own CSV, Excel or Parquet files.",
     settings=FileSettings,
     required=(Required("file_dir", "name the folder of your files"),),
 )

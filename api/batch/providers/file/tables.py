@@ -10,6 +10,7 @@ from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import FileLimits
 from batch.providers.file.moments import TimeRules
 from batch.providers.file.names import NameRules
+from batch.providers.file.packed.workbooks import XLSX
 from batch.providers.file.reading import OpenedFile, Uneven, find_owner, open_file, read_tables
 from batch.providers.file.recognise.numbers import NumberRules
 from batch.providers.file.sheet import Facts, Sheet, build_sheet
@@ -76,7 +77,9 @@ class TableCache:
 
     def _read(self, group: Sequence[OpenedFile]) -> Iterator[Sheet]:
         try:
-            yield build_sheet(group, read_tables(group, self._limits), self._times, self._numbers)
+            rule = group[0].file.rule
+            cells = read_tables(group, self._limits)
+            yield build_sheet(group, cells, self._times.under(rule), self._numbers.under(rule))
         except Uneven:
             for each in group:
                 yield from self._read([each])
@@ -111,8 +114,8 @@ def _group(opened: Sequence[OpenedFile]) -> Iterator[list[OpenedFile]]:
 
 
 def _kind(opened: OpenedFile) -> str:
-    return repr((opened.layout, opened.encoding, opened.file.path.suffix.lower()))
+    return repr((opened.layout, opened.encoding, opened.file.suffix, opened.file.rule))
 
 
 def _joins(opened: OpenedFile) -> bool:
-    return len(opened.layout.blocks) == 1 and opened.file.path.suffix.lower() not in {".parquet", ".gz"}
+    return len(opened.layout.blocks) == 1 and not opened.panels and opened.file.suffix not in {".parquet", ".gz", XLSX}

@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from batch.providers.file.recognise.years import expand_eras, expand_short
+
 _DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d-%b-%Y", "%b %d, %Y", "%Y年%m月%d日", "%Y.%m.%d", "%d %b %Y")
 _CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %H%M", " %H%M%S", " %I:%M:%S %p", " %I:%M %p")
 _FORMATS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
@@ -11,32 +13,38 @@ _EPOCH = r"^-?\d{9,19}(\.0*)?$"
 _UNIT_DIVISORS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
 _OFFSET = r"\d\s*(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})$"
 _TWO_DIGITS = (
-    r"^(\d{1,2}[/\-.]\d{1,2}[/\-.]\d{2}|\d{1,2}[- ][A-Za-z]{3}[- ]\d{2}|[A-Za-z]{3} \d{1,2}, \d{2}|\d{6})(\s.*)?$"
+    r"^(\d{1,2}[/\-.]\d{1,2}[/\-.]\d{1,2}|\d{1,2}年.*|\d{1,2}[- ][A-Za-z]{3}[- ]\d{2}|[A-Za-z]{3} \d{1,2}, \d{2}"
+    r"|\d{6})(\s.*)?$"
 )
 _NUMBERED = r"^(?P<one>\d{1,2})[/\-.](?P<two>\d{1,2})[/\-.](?P<year>\d{4})(?P<rest>(\s.*)?)$"
+
+#: Nothing was traded before; 113/05/01 is a year of Taiwan's calendar.
+_FIRST_YEAR = 1800
 
 TWO_DIGITS, UNREADABLE = "two_digits", "unreadable"
 
 
-def read_times(texts: pl.Series) -> pl.DataFrame:
-    """Return the times in some distinct texts, in their order.
+def read_times(texts: pl.Series, short: str | None = None) -> pl.DataFrame:
+    """Return the times in some distinct texts, in their order; `short` is the order of 24/11/05, None to refuse it.
 
     Columns: `text`; `wall`, naive, by the text's own clock; `offset`, minutes ahead of UTC, null if there is none;
     `one` and `two`, the first numbers of 11/5/2024, whose order only other dates of the file show, with `swapped`, the
-    time if the day comes first; `fault`, why it is refused.
+    time if the day comes first; `is_short`, whether the year was of two digits; `fault`, why it is refused.
     """
+    text = pl.col("text").str.normalize("NFKC").str.strip_chars()
     given = pl.DataFrame({"text": texts}).with_columns(
-        plain=pl.col("text").str.strip_chars().str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "${1} ")
+        plain=text.str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "${1} "), fault=pl.lit(None, dtype=pl.String)
     )
+    given = expand_short(expand_eras(given), short)
     plain = pl.col("plain")
     given = given.with_columns(
-        pl.when(plain.str.contains(_TWO_DIGITS)).then(pl.lit(TWO_DIGITS)).alias("fault"),
+        pl.when(plain.str.contains(_TWO_DIGITS)).then(pl.lit(TWO_DIGITS)).otherwise("fault").alias("fault"),
         is_epoch=plain.str.contains(_EPOCH),
         offset=_offset(plain),
     )
     parts = given["plain"].str.extract_groups(_NUMBERED).struct.unnest()
     given = given.with_columns(parts.select(pl.col("one", "two").cast(pl.Int32), "year", "rest"))
-    return _parse(given).select("text", "wall", "offset", "one", "two", "swapped", "fault")
+    return _parse(given).select("text", "wall", "offset", "one", "two", "swapped", "is_short", "fault")
 
 
 def _offset(plain: pl.Expr) -> pl.Expr:
@@ -80,7 +88,8 @@ def parse_naive(texts: pl.Series) -> pl.Series:
 
 
 def _read(texts: pl.Series, form: str) -> pl.Series:
-    return texts.str.strptime(_NAIVE, form, strict=False)
+    read = texts.str.strptime(_NAIVE, form, strict=False)
+    return read.set(read.dt.year() < _FIRST_YEAR, None)
 
 
 def _from_epoch(plain: pl.Expr) -> pl.Expr:

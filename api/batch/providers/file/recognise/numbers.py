@@ -5,6 +5,8 @@ from typing import Literal
 
 import polars as pl
 
+from batch.providers.file.rules import Rule
+
 # Texts that exporters write if there is no value. Such a cell becomes null, and the row is kept.
 _ABSENT = ("", "null", "nan", "none", "na", "n/a", "-", "--", "―")
 #: Full-width signs and wide blanks, as plain ones. NFKC would make 2504² a number, too.
@@ -26,6 +28,10 @@ class NumberRules:
     """How numbers are written: the sign before their decimals; None for a point, and to refuse what is unclear."""
 
     decimal: Literal[".", ","] | None = None
+
+    def under(self, rule: Rule | None) -> "NumberRules":
+        """Return these rules as a rule of `files.toml` changes them."""
+        return NumberRules(rule.decimal) if rule and rule.decimal else self
 
     @property
     def form(self) -> str:

@@ -15,6 +15,7 @@ from batch.errors import ProviderError
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
+from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import FileLimits
 from batch.providers.file.provider import FileProvider, FileRules
 from batch.settings import BatchSettings
@@ -140,7 +141,7 @@ def test_a_pipe_that_takes_a_files_place_is_not_waited_for(tmp_path: Path) -> No
 
     def read() -> None:
         try:
-            FileLimits().read_csv(tmp_path / "7203.csv")
+            FileLimits().read_csv(SourceFile(tmp_path / "7203.csv", "7203.csv", 0, 0))
         except ProviderError as e:
             found.append(e.message)
 

@@ -1,0 +1,140 @@
+"""Zip files as folders of CSV files: members are checked before anything is unpacked, and nothing is written."""
+
+import os
+import stat
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from batch.providers.file.errors import FileRefused, Refusal
+
+#: The ending of an archive.
+ZIP = ".zip"
+_MOST_MEMBERS = 20_000
+#: An archive unpacks to at most this many times its size; CSVs of bars are packed three to twenty times.
+_MOST_RATIO = 200
+#: A ratio is judged from this unpacked size on.
+_SMALL_BYTES = 1 << 20
+#: The encodings of names that have no mark of UTF-8: of macOS, of Windows in Japan, of the format.
+_NAME_ENCODINGS = ("utf-8", "cp932", None)
+_TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+_OTHERS = (".parquet", ".xlsx", ZIP)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in an archive, by its name there; `size` is its size unpacked."""
+
+    name: str
+    size: int
+
+
+def list_members(path: Path, name: str) -> tuple[Sequence[Member], Sequence[Refusal]]:
+    """Return the texts in an archive, and those members that cannot be read; `name` is its path below the folder."""
+    try:
+        info = path.stat()
+        parts = _archive(path, info.st_mtime_ns, os.getpid()).infolist()
+    except FileRefused as e:
+        return (), [e.of(name, None)]
+    except (BadZipFile, NotImplementedError, ValueError, OSError) as e:
+        return (), [Refusal(name, f"expected a readable zip file, found: {str(e)[:200] or type(e).__name__}")]
+    if len(parts) > _MOST_MEMBERS:
+        return (), [Refusal(name, f"expected at most {_MOST_MEMBERS:,} files in a zip, found {len(parts):,}")]
+    unpacked = sum(part.file_size for part in parts)
+    if unpacked > max(_SMALL_BYTES, _MOST_RATIO * info.st_size):
+        why = f"expected a zip that unpacks to at most {_MOST_RATIO} times its size, found {unpacked:,} bytes"
+        return (), [Refusal(name, f"{why} in {info.st_size:,}")]
+    members: dict[str, Member] = {}
+    refusals: list[Refusal] = []
+    for part in parts:
+        inner = part.filename.removeprefix("./")
+        if _is_left_out(part):
+            continue
+        if why := _judge(part, is_known=inner in members):
+            refusals.append(Refusal(f"{name}/{inner[:200]}", why))
+        else:
+            members[inner] = Member(part.filename, part.file_size)
+    return tuple(members.values()), refusals
+
+
+@contextmanager
+def open_member(path: Path, modified_ns: int, member: str) -> Iterator[IO[bytes]]:
+    """Open a member of an archive, which was last changed at this time; its checksum is compared at its end.
+
+    Raises:
+        BadZipFile, OSError: the archive is damaged, or was replaced.
+
+    """
+    archive = _archive(path, modified_ns, os.getpid())
+    try:
+        with archive.open(member) as opened:
+            yield opened
+    except KeyError as e:
+        raise BadZipFile(str(e)) from e
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file.
+
+    Raises:
+        FileRefused: it is a pipe, a device or a folder.
+
+    """
+    # Not blocking: since the listing, a pipe without a writer may have replaced the file.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise FileRefused(path, "expected a regular file, found a pipe, a device or a folder")
+
+
+# The directory of an archive of thousands of members is read once for each of its states, not for each member. A forked
+# process shares the place in an open file with its parent, hence the process in the key.
+@lru_cache(maxsize=4)
+def _archive(path: Path, _modified_ns: int, _process: int) -> ZipFile:
+    raw = open_regular(path)
+    try:
+        archive = _read_directory(raw)
+    except BaseException:
+        raw.close()
+        raise
+    weakref.finalize(archive, raw.close)
+    return archive
+
+
+def _read_directory(raw: IO[bytes]) -> ZipFile:
+    for encoding in _NAME_ENCODINGS[:-1]:
+        try:
+            return ZipFile(raw, metadata_encoding=encoding)
+        except UnicodeDecodeError:
+            continue
+    return ZipFile(raw)
+
+
+def _is_left_out(part: ZipInfo) -> bool:
+    """Return whether a member is no file of bars, as in a folder: hidden, a folder, macOS' copies, other endings."""
+    parts = part.filename.split("/")
+    if part.is_dir() or any(each == "__MACOSX" or (each.startswith(".") and each not in {".", ".."}) for each in parts):
+        return True
+    return not part.filename.lower().endswith((*_TEXTS, *_OTHERS))
+
+
+def _judge(part: ZipInfo, *, is_known: bool) -> str:
+    """Return why a member is refused, or nothing."""
+    name = part.filename
+    if name.startswith("/") or "\\" in name or name[1:2] == ":" or {"", ".."} & set(name.split("/")):
+        return "expected a path within the zip, found one that may lead out of it"
+    if part.flag_bits & 0x1:
+        return "expected a zip without a password, found one with a password"
+    if stat.S_ISLNK(part.external_attr >> 16):
+        return "expected a file, found a link"
+    if part.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
+        return "expected a zip that is packed by deflate, found another way"
+    if name.lower().endswith(_OTHERS):
+        return "expected CSV files in a zip: unpack this one"
+    return "expected names that differ, found the same name twice" if is_known else ""
