@@ -249,6 +249,13 @@ class TestEvents:
         assert {fields["d"] for fields in changes} == {keys.job(QUEUE, job.job_id)}
         assert [fields["t"] for fields in changes] == [kind for kind, _ in await self.told(redis, job)]
 
+    async def test_a_repeated_cancel_is_told_once(self, redis: Any, store: RedisJobStore) -> None:
+        job = await planned(store, make_chunk(0))
+        await claimed(store, ref_of(job, 0))
+        for _ in range(2):
+            await store.cancel(QUEUE, job.job_id)
+        assert [data for _, data in await self.told(redis, job)].count("cancelling") == 1
+
     async def test_progress_is_told_twice_a_second_at_most(self, redis: Any, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0))
         claim = await claimed(store, ref_of(job, 0))
