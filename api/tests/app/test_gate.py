@@ -70,7 +70,7 @@ GOOD = JSON | {b"x-ingest-token": TOKEN.encode()}
         (401, JSON | {b"x-ingest-token": b"wrong"}),
         (401, {b"content-length": b"4000000"}),
         (413, GOOD | {b"content-length": b"65537"}),
-        (413, GOOD | {b"content-length": b"9" * 400}),
+        (413, GOOD | {b"content-length": b"9" * 5_000}),
         (415, GOOD | {b"content-type": b"text/html"}),
     ],
 )

@@ -99,9 +99,11 @@ async def test_an_attacker_does_not_fill_the_audit_log(app: FastAPI, monkeypatch
     monkeypatch.setattr(module, "MOST_LINES", 10)
     for number in range(30):
         await fail(app, 1, f"203.0.113.{number}", user=f"nobody-{number}", password="wrong")
+    # Also with the names of users.
+    await fail(app, 1, "203.0.113.99", user=(await add_user(app)).name, password="wrong")
     found = await failures(app)
     assert len(found) == 11
-    assert found[0] == ("", "", 401, "password", "attempts in this minute: 20")
+    assert found[0] == ("", "", 401, "password", "attempts in this minute: 21")
 
 
 async def test_a_stop_writes_what_was_counted(tmp_path: Path, anyio_backend: str) -> None:

@@ -80,6 +80,12 @@ async def test_a_token_of_a_token_ends_with_each_of_its_makers(app: FastAPI, htt
     assert [await scopes_of(app, one["token"]) for one in (second, third)] == [401, 401]
 
 
+async def test_a_token_has_no_more_than_the_token_that_made_it(app: FastAPI) -> None:
+    maker, _ = await add_token(app, Scope.JOBS_READ)
+    _, text = await add_token(app, Scope.ADMIN, Scope.JOBS_READ, created_by=f"kbm_{maker.token_id}")
+    assert await scopes_of(app, text) == ["jobs:read"]
+
+
 async def test_a_token_of_ingest_api_token_stays(app: FastAPI, http: httpx2.AsyncClient) -> None:
     made = (await http.post(TOKENS, json=NEW)).json()
     assert await scopes_of(app, made["token"]) == ["admin", "jobs:read"]

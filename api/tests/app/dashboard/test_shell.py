@@ -7,6 +7,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.auth.guard import stated_scopes
+from app.auth.scopes import Scope
+from app.dashboard.nav import PLACES
 from app.dashboard.rendering import CSP
 from app.dashboard.viewer import is_own_path
 from tests.fixtures.jobs.apps import TOKEN
@@ -122,6 +125,13 @@ async def test_a_theme_is_kept_and_nonsense_is_not(browser: httpx2.AsyncClient) 
     assert "set-cookie" not in answer.headers
     browser.cookies.set("kaboom_theme", '"><script>')
     assert "><script>" not in (await browser.get("/login")).text
+
+
+def test_the_navigation_knows_what_each_page_needs(app: FastAPI) -> None:
+    needed = {path: set(scopes or ()) for method, path, scopes in stated_scopes(app.routes) if method == "GET"}
+    # A page that everybody may open is offered to everybody.
+    found = {place.path: needed[place.path] - {Scope.JOBS_READ, Scope.BARS_READ} for place in PLACES}
+    assert found == {place.path: {place.scope} - {""} for place in PLACES}
 
 
 async def test_a_form_of_another_site_is_refused(app: FastAPI) -> None:

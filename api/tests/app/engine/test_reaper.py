@@ -1,5 +1,6 @@
 """What the reaper repairs: lost stores, lost messages, lost workers, ends that nobody wrote down."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,8 @@ from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
 from app.engine.reaper import Reaper
 from app.engine.run.worker import perform
-from app.jobs.model import ChunkState, Job, JobStatus
+from app.engine.settle import settle_job
+from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
 from app.ledger.port import Terms
 from app.live.memory import MemoryJobStore
 from app.live.store import Beat, Claim, Ending
@@ -325,6 +327,26 @@ async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypa
     assert await store.beat(claim.lease, claim.chunk.tally) is Beat.LOST
 
 
+async def test_an_outage_lasts_from_its_first_failed_sweep(parts: Parts) -> None:
+    store = Away()
+    parts = replace(parts, store=store)
+    job = await submit(parts)
+    claim = await store.claim(ref_of(job), owner="w1")
+    assert isinstance(claim, Claim)
+    sweeper = Reaper(parts)
+    store.is_away = True
+    with pytest.raises(StoreError):
+        await sweeper.sweep()
+    assert sweeper._away_since is not None
+    sweeper._away_since -= 60.0
+    with pytest.raises(StoreError):
+        await sweeper.sweep()
+    await bench_of(store).lapse(ref_of(job))
+    store.is_away = False
+    await sweeper.sweep()
+    assert await store.beat(claim.lease, claim.chunk.tally) is Beat.OK
+
+
 async def test_a_reaper_that_did_not_run_itself_takes_no_lease_at_once(parts: Parts) -> None:
     """As after a laptop was closed: the workers have not run either, and renew their leases now."""
     job = await submit(parts)
@@ -341,3 +363,36 @@ async def test_a_reaper_that_did_not_run_itself_takes_no_lease_at_once(parts: Pa
     sweeper._spares_until = 0.0
     await sweeper.sweep()
     assert await parts.store.beat(claim.lease, claim.chunk.tally) is Beat.LOST
+
+
+type Loss = Callable[[Sequence[Chunk]], list[Chunk]]
+
+
+class Forgetful(MemoryJobStore):
+    """A store that has lost some of the chunks of a job, but not its record, as after a failover."""
+
+    loss: Loss = list
+
+    async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
+        return self.loss(await super().load_chunks(queue, job_id))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda chunks: chunks[1:],
+        lambda chunks: [replace(chunks[0], tally=Tally()), *chunks[1:]],
+        lambda chunks: [replace(chunks[0], state=ChunkState.RUNNING), *chunks[1:]],
+    ],
+    ids=["a chunk", "a tally", "an end"],
+)
+async def test_an_end_waits_until_all_its_chunks_are_there(parts: Parts, loss: Loss) -> None:
+    store = Forgetful()
+    parts = replace(parts, store=store)
+    job = await submit(parts)
+    store.loss = loss
+    assert await work_off(parts) == ["planned", "done", "done", "done"]
+    assert (await in_ledger(parts, job)).status is JobStatus.RUNNING
+    store.loss = list
+    await settle_job(parts, job.queue, job.job_id)
+    assert (await assert_agree(parts, job))[0].status is JobStatus.COMPLETED

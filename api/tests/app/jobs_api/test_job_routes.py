@@ -59,10 +59,16 @@ async def test_a_cursor_is_good_for_its_own_list_only(real_app: FastAPI, real_ht
     cursor = (await get(real_http, f"{JOBS}?limit=1&status=queued"))["next_cursor"]
     assert len(await ids(real_http, f"?status=queued&limit=2&cursor={cursor}")) == 2
     tampered = cursor[:-2] + ("A" if cursor[-2] != "A" else "B") + cursor[-1]
-    for query in (f"cursor={cursor}", f"status=queued&q=prime&cursor={cursor}", f"status=queued&cursor={tampered}"):
+    others = (
+        "",
+        "status=queued&q=prime",
+        "status=queued&since=2020-01-01T00:00Z",
+        "status=queued&until=2099-01-01T00:00Z",
+    )
+    for query in (*(f"{other}&cursor={cursor}" for other in others), f"status=queued&cursor={tampered}"):
         answer = await real_http.get(f"{JOBS}?{query}")
-        assert answer.status_code == 400
-        assert answer.json()["type"].endswith("/bad-cursor")
+        assert answer.status_code == 400, query
+        assert answer.json()["type"].endswith("/bad-cursor"), query
 
 
 async def test_jobs_are_searched_page_by_page(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:

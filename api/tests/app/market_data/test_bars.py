@@ -1,5 +1,6 @@
 """Bars over HTTP: what is kept is what is shown, page by page, in every format, each under its provider's name."""
 
+import asyncio
 import functools
 import io
 from collections.abc import Callable
@@ -154,6 +155,14 @@ async def test_an_etag_spares_the_body_until_a_bar_changes(market: httpx2.AsyncC
     await store.write(MINUTES, frame(bar("7203", at(SESSIONS[1]), 12.5)))
     changed = await market.get(f"{BARS}/7203", params=SPAN, headers={"If-None-Match": tag})
     assert (changed.status_code, changed.headers["etag"] != tag) == (200, True)
+
+
+async def test_callers_who_ask_at_once_get_the_answers_that_each_asked_for(market: httpx2.AsyncClient) -> None:
+    tag = (await market.get(f"{BARS}/7203", params=SPAN)).headers["etag"]
+    asked = [{}, {"If-None-Match": tag}, {"Accept": "text/csv"}] * 3
+    answers = await asyncio.gather(*(market.get(f"{BARS}/7203", params=SPAN, headers=each) for each in asked))
+    found = [(answer.status_code, answer.headers.get("content-type", "")[:8]) for answer in answers]
+    assert found == [(200, "applicat"), (304, ""), (200, "text/csv")] * 3
 
 
 async def test_providers_do_not_mix(market: httpx2.AsyncClient) -> None:

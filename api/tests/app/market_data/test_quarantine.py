@@ -91,12 +91,14 @@ async def test_a_row_of_a_file_says_where_it_stands(market: httpx2.AsyncClient, 
 async def test_pages_follow_one_another_also_within_one_minute(market: httpx2.AsyncClient, limit: int) -> None:
     seen, page = [], await ok(market, limit=limit)
     for _ in ROWS:
+        assert page["items"]
         seen += keys(page)
         if page["next_cursor"] is None:
             break
         assert len(page["next_cursor"]) <= 300
         page = await ok(market, limit=limit, cursor=page["next_cursor"])
     assert seen == [(each[0], each[-1]) for each in NEWEST_FIRST]
+    assert page["next_cursor"] is None
 
 
 async def test_a_row_written_meanwhile_shifts_no_page(market: httpx2.AsyncClient, store: BarStore) -> None:

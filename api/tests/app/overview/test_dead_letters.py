@@ -51,7 +51,9 @@ async def test_pages_follow_their_link_and_no_other_list_takes_the_cursor(
     link = first.headers["link"].removeprefix("<").removesuffix('>; rel="next"')
     rest = await get(real_http, link)
     assert [each["job_id"] for each in first.json()["items"] + rest["items"]] == planted[::-1]
-    for path in (f"{DEAD}?limit=2&queue=ingest&cursor={cursor}", f"{DEAD}?cursor=abc", f"/api/v1/jobs?cursor={cursor}"):
+    others = ("queue=ingest", "since=2020-01-01T00:00:00Z", "is_retried=false")
+    taken = [f"{DEAD}?limit=2&{each}&cursor={cursor}" for each in others]
+    for path in (*taken, f"{DEAD}?cursor=abc", f"/api/v1/jobs?cursor={cursor}"):
         assert (await real_http.get(path)).json()["type"].rpartition("/")[2] == "bad-cursor", path
     for bad in ("limit=0", "queue=x", "is_retried=maybe", "since=5", "color=red"):
         assert (await real_http.get(f"{DEAD}?{bad}")).status_code == 422, bad

@@ -350,7 +350,7 @@ def test_a_short_position_takes_cash_from_a_long_one() -> None:
 
 
 def test_borrow_costs_are_charged_for_calendar_days() -> None:
-    frame = bar_frame({S: [flat(100), flat(100), None, None, flat(100)]})
+    frame = bar_frame({S: [flat(100), flat(100), None, None, flat(130)]})
     panel, model = Panel.of(frame, Interval.D1), PLAIN.filled(allows_short=True, borrow_rate=0.365)
     result = weigh(panel, -0.1, model=model)
     assert rows(result, "bar", "reason", "amount")[1:] == [(2, "borrow", pytest.approx(-1000 * 100 * 0.365 * 3 / 365))]
@@ -395,6 +395,14 @@ def test_a_split_multiplies_shares_and_pays_fractions() -> None:
     result = weigh(odd, 0.02, model=PLAIN)
     assert result.positions[2, 0] == 111
     assert rows(result, "reason", "amount")[1] == ("split", pytest.approx(0.1 * 200 / 1.111))
+
+
+def test_a_short_position_pays_the_fraction_of_a_split() -> None:
+    listings = Listings(splits=splits((S, 2, 1 / 1.111)))
+    panel = panel_of(flat(200), flat(200), flat(180), flat(180), listings=listings)
+    result = weigh(panel, -0.02, model=PLAIN.filled(allows_short=True))
+    assert result.positions[2, 0] == -111
+    assert rows(result, "reason", "amount")[1] == ("split", pytest.approx(-0.1 * 200 / 1.111))
 
 
 def test_an_odd_lot_after_a_split_is_sold_whole() -> None:

@@ -313,7 +313,7 @@ def test_a_refusal_says_why_and_shows_no_more_than_the_host(url: str, why: str) 
     ],
 )
 def test_only_what_the_operator_names_is_trusted(url: str, *, is_trusted: bool) -> None:
-    guard = UrlGuard(trusted=parse_trusted("n8n:5678 127.0.0.1 [::1]:5678"))
+    guard = UrlGuard(trusted=parse_trusted("N8N:5678 127.0.0.1 [::1]:5678"))
     if is_trusted:
         assert guard.check(url).is_trusted
     else:

@@ -205,6 +205,8 @@ class TestSessions:
         for session in (over, open_one):
             await accounts.add_session(session)
         old = await accounts.add_token(make_token(owner, expires_at=now - timedelta(days=401)))
+        both = await accounts.add_token(make_token(owner, expires_at=now - timedelta(days=401)))
+        await accounts.revoke_token(owner, both.token_id)
         kept = await accounts.add_token(make_token(owner, expires_at=now - timedelta(days=399)))
         await accounts.sign_out(owner, now - timedelta(days=31))
         assert await accounts.prune() >= 3

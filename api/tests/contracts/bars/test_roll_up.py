@@ -1,6 +1,7 @@
 """A roll-up on every bar store: exact, apart from the provider's, true about days that differ."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -114,6 +115,32 @@ def answered(hour: int) -> pl.DataFrame:
     """Return that the minutes of the last two sessions were asked for at an hour of 4 June."""
     rows = [(s, day, 327, datetime(2025, 6, 4, hour, tzinfo=UTC)) for s in SYMBOLS for day in DAYS[-2:]]
     return pl.DataFrame(rows, schema=FETCH_LOG_SCHEMA, orient="row")
+
+
+class FetchedMeanwhile:
+    """A store whose minutes are fetched again as soon as they were read."""
+
+    def __init__(self, store: BarStore, later: pl.DataFrame) -> None:
+        self._store, self._later = store, later
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
+        found = await self._store.read(series, symbol, start=start, end=end)
+        if series == MINUTES:
+            await self._store.save_fetch_log(MINUTES, self._later)
+        return found
+
+
+def test_bars_are_no_newer_than_the_minutes_that_were_read(store: BarStore, minutes: pl.DataFrame) -> None:
+    run(store.save_fetch_log(MINUTES, answered(8)))
+    busy = cast("BarStore", FetchedMeanwhile(store, answered(9)))
+    for chunk in plan(store, intervals={"1h": 2}).chunks:
+        run(roll_up_chunk(chunk, busy))
+    noted = run(store.load_fetch_log(BarSeries("synthetic_from_1m", Interval.H1), first=DAYS[0], last=LAST))
+    assert noted["asked_at"].dt.hour().to_list() == [8] * len(noted)
+    assert len(noted) == len(SYMBOLS) * 2
 
 
 def states(store: BarStore, interval: Interval, now: datetime = NOW) -> dict[tuple[str, date], str]:

@@ -149,7 +149,9 @@ def paused(begins_s: float, ends_s: float, reason: str) -> ChunkRun:
 
 def test_pauses_that_overlap_are_one() -> None:
     runs = [paused(30, 42, "c"), paused(1, 5, "b"), paused(0, 12, "a"), paused(10, 20, "b"), ChunkRun(1, "w", AT)]
-    wanted = [(0, 20, "a"), (30, 42, "c")]
+    # The next one begins as the last one ends.
+    runs.append(paused(42, 45, "d"))
+    wanted = [(0, 20, "a"), (30, 45, "c")]
     assert find_pauses(runs) == [
         Pause(AT + timedelta(seconds=begins), AT + timedelta(seconds=ends), reason) for begins, ends, reason in wanted
     ]

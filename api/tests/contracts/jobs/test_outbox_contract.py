@@ -176,6 +176,7 @@ class TestAttempts:
         await pass_time(ledger, 20)
         (again,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
         assert (again.attempts, again.last_status, again.last_error) == (2, 500, "the receiver answered 500")
+        assert again.ended_at is None
 
     @pytest.mark.parametrize("last", [DELIVERED, DEAD])
     async def test_an_ended_delivery_is_not_sent(self, ledger: JobHistory, last: AttemptEnd) -> None:

@@ -147,6 +147,14 @@ class TestClaim:
         await claimed(store, ref_of(job, 0))
         assert await redis.zcard(keys.retries(QUEUE)) == 0
 
+    async def test_a_chunk_of_an_ended_job_is_not_sent_again(self, redis: Redis, store: RedisJobStore) -> None:
+        job = await planned(store, make_chunk(0))
+        await end(store, ref_of(job, 0), ["ok"] * 4)
+        # A failover has lost its removal.
+        await redis.zadd(keys.retries(QUEUE), {f"{job.job_id}|0": 0})
+        assert await store.take_retries(QUEUE) == []
+        assert await redis.zcard(keys.retries(QUEUE)) == 0
+
     async def test_a_cancelled_job_hands_out_nothing_more(self, redis: Redis, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0))
         await write(redis, job, cancel="1")
@@ -240,6 +248,13 @@ class TestEvents:
         changes = [fields for _, fields in await redis.xrange(keys.CHANGES)]
         assert {fields["d"] for fields in changes} == {keys.job(QUEUE, job.job_id)}
         assert [fields["t"] for fields in changes] == [kind for kind, _ in await self.told(redis, job)]
+
+    async def test_a_repeated_cancel_is_told_once(self, redis: Any, store: RedisJobStore) -> None:
+        job = await planned(store, make_chunk(0))
+        await claimed(store, ref_of(job, 0))
+        for _ in range(2):
+            await store.cancel(QUEUE, job.job_id)
+        assert [data for _, data in await self.told(redis, job)].count("cancelling") == 1
 
     async def test_progress_is_told_twice_a_second_at_most(self, redis: Any, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0))

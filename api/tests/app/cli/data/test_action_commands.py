@@ -1,13 +1,14 @@
 """`kaboom actions`: what was reported and suspected is listed, and a person's word counts."""
 
 import asyncio
-from datetime import date
+from datetime import date, datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 import pytest
 
+from app.cli.data import export as export_module
 from app.cli.exits import Exit
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.pages.store import PageBarStore
@@ -128,6 +129,19 @@ def test_invalid_actions_are_rejected(noted: Kaboom, code: Exit, arguments: tupl
 
 def test_japanese_is_spoken_too(noted: Kaboom) -> None:
     assert "推定のため適用されません" in noted("--lang", "ja", "actions", "list").err
+
+
+def test_a_split_adjusts_from_the_midnight_of_its_ex_session_in_japan(
+    noted: Kaboom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Midnight(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2025, 11, 3, 15, tzinfo=tz)
+
+    assert noted("actions", "confirm", "7203", "2025-11-04").code == 0
+    monkeypatch.setattr(export_module, "datetime", Midnight)
+    assert exported(noted, "--adjusted")["close"].to_list() == [50.0, 100.0]
 
 
 def test_actions_as_of_a_moment_are_those_known_then(noted: Kaboom) -> None:

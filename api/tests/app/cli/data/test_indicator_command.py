@@ -1,6 +1,7 @@
 """`kaboom bars indicators`: the values that TA-Lib gives, of the bars that are held."""
 
 import asyncio
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from tests.app.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.random_bars import random_bars
+from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
 
 BARS = random_bars(60, seed=4)
 
@@ -53,6 +55,19 @@ def test_a_table_says_whose_bars_they_are(held: Kaboom) -> None:
     assert done.code == 0, done.err
     assert "generated, not market data" in done.out
     assert f"{BARS['volume'][-1]:,.2f}" in done.out
+
+
+def test_minutes_are_shown_in_japan_and_days_by_their_session(held: Kaboom, tmp_path: Path) -> None:
+    async def write() -> None:
+        store = PageBarStore(tmp_path / "data" / "bars")
+        await store.write(MINUTES, frame(bar("7203", at(date(2025, 11, 4), 0))))
+        await store.close()
+
+    asyncio.run(write())
+    shown = held("bars", "indicators", "7203", "-i", "obv", "--interval", "1m", "--sessions", "1").out
+    assert ("opened_at (JST)" in shown, "2025-11-04 09:00" in shown) == (True, True)
+    days = held("bars", "indicators", "7203", "-i", "obv", "--sessions", "1").out
+    assert f"{BARS['opened_at'][-1]:%Y-%m-%d} " in days
 
 
 def test_all_indicators_are_listed_with_their_bounds(held: Kaboom) -> None:

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from app.cli.output.headline import describe_progress
 from app.cli.output.summary import print_summary
+from app.cli.output.times import to_jst_line
 from app.cli.session import Session
 from app.words.language import Language
 from app.words.speaker import Speaker
@@ -174,3 +175,8 @@ def test_time_to_go_is_a_range_where_it_varies(language: Language, words: str, h
     line = describe_progress(Speaker(language), JOB | {"progress": progress})
     assert (words in line) == (high_s == 75.2)
     assert "55" in line
+
+
+def test_a_time_is_marked_as_that_of_japan_and_none_is_nothing() -> None:
+    assert to_jst_line("2025-11-04T07:35:00Z") == "2025-11-04 16:35 JST"
+    assert (to_jst_line(None), to_jst_line("")) == ("", "")

@@ -5,10 +5,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from orjson import loads
+from orjson import dumps, loads
 
 from app.cli.exits import Exit
-from tests.app.cli.conftest import Kaboom
+from app.portfolios.examples import VALUATION
+from tests.app.cli.conftest import Kaboom, Scripted
 
 
 @pytest.fixture
@@ -40,6 +41,16 @@ def test_a_portfolio_is_shown_with_what_is_not_known(at_live: Kaboom, name: str)
     assert "cash 431,425 yen · positions unknown yen" in done.out
     assert "no close is stored of 7203" in done.err
     assert name in at_live("portfolio", "list").out
+
+
+@pytest.mark.parametrize(("is_final", "is_doubted"), [(True, False), (False, True), (None, True)])
+def test_a_close_that_may_change_is_reported(
+    kaboom: Kaboom, scripted: Scripted, *, is_final: bool | None, is_doubted: bool
+) -> None:
+    (item,) = VALUATION["items"]
+    held = VALUATION | {"items": [item | {"price": item["price"] | {"is_final": is_final}}]}
+    scripted.answers += [(200, dumps({"items": [{"id": "0" * 32, "name": "a"}]})), (200, dumps(held))]
+    assert ("may still change" in kaboom("portfolio", "show", "a").err) is is_doubted
 
 
 def test_messages_are_in_japanese(at_live: Kaboom, name: str) -> None:

@@ -206,6 +206,14 @@ def test_a_child_that_keeps_dying_is_not_started_all_the_time(make: Make) -> Non
     assert 1 <= child.restarts <= 2
 
 
+def test_the_pause_between_restarts_has_a_limit(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_module, "_LEAST_PAUSE_S", 1000.0)
+    monkeypatch.setattr(child_module, "_MOST_PAUSE_S", 0.1)
+    child = Child(make("a", "exit 3"))
+    revive_until(child, lambda: child.restarts == 3)
+    child.stop()
+
+
 def revive_until(child: Child, wanted: Callable[[], bool], cause: str = "") -> None:
     """Look at a child, as the watcher does, until something is so."""
     until(lambda: (child.revive(cause), wanted())[1], bool, within_s=20)

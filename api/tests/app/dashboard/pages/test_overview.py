@@ -88,6 +88,15 @@ def test_bars_stand_on_zero_below_a_round_number() -> None:
     assert (nothing.top, nothing.peak) == (1, None)
 
 
+@pytest.mark.parametrize(
+    ("highest", "top"), [(1, 1), (2, 2), (3, 5), (5, 5), (6, 10), (10, 10), (11, 20), (201, 500), (600, 1000)]
+)
+def test_the_upper_line_is_the_next_round_number(highest: int, top: int) -> None:
+    found = build_columns([0, highest], height=114)
+    assert found
+    assert found.top == top
+
+
 @pytest.mark.parametrize("away", ["jobs", "schedules", "workers"])
 async def test_other_parts_are_shown_if_one_is_unavailable(
     real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, away: str

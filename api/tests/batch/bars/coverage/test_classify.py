@@ -15,6 +15,7 @@ DAYS = last_sessions(8, date(2025, 11, 6))
 LAST = DAYS[-1]
 FINAL_AT = closes_at(LAST) + timedelta(minutes=20)
 NOW = FINAL_AT + timedelta(hours=3)
+KEY = {"symbol": pl.String(), "session": pl.Date()}
 
 
 def scope(*symbols: str, now: datetime = NOW) -> CoverScope:
@@ -143,6 +144,22 @@ def test_symbols_that_are_not_listed_degrade_nothing() -> None:
     answers = asked(*((name, LAST, 300 if name in names[10:] else 0, FINAL_AT) for name in names))
     (row,) = summarise_sessions(classify_cells(cells, answers, scope(*names))).rows(named=True)
     assert (row["verdict"], row["empty"], row["complete"]) == ("complete", 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("state", "bars", "flags", "differs"),
+    [
+        (CellState.SHORT, 10, 0, False),
+        (CellState.NO_AUCTION, 300, int(BarFlag.AUCTION_MISSING), False),
+        (CellState.DIFFERS, 300, 0, True),
+    ],
+)
+def test_a_suspect_spoils_its_session(state: CellState, bars: int, flags: int, *, differs: bool) -> None:
+    cells = held(*(("7203", day, 300, 0) for day in DAYS[:-1]), ("7203", LAST, bars, flags))
+    pairs = pl.DataFrame({"symbol": ["7203"] * differs, "session": [LAST] * differs}, schema=KEY)
+    found = classify_cells(cells, asked(("7203", LAST, bars, FINAL_AT)), scope(), differing=pairs)
+    (row,) = summarise_sessions(found).rows(named=True)
+    assert (row[state.value], row["verdict"]) == (1, "gaps")
 
 
 def test_a_session_that_is_not_over_has_no_verdict() -> None:

@@ -2,12 +2,14 @@
 
 import csv
 import io
+from collections.abc import AsyncGenerator
 
 import polars as pl
 import pytest
 
 from batch.bars.export.encode import encode_table, escape_formulas
 from batch.bars.export.formats import Format
+from batch.bars.export.stream import stream_table
 
 NAMES = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", "'", "\uff1d1", "a=1", "トヨタ", "", None]
 TABLE = pl.DataFrame({"symbol": NAMES, "close": [-1.5] * len(NAMES), "volume": [-3] * len(NAMES)})
@@ -25,6 +27,16 @@ def test_no_text_begins_like_a_formula_and_numbers_stay() -> None:
         assert not name.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d")), name
         assert unquote(name) == (written or "")
         assert (close, volume) == ("-1.5", "-3")
+
+
+@pytest.mark.anyio
+async def test_a_stream_holds_no_formula_either() -> None:
+    async def parts() -> AsyncGenerator[pl.DataFrame]:
+        yield TABLE.head(4)
+        yield TABLE.tail(-4)
+
+    pieces = [bytes(piece) async for piece in stream_table(parts(), TABLE.schema, Format.CSV)]
+    assert b"".join(pieces) == b"".join(encode_table(TABLE, Format.CSV))
 
 
 @pytest.mark.parametrize("form", [Format.JSON, Format.PARQUET])

@@ -9,7 +9,7 @@ import pytest
 
 from batch.bars.export.files import export_files
 from batch.bars.export.formats import Format
-from batch.bars.export.plan import Selection, newest_files, plan_file, plan_folder
+from batch.bars.export.plan import PlannedFile, Selection, newest_files, plan_file, plan_folder
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore
 from batch.errors import InvalidRequest, StoreError
@@ -31,6 +31,12 @@ async def store() -> MemoryBarStore:
         await store.write(MINUTES, full_day(SYMBOLS, day, seed))
         await store.write(DAILY, frame(bar("7203", at(day))))
     return store
+
+
+def test_the_newest_month_may_have_its_first_day_alone() -> None:
+    days = (date(2025, 11, 28), date(2025, 12, 1))
+    november, december = (PlannedFile(Path("x"), Format.CSV, Selection(MINUTES, day, day), 1) for day in days)
+    assert newest_files([november, december], 1) == [december]
 
 
 def without_labels(rows: pl.DataFrame, series: BarSeries = MINUTES) -> pl.DataFrame:

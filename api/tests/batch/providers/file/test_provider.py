@@ -20,6 +20,7 @@ from batch.market.interval import Interval
 from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
+from batch.providers.file.folder import list_files
 from batch.providers.file.provider import FileProvider
 
 ALWAYS = date(2100, 1, 1)
@@ -42,6 +43,13 @@ def everything(root: Path, interval: Interval, time_zone: str = "Asia/Tokyo") ->
         return await provider.fetch_bars(BarRequest(symbols, interval, sessions))
 
     return asyncio.run(run())
+
+
+def test_the_files_of_a_folder_stay_together(tmp_path: Path) -> None:
+    for name in ("a.csv", "a-b/1.csv", "a/2.csv", "a/1.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path, name, HEADER)
+    assert [file.name for file in list_files(tmp_path).files] == ["a/1.csv", "a/2.csv", "a-b/1.csv", "a.csv"]
 
 
 def first_stamp(root: Path, interval: Interval, time_zone: str = "Asia/Tokyo") -> datetime:

@@ -1,15 +1,18 @@
 """The pages of admins: settings, users, tokens, the audit log."""
 
 import re
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
 from app.auth.scopes import Role, Scope
+from app.ledger.accounts.model import AuditLine
 from tests.fixtures.accounts.callers import PASSWORD, accounts_of_app, add_token, add_user, stranger_of
-from tests.fixtures.jobs.apps import TOKEN, memory_settings, running
+from tests.fixtures.jobs.apps import TOKEN, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
 
 pytestmark = pytest.mark.anyio
@@ -150,6 +153,24 @@ class TestAudit:
         assert "action=create_token" in older
         rest = await read_page(browser, older)
         assert html.count("<tr><td") + rest.count("<tr><td") == 52
+
+    async def test_days_are_those_of_japan_and_the_last_one_is_included(
+        self, app: FastAPI, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        log = jobs_of(app).parts.audit
+        # The 5th and 6th in Japan, with a line just before and after each midnight.
+        for target, (day, clock) in {
+            "tgt-1": (4, time(14, 59, 59)),
+            "tgt-2": (4, time(15)),
+            "tgt-3": (6, time(14, 59, 59)),
+            "tgt-4": (6, time(15)),
+        }.items():
+            at = datetime.combine(date(2026, 1, day), clock, UTC)
+            monkeypatch.setattr(log, "_clock", lambda at=at: at)
+            caller = ("ingest", "usr_1", "Hanako", "session", "create_token")
+            await log.append([AuditLine(uuid4().hex, *caller, target, 201, "", "")])
+        html = await read_page(browser, "/audit?first=2026-01-05&last=2026-01-06")
+        assert list(dict.fromkeys(re.findall(r"tgt-\d", text_of(html)))) == ["tgt-3", "tgt-2"]
 
     async def test_invalid_input_is_reported_above_the_form(self, browser: httpx2.AsyncClient) -> None:
         answer = await browser.get("/audit?action=%3Cb%3E")
