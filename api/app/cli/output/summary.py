@@ -67,6 +67,9 @@ def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any
         session.show(_outcome_table(words, result["outcomes"], has_files=_has_files(result)))
     for left_out in (result.get("universe") or {}).get("left_out") or ():
         session.show(words.say("left_out", what=words.detail(left_out)))
+    for interval, rows in (result.get("outside") or {}).items():
+        command = f"kaboom ingest run-daily --provider {result['provider']} --all --wait"
+        session.show(words.say("outside", interval=interval, **rows, command=command))
     session.show(_balance(words, job, result))
     counts = ", ".join(f"{words.coded('count', name)} {n:,}" for name, n in sorted(result["counts"].items()))
     if counts:
