@@ -1,11 +1,17 @@
 """`kaboom files check`: what an ingest would store, and the command that stores it."""
 
+import asyncio
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from app.cli.exits import Exit
+from batch.bars.pages.store import PageBarStore
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
 from tests.app.cli.conftest import Kaboom
+from tests.fixtures.bars.stored_bars import at, bar, frame
 
 HEADER = "Date,Open,High,Low,Close,Volume"
 GOOD = "1300,1310,1290,1305,1000"
@@ -37,6 +43,21 @@ def test_the_check_as_json_has_the_outcome_of_each_symbol(kaboom: Kaboom, folder
         ("1111", "ok", 2, 0),
         ("2222", "invalid", 1, 1),
     ]
+
+
+def test_bars_that_are_not_held_are_to_be_taken_from_their_source(
+    kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write() -> None:
+        store = PageBarStore(tmp_path / "data" / "bars")
+        await store.write(BarSeries("file", Interval.D1), frame(bar("SPY", at(date(2024, 2, 1)))))
+        await store.close()
+
+    asyncio.run(write())
+    monkeypatch.setenv("KABOOM_DATA_DIR", str(tmp_path / "data"))
+    done = kaboom("bars", "show", "ZZZZ", "--interval", "1d")
+    assert done.code == Exit.NOT_FOUND
+    assert "kaboom ingest run-daily --wait --provider file --all --symbol ZZZZ" in done.err
 
 
 def test_a_good_folder_is_checked_without_a_fault(kaboom: Kaboom, folder: Path) -> None:
