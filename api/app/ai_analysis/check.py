@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app.auth.scopes import Scope
+from app.jobs.queues import Queue
 from batch.analysis.request import AnalysisRequest
 from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
@@ -20,6 +21,12 @@ POSITIONS_STAY = "KABOOM_AI_SEND_POSITIONS is false: what a portfolio holds is n
 def scopes_of(request: Mapping[str, Any]) -> frozenset[Scope]:
     """Return the additional scopes that a caller needs: the analysis of a portfolio needs the scope to read it."""
     return frozenset({Scope.PORTFOLIOS_READ} if request.get("portfolio_id") is not None else ())
+
+
+def about(request: Mapping[str, Any]) -> tuple[Queue, str] | None:
+    """Return the queue and the id of the job to explain, if a request has one."""
+    job_id = request.get("job_id")
+    return None if job_id is None else (Queue(request["kind"]), job_id)
 
 
 def check_analysis(request: AnalysisRequest, settings: "AppSettings") -> AnalysisRequest:

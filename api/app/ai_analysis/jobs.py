@@ -1,6 +1,6 @@
 """The job type of analyses; the API and the workers load it, and it imports nothing heavy."""
 
-from app.ai_analysis.check import check_analysis, scopes_of
+from app.ai_analysis.check import about, check_analysis, scopes_of
 from app.ai_analysis.results import AnalysisResult
 from app.jobs.job_type import JobType
 from batch.analysis.request import AnalysisRequest
@@ -15,6 +15,7 @@ ANALYSE = JobType(
     request=AnalysisRequest,
     check=check_analysis,
     scopes_of=scopes_of,
+    about=about,
     run="app.ai_analysis.tasks:analyse",
     result=AnalysisResult,
     is_schedulable=True,

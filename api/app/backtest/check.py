@@ -9,7 +9,7 @@ from batch.backtest.strategies.parameters import PARAMETERS
 from batch.bars.history import check_as_of
 from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
-from batch.market.bounds import resolve_last_session
+from batch.market.bounds import check_first, resolve_last_session
 
 if TYPE_CHECKING:
     from app.settings import AppSettings
@@ -34,6 +34,7 @@ def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "Ap
     checked = request.filled(provider=request.provider or settings.provider)
     if checked.market is not None and not (checked.is_tse and checked.market.is_section):
         raise InvalidRequest(f"market was {checked.market}, whose symbols no list has: name some", pointer="/market")
+    check_first(checked.first, utc_now())
     check_as_of(checked.as_of, has_history=not settings.keeps_bars_in_influxdb)
     try:
         resolve_last_session(checked.last, utc_now(), is_tse=checked.is_tse, delay_s=0)

@@ -4,11 +4,14 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from batch.errors import InvalidRequest
+from batch.ingest.not_listed import find_not_listed
 from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from batch.kit.clock import utc_now
+from batch.market.bounds import check_first
 from batch.market.calendar import last_sessions
 from batch.market.listing import Market
+from batch.market.lists.history import load_history
 from batch.providers.registry import get_provider_spec
 from batch.providers.spec import ProviderSpec
 
@@ -29,11 +32,23 @@ def check_ingest(request: IngestRequest, settings: "AppSettings") -> IngestReque
         # The provider reads files: the default is all symbols of the files, not a section of the TSE.
         request = request.filled(market=Market.FILE.value)
     check_capabilities(request, spec.name, spec.capabilities)
+    check_first(request.first, now)
     session: date = resolve_session(request, now, delay_s=settings.provider_delay_s)
+    if request.market.is_tse and not spec.capabilities.knows_listings:
+        _check_listed(request, session, settings)
     for interval in request.intervals.keys() & spec.capabilities.reach_days.keys():
         first = last_sessions(request.intervals[interval], session)[0]
         check_reach(spec.name, spec.capabilities, interval, first, now)
     return request
+
+
+def _check_listed(request: IngestRequest, session: date, settings: "AppSettings") -> None:
+    """Raise InvalidRequest if all symbols that a request names are known not to have been listed on its sessions."""
+    sessions = last_sessions(max(request.intervals.values(), default=1), session)
+    absent = find_not_listed(load_history(settings.symbols_dir), request.symbols or (), sessions)
+    if request.symbols and len(absent) == len(request.symbols):
+        symbol, outcome = next(iter(absent.items()))
+        raise InvalidRequest(f"{symbol} was not listed on {session}: {outcome.message}", pointer="/symbols")
 
 
 def check_backfill(request: BackfillRequest, settings: "AppSettings") -> BackfillRequest:
@@ -43,6 +58,7 @@ def check_backfill(request: BackfillRequest, settings: "AppSettings") -> Backfil
         InvalidRequest: as for `check_ingest`; the field of the last session is `last`.
 
     """
+    check_first(request.first, utc_now())
     try:
         check_ingest(request.scope, settings)
     except InvalidRequest as e:

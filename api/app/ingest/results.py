@@ -46,6 +46,15 @@ class Gaps(BaseModel):
     sessions: list[SessionGaps]
 
 
+class Outside(BaseModel):
+    """The rows of own files that are of other days than those of the job."""
+
+    rows: int
+    of: int = Field(description="the rows of all days")
+    first: date
+    last: date
+
+
 class IngestResult(PlannedResult):
     """The result of an ingest: its plan, and the outcomes so far."""
 
@@ -54,4 +63,5 @@ class IngestResult(PlannedResult):
     provider: str
     universe: Universe
     sessions: dict[str, Sessions] = Field(description="by interval")
+    outside: dict[str, Outside] | None = Field(default=None, description="of own files, by interval")
     gaps: dict[str, Gaps] | None = Field(default=None, description="of a backfill, by interval")

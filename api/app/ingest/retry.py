@@ -24,7 +24,8 @@ def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
     only = {interval: items for interval, items in left.items() if items}
     if not only:
         raise nothing_left(job)
-    intervals = {interval: job.request["intervals"][interval] for interval in only}
+    given = job.request.get("intervals", {})
+    intervals = {interval: given[interval] for interval in only if interval in given}
     request = {**job.request, "intervals": intervals, "only": only, "provider": job.plan["provider"]}
     if Market(job.request["market"]).is_tse:
         # The same session, even if a newer session has closed since.

@@ -22,7 +22,7 @@ _CORRECTION_LINES = 200
 #: The count in a tally of the seconds that a chunk has waited for its provider; a job adds its chunks up.
 _WAITED = "provider_wait_s"
 #: The fields of the request that a chunk needs; it does not parse the thousands of symbols again.
-_SCOPE = ("intervals", "market", "chunk_size")
+_SCOPE = ("intervals", "first", "all_days", "market", "chunk_size")
 
 
 async def run_daily(run: Run) -> None:
@@ -80,7 +80,8 @@ async def _run_on(run: Run) -> Tally:
     patience_s = max(0.0, settings.provider_patience_s - run.chunk.tally.counts.get(_WAITED, 0))
     # A plan made by an older release has no number of chunks.
     lines = max(1, _CORRECTION_LINES // run.plan.get("chunks", _CORRECTION_LINES))
-    tools = replace(tools, patience_s=patience_s, correction_lines=lines, waits_for_store=True)
+    is_named = "symbols" in run.request
+    tools = replace(tools, patience_s=patience_s, correction_lines=lines, waits_for_store=True, is_named=is_named)
     return await go_on(run, partial(run_ingest_chunk, chunk, tools))
 
 

@@ -50,6 +50,7 @@ class JobType:
             the request as JSON, as a job stores it.
         run_scopes_of: further scopes that a caller needs to have a stored request run: to submit, schedule or retry
             it, but not to read its job.
+        about: returns the queue and the id of the job that a request is about, if it is about one.
         example: a request, for OpenAPI.
         gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
 
@@ -72,6 +73,7 @@ class JobType:
     scope: Scope = Scope.JOBS_WRITE
     scopes_of: Callable[[Mapping[str, Any]], frozenset[Scope]] = lambda _: frozenset()
     run_scopes_of: Callable[[Mapping[str, Any]], frozenset[Scope]] = lambda _: frozenset()
+    about: Callable[[Mapping[str, Any]], tuple[Queue, str] | None] = lambda _: None
     example: Mapping[str, Any] = field(default_factory=dict)
     gauges: str = ""
 

@@ -14,10 +14,11 @@ from app.deps import Jobs, digest_key
 from app.engine.lifecycle import fingerprint
 from app.jobs.job_type import JobType, refuse_internal
 from app.jobs.model import JobStatus
-from app.jobs.queues import jobs_path
+from app.jobs.queues import Queue, jobs_path
 from app.jobs_api.view import Accepted
 from app.jobs_api.words import CallbackUrl
 from app.ledger.port import Admission, Admitted, Terms
+from batch.errors import InvalidRequest
 from batch.kit.request import Request
 
 
@@ -65,6 +66,8 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
     caller = await current_principal(asking.http)
     wanted = _to_request(jobs, job_type, body)
     require_scopes(caller, job_type.scopes_of(wanted) | job_type.run_scopes_of(wanted))
+    if (subject := job_type.about(wanted)) is not None:
+        await _check_subject(jobs, *subject, owner=caller.owner)
     if body.callback_url is not None:
         await jobs.parts.callbacks.check(body.callback_url)
     terms = Terms(
@@ -92,6 +95,12 @@ def accept(admission: Admission, response: Response) -> Accepted:
     if admission.how is Admitted.JOINED:
         response.headers["Kaboom-Coalesced"] = "true"
     return Accepted(job_id=job.job_id, status=job.status)
+
+
+async def _check_subject(jobs: Jobs, queue: Queue, job_id: str, *, owner: str) -> None:
+    job = await jobs.parts.history.load(queue, job_id)
+    if job is None or job.owner != owner:
+        raise InvalidRequest(f"job {job_id} does not exist in queue {queue}", pointer="/job_id")
 
 
 def _to_request(jobs: Jobs, job_type: JobType, body: SubmittedJob) -> Mapping[str, Any]:

@@ -185,7 +185,7 @@ def view_job(job: Job, *, workers: Sequence[Worker], lacks: Iterable[Scope] = ()
         JobView,
         job,
         market=job.request.get("market"),
-        intervals=job.request.get("intervals"),
+        intervals=_intervals(job),
         progress=view_progress(job, workers),
         result=job.shown_result,
         error=dict(job.error) if job.error else None,
@@ -194,6 +194,12 @@ def view_job(job: Job, *, workers: Sequence[Worker], lacks: Iterable[Scope] = ()
         links=job_links(job.queue, job.job_id),
         lacks=lacks,
     )
+
+
+def _intervals(job: Job) -> dict[str, int] | None:
+    """Return the intervals of a request with their look-backs; those of the plan, if the request has all days."""
+    planned = (job.plan or {}).get("sessions", {})
+    return job.request.get("intervals") or {name: found["count"] for name, found in planned.items()} or None
 
 
 def view_line(event: JobEvent) -> LogLine:

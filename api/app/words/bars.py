@@ -4,8 +4,8 @@ from app.words.language import Pair
 
 BAR_WORDS: dict[str, Pair] = {
     "no_bars": (
-        "no bars of {what} in {place}; ingest some: kaboom ingest run-daily --wait",
-        "{place} に{what}の足はありません。取り込むには：kaboom ingest run-daily --wait",
+        "no bars of {what} in {place}; ingest some: {command}",
+        "{place} に{what}の足はありません。取り込むには：{command}",
     ),
     "no_rejected_rows": (
         "{source} {interval}: no row was rejected",
@@ -109,8 +109,20 @@ BAR_WORDS: dict[str, Pair] = {
         "この期間の{count:,}行を隔離しています。見るには：{command}",
     ),
     "files_checked": (
-        "{files:,} files: {rows:,} bars of {symbols:,} symbols; something is refused of {refused:,} files",
-        "{files:,}ファイル：{symbols:,}銘柄、足{rows:,}本。読み取れない箇所のあるファイル {refused:,}件",
+        "{files:,} files: {rows:,} rows of {symbols:,} symbols; something is refused of {refused:,} files",
+        "{files:,}ファイル：{symbols:,}銘柄、{rows:,}行。保存できない箇所のあるファイル {refused:,}件",
+    ),
+    "files_stored": (
+        "an ingest stores {stored:,} of {rows:,} rows and rejects {rejected:,}: {days}",
+        "取り込むと{rows:,}行のうち{stored:,}行を保存し、{rejected:,}行を隔離します：{days}",
+    ),
+    "files_days": (
+        "{interval} {count:,} days from {first} to {last}",
+        "{interval}：{first} から {last} までの{count:,}日分",
+    ),
+    "outside": (
+        "{interval}: {rows:,} of {of:,} rows are of other days, {first} to {last}; to take all: {command}",
+        "{interval}：{of:,}行のうち{rows:,}行（{first} から {last} まで）は対象期間外です。すべて取り込むには：{command}",
     ),
     "files_next": ("ingest them with: {command}", "取り込むには：{command}"),
     "more_refusals": ("{file}: {count:,} more: --json", "{file}：ほか{count:,}件（--json）"),

@@ -20,5 +20,8 @@ COUNT_CODES: dict[str, Pair] = {
     "flag_auction_missing": ("no closing auction", "引けの足なし"),
     "flag_corrected": ("corrected", "後の取得で訂正"),
     "flag_gap": ("gap", "欠け"),
+    "flag_spike": ("a close far off for one day", "1日だけの異常な終値"),
+    "flag_no_volume": ("a price range without volume", "出来高0で値幅あり"),
+    "flag_volume_jump": ("a volume of another unit", "出来高の桁違い"),
     "flag_day_differs": ("minutes differ from the day", "日足と不一致"),
 }

@@ -30,6 +30,10 @@ JOB_WORDS: dict[str, Pair] = {
         "{level} 以上のログはありません。新しい行が届くまで数秒かかることがあります",
     ),
     "no_dead_letters": ("no chunk was given up", "処理を打ち切ったチャンクはありません"),
+    "no_jobs_match": (
+        "no job is in this state or queue; for all jobs: kaboom jobs list",
+        "この状態・キューのジョブはありません。すべてのジョブを見るには：kaboom jobs list",
+    ),
     "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
     "no_jobs_found_since": (
         "no job since {at} mentions {q}; search older ones: --cursor {cursor}",

@@ -264,6 +264,7 @@ CODES: dict[str, dict[str, Pair]] = {
         "ohlc_order": ("ohlc_order", "高値・安値の矛盾"),
         "bad_volume": ("bad_volume", "出来高が不正"),
         "duplicate": ("duplicate", "重複"),
+        "unreadable": ("unreadable", "読み取れない行"),
     },
     "action": {
         "reported": ("reported", "提供元の情報"),

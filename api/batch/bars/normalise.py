@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from batch.market.bar import BAR_SCHEMA, PRICES, VALUES
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = ["symbol", "opened_at"]
 _US = 1_000_000
+#: A file has a million lines that can be told apart.
+_LINE_BITS = 20
 _FIRST_S, _LAST_S = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1900, 3000))
 
 _Ints = npt.NDArray[np.int64]
@@ -80,6 +83,8 @@ def sort_bars(bars: pl.DataFrame) -> SortedBars:
 def normalise_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
     """Return rejected rows with one per symbol, opened_at and reason, the last one; NaN becomes null.
 
+    Rows without a time are told apart by their file and line.
+
     Raises:
         StoreError: not retryable; the schema is not `QUARANTINE_SCHEMA`, or a symbol or reason is null.
 
@@ -88,7 +93,16 @@ def normalise_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
     for name in ("symbol", "reason"):
         if rows[name].null_count():
             raise StoreError(f"{name} of a quarantined row was null, expected a text", retryable=False)
-    return rows.with_columns(pl.col(*VALUES).fill_nan(None)).unique([*_KEY, "reason"], keep="last", maintain_order=True)
+    rows = rows.with_columns(pl.col(*VALUES).fill_nan(None), place_numbers(rows).alias("place"))
+    place = pl.when(pl.col("opened_at").is_null()).then("place")
+    return rows.with_columns(place).unique([*_KEY, "reason", "place"], keep="last", maintain_order=True).drop("place")
+
+
+def place_numbers(rows: pl.DataFrame) -> pl.Series:
+    """Return for each rejected row a number below 2**52 for its file and line, which are its key if it has no time."""
+    numbers = {name: crc32(name.encode()) << _LINE_BITS for name in rows["file"].unique().drop_nulls()}
+    files = rows["file"].replace_strict(numbers, default=0, return_dtype=pl.Int64)
+    return files + rows["line"].fill_null(0) % (1 << _LINE_BITS)
 
 
 def times_us(bars: pl.DataFrame) -> _Ints:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -26,6 +26,7 @@ class _Fetched:
     frames: list[pl.DataFrame]
     outcomes: dict[str, SymbolOutcome]
     actions: list[CorporateAction] = field(default_factory=list)
+    unreadable: list[pl.DataFrame] = field(default_factory=list)
     attempts: int = 0
     retry_after_s: float = 0.0
     limited: RateLimited | None = None
@@ -47,11 +48,12 @@ async def fetch_all(
             backoff = backoff_s(so_far.attempts - 1, first_s=_FIRST_PAUSE_S, longest_s=_MAX_PAUSE_S)
             await asyncio.sleep(so_far.retry_after_s + backoff)
         so_far.attempts += 1
-        asked = BarRequest(waiting, request.interval, request.sessions, so_far.attempts)
+        asked = replace(request, symbols=waiting, attempt=so_far.attempts)
         waiting = await _ask(provider, asked, so_far)
     _hand_up_pause(so_far, patience_s)
     rows = pl.concat(so_far.frames) if so_far.frames else pl.DataFrame(schema=RAW_BAR_SCHEMA)
-    return FetchedBars(rows, so_far.outcomes, so_far.actions)
+    unreadable = pl.concat(so_far.unreadable) if so_far.unreadable else None
+    return FetchedBars(rows, so_far.outcomes, so_far.actions, unreadable)
 
 
 async def _ask(provider: BarProvider, request: BarRequest, so_far: _Fetched) -> tuple[str, ...]:
@@ -68,6 +70,7 @@ async def _ask(provider: BarProvider, request: BarRequest, so_far: _Fetched) -> 
     so_far.retry_after_s, so_far.limited = 0.0, None
     so_far.frames.append(fetched.bars)
     so_far.actions += fetched.actions
+    so_far.unreadable += [] if fetched.unreadable is None else [fetched.unreadable]
     answered = set(fetched.bars["symbol"].unique()) if fetched.bars.height else set()
     for symbol in answered:
         so_far.outcomes.pop(symbol, None)

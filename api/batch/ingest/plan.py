@@ -56,7 +56,8 @@ class IngestPlan:
     """The plan of a request: its last session, its source, its universe, and the chunks to run.
 
     `is_final` is False until the provider's delay after the last session's close: the bars may still change. `gaps` are
-    those that a backfill found, by interval; None for any other plan.
+    those that a backfill found, by interval; None for any other plan. `outside` counts the rows of own files that are
+    of other days, by interval; None if there are none.
     """
 
     session: date
@@ -65,10 +66,12 @@ class IngestPlan:
     universe: Mapping[str, Any]
     chunks: tuple[IngestChunk, ...]
     gaps: Mapping[str, Any] | None = None
+    outside: Mapping[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return the plan without its chunks as JSON types."""
         found = {} if self.gaps is None else {"gaps": dict(self.gaps)}
+        found |= {} if self.outside is None else {"outside": dict(self.outside)}
         return found | {
             "chunks": len(self.chunks),
             "session": self.session.isoformat(),

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from batch.errors import InvalidRequest
 from batch.ingest.request import IngestRequest
-from batch.market.bounds import resolve_last_session
+from batch.market.bounds import MAX_LOOKBACK, resolve_last_session
 from batch.market.calendar import JST
 from batch.market.interval import Interval
 from batch.market.listing import Market
@@ -20,6 +20,8 @@ def check_capabilities(request: IngestRequest, name: str, capabilities: Capabili
         raise InvalidRequest(
             f"intervals had {', '.join(intraday)}, market INDEX has only daily bars: 1d", pointer="/intervals"
         )
+    if Market.FILE not in capabilities.markets:
+        _check_lookback(request, name)
     missing = sorted(set(request.intervals) - capabilities.intervals)
     if missing:
         served = ", ".join(sorted(capabilities.intervals))
@@ -27,6 +29,20 @@ def check_capabilities(request: IngestRequest, name: str, capabilities: Capabili
             f"intervals had {', '.join(missing)}, provider {name} serves {served}",
             pointer="/intervals",
         )
+
+
+def _check_lookback(request: IngestRequest, name: str) -> None:
+    """Raise InvalidRequest for days that only own files are asked for."""
+    if request.first or request.all_days:
+        field = "first" if request.first else "all_days"
+        raise InvalidRequest(
+            f"{field} was given, which only provider file takes; provider {name} takes a look-back: intervals",
+            pointer=f"/{field}",
+        )
+    for interval, count in request.intervals.items():
+        if count > MAX_LOOKBACK:
+            message = f"look-back of {interval} was {count}, expected at most {MAX_LOOKBACK}"
+            raise InvalidRequest(message, pointer=f"/intervals/{interval}")
 
 
 def check_reach(name: str, capabilities: Capabilities, interval: Interval, first: date, now: datetime) -> None:

@@ -78,13 +78,43 @@ class _OfIntervals(_OfMarket):
 class IngestRequest(_OfIntervals):
     """Which bars to take: interval → look-back in trading sessions, of a market's universe or of some symbols."""
 
+    intervals: Lookbacks = Field(
+        default_factory=dict, description="bar length → look-back in trading sessions, the last one included"
+    )
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
+    first: Day | None = Field(default=None, description="of own files: every day from this one on, not a look-back")
+    all_days: bool = Field(default=False, description="of own files: every day that they have, not a look-back")
+
+    cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "session": ("--session", "--to"),
+        "first": ("--from",),
+        "all_days": ("--all",),
+    }
+
+    @model_validator(mode="after")
+    def _check_days(self) -> Self:
+        if not (self.intervals or self.first or self.all_days):
+            raise InvalidRequest("intervals was missing, expected bar lengths such as 1m", pointer="/intervals")
+        if self.first and self.all_days:
+            raise InvalidRequest(f"first was {self.first} beside all_days, expected one of both", pointer="/first")
+        if self.first and self.session and self.first > self.session:
+            raise InvalidRequest(
+                f"first was {self.first} and session {self.session}, expected them in order", pointer="/first"
+            )
+        return self
 
     @classmethod
     @override
     def fill_in(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values that the command line sends; by default, one session of the market's default bar length."""
+        if given.get("first") or given.get("all_days"):
+            return dict(given)
         return {"intervals": {default_interval(given.get("market")): 1}, **given}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as JSON types, without the fields that were left out."""
+        unused = {"intervals": {}, "all_days": False}
+        return {name: value for name, value in super().to_json().items() if unused.get(name) != value}
 
 
 class BackfillRequest(_OfIntervals):

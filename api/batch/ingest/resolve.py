@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
+from batch.ingest.own_days import choose_days, describe_outside
 from batch.ingest.plan import IngestChunk, IngestPlan, plan_chunks
 from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from batch.ingest.request import IngestRequest
 from batch.kit.clock import Clock
 from batch.market.calendar import closes_at, last_sessions
+from batch.market.interval import Interval
 from batch.market.lists.universe import load_universe
-from batch.providers.base import BarProvider, LeavingProvider
+from batch.providers.base import BarProvider, find_own_data
 
 #: The most sentences in a plan about data that the provider leaves out.
 _MOST_LEFT_OUT = 100
@@ -44,8 +46,8 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
     session = resolve_session(request, planning.clock(), delay_s=planning.delay_s)
     symbols, universe = await resolve_universe(request, provider, session, planning)
     chunks: list[IngestChunk] = []
-    for interval, count in request.intervals.items():
-        sessions = await provider.fetch_sessions(interval, count, session) or last_sessions(count, session)
+    chosen, outside = await _resolve_days(request, provider, session, planning)
+    for interval, sessions in chosen.items():
         check_reach(provider.name, provider.capabilities, interval, sessions[0], planning.clock())
         wanted = request.only.get(interval, ()) if request.only else symbols
         chunks += plan_chunks(interval, wanted, sessions, capabilities=provider.capabilities, slots=planning.slots)
@@ -55,9 +57,34 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
         )
     if not request.market.is_tse:
         # The newest session in the files, which the TSE's calendar does not know.
-        session = max(chunk.sessions[-1] for chunk in chunks)
+        days = [day for chunk in chunks for day in chunk.sessions]
+        session = max((day for day in days if day <= session), default=max(days))
         universe = {**universe, "as_of": session.isoformat()}
-    return IngestPlan(session, is_over(session, provider, planning), provider.name, universe, tuple(chunks))
+    is_final = is_over(session, provider, planning)
+    return IngestPlan(session, is_final, provider.name, universe, tuple(chunks), outside=outside)
+
+
+async def _resolve_days(
+    request: IngestRequest, provider: BarProvider, session: date, planning: Planning
+) -> tuple[Mapping[Interval, tuple[date, ...]], Mapping[str, Any] | None]:
+    """Return the sessions of each interval, and the rows of a provider of own data that are of other days."""
+    own = find_own_data(provider)
+    if own is None:
+        return {
+            interval: await provider.fetch_sessions(interval, count, session) or last_sessions(count, session)
+            for interval, count in request.intervals.items()
+        }, None
+    every = await own.fetch_days()
+    asked = await own.fetch_days(request.symbols) if request.symbols else every
+    named = request.only or request.intervals or asked or every or [Interval.D1]
+    # For symbols that are not there, the days of all: each of them gets its outcome.
+    held = {interval: asked.get(interval) or every.get(interval, {}) for interval in named}
+    for interval, days in held.items():
+        if not days:
+            # The provider says what it has instead.
+            await provider.fetch_sessions(interval, 1, session)
+    chosen = choose_days(request, held, planning.clock())
+    return chosen, describe_outside(asked, chosen) or None
 
 
 async def resolve_universe(
@@ -73,7 +100,7 @@ async def resolve_universe(
     if given is not None:
         symbols: Sequence[str] = given
         about: dict[str, Any] = {"source": provider.name, "as_of": session.isoformat()}
-        if isinstance(provider, LeavingProvider) and (left_out := await provider.fetch_left_out()):
+        if (own := find_own_data(provider)) and (left_out := await own.fetch_left_out()):
             about["left_out"] = list(left_out[:_MOST_LEFT_OUT])
     else:
         universe = load_universe(request.market, session, imported_dir=planning.symbols_dir)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
+from batch.ingest.outcomes import say_stored
 from batch.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
 from batch.ingest.prefetch import prefetch
 from batch.ingest.records import log_corrections
@@ -70,7 +71,7 @@ async def _run_slice(
         lines -= len(window.corrections)
         found = window.outcomes
         outcomes = {s: _worse(outcomes[s], found[s]) for s in taken.part.symbols} if outcomes else found
-    return OutcomeReport(tuple(outcomes[s] for s in found), dict(counts))
+    return OutcomeReport(tuple(say_stored(outcomes[s]) for s in found), dict(counts))
 
 
 def _windows(part: IngestChunk, *, is_tse: bool) -> list[IngestChunk]:
@@ -98,4 +99,4 @@ _RANK = {
 
 def _worse(one: SymbolOutcome, other: SymbolOutcome) -> SymbolOutcome:
     worse = max(one, other, key=lambda outcome: _RANK[outcome.outcome])
-    return replace(worse, rows=one.rows + other.rows)
+    return replace(worse, rows=one.rows + other.rows, refused=one.refused + other.refused)

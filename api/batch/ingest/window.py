@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -10,12 +10,13 @@ import structlog
 
 from batch.bars.actions.store import ActionStore
 from batch.bars.coverage.fetch_log import build_fetch_log, keep_fetch_log
-from batch.bars.quality.checks import Checked, QualityContext, check_bars
-from batch.bars.store import BarStore, Correction, RefusedBars, WriteReport
+from batch.bars.quality.checks import Checked, QualityContext, add_unreadable, check_bars
+from batch.bars.store import BarStore, Correction, WriteReport
 from batch.errors import StoreDamaged, StoreError
 from batch.ingest.actions import build_action_notes
 from batch.ingest.fetch import fetch_all
 from batch.ingest.not_listed import find_not_listed
+from batch.ingest.outcomes import Writing, find_outcomes
 from batch.ingest.plan import IngestChunk
 from batch.ingest.records import log_refusals
 from batch.ingest.repeats import flag_repeats_of_stored
@@ -25,7 +26,7 @@ from batch.kit.retry import backoff_s
 from batch.market.bar import BarSeries
 from batch.market.listing import Market
 from batch.market.lists.history import ListingHistory
-from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.outcome import SymbolOutcome
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 
 _log = structlog.get_logger(__name__)
@@ -43,7 +44,8 @@ class IngestTools:
     `history` gives the symbols that need not be fetched; None if the provider itself knows the listings. With
     `waits_for_store`, a write that fails because the store is unavailable raises StoreError, so that the caller can
     return the chunk; otherwise its symbols are `write_failed`. `patience_s` is the longest wait in all for a provider
-    that wants a pause, `correction_lines` the most corrected bars that are logged one by one.
+    that wants a pause, `correction_lines` the most corrected bars that are logged one by one. `is_named` says that the
+    request names its symbols.
     """
 
     provider: BarProvider
@@ -57,6 +59,7 @@ class IngestTools:
     patience_s: float = 0.0
     waits_for_store: bool = False
     correction_lines: int = 10
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ async def fetch_window(part: IngestChunk, tools: IngestTools) -> FetchedWindow:
 
     """
     not_listed = find_not_listed(tools.history, part.symbols, part.sessions)
-    request = BarRequest(tuple(s for s in part.symbols if s not in not_listed), part.interval, part.sessions)
+    symbols = tuple(s for s in part.symbols if s not in not_listed)
+    request = BarRequest(symbols, part.interval, part.sessions, is_named=tools.is_named)
     at = tools.clock()
     fetched = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
     return FetchedWindow(part, at, fetched, not_listed)
@@ -114,20 +118,22 @@ async def store_window(window: FetchedWindow, tools: IngestTools) -> WindowResul
     )
     # In a thread, so that heartbeats go on.
     checked = await asyncio.to_thread(check_bars, raw, context)
+    if fetched.unreadable is not None:
+        checked = add_unreadable(checked, fetched.unreadable)
     if tools.market.is_tse:
         checked = await _with_retries(
             lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0])
         )
     notes = build_action_notes(fetched.actions, checked, context=context)
     writing = await _write(tools, series, checked, notes)
-    outcomes = _find_outcomes(part.symbols, {**fetched.outcomes, **window.not_listed}, checked, writing)
+    outcomes = find_outcomes(part.symbols, {**fetched.outcomes, **window.not_listed}, checked, writing)
     log_refusals(outcomes)
     if fine := [symbol for symbol in part.symbols if outcomes[symbol].outcome.is_fine]:
         await keep_fetch_log(tools.store, series, build_fetch_log(checked.bars, fine, part.sessions, window.at))
     return WindowResult(outcomes, _count_events(checked, writing, notes), writing.report.corrections)
 
 
-def _count_events(checked: Checked, writing: "_Writing", notes: pl.DataFrame) -> dict[str, int]:
+def _count_events(checked: Checked, writing: Writing, notes: pl.DataFrame) -> dict[str, int]:
     counts = {f"flag_{name}": n for name, n in checked.flags.items()}
     if notes.height:
         counts |= {f"actions_{state}": n for state, n in notes["state"].value_counts().rows()}
@@ -137,16 +143,7 @@ def _count_events(checked: Checked, writing: "_Writing", notes: pl.DataFrame) ->
     return {name: n for name, n in counts.items() if n}
 
 
-@dataclass(frozen=True, slots=True)
-class _Writing:
-    """The result of a write: a failure of all of it, or the symbols of which the store refused bars."""
-
-    failure: str = ""
-    refused: Mapping[str, RefusedBars] = field(default_factory=dict)
-    report: WriteReport = field(default=WriteReport(0))
-
-
-async def _write(tools: IngestTools, series: BarSeries, checked: Checked, notes: pl.DataFrame) -> _Writing:
+async def _write(tools: IngestTools, series: BarSeries, checked: Checked, notes: pl.DataFrame) -> Writing:
     """Write corporate actions, bars and rejected rows; actions first, so that no bars are stored without them."""
     report, store = WriteReport(0), tools.store
     try:
@@ -159,8 +156,8 @@ async def _write(tools: IngestTools, series: BarSeries, checked: Checked, notes:
     except StoreError as e:
         if tools.waits_for_store and _is_worth_retrying(e):
             raise
-        return _Writing(failure=e.message)
-    return _Writing(refused={bars.symbol: bars for bars in report.refused}, report=report)
+        return Writing(failure=e.message)
+    return Writing(refused={bars.symbol: bars for bars in report.refused}, report=report)
 
 
 async def _with_retries[T](call: Callable[[], Awaitable[T]]) -> T:
@@ -187,41 +184,3 @@ async def _read_closes(tools: IngestTools, series: BarSeries, part: IngestChunk)
     except StoreDamaged as e:
         _log.warning("check_left_out", check="previous closes", reason=e.message)
         return {}
-
-
-def _find_outcomes(
-    symbols: Sequence[str], reported: Mapping[str, SymbolOutcome], checked: Checked, writing: _Writing
-) -> dict[str, SymbolOutcome]:
-    written = dict(checked.bars.group_by("symbol").len().rows())
-    refused = _refusals(checked.quarantined)
-    return {
-        symbol: _find_outcome(symbol, reported, written.get(symbol, 0), refused.get(symbol, ""), writing)
-        for symbol in symbols
-    }
-
-
-def _find_outcome(
-    symbol: str, reported: Mapping[str, SymbolOutcome], rows: int, refusal: str, writing: _Writing
-) -> SymbolOutcome:
-    if writing.failure and (rows or refusal):
-        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=writing.failure)
-    if symbol in writing.refused:
-        lost = writing.refused[symbol]
-        message = f"the store refused {lost.bars} of {rows} bars: {lost.reason}"
-        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, rows=rows - lost.bars, message=message)
-    if rows and symbol in reported and not reported[symbol].outcome.is_fine:
-        # The fetch failed after some bars.
-        return replace(reported[symbol], rows=rows)
-    if rows:
-        return SymbolOutcome(symbol, Outcome.OK, rows=rows)
-    if refusal:
-        return SymbolOutcome(symbol, Outcome.INVALID, message=f"every row was rejected: {refusal}")
-    # All rows were empty, so nothing traded.
-    return reported.get(symbol, SymbolOutcome(symbol, Outcome.NO_TRADES))
-
-
-def _refusals(quarantined: pl.DataFrame) -> dict[str, str]:
-    if not quarantined.height:
-        return {}
-    reasons = quarantined.group_by("symbol").agg(pl.col("reason").unique().sort().str.join(", "))
-    return dict(reasons.rows())

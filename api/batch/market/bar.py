@@ -46,6 +46,9 @@ class BarFlag(IntFlag):
     CORRECTED = 256
     GAP = 512
     DAY_DIFFERS = 1024
+    SPIKE = 2048
+    NO_VOLUME = 4096
+    VOLUME_JUMP = 8192
 
 
 @dataclass(frozen=True, slots=True)

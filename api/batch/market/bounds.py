@@ -17,6 +17,15 @@ from batch.market.calendar import (
 MAX_SYMBOLS = 4_000
 #: Twenty years of sessions.
 MAX_LOOKBACK = 5_000
+#: More days than any file of bars has.
+MAX_OWN_DAYS = 100_000
+
+
+def check_first(first: date | None, now: datetime, *, pointer: str = "/first") -> None:
+    """Raise InvalidRequest if the first day of a request is after tomorrow, so that it can have no bars."""
+    newest = now.astimezone(JST).date() + timedelta(days=1)
+    if first is not None and first > newest:
+        raise InvalidRequest(f"first was {first}, expected a day up to {newest}", pointer=pointer)
 
 
 def resolve_last_session(session: date | None, now: datetime, *, is_tse: bool, delay_s: float) -> date:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from batch.errors import InvalidRequest
-from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
+from batch.market.bounds import MAX_LOOKBACK, MAX_OWN_DAYS, MAX_SYMBOLS
 from batch.market.calendar import JST
 from batch.market.interval import Interval, parse_interval
 from batch.market.listing import Market, parse_market
@@ -97,9 +97,10 @@ IntervalKey = Annotated[Interval, interval_at("/intervals"), one_of(Interval)]
 
 LookBack = Annotated[int, Field(ge=1, le=MAX_LOOKBACK), WHOLE]
 
-
-#: Interval → look-back in trading sessions, the last one included.
-Lookbacks = Annotated[dict[IntervalKey, LookBack], Field(min_length=1, max_length=5)]
+#: Interval → look-back in trading sessions, the last one included. Only own files reach further than `MAX_LOOKBACK`.
+Lookbacks = Annotated[
+    dict[IntervalKey, Annotated[int, Field(ge=1, le=MAX_OWN_DAYS), WHOLE]], Field(min_length=1, max_length=5)
+]
 
 _Symbol = Annotated[str, Field(min_length=1, max_length=20)]
 

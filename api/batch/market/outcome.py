@@ -33,13 +33,14 @@ def is_fine(word: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SymbolOutcome:
-    """The outcome of one symbol, with the number of bars written and, for a fault, the reason."""
+    """The outcome of one symbol, with the bars written, the rows refused, and, for a fault, the reason."""
 
     symbol: str
     outcome: Outcome
     rows: int = 0
     message: str = ""
     attempts: int = 1
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

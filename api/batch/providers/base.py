@@ -1,6 +1,6 @@
 """The port to sources of bars: capabilities, requests and answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -73,12 +73,13 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class BarRequest:
-    """Bars of one interval for some symbols over some sessions (oldest first)."""
+    """Bars of one interval for some symbols over some sessions (oldest first), which a caller may have named."""
 
     symbols: tuple[str, ...]
     interval: Interval
     sessions: tuple[date, ...]
     attempt: int = 1
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,14 @@ class FetchedBars:
     A provider that reads files adds the columns of `PLACE_SCHEMA`, so that a rejected row names its file and line.
 
     A symbol with rows needs no outcome. A symbol with neither counts as `provider_error`. `actions` are the corporate
-    actions whose ex-session was requested.
+    actions whose ex-session was requested. `unreadable` are the rows of files
+    that cannot be read, in `RAW_BAR_SCHEMA` and `PLACE_SCHEMA`.
     """
 
     bars: "pl.DataFrame"
     outcomes: Mapping[str, SymbolOutcome] = field(default_factory=dict)
     actions: Sequence[CorporateAction] = ()
+    unreadable: "pl.DataFrame | None" = None
 
 
 class BarProvider(Protocol):
@@ -133,17 +136,32 @@ class BarProvider(Protocol):
 
 
 @runtime_checkable
-class LeavingProvider(Protocol):
-    """A source that may leave out data that is of no known symbol, or of no known use, such as ticks for volumes."""
+class OwnDataProvider(Protocol):
+    """A source that knows all that it has: the user's own files."""
 
     async def fetch_left_out(self) -> Sequence[str]:
-        """Return a sentence for each file or part that is left out.
+        """Return a sentence for each part that is left out: of no known symbol, or of no known use, such as ticks.
 
         Raises:
             ProviderError: the provider could not list what it has.
 
         """
         ...
+
+    async def fetch_days(self, symbols: Collection[str] = ()) -> Mapping[Interval, Mapping[date, int]]:
+        """Return for each interval its days, oldest first, with the number of rows: of all symbols, or of these.
+
+        Raises:
+            ProviderError: the provider could not list what it has.
+
+        """
+        ...
+
+
+def find_own_data(provider: BarProvider) -> OwnDataProvider | None:
+    """Return a provider, or the one that it limits, if it knows all that it has."""
+    source = getattr(provider, "limited", provider)
+    return source if isinstance(source, OwnDataProvider) else None
 
 
 @runtime_checkable

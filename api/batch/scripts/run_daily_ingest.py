@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
 from datetime import date
 
 import orjson
@@ -75,7 +76,8 @@ def tools_for(request: IngestRequest, session: date, *, settings: BatchSettings)
     if request.market.is_tse:
         universe = load_universe(request.market, session, imported_dir=settings.symbols_dir)
     name = request.provider or settings.provider
-    return build_tools(settings, request.market, universe, name=name, points=request.chunk_size)
+    tools = build_tools(settings, request.market, universe, name=name, points=request.chunk_size)
+    return replace(tools, is_named=request.symbols is not None)
 
 
 def main() -> int:

@@ -51,7 +51,7 @@ def list_jobs(
     if page["items"]:
         session.show(_job_table(session, page["items"]))
     elif not back_to:
-        session.say("no_jobs_found" if q else "no_jobs", q=q)
+        session.say(_explain_none(session, is_filtered=bool(status or queue or cursor), q=q), q=q)
     if back_to:
         message = "searched_back_to" if page["items"] else "no_jobs_found_since"
         session.say(message, q=q, at=back_to, cursor=page["next_cursor"])
@@ -156,6 +156,14 @@ def dead(
 
 for act in (cancel, retry, delete):
     app.command(act.__name__)(act)
+
+
+def _explain_none(session: Session, *, is_filtered: bool, q: str) -> str:
+    """Return the name of the message for an empty list; one of some states may be empty beside other jobs."""
+    if q:
+        return "no_jobs_found"
+    has_others = is_filtered and session.client().call("GET", _JOBS, params={"limit": 1})["items"]
+    return "no_jobs_match" if has_others else "no_jobs"
 
 
 def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:

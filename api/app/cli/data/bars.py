@@ -8,9 +8,8 @@ import typer
 from rich.table import Table
 
 from app.cli.data import export, indicators, quarantine, repair
-from app.cli.data.held import choose_series, open_store, print_series, store_place
+from app.cli.data.held import choose_series, none_held, open_store, print_series
 from app.cli.data.moment import AsOf, parse_as_of, parse_day
-from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
@@ -71,7 +70,7 @@ async def _read(
     if not frame.height:
         what = f"{symbol} {interval}"
         what = session.words.say("on_day", what=what, day=day) if day else what
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+        raise none_held(session, what, source=series.source, symbol=symbol)
     return series, frame
 
 

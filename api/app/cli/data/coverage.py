@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.cli.data.held import choose_series, open_store, print_series, store_place
-from app.cli.exits import CliError, Exit
+from app.cli.data.held import choose_series, none_held, open_store, print_series
 from app.cli.options import IntervalName, Json, Source
 from app.cli.output.gaps import name_some
 from app.cli.output.text import add_row, new_table
@@ -54,7 +53,7 @@ def coverage(
         return
     if found.cells.is_empty():
         what = session.words.say("last_days", interval=interval, days=days)
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+        raise none_held(session, what, source=found.series.source)
     cells_of = "cells_of_indices" if market == "INDEX" else "cells_of"
     print_series(session, found.series, session.words.count(cells_of, found.held.height, interval=interval))
     session.show(_session_table(session, found, of="indices" if market == "INDEX" else "symbols"))

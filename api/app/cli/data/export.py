@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.data.held import choose_series, open_actions, open_store, store_place
+from app.cli.data.held import choose_series, none_held, open_actions, open_store
 from app.cli.data.moment import AsOf, parse_as_of, parse_day
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
@@ -74,7 +74,7 @@ def export_bars(
         found = await (plan_file(bars, selection, out) if is_file else plan_folder(bars, selection, out, suffix))
         if not found:
             what = " ".join([*symbols, interval, f"({days[0]} … {days[1]})"])
-            raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+            raise none_held(session, what, source=series.source)
         return found
 
     _run(session, plan, moment)
@@ -102,10 +102,7 @@ def mirror_bars(
         planned = [await plan_folder(store, s, folder, suffix) for s in selections]
         found = [newest_files(files, months) if months else files for files in planned]
         if not any(found):
-            raise CliError(
-                Exit.NOT_FOUND,
-                session.words.say("no_bars", what=session.words.say("any_interval"), place=store_place()),
-            )
+            raise none_held(session, session.words.say("any_interval"))
         return [file for files in found for file in files]
 
     _run(session, plan)

@@ -1,5 +1,6 @@
 """`kaboom files check`: what Kaboom would read from a folder of files; nothing is stored."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -48,19 +49,32 @@ def check_files(
     *,
     json: Json = False,
 ) -> int:
-    """Show what each file holds and every refusal with its line; nothing is stored."""
+    """Show what each file holds, every refusal with its line, and what an ingest would store; nothing is stored."""
     from batch.providers.file.check import describe_files  # noqa: PLC0415  polars
 
     session: Session = context.obj.with_json(json)
     rules = given(file_symbol_pattern=symbol_pattern, file_symbols=symbols)
     rules |= given(file_time_zone=time_zone, file_date_order=date_order)
-    files = describe_files(_build(given(file_dir=folder) | rules))
-    if not session.print_if_json({"files": files}):
-        _show(session, files, rules)
+    provider = _build(given(file_dir=folder) | rules)
+    files = describe_files(provider)
+    tried = asyncio.run(_try(provider, files))
+    if not session.print_if_json({"files": files} | tried):
+        _show(session, files, tried, rules)
     refused = sum(not file["rows"] for file in files)
     if refused == len(files):
         return Exit.JOB_FAILED
     return Exit.PARTIAL if any(file["refusals"] for file in files) else Exit.OK
+
+
+async def _try(provider: "FileProvider", files: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what an ingest of all files would do, and add the rows that it would reject to the files."""
+    from batch.ingest.trial import try_ingest  # noqa: PLC0415  polars
+
+    if not any(file["rows"] for file in files):
+        return {"stored": 0, "rejected": 0, "days": {}, "symbols": []}
+    trial = await try_ingest(provider)
+    trial.add_rejected(files)
+    return trial.to_json()
 
 
 def _build(given: dict[str, object]) -> "FileProvider":
@@ -75,7 +89,7 @@ def _build(given: dict[str, object]) -> "FileProvider":
     return FileProvider(settings.file_dir.resolve(), read_rules(settings))
 
 
-def _show(session: Session, files: Sequence[dict[str, Any]], given: dict[str, object]) -> None:
+def _show(session: Session, files: Sequence[dict[str, Any]], tried: dict[str, Any], given: dict[str, object]) -> None:
     words = session.words
     session.show(_file_table(words, files))
     for file in files:
@@ -94,10 +108,12 @@ def _show(session: Session, files: Sequence[dict[str, Any]], given: dict[str, ob
     rows = sum(file["rows"] for file in files)
     symbols = len({symbol for file in files for symbol in file["symbols"]})
     session.say("files_checked", files=len(files), symbols=symbols, rows=rows, refused=len(refused))
-    intervals = sorted({file["interval"] for file in files if file["interval"]})
-    if intervals:
+    if tried["days"]:
+        each = (words.say("files_days", interval=interval, **days) for interval, days in tried["days"].items())
+        counts = {name: tried[name] for name in ("stored", "rejected")}
+        session.say("files_stored", rows=sum(counts.values()), **counts, days=words.say("join").join(each))
         options = [f"{_PREFIX}{name.removeprefix('file_').upper()}={value}" for name, value in given.items()]
-        command = " ".join([*options, "kaboom ingest run-daily --provider file --wait", *_intervals(files)])
+        command = " ".join([*options, "kaboom ingest run-daily --provider file --all --wait"])
         session.say("files_next", command=command)
 
 
@@ -106,14 +122,6 @@ def _say_rule(rule: dict[str, str] | None) -> str:
     if rule is None:
         return "-"
     return " ".join([rule["files"], *(f"{key}={value}" for key, value in rule.items() if key != "files")])
-
-
-def _intervals(files: Sequence[dict[str, Any]]) -> list[str]:
-    longest: dict[str, int] = {}
-    for file in files:
-        if file["interval"]:
-            longest[file["interval"]] = max(longest.get(file["interval"], 0), file["sessions"])
-    return [f"--interval {interval}={count}" for interval, count in sorted(longest.items())]
 
 
 def _file_table(words: Speaker, files: Sequence[dict[str, Any]]) -> Table:

@@ -8,7 +8,8 @@ from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from app.settings import load_settings
 from batch.market.interval import parse_interval
-from batch.market.source import derived_source
+from batch.market.source import derived_source, is_derived
+from batch.providers.registry import get_source_spec
 
 if TYPE_CHECKING:
     from batch.bars.actions.store import ActionStore
@@ -29,8 +30,7 @@ async def choose_series(session: Session, store: "BarStore", interval: str, sour
     wanted = parse_interval(interval)
     held = [s for s in await store.list_series() if s.interval is wanted and (source is None or s.source == source)]
     if not held:
-        what = f"{source} {interval}" if source else interval
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+        raise none_held(session, f"{source} {interval}" if source else interval, source=source)
     if len(held) == 1:
         return held[0]
     sources = [s.source for s in held]
@@ -55,6 +55,18 @@ def open_actions() -> "AbstractAsyncContextManager[ActionStore]":
     from batch.stores import build_action_store  # noqa: PLC0415  polars, which other commands do without
 
     return closing(build_action_store(load_settings()))
+
+
+def none_held(session: Session, what: str, *, source: str | None = None, symbol: str | None = None) -> CliError:
+    """Return the error that no such bars are held, with a command that ingests some from their source."""
+    command = "kaboom ingest run-daily --wait"
+    if source is not None and not is_derived(source):
+        spec = get_source_spec(source)
+        command += "" if source == load_settings().provider else f" --provider {source}"
+        command += "" if spec.is_tse else " --all"
+    if symbol is not None:
+        command += f" --symbol {symbol}" if not symbol.startswith("^") else f" --market INDEX --symbol {symbol[1:]}"
+    return CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place(), command=command))
 
 
 def store_place() -> str:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.cli.data.held import choose_series, open_actions, open_store, print_series, store_place
+from app.cli.data.held import choose_series, none_held, open_actions, open_store, print_series
 from app.cli.data.moment import AsOf, parse_as_of
-from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
@@ -76,7 +75,7 @@ async def _load(
         if not is_raw:
             bars = await adjust_history(bars, series, reader_at(actions, as_of), as_of=as_of)
     if bars.is_empty():
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=f"{symbol} {interval}", place=store_place()))
+        raise none_held(session, f"{symbol} {interval}", source=series.source, symbol=name)
     return series, bars
 
 

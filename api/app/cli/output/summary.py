@@ -70,6 +70,9 @@ def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any
         session.show(words.say("left_out", what=words.detail(left_out)))
     if universe.get("delisted"):
         session.show(words.say("delisted", count=universe["delisted"], as_of=universe["as_of"]))
+    for interval, rows in (result.get("outside") or {}).items():
+        command = f"kaboom ingest run-daily --provider {result['provider']} --all --wait"
+        session.show(words.say("outside", interval=interval, **rows, command=command))
     session.show(_balance(words, job, result))
     counts = ", ".join(f"{words.coded('count', name)} {n:,}" for name, n in sorted(result["counts"].items()))
     if counts:

@@ -57,6 +57,9 @@ WORDS: dict[str, Pair] = {
     "f_auction_missing": ("No bar of the closing auction", "クロージング・オークションの足なし（ザラバ引けを含む）"),
     "f_corrected": ("Changed by a later fetch", "後の取得で訂正"),
     "f_gap": ("Empty minutes before this bar", "この足の前に足のない時間帯"),
+    "f_spike": ("Close far off for one day", "1日だけの異常な終値"),
+    "f_no_volume": ("Price range without volume", "出来高0で値幅あり"),
+    "f_volume_jump": ("Volume of another unit", "出来高の桁違い"),
     "f_day_differs": ("Minutes do not add up to the day", "1分足の合計が日足と不一致"),
     "coverage": ("Coverage", "充足状況"),
     "strip": (

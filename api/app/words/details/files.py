@@ -15,10 +15,24 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "2024-11-05、2024-11-05 09:00:00+09:00、またはエポック秒の日時が必要です。値は {text} です",
     ),
     ("expected a date and a symbol in every row, found none", "日付または銘柄のない行があります"),
+    ("{stored} of {rows} rows were stored; {why}", "{rows}行のうち{stored}行を保存しました。{why}"),
+    ("every row was rejected: {reasons}", "すべての行を除外しました：{reasons}"),
+    ("rejected: {reasons} ({file}, line {line})", "品質検査で除外した行があります：{reasons}（{file} {line}行目）"),
+    ("rejected: {reasons} ({rows} rows)", "品質検査で除外した行があります：{reasons}（{rows}行）"),
+    ("rejected: {reasons}", "品質検査で除外した行があります：{reasons}"),
+    ("expected a year from 1900 to 2099, found {text}", "年は1900から2099までです。値は {text} です"),
     ("not in your files", "ファイルにない銘柄です"),
+    (
+        "no {interval} bars of it are in your files; to see what they have: kaboom files check",
+        "この銘柄の {interval} の足はファイルにありません。ファイルの内容を見るには：kaboom files check",
+    ),
     (
         "not in your files on these days; they have it from {first} to {last}",
         "この期間はファイルにありません。ファイルにあるのは {first} から {last} までです",
+    ),
+    (
+        "no {interval} day from {first} to {last} is in the files; they have {count} days from {begin} to {end}",
+        "{first} から {last} までの {interval} はファイルにありません。ファイルにあるのは {begin} から {end} までの{count}日分です",
     ),
     ("expected a number, found {text}", "数値が必要です。値は {text} です"),
     (

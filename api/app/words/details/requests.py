@@ -12,6 +12,31 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "sessionと期間の両方が指定されました。どちらか一方を指定してください",
     ),
     ("interval was {text}, supported are {names}", "足種が {text} です。使えるのは {names} です"),
+    ("first was {day}, expected a day up to {newest}", "最初の日が {day} です。{newest} までの日を指定してください"),
+    (
+        "first was {day} beside all_days, expected one of both",
+        "最初の日 {day} とall_daysの両方が指定されました。どちらか一方を指定してください",
+    ),
+    (
+        "first was {first} and session {session}, expected them in order",
+        "最初の日が {first}、最後の日が {session} です。順に指定してください",
+    ),
+    (
+        "{field} was given, which only provider file takes; provider {name} takes a look-back: intervals",
+        "{field} は提供元fileだけで使えます。提供元 {name} ではさかのぼる立会日数をintervalsで指定してください",
+    ),
+    (
+        "look-back of {interval} was {count}, expected at most {most}",
+        "{interval} でさかのぼる立会日数が {count} です。{most} 以下にしてください",
+    ),
+    (
+        "intervals was missing, expected bar lengths such as 1m",
+        "intervalsがありません。1m のような足種を指定してください",
+    ),
+    ("{symbol} was not listed on {session}: {why}", "{symbol} は {session} に上場していません（{why}）"),
+    ("left after {last}, by {by}, renamed to {new}", "{last} より後、{by} までに上場廃止。新しいコードは {new}"),
+    ("left after {last}, by {by}", "{last} より後、{by} までに上場廃止"),
+    ("listed after {last}, by {by}", "{last} より後、{by} までに新規上場"),
     ("market was {text}, supported are {names}", "市場区分が {text} です。使えるのは {names} です"),
     ("provider was {text}, supported are {names}", "データ提供元が {text} です。使えるのは {names} です"),
     (

@@ -8,6 +8,8 @@ REQUEST_HELP: dict[str, str] = {
     "bar length → look-back in trading sessions, the last one included": "足種とさかのぼる立会日数（最後の立会日を含む）",
     "points in one write request to a store over a network; the embedded store does not need it": "ネットワーク越しのストアへの1回の書き込みの件数（内蔵ストアでは使いません）",
     "the last session; default: newest closed": "最後の立会日（既定：終了した最新の立会日）",
+    "of own files: every day from this one on, not a look-back": "自分のファイルだけ：この日以降のすべての日（さかのぼる日数は無視）",
+    "of own files: every day that they have, not a look-back": "自分のファイルだけ：ファイルにあるすべての日（さかのぼる日数は無視）",
     "look-back in sessions": "さかのぼる立会日数",
     "whose bars; default: KABOOM_PROVIDER": "足のデータ提供元（既定：KABOOM_PROVIDER）",
     "auto asks models where they are configured, and else the rules analyst": "auto は設定があればモデルに、なければルールで分析します",

@@ -147,7 +147,8 @@ def _none_held(request: BarsAsked) -> InvalidRequest:
     names = ", ".join(symbols[:_NAMED]) + (" …" if len(symbols) > _NAMED else "") or request.market
     span = f"{request.first} to {request.last}"
     chosen = "".join(f" --symbol {symbol}" for symbol in symbols[:_NAMED]) or f" --market {request.market}"
-    command = f"kaboom ingest run-daily --interval {interval}=250{chosen}"
+    taken = f"--interval {interval}=250" if request.is_tse else f"--provider {source} --all"
+    command = f"kaboom ingest run-daily {taken}{chosen}"
     if request.as_of is None:
         return InvalidRequest(f"no {source} {interval} bars of {names} from {span} are held; take some by `{command}`")
     at = request.as_of.isoformat(timespec="seconds")

@@ -15,6 +15,7 @@ from batch.bars.influx.layout import (
     measurement,
     series_tags,
 )
+from batch.bars.normalise import place_numbers
 from batch.errors import StoreError
 from batch.market.bar import VALUES, BarSeries
 from batch.market.interval import Interval
@@ -64,20 +65,20 @@ def action_lines(source: str, notes: pl.DataFrame) -> pl.Series:
 def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:
     """Return one line for each rejected row in `QUARANTINE_SCHEMA`, times in microseconds.
 
-    A row without a time is stored at 1970 with `undated=true`. The values are one field, so that they replace those of
-    an earlier row together, nulls too.
+    A row without a time is stored with `undated=true`, at a time made of its file and line, else at 1970. The values
+    are one field, so that they replace those of an earlier row together, nulls too.
     """
     head = _head(measurement(QUARANTINE, series.interval), series)
-    columns = rows.with_columns(pl.col("opened_at").to_physical()).rows()
+    columns = rows.with_columns(pl.col("opened_at").to_physical(), place_numbers(rows).alias("place")).rows()
     return pl.Series("line", [_quarantine_line(head, *row) for row in columns], pl.String)
 
 
 def _quarantine_line(head: str, symbol: str, at_us: int | None, *rest: float | str | None) -> str:
-    *values, reason, file, line = rest
+    *values, reason, file, line, place_us = rest
     place = [] if file is None else [file, line]
     tags = f"{head}reason={escape_tag(str(reason))},symbol={escape_tag(symbol)}"
     text = orjson.dumps([symbol, *values, *place]).decode().replace("\\", "\\\\").replace('"', '\\"')
-    return f'{tags},undated={str(at_us is None).lower()} row="{text}" {at_us or 0}'
+    return f'{tags},undated={str(at_us is None).lower()} row="{text}" {place_us if at_us is None else at_us}'
 
 
 def _escaped(symbols: pl.Series) -> pl.Expr:

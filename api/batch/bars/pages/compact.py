@@ -15,6 +15,7 @@ from batch.bars.folder.moments import to_us
 from batch.bars.normalise import to_day
 from batch.bars.pages.files import PageFile, PageFiles, size_on_disk
 from batch.bars.pages.history.moments import has_history
+from batch.bars.pages.quarantine import EVERY_TIME
 from batch.bars.pages.read import bucket_of
 from batch.bars.pages.schema import SID_BITS
 from batch.bars.pages.write import transaction
@@ -102,8 +103,7 @@ def _drop(file: PageFile, series: BarSeries, before: date) -> OldBars:
         sql.execute("DELETE FROM page WHERE bucket < ?", (bucket,))
         if has_history(sql):
             sql.execute("DELETE FROM replaced WHERE page < ?", (bucket << SID_BITS,))
-        # Quarantined rows without a time have the smallest integer.
-        sql.execute("DELETE FROM quarantine WHERE opened_at < ? AND opened_at > ?", (day * _DAY_US, -(2**63)))
+        sql.execute("DELETE FROM quarantine WHERE opened_at < ? AND opened_at > ?", (day * _DAY_US, EVERY_TIME))
         if has_table(sql, "asked"):
             # An entry without its bars would mean that they are lost.
             sql.execute("UPDATE OR IGNORE asked SET first = ? WHERE first < ? AND last >= ?", (day, day, day))

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from batch.bars.normalise import normalise_quarantine
+from batch.bars.normalise import normalise_quarantine, place_numbers
 from batch.bars.pages.files import ALL, UNDATED, PageFiles
 from batch.bars.pages.frames import rows_to_frame
 from batch.bars.pages.write import transaction
@@ -19,8 +19,8 @@ _COUNT = "SELECT count(*) FROM quarantine"
 _PUT = f"INSERT OR REPLACE INTO quarantine ({_COLUMNS}) VALUES ({', '.join('?' * len(QUARANTINE_SCHEMA))})"  # noqa: S608 (fixed names)
 _GET = "SELECT {columns} FROM quarantine WHERE ? IS NULL OR symbol = ?"
 _DELETE = "DELETE FROM quarantine WHERE symbol = ? AND opened_at = ? AND reason = ?"
-#: `opened_at` of a row without a time: a key cannot be NULL.
-_NO_TIME = -(2**63)
+#: A row without a time has `opened_at` below every time, by its file and line: a key cannot be NULL.
+NO_TIME, EVERY_TIME = -(2**63), -(2**62)
 
 
 def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) -> int:
@@ -31,7 +31,7 @@ def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) ->
     month = pl.lit(ALL)
     if series.interval.is_intraday:
         month = pl.col("opened_at").dt.strftime("%Y-%m").fill_null(UNDATED)
-    stored = rows.with_columns(pl.col("opened_at").to_physical().fill_null(_NO_TIME))
+    stored = rows.with_columns(_stamps(rows))
     new = 0
     for (shard,), part in stored.group_by(rows.select(month.alias("shard"))["shard"]):
         file = files.open_or_create(files.path(series, str(shard)))
@@ -48,8 +48,7 @@ def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) ->
 
 def release_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) -> int:
     """Delete rows, by symbol, opened_at and reason; return how many there were."""
-    at = pl.col("opened_at").to_physical().fill_null(_NO_TIME)
-    keys = rows.with_columns(at).select("symbol", "opened_at", "reason").rows()
+    keys = rows.with_columns(_stamps(rows)).select("symbol", "opened_at", "reason").rows()
     deleted = 0
     for shard in files.shards(series):
         with transaction(files.open_or_create(files.path(series, shard))) as sql:
@@ -69,9 +68,13 @@ def read_quarantine(files: PageFiles, series: BarSeries, *, symbol: str | None) 
     at = pl.col("opened_at")
     return (
         rows_to_frame(rows, pl.Schema({**QUARANTINE_SCHEMA, "opened_at": pl.Int64()}))
-        .with_columns(pl.when(at != _NO_TIME).then(at).cast(QUARANTINE_SCHEMA["opened_at"]))
+        .with_columns(pl.when(at > EVERY_TIME).then(at).cast(QUARANTINE_SCHEMA["opened_at"]))
         .sort("symbol", "opened_at", "reason")
     )
+
+
+def _stamps(rows: pl.DataFrame) -> pl.Series:
+    return rows["opened_at"].to_physical().fill_null(place_numbers(rows) + NO_TIME)
 
 
 def _has_place(sql: sqlite3.Connection) -> bool:

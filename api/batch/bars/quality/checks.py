@@ -1,15 +1,15 @@
 """The quality checks: raw rows in, storable bars and rejected rows out; every row is accounted for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.bars.quality import session_rules, soft_rules
-from batch.bars.quality.hard_rules import REASONS, Columns, HardRuleResult, apply_hard_rules
+from batch.bars.quality import day_rules, session_rules, soft_rules
+from batch.bars.quality.hard_rules import REASONS, UNREADABLE, Columns, HardRuleResult, apply_hard_rules
 from batch.bars.quality.slot_table import NO_STAMP, SlotTable, build_slot_table
 from batch.bars.store import QUARANTINE_SCHEMA
 from batch.errors import ProviderError
@@ -85,6 +85,12 @@ def check_bars(raw: pl.DataFrame, context: QualityContext) -> Checked:
     return Checked(bars, _quarantined(raw, judged), _count(flags), suspects)
 
 
+def add_unreadable(checked: Checked, rows: pl.DataFrame) -> Checked:
+    """Return the result with rows in `RAW_BAR_SCHEMA` and `PLACE_SCHEMA` that could not be read, as rejected."""
+    found = rows.with_columns(reason=pl.lit(REASONS[UNREADABLE])).select(QUARANTINE_SCHEMA.names())
+    return replace(checked, quarantined=pl.concat([checked.quarantined, found]))
+
+
 def _rank_symbols(column: pl.Series, symbols: list[str]) -> NDArray[np.int32]:
     ranks = column.cast(pl.Enum(symbols), strict=False).to_physical().cast(pl.Int32).fill_null(-1)
     return ranks.to_numpy()
@@ -101,6 +107,11 @@ def _flag(
     is_index = context.market is Market.INDEX
     splits = np.zeros(runs.first.size, np.bool_) if is_index else soft_rules.flag_splits(flags, bars, runs)
     soft_rules.flag_stale(flags, bars)
+    is_daily = not context.interval.is_intraday
+    if not is_index:
+        day_rules.flag_volumes(flags, bars, is_daily=is_daily, is_of_file=not context.market.is_tse)
+    if is_daily:
+        day_rules.flag_spikes(flags, bars, runs)
     if context.interval is Interval.M1:
         soft_rules.flag_jumps(flags, bars, table)
         soft_rules.flag_auctions(flags, bars, runs, table)

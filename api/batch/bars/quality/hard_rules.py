@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from batch.bars.quality.slot_table import Ints, SlotTable
 from batch.market.rules import Bools, Floats
 
-#: Reasons by code; the first that applies to a row counts. 0 is a good row, 2 to 4 come from the slot table.
+#: Reasons by code; the first that applies to a row counts. 0 is a good row, 2 to 4 come from the slot table, and the
+#: last one is said by a provider, of a row that it cannot read.
 REASONS = (
     "",
     "wrong_symbol",
@@ -19,8 +20,12 @@ REASONS = (
     "ohlc_order",
     "bad_volume",
     "duplicate",
+    "unreadable",
 )
-WRONG_SYMBOL, BAD_PRICE, OHLC_ORDER, BAD_VOLUME, DUPLICATE = 1, 5, 6, 7, 8
+WRONG_SYMBOL, BAD_PRICE, OHLC_ORDER, BAD_VOLUME, DUPLICATE, UNREADABLE = 1, 5, 6, 7, 8, 9
+
+#: No price of any market is higher, in any currency.
+_MOST_PRICE = 1e12
 
 # Above this a float cannot hold every whole number.
 _MOST_VOLUME = 2.0**53
@@ -109,7 +114,7 @@ def _refuse_values(reasons: Codes, values: tuple[Floats, ...]) -> None:
     good_volume = (volume >= 0) & (volume <= _MOST_VOLUME) & (np.floor(volume) == volume)
     reasons[free & ~good_volume] = BAD_VOLUME
     reasons[free & ((high != highest) | (low != lowest))] = OHLC_ORDER
-    reasons[free & ~((lowest > 0) & (highest < np.inf))] = BAD_PRICE
+    reasons[free & ~((lowest > 0) & (highest <= _MOST_PRICE))] = BAD_PRICE
 
 
 def _resolve_duplicates(columns: Columns, reasons: Codes, per_day: int) -> HardRuleResult:

@@ -47,10 +47,7 @@ def _describe(file: SourceFile, opened: OpenedFile | Refusal, facts: Facts) -> d
         "unused": list(layout.unused) if layout else [],
         "unknown": list(layout.unknown) if layout else [],
         "notes": [*_notes(layout), *facts.notes] if layout and facts.rows else [],
-        "refusals": [
-            {name: getattr(refusal, name) for name in ("line", "column", "symbol", "rows", "why", "message")}
-            for refusal in facts.refusals
-        ],
+        "refusals": [refusal.to_json() for refusal in facts.refusals],
     }
 
 

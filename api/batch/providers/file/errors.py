@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from batch.errors import ProviderError
 
@@ -26,6 +27,10 @@ class Refusal:
     column: str | None = None
     symbol: str | None = None
     rows: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the refusal without its file as JSON types."""
+        return {name: getattr(self, name) for name in ("line", "column", "symbol", "rows", "why", "message")}
 
     @property
     def message(self) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from batch.market.calendar import NEWEST_YEAR
 from batch.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
 from batch.providers.file.recognise.layout import Role
 from batch.providers.file.recognise.years import OUT_OF_ERA
@@ -20,8 +21,12 @@ _WHYS = {
     "zone": "expected times with a time zone, found {text!r}: set KABOOM_FILE_TIME_ZONE",
     "utc_day": "expected days, found {text!r}, a time in UTC whose day depends on a time zone: set"
     " KABOOM_FILE_TIME_ZONE",
+    "year": "expected a year from 1900 to 2099, found {text!r}",
     "empty": "expected a date and a symbol in every row, found none",
 }
+
+#: The years of bars; others are typing errors, or stand for no date.
+_YEARS = (1900, NEWEST_YEAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,8 @@ def _place(rows: pl.DataFrame, zones: list[str | None]) -> pl.DataFrame:
     # A midnight with an offset, such as 2023-03-29 00:00:00+09:00, is the 29th in any zone; the zone of a midnight in
     # UTC is unknown.
     own_day = is_midnight & (has_offset & (pl.col("offset") != 0) | ~has_zone)
+    is_odd = pl.col("fault").is_null() & ~pl.col("wall").dt.year().is_between(*_YEARS)
+    rows = rows.with_columns(fault=pl.when(is_odd).then(pl.lit("year")).otherwise("fault"))
     is_good = pl.col("fault").is_null()
     return rows.sort("row").with_columns(
         utc=pl.when(is_good).then("utc").dt.replace_time_zone("UTC"),

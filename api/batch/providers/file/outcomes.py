@@ -21,7 +21,7 @@ def find_outcomes(request: BarRequest, brought: frozenset[str], facts: Sequence[
             more = f"; {len(parts) - 1:,} more" if len(parts) > 1 else ""
             outcomes[symbol] = SymbolOutcome(symbol, Outcome.INVALID, message=parts[0].message + more)
         elif symbol not in brought:
-            outcomes[symbol] = _find_absence(symbol, request.sessions, spans.get(symbol))
+            outcomes[symbol] = _find_absence(symbol, request, spans.get(symbol))
     return outcomes
 
 
@@ -42,12 +42,15 @@ def _gather(
     return spans, refusals
 
 
-def _find_absence(symbol: str, sessions: Sequence[date], span: tuple[date, date] | None) -> SymbolOutcome:
+def _find_absence(symbol: str, request: BarRequest, span: tuple[date, date] | None) -> SymbolOutcome:
     """Return why a symbol has no rows: within its days an exchange may have been open without a trade."""
+    if span is None and request.is_named:
+        message = f"no {request.interval} bars of it are in your files; to see what they have: kaboom files check"
+        return SymbolOutcome(symbol, Outcome.INVALID, message=message)
     if span is None:
         return SymbolOutcome(symbol, Outcome.NOT_LISTED, message="not in your files")
     first, last = span
-    inside = [day for day in sessions if first <= day <= last]
+    inside = [day for day in request.sessions if first <= day <= last]
     if any(_is_open(symbol, day) for day in inside):
         return SymbolOutcome(symbol, Outcome.NO_TRADES)
     message = f"not in your files on these days; they have it from {first} to {last}"

@@ -1,7 +1,8 @@
 """The file provider: bars from a directory, or one file, of the user's own data."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -24,7 +25,7 @@ from batch.providers.file.names import NameRules
 from batch.providers.file.outcomes import find_outcomes
 from batch.providers.file.reading import OpenedFile
 from batch.providers.file.recognise.numbers import NumberRules
-from batch.providers.file.sheet import Facts
+from batch.providers.file.sheet import Facts, Sheet
 from batch.providers.file.spec import SPEC, FileSettings
 from batch.providers.file.tables import TableCache
 from batch.providers.limiter.limited_provider import limit_calls
@@ -82,6 +83,9 @@ class FileProvider:
     async def fetch_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
         return await asyncio.to_thread(self._find_sessions, interval, count, until)
 
+    async def fetch_days(self, symbols: Collection[str] = ()) -> Mapping[Interval, Mapping[date, int]]:
+        return await asyncio.to_thread(self._find_days, frozenset(symbols))
+
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
         """Return the rows of a request.
 
@@ -135,22 +139,26 @@ class FileProvider:
         return (*refused, *(f"{file.name}: {note}" for file, _, facts in found for note in facts.notes))
 
     def _find_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...]:
-        files = list_files(self._root).files
-        facts = self._tables.facts(files)
-        intervals = {each.interval for each in facts if each.interval}
-        if interval not in intervals:
+        held = self._find_days()
+        if interval not in held:
+            facts = self._tables.facts(list_files(self._root).files)
             refusals = [refusal for each in facts for refusal in each.refusals]
-            held = ", ".join(sorted(intervals)) or "no rows"
-            why = f": {_join(refusals)}" if refusals and not intervals else ""
+            why = f": {_join(refusals)}" if refusals and not held else ""
+            names = ", ".join(sorted(held)) or "no rows"
             raise ProviderError(
-                f"interval was {interval}, the files in {self._root.name} hold {held}{why}", retryable=False
+                f"interval was {interval}, the files in {self._root.name} hold {names}{why}", retryable=False
             )
-        found: set[date] = set()
-        wanted = [file for file, each in zip(files, facts, strict=True) if each.interval is interval]
-        for sheet, numbers in self._tables.sheets(wanted):
-            rows = sheet.rows.filter(pl.col("file").is_in(numbers)) if len(numbers) < len(sheet.opened) else sheet.rows
-            found |= set(rows["session"].unique().to_list())
-        return tuple(sorted(day for day in found if day <= until)[-count:]) if count > 0 else ()
+        return tuple(day for day in held[interval] if day <= until)[-count:] if count > 0 else ()
+
+    def _find_days(self, symbols: frozenset[str] = frozenset()) -> Mapping[Interval, Mapping[date, int]]:
+        found: dict[Interval, Counter[date]] = defaultdict(Counter)
+        for sheet, numbers in self._tables.sheets(list_files(self._root).files):
+            is_asked = pl.col("symbol").is_in(sorted(symbols)) if symbols else pl.lit(value=True)
+            counts = sheet.rows.filter(is_asked).group_by("file", "session").len()
+            for file, session, count in counts.filter(pl.col("file").is_in(numbers)).rows():
+                if interval := sheet.facts[file].interval:
+                    found[interval][session] += count
+        return {interval: dict(sorted(days.items())) for interval, days in found.items()}
 
     def _find_bars(self, request: BarRequest) -> FetchedBars:
         wanted = frozenset(request.symbols)
@@ -159,20 +167,33 @@ class FileProvider:
         held = [file for file, each in zip(files, facts, strict=True) if each.interval is request.interval]
         frames: list[pl.DataFrame] = []
         actions: list[CorporateAction] = []
-        for sheet, numbers in self._tables.sheets(held):
+        lost: list[pl.DataFrame] = []
+        # A file without bars may be of any interval.
+        without = [file for file, each in zip(files, facts, strict=True) if each.interval is None and each.refusals]
+        for sheet, numbers in self._tables.sheets([*held, *without]):
             asked = pl.col("symbol").is_in(sorted(wanted)) & pl.col("session").is_in(list(request.sessions))
             names = pl.lit(pl.Series([opened.file.name for opened in sheet.opened]))
             rows = sheet.rows.filter(asked & pl.col("file").is_in(numbers))
             frames.append(rows.with_columns(file=names.gather(pl.col("file"))).select(*RAW_BAR_SCHEMA, *PLACE_SCHEMA))
             days = set(request.sessions)
             actions += [a for a in sheet.actions if a.symbol in wanted and a.ex_session in days]
+            lost.append(_find_lost(sheet, numbers, wanted, days))
         bars = pl.concat(frames) if frames else pl.DataFrame(schema={**RAW_BAR_SCHEMA, **PLACE_SCHEMA})
-        return FetchedBars(bars, find_outcomes(request, frozenset(bars["symbol"].unique()), facts), actions)
+        outcomes = find_outcomes(request, frozenset(bars["symbol"].unique()), facts)
+        return FetchedBars(bars, outcomes, actions, pl.concat(lost) if lost else None)
 
     def _may_hold(self, file: SourceFile, wanted: frozenset[str]) -> bool:
         opened = self._tables.open(file)
         owner = opened.symbol if isinstance(opened, Refusal) else opened.owner
         return owner in wanted if owner else isinstance(opened, OpenedFile)
+
+
+def _find_lost(sheet: Sheet, numbers: Sequence[int], wanted: frozenset[str], days: set[date]) -> pl.DataFrame:
+    """Return the rows of some symbols and days that cannot be read, as `FetchedBars` has them."""
+    is_asked = pl.col("of").is_in(sorted(wanted)) & (pl.col("session").is_in(days) | pl.col("session").is_null())
+    names = pl.lit(pl.Series([opened.file.name for opened in sheet.opened]))
+    rows = sheet.lost.filter(is_asked & pl.col("file").is_in(numbers))
+    return rows.with_columns(file=names.gather(pl.col("file"))).select(*RAW_BAR_SCHEMA, *PLACE_SCHEMA)
 
 
 def _check_zone(times: TimeRules) -> TimeRules:

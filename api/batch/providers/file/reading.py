@@ -50,11 +50,13 @@ class OpenedFile:
 class Cells:
     """The cells of some files of one layout, under the names of their roles, with `row`, `file` and `line`.
 
-    `file` is the number of the file. CSV cells are text, an empty one is null. `refusals` are lines that are not rows.
+    `file` is the number of the file. CSV cells are text, an empty one is null. `broken` are the lines of the only file
+    that are not rows, which have no cells, and `refusals` say so of the first ones.
     """
 
     frame: pl.DataFrame
     refusals: Sequence[Refusal]
+    broken: Sequence[int] = ()
 
 
 class Uneven(Exception):
@@ -169,12 +171,13 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
     names = [f"column_{n + 1}" for n in range(len(layout.header))]
     wanted = sorted({number for block in layout.blocks for _, number in block.columns})
     refusals: list[Refusal] = []
+    broken: list[int] = []
     try:
         frame = _parse(whole, layout, wanted)
     except _POLARS:
         if len(opened) > 1:
             raise
-        whole = _drop_broken(whole, opened[0], refusals)
+        whole = _drop_broken(whole, opened[0], refusals, broken)
         # With a first line of all columns, polars takes a shorter one after it.
         frame = _parse(b"".join((layout.separator.join(names).encode(), b"\n", whole)), layout, wanted, skipped=1)
     if frame.height != sum(counts):
@@ -182,11 +185,13 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
             raise Uneven
         counts = [frame.height]
     else:
-        frame, short = drop_short(frame, whole, layout, Refusal(opened[0].file.name, "", symbol=opened[0].owner))
+        file = Refusal(opened[0].file.name, "", symbol=opened[0].owner)
+        frame, short, lines = drop_short(frame, whole, layout, file)
         if short and len(opened) > 1:
             raise Uneven
         refusals += short
-    return Cells(_by_block(frame, layout.blocks, names, layout.first_line, counts), refusals)
+        broken += lines
+    return Cells(_by_block(frame, layout.blocks, names, layout.first_line, counts), refusals, broken)
 
 
 def _read_panels(opened: OpenedFile, limits: FileLimits) -> Cells:
@@ -256,25 +261,24 @@ def _repeat(counts: Sequence[int]) -> pl.Series:
     return pl.Series(np.repeat(np.arange(len(counts)), counts))
 
 
-def _drop_broken(body: bytes, opened: OpenedFile, refusals: list[Refusal]) -> bytes:
+def _drop_broken(body: bytes, opened: OpenedFile, refusals: list[Refusal], broken: list[int]) -> bytes:
     """Return a text with empty lines in place of those with too many fields; polars does not say where they are."""
     layout, text = opened.layout, body.decode()
     width, kept = len(layout.header), text.split("\n")
-    broken = 0
     rows = csv.reader(io.StringIO(text), delimiter=layout.separator)
     begin = last = 0
     for row in rows:
         if len(row) > width:
-            broken += 1
             kept[begin : rows.line_num] = [""] * (rows.line_num - begin)
-            if broken <= _MOST_NAMED:
+            broken.append(begin + layout.first_line)
+            if len(broken) <= _MOST_NAMED:
                 why = f"expected {width} fields as in the header, found {len(row)}"
-                line = begin + layout.first_line
-                refusals.append(Refusal(opened.file.name, why, line, symbol=opened.owner, rows=1))
+                refusals.append(Refusal(opened.file.name, why, broken[-1], symbol=opened.owner, rows=1))
         last, begin = begin, rows.line_num
     if sum(line.count('"') for line in kept[last:begin]) % 2:
         why, line = "expected a second quotation mark, found the end of the file", last + layout.first_line
         refusals.append(Refusal(opened.file.name, why, line, symbol=opened.owner, rows=begin - last))
+        broken += range(line, begin + layout.first_line)
         kept[last:begin] = [""] * (begin - last)
     return "\n".join(kept).encode()
 

@@ -12,6 +12,7 @@ from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.interval import Interval
 from batch.market.symbol import is_tse_code
 from batch.providers.file.errors import Refusal
+from batch.providers.file.lost_rows import LOST_SCHEMA, find_lost_rows
 from batch.providers.file.moments import TimeRules, date_rows
 from batch.providers.file.names import parse_file_symbol
 from batch.providers.file.plausibility import check_names, find_notes
@@ -58,6 +59,7 @@ class Sheet:
         facts: the content of each.
         rows: `RAW_BAR_SCHEMA`, with `session`, `file`, the number of the file, and `line`; sorted by file.
         actions: the corporate actions that the files report.
+        lost: the rows that cannot be read, in `LOST_SCHEMA`.
 
     """
 
@@ -65,16 +67,18 @@ class Sheet:
     facts: Sequence[Facts]
     rows: pl.DataFrame
     actions: Sequence[CorporateAction] = field(default=())
+    lost: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LOST_SCHEMA))
 
 
 def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules, numbers: NumberRules) -> Sheet:
-    """Return the bars of some files; an unreadable cell is null and refused, and a row without a time is left out."""
+    """Return the bars of some files; an unreadable cell is null and refused, and a row without a time is lost."""
     layout, frame = opened[0].layout, cells.frame
     refused = Refusals(opened)
     refused.add(cells.refusals)
     given = [name for name in frame.columns if name not in {"row", "file", "line"} and name != _given_symbol(layout)]
-    frame = frame.filter(~pl.all_horizontal(pl.col(given).is_null()))
-    frame = _name(frame, opened, refused)
+    is_filled = ~pl.all_horizontal(pl.col(given).is_null())
+    filled = frame.filter(is_filled | pl.col("line").is_in(cells.broken))
+    frame = _name(frame.filter(is_filled), opened, refused)
     frame = _read_numbers(frame, layout, refused, numbers)
     zones = [_zone_of(each, rules, layout) for each in opened]
     frame = date_rows(frame, layout.times, zones, rules, is_japanese=layout.is_japanese)
@@ -87,7 +91,8 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules, nu
     actions = find_actions(rows, refused)
     rows = restore_traded(rows, intervals, actions) if Role.SPLIT in layout.columns else rows
     facts = _find_facts(rows, intervals, zones, refused, find_notes(rows, layout, len(opened)))
-    return Sheet(opened, facts, rows.select(*RAW_BAR_SCHEMA.names(), "session", "file", "line"), actions)
+    lost = find_lost_rows(filled, rows, opened)
+    return Sheet(opened, facts, rows.select(*RAW_BAR_SCHEMA.names(), "session", "file", "line"), actions, lost)
 
 
 def _given_symbol(layout: Layout) -> str:
@@ -115,7 +120,8 @@ def _name(frame: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) 
 
 
 def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals, rules: NumberRules) -> pl.DataFrame:
-    """Return rows with numbers; no rows if the volume may be in a column that is not recognised."""
+    """Return rows with numbers, and `is_bad` where a cell is none; no rows if an unknown column may be the volume."""
+    frame = frame.with_columns(is_bad=pl.lit(value=False))
     unclear = _find_unclear(frame, layout, rules)
     for role in (role for role in (*NUMBERS, Role.TICKS) if role.value in frame.columns):
         is_volume = role is Role.VOLUME
@@ -125,8 +131,8 @@ def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals, rules:
         for cells, is_clear in ((bad, True), (doubted, False)):
             if cells.any() and role is not Role.TICKS:
                 refused.add_cells(frame.filter(cells), role.value, layout.name_of(role), is_clear=is_clear)
-        numbers = numbers.set(doubted, None)
-        frame = frame.with_columns(numbers.alias(role.value))
+                frame = frame.with_columns(is_bad=pl.col("is_bad") | cells)
+        frame = frame.with_columns(numbers.set(doubted, None).alias(role.value))
     if Role.VOLUME not in layout.columns and layout.unknown:
         names = ", ".join(layout.unknown)[:120]
         refused.add_file_wide(

@@ -13,8 +13,10 @@ from batch.providers.file.recognise.layout import Layout
 _MOST_NAMED = 20
 
 
-def drop_short(frame: pl.DataFrame, body: bytes, layout: Layout, file: Refusal) -> tuple[pl.DataFrame, list[Refusal]]:
-    """Return cells, all null in lines that end before the last column in use, and the refusals of these lines.
+def drop_short(
+    frame: pl.DataFrame, body: bytes, layout: Layout, file: Refusal
+) -> tuple[pl.DataFrame, list[Refusal], list[int]]:
+    """Return cells, all null in lines that end before the last column in use, and these lines with their refusals.
 
     `frame` has a row for each line of the text, and its columns have the names and the order that polars gave them.
     """
@@ -28,7 +30,7 @@ def drop_short(frame: pl.DataFrame, body: bytes, layout: Layout, file: Refusal) 
             if len(fields) < least:
                 short[number] = len(fields)
     if not short:
-        return frame, []
+        return frame, [], []
     refused = [
         replace(
             file, why=f"expected {len(layout.header)} fields as in the header, found {found}",
@@ -37,4 +39,5 @@ def drop_short(frame: pl.DataFrame, body: bytes, layout: Layout, file: Refusal) 
         for number, found in sorted(short.items())[:_MOST_NAMED]
     ]  # fmt: skip
     is_short = pl.int_range(pl.len()).is_in(list(short))
-    return frame.with_columns(pl.when(~is_short).then(pl.all())), refused
+    lines = [number + layout.first_line for number in sorted(short)]
+    return frame.with_columns(pl.when(~is_short).then(pl.all())), refused, lines

@@ -21,7 +21,7 @@ class RateLimitedProvider:
     """`BarProvider` that calls another one with a permit for each `fetch_bars`."""
 
     def __init__(self, provider: BarProvider, rate_limiter: RateLimiter) -> None:
-        self._provider = provider
+        self._provider = self.limited = provider
         self._rate_limiter = rate_limiter
         self.name, self.capabilities = provider.name, provider.capabilities
 

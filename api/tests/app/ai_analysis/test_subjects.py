@@ -47,18 +47,31 @@ async def test_a_backtest_is_summed_up_with_both_disclaimers(http: httpx2.AsyncC
     assert "過去のデータによるシミュレーション" in result["disclaimer"]
 
 
+async def refusal_of(http: httpx2.AsyncClient, kind: str, job_id: str) -> str:
+    answer = await http.post(ANALYSE, json={"kind": kind, "job_id": job_id})
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "#/job_id"
+    return str(error["detail"])
+
+
 @pytest.mark.parametrize("kind", ["ingest", "backtest"])
-async def test_a_job_that_does_not_exist_is_not_found(http: httpx2.AsyncClient, kind: str) -> None:
-    job = await end_of(http, ANALYSE, {"kind": kind, "job_id": "0" * 32})
-    assert (job["status"], job["error"]["message"]) == ("failed", f"job {'0' * 32} does not exist in queue {kind}")
+async def test_a_job_that_does_not_exist_is_refused_at_once(http: httpx2.AsyncClient, kind: str) -> None:
+    assert await refusal_of(http, kind, "0" * 32) == f"job {'0' * 32} does not exist in queue {kind}"
+
+
+async def test_a_job_of_another_kind_is_refused_at_once(http: httpx2.AsyncClient) -> None:
+    tested = await end_of(http, "/api/v1/backtest/run", RUN)
+    assert (
+        await refusal_of(http, "ingest", tested["job_id"]) == f"job {tested['job_id']} does not exist in queue ingest"
+    )
 
 
 async def test_a_backtest_of_another_owner_is_not_found(api: FastAPI, http: httpx2.AsyncClient) -> None:
     tested = await end_of(http, "/api/v1/backtest/run", RUN)
     async with client_of(api, **{"x-ingest-token": OTHER_TOKEN}) as other:
-        refused = await end_of(other, ANALYSE, {"kind": "backtest", "job_id": tested["job_id"]})
-    assert refused["error"]["message"] == f"job {tested['job_id']} does not exist in queue backtest"
-    assert "total_return" not in str(refused["result"])
+        refused = await refusal_of(other, "backtest", tested["job_id"])
+    assert refused == f"job {tested['job_id']} does not exist in queue backtest"
 
 
 async def test_a_backtest_that_failed_has_nothing_to_sum_up(http: httpx2.AsyncClient) -> None:

@@ -367,6 +367,16 @@ class BarStoreContract:
         assert run(store.quarantine(DAILY, rows)) == 2
         assert run(store.read_quarantine(DAILY))["file", "line"].rows() == [(None, None), ('a "b"/七.csv', 17)]
 
+    def test_rows_without_a_time_are_kept_by_file_and_line(self, store: BarStore) -> None:
+        values = (1.0, 1.0, 1.0, 1.0, 1.0, "unreadable")
+        places = [("7203.csv", 3), ("7203.csv", 4), ("more/7203.csv", 3)]
+        rows = refused(*(("7203", None, *values, *place) for place in places))
+        assert run(store.quarantine(DAILY, rows)) == 3
+        assert run(store.quarantine(DAILY, rows)) == 0
+        kept = run(store.read_quarantine(DAILY))
+        assert sorted(kept["file", "line"].rows()) == places
+        assert kept["opened_at"].null_count() == 3
+
     def test_a_quarantined_row_takes_its_newest_values(self, store: BarStore) -> None:
         for close in (1.0, 2.0):
             run(store.quarantine(DAILY, refused(("7203", at(JUNE_2), 1.0, 1.0, 1.0, close, 1.0, "x"))))

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from app.cli.exits import Exit
-from tests.app.cli.conftest import Done, Kaboom
+from tests.app.cli.conftest import Done, Kaboom, Scripted
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api
 
@@ -123,10 +123,19 @@ def test_jobs_of_all_queues_are_one_list_with_one_cursor(at_live: Kaboom, finish
     assert [job["job_id"] for job in of_one["items"]] == [made]
 
 
-def test_no_jobs_say_how_to_get_one(at_live: Kaboom) -> None:
+@pytest.mark.parametrize("filters", [(), ("--status", "failed")])
+def test_no_jobs_say_how_to_get_one(kaboom: Kaboom, scripted: Scripted, filters: tuple[str, ...]) -> None:
+    scripted.answers.append((200, b'{"items": [], "next_cursor": null}'))
+    done = kaboom("jobs", "list", *filters)
+    assert (done.code, done.out) == (0, "")
+    assert "no jobs yet; submit one: kaboom ingest run-daily --wait" in done.err
+
+
+@pytest.mark.usefixtures("finished")
+def test_no_failed_job_beside_others_is_not_called_no_job(at_live: Kaboom) -> None:
     done = at_live("jobs", "list", "--status", "failed")
     assert (done.code, done.out) == (0, "")
-    assert "kaboom ingest run-daily --wait" in done.err
+    assert done.err == "no job is in this state or queue; for all jobs: kaboom jobs list\n"
 
 
 def test_a_job_is_shown(at_live: Kaboom, finished: str) -> None:
