@@ -12,7 +12,7 @@ from app.dashboard.asking import Reply
 from app.dashboard.held_series import HeldSeries
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.charts import build_columns
-from app.dashboard.shapes.completeness import Completeness
+from app.dashboard.shapes.completeness import Completeness, choose_sessions
 from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
@@ -50,17 +50,17 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         schedules=page.ask("/api/v1/schedules"),
         alerts=page.ask("/api/v1/alerts"),
     )
-    sessions = found["sessions"].items
-    answers = [Completeness(each) for each in sessions]
+    shown = choose_sessions([Completeness(each) for each in found["sessions"].items], page.viewer.now)
     return await page.show(
         "overview.html",
         **found,
         market=series.market,
         interval=series.interval,
         held=await cast("HeldSeries", page.request.app.state.held_series).find(page, series.market, series.interval),
-        answer=answers[0] if answers else None,
-        gaps=build_columns([each.to_fetch for each in answers[::-1]], height=_CHART_PX),
-        answers=answers,
+        answer=shown.answer,
+        trading=shown.trading,
+        gaps=build_columns([each.to_fetch for each in shown.opened[::-1]], height=_CHART_PX),
+        answers=shown.opened,
         rows=[JobRow(job) for job in found["jobs"].items],
         depth=_chart(found["series"], "waiting"),
         settled=_chart(found["series"], "settled"),
