@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel howtos bench lock clean
+.PHONY: help setup demo up test check static fmt influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -129,6 +129,9 @@ e2e: $(STAMP) ## Look at every page of the dashboard with Debian's chromium; scr
 
 wheel: $(STAMP) ## Build the wheel, install it outside the clone, and run the demo from it
 	$(BIN)/python -m pytest -q -p no:randomly api/tests/wheel $(ARGS)
+
+anywhere: $(STAMP) ## Run the demo and some tests in clones in closed folders, with odd names, as root and as a plain user
+	$(BIN)/python -m pytest -q -p no:randomly api/tests/anywhere $(ARGS)
 
 howtos: $(STAMP) ## Run every command block of README and the how-tos against a real Kaboom
 	$(BIN)/python -m pytest -q -n 2 --dist load api/tests/howtos $(ARGS)

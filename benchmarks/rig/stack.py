@@ -108,7 +108,7 @@ class Bench:
     def embed(self, server: EmbeddedServer) -> None:
         """Start an embedded server."""
         with self.log(server.name).open("ab") as log:
-            process = subprocess.Popen(server.argv, stdout=log, stderr=log, **run_as(server.user))
+            process = subprocess.Popen(server.argv, stdout=log, stderr=log, **run_as(server.user, server.folder))
         self._processes.append(process)
         self.pids[server.name] = process.pid
         self._wait(server.is_ready, process, server.name)

@@ -39,7 +39,7 @@ class Viewer:
     updown: UpDown = "jp"
     csrf: str = ""
     came_from: str = "/"
-    now: datetime = field(default_factory=utc_now)
+    now: datetime = field(kw_only=True)
 
     @property
     def owner(self) -> str:
@@ -75,7 +75,7 @@ def viewer_of(request: Request) -> Viewer:
     value = read_session_value(dict(request.scope["headers"])) if is_by_cookie else ""
     csrf = mask_csrf_token(csrf_token_of(value)) if value else ""
     preferences = (choose_language(request), choose_theme(request), choose_updown(request))
-    return Viewer(principal, *preferences, csrf, _came_from(request))
+    return Viewer(principal, *preferences, csrf, _came_from(request), now=utc_now())
 
 
 def _came_from(request: Request) -> str:

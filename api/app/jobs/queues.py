@@ -28,6 +28,14 @@ class Queue(StrEnum):
         return f"{self.value}.chunk"
 
 
+#: The queues of jobs that users submit or schedule: lists for people leave the others out unless asked. Kaboom submits
+#: each job of `notifications` itself.
+USER_QUEUES = tuple(queue for queue in Queue if queue is not Queue.NOTIFICATIONS)
+
+#: The queues of jobs that write bars.
+BAR_QUEUES = (Queue.INGEST, Queue.MARKET_DATA)
+
+
 def jobs_path(queue: str) -> str:
     """Return the path of the jobs of a queue."""
     return f"/api/v1/{queue.replace('_', '-')}/jobs"

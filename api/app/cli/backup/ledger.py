@@ -30,6 +30,7 @@ def started_postgres(data_dir: Path, log: Path) -> Iterator[str]:
         env=mark_children(data_dir),
         stop_signal=server.stop_signal,
         user=server.user,
+        folder=server.folder,
     )
     child = Child(spec)
     try:

@@ -16,10 +16,11 @@ from app.cli.output.standstill import find_unready
 from app.cli.output.summary import print_summary
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst, to_jst_line
+from app.cli.output.upkeep import writes_bars
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
 from app.jobs.model import ChunkState
-from app.jobs.queues import Queue
+from app.jobs.queues import USER_QUEUES, Queue
 from app.words.speaker import Speaker
 from batch.kit.printable import clean
 
@@ -36,14 +37,20 @@ def list_jobs(
     q: Annotated[str, typer.Option("--q", help="only jobs that mention these words: an id, a symbol, an error …")] = "",
     limit: Annotated[int, typer.Option(help="jobs on one page", min=1, max=200)] = 20,
     cursor: Annotated[str | None, typer.Option(help="next_cursor of the previous page, with the same filters")] = None,
-    queue: Annotated[Queue | None, typer.Option(help="only jobs of this queue (default: all)")] = None,
+    queue: Annotated[
+        Queue | None, typer.Option(help="only jobs of this queue (default: all but notifications)")
+    ] = None,
     *,
+    every: Annotated[
+        bool, typer.Option("--all", help="also jobs that Kaboom submits itself, such as deliveries")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List jobs, newest first."""
     session: Session = context.obj.with_json(json)
     params = given(limit=limit, status=status or [], q=q or None, cursor=cursor or None)
-    params |= given(queue=queue and queue.value)
+    queues = () if every else USER_QUEUES
+    params |= given(queue=[each.value for each in ((queue,) if queue else queues)])
     page = session.client().call("GET", _JOBS, params=params)
     if session.print_if_json(page):
         return
@@ -175,6 +182,8 @@ def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
     table = new_table(session.words, *names, right=counts, whole={"job"})
     for job in jobs:
         numbers = [f"{job['progress'][name]:,}" for name in counts]
+        if not writes_bars(job):
+            numbers[-1] = ""
         head = (job["job_id"], session.words.coded("job", job["status"]), job["market"] or "", job["task"])
         add_row(table, *head, to_jst(job["requested_at"]), *numbers)
     return table

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.cli.exits import BY_STATUS
 from app.cli.output.times import to_jst, to_jst_line
-from app.cli.output.upkeep import is_planned, unit_of
+from app.cli.output.upkeep import is_planned, unit_of, writes_bars
 from app.words.speaker import Speaker
 
 
@@ -16,7 +16,7 @@ def describe_job(words: Speaker, job: dict[str, Any]) -> str:
     if "session" in result and "is_final" in result:
         name = "job_session" if result["is_final"] else "job_session_open"
         parts.append(words.say(name, session=result["session"]))
-    if job["progress"]["total"]:
+    if job["progress"]["total"] and writes_bars(job):
         parts.append(words.say("job_rows", rows=rows))
     if seconds:
         name = "job_speed" if rows else "job_took"
@@ -45,7 +45,8 @@ def _describe_items(words: Speaker, job: dict[str, Any]) -> list[str]:
     settled, total = progress["done"] + progress["failed"], progress["total"]
     unit = words.say(unit_of(job))
     parts = [words.say("progress_done", settled=settled, total=total, unit=unit)]
-    parts.append(words.say("job_rows", rows=progress["rows"]))
+    if writes_bars(job):
+        parts.append(words.say("job_rows", rows=progress["rows"]))
     if progress["rate"]:
         parts.append(words.say("progress_rate", rate=progress["rate"], unit=unit))
     if progress.get("eta_low_s") is not None:

@@ -31,6 +31,7 @@ class ChildSpec:
     """How to run a child, how to tell that it is ready, and how long it may take to stop.
 
     Attributes:
+        user: the user that it runs as, if not our own; it is then started in `folder`.
         address: the file of its socket; without this file nobody can connect, and the child is restarted.
         repair: called with the output of the ended child, or "" before a start; returns whether it removed the cause.
 
@@ -45,6 +46,7 @@ class ChildSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_s: float = 10.0
     user: str | None = None
+    folder: Path = Path("/")
     address: Path | None = None
     repair: Callable[[str], bool] = lambda _: False
 
@@ -170,7 +172,7 @@ class Child:
                 stderr=log,
                 env={**os.environ, **self.spec.env},
                 start_new_session=True,
-                **run_as(self.spec.user),
+                **run_as(self.spec.user, self.spec.folder),
             )
 
     def _words(self) -> str:

@@ -184,6 +184,7 @@ class Stack:
             env=self._mark,
             stop_signal=server.stop_signal,
             user=server.user,
+            folder=server.folder,
             address=server.address,
             repair=lambda words: self._say_repaired(server.repair(words)),
         )

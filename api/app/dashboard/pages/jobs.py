@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, field_validator
@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field, field_validator
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.page import Page, ask_all
-from app.dashboard.shapes.job_rows import JobRow
+from app.dashboard.shapes.job_rows import JobRow, sum_states
 from app.dashboard.shapes.links import link_to, page_links
 from app.dashboard.views import read_views
 from app.deps import needs
 from app.jobs.model import JobStatus
-from app.jobs.queues import Queue
+from app.jobs.queues import USER_QUEUES, Queue
 from batch.market.calendar import JST
 
 router = APIRouter()
@@ -30,7 +30,8 @@ class JobFilters(BaseModel):
 
     q: str = Field(default="", max_length=100)
     status: list[JobStatus] = Field(default=[], max_length=7)
-    queue: Queue | None = None
+    #: None for the queues of users' jobs.
+    queue: Queue | Literal["all"] | None = None
     period: str = "any"
     cursor: str | None = Field(default=None, max_length=200)
     done: str | None = None
@@ -54,9 +55,16 @@ class JobFilters(BaseModel):
         return {
             "q": "".join(letter for letter in self.q if letter >= " "),
             "status": statuses + (["cancelling"] if "running" in statuses else []),
-            "queue": self.queue.value if self.queue else None,
+            "queue": [queue.value for queue in self.queues],
             "since": self.since(now),
         }
+
+    @property
+    def queues(self) -> tuple[Queue, ...]:
+        """The queues whose jobs are listed."""
+        if self.queue is None:
+            return USER_QUEUES
+        return tuple(Queue) if self.queue == "all" else (self.queue,)
 
     def since(self, now: datetime) -> str | None:
         """Return the time from which jobs are listed."""
@@ -90,7 +98,7 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
     return await page.show(
         "jobs.html",
         jobs=jobs,
-        stats=_stats_of(found["stats"], filters.queue),
+        stats=_stats_of(found["stats"], filters),
         counts=filters.has_counts,
         rows=[JobRow(job) for job in jobs.items],
         **page_links(filters.link(), jobs, filters.cursor),
@@ -102,9 +110,11 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
     )
 
 
-def _stats_of(reply: Reply, queue: Queue | None) -> Mapping[str, Any] | None:
-    """Return the statistics of all queues or of one; None if they are unavailable."""
+def _stats_of(reply: Reply, filters: JobFilters) -> Mapping[str, Any] | None:
+    """Return the statistics of one queue, or of all with the counts of those listed; None if they are unavailable."""
     if not reply.is_ok:
         return None
-    found: Mapping[str, Any] = next((each for each in reply.data["queues"] if each["queue"] == queue), reply.data)
-    return found
+    listed: list[Mapping[str, Any]] = [each for each in reply.data["queues"] if each["queue"] in filters.queues]
+    if len(listed) == 1:
+        return listed[0]
+    return {**reply.data, "by_status": sum_states(listed)}

@@ -13,7 +13,7 @@ router = APIRouter()
 @router.get("/login")
 async def show_login(page: Page, to: NextPath = "/") -> Response:
     """Show the form."""
-    return await page.show("login.html", to=to if is_own_path(to) else "/", refusal="")
+    return await page.show("login.html", to=to if is_own_path(to) else "/", refusal="", is_by_token=False)
 
 
 @router.post("/login")
@@ -25,7 +25,8 @@ async def log_in(page: Page, request: Request) -> Response:
     refusal = await sign_in(request, fields, response)
     if not refusal:
         return response
-    return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal)
+    by_token = bool(fields.get("token"))
+    return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal, is_by_token=by_token)
 
 
 @router.post("/confirm", dependencies=[needs()])

@@ -12,10 +12,11 @@ from app.dashboard.asking import Reply
 from app.dashboard.held_series import HeldSeries
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.charts import build_columns
-from app.dashboard.shapes.completeness import Completeness
-from app.dashboard.shapes.job_rows import JobRow
+from app.dashboard.shapes.completeness import Completeness, choose_sessions
+from app.dashboard.shapes.job_rows import JobRow, sum_states
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
+from app.jobs.queues import USER_QUEUES
 from batch.errors import InvalidRequest
 from batch.market.calendar import JST
 from batch.market.interval import Interval
@@ -43,24 +44,25 @@ async def show_overview(page: Page, series: Annotated[Series, Query()]) -> Respo
 async def _show(page: OpenPage, *, series: Series) -> Response:
     found = await ask_all(
         sessions=_ask_sessions(page, series),
-        jobs=page.ask("/api/v1/jobs", limit=5),
+        jobs=page.ask("/api/v1/jobs", limit=5, queue=[queue.value for queue in USER_QUEUES]),
         stats=page.ask("/api/v1/jobs/stats"),
         series=page.ask("/api/v1/stats/series", hours=24, step_min=15),
         workers=page.ask("/api/v1/workers"),
         schedules=page.ask("/api/v1/schedules"),
         alerts=page.ask("/api/v1/alerts"),
     )
-    sessions = found["sessions"].items
-    answers = [Completeness(each) for each in sessions]
+    shown = choose_sessions([Completeness(each) for each in found["sessions"].items], page.viewer.now)
     return await page.show(
         "overview.html",
         **found,
         market=series.market,
         interval=series.interval,
         held=await cast("HeldSeries", page.request.app.state.held_series).find(page, series.market, series.interval),
-        answer=answers[0] if answers else None,
-        gaps=build_columns([each.to_fetch for each in answers[::-1]], height=_CHART_PX),
-        answers=answers,
+        answer=shown.answer,
+        trading=shown.trading,
+        gaps=build_columns([each.to_fetch for each in shown.opened[::-1]], height=_CHART_PX),
+        answers=shown.opened,
+        job_count=_count_jobs(found["stats"]),
         rows=[JobRow(job) for job in found["jobs"].items],
         depth=_chart(found["series"], "waiting"),
         settled=_chart(found["series"], "settled"),
@@ -109,6 +111,13 @@ def _session_of(fields: Mapping[str, Sequence[str]]) -> str:
     if not session:
         raise InvalidRequest("the form had no session")
     return session
+
+
+def _count_jobs(stats: Reply) -> int | None:
+    """Return how many jobs the list of jobs has; None if that is unavailable."""
+    if not stats.is_ok:
+        return None
+    return sum(sum_states(each for each in stats.data["queues"] if each["queue"] in USER_QUEUES).values())
 
 
 def _chart(series: Reply, name: str) -> Any:

@@ -1,8 +1,11 @@
 """How complete a session is, for the overview: one number, and the parts of a bar; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
+
+from batch.market.calendar import closes_at, opens_at
 
 #: The states of coverage in the order of the bar, each with its area and its shape in a list.
 STATES: Mapping[str, str] = {
@@ -56,3 +59,28 @@ class Completeness:
     def parts(self) -> list[tuple[str, str, int]]:
         """The states that occur, with their areas and counts."""
         return [(state, area, self.session[state]) for state, area in STATES.items() if self.session[state]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSessions:
+    """The sessions of the overview, newest first.
+
+    Attributes:
+        opened: those that have opened.
+        answer: the last closed one, or the oldest of `opened` if none has closed.
+        trading: the one that is open now.
+
+    """
+
+    opened: Sequence[Completeness]
+    answer: Completeness | None
+    trading: Completeness | None
+
+
+def choose_sessions(sessions: Sequence[Completeness], now: datetime) -> ShownSessions:
+    """Return which sessions are shown at a time (aware): one that has not opened says nothing about the data."""
+    opened = [each for each in sessions if opens_at(date.fromisoformat(each.day)) <= now] or sessions
+    answer = next((each for each in opened if closes_at(date.fromisoformat(each.day)) <= now), None)
+    answer = answer or (opened[-1] if opened else None)
+    newest = opened[0] if opened else None
+    return ShownSessions(opened, answer, newest if newest is not answer else None)

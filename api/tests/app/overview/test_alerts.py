@@ -328,7 +328,14 @@ class TestRules:
 @pytest.mark.parametrize(
     "command",
     [
-        *("doctor", "worker", "workers", "jobs dead", "jobs list --status queued", "jobs list --status running"),
+        *(
+            "doctor",
+            "worker",
+            "workers",
+            "jobs dead",
+            "jobs list --all --status queued",
+            "jobs list --all --status running",
+        ),
         *("jobs retry x", "ingest backfill --market TSE_PRIME --interval 1m", "symbols import data_j.xls"),
     ],
 )

@@ -34,7 +34,7 @@ def server() -> Iterator[str]:
     """The address of a PostgreSQL of its own: roles are shared by all databases of a server."""
     with open_folder() as folder:
         postgres = embed_postgres(folder)
-        process = subprocess.Popen(postgres.argv, stderr=subprocess.DEVNULL, **run_as(postgres.user))
+        process = subprocess.Popen(postgres.argv, stderr=subprocess.DEVNULL, **run_as(postgres.user, postgres.folder))
         deadline = time.monotonic() + 30
         while not postgres.is_ready():
             assert process.poll() is None

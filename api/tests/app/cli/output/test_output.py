@@ -2,6 +2,7 @@
 
 import sys
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
@@ -72,6 +73,29 @@ def test_wide_lists_show_every_field(kaboom: Kaboom, scripted: Scripted, languag
     assert "2025-11-05 00:00" in out
     assert "TSE_PRIME" in out
     assert "413,515" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "queues"),
+    [
+        ((), ["ingest", "ai_analysis", "backtest", "market_data"]),
+        (("--all",), []),
+        (("--queue", "notifications"), ["notifications"]),
+    ],
+)
+def test_deliveries_are_listed_only_where_they_are_asked_for(
+    kaboom: Kaboom, scripted: Scripted, arguments: tuple[str, ...], queues: list[str]
+) -> None:
+    scripted.answers.append((200, orjson.dumps(PAGE)))
+    assert kaboom("jobs", "list", *arguments).code == 0
+    assert parse_qs(urlsplit(scripted.seen[-1][0]).query).get("queue", []) == queues
+
+
+def test_a_sweep_has_no_rows(kaboom: Kaboom, scripted: Scripted) -> None:
+    sweep = JOB | {"queue": "backtest", "task": "backtest.sweep", "market": None, "progress": PROGRESS | {"rows": 0}}
+    scripted.answers += [(200, orjson.dumps({"items": [sweep], "next_cursor": None})), (200, orjson.dumps(sweep))]
+    assert kaboom("jobs", "list").out.rstrip().endswith("1,592")
+    assert " rows" not in describe_progress(Speaker("en"), sweep)
 
 
 def test_json_has_the_times_of_the_server(kaboom: Kaboom, scripted: Scripted) -> None:

@@ -10,15 +10,17 @@ import pytest
 from fastapi import FastAPI
 
 from app.dashboard.pages.jobs import JobFilters
+from app.dashboard.shapes.job_rows import JobRow
 from app.jobs.model import JobStatus
 from app.jobs_api import listing
 from app.ledger.port import JobQuery
+from app.notifications.jobs import DELIVER
 from batch.errors import StoreError
 from batch.kit.clock import utc_now
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 from tests.fixtures.jobs.jobs import OWNER
-from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running
+from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_result, plant_running
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "<script>alert(1)</script>\u202e\u001b[31m" + "x" * 10_000
@@ -72,6 +74,39 @@ async def test_filters_are_links_that_survive_a_reload(real_app: FastAPI, real_b
     searched = await read_page(real_browser, "/jobs?q=provider_error&status=partial&period=today")
     assert [tag["value"] for name, tag in tags_of(searched) if tag.get("name") == "q"] == ["provider_error"]
     assert '<option value="today" selected>' in searched
+
+
+async def test_deliveries_are_listed_only_where_they_are_asked_for(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient
+) -> None:
+    ingest = await plant_queued(real_app)
+    values = {"channel_id": "c" * 32, "delivered": 1, "failed": 0}
+    delivery = await plant_result(real_app, DELIVER, {"channel_id": "c" * 32}, values)
+    html = await read_page(real_browser, "/jobs")
+    assert rows_in(html) == [ingest.job_id]
+    assert "All 1 " in text_of(html)
+    (link,) = [tag for name, tag in tags_of(html) if tag.get("id") == "new-jobs"]
+    assert link["data-queues"] == "ingest ai_analysis backtest market_data"
+    everything = await read_page(real_browser, "/jobs?queue=all")
+    assert rows_in(everything) == [delivery.job_id, ingest.job_id]
+    assert "All 2 " in text_of(everything)
+    assert '<option value="all" selected>' in everything
+    assert rows_in(await read_page(real_browser, "/jobs?queue=notifications")) == [delivery.job_id]
+    overview = await read_page(real_browser, "/")
+    assert rows_in(overview) == [ingest.job_id]
+    assert "All 1 job" in text_of(overview)
+
+
+async def test_only_jobs_that_write_bars_have_a_column_for_them(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient
+) -> None:
+    await plant_result(real_app, DELIVER, {"channel_id": "c" * 32}, {"channel_id": "c" * 32})
+    row = JobRow({"queue": "backtest", "progress": {"rows": 0}})
+    assert not row.has_bars
+    assert JobRow({"queue": "backtest", "progress": {"rows": 3}}).has_bars
+    assert "Bars" not in text_of(await read_page(real_browser, "/"))
+    await plant_queued(real_app)
+    assert "Bars" in text_of(await read_page(real_browser, "/"))
 
 
 async def test_an_empty_list_says_why_and_what_to_do(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from app.dashboard import routes
 from tests.fixtures.accounts.callers import AUDIT, ME, PASSWORD, add_user, stranger_of
 from tests.fixtures.jobs.apps import TOKEN, client_of
+from tests.fixtures.jobs.browsers import tags_of
 from tests.fixtures.jobs.planted import plant_queued
 
 pytestmark = pytest.mark.anyio
@@ -92,3 +93,31 @@ def test_every_form_that_changes_something_has_the_token() -> None:
         if "parts/csrf.html" not in form and "forms.token()" not in form and 'action="/login"' not in form
     ]
     assert lacking == []
+
+
+def inputs_of(html: str) -> dict[str, dict[str, str]]:
+    return {tag["name"]: tag for name, tag in tags_of(html) if name == "input" and tag["name"] != "next"}
+
+
+async def test_user_and_password_come_first_and_managers_leave_the_token_alone(app: FastAPI) -> None:
+    async with browser_of_page(app) as browser:
+        html = (await browser.get("/login")).text
+    found = inputs_of(html)
+    assert list(found) == ["user", "password", "token"]
+    assert [found[name]["autocomplete"] for name in found] == ["username", "current-password", "off"]
+    assert found["token"]["type"] == "text"
+    assert {"data-1p-ignore", "data-bwignore", "data-lpignore"} <= found["token"].keys()
+    # The token has a form of its own, in a closed details element.
+    (behind,) = re.findall(r"<details>(.*?)</details>", html, re.DOTALL)
+    assert list(inputs_of(behind)) == ["token"]
+    assert html.count('<form method="post" action="/login"') == 2
+
+
+@pytest.mark.parametrize(("fields", "opened"), [({"token": "kbm_forged"}, 1), ({"user": "a", "password": "b"}, 0)])
+async def test_a_refusal_shows_the_form_that_was_sent(app: FastAPI, fields: dict[str, str], opened: int) -> None:
+    async with browser_of_page(app) as browser:
+        answer = await browser.post("/login", data=fields)
+    assert answer.status_code == 403
+    assert answer.text.count("<details open>") == opened
+    described = [name for name, tag in inputs_of(answer.text).items() if "refusal" in tag.get("aria-describedby", "")]
+    assert described == ["token" if opened else "user"]

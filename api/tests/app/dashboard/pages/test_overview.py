@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ import pytest
 from fastapi import FastAPI
 
 from app.dashboard.shapes.charts import build_columns
-from app.dashboard.shapes.completeness import Completeness
+from app.dashboard.shapes.completeness import Completeness, choose_sessions
 from app.dashboard.shapes.links import page_showing
 from batch.errors import StoreError
 from batch.kit.clock import utc_now
-from batch.market.calendar import latest_closed_session
+from batch.market.calendar import closes_at, latest_closed_session, next_session, opens_at
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_final, plant_running
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.anyio
 STATES = ("pending", "missing", "empty", "lost", "not_final", "outdated", "short", "no_auction", "differs", "complete")
 
 
-def session(verdict: str, **counts: int) -> dict[str, Any]:
+def session(verdict: str, day: str = "2025-11-04", **counts: int) -> dict[str, Any]:
     states = dict.fromkeys(STATES, 0) | counts
-    return {"session": "2025-11-04", "verdict": verdict, "symbols": sum(states.values()), **states}
+    return {"session": day, "verdict": verdict, "symbols": sum(states.values()), **states}
 
 
 async def read(browser: httpx2.AsyncClient, path: str = "/") -> str:
@@ -74,6 +74,30 @@ def test_the_number_counts_symbols_that_have_their_bars(
     found = Completeness(answer)
     assert (found.held, found.listed, found.to_fetch) == (held, listed, to_fetch)
     assert sum(n for _, _, n in found.parts) == answer["symbols"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "shown", "answer", "trading"),
+    [
+        (-1, ["2025-11-04"], "2025-11-04", None),
+        (0, ["2025-11-05", "2025-11-04"], "2025-11-04", "2025-11-05"),
+        (389, ["2025-11-05", "2025-11-04"], "2025-11-04", "2025-11-05"),
+        (390, ["2025-11-05", "2025-11-04"], "2025-11-05", None),
+    ],
+)
+def test_the_headline_is_the_last_closed_session(
+    minutes: int, shown: list[str], answer: str, trading: str | None
+) -> None:
+    sessions = [Completeness(session("pending", day)) for day in ("2025-11-05", "2025-11-04")]
+    found = choose_sessions(sessions, opens_at(date(2025, 11, 5)) + timedelta(minutes=minutes))
+    assert [each.day for each in found.opened] == shown
+    assert (found.answer and found.answer.day, found.trading and found.trading.day) == (answer, trading)
+
+
+def test_a_first_session_that_is_open_is_the_headline() -> None:
+    first = Completeness(session("pending"))
+    assert choose_sessions([first], opens_at(date(2025, 11, 4))).answer is first
+    assert choose_sessions([], opens_at(date(2025, 11, 4))).answer is None
 
 
 def test_bars_stand_on_zero_below_a_round_number() -> None:
@@ -146,6 +170,29 @@ async def test_one_number_and_one_sentence(ingested: FastAPI) -> None:
     assert "synthetic: generated, not market data" in text
     named = [tag for name, tag in tags_of(html) if tag.get("name") == "session"]
     assert len(named) == 1
+
+
+async def test_the_next_session_is_shown_once_it_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = latest_closed_session(utc_now())
+    opening = opens_at(next_session(last))
+    now = closes_at(last) + timedelta(hours=4)
+    for module in ("app.market_data.opening", "app.dashboard.viewer"):
+        monkeypatch.setattr(f"{module}.utc_now", lambda: now)
+    async with running(memory_settings(tmp_path, bar_store="pages"), authenticators=[VIEWERS]) as app:
+        async with browser_of(app, accept="*/*") as caller:
+            accepted = await caller.post(RUN_DAILY, json={"intervals": {"1m": 1}, "symbols": ["7203"]})
+            await caller.get(accepted.headers["location"], headers={"prefer": "wait=30"})
+        texts = []
+        async with browser_of(app) as browser:
+            for at in (now, opening - timedelta(hours=1), opening + timedelta(hours=1)):
+                now = at
+                texts.append(text_of(await read(browser)))
+    heads = [re.search(r"bars · session of (.*?\d{4})", text) for text in texts]
+    assert len({head and head[1] for head in heads}) == 1
+    numbers = [re.findall(r"([\d.]+) % ", text)[0] for text in texts]
+    assert numbers[0] != "0.0"
+    assert len(set(numbers)) == 1
+    assert ["Today’s session is open: 0 of" in text for text in texts] == [False, False, True]
 
 
 async def test_fetching_what_is_missing_has_a_preview(ingested: FastAPI) -> None:
