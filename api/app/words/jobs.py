@@ -117,6 +117,7 @@ JOB_WORDS: dict[str, Pair] = {
     # Analyses.
     "analysis_head": ("{subject}: {verdict}, confidence {confidence}", "{subject}：{verdict}、確信度{confidence}"),
     "analysis_no_consensus": ("no consensus", "見解不一致"),
+    "analysis_no_bars": ("no bars", "足なし"),
     "analysis_by": (
         "analyst {analyst}, {agreed} of {asked} agree",
         "分析方法 {analyst}、{asked}モデル中{agreed}モデルが一致",

@@ -77,6 +77,7 @@ WORDS: dict[str, Pair] = {
     "running": ("The analysis is running.", "分析を実行中です。"),
     "failed": ("The analysis failed.", "分析に失敗しました。"),
     "no_consensus": ("No agreement", "見解不一致"),
+    "no_bars": ("No bars", "足なし"),
     "by_model": (
         "{agreed} of {asked} models agree.",
         "{asked}モデル中{agreed}モデルが一致しました。",
