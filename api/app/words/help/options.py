@@ -107,6 +107,8 @@ OPTION_HELP: dict[str, str] = {
     "yen paid beside the price": "価格のほかに払う手数料（円）",
     "YYYY-MM-DD in Japan (default: today)": "日本の日付（YYYY-MM-DD、既定：今日）",
     "free text": "自由記述",
+    "book trades on a day without trading, or at a price far from the bars, too": "休業日の約定や、足から離れた価格の約定も記帳",
+    "keep it even if the stored bars speak against it": "保存済みの足と食い違っていても登録",
     "Idempotency-Key: a second call with it books nothing": "Idempotency-Key：同じ値の2回目は記帳しません",
     "deposit, withdrawal, dividend, interest, fraction, fee or tax": "deposit、withdrawal、dividend、interest、fraction、fee、tax のいずれか",
     "yen": "金額（円）",

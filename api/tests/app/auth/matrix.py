@@ -191,7 +191,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/portfolios/{portfolio_id}/cash": Row(_HOLDINGS),
     "POST /api/v1/portfolios/{portfolio_id}/cash": Row(_TRADES, {"kind": "deposit", "amount": "1000"}),
     "POST /api/v1/portfolios/{portfolio_id}/trades": Row(
-        _TRADES, {"side": "buy", "symbol": "7203", "quantity": 100, "price": "1"}
+        _TRADES, {"side": "buy", "symbol": "7203", "quantity": 100, "price": "1", "force": True}
     ),
     # No entry has this id.
     "POST /api/v1/portfolios/{portfolio_id}/reversals": Row(_TRADES, {"entry_id": "0" * 32}, fine={404}),
@@ -303,7 +303,7 @@ ROWS: dict[str, Row] = {
     "GET /portfolios/{portfolio_id}": Row(_HOLDINGS),
     "POST /portfolios/{portfolio_id}/cash": Row(_TRADES, form="kind=deposit&amount=1000", fine={303}),
     "POST /portfolios/{portfolio_id}/trades": Row(
-        _TRADES, form="side=buy&symbol=7203&quantity=100&price=1", fine={303}
+        _TRADES, form="side=buy&symbol=7203&quantity=100&price=1&force=yes", fine={303}
     ),
     # No entry has this id.
     "POST /portfolios/{portfolio_id}/reverse": Row(_TRADES, form="entry=00000000000000000000000000000000", fine={404}),
