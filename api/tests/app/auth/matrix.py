@@ -100,6 +100,7 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
     "POST /api/v1/ai-analysis/analyse": Row(_WRITE, {"symbols": ["7203"], "dry_run": True}),
     "GET /api/v1/ai-analysis/models": Row(_READ),
+    "DELETE /api/v1/ai-analysis/models/breaker": Row(_ADMIN, also=(_READ,)),
     "POST /api/v1/backtest/run": Row(_WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"]}),
     "POST /api/v1/backtest/sweep": Row(
         _WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"weight": 1}}
@@ -297,6 +298,7 @@ ROWS: dict[str, Row] = {
     "POST /analyses/new": Row(
         _WRITE, form="kind=technical&symbols=../x&analyst=rules", fine={422}, accepted="kind=technical&symbols=7203"
     ),
+    "POST /analyses/close-breaker": Row(_ADMIN, form="x=", fine={303}),
     "GET /analyses/{job_id}": Row(_READ, of_request=(_HOLDINGS,)),
     "GET /portfolios": Row(_HOLDINGS),
     "POST /portfolios": Row(_TRADES, form="name=page", fine={303}),
