@@ -23,7 +23,7 @@ class Doubtful(InvalidRequest):
     """
 
     def __init__(self, message: str, entry_id: str, *, pointer: str) -> None:
-        super().__init__(f"{message}; set force to book it", pointer=pointer)
+        super().__init__(message, pointer=pointer)
         self.entry_id = entry_id
 
 
@@ -46,9 +46,8 @@ def find_doubts(
         day, price = entry.day, format_yen(entry.price)
         if is_tse and not is_session(day):
             nearest = f"{previous_session(day)} and {next_session(day)}"
-            yield Doubtful(
-                f"day was {day}, not a trading day; the nearest are {nearest}", entry.entry_id, pointer="/day"
-            )
+            message = f"day was {day}, not a trading day; the nearest are {nearest}; set force to book it"
+            yield Doubtful(message, entry.entry_id, pointer="/day")
             continue
         found = ranges.get((entry.symbol, day))
         if found is None:
@@ -56,5 +55,5 @@ def find_doubts(
         most = _OF_DAY if found.day == day else _OF_EARLIER
         if not found.low / most <= float(entry.price) <= found.high * most:
             span = f"{found.low:,g} to {found.high:,g} yen on {found.day}"
-            message = f"price of {entry.symbol} was {price} yen on {day}, beside {span}"
+            message = f"price of {entry.symbol} was {price} yen on {day}, beside {span}; set force to book it"
             yield Doubtful(message, entry.entry_id, pointer="/price")

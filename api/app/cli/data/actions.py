@@ -176,7 +176,7 @@ def _hold_against_bars(action: CorporateAction, source: str | None, *, is_forced
     if is_forced:
         return
     if doubt := asyncio.run(_find_doubt(action, _source(source))):
-        raise CliError(Exit.USAGE, f"{doubt}; add --force to keep it")
+        raise CliError(Exit.USAGE, doubt)
 
 
 async def _find_doubt(action: CorporateAction, source: str) -> str | None:

@@ -30,7 +30,8 @@ def find_doubt(action: CorporateAction, bars: pl.DataFrame) -> str | None:
     if action.amount:
         if action.amount <= close * _MOST_YIELD:
             return None
-        return f"the dividend was {action.amount:g} yen, beside a close of {close:,g} yen on {last}"
+        was = f"{action.amount:g} yen, beside a close of {close:,g} yen on {last}"
+        return f"the dividend was {was}; add --force to keep it"
     if not after:
         return None
     day, opened, _ = after[0]
@@ -42,4 +43,4 @@ def find_doubt(action: CorporateAction, bars: pl.DataFrame) -> str | None:
 
 def _say_open(last: tuple[date, float], opened: tuple[date, float], expected: float) -> str:
     was = f"{opened[1]:,g} yen on {opened[0]} after a close of {last[1]:,g} yen on {last[0]}"
-    return f"the open was {was}, expected about {expected:,.6g} yen with this factor"
+    return f"the open was {was}, expected about {expected:,.6g} yen with this factor; add --force to keep it"
