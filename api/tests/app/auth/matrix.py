@@ -100,7 +100,7 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
     "POST /api/v1/ai-analysis/analyse": Row(_WRITE, {"symbols": ["7203"], "dry_run": True}),
     "GET /api/v1/ai-analysis/models": Row(_READ),
-    "DELETE /api/v1/ai-analysis/models/breaker": Row(_ADMIN, also=(_READ,)),
+    "DELETE /api/v1/ai-analysis/models/breaker": Row(_READ, also=(_ADMIN,)),
     "POST /api/v1/backtest/run": Row(_WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"]}),
     "POST /api/v1/backtest/sweep": Row(
         _WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"weight": 1}}
