@@ -26,7 +26,7 @@ API = ROOT / "api"
 sys.path[:0] = [str(API), str(ROOT)]
 
 from batch.backtest.context import Context  # noqa: E402
-from batch.backtest.model import Fees, FillModel  # noqa: E402
+from batch.backtest.model import Fees, FillModel, Slippage  # noqa: E402
 from batch.backtest.panel import Panel  # noqa: E402
 from batch.backtest.run import run_bars, run_targets, run_weights  # noqa: E402
 from batch.backtest.signals import crosses_above, indicator, weights_on_change  # noqa: E402
@@ -37,7 +37,7 @@ from benchmarks.rig.backtest_peers import best_of  # noqa: E402
 from benchmarks.rig.goals import Goal, report  # noqa: E402
 
 CASH = 1e7
-MODEL = FillModel(fees=Fees(rate=0.001))
+MODEL = FillModel(fees=Fees(rate=0.001), slippage=Slippage())
 CROSS = SmaCross(fast=10, slow=20)
 PAIRS = [SmaCross(fast=fast, slow=slow) for fast in range(2, 42) for slow in range(45, 70)]
 

@@ -11,10 +11,11 @@ from kaboom.wire import Wire
 if TYPE_CHECKING:
     import polars as pl
 
+_SHOWN = ("total_return", "sharpe", "max_drawdown", "trades")
 _RESULTS = "/api/v1/backtest/results"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Backtest:
     """The result of a backtest: past bars, which promise nothing of later ones.
 
@@ -42,6 +43,16 @@ class Backtest:
         """The metrics by name; shares, not per cent."""
         metrics: Mapping[str, Any] = self.summary["metrics"]
         return metrics
+
+    def __repr__(self) -> str:
+        """Return what was run, its main metrics, and the costs that it assumed."""
+        from batch.backtest.report.costs import describe_costs  # noqa: PLC0415  an import of kaboom does without
+
+        made = self.summary
+        shown = {name: metric for name in _SHOWN if (metric := self.metrics.get(name)) is not None}
+        numbers = ", ".join(f"{name} {metric:.4g}" for name, metric in shown.items())
+        costs = describe_costs(made["request"].get("model", {}))[0]
+        return f"<Backtest {made['strategy']}, {made['first']} to {made['last']}: {numbers}. {costs}>"
 
     def equity(self) -> "pl.DataFrame":
         """Return the curve of the equity."""

@@ -178,6 +178,8 @@ class Kaboom:
         >>> found = kb.backtest("sma_cross", "7203", parameters={"fast": 5, "slow": 20}, sessions=60)
         >>> "sharpe" in found.metrics
         True
+        >>> "A fill costs 0.050% of its value" in repr(found)
+        True
 
         Raises:
             InvalidRequest: the request is invalid.

@@ -39,7 +39,8 @@ class Portfolio:
     def trade(self, side: str, symbol: str, quantity: int, price: str, **more: Any) -> Mapping[str, Any]:
         """Book a buy or a sell of so many shares at a price in yen, and return the entry.
 
-        `more` may say `fee`, `day` (YYYY-MM-DD in Japan) and `note`.
+        `more` may say `fee`, `day` (YYYY-MM-DD in Japan) and `note`, and `force=True` to book a trade that the calendar
+        or the bars speak against.
 
         Raises:
             InvalidRequest: it cannot be booked.

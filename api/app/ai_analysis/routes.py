@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.ai_analysis.pictures import name_of
@@ -98,6 +98,15 @@ async def show_models(jobs: Jobs, _caller: Caller) -> ModelsView:
         spent_today_microdollars=await spending.spent(scopes_of(today, "")[0]),
         breaker=breaker and BreakerView(reason=breaker.reason, opened_at=breaker.opened_at, until=breaker.until),
     )
+
+
+@router.delete("/models/breaker", status_code=status.HTTP_204_NO_CONTENT, dependencies=[needs(Scope.ADMIN)])
+async def close_breaker(jobs: Jobs, _caller: Caller) -> None:
+    """Ask models again before the breaker closes by itself, since the account has credit again.
+
+    The next 402 opens it again. Nothing happens if it is closed.
+    """
+    await jobs.parts.spending.close_breaker()
 
 
 async def get_picture(

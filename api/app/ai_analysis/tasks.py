@@ -1,7 +1,7 @@
 """The worker's part of analyses: gather facts, analyse them, and return the result; an analysis starts no jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,12 +17,14 @@ from batch.analysis.facts.market import Holding
 from batch.analysis.facts.model import Facts
 from batch.analysis.models.asking import Asker
 from batch.analysis.prompt import VERSION, Prompt, build_prompt
-from batch.analysis.report import Analysis, analyse_by_models, analyse_by_rules
+from batch.analysis.report import MODELS_ANALYST, Analysis, analyse_by_models, analyse_by_rules, without_bars
 from batch.analysis.request import AnalysisRequest
 from batch.analysis.vocabulary import Kind, disclaimer
 from batch.errors import Conflict, InvalidRequest
+from batch.market.interval import Interval
 from batch.pictures.model import Picture
 from batch.pictures.process import PictureProcess
+from batch.providers.commands import MOST_NAMED, ingest_command
 from batch.scripts.run_analysis import Gathered, find_models, gather_symbol, resolve_session
 
 #: How often a job that waits for models checks whether it was cancelled.
@@ -36,8 +38,8 @@ async def analyse(run: Run) -> AnalysisResult:
         NotFound: the owner has no such job or portfolio.
         Conflict: the analysed job has not ended or has no result, this job was cancelled, or a position of the
             portfolio would be negative.
-        InvalidRequest: the session is not a trading day or has not opened, the portfolio holds nothing, or models can
-            no longer be asked.
+        InvalidRequest: no symbol has bars, the session is not a trading day or has not opened, the portfolio holds
+            nothing, or models can no longer be asked.
         StoreError: bars or the ledger could not be read, or spending could not be recorded.
 
     """
@@ -54,11 +56,19 @@ async def analyse(run: Run) -> AnalysisResult:
             previews.append(show_preview(prompt, found.facts.subject, work.asker, use))
         else:
             analyses.append(show_analysis(await _analyse(run, found.facts, prompt, work), request.language, use))
+    # Nothing was judged, so the job must not end as completed.
+    without = [one.subject for one in analyses if not one.asked]
+    if without and len(without) == len(analyses):
+        raise InvalidRequest(_none_held(request, without))
     await keep_pictures(run.parts.files, run.claim.lease.ref.job_id, pictures)
     return AnalysisResult(
         kind=request.kind,
         language=request.language,
-        disclaimer=disclaimer(request.language, Kind(request.kind)),
+        disclaimer=disclaimer(
+            request.language,
+            Kind(request.kind),
+            is_by_models=any(one.analyst == MODELS_ANALYST for one in analyses),
+        ),
         prompt_version=f"{request.kind}-{VERSION}",
         provider=None if work.last is None else request.source,
         session=work.last,
@@ -110,16 +120,23 @@ async def _draw(run: Run, found: Gathered, work: _Work) -> bytes:
 async def _analyse(run: Run, facts: Facts, prompt: Prompt, work: _Work) -> Analysis:
     """Return the consensus of the models; fall back to the rules, unless the request requires models."""
     request, asker = work.request, work.asker
+    if not facts.is_known:
+        return without_bars(facts, _none_held(request, [facts.subject]))
     if asker is None:
         if request.analyst == "models":
             raise InvalidRequest("analyst was models, and models cannot be asked any more", pointer="/analyst")
         return analyse_by_rules(facts, request.language, reason=work.reason)
-    if not facts.is_known:
-        return analyse_by_rules(facts, request.language, reason="no bars are held")
     answers = await _while_alive(run, asker.ask_all(prompt, facts))
     if request.analyst == "models" or any(answer.opinion for answer in answers):
         return analyse_by_models(facts, answers)
     return analyse_by_rules(facts, request.language, answers=answers, reason=answers[0].reason)
+
+
+def _none_held(request: AnalysisRequest, symbols: Sequence[str]) -> str:
+    names = ", ".join(symbols[:MOST_NAMED]) + (" …" if len(symbols) > MOST_NAMED else "")
+    command = ingest_command(request.source, Interval.D1, request.sessions, symbols)
+    command += f" --session {request.session}" if request.session else ""
+    return f"no {request.source} {Interval.D1} bars of {names} are held; take some by `{command}`"
 
 
 async def _while_alive[T](run: Run, work: Coroutine[Any, Any, T]) -> T:

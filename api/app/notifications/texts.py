@@ -51,7 +51,7 @@ def write_text(message: Message, events: Sequence[Event]) -> Text:
             parts.append(_say(PHRASES["more"], language, {"count": len(events) - MOST_LISTED}))
     if judged := [event for event in events if event.data.get("queue") == Queue.AI_ANALYSIS]:
         is_simulated = any(event.data.get("kind") == Kind.BACKTEST for event in judged)
-        parts += ["", disclaimer(language, Kind.BACKTEST if is_simulated else Kind.TECHNICAL)]
+        parts += ["", disclaimer(language, Kind.BACKTEST if is_simulated else Kind.TECHNICAL, is_by_models=None)]
     return Text(f"[Kaboom] {parts[0]}", "\n".join(parts[1:]))
 
 

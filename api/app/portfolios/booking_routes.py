@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated
 
 import orjson
@@ -12,14 +13,14 @@ from pydantic import BaseModel
 from app.auth.principals import Principal
 from app.deps import Caller, digest_key
 from app.ledger.portfolios.model import Booked, Once
-from app.portfolios.desk import new_id
+from app.portfolios.desk import ManyDoubtful, new_id
 from app.portfolios.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, Desk, Loaded
 from app.portfolios.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
 from app.portfolios.views import BookedDividends, CashPage, EntryView, Imported, TradePage, view_entry
 from app.routers import FeatureRouter
 from batch.errors import Conflict
 from batch.portfolio.book import OddLot, Shortfall
-from batch.portfolio.csv_file import Fault, Parsed, parse_csv
+from batch.portfolio.csv_file import MOST_FAULTS, Fault, Parsed, parse_csv
 from batch.portfolio.entry import Entry, EntryKind, Order, check_day, check_note, make_movement, make_trade
 from batch.portfolio.money import parse_yen
 
@@ -71,7 +72,7 @@ _Asked = Annotated[_Asking, Depends()]
 
 @router.get("/trades", responses=ONE, dependencies=READS)
 async def list_trades(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> TradePage:
-    """List trades and their reversals, newest first."""
+    """List trades and their reversals by day, newest first."""
     entries = await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id)
     items, cursor = _list_entries(entries, query, trades=True)
     return TradePage(items=items, next_cursor=cursor)
@@ -79,18 +80,22 @@ async def list_trades(desk: Desk, portfolio: Loaded, query: Annotated[EntryListi
 
 @router.post("/trades", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
 async def book_trade(desk: Desk, portfolio: Loaded, body: NewTrade, asked: _Asked) -> EntryView:
-    """Book a buy or a sell; cash and positions must not be negative on any day."""
+    """Book a buy or a sell; cash and positions must not be negative on any day.
+
+    A trade on a day without trading, or at a price far from the stored bars, is booked only with `force`.
+    """
     day = check_day(body.day or desk.today(), today=desk.today())
     price, fee = parse_yen(body.price, field="price"), parse_yen(body.fee, field="fee")
     order = Order(body.symbol, body.quantity, price, fee)
     new = make_trade(new_id(), day, EntryKind(body.side), order, note=check_note(body.note))
-    booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=asked.once(body))
+    once = asked.once(body)
+    booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=once, is_forced=body.force)
     return view_entry(asked.note(booked).entries[0], {})
 
 
 @router.get("/cash", responses=ONE, dependencies=READS)
 async def list_cash(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> CashPage:
-    """List cash movements other than trades, newest first, and the balance of every account."""
+    """List cash movements other than trades by day, newest first, and the balance of every account."""
     entries = await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id)
     items, cursor = _list_entries(entries, query, trades=False)
     accounts = dict(await desk.store.balances(portfolio.owner, portfolio.portfolio_id))
@@ -133,7 +138,11 @@ async def import_portfolio(desk: Desk, portfolio: Loaded, body: ImportBody, aske
     if parsed.faults:
         raise _refuse(*parsed.faults)
     try:
-        booked = await desk.book(portfolio, parsed.entries, by=asked.caller.subject, once=asked.once(body))
+        by, once = asked.caller.subject, asked.once(body)
+        booked = await desk.book(portfolio, parsed.entries, by=by, once=once, is_forced=body.force)
+    except ManyDoubtful as e:
+        found = e.doubts[:MOST_FAULTS]
+        raise _refuse(*(Fault(parsed.lines[each.entry_id], each.message) for each in found)) from e
     except Shortfall as e:
         raise Conflict(_with_line(e.message, e.entry_id, parsed)) from e
     except OddLot as e:
@@ -143,16 +152,22 @@ async def import_portfolio(desk: Desk, portfolio: Loaded, body: ImportBody, aske
 
 
 def _list_entries(entries: Sequence[Entry], query: EntryListing, *, trades: bool) -> tuple[list[EntryView], str | None]:
-    """Return a page of a portfolio's trades or of its other entries, newest first, and the cursor of the next one.
+    """Return a page of a portfolio's trades or of its other entries, and the cursor of the next one.
 
-    `entries` are all entries, in booking order. A reversal is listed on the same side as the entry that it reverses.
+    The newest day comes first, and of a day the entry that was booked last. A reversal is listed on the same side as
+    the entry that it reverses.
     """
-    wanted = [entry for entry in reversed(entries) if bool(entry.quantity) == trades]
-    after = [entry for entry in wanted if query.cursor is None or entry.place < query.cursor]
+    wanted = sorted((each for each in entries if bool(each.quantity) == trades), key=_by_day, reverse=True)
+    last = next((_by_day(each) for each in entries if each.place == query.cursor), None)
+    after = [each for each in wanted if last is None or _by_day(each) < last] if query.cursor is None or last else []
     page = after[: query.limit]
     cursor = str(page[-1].place) if len(after) > query.limit else None
     reversed_by = {entry.reverses: entry.entry_id for entry in entries if entry.reverses}
     return [view_entry(entry, reversed_by) for entry in page], cursor
+
+
+def _by_day(entry: Entry) -> tuple[date, int]:
+    return entry.day, entry.place
 
 
 def _refuse(*faults: Fault) -> RequestValidationError:

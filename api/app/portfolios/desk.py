@@ -20,8 +20,10 @@ from batch.portfolio.dividends import DueDividend, due_dividends
 from batch.portfolio.entry import Entry, EntryKind, make_movement, make_reversal, number_entries
 from batch.portfolio.history import Closes, EquityDay, equity_history
 from batch.portfolio.money import format_yen
+from batch.portfolio.plausibility import Doubtful, find_doubts
 from batch.portfolio.splits import Split
 from batch.portfolio.valuation import Valuation, value_book
+from batch.providers.registry import get_provider_spec
 
 if TYPE_CHECKING:
     from app.portfolios.market import Market
@@ -29,6 +31,19 @@ if TYPE_CHECKING:
 
 #: How long before its last day a history begins by default, and the longest history.
 _HISTORY, _MOST_HISTORY = timedelta(days=366), timedelta(days=3660)
+
+
+class ManyDoubtful(InvalidRequest):
+    """Doubtful trades; its message is that of the first.
+
+    Attributes:
+        doubts: all of them, in the order of the entries.
+
+    """
+
+    def __init__(self, doubts: Sequence[Doubtful]) -> None:
+        super().__init__(doubts[0].message, pointer=doubts[0].pointer)
+        self.doubts = doubts
 
 
 def new_id() -> str:
@@ -51,17 +66,29 @@ class PortfolioDesk:
         """Return today's date in Japan."""
         return self.clock().astimezone(JST).date()
 
-    async def book(self, portfolio: Portfolio, new: Sequence[Entry], *, by: str, once: Once | None = None) -> Booked:
-        """Book entries, all or none, on behalf of the subject `by`.
+    async def book(
+        self, portfolio: Portfolio, new: Sequence[Entry], *, by: str, once: Once | None = None, is_forced: bool = False
+    ) -> Booked:
+        """Book entries, all or none, on behalf of the subject `by`; `is_forced` books doubtful trades, too.
 
         Raises:
             Conflict: cash or a position would be negative on some day, or there are too many entries.
             InvalidRequest: a trade is not in whole lots, or the key was used for another request.
+            ManyDoubtful: the calendar or the bars speak against trades.
 
         """
         splits = await self._splits(portfolio, new)
-        signed = [replace(entry, created_by=by) for entry in new]
-        return await self.store.book(portfolio.owner, portfolio.portfolio_id, _draft(signed, splits), once=once)
+        doubts = [] if is_forced else await self._doubts(portfolio, new)
+        draft = _draft([replace(entry, created_by=by) for entry in new], splits)
+
+        def checked(portfolio: Portfolio, kept: Sequence[Entry]) -> Sequence[Entry]:
+            # In the draft, so that a request that was booked before is answered as before.
+            drafted = draft(portfolio, kept)
+            if doubts:
+                raise ManyDoubtful(doubts)
+            return drafted
+
+        return await self.store.book(portfolio.owner, portfolio.portfolio_id, checked, once=once)
 
     async def reverse(
         self, portfolio: Portfolio, entry_id: str, *, note: str, by: str, once: Once | None = None
@@ -149,6 +176,14 @@ class PortfolioDesk:
             closes = await (await self.market.get()).closes(portfolio.provider, symbols, first=start, last=end)
         days = sessions_between(start, end)
         return await asyncio.to_thread(lambda: list(equity_history(entries, splits, closes, days)))
+
+    async def _doubts(self, portfolio: Portfolio, new: Iterable[Entry]) -> list[Doubtful]:
+        trades = [entry for entry in new if entry.kind.is_trade]
+        if not trades:
+            return []
+        days = {(entry.symbol, entry.day) for entry in trades}
+        ranges = await (await self.market.get()).ranges(portfolio.provider, days)
+        return list(find_doubts(trades, ranges, is_tse=get_provider_spec(portfolio.provider).is_tse))
 
     async def _splits(self, portfolio: Portfolio, entries: Iterable[Entry]) -> tuple[Split, ...]:
         symbols = {entry.symbol for entry in entries if entry.symbol}

@@ -22,6 +22,7 @@ from batch.market.source import derived_source
 from batch.portfolio.dividends import Dividend
 from batch.portfolio.history import Closes
 from batch.portfolio.money import round_yen
+from batch.portfolio.plausibility import DayRange
 from batch.portfolio.splits import Split, splits_of
 from batch.portfolio.valuation import Price
 from batch.providers.registry import get_source_spec
@@ -29,6 +30,7 @@ from batch.providers.registry import get_source_spec
 #: How far before the first day of a history a close may be that values a position on that day.
 _LOOK_BACK = timedelta(days=31)
 _MINUTE = timedelta(minutes=1)
+_WEEK = timedelta(days=7)
 #: How many symbols are read at once.
 _AT_ONCE = 8
 #: For how many sessions the fetch log is read to judge finality; older bars are judged by their age.
@@ -106,6 +108,34 @@ class Market:
 
         wanted = sorted(symbols)
         return dict(zip(wanted, await asyncio.gather(*map(read, wanted)), strict=True))
+
+    async def ranges(self, provider: str, trades: Collection[tuple[str, date]]) -> dict[tuple[str, date], DayRange]:
+        """Return the range of prices, as traded, of symbols on given days, or else on the newest day in a week before.
+
+        Raises:
+            StoreError: the store cannot be read.
+
+        """
+        wanted: dict[str, set[date]] = {}
+        for symbol, day in trades:
+            wanted.setdefault(symbol, set()).add(day)
+        turns, found = asyncio.Semaphore(_AT_ONCE), dict[tuple[str, date], DayRange]()
+
+        async def read(symbol: str, days: set[date]) -> None:
+            start, end = utc_midnight(min(days) - _WEEK), utc_midnight(max(days) + timedelta(days=1))
+            held = dict[date, DayRange]()
+            for series in reversed(_daily(provider)):
+                async with turns:
+                    rows = await self.bars.read(series, symbol, start=start, end=end)
+                for day, low, high in rows.select(pl.col("opened_at").dt.date(), "low", "high").iter_rows():
+                    held[day] = DayRange(day, low, high)
+            for day in days:
+                near = next((held[d] for n in range(_WEEK.days + 1) if (d := day - timedelta(days=n)) in held), None)
+                if near is not None:
+                    found[symbol, day] = near
+
+        await asyncio.gather(*(read(symbol, days) for symbol, days in sorted(wanted.items())))
+        return found
 
     async def _latest(self, series: BarSeries, symbols: list[str]) -> list[tuple[str, Price]]:
         rows = (await self.bars.latest(series, symbols)).with_columns(session=pl.col("opened_at").dt.date())

@@ -19,6 +19,9 @@ _Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{CONTROL}]*$")]
 _Yen = Annotated[str, Field(max_length=18, pattern=AMOUNT_FORM, description="yen, as decimal text")]
 #: The documented pattern excludes 0; the code rejects 0 with a clearer message.
 _MoreThanNothing = Annotated[_Yen, Field(json_schema_extra={"pattern": rf"^(?!0+(\.0+)?$){AMOUNT_FORM[1:]}"})]
+_Force = Annotated[
+    bool, Field(description="book trades on a day without trading, or at a price far from the stored bars, too")
+]
 _Day = Annotated[Day | None, Field(description="a day in Japan up to today; default: today")]
 
 
@@ -70,6 +73,7 @@ class NewTrade(BaseModel):
     price: _MoreThanNothing
     fee: _Yen = "0"
     note: _Note = ""
+    force: _Force = False
 
 
 class NewMovement(BaseModel):
@@ -101,10 +105,11 @@ class ImportBody(BaseModel):
     model_config = _body(examples.IMPORT)
 
     csv: Annotated[str, Field(min_length=1, max_length=60_000)]
+    force: _Force = False
 
 
 class EntryListing(BaseModel):
-    """The page of a list of entries, newest first."""
+    """The page of a list of entries by day, newest first."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -125,6 +125,8 @@ JOB_WORDS: dict[str, Pair] = {
     # Analyses.
     "analysis_head": ("{subject}: {verdict}, confidence {confidence}", "{subject}：{verdict}、確信度{confidence}"),
     "analysis_no_consensus": ("no consensus", "見解不一致"),
+    "breaker_closed": ("models are asked again", "モデルへの問い合わせを再開しました"),
+    "analysis_no_bars": ("no bars", "足なし"),
     "analysis_by": (
         "analyst {analyst}, {agreed} of {asked} agree",
         "分析方法 {analyst}、{asked}モデル中{agreed}モデルが一致",

@@ -10,7 +10,7 @@ from batch.analysis.opinion import build_schema
 from batch.analysis.vocabulary import VERDICTS, Kind, Language
 
 #: Increase it with every change of the texts below, the facts or the schema: kept answers are found by it.
-VERSION = 2
+VERSION = 3
 
 _TASK = {
     Kind.TECHNICAL: "Judge the direction of the price of one Japanese share from its bars and indicators.",
@@ -27,6 +27,8 @@ Answer with one JSON object of the given schema, in {language}.
   "value" exactly from the data.
 - Each number in the text is one of its claims, in digits, with its sign, rounded if you like; a number in the name of
   a cited field, such as 25 of sma_25, may be used too. No number words, no thousands or 万 as a unit.
+- Each rise or fall in the text has a change among the claims, such as return_20_pct, with its sign. A comparison has
+  both its numbers in its clause. Do not deny a direction.
 - No symbol codes, names, links, markup or code in the text. No advice to buy, sell or hold; nothing is certain."""
 _PICTURED = """
 - The picture shows the same bars as candles. Numbers come from the data, and never from the picture."""

@@ -65,6 +65,11 @@ def analyse_by_rules(
     return Analysis(facts, RULES_ANALYST, consensus, answers, reason)
 
 
+def without_bars(facts: Facts, reason: str) -> Analysis:
+    """Return the analysis of a symbol that has no bars: nobody judged it."""
+    return Analysis(facts, RULES_ANALYST, find_consensus([], asked=0), (), reason)
+
+
 def analyse_by_models(facts: Facts, answers: tuple[Answer, ...]) -> Analysis:
     """Return the consensus of the models; that there is none is a result, too."""
     opinions = [answer.opinion for answer in answers if answer.opinion is not None]

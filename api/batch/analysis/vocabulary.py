@@ -39,6 +39,7 @@ class Verdict(StrEnum):
     AHEAD = "ahead"
     LEVEL = "level"
     BEHIND = "behind"
+    UNCLEAR = "unclear"
 
 
 #: The closed set of verdicts of each kind: the direction for a technical analysis, the degree for a risk analysis, the
@@ -47,7 +48,7 @@ VERDICTS: Mapping[Kind, tuple[Verdict, ...]] = MappingProxyType(
     {
         Kind.TECHNICAL: (Verdict.BULLISH, Verdict.NEUTRAL, Verdict.BEARISH),
         Kind.RISK: (Verdict.LOW, Verdict.MEDIUM, Verdict.HIGH),
-        Kind.BACKTEST: (Verdict.AHEAD, Verdict.LEVEL, Verdict.BEHIND),
+        Kind.BACKTEST: (Verdict.AHEAD, Verdict.LEVEL, Verdict.BEHIND, Verdict.UNCLEAR),
         Kind.INGEST: (Verdict.COMPLETE, Verdict.PROVIDER, Verdict.QUALITY, Verdict.STORAGE, Verdict.MIXED),
     }
 )
@@ -68,19 +69,35 @@ _WORDS: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
         Verdict.AHEAD: ("ahead of the benchmark", "ベンチマークを上回る"),
         Verdict.LEVEL: ("about level with the benchmark", "ベンチマークと同程度"),
         Verdict.BEHIND: ("behind the benchmark", "ベンチマークを下回る"),
+        Verdict.UNCLEAR: ("too little to compare with the benchmark", "ベンチマークとの比較には材料不足"),
     }
 )
 
+#: By whether models wrote an analysis, not the fixed rules; None where that is not known.
+_WRITTEN: Mapping[bool | None, Mapping[Language, str]] = MappingProxyType(
+    {
+        True: {
+            "en": "This analysis was generated automatically by AI models for information only. ",
+            "ja": "本分析はAIが自動生成した参考情報で、",
+        },
+        False: {
+            "en": "This analysis was generated automatically by fixed rules for information only. ",
+            "ja": "本分析は固定のルールにより自動生成された参考情報で、",
+        },
+        None: {
+            "en": "This analysis was generated automatically, by AI models or by fixed rules, for information only. ",
+            "ja": "本分析はAIまたは固定のルールにより自動生成された参考情報で、",
+        },
+    }
+)
 _DISCLAIMER: Mapping[Language, str] = MappingProxyType(
     {
         "en": (
-            "This analysis was generated automatically for information only. It is neither an investment solicitation "
-            "nor investment advice. Its accuracy and completeness are not guaranteed. "
-            "You are responsible for your own investment decisions."
+            "It is neither an investment solicitation nor investment advice. Its accuracy and completeness are not "
+            "guaranteed. You are responsible for your own investment decisions."
         ),
         "ja": (
-            "本分析はAIが自動生成した参考情報で、投資勧誘・投資助言を目的としません。"
-            "正確性・完全性を保証しません。投資判断はご自身の責任で行ってください。"
+            "投資勧誘・投資助言を目的としません。正確性・完全性を保証しません。投資判断はご自身の責任で行ってください。"
         ),
     }
 )
@@ -100,6 +117,7 @@ def say_verdict(verdict: Verdict, language: Language) -> str:
     return _WORDS[verdict][language == "ja"]
 
 
-def disclaimer(language: Language, kind: Kind) -> str:
-    """Return the sentences that are on each analysis of a kind."""
-    return _DISCLAIMER[language] + (_SIMULATED[language] if kind is Kind.BACKTEST else "")
+def disclaimer(language: Language, kind: Kind, *, is_by_models: bool | None) -> str:
+    """Return the sentences that are on each analysis of a kind; None if it is not known who wrote it."""
+    written = _WRITTEN[is_by_models][language] + _DISCLAIMER[language]
+    return written + (_SIMULATED[language] if kind is Kind.BACKTEST else "")

@@ -1,11 +1,12 @@
 """Finding strategies that look ahead: their decisions change when later bars are removed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from batch.backtest.broker import Broker
-from batch.backtest.engine.arrays import Ints
+from batch.backtest.engine.arrays import LAST, Floats, Ints
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.run import check_targets, run_bars
@@ -31,12 +32,28 @@ class LookAhead:
     what: str
 
 
-def check_lookahead(strategy: WeightStrategy | BarStrategy, panel: Panel, *, cuts: int = 24) -> LookAhead | None:
-    """Return a decision of a strategy that changes when the bars after it are removed; None if there is none.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The decisions that were compared.
 
-    Decisions up to each of `cuts` bars are compared, spread over the panel and over the bars in which the strategy
-    decides something. For a weight strategy its weights are compared; other strategies are run with the default fill
-    model. None proves nothing about bars that were not compared.
+    Attributes:
+        found: a decision that needs later bars; None if there is none, which proves nothing about other bars.
+        decisions: how many decisions were compared.
+        cuts: after how many bars the later bars were removed.
+
+    """
+
+    found: LookAhead | None
+    decisions: int
+    cuts: int
+
+
+def check_lookahead(strategy: WeightStrategy | BarStrategy, panel: Panel, *, cuts: int = 36) -> Comparison:
+    """Compare the decisions of a strategy with those that it makes when the bars after them are removed.
+
+    Decisions up to each of `cuts` bars are compared: a third spread over the panel, a third over the bars in which the
+    strategy decides something, and a third before the largest moves. For a weight strategy its weights are compared;
+    other strategies are run with the default fill model.
 
     Raises:
         InvalidRequest: the strategy decides nothing on these bars, so there is nothing to compare.
@@ -47,33 +64,49 @@ def check_lookahead(strategy: WeightStrategy | BarStrategy, panel: Panel, *, cut
     return _check_weights(strategy, panel, cuts)
 
 
-def _check_weights(strategy: WeightStrategy, panel: Panel, cuts: int) -> LookAhead | None:
+def _check_weights(strategy: WeightStrategy, panel: Panel, cuts: int) -> Comparison:
     whole = strategy.targets(panel.read_only)
     check_targets(panel, whole)
-    for cut in _choose(np.flatnonzero(~np.isnan(whole).all(axis=1)), panel, cuts):
-        try:
-            part = strategy.targets(panel.until(cut).read_only)
-        except IndexError as e:
-            return LookAhead(cut, cut, f"it failed without the bars after bar {cut}: {e}")
-        same = (part == whole[: cut + 1]) | (np.isnan(part) & np.isnan(whole[: cut + 1]))
-        if not same.all():
-            bar, column = (int(x) for x in np.argwhere(~same)[0])
-            values = f"{part[bar, column]:g} instead of {whole[bar, column]:g}"
-            return LookAhead(bar, cut, f"the weight of {panel.symbols[column]} was {values}")
-    return None
+    chosen = _choose(np.flatnonzero(~np.isnan(whole).all(axis=1)), panel, cuts)
+    decisions = int(np.count_nonzero(~np.isnan(whole[: max(chosen, default=-1) + 1])))
+    found = (_compare_weights(strategy, panel, whole, cut) for cut in chosen)
+    return Comparison(next(filter(None, found), None), decisions, len(chosen))
 
 
-def _check_bars(strategy: BarStrategy, panel: Panel, model: FillModel, cuts: int) -> LookAhead | None:
+def _compare_weights(strategy: WeightStrategy, panel: Panel, whole: Floats, cut: int) -> LookAhead | None:
+    try:
+        part = strategy.targets(panel.until(cut).read_only)
+    except IndexError as e:
+        return LookAhead(cut, cut, f"it failed without the bars after bar {cut}: {e}")
+    check_targets(panel.until(cut), part)
+    same = (part == whole[: cut + 1]) | (np.isnan(part) & np.isnan(whole[: cut + 1]))
+    if same.all():
+        return None
+    bar, column = (int(x) for x in np.argwhere(~same)[0])
+    values = f"{part[bar, column]:g} instead of {whole[bar, column]:g}"
+    return LookAhead(bar, cut, f"the weight of {panel.symbols[column]} was {values}")
+
+
+def _check_bars(strategy: BarStrategy, panel: Panel, model: FillModel, cuts: int) -> Comparison:
     whole = _decisions(strategy, panel, model)
     changed = [bar for bar in range(1, len(whole)) if whole[bar] != whole[bar - 1]]
-    for cut in _choose(np.array(changed, dtype=np.int64), panel, cuts):
-        try:
-            part = _decisions(strategy, panel.until(cut), model)
-        except IndexError as e:
-            return LookAhead(cut, cut, f"it failed without the bars after bar {cut}: {e}")
-        for bar, (now, before) in enumerate(zip(part, whole, strict=False)):
-            if now != before:
-                return LookAhead(bar, cut, f"cash, positions and orders were {now} instead of {before}")
+    chosen = _choose(np.array(changed, dtype=np.int64), panel, cuts)
+    decisions = sum(bar <= max(chosen, default=-1) for bar in changed)
+    found = (_compare_bars(whole, strategy, panel.until(cut), model) for cut in chosen)
+    return Comparison(next(filter(None, found), None), decisions, len(chosen))
+
+
+def _compare_bars(
+    whole: Sequence[tuple[object, ...]], strategy: BarStrategy, seen: Panel, model: FillModel
+) -> LookAhead | None:
+    cut = seen.shape[0] - 1
+    try:
+        part = _decisions(strategy, seen, model)
+    except IndexError as e:
+        return LookAhead(cut, cut, f"it failed without the bars after bar {cut}: {e}")
+    for bar, (now, before) in enumerate(zip(part, whole, strict=False)):
+        if now != before:
+            return LookAhead(bar, cut, f"cash, positions and orders were {now} instead of {before}")
     return None
 
 
@@ -95,14 +128,16 @@ def _decisions(strategy: BarStrategy, panel: Panel, model: FillModel) -> list[tu
 
 
 def _choose(decided: Ints, panel: Panel, cuts: int) -> list[int]:
-    """Return bars to cut after, ascending: half of them with decisions of the strategy, half spread evenly."""
+    """Return bars to cut after, ascending: a third each with decisions, before the largest moves, and spread evenly."""
     if not decided.size:
         bars, symbols = panel.shape
         raise InvalidRequest(
             f"the strategy decided nothing in {bars:,} bars of {symbols} symbols: nothing was compared"
         )
     last = panel.shape[0] - 2
-    half = max(cuts // 2, 1)
-    even = np.linspace(0, max(last, 0), half).astype(np.int64)
-    some = decided[np.linspace(0, max(decided.size - 1, 0), min(half, decided.size)).astype(np.int64)]
-    return sorted({int(bar) for bar in (*even, *some) if 0 <= bar <= last})
+    part = max(cuts // 3, 1)
+    even = np.linspace(0, max(last, 0), part).astype(np.int64)
+    some = decided[np.linspace(0, max(decided.size - 1, 0), min(part, decided.size)).astype(np.int64)]
+    # Who looks ahead gains most before these.
+    moves = np.nan_to_num(np.abs(np.diff(np.log(panel.prices[LAST]), axis=0)), nan=0.0).max(axis=1)
+    return sorted({int(bar) for bar in (*even, *some, *np.argsort(moves)[-part:]) if 0 <= bar <= last})

@@ -57,6 +57,10 @@ class Slippage(Request):
     impact: Annotated[float, Field(ge=0, lt=0.5, allow_inf_nan=False)] = 0.0
 
 
+#: The default costs of every door: the API, the command line, the forms and Python.
+DEFAULT_FEES, DEFAULT_SLIPPAGE = Fees(rate=0.0005), Slippage(ticks=1)
+
+
 class FillModel(Request):
     """How orders are filled; docs/explanation/backtests.md states every convention."""
 
@@ -72,8 +76,8 @@ class FillModel(Request):
     allows_short: bool = False
     borrow_rate: _Share = Field(default=0.0115, description="cost of a short position a year, of its value")
     maintenance: Annotated[float, Field(ge=1, le=2)] = Field(default=1.3, description="cash that short positions need")
-    fees: Fees = Fees()
-    slippage: Slippage = Slippage()
+    fees: Fees = Field(default=DEFAULT_FEES, description="default: 0.05 % of a fill's value; `{}`: none")
+    slippage: Slippage = Field(default=DEFAULT_SLIPPAGE, description="default: a tick; `{}`: none")
 
     def to_rules(self, protection: Protection = NO_PROTECTION) -> Rules:
         """Return the plain numbers, with the stop and the target of entries by weight."""

@@ -1,6 +1,7 @@
 """Running a backtest: target weights by compiled code or in Python, and strategies that are called for each bar."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -114,19 +115,26 @@ class TargetStrategy:
             context.target(context.symbols[column], float(self._targets[context.bar, column]))
 
 
-def check_targets(panel: Panel, targets: Floats) -> None:
-    """Check the shape `[..., bars, symbols]` and the bounds of target weights.
+def check_targets(panel: Panel, targets: Any) -> None:
+    """Check what a strategy returned: the shape `[..., bars, symbols]` and the bounds of target weights.
 
     Raises:
-        InvalidRequest: the shape is another, or a weight is out of bounds.
+        InvalidRequest: it is no array of numbers, its shape is another, or a weight is out of bounds.
 
     """
+    if not isinstance(targets, np.ndarray) or targets.dtype.kind not in "fiub":
+        kind = f"an array of {targets.dtype}" if isinstance(targets, np.ndarray) else _name_of(targets)
+        raise InvalidRequest(f"targets returned {kind}, expected a numpy array of numbers of shape {panel.shape}")
     if targets.shape[-2:] != panel.shape:
         raise InvalidRequest(f"targets had shape {targets.shape}, expected {panel.shape}")
     # These two ignore NaN, and copy nothing.
     lowest, highest = (bound.reduce(targets, axis=None, initial=0.0) for bound in (np.fmin, np.fmax))
     if lowest < -10 or highest > 10:
         raise InvalidRequest("targets were beyond 10 times the equity, expected -10 to 10")
+
+
+def _name_of(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) -> Sim:

@@ -16,6 +16,7 @@ from app.cli.backtest.reading import (
     First,
     Last,
     Market,
+    Model,
     Params,
     Seed,
     Sessions,
@@ -51,6 +52,7 @@ def run(
     cash: Cash = None,
     fee: Fee = None,
     slippage: Ticks = None,
+    model: Model = None,
     benchmark: Benchmark = None,
     provider: Provider = None,
     seed: Seed = None,
@@ -78,7 +80,7 @@ def run(
         "cash": cash,
         "benchmark": benchmark,
     }
-    body |= {"provider": provider, "seed": seed, "model": read_model(fee, slippage, is_short=short)}
+    body |= {"provider": provider, "seed": seed, "model": read_model(model, fee, slippage, is_short=short)}
     given = keep_given(body)
     session.say_terms(provider)
     if is_file(strategy):
@@ -109,6 +111,7 @@ def sweep(
     cash: Cash = None,
     fee: Fee = None,
     slippage: Ticks = None,
+    model: Model = None,
     benchmark: Benchmark = None,
     provider: Provider = None,
     seed: Seed = None,
@@ -134,6 +137,6 @@ def sweep(
     }
     body |= {"trials": trials, "keep": keep, "rank_by": rank_by, "out_of_sample": out_of_sample, "folds": folds}
     body |= {"cash": cash, "benchmark": benchmark, "provider": provider, "seed": seed, "callback_url": callback_url}
-    body |= {"model": read_model(fee, slippage, is_short=short)}
+    body |= {"model": read_model(model, fee, slippage, is_short=short)}
     session.say_terms(provider)
     submit(session, SWEEP.path, keep_given(body), wait=wait, timeout_s=timeout, show=partial(show_end, out=out))

@@ -55,15 +55,21 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
 
     kind = load_strategy_file(Path(file))
     panel: Panel = _load({**body, "strategy": name_of(file)})[0].panel if body else make_panel()
-    found = check_lookahead(kind.parse(parameters), panel)
+    compared = check_lookahead(kind.parse(parameters), panel)
+    found = compared.found
     if session.is_json:
         values = {"bar": found.bar, "cut": found.cut, "what": found.what} if found else None
-        session.print_json({"looks_ahead": found is not None, "found": values})
+        counts = {"decisions": compared.decisions, "cuts": compared.cuts}
+        session.print_json({"looks_ahead": found is not None, "found": values, **counts})
     if found:
         at = panel.closed_at(found.bar).date()
         raise CliError(Exit.JOB_FAILED, session.words.say("looks_ahead", at=at, what=found.what))
     if not session.is_json:
-        session.show(session.words.say("looks_not_ahead", file=file, bars=panel.shape[0], symbols=panel.shape[1]))
+        span = {"first": panel.closed_at(0).date(), "last": panel.closed_at(panel.shape[0] - 1).date()}
+        counts = {"decisions": compared.decisions, "cuts": compared.cuts, "bars": panel.shape[0]}
+        where = "check_held" if body else "check_made_up"
+        bars = session.words.say(where, symbols=panel.shape[1], **span)
+        session.show(session.words.say("looks_not_ahead", file=file, where=bars, **counts))
 
 
 def name_of(file: str) -> str:

@@ -6,8 +6,18 @@ import typer
 
 from app.cli.backtest.following import RESULTS
 from app.cli.backtest.local import check_here
-from app.cli.backtest.reading import First, Last, Params, Sessions, keep_given, read_parameters
-from app.cli.exits import BY_STATUS, Exit
+from app.cli.backtest.reading import (
+    First,
+    Last,
+    Market,
+    Params,
+    Sessions,
+    keep_given,
+    read_moment,
+    read_parameters,
+)
+from app.cli.data.moment import AsOf
+from app.cli.exits import BY_STATUS, CliError, Exit
 from app.cli.following import wait_for
 from app.cli.options import IntervalName, Json, Provider, Symbols, Timeout
 from app.cli.output.backtests import print_repetition, print_strategies
@@ -44,20 +54,24 @@ def check(
     context: typer.Context,
     file: Annotated[str, typer.Argument(help="a Python file with a class Strategy; it is run here")],
     symbol: Symbols = None,
+    market: Market = None,
     param: Params = None,
     interval: IntervalName = "1d",
     first: First = None,
     last: Last = None,
     sessions: Sessions = None,
+    as_of: AsOf = None,
     provider: Provider = None,
     *,
     json: Json = False,
 ) -> None:
-    """Look for decisions of a strategy that need later bars: on made-up bars, or on those of --symbol."""
+    """Look for decisions of a strategy that need later bars: on made-up bars, or on those of --symbol or --market."""
     session: Session = context.obj.with_json(json)
-    body: dict[str, Any] = {"symbols": symbol, "interval": interval, "first": first, "last": last}
-    body |= {"sessions": sessions, "provider": provider}
-    check_here(session, file, read_parameters(param), keep_given(body) if symbol else None)
+    asked = {"first": first, "last": last, "sessions": sessions, "as_of": read_moment(as_of), "provider": provider}
+    body: dict[str, Any] = keep_given(asked | {"symbols": symbol, "market": market})
+    if body and not (symbol or market):
+        raise CliError(Exit.USAGE, session.words.say("check_of_no_symbol"))
+    check_here(session, file, read_parameters(param), body | {"interval": interval} if body else None)
 
 
 def list_strategies(

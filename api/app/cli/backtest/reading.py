@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from app.backtest.choices import parse_value, parse_values
@@ -16,8 +17,16 @@ First = Annotated[str | None, typer.Option("--from", help="first day, YYYY-MM-DD
 Last = Annotated[str | None, typer.Option("--to", help="last session, YYYY-MM-DD (default: newest)")]
 Sessions = Annotated[int | None, typer.Option(help="look-back in sessions (default: 1250)")]
 Cash = Annotated[float | None, typer.Option(help="yen before the first bar (default: 10000000)")]
-Fee = Annotated[float | None, typer.Option(help="fee as a share of a fill's value, such as 0.001")]
-Ticks = Annotated[int | None, typer.Option("--slippage", help="slippage of market and stop orders, in ticks")]
+Fee = Annotated[float | None, typer.Option(help="fee as a share of a fill's value (default: 0.0005)")]
+Ticks = Annotated[
+    int | None, typer.Option("--slippage", help="slippage of market and stop orders, in ticks (default: 1)")
+]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", help="a field of the fill model, such as volume_cap=0, lot=1 or fees.fixed=100 (repeatable)"
+    ),
+]
 Short = Annotated[bool, typer.Option("--short", help="allow short positions")]
 Benchmark = Annotated[
     str | None, typer.Option(help="a symbol or an index to compare with, such as topix (default: equal weights)")
@@ -25,13 +34,22 @@ Benchmark = Annotated[
 Seed = Annotated[int | None, typer.Option(help="of what is drawn at random")]
 
 
-def read_model(fee: float | None, ticks: int | None, *, is_short: bool) -> dict[str, Any]:
-    """Return the part of the fill model that the options set."""
+def read_model(texts: list[str] | None, fee: float | None, ticks: int | None, *, is_short: bool) -> dict[str, Any]:
+    """Return the part of the fill model that the options set.
+
+    Raises:
+        CliError: a field is not given as NAME=VALUE.
+
+    """
     model: dict[str, Any] = {}
+    for name, text in _pairs("--model", texts, "volume_cap=0 or fees.fixed=100"):
+        part, _, field = name.partition(".")
+        value = _read_field(text)
+        model |= {part: {**model.get(part, {}), field: value}} if field else {part: value}
     if fee is not None:
-        model["fees"] = {"rate": fee}
+        model["fees"] = {**model.get("fees", {}), "rate": fee}
     if ticks is not None:
-        model["slippage"] = {"ticks": ticks}
+        model["slippage"] = {**model.get("slippage", {}), "ticks": ticks}
     return model | ({"allows_short": True} if is_short else {})
 
 
@@ -53,7 +71,7 @@ def read_parameters(texts: list[str] | None) -> dict[str, Any]:
         CliError: an option does not have that form.
 
     """
-    return {name: parse_value(value) for name, value in _pairs(texts, "fast=10")}
+    return {name: parse_value(value) for name, value in _pairs("--param", texts, "fast=10")}
 
 
 def read_choices(texts: list[str] | None) -> dict[str, list[Any]]:
@@ -63,7 +81,7 @@ def read_choices(texts: list[str] | None) -> dict[str, list[Any]]:
         CliError: an option does not have that form.
 
     """
-    return {name: parse_values(value) for name, value in _pairs(texts, "fast=5,10,20 or slow=20:100:10")}
+    return {name: parse_values(value) for name, value in _pairs("--param", texts, "fast=5,10,20 or slow=20:100:10")}
 
 
 def keep_given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,11 +89,19 @@ def keep_given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, [], {}, False)}
 
 
-def _pairs(texts: list[str] | None, such_as: str) -> list[tuple[str, str]]:
+def _read_field(text: str) -> Any:
+    """Return a value of the fill model; a table of fees is JSON."""
+    try:
+        return orjson.loads(text) if text.startswith("[") else parse_value(text)
+    except orjson.JSONDecodeError as e:
+        raise CliError(Exit.USAGE, f"--model was {text!r}, expected JSON such as [[100000,99],[500000,275]]") from e
+
+
+def _pairs(option: str, texts: list[str] | None, such_as: str) -> list[tuple[str, str]]:
     found = []
     for text in texts or []:
         name, sign, value = text.partition("=")
         if not (name and sign and value):
-            raise CliError(Exit.USAGE, f"--param was {text!r}, expected NAME=VALUE such as {such_as}")
+            raise CliError(Exit.USAGE, f"{option} was {text!r}, expected NAME=VALUE such as {such_as}")
         found.append((name.replace("-", "_"), value))
     return found

@@ -51,6 +51,14 @@ def analyse(
     submit(called, ANALYSE.path, given(**body), wait=wait, timeout_s=timeout)
 
 
+@app.command("close-breaker")
+def close_breaker(context: typer.Context) -> None:
+    """Ask models again after a 402, once the account has credit; the next 402 stops them again."""
+    session: Session = context.obj
+    session.client().call("DELETE", f"{ANALYSE.path.rpartition('/')[0]}/models/breaker")
+    session.say("breaker_closed")
+
+
 @app.command("fake-openrouter")
 def fake_openrouter(
     context: typer.Context,

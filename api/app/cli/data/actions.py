@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.data.held import open_actions
+from app.cli.data.held import open_actions, open_store
 from app.cli.data.moment import AsOf, parse_as_of, parse_day
 from app.cli.exits import CliError, Exit
 from app.cli.options import Json, Source
@@ -17,7 +17,10 @@ from app.settings import load_settings
 from app.words.speaker import Speaker
 from batch.kit.clock import utc_now
 from batch.market.action import ActionKind, ActionState, CorporateAction, check_dividend, parse_factor
-from batch.market.calendar import OLDEST_YEAR, is_session, next_session, previous_session
+from batch.market.bar import BarSeries
+from batch.market.calendar import OLDEST_YEAR, is_session, next_session, previous_session, utc_midnight
+from batch.market.interval import Interval
+from batch.market.source import derived_source
 from batch.providers.registry import get_provider_spec
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ app = typer.Typer(
 Symbol = Annotated[str, typer.Argument(help="such as 7203")]
 ExSession = Annotated[str, typer.Argument(help="the first session at the new price, YYYY-MM-DD")]
 IsDividend = Annotated[bool, typer.Option("--dividend", help="the dividend, where a split has the same ex-session")]
+Force = Annotated[bool, typer.Option("--force", help="keep it even if the stored bars speak against it")]
 _FIELDS = ("symbol", "ex_session", "factor", "amount", "kind")
 
 
@@ -70,6 +74,7 @@ def confirm(
     source: Source = None,
     *,
     dividend: IsDividend = False,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Confirm a listed corporate action: adjusted bars apply a factor, backtests and portfolios pay a dividend."""
@@ -78,6 +83,7 @@ def confirm(
     action = _find(context.obj, (symbol, ex_session), source, is_dividend=dividend)
     if factor:
         action = CorporateAction(action.symbol, action.ex_session, parse_factor(factor))
+        _hold_against_bars(action, source, is_forced=force)
     _keep(context.obj.with_json(json), action, ActionState.CONFIRMED, source)
 
 
@@ -107,6 +113,7 @@ def add(
     source: Source = None,
     *,
     dividend: Annotated[float | None, typer.Option(help="yen a share before tax, instead of a factor")] = None,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Add a corporate action by hand, already confirmed: a factor, or a cash dividend."""
@@ -120,6 +127,7 @@ def add(
         action = CorporateAction(name, day, parse_factor(factor))
     else:
         action = CorporateAction(name, day, amount=check_dividend(dividend or 0.0))
+    _hold_against_bars(action, source, is_forced=force)
     _keep(context.obj.with_json(json), action, ActionState.CONFIRMED, source)
 
 
@@ -161,6 +169,28 @@ async def _save(source: str, action: CorporateAction, state: ActionState) -> Non
 
     async with open_actions() as store:
         await store.save(source, build_notes([action], Origin.PERSON, state, noted_at=utc_now()))
+
+
+def _hold_against_bars(action: CorporateAction, source: str | None, *, is_forced: bool) -> None:
+    """Reject an action that the stored daily bars speak against, unless the caller insists."""
+    if is_forced:
+        return
+    if doubt := asyncio.run(_find_doubt(action, _source(source))):
+        raise CliError(Exit.USAGE, doubt)
+
+
+async def _find_doubt(action: CorporateAction, source: str) -> str | None:
+    from batch.bars.actions.plausibility import LOOK_AHEAD, LOOK_BACK, find_doubt  # noqa: PLC0415  polars
+
+    # The days of files have no bounds.
+    first, last = max(action.ex_session, date(1901, 1, 1)), min(action.ex_session, date(9998, 1, 1))
+    start, end = utc_midnight(first - LOOK_BACK), utc_midnight(last + LOOK_AHEAD)
+    async with open_store() as store:
+        for name in (source, derived_source(source)):
+            bars = await store.read(BarSeries(name, Interval.D1), action.symbol, start=start, end=end)
+            if not bars.is_empty():
+                return find_doubt(action, bars)
+    return None
 
 
 def _table(words: Speaker, rows: list[dict[str, Any]]) -> Table:

@@ -22,7 +22,7 @@ def print_analyses(session: Session, result: Mapping[str, Any]) -> None:
 
 def _print_one(session: Session, one: Mapping[str, Any]) -> None:
     words = session.words
-    verdict = one["verdict_words"] or words.say("analysis_no_consensus")
+    verdict = one["verdict_words"] or words.say("analysis_no_consensus" if one["asked"] else "analysis_no_bars")
     confidence = "-" if one["confidence"] is None else f"{one['confidence']:.2f}"
     session.show(words.say("analysis_head", subject=one["subject"], verdict=verdict, confidence=confidence))
     session.show(words.say("analysis_by", analyst=one["analyst"], agreed=one["agreed"], asked=one["asked"]))

@@ -10,6 +10,7 @@ from app.cli.output.times import to_jst_line
 from app.cli.session import Session
 from app.words.backtests import METRIC_CODES
 from app.words.speaker import Speaker
+from batch.backtest.report.costs import describe_costs
 from batch.backtest.report.text import MINUS, metric
 
 #: The most letters to show of a value that differs between runs; a fingerprint is longer.
@@ -27,6 +28,7 @@ def print_run(session: Session, result: Mapping[str, Any]) -> None:
     head = {"strategy": result["strategy"], "parameters": say_parameters(result["parameters"])}
     session.show(words.say("backtest_head", **head, **span, **counts))
     session.show(session.say_source(result["provider"]))
+    _say_costs(session, result)
     _say_symbols(session, result)
     if result["parameters"].get("side") == "both" and not result["request"].get("model", {}).get("allows_short"):
         session.show(words.say("backtest_no_shorts"))
@@ -40,6 +42,7 @@ def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
     """Print the result of a sweep: its best trials, and how much of it may be luck."""
     words = session.words
     session.show(words.say("sweep_head", **{name: result[name] for name in ("trials", "left_out", "lost")}))
+    _say_costs(session, result)
     _say_symbols(session, result)
     _say_moment(session, result)
     session.show(_best_table(words, result))
@@ -122,6 +125,10 @@ def _say_symbols(session: Session, result: Mapping[str, Any]) -> None:
     oldest = min(result["listed_on"], default="")
     if oldest > result["first"]:
         session.show(session.words.say("backtest_late_list", day=oldest))
+
+
+def _say_costs(session: Session, result: Mapping[str, Any]) -> None:
+    session.show(describe_costs(result["request"].get("model", {}))[session.words.language == "ja"])
 
 
 def _say_moment(session: Session, result: Mapping[str, Any]) -> None:

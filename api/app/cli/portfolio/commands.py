@@ -11,6 +11,7 @@ from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.portfolio.entries import (
     PORTFOLIOS,
+    Force,
     Key,
     Which,
     app,
@@ -110,6 +111,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="CSV file, in UTF-8 or CP932")],
     key: Key = None,
     *,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Book all entries of a CSV file, or none: day,kind,symbol,quantity,price,fee,amount,note."""
@@ -120,7 +122,7 @@ def import_file(
         reason = getattr(e, "strerror", None) or e
         raise CliError(Exit.USAGE, session.words.say("csv_unreadable", path=file, reason=reason)) from e
     path = f"{find_portfolio(session, portfolio)}/import"
-    done = session.client().call("POST", path, json={"csv": text}, headers=key_header(key))
+    done = session.client().call("POST", path, json={"csv": text, "force": force}, headers=key_header(key))
     session.print_if_json(done)
     session.say("portfolio_imported", count=done["entries"])
 

@@ -17,6 +17,9 @@ PORTFOLIOS = "/api/v1/portfolios"
 
 Which = Annotated[str, typer.Argument(metavar="PORTFOLIO", help="name or id of a portfolio")]
 Key = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: a second call with it books nothing")]
+Force = Annotated[
+    bool, typer.Option("--force", help="book trades on a day without trading, or at a price far from the bars, too")
+]
 _Day = Annotated[str | None, typer.Option(help="YYYY-MM-DD in Japan (default: today)")]
 _Note = Annotated[str, typer.Option(help="free text")]
 _Limit = Annotated[int, typer.Option(help="entries to show", min=1, max=1000)]
@@ -35,11 +38,13 @@ def book_trade(
     note: _Note = "",
     key: Key = None,
     *,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Book a buy or a sell."""
     session: Session = context.obj.with_json(json)
     body = given(side=side, symbol=symbol, quantity=quantity, price=price, fee=fee, day=day, note=note)
+    body |= {"force": True} if force else {}
     _book(session, f"{find_portfolio(session, portfolio)}/trades", body, key)
 
 
@@ -97,7 +102,7 @@ def list_trades(
     *,
     json: Json = False,
 ) -> None:
-    """List trades and their reversals, newest first."""
+    """List trades and their reversals by day, newest first."""
     _list_entries(context.obj.with_json(json), portfolio, "trades", limit)
 
 
@@ -109,7 +114,7 @@ def list_movements(
     *,
     json: Json = False,
 ) -> None:
-    """List movements of cash that are no trades, newest first."""
+    """List movements of cash that are no trades by day, newest first."""
     _list_entries(context.obj.with_json(json), portfolio, "cash", limit)
 
 

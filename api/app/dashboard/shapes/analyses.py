@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from batch.analysis.report import MODELS_ANALYST
 from batch.analysis.vocabulary import Kind, Language, Verdict, disclaimer, say_verdict
 
 type Claim = tuple[str, str]
@@ -60,7 +61,10 @@ def say(verdict: str | None, language: Language) -> str:
 
 def caution(result: Mapping[str, Any], language: Language) -> str:
     """Return the disclaimer of a result in the language of the viewer; "" if the result has none."""
-    return disclaimer(language, Kind(result["kind"])) if result.get("disclaimer") else ""
+    if not result.get("disclaimer"):
+        return ""
+    is_by_models = any(one["analyst"] == MODELS_ANALYST for one in result.get("analyses") or ())
+    return disclaimer(language, Kind(result["kind"]), is_by_models=is_by_models)
 
 
 def figure(value: float) -> str:

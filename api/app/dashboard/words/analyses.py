@@ -31,6 +31,7 @@ WORDS: dict[str, Pair] = {
     ),
     "models_off": ("No model is asked", "モデルには問い合わせません"),
     "breaker": ("Models are not asked for now", "モデルへの問い合わせを停止中"),
+    "close_breaker": ("Ask models again", "問い合わせを再開"),
     "breaker_until": ("{reason}; until {at}", "{reason}（{at}まで）"),
     "budget": ("budget today", "本日の使用額"),
     "budget_of": ("of {budget}", "／{budget}"),
@@ -77,6 +78,7 @@ WORDS: dict[str, Pair] = {
     "running": ("The analysis is running.", "分析を実行中です。"),
     "failed": ("The analysis failed.", "分析に失敗しました。"),
     "no_consensus": ("No agreement", "見解不一致"),
+    "no_bars": ("No bars", "足なし"),
     "by_model": (
         "{agreed} of {asked} models agree.",
         "{asked}モデル中{agreed}モデルが一致しました。",

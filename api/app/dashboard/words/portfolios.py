@@ -28,6 +28,10 @@ WORDS: dict[str, Pair] = {
     "import": ("Import a CSV file", "CSVの取り込み"),
     "import_file": ("File, in UTF-8 or CP932", "ファイル（UTF-8またはCP932（Shift-JIS））"),
     "import_text": ("Its lines; all are booked, or none", "内容（すべて記帳するか、まったく記帳しません）"),
+    "force": (
+        "Book trades on a day without trading, or at a price far from the bars, too",
+        "休業日の約定や、保存済みの足から離れた価格の約定も記帳する",
+    ),
     "do_import": ("Book all lines", "すべて記帳"),
     "dividends": ("Dividends", "配当"),
     "dividends_about": (
@@ -78,7 +82,7 @@ WORDS: dict[str, Pair] = {
     "final_unknown": ("not known whether final", "確定か不明"),
     "trades": ("Trades", "約定"),
     "cash": ("Cash movements", "入出金"),
-    "newest_first": ("newest first, up to 50", "新しい順に50件まで"),
+    "newest_first": ("by day, newest first, up to 50", "日付の新しい順に50件まで"),
     "no_entries": ("No entries yet.", "記帳はまだありません。"),
     "day": ("Day", "日付"),
     "day_about": ("Day, YYYY-MM-DD; empty for today", "日付（YYYY-MM-DD、空欄なら今日）"),

@@ -109,6 +109,9 @@ class MemorySpending:
     async def breaker_state(self) -> Breaker | None:
         return self._breaker if self._breaker and self._breaker.until > self._clock() else None
 
+    async def close_breaker(self) -> None:
+        self._breaker = None
+
     async def today(self) -> date:
         return self._clock().astimezone(JST).date()
 

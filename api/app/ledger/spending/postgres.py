@@ -99,6 +99,10 @@ class PostgresSpending:
         async with open_connection(self._engine) as connection:
             return await _find_breaker(connection)
 
+    async def close_breaker(self) -> None:
+        async with open_transaction(self._engine) as connection:
+            await connection.execute(AI_BREAKERS.delete().where(_B.name == _BREAKER))
+
     async def today(self) -> date:
         async with open_connection(self._engine) as connection:
             return await _read_today(connection)

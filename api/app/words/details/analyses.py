@@ -37,7 +37,10 @@ ANALYSIS_DETAILS: tuple[Pair, ...] = (
         "analyst was models, and models cannot be asked any more",
         "分析方法が models ですが、モデルにはもう問い合わせできません",
     ),
-    ("no bars are held", "足が保存されていません"),
+    (
+        "no {source} {interval} bars of {names} are held; take some by `{command}`",
+        "{names} の {source} {interval} 足がありません。`{command}` で取り込めます",
+    ),
     (
         "the job's budget was {most} micro-dollars, {used} used, {needed} needed",
         "ジョブの予算{most}マイクロドルのうち{used}を使用済みで、{needed}が必要です",

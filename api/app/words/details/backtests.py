@@ -13,6 +13,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
     ("a symbol has two bars of one time, expected one", "同じ時刻の足が2本ある銘柄があります。1本にしてください"),
     ("a bar has a price of 0 or less, or none", "価格が0以下、または価格のない足があります"),
     ("symbol was {symbol}, which is not in the panel", "銘柄 {symbol} は対象の足に含まれていません"),
+    (
+        "targets returned {found}, expected a numpy array of numbers of shape {expected}",
+        "targets が返した値は {found} です。形が {expected} の、数値のNumPy配列を返してください",
+    ),
     ("targets had shape {shape}, expected {expected}", "目標の配列の形が {shape} です。{expected} にしてください"),
     (
         "targets were beyond 10 times the equity, expected -10 to 10",
@@ -152,8 +156,12 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
     ),
     ("{file} could not be loaded: {kind}: {message}", "{file} を読み込めません：{kind}：{message}"),
     (
-        "--param was {text}, expected NAME=VALUE such as {such}",
-        "--param が {text} です。{such} のように 名前=値 で指定してください",
+        "{option} was {text}, expected NAME=VALUE such as {such}",
+        "{option} が {text} です。{such} のように 名前=値 で指定してください",
+    ),
+    (
+        "--model was {text}, expected JSON such as {such}",
+        "--model が {text} です。{such} のようなJSONで指定してください",
     ),
     ("{name} was {value}, expected more than 0", "{name} が {value} です。0より大きくしてください"),
 )

@@ -94,6 +94,14 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "立会日が {day} です。{year}年以降で、すでに始まった立会日を指定してください",
     ),
     (
+        "the open was {open} yen on {day} after a close of {close} yen on {last}, expected about {expected} yen with this factor; add --force to keep it",
+        "{last} の終値{close}円に対して {day} の始値は{open}円で、この調整係数から見込まれる約{expected}円と食い違います。それでも登録するには --force を付けてください",
+    ),
+    (
+        "the dividend was {amount} yen, beside a close of {close} yen on {last}; add --force to keep it",
+        "配当{amount}円は、{last} の終値{close}円に対して大きすぎます。それでも登録するには --force を付けてください",
+    ),
+    (
         "ex-session was {day}, not a trading day; the nearest are {before} and {after}",
         "権利落ち日の {day} は立会日ではありません。前後の立会日は {before} と {after} です",
     ),

@@ -18,6 +18,7 @@ class FaultCode(StrEnum):
     VALUE = "value"  # a claim has another number than its source row
     NUMBER = "number"  # a number in the text is not a claim of its point
     UNIT = "unit"  # a number in the text has another unit than its field
+    DIRECTION = "direction"  # a rise, a fall or a comparison that the cited numbers do not show
     LETTERS = "letters"  # markup, control characters, or letters of other scripts
     LINK = "link"  # an address
     ADVICE = "advice"  # a recommendation, or something called certain

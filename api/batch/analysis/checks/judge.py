@@ -6,6 +6,7 @@ from itertools import islice
 
 from pydantic import ValidationError
 
+from batch.analysis.checks.directions import find_directions
 from batch.analysis.checks.faults import Fault, FaultCode
 from batch.analysis.checks.numbers import Cited, find_numbers
 from batch.analysis.checks.wording import find_wording, normalize
@@ -73,10 +74,12 @@ def _contradicts(verdict: Verdict, facts: Facts) -> bool:
     # Decided by the numbers, not by the texts of others.
     if facts.kind is Kind.INGEST:
         return (verdict is Verdict.COMPLETE) != (not facts.get("failed"))
+    if facts.has_few_trades:
+        return verdict in {Verdict.AHEAD, Verdict.BEHIND}
     excess, sharpe, other = (facts.get(name) for name in ("excess_return_pct", "sharpe", "benchmark_sharpe"))
     if facts.kind is not Kind.BACKTEST or excess is None or sharpe is None or other is None:
         return False
-    # The verdict "level" never contradicts the numbers.
+    # The verdicts "level" and "unclear" never contradict the numbers.
     is_behind, is_ahead = excess < 0 and sharpe < other, excess > 0 and sharpe > other
     return (verdict is Verdict.AHEAD and is_behind) or (verdict is Verdict.BEHIND and is_ahead)
 
@@ -89,7 +92,11 @@ def _find_in_point(point: Point, facts: Facts, where: str) -> Iterator[Fault]:
             yield found
         else:
             cited.append(found)
-    for code, what in (*find_wording(point.text), *find_numbers(point.text, cited)):
+    text = point.text
+    faults = [*find_wording(text), *find_numbers(text, cited)]
+    # A job of an ingest has counts, and no changes.
+    faults += [] if facts.kind is Kind.INGEST else find_directions(text, cited)
+    for code, what in faults:
         yield Fault(code, f"{where}/text", what)
 
 

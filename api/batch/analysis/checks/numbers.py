@@ -21,6 +21,8 @@ _SPELLED = re.compile(
     r"|eighty|ninety|hundreds?|thousands?|millions?|billions?|trillions?|dozens?|half|halved|doubled?|twice|tripled?)\b",
     re.IGNORECASE | re.ASCII,
 )
+#: What follows a number that is a length of time, such as 25 in "the 25-session average".
+_PERIOD = re.compile(r"[- ]?(?:sessions?|days?)\b|日|立会日", re.IGNORECASE | re.ASCII)
 _UNITS = {
     "percent": re.compile(r" ?(?:%|percent\b|per cent\b|パーセント)", re.IGNORECASE),
     "yen": re.compile(r" ?(?:円|yen\b|JPY\b)", re.IGNORECASE),
@@ -38,6 +40,28 @@ class Cited:
     session: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A cited number and where a text has it."""
+
+    start: int
+    end: int
+    cited: Cited
+
+
+def find_cited(plain: str, cited: Sequence[Cited]) -> Iterator[Written]:
+    """Yield the numbers of a normalized text that are values of cited fields, in the order of the text."""
+    for start, text in _read(_hide_sessions(plain, cited)):
+        end = start + len(text)
+        if not _FORM.fullmatch(text.lstrip("+-")) or _PERIOD.match(plain[end:]):
+            continue
+        number, unit = text.replace(",", ""), _unit_at(plain[end:])
+        same = [one for one in cited if _is_rounded(number, one.value) and unit in {"", unit_of(one.field)}]
+        if same:
+            nearest = min((abs(one.value - float(number)), n) for n, one in enumerate(same))[1]
+            yield Written(start, end, same[nearest])
+
+
 def find_numbers(plain: str, cited: Sequence[Cited]) -> Iterator[tuple[FaultCode, str]]:
     """Yield each number of a normalized text that is not a cited one, rounded as it is written.
 
@@ -45,19 +69,34 @@ def find_numbers(plain: str, cited: Sequence[Cited]) -> Iterator[tuple[FaultCode
     """
     if spelled := _SPELLED.search(plain):
         yield FaultCode.NUMBER, spelled[0]
-    rest = _DATE.sub(lambda found: " " if _is_session(found, cited) else found[0], plain)
+    rest = _hide_sessions(plain, cited)
+    for start, text in _read(rest):
+        if not _FORM.fullmatch(text.lstrip("+-")):
+            yield FaultCode.NUMBER, text
+        else:
+            yield from _judge(text.replace(",", ""), rest[start + len(text) :], cited)
+
+
+def _hide_sessions(plain: str, cited: Sequence[Cited]) -> str:
+    """Return a text of the same length without the sessions of cited rows."""
+    return _DATE.sub(lambda found: " " * len(found[0]) if _is_session(found, cited) else found[0], plain)
+
+
+def _read(rest: str) -> Iterator[tuple[int, str]]:
+    """Yield the start and the text of all that looks like a number, with its sign."""
     for found in _NUMBER.finditer(rest):
-        if not _FORM.fullmatch(found[2]):
-            yield FaultCode.NUMBER, found[0]
-            continue
         before = rest[: found.start()][-1:]
         # A hyphen after a letter or a digit is not a sign.
-        sign = "" if before.isascii() and before.isalnum() else found[1]
-        yield from _judge(sign + found[2].replace(",", ""), rest[found.end() :], cited)
+        is_signed = bool(found[1]) and not (before.isascii() and before.isalnum())
+        yield (found.start(), found[0]) if is_signed else (found.start(2), found[2])
+
+
+def _unit_at(after: str) -> str:
+    return next((name for name, pattern in _UNITS.items() if pattern.match(after)), "")
 
 
 def _judge(text: str, after: str, cited: Sequence[Cited]) -> Iterator[tuple[FaultCode, str]]:
-    unit = next((name for name, pattern in _UNITS.items() if pattern.match(after)), "")
+    unit = _unit_at(after)
     matching = [one for one in cited if _is_rounded(text, one.value)]
     if any(unit == unit_of(one.field) or not unit for one in matching):
         return

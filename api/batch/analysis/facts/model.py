@@ -8,6 +8,8 @@ from typing import Any
 
 from batch.analysis.vocabulary import Kind
 
+#: With fewer trades, a backtest says little about a strategy.
+_LEAST_TRADES = 30
 #: The most letters of a text that others wrote, such as the name of a symbol.
 MOST_LETTERS = 80
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -49,6 +51,11 @@ class Facts:
     def is_known(self) -> bool:
         """Whether there is anything to judge: the newest bar of a symbol, or a job."""
         return self.kind.is_of_job or self.get("close") is not None
+
+    @property
+    def has_few_trades(self) -> bool:
+        """Whether a backtest has too few closed trades to compare it with its benchmark."""
+        return self.kind is Kind.BACKTEST and (self.get("trades") or 0) < _LEAST_TRADES
 
     def find(self, source: str) -> SourceRow | None:
         """Return the row of an id."""

@@ -110,6 +110,10 @@ class Spending(Protocol):
         """Return the open breaker; None if it is closed. Until it closes, `opened_at` stays the same."""
         ...
 
+    async def close_breaker(self) -> None:
+        """Allow calls again, because the account has credit; does nothing if the breaker is closed."""
+        ...
+
     async def today(self) -> date:
         """Return the day in Japan whose budget a call uses now."""
         ...

@@ -26,8 +26,6 @@ _CAUSES: Mapping[str, Verdict] = MappingProxyType(
 )
 #: The sentences about a symbol that the caller holds.
 _HELD = ("position", "unrealised", "weight")
-#: With fewer trades, a backtest says little about a strategy.
-_LEAST_TRADES = 30
 #: A verdict, its confidence from 0 to 1, and the names of its sentences.
 type _Ruling = tuple[Verdict, float, Sequence[str]]
 
@@ -65,7 +63,7 @@ def _rule_technical(facts: Facts) -> _Ruling:
 
 def _compare(facts: Facts, field: str, other: str | None, names: tuple[str, str]) -> tuple[int, str] | None:
     value, limit = facts.get(field), 0.0 if other is None else facts.get(other)
-    if value is None or limit is None:
+    if value is None or limit is None or value == limit:
         return None
     return (1, names[0]) if value > limit else (-1, names[1])
 
@@ -111,14 +109,13 @@ def _rule_ingest(facts: Facts) -> _Ruling:
 def _rule_backtest(facts: Facts) -> _Ruling:
     names = ["tested_return", "tested_sharpe", "tested_drawdown", "costs", "many_trials", "out_of_sample"]
     excess, sharpe, other = facts.get("excess_return_pct"), facts.get("sharpe"), facts.get("benchmark_sharpe")
-    if (facts.get("trades") or 0) < _LEAST_TRADES:
-        names.insert(0, "few_trades")
+    if facts.has_few_trades:
+        return Verdict.UNCLEAR, 0.1, ["few_trades", *names]
     if excess is None or sharpe is None or other is None:
-        return Verdict.LEVEL, 0.1, names
-    confidence = 0.4 if names[0] == "few_trades" else 0.7
+        return Verdict.UNCLEAR, 0.1, names
     if excess > 0 and sharpe > other:
-        return Verdict.AHEAD, confidence, names
-    return (Verdict.BEHIND if excess < 0 and sharpe < other else Verdict.LEVEL), confidence, names
+        return Verdict.AHEAD, 0.7, names
+    return (Verdict.BEHIND if excess < 0 and sharpe < other else Verdict.LEVEL), 0.7, names
 
 
 _RULES: Mapping[Kind, Callable[[Facts], _Ruling]] = MappingProxyType(

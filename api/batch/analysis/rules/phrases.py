@@ -46,7 +46,7 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "20立会日のボラティリティは年率{volatility_20_pct}です。",
         ),
         "drawdown": ("The deepest drawdown is {max_drawdown_pct}.", "最大ドローダウンは{max_drawdown_pct}です。"),
-        "worst_day": ("The worst session was {worst_day_pct}.", "最も下げた立会日は{worst_day_pct}です。"),
+        "worst_day": ("The worst session was {worst_day_pct}.", "騰落率が最も低い立会日は{worst_day_pct}です。"),
         "turnover": (
             "The mean turnover over 20 sessions is {turnover_20}.",
             "20立会日の平均売買代金は{turnover_20}です。",
@@ -109,10 +109,13 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "最大ドローダウンは{deepest_drawdown_pct}です。",
         ),
         "few_trades": (
-            "Only {trades} trades were made, too few for a judgement.",
-            "約定は{trades}件だけで、判断には足りません。",
+            "Only {trades} trades were closed, too few for a judgement.",
+            "決済まで終えた売買は{trades}件だけで、判断には足りません。",
         ),
-        "costs": ("Fees took {fees} in {trades} trades.", "約定{trades}件の手数料は{fees}です。"),
+        "costs": (
+            "Fees took {fees}; {trades} trades were closed.",
+            "手数料は{fees}、決済まで終えた売買は{trades}件です。",
+        ),
         "many_trials": (
             "It is the best of {trials} trials; luck is excluded with {luck_excluded_pct}.",
             "{trials}通りの試行のうち最良の結果で、偶然でない確率は{luck_excluded_pct}です。",

@@ -89,8 +89,9 @@ class Answers:
         panel, strategy = self._start(message.words)
         if isinstance(strategy, BarStrategy):
             raise TypeError("Strategy has become one with on_bar")
-        targets: Floats = np.asarray(strategy.targets(panel.read_only), dtype=np.float64)
-        check_targets(panel, targets)
+        found = strategy.targets(panel.read_only)
+        check_targets(panel, found)
+        targets: Floats = np.asarray(found, dtype=np.float64)
         if targets.shape != panel.shape:
             raise InvalidRequest(f"targets had shape {targets.shape}, expected {panel.shape}")
         return Message({}, [targets])

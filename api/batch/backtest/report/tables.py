@@ -7,6 +7,7 @@ import polars as pl
 
 from batch.backtest.metrics import SESSIONS
 from batch.backtest.model import FillModel
+from batch.backtest.report.costs import describe_fees, describe_slippage
 from batch.backtest.report.text import DASH, both, metric, number, percent, say, section, sign_class, table, tell
 from batch.backtest.report.words import CONVENTIONS, METRICS, REASONS, Pair
 from batch.backtest.result import Result
@@ -116,15 +117,12 @@ def _local(at: Any, form: str) -> str:
 
 
 def _describe_model(model: FillModel) -> list[Pair]:
-    fees, slip = model.fees, model.slippage
     found = [
         tell("lots", lot=model.lot, cap=f"{model.volume_cap:.0%}")
         if model.volume_cap
         else tell("no_cap", lot=model.lot),
-        tell("fee_steps", steps=len(fees.steps))
-        if fees.steps
-        else tell("fee", rate=f"{fees.rate:.3%}", fixed=fees.fixed),
-        tell("slippage", rate=f"{slip.rate:.3%}", ticks=slip.ticks, impact=f"{slip.impact:.3%}"),
+        describe_fees(model.fees),
+        describe_slippage(model.slippage),
     ]
     found += [tell("limits")] if model.has_limits else []
     shorts = tell("shorts", rate=f"{model.borrow_rate:.2%}") if model.allows_short else tell("no_shorts")

@@ -70,6 +70,10 @@ WORDS: Mapping[str, Pair] = {
         "A fill costs {rate} of its value and {fixed:g} yen.",
         "手数料は約定ごとに約定代金の{rate}と{fixed:g}円です。",
     ),
+    "fee_within": (
+        "A fill costs {rate} of its value and {fixed:g} yen, from {least:g} to {most} yen.",
+        "手数料は約定ごとに約定代金の{rate}と{fixed:g}円で、{least:g}円から{most}円までです。",
+    ),
     "fee_steps": ("Fees are a table of {steps} steps.", "手数料は{steps}段階の表によります。"),
     "slippage": (
         "Slippage of market and stop orders: {rate} of the price, ticks: {ticks}, impact: {impact}.",

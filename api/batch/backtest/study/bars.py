@@ -23,9 +23,7 @@ from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.lists.universe import Universe, load_universe
 from batch.market.source import provider_of
-
-#: The most symbols that a message names; a message about more ends with "…".
-_NAMED = 5
+from batch.providers.commands import MOST_NAMED, ingest_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +142,9 @@ def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market,
 
 def _none_held(request: BarsAsked) -> InvalidRequest:
     symbols, source, interval = request.symbols or (), request.source, request.interval
-    names = ", ".join(symbols[:_NAMED]) + (" …" if len(symbols) > _NAMED else "") or request.market
+    names = ", ".join(symbols[:MOST_NAMED]) + (" …" if len(symbols) > MOST_NAMED else "") or request.market
     span = f"{request.first} to {request.last}"
-    chosen = "".join(f" --symbol {symbol}" for symbol in symbols[:_NAMED]) or f" --market {request.market}"
-    taken = f"--interval {interval}=250" if request.is_tse else f"--provider {source} --all"
-    command = f"kaboom ingest run-daily {taken}{chosen}"
+    command = ingest_command(source, interval, 250, symbols) + (f" --market {request.market}" if request.market else "")
     if request.as_of is None:
         return InvalidRequest(f"no {source} {interval} bars of {names} from {span} are held; take some by `{command}`")
     at = request.as_of.isoformat(timespec="seconds")
@@ -210,7 +206,7 @@ async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: Shou
 
 
 def _ingest_of_topix(request: BarsAsked) -> str:
-    command = f"kaboom ingest run-daily --interval {request.interval}=250"
+    command = ingest_command(request.source, request.interval, 250, ())
     has_index = request.interval is Interval.D1 and Market.INDEX in request.spec.capabilities.markets
     return (
         f"{command} --market INDEX --symbol {INDEX.removeprefix('^')}"

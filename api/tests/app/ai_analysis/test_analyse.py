@@ -37,7 +37,9 @@ async def test_the_rules_analyst_reports_with_sources(http: httpx2.AsyncClient, 
     (one,) = result["analyses"]
     assert (one["subject"], one["analyst"], one["asked"], one["models"]) == ("7203", "rules-1", 1, [])
     assert one["verdict_words"] in {"強気", "中立", "弱気", "リスク低", "リスク中", "リスク高"}
-    assert "投資助言を目的としません" in result["disclaimer"]
+    assert result["disclaimer"].startswith(
+        "本分析は固定のルールにより自動生成された参考情報で、投資勧誘・投資助言を目的としません"
+    )
     assert result["cost_microdollars"] == 0
     values = {row["id"]: row["values"] for row in one["sources"]}
     claims = [claim for point in one["points"] for claim in point["claims"]]
@@ -45,11 +47,20 @@ async def test_the_rules_analyst_reports_with_sources(http: httpx2.AsyncClient, 
     assert all(values[claim["source"]][claim["field"]] == claim["value"] for claim in claims)
 
 
-async def test_a_symbol_without_bars_has_too_few(http: httpx2.AsyncClient) -> None:
+async def test_an_analysis_without_bars_fails_with_the_command_that_takes_them(http: httpx2.AsyncClient) -> None:
     job = await end_of(http, ANALYSE, {"symbols": ["6503"], "session": SESSION, "language": "en"})
-    (one,) = job["result"]["analyses"]
-    assert one["verdict"] == "neutral"
-    assert one["points"][0]["text"].startswith("Only 0 bars of 250 sessions")
+    assert (job["status"], job["result"]) == ("failed", None)
+    command = "kaboom ingest run-daily --provider synthetic --interval 1d=250 --symbol 6503 --session 2025-11-04"
+    assert job["error"]["message"] == f"no synthetic 1d bars of 6503 are held; take some by `{command}`"
+
+
+async def test_a_symbol_without_bars_beside_another_has_no_verdict(http: httpx2.AsyncClient) -> None:
+    await ingest(http)
+    job = await end_of(http, ANALYSE, {"symbols": ["7203", "6503"], "session": SESSION, "sessions": 100})
+    judged, without = job["result"]["analyses"]
+    assert judged["verdict"] is not None
+    assert (without["verdict"], without["confidence"], without["points"]) == (None, None, [])
+    assert "--symbol 6503" in without["reason"]
 
 
 async def test_a_dry_run_shows_what_would_be_sent_and_analyses_nothing(http: httpx2.AsyncClient) -> None:

@@ -42,7 +42,7 @@ async def test_the_majority_of_models_is_the_result_with_its_cost(fake: FakeOpen
         assert (one["agreed"], one["asked"], one["reason"]) == (2, 3, "")
         assert [model["ending"] for model in one["models"]] == ["used"] * 3
         assert result["cost_microdollars"] == 3 * MICRODOLLARS
-        assert "投資助言を目的としません" in result["disclaimer"]
+        assert result["disclaimer"].startswith("本分析はAIが自動生成した参考情報で、投資勧誘・投資助言を目的としません")
         again = (await end_of(http, ANALYSE, BODY))["result"]
         assert (again["cost_microdollars"], len(fake.requests)) == (0, 3)
 
@@ -98,8 +98,8 @@ async def test_an_operator_can_refuse_that_anything_is_sent(fake: FakeOpenRouter
 
 async def test_a_symbol_without_bars_asks_no_model(fake: FakeOpenRouter, tmp_path: Path) -> None:
     async with api(fake, tmp_path, "good/a") as http:
-        (one,) = (await end_of(http, ANALYSE, BODY | {"symbols": ["6758"]}))["result"]["analyses"]
-    assert (one["analyst"], one["reason"], fake.requests) == ("rules-1", "no bars are held", [])
+        job = await end_of(http, ANALYSE, BODY | {"symbols": ["6758"]})
+    assert (job["status"], fake.requests) == ("failed", [])
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ async def test_a_backtest_is_summed_up_with_both_disclaimers(http: httpx2.AsyncC
     result = (await end_of(http, ANALYSE, {"kind": "backtest", "job_id": tested["job_id"]}))["result"]
     (one,) = result["analyses"]
     assert (one["subject"], one["analyst"]) == (tested["job_id"], "rules-1")
-    assert one["verdict"] in {"ahead", "level", "behind"}
+    # It has fewer than 30 closed trades.
+    assert one["verdict"] == "unclear"
     (run,) = (row["values"] for row in one["sources"] if row["id"] == "backtest/run")
     assert run["total_return_pct"] == round(100 * tested["result"]["metrics"]["total_return"], 2)
     assert "投資助言を目的としません" in result["disclaimer"]

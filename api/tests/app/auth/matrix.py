@@ -100,6 +100,7 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
     "POST /api/v1/ai-analysis/analyse": Row(_WRITE, {"symbols": ["7203"], "dry_run": True}),
     "GET /api/v1/ai-analysis/models": Row(_READ),
+    "DELETE /api/v1/ai-analysis/models/breaker": Row(_READ, also=(_ADMIN,)),
     "POST /api/v1/backtest/run": Row(_WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"]}),
     "POST /api/v1/backtest/sweep": Row(
         _WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"weight": 1}}
@@ -191,7 +192,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/portfolios/{portfolio_id}/cash": Row(_HOLDINGS),
     "POST /api/v1/portfolios/{portfolio_id}/cash": Row(_TRADES, {"kind": "deposit", "amount": "1000"}),
     "POST /api/v1/portfolios/{portfolio_id}/trades": Row(
-        _TRADES, {"side": "buy", "symbol": "7203", "quantity": 100, "price": "1"}
+        _TRADES, {"side": "buy", "symbol": "7203", "quantity": 100, "price": "1", "force": True}
     ),
     # No entry has this id.
     "POST /api/v1/portfolios/{portfolio_id}/reversals": Row(_TRADES, {"entry_id": "0" * 32}, fine={404}),
@@ -297,13 +298,14 @@ ROWS: dict[str, Row] = {
     "POST /analyses/new": Row(
         _WRITE, form="kind=technical&symbols=../x&analyst=rules", fine={422}, accepted="kind=technical&symbols=7203"
     ),
+    "POST /analyses/close-breaker": Row(_ADMIN, form="x=", fine={303}),
     "GET /analyses/{job_id}": Row(_READ, of_request=(_HOLDINGS,)),
     "GET /portfolios": Row(_HOLDINGS),
     "POST /portfolios": Row(_TRADES, form="name=page", fine={303}),
     "GET /portfolios/{portfolio_id}": Row(_HOLDINGS),
     "POST /portfolios/{portfolio_id}/cash": Row(_TRADES, form="kind=deposit&amount=1000", fine={303}),
     "POST /portfolios/{portfolio_id}/trades": Row(
-        _TRADES, form="side=buy&symbol=7203&quantity=100&price=1", fine={303}
+        _TRADES, form="side=buy&symbol=7203&quantity=100&price=1&force=yes", fine={303}
     ),
     # No entry has this id.
     "POST /portfolios/{portfolio_id}/reverse": Row(_TRADES, form="entry=00000000000000000000000000000000", fine={404}),

@@ -169,6 +169,15 @@ async def test_entries_are_paged_newest_first(account: Account) -> None:
     assert pages == [["5", "4"], ["3", "2"], ["1"]]
 
 
+async def test_entries_are_listed_by_day(account: Account) -> None:
+    for day in ("2025-11-05", "2025-11-07", "2025-11-04", "2025-11-06"):
+        await account.deposit("1000", day)
+    first = await account.get("/cash", limit=3)
+    rest = await account.get("/cash", limit=3, cursor=first["next_cursor"])
+    days = [entry["day"] for page in (first, rest) for entry in page["items"]]
+    assert days == ["2025-11-07", "2025-11-06", "2025-11-05", "2025-11-04"]
+
+
 async def test_trades_at_once_leave_cash_exact(account: Account) -> None:
     await account.deposit("1000")
     body: dict[str, Any] = {"side": "buy", "symbol": "7203", "quantity": 100, "price": "1.5", "day": "2025-11-04"}

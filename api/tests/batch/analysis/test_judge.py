@@ -113,6 +113,46 @@ def test_a_negative_number_without_its_sign_is_refused() -> None:
     assert codes(with_claims("ヒストグラムは1.25です。", HISTOGRAM)) == {FaultCode.NUMBER}
 
 
+RISE = CLOSE, CHANGE
+AVERAGES = CLOSE, {"source": "7203/indicators/2026-11-27", "field": "sma_25", "value": 2829.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "claims", "is_true"),
+    [
+        ("The close rose to 2,871.5 yen.", RISE, True),
+        ("The close fell to 2,871.5 yen.", RISE, False),
+        ("The close fell to 2,871.5 yen.", (CLOSE,), False),
+        ("It is down 2.5%.", RISE, False),
+        ("The price did not rise.", RISE, False),
+        ("終値は2,871.5円に上昇しました。", RISE, True),
+        ("終値は2,871.5円に下落しました。", RISE, False),
+        ("終値は2,871.5円に値下がりしました。", RISE, False),
+        ("株価は上昇していません。", RISE, False),
+        ("出来高は増加しました。", RISE, False),
+        ("It rose 2.5%, but momentum is falling at -1.25.", (CHANGE, HISTOGRAM), True),
+        ("It fell 2.5%, but momentum is rising at -1.25.", (CHANGE, HISTOGRAM), False),
+        ("The close 2,871.5 is above the 25-session average 2,829.5.", AVERAGES, True),
+        ("The close 2,871.5 is below the 25-session average 2,829.5.", AVERAGES, False),
+        ("終値2871.5円は、25日移動平均2829.5円を上回っています。", AVERAGES, True),
+        ("25日移動平均2829.5円を終値2871.5円が上回っています。", AVERAGES, True),
+        ("終値2871.5円は25日移動平均2829.5円を下回っています。", AVERAGES, False),
+        ("終値は移動平均を上回っています。", AVERAGES, False),
+    ],
+)
+def test_a_direction_must_be_that_of_the_cited_numbers(text: str, claims: tuple[Any, ...], *, is_true: bool) -> None:
+    assert codes(with_claims(text, *claims)) == (set() if is_true else {FaultCode.DIRECTION})
+
+
+@pytest.mark.parametrize("verdict", ["ahead", "behind"])
+def test_few_trades_are_not_compared_with_the_benchmark(verdict: str) -> None:
+    facts = backtest_facts(metrics={"total_return": 0.5, "sharpe": 2.0, "trades": 0.0})
+    claims = [{"source": "backtest/run", "field": "total_return_pct", "value": 50.0}]
+    told = answer(subject=facts.subject, verdict=verdict, points=[{"text": "データの通りです。", "claims": claims}])
+    assert codes(told, facts) == {FaultCode.VERDICT}
+    assert codes(told | {"verdict": "unclear"}, facts) == set()
+
+
 def test_a_number_of_another_point_is_refused() -> None:
     points = [{"text": "終値です。", "claims": [CLOSE]}, {"text": "終値は2871.5円です。", "claims": [HISTOGRAM]}]
     assert codes(answer(points=points)) == {FaultCode.NUMBER}

@@ -98,6 +98,13 @@ def test_a_backtest_that_lost_to_its_benchmark_is_behind() -> None:
     assert opinion.points[0].text == "The strategy returned 3.81%, the benchmark 42.9%."
 
 
+def test_a_backtest_without_closed_trades_is_not_compared() -> None:
+    metrics = {"total_return": 0.9, "sharpe": 3.0, "max_drawdown": -0.1, "trades": 0.0, "fees": 500.0}
+    opinion = give_opinion(backtest_facts(metrics=metrics), "en")
+    assert opinion.verdict == Verdict.UNCLEAR
+    assert opinion.points[0].text == "Only 0 trades were closed, too few for a judgement."
+
+
 def test_a_position_is_reported_with_its_cost_and_weight() -> None:
     holding = Holding(300, 1200.0, 62.5)
     facts = gather_technical(replace(make_history([1500.0] * 100), holding=holding))

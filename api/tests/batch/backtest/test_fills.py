@@ -19,7 +19,7 @@ from batch.errors import InvalidRequest
 from batch.market.interval import Interval
 from tests.fixtures.backtest.panels import FIRST, bar_frame, dividends, flat, panel_of, splits
 
-PLAIN = FillModel(volume_cap=0.0, borrow_rate=0.0, has_limits=False)
+PLAIN = FillModel(volume_cap=0.0, borrow_rate=0.0, has_limits=False, fees=Fees(), slippage=Slippage())
 S = "7203"
 NAN = math.nan
 
@@ -375,7 +375,7 @@ def test_a_reverse_split_to_less_than_a_share_ends_the_trade() -> None:
     panel = panel_of(*[flat(1000.0)] * 3, flat(200_000.0), listings=Listings(splits=splits(("7203", 3, 200.0))))
     targets = np.full(panel.shape, np.nan)
     targets[0] = 0.5
-    done = run_targets(panel, targets, FillModel(fees=Fees(fixed=300)), cash=200_000)
+    done = run_targets(panel, targets, FillModel(fees=Fees(fixed=300), slippage=Slippage()), cash=200_000)
     (trade,) = done.trades.iter_rows(named=True)
     assert (trade["exit_reason"], trade["shares"], trade["exit_price"], trade["pnl"]) == (
         "squeezed_out",

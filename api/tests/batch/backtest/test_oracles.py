@@ -7,7 +7,7 @@ import pytest
 from batch.backtest import metrics
 from batch.backtest.context import Context
 from batch.backtest.engines import Engine
-from batch.backtest.model import Fees, FillModel
+from batch.backtest.model import Fees, FillModel, Slippage
 from batch.backtest.panel import Panel
 from batch.backtest.result import Result
 from batch.backtest.run import run_bars, run_weights
@@ -18,7 +18,16 @@ from tests.fixtures.backtest.panels import goog, load_answers
 ANSWERS = load_answers()
 GOOG = goog()
 CASH = 10_000
-FRICTIONLESS = FillModel(lot=1, has_ticks=False, has_limits=False, volume_cap=0.0, size_at="fill", borrow_rate=0.0)
+FRICTIONLESS = FillModel(
+    lot=1,
+    has_ticks=False,
+    has_limits=False,
+    volume_cap=0.0,
+    size_at="fill",
+    borrow_rate=0.0,
+    fees=Fees(),
+    slippage=Slippage(),
+)
 SHORT = FillModel.parse(
     FRICTIONLESS.to_json() | {"fees": {"rate": 0.002}, "allows_short": True, "maintenance": 1.0, "fills_on_touch": True}
 )

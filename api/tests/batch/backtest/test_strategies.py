@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from batch.backtest.context import Context
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.lookahead import check_lookahead
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
@@ -22,6 +23,7 @@ from batch.backtest.strategies.registry import (
     SmaCross,
     Strategy,
 )
+from batch.backtest.study.made_up import make_panel
 from batch.errors import InvalidRequest
 from batch.indicators.chosen import parse_indicators
 from batch.indicators.compute import compute_indicators
@@ -109,7 +111,7 @@ def test_a_channel_does_not_have_its_own_bar() -> None:
 def test_no_strategy_looks_ahead(strategy: Strategy, seed: int) -> None:
     panel = random_panel(seed, days=50)
     assert run_weights(panel, strategy, FillModel(), cash=1e7).journal.height > 0
-    assert check_lookahead(strategy, panel, cuts=50) is None
+    assert check_lookahead(strategy, panel, cuts=50).found is None
 
 
 class NeverOnBar:
@@ -146,7 +148,7 @@ class Planted:
 
 @pytest.mark.parametrize("kind", ["tomorrow", "mean of all", "last bar", "fixed bar"])
 def test_a_planted_look_ahead_is_found(kind: str) -> None:
-    found = check_lookahead(Planted(kind), random_panel(5))
+    found = check_lookahead(Planted(kind), random_panel(5)).found
     assert found is not None
     assert found.bar <= found.cut
 
@@ -155,6 +157,51 @@ def test_a_planted_look_ahead_is_found(kind: str) -> None:
 def test_a_strategy_that_decided_nothing_was_not_checked(strategy: Any) -> None:
     with pytest.raises(InvalidRequest, match="decided nothing in 60 bars of 4 symbols: nothing was compared"):
         check_lookahead(strategy, random_panel(5))
+
+
+class Cheat:
+    """Leaves before the next bar falls by more than 4 %, and holds otherwise."""
+
+    protection = NO_PROTECTION
+
+    def targets(self, panel: Panel) -> Floats:
+        close = panel.adjusted("close")
+        later = np.vstack([close[1:], close[-1:]])
+        weights: Floats = np.where(later < close * 0.96, 0.0, 1.0 / close.shape[1])
+        return weights
+
+
+def test_made_up_bars_tempt_a_strategy_that_only_avoids_crashes() -> None:
+    compared = check_lookahead(Cheat(), make_panel())
+    assert compared.found is not None
+    honest = check_lookahead(SmaCross(fast=5, slow=20), make_panel())
+    assert (honest.found, honest.cuts > 20, honest.decisions > 50) == (None, True, True)
+
+
+class Wrong:
+    """Returns what is no array of weights."""
+
+    protection = NO_PROTECTION
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def targets(self, _panel: Panel) -> Any:
+        return self._value
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(None, "None"), ([0.5] * 60, "a list"), (np.array([None]), "an array of object")]
+)
+def test_a_strategy_that_returns_no_array_gets_a_sentence(value: Any, kind: str) -> None:
+    panel = random_panel(5)
+    said = f"targets returned {kind}, expected a numpy array of numbers of shape"
+    for run in (
+        lambda: check_lookahead(Wrong(value), panel),
+        lambda: run_weights(panel, Wrong(value), FillModel(), cash=1e7),
+    ):
+        with pytest.raises(InvalidRequest, match=said):
+            run()
 
 
 class PlantedInPrepare:
@@ -175,7 +222,7 @@ class PlantedInPrepare:
 
 @pytest.mark.parametrize(("shift", "is_caught"), [(1, True), (5, True), (0, False)])
 def test_a_planted_look_ahead_in_python_is_found(shift: int, *, is_caught: bool) -> None:
-    assert (check_lookahead(PlantedInPrepare(shift), goog().until(60)) is not None) is is_caught
+    assert (check_lookahead(PlantedInPrepare(shift), goog().until(60)).found is not None) is is_caught
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,16 @@ async def test_the_breaker_tells_when_it_opened_and_until_when(spending: Spendin
     assert second.until > first.until > first.opened_at
 
 
+async def test_a_closed_breaker_lets_calls_through_and_opens_anew(spending: Spending) -> None:
+    await spending.open_breaker("the server answered 402", for_s=60)
+    assert isinstance(await spending.reserve(ask(), WIDE), Denied)
+    await spending.close_breaker()
+    assert await spending.breaker_state() is None
+    await reserve(spending, ask())
+    await spending.close_breaker()
+    assert await spending.open_breaker("the server answered 402", for_s=60)
+
+
 async def test_old_calls_are_dropped_with_what_they_cost(spending: Spending) -> None:
     day = date(2102, 1, 1)
     settled, waiting = ask(day=day), ask(day=day)

@@ -63,6 +63,14 @@ async def submit(page: Page, request: Request) -> Response:
     return await _show(page, given, reply.status, problem=reply.problem)
 
 
+@router.post("/analyses/close-breaker", dependencies=[needs(Scope.ADMIN)])
+async def close_breaker(page: Page, request: Request) -> Response:
+    """Ask models again after a 402."""
+    await read_form(request)
+    (await page.api.delete(f"{API}/models/breaker")).require()
+    return page.go_to("/analyses")
+
+
 async def _show(
     page: OpenPage, given: Mapping[str, str], status_code: int = 200, *, problem: Mapping[str, Any] | None = None
 ) -> Response:

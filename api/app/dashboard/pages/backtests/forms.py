@@ -10,7 +10,7 @@ from app.auth.scopes import Scope
 from app.dashboard.asking import problem_of
 from app.dashboard.page import OpenPage, Page
 from app.dashboard.pages.backtests.listed import API
-from app.dashboard.shapes.backtests.fields import list_fields, read_values, run_body, sweep_body, values_of
+from app.dashboard.shapes.backtests.fields import list_fields, read_values, run_body, sweep_body, usual_costs, values_of
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
 from batch.backtest.strategies.parameters import PARAMETERS
@@ -23,7 +23,7 @@ type Kind = Literal["run", "sweep"]
 
 router = APIRouter()
 _BODIES: Mapping[Kind, Callable[[Mapping[str, str]], dict[str, Any]]] = {"run": run_body, "sweep": sweep_body}
-_DEFAULTS = {"interval": "1d", "sessions": "1250", "cash": "10000000", "fee": "0.05", "ticks": "1"}
+_DEFAULTS = {"interval": "1d", "sessions": "1250", "cash": "10000000"} | usual_costs()
 #: The default values of a sweep for one or two parameters of each strategy; other strategies have none.
 _GRIDS = {
     "sma_cross": {"p_fast": "5:30:5", "p_slow": "20:120:20"},

@@ -1,6 +1,6 @@
 """One backtest or sweep: its progress, then its report, which the API draws."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,9 @@ from app.dashboard.shapes.backtests.report_plots import build_report_plots
 from app.dashboard.shapes.backtests.surface_table import build_surface
 from app.dashboard.shapes.job_rows import JobRow
 from app.deps import needs
+from app.words.language import Language
+from batch.backtest.report.costs import describe_costs
+from batch.errors import InvalidRequest
 
 router = APIRouter()
 #: The metrics that are not shown for the benchmark.
@@ -47,12 +50,21 @@ async def _show(page: OpenPage, *, job_id: str) -> Response:
         plots=build_report_plots(content["curves"]) if content else None,
         candles=build_candlesticks(content["candles"]) if content else None,
         surface=build_surface(found.get("surface")),
+        costs=_costs_of(job.data["request"] or {}, page.viewer.language),
         files=result,
         metrics=METRICS,
         not_of_benchmark=_OTHER,
         symbol_name=await _ask_name(page, content),
         **NUMBERS,
     )
+
+
+def _costs_of(request: Mapping[str, Any], language: Language) -> str:
+    try:
+        return describe_costs(request.get("model", {}))[language == "ja"]
+    except InvalidRequest:
+        # A later release wrote it.
+        return ""
 
 
 async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> str:

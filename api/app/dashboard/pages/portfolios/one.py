@@ -39,7 +39,7 @@ async def book_trade(page: Page, request: Request, portfolio_id: HexId) -> Respo
     fields = await read_form(request)
     body = _given(fields, _TRADE)
     body["quantity"] = number_or_text(first_of(fields, "quantity").strip())
-    return await _book(page, portfolio_id, "trades", body, fields)
+    return await _book(page, portfolio_id, "trades", body | _force(fields), fields)
 
 
 @router.post("/portfolios/{portfolio_id}/cash", dependencies=_WRITES)
@@ -61,7 +61,8 @@ async def reverse_entry(page: Page, request: Request, portfolio_id: HexId) -> Re
 async def import_entries(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Book a CSV file; a refused file is shown again with each wrong line."""
     fields = await read_form(request)
-    return await _book(page, portfolio_id, "import", {"csv": first_of(fields, "csv")}, fields, done="imported")
+    body = {"csv": first_of(fields, "csv")} | _force(fields)
+    return await _book(page, portfolio_id, "import", body, fields, done="imported")
 
 
 @router.post("/portfolios/{portfolio_id}/dividends", dependencies=_WRITES)
@@ -129,6 +130,10 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
         key=uuid4().hex,
         **(defaults | values),
     )
+
+
+def _force(fields: Mapping[str, list[str]]) -> dict[str, Any]:
+    return {"force": True} if first_of(fields, "force") else {}
 
 
 def _given(fields: Mapping[str, list[str]], names: tuple[str, ...]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _FORM = (
     *_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS,
 )  # fmt: skip
 _MOST_LETTERS = 50_000
+_USUAL = FillModel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ def sweep_body(values: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
+def usual_costs() -> dict[str, str]:
+    """Return the fields of the default costs, which are those of every door."""
+    return {"fee": _percent(_USUAL.fees.rate), "ticks": _typed(_USUAL.slippage.ticks)}
+
+
 def values_of(request: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of a form from an earlier request, to submit it again."""
     names = (*_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS, "strategy", "rank_by")
@@ -143,7 +149,7 @@ def _bars(values: Mapping[str, str]) -> dict[str, Any]:
 
 def _rest_of(model: Mapping[str, Any]) -> str:
     """Return the values of a fill model that are neither defaults nor fields of the form, as JSON; "" without any."""
-    usual = FillModel().to_json()
+    usual = _USUAL.to_json()
     rest = {name: value for name, value in model.items() if name != "allows_short" and value != usual.get(name)}
     for part, field in (("fees", "rate"), ("slippage", "ticks")):
         own = {name: value for name, value in model.get(part, {}).items() if value not in (None, usual[part].get(name))}

@@ -80,7 +80,7 @@ def test_a_word_moves_an_action_and_the_adjusted_bars_with_it(noted: Kaboom) -> 
     adjusted = exported(noted, "--adjusted")
     assert adjusted["close"].to_list() == [50.0, 100.0]
     assert adjusted.columns == ["provider", "interval", "action_set", *raw.columns[2:]]
-    assert noted("actions", "confirm", "7203", "2025-11-04", "--factor", "1/4").code == 0
+    assert noted("actions", "confirm", "7203", "2025-11-04", "--factor", "1/4", "--force").code == 0
     assert exported(noted, "--adjusted")["close"].to_list() == [25.0, 100.0]
     assert noted("actions", "reject", "7203", "2025-11-04").code == 0
     assert exported(noted, "--adjusted")["close"].to_list() == [100.0, 100.0]
@@ -100,6 +100,21 @@ def test_an_action_of_ones_own_is_confirmed(noted: Kaboom) -> None:
         "state": "confirmed",
     }
     assert "raw bars do not change" in noted("actions", "add", "9984", "2025-10-31", "0.93727").err
+
+
+def test_an_action_that_the_bars_speak_against_needs_force(noted: Kaboom) -> None:
+    before = noted("actions", "list", "--json").json
+    split = ("actions", "add", "7203", "2025-11-04", "1/2")
+    done = noted(*split)
+    assert done.code == Exit.USAGE
+    assert "the open was 99 yen on 2025-11-04 after a close of 100 yen on 2025-10-31, expected about 50 yen" in done.err
+    assert "add --force to keep it" in done.err
+    assert "食い違います" in noted("--lang", "ja", *split).err
+    assert noted("actions", "add", "7203", "2025-11-04", "--dividend", "45").code == Exit.USAGE
+    assert noted("actions", "confirm", "7203", "2025-11-04", "--factor", "1/4").code == Exit.USAGE
+    assert noted("actions", "list", "--json").json == before
+    assert noted(*split, "--force").code == 0
+    assert noted("actions", "add", "7203", "2025-11-04", "--dividend", "5").code == 0
 
 
 def test_adjusted_files_never_take_the_place_of_raw_ones(noted: Kaboom) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.cli.exits import Exit
+from batch.backtest.model import FillModel
 from batch.bars.pages.store import PageBarStore
 from batch.kit.clock import utc_now
 from tests.app.cli.conftest import Kaboom
@@ -45,7 +47,53 @@ def test_a_strategy_that_looks_ahead_is_found(held: Kaboom, bars: tuple[str, ...
     ahead = held("backtest", "check", "ahead.py", *bars)
     assert (ahead.code, "looks ahead" in ahead.err) == (Exit.JOB_FAILED, True)
     honest = held("backtest", "check", "honest.py", *bars)
-    assert (honest.code, "no decision changed" in honest.out) == (Exit.OK, True)
+    assert (honest.code, "decisions changed when later bars were taken away" in honest.out) == (Exit.OK, True)
+    assert ("7203" not in honest.out, "2025-11-05" in honest.out) == (True, bool(bars))
+    counted: Any = held("backtest", "check", "honest.py", *bars, "--json").json
+    assert (counted["looks_ahead"], counted["decisions"] > 200, counted["cuts"] > 20) == (False, True, True)
+
+
+def test_days_without_a_symbol_are_refused_by_the_check(held: Kaboom) -> None:
+    done = held("backtest", "check", "honest.py", "--from", "2025-01-06")
+    assert (done.code, "name the bars by --symbol or --market" in done.err) == (Exit.USAGE, True)
+
+
+def test_the_default_costs_are_those_of_the_request_and_are_printed(held: Kaboom) -> None:
+    scope = ("--symbol", "7203", "--to", "2025-11-05", "--sessions", "300")
+    said = (
+        "A fill costs 0.050% of its value and 0 yen. Slippage of market and stop orders: 0.000% of the price, ticks: 1"
+    )
+    assert said in " ".join(held("backtest", "run", "honest.py", *scope).out.split())
+    given: Any = held("backtest", "run", "honest.py", *scope, "--json").json
+    usual = FillModel().to_json()
+    assert given["request"]["model"] == usual
+    assert (usual["fees"]["rate"], usual["slippage"]["ticks"]) == (0.0005, 1)
+    help_text = " ".join(held("backtest", "run", "--help").out.split())
+    assert f"(default: {usual['fees']['rate']})" in help_text
+    assert f"in ticks (default: {usual['slippage']['ticks']})" in help_text
+
+
+def test_a_file_takes_each_field_of_the_fill_model(held: Kaboom) -> None:
+    scope = ("--symbol", "7203", "--to", "2025-11-05", "--sessions", "300", "--json")
+    fields = ("lot=1", "volume_cap=0", "size_at=fill", "fees.fixed=100", "fees.least=55", "slippage.impact=0.1")
+    options = [part for field in fields for part in ("--model", field)]
+    given: Any = held("backtest", "run", "honest.py", *scope, *options, "--fee", "0.001").json
+    model = given["request"]["model"]
+    assert (model["lot"], model["volume_cap"], model["size_at"]) == (1, 0.0, "fill")
+    assert model["fees"] == {"rate": 0.001, "fixed": 100.0, "least": 55.0, "steps": []}
+    assert model["slippage"] == {"rate": 0.0, "ticks": 0, "impact": 0.1}
+    steps: Any = held("backtest", "run", "honest.py", *scope, "--model", "fees.steps=[[100000,99],[500000,275]]").json
+    assert steps["request"]["model"]["fees"]["steps"] == [[100000.0, 99.0], [500000.0, 275.0]]
+    wrong = held("backtest", "run", "honest.py", *scope, "--model", "lots=1")
+    assert (wrong.code, "/model/lots" in wrong.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize(("line", "kind"), [("return None", "None"), ("return weights.tolist()", "a list")])
+def test_a_file_that_returns_no_array_gets_a_sentence(held: Kaboom, tmp_path: Path, line: str, kind: str) -> None:
+    (tmp_path / "wrong.py").write_text(HONEST.replace("return weights", line))
+    done = held("backtest", "run", "wrong.py", "--symbol", "7203", "--to", "2025-11-05", "--sessions", "300")
+    assert done.code == Exit.USAGE
+    assert f"targets returned {kind}, expected a numpy array of numbers" in done.err
 
 
 def test_a_look_ahead_after_a_long_warm_up_is_found(held: Kaboom, tmp_path: Path) -> None:

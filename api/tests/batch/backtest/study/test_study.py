@@ -195,7 +195,7 @@ def test_a_test_does_not_begin_with_what_a_stop_has_closed() -> None:
     kind, window = find_strategy("buy_and_hold", None), windows.Window(209, 299)
     stopped: Any = kind.parse({"stop_loss": 0.02})
     whole = run_weights(panel, stopped, request.model, cash=request.cash)
-    assert whole.trades["exit_bar"].to_list() == [4]
+    assert whole.trades["exit_bar"].to_list() == [6]
     assert run_test(panel, window, stopped, request).tolist() == [0.0] * 90
     # One that was not reached is still held.
     far: Any = kind.parse({"stop_loss": 0.9})

@@ -107,6 +107,16 @@ async def test_an_open_breaker_is_shown(app: FastAPI, browser: httpx2.AsyncClien
     assert "Models are not asked for now the server answered 402: Insufficient credits; until" in text
 
 
+async def test_an_open_breaker_is_closed_by_an_admin(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    spending = jobs_of(app).parts.spending
+    await spending.open_breaker("the server answered 402", for_s=60)
+    assert "Ask models again" in text_of(await read_page(browser, "/analyses"))
+    done = await browser.post("/analyses/close-breaker", data={})
+    assert (done.status_code, done.headers["location"]) == (303, "/analyses")
+    assert await spending.breaker_state() is None
+    assert "Ask models again" not in text_of(await read_page(browser, "/analyses"))
+
+
 async def test_a_refused_form_is_shown_again_with_its_reason(browser: httpx2.AsyncClient) -> None:
     refused = await browser.post("/analyses/new", data=FORM | {"symbols": "../x <b>", "analyst": "rules"})
     assert refused.status_code == 422

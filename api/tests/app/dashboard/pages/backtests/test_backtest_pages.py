@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from app.dashboard.shapes.backtests.fields import read_values, run_body, sweep_body, values_of
 from app.dashboard.shapes.backtests.numbers import month, signed_percent, tint
 from app.dashboard.shapes.backtests.plots import Room, build_plot, build_times, spread
+from batch.backtest.model import Fees, FillModel, Slippage
 from batch.backtest.report.text import metric
 from batch.backtest.request import BacktestRequest, SweepRequest
 from batch.stores import build_bar_store
@@ -55,6 +56,18 @@ async def test_an_empty_list_says_how_to_run_one(browser: httpx2.AsyncClient) ->
     assert "No backtest has been run yet." in text_of(await read_page(browser, "/backtests"))
 
 
+async def test_a_form_begins_with_the_costs_of_every_door(browser: httpx2.AsyncClient) -> None:
+    usual = FillModel()
+    assert (usual.fees, usual.slippage) == (Fees(rate=0.0005), Slippage(ticks=1))
+    for path in ("/backtests/new", "/backtests/sweep"):
+        values = {tag.get("name"): tag.get("value") for _, tag in tags_of(await read_page(browser, path))}
+        assert (values["fee"], values["ticks"]) == ("0.05", "1")
+    # Fields that were emptied are left to the default, and 0 is none.
+    assert "model" not in run_body(RUN | {"fee": "", "ticks": ""})
+    free = run_body(RUN | {"fee": "0", "ticks": "0"})["model"]
+    assert (free["fees"]["rate"], free["slippage"]["ticks"]) == (0, 0)
+
+
 async def test_a_form_runs_a_backtest_and_its_page_has_the_report(app: FastAPI, browser: httpx2.AsyncClient) -> None:
     path = await submit(app, browser, "/backtests/new", RUN)
     html = await read_page(browser, path)
@@ -72,7 +85,8 @@ async def test_a_form_runs_a_backtest_and_its_page_has_the_report(app: FastAPI, 
     ):
         assert part in text
     assert "guarantees no future result" in text
-    assert "A fill costs 0.050% of its value" in text
+    # In the head, and among the conventions of the report.
+    assert text.count("A fill costs 0.050% of its value") == 2
     links = [tag.get("href", "") for name, tag in tags_of(html) if name == "a"]
     api = path.replace("/backtests/", "/api/v1/backtest/results/")
     assert {f"{api}/report.html?lang=en", f"{api}/report.json", f"{api}/trades.csv"} <= set(links)
