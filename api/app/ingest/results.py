@@ -1,10 +1,11 @@
 """The result of an ingest job."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from pydantic import BaseModel, Field
 
-from app.jobs.results import PlannedResult
+from app.jobs.results import OfProvider, OfSpans, PlannedResult, Span
 
 
 class Universe(BaseModel):
@@ -18,12 +19,10 @@ class Universe(BaseModel):
     left_out: list[str] | None = Field(default=None, description="what of the user's files is of no known symbol")
 
 
-class Sessions(BaseModel):
+class Sessions(Span):
     """The sessions of an interval."""
 
     count: int
-    first: date
-    last: date
 
 
 class SessionGaps(BaseModel):
@@ -43,12 +42,9 @@ class Gaps(BaseModel):
     sessions: list[SessionGaps]
 
 
-class IngestResult(PlannedResult):
+class IngestResult(PlannedResult, OfSpans, OfProvider):
     """The result of an ingest: its plan, and the outcomes so far."""
 
-    session: date = Field(description="the last session")
-    is_final: bool = Field(description="whether the session was over when the job was planned")
-    provider: str
     universe: Universe
-    sessions: dict[str, Sessions] = Field(description="by interval")
+    sessions: Mapping[str, Sessions] = Field(description="by interval")
     gaps: dict[str, Gaps] | None = Field(default=None, description="of a backfill, by interval")
