@@ -22,6 +22,8 @@ _KEPT_WITH_SECRETS = ("INFLUXDB_", "SUPABASE_URL")
 #: The value of a secret that must exist but is not used.
 _UNUSED = "unused"
 _LEAST_RETENTION = 30
+#: A scheme, a host and a port at most: the pages of the dashboard begin at its root.
+_ORIGIN = r"^https?://[^\s/?#@]+/?$"
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 
 
@@ -42,6 +44,7 @@ class AppSettings(BatchSettings):
     supabase_jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_SECRET")
     webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
+    public_url: str | None = Field(default=None, pattern=_ORIGIN, validation_alias="KABOOM_PUBLIC_URL")
     notification_key: SecretStr | None = Field(default=None, validation_alias="KABOOM_NOTIFICATION_KEY")
     disable_celery: bool = Field(default=False, validation_alias="DISABLE_CELERY")
     rate_limit_write: str = Field(default="120/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_WRITE")

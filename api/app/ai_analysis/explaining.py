@@ -2,18 +2,18 @@
 
 import orjson
 
+from app.engine.run.own_history import OwnHistory
 from app.jobs.model import Job
 from app.jobs.queues import Queue
 from app.ledger.files.port import JobFiles
-from app.ledger.port import JobHistory
 from batch.analysis.facts.backtest import gather_backtest
 from batch.analysis.facts.ingest import gather_ingest
 from batch.analysis.facts.model import Facts
-from batch.errors import Conflict, NotFound
+from batch.errors import Conflict
 from batch.market.outcome import is_fine
 
 
-async def gather_ingest_job(history: JobHistory, job_id: str, owner: str) -> Facts:
+async def gather_ingest_job(history: OwnHistory, job_id: str) -> Facts:
     """Return the facts about an owner's ingest job: its progress, outcomes and failures.
 
     Raises:
@@ -22,15 +22,15 @@ async def gather_ingest_job(history: JobHistory, job_id: str, owner: str) -> Fac
         StoreError: the ledger is unavailable.
 
     """
-    job = await _load(history, Queue.INGEST, job_id, owner)
-    chunks = await history.load_chunks(job_id)
+    job = await _load(history, Queue.INGEST, job_id)
+    chunks = await history.load_chunks(Queue.INGEST, job_id)
     notes = [(note.outcome, note.message) for chunk in chunks for note in chunk.tally.notes]
     failures = [(outcome, message) for outcome, message in notes if not is_fine(outcome)]
     progress = {"total": job.total, "done": job.done, "failed": job.failed, "cancelled": job.cancelled}
     return gather_ingest(job_id, progress, job.outcomes, failures)
 
 
-async def gather_backtest_job(history: JobHistory, files: JobFiles, job_id: str, owner: str) -> Facts:
+async def gather_backtest_job(history: OwnHistory, files: JobFiles, job_id: str) -> Facts:
     """Return the facts about the result of an owner's backtest or sweep.
 
     Raises:
@@ -39,17 +39,15 @@ async def gather_backtest_job(history: JobHistory, files: JobFiles, job_id: str,
         StoreError: the ledger is unavailable.
 
     """
-    job = await _load(history, Queue.BACKTEST, job_id, owner)
+    job = await _load(history, Queue.BACKTEST, job_id)
     summary = await files.load(job_id, "summary.json")
     if summary is None:
         raise Conflict(f"job {job_id} was {job.status}, and has no result")
     return gather_backtest(job_id, orjson.loads(summary))
 
 
-async def _load(history: JobHistory, queue: Queue, job_id: str, owner: str) -> Job:
+async def _load(history: OwnHistory, queue: Queue, job_id: str) -> Job:
     job = await history.load(queue, job_id)
-    if job is None or job.owner != owner:
-        raise NotFound(f"job {job_id} does not exist in queue {queue}")
     if not job.status.is_final:
         raise Conflict(f"job {job_id} was {job.status}, expected one that has ended")
     return job

@@ -158,9 +158,9 @@ async def _gather(run: Run, work: _Work) -> AsyncIterator[Gathered]:
     if work.last is None:
         job_id = request.job_id or ""
         if request.kind == Kind.BACKTEST.value:
-            yield Gathered(await gather_backtest_job(parts.history, parts.files, job_id, run.owner))
+            yield Gathered(await gather_backtest_job(run.history, parts.files, job_id))
         else:
-            yield Gathered(await gather_ingest_job(parts.history, job_id, run.owner))
+            yield Gathered(await gather_ingest_job(run.history, job_id))
         return
     for symbol in request.chosen:
         if run.should_stop():

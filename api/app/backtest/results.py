@@ -5,13 +5,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.backtest.examples import COMPARED, RUN, STRATEGIES, SWEEP
-from app.jobs.results import PlannedResult
+from app.jobs.results import OfProvider, PlannedResult
 from batch.backtest.report.comparing import Comparison
 from batch.backtest.strategies.parameters import PARAMETERS
 from batch.backtest.summary import RunSummary, SweepSummary, TestedBars
 
 
-class RunResult(RunSummary):
+class RunResult(RunSummary, OfProvider):
     """The result of a backtest."""
 
     model_config = ConfigDict(json_schema_extra={"example": RUN})
@@ -23,7 +23,7 @@ class FoundBySweep(SweepSummary):
     model_config = ConfigDict(json_schema_extra={"example": SWEEP})
 
 
-class SweepResult(PlannedResult, TestedBars):
+class SweepResult(PlannedResult, TestedBars, OfProvider):
     """The plan of a sweep and its outcomes so far; the best trials are at `/api/v1/backtest/results/{job_id}`."""
 
     trials: int = Field(description="combinations that are run")

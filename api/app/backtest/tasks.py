@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from app.backtest.results import RunResult
 from app.engine.run.hand_back import HandBack
 from app.engine.run.long_runs import go_on, hand_out
 from app.engine.run.tallies import add_report
@@ -20,7 +21,6 @@ from batch.backtest.study.choosing import SweepEnd, end_sweep
 from batch.backtest.study.fingerprint import fingerprint_of
 from batch.backtest.study.single import run_backtest
 from batch.backtest.study.trials import join_trials
-from batch.backtest.summary import RunSummary
 from batch.errors import Conflict, InvalidRequest
 from batch.kit.stop import ShouldStop, Stopped
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
@@ -32,7 +32,7 @@ _TRIALS = "trials/"
 _PAUSE_S = 1.0
 
 
-async def run(run: Run) -> RunSummary:
+async def run(run: Run) -> RunResult:
     """Run a backtest and save its files.
 
     Raises:
@@ -48,7 +48,7 @@ async def run(run: Run) -> RunSummary:
         bars = await load_study_bars(request, settings, should_stop=should_stop)
         study = await asyncio.to_thread(run_backtest, bars, kind, request, should_stop=should_stop)
     await run.parts.files.save(_job_id(run), study.files)
-    return study.summary
+    return RunResult.model_validate(study.summary.model_dump())
 
 
 async def plan_sweep(run: Run) -> None:

@@ -1,10 +1,11 @@
 """The result of an ingest job."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from pydantic import BaseModel, Field
 
-from app.jobs.results import PlannedResult
+from app.jobs.results import OfProvider, OfSpans, PlannedResult, Span
 
 
 class Universe(BaseModel):
@@ -21,12 +22,10 @@ class Universe(BaseModel):
     )
 
 
-class Sessions(BaseModel):
+class Sessions(Span):
     """The sessions of an interval."""
 
     count: int
-    first: date
-    last: date
 
 
 class SessionGaps(BaseModel):
@@ -55,13 +54,10 @@ class Outside(BaseModel):
     last: date
 
 
-class IngestResult(PlannedResult):
+class IngestResult(PlannedResult, OfSpans, OfProvider):
     """The result of an ingest: its plan, and the outcomes so far."""
 
-    session: date = Field(description="the last session")
-    is_final: bool = Field(description="whether the session was over when the job was planned")
-    provider: str
     universe: Universe
-    sessions: dict[str, Sessions] = Field(description="by interval")
+    sessions: Mapping[str, Sessions] = Field(description="by interval")
     outside: dict[str, Outside] | None = Field(default=None, description="of own files, by interval")
     gaps: dict[str, Gaps] | None = Field(default=None, description="of a backfill, by interval")

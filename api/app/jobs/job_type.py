@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app.auth.scopes import Scope
 from app.jobs.model import Job
 from app.jobs.queues import Queue
+from app.jobs.results import PlannedResult
 from app.jobs.retries import BuildRetry, retry_whole
 from batch.errors import InvalidRequest
 from batch.kit.request import Request
@@ -39,9 +40,10 @@ class JobType:
         kept: the model of the request that `check` returns, if it differs from `request`.
         plan: plans a job; called with a `Run`, it calls `hand_out`.
         run_chunk: runs one chunk; called with a `Run`, it returns the tally.
-        run: instead of `plan` and `run_chunk`, runs a job without chunks; called with a `Run`, it returns the result.
+        run: instead of `plan` and `run_chunk`, runs a job without chunks; called with a `Run`, it returns the
+            result, or a `Settled`, which names the items that failed, too.
         build_retry: returns the request for the work that is left.
-        result: the model of a job's `result`.
+        result: the model of a job's `result`, with chunks a `PlannedResult`; a handler's answer is checked against it.
         unit: the name of its items, in the plural.
         lost_item: the outcome of an item whose chunk was given up.
         is_schedulable: whether a schedule may submit it.
@@ -81,13 +83,16 @@ class JobType:
         """Reject a type that could not run.
 
         Raises:
-            ValueError: the name is not `queue.verb`, or the type does not name either `run`, or `plan` and `run_chunk`.
+            ValueError: the name is not `queue.verb`; the type does not name either `run`, or `plan` and `run_chunk`; or
+                a `PlannedResult` does not come with a plan, as it must.
 
         """
         if not _NAME.fullmatch(self.name) or self.name.partition(".")[0] not in Queue:
             raise ValueError(f"name was {self.name!r}, expected <queue>.<verb>")
         if bool(self.run) == bool(self.plan) or bool(self.plan) != bool(self.run_chunk):
             raise ValueError(f"{self.name}: expected either run, or plan and run_chunk")
+        if bool(self.plan) != issubclass(self.result, PlannedResult):
+            raise ValueError(f"{self.name}: result was {self.result.__name__}, and a PlannedResult is of a plan")
 
     @property
     def queue(self) -> Queue:
@@ -153,9 +158,18 @@ class Catalog:
         """
         return self._by_name[name]
 
+    def find(self, name: str) -> JobType | None:
+        """Return the type with a name; None if this release does not know it."""
+        return self._by_name.get(name)
+
+    def result_of(self, name: str) -> type[BaseModel] | None:
+        """Return the model of the results of a type; None if this release does not know the type."""
+        found = self.find(name)
+        return found.result if found else None
+
     def scopes_of(self, job: Job) -> frozenset[Scope]:
         """Return the scopes that a caller needs for everything about a job, in addition to the scopes of the route."""
-        job_type = self._by_name.get(job.task)
+        job_type = self.find(job.task)
         # During a rollout this process may not know what a newer type needs: only an admin sees such a job.
         return frozenset({Scope.ADMIN}) if job_type is None else job_type.scopes_of(job.request)
 

@@ -4,24 +4,13 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs.results import PlannedResult
+from app.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, Span
 
 
-class Span(BaseModel):
-    """A first and a last session."""
-
-    first: date
-    last: date
-
-
-class RollUpResult(PlannedResult):
+class RollUpResult(PlannedResult, OfSpans, OfProvider):
     """The bars that were rolled up from minutes."""
 
-    session: date = Field(description="the last session")
-    is_final: bool = Field(description="whether the session was over when the job was planned")
-    provider: str
     symbols: int
-    sessions: dict[str, Span] = Field(description="by interval")
 
 
 class MirroredFiles(BaseModel):
@@ -58,12 +47,9 @@ class CompactResult(PlannedResult):
     message: str | None = None
 
 
-class IndicatorResult(PlannedResult):
+class IndicatorResult(PlannedResult, OfSession, OfProvider):
     """The indicators that were computed, and the folder of their files."""
 
-    session: date = Field(description="the last session")
-    is_final: bool = Field(description="whether the session was over when the job was planned")
-    provider: str
     interval: str
     adjusted: bool
     symbols: int
@@ -80,25 +66,22 @@ class Change(BaseModel):
     count: int
 
 
-class TakeBackResult(BaseModel):
+class TakeBackResult(OfProvider):
     """The number of rejected rows that became bars."""
 
     model_config = ConfigDict(extra="forbid")
 
-    provider: str
     interval: str
     taken_back: int = Field(description="rows that are bars now; of a dry run, that would be")
     left: int = Field(description="rows that cannot be bars, such as one without a price")
     reasons: dict[str, int] = Field(description="the rows taken back, by the rule that had rejected them")
 
 
-class SymbolsResult(BaseModel):
+class SymbolsResult(OfSession, OfProvider):
     """The changes that a new list of issues brought."""
 
     model_config = ConfigDict(extra="forbid")
 
-    provider: str
-    session: date
     is_final: bool = True
     as_of: date
     source: str

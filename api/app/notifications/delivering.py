@@ -9,7 +9,7 @@ import structlog
 
 from app.ledger.notifications.model import ChannelKind, Claimed
 from app.ledger.notifications.port import NotificationLog
-from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
+from app.ledger.outbox.port import AttemptEnd
 from app.notifications.texts import Text, write_body, write_text
 from batch.errors import ConfigurationError
 from batch.kit.clock import Clock, utc_now
@@ -30,16 +30,25 @@ type Send = Callable[[Claimed, Text], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to send a message, and how it ended."""
+
+    message_id: str
+    end: AttemptEnd
+
+
+@dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Sends the messages of channels, one after the other."""
+    """Sends the messages of channels, one after the other; their links lead to `site`."""
 
     log: NotificationLog
     send: Send
     clock: Clock = utc_now
     chance: Callable[[], float] = random.random
+    site: str = ""
 
-    async def deliver_next(self, channel_id: str) -> DeliveryStatus | None:
-        """Make one attempt; return the new status of the message, or None if no message is due.
+    async def deliver_next(self, channel_id: str) -> Attempt | None:
+        """Make one attempt; return it, or None if no message is due.
 
         Raises:
             StoreError: the ledger is unavailable; a message that was already sent is sent again.
@@ -49,7 +58,7 @@ class Deliverer:
         if claimed is None:
             return None
         began_at = time.monotonic()
-        reply = await self.send(claimed, write_text(claimed.message, claimed.events))
+        reply = await self.send(claimed, write_text(claimed.message, claimed.events, site=self.site))
         attempt = claimed.message.attempts
         verdict = judge_reply(reply, attempt, now=self.clock(), chance=self.chance(), delays_s=MESSAGE_DELAYS_S)
         end = AttemptEnd.of(reply, verdict)
@@ -66,7 +75,7 @@ class Deliverer:
             http_status=end.http_status,
             error=end.error,
         )
-        return end.status
+        return Attempt(claimed.message.message_id, end)
 
 
 async def send_by_channel(sealer: Sealer | None, rules: CallbackRules, claimed: Claimed, text: Text) -> Reply:

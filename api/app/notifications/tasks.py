@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from app.engine.run.answers import Settled
 from app.engine.run.worker import Run
 from app.ledger.outbox.port import DeliveryStatus
 from app.notifications.delivering import Deliverer, send_by_channel
@@ -13,25 +14,30 @@ from batch.notify.request import DeliverRequest
 _MOST = 100
 
 
-async def deliver(run: Run) -> DeliverResult:
+async def deliver(run: Run) -> Settled:
     """Send the messages of a channel until none is due; after a failed attempt the channel rests.
+
+    The job has an item for each message: it ends as `failed` if no attempt delivered its message.
 
     Raises:
         NotFound: the owner has no such channel.
         StoreError: the ledger is unavailable; the job continues later.
 
     """
-    channel_id = DeliverRequest.parse(run.request).channel_id
+    channel_id, settings = DeliverRequest.parse(run.request).channel_id, run.parts.settings
     notifications = run.parts.notifications
     await notifications.rules.load_channel(run.owner, channel_id)
-    send = partial(send_by_channel, build_sealer(run.parts.settings), run.parts.callbacks)
-    deliverer = Deliverer(notifications.log, send)
-    delivered = failed = 0
-    while delivered + failed < _MOST and not run.should_stop():
+    send = partial(send_by_channel, build_sealer(settings), run.parts.callbacks)
+    deliverer = Deliverer(notifications.log, send, site=settings.public_url or "")
+    delivered, failed = list[str](), dict[str, str]()
+    while len(delivered) + len(failed) < _MOST and not run.should_stop():
         run.keeper.note_life()
-        status = await deliverer.deliver_next(channel_id)
-        if status is None:
+        attempt = await deliverer.deliver_next(channel_id)
+        if attempt is None:
             break
-        delivered += status is DeliveryStatus.DELIVERED
-        failed += status is not DeliveryStatus.DELIVERED
-    return DeliverResult(channel_id=channel_id, delivered=delivered, failed=failed)
+        if attempt.end.status is DeliveryStatus.DELIVERED:
+            delivered.append(attempt.message_id)
+        else:
+            failed[attempt.message_id] = attempt.end.error or ""
+    result = DeliverResult(channel_id=channel_id, delivered=len(delivered), failed=len(failed))
+    return Settled(result, done=delivered, failed=failed)

@@ -35,17 +35,21 @@ class Text:
     body: str
 
 
-def write_text(message: Message, events: Sequence[Event]) -> Text:
-    """Return the text of a message with these events."""
+def write_text(message: Message, events: Sequence[Event], *, site: str = "") -> Text:
+    """Return the text of a message with these events.
+
+    `site` is where people reach the dashboard; without it a message names the command that shows its job.
+    """
     language = message.language
     if not events:
         return Text(f"[Kaboom] {message.rule_name}", PHRASES["gone"][language == "ja"])
-    parts = [title_of(events[0], language), *_lines(events[0], language)]
+    parts = [title_of(events[0], language), *_lines(events[0], language, site.rstrip("/"))]
     if len(events) > 1:
         rule = _safe(message.rule_name)
         parts = [_say(PHRASES["digest"], language, {"rule": rule, "count": len(events)})]
         parts += [
-            f"{event.at.astimezone(JST):%m-%d %H:%M} {title_of(event, language)}" for event in events[:MOST_LISTED]
+            _say(PHRASES["line"], language, {"at": _at(event), "title": title_of(event, language)})
+            for event in events[:MOST_LISTED]
         ]
         if len(events) > MOST_LISTED:
             parts.append(_say(PHRASES["more"], language, {"count": len(events) - MOST_LISTED}))
@@ -74,11 +78,18 @@ def write_body(message: Message, events: Sequence[Event], text: Text) -> str:
     return orjson.dumps(body).decode()
 
 
-def _lines(event: Event, language: Language) -> list[str]:
-    lines = [_say(BODIES[_key(event)], language, _values(event, language)).strip()]
+def _lines(event: Event, language: Language, site: str) -> list[str]:
+    values = _values(event, language)
+    lines = [_say(BODIES[_key(event)], language, values).strip(), _say(PHRASES["at"], language, {"at": _at(event)})]
     if event.data.get("job_id"):
-        lines.append(_say(PHRASES["job_link"], language, _values(event, language)))
-    return lines
+        queue = str(values.get("queue")).replace("_", "-")
+        values["url"] = f"{site}/jobs/{queue}/{values['job_id']}"
+        lines.append(_say(PHRASES["job_link" if site else "job_command"], language, values))
+    return [line for line in lines if line]
+
+
+def _at(event: Event) -> str:
+    return f"{event.at.astimezone(JST):%Y-%m-%d %H:%M} JST"
 
 
 def _key(event: Event) -> str:
@@ -94,6 +105,8 @@ def _values(event: Event, language: Language) -> dict[str, Any]:
         values["status"] = Speaker("ja").code("job", str(event.data.get("status")))
     for name in ("reason", "error"):
         values[name] = translate(values.get(name, ""), language)
+    # A job without items has none that could be done.
+    values["items"] = _say(PHRASES["items"], language, values) if event.data.get("total") else ""
     return values
 
 

@@ -111,7 +111,9 @@ PROVIDERS: dict[str, Any] = {
             "is_live": False,
             "delay_s": 3600.0,
             "has_master": True,
+            "is_adjusted": False,
             "requests_per_minute": 60,
+            "requests_per_second": None,
             "concurrency": 4,
             "terms": {
                 "url": "https://jpx-jquants.com/",

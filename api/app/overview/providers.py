@@ -42,7 +42,11 @@ class ProviderView(BaseModel):
     is_live: bool = Field(description="true: bars come during a session; false: when it is over")
     delay_s: float = Field(description="how late its bars are; after the close, when they are final")
     has_master: bool = Field(description="whether it has a list of what is listed")
+    is_adjusted: bool | None = Field(
+        description="whether its prices before a split are divided by it; null: that depends on its source"
+    )
     requests_per_minute: int | None = Field(description="most requests in any minute, over all processes; null: any")
+    requests_per_second: int | None = Field(description="the same in any second, in place of a minute; null: any")
     concurrency: int | None = Field(description="most requests at once, over all processes; null: any")
     terms: TermsView | None
     is_paused: bool | None = Field(description="whether it is asked nothing for now; null if Redis cannot say")
@@ -79,7 +83,8 @@ def _view(
         is_default=settings.provider == spec.name,
         is_on=lacking is None,
         lacking=translate(lacking, language) if lacking else None,
-        requests_per_minute=limits.requests,
+        requests_per_minute=None if limits.is_per_second else limits.requests,
+        requests_per_second=limits.requests if limits.is_per_second else None,
         concurrency=limits.concurrency,
         is_paused=None if pauses is None else pause is not None,
         paused_until=now + timedelta(seconds=pause.seconds) if pause else None,
@@ -102,5 +107,6 @@ def _describe(spec: ProviderSpec, language: Language) -> dict[str, object]:
         "is_live": can.is_live,
         "delay_s": can.delay.total_seconds(),
         "has_master": spec.has_master,
+        "is_adjusted": spec.is_adjusted,
         "terms": TermsView(url=terms.url, text=text) if terms else None,
     }

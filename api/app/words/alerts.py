@@ -20,4 +20,5 @@ ALERT_TITLES: dict[str, Pair] = {
     ),
     "provider_paused": ("A provider is paused", "データ提供元への問い合わせを休止しています"),
     "symbol_list_old": ("The symbol list is old", "銘柄一覧が古くなっています"),
+    "channel_failing": ("Notifications do not arrive", "通知が届いていません"),
 }

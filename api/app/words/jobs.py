@@ -49,6 +49,8 @@ JOB_WORDS: dict[str, Pair] = {
         "no worker has reported in the last 15 minutes; start one: kaboom worker",
         "直近15分間に報告したワーカーはありません。起動するには：kaboom worker",
     ),
+    "requests_per_minute": ("{n:,}/min", "毎分{n:,}回"),
+    "requests_per_second": ("{n:,}/s", "毎秒{n:,}回"),
     "provider_default": ("{state} (default)", "{state}（既定）"),
     "provider_paused": (
         "{name} is paused until {until} JST: {reason}",

@@ -38,10 +38,7 @@ TITLES: dict[str, Pair] = {
 
 #: Of each event the sentence below the title.
 BODIES: dict[str, Pair] = {
-    "job_ended": (
-        "{done} of {total} done, {failed} failed. {error}",
-        "対象{total}件のうち完了{done}件、失敗{failed}件。{error}",
-    ),
+    "job_ended": ("{items} {error}", "{items}{error}"),
     "data_incomplete": (
         "The session of {session} is not ingested as a whole. Fill the gaps with: kaboom ingest backfill",
         "{session} の取り込みが完了していません。補うには：kaboom ingest backfill",
@@ -83,6 +80,10 @@ BODIES: dict[str, Pair] = {
 PHRASES: dict[str, Pair] = {
     "digest": ("{rule}: {count} events", "{rule}：{count}件"),
     "more": ("and {count} more", "ほか{count}件"),
-    "job_link": ("Job: /jobs/{queue}/{job_id}", "ジョブ：/jobs/{queue}/{job_id}"),
+    "items": ("{done} of {total} done, {failed} failed.", "対象{total}件のうち完了{done}件、失敗{failed}件。"),
+    "at": ("Time: {at}", "日時：{at}"),
+    "line": ("{at} {title}", "{at} {title}"),
+    "job_link": ("Job: {url}", "ジョブ：{url}"),
+    "job_command": ("See: kaboom jobs show {job_id}", "確認するには：kaboom jobs show {job_id}"),
     "gone": ("the event is no longer kept", "イベントの保存期間が過ぎています"),
 }

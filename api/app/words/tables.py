@@ -95,7 +95,8 @@ HEADERS: dict[str, Pair] = {
     "queue": ("queue", "キュー"),
     "queues": ("queues", "キュー"),
     "reason": ("reason", "理由"),
-    "requests/min": ("requests/min", "毎分の回数"),
+    "prices": ("prices", "価格"),
+    "requests": ("requests", "呼び出し"),
     "requested (JST)": ("requested (JST)", "受付（JST）"),
     "retried as": ("retried as", "再試行のジョブ"),
     "result": ("result", "結果"),
@@ -219,6 +220,11 @@ CODES: dict[str, dict[str, Pair]] = {
         "sessions": ("sessions", "立会日"),
         "bars": ("bars", "足"),
     },
+    "prices": {
+        "raw": ("as traded", "未調整"),
+        "adjusted": ("split-adjusted", "調整後"),
+        "unknown": ("as in its source", "元データのまま"),
+    },
     "provider": {
         "on": ("on", "有効"),
         "off": ("off", "無効"),
@@ -232,6 +238,8 @@ CODES: dict[str, dict[str, Pair]] = {
         "provider_error": ("the provider failed", "データ提供元のエラー"),
         "invalid": ("rows were refused", "不正な行あり"),
         "write_failed": ("could not be stored", "保存に失敗"),
+        #: Of a job without chunks.
+        "failed": ("failed", "失敗"),
     },
     #: Of bars from the user's own files.
     "outcome_of_files": {

@@ -34,6 +34,7 @@ class Capabilities:
         symbols_per_fetch: how many symbols one `fetch_bars` call should have.
         reach_days: interval → how many days back from now there are bars; no limit if it is not named.
         requests_per_minute: most requests to it in any minute, over all processes; None for no limit.
+        requests_per_second: the same in any second, in place of `requests_per_minute`.
         concurrency: most requests to it at once, over all processes; None for no limit.
         knows_listings: whether it reports which symbols were listed on a session. Other providers are not asked for
             symbols that are known not to have been listed.
@@ -50,10 +51,21 @@ class Capabilities:
     symbols_per_fetch: int = 50
     reach_days: Mapping[Interval, int] = field(default_factory=dict)
     requests_per_minute: int | None = None
+    requests_per_second: int | None = None
     concurrency: int | None = None
     knows_listings: bool = False
     delay: timedelta = timedelta()
     is_live: bool = False
+
+    def __post_init__(self) -> None:
+        """Reject two limits of requests.
+
+        Raises:
+            ValueError: both a limit for a minute and one for a second are given.
+
+        """
+        if self.requests_per_minute is not None and self.requests_per_second is not None:
+            raise ValueError("requests_per_minute and requests_per_second were given, expected one of them")
 
     def is_bulk(self, interval: Interval, symbols: int) -> bool:
         """Return whether whole sessions are requested for this many symbols."""

@@ -88,6 +88,8 @@ class ProviderSpec:
         required: the settings that it needs.
         terms: the allowed use of its data; None if there are no terms.
         has_master: whether it has a list of issues, and so is a `MasterProvider`.
+        is_adjusted: whether its prices before a split are divided by it; None if that depends on its source. Bars are
+            stored as it gives them.
 
     """
 
@@ -100,6 +102,7 @@ class ProviderSpec:
     required: tuple[Required, ...] = ()
     terms: Terms | None = None
     has_master: bool = False
+    is_adjusted: bool | None = False
 
     @property
     def is_tse(self) -> bool:
@@ -109,7 +112,8 @@ class ProviderSpec:
     @property
     def has_limits(self) -> bool:
         """Whether it limits how often it may be asked."""
-        return self.capabilities.requests_per_minute is not None or self.capabilities.concurrency is not None
+        can = self.capabilities
+        return any(each is not None for each in (can.requests_per_minute, can.requests_per_second, can.concurrency))
 
     def parse_symbol(self, text: str) -> str:
         """Return the provider's symbol for a text: a TSE local code or an index, or a free name outside the TSE.

@@ -14,6 +14,8 @@ from app.words.speaker import Speaker
 
 app = typer.Typer(help="Show the data providers: which are on, their limits, and which are paused; and test one.")
 app.command("test")(run_trial)
+#: The code of its prices, by `is_adjusted`.
+_PRICES = {None: "unknown", False: "raw", True: "adjusted"}
 
 
 @app.callback(invoke_without_command=True)
@@ -35,15 +37,23 @@ def providers(context: typer.Context, *, json: Json = False) -> None:
 
 
 def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:
-    limits = ("requests/min", "at once")
-    table = new_table(words, "provider", "state", *limits, "intervals", "markets", "detail", right=limits)
+    limits = ("requests", "at once")
+    table = new_table(words, "provider", "state", *limits, "prices", "intervals", "markets", "detail", right=limits)
     for each in items:
         state = words.coded("provider", _state(each))
         state = words.say("provider_default", state=state) if each["is_default"] else state
-        bounds = ["" if each[name] is None else f"{each[name]:,}" for name in ("requests_per_minute", "concurrency")]
+        bounds = [_rate(words, each), "" if each["concurrency"] is None else f"{each['concurrency']:,}"]
+        prices = words.code("prices", _PRICES[each.get("is_adjusted")])
         lists = [", ".join(each[name]) for name in ("intervals", "markets")]
-        add_row(table, each["name"], state, *bounds, *lists, each["lacking"] or each["summary"])
+        add_row(table, each["name"], state, *bounds, prices, *lists, each["lacking"] or each["summary"])
     return table
+
+
+def _rate(words: Speaker, provider: dict[str, Any]) -> str:
+    for name in ("requests_per_minute", "requests_per_second"):
+        if n := provider.get(name):
+            return words.say(name, n=n)
+    return ""
 
 
 def _state(provider: dict[str, Any]) -> str:

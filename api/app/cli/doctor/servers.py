@@ -68,6 +68,7 @@ async def find_servers(session: Session, parts: Parts) -> list[Finding]:
     if database.verdict == "ok":
         has_workers = workers is not None and workers.verdict == "ok"
         findings.append(await _schedules(parts, has_workers=has_workers))
+        findings += await _channels(parts)
     return findings
 
 
@@ -121,3 +122,22 @@ async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
         return Finding("schedules", "fault", f"one is {late_s / 60:,.0f} min overdue: no worker fires it", mend)
     names = ", ".join(schedule.name for schedule in found)
     return Finding("schedules", "ok", f"{len(found)} enabled: {names}")
+
+
+async def _channels(parts: Parts) -> list[Finding]:
+    """Return a warning for each channel of notifications that fails; one line if none does."""
+    try:
+        channels = [each for each in await parts.notifications.rules.list_channels(DEFAULT_OWNER) if each.is_enabled]
+    except StoreError as e:
+        return [Finding("notifications", "fault", e.message, _ASK_AGAIN)]
+    failing = [
+        Finding(
+            "notifications",
+            "warning",
+            f"channel {channel.name}: the last {channel.failures} attempts failed",
+            "`kaboom notify log` says why; correct the channel's URL, or turn it off",
+        )
+        for channel in channels
+        if channel.is_failing
+    ]
+    return failing or [Finding("notifications", "ok", f"channels that are on: {len(channels)}; none keeps failing")]

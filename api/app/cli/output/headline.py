@@ -4,19 +4,21 @@ from datetime import datetime
 from typing import Any
 
 from app.cli.exits import BY_STATUS
+from app.cli.output.kinds import is_of, is_planned, unit_of
 from app.cli.output.times import to_jst, to_jst_line
-from app.cli.output.upkeep import is_planned, unit_of, writes_bars
+from app.cli.output.upkeep import writes_bars
+from app.jobs.results import OfSession
 from app.words.speaker import Speaker
 
 
 def describe_job(words: Speaker, job: dict[str, Any]) -> str:
     """Return the state of a job, its session, rows and speed."""
-    result, rows, seconds = job["result"] or {}, job["progress"]["rows"], runtime_s(job)
+    result, rows, seconds = job["result"], job["progress"]["rows"], runtime_s(job)
     parts = [_head(words, job)]
-    if "session" in result and "is_final" in result:
+    if result and is_of(job, OfSession):
         name = "job_session" if result["is_final"] else "job_session_open"
         parts.append(words.say(name, session=result["session"]))
-    if job["progress"]["total"] and writes_bars(job):
+    if job["progress"]["total"] and is_planned(job) and writes_bars(job):
         parts.append(words.say("job_rows", rows=rows))
     if seconds:
         name = "job_speed" if rows else "job_took"
@@ -34,7 +36,7 @@ def describe_times(words: Speaker, job: dict[str, Any]) -> str:
 def describe_progress(words: Speaker, job: dict[str, Any], why: str = "") -> str:
     """Return the progress of a job and why it stands still; without items, whether it is being planned."""
     progress = job["progress"]
-    if not progress["total"]:
+    if not progress["total"] or not is_planned(job):
         planned = words.say("progress_planned") if job["status"] not in BY_STATUS and is_planned(job) else ""
         return words.say("join").join(filter(None, (planned, why)))
     return words.say("join").join(filter(None, (*_describe_items(words, job), why)))

@@ -7,34 +7,18 @@ from app.cli.session import Session
 from app.jobs.queues import BAR_QUEUES
 
 
-def unit_of(job: Mapping[str, Any]) -> str:
-    """Return the unit of a job's items, such as `files`; `symbols` if this release does not know the kind of job."""
-    from app.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
-
-    try:
-        return CATALOG.get(job["task"]).unit
-    except KeyError:
-        return "symbols"
-
-
-def is_planned(job: Mapping[str, Any]) -> bool:
-    """Return whether a job of this kind begins with a plan, and then has items."""
-    from app.catalog import CATALOG  # noqa: PLC0415  the same
-
-    try:
-        return bool(CATALOG.get(job["task"]).plan)
-    except KeyError:
-        return True
-
-
-def print_upkeep(session: Session, result: Mapping[str, Any]) -> None:
-    """Print the plan of a mirror or of a compaction; nothing for any other job."""
-    if "message" in result:
-        session.show(session.words.detail(str(result["message"])))
-    for files in result.get("files", ()):
+def print_mirror(session: Session, result: Mapping[str, Any]) -> None:
+    """Print the files that a mirror writes."""
+    for files in result["files"]:
         where = f"{result['folder']}/{files['source']}/{files['interval']}"
         session.show(f"{where}: {', '.join(files['months'])}")
-    for old in result.get("drops", ()):
+
+
+def print_drops(session: Session, result: Mapping[str, Any]) -> None:
+    """Print the bars that a compaction drops, or why it drops none."""
+    if message := result.get("message"):
+        session.show(session.words.detail(message))
+    for old in result["drops"]:
         fields = {name: old[name] for name in ("source", "interval", "before", "bars", "bytes")}
         session.show(session.words.say("drop", **fields))
 

@@ -52,7 +52,7 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
     row, chunks = JobRow(found["job"].data), found["chunks"]
     names = await _ask_names(page, row, found["failures"])
     kept = found["log"].items
-    notices, more = list_notices(chunks.data, row.result, kept)
+    notices, more = list_notices(chunks.data, row.counts, kept)
     lines = [line for line in kept if LEVELS.index(line["level"]) >= LEVELS.index(level)]
     return await page.show(
         "job.html",

@@ -25,11 +25,14 @@ class Notice:
 
 
 def list_notices(
-    chunks: Mapping[str, Any] | None, result: Mapping[str, Any], lines: Sequence[Mapping[str, Any]] = ()
+    chunks: Mapping[str, Any] | None, counts: Mapping[str, int], lines: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[list[Notice], int]:
-    """Return the most serious notices of a job, and how many more there are; `lines` are its log."""
+    """Return the most serious notices of a job, and how many more there are.
+
+    `counts` are those of its result, and `lines` its log.
+    """
     found = [*_of_chunks(chunks["items"] if chunks else ()), *_of_pauses(chunks["pauses"] if chunks else ())]
-    found += [*_of_reasons(lines), *_of_bars(result.get("counts") or {})]
+    found += [*_of_reasons(lines), *_of_bars(counts)]
     found.sort(key=lambda notice: ("bad", "warn", "idle").index(notice.kind))
     return found[:_MOST], max(0, len(found) - _MOST)
 

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from pydantic import BaseModel
 
+from app.ai_analysis.results import AnalysisResult
+from app.catalog import CATALOG
+from app.ingest.results import IngestResult
 from app.jobs.model import JobStatus
 from app.jobs.queues import BAR_QUEUES
+from app.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, list_facts
 from batch.market.outcome import is_fine
 
 #: The reference of a job in forms: the queue as in paths, and the id.
@@ -74,11 +78,32 @@ class JobRow:
         """Its result, or {} without one."""
         return self.job["result"] or {}
 
+    def has(self, model: type[BaseModel]) -> bool:
+        """Return whether there is a result, and its kind of job says that it is of a model."""
+        expected = CATALOG.result_of(self.job["task"])
+        return bool(self.result) and expected is not None and issubclass(expected, model)
+
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """The fields of a result without outcomes, and their values: strings as they are, others as JSON."""
-        found = () if self.outcomes else self.result.items()
-        return [(k, v if isinstance(v, str) else orjson.dumps(v).decode()) for k, v in found if v is not None]
+        """The fields of a result without outcomes, and their values as text."""
+        known = {name: value for name, value in self.result.items() if value is not None}
+        return [] if self.has(PlannedResult) else list_facts(known)
+
+    @property
+    def provider(self) -> str:
+        """The provider of its bars; "" if its result has none."""
+        has_provider = self.has(OfProvider) or self.has(AnalysisResult)
+        return self.result.get("provider") or "" if has_provider else ""
+
+    @property
+    def universe(self) -> Mapping[str, Any] | None:
+        """The source of its symbols; None if the job is no ingest."""
+        return self.result.get("universe") if self.has(IngestResult) else None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Its further counts, such as quality flags."""
+        return self.result["counts"] if self.has(PlannedResult) else {}
 
     @property
     def title_key(self) -> str:
@@ -93,12 +118,11 @@ class JobRow:
     @property
     def sessions(self) -> tuple[str, str, int] | None:
         """The first and the last session, and how many there are; None if the job has no sessions."""
-        spans = [each for each in (self.result.get("sessions") or {}).values() if isinstance(each, dict)]
-        if spans:
+        if self.has(OfSpans) and (spans := self.result.get("sessions", {}).values()):
             widest = max(spans, key=lambda each: (each.get("count", 1), each["last"]))
             return widest["first"], widest["last"], widest.get("count", 2 if widest["first"] != widest["last"] else 1)
-        session = self.result.get("session")
-        return (session, session, 1) if isinstance(session, str) else None
+        session = self.result.get("session") if self.has(OfSession) or self.has(AnalysisResult) else None
+        return (session, session, 1) if session else None
 
     @property
     def faults(self) -> list[tuple[str, int]]:
@@ -108,10 +132,9 @@ class JobRow:
     @property
     def outcomes(self) -> list[tuple[str, int]]:
         """Its outcomes with their counts, in the order of the proportion bar."""
-        found = self.result.get("outcomes")
         order = list(AREAS)
-        counted = found.items() if isinstance(found, dict) else ()
-        return sorted(counted, key=lambda each: order.index(each[0]) if each[0] in order else len(order))
+        found = self.result["outcomes"].items() if self.has(PlannedResult) else ()
+        return sorted(found, key=lambda each: order.index(each[0]) if each[0] in order else len(order))
 
     @property
     def has_bars(self) -> bool:

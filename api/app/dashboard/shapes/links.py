@@ -12,6 +12,7 @@ _PAGES = (
     ("/api/v1/dead-letters", "/dead-letters", ""),
     ("/api/v1/coverage/sessions", "/", "market|interval"),
     ("/api/v1/universe", "/data", "market"),
+    ("/api/v1/notifications/messages", "/notifications", ""),
 )
 _SCHEDULE = re.compile(r"/api/v1(/schedules/[0-9a-f]{32})")
 

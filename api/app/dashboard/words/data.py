@@ -108,6 +108,7 @@ WORDS: dict[str, Pair] = {
     "p_unknown": ("not known", "不明"),
     "p_limit": ("limit", "呼び出しの上限"),
     "p_per_min": ("requests/min", "回／分"),
+    "p_per_sec": ("requests/s", "回／秒"),
     "p_at_once": ("at once", "同時接続"),
     "p_final": ("final after the close", "大引け後の確定まで"),
     "p_about": ("All providers and workers", "すべてのデータ提供元とワーカー"),

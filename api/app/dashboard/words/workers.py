@@ -48,6 +48,7 @@ WORDS: dict[str, Pair] = {
     "after_close": ("{delay} after the close", "大引けの{delay}後"),
     "at_close": ("after the close", "大引け後"),
     "per_minute": ("{n} requests a minute", "1分に{n}回"),
+    "per_second": ("{n} requests a second", "1秒に{n}回"),
     "any_rate": ("any number a minute", "回数の上限なし"),
     "at_once": ("{n} at once", "同時に{n}件"),
     "any_at_once": ("any number at once", "同時数の上限なし"),

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from app.engine.run.answers import check_plan
 from app.engine.run.hand_back import HandBack
 from app.engine.run.tallies import add_report
 from app.engine.run.worker import Run
@@ -50,9 +51,15 @@ class Work(Protocol):
 
 
 async def hand_out(run: Run, plan: Plan) -> None:
-    """Hand out a plan's chunks to the workers of the queue; a dry run has no chunks."""
-    planned = () if run.request.get("dry_run") else plan.chunks
-    await run.fan_out(plan.summary(), [Chunk(str(n), chunk.items, chunk.payload()) for n, chunk in enumerate(planned)])
+    """Hand out a plan's chunks to the workers of the queue; a dry run has no chunks.
+
+    Raises:
+        TypeError: the plan and its totals are not the result of the job type.
+
+    """
+    planned, summary = () if run.request.get("dry_run") else plan.chunks, plan.summary()
+    check_plan(run.parts.catalog.get(run.claim.task), summary)
+    await run.fan_out(summary, [Chunk(str(n), chunk.items, chunk.payload()) for n, chunk in enumerate(planned)])
 
 
 async def go_on(run: Run, work: Work, *, stops_at_once: bool = False) -> Tally:

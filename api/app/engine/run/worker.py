@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
-from pydantic import BaseModel
 
 from app.engine.job_results import show_started
 from app.engine.loading import load_function
 from app.engine.parts import Parts
+from app.engine.run.answers import Settled, check_answer
 from app.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
 from app.engine.run.failures import is_out_of_memory
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import STALL_S, LeaseKeeper
 from app.engine.run.measure import measure
+from app.engine.run.own_history import OwnHistory
 from app.engine.settle import settle_or_leave
 from app.jobs.model import PLAN, Chunk, JobStatus, Tally
 from app.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
@@ -59,6 +60,11 @@ class Run:
         """The job's plan; {} in the plan step itself."""
         return self.claim.plan or {}
 
+    @property
+    def history(self) -> OwnHistory:
+        """The jobs of the owner."""
+        return OwnHistory(self.parts.history, self.owner)
+
     def report(self, tally: Tally) -> None:
         """Report progress.
 
@@ -72,14 +78,14 @@ class Run:
         """Return whether the job was cancelled: the handler must then settle no more items, and return its tally."""
         return self.keeper.is_cancelled
 
-    async def finish(self, result: BaseModel) -> None:
+    async def finish(self, answer: Settled) -> None:
         """End a job without chunks: save its result in the ledger (the first one wins), then in Redis.
 
         Raises:
             StoreError: a store is unavailable; the step is retried later.
 
         """
-        await self.fan_out({}, [], result=result.model_dump(mode="json"))
+        await self.fan_out({}, answer.to_chunks(), result=answer.result.model_dump(mode="json"))
 
     async def fan_out(
         self, plan: Mapping[str, Any], chunks: list[Chunk], *, result: Mapping[str, Any] | None = None
@@ -180,5 +186,5 @@ async def _handle(run: Run) -> Tally:
     plan_step = await load_function(job_type.plan_step)
     answer = await plan_step(run)
     if job_type.run:
-        await run.finish(answer)
+        await run.finish(check_answer(job_type, answer))
     return run.chunk.tally

@@ -8,6 +8,9 @@ from typing import Literal
 
 from app.ledger.outbox.port import DeliveryStatus
 
+#: A channel that failed so often in a row is reported: with the pauses between, after two minutes.
+MANY_FAILURES = 5
+
 
 class EventKind(StrEnum):
     """The kind of an event; `app.words.notifications` has the titles."""
@@ -75,6 +78,11 @@ class Channel:
     failures: int = 0
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it is on, and delivers nothing any more."""
+        return self.is_enabled and self.failures >= MANY_FAILURES
 
 
 @dataclass(frozen=True, slots=True)

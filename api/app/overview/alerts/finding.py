@@ -31,6 +31,7 @@ SOURCES: Mapping[Callable[[Asked], Awaitable[list[Alert]]], tuple[Kind, ...]] = 
     sources.find_dead_letters: (Kind.DEAD_LETTERS,),
     sources.find_paused_providers: (Kind.PROVIDER_PAUSED,),
     sources.find_old_list: (Kind.SYMBOL_LIST_OLD,),
+    sources.find_failing_channels: (Kind.CHANNEL_FAILING,),
 }
 
 _log = structlog.get_logger(__name__)

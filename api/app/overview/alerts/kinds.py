@@ -35,6 +35,7 @@ class Kind(StrEnum):
     DEAD_LETTERS = "dead_letters"
     PROVIDER_PAUSED = "provider_paused"
     SYMBOL_LIST_OLD = "symbol_list_old"
+    CHANNEL_FAILING = "channel_failing"
 
 
 #: The matching rule of Prometheus, by kind; if the kind alerts earlier, the rule is the more severe case.
@@ -55,7 +56,7 @@ class Alert:
     """One alert.
 
     Attributes:
-        about: which part, queue, series, schedule or provider; "" if there is only one.
+        about: which part, queue, series, schedule, provider or channel; "" if there is only one.
         detail: a sentence in English, which the catalogue of details translates.
         command: the first command to run.
         link: the path in this API that shows it.

@@ -188,3 +188,19 @@ async def find_old_list(asked: Asked) -> list[Alert]:
     since = datetime.combine(as_of, datetime.min.time(), JST).astimezone(UTC) + timedelta(days=MOST_LIST_AGE_DAYS)
     link = "/api/v1/universe?market=TSE_PRIME"
     return [Alert(Kind.SYMBOL_LIST_OLD, Severity.WARNING, text, "kaboom symbols import data_j.xls", link, since=since)]
+
+
+async def find_failing_channels(asked: Asked) -> list[Alert]:
+    """Return the channels of notifications whose last attempts failed."""
+    return [
+        Alert(
+            Kind.CHANNEL_FAILING,
+            Severity.WARNING,
+            f"the last {channel.failures} attempts failed: its notifications do not arrive",
+            "kaboom notify log",
+            f"/api/v1/notifications/messages?channel_id={channel.channel_id}",
+            channel.name,
+        )
+        for channel in await asked.parts.notifications.rules.list_channels(asked.owner)
+        if channel.is_failing
+    ]

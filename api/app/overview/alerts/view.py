@@ -19,7 +19,9 @@ class AlertView(BaseModel):
     kind: Kind
     severity: Severity = Field(description="page: somebody is needed now; warning: it can wait until the morning")
     title: str = Field(description="in the language of Accept-Language: en or ja")
-    about: str = Field(description="which part, queue, series, schedule or provider; empty where there is one only")
+    about: str = Field(
+        description="which part, queue, series, schedule, provider or channel; empty if there is one only"
+    )
     detail: str
     since: AwareDatetime | None
     command: str = Field(description="the command to begin with")

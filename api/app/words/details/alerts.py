@@ -34,4 +34,8 @@ ALERT_DETAILS: tuple[Pair, ...] = (
         "the newest list is of {as_of}, {days} days ago: symbols listed since are not taken",
         "最新の一覧は{as_of}のもので、{days}日前です。その後に上場した銘柄は取り込まれません",
     ),
+    (
+        "the last {count} attempts failed: its notifications do not arrive",
+        "直近{count}回の送信がすべて失敗し、通知が届いていません",
+    ),
 )

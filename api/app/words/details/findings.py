@@ -66,6 +66,18 @@ FINDING_DETAILS: tuple[Pair, ...] = (
     ),
     ("{count} enabled: {names}", "{count}件が有効です：{names}"),
     (
+        "channel {name}: the last {count} attempts failed",
+        "通知先 {name}：直近{count}回の送信がすべて失敗しました",
+    ),
+    (
+        "`kaboom notify log` says why; correct the channel's URL, or turn it off",
+        "理由は `kaboom notify log` で確認できます。通知先のURLを修正するか、無効にしてください",
+    ),
+    (
+        "channels that are on: {count}; none keeps failing",
+        "有効な通知先は{count}件で、失敗が続いているものはありません",
+    ),
+    (
         "one is {minutes} min overdue: no worker fires it",
         "予定を{minutes}分過ぎたものがあります。実行するワーカーがありません",
     ),

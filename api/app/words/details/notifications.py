@@ -3,6 +3,7 @@
 from app.words.language import Pair
 
 NOTIFICATION_DETAILS: tuple[Pair, ...] = (
+    ("the receiver answered {status}", "受信側が {status} を返しました"),
     (
         "this Kaboom keeps no channels: its operator sets KABOOM_NOTIFICATION_KEY",
         "通知先を登録できません。管理者が KABOOM_NOTIFICATION_KEY を設定してください",

@@ -8,7 +8,7 @@ STATE_DETAILS: tuple[Pair, ...] = (
             f"{{failed}} of {{total}} items failed; first cause: {{symbol}} {outcome}: {{why}}",
             f"{{total}}件中{{failed}}件が失敗しました。最初の原因：{{symbol}} {outcome}：{{why}}",
         )
-        for outcome in ("rate_limited", "provider_error", "invalid", "write_failed")
+        for outcome in ("rate_limited", "provider_error", "invalid", "write_failed", "failed")
     ),
     (
         "{failed} of {total} items failed; first cause: {why}",

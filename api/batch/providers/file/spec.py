@@ -29,4 +29,5 @@ SPEC = ProviderSpec(
     summary="Bars from your own CSV, Excel or Parquet files.",
     settings=FileSettings,
     required=(Required("file_dir", "name the folder of your files"),),
+    is_adjusted=None,
 )

@@ -16,18 +16,23 @@ def parse_limits(provider: str, requests_per_minute: str, concurrency: str) -> L
 
     """
     own = get_provider_spec(provider).capabilities
-    return Limits(
-        requests=_override(provider, own.requests_per_minute, requests_per_minute),
-        concurrency=_override(provider, own.concurrency, concurrency),
-    )
+    at_once = _find(provider, concurrency, own.concurrency)
+    # A setting is for a minute, also where the provider's own limit is for a second.
+    if own.requests_per_second is not None and provider not in _parse(requests_per_minute):
+        return Limits(own.requests_per_second, at_once, window_s=1.0)
+    return Limits(_find(provider, requests_per_minute, own.requests_per_minute), at_once)
 
 
-def _override(provider: str, own: int | None, text: str) -> int | None:
+def _find(provider: str, text: str, own: int | None) -> int | None:
+    said = _parse(text).get(provider)
+    if said is None:
+        return own
+    return None if said == _OFF else int(said)
+
+
+def _parse(text: str) -> dict[str, str]:
     by_provider = dict(part.split("=") for part in text.split())
     if unknown := by_provider.keys() - set(provider_names()):
         names = ", ".join(provider_names())
         raise ConfigurationError(f"a limit was set for provider {min(unknown)}, supported are {names}")
-    said = by_provider.get(provider)
-    if said is None:
-        return own
-    return None if said == _OFF else int(said)
+    return by_provider

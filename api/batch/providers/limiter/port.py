@@ -15,7 +15,7 @@ class Limits:
     """How often a provider may be asked; times in seconds.
 
     Attributes:
-        requests: most requests in any window, as the provider counts them; None for no limit.
+        requests: most requests in any window of `window_s`, as the provider counts them; None for no limit.
         concurrency: most requests under way at once; None for no limit.
         window_s: how long the window is.
         lease_s: how long a permit is valid if it is not renewed. The slot of a killed process is free after this.
@@ -33,6 +33,11 @@ class Limits:
     failures: int = 5
     first_pause_s: float = 15.0
     longest_pause_s: float = 300.0
+
+    @property
+    def is_per_second(self) -> bool:
+        """Whether the window is a second, not a minute."""
+        return self.window_s == 1.0
 
     @property
     def are_none(self) -> bool:

@@ -2,12 +2,15 @@
 
 import pytest
 
+from app.auth.principals import DEFAULT_OWNER
 from app.cli.doctor.servers import find_servers
 from app.cli.session import Session
 from app.engine.parts import Parts
+from app.ledger.notifications.model import MANY_FAILURES
 from app.settings import load_settings
 from batch.errors import StoreError
 from tests.fixtures.jobs.memory_parts import memory_parts
+from tests.fixtures.notifications.rules import make_channel
 
 pytestmark = pytest.mark.anyio
 
@@ -49,3 +52,12 @@ async def test_a_full_server_needs_the_room_that_it_can_be_given(
     monkeypatch.setattr(getattr(parts, holder), "try_write", full)
     (found,) = [finding for finding in await find_servers(Session(), parts) if finding.part == part]
     assert (found.verdict, found.detail, found.mend) == ("fault", message, mend)
+
+
+@pytest.mark.parametrize(("failures", "verdict"), [(MANY_FAILURES - 1, "ok"), (MANY_FAILURES, "warning")])
+async def test_a_channel_that_keeps_failing_is_a_finding(parts: Parts, failures: int, verdict: str) -> None:
+    channel = make_channel(owner=DEFAULT_OWNER, name="data-ops", failures=failures)
+    await parts.notifications.rules.add_channel(channel)
+    (found,) = [finding for finding in await find_servers(Session(), parts) if finding.part == "notifications"]
+    assert found.verdict == verdict
+    assert ("data-ops" in found.detail) == (verdict == "warning")

@@ -134,6 +134,35 @@ async def test_a_receiver_that_is_gone_leaves_a_dead_letter_to_replay(
     assert [got.headers["webhook-id"] for got in receiver.seen] == [sent["id"]] * 2
 
 
+async def test_a_job_whose_only_delivery_failed_has_failed(http: httpx2.AsyncClient, receiver: Receiver) -> None:
+    receiver.script(410)
+    await http.post(f"{API}/channels/{await add_channel(http, receiver.url)}/test")
+    (dead,) = await ended(http, "dead")
+    (job,) = (await http.get(f"{API}/jobs")).json()["items"]
+    job = (await http.get(f"{API}/jobs/{job['job_id']}", headers={"prefer": "wait=20"})).json()
+    assert (job["status"], job["result"]["delivered"], job["result"]["failed"]) == ("failed", 0, 1)
+    assert (
+        job["error"]["message"] == f"1 of 1 items failed; first cause: {dead['id']} failed: the receiver answered 410"
+    )
+    failures = (await http.get(f"{API}/jobs/{job['job_id']}/failures")).json()["items"]
+    assert [(each["item"], each["message"]) for each in failures] == [(dead["id"], "the receiver answered 410")]
+
+
+async def test_links_lead_to_the_public_address(tmp_path: Path, receiver: Receiver) -> None:
+    settings = memory_settings(
+        tmp_path,
+        webhook_secret=SECRET,
+        webhook_hosts="127.0.0.1",
+        notification_key=KEY,
+        public_url="https://k.example/",
+    )
+    async with running(settings) as app, client_of(app) as http:
+        await add_rule(http, await add_channel(http, receiver.url))
+        job_id = (await http.post(RUN_DAILY, json=DRY)).json()["job_id"]
+        await ended(http)
+    assert receiver.seen[0].verify()["data"]["text"].endswith(f"Job: https://k.example/jobs/ingest/{job_id}")
+
+
 async def test_alertmanager_tells_each_alert_and_its_end_once(http: httpx2.AsyncClient, receiver: Receiver) -> None:
     await add_rule(http, await add_channel(http, receiver.url), "alert", only={"severity": ["page"]})
     alert = {

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from app.engine.parts import Parts
 from app.jobs.records import dump_json
+from app.ledger.notifications.model import MANY_FAILURES
 from app.live import keys
 from app.live.redis_store import RedisJobStore
 from app.overview.alerts import finding, sources
@@ -41,6 +42,7 @@ from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_o
 from tests.fixtures.jobs.job_steps import until
 from tests.fixtures.jobs.planted import plant_queued
 from tests.fixtures.jobs.schedules import make_schedule
+from tests.fixtures.notifications.rules import make_channel
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.valkeys import valkey
 from tests.repo.test_alerts import is_command
@@ -215,6 +217,24 @@ async def test_a_list_of_symbols_that_is_old(
         as_of = (today - timedelta(days=age_days)).date()
         monkeypatch.setattr(sources, "find_newest_date", lambda _dir, as_of=as_of: as_of)
         assert bool(await find(real_http, Kind.SYMBOL_LIST_OLD)) == is_old
+
+
+async def test_a_channel_that_keeps_failing(real_http: httpx2.AsyncClient, parts: Parts, database_url: str) -> None:
+    rules = parts.notifications.rules
+    channel = await rules.add_channel(make_channel(owner="ingest", name="data-ops"))
+    for failures, is_enabled, count in (
+        (MANY_FAILURES - 1, True, 0),
+        (MANY_FAILURES, False, 0),
+        (MANY_FAILURES, True, 1),
+    ):
+        await rules.change_channel("ingest", channel.channel_id, {"is_enabled": is_enabled})
+        # A change by hand begins the count anew.
+        await execute(database_url, "UPDATE notification_channels SET failures = %s", (failures,))
+        found = await find(real_http, Kind.CHANNEL_FAILING)
+        assert len(found) == count
+    assert (found[0]["about"], found[0]["severity"]) == ("data-ops", "warning")
+    assert found[0]["detail"] == "the last 5 attempts failed: its notifications do not arrive"
+    await rules.delete_channel("ingest", channel.channel_id)
 
 
 def test_the_newest_list_is_found_by_its_first_line(tmp_path: Path) -> None:

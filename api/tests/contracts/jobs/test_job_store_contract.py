@@ -263,6 +263,17 @@ class TestPlan:
         found = await live(job_store, job)
         assert (found.done, found.chunks_done, found.chunks_total) == (4, 1, 2)
 
+    async def test_a_plan_of_ended_chunks_alone_ends_the_job(self, job_store: JobStore) -> None:
+        whole = make_chunk(0, 2)
+        done = replace(whole, state=ChunkState.DONE, tally=advance(whole, ["ok", "invalid"]))
+        job = make_job()
+        await job_store.put(job, [plan_step()])
+        claim = await claimed(job_store, ref_of(job))
+        assert await job_store.set_plan(claim.lease, {}, [done]) == Ended(is_accepted=True, is_final=True)
+        found = await live(job_store, job)
+        assert (found.status, found.done, found.failed) == (JobStatus.PARTIAL, 1, 1)
+        assert (found.error or {})["message"] == f"1 of 2 items failed; first cause: {whole.items[1]} invalid: said so"
+
     async def test_an_invalid_plan_fails_the_job(self, job_store: JobStore) -> None:
         job = make_job()
         await job_store.put(job, [plan_step()])

@@ -16,6 +16,7 @@ from batch.providers.limiter.memory import MemoryPermitStore
 from batch.providers.limiter.port import Limits
 from batch.providers.limiter.rate_limiter import SharedRateLimiter
 from batch.providers.registry import get_provider_spec, provider_specs
+from tests.fixtures.providers.outcomes import outcomes_of, say_outcomes
 from tests.fixtures.providers.provider_faults import SPOILT, answer_late, say_status
 from tests.fixtures.providers.remote import Remote
 from tests.fixtures.providers.remote_providers import REMOTES, CountingRateLimiter
@@ -54,13 +55,14 @@ async def fetch(
         await provider.close()
 
 
-async def outcomes(remote: Remote, interval: Interval) -> dict[str, Outcome]:
-    """Return what became of each symbol, whether the provider said so or raised."""
+async def outcomes(remote: Remote, interval: Interval) -> tuple[dict[str, Outcome], str]:
+    """Return what became of each symbol, and in which words, whether the provider said so or raised."""
     try:
         fetched = await fetch(remote, interval)
     except ProviderError as e:
-        return dict.fromkeys(SYMBOLS, Outcome.RATE_LIMITED if isinstance(e, RateLimited) else Outcome.PROVIDER_ERROR)
-    return {symbol: said.outcome for symbol, said in fetched.outcomes.items()}
+        outcome = Outcome.RATE_LIMITED if isinstance(e, RateLimited) else Outcome.PROVIDER_ERROR
+        return dict.fromkeys(SYMBOLS, outcome), f"the provider raised {e}"
+    return outcomes_of(fetched), say_outcomes(fetched)
 
 
 def test_every_provider_with_a_limit_is_here() -> None:
@@ -71,17 +73,19 @@ def test_every_provider_with_a_limit_is_here() -> None:
 @pytest.mark.parametrize("fault", SPOILT)
 async def test_a_corrupt_answer_is_a_fault(remote: Remote, fault: str, interval: Interval) -> None:
     remote.fake.faults = [SPOILT[fault]] * EVER
-    assert await outcomes(remote, interval) == dict.fromkeys(SYMBOLS, Outcome.PROVIDER_ERROR)
+    spoilt, said = await outcomes(remote, interval)
+    assert spoilt == dict.fromkeys(SYMBOLS, Outcome.PROVIDER_ERROR), said
 
 
 # libcurl itself sends a request again where a kept connection ends without an answer.
 @pytest.mark.parametrize("fault", sorted(SPOILT.keys() - {"no answer"}))
 async def test_a_fault_that_happens_once_is_gone_at_the_next_try(remote: Remote, fault: str) -> None:
     remote.fake.faults = [SPOILT[fault]]
-    spoilt = await outcomes(remote, remote.shortest)
-    assert Outcome.PROVIDER_ERROR in spoilt.values()
-    assert not spoilt.keys() - set(SYMBOLS)
-    assert not (await fetch(remote)).outcomes
+    spoilt, said = await outcomes(remote, remote.shortest)
+    assert Outcome.PROVIDER_ERROR in spoilt.values(), said
+    assert not spoilt.keys() - set(SYMBOLS), said
+    again = await fetch(remote)
+    assert not again.outcomes, say_outcomes(again)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -144,10 +148,8 @@ async def test_a_429_in_the_middle_keeps_earlier_answers(remote: Remote) -> None
     remote.fake.faults = [*keep, *[say_status(429, Retry_After="40")] * EVER]
     fetched = await fetch(remote, symbols=symbols)
     came = set(fetched.bars["symbol"])
-    assert len(came) == 6
-    assert {s: o.outcome for s, o in fetched.outcomes.items()} == {
-        s: Outcome.RATE_LIMITED for s in symbols if s not in came
-    }
+    assert len(came) == 6, say_outcomes(fetched)
+    assert outcomes_of(fetched) == {s: Outcome.RATE_LIMITED for s in symbols if s not in came}, say_outcomes(fetched)
     concurrency = get_provider_spec(remote.build().name).capabilities.concurrency or 1
     assert len(remote.fake.requests) <= 6 + concurrency
 
@@ -159,7 +161,7 @@ async def test_a_silent_server_times_out(remote: Remote) -> None:
         fetched = await fetch(remote, timeout_s=0.1)
     finally:
         released.set()
-    assert {o.outcome for o in fetched.outcomes.values()} == {Outcome.PROVIDER_ERROR}
+    assert set(outcomes_of(fetched).values()) == {Outcome.PROVIDER_ERROR}, say_outcomes(fetched)
     assert "no answer within 0.1 s" in fetched.outcomes["7203"].message
 
 
@@ -189,7 +191,4 @@ async def test_an_echoed_key_is_in_no_message(remote: Remote, status: int) -> No
 async def test_a_quiet_symbol_differs_from_an_unlisted_one(remote: Remote, interval: Interval) -> None:
     remote.fake.market.quiet = {"6758"}
     fetched = await fetch(remote, interval, ("7203", "6758", "9999"))
-    assert {s: o.outcome for s, o in fetched.outcomes.items()} == {
-        "6758": Outcome.NO_TRADES,
-        "9999": Outcome.NOT_LISTED,
-    }
+    assert outcomes_of(fetched) == {"6758": Outcome.NO_TRADES, "9999": Outcome.NOT_LISTED}, say_outcomes(fetched)

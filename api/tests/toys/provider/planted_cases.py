@@ -53,7 +53,7 @@ def pointers(answer: httpx2.Response) -> list[Any]:
 
 
 def test_its_limits_are_its_own_unless_the_settings_override_them() -> None:
-    assert parse_limits("toycsv", "", "") == Limits(requests=600, concurrency=2)
+    assert parse_limits("toycsv", "", "") == Limits(requests=10, concurrency=2, window_s=1.0)
     assert parse_limits("toycsv", "toycsv=5", "toycsv=off") == Limits(requests=5)
 
 

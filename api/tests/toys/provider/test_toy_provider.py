@@ -47,14 +47,14 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return api
 
 
-def run_tests(api: Path, *arguments: str) -> str:
-    """Run tests in a copy; return what pytest printed."""
+def run_tests(api: Path, *arguments: str, fails: bool = False) -> str:
+    """Run tests in a copy, which pass or, with `fails`, do not; return what pytest printed."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "KABOOM_"))}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments],
         cwd=api.parent, env=environment | {"PYTHONPATH": str(api)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert done.returncode == int(fails), done.stdout[-4000:] + done.stderr[-2000:]
     return done.stdout
 
 
@@ -84,3 +84,21 @@ def test_it_keeps_the_contract_of_providers(planted: Path) -> None:
     found = re.search(r"(\d+) passed", said)
     assert found is not None
     assert int(found[1]) > 50
+
+
+@pytest.mark.timeout(600)
+def test_swapped_fields_and_lost_symbols_break_the_contract(planted: Path) -> None:
+    provider = planted / "tests/toys/provider/toycsv/provider.py"
+    whole = provider.read_text()
+    contract = "api/tests/contracts/providers/test_provider_contract.py"
+    swapped = 'schema={"date": pl.Date(), **values}).rename({"open": "close", "close": "open"})'
+    lost = 'return SymbolOutcome(symbol, Outcome.INVALID, message="the toy is broken")\n    try:'
+    spoilt = (
+        ('schema={"date": pl.Date(), **values})', swapped, "test_each_field", "{'open': 1712.0} != {'open': 1710.0}"),
+        ("try:", lost, "test_rows_have", "7203 invalid: the toy is broken"),
+    )
+    for old, new, test, said in spoilt:
+        assert whole.count(old) == 1
+        provider.write_text(whole.replace(old, new))
+        assert said in run_tests(planted, contract, "-k", f"toycsv and {test}", fails=True)
+    provider.write_text(whole)

@@ -31,6 +31,22 @@ def test_a_paused_provider_says_until_when_and_why(
     assert "2025-11-04 16:05:00" in done.err
 
 
+@pytest.mark.parametrize(
+    ("language", "values", "words"),
+    [
+        ("en", {"requests_per_minute": 60, "is_adjusted": False}, {"60/min", "traded"}),
+        ("en", {"requests_per_minute": None, "requests_per_second": 5, "is_adjusted": True}, {"5/s", "split-adjusted"}),
+        ("ja", {"requests_per_minute": 60, "is_adjusted": False}, {"毎分60回", "未調整"}),
+        ("ja", {"requests_per_minute": None, "requests_per_second": 5, "is_adjusted": True}, {"毎秒5回", "調整後"}),
+    ],
+)
+def test_a_provider_says_its_limit_and_whether_its_prices_are_adjusted(
+    kaboom: Kaboom, scripted: Scripted, language: str, values: dict[str, Any], words: set[str]
+) -> None:
+    answer(scripted, **values)
+    assert words <= set(kaboom("--lang", language, "providers").out.split())
+
+
 def test_a_provider_that_is_off_says_what_it_lacks(kaboom: Kaboom, scripted: Scripted) -> None:
     answer(scripted, is_on=False, is_default=False, is_paused=False, lacking="set JQUANTS_API_KEY")
     done = kaboom("providers")

@@ -16,6 +16,7 @@ from app.words.language import Language
 from app.words.speaker import Speaker
 from tests.app.cli.conftest import Done, Kaboom, Scripted
 from tests.app.words.texts import JAPANESE
+from tests.fixtures.jobs.example_results import RESULTS
 
 PROGRESS = {"done": 1_590, "failed": 2, "total": 1_592, "cancelled": 0, "rows": 413_515, "rate": 642.0, "eta_s": None}
 JOB: dict[str, Any] = {
@@ -185,8 +186,8 @@ def test_the_result_of_a_job_without_chunks_is_shown(capsys: pytest.CaptureFixtu
 
 def test_a_backtest_leads_to_its_report(capsys: pytest.CaptureFixture[str]) -> None:
     session = Session(api_url="http://127.0.0.1:1", data_dir=None, is_json=False, language="en")
-    sweep = {"queue": "backtest", "task": "backtest.sweep", "status": "completed", "result": {"chunks": 2}}
-    print_summary(session, JOB | sweep)
+    sweep = {"queue": "backtest", "task": "backtest.sweep", "status": "completed"}
+    print_summary(session, JOB | sweep | {"result": RESULTS["backtest.sweep"]})
     shown = capsys.readouterr().err
     assert f"kaboom backtest report {'a' * 32}" in shown
     assert "kaboom coverage" not in shown

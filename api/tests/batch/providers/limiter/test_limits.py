@@ -1,9 +1,12 @@
 """The limits of a provider: its own, those of the settings, and the rate limiter built from them."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
 from batch.errors import ConfigurationError, InvalidRequest
+from batch.providers.limiter import limits
 from batch.providers.limiter.limited_provider import RateLimitedProvider
 from batch.providers.limiter.limits import parse_limits
 from batch.providers.limiter.port import Limits
@@ -20,6 +23,19 @@ def test_a_provider_on_this_machine_has_none() -> None:
 def test_the_settings_win_for_the_provider_that_they_name() -> None:
     assert parse_limits("synthetic", "file=9  synthetic=120", "synthetic=off file=2") == Limits(requests=120)
     assert parse_limits("file", "file=9 synthetic=120", "synthetic=off file=2") == Limits(requests=9, concurrency=2)
+
+
+def test_a_provider_may_be_limited_by_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = get_provider_spec("synthetic")
+    slow = replace(spec, capabilities=replace(spec.capabilities, requests_per_second=5))
+    monkeypatch.setattr(limits, "get_provider_spec", lambda _: slow)
+    assert slow.has_limits
+    assert parse_limits("synthetic", "", "") == Limits(requests=5, window_s=1.0)
+    # A setting is for a minute, and takes the place of both.
+    assert parse_limits("synthetic", "synthetic=120", "synthetic=2") == Limits(requests=120, concurrency=2)
+    assert parse_limits("synthetic", "synthetic=off", "") == Limits()
+    with pytest.raises(ValueError, match="expected one of them"):
+        replace(slow.capabilities, requests_per_minute=60)
 
 
 def test_a_provider_with_limits_is_rate_limited() -> None:

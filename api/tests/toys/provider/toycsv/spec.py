@@ -17,7 +17,7 @@ SPEC = ProviderSpec(
     name="toycsv",
     build="batch.providers.toycsv.provider:build",
     capabilities=Capabilities(
-        frozenset({Interval.D1}), TSE_MARKETS, symbols_per_fetch=10, requests_per_minute=600, concurrency=2
+        frozenset({Interval.D1}), TSE_MARKETS, symbols_per_fetch=10, requests_per_second=10, concurrency=2
     ),
     summary="Daily bars of a toy server, in CSV.",
     settings=ToyCsvSettings,

@@ -1,0 +1,100 @@
+"""The result of a job, printed by its model."""
+
+from typing import Any
+
+from rich.table import Table
+
+from app.ai_analysis.results import AnalysisResult
+from app.backtest.results import RunResult
+from app.cli.output.analyses import print_analyses
+from app.cli.output.backtests import print_run
+from app.cli.output.gaps import print_gaps
+from app.cli.output.kinds import has_files, is_of, unit_of
+from app.cli.output.text import add_row, new_table
+from app.cli.output.upkeep import print_drops, print_mirror
+from app.cli.session import Session
+from app.ingest.results import IngestResult
+from app.jobs.results import OfProvider, PlannedResult, list_facts
+from app.market_data.results import CompactResult, IndicatorResult, MirrorResult, SymbolsResult
+from app.words.speaker import Speaker
+from batch.market.outcome import Outcome
+
+
+def print_result(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:
+    """Print a result by the model of its kind; without a form for that, every field."""
+    if is_of(job, PlannedResult):
+        _print_planned(session, job, result)
+    elif is_of(job, RunResult):
+        print_run(session, result)
+    elif is_of(job, AnalysisResult):
+        print_analyses(session, result)
+    elif is_of(job, SymbolsResult):
+        _print_changes(session, result)
+    else:
+        for name, value in list_facts(result):
+            session.show(f"{name}: {value}")
+
+
+def _print_changes(session: Session, result: dict[str, Any]) -> None:
+    words = session.words
+    changes = words.say("join").join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
+    session.show(words.say("list_changes", as_of=result["as_of"], previous=result["previous"], changes=changes))
+
+
+def _print_planned(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:
+    gaps = result.get("gaps") if is_of(job, IngestResult) else None
+    if gaps is not None:
+        print_gaps(session, gaps)
+    if is_of(job, MirrorResult):
+        print_mirror(session, result)
+    elif is_of(job, CompactResult):
+        print_drops(session, result)
+    elif is_of(job, IndicatorResult):
+        session.show(f"{result['folder']}/*.parquet")
+    if gaps is None or job["progress"]["total"]:
+        _print_outcomes(session, job, result)
+
+
+def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:
+    words = session.words
+    if is_of(job, OfProvider):
+        session.show(session.say_source(result["provider"]))
+        session.say_terms(result["provider"])
+    if unit_of(job) == "symbols":
+        session.show(_outcome_table(words, result["outcomes"], has_files=has_files(job)))
+    if is_of(job, IngestResult):
+        _print_what_is_left_out(session, result)
+    session.show(_balance(words, job, result))
+    counts = ", ".join(f"{words.coded('count', name)} {n:,}" for name, n in sorted(result["counts"].items()))
+    if counts:
+        session.show(words.say("quality", counts=counts))
+
+
+def _print_what_is_left_out(session: Session, result: dict[str, Any]) -> None:
+    words, universe = session.words, result["universe"]
+    for left_out in universe.get("left_out") or ():
+        session.show(words.say("left_out", what=words.detail(left_out)))
+    if universe.get("delisted"):
+        session.show(words.say("delisted", count=universe["delisted"], as_of=universe["as_of"]))
+    for interval, rows in (result.get("outside") or {}).items():
+        command = f"kaboom ingest run-daily --provider {result['provider']} --all --wait"
+        session.show(words.say("outside", interval=interval, **rows, command=command))
+
+
+def _outcome_table(words: Speaker, outcomes: dict[str, int], *, has_files: bool) -> Table:
+    table = new_table(words, "outcome", "symbols", "meaning", right={"symbols"})
+    for outcome in Outcome:
+        meanings = "outcome_of_files" if has_files else "outcome"
+        add_row(table, outcome.value, f"{outcomes.get(outcome, 0):,}", words.code(meanings, outcome.value))
+    return table
+
+
+def _balance(words: Speaker, job: dict[str, Any], result: dict[str, Any]) -> str:
+    progress, settled = job["progress"], sum(result["outcomes"].values())
+    what = words.say(unit_of(job))
+    if job["intervals"]:
+        what = words.say("symbols_of", intervals=", ".join(job["intervals"]))
+    if settled == progress["total"]:
+        return words.say("outcomes_sum", total=settled, what=what, sum=settled)
+    counts = {"total": progress["total"], "sum": settled, "cancelled": progress["cancelled"]}
+    return words.say("outcomes_missing", what=what, **counts)
