@@ -83,7 +83,7 @@ def embed_postgres(data_dir: Path) -> EmbeddedServer:
     """Return a PostgreSQL on a unix socket; its cluster is created on first use; only our own user may connect.
 
     As root it runs as `nobody`, since PostgreSQL refuses root; `nobody` need not reach
-    the folder (docs/decisions/0099).
+    the folder (docs/decisions/0097).
 
     Raises:
         ConfigurationError: the wheel is missing, or `nobody` cannot reach the programs or the folder.
