@@ -109,7 +109,7 @@ BAR_WORDS: dict[str, Pair] = {
         "この期間の{count:,}行を隔離しています。見るには：{command}",
     ),
     "files_checked": (
-        "{files:,} files: {rows:,} rows of {symbols:,} symbols; something is refused of {refused:,} files",
+        "{files:,} files: {rows:,} rows of {symbols:,} symbols; files with something that is not stored: {refused:,}",
         "{files:,}ファイル：{symbols:,}銘柄、{rows:,}行。保存できない箇所のあるファイル {refused:,}件",
     ),
     "files_stored": (

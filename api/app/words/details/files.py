@@ -34,6 +34,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "no {interval} day from {first} to {last} is in the files; they have {count} days from {begin} to {end}",
         "{first} から {last} までの {interval} はファイルにありません。ファイルにあるのは {begin} から {end} までの{count}日分です",
     ),
+    (
+        "expected a number, found {text}; if its comma is before the decimals, set decimal in files.toml",
+        "数値が必要です。値は {text} です。カンマが小数点なら、files.toml の decimal で指定してください",
+    ),
     ("expected a number, found {text}", "数値が必要です。値は {text} です"),
     (
         "expected a clear number, found {text}: its comma or dot may separate thousands or decimals",

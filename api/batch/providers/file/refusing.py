@@ -9,6 +9,7 @@ from batch.providers.file.errors import Refusal
 from batch.providers.file.moments import explain
 from batch.providers.file.reading import OpenedFile
 from batch.providers.file.recognise.layout import Layout, find_role
+from batch.providers.file.recognise.numbers import has_decimal_comma
 from batch.providers.file.recognise.units import explain_scale, names_scale
 
 #: Cells of one column of one file that are named one by one.
@@ -135,5 +136,6 @@ def _doubt_others(text: str, role: str) -> str | None:
 
 def _explain_cell(text: str, *, is_clear: bool) -> str:
     if is_clear:
-        return f"expected a number, found {text[:40]!r}"
+        hint = "; if its comma is before the decimals, set decimal in files.toml" if has_decimal_comma(text) else ""
+        return f"expected a number, found {text[:40]!r}{hint}"
     return f"expected a clear number, found {text[:40]!r}: its comma or dot may separate thousands or decimals"

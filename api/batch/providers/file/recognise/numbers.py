@@ -1,5 +1,6 @@
 """Prices and volumes: text or typed columns to floats; a text that can be read in two ways is no number; pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,6 +68,11 @@ def parse_numbers(
     exponent = unit.fill_null(scale) if has_units and not power else pl.repeat(scale, len(text), eager=True)
     plain = _to_float(body, exponent, rules)
     return numbers.scatter(places, plain), odd.scatter(places, plain.is_null() & ~absent)
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Return whether a text can only be a number whose comma is before its decimals, such as 2504,0."""
+    return re.fullmatch(_COMMA_BEFORE_DECIMALS, text.strip()) is not None
 
 
 def find_unclear(cells: pl.DataFrame, volume: str, files: pl.Series, separator: str) -> pl.DataFrame:

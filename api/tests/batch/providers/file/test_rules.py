@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from batch.errors import ProviderError
@@ -100,6 +101,19 @@ def test_an_order_of_dates_is_of_its_pattern(tmp_path: Path) -> None:
     (tmp_path / "files.toml").write_text(text)
     days = [datetime(2024, 11, day, tzinfo=UTC) for day in (5, 6)]
     assert stamps(FileProvider(tmp_path), Interval.D1) == {"SAP": days, "SPY": days}
+
+
+def test_a_decimal_comma_is_read_where_a_rule_says_so(tmp_path: Path) -> None:
+    for folder, name in (("de", "SAP"), ("jp", "SONY")):
+        (tmp_path / folder).mkdir()
+        text = "date;open;high;low;close;volume\n2024-11-05;2504,0;2.510,5;2500,0;2508,0;1.000\n"
+        (tmp_path / folder / f"{name}.csv").write_text(text)
+    (tmp_path / "files.toml").write_text('[[rules]]\nfiles = "de/"\ndecimal = ","\n')
+    found = fetch(FileProvider(tmp_path), Interval.D1)
+    [bar] = found.bars.filter(pl.col("symbol") == "SAP").select("open", "high", "close", "volume").rows()
+    assert bar == (2504.0, 2510.5, 2508.0, 1000.0)
+    [whys] = [file["refusals"] for file in describe_files(FileProvider(tmp_path)) if file["file"] == "jp/SONY.csv"]
+    assert "found '2504,0'; if its comma is before the decimals, set decimal in files.toml" in whys[0]["why"]
 
 
 def test_a_changed_rule_is_heard_without_a_restart(tmp_path: Path) -> None:
