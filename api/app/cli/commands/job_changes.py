@@ -65,7 +65,7 @@ def _act_on_each(session: Session, job_ids: Sequence[str], act: Callable[[str], 
 
     Raises:
         CliError: the only job is refused.
-        typer.Exit: with the code of the first job that was refused, or did not end well.
+        typer.Exit: with the code of the first job that was rejected or not completed.
 
     """
     if len(ids := list(dict.fromkeys(job_ids))) == 1:

@@ -152,7 +152,7 @@ WORDS: dict[str, Pair] = {
         "最良の結果が偶然かどうかは判断できません（シャープレシオがありません）。",
     ),
     "deflated_about": (
-        "Deflated Sharpe ratio (Bailey and López de Prado, 2014). 50% is what luck gives.",
+        "Deflated Sharpe ratio (Bailey and López de Prado, 2014). A value of 50% is no better than chance.",
         "デフレーテッド・シャープレシオ（Bailey・López de Prado、2014年）。偶然なら50％です。",
     ),
     "trials": ("Trials", "試行"),

@@ -184,7 +184,7 @@ async def find_old_list(asked: Asked) -> list[Alert]:
     age_days = (asked.now.astimezone(JST).date() - as_of).days
     if age_days <= MOST_LIST_AGE_DAYS:
         return []
-    text = f"the newest list is of {as_of}, {age_days} days ago: symbols listed since are not taken"
+    text = f"the newest list is of {as_of}, {age_days} days ago: symbols listed later are missing"
     since = datetime.combine(as_of, datetime.min.time(), JST).astimezone(UTC) + timedelta(days=MOST_LIST_AGE_DAYS)
     link = "/api/v1/universe?market=TSE_PRIME"
     return [Alert(Kind.SYMBOL_LIST_OLD, Severity.WARNING, text, "kaboom symbols import data_j.xls", link, since=since)]

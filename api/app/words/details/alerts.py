@@ -31,7 +31,7 @@ ALERT_DETAILS: tuple[Pair, ...] = (
         "あと{seconds}秒は問い合わせません：{why}",
     ),
     (
-        "the newest list is of {as_of}, {days} days ago: symbols listed since are not taken",
+        "the newest list is of {as_of}, {days} days ago: symbols listed later are missing",
         "最新の一覧は{as_of}のもので、{days}日前です。その後に上場した銘柄は取り込まれません",
     ),
     (
