@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from kaboom.backtest_options import BacktestOptions
 from kaboom.backtests import Backtest
 from kaboom.client import Kaboom
 from kaboom.jobs import Job
@@ -92,7 +93,7 @@ class AsyncKaboom:
         *,
         progress: bool = False,
         timeout_s: float | None = None,
-        **request: Any,
+        **request: Unpack[BacktestOptions],
     ) -> Backtest:
         """Run a strategy, and return what it found; see `Kaboom.backtest`."""
         return await to_thread(self.sync.backtest, strategy, symbols, progress=progress, timeout_s=timeout_s, **request)

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from batch.market.interval import parse_interval
+from kaboom.backtest_options import BacktestOptions
 from kaboom.backtests import Backtest
 from kaboom.errors import InvalidRequest, NeedsServer
 from kaboom.jobs import Job, submit
@@ -185,11 +186,12 @@ class Kaboom:
         *,
         progress: bool = False,
         timeout_s: float | None = None,
-        **request: Any,
+        **request: Unpack[BacktestOptions],
     ) -> Backtest:
         """Run a strategy over bars that are held, wait, and return what it found.
 
-        `request` are further fields, such as `parameters`, `interval`, `sessions`, `cash` and `market`.
+        `request` are further fields, such as `parameters`, `interval`, `sessions`, `cash` and `market`;
+        `BacktestOptions` has them all.
 
         >>> found = kb.backtest("sma_cross", "7203", parameters={"fast": 5, "slow": 20}, sessions=60)
         >>> "sharpe" in found.metrics
