@@ -12,7 +12,10 @@ import kaboom
 from batch.market.bar import BAR_SCHEMA, empty_bars
 from kaboom.reading import spread_closes
 from kaboom.symbols import Symbols, describe_unknown, to_symbols
+from kaboom.wire import Wire
 from tests.client.conftest import START, SYMBOLS
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.servers.http_servers import Response, serving
 
 
 @pytest.fixture(params=["kb", "folder", "mirror"])
@@ -122,3 +125,13 @@ def test_an_error_names_at_most_five_unknown_symbols() -> None:
 def test_a_code_that_is_named_twice_is_asked_for_once() -> None:
     assert to_symbols(["285a", "285A", 7203]) == ("285A", "7203")
     assert to_symbols(None) == ()
+
+
+def test_every_call_takes_a_code_as_a_number(kb: kaboom.Kaboom) -> None:
+    assert kb.coverage("1d", symbols=[7203])["symbol"].unique().to_list() == ["7203"]
+    assert kb.indicators(7203, ["sma:5"])["symbol"].unique().to_list() == ["7203"]
+    assert kb.backtest("sma_cross", 7203, sessions=60, timeout_s=60).summary["symbols"] == 1
+    assert kb.analyse([7203], analyst="rules", sessions=30, timeout_s=60)["analyses"][0]["subject"] == "7203"
+    with serving(lambda request: Response(200, request.body)) as url:
+        trade = kaboom.Portfolio(Wire(url, TOKEN), {"id": "a"}).trade("buy", 7203, 100, "2500", fee="55")
+    assert trade == {"side": "buy", "symbol": "7203", "quantity": 100, "price": "2500", "fee": "55"}
