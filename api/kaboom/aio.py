@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from kaboom.backtest_options import BacktestOptions
 from kaboom.backtests import Backtest
 from kaboom.client import Kaboom
 from kaboom.jobs import Job
-from kaboom.source import BarOptions, Span, When
+from kaboom.source import BarOptions, IntervalName, Span, When
+from kaboom.symbols import Symbol, Symbols
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,14 +42,25 @@ class AsyncKaboom:
 
     async def bars(
         self,
-        symbols: str | Sequence[str] | None = None,
-        interval: str = "1d",
+        symbols: Symbols | None = None,
+        interval: IntervalName = "1d",
         start: When | None = None,
         end: When | None = None,
         **options: Unpack[BarOptions],
     ) -> "pl.DataFrame":
         """Return bars; see `Kaboom.bars`."""
         return await to_thread(self.sync.bars, symbols, interval, start, end, **options)
+
+    async def closes(
+        self,
+        symbols: Symbols | None = None,
+        interval: IntervalName = "1d",
+        start: When | None = None,
+        end: When | None = None,
+        **options: Unpack[BarOptions],
+    ) -> "pl.DataFrame":
+        """Return closes, a column for each symbol; see `Kaboom.closes`."""
+        return await to_thread(self.sync.closes, symbols, interval, start, end, **options)
 
     async def universe(self, market: str = "TSE_PRIME", session: date | None = None) -> "pl.DataFrame":
         """Return the listings of a market; see `Kaboom.universe`."""
@@ -58,13 +71,13 @@ class AsyncKaboom:
         return await to_thread(self.sync.calendar, first, last)
 
     async def coverage(
-        self, interval: str = "1d", first: date | None = None, last: date | None = None, **which: Any
+        self, interval: IntervalName = "1d", first: date | None = None, last: date | None = None, **which: Any
     ) -> "pl.DataFrame":
         """Return what is held; see `Kaboom.coverage`."""
         return await to_thread(self.sync.coverage, interval, first, last, **which)
 
     async def indicators(
-        self, symbol: str, names: Sequence[str], interval: str = "1d", **span: Unpack[Span]
+        self, symbol: Symbol, names: Sequence[str], interval: IntervalName = "1d", **span: Unpack[Span]
     ) -> "pl.DataFrame":
         """Return bars with indicators; see `Kaboom.indicators`."""
         return await to_thread(self.sync.indicators, symbol, names, interval, **span)
@@ -73,10 +86,18 @@ class AsyncKaboom:
         """Submit a job; see `Kaboom.submit`."""
         return AsyncJob(await to_thread(self.sync.submit, task, **request))
 
-    async def backtest(self, strategy: str, symbols: str | Sequence[str] | None = None, **request: Any) -> Backtest:
+    async def backtest(
+        self,
+        strategy: str,
+        symbols: Symbols | None = None,
+        *,
+        progress: bool = False,
+        timeout_s: float | None = None,
+        **request: Unpack[BacktestOptions],
+    ) -> Backtest:
         """Run a strategy, and return what it found; see `Kaboom.backtest`."""
-        return await to_thread(self.sync.backtest, strategy, symbols, **request)
+        return await to_thread(self.sync.backtest, strategy, symbols, progress=progress, timeout_s=timeout_s, **request)
 
-    async def analyse(self, symbols: str | Sequence[str], **request: Any) -> Mapping[str, Any]:
+    async def analyse(self, symbols: Symbols, **request: Any) -> Mapping[str, Any]:
         """Analyse symbols; see `Kaboom.analyse`."""
         return await to_thread(self.sync.analyse, symbols, **request)

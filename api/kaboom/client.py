@@ -5,27 +5,21 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
+from batch.market.interval import parse_interval
+from kaboom.backtest_options import BacktestOptions
 from kaboom.backtests import Backtest
 from kaboom.errors import InvalidRequest, NeedsServer
 from kaboom.jobs import Job, submit
 from kaboom.portfolios import PORTFOLIOS, Portfolio, find_portfolio
-from kaboom.source import Asked, BarOptions, Source, Span, When
+from kaboom.reading import read_bars, spread_closes
+from kaboom.source import Asked, BarOptions, IntervalName, Source, Span, When
+from kaboom.symbols import Symbol, Symbols, to_symbols
 from kaboom.wire import Wire
 
 if TYPE_CHECKING:
     import polars as pl
 
 _JOBS = "/api/v1/jobs"
-
-
-def _name(symbols: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return symbols, none for all; an empty list is a choice that chose nothing, and not all."""
-    if symbols is None:
-        return ()
-    named = (symbols,) if isinstance(symbols, str) else tuple(symbols)
-    if not named:
-        raise InvalidRequest("symbols was empty: name at least one symbol, or leave symbols out to take all")
-    return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +35,8 @@ class Kaboom:
 
     def bars(
         self,
-        symbols: str | Sequence[str] | None = None,
-        interval: str = "1d",
+        symbols: Symbols | None = None,
+        interval: IntervalName = "1d",
         start: When | None = None,
         end: When | None = None,
         **options: Unpack[BarOptions],
@@ -51,20 +45,44 @@ class Kaboom:
 
         Without symbols, those of a `market`, such as TSE_PRIME, or else all that are held. A day begins at 00:00 in
         Japan. By default the span is the month before tonight, of daily bars the year. Prices are yen, adjusted for
-        splits unless `adjusted` is false, and for dividends too with `total_return`; volumes are shares. With `as_of`,
-        bars are as they were known then.
+        splits unless `adjusted` is false, and for dividends too with `total_return`; volumes are shares. A mirror has
+        raw prices alone. With `as_of`, bars are as they were known then. Daily bars have their day in Japan as `date`.
 
-        >>> kb.bars("7203", "1d", adjusted=False).columns
-        ['symbol', 'opened_at', 'open', 'high', 'low', 'close', 'volume', 'flags']
+        >>> kb.bars(7203, "1d", adjusted=False).columns
+        ['symbol', 'opened_at', 'open', 'high', 'low', 'close', 'volume', 'flags', 'date']
         >>> kb.bars(["6758", "7203"], "1d")["symbol"].unique().sort().to_list()
         ['6758', '7203']
 
         Raises:
-            InvalidRequest: a symbol, the interval, the span or the provider cannot be.
+            InvalidRequest: a symbol is neither held nor listed, and the message has the nearest; or the interval, the
+                span or the provider cannot be.
+            NotFound: no bars are held of all that was asked for.
             KaboomError: the source cannot be read.
 
         """
-        return self.source.bars(Asked(interval, _name(symbols), start, end, **options))
+        return read_bars(self.source, _ask(interval, symbols, start=start, end=end, **options))
+
+    def closes(
+        self,
+        symbols: Symbols | None = None,
+        interval: IntervalName = "1d",
+        start: When | None = None,
+        end: When | None = None,
+        **options: Unpack[BarOptions],
+    ) -> "pl.DataFrame":
+        """Return the closes of what `bars` returns: a row for each day, a column for each symbol that has bars.
+
+        Rows are sorted by `date`, or by `opened_at` if bars are not daily; columns by symbol. Where a symbol has no bar
+        there is null.
+
+        >>> kb.closes(["6758", "7203"]).columns
+        ['date', '6758', '7203']
+
+        Raises:
+            KaboomError: as `bars`.
+
+        """
+        return spread_closes(read_bars(self.source, _ask(interval, symbols, start=start, end=end, **options)))
 
     def universe(self, market: str = "TSE_PRIME", session: date | None = None) -> "pl.DataFrame":
         """Return the listings of a market as of a session, by default today, sorted by symbol.
@@ -90,11 +108,11 @@ class Kaboom:
 
     def coverage(
         self,
-        interval: str = "1d",
+        interval: IntervalName = "1d",
         first: date | None = None,
         last: date | None = None,
         *,
-        symbols: Sequence[str] | None = None,
+        symbols: Symbols | None = None,
         provider: str | None = None,
     ) -> "pl.DataFrame":
         """Return the bars that are held of each symbol and session, by default of the last 30 days.
@@ -107,13 +125,13 @@ class Kaboom:
         from batch.market.calendar import JST  # noqa: PLC0415  no other call needs the calendar
 
         last = last or utc_now().astimezone(JST).date()
-        return self.source.coverage(interval, first or last - timedelta(days=30), last, _name(symbols), provider)
+        return self.source.coverage(interval, first or last - timedelta(days=30), last, to_symbols(symbols), provider)
 
     def indicators(
         self,
-        symbol: str,
+        symbol: Symbol,
         names: Sequence[str] = ("sma:25", "rsi", "macd"),
-        interval: str = "1d",
+        interval: IntervalName = "1d",
         **span: Unpack[Span],
     ) -> "pl.DataFrame":
         """Return one symbol's bars with a column for each indicator, computed here from the bars of the span.
@@ -130,10 +148,9 @@ class Kaboom:
         """
         from batch.indicators.chosen import parse_indicators  # noqa: PLC0415  with the formulas
         from batch.indicators.compute import compute_indicators  # noqa: PLC0415  polars, numpy and TA-Lib
-        from batch.market.interval import parse_interval  # noqa: PLC0415  with the formulas
 
         chosen = parse_indicators(names, parse_interval(interval))
-        return compute_indicators(self.source.bars(Asked(interval, (symbol,), **span)), chosen)
+        return compute_indicators(read_bars(self.source, _ask(interval, (symbol,), **span)), chosen)
 
     def submit(self, task: str, **request: Any) -> Job:
         """Submit a job: `task` is `queue.verb`, the rest are the fields of its request.
@@ -165,15 +182,16 @@ class Kaboom:
     def backtest(
         self,
         strategy: str,
-        symbols: str | Sequence[str] | None = None,
+        symbols: Symbols | None = None,
         *,
         progress: bool = False,
         timeout_s: float | None = None,
-        **request: Any,
+        **request: Unpack[BacktestOptions],
     ) -> Backtest:
         """Run a strategy over bars that are held, wait, and return what it found.
 
-        `request` are further fields, such as `parameters`, `interval`, `sessions`, `cash` and `market`.
+        `request` are further fields, such as `parameters`, `interval`, `sessions`, `cash` and `market`;
+        `BacktestOptions` has them all.
 
         >>> found = kb.backtest("sma_cross", "7203", parameters={"fast": 5, "slow": 20}, sessions=60)
         >>> "sharpe" in found.metrics
@@ -188,14 +206,14 @@ class Kaboom:
 
         """
         wire = self._server()
-        body = {"strategy": strategy, **request}
-        if named := _name(symbols):
+        body: dict[str, Any] = {"strategy": strategy, **request}
+        if named := to_symbols(symbols):
             body["symbols"] = named
         job = submit(wire, "backtest.run", body).wait(progress=progress, timeout_s=timeout_s)
         return Backtest.load(wire, job)
 
     def analyse(
-        self, symbols: str | Sequence[str], *, progress: bool = False, timeout_s: float | None = None, **request: Any
+        self, symbols: Symbols, *, progress: bool = False, timeout_s: float | None = None, **request: Any
     ) -> Mapping[str, Any]:
         """Analyse symbols, wait, and return the analyses; information only, no investment advice.
 
@@ -211,7 +229,7 @@ class Kaboom:
             NeedsServer: no Kaboom runs.
 
         """
-        body = {"symbols": [symbols] if isinstance(symbols, str) else list(symbols), **request}
+        body = {"symbols": to_symbols(symbols), **request}
         return submit(self._server(), "ai_analysis.analyse", body).wait(progress=progress, timeout_s=timeout_s).result
 
     def portfolios(self) -> list[Portfolio]:
@@ -248,3 +266,10 @@ class Kaboom:
         if self.wire is None:
             raise NeedsServer("no Kaboom runs, and this needs one: start it with `kaboom up`, or connect to its URL")
         return self.wire
+
+
+def _ask(interval: str, symbols: Symbols | None, **span: Unpack[Span]) -> Asked:
+    named = to_symbols(symbols)
+    if named and span.get("market"):
+        raise InvalidRequest("symbols and market were given, expected one of them", pointer="/market")
+    return Asked(parse_interval(interval), named, **span)

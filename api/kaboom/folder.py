@@ -1,7 +1,8 @@
 """Reads bars, symbol lists and the calendar from a data folder or a mirror, without a server; writes nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from batch.bars.actions.adjustment import Wish, load_adjustment
 from batch.bars.actions.sqlite import SqliteActionStore
@@ -23,7 +24,7 @@ from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 from batch.market.calendar import JST
 from batch.market.fields import Moment
 from batch.market.interval import Interval, parse_interval
-from batch.market.listing import parse_market
+from batch.market.listing import Market, parse_market
 from batch.market.lists.history import load_history
 from batch.market.lists.universe import load_universe
 from batch.market.reference import list_listings, list_sessions
@@ -41,6 +42,18 @@ class FolderSource:
 
     def bars(self, asked: Asked) -> pl.DataFrame:
         return _run(self._bars(asked))
+
+    def held(self, asked: Asked) -> Iterable[str]:
+        async def read(store: PageBarStore) -> pl.DataFrame:
+            series = await _choose(store, parse_interval(asked.interval), asked.provider)
+            return await reader_at(store, _moment(asked.as_of, "as_of")).latest(series)
+
+        return _run(self._with_store(read))["symbol"]
+
+    def listings(self) -> pl.DataFrame:
+        markets = [market for market in Market if market.is_tse]
+        found = [load_universe(market, _today(), imported_dir=self._symbols_dir) for market in markets]
+        return list_listings(found, load_history(self._symbols_dir))
 
     def universe(self, market: str, session: date | None) -> pl.DataFrame:
         found = load_universe(parse_market(market), session or _today(), imported_dir=self._symbols_dir)
@@ -73,10 +86,10 @@ class FolderSource:
         series = await _choose(store, parse_interval(asked.interval), asked.provider)
         start, end = span_of(asked)
         wanted = Wanted(series, start, end, self._symbols(asked, series))
-        as_of = _moment(asked.as_of)
+        as_of = _moment(asked.as_of, "as_of")
         reader = reader_at(store, as_of)
         found = pl.concat([empty_bars(), *[part async for part in read_many(reader, wanted)]])
-        if asked.adjusted or asked.total_return:
+        if asked.adjusted is not False or asked.total_return:
             actions = SqliteActionStore(self.folder / "bars")
             until = (as_of or utc_now()).astimezone(JST).date()
             wish = Wish(until, start.astimezone(JST).date(), asked.total_return)
@@ -112,12 +125,22 @@ class MirrorSource:
             raise InvalidRequest(
                 "a mirror has raw bars without their history, expected adjusted=False, total_return=False and no as_of"
             )
+        if asked.adjusted is None:
+            text = "a mirror has raw bars: prices are not adjusted for splits; adjusted=False says that you know"
+            warnings.warn(text, stacklevel=4)
         start, end = span_of(asked)
-        provider = self._provider(asked)
-        symbols = FolderSource(self.folder)._symbols(asked, BarSeries(provider, parse_interval(asked.interval)))  # noqa: SLF001
-        rows = pl.scan_parquet(self.folder / provider / asked.interval / "*.parquet").select(list(BAR_SCHEMA))
-        rows = rows.filter(pl.col("opened_at").is_between(start, end, closed="left"))
+        series = BarSeries(self._provider(asked), parse_interval(asked.interval))
+        symbols = FolderSource(self.folder)._symbols(asked, series)  # noqa: SLF001
+        rows = (
+            self._scan(asked).select(list(BAR_SCHEMA)).filter(pl.col("opened_at").is_between(start, end, closed="left"))
+        )
         return (rows.filter(pl.col("symbol").is_in(symbols)) if symbols else rows).sort("symbol", "opened_at").collect()
+
+    def held(self, asked: Asked) -> Iterable[str]:
+        return self._scan(asked).select(pl.col("symbol").unique()).collect()["symbol"]
+
+    def listings(self) -> pl.DataFrame:
+        return FolderSource(self.folder).listings()
 
     def universe(self, market: str, session: date | None) -> pl.DataFrame:
         return FolderSource(self.folder).universe(market, session)
@@ -130,6 +153,9 @@ class MirrorSource:
     ) -> pl.DataFrame:
         raise InvalidRequest("a mirror has no coverage; ask a data folder or a running Kaboom")
 
+    def _scan(self, asked: Asked) -> pl.LazyFrame:
+        return pl.scan_parquet(self.folder / self._provider(asked) / asked.interval / "*.parquet")
+
     def _provider(self, asked: Asked) -> str:
         held = sorted(path.parent.name for path in self.folder.glob(f"*/{asked.interval}") if any(path.iterdir()))
         return _only(held, asked.provider, asked.interval)
@@ -139,13 +165,13 @@ def span_of(asked: Asked) -> tuple[datetime, datetime]:
     """Return the span of a request; by default the 31 days before tonight, and 366 days for daily bars.
 
     Raises:
-        InvalidRequest: the start is not before the end.
+        InvalidRequest: the start is not before the end, or one of them is no day or time.
 
     """
     tonight = datetime.combine(_today() + timedelta(days=1), time(), JST).astimezone(UTC)
-    end = _moment(asked.end) or tonight
+    end = _moment(asked.end, "end") or tonight
     days = 366 if asked.interval == Interval.D1 else 31
-    start = _moment(asked.start) or end - timedelta(days=days)
+    start = _moment(asked.start, "start") or end - timedelta(days=days)
     if start >= end:
         raise InvalidRequest(f"start was {start} and end {end}, expected start first", pointer="/start")
     return start, end
@@ -167,8 +193,11 @@ def _only(held: Sequence[str], wanted: str | None, interval: str) -> str:
     return held[0]
 
 
-def _moment(when: When | None) -> datetime | None:
-    return None if when is None else _MOMENTS.validate_python(to_text(when))
+def _moment(when: When | None, name: str) -> datetime | None:
+    try:
+        return None if when is None else _MOMENTS.validate_python(to_text(when))
+    except ValidationError as e:
+        raise InvalidRequest(f"{name}: {e.errors()[0]['msg'].removeprefix('Value error, ')}", pointer=f"/{name}") from e
 
 
 def _today() -> date:

@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
 from kaboom.errors import NotFound
+from kaboom.symbols import Symbol
 from kaboom.wire import Wire
 
 if TYPE_CHECKING:
     import polars as pl
 
 PORTFOLIOS = "/api/v1/portfolios"
+
+
+class TradeOptions(TypedDict, total=False):
+    """What a trade may have: a fee in yen, its day, by default today in Japan, a note; `force` books a doubtful one."""
+
+    fee: str
+    day: date | str
+    note: str
+    force: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +47,20 @@ class Portfolio:
         """Its name."""
         return str(self.record["name"])
 
-    def trade(self, side: str, symbol: str, quantity: int, price: str, **more: Any) -> Mapping[str, Any]:
+    def trade(
+        self, side: Literal["buy", "sell"], symbol: Symbol, quantity: int, price: str, **more: Unpack[TradeOptions]
+    ) -> Mapping[str, Any]:
         """Book a buy or a sell of so many shares at a price in yen, and return the entry.
 
-        `more` may say `fee`, `day` (YYYY-MM-DD in Japan) and `note`, and `force=True` to book a trade that the calendar
-        or the bars speak against.
+        `more` may say `fee`, `day` (in Japan), `note`, and `force=True` to book a trade that the calendar or the bars
+        speak against.
 
         Raises:
             InvalidRequest: it cannot be booked.
             Conflict: there are fewer shares, or less cash.
 
         """
-        body = {"side": side, "symbol": symbol, "quantity": quantity, "price": price, **more}
+        body = {"side": side, "symbol": str(symbol), "quantity": quantity, "price": price, **more}
         return self._book("trades", body)
 
     def move_cash(self, kind: str, amount: str, **more: Any) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Bars and their references of a running Kaboom."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,19 @@ class ServerSource:
         named = {"interval": asked.interval, "market": asked.market, "provider": asked.provider}
         times = {name: to_text(getattr(asked, name)) for name in ("start", "end", "as_of")}
         symbols = ",".join(asked.symbols) or None
-        params = named | times | {"symbols": symbols, "adjusted": str(asked.adjusted).lower()}
+        params = named | times | {"symbols": symbols, "adjusted": "false" if asked.adjusted is False else "true"}
         params |= {"total_return": "true"} if asked.total_return else {}
         return self._table(_BARS, params).sort("symbol", "opened_at")
+
+    def held(self, asked: Asked) -> Iterable[str]:
+        named = {"interval": asked.interval, "provider": asked.provider, "as_of": to_text(asked.as_of)}
+        return self._table(f"{_BARS}/latest", named)["symbol"]
+
+    def listings(self) -> "pl.DataFrame":
+        import polars as pl  # noqa: PLC0415  0.1 s that an import of kaboom does without
+
+        tables = (self._table("/api/v1/symbols", {"market": market}) for market in (None, "INDEX"))
+        return pl.concat(tables).sort("symbol")
 
     def universe(self, market: str, session: date | None) -> "pl.DataFrame":
         return self._table("/api/v1/universe", {"market": market, "session": to_text(session)})

@@ -1,22 +1,24 @@
 """What bars and their references are read from: a running Kaboom, a data folder, or a mirror."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
 if TYPE_CHECKING:
     import polars as pl
 
 #: A day, which begins at 00:00 in Japan, or a time with its zone; also as text such as `2025-11-04`.
 type When = date | datetime | str
+#: The length of a bar.
+type IntervalName = Literal["1m", "5m", "15m", "1h", "1d"]
 
 
 class BarOptions(TypedDict, total=False):
     """How bars are asked for.
 
     Attributes:
-        adjusted: for splits, which is the default; false for bars as traded.
+        adjusted: for splits, which is the default but for a mirror, which has only bars as traded (false).
         total_return: for dividends too, as if each were reinvested at the close before its ex-session.
         market: all symbols of this section.
         provider: whose bars; by default those of the settings, or the only ones that are held.
@@ -40,13 +42,18 @@ class Span(BarOptions, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Bars that are asked for; without symbols and market all that are held."""
+    """Bars that are asked for; without symbols and market all that are held.
+
+    Attributes:
+        adjusted: None for what the source has: adjusted bars, and raw ones in a mirror.
+
+    """
 
     interval: str
     symbols: tuple[str, ...] = ()
     start: When | None = None
     end: When | None = None
-    adjusted: bool = True
+    adjusted: bool | None = None
     total_return: bool = False
     market: str | None = None
     provider: str | None = None
@@ -64,6 +71,14 @@ class Source(Protocol):
             KaboomError: the source cannot be read.
 
         """
+        ...
+
+    def held(self, asked: Asked) -> Iterable[str]:
+        """Return the symbols that have bars of the interval and the provider, at any time; indices may lack."""
+        ...
+
+    def listings(self) -> "pl.DataFrame":
+        """Return the issues and the indices of the TSE that are listed today, sorted by symbol."""
         ...
 
     def universe(self, market: str, session: date | None) -> "pl.DataFrame":

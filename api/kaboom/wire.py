@@ -3,7 +3,7 @@
 import contextlib
 import time
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -177,16 +177,19 @@ def raise_problem(answer: httpx2.Response) -> None:
         text = f"{said['title']}: {said['detail']} (request {said['request_id']})"
     except (ValueError, KeyError, TypeError):
         said, text = {}, f"HTTP {answer.status_code}: {answer.text[:200]}"
-    raise _error_of(answer, text) from Problem(answer.status_code, said, answer.text[:200])
+    raise _error_of(answer, said, text) from Problem(answer.status_code, said, answer.text[:200])
 
 
-def _error_of(answer: httpx2.Response, text: str) -> KaboomError:
+def _error_of(answer: httpx2.Response, said: Mapping[str, Any], text: str) -> KaboomError:
     status = answer.status_code
     if status == TOO_MANY:
         return TooManyRequests(text, retryable=True, retry_after_s=parse_retry_after(answer.headers, utc_now()))
     if status >= 500:
         return Unavailable(text, retryable=status == BUSY)
-    return _KINDS.get(status, InvalidRequest)(text)
+    if kind := _KINDS.get(status):
+        return kind(text)
+    faulty = said.get("errors") or [{"pointer": ""}]
+    return InvalidRequest(text, pointer=str(faulty[0]["pointer"]).removeprefix("#"))
 
 
 def _pause_s(answer: httpx2.Response) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypedDict, Unpack, cast
 
 from batch.backtest.broker import Broker
 from batch.backtest.engine.arrays import LAST, Floats
@@ -12,6 +12,27 @@ from batch.backtest.panel import PLACES, Panel
 from batch.errors import InvalidRequest
 
 type Column = Literal["open", "high", "low", "close", "volume"]
+
+
+class Terms(TypedDict, total=False):
+    """The terms of an order.
+
+    Attributes:
+        limit: the price that is paid at most, or got at least, in yen.
+        stop_at: the price that, once reached, makes it a market order, in yen.
+        stop: the price that closes the position that follows at a loss, in yen.
+        take: the price that closes it at a profit, in yen.
+        stop_loss: the same loss as a share of its mean price.
+        take_profit: the same profit as a share of its mean price.
+
+    """
+
+    limit: float
+    stop_at: float
+    stop: float
+    take: float
+    stop_loss: float
+    take_profit: float
 
 
 class Context:
@@ -72,7 +93,7 @@ class Context:
         adjusted: Floats = values / scale if column == "volume" else values * scale
         return adjusted
 
-    def buy(self, symbol: str, shares: float, **terms: float) -> Order:
+    def buy(self, symbol: str, shares: float, **terms: Unpack[Terms]) -> Order:
         """Buy shares: at the next open, or at `limit` or better, or once `stop_at` is reached.
 
         The position that follows is protected by `stop` and `take` (yen), or by `stop_loss` and `take_profit` (shares
@@ -84,7 +105,7 @@ class Context:
         """
         return self._place(symbol, 1.0, shares, terms)
 
-    def sell(self, symbol: str, shares: float, **terms: float) -> Order:
+    def sell(self, symbol: str, shares: float, **terms: Unpack[Terms]) -> Order:
         """Sell shares, with the terms of `buy`; without a position this sells short, if the fill model allows it.
 
         Raises:
@@ -112,7 +133,7 @@ class Context:
         """Cancel a pending order; nothing happens if it is over."""
         self._broker.orders = [each for each in self._broker.orders if each is not order]
 
-    def _place(self, symbol: str, side: float, shares: float, terms: dict[str, float]) -> Order:
+    def _place(self, symbol: str, side: float, shares: float, terms: Terms) -> Order:
         if not shares > 0:
             raise InvalidRequest(f"shares were {shares}, expected more than 0")
         order = make_order(self._panel.column_of(symbol), side * shares, terms)
@@ -128,10 +149,10 @@ class Context:
         return order
 
 
-_TERMS = frozenset({"limit", "stop_at", "stop", "take", "stop_loss", "take_profit"})
+_TERMS = Terms.__optional_keys__
 
 
-def make_order(column: int, shares: float, terms: dict[str, float]) -> Order:
+def make_order(column: int, shares: float, terms: Terms) -> Order:
     """Return the order of some terms.
 
     Raises:
@@ -142,7 +163,8 @@ def make_order(column: int, shares: float, terms: dict[str, float]) -> Order:
         raise InvalidRequest(f"terms were {', '.join(sorted(unknown))}, supported are {', '.join(sorted(_TERMS))}")
     if not (math.isfinite(shares) and shares):
         raise InvalidRequest(f"shares were {shares}, expected more than 0")
-    for name, value in terms.items():
+    numbers = cast("dict[str, float]", terms)
+    for name, value in numbers.items():
         if not (math.isfinite(value) and value > 0):
             raise InvalidRequest(f"{name} was {value}, expected more than 0")
     if {"limit", "stop_at"} <= terms.keys():
@@ -153,5 +175,5 @@ def make_order(column: int, shares: float, terms: dict[str, float]) -> Order:
     elif "stop_at" in terms:
         order.kind, order.level = OrderKind.STOP, float(terms["stop_at"])
     for name in terms.keys() - {"limit", "stop_at"}:
-        setattr(order, name, float(terms[name]))
+        setattr(order, name, float(numbers[name]))
     return order

@@ -26,7 +26,7 @@ def parse_symbol(text: str) -> str:
             f"symbol was {text[:20]!r}, an index, which is not traded; expected a TSE local code such as '7203'",
             pointer="/symbols",
         )
-    match = _LOCAL_CODE.fullmatch(_normalise(text))
+    match = _LOCAL_CODE.fullmatch(normalise_symbol(text))
     if match is None:
         raise InvalidRequest(
             f"symbol was {text[:20]!r}, expected a TSE local code such as '7203' or '285A'",
@@ -53,7 +53,7 @@ def parse_foreign_symbol(text: str) -> str:
         InvalidRequest: the text has other characters.
 
     """
-    symbol = _normalise(text)
+    symbol = normalise_symbol(text)
     if _FOREIGN.fullmatch(symbol) is None or ".." in symbol:
         raise InvalidRequest(
             f"symbol was {text[:20]!r}, expected 1 to 20 letters, digits, '.', '-', '^' or '='",
@@ -62,5 +62,6 @@ def parse_foreign_symbol(text: str) -> str:
     return symbol
 
 
-def _normalise(text: str) -> str:
+def normalise_symbol(text: str) -> str:
+    """Return a text in half-width capitals, without white space around it."""
     return unicodedata.normalize("NFKC", text).strip().upper()

@@ -5,7 +5,7 @@ import doctest
 import os
 import subprocess
 import sys
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,31 +18,21 @@ from polars.testing import assert_frame_equal
 
 import kaboom
 import kaboom.client
-from batch.kit.clock import utc_now
 from batch.kit.embedded.servers import free_port
 from batch.market.bar import BAR_SCHEMA
 from kaboom.errors import JobFailed
 from kaboom.jobs import Job
 from kaboom.server import ServerSource
 from kaboom.wire import Retries, Wire
-from tests.client.conftest import SYMBOLS
+from tests.client.conftest import START, SYMBOLS
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Request, Response, serving
 from tests.fixtures.servers.stacks import Api
-
-START = utc_now().date() - timedelta(days=60)
 
 
 def find_examples() -> list[doctest.DocTest]:
     found = doctest.DocTestFinder().find(kaboom.client.Kaboom, "Kaboom", extraglobs={})
     return sorted((test for test in found if test.examples), key=lambda test: test.lineno or 0)
-
-
-@pytest.fixture
-def folder(server: Api, kb: kaboom.Kaboom, monkeypatch: pytest.MonkeyPatch) -> kaboom.Kaboom:
-    """The data folder of that server, read without it."""
-    monkeypatch.delenv("KABOOM_API_URL", raising=False)
-    return kaboom.connect(data_dir=server.data_dir)
 
 
 @pytest.mark.parametrize("example", find_examples(), ids=lambda example: example.name)
@@ -57,7 +47,7 @@ def test_examples_run(kb: kaboom.Kaboom, example: doctest.DocTest) -> None:
 def test_a_folder_has_the_bars_of_its_server(kb: kaboom.Kaboom, folder: kaboom.Kaboom, *, adjusted: bool) -> None:
     over_http = kb.bars(SYMBOLS, "1d", START, adjusted=adjusted)
     assert over_http.height > 60
-    assert over_http.schema == BAR_SCHEMA
+    assert over_http.schema == pl.Schema({**BAR_SCHEMA, "date": pl.Date()})
     assert_frame_equal(folder.bars(SYMBOLS, "1d", START, adjusted=adjusted), over_http)
     assert_frame_equal(folder.bars(interval="1d", start=START, adjusted=adjusted), over_http)
     whole = kb.bars(SYMBOLS, "1d", START, adjusted=adjusted, total_return=True)
@@ -80,15 +70,18 @@ def test_coroutines_get_the_same(kb: kaboom.Kaboom, folder: kaboom.Kaboom) -> No
     assert_frame_equal(asyncio.run(read()), kb.bars("7203", start=START))
 
 
-def test_a_mirror_has_raw_bars(kb: kaboom.Kaboom, tmp_path: Path) -> None:
-    held = kb.bars(SYMBOLS, "1d", START, adjusted=False)
-    path = tmp_path / "synthetic" / "1d" / "2026-01.parquet"
-    path.parent.mkdir(parents=True)
-    held.with_columns(provider=pl.lit("synthetic")).write_parquet(path)
-    mirror = kaboom.connect(mirror=tmp_path)
-    assert_frame_equal(mirror.bars("7203", "1d", START, adjusted=False), held.filter(pl.col("symbol") == "7203"))
+def test_a_mirror_has_raw_bars(kb: kaboom.Kaboom, mirror: kaboom.Kaboom) -> None:
+    raw = kb.bars("7203", "1d", START, adjusted=False)
+    assert_frame_equal(mirror.bars("7203", "1d", START, adjusted=False), raw)
     with pytest.raises(kaboom.InvalidRequest, match="expected adjusted=False"):
-        mirror.bars("7203", "1d", START)
+        mirror.bars("7203", "1d", START, adjusted=True)
+
+
+def test_a_mirror_warns_when_it_was_not_asked_for_raw_bars(kb: kaboom.Kaboom, mirror: kaboom.Kaboom) -> None:
+    with pytest.warns(UserWarning, match="not adjusted for splits") as caught:
+        found = mirror.bars()
+    assert caught[0].filename == __file__
+    assert_frame_equal(found, kb.bars(start=START, adjusted=False))
 
 
 def test_pandas_gets_the_same_values(kb: kaboom.Kaboom) -> None:
@@ -97,6 +90,7 @@ def test_pandas_gets_the_same_values(kb: kaboom.Kaboom) -> None:
     assert str(frame["opened_at"].dt.tz) == "UTC"
     assert frame["opened_at"].to_list() == bars["opened_at"].to_list()
     assert frame["close"].to_list() == bars["close"].to_list()
+    assert [at.date() for at in frame["date"]] == bars["date"].to_list()
 
 
 def test_pandas_gets_times_of_another_zone_as_the_same_instants() -> None:

@@ -5,11 +5,12 @@ The worker fills them itself, so a strategy cannot write its own results.
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from batch.backtest.broker import Broker
-from batch.backtest.context import Context
+from batch.backtest.context import Context, Terms
 from batch.backtest.engine.arrays import Floats
 from batch.backtest.engine.order import Order
 from batch.backtest.panel import Panel
@@ -68,7 +69,7 @@ class NotingContext(Context):
         if id(order) in self._numbers:
             self._note(_CANCEL, self.symbols[order.column], self._numbers[id(order)])
 
-    def _place(self, symbol: str, side: float, shares: float, terms: dict[str, float]) -> Order:
+    def _place(self, symbol: str, side: float, shares: float, terms: Terms) -> Order:
         order = super()._place(symbol, side, shares, terms)
         # Kept, so that no later order gets its id.
         self._placed.append(order)
@@ -76,11 +77,12 @@ class NotingContext(Context):
         self._note(_ORDER, symbol, side * shares, terms)
         return order
 
-    def _note(self, what: float, symbol: str, value: float, terms: dict[str, float] | None = None) -> None:
+    def _note(self, what: float, symbol: str, value: float, terms: Terms | None = None) -> None:
         if len(self._rows) == MOST_DECISIONS:
             raise InvalidRequest(f"the strategy made more than {MOST_DECISIONS:,} decisions, expected at most so many")
         column = self._panel.column_of(symbol)
-        given = (float((terms or {}).get(name, math.nan)) for name in _TERMS)
+        numbers = cast("dict[str, float]", terms or {})
+        given = (float(numbers.get(name, math.nan)) for name in _TERMS)
         self._rows.append((float(self.bar), what, float(column), float(value), *given))
 
 

@@ -1,0 +1,84 @@
+"""Symbols as a caller names them, and what to say of one that nobody knows."""
+
+from collections.abc import Collection, Iterable, Iterator
+from difflib import SequenceMatcher, get_close_matches
+from heapq import nlargest
+from itertools import takewhile
+from numbers import Integral
+from operator import eq
+from typing import TYPE_CHECKING
+
+from batch.market.indices import find_index
+from batch.market.symbol import normalise_symbol, parse_symbol
+from kaboom.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: One code, such as "7203", "285A" or 7203.
+type Symbol = str | int
+#: One code, or several.
+type Symbols = Symbol | Iterable[Symbol]
+
+#: So many unknown symbols are named in an error, each with so many that are near.
+_MOST_TOLD, _MOST_NEAR = 5, 3
+
+
+def to_symbols(symbols: Symbols | None) -> tuple[str, ...]:
+    """Return codes in half-width capitals, none for all; an empty list is a choice that chose nothing, and not all.
+
+    Raises:
+        InvalidRequest: no symbol is in it.
+
+    """
+    if symbols is None:
+        return ()
+    # A code from a NumPy array or a pandas frame is no int, but Integral.
+    given = (symbols,) if isinstance(symbols, str | int | Integral) else symbols
+    named = tuple(dict.fromkeys(normalise_symbol(str(one)) for one in given))
+    if not named:
+        raise InvalidRequest("symbols was empty: name at least one symbol, or leave symbols out to take all")
+    if "" in named:
+        raise InvalidRequest("symbols had an empty text, expected a code such as '7203'")
+    return named
+
+
+def to_codes(symbol: str) -> Iterator[str]:
+    """Yield what the bars of a symbol may be stored as: "72030" is 7203, and "TOPIX" the index ^0000."""
+    yield symbol
+    for parse in (parse_symbol, find_index):
+        try:
+            found = parse(symbol)
+        except InvalidRequest:
+            continue
+        if found is not None:
+            yield found
+
+
+def describe_unknown(unknown: Collection[str], held: Collection[str], listings: "pl.DataFrame") -> str:
+    """Return a sentence on symbols that are neither held nor listed, with the nearest that are.
+
+    `listings` has the columns symbol, name and name_en.
+    """
+    names = dict(listings.select("symbol", "name").iter_rows())
+    told = []
+    for symbol in list(unknown)[:_MOST_TOLD]:
+        near = _find_near(symbol, held, listings)
+        labels = (f"{code} {names[code]}" if code in names else code for code in near)
+        told.append(f"{symbol!r} (nearest: {', '.join(labels)})" if near else f"{symbol!r}")
+    more = f" and {len(unknown) - _MOST_TOLD} more" if len(unknown) > _MOST_TOLD else ""
+    return f"symbol was {', '.join(told)}{more}, expected one that is held or listed"
+
+
+def _find_near(symbol: str, held: Collection[str], listings: "pl.DataFrame") -> list[str]:
+    known = {*held, *listings["symbol"]}
+
+    def likeness(code: str) -> tuple[float, int, bool]:
+        shared = sum(takewhile(bool, map(eq, symbol, code)))
+        return SequenceMatcher(None, code, symbol).ratio(), shared, code in held
+
+    if near := get_close_matches(symbol, known, n=len(known)):
+        return nlargest(_MOST_NEAR, near, key=likeness)
+    from batch.market.reference import search_listings  # noqa: PLC0415  polars
+
+    return search_listings(listings, symbol)["symbol"].head(_MOST_NEAR).to_list()
