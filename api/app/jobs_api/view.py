@@ -198,7 +198,8 @@ def view_job(job: Job, *, workers: Sequence[Worker], lacks: Iterable[Scope] = ()
 
 def _intervals(job: Job) -> dict[str, int] | None:
     """Return the intervals of a request with their look-backs; those of the plan, if the request has all days."""
-    planned = (job.plan or {}).get("sessions", {})
+    has_days = job.request.get("all_days") or job.request.get("first")
+    planned = (job.plan or {}).get("sessions", {}) if has_days and "intervals" in job.request else {}
     return job.request.get("intervals") or {name: found["count"] for name, found in planned.items()} or None
 
 
