@@ -120,7 +120,7 @@ COMMAND_HELP: dict[str, str] = {
     "Give a portfolio another name.": "ポートフォリオの名前を変えます。",
     "Delete a portfolio. This cannot be undone: export it first.": "ポートフォリオを削除します。元に戻せないため、先に書き出してください。",
     "Look at files of your own before they are ingested.": "手持ちのファイルを取り込み前に点検します。",
-    "Show what each file holds and every refusal with its line; nothing is stored.": "各ファイルの内容と、受け付けない箇所を行とともに表示します。何も保存しません。",
+    "Show what each file holds, every refusal with its line, and what an ingest would store; nothing is stored.": "各ファイルの内容、受け付けない箇所とその行、取り込むと保存される内容を表示します。何も保存しません。",
     "Splits, dividends and other corporate actions: list, confirm, reject and add them.": "株式分割、配当金などのコーポレートアクションの一覧表示、確認、却下、追加をします。",
     "Confirm a listed corporate action: adjusted bars apply a factor, backtests and portfolios pay a dividend.": "一覧にあるコーポレートアクションを確認済みにします。調整係数は調整後の足に、配当金はバックテストとポートフォリオに適用されます。",
     "Add a corporate action by hand, already confirmed: a factor, or a cash dividend.": "調整係数または配当金のコーポレートアクションを、確認済みとして手で追加します。",

@@ -298,7 +298,7 @@ ROWS: dict[str, Row] = {
     "POST /analyses/new": Row(
         _WRITE, form="kind=technical&symbols=../x&analyst=rules", fine={422}, accepted="kind=technical&symbols=7203"
     ),
-    "POST /analyses/close-breaker": Row(_ADMIN, form="x=", fine={303}),
+    "POST /analyses/close-breaker": Row(_READ, also=(_ADMIN,), form="x=", fine={303}),
     "GET /analyses/{job_id}": Row(_READ, of_request=(_HOLDINGS,)),
     "GET /portfolios": Row(_HOLDINGS),
     "POST /portfolios": Row(_TRADES, form="name=page", fine={303}),

@@ -89,7 +89,7 @@ def test_runs_are_the_same_without_numba() -> None:
 def test_missing_numba_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batch.backtest.engines.has_numba", lambda: False)
     targets = np.full(GOOG.shape, np.nan)
-    with pytest.raises(ConfigurationError, match=r"install kaboom\[backtest\]"):
+    with pytest.raises(ConfigurationError, match=r"install the extra `backtest` of kaboom-api"):
         run_targets(GOOG, targets, MODEL, cash=1e6, engine="numba")
 
 

@@ -63,7 +63,7 @@ async def submit(page: Page, request: Request) -> Response:
     return await _show(page, given, reply.status, problem=reply.problem)
 
 
-@router.post("/analyses/close-breaker", dependencies=[needs(Scope.ADMIN)])
+@router.post("/analyses/close-breaker", dependencies=[needs(Scope.JOBS_READ), needs(Scope.ADMIN)])
 async def close_breaker(page: Page, request: Request) -> Response:
     """Ask models again after a 402."""
     await read_form(request)
