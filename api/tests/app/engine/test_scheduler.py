@@ -221,9 +221,7 @@ async def test_a_manual_firing_joins_the_days_own_and_leaves_its_due_time(parts:
     ("error", "event"),
     [(StoreError("PostgreSQL did not answer"), "firing_failed"), (ZeroDivisionError(), "firing_crashed")],
 )
-async def test_whatever_happens_it_goes_on_and_that_is_logged(
-    parts: Parts, error: Exception, event: str
-) -> None:
+async def test_whatever_happens_it_goes_on_and_that_is_logged(parts: Parts, error: Exception, event: str) -> None:
     fired = asyncio.Event()
 
     class Away(MemoryScheduleStore):
