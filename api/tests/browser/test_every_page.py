@@ -93,7 +93,7 @@ def plant_portfolio(stack: Stack) -> str:
     rows = f"{day},deposit,,,,,5000000,\n{day},buy,7203,300,2841.5,275,,first\n{day},buy,6758,100,1200,99,,\n"
     rows += f"{day},sell,7203,100,2900,99,,\n{day},dividend,7203,,,,4500,\n"
     head = "day,kind,symbol,quantity,price,fee,amount,note\n"
-    http.post(f"{path}/import", json={"csv": head + rows}).raise_for_status()
+    http.post(f"{path}/import", json={"csv": head + rows, "force": True}).raise_for_status()
     return str(path.rpartition("/")[2])
 
 
