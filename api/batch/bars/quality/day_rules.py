@@ -10,10 +10,11 @@ from batch.market.rules import Bools, Floats
 
 #: A close that is this far from the one before, and the next one within `SPIKE_RETURN` of it again, is suspected.
 SPIKE_MOVE, SPIKE_RETURN = 0.06, 0.04
-#: The days around a spike, of its symbol and of the market, move less than this.
+#: The days of the symbol around a spike move less than this. Other symbols are not asked: which of them are checked
+#: together depends on chunks and retries, and a flag must not.
 CALM_MOVE = 0.02
-#: As many days on each side are compared, and at least so many in all; of the market, so many symbols.
-CALM_REACH, CALM_LEAST, MARKET_LEAST = 10, 10, 5
+#: As many days on each side are compared, and at least so many in all.
+CALM_REACH, CALM_LEAST = 10, 10
 #: A volume in another unit is 1,000 times its neighbours'; those of large shares were never more than 9 times.
 VOLUME_RATIO, VOLUME_REACH, VOLUME_LEAST = 300, 5, 5
 
@@ -30,9 +31,7 @@ def flag_spikes(flags: Flags, bars: Columns, runs: Runs) -> None:
     if not far.size:
         return
     own = np.array([_median(np.abs(move[_beside(bars, row, CALM_REACH, skip=(row, row + 1))])) for row in far.tolist()])
-    market = _market_moves(bars, move, far)
-    is_calm = ~(own >= CALM_MOVE) & ~(market >= CALM_MOVE) & ~(np.isnan(own) & np.isnan(market))
-    flags[far[is_calm]] |= np.uint16(BarFlag.SPIKE)
+    flags[far[own < CALM_MOVE]] |= np.uint16(BarFlag.SPIKE)
 
 
 def flag_volumes(flags: Flags, bars: Columns, *, is_daily: bool, is_of_file: bool) -> None:
@@ -75,13 +74,3 @@ def _beside(bars: Columns, row: int, reach: int, *, skip: tuple[int, ...]) -> In
 def _median(moves: Floats) -> float:
     known = moves[~np.isnan(moves)]
     return float(np.median(known)) if known.size >= CALM_LEAST else np.nan
-
-
-def _market_moves(bars: Columns, move: Floats, rows: Ints) -> Floats:
-    """Return the median move of all symbols in the session of each row; NaN of a session with few symbols."""
-    found = {}
-    for session in set(bars.session[rows].tolist()):
-        moves = np.abs(move[bars.session == session])
-        known = moves[~np.isnan(moves)]
-        found[session] = float(np.median(known)) if known.size >= MARKET_LEAST else np.nan
-    return np.array([found[session] for session in bars.session[rows].tolist()])

@@ -18,6 +18,7 @@ from batch.kit.embedded.run_file import read_run_file
 from batch.kit.embedded.servers import free_port
 from tests.faults.lab.measure import Measures
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY
+from tests.fixtures.patience import Patience
 from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
 
 LEFT_WITHIN_S = 15.0
@@ -155,8 +156,8 @@ def is_alive(process: psutil.Process) -> bool:
 
 def wait_gone(up: Ending, family: list[psutil.Process]) -> list[psutil.Process]:
     """Return what still runs of a family, and of what it started meanwhile, when the time is up or nothing is left."""
-    deadline = time.monotonic() + LEFT_WITHIN_S
-    while time.monotonic() < deadline:
+    patience = Patience(LEFT_WITHIN_S)
+    while not patience.is_over:
         # Our own child is a zombie until it is waited for.
         up.process.poll()
         left = {process for process in family if is_alive(process)} | {*find_workers_on(up.data_dir)}
