@@ -20,7 +20,12 @@ NO_SCHEMA_SAYS = {
         r"expected a trading day from \d{4} on that has opened",
         r"as_of was .*, (expected|when)",
         r"has no (1m|5m|15m|1h|1d) bars (older|from before)",
+        r"expected a day up to \d{4}",
+        r"(was|were) not listed on",
         # Two fields.
+        r"was given, which only provider \w+ takes",
+        r"first was .* beside all_days",
+        r"intervals was missing",
         r"(session and a span|symbols and market) were given",
         r"finality was true with as_of",
         r"market was \w+, provider",
@@ -39,6 +44,9 @@ NO_SCHEMA_SAYS = {
         # The parameters of a strategy, and the strategies of a worker's folder.
         r"#/parameters",
         r"strategy was .*, supported are",
+        # The range of a symbol on its day; and what is easy to guess.
+        r"set force to book it",
+        r"#/password$",
         # The lots of a portfolio, today in Japan, and what a CSV has.
         r"quantity was \d+, expected a multiple",
         r"day was .*, expected",
