@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.auth.scopes import Scope
 from app.jobs.model import Job, JobStatus
-from app.jobs.queues import job_links
+from app.jobs.queues import Queue, job_links
 from app.jobs_api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
 from app.jobs_api.words import Reason
 from app.live.events import JobEvent
@@ -198,8 +198,7 @@ def view_job(job: Job, *, workers: Sequence[Worker], lacks: Iterable[Scope] = ()
 
 def _intervals(job: Job) -> dict[str, int] | None:
     """Return the intervals of a request with their look-backs; those of the plan, if the request has all days."""
-    has_days = job.request.get("all_days") or job.request.get("first")
-    planned = (job.plan or {}).get("sessions", {}) if has_days and "intervals" in job.request else {}
+    planned = (job.plan or {}).get("sessions", {}) if job.queue == Queue.INGEST else {}
     return job.request.get("intervals") or {name: found["count"] for name, found in planned.items()} or None
 
 

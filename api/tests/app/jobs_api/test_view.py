@@ -8,6 +8,7 @@ from app.jobs.model import JobStatus
 from app.jobs_api.view import JobView, judge_health, view_job
 from app.live.store import LEASE_S
 from app.live.workers import Worker
+from batch.ingest.request import IngestRequest
 from tests.fixtures.jobs.jobs import make_job
 
 NOW = datetime.now(UTC)
@@ -113,3 +114,11 @@ class TestView:
         view = seen(plan={"session": "2025-11-04"}, rows=7, outcomes={"ok": 1}, counts={"quarantined": 2})
         expected = {"session": "2025-11-04", "rows": 7, "outcomes": {"ok": 1}, "counts": {"quarantined": 2}}
         assert view.result == expected
+
+
+def test_a_request_of_all_days_shows_the_days_of_its_plan() -> None:
+    request = IngestRequest.parse({"all_days": True, "provider": "file", "market": "FILE"}).to_json()
+    span = {"first": "2024-01-04", "last": "2024-01-05", "count": 2}
+    assert seen(request=request, plan={"sessions": {"1d": span}}).intervals == {"1d": 2}
+    # A plan of another queue may have sessions of another shape.
+    assert seen(queue="market_data", request={}, plan={"sessions": span}).intervals is None
