@@ -1,6 +1,8 @@
 """The five queues that workers consume."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class Queue(StrEnum):
@@ -32,8 +34,12 @@ class Queue(StrEnum):
 #: each job of `notifications` itself.
 USER_QUEUES = tuple(queue for queue in Queue if queue is not Queue.NOTIFICATIONS)
 
-#: The queues of jobs that write bars.
-BAR_QUEUES = (Queue.INGEST, Queue.MARKET_DATA)
+_BAR_QUEUES = (Queue.INGEST, Queue.MARKET_DATA)
+
+
+def writes_bars(job: Mapping[str, Any]) -> bool:
+    """Return whether a job of the API writes bars, as far as its queue and its progress say; a sweep has none."""
+    return job["queue"] in _BAR_QUEUES or bool(job["progress"]["rows"])
 
 
 def jobs_path(queue: str) -> str:

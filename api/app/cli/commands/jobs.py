@@ -16,11 +16,10 @@ from app.cli.output.standstill import find_unready
 from app.cli.output.summary import print_summary
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst, to_jst_line
-from app.cli.output.upkeep import writes_bars
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
 from app.jobs.model import ChunkState
-from app.jobs.queues import USER_QUEUES, Queue
+from app.jobs.queues import USER_QUEUES, Queue, writes_bars
 from app.words.speaker import Speaker
 from batch.kit.printable import clean
 

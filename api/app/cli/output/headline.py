@@ -6,7 +6,7 @@ from typing import Any
 from app.cli.exits import BY_STATUS
 from app.cli.output.kinds import is_of, is_planned, unit_of
 from app.cli.output.times import to_jst, to_jst_line
-from app.cli.output.upkeep import writes_bars
+from app.jobs.queues import writes_bars
 from app.jobs.results import OfSession
 from app.words.speaker import Speaker
 

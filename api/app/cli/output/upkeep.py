@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.cli.session import Session
-from app.jobs.queues import BAR_QUEUES
 
 
 def print_mirror(session: Session, result: Mapping[str, Any]) -> None:
@@ -21,8 +20,3 @@ def print_drops(session: Session, result: Mapping[str, Any]) -> None:
     for old in result["drops"]:
         fields = {name: old[name] for name in ("source", "interval", "before", "bars", "bytes")}
         session.show(session.words.say("drop", **fields))
-
-
-def writes_bars(job: Mapping[str, Any]) -> bool:
-    """Return whether a job writes bars, as far as its queue and its progress say; a sweep has none."""
-    return job["queue"] in BAR_QUEUES or bool(job["progress"]["rows"])

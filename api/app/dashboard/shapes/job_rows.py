@@ -12,7 +12,7 @@ from app.ai_analysis.results import AnalysisResult
 from app.catalog import CATALOG
 from app.ingest.results import IngestResult
 from app.jobs.model import JobStatus
-from app.jobs.queues import BAR_QUEUES
+from app.jobs.queues import writes_bars
 from app.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, list_facts
 from batch.market.outcome import is_fine
 
@@ -139,7 +139,7 @@ class JobRow:
     @property
     def has_bars(self) -> bool:
         """Whether it writes bars, as far as its queue and its progress say; a sweep has none."""
-        return self.job["queue"] in BAR_QUEUES or bool(self.job["progress"]["rows"])
+        return writes_bars(self.job)
 
     @property
     def area(self) -> str:
