@@ -125,7 +125,7 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
     topix500 = frozenset[str]().union(*(one.topix500 for of_day in lists for one in of_day.values()))
     # Symbols that were in a list of issues, unlike funds, and are not on the last day.
     known = {symbol for of_day in lists for one in of_day.values() for symbol in one.symbols}
-    listed = {symbol for one in lists[-1].values() for symbol in one.symbols if symbol not in one.delisted}
+    listed = {symbol for one in lists[-1].values() for symbol in one.symbols}
     gone = frozenset(known - listed)
     if request.market is None:
         return _Known(request.symbols or (), gone.intersection(request.symbols or ()), topix500, ())
