@@ -305,8 +305,8 @@ class Away(MemoryJobStore):
         return await super().renew_epoch()
 
 
-async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reaper, "_MOST_AWAY_S", 0.0)
+async def sweep_while_away(parts: Parts) -> tuple[Away, Reaper, Job, Claim]:
+    """Claim a job, and let a sweep find Redis away."""
     store = Away()
     parts = replace(parts, store=store)
     job = await submit(parts)
@@ -316,6 +316,12 @@ async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypa
     store.is_away = True
     with pytest.raises(StoreError):
         await sweeper.sweep()
+    return store, sweeper, job, claim
+
+
+async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper, "_MOST_AWAY_S", 0.0)
+    store, sweeper, job, claim = await sweep_while_away(parts)
     await bench_of(store).lapse(ref_of(job))
     store.is_away = False
     await sweeper.sweep()
@@ -328,15 +334,7 @@ async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypa
 
 
 async def test_an_outage_lasts_from_its_first_failed_sweep(parts: Parts) -> None:
-    store = Away()
-    parts = replace(parts, store=store)
-    job = await submit(parts)
-    claim = await store.claim(ref_of(job), owner="w1")
-    assert isinstance(claim, Claim)
-    sweeper = Reaper(parts)
-    store.is_away = True
-    with pytest.raises(StoreError):
-        await sweeper.sweep()
+    store, sweeper, job, claim = await sweep_while_away(parts)
     assert sweeper._away_since is not None
     sweeper._away_since -= 60.0
     with pytest.raises(StoreError):
