@@ -61,13 +61,13 @@ def describe_unknown(unknown: Collection[str], held: Collection[str], listings: 
     `listings` has the columns symbol, name and name_en.
     """
     names = dict(listings.select("symbol", "name").iter_rows())
-    told = []
+    named = []
     for symbol in list(unknown)[:_MOST_TOLD]:
         near = _find_near(symbol, held, listings)
         labels = (f"{code} {names[code]}" if code in names else code for code in near)
-        told.append(f"{symbol!r} (nearest: {', '.join(labels)})" if near else f"{symbol!r}")
+        named.append(f"{symbol!r} (nearest: {', '.join(labels)})" if near else f"{symbol!r}")
     more = f" and {len(unknown) - _MOST_TOLD} more" if len(unknown) > _MOST_TOLD else ""
-    return f"symbol was {', '.join(told)}{more}, expected one that is held or listed"
+    return f"symbol was {', '.join(named)}{more}, expected one that is held or listed"
 
 
 def _find_near(symbol: str, held: Collection[str], listings: "pl.DataFrame") -> list[str]:
