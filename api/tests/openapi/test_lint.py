@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -20,7 +19,6 @@ OPERATIONS = [
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 ]
-operations = pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
 WRITES = ("POST", "PATCH", "PUT")
 
 
@@ -50,16 +48,17 @@ def test_each_operation_has_a_name_of_its_own() -> None:
     assert all(re.fullmatch("[a-z0-9_]+", name) for name in names)
 
 
-@operations
-def test_an_operation_is_tagged_and_described(name: str, operation: dict[str, Any]) -> None:
-    assert operation["tags"]
-    assert operation["summary"]
-    assert re.search(r"[.;:]", operation["description"]), name
+def test_each_operation_is_tagged_and_described() -> None:
+    assert [
+        name
+        for name, operation in OPERATIONS
+        if not (operation["tags"] and operation["summary"] and re.search(r"[.;:]", operation["description"]))
+    ] == []
 
 
-@operations
-def test_an_operation_declares_what_can_refuse_it(name: str, operation: dict[str, Any]) -> None:
-    method, path = name.split()
+def wanted_answers(name: str, operation: dict[str, Any]) -> set[str]:
+    """Return the refusals that an operation must declare."""
+    path = name.split()[1]
     wanted = {"401", "429", "503"} if "security" in operation else set()
     if operation.get("parameters") or "requestBody" in operation:
         wanted |= {"422"}
@@ -67,44 +66,75 @@ def test_an_operation_declares_what_can_refuse_it(name: str, operation: dict[str
         wanted |= {"400", "413", "415"}
     if "{" in path and not path.startswith("/api/v1/bars/"):
         wanted |= {"404"}
-    assert wanted <= set(operation["responses"])
-    assert method not in WRITES or path in PUBLIC_PATHS or "security" in operation
+    return wanted
 
 
-@operations
-def test_limits_are_reported_in_headers(name: str, operation: dict[str, Any]) -> None:
-    assert name
-    for code, answer in operation["responses"].items():
-        told = set(answer.get("headers", {}))
-        assert ({"RateLimit", "RateLimit-Policy"} <= told) == ("security" in operation and code != "401")
-        assert code not in {"429", "503"} or "Retry-After" in told
+def test_each_operation_declares_what_can_refuse_it() -> None:
+    missing = {name: wanted_answers(name, operation) - set(operation["responses"]) for name, operation in OPERATIONS}
+    assert {name: codes for name, codes in missing.items() if codes} == {}
 
 
-@operations
-def test_a_parameter_is_bounded_and_described(name: str, operation: dict[str, Any]) -> None:
-    for parameter in operation.get("parameters", ()):
-        schema = parameter["schema"]
-        known = any(word in str(schema) for word in ("enum", "$ref", "pattern", "format", "maxLength", "boolean"))
-        assert known or {"minimum", "maximum"} <= schema.keys(), (name, parameter)
-        assert "null" not in str(schema), (name, parameter)
+def test_each_write_is_guarded_or_public() -> None:
+    writes = [(name, operation) for name, operation in OPERATIONS if name.split()[0] in WRITES]
+    assert writes
+    assert [name for name, o in writes if name.split()[1] not in PUBLIC_PATHS and "security" not in o] == []
 
 
-@operations
-def test_examples_are_what_their_schemas_say(name: str, operation: dict[str, Any]) -> None:
-    for kind, content in contents(operation):
-        if not kind.endswith("json"):
-            continue
-        for example in content.get("examples", {}).values():
-            assert [e.message for e in validator(content["schema"]).iter_errors(example["value"])] == [], name
+def test_limits_are_reported_in_headers() -> None:
+    wrong = [
+        (name, code)
+        for name, operation in OPERATIONS
+        for code, answer in operation["responses"].items()
+        if not tells_limits(answer, code, is_guarded="security" in operation)
+    ]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("name", [n for n, schema in DOCUMENT["components"]["schemas"].items() if "example" in schema])
-def test_an_example_of_a_schema_is_valid_and_leaves_out_no_field(name: str) -> None:
-    schema = DOCUMENT["components"]["schemas"][name]
-    assert [e.message for e in validator(schema).iter_errors(schema["example"])] == []
+def tells_limits(answer: dict[str, Any], code: str, *, is_guarded: bool) -> bool:
+    """Return whether an answer has the headers of rate limits exactly where they are sent."""
+    told = set(answer.get("headers", {}))
+    counts = {"RateLimit", "RateLimit-Policy"} <= told
+    return counts == (is_guarded and code != "401") and (code not in {"429", "503"} or "Retry-After" in told)
+
+
+def test_parameters_are_bounded_and_described() -> None:
+    found = [(name, parameter) for name, operation in OPERATIONS for parameter in operation.get("parameters", ())]
+    assert len(found) > len(OPERATIONS)
+    assert [one for one in found if not is_bounded(one[1]["schema"])] == []
+
+
+def is_bounded(schema: dict[str, Any]) -> bool:
+    """Return whether a schema limits its values, and allows no null."""
+    known = any(word in str(schema) for word in ("enum", "$ref", "pattern", "format", "maxLength", "boolean"))
+    return (known or {"minimum", "maximum"} <= schema.keys()) and "null" not in str(schema)
+
+
+def test_examples_are_what_their_schemas_say() -> None:
+    shown = [
+        (name, example["value"], content["schema"])
+        for name, operation in OPERATIONS
+        for kind, content in contents(operation)
+        if kind.endswith("json")
+        for example in content.get("examples", {}).values()
+    ]
+    assert len(shown) > len(OPERATIONS)
+    assert [
+        f"{name}: {error.message}" for name, value, schema in shown for error in validator(schema).iter_errors(value)
+    ] == []
+
+
+def test_examples_of_schemas_are_valid_and_leave_out_no_field() -> None:
+    schemas = {name: schema for name, schema in DOCUMENT["components"]["schemas"].items() if "example" in schema}
+    assert len(schemas) > 100
+    assert [
+        f"{name}: {error.message}"
+        for name, schema in schemas.items()
+        for error in validator(schema).iter_errors(schema["example"])
+    ] == []
     # Of an answer: what is always there is shown, also where it is null.
-    if schema.get("additionalProperties") is not False:
-        assert set(schema.get("required", ())) <= schema["example"].keys()
+    answers = {name: s for name, s in schemas.items() if s.get("additionalProperties") is not False}
+    lacking = {name: set(schema.get("required", ())) - schema["example"].keys() for name, schema in answers.items()}
+    assert {name: fields for name, fields in lacking.items() if fields} == {}
 
 
 def test_no_null_of_an_example_is_lost() -> None:
