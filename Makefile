@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos bench lock clean
+.PHONY: help setup demo up quick test check static fmt influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -64,8 +64,11 @@ demo: $(STAMP) ## Start everything, ingest a day of TSE Prime, show it; ARGS=--e
 up: $(STAMP) ## Start Redis, PostgreSQL, the API and a worker; Ctrl-C stops them
 	$(BIN)/kaboom up $(ARGS)
 
-test: $(STAMP) ## Run the tests; ARGS='-k lease' runs some
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+quick: $(STAMP) ## Check what changed since the last commit, and run the tests that mirror it; SINCE=main takes more
+	$(BIN)/python -m tests.quick --since "$(SINCE)"
+
+test: $(STAMP) ## Run the tests; T=api/tests/app/ingest runs a folder, ARGS='-k lease' runs some
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(T) $(ARGS)
 
 check: static test ## Format, lint, types, import contracts and tests: what CI runs
 

@@ -1,0 +1,82 @@
+"""`make quick`: check what changed since a commit, and run the tests that mirror it."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = PurePosixPath("api/tests")
+_BIN = Path(sys.executable).parent
+# Lanes of their own are not run from here.
+_RINGS = ("app", "batch", "kaboom")
+
+
+def main() -> int:
+    """Run the checks in turn, and stop at the first that fails."""
+    parser = argparse.ArgumentParser(prog="make quick")
+    parser.add_argument("--since", default="", help="compare with this commit (default: HEAD, or its parent if clean)")
+    paths = changed_paths(parser.parse_args().since)
+    if not paths:
+        sys.stdout.write("nothing has changed\n")
+        return 0
+    sys.stdout.write("".join(f"changed: {path}\n" for path in paths))
+    return next((code for command in commands(paths) if (code := _run(command))), 0)
+
+
+def changed_paths(since: str) -> list[str]:
+    """Return the files that differ from a commit, new ones too; in a clean tree those of the last commit."""
+    paths = _git("diff", "--name-only", "--diff-filter=d", since or "HEAD") + _git(
+        "ls-files", "-o", "--exclude-standard"
+    )
+    return sorted(paths or _git("diff", "--name-only", "--diff-filter=d", "HEAD~1"))
+
+
+def commands(paths: list[str]) -> list[list[str]]:
+    """Return the commands that check these files."""
+    python = [path for path in paths if path.endswith(".py")]
+    found: list[list[str]] = []
+    if python:
+        found += [
+            ["ruff", "format", "--check", "--force-exclude", *python],
+            ["ruff", "check", "--force-exclude", *python],
+        ]
+        found += [["mypy"], ["lint-imports", "--no-logo"]]
+    if tests := mirrored_tests(paths):
+        found.append(["pytest", "-q", *tests])
+    return found
+
+
+def mirrored_tests(paths: list[str]) -> list[str]:
+    """Return the tests to run: a changed test itself, and the folder that mirrors the folder of any other file."""
+    found = {target for path in paths if (target := _tests_of(PurePosixPath(path)))}
+    return sorted(str(one) for one in found if not any(parent in found for parent in one.parents))
+
+
+def _tests_of(path: PurePosixPath) -> PurePosixPath | None:
+    if path.is_relative_to(TESTS):
+        return path if path.name.startswith("test_") and path.suffix == ".py" else None
+    if path.parts[0] == "docs":
+        return TESTS / "repo" / "docs"
+    if len(path.parts) < 3 or path.parts[0] != "api" or path.parts[1] not in _RINGS:
+        return None
+    mirror = TESTS / path.relative_to("api")
+    own = mirror.with_name(f"test_{mirror.stem}.py")
+    if (ROOT / own).exists():
+        return own
+    folders = [folder for folder in mirror.parents if len(folder.parts) > len(TESTS.parts) + 1]
+    return next((folder for folder in folders if (ROOT / folder).is_dir()), None)
+
+
+def _git(*command: str) -> list[str]:
+    return subprocess.run(["git", *command], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def _run(command: list[str]) -> int:
+    sys.stdout.write(f"\n{' '.join(command[:3])}\n")
+    sys.stdout.flush()
+    return subprocess.run([_BIN / command[0], *command[1:]], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

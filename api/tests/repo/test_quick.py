@@ -1,0 +1,67 @@
+"""`make quick` finds the tests that mirror a file."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.repo.repository import ROOT, load_text
+from tests.quick import commands, mirrored_tests
+
+
+@pytest.mark.parametrize(
+    ("path", "tests"),
+    [
+        ("api/app/jobs/model.py", ["api/tests/app/jobs/test_model.py"]),
+        ("api/app/ingest/jobs.py", ["api/tests/app/ingest"]),
+        ("api/app/dashboard/templates/base.html", ["api/tests/app/dashboard"]),
+        ("api/tests/repo/test_quick.py", ["api/tests/repo/test_quick.py"]),
+        ("docs/README.md", ["api/tests/repo/docs"]),
+        ("api/tests/fixtures/patience.py", []),
+        ("deploy/terraform/main.tf", []),
+        ("Makefile", []),
+    ],
+)
+def test_a_file_is_mirrored(path: str, tests: list[str]) -> None:
+    assert mirrored_tests([path]) == tests
+
+
+def test_a_folder_covers_its_files() -> None:
+    paths = ["api/tests/app/ingest/test_overdue.py", "api/app/ingest/jobs.py", "api/app/ingest/retry.py"]
+    assert mirrored_tests(paths) == ["api/tests/app/ingest"]
+
+
+def test_python_is_formatted_linted_and_typed_before_its_tests() -> None:
+    programs = [command[0] for command in commands(["api/app/jobs/model.py", "docs/README.md"])]
+    assert programs == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
+    assert [command[0] for command in commands(["docs/README.md"])] == ["pytest"]
+    assert commands(["Makefile"]) == []
+
+
+def test_what_changed_since_a_commit_is_found(tmp_path: Path) -> None:
+    def git(*command: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *command], cwd=tmp_path, check=True)
+
+    def changed(*since: str) -> list[str]:
+        code = (
+            "import sys, pathlib, tests.quick as q; q.ROOT = pathlib.Path(sys.argv[1]);"
+            "print(*q.changed_paths(sys.argv[2]))"
+        )
+        argv = [sys.executable, "-c", code, str(tmp_path), *(since or [""])]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split()
+
+    git("init", "-q")
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("1")
+        git("add", name)
+        git("commit", "-qm", name)
+    assert changed() == ["b"]
+    (tmp_path / "c").write_text("1")
+    (tmp_path / "a").write_text("2")
+    assert changed() == ["a", "c"]
+    assert changed("HEAD~1") == ["a", "b", "c"]
+
+
+def test_contributing_begins_with_it() -> None:
+    assert "make quick" in load_text("CONTRIBUTING.md").partition("\n## ")[0]
