@@ -1,7 +1,9 @@
 """Stopping work in the middle: the check, and the exception."""
 
 import asyncio
+import queue
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 #: Returns whether to stop; may be called often, from any thread.
@@ -10,6 +12,36 @@ type ShouldStop = Callable[[], bool]
 
 class Stopped(Exception):
     """The work was stopped by its caller; this is not a failure."""
+
+
+class StopEvent:
+    """An event that a signal handler may set.
+
+    `threading.Event` holds a lock while it is set or waited for. A handler that runs meanwhile in the same thread would
+    wait for this lock forever: for two signals in a row, that is a deadlock. `SimpleQueue.put` is reentrant.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def set(self) -> None:
+        """Set it, for good."""
+        self._is_set = True
+        self._wakes.put(None)
+
+    def is_set(self) -> bool:
+        """Return whether it is set."""
+        return self._is_set
+
+    def wait(self, within_s: float | None = None) -> bool:
+        """Wait until it is set, at most for a time; return whether it is set. Any number of threads may wait."""
+        if not self._is_set:
+            with suppress(queue.Empty):
+                self._wakes.get(timeout=within_s)
+                # For the next who waits.
+                self._wakes.put(None)
+        return self._is_set
 
 
 def never() -> bool:

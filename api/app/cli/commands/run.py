@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from app.engine.parts import check_parts
 from app.server.open_files import raise_open_files
 from app.settings import load_settings
 from batch.kit.gc_tuning import freeze_loaded_objects, return_large_blocks
+from batch.kit.stop import StopEvent
 
 #: Enough for a backtest: a year of daily bars of a few symbols.
 _DEMO_DAYS = {"intervals": {"1d": 250}, "symbols": ["6758", "7203", "9984"]}
@@ -120,9 +120,7 @@ def _session(context: typer.Context, data_dir: DataDir) -> Session:
 
 
 @contextmanager
-def _running(
-    options: StackOptions, session: Session, cut_short: Exit = Exit.OK
-) -> Iterator[tuple[Stack, threading.Event]]:
+def _running(options: StackOptions, session: Session, cut_short: Exit = Exit.OK) -> Iterator[tuple[Stack, StopEvent]]:
     """Run a stack during a `with`; a signal to stop sets the event, and ends a start with the exit code `cut_short`."""
     # Neither a closed terminal nor a reader that is gone may end this process before it has stopped its children.
     drop_unwritable_output()
@@ -146,8 +144,8 @@ def _running(
             session.say("stopped", data_dir=options.data_dir)
 
 
-def _stop_on_signals() -> threading.Event:
-    stopped = threading.Event()
+def _stop_on_signals() -> StopEvent:
+    stopped = StopEvent()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # `nohup` ignores SIGHUP.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:

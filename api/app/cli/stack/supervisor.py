@@ -8,6 +8,7 @@ import structlog
 
 from app.cli.exits import CliError, Exit
 from app.cli.stack.child import Child, ChildSpec
+from batch.kit.stop import StopEvent
 
 _log = structlog.get_logger(__name__)
 
@@ -24,7 +25,7 @@ class Supervisor:
         record: Callable[[list[Child]], None] = lambda _: None,
         is_ours: Callable[[], bool] = lambda: True,
         find_cause: Callable[[], str] = lambda: "",
-        stopping: threading.Event | None = None,
+        stopping: StopEvent | None = None,
     ) -> None:
         self.children: list[Child] = []
         #: Where each call of `start` begins in the list.
@@ -34,7 +35,7 @@ class Supervisor:
         self._find_cause = find_cause
         self._is_recorded = True
         self._failures: dict[str, str] = {}
-        self._stopping = stopping or threading.Event()
+        self._stopping = stopping or StopEvent()
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
     def start(self, specs: Sequence[ChildSpec]) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from batch.kit.disk import find_full
 from batch.kit.embedded.run_file import identify_folder, prove_token, read_run_file, write_private, write_run_file
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from batch.kit.embedded.trusted_files import check_folder, read_trusted
+from batch.kit.stop import StopEvent
 from batch.notify.signing import make_webhook_secret
 from kaboom.places import TOKEN_FILE
 
@@ -55,7 +55,7 @@ class Stack:
     Once `stopping` is set, a start ends early.
     """
 
-    def __init__(self, options: StackOptions, session: Session, stopping: threading.Event | None = None) -> None:
+    def __init__(self, options: StackOptions, session: Session, stopping: StopEvent | None = None) -> None:
         self._options = options
         self._session = session
         self._supervisor = Supervisor(self._write_run_file, self._holds_folder, self._find_full, stopping)

@@ -4,7 +4,6 @@ import itertools
 import os
 import signal
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ from app.cli.stack import supervisor as supervisor_module
 from app.cli.stack.child import Child, ChildSpec
 from app.cli.stack.supervisor import Supervisor
 from batch.errors import ConfigurationError
+from batch.kit.stop import StopEvent
 from tests.fixtures.servers.stacks import until
 
 #: Says that it is there, and says its name when it is told to end.
@@ -113,7 +113,7 @@ def test_a_worker_is_asked_to_end_once(make: Make, tmp_path: Path) -> None:
 
 
 def test_a_start_ends_when_a_stop_is_requested(make: Make, running: list[Supervisor]) -> None:
-    stopping = threading.Event()
+    stopping = StopEvent()
     running.append(Supervisor(stopping=stopping))
 
     def is_ready() -> bool:
