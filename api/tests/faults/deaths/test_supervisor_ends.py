@@ -33,7 +33,9 @@ class Ending:
         self.port = free_port()
         self._reader, writer = pty.openpty() if is_terminal else os.pipe()
         # The terminal becomes that of the new session, as in a window: closing it sends SIGHUP.
-        argv = ("setsid", *(["--ctty"] if is_terminal else []), *KABOOM, "up", "--port", str(self.port))
+        session = ("setsid", *(["--ctty"] if is_terminal else []))
+        # Tests that `nohup` runs ignore SIGHUP, and so would `kaboom up`, which means it.
+        argv = (*session, "env", "--default-signal=HUP", *KABOOM, "up", "--port", str(self.port))
         self.process = subprocess.Popen(
             (*argv, "--concurrency", "2"),
             stdin=writer if is_terminal else subprocess.DEVNULL,
