@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.repo.command_blocks import read_blocks
 from tests.fixtures.repo.repository import ROOT, find_files, load_text
 
 PAGES = sorted(path for path in find_files() if path.suffix == ".md")
@@ -18,9 +19,10 @@ def links(text: str) -> list[str]:
     return [target.split("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
 
-def commands(page: str) -> list[str]:
-    """The blocks of shell commands of a page."""
-    return re.findall(r"```(?:bash|sh|console)\n(.*?)```", load_text(page), re.DOTALL)
+def commands(page: str) -> list[tuple[str, str | None]]:
+    """The blocks of commands and Python of a page, without comments, and why they are not run."""
+    blocks = [block for block in read_blocks(load_text(page)) if block.language in {"bash", "python"}]
+    return [(re.sub(r"  # .*", "", block.text), block.reason) for block in blocks]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -98,6 +100,6 @@ def test_no_page_names_a_cloud_project() -> None:
 
 def test_benchmarks_page_is_short() -> None:
     page = load_text("benchmarks/README.md")
-    assert len(re.findall(r"[^\s|]*\w[^\s|]*", page)) <= 1200
+    assert len(re.findall(r"[^\s|]*\w[^\s|]*", re.sub("<!--.*?-->", "", page))) <= 1200
     scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
     assert {script for script in scripts if f"{script}" not in page} == set()
