@@ -13,7 +13,7 @@ from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import Stack, stack
 
-#: README.ja.md has the blocks of README.md; `test_docs.py` compares them.
+#: README.ja.md has the blocks of README.md; `repo/docs/blocks` compares them.
 RUN = [page for page in PAGES if page != "README.ja.md" and any(block.is_run for block in read_blocks(load_text(page)))]
 #: It says how to start Kaboom, which has started when the page begins.
 OWN_FILES = "docs/how-to/use-your-own-files.md"

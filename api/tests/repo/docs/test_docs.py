@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.repo.command_blocks import read_blocks
 from tests.fixtures.repo.repository import ROOT, find_files, load_text
 
 PAGES = sorted(path for path in find_files() if path.suffix == ".md")
@@ -19,10 +18,9 @@ def links(text: str) -> list[str]:
     return [target.split("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
 
-def commands(page: str) -> list[tuple[str, str | None]]:
-    """The blocks of commands and Python of a page, without comments, and why they are not run."""
-    blocks = [block for block in read_blocks(load_text(page)) if block.language in {"bash", "python"}]
-    return [(re.sub(r"  # .*", "", block.text), block.reason) for block in blocks]
+def commands(page: str) -> list[str]:
+    """The blocks of shell commands of a page."""
+    return re.findall(r"```(?:bash|sh|console)\n(.*?)```", load_text(page), re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -38,15 +38,15 @@ NOT_RUN = {
 #: The blocks that are no commands → what reads them.
 READ = {
     "": "nothing to run, as `text`",
-    "csv": "batch/providers/file/test_layouts.py, repo/blocks/test_settings.py",
-    "dotenv": "repo/blocks/test_settings.py",
+    "csv": "batch/providers/file/test_layouts.py, repo/docs/blocks/test_settings.py",
+    "dotenv": "repo/docs/blocks/test_settings.py",
     "http": "repo/docs/test_webhooks_doc.py",
-    "json": "repo/blocks/test_requests.py",
+    "json": "repo/docs/blocks/test_requests.py",
     "mermaid": "nothing to run",
     "sql": "integration/postgres/test_database_roles.py, repo/docs/test_bar_store_doc.py",
     "text": "nothing to run, which a test below checks",
-    "toml": "repo/blocks/test_settings.py",
-    "yaml": "repo/blocks/test_settings.py",
+    "toml": "repo/docs/blocks/test_settings.py",
+    "yaml": "repo/docs/blocks/test_settings.py",
 }
 _BLOCKS = [(page, block) for page in PAGES for block in read_blocks(load_text(page))]
 #: How a command begins that a reader would type.
@@ -55,6 +55,18 @@ _COMMAND = re.compile(r"(\$ )?((\.venv/bin/)?(kaboom|celery|python)|curl|make|do
 
 def test_blocks_that_are_not_run_are_counted_by_their_reason() -> None:
     assert Counter(block.reason for _, block in _BLOCKS if block.reason) == NOT_RUN
+
+
+def test_both_readmes_have_the_same_blocks() -> None:
+    english, japanese = (
+        [
+            (re.sub(r"  # .*", "", b.text), b.reason)
+            for b in read_blocks(load_text(page))
+            if b.language in {"bash", "python"}
+        ]
+        for page in ("README.md", "README.ja.md")
+    )
+    assert english == japanese
 
 
 def test_every_fence_is_a_block() -> None:
