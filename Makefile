@@ -136,7 +136,7 @@ wheel: $(STAMP) ## Build the wheel, install it outside the clone, and run the de
 anywhere: $(STAMP) ## Run the demo and some tests in clones in closed folders, with odd names, as root and as a plain user
 	$(BIN)/python -m pytest -q -p no:randomly api/tests/anywhere $(ARGS)
 
-howtos: $(STAMP) ## Run every command block of README and the how-tos against a real Kaboom
+howtos: $(STAMP) ## Run every command block of the pages against a real Kaboom, except those that say why not
 	$(BIN)/python -m pytest -q -n 2 --dist load api/tests/howtos $(ARGS)
 
 bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is missed

@@ -81,10 +81,10 @@ BACKTEST_WORDS: dict[str, Pair] = {
         "{file}：{where}の足{bars:,}本のうち{cuts}本で後の足を除いて比べましたが、{decisions:,}件の判断はどれも変わりませんでした",
     ),
     "check_held": ("{symbols} symbols, {first} to {last}", "{symbols}銘柄、{first}～{last}"),
-    "check_made_up": ("{symbols} made-up symbols", "模擬データの{symbols}銘柄"),
+    "check_made_up": ("{symbols} made-up symbols", "合成データの{symbols}銘柄"),
     "check_of_no_symbol": (
         "made-up bars have no days and no provider: name the bars by --symbol or --market, or leave the other options out",
-        "模擬データに日付やデータ提供元はありません。--symbol か --market で足を指定するか、ほかのオプションを省いてください",
+        "合成データに日付やデータ提供元はありません。--symbol か --market で足を指定するか、ほかのオプションを省いてください",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Every command block of README and the how-tos runs as printed, in order, in one shell, on a Kaboom of its own."""
+"""Every command block of the pages runs as printed, in order, a page in one shell, on a real Kaboom."""
 
 import os
 import subprocess
@@ -7,27 +7,66 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.repo.command_blocks import read_blocks, write_script
-from tests.fixtures.repo.repository import ROOT
+from batch.kit.embedded.servers import free_port
+from tests.fixtures.repo.command_blocks import PAGES, read_blocks, write_script
+from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.servers import open_folder
-from tests.fixtures.servers.stacks import stack
+from tests.fixtures.servers.stacks import Stack, stack
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
-RUN = [page for page in PAGES if any(block.reason is None for block in read_blocks(page.read_text(encoding="utf-8")))]
+#: README.ja.md has the blocks of README.md; `repo/docs/blocks` compares them.
+RUN = [page for page in PAGES if page != "README.ja.md" and any(block.is_run for block in read_blocks(load_text(page)))]
+#: It says how to start Kaboom, which has started when the page begins.
+OWN_FILES = "docs/how-to/use-your-own-files.md"
+#: Pages that need a running Kaboom with bars, and no state of their own, share one.
+SHARED = {
+    "operations": [page for page in RUN if page.startswith("docs/operations/")],
+    "reference": [page for page in RUN if page.startswith(("docs/reference/", "docs/explanation/"))],
+}
+ALONE = [page for page in RUN if not any(page in pages for pages in SHARED.values())]
+#: What the pages that share one expect, much as `make demo` leaves it.
+_BARS = """
+set -e
+kaboom ingest run-daily --interval 1m=1 --wait
+kaboom ingest run-daily --interval 1d=250 --symbol 7203 --symbol 6758 --wait
+"""
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_every_block_of_a_page_runs(page: Path) -> None:
+@pytest.mark.parametrize("page", ALONE, ids=lambda page: Path(page).stem)
+def test_every_block_of_a_page_runs(page: str) -> None:
     with open_folder() as folder:
-        # The folder stands for the clone: data and environment are where the pages have them.
+        data_dir = folder / ".kaboom"
+        with stack(data_dir, KABOOM_FILE_DIR="bars") if page == OWN_FILES else stack(data_dir) as up:
+            assert run_page(up, page) == ""
+
+
+@pytest.mark.parametrize("pages", SHARED.values(), ids=SHARED)
+def test_every_block_of_a_folder_runs(pages: list[str]) -> None:
+    with open_folder() as folder, stack(folder / ".kaboom") as up:
+        assert run(up, _BARS) == ""
+        assert {page: said for page in pages if (said := run_page(up, page))} == {}
+
+
+def test_every_page_with_blocks_is_run() -> None:
+    assert sorted([*ALONE, *(page for pages in SHARED.values() for page in pages)]) == RUN
+    assert len(RUN) >= 30
+
+
+def run_page(up: Stack, page: str) -> str:
+    """Run the blocks of a page where a clone would be; return "", or what it printed at the end if a command failed."""
+    return run(up, write_script(read_blocks(load_text(page)), up.api.url, free_port()))
+
+
+def run(up: Stack, script: str) -> str:
+    """Run a bash script beside the data folder; return "", or what it printed at the end if a command failed."""
+    folder = up.data_dir.parent
+    # The folder stands for the clone and for the home: data and environment are where the pages have them.
+    if not (folder / ".venv").exists():
         (folder / ".venv").symlink_to(sys.prefix)
-        with stack(folder / ".kaboom") as up:
-            script = write_script(read_blocks(page.read_text(encoding="utf-8")), up.api.url)
-            env = up.env | {"PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"}
-            done = subprocess.run(
-                ["bash", "-c", script], env=env, cwd=folder, capture_output=True, text=True, timeout=400, check=False,
-                stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    env = up.env | {"HOME": str(folder), "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", script], env=env, cwd=folder, capture_output=True, text=True, timeout=400, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return "" if done.returncode == 0 else f"exit code {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

@@ -1,14 +1,10 @@
 """The alert rules ask only what Kaboom tells, in words that mean the same everywhere, and each has its runbook."""
 
 import re
-import shlex
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import typer.main
 
-from app.cli.main import app
 from tests.alerts.check import faults_of
 from tests.alerts.rules import Rule, load_rules
 from tests.fixtures.repo.repository import load_text
@@ -57,27 +53,6 @@ def test_a_rule_is_good_in_prometheus_and_in_cloud_monitoring(alert: str) -> Non
 )
 def test_a_bad_rule_is_noticed(rule: Rule, fault: str) -> None:
     assert any(fault in found for found in faults_of(rule)), faults_of(rule)
-
-
-def test_the_runbook_gives_commands_that_exist() -> None:
-    page = load_text("docs/operations/alerts.md")
-    given = re.findall(r"^kaboom (.+)$", page, re.MULTILINE)
-    assert len(given) > 10
-    assert [line for line in given if not is_command(line)] == []
-    assert not is_command("jobs lost")
-    assert not is_command("jobs list --state failed")
-
-
-def is_command(line: str) -> bool:
-    """Return whether our command line knows the commands and options of a line."""
-    command: Any = typer.main.get_command(app)
-    words = shlex.split(line)
-    while commands := getattr(command, "commands", {}):
-        if words[0] not in commands:
-            return False
-        command = commands[words.pop(0)]
-    options = {name for parameter in command.params for name in parameter.opts}
-    return {word for word in words if word.startswith("--")} <= options
 
 
 def test_every_alert_has_a_section_of_the_runbook_with_a_command() -> None:

@@ -120,7 +120,7 @@ WORDS: dict[str, Pair] = {
     "step_real": ("Use real data", "実際のデータを使う"),
     "step_real_about": (
         "Your own CSV or Parquet files, J-Quants with your key, or Yahoo, under their terms.",
-        "自前のCSVやParquet、APIキーのあるJ-Quants、またはYahooを、それぞれの利用条件のもとで使えます。",
+        "手元のCSVやParquet、APIキーのあるJ-Quants、またはYahooを、それぞれの利用条件のもとで使えます。",
     ),
     "fetch_title": ("Fetch what is missing?", "欠損分を取り込みますか？"),
     "fetch_about": (

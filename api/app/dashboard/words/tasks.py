@@ -20,5 +20,5 @@ WORDS: dict[str, Pair] = {
     "TSE_STANDARD": ("TSE Standard", "東証スタンダード"),
     "TSE_GROWTH": ("TSE Growth", "東証グロース"),
     "INDEX": ("Index", "指数"),
-    "FILE": ("own files", "自前のファイル"),
+    "FILE": ("own files", "手元のファイル"),
 }

@@ -36,7 +36,7 @@ async def test_the_rules_analyst_reports_with_sources(http: httpx2.AsyncClient, 
     result = job["result"]
     (one,) = result["analyses"]
     assert (one["subject"], one["analyst"], one["asked"], one["models"]) == ("7203", "rules-1", 1, [])
-    assert one["verdict_words"] in {"強気", "中立", "弱気", "リスク低", "リスク中", "リスク高"}
+    assert one["verdict_words"].removeprefix("リスク\uff1a") in {"強気", "中立", "弱気", "低", "中", "高"}
     assert result["disclaimer"].startswith(
         "本分析は固定のルールにより自動生成された参考情報で、投資勧誘・投資助言を目的としません"
     )

@@ -98,6 +98,6 @@ def test_no_page_names_a_cloud_project() -> None:
 
 def test_benchmarks_page_is_short() -> None:
     page = load_text("benchmarks/README.md")
-    assert len(re.findall(r"[^\s|]*\w[^\s|]*", page)) <= 1200
+    assert len(re.findall(r"[^\s|]*\w[^\s|]*", re.sub("<!--.*?-->", "", page))) <= 1200
     scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
     assert {script for script in scripts if f"{script}" not in page} == set()

@@ -1,41 +1,12 @@
-"""Blocks that no test runs are counted, and a block that fails is noticed."""
+"""Pages list every lane, target, page, queue and exit code that there is."""
 
 import re
-import subprocess
 
 import pytest
 
 from app.cli.exits import Exit
 from app.jobs.queues import Queue
-from tests.fixtures.repo.command_blocks import Block, read_blocks, write_script
 from tests.fixtures.repo.repository import ROOT, load_text
-
-PAGES = ["README.md", *(f"docs/how-to/{path.name}" for path in sorted((ROOT / "docs/how-to").glob("*.md")))]
-#: By the page: how many blocks are marked as not run. A new one needs a reason, and a number here.
-NOT_RUN = {
-    "README.md": 5,
-    "docs/how-to/drive-with-n8n.md": 2,
-    "docs/how-to/get-notified.md": 1,
-    "docs/how-to/refresh-quotes-and-symbols.md": 3,
-    "docs/how-to/run-with-docker.md": 9,
-    "docs/how-to/use-your-own-files.md": 5,
-}
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_blocks_that_are_not_run_are_counted(page: str) -> None:
-    blocks = read_blocks(load_text(page))
-    assert len([block for block in blocks if block.reason]) == NOT_RUN.get(page, 0)
-    assert len(blocks) == len(re.findall(r"^ *```(?:bash|python)$", load_text(page), re.MULTILINE))
-
-
-@pytest.mark.parametrize("language", ["bash", "python"])
-def test_a_failing_block_ends_the_script(language: str) -> None:
-    text = {"bash": "false | cat\n", "python": "raise SystemExit(3)\n"}[language]
-    blocks = [Block(1, language, text, None), Block(2, "bash", "echo reached\n", None)]
-    done = subprocess.run(["bash", "-c", write_script(blocks, "http://x")], capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "reached" not in done.stdout
 
 
 def test_exit_codes_are_listed() -> None:
