@@ -104,6 +104,8 @@ def _open_panels(file: SourceFile, limits: FileLimits) -> OpenedFile:
             layout, encoding = _read_layout(each, limits)
         except (*DAMAGED, csv.Error, *_POLARS) as e:
             raise _unreadable(each, e) from e
+        except InvalidRequest as e:
+            raise FileRefused(file.path, f"{each.name.rpartition('/')[2]}: {e.message}") from e
         role = Role(each.name.rpartition("/")[2].partition(".")[0].lower())
         opened[role] = OpenedFile(each, layout, encoding, None)
     try:

@@ -19,6 +19,7 @@ from batch.providers.file.recognise.layout import (
     is_known,
     lay_out,
 )
+from batch.providers.file.recognise.panel import is_panel
 from batch.providers.file.recognise.units import find_scale
 
 _SEPARATORS = ",;\t|"
@@ -47,6 +48,8 @@ def find_layout(head: str) -> Layout:
             return replace(layout, power=layout.power or find_scale(lines[:number]))
         if best is None or len(layout.columns) > len(best.columns):
             best = layout
+    if best is not None and is_panel(best):
+        return replace(best, power=find_scale(lines[: best.first_line - 2]))
     return best or lay_out([])
 
 

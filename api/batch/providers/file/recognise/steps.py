@@ -28,8 +28,8 @@ def find_interval(rows: pl.DataFrame, hint: Interval | None, typical_s: float) -
     """Return the interval, or why there is none, of bars with `symbol` and `local` (naive), not all at midnight.
 
     Bars of which no symbol has two on one day are daily; `typical_s` is their typical step. Others have the longest
-    interval that divides nearly all steps within a day and is the smallest of them. If there are too few rows, `hint`
-    counts, which is from a column or a name.
+    interval that divides nearly all steps within a day and is the smallest of them. `hint`, which is from a column or a
+    name, counts if there are too few rows, or if it is shorter: an issue may trade only each five minutes.
     """
     ordered = rows.select("symbol", "local").sort("symbol", "local")
     step = pl.col("local").diff().over("symbol").dt.total_seconds()
@@ -64,10 +64,13 @@ def _intraday(steps: pl.Series, hint: Interval | None) -> tuple[Interval | None,
     for interval in (Interval.H1, Interval.M15, Interval.M5, Interval.M1):
         fitting = (steps % interval.seconds == 0).sum()
         if fitting >= (1 - _TOLERATED) * len(steps) and (steps == interval.seconds).any():
-            return interval, ""
-    if hint is not None and not (steps % hint.seconds).any():
+            is_shorter = hint is not None and hint.seconds < interval.seconds
+            return hint if is_shorter else interval, ""
+    if hint is not None and not (steps % hint.seconds != 0).any():
         return hint, ""
-    return None, f"expected bars of {_names()}, found steps of {smallest} seconds"
+    other = steps.filter(steps % smallest != 0).sort().head(1)
+    found = ", ".join(str(int(step)) for step in (smallest, *other))
+    return None, f"expected bars of {_names()}, found steps of {found} seconds"
 
 
 def _names() -> str:
