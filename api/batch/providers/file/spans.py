@@ -65,15 +65,16 @@ def drop_days(
     in_day = pl.Series([each is not None and each.is_intraday for each in intervals], dtype=pl.Boolean)
     of_tokyo = pl.Series([refused.is_of_tokyo(file) and zone == TOKYO for file, zone in enumerate(zones)])
     is_midnight = pl.col("local") == pl.col("local").dt.truncate("1d")
+    is_outside = pl.lit(of_tokyo).gather(pl.col("file")) & ~pl.col("local").dt.hour().is_between(*_TOKYO_HOURS)
+    if not in_day.any() or not rows.select((is_midnight | is_outside).any()).item():
+        return rows
     is_bare = pl.lit(refused.has_texts) & is_midnight & ~pl.col("text").str.contains(_CLOCK)
-    is_outside = ~pl.col("local").dt.hour().is_between(*_TOKYO_HOURS)
     is_rare = is_outside.mean().over("file") <= _TOLERATED
-    is_odd = is_bare | pl.lit(of_tokyo).gather(pl.col("file")) & is_outside & (is_midnight | is_rare)
+    is_odd = is_bare | is_outside & (is_midnight | is_rare)
     judged = rows.with_columns(is_odd=pl.lit(in_day).gather(pl.col("file")) & is_odd.fill_null(value=False))
-    for row in judged.filter("is_odd").partition_by("file", "line"):
-        refused.add_rows(
-            row, explain("day", str(row["text"][0])), column=refused.layout.name_of(refused.layout.times[0])
-        )
+    column = refused.layout.name_of(refused.layout.times[0])
+    for part in judged.filter("is_odd").partition_by("file", maintain_order=True):
+        refused.add_rows(part, explain("day", str(part["text"][0])), column=column)
     return judged.filter(~pl.col("is_odd")).drop("is_odd")
 
 
