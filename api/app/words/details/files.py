@@ -52,6 +52,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "出来高の単位は、「出来高（千株）」のように列の名前に書いてください（{text} とあります）",
     ),
     (
+        "expected a header such as Date,Time,Open,High,Low,Close,Volume above the rows, found none",
+        "ヘッダーがありません。行の上に「日付,時刻,始値,高値,安値,終値,出来高」のような列名を書いてください",
+    ),
+    (
         "expected one table, found a second one below a title: make a file of each",
         "表の下に、見出しのある別の表があります。表ごとに別のファイルにしてください",
     ),

@@ -4,7 +4,7 @@ import polars as pl
 
 from batch.providers.file.recognise.years import expand_eras, expand_short
 
-_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d-%b-%Y", "%b %d, %Y", "%Y年%m月%d日", "%Y.%m.%d", "%d %b %Y")
+_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d-%b-%Y", "%b %d, %Y", "%Y年%m月%d日", "%Y.%m.%d", "%d %b %Y", "%B %d, %Y")
 _CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %H%M", " %H%M%S", " %I:%M:%S %p", " %I:%M %p")
 _FORMATS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
 _NAIVE = pl.Datetime("us")
@@ -50,11 +50,12 @@ def read_times(texts: pl.Series, short: str | None = None) -> pl.DataFrame:
 
 
 def _plain_clock(plain: pl.Expr) -> pl.Expr:
-    """Return texts with the clock of 2024/11/05(火) 午後1:05 and of 202411050900 as other files have it.
+    """Return texts such as 2024/11/05(火) 午後1:05, 202411050900 and 20241105.0 as other files have them.
 
     If one text of so many digits cannot be a day and a clock, all of them are epochs.
     """
     text = plain.str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2}日?) ?\([日月火水木金土]\)", "${1}")
+    text = text.str.replace(r"^((?:19|20)\d{6})\.0$", "${1}")
     text = text.str.replace(r"午前 ?(\d{1,2}:\d\d(?::\d\d)?)$", "${1} AM")
     text = text.str.replace(r"午後 ?(\d{1,2}:\d\d(?::\d\d)?)$", "${1} PM")
     is_clock = (text.str.contains(_DIGITS) | ~text.str.contains(r"^(\d{12}|\d{14})$")).all()

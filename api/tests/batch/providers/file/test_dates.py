@@ -40,6 +40,10 @@ def read(text: str, short: str | None = None) -> tuple[str | None, str | None]:
         ("2024年5月1日", "2024-05-01 00:00:00"),
         ("２０２４/０５/０１", "2024-05-01 00:00:00"),  # noqa: RUF001  full-width digits, as some forms ask for
         ("Sep 5, 2024", "2024-09-05 00:00:00"),
+        ("September 5, 2024", "2024-09-05 00:00:00"),
+        ("20240905.0", "2024-09-05 00:00:00"),
+        ("202409050931", "2024-09-05 09:31:00"),
+        ("2024/9/5(木) 午後1:05", "2024-09-05 13:05:00"),
     ],
 )
 def test_an_era_says_the_year(text: str, wall: str) -> None:
