@@ -41,7 +41,8 @@ def find_intervals(
     for file, has_clock, typical_s, repeats in typical.rows():
         if has_clock:
             part = rows.filter(pl.col("file") == file) if typical.height > 1 else rows
-            interval, why = find_interval(part, _hint(opened[file], part), typical_s or 0.0)
+            hint, is_exact = _hint(opened[file], part)
+            interval, why = find_interval(part, hint, typical_s or 0.0, is_exact=is_exact)
             fault = _judge_zone(part, interval, zones[file], is_assumed=is_assumed)
             why = explain(fault, str(part["text"][0])) if fault else why
         else:
@@ -92,15 +93,16 @@ def _typical_days(rows: pl.DataFrame) -> pl.DataFrame:
     return clock.join(typical, on="file").sort("file")
 
 
-def _hint(opened: OpenedFile, rows: pl.DataFrame) -> Interval | None:
-    """Return the interval that a column, a folder or a part of the name means."""
-    if Role.PERIOD.value in rows.columns and (text := rows[Role.PERIOD.value].drop_nulls()).len():
-        return read_interval(str(text[0]))
+def _hint(opened: OpenedFile, rows: pl.DataFrame) -> tuple[Interval | None, bool]:
+    """Return the interval that a column, a folder or a part of the name means, and whether it says how many minutes."""
+    if Role.PERIOD.value in rows.columns and (texts := rows[Role.PERIOD.value].drop_nulls().cast(pl.String)).len():
+        return read_interval(texts[0]), any(map(str.isdigit, texts[0])) and texts.n_unique() == 1
     *folders, name = opened.file.name.split("/")
     stem = strip_suffix(name)
     # A number alone may be that of a part; TradingView writes one after a comma.
     tokens = [each for each in re.split("[ ,_]+", stem)[1:] if not each.isdigit() or f", {each}" in stem]
-    return next((found for token in reversed([*folders, *tokens]) if (found := read_interval(token))), None)
+    said = next((token for token in reversed([*folders, *tokens]) if read_interval(token)), "")
+    return read_interval(said), any(map(str.isdigit, said))
 
 
 def _judge_zone(rows: pl.DataFrame, interval: Interval | None, zone: str | None, *, is_assumed: bool) -> str | None:

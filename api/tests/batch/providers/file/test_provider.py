@@ -309,6 +309,14 @@ class TestRefusals:
         path = write(tmp_path, "7203.csv", HEADER + "".join(f"{s},1,2,1,2,1\n" for s in stamps))
         assert found in refusal(path)
 
+    def test_a_name_that_says_minutes_without_a_number_does_not_overrule_the_steps(self, tmp_path: Path) -> None:
+        rows = "".join(f"2024-11-05 09:{n:02},1,2,1,2,1\n" for n in (0, 5, 10))
+        assert everything(write(tmp_path, "7203_minute.csv", HEADER + rows), Interval.M5).bars.height == 3
+
+    def test_bars_of_less_than_a_second_are_no_days(self, tmp_path: Path) -> None:
+        rows = "".join(f"{1730764800000 + n},1,2,1,2,1\n" for n in range(3))
+        assert "steps of 0.001 seconds" in refusal(write(tmp_path, "7203.csv", HEADER + rows))
+
     def test_hours_that_are_no_hours_are_refused_whatever_their_name_says(self, tmp_path: Path) -> None:
         rows = "".join(f"2024-11-05 {at},1,2,1,2,1\n" for at in ("10:00", "11:00", "12:30"))
         assert "steps of 3600, 5400 seconds" in refusal(write(tmp_path, "TSE_7203, 60.csv", HEADER + rows))
