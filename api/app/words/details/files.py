@@ -40,8 +40,8 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ),
     ("expected a number, found {text}", "数値が必要です。値は {text} です"),
     (
-        "expected a clear number, found {text}: its comma or dot may separate thousands or decimals",
-        "{text} のカンマまたはピリオドは、桁区切りとも小数点とも読めます",
+        "expected a clear number, found {text}: its comma or dot may separate thousands or decimals: set decimal in files.toml",
+        "{text} のカンマまたはピリオドは、桁区切りとも小数点とも読めます。files.toml の decimal で指定してください",
     ),
     (
         "expected a year of four digits, found {text}, of which the first or the last two may be the year: set KABOOM_FILE_DATE_ORDER",
@@ -50,6 +50,26 @@ FILE_DETAILS: tuple[Pair, ...] = (
     (
         "expected the unit of volumes in the name of their column, such as Volume (thousands), found {text}",
         "出来高の単位は、「出来高（千株）」のように列の名前に書いてください（{text} とあります）",
+    ),
+    (
+        "expected a header such as Date,Time,Open,High,Low,Close,Volume above the rows, found none",
+        "ヘッダーがありません。行の上に「日付,時刻,始値,高値,安値,終値,出来高」のような列名を書いてください",
+    ),
+    (
+        "expected one table, found a second one below a title: make a file of each",
+        "表の下に、見出しのある別の表があります。表ごとに別のファイルにしてください",
+    ),
+    (
+        "expected one row for each time, found {text} with other prices again, as in {rows} rows: name the column of their times Time, or that of their symbols Symbol",
+        "価格の異なる行が同じ日時 {text} にあり、このような行が{rows}行あります。時刻の列なら「時刻」、銘柄コードの列なら「コード」という名前にしてください",
+    ),
+    (
+        "expected a time of day of the exchange, as in the other rows, found {text}",
+        "ほかの行と同じ、立会時間内の時刻が必要です。値は {text} です",
+    ),
+    (
+        "expected a date, found {text}, which may be Excel's number of a day: format the column as dates",
+        "日付が必要です。値は {text} です。Excelのシリアル値であれば、列の表示形式を日付にしてください",
     ),
     (
         "expected one header, found the column {name} in a row",
@@ -156,8 +176,13 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "adjusted prices are not stored: Kaboom stores prices as traded, and adjusts them by splits",
         "調整後の価格は保存しません。約定時の価格を保存し、分割で調整します",
     ),
-    ("expected a readable zip file, found: {why}", "zipファイルとして読めません：{why}"),
-    ("expected a readable xlsx file, found: {why}", "xlsxファイルとして読めません：{why}"),
+    ("expected CSV files in the zip, found none", "zipの中にCSVがありません"),
+    (
+        "expected / between the folders of a zip, found a backslash: pack it again",
+        "zipの中のフォルダーの区切りは / だけです（\\ があります）。圧縮し直してください",
+    ),
+    ("expected numbers", "数値が必要です"),
+    ("expected a readable {kind} file, found: {why}", "{kind}ファイルとして読めません：{why}"),
     ("expected CSV files in a zip: unpack this one", "zipの中で読めるのはCSVだけです。展開してください"),
     ("expected at most {most} files in a zip, found {found}", "zipの中のファイルは {most} 個までです：{found}"),
     (
@@ -186,6 +211,37 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ("expected one of {keys}, found the key {key}", "キー {key} はありません（使えるキー：{keys}）"),
     ("expected the key {key} in each rule, found none", "どの規則にもキー {key} が必要です"),
     ("expected TOML, found: {why}", "TOMLとして読めません：{why}"),
+    ("files.toml: {why}", "ファイル files.toml：{why}"),
+    ("expected a text in UTF-8, found: {why}", "UTF-8のテキストではありません：{why}"),
+    ("expected at most {most} bytes, found {found}", "大きさは {most} バイトまでです（{found} バイトあります）"),
+    (
+        "expected files that the rule {files} matches, found none",
+        "規則 {files} に一致するファイルがありません",
+    ),
+    *(
+        (f"{{file}}{end}: {{why}}", f"ファイル {{file}}{end}：{{why}}")
+        for end in (".csv", ".gz", ".txt", ".xlsx", ".zip")
+    ),
+    (
+        "interval was {interval}, the files in {folder} hold {names}: {why}",
+        "足種 {interval} の足は {folder} のファイルにありません（ある足種：{names}）。{why}",
+    ),
+    (
+        "interval was {interval}, the files in {folder} hold {names}",
+        "足種 {interval} の足は {folder} のファイルにありません（ある足種：{names}）",
+    ),
+    (
+        "expected files ending in {endings} in {folder}, which holds none",
+        "{folder} に {endings} のファイルがありません",
+    ),
+    (
+        "expected files ending in {endings} in {folder}, which does not exist",
+        "{folder} がありません（読み取るファイルは {endings} です）",
+    ),
+    (
+        "expected CSV, Excel (.xlsx) or Parquet, found {kind}: save it as one of them",
+        "CSV、Excel（.xlsx）、Parquetのいずれかで保存してください。{kind} は読み取れません",
+    ),
     (
         "expected a name such as {example}, found {key} = {value}",
         "{key} = {value} は使えません。{example} のような名前にしてください",

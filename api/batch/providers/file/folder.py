@@ -10,10 +10,28 @@ from batch.errors import ProviderError
 from batch.providers.file.errors import Refusal
 from batch.providers.file.names import SUFFIXES
 from batch.providers.file.packed.archives import ZIP, list_members
-from batch.providers.file.rules import Rule, read_rules_file
+from batch.providers.file.rules import RULES_FILE, Rule, RulesFile, find_rule_line, read_rules_file
 
 #: The names of files that have one price, or the volume, of many symbols; the closing prices have the dates.
 FIELDS = ("close", "open", "high", "low", "volume")
+#: The endings of files that may hold bars, and that are not read.
+_UNREAD = (
+    ".xls",
+    ".xlsm",
+    ".xlsb",
+    ".ods",
+    ".feather",
+    ".7z",
+    ".rar",
+    ".tar",
+    ".tgz",
+    ".tar.gz",
+    ".bz2",
+    ".xz",
+    ".zst",
+)
+#: The beginnings of names that are left out: hidden files, and those of workbooks that are open in Excel.
+_LEFT_OUT = (".", "~$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +82,19 @@ def list_files(root: Path) -> Listing:
         state = "holds none" if root.exists() else "does not exist"
         raise ProviderError(f"expected files ending in {', '.join((*SUFFIXES, ZIP))} in {root.name}, which {state}")
     files = _join_fields(files)
-    return Listing([replace(file, rule=rules.find(file.name)) for file in files] if rules.rules else files, refusals)
+    if rules.rules:
+        files = [replace(file, rule=rules.find(file.name)) for file in files]
+        refusals += _find_idle(rules, files, root) if root.is_dir() else ()
+    return Listing(files, refusals)
+
+
+def _find_idle(rules: RulesFile, files: Sequence[SourceFile], root: Path) -> Iterator[Refusal]:
+    """Yield a refusal of each rule that matches no file."""
+    used = {file.rule for file in files}
+    for number, rule in enumerate(rules.rules):
+        if rule not in used and not any(rule.matches(file.name) for file in files):
+            why = f"expected files that the rule {rule.files!r} matches, found none"
+            yield Refusal(RULES_FILE, why, find_rule_line(root, number))
 
 
 def _join_fields(files: Sequence[SourceFile]) -> list[SourceFile]:
@@ -93,7 +123,7 @@ def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iter
         return
     for entry in entries:
         name = f"{below}/{entry.name}" if below else entry.name
-        if entry.name.startswith("."):
+        if entry.name.startswith(_LEFT_OUT):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), name, root, refusals)
@@ -103,6 +133,11 @@ def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iter
                 refusals.append(Refusal(name, "expected a file of this folder, found a link that leads out of it"))
                 continue
             yield from _expand(path, name, refusals)
+        elif entry.name.lower().endswith(_UNREAD):
+            kind = next(end for end in _UNREAD if entry.name.lower().endswith(end))
+            refusals.append(
+                Refusal(name, f"expected CSV, Excel (.xlsx) or Parquet, found {kind}: save it as one of them")
+            )
 
 
 def _expand(path: Path, name: str, refusals: list[Refusal]) -> Iterator[SourceFile]:

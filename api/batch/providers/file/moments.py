@@ -1,5 +1,6 @@
 """The times of rows: UTC instants and local days, by the order of day and month and the zone of each file; pure."""
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
@@ -22,9 +23,12 @@ _WHYS = {
     "utc_day": "expected days, found {text!r}, a time in UTC whose day depends on a time zone: set"
     " KABOOM_FILE_TIME_ZONE",
     "year": "expected a year from 1900 to 2099, found {text!r}",
+    "day": "expected a time of day of the exchange, as in the other rows, found {text!r}",
     "empty": "expected a date and a symbol in every row, found none",
 }
 
+#: Excel's number of a day from 1927 to 2091.
+_SERIAL = r"[1-6][0-9]{4}(\.[0-9]+)?"
 #: The years of bars; others are typing errors, or stand for no date.
 _YEARS = (1900, NEWEST_YEAR)
 
@@ -75,6 +79,10 @@ def date_rows(
 
 def explain(fault: str, text: str) -> str:
     """Return why a time is refused."""
+    if fault == UNREADABLE and re.fullmatch(_SERIAL, text.strip()):
+        return (
+            f"expected a date, found {text.strip()!r}, which may be Excel's number of a day: format the column as dates"
+        )
     return _WHYS[fault].format(text=text[:40])
 
 

@@ -19,6 +19,9 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet",
 _TSE_ENDS = (".T", ".JP", ".TYO", ".TSE", "-T")
 _TSE_STARTS = ("TSE:", "TYO:", "JP:", "JPX:", "TSE_DLY_", "TSE_")
 _WHOLE = re.compile(r"(?<=^[0-9]{4})\.0+$|(?<=^[0-9]{5})\.0+$")
+#: Excel's formula for a text, and the name behind a code: `="7203"`, `7203 トヨタ自動車`, `7203 JT Equity`.
+_QUOTED = re.compile(r'^="([^"]*)"$')
+_NAMED = re.compile(r"(?<=^[0-9][0-9A-Z][0-9][0-9A-Z])\s+(?:.*[^\x00-\x7f].*|J[TP](?: EQUITY)?)$")
 _DECIMALS = re.compile(r"^[0-9]+\.[0-9]")
 _HIVE = re.compile(r"^(?:symbol|ticker|code)=(.+)$", re.IGNORECASE)
 _TOKEN_ENDS = re.compile(r"[_\s,]+")
@@ -98,7 +101,7 @@ def parse_file_symbol(text: str) -> str:
     """
     given = unicodedata.normalize("NFKC", text).strip().upper()
     # A spreadsheet makes a number of the code 7203.
-    plain = _WHOLE.sub("", given)
+    plain = _NAMED.sub("", _WHOLE.sub("", _QUOTED.sub(r"\1", given)))
     for start in _TSE_STARTS:
         plain = plain.removeprefix(start)
     bare = plain

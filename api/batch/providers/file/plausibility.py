@@ -4,9 +4,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from batch.market.bar import VALUES
 from batch.providers.file.reading import OpenedFile
 from batch.providers.file.recognise.layout import Layout, Role
 from batch.providers.file.refusing import Refusals
+
+#: Rows of one file with the symbol and the time of another one, and other prices, that are taken for corrections.
+MOST_REPEATS = 2
+_MOST_REPEATED = 0.1
 
 
 def check_names(rows: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) -> pl.DataFrame:
@@ -29,6 +34,24 @@ def check_names(rows: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refus
         for each in (part, part.with_columns(symbol=pl.lit(name))):
             refused.add_rows(each, why, column=column)
     return judged.filter(~pl.col("is_wrong")).drop("is_wrong")
+
+
+def judge_repeats(rows: pl.DataFrame) -> tuple[str, int | None]:
+    """Return why a file is refused, many of whose rows have the symbol and the time of another, and its line.
+
+    Then a column of an unknown name has the times, or the symbols. A few such rows are corrections, of which the last
+    counts.
+    """
+    values = [name for name in VALUES[:4] if name in rows.columns]
+    ordered = rows.unique(["symbol", "utc", *values], maintain_order=True)
+    again = ordered.filter(pl.int_range(pl.len()).over("symbol", "utc") > 0)
+    if again.height <= max(MOST_REPEATS, _MOST_REPEATED * ordered.height):
+        return "", None
+    text, line = again.row(0, named=True)["text"], again["line"][0]
+    return (
+        f"expected one row for each time, found {str(text)[:40]!r} with other prices again, as in {again.height:,}"
+        " rows: name the column of their times Time, or that of their symbols Symbol"
+    ), line
 
 
 def find_notes(rows: pl.DataFrame, layout: Layout, files: int) -> list[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from batch.providers.file.limits import DAMAGED, FileLimits
 from batch.providers.file.names import NameRules
 from batch.providers.file.packed.workbooks import XLSX
 from batch.providers.file.recognise.header import find_layout, find_table_layout
-from batch.providers.file.recognise.layout import Block, Layout, Role, find_missing
+from batch.providers.file.recognise.layout import PRICES, Block, Layout, Role, find_missing
 from batch.providers.file.recognise.panel import LONE, is_panel, join_panels
 from batch.providers.file.recognise.text import to_utf8
 from batch.providers.file.short_lines import drop_short
@@ -83,6 +84,9 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
     if missing := find_missing(layout):
         found = ", ".join(layout.header)[:120]
         line = layout.first_line - 1
+        if not layout.columns and sum(map(_is_price, layout.header)) >= len(PRICES):
+            why = "expected a header such as Date,Time,Open,High,Low,Close,Volume above the rows, found none"
+            raise FileRefused(file.path, why, line=max(1, line))
         raise FileRefused(file.path, f"expected a column {', '.join(missing)}, found only {found!r}", line=max(1, line))
     if layout.repeated:
         line = max(1, layout.first_line - 1)
@@ -96,6 +100,10 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
         raise FileRefused(file.path, e.message) from e
 
 
+def _is_price(cell: str) -> bool:
+    return re.fullmatch(r"[0-9]+(\.[0-9]+)?", cell.strip()) is not None
+
+
 def _open_panels(file: SourceFile, limits: FileLimits) -> OpenedFile:
     """Return a file of closing prices and those of the other prices as one file, whose lines are those of each."""
     opened: dict[Role, OpenedFile] = {}
@@ -104,6 +112,8 @@ def _open_panels(file: SourceFile, limits: FileLimits) -> OpenedFile:
             layout, encoding = _read_layout(each, limits)
         except (*DAMAGED, csv.Error, *_POLARS) as e:
             raise _unreadable(each, e) from e
+        except InvalidRequest as e:
+            raise FileRefused(file.path, f"{each.name.rpartition('/')[2]}: {e.message}") from e
         role = Role(each.name.rpartition("/")[2].partition(".")[0].lower())
         opened[role] = OpenedFile(each, layout, encoding, None)
     try:

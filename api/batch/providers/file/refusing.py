@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import polars as pl
 
+from batch.market.symbol import is_tse_code
 from batch.providers.file.errors import Refusal
 from batch.providers.file.moments import explain
+from batch.providers.file.packed.workbooks import XLSX
 from batch.providers.file.reading import OpenedFile
 from batch.providers.file.recognise.layout import Layout, find_role
 from batch.providers.file.recognise.numbers import has_decimal_comma
@@ -31,6 +33,16 @@ class Refusals:
     def layout(self) -> Layout:
         """The layout of the files."""
         return self._opened[0].layout
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether times are as their file writes them; a workbook has no midnight that differs from a day."""
+        return all(each.file.suffix != XLSX for each in self._opened)
+
+    def is_of_tokyo(self, file: int) -> bool:
+        """Return whether the name of a file is a TSE code."""
+        owner = self._opened[file].owner
+        return owner is not None and is_tse_code(owner)
 
     def of(self, file: int) -> tuple[Refusal, ...]:
         """Return the refusals of a file, by its number, by line; if it is refused as a whole, only why."""
@@ -95,7 +107,20 @@ class Refusals:
                 self._blame_others(file, part, str(fault), column)
             if file in mixed and fault != "empty":
                 self._judge_others(file, part, column, has_clock=len(layout.times) > 1)
+            if not layout.has_symbols and column is not None:
+                self._judge_tables(file, rows, part.filter(pl.col("text").str.starts_with(column)), column)
         return rows
+
+    def _judge_tables(self, file: int, rows: pl.DataFrame, heads: pl.DataFrame, column: str) -> None:
+        """Refuse a file as a whole whose header comes again below a title: the rows below may be of another symbol."""
+        of_file = rows.filter(pl.col("file") == file)
+        good = of_file.filter(pl.col("fault").is_null())["line"]
+        lines = {*of_file["line"], *(refusal.line for refusal in self._found[file])} - set(good)
+        for row in heads.iter_rows(named=True):
+            above = good.filter(good < row["line"]).max()
+            if above is not None and any(int(str(above)) < line < row["line"] for line in lines if line):
+                why = "expected one table, found a second one below a title: make a file of each"
+                self._refuse_whole(file, row, why, column)
 
     def _judge_others(self, file: int, part: pl.DataFrame, column: str | None, *, has_clock: bool) -> None:
         """Refuse a file as a whole for a time that puts its other rows in doubt."""
@@ -138,4 +163,7 @@ def _explain_cell(text: str, *, is_clear: bool) -> str:
     if is_clear:
         hint = "; if its comma is before the decimals, set decimal in files.toml" if has_decimal_comma(text) else ""
         return f"expected a number, found {text[:40]!r}{hint}"
-    return f"expected a clear number, found {text[:40]!r}: its comma or dot may separate thousands or decimals"
+    return (
+        f"expected a clear number, found {text[:40]!r}: its comma or dot may separate thousands or decimals:"
+        " set decimal in files.toml"
+    )

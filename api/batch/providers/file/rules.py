@@ -92,6 +92,11 @@ def read_rules_file(root: Path) -> RulesFile:
         raise _refuse(_explain(error), _find_line(text, error["loc"])) from e
 
 
+def find_rule_line(root: Path, number: int) -> int | None:
+    """Return the line of a rule, counted from 0, in the file of rules of a folder."""
+    return _find_line((root / RULES_FILE).read_bytes().decode("utf-8-sig"), ("rules", number, "files"))
+
+
 def _refuse(why: str, line: int | None = None) -> ProviderError:
     place = RULES_FILE if line is None else f"{RULES_FILE}, line {line}"
     return ProviderError(f"{place}: {why}", retryable=False)

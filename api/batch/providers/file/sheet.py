@@ -20,10 +20,8 @@ from batch.providers.file.reading import Cells, OpenedFile
 from batch.providers.file.recognise.layout import NUMBERS, Layout, Role
 from batch.providers.file.recognise.numbers import NumberRules, find_unclear, parse_numbers
 from batch.providers.file.refusing import Refusals
-from batch.providers.file.spans import find_intervals
+from batch.providers.file.spans import TOKYO, drop_days, find_intervals
 from batch.providers.file.splitting import find_actions, restore_traded
-
-_TOKYO = "Asia/Tokyo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +84,7 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules, nu
     dated = frame.filter(pl.col("fault").is_null(), pl.col("utc").is_not_null(), pl.col("symbol").is_not_null())
     dated = check_names(dated, opened, refused)
     intervals = find_intervals(dated, opened, zones, refused, is_assumed=rules.zone is None)
+    dated = drop_days(dated, intervals, zones, refused)
     dated = _open(dated, intervals) if rules.stamp == "end" else dated
     rows = _to_bars(dated, intervals, has_volume=Role.VOLUME in layout.columns)
     actions = find_actions(rows, refused)
@@ -151,14 +150,14 @@ def _find_unclear(frame: pl.DataFrame, layout: Layout, rules: NumberRules) -> pl
     may_be += [texts[volume].str.contains(".", literal=True).any()] if volume in texts.columns else []
     if rules.decimal is not None or not (any(may_be) or layout.separator == ";"):
         return pl.DataFrame()
-    return find_unclear(texts, volume, frame["file"], layout.separator)
+    return find_unclear(texts, volume, frame["file"], layout)
 
 
 def _zone_of(opened: OpenedFile, rules: TimeRules, layout: Layout) -> str | None:
     if rules.zone is not None:
         return rules.zone
     owner = opened.owner or layout.blocks[0].symbol
-    return _TOKYO if layout.is_japanese or (owner is not None and is_tse_code(owner)) else None
+    return TOKYO if layout.is_japanese or (owner is not None and is_tse_code(owner)) else None
 
 
 def _open(rows: pl.DataFrame, intervals: Sequence[Interval | None]) -> pl.DataFrame:

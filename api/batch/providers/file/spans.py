@@ -1,5 +1,6 @@
 """The interval of the bars of each file, and whether their times can be those of their exchange; pure."""
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -7,14 +8,18 @@ import polars as pl
 from batch.market.interval import Interval
 from batch.providers.file.moments import explain
 from batch.providers.file.names import strip_suffix
+from batch.providers.file.plausibility import MOST_REPEATS, judge_repeats
 from batch.providers.file.reading import OpenedFile
 from batch.providers.file.recognise.layout import Role
 from batch.providers.file.recognise.steps import find_interval, judge_days, read_interval, typical_step
 from batch.providers.file.refusing import Refusals
 
+TOKYO = "Asia/Tokyo"
 #: Tokyo trades within these hours; bars at others have another zone.
 _TOKYO_HOURS = (8, 16)
 _TOLERATED = 0.01
+#: A text with a time of day, or of epoch seconds.
+_CLOCK = r"[:時]|[0-9]{9}|[0-9][T ]+[0-9]{3,6}$"
 
 
 def find_intervals(
@@ -33,22 +38,49 @@ def find_intervals(
     if rows.is_empty():
         return intervals
     typical = _typical_days(rows)
-    for file, has_clock, typical_s in typical.rows():
+    for file, has_clock, typical_s, repeats in typical.rows():
         if has_clock:
             part = rows.filter(pl.col("file") == file) if typical.height > 1 else rows
-            interval, why = find_interval(part, _hint(opened[file], part), typical_s or 0.0)
+            hint, is_exact = _hint(opened[file], part)
+            interval, why = find_interval(part, hint, typical_s or 0.0, is_exact=is_exact)
             fault = _judge_zone(part, interval, zones[file], is_assumed=is_assumed)
             why = explain(fault, str(part["text"][0])) if fault else why
         else:
             interval, why = judge_days(typical_s or 0.0)
+        why, line = (
+            (why, None) if why or repeats <= MOST_REPEATS else judge_repeats(rows.filter(pl.col("file") == file))
+        )
         intervals[file] = None if why else interval
         if why:
-            refused.add_file(file, why)
+            refused.add_file(file, why, line=line)
     return intervals
 
 
+def drop_days(
+    rows: pl.DataFrame, intervals: Sequence[Interval | None], zones: Sequence[str | None], refused: Refusals
+) -> pl.DataFrame:
+    """Return rows without those that are a day among minutes, as a total of the day, which are refused.
+
+    Such a row has no time of day, or a time at which Tokyo does not trade, and few are like it.
+    """
+    in_day = pl.Series([each is not None and each.is_intraday for each in intervals], dtype=pl.Boolean)
+    of_tokyo = pl.Series([refused.is_of_tokyo(file) and zone == TOKYO for file, zone in enumerate(zones)])
+    is_midnight = pl.col("local") == pl.col("local").dt.truncate("1d")
+    is_outside = pl.lit(of_tokyo).gather(pl.col("file")) & ~pl.col("local").dt.hour().is_between(*_TOKYO_HOURS)
+    if not in_day.any() or not rows.select((is_midnight | is_outside).any()).item():
+        return rows
+    is_bare = pl.lit(refused.has_texts) & is_midnight & ~pl.col("text").str.contains(_CLOCK)
+    is_rare = is_outside.mean().over("file") <= _TOLERATED
+    is_odd = is_bare | is_outside & (is_midnight | is_rare)
+    judged = rows.with_columns(is_odd=pl.lit(in_day).gather(pl.col("file")) & is_odd.fill_null(value=False))
+    column = refused.layout.name_of(refused.layout.times[0])
+    for part in judged.filter("is_odd").partition_by("file", maintain_order=True):
+        refused.add_rows(part, explain("day", str(part["text"][0])), column=column)
+    return judged.filter(~pl.col("is_odd")).drop("is_odd")
+
+
 def _typical_days(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return for each file whether any bar starts after midnight, and the typical seconds between two days."""
+    """Return for each file whether any bar starts after midnight, the typical seconds between two days, and repeats."""
     ordered = rows.select("file", "symbol", "local")
     clock = ordered.group_by("file").agg(
         (pl.col("local") != pl.col("local").dt.truncate("1d")).any().alias("has_clock")
@@ -57,17 +89,20 @@ def _typical_days(rows: pl.DataFrame) -> pl.DataFrame:
     same = (pl.col("file") == pl.col("file").shift(1)) & (pl.col("symbol") == pl.col("symbol").shift(1))
     steps = ordered.select("file", step=pl.when(same).then(pl.col("local").diff().dt.total_seconds()))
     rising = pl.col("step").filter(pl.col("step") > 0)
-    typical = steps.group_by("file").agg(typical_step(rising))
+    typical = steps.group_by("file").agg(typical_step(rising), repeats=(pl.col("step") == 0).sum())
     return clock.join(typical, on="file").sort("file")
 
 
-def _hint(opened: OpenedFile, rows: pl.DataFrame) -> Interval | None:
-    """Return the interval that a column, a folder or a part of the name means."""
-    if Role.PERIOD.value in rows.columns and (text := rows[Role.PERIOD.value].drop_nulls()).len():
-        return read_interval(str(text[0]))
+def _hint(opened: OpenedFile, rows: pl.DataFrame) -> tuple[Interval | None, bool]:
+    """Return the interval that a column, a folder or a part of the name means, and whether it says how many minutes."""
+    if Role.PERIOD.value in rows.columns and (texts := rows[Role.PERIOD.value].drop_nulls().cast(pl.String)).len():
+        return read_interval(texts[0]), any(map(str.isdigit, texts[0])) and texts.n_unique() == 1
     *folders, name = opened.file.name.split("/")
-    tokens = [*folders, *strip_suffix(name).replace(" ", "_").replace(",", "_").split("_")[1:]]
-    return next((found for token in reversed(tokens) if (found := read_interval(token))), None)
+    stem = strip_suffix(name)
+    # A number alone may be that of a part; TradingView writes one after a comma.
+    tokens = [each for each in re.split("[ ,_]+", stem)[1:] if not each.isdigit() or f", {each}" in stem]
+    said = next((token for token in reversed([*folders, *tokens]) if read_interval(token)), "")
+    return read_interval(said), any(map(str.isdigit, said))
 
 
 def _judge_zone(rows: pl.DataFrame, interval: Interval | None, zone: str | None, *, is_assumed: bool) -> str | None:
@@ -78,6 +113,8 @@ def _judge_zone(rows: pl.DataFrame, interval: Interval | None, zone: str | None,
         return "utc_day" if zone is None and has_utc else None
     if not is_assumed or zone is None:
         return None
-    outside = ~pl.col("wall").dt.hour().is_between(*_TOKYO_HOURS)
+    # A row at midnight is a day, which `drop_days` refuses.
+    is_midnight = pl.col("wall") == pl.col("wall").dt.truncate("1d")
+    outside = ~pl.col("wall").dt.hour().is_between(*_TOKYO_HOURS) & ~is_midnight
     share = rows.filter(is_bare).select(outside.mean()).item()
     return "zone" if share is not None and share > _TOLERATED else None

@@ -47,6 +47,7 @@ _COMPOSED = (
         "{place}: {bars} bars, ",
     ),
     "url was not encrypted, ",
+    *("files.toml: ", "{file}.csv: ", "{file}.gz: ", "{file}.txt: ", "{file}.xlsx: ", "{file}.zip: "),
     "the disk of {folder} is full: {why}; free space on it (",
 )
 #: Where a ValueError is of Kaboom's own making, whatever the request was.

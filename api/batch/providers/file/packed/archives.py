@@ -59,6 +59,8 @@ def list_members(path: Path, name: str) -> tuple[Sequence[Member], Sequence[Refu
             refusals.append(Refusal(f"{name}/{inner[:200]}", why))
         else:
             members[inner] = Member(part.filename, part.file_size)
+    if not members and not refusals:
+        refusals.append(Refusal(name, "expected CSV files in the zip, found none"))
     return tuple(members.values()), refusals
 
 
@@ -127,8 +129,8 @@ def _is_left_out(part: ZipInfo) -> bool:
 def _judge(part: ZipInfo, *, is_known: bool) -> str:
     """Return why a member is refused, or nothing."""
     name = part.filename
-    if name.startswith("/") or "\\" in name or name[1:2] == ":" or {"", ".."} & set(name.split("/")):
-        return "expected a path within the zip, found one that may lead out of it"
+    if why := _judge_path(name):
+        return why
     if part.flag_bits & 0x1:
         return "expected a zip without a password, found one with a password"
     if stat.S_ISLNK(part.external_attr >> 16):
@@ -138,3 +140,10 @@ def _judge(part: ZipInfo, *, is_known: bool) -> str:
     if name.lower().endswith(_OTHERS):
         return "expected CSV files in a zip: unpack this one"
     return "expected names that differ, found the same name twice" if is_known else ""
+
+
+def _judge_path(name: str) -> str:
+    parts = set(name.replace("\\", "/").split("/"))
+    if {"", ".."} & parts or name[1:2] == ":":
+        return "expected a path within the zip, found one that may lead out of it"
+    return "expected / between the folders of a zip, found a backslash: pack it again" if "\\" in name else ""

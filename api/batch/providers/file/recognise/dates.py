@@ -4,13 +4,15 @@ import polars as pl
 
 from batch.providers.file.recognise.years import expand_eras, expand_short
 
-_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d-%b-%Y", "%b %d, %Y", "%Y年%m月%d日", "%Y.%m.%d", "%d %b %Y")
+_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d-%b-%Y", "%b %d, %Y", "%Y年%m月%d日", "%Y.%m.%d", "%d %b %Y", "%B %d, %Y")
 _CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %H%M", " %H%M%S", " %I:%M:%S %p", " %I:%M %p")
 _FORMATS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
 _NAIVE = pl.Datetime("us")
 # Seconds have 9 or 10 digits between 1973 and 2286; three more for each finer unit.
 _EPOCH = r"^-?\d{9,19}(\.0*)?$"
 _UNIT_DIVISORS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
+#: 202411050900 or 20241105090000.
+_DIGITS = r"^((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d)([0-5]\d)?$"
 _OFFSET = r"\d\s*(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})$"
 _TWO_DIGITS = (
     r"^(\d{1,2}[/\-.]\d{1,2}[/\-.]\d{1,2}|\d{1,2}年.*|\d{1,2}[- ][A-Za-z]{3}[- ]\d{2}|[A-Za-z]{3} \d{1,2}, \d{2}"
@@ -35,7 +37,7 @@ def read_times(texts: pl.Series, short: str | None = None) -> pl.DataFrame:
     given = pl.DataFrame({"text": texts}).with_columns(
         plain=text.str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "${1} "), fault=pl.lit(None, dtype=pl.String)
     )
-    given = expand_short(expand_eras(given), short)
+    given = expand_short(expand_eras(given.with_columns(_plain_clock(pl.col("plain")))), short)
     plain = pl.col("plain")
     given = given.with_columns(
         pl.when(plain.str.contains(_TWO_DIGITS)).then(pl.lit(TWO_DIGITS)).otherwise("fault").alias("fault"),
@@ -45,6 +47,20 @@ def read_times(texts: pl.Series, short: str | None = None) -> pl.DataFrame:
     parts = given["plain"].str.extract_groups(_NUMBERED).struct.unnest()
     given = given.with_columns(parts.select(pl.col("one", "two").cast(pl.Int32), "year", "rest"))
     return _parse(given).select("text", "wall", "offset", "one", "two", "swapped", "is_short", "fault")
+
+
+def _plain_clock(plain: pl.Expr) -> pl.Expr:
+    """Return texts such as 2024/11/05(火) 午後1:05, 202411050900 and 20241105.0 as other files have them.
+
+    If one text of so many digits cannot be a day and a clock, all of them are epochs.
+    """
+    text = plain.str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2}日?) ?\([日月火水木金土]\)", "${1}")
+    text = text.str.replace(r"^((?:19|20)\d{6})\.0$", "${1}")
+    text = text.str.replace(r"午前 ?(\d{1,2}:\d\d(?::\d\d)?)$", "${1} AM")
+    text = text.str.replace(r"午後 ?(\d{1,2}:\d\d(?::\d\d)?)$", "${1} PM")
+    is_clock = (text.str.contains(_DIGITS) | ~text.str.contains(r"^(\d{12}|\d{14})$")).all()
+    spelled = text.str.replace(_DIGITS, "${1}-${2}-${3} ${4}:${5}:${6}").str.strip_suffix(":")
+    return pl.when(is_clock).then(spelled).otherwise(text)
 
 
 def _offset(plain: pl.Expr) -> pl.Expr:

@@ -19,6 +19,7 @@ from batch.providers.file.recognise.layout import (
     is_known,
     lay_out,
 )
+from batch.providers.file.recognise.panel import is_panel
 from batch.providers.file.recognise.units import find_scale
 
 _SEPARATORS = ",;\t|"
@@ -42,11 +43,15 @@ def find_layout(head: str) -> Layout:
     for number, (cells, separator) in enumerate(rows):
         if wide := _find_wide(rows[number : number + 3], number):
             return wide
-        layout = lay_out(cells, first_line=number + 2, separator=separator)
+        names = _fill(cells, rows[number - 1][0]) if number else cells
+        layout = lay_out(names, first_line=number + 2, separator=separator)
         if not find_missing(layout):
-            return replace(layout, power=layout.power or find_scale(lines[:number]))
+            titles = lines[:number] if names == cells else lines[: number - 1]
+            return replace(layout, power=layout.power or find_scale(titles))
         if best is None or len(layout.columns) > len(best.columns):
             best = layout
+    if best is not None and is_panel(best):
+        return replace(best, power=find_scale(lines[: best.first_line - 2]))
     return best or lay_out([])
 
 
@@ -64,6 +69,13 @@ def find_table_layout(names: Sequence[str]) -> Layout:
 def _cells(line: str) -> tuple[list[str], str]:
     separator = max(_SEPARATORS, key=line.count)
     return next(csv.reader([line], delimiter=separator), []), separator
+
+
+def _fill(cells: list[str], above: list[str]) -> list[str]:
+    """Return the cells of a row, the empty ones as in the row above if that names a column: cells may be merged."""
+    if len(cells) != len(above) or not any(map(find_role, cells)):
+        return cells
+    return [cell if cell.strip() or find_role(name) is None else name for cell, name in zip(cells, above, strict=True)]
 
 
 def _find_wide(rows: Sequence[tuple[list[str], str]], number: int) -> Layout | None:

@@ -1,11 +1,13 @@
 """Prices and volumes: text or typed columns to floats; a text that can be read in two ways is no number; pure."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
+from batch.providers.file.recognise.layout import Layout
 from batch.providers.file.rules import Rule
 
 # Texts that exporters write if there is no value. Such a cell becomes null, and the row is kept.
@@ -21,6 +23,9 @@ _UNIT = r" ?([kmbt])$"
 #: Thousands separated by dots, as where the comma is before the decimals.
 _DOTTED = r"^[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+$"
 _MANY_DOTS = r"^[+-]?[1-9][0-9]{0,2}(\.[0-9]{3}){2,}$"
+_MANY_COMMAS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3}){2,}(\.[0-9]*)?$"
+#: Thousands that are not separated.
+_PLAIN_THOUSANDS = r"^[+-]?[1-9][0-9]{3,}$"
 _COMMA_BEFORE_DECIMALS = r"^[+-]?([0-9]+|[0-9]{1,3}([. ][0-9]{3})+),[0-9]*$"
 
 
@@ -75,31 +80,45 @@ def has_decimal_comma(text: str) -> bool:
     return re.fullmatch(_COMMA_BEFORE_DECIMALS, text.strip()) is not None
 
 
-def find_unclear(cells: pl.DataFrame, volume: str, files: pl.Series, separator: str) -> pl.DataFrame:
+def find_unclear(cells: pl.DataFrame, volume: str, files: pl.Series, layout: Layout) -> pl.DataFrame:
     """Return masks of the numbers in columns of text whose comma or dot may be before decimals or between thousands.
 
     In a file with a number such as `2504,0` or `1.234.567`, these are all numbers with commas, and those such as
-    `2.504`. Numbers such as `2.504` are unclear as volumes and between semicolons, too, unless another number of the
-    file shows that its dot is a decimal point. `files` has the number of the file of each row.
+    `2.504`. Without one, `2.504` is unclear as a volume, and between semicolons; `2,504` is unclear between semicolons,
+    and as a price beside volumes whose thousands are not separated. What settles it: `25.04` or `1,234,567` anywhere in
+    the file, a Japanese header, or a price (for a volume, a volume) such as `2550`, of which `2.504` is no neighbour.
+    `files` has the number of the file of each row.
     """
     names, form = cells.columns, NumberRules().form
-    texts = pl.DataFrame({name: _simplify(cells[name]) for name in names})
-    found = texts.select(
-        pl.any_horizontal(_has(name, _COMMA_BEFORE_DECIMALS, but=form) | _has(name, _MANY_DOTS) for name in names)
-        .any()
-        .over(files)
-        .alias("is_comma"),
-        pl.any_horizontal(_has(name, r"\.") & _has(name, form, but=_DOTTED) for name in names)
-        .any()
-        .over(files)
-        .alias("is_point"),
-        (_has(volume, _DOTTED).any().over(files) if volume in names else pl.lit(value=False)).alias("is_doubted"),
+    given = pl.DataFrame({name: _simplify(cells[name]) for name in names})
+    texts = given.with_columns(pl.col(name).str.replace(_UNIT, "") for name in names if name == volume)
+    volumes, prices = [name for name in names if name == volume], [name for name in names if name != volume]
+
+    def any_of(columns: Sequence[str], judge: Callable[[str], pl.Expr]) -> pl.Expr:
+        return pl.any_horizontal([pl.lit(value=False), *map(judge, columns)]).any().over(files)
+
+    seen = texts.select(
+        any_of(names, lambda name: _has(name, _COMMA_BEFORE_DECIMALS, but=form) | _has(name, _MANY_DOTS)).alias(
+            "comma"
+        ),
+        any_of(names, lambda name: _has(name, r"\.") & _has(name, form, but=_DOTTED)).alias("point"),
+        any_of(names, lambda name: _has(name, _MANY_COMMAS)).alias("thousands"),
+        any_of(prices, lambda name: _has(name, _PLAIN_THOUSANDS)).alias("price"),
+        any_of(volumes, lambda name: _has(name, _PLAIN_THOUSANDS)).alias("volume"),
+    ).with_columns(given.select(any_of(volumes, lambda name: _has(name, _DOTTED)).alias("dotted")))
+    has_comma, is_between = pl.col("comma"), pl.lit(layout.separator == ";")
+    is_free, is_open = ~has_comma & ~pl.col("point"), ~pl.col("thousands") & pl.lit(not layout.is_japanese)
+    doubts = seen.select(
+        has_comma,
+        dots=is_free & (pl.col("dotted") | is_between),
+        prices=has_comma | is_free & is_open & ~pl.col("price") & (pl.col("volume") | is_between),
+        volumes=has_comma | is_free & is_open & ~pl.col("volume") & is_between,
     )
-    is_comma = found["is_comma"]
-    is_doubted = ~is_comma & ~found["is_point"] & (found["is_doubted"] | (separator == ";"))
+    dots, comma = pl.lit(doubts["dots"]), pl.lit(doubts["comma"])
+    of_commas = {name: pl.lit(doubts["prices" if name in prices else "volumes"]) for name in names}
+    first = given.select((dots & _has(name, _DOTTED)).alias(name) for name in names)
     return texts.select(
-        (pl.lit(is_comma) & _has(name, ",") | pl.lit(is_comma | is_doubted) & _has(name, _DOTTED)).alias(name)
-        for name in names
+        (of_commas[name] & _has(name, ",") | comma & _has(name, _DOTTED) | first[name]).alias(name) for name in names
     )
 
 
@@ -112,7 +131,9 @@ def _has(name: str, form: str, *, but: str | None = None) -> pl.Expr:
 def _parse_typed(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
     if not cells.dtype.is_numeric():
         return pl.repeat(None, len(cells), dtype=pl.Float64(), eager=True), cells.is_not_null()
-    numbers = cells.cast(pl.Float64(), strict=False)
+    # The shortest decimal of a number of 32 bits is the one that was written: 2690.3, not 2690.300048828125.
+    texts = cells.cast(pl.String()) if cells.dtype == pl.Float32() else cells
+    numbers = texts.cast(pl.Float64(), strict=False)
     bad = (numbers.is_null() | numbers.is_infinite()) & cells.is_not_null()
     return numbers.set(bad, None), bad
 

@@ -42,7 +42,8 @@ def join_panels(panels: Mapping[Role, Layout]) -> Layout:
         header += [f"{role.value} {name}" if n else name for n, name in enumerate(layout.header)]
     blocks = tuple(Block((*times, *roles), symbol) for symbol, roles in columns.items())
     base = next(iter(panels.values()))
-    return Layout(tuple(header), blocks, first_line=base.first_line, separator=base.separator)
+    power = panels[Role.VOLUME].power if Role.VOLUME in panels else 0
+    return Layout(tuple(header), blocks, first_line=base.first_line, separator=base.separator, power=power)
 
 
 def _find_symbols(layout: Layout) -> dict[str, int]:

@@ -24,20 +24,22 @@ def read_interval(text: str) -> Interval | None:
     return parse_interval(plain) if plain in set(Interval) else None
 
 
-def find_interval(rows: pl.DataFrame, hint: Interval | None, typical_s: float) -> tuple[Interval | None, str]:
+def find_interval(
+    rows: pl.DataFrame, hint: Interval | None, typical_s: float, *, is_exact: bool = False
+) -> tuple[Interval | None, str]:
     """Return the interval, or why there is none, of bars with `symbol` and `local` (naive), not all at midnight.
 
     Bars of which no symbol has two on one day are daily; `typical_s` is their typical step. Others have the longest
-    interval that divides nearly all steps within a day and is the smallest of them. If there are too few rows, `hint`
-    counts, which is from a column or a name.
+    interval that divides nearly all steps within a day and is the smallest of them. `hint`, which is from a column or a
+    name, counts if there are too few rows, or if it `is_exact` and shorter: an issue may trade only each five minutes.
     """
     ordered = rows.select("symbol", "local").sort("symbol", "local")
-    step = pl.col("local").diff().over("symbol").dt.total_seconds()
+    step = pl.col("local").diff().over("symbol").dt.total_microseconds() / 1_000_000
     same_day = pl.col("local").dt.date() == pl.col("local").dt.date().shift(1).over("symbol")
     steps = ordered.select(step=step, same_day=same_day)
     within = steps.filter(pl.col("same_day") & (pl.col("step") > 0))["step"]
     if not within.is_empty():
-        return _intraday(within, hint)
+        return _intraday(within, hint, is_exact=is_exact)
     if rows.height == 1:
         return hint, "" if hint else "expected at least two rows to tell the interval from, found one"
     return judge_days(typical_s)
@@ -59,15 +61,18 @@ def judge_days(typical_s: float) -> tuple[Interval | None, str]:
     return Interval.D1, ""
 
 
-def _intraday(steps: pl.Series, hint: Interval | None) -> tuple[Interval | None, str]:
-    smallest = int(steps.sort()[0])
+def _intraday(steps: pl.Series, hint: Interval | None, *, is_exact: bool) -> tuple[Interval | None, str]:
+    smallest = float(steps.sort()[0])
     for interval in (Interval.H1, Interval.M15, Interval.M5, Interval.M1):
         fitting = (steps % interval.seconds == 0).sum()
         if fitting >= (1 - _TOLERATED) * len(steps) and (steps == interval.seconds).any():
-            return interval, ""
-    if hint is not None and not (steps % hint.seconds).any():
+            is_shorter = hint is not None and is_exact and hint.seconds < interval.seconds
+            return hint if is_shorter else interval, ""
+    if hint is not None and not (steps % hint.seconds != 0).any():
         return hint, ""
-    return None, f"expected bars of {_names()}, found steps of {smallest} seconds"
+    other = steps.filter(steps % smallest != 0).sort().head(1)
+    found = ", ".join(f"{step:g}" for step in (smallest, *other))
+    return None, f"expected bars of {_names()}, found steps of {found} seconds"
 
 
 def _names() -> str:

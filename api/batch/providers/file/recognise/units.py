@@ -23,7 +23,10 @@ _SAYS_UNIT = re.compile(r"単位|^\W*(?:百万|千|万)(?:株|口)\W*$")
 #: An amount, and the shares of an order, which are no units of volumes.
 _OTHER = re.compile(r"[0-9][0-9.,]*\s*(?:百万|千|万|億)(?:株|口|円)|(?:売買単位|単元)\S*")
 #: A scale that may be that of the volumes, or of other numbers.
-_VAGUE = re.compile("(?:百万|千|億)円|thousand|million|'000", re.IGNORECASE)
+_VAGUE = re.compile(
+    r"(?:百万|千|億)円|thousand|million|'000|hundreds|\b(?:in|of) lots\b|[0-9]+(?:株|口)単位|出来高\S*単元",
+    re.IGNORECASE,
+)
 
 
 def find_scale(titles: Iterable[str]) -> int:

@@ -14,6 +14,7 @@ _ERA = (
     r"(?P<rest>(\s.*)?)$"
 )
 _SHORT = r"^(?P<y>\d{1,2})[/\-.](?P<m>\d{1,2})[/\-.](?P<d>\d{1,2})(?P<rest>(\s.*)?)$"
+_NAMED = r"^(\d{1,2})[- ]([A-Za-z]{3})[- ]([0-6]\d)((?:\s.*)?)$"
 #: Two digits from here on are of the 20th century.
 _PIVOT = 70
 
@@ -52,6 +53,9 @@ def expand_short(given: pl.DataFrame, order: str | None) -> pl.DataFrame:
     year, month, day = {"mdy": (third, first, second), "dmy": (third, second, first)}.get(
         order or "", (first, second, third)
     )
+    if order in {"dmy", "mdy"}:  # 05-Nov-24
+        named = pl.col("plain").str.replace(_NAMED, "${1}-${2}-20${3}${4}")
+        given = given.with_columns(plain=named)
     is_short = year.is_not_null() & (year.str.len_chars() == 2) & (order is not None)
     number = year.cast(pl.Int64, strict=False)
     long = pl.DataFrame({"month": month, "day": day, "rest": parts["rest"]}).select(

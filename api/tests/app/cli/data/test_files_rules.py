@@ -41,3 +41,29 @@ def test_a_mistake_is_said_with_its_line(kaboom: Kaboom, folder: Path, language:
     done = kaboom("--lang", language, "files", "check", str(folder))
     assert words in done.err
     assert done.code != Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "files.toml, line 2: expected files that the rule 'jp/' matches, found none"),
+        ("ja", "規則 'jp/' に一致するファイルがありません"),
+    ],
+)
+def test_a_rule_that_matches_no_file_is_said(kaboom: Kaboom, folder: Path, language: str, words: str) -> None:
+    (folder / "files.toml").write_text('[[rules]]\nfiles = "jp/"\nstamp = "end"\n')
+    done = kaboom("--lang", language, "files", "check", str(folder))
+    assert words in done.out
+    assert done.code == Exit.PARTIAL
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe", "UTF-8のテキストではありません"),
+        (b"#" * 70_000, "大きさは 65,536 バイトまでです"),
+    ],
+)
+def test_a_mistake_without_a_line_is_japanese(kaboom: Kaboom, folder: Path, content: bytes, words: str) -> None:
+    (folder / "files.toml").write_bytes(content)
+    assert words in kaboom("--lang", "ja", "files", "check", str(folder)).err

@@ -66,13 +66,23 @@ def test_names_in_cp932_are_read(tmp_path: Path) -> None:
     assert fetch(tmp_path, "7203").bars["file"].unique().to_list() == ["bars.zip/7203_株.csv"]
 
 
-@pytest.mark.parametrize("name", ["../7203.csv", "/etc/7203.csv", "a/../../7203.csv", "C:/7203.csv", "a\\7203.csv"])
+@pytest.mark.parametrize("name", ["../7203.csv", "/etc/7203.csv", "a/../../7203.csv", "C:/7203.csv", "C:\\7203.csv"])
 def test_a_path_that_may_escape_is_refused_and_its_neighbours_are_read(tmp_path: Path, name: str) -> None:
     pack(tmp_path / "bars.zip", {name: BARS, "6758.csv": BARS})
     assert refusals(tmp_path) == {
         f"bars.zip/{name}": "expected a path within the zip, found one that may lead out of it"
     }
     assert fetch(tmp_path, "6758").bars.height == 2
+
+
+def test_backslashes_and_a_zip_without_a_file_of_bars_are_refused(tmp_path: Path) -> None:
+    pack(tmp_path / "a.zip", {"a\\7203.csv": BARS})
+    pack(tmp_path / "b.zip", {"notes.pdf": b"x"})
+    pack(tmp_path / "c.zip", {"7203.csv": BARS})
+    assert refusals(tmp_path) == {
+        "a.zip/a\\7203.csv": "expected / between the folders of a zip, found a backslash: pack it again",
+        "b.zip": "expected CSV files in the zip, found none",
+    }
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:

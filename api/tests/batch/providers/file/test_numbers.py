@@ -56,6 +56,12 @@ def test_a_number_means_the_same_in_each_spelling(whole: int, cents: int) -> Non
     assert parse(german) is None
 
 
+@given(st.integers(0, 10**6))
+def test_a_price_of_32_bits_is_the_decimal_that_was_written(tenths: int) -> None:
+    numbers, _ = parse_numbers(pl.Series([tenths / 10], dtype=pl.Float32))
+    assert numbers[0] == tenths / 10
+
+
 @given(st.integers(0, 10**12), st.sampled_from([3, 4, 6]))
 def test_thousands_of_shares_are_exact(shares: int, power: int) -> None:
     text = f"{shares // 10**power}.{shares % 10**power:0{power}}"

@@ -124,6 +124,21 @@ def test_one_price_alone_is_refused(tmp_path: Path, head: str) -> None:
     assert asyncio.run(FileProvider(tmp_path).fetch_left_out())
 
 
+def test_a_unit_above_the_volumes_counts(tmp_path: Path) -> None:
+    write(tmp_path, {name: "単位:千株\n" + text if name == "volume.csv" else text for name, text in panels().items()})
+    request = BarRequest(("6758", "7203"), Interval.D1, DAYS)
+    bars = asyncio.run(FileProvider(tmp_path).fetch_bars(request)).bars
+    assert sorted(bars["volume"]) == [100_000.0, 200_000.0, 300_000.0, 400_000.0]
+
+
+def test_an_unclear_unit_above_the_volumes_is_refused(tmp_path: Path) -> None:
+    write(
+        tmp_path, {name: "in lots of 100\n" + text if name == "volume.csv" else text for name, text in panels().items()}
+    )
+    [message] = refusals(tmp_path).values()
+    assert "volume.csv: expected the unit of volumes" in message
+
+
 def test_a_missing_price_refuses_the_others(tmp_path: Path) -> None:
     write(tmp_path, {name: text for name, text in panels().items() if name != "low.csv"})
     assert set(refusals(tmp_path)) == {"close.csv", "high.csv", "open.csv", "volume.csv"}

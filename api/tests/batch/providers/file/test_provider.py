@@ -199,7 +199,17 @@ class TestNames:
         write(tmp_path, ".hidden.csv", "x")
         (tmp_path / "sub").mkdir()
         write(tmp_path / "sub", "7203.csv", HEADER + "2024-11-05,1,2,1,2,100\n")
-        assert asyncio.run(FileProvider(tmp_path).fetch_universe(Market.FILE, ALWAYS)) == ("7203",)
+        write(tmp_path, "~$7203.xlsx", "left by Excel while it is open")
+        provider = FileProvider(tmp_path)
+        assert asyncio.run(provider.fetch_universe(Market.FILE, ALWAYS)) == ("7203",)
+        assert asyncio.run(provider.fetch_left_out()) == ()
+
+    @pytest.mark.parametrize("name", ["7203.xls", "7203.XLSM", "bars.tar.gz", "bars.7z"])
+    def test_a_file_that_may_hold_bars_is_not_passed_over_in_silence(self, tmp_path: Path, name: str) -> None:
+        write(tmp_path, "6758.csv", HEADER + "2024-11-05,1,2,1,2,100\n")
+        write(tmp_path, name, "x")
+        [left_out] = asyncio.run(FileProvider(tmp_path).fetch_left_out())
+        assert left_out.startswith(f"{name}: expected CSV, Excel (.xlsx) or Parquet, found .")
 
 
 class TestCells:
@@ -222,7 +232,7 @@ class TestCells:
     @settings(max_examples=25, deadline=None)
     @given(
         st.lists(
-            st.tuples(st.integers(0, 5), *[st.floats(0.1, 1e6).map(lambda x: round(x, 4))] * 4, st.integers(0, 10**9)),
+            st.tuples(*[st.floats(0.1, 1e6).map(lambda x: round(x, 4))] * 4, st.integers(0, 10**9)),
             min_size=2,
             max_size=20,
         ),
@@ -232,19 +242,19 @@ class TestCells:
     def test_any_column_order_gives_back_every_row(
         self,
         tmp_path_factory: pytest.TempPathFactory,
-        rows: list[tuple[int, float, float, float, float, int]],
+        rows: list[tuple[float, float, float, float, int]],
         order: list[str],
         separator: str,
     ) -> None:
         lines = [separator.join(order)]
-        for day, o, h, low, c, v in rows:
+        for day, (o, h, low, c, v) in enumerate(rows):
             text = date.fromordinal(735_000 + day).isoformat()
             cells = {"symbol": "X", "date": text, "open": o, "high": h, "low": low, "close": c, "volume": v}
             lines.append(separator.join(str(cells.get(name, 1)) for name in order))
         directory = tmp_path_factory.mktemp("orders")
         path = write(directory, "x.csv", "\n".join(lines))
         bars = everything(path, Interval.D1).bars
-        assert [r[2:7] for r in bars.rows()] == [tuple(map(float, r[1:])) for r in rows]
+        assert [r[2:7] for r in bars.rows()] == [tuple(map(float, r)) for r in rows]
 
 
 class TestRefusals:
@@ -290,6 +300,7 @@ class TestRefusals:
         ("stamps", "found"),
         [
             (("2024-11-05 09:00", "2024-11-05 09:30", "2024-11-05 10:00"), "steps of 1800 seconds"),
+            (("2024-11-05 10:00", "2024-11-05 11:00", "2024-11-05 12:30"), "steps of 3600, 5400 seconds"),
             (("2024-01-01", "2024-02-01", "2024-03-01"), "one every 29 days"),
             (("2024-11-05 09:00",), "expected at least two rows"),
         ],
@@ -297,6 +308,18 @@ class TestRefusals:
     def test_unknown_intervals_are_rejected(self, tmp_path: Path, stamps: tuple[str, ...], found: str) -> None:
         path = write(tmp_path, "7203.csv", HEADER + "".join(f"{s},1,2,1,2,1\n" for s in stamps))
         assert found in refusal(path)
+
+    def test_a_name_that_says_minutes_without_a_number_does_not_overrule_the_steps(self, tmp_path: Path) -> None:
+        rows = "".join(f"2024-11-05 09:{n:02},1,2,1,2,1\n" for n in (0, 5, 10))
+        assert everything(write(tmp_path, "7203_minute.csv", HEADER + rows), Interval.M5).bars.height == 3
+
+    def test_bars_of_less_than_a_second_are_no_days(self, tmp_path: Path) -> None:
+        rows = "".join(f"{1730764800000 + n},1,2,1,2,1\n" for n in range(3))
+        assert "steps of 0.001 seconds" in refusal(write(tmp_path, "7203.csv", HEADER + rows))
+
+    def test_hours_that_are_no_hours_are_refused_whatever_their_name_says(self, tmp_path: Path) -> None:
+        rows = "".join(f"2024-11-05 {at},1,2,1,2,1\n" for at in ("10:00", "11:00", "12:30"))
+        assert "steps of 3600, 5400 seconds" in refusal(write(tmp_path, "TSE_7203, 60.csv", HEADER + rows))
 
     def test_an_interval_missing_from_the_files_is_reported(self, tmp_path: Path) -> None:
         path = write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n")

@@ -135,6 +135,19 @@ def test_the_check_says_which_rule_applied(tmp_path: Path) -> None:
     }
 
 
+def test_a_rule_that_matches_no_file_is_refused_by_its_line(tmp_path: Path) -> None:
+    write(tmp_path, "us/SPY.csv", "2024-11-05 09:31", "2024-11-05 09:32")
+    text = '[[rules]]\nfiles = "us/"\ntime_zone = "UTC"\n[[rules]]\nfiles = "S*"\n'
+    text += '[[rules]]\nstamp = "end"\nfiles = "usa/"\n'
+    (tmp_path / "files.toml").write_text(text)
+    provider = FileProvider(tmp_path)
+    [left_out] = asyncio.run(provider.fetch_left_out())
+    assert left_out == "files.toml, line 8: expected files that the rule 'usa/' matches, found none"
+    assert fetch(provider, Interval.M1).bars.height == 2
+    # Other files of the folder are not looked at.
+    assert asyncio.run(FileProvider(tmp_path / "us/SPY.csv").fetch_left_out()) == ()
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
