@@ -8,7 +8,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.auth.scopes import Scope
 from app.dashboard.shapes.analyses import Report, dollars
+from tests.fixtures.accounts.callers import add_token
+from tests.fixtures.accounts.callers import browser_of as log_in
 from tests.fixtures.jobs.analyses import SESSION, ingest
 from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, read_page, text_of
@@ -166,3 +169,15 @@ async def test_the_candles_are_shown_with_what_becomes_of_them(
         assert (await browser.get(source)).headers["content-type"] == "image/png"
         assert said in text_of(html)
     assert ("as a picture" in text_of(await read_page(browser, "/analyses/new"))) == bool(after)
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+async def test_a_picture_of_bars_is_shown_to_who_may_read_bars(
+    app: FastAPI, browser: httpx2.AsyncClient, *, is_allowed: bool
+) -> None:
+    path = await submit(app, browser, analyst="preview")
+    scopes = [Scope.JOBS_READ, *([Scope.BARS_READ] if is_allowed else [])]
+    _, token = await add_token(app, *scopes)
+    html = await read_page(await log_in(app, token=token), path)
+    assert "7203/bar/2025-11-04" in text_of(html)
+    assert ("7203.png" in html) == is_allowed
