@@ -23,6 +23,7 @@ from batch.kit.embedded.servers import free_port
 from batch.market.bar import BAR_SCHEMA
 from kaboom.errors import JobFailed
 from kaboom.jobs import Job
+from kaboom.places import find_data_dir, find_url
 from kaboom.progress import open_bar
 from kaboom.server import ServerSource
 from kaboom.wire import Retries, Wire
@@ -133,6 +134,18 @@ def test_problems_are_errors_of_one_tree(server: Api, kb: kaboom.Kaboom) -> None
 def test_an_unreachable_server_is_unavailable() -> None:
     with pytest.raises(kaboom.Unavailable, match="did not answer"):
         kaboom.connect(f"http://127.0.0.1:{free_port()}", "token")
+
+
+def test_a_folder_and_an_address_that_are_named_come_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (find_data_dir(), find_url(None, tmp_path)) == (Path(".kaboom"), None)
+    monkeypatch.setenv("KABOOM_DATA_DIR", "of-the-environment")
+    monkeypatch.setenv("KABOOM_API_URL", "http://of-the-environment")
+    assert (find_data_dir(), find_data_dir("named")) == (Path("of-the-environment"), Path("named"))
+    named = "http://named"
+    assert (find_url(None, tmp_path), find_url(named, tmp_path)) == ("http://of-the-environment", named)
 
 
 def test_nothing_to_connect_to_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

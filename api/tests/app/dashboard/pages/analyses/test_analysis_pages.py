@@ -14,7 +14,7 @@ from tests.fixtures.accounts.callers import add_token
 from tests.fixtures.accounts.callers import browser_of as log_in
 from tests.fixtures.jobs.analyses import SESSION, ingest
 from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
-from tests.fixtures.jobs.browsers import VIEWERS, read_page, text_of
+from tests.fixtures.jobs.browsers import VIEWERS, read_page, tags_of, text_of
 from tests.fixtures.providers.fake_openrouter import KEY, FakeOpenRouter, fake_openrouter
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +126,16 @@ async def test_a_refused_form_is_shown_again_with_its_reason(browser: httpx2.Asy
     assert "../x &lt;b&gt;" in refused.text
     missing = await browser.post("/analyses/new", data={"kind": "backtest", "analyst": "rules"})
     assert "job_id was not set, expected it of kind backtest" in text_of(missing.text)
+
+
+async def test_a_refused_form_keeps_the_portfolio_that_was_chosen(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    async with client_of(app) as http:
+        ids = [(await http.post("/api/v1/portfolios", json={"name": name})).json()["id"] for name in ("one", "two")]
+    refused = await browser.post(
+        "/analyses/new", data=FORM | {"session": "2025-13-01", "portfolio_id": ids[1], "analyst": "rules"}
+    )
+    options = [tag for name, tag in tags_of(refused.text) if name == "option" and "selected" in tag]
+    assert (refused.status_code, [tag["value"] for tag in options]) == (422, ["technical", ids[1]])
 
 
 async def test_a_failed_analysis_says_why(app: FastAPI, browser: httpx2.AsyncClient) -> None:
