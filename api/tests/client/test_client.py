@@ -8,6 +8,7 @@ import sys
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,6 +23,8 @@ from batch.kit.embedded.servers import free_port
 from batch.market.bar import BAR_SCHEMA
 from kaboom.errors import JobFailed
 from kaboom.jobs import Job
+from kaboom.places import find_data_dir, find_url
+from kaboom.progress import open_bar
 from kaboom.server import ServerSource
 from kaboom.wire import Retries, Wire
 from tests.client.conftest import START, SYMBOLS
@@ -133,6 +136,18 @@ def test_an_unreachable_server_is_unavailable() -> None:
         kaboom.connect(f"http://127.0.0.1:{free_port()}", "token")
 
 
+def test_a_folder_and_an_address_that_are_named_come_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (find_data_dir(), find_url(None, tmp_path)) == (Path(".kaboom"), None)
+    monkeypatch.setenv("KABOOM_DATA_DIR", "of-the-environment")
+    monkeypatch.setenv("KABOOM_API_URL", "http://of-the-environment")
+    assert (find_data_dir(), find_data_dir("named")) == (Path("of-the-environment"), Path("named"))
+    named = "http://named"
+    assert (find_url(None, tmp_path), find_url(named, tmp_path)) == ("http://of-the-environment", named)
+
+
 def test_nothing_to_connect_to_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KABOOM_API_URL", raising=False)
     with pytest.raises(kaboom.NeedsServer, match="run `kaboom up`"):
@@ -179,6 +194,30 @@ def test_a_job_is_cancelled_with_or_without_a_reason() -> None:
         job = Job(Wire(url, TOKEN), "/jobs/a", {})
         assert job.cancel().cancel(reason="a trial").status == "cancelling"
     assert [body for call, body in asked if call == "POST /jobs/a/cancel"] == [b"", b'{"reason":"a trial"}']
+
+
+class ZMQInteractiveShell:
+    """The shell of a notebook, by its name."""
+
+
+def test_a_notebook_shows_a_bar_and_no_markup_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    display = ModuleType("IPython.display")
+    display.HTML = str  # type: ignore[attr-defined]
+    display.display = lambda html, **_: SimpleNamespace(update=shown.append, html=html)  # type: ignore[attr-defined]
+    shell = ModuleType("IPython")
+    shell.get_ipython = ZMQInteractiveShell  # type: ignore[attr-defined]
+    for name, module in {"IPython": shell, "IPython.display": display}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    with open_bar() as show:
+        show({"status": "queued"})
+        show({"status": "running", "progress": {"done": 1_200, "failed": 30, "cancelled": 4, "total": 5_000}})
+        show({"status": "<img src=x>", "progress": None})
+    assert shown == [
+        "<progress ></progress> queued",
+        '<progress value="1234" max="5000"></progress> running 1,234/5,000',
+        "<progress ></progress> &lt;img src=x&gt;",
+    ]
 
 
 @pytest.mark.parametrize("progress", [False, True])

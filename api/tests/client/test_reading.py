@@ -1,7 +1,8 @@
 """The client reads symbols as people write them, says which are near a mistaken one, and gives days and closes."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,9 @@ from polars.testing import assert_frame_equal
 
 import kaboom
 from batch.market.bar import BAR_SCHEMA, empty_bars
+from kaboom.folder import span_of
 from kaboom.reading import spread_closes
+from kaboom.source import Asked
 from kaboom.symbols import Symbols, describe_unknown, to_symbols
 from kaboom.wire import Wire
 from tests.client.conftest import START, SYMBOLS
@@ -135,3 +138,23 @@ def test_every_call_takes_a_code_as_a_number(kb: kaboom.Kaboom) -> None:
     with serving(lambda request: Response(200, request.body)) as url:
         trade = kaboom.Portfolio(Wire(url, TOKEN), {"id": "a"}).trade("buy", 7203, 100, "2500", fee="55")
     assert trade == {"side": "buy", "symbol": "7203", "quantity": 100, "price": "2500", "fee": "55"}
+
+
+@pytest.mark.parametrize(
+    ("now", "end"), [("2025-11-04T14:59:59Z", "2025-11-04T15:00Z"), ("2025-11-04T15:00:00Z", "2025-11-05T15:00Z")]
+)
+def test_bars_are_read_until_the_end_of_the_day_in_japan(monkeypatch: pytest.MonkeyPatch, now: str, end: str) -> None:
+    monkeypatch.setattr("kaboom.folder.utc_now", lambda: datetime.fromisoformat(now))
+    for interval, days in (("1d", 366), ("1m", 31)):
+        tonight = datetime.fromisoformat(end)
+        assert span_of(Asked(interval)) == (tonight - timedelta(days=days), tonight)
+
+
+def test_coverage_ends_with_the_day_in_japan(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+    source = SimpleNamespace(coverage=lambda *values: asked.append(values))
+    for now in ("2025-11-04T14:59:59Z", "2025-11-04T15:00:00Z"):
+        monkeypatch.setattr("batch.kit.clock.utc_now", lambda now=now: datetime.fromisoformat(now))
+        kaboom.Kaboom(source).coverage("1m")
+    spans = [(date(2025, 10, 5), date(2025, 11, 4)), (date(2025, 10, 6), date(2025, 11, 5))]
+    assert asked == [("1m", *span, (), None) for span in spans]

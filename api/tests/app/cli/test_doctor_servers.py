@@ -1,5 +1,8 @@
 """`kaboom doctor` names a server that is full, or stops between its check and the next question."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from app.auth.principals import DEFAULT_OWNER
@@ -9,7 +12,9 @@ from app.engine.parts import Parts
 from app.ledger.notifications.model import MANY_FAILURES
 from app.settings import load_settings
 from batch.errors import StoreError
+from batch.kit.clock import utc_now
 from tests.fixtures.jobs.memory_parts import memory_parts
+from tests.fixtures.jobs.schedules import make_schedule
 from tests.fixtures.notifications.rules import make_channel
 
 pytestmark = pytest.mark.anyio
@@ -61,3 +66,18 @@ async def test_a_channel_that_keeps_failing_is_a_finding(parts: Parts, failures:
     (found,) = [finding for finding in await find_servers(Session(), parts) if finding.part == "notifications"]
     assert found.verdict == verdict
     assert ("data-ops" in found.detail) == (verdict == "warning")
+
+
+@pytest.mark.parametrize(("slots", "mend"), [(0, "kaboom worker"), (4, "check the log of a worker's main process")])
+async def test_an_overdue_schedule_needs_a_worker_or_its_log(parts: Parts, slots: int, mend: str) -> None:
+    late = await parts.schedules.add(make_schedule(owner=DEFAULT_OWNER))
+    hour_ago = utc_now() - timedelta(hours=1)
+    await parts.schedules.change(DEFAULT_OWNER, late.schedule_id, lambda s, _: replace(s, next_at=hour_ago))
+    if slots:
+        await parts.store.report_worker("worker@test:1", slots)
+    found = {finding.part: finding for finding in await find_servers(Session(), parts)}
+    assert found["workers"].verdict == ("ok" if slots else "warning")
+    assert (found["schedules"].verdict, found["schedules"].detail) == (
+        "fault", "one is 60 min overdue: no worker fires it"
+    )  # fmt: skip
+    assert found["schedules"].mend.startswith(mend)

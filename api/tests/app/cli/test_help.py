@@ -1,11 +1,13 @@
 """Every command explains itself, and a wrong call ends with 2 and a word on what is right."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import typer.main
 
+from app.cli.index import INDEX
 from app.cli.main import app
 from tests.app.cli.conftest import Kaboom
 
@@ -81,3 +83,14 @@ def test_a_wrong_command_line_exits_with_2(kaboom: Kaboom, arguments: list[str],
     done = kaboom(*arguments)
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+def test_every_command_is_listed_in_a_section_but_the_old_names(kaboom: Kaboom) -> None:
+    sections = re.split(r"^([A-Z][a-z]+):$", kaboom("--help").out.partition("--help")[2], flags=re.MULTILINE)
+    listed = {
+        name: heading for heading, text in zip(sections[1::2], sections[2::2], strict=True)
+        for name in re.findall(r"^  ([a-z][a-z-]*)", text, flags=re.MULTILINE)
+    }  # fmt: skip
+    assert listed.keys() == INDEX.keys() - {"ai-analysis", "notifications"}
+    places = {name: listed[name] for name in ("ingest", "market-data", "backtest", "doctor")}
+    assert places == {"ingest": "Run", "market-data": "Data", "backtest": "Research", "doctor": "Operate"}

@@ -1,5 +1,6 @@
 """The shell of the dashboard: the way to the log-in, problems as pages, preferences, and headers."""
 
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from app.dashboard.nav import PLACES
 from app.dashboard.rendering import CSP
 from app.dashboard.viewer import is_own_path
 from tests.fixtures.jobs.apps import TOKEN
-from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
+from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -159,3 +160,24 @@ def test_the_api_starts_without_jinja() -> None:
     code = "import sys, app.main; print([m for m in ('jinja2', 'app.dashboard.environment') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="api")
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/settings", "/sessions", "/dead-letters", "/jobs", "/webhooks", "/notifications",
+        "/backtests/new", "/backtests/sweep",
+    ],
+)  # fmt: skip
+async def test_a_choice_is_marked_on_the_page_that_it_leads_to(browser: httpx2.AsyncClient, path: str) -> None:
+    offered = await choices_of(browser, path)
+    assert len(offered) > 1
+    for link in offered:
+        assert [each for each, is_marked in (await choices_of(browser, link)).items() if is_marked] == [link]
+
+
+async def choices_of(browser: httpx2.AsyncClient, path: str) -> dict[str, bool]:
+    """Return the links of the first list of choices of a page, and which of them is marked."""
+    html = re.search(r'<nav class="pick.*?</nav>', await read_page(browser, path), flags=re.DOTALL)
+    links = [tag for name, tag in tags_of(html[0] if html else "") if name == "a"]
+    return {str(httpx2.URL(path).join(tag["href"]).copy_with(fragment=None)): "aria-current" in tag for tag in links}

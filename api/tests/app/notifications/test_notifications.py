@@ -134,18 +134,20 @@ async def test_a_receiver_that_is_gone_leaves_a_dead_letter_to_replay(
     assert [got.headers["webhook-id"] for got in receiver.seen] == [sent["id"]] * 2
 
 
-async def test_a_job_whose_only_delivery_failed_has_failed(http: httpx2.AsyncClient, receiver: Receiver) -> None:
-    receiver.script(410)
+@pytest.mark.parametrize(("answer", "state"), [(410, "dead"), (503, "pending")])
+async def test_a_job_whose_only_delivery_failed_has_failed(
+    http: httpx2.AsyncClient, receiver: Receiver, answer: int, state: str
+) -> None:
+    receiver.script(answer)
     await http.post(f"{API}/channels/{await add_channel(http, receiver.url)}/test")
-    (dead,) = await ended(http, "dead")
+    (dead,) = await look(http, lambda found: [(m["status"], m["last_status"]) for m in found] == [(state, answer)])
     (job,) = (await http.get(f"{API}/jobs")).json()["items"]
     job = (await http.get(f"{API}/jobs/{job['job_id']}", headers={"prefer": "wait=20"})).json()
     assert (job["status"], job["result"]["delivered"], job["result"]["failed"]) == ("failed", 0, 1)
-    assert (
-        job["error"]["message"] == f"1 of 1 items failed; first cause: {dead['id']} failed: the receiver answered 410"
-    )
+    why = f"the receiver answered {answer}"
+    assert job["error"]["message"] == f"1 of 1 items failed; first cause: {dead['id']} failed: {why}"
     failures = (await http.get(f"{API}/jobs/{job['job_id']}/failures")).json()["items"]
-    assert [(each["item"], each["message"]) for each in failures] == [(dead["id"], "the receiver answered 410")]
+    assert [(each["item"], each["message"]) for each in failures] == [(dead["id"], why)]
 
 
 async def test_links_lead_to_the_public_address(tmp_path: Path, receiver: Receiver) -> None:

@@ -138,6 +138,26 @@ def test_cost_is_rounded_up_to_a_micro_dollar(dollars: str, cost: int) -> None:
     assert read_reply(Reply(200, body=body)).cost == cost
 
 
+@pytest.mark.parametrize(
+    ("count", "read"),
+    [
+        ("812", 812),
+        ("0", 0),
+        ("999999999", 999_999_999),
+        ("1000000000", 0),
+        ("-1", 0),
+        ("1.5", 0),
+        ("true", 0),
+        ('"8"', 0),
+    ],
+)
+def test_a_count_of_tokens_is_a_whole_number_or_unknown(count: str, read: int) -> None:
+    usage = f'{{"prompt_tokens": {count}, "completion_tokens": {count}}}'
+    body = f'{{"usage": {usage}, "choices": [{{"message": {{"content": "x"}}}}]}}'.encode()
+    told = read_reply(Reply(200, body=body))
+    assert (told.prompt_tokens, told.completion_tokens, told.text) == (read, read, "x")
+
+
 async def test_a_slow_answer_ends_at_the_deadline_and_counts_as_paid(fake: FakeOpenRouter) -> None:
     spending = MemorySpending()
     fake.slow_s = 3.0

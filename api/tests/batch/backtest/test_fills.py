@@ -329,6 +329,13 @@ def test_short_sales_need_leave() -> None:
     assert rows(weigh(panel, -0.5, model=allowed)) == [(1, -5000, 100)]
 
 
+@pytest.mark.parametrize(("allows_short", "sold"), [(False, 500), (True, 1000)])
+def test_a_negative_weight_closes_a_long_position(*, allows_short: bool, sold: int) -> None:
+    model = PLAIN.filled(allows_short=allows_short)
+    journal = weigh(panel_of(*[flat(100)] * 4), 0.5, NAN, -0.5, cash=100_000, model=model).journal
+    assert [journal.filter(bar=bar)["shares"].sum() for bar in (1, 2, 3)] == [500, 0, -sold]
+
+
 def test_a_short_position_takes_as_much_cash_as_a_long_one() -> None:
     allowed = PLAIN.filled(allows_short=True)
     assert rows(weigh(panel_of(*[flat(100)] * 3), -2.0, model=allowed, cash=100_000)) == [(1, -1000, 100)]

@@ -145,6 +145,7 @@ class TestTokens:
     ) -> None:
         for module in (memory, postgres):
             monkeypatch.setattr(module, "MAX_TOKENS", 1)
+        await accounts.add_token(make_token(f"not {owner}"))
         await accounts.add_token(make_token(owner, expires_at=datetime.now(UTC) - timedelta(days=1)))
         token = await accounts.add_token(make_token(owner))
         with pytest.raises(Conflict, match="1 tokens already"):

@@ -98,7 +98,8 @@ class TestKeeping:
             await desk.store.change(OWNER, other.schedule_id, lambda s, _: replace(s, name="daily"))
         assert (await desk.store.load(OWNER, other.schedule_id)).name == "nightly"
 
-    async def test_there_is_a_limit(self, desk: Desk) -> None:
+    async def test_an_owner_has_a_limit(self, desk: Desk) -> None:
+        await desk.store.add(make_schedule("of another", owner="another"))
         for n in range(MAX_SCHEDULES):
             await desk.store.add(make_schedule(f"{n}"))
         with pytest.raises(Conflict, match="which is the limit"):

@@ -80,6 +80,7 @@ async def test_a_channel_that_a_rule_uses_is_not_dropped(stores: Notifications) 
 
 
 async def test_an_owner_has_so_many_channels_at_most(stores: Notifications) -> None:
+    await stores.rules.add_channel(make_channel(owner="another"))
     for _ in range(MAX_CHANNELS):
         await stores.rules.add_channel(make_channel())
     with pytest.raises(Conflict, match="limit"):

@@ -89,6 +89,7 @@ class TestPortfolios:
     ) -> None:
         for module in (memory, postgres):
             monkeypatch.setattr(module, "MAX_PORTFOLIOS", 1)
+        await portfolios.add(make_portfolio(f"not {owner}"))
         await portfolios.add(make_portfolio(owner))
         with pytest.raises(Conflict, match="portfolios already, which is the limit"):
             await portfolios.add(make_portfolio(owner, name="another"))

@@ -14,6 +14,8 @@ from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.pages.store import PageBarStore
 from batch.kit.clock import utc_now
 from batch.market.action import ActionState
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
 from tests.app.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.noted_actions import note
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
@@ -204,3 +206,15 @@ def test_an_action_is_of_a_session(noted: Kaboom, day: str, said: str) -> None:
     assert noted("actions", "list", "--json").json == before
     # Files of any exchange have a calendar of their own.
     assert noted("actions", "add", "AAPL", day, "1/2", "--source", "file").code == 0
+
+
+@pytest.mark.parametrize("source", ["synthetic", "synthetic_from_1m"])
+def test_an_action_is_held_against_bars_however_they_were_made(kaboom: Kaboom, tmp_path: Path, source: str) -> None:
+    async def write() -> None:
+        store = PageBarStore(tmp_path / "data" / "bars")
+        await store.write(BarSeries(source, Interval.D1), frame(*(bar("7203", at(day), 100.0) for day in DAYS)))
+        await store.close()
+
+    asyncio.run(write())
+    done = kaboom("--data-dir", str(tmp_path / "data"), "actions", "add", "7203", str(DAYS[1]), "1/2")
+    assert (done.code, "add --force to keep it" in done.err) == (Exit.USAGE, True)

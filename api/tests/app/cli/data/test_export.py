@@ -210,3 +210,20 @@ def test_an_invalid_moment_is_rejected(held: Kaboom, text: str) -> None:
     done = held("bars", "show", "7203", "--source", "synthetic", "--as-of", text)
     assert done.code == Exit.USAGE
     assert text[:10] in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "days"),
+    [
+        (("--interval", "1m"), DAYS[1:]),
+        (("--interval", "1m", "--session", "2025-10-31"), DAYS[:1]),
+        (("--interval", "1d"), DAYS),
+        (("--interval", "1d", "--session", "2025-10-31"), DAYS[:1]),
+    ],
+)
+def test_bars_of_the_newest_session_or_of_all_days_are_shown(
+    held: Kaboom, arguments: tuple[str, ...], days: tuple[date, ...]
+) -> None:
+    bars = data(held("bars", "show", "7203", *arguments, "--source", "synthetic", "--json"))["bars"]
+    assert sorted({each["opened_at"][:10] for each in bars}) == [str(day) for day in days]
+    assert len(bars) == len(days) * (327 if "1m" in arguments else 1)

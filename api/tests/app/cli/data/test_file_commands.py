@@ -58,6 +58,7 @@ def test_bars_that_are_not_held_are_to_be_taken_from_their_source(
     done = kaboom("bars", "show", "ZZZZ", "--interval", "1d")
     assert done.code == Exit.NOT_FOUND
     assert "kaboom ingest run-daily --wait --provider file --all --symbol ZZZZ" in done.err
+    assert f"{tmp_path}/data/bars" in done.err
 
 
 def test_a_good_folder_is_checked_without_a_fault(kaboom: Kaboom, folder: Path) -> None:

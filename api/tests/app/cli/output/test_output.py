@@ -8,7 +8,7 @@ import orjson
 import pytest
 from rich.cells import cell_len
 
-from app.cli.output.headline import describe_progress
+from app.cli.output.headline import describe_job, describe_progress
 from app.cli.output.summary import print_summary
 from app.cli.output.times import to_jst_line
 from app.cli.session import Session
@@ -205,3 +205,13 @@ def test_time_to_go_is_a_range_where_it_varies(language: Language, words: str, h
 def test_a_time_is_marked_as_that_of_japan_and_none_is_nothing() -> None:
     assert to_jst_line("2025-11-04T07:35:00Z") == "2025-11-04 16:35 JST"
     assert (to_jst_line(None), to_jst_line("")) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("is_final", "words"), [(True, "session 2025-11-04 "), (False, "session 2025-11-04 (not final)")]
+)
+def test_a_job_of_a_running_session_is_not_final(*, is_final: bool, words: str) -> None:
+    result = RESULTS["ingest.run_daily"] | {"is_final": is_final}
+    shown = describe_job(Speaker("en"), JOB | {"queue": "ingest", "task": "ingest.run_daily", "result": result}) + " "
+    assert words in shown
+    assert ("not final" in shown) == (not is_final)

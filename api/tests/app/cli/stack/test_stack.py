@@ -1,12 +1,15 @@
 """What `kaboom up` hands its children: secrets that are sound, and no deployment's."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from app.cli.session import Session
+from app.cli.stack.data_folder import hold_lock
 from app.cli.stack.whole import Stack, StackOptions
 from batch.errors import ConfigurationError
+from batch.kit.embedded.run_file import read_run_file, write_run_file
 from batch.kit.embedded.servers import free_port
 from tests.fixtures.servers.owners import give_away
 
@@ -51,3 +54,14 @@ def test_a_secret_that_another_user_wrote_is_refused(stack: Stack, name: str, mo
 def test_what_runs_here_asks_no_secret_manager(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KABOOM_SECRET_PROJECT", "a-deployments")
     assert stack._environment()["KABOOM_SECRET_PROJECT"] == ""
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_stop_deletes_its_own_run_file_alone(stack: Stack, *, is_own: bool) -> None:
+    stack.data_dir.mkdir()
+    stack._lock = hold_lock(stack.data_dir, Session(language="en"))
+    # A folder that was moved here has the file of the Kaboom that still runs on it.
+    write_run_file(stack.data_dir, {"pid": os.getpid() if is_own else os.getppid()})
+    assert read_run_file(stack.data_dir)
+    stack.stop()
+    assert (stack.data_dir / "run.json").exists() == (not is_own)

@@ -258,3 +258,13 @@ async def test_market_and_interval_are_chosen_of_what_is_held(ingested: FastAPI)
 )
 def test_what_an_alert_links_to_has_a_page(link: str, page: str) -> None:
     assert page_showing(link) == page
+
+
+async def test_a_chart_has_a_round_number_on_top_and_its_newest_value(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient
+) -> None:
+    await plant_final(real_app, "ok", "ok", "ok")
+    html = await read(real_browser)
+    section = html.split('aria-labelledby="ht"')[1].split("</section>")[0]
+    top, newest, *_ = (text_of(each) for each in re.findall("<text.*?</text>", section))
+    assert (top, newest) == ("5 items", "3")

@@ -13,6 +13,7 @@ from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.file.errors import Refusal
 from batch.providers.file.names import NameRules
 from batch.providers.file.provider import FileProvider, FileRules
+from batch.providers.file.recognise.layout import Role, find_missing, lay_out
 from tests.fixtures.providers.own_files import BARS, DAYS, LAYOUTS, PLAIN, REFUSED, OwnFile, write_own_files
 from tests.fixtures.repo.repository import load_text
 
@@ -141,3 +142,42 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (folder / "7203.csv").write_bytes(PLAIN)
     found = [facts.refusals for _, _, facts in FileProvider(folder).describe() if facts.refusals]
     assert found == [(Refusal("9984.csv", "expected a file of this folder, found a link that leads out of it"),)]
+
+
+def test_a_lost_row_belongs_to_a_symbol_of_its_own_file(tmp_path: Path) -> None:
+    head, bad = "symbol,date,open,high,low,close,volume", ",2024-13-45,1,2,1,2,100"
+    (tmp_path / "a.csv").write_text(f"{head}\n7203,2024-11-05,1,2,1,2,100\n")
+    (tmp_path / "b.csv").write_text(f"{head}\n{bad}\n6758,2024-11-05,1,2,1,2,100\n9984,2024-11-05,1,2,1,2,100\n{bad}\n")
+    provider, lost = FileProvider(tmp_path), {}
+    for symbol in ("6758", "7203", "9984"):
+        request = BarRequest((symbol,), Interval.D1, (date(2024, 11, 5),))
+        found = asyncio.run(provider.fetch_bars(request)).unreadable
+        lost[symbol] = [] if found is None else found.select("symbol", "file", "line").rows()
+    # With the row above, else with the one below.
+    assert lost == {"6758": [("6758", "b.csv", 2)], "7203": [], "9984": [("9984", "b.csv", 5)]}
+
+
+@pytest.mark.parametrize(
+    ("header", "date_in"),
+    [
+        (",open,high,low,close,volume", 0),
+        ("Unnamed: 0,open,high,low,close,volume", 0),
+        ("open,high,low,close,volume,index", 5),
+        ("open,high,low,close,volume,", None),
+        ("open,,high,low,close,volume", None),
+        (",date,open,high,low,close,volume", 1),
+    ],
+)
+def test_a_column_without_a_name_has_the_days_only_if_it_is_the_first(header: str, date_in: int | None) -> None:
+    layout = lay_out(header.split(","))
+    assert layout.columns.get(Role.DATE) == date_in
+    assert find_missing(layout) == ([] if date_in is not None else ["date or timestamp"])
+
+
+def test_what_is_refused_is_listed_by_line(tmp_path: Path) -> None:
+    rows = ["2024-11-05,1,2,1,x,9", "2024-13-45,1,2,1,2,9", "2024-11-06,x,2,1,2,9", "2024-13-46,1,2,1,2,9"]
+    (tmp_path / "7203.csv").write_text("\n".join(["date,open,high,low,close,volume", "2024-11-04,1,2,1,2,9", *rows]))
+    [(_, _, facts)] = FileProvider(tmp_path).describe()
+    lines = [refusal.line for refusal in facts.refusals]
+    assert lines == sorted(lines, key=lambda line: line or 0)
+    assert {3, 4, 5} <= set(lines)

@@ -105,6 +105,8 @@ def test_a_missing_volume_is_zero_and_said(tmp_path: Path) -> None:
         ("low.csv", "2024-11-06", "2024-11-07", f"close.csv: {OTHER_DAYS} low.csv"),
         ("open.csv", "2024-11-06,11.0,21.0\n", "", f"close.csv: {OTHER_DAYS} open.csv"),
         ("open.csv", "6758", "9984", "close.csv, line 1: expected the same symbols in each price, found '6758'"),
+        ("high.csv", "6758", "6758,9984", "close.csv, line 1: expected the same symbols in each price, found '9984'"),
+        ("high.csv", ",6758", "", "close.csv, line 1: expected the same symbols in each price, found '6758'"),
         ("close.csv", "6758", "7203", "close.csv, line 1: expected one column for each symbol, found two of '7203'"),
         ("close.csv", "6758", "note: x", "close.csv, line 1: symbol was 'note: x'"),
     ],

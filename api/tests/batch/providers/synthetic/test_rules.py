@@ -13,10 +13,12 @@ from batch.market.lists.universe import Market, load_universe
 from batch.market.outcome import Outcome
 from batch.market.rules import is_on_tick, limit_bounds
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic.anchors import anchor_prices
+from batch.providers.synthetic.anchors import QUIET_SESSIONS, anchor_prices, draw_splits
+from batch.providers.synthetic.constants import build_traits
 from batch.providers.synthetic.daily import YearKey, build_year
-from batch.providers.synthetic.events import SessionKind
+from batch.providers.synthetic.events import SessionKind, draw_events
 from batch.providers.synthetic.provider import SyntheticProvider
+from batch.providers.synthetic.returns import draw_returns
 from tests.fixtures.providers.synthetic_faults.splits import find_splits
 
 UNIVERSE = load_universe(Market.TSE_PRIME, date(2024, 11, 5))
@@ -217,3 +219,13 @@ def test_symbol_is_not_listed_before_its_listing_or_after_its_end() -> None:
     # Codes with a letter exist since 2024.
     early = fetch(Interval.D1, (date(2023, 6, 1),), ("130A",))
     assert early.outcomes["130A"].outcome is Outcome.NOT_LISTED
+
+
+def test_the_last_sessions_of_a_year_are_quiet() -> None:
+    codes = [f"S{n}" for n in range(400)]
+    traits = build_traits(5, codes, [""] * len(codes))
+    days = np.array([day.toordinal() for day in sessions_between(date(2025, 1, 1), date(2025, 12, 31))])
+    events = draw_events(traits.keys, days, draw_splits(traits, 2025, len(days)))
+    moves = np.abs(draw_returns(5, traits, days, events).total).max(axis=0)
+    assert (moves[-QUIET_SESSIONS:] <= 0.03).all()
+    assert (moves[:-QUIET_SESSIONS] > 0.03).all()

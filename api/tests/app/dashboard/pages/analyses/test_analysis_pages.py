@@ -8,10 +8,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.auth.scopes import Scope
 from app.dashboard.shapes.analyses import Report, dollars
+from tests.fixtures.accounts.callers import add_token
+from tests.fixtures.accounts.callers import browser_of as log_in
 from tests.fixtures.jobs.analyses import SESSION, ingest
 from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
-from tests.fixtures.jobs.browsers import VIEWERS, read_page, text_of
+from tests.fixtures.jobs.browsers import VIEWERS, read_page, tags_of, text_of
 from tests.fixtures.providers.fake_openrouter import KEY, FakeOpenRouter, fake_openrouter
 
 pytestmark = pytest.mark.anyio
@@ -125,6 +128,16 @@ async def test_a_refused_form_is_shown_again_with_its_reason(browser: httpx2.Asy
     assert "job_id was not set, expected it of kind backtest" in text_of(missing.text)
 
 
+async def test_a_refused_form_keeps_the_portfolio_that_was_chosen(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    async with client_of(app) as http:
+        ids = [(await http.post("/api/v1/portfolios", json={"name": name})).json()["id"] for name in ("one", "two")]
+    refused = await browser.post(
+        "/analyses/new", data=FORM | {"session": "2025-13-01", "portfolio_id": ids[1], "analyst": "rules"}
+    )
+    options = [tag for name, tag in tags_of(refused.text) if name == "option" and "selected" in tag]
+    assert (refused.status_code, [tag["value"] for tag in options]) == (422, ["technical", ids[1]])
+
+
 async def test_a_failed_analysis_says_why(app: FastAPI, browser: httpx2.AsyncClient) -> None:
     path = await submit(app, browser, symbols="9984", analyst="rules")
     assert "bars of 9984 are held; take some by" in text_of(await read_page(browser, path))
@@ -166,3 +179,15 @@ async def test_the_candles_are_shown_with_what_becomes_of_them(
         assert (await browser.get(source)).headers["content-type"] == "image/png"
         assert said in text_of(html)
     assert ("as a picture" in text_of(await read_page(browser, "/analyses/new"))) == bool(after)
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+async def test_a_picture_of_bars_is_shown_to_who_may_read_bars(
+    app: FastAPI, browser: httpx2.AsyncClient, *, is_allowed: bool
+) -> None:
+    path = await submit(app, browser, analyst="preview")
+    scopes = [Scope.JOBS_READ, *([Scope.BARS_READ] if is_allowed else [])]
+    _, token = await add_token(app, *scopes)
+    html = await read_page(await log_in(app, token=token), path)
+    assert "7203/bar/2025-11-04" in text_of(html)
+    assert ("7203.png" in html) == is_allowed
