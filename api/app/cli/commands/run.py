@@ -119,7 +119,7 @@ def migrate() -> None:
 
 
 def find_activation() -> str:
-    """Return what puts this `kaboom` on the PATH of another shell, up to the command that follows; "" if it is there."""
+    """Return what a shell runs before a command of this Kaboom; "" if `kaboom` is on the PATH."""
     script = Path(sys.prefix, "bin/activate")
     if shutil.which("kaboom") or not script.is_file():
         return ""
