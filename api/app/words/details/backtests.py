@@ -26,6 +26,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "cash was {cash}, expected more than 0 yen, at most 1e15",
         "資金が {cash} です。0円より大きく、1e15円以下にしてください",
     ),
+    (
+        "strategy was {name}, which is one of Kaboom's and a file of KABOOM_STRATEGIES_DIR: rename the file",
+        "戦略 {name} は、Kaboomの戦略とKABOOM_STRATEGIES_DIRのファイルの両方にあります。ファイルの名前を変えてください",
+    ),
     ("strategy was {name}, supported are {known}", "戦略が {name} です。使えるのは {known} です"),
     (
         "the list {text} had more than {most} values, expected at most so many",
