@@ -82,6 +82,9 @@ async def test_a_report_shows_agreement_refusal_cost_and_sources(app: FastAPI, b
     text = text_of(html)
     assert "No agreement 1 of 3 models agree." in text
     assert "c refused" in text
+    japanese = await browser.get("/analyses", headers={"accept-language": "ja"})
+    assert "分析方法" in japanese.text
+    assert '<td class="lo">モデル</td>' in japanese.text
     assert "number at /points/0/text" in text
     assert "$0.001263" in text
     assert "investment advice" in text
