@@ -50,6 +50,8 @@ def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "Ap
 def _check_no_file(file: Path) -> None:
     """Refuse a name that may mean either: the file would be ignored without a word."""
     if file.is_file():
-        what = "one of Kaboom's and a file of KABOOM_STRATEGIES_DIR"
-        message = f"strategy was {file.stem!r}, which is {what}: rename the file"
+        message = (
+            f"strategy was {file.stem!r}, which is one of Kaboom's and a file of KABOOM_STRATEGIES_DIR: "
+            "rename the file"
+        )
         raise InvalidRequest(message, pointer="/strategy")

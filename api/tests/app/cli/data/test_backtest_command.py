@@ -133,7 +133,7 @@ def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> N
     one, two = [held("backtest", "run", "honest.py", *scope, "--as-of", moment, "--json").out for _ in range(2)]
     assert one == two
     early = held("backtest", "run", "honest.py", *scope, "--as-of", "2025-11-06")
-    assert (early.code, "were held at 2025-11-05T15:00" in early.err) == (Exit.USAGE, True)
+    assert (early.code, "were held at 2025-11-06 00:00:00 JST" in early.err) == (Exit.USAGE, True)
     unclear = held("backtest", "run", "sma_cross", *scope, "--as-of", "2025-13")
     assert (unclear.code, "expected a day, or a time with its zone" in unclear.err) == (Exit.USAGE, True)
     assert held("backtest", "run", "honest.py", "--symbol", "1301").code == Exit.USAGE

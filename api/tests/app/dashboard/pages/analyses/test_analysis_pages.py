@@ -130,7 +130,9 @@ async def test_a_refused_form_is_shown_again_with_its_reason(browser: httpx2.Asy
 
 async def test_a_failed_analysis_says_why(app: FastAPI, browser: httpx2.AsyncClient) -> None:
     path = await submit(app, browser, symbols="9984", analyst="rules")
-    assert "bars of 9984 are held; take some by" in text_of(await read_page(browser, path))
+    text = text_of(await read_page(browser, path))
+    assert "bars of 9984 are held; take some by" in text
+    assert "Technical view of 9984" in text
 
 
 def test_the_numbers_of_a_report_count_each_source_once() -> None:
