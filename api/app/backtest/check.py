@@ -51,7 +51,6 @@ def _check_no_file(file: Path) -> None:
     """Refuse a name that may mean either: the file would be ignored without a word."""
     if file.is_file():
         message = (
-            f"strategy was {file.stem!r}, which is one of Kaboom's and a file of KABOOM_STRATEGIES_DIR: "
-            "rename the file"
+            f"strategy was {file.stem!r}, which is one of Kaboom's and a file of KABOOM_STRATEGIES_DIR: rename the file"
         )
         raise InvalidRequest(message, pointer="/strategy")

@@ -124,10 +124,8 @@ BAR_WORDS: dict[str, Pair] = {
         "{interval}: {rows:,} of {of:,} rows are of other days, {first} to {last}; to take all: {command}",
         "{interval}：{of:,}行のうち{rows:,}行（{first} から {last} まで）は対象期間外です。すべて取り込むには：{command}",
     ),
-    "files_next": (
-        "start Kaboom with: {up}\nthen ingest them in another terminal: {ingest}",
-        "Kaboomの起動：{up}\n別のターミナルで取り込み：{ingest}",
-    ),
+    "files_up": ("start Kaboom with: {command}", "Kaboomを起動するには：{command}"),
+    "files_next": ("then ingest them in another terminal: {command}", "別のターミナルで取り込むには：{command}"),
     "more_refusals": ("{file}: {count:,} more: --json", "{file}：ほか{count:,}件（--json）"),
     "unknown_columns": ("(not recognised: {names})", "（不明な列：{names}）"),
     "indicator_bounds": ("{name} {least:g} to {most:g}", "{name} {least:g}–{most:g}"),

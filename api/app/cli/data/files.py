@@ -116,7 +116,8 @@ def _show(session: Session, files: Sequence[dict[str, Any]], tried: dict[str, An
         session.say("files_stored", rows=sum(counts.values()), **counts, days=words.say("join").join(each))
         # The settings are those of the server, which reads the files.
         settings = [f"{_PREFIX}{name.removeprefix('file_').upper()}={shlex.quote(str(given[name]))}" for name in given]
-        session.say("files_next", up=" ".join([*settings, "kaboom up"]), ingest=_INGEST)
+        session.say("files_up", command=" ".join([*settings, "kaboom up"]))
+        session.say("files_next", command=_INGEST)
 
 
 def _say_rule(rule: dict[str, str] | None) -> str:
