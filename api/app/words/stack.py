@@ -105,9 +105,13 @@ STACK_WORDS: dict[str, Pair] = {
         "バックテスト用に3銘柄の日足を1年分取り込みます：ジョブ {job_id}",
     ),
     "demo_chart": ("a chart of them: {url}", "チャート：{url}"),
+    "demo_activate": (
+        "for the commands here, first run in another terminal: {command}",
+        "ここにあるコマンドは、別のターミナルで先に次を実行してから使います：{command}",
+    ),
     "demo_backtest": (
-        "in another terminal: {activate}kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait",
-        "別のターミナルで試せます：{activate}kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait",
+        "in another terminal: kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait",
+        "別のターミナルで試せます：kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait",
     ),
     "stays_up": (
         "Kaboom stays up on {api_url}; Ctrl-C stops it",

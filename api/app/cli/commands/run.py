@@ -80,7 +80,9 @@ def demo(
         job = of_days if job["status"] == "completed" else job
         if not exit_after and not stopped.is_set():
             session.say("demo_chart", url=f"{stack.api_url}/symbols/7203?interval=1d")
-            session.say("demo_backtest", activate=find_activation())
+            if activation := find_activation():
+                session.say("demo_activate", command=activation)
+            session.say("demo_backtest")
             session.say("stays_up", api_url=stack.api_url)
             stopped.wait()
     raise typer.Exit(BY_STATUS.get(job["status"], cut_short) if exit_after else Exit.OK)
@@ -119,12 +121,12 @@ def migrate() -> None:
 
 
 def find_activation() -> str:
-    """Return what a shell runs before a command of this Kaboom; "" if `kaboom` is on the PATH."""
+    """Return what a new shell runs once, so that it finds this `kaboom`; "" if `kaboom` is on the PATH."""
     script = Path(sys.prefix, "bin/activate")
     if shutil.which("kaboom") or not script.is_file():
         return ""
     near = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-    return f". {shlex.quote(str(near))} && "
+    return f". {shlex.quote(str(near))}"
 
 
 def _session(context: typer.Context, data_dir: DataDir) -> Session:

@@ -14,7 +14,7 @@ def test_printed_command_finds_kaboom_in_a_new_terminal(monkeypatch: pytest.Monk
     for folder in (Path(sys.prefix).parent, tmp_path):
         monkeypatch.chdir(folder)
         found = subprocess.run(
-            ["/bin/sh", "-c", f"{find_activation()}command -v kaboom"], capture_output=True, text=True, check=True
+            ["/bin/sh", "-c", f"{find_activation()} && command -v kaboom"], capture_output=True, text=True, check=True
         )
         assert Path(found.stdout.strip()) == Path(sys.prefix, "bin/kaboom")
 
