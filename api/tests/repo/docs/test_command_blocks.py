@@ -18,7 +18,7 @@ NOT_RUN = {
     "docs/how-to/get-notified.md": 1,
     "docs/how-to/refresh-quotes-and-symbols.md": 3,
     "docs/how-to/run-with-docker.md": 9,
-    "docs/how-to/use-your-own-files.md": 6,
+    "docs/how-to/use-your-own-files.md": 5,
 }
 
 
