@@ -161,6 +161,7 @@ clean: ## Remove .venv, caches and build products; never .kaboom, which holds da
 
 # The stamp is newer than what it was installed from, or the venv is brought up to date: exactly to the lock.
 $(STAMP): pyproject.toml $(LOCKS)
+	@echo 'installing into $(VENV): up to a minute, 1.5 GB …'
 	@$(BOOTSTRAP_UV)
 	@$(call MAKE_VENV,$(VENV))
 	@$(call INSTALL,$(VENV),requirements-dev.lock)

@@ -48,8 +48,9 @@ def connect(
     ):
         return Kaboom(ServerSource(wire), wire)
     if not (folder / "bars").is_dir():
+        place = folder.absolute()
         raise NeedsServer(
-            f"no Kaboom runs here, and {folder} has no bars: run `kaboom up`, or give url, data_dir or mirror"
+            f"no Kaboom runs here, and {place} has no bars: run `kaboom up`, or give url, data_dir or mirror"
         )
     from kaboom.folder import FolderSource  # noqa: PLC0415  the same
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -47,7 +48,9 @@ async def analyse(run: Run) -> AnalysisResult:
     request = work.request
     analyses, previews = list[SubjectAnalysis](), list[Preview]()
     pictures = dict[str, Picture]()
+    days = set[date]()
     async for found in _gather(run, work):
+        days |= {row.session for row in found.facts.rows if row.session}
         prompt = build_prompt(found.facts, request.language, await _draw(run, found, work))
         use: PictureUse = "sent" if prompt.picture else "kept" if found.picture else "none"
         if found.picture:
@@ -71,7 +74,7 @@ async def analyse(run: Run) -> AnalysisResult:
         ),
         prompt_version=f"{request.kind}-{VERSION}",
         provider=None if work.last is None else request.source,
-        session=work.last,
+        session=_session_of(work, days),
         cost_microdollars=sum(model.cost_microdollars for one in analyses for model in one.models),
         analyses=analyses,
         previews=previews,
@@ -97,6 +100,13 @@ class _Work:
     asker: Asker | None
     pictures: PictureProcess | None
     reason: str
+
+
+def _session_of(work: _Work, days: AbstractSet[date]) -> date | None:
+    """Return the last session; of a market of files, which has no calendar, the last day that has a bar."""
+    if work.last is None or work.request.is_tse:
+        return work.last
+    return max(days, default=work.last)
 
 
 async def _prepare(run: Run) -> _Work:

@@ -85,7 +85,7 @@ JOB_WORDS: dict[str, Pair] = {
     "job_took": ("{seconds:.1f} s", "{seconds:.1f}秒"),
     "job_error": ("{kind}: {message}", "{kind}：{message}"),
     "progress_done": ("{settled:,}/{total:,} {unit}", "{unit} {settled:,}/{total:,}"),
-    "progress_rate": ("{rate:,.0f} {unit}/s", "毎秒{rate:,.0f}{unit}"),
+    "progress_rate": ("{rate} {unit}/s", "毎秒{rate}{unit}"),
     "progress_eta": ("ETA {eta_s:.0f} s", "残り約{eta_s:.0f}秒"),
     "progress_eta_range": ("ETA {low_s:.0f} to {high_s:.0f} s", "残り{low_s:.0f}～{high_s:.0f}秒"),
     "progress_no_eta": ("ETA not yet known", "残り時間を計算中"),
@@ -132,6 +132,10 @@ JOB_WORDS: dict[str, Pair] = {
     "analysis_by": (
         "analyst {analyst}, {agreed} of {asked} agree",
         "分析方法 {analyst}、{asked}モデル中{agreed}モデルが一致",
+    ),
+    "analysis_by_rules": (
+        "analyst {analyst}: fixed rules, no models",
+        "分析方法 {analyst}（固定ルール、モデル不使用）",
     ),
     "analysis_reason": ("models were not used: {reason}", "モデルは使われませんでした：{reason}"),
     "analysis_cost": ("cost: ${dollars:.6f}", "費用：{dollars:.6f}ドル"),

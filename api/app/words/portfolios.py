@@ -18,7 +18,7 @@ PORTFOLIO_WORDS: dict[str, Pair] = {
         "ポートフォリオ {portfolio} をすべての記帳とともに削除しますか。元に戻せません",
     ),
     "portfolio_deleted": ("portfolio {portfolio} deleted", "ポートフォリオ {portfolio} を削除しました"),
-    "dividends_booked": ("{count} dividends booked", "配当を{count}件記帳しました"),
+    "dividends_booked": ("dividends booked: {count}", "配当を{count}件記帳しました"),
     "portfolio_totals": (
         "cash {cash} yen · positions {value} yen · equity {equity} yen · profit {profit} yen",
         "現金{cash}円・評価額{value}円・純資産{equity}円・損益{profit}円",

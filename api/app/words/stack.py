@@ -104,6 +104,11 @@ STACK_WORDS: dict[str, Pair] = {
         "a year of daily bars of three symbols, to test strategies on: job {job_id}",
         "バックテスト用に3銘柄の日足を1年分取り込みます：ジョブ {job_id}",
     ),
+    "demo_chart": ("a chart of them: {url}", "チャート：{url}"),
+    "demo_activate": (
+        "for the commands here, first run in another terminal: {command}",
+        "ここにあるコマンドは、別のターミナルで先に次を実行してから使います：{command}",
+    ),
     "demo_backtest": (
         "in another terminal: kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait",
         "別のターミナルで試せます：kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait",

@@ -46,7 +46,7 @@ def find_doubts(
         day, price = entry.day, format_yen(entry.price)
         if is_tse and not is_session(day):
             nearest = f"{previous_session(day)} and {next_session(day)}"
-            message = f"day was {day}, not a trading day; the nearest are {nearest}; set force to book it"
+            message = f"day was {day}, not a trading day; the nearest are {nearest}; set force (--force) to book it"
             yield Doubtful(message, entry.entry_id, pointer="/day")
             continue
         found = ranges.get((entry.symbol, day))
@@ -55,5 +55,5 @@ def find_doubts(
         most = _OF_DAY if found.day == day else _OF_EARLIER
         if not found.low / most <= float(entry.price) <= found.high * most:
             span = f"{found.low:,g} to {found.high:,g} yen on {found.day}"
-            message = f"price of {entry.symbol} was {price} yen on {day}, beside {span}; set force to book it"
+            message = f"price of {entry.symbol} was {price} yen on {day}, beside {span}; set force (--force) to book it"
             yield Doubtful(message, entry.entry_id, pointer="/price")

@@ -1,7 +1,7 @@
-"""A file of entries is looked at in the form before it is booked, in each encoding that Excel saves."""
+"""The forms of a portfolio: a file is looked at before it is booked, and the reason of a refusal is in view."""
 
 import pytest
-from playwright.sync_api import FilePayload
+from playwright.sync_api import FilePayload, expect
 
 from tests.browser.conftest import OpenTab
 from tests.fixtures.servers.stacks import Stack
@@ -19,3 +19,14 @@ def test_a_file_is_read_into_its_field(open_tab: OpenTab, stack: Stack, encoding
     tab.page.wait_for_function("document.getElementById('csv').value !== ''")
     assert tab.page.input_value("#csv") == _TEXT.replace("\r\n", "\n")
     assert tab.faults == []
+
+
+def test_the_reason_of_a_refused_form_is_in_view(open_tab: OpenTab, stack: Stack) -> None:
+    made, _ = [stack.api.http.post("/api/v1/portfolios", json={"name": name}) for name in ("one", "two")]
+    tab = open_tab(width=390)
+    tab.open(made.headers["location"].removeprefix("/api/v1"))
+    # The last form of a page that is some screens long.
+    form = tab.page.locator("form", has=tab.page.locator("[name=name]")).last
+    form.locator("[name=name]").fill("two")
+    form.locator("button").click()
+    expect(tab.page.locator("[data-refused]")).to_be_in_viewport()

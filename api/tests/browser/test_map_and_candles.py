@@ -53,6 +53,19 @@ def test_the_map_leads_to_candles_by_keys(open_tab: OpenTab) -> None:
     assert tab.faults == []
 
 
+def test_a_symbol_that_was_searched_for_opens_with_enter(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    page = open_map(tab)
+    page.keyboard.press("/")
+    page.keyboard.type("toyota motor corp")
+    # One row is a few lines high, not as high as the map.
+    expect(page.locator(CELLS)).to_have_js_property("offsetHeight", 144)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/symbols/7203\?interval=1m&session=\d{4}-\d\d-\d\d&provider=synthetic"))
+    page.wait_for_selector("#candles:not([hidden])")
+    assert tab.faults == []
+
+
 def test_filters_of_the_map_survive_a_reload(open_tab: OpenTab) -> None:
     tab = open_tab()
     page = open_map(tab)

@@ -45,7 +45,7 @@ NO_SCHEMA_SAYS = {
         r"#/parameters",
         r"strategy was .*, supported are",
         # The range of a symbol on its day; and what is easy to guess.
-        r"set force to book it",
+        r"set force \(--force\) to book it",
         r"#/password$",
         # The lots of a portfolio, today in Japan, and what a CSV has.
         r"quantity was \d+, expected a multiple",

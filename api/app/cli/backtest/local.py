@@ -11,6 +11,7 @@ from app.cli.output.backtests import print_run
 from app.cli.session import Session
 from app.settings import load_settings
 from batch.backtest.request import BacktestRequest
+from batch.backtest.strategies.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from batch.backtest.panel import Panel
@@ -73,9 +74,11 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
 
 
 def name_of(file: str) -> str:
-    """Return a name for the strategy of a file that is valid in requests."""
+    """Return a name for the strategy of a file that is valid in requests, and none of Kaboom's."""
     name = "".join(letter if letter.isalnum() else "_" for letter in Path(file).stem.lower())
-    return name if name[:1].isalpha() and name.isascii() else "strategy"
+    if not (name[:1].isalpha() and name.isascii()):
+        return "strategy"
+    return f"{name}_file" if name in PARAMETERS else name
 
 
 def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":

@@ -77,7 +77,9 @@ def add_rule(
     digest_at: Annotated[str | None, typer.Option(help="gather events until this time of day, JST")] = None,
     digest_minutes: Annotated[int | None, typer.Option(help="or for so many minutes of the day")] = None,
     deadline: Annotated[str | None, typer.Option(help="of data_incomplete: HH:MM, JST")] = None,
-    lang_of_text: Annotated[str, typer.Option(help="language of the messages: ja or en")] = "ja",
+    lang_of_text: Annotated[
+        str | None, typer.Option(help="language of the messages: ja or en (default: that of this command)")
+    ] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -89,7 +91,8 @@ def add_rule(
         body.setdefault("only", {}).setdefault(field, []).append(value)
     if quiet is not None:
         body["quiet_from"], _, body["quiet_until"] = quiet.partition("-")
-    body |= {"digest_at": digest_at, "digest_minutes": digest_minutes, "deadline": deadline, "language": lang_of_text}
+    body |= {"digest_at": digest_at, "digest_minutes": digest_minutes, "deadline": deadline}
+    body["language"] = lang_of_text or session.words.language
     made = session.client().call("POST", f"{API}/rules", json=body)
     if not session.print_if_json(made):
         session.say("rule_added", rule=name)

@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,6 +79,9 @@ def demo(
         of_days = watch_job(session, client, days["job_id"], should_stop=stopped.is_set)
         job = of_days if job["status"] == "completed" else job
         if not exit_after and not stopped.is_set():
+            session.say("demo_chart", url=f"{stack.api_url}/symbols/7203?interval=1d")
+            if activation := find_activation():
+                session.say("demo_activate", command=activation)
             session.say("demo_backtest")
             session.say("stays_up", api_url=stack.api_url)
             stopped.wait()
@@ -112,6 +118,15 @@ def migrate() -> None:
     from app.cli.stack.migrate import migrate as run_migrations  # noqa: PLC0415  Alembic costs 0.2 s
 
     run_migrations(load_settings().require_migration_url())
+
+
+def find_activation() -> str:
+    """Return what a new shell runs once, so that it finds this `kaboom`; "" if `kaboom` is on the PATH."""
+    script = Path(sys.prefix, "bin/activate")
+    if shutil.which("kaboom") or not script.is_file():
+        return ""
+    near = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return f". {shlex.quote(str(near))}"
 
 
 def _session(context: typer.Context, data_dir: DataDir) -> Session:

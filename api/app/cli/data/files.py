@@ -1,6 +1,7 @@
 """`kaboom files check`: what Kaboom would read from a folder of files; nothing is stored."""
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,6 +25,7 @@ app = typer.Typer(help="Look at files of your own before they are ingested.", no
 _MOST_REFUSALS = 5
 _MOST_SYMBOLS = 4
 _PREFIX = "KABOOM_FILE_"
+_INGEST = "kaboom ingest run-daily --provider file --all --wait"
 
 TimeZone = Annotated[str | None, typer.Option(help="time zone of times without one (env: KABOOM_FILE_TIME_ZONE)")]
 DateOrder = Annotated[
@@ -53,9 +55,9 @@ def check_files(
     from batch.providers.file.check import describe_files  # noqa: PLC0415  polars
 
     session: Session = context.obj.with_json(json)
-    rules = given(file_symbol_pattern=symbol_pattern, file_symbols=symbols)
+    rules = given(file_dir=folder, file_symbol_pattern=symbol_pattern, file_symbols=symbols)
     rules |= given(file_time_zone=time_zone, file_date_order=date_order)
-    provider = _build(given(file_dir=folder) | rules)
+    provider = _build(rules)
     files = describe_files(provider)
     tried = asyncio.run(_try(provider, files))
     if not session.print_if_json({"files": files} | tried):
@@ -112,9 +114,10 @@ def _show(session: Session, files: Sequence[dict[str, Any]], tried: dict[str, An
         each = (words.say("files_days", interval=interval, **days) for interval, days in tried["days"].items())
         counts = {name: tried[name] for name in ("stored", "rejected")}
         session.say("files_stored", rows=sum(counts.values()), **counts, days=words.say("join").join(each))
-        options = [f"{_PREFIX}{name.removeprefix('file_').upper()}={value}" for name, value in given.items()]
-        command = " ".join([*options, "kaboom ingest run-daily --provider file --all --wait"])
-        session.say("files_next", command=command)
+        # The settings are those of the server, which reads the files.
+        settings = [f"{_PREFIX}{name.removeprefix('file_').upper()}={shlex.quote(str(given[name]))}" for name in given]
+        session.say("files_up", command=" ".join([*settings, "kaboom up"]))
+        session.say("files_next", command=_INGEST)
 
 
 def _say_rule(rule: dict[str, str] | None) -> str:

@@ -25,7 +25,8 @@ def _print_one(session: Session, one: Mapping[str, Any]) -> None:
     verdict = one["verdict_words"] or words.say("analysis_no_consensus" if one["asked"] else "analysis_no_bars")
     confidence = "-" if one["confidence"] is None else f"{one['confidence']:.2f}"
     session.show(words.say("analysis_head", subject=one["subject"], verdict=verdict, confidence=confidence))
-    session.show(words.say("analysis_by", analyst=one["analyst"], agreed=one["agreed"], asked=one["asked"]))
+    by = "analysis_by" if one["models"] else "analysis_by_rules"
+    session.show(words.say(by, analyst=one["analyst"], agreed=one["agreed"], asked=one["asked"]))
     if one["reason"]:
         session.show(words.say("analysis_reason", reason=words.detail(one["reason"])))
     for point in one["points"]:

@@ -10,6 +10,9 @@ from app.jobs.queues import writes_bars
 from app.jobs.results import OfSession
 from app.words.speaker import Speaker
 
+#: Fewer items a second are shown with a digit after the point.
+_WHOLE_RATE = 10
+
 
 def describe_job(words: Speaker, job: dict[str, Any]) -> str:
     """Return the state of a job, its session, rows and speed."""
@@ -50,7 +53,8 @@ def _describe_items(words: Speaker, job: dict[str, Any]) -> list[str]:
     if writes_bars(job):
         parts.append(words.say("job_rows", rows=progress["rows"]))
     if progress["rate"]:
-        parts.append(words.say("progress_rate", rate=progress["rate"], unit=unit))
+        digits = 0 if progress["rate"] >= _WHOLE_RATE else 1
+        parts.append(words.say("progress_rate", rate=f"{progress['rate']:,.{digits}f}", unit=unit))
     if progress.get("eta_low_s") is not None:
         parts.append(_describe_range(words, progress["eta_low_s"], progress["eta_high_s"]))
     elif progress["eta_s"] is not None:

@@ -23,3 +23,6 @@ document.addEventListener('change', async (event) => {
   const file = event.target.files?.[0];
   if (into && file) into.value = decode(await file.arrayBuffer());
 });
+
+// A form that was refused may stand far below the top of its page.
+document.querySelector('[data-refused]')?.scrollIntoView({ block: 'center' });

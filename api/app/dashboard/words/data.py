@@ -32,8 +32,8 @@ WORDS: dict[str, Pair] = {
     "r_3": ("Larger", "拡大"),
     "r_14": ("Symbols", "銘柄名"),
     "how": (
-        "Holidays have no column. Where a pixel holds several symbols it shows the worst.",
-        "休業日の列はありません。1画素に複数の銘柄が重なる場合は、最も悪い状態を表示します。",
+        "Click a cell, or type a symbol and press Enter, for its chart. Where a pixel holds several, it shows the worst.",
+        "マスのクリックか、銘柄コードとEnterでチャートを開きます。1画素に複数の銘柄が重なる場合は、最も悪い状態を表示します。",
     ),
     "map_label": (
         "Coverage map: {whole} to fetch. The table below says the same by session; arrow keys move, Enter opens.",

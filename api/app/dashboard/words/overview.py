@@ -55,6 +55,7 @@ WORDS: dict[str, Pair] = {
         "本日の立会は進行中です。これまでに{whole}中{some}の足があります（{share}％）。",
     ),
     "fetch": ("Fetch the {some} missing…", "欠損している{some}を取り込む…"),
+    "charts": ("See the bars by symbol", "銘柄別に足を見る"),
     "which": ("See the jobs that asked", "取り込みのジョブを見る"),
     "parts_label": ("{whole} by state", "状態別の内訳（{whole}）"),
     "asked": ("{whole} in all", "全{whole}"),

@@ -26,6 +26,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "cash was {cash}, expected more than 0 yen, at most 1e15",
         "資金が {cash} です。0円より大きく、1e15円以下にしてください",
     ),
+    (
+        "strategy was {name}, which is one of Kaboom's and a file of KABOOM_STRATEGIES_DIR: rename the file",
+        "戦略 {name} は、Kaboomの戦略とKABOOM_STRATEGIES_DIRのファイルの両方にあります。ファイルの名前を変えてください",
+    ),
     ("strategy was {name}, supported are {known}", "戦略が {name} です。使えるのは {known} です"),
     (
         "the list {text} had more than {most} values, expected at most so many",
@@ -64,12 +68,12 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "市場区分 {market} の銘柄一覧はありません。銘柄を指定してください",
     ),
     (
-        "no {source} {interval} bars of {names} from {span} are held; take some by `{command}`",
-        "{names} の {source} {interval} 足（{span}）がありません。`{command}` で取り込めます",
+        "no {source} {interval} bars of {names} from {first} to {last} are held; take some by `{command}`",
+        "{names} の {source} {interval} 足（{first}～{last}）がありません。`{command}` で取り込めます",
     ),
     (
-        "no {source} {interval} bars of {names} from {span} were held at {at}; take some by `{command}`",
-        "{at} の時点で {names} の {source} {interval} 足（{span}）がありません。`{command}` で取り込めます",
+        "no {source} {interval} bars of {names} from {first} to {last} were held at {at}; take some by `{command}`",
+        "{at} の時点で {names} の {source} {interval} 足（{first}～{last}）がありません。`{command}` で取り込めます",
     ),
     (
         "benchmark was topix, and no {interval} bars of it or of a fund of it are held ({names}): take some by `{command}`, or name no benchmark to compare with equal weights of the symbols",

@@ -19,12 +19,12 @@ PORTFOLIO_DETAILS: tuple[Pair, ...] = (
     ),
     ("quantity was {text}, expected a whole number", "quantity が {text} です。整数にしてください"),
     (
-        "day was {day}, not a trading day; the nearest are {before} and {after}; set force to book it",
-        "{day} は立会日ではありません。前後の立会日は {before} と {after} です。それでも記帳するには force を指定してください",
+        "day was {day}, not a trading day; the nearest are {before} and {after}; set force (--force) to book it",
+        "{day} は立会日ではありません。前後の立会日は {before} と {after} です。それでも記帳するには force（--force）を指定してください",
     ),
     (
-        "price of {symbol} was {price} yen on {day}, beside {low} to {high} yen on {near}; set force to book it",
-        "{symbol} の {day} の約定価格は{price}円ですが、{near} の値幅は{low}円から{high}円です。それでも記帳するには force を指定してください",
+        "price of {symbol} was {price} yen on {day}, beside {low} to {high} yen on {near}; set force (--force) to book it",
+        "{symbol} の {day} の約定価格は{price}円ですが、{near} の値幅は{low}円から{high}円です。それでも記帳するには force（--force）を指定してください",
     ),
     (
         "the trade was of {amount} yen, expected at most {most}",

@@ -179,7 +179,9 @@ OPTION_HELP: dict[str, str] = {
     "gather events until this time of day, JST": "この時刻（日本時間）までイベントをまとめます",
     "or for so many minutes of the day": "または、この分数だけまとめます",
     "of data_incomplete: HH:MM, JST": "data_incomplete の時刻（HH:MM、日本時間）",
-    "language of the messages: ja or en": "通知の言語：ja または en",
+    "language of the messages: ja or en (default: that of this command)": (
+        "通知の言語：ja または en（既定：このコマンドの言語）"
+    ),
     "messages on one page": "1ページの通知数",
     "msg_ and 32 hex digits, as the log prints them": "ログに表示される msg_ と32桁の16進数",
     "its new name": "新しい名前",

@@ -24,22 +24,20 @@ from batch.backtest.report.content import (
 )
 from batch.backtest.report.months import monthly_returns
 from batch.backtest.report.rolling import rolling_of
-from batch.backtest.report.tables import SHOWN_TRADES, count_trades, describe, fees_a_year
+from batch.backtest.report.tables import SHOWN_TRADES, count_trades, describe, fees_a_year, measure_benchmark
 from batch.backtest.report.traded_bars import find_traded
 from batch.backtest.report.words import DISCLAIMER
 from batch.backtest.result import Result
-from batch.backtest.summary import RunSummary, finite
+from batch.backtest.summary import RunSummary
 
 
 def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> ReportContent:
     """Return the content of the report of a run, as `build_report` gets it; equal runs give equal content."""
     closes = benchmark[result.panel.session_ends]
     other = metrics.returns_of(closes, result.start)
-    measured = {"total_return": float(closes[-1]) / result.start - 1, **metrics.measure(other)}
-    measured["longest_below_peak"] = float(metrics.longest_below_peak(other))
     return ReportContent(
         summary=summary,
-        benchmark_metrics=finite(measured),
+        benchmark_metrics=measure_benchmark(result, benchmark),
         longest_below_peak=metrics.longest_below_peak(result.returns),
         curves=_curves(result, closes, other),
         years=[

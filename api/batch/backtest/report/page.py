@@ -7,7 +7,7 @@ from batch.backtest.report.charts import Line, line_chart
 from batch.backtest.report.months import month_section
 from batch.backtest.report.rolling import rolling_of
 from batch.backtest.report.style import STYLE
-from batch.backtest.report.tables import cost_section, metric_section, repeat_section, trade_section
+from batch.backtest.report.tables import cost_section, measure_benchmark, metric_section, repeat_section, trade_section
 from batch.backtest.report.text import DASH, both, say, section
 from batch.backtest.report.traded_bars import traded_section
 from batch.backtest.report.words import DISCLAIMER
@@ -22,7 +22,7 @@ def build_report(summary: RunSummary, result: Result, benchmark: Floats) -> byte
     """Return the report as one HTML file, with the benchmark in yen at each bar; equal runs give equal bytes."""
     sections = [
         _equity(result, benchmark),
-        metric_section(summary),
+        metric_section(summary, measure_benchmark(result, benchmark)),
         cost_section(summary, result),
         _shares(result, "drawdown", result.drawdown, 140),
         month_section(result.panel.days[result.panel.session_ends], result.returns),

@@ -1,26 +1,37 @@
 """The tables of a report: metrics, costs, trades, conventions, and the facts for a repetition; pure."""
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import polars as pl
 
+from batch.backtest import metrics
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.metrics import SESSIONS
 from batch.backtest.model import FillModel
 from batch.backtest.report.costs import describe_fees, describe_slippage
 from batch.backtest.report.text import DASH, both, metric, number, percent, say, section, sign_class, table, tell
 from batch.backtest.report.words import CONVENTIONS, METRICS, REASONS, Pair
 from batch.backtest.result import Result
-from batch.backtest.summary import RunSummary
+from batch.backtest.summary import RunSummary, finite
 from batch.market.calendar import JST
 
 #: How many of the last trades a report shows.
 SHOWN_TRADES = 50
 
 
-def metric_section(summary: RunSummary) -> str:
+def measure_benchmark(result: Result, benchmark: Floats) -> dict[str, float | None]:
+    """Return the metrics of the benchmark, in yen at each bar, as those of a run; None where one is not finite."""
+    closes = benchmark[result.panel.session_ends]
+    returns = metrics.returns_of(closes, result.start)
+    longest = float(metrics.longest_below_peak(returns))
+    total = float(closes[-1]) / result.start - 1
+    return finite({"total_return": total, **metrics.measure(returns), "longest_below_peak": longest})
+
+
+def metric_section(summary: RunSummary, other: Mapping[str, float | None]) -> str:
     """Return the metrics of the strategy, beside those of the benchmark."""
-    other = summary.benchmark.model_dump()
     rows = []
     for name, title in METRICS.items():
         cells = (metric(name, summary.metrics.get(name)), metric(name, other.get(name)))

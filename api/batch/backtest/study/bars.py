@@ -17,7 +17,7 @@ from batch.errors import InvalidRequest
 from batch.kit.stop import ShouldStop, check_stop, never
 from batch.market.bar import BarSeries
 from batch.market.bounds import resolve_last_session
-from batch.market.calendar import last_sessions, utc_midnight
+from batch.market.calendar import JST, last_sessions, utc_midnight
 from batch.market.indices import TOPIX as INDEX
 from batch.market.interval import Interval
 from batch.market.listing import Market
@@ -143,13 +143,15 @@ def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market,
 def _none_held(request: BarsAsked) -> InvalidRequest:
     symbols, source, interval = request.symbols or (), request.source, request.interval
     names = ", ".join(symbols[:MOST_NAMED]) + (" …" if len(symbols) > MOST_NAMED else "") or request.market
-    span = f"{request.first} to {request.last}"
+    first, last = request.first, request.last
     command = ingest_command(source, interval, 250, symbols) + (f" --market {request.market}" if request.market else "")
     if request.as_of is None:
-        return InvalidRequest(f"no {source} {interval} bars of {names} from {span} are held; take some by `{command}`")
-    at = request.as_of.isoformat(timespec="seconds")
+        return InvalidRequest(
+            f"no {source} {interval} bars of {names} from {first} to {last} are held; take some by `{command}`"
+        )
+    at = f"{request.as_of.astimezone(JST):%Y-%m-%d %H:%M:%S} JST"
     return InvalidRequest(
-        f"no {source} {interval} bars of {names} from {span} were held at {at}; take some by `{command}`"
+        f"no {source} {interval} bars of {names} from {first} to {last} were held at {at}; take some by `{command}`"
     )
 
 

@@ -8,6 +8,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+from batch.stores import build_bar_store
+from tests.fixtures.backtest.stored import daily_bars
 from tests.fixtures.jobs.analyses import ANALYSE, SESSION, end_of, ingest
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, memory_settings, running
 
@@ -45,6 +49,17 @@ async def test_the_rules_analyst_reports_with_sources(http: httpx2.AsyncClient, 
     claims = [claim for point in one["points"] for claim in point["claims"]]
     assert len(claims) >= 4
     assert all(values[claim["source"]][claim["field"]] == claim["value"] for claim in claims)
+
+
+async def test_an_analysis_of_files_names_the_last_day_that_they_have(tmp_path: Path) -> None:
+    settings = memory_settings(tmp_path, bar_store="pages", file_dir=tmp_path)
+    store = build_bar_store(settings)
+    await store.write(BarSeries("file", Interval.D1), daily_bars())
+    async with running(settings) as app, client_of(app) as client:
+        job = await end_of(client, ANALYSE, {"symbols": ["7203"], "provider": "file"})
+    await store.close()
+    days = [row["session"] for row in job["result"]["analyses"][0]["sources"] if row["session"]]
+    assert job["result"]["session"] == max(days) == "2025-11-05"
 
 
 async def test_an_analysis_without_bars_fails_with_the_command_that_takes_them(http: httpx2.AsyncClient) -> None:

@@ -121,3 +121,10 @@ async def test_a_trial_that_fails_is_named_with_its_cause(admin: httpx2.AsyncCli
     assert [each["item"] for each in failures] == ["bars=5"]
     chunks = (await admin.get(f"/api/v1/backtest/jobs/{done['job_id']}/chunks")).json()["items"]
     assert any("ZeroDivisionError: division by zero" in str(chunk) for chunk in chunks)
+
+
+async def test_a_name_that_is_shipped_and_a_file_is_refused(admin: httpx2.AsyncClient, tmp_path: Path) -> None:
+    (tmp_path / "strategies/breakout.py").write_text(WEIGHTS)
+    refused = await admin.post(RUN, json=ASKED | {"strategy": "breakout", "parameters": {}})
+    assert refused.status_code == 422
+    assert "rename the file" in refused.json()["detail"]

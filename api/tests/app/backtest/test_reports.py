@@ -45,6 +45,10 @@ async def test_a_report_has_the_same_numbers_in_every_form(tested: httpx2.AsyncC
         metrics["fees"],
     )
     assert report["benchmark_metrics"]["total_return"] == pytest.approx(found["benchmark"]["total_return"])
+    html = (await tested.get(f"{path}/report.html")).text
+    (row,) = re.findall(r"<tr><th>(?:(?!</th>).)*Sortino.*?</tr>", html)
+    shown = re.findall(r"<td class=num>([^<]*)<", row)[1].replace("\N{MINUS SIGN}", "-")
+    assert float(shown) == pytest.approx(report["benchmark_metrics"]["sortino"], abs=0.005)
     below = [value < 0 for value in curves["drawdown"]]
     runs = re.findall("1+", "".join(str(int(each)) for each in below))
     assert report["longest_below_peak"] == max(map(len, runs))

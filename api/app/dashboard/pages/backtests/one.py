@@ -68,9 +68,10 @@ def _costs_of(request: Mapping[str, Any], language: Language) -> str:
 
 
 async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> str:
-    """Return the name of the company if one symbol was tested; "" if the name is unknown."""
+    """Return the name of the company in the viewer's language if one symbol was tested; "" if it has none."""
     symbols = content["summary"]["request"].get("symbols") if content else None
     if not symbols or len(symbols) != 1:
         return ""
     listed = await page.ask("/api/v1/symbols", q=symbols[0], limit=50)
-    return next((str(row["name"]) for row in listed.items if row["symbol"] == symbols[0]), "")
+    name = "name" if page.viewer.language == "ja" else "name_en"
+    return next((str(row[name]) for row in listed.items if row["symbol"] == symbols[0]), "")

@@ -1,11 +1,12 @@
 // The cells of coverage as the API sends them: a line of JSON, then a byte for each symbol and session.
 const LINE_FEED = 10;
 
-export const parse = (buffer) => {
+export const parse = (buffer, isJapanese) => {
   const bytes = new Uint8Array(buffer);
   const end = bytes.indexOf(LINE_FEED);
   const head = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
-  return { ...head, cells: bytes.subarray(end + 1), width: head.sessions.length };
+  const shown = isJapanese ? head.names : head.names.map((name, i) => head.names_en[i] || name);
+  return { ...head, shown, cells: bytes.subarray(end + 1), width: head.sessions.length };
 };
 
 // The rank of each state: of symbols that share a pixel, the one with the highest is shown.
@@ -33,7 +34,7 @@ const SCALES = ['TOPIX Core30', 'TOPIX Large70', 'TOPIX Mid400', 'TOPIX Small 1'
 export const arrange = (grid, counts, { group, q, sectors, words }) => {
   const wanted = q.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const sectorOf = (i) => sectors[grid.sectors[i]]?.[0] ?? words.no_sector;
-  const text = (i) => `${grid.symbols[i]} ${grid.names[i]} ${sectors[grid.sectors[i]]?.join(' ') ?? ''}`.toLowerCase();
+  const text = (i) => `${grid.symbols[i]} ${grid.names[i]} ${grid.names_en[i]} ${sectors[grid.sectors[i]]?.join(' ') ?? ''}`.toLowerCase();
   let rows = [...grid.symbols.keys()];
   if (wanted.length) rows = rows.filter((i) => wanted.every((word) => text(i).includes(word)));
   const scale = (i) => SCALES.indexOf(grid.scales[i]);

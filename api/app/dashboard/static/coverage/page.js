@@ -28,7 +28,7 @@ const start = async () => {
     document.getElementById('map-away').hidden = false;
     return;
   }
-  const grid = parse(await answer.arrayBuffer());
+  const grid = parse(await answer.arrayBuffer(), document.documentElement.lang === 'ja');
   const words = JSON.parse(host.dataset.words);
   const sectors = JSON.parse(host.dataset.sectors);
   const counts = count(grid, host.dataset.gaps.split(' '));
@@ -120,11 +120,18 @@ const run = (map) => {
     else card.hide();
   };
 
-  const open = () => {
-    if (!at) return;
-    const cell = card.describe(at);
+  const open = (place) => {
+    if (!place) return;
+    const cell = card.describe(place);
     const query = new URLSearchParams({ interval: map.grid.interval, session: cell.session, provider: map.grid.provider });
     location.href = `/symbols/${encodeURIComponent(cell.symbol)}?${query}`;
+  };
+
+  // What was searched for: the symbol of that code, or the only one that was found.
+  const openFound = () => {
+    const { rows } = map.order;
+    const exact = rows.findIndex((i) => map.grid.symbols[i] === form.elements.q.value.trim().toUpperCase());
+    if (exact >= 0 || rows.length === 1) open({ row: Math.max(0, exact), column: map.grid.width - 1 });
   };
 
   const say = () => {
@@ -135,7 +142,7 @@ const run = (map) => {
   const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], PageUp: [-20, 0], PageDown: [20, 0] };
   const move = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === 'Enter') open();
+    if (event.key === 'Enter') open(at);
     if (event.key === 'Escape') point(null);
     const step = MOVES[event.key];
     if (!step || !map.order.rows.length) return;
@@ -176,7 +183,7 @@ const run = (map) => {
   });
   canvas.addEventListener('click', (event) => {
     point(worstOf(find(event)));
-    open();
+    open(at);
   });
   canvas.addEventListener('keydown', move);
   view.addEventListener('scroll', () => {
@@ -197,7 +204,9 @@ const run = (map) => {
     remember();
   });
   form.addEventListener('submit', (event) => {
-    if (event.submitter || document.activeElement === form.elements.q) event.preventDefault();
+    if (!event.submitter && document.activeElement !== form.elements.q) return;
+    event.preventDefault();
+    openFound();
   });
   for (const link of document.querySelectorAll('[data-rows]')) {
     link.addEventListener('click', (event) => {

@@ -2,11 +2,12 @@
 const TOP = 62;
 const BOTTOM = 22;
 const NEWEST = 20;
+const HIGHEST_ROW = 60;
 
 const ja = document.documentElement.lang === 'ja';
 export const number = (n, digits = 0) => n.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-// Where everything lies, in CSS pixels. In `fit` all rows share the height; otherwise a row has one of its own.
+// Where everything lies, in CSS pixels. In `fit` all rows share the height, up to that of a few lines of text; otherwise a row has one of its own.
 export const measure = (wide, width, rows, height) => {
   const narrow = wide < 560;
   const right = narrow ? 0 : 84;
@@ -14,8 +15,9 @@ export const measure = (wide, width, rows, height) => {
   // What whole pixels leave over goes to the names.
   const left = Math.min(narrow ? 110 : 200, wide - right - column * width);
   const isFit = height === 'fit';
-  const view = isFit ? (narrow ? 560 : 600) : Math.min(600, Math.max(1, rows) * Number(height));
-  const row = isFit ? view / Math.max(1, rows) : Number(height);
+  const most = isFit ? HIGHEST_ROW : Number(height);
+  const view = Math.min(isFit && narrow ? 560 : 600, Math.max(1, rows) * most);
+  const row = isFit ? view / Math.max(1, rows) : most;
   return { wide, narrow, left, right, column, row, view, isFit, top: TOP, width: column * width, all: TOP + BOTTOM + Math.max(view, row * rows), high: TOP + view + BOTTOM };
 };
 
@@ -137,7 +139,7 @@ const drawNames = (g, map, layout, first) => {
   for (let at = Math.floor(first); at < Math.min(rows.length, first + layout.view / layout.row); at++) {
     const y = layout.top + (at - first + 0.5) * layout.row;
     if (y < layout.top + 4 || y > layout.top + layout.view - 4) continue;
-    g.fillText(shorten(g, `${map.grid.symbols[rows[at]]} ${map.grid.names[rows[at]]}`, layout.left - 10), layout.left - 8, y);
+    g.fillText(shorten(g, `${map.grid.symbols[rows[at]]} ${map.grid.shown[rows[at]]}`, layout.left - 10), layout.left - 8, y);
   }
 };
 

@@ -42,6 +42,8 @@ def test_a_channel_and_a_rule_are_added_tested_and_listed(
         assert kaboom("notify", "add-channel", "ops", "--webhook").code == 0
         rule = ("notify", "add-rule", "failed", "--channel", "ops", "--event", "job_ended", "--only", "status=failed")
         assert kaboom(*rule, "--quiet", "22:00-07:00", "--digest-at", "18:30").code == 0
+        listed = cast("dict[str, Any]", kaboom("notify", "rules", "--json").json)
+        assert [each["language"] for each in listed["items"]] == ["en"]
         rules = kaboom("notify", "rules").out
         assert "digest 18:30" in rules
         assert "quiet 22:00 to 07:00" in rules

@@ -73,6 +73,16 @@ def test_the_default_costs_are_those_of_the_request_and_are_printed(held: Kaboom
     assert f"in ticks (default: {usual['slippage']['ticks']})" in help_text
 
 
+def test_a_file_with_the_name_of_a_shipped_strategy_is_the_file(held: Kaboom, tmp_path: Path) -> None:
+    (tmp_path / "breakout.py").write_text(
+        HONEST.replace("    def targets", "    def __init__(self, high=1): ...\n\n    def targets")
+    )
+    scope = ("--symbol", "7203", "--to", "2025-11-05", "--sessions", "300", "--json")
+    given: Any = held("backtest", "run", "breakout.py", *scope, "--param", "high=60").json
+    same: Any = held("backtest", "run", "honest.py", *scope).json
+    assert given["metrics"] == same["metrics"]
+
+
 def test_a_file_takes_each_field_of_the_fill_model(held: Kaboom) -> None:
     scope = ("--symbol", "7203", "--to", "2025-11-05", "--sessions", "300", "--json")
     fields = ("lot=1", "volume_cap=0", "size_at=fill", "fees.fixed=100", "fees.least=55", "slippage.impact=0.1")
@@ -123,7 +133,7 @@ def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> N
     one, two = [held("backtest", "run", "honest.py", *scope, "--as-of", moment, "--json").out for _ in range(2)]
     assert one == two
     early = held("backtest", "run", "honest.py", *scope, "--as-of", "2025-11-06")
-    assert (early.code, "were held at 2025-11-05T15:00" in early.err) == (Exit.USAGE, True)
+    assert (early.code, "were held at 2025-11-06 00:00:00 JST" in early.err) == (Exit.USAGE, True)
     unclear = held("backtest", "run", "sma_cross", *scope, "--as-of", "2025-13")
     assert (unclear.code, "expected a day, or a time with its zone" in unclear.err) == (Exit.USAGE, True)
     assert held("backtest", "run", "honest.py", "--symbol", "1301").code == Exit.USAGE

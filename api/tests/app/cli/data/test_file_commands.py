@@ -32,7 +32,17 @@ def test_the_check_counts_the_bars_and_the_union_of_the_days(kaboom: Kaboom, fol
     assert done.code == Exit.PARTIAL
     assert "2222.csv, line 3: rejected: ohlc_order" in done.out
     assert "an ingest stores 3 of 4 rows and rejects 1: 1d 3 days from 2024-02-01 to 2024-02-05" in done.err
-    assert "kaboom ingest run-daily --provider file --all --wait" in done.err
+    assert done.err.splitlines()[-2:] == [
+        f"start Kaboom with: KABOOM_FILE_DIR={folder} kaboom up",
+        "then ingest them in another terminal: kaboom ingest run-daily --provider file --all --wait",
+    ]
+
+
+def test_the_check_prints_rules_for_the_server_that_reads_the_files(kaboom: Kaboom, folder: Path) -> None:
+    for file in folder.iterdir():
+        file.rename(file.with_stem(f"bars of {file.stem}"))
+    done = kaboom("files", "check", str(folder), "--symbol-pattern", "of ([0-9]{4})$")
+    assert f"KABOOM_FILE_DIR={folder} KABOOM_FILE_SYMBOL_PATTERN='of ([0-9]{{4}})$' kaboom up" in done.err
 
 
 def test_the_check_as_json_has_the_outcome_of_each_symbol(kaboom: Kaboom, folder: Path) -> None:

@@ -144,6 +144,12 @@ def test_progress_is_reported_in_the_language_of_the_reader(
     assert [word for word in words if word not in err] == []
 
 
+def test_a_slow_rate_is_not_rounded_to_nothing(kaboom: Kaboom, scripted: Scripted) -> None:
+    running = JOB | {"status": "running", "completed_at": None, "progress": PROGRESS | {"rate": 0.44}}
+    scripted.answers += [(200, orjson.dumps(running)), (200, orjson.dumps(JOB))]
+    assert "0.4 symbols/s" in kaboom("jobs", "watch", "a" * 32).err
+
+
 def test_doctor_speaks_japanese_in_80_columns_and_its_json_english(narrow: Kaboom) -> None:
     shown = narrow("--lang", "ja", "doctor")
     assert widest(shown.out) <= 80

@@ -168,6 +168,9 @@ async def test_one_number_and_one_sentence(ingested: FastAPI) -> None:
     text = text_of(html)
     assert re.search(r"\d[\d.]* % .* is not complete: [\d,]+ of [\d,]+ listed symbols have no bars", text)
     assert "synthetic: generated, not market data" in text
+    # A chart of one session would be one dot.
+    assert "Missing, last session" not in text
+    assert 'href="/data?interval=1m"' in html
     named = [tag for name, tag in tags_of(html) if tag.get("name") == "session"]
     assert len(named) == 1
 

@@ -85,6 +85,9 @@ async def test_a_report_shows_agreement_refusal_cost_and_sources(app: FastAPI, b
     text = text_of(html)
     assert "No agreement 1 of 3 models agree." in text
     assert "c refused" in text
+    japanese = await browser.get("/analyses", headers={"accept-language": "ja"})
+    assert "分析方法" in japanese.text
+    assert '<td class="lo">モデル</td>' in japanese.text
     assert "number at /points/0/text" in text
     assert "$0.001263" in text
     assert "investment advice" in text
@@ -140,7 +143,9 @@ async def test_a_refused_form_keeps_the_portfolio_that_was_chosen(app: FastAPI, 
 
 async def test_a_failed_analysis_says_why(app: FastAPI, browser: httpx2.AsyncClient) -> None:
     path = await submit(app, browser, symbols="9984", analyst="rules")
-    assert "bars of 9984 are held; take some by" in text_of(await read_page(browser, path))
+    text = text_of(await read_page(browser, path))
+    assert "bars of 9984 are held; take some by" in text
+    assert "Technical view of 9984" in text
 
 
 def test_the_numbers_of_a_report_count_each_source_once() -> None:
