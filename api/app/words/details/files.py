@@ -168,6 +168,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "expected a path within the zip, found one that may lead out of it",
         "zipの外を指すおそれのあるパスは読み取りません",
     ),
+    (
+        "expected a path of at most {most} characters, found {found}",
+        "zipの中のパスは {most} 文字までです：{found} 文字",
+    ),
     ("expected a zip without a password, found one with a password", "パスワード付きのzipは読み取れません"),
     ("expected a file, found a link", "zipの中のリンクは読み取りません"),
     (
@@ -186,6 +190,11 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ("expected one of {keys}, found the key {key}", "キー {key} はありません（使えるキー：{keys}）"),
     ("expected the key {key} in each rule, found none", "どの規則にもキー {key} が必要です"),
     ("expected TOML, found: {why}", "TOMLとして読めません：{why}"),
+    (
+        "expected rules, found values nested too deeply or a number of too many digits",
+        "規則として読めません。入れ子が深すぎるか、数の桁が多すぎます",
+    ),
+    ("expected at most {most} bytes, found more", "大きさは {most} バイトまでです"),
     (
         "expected a name such as {example}, found {key} = {value}",
         "{key} = {value} は使えません。{example} のような名前にしてください",

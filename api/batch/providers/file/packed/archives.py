@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from batch.kit.zip_directory import open_zip
 from batch.providers.file.errors import FileRefused, Refusal
 
 #: The ending of an archive.
 ZIP = ".zip"
 _MOST_MEMBERS = 20_000
+#: The longest path of a member: that of a file of Windows, Linux or macOS, with some room.
+_MOST_NAME = 1_024
 #: An archive unpacks to at most this many times its size; CSVs of bars are packed three to twenty times.
 _MOST_RATIO = 200
 #: A ratio is judged from this unpacked size on.
@@ -110,10 +113,10 @@ def _archive(path: Path, _modified_ns: int, _process: int) -> ZipFile:
 def _read_directory(raw: IO[bytes]) -> ZipFile:
     for encoding in _NAME_ENCODINGS[:-1]:
         try:
-            return ZipFile(raw, metadata_encoding=encoding)
+            return open_zip(raw, metadata_encoding=encoding)
         except UnicodeDecodeError:
             continue
-    return ZipFile(raw)
+    return open_zip(raw)
 
 
 def _is_left_out(part: ZipInfo) -> bool:
@@ -127,6 +130,8 @@ def _is_left_out(part: ZipInfo) -> bool:
 def _judge(part: ZipInfo, *, is_known: bool) -> str:
     """Return why a member is refused, or nothing."""
     name = part.filename
+    if len(name) > _MOST_NAME:
+        return f"expected a path of at most {_MOST_NAME:,} characters, found {len(name):,}"
     if name.startswith("/") or "\\" in name or name[1:2] == ":" or {"", ".."} & set(name.split("/")):
         return "expected a path within the zip, found one that may lead out of it"
     if part.flag_bits & 0x1:
