@@ -71,6 +71,11 @@ class FileLimits:
         if file.size > self.max_mb * _MIB or rows * columns * _BYTES_PER_CELL > self.max_mb * _MIB:
             raise self._refuse(file, f"it has {rows:,} rows of {columns} columns")
 
+    def check_texts(self, file: SourceFile, size: int) -> None:
+        """Raise FileRefused for a Parquet file with more bytes of texts than the limit: a repeated one is kept once."""
+        if size > self.max_mb * _MIB:
+            raise self._refuse(file, f"its texts have {size:,} bytes")
+
     def _refuse(self, file: SourceFile, why: str) -> FileRefused:
         limit = f"expected at most {self.max_mb} MiB, unpacked (KABOOM_FILE_MAX_MB)"
         return FileRefused(file.path, f"{limit}, and {why}; split the file or set a higher limit")

@@ -91,6 +91,22 @@ async def test_a_table_of_very_many_equal_rows_is_refused(tmp_path: Path) -> Non
     assert "and it has 5,000,000 rows" in await refusal(tmp_path, max_mb=16)
 
 
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Binary])
+async def test_a_table_that_repeats_a_long_text_is_refused(tmp_path: Path, kind: pl.DataType) -> None:
+    rows = 20_000
+    columns = {name: pl.repeat(1.0, rows, eager=True) for name in ("open", "high", "low", "close", "volume")}
+    day = pl.Series(["2024-11-05" * 100], dtype=pl.String).cast(kind).gather(pl.zeros(rows, pl.UInt32, eager=True))
+    pl.DataFrame({"date": day, **columns}).write_parquet(tmp_path / "7203.parquet")
+    assert (tmp_path / "7203.parquet").stat().st_size < MIB
+    assert "and its texts have 20,000,000 bytes" in await refusal(tmp_path, max_mb=8)
+
+
+async def test_a_table_of_lists_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    columns = {name: [1.0] * len(DAYS) for name in ("high", "low", "close", "volume")}
+    pl.DataFrame({"date": DAYS, "open": [[1.0] * 1000] * len(DAYS), **columns}).write_parquet(tmp_path / "7203.parquet")
+    assert "expected a value in each cell, found lists in column open" in await refusal(tmp_path)
+
+
 async def test_a_file_within_the_limit_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "7203.csv.gz").write_bytes(gzip.compress(HEADER + ROWS))
     assert (await fetch(tmp_path)).bars["volume"].to_list() == [day * 100 for day in range(1, 29)]
