@@ -189,6 +189,8 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
     whole = b"".join(bodies) if len(bodies) > 1 else bodies[0]
     names = [f"column_{n + 1}" for n in range(len(layout.header))]
     wanted = sorted({number for block in layout.blocks for _, number in block.columns})
+    for each, count in zip(opened, counts, strict=True):
+        limits.check_cells(each.file, count, len(wanted))
     refusals: list[Refusal] = []
     broken: list[int] = []
     try:
@@ -217,7 +219,9 @@ def _read_panels(opened: OpenedFile, limits: FileLimits) -> Cells:
     """Return the cells of panels side by side; a symbol without any value on a day has no bar on it."""
     frames: list[pl.DataFrame] = []
     for each in opened.panels:
-        frame = _parse(_read_body(each, limits), each.layout, range(len(each.layout.header)))
+        body = _read_body(each, limits)
+        limits.check_cells(opened.file, body.count(b"\n"), len(each.layout.header) * len(opened.panels))
+        frame = _parse(body, each.layout, range(len(each.layout.header)))
         dates, expected = frame.to_series(0), frames[0].to_series(0) if frames else frame.to_series(0)
         if len(dates) != len(expected) or (dates.ne_missing(expected)).any():
             name, first = each.file.name.rpartition("/")[2], opened.file.path

@@ -15,6 +15,7 @@ from batch.errors import ProviderError
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
+from batch.providers.file.check import describe_files
 from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import FileLimits
 from batch.providers.file.provider import FileProvider, FileRules
@@ -89,6 +90,17 @@ async def test_a_table_of_very_many_equal_rows_is_refused(tmp_path: Path) -> Non
     pl.DataFrame({"date": day, **columns}).write_parquet(tmp_path / "7203.parquet")
     assert (tmp_path / "7203.parquet").stat().st_size < MIB
     assert "and it has 5,000,000 rows" in await refusal(tmp_path, max_mb=16)
+
+
+@pytest.mark.usefixtures("little_memory")
+async def test_panels_of_very_many_empty_cells_are_refused(tmp_path: Path) -> None:
+    head = ",".join(["date", *(str(1300 + n) for n in range(1000))])
+    for name in ("open", "high", "low", "close"):
+        with gzip.open(tmp_path / f"{name}.csv.gz", "wt") as packed:
+            packed.write(head + "\n")
+            packed.writelines(f"2024-{n // 28 + 1:02}-{n % 28 + 1:02}{',' * 1000}\n" for n in range(300))
+    [shown] = describe_files(FileProvider(tmp_path, FileRules(limits=FileLimits(2))))
+    assert "it has 300 rows of 4004 columns" in shown["refusals"][0]["why"]
 
 
 @pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Binary])
