@@ -66,7 +66,15 @@ def test_links_begin_with_an_origin(home: Path, monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize(
     "text",
-    ["https://a](http:", "https://a|b>", "https://a<b>", "https://a\u202eb", "https://a\x1b[1m", "https://u@a", "https://a/b"],
+    [
+        "https://a](http:",
+        "https://a|b>",
+        "https://a<b>",
+        "https://a\u202eb",
+        "https://a\x1b[1m",
+        "https://u@a",
+        "https://a/b",
+    ],
 )
 def test_links_begin_with_nothing_that_a_chat_reads_otherwise(
     home: Path, monkeypatch: pytest.MonkeyPatch, text: str

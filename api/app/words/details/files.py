@@ -158,7 +158,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ),
     ("expected a readable zip file, found: {why}", "zipファイルとして読めません：{why}"),
     ("expected a readable xlsx file, found: {why}", "xlsxファイルとして読めません：{why}"),
-    ("expected a value in each cell, found lists in column {column}", "列 {column} のセルはリストです。値を一つずつ入れてください"),
+    (
+        "expected a value in each cell, found lists in column {column}",
+        "列 {column} のセルはリストです。値を一つずつ入れてください",
+    ),
     ("expected CSV files in a zip: unpack this one", "zipの中で読めるのはCSVだけです。展開してください"),
     ("expected at most {most} files in a zip, found {found}", "zipの中のファイルは {most} 個までです：{found}"),
     (

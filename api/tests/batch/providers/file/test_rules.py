@@ -155,7 +155,10 @@ def test_the_check_says_which_rule_applied(tmp_path: Path) -> None:
         ('[[rules]]\nfiles = "*"\nstamp = "close"\n', "line 3: expected 'start' or 'end', found stamp = 'close'"),
         ('[[rules]]\nfiles = "*"\nstamp = \n', "line 3: expected TOML, found: Invalid value"),
         ('rules = [{files = "*", stam = "end"}]\n', "line 1: expected one of files"),
-        ('[[rules]]\nfiles = "*"\ntime_zone = "Asia"\n', "line 3: expected a name such as 'Asia/Tokyo', found time_zone"),
+        (
+            '[[rules]]\nfiles = "*"\ntime_zone = "Asia"\n',
+            "line 3: expected a name such as 'Asia/Tokyo', found time_zone",
+        ),
         (f'[[rules]]\nfiles = "*"\ntime_zone = "{"a" * 300}"\n', "line 3: expected a name such as 'Asia/Tokyo'"),
         ("rules = " + "[" * 30_000, "nested too deeply"),
         ("rules = " + "9" * 5_000, "a number of too many digits"),
