@@ -130,16 +130,17 @@ def _is_left_out(part: ZipInfo) -> bool:
 def _judge(part: ZipInfo, *, is_known: bool) -> str:
     """Return why a member is refused, or nothing."""
     name = part.filename
-    if len(name) > _MOST_NAME:
-        return f"expected a path of at most {_MOST_NAME:,} characters, found {len(name):,}"
-    if name.startswith("/") or "\\" in name or name[1:2] == ":" or {"", ".."} & set(name.split("/")):
-        return "expected a path within the zip, found one that may lead out of it"
-    if part.flag_bits & 0x1:
-        return "expected a zip without a password, found one with a password"
-    if stat.S_ISLNK(part.external_attr >> 16):
-        return "expected a file, found a link"
-    if part.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-        return "expected a zip that is packed by deflate, found another way"
-    if name.lower().endswith(_OTHERS):
-        return "expected CSV files in a zip: unpack this one"
-    return "expected names that differ, found the same name twice" if is_known else ""
+    escapes = name.startswith("/") or "\\" in name or name[1:2] == ":" or {"", ".."} & set(name.split("/"))
+    faults = (
+        (len(name) > _MOST_NAME, f"expected a path of at most {_MOST_NAME:,} characters, found {len(name):,}"),
+        (escapes, "expected a path within the zip, found one that may lead out of it"),
+        (part.flag_bits & 0x1, "expected a zip without a password, found one with a password"),
+        (stat.S_ISLNK(part.external_attr >> 16), "expected a file, found a link"),
+        (
+            part.compress_type not in {ZIP_STORED, ZIP_DEFLATED},
+            "expected a zip that is packed by deflate, found another way",
+        ),
+        (name.lower().endswith(_OTHERS), "expected CSV files in a zip: unpack this one"),
+        (is_known, "expected names that differ, found the same name twice"),
+    )
+    return next((why for is_so, why in faults if is_so), "")
