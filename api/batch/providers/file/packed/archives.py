@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from batch.kit.zip_directory import open_zip
+from batch.kit.child_process.zip_directory import open_zip
 from batch.providers.file.errors import FileRefused, Refusal
 
 #: The ending of an archive.
