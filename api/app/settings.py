@@ -23,7 +23,7 @@ _KEPT_WITH_SECRETS = ("INFLUXDB_", "SUPABASE_URL")
 _UNUSED = "unused"
 _LEAST_RETENTION = 30
 #: A scheme, a host and a port at most: the pages of the dashboard begin at its root.
-_ORIGIN = r"^https?://[^\s/?#@]+/?$"
+_ORIGIN = r"^https?://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?$"
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 
 

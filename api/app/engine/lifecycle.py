@@ -99,7 +99,7 @@ class Jobs:
     async def announce(self, job: Job) -> None:
         """Send an accepted job to Redis and the workers; if this fails, the reaper repeats it from the ledger."""
         try:
-            record = replace(job, lost_item=self.parts.catalog.get(job.task).lost_item)
+            record = replace(job, lost_item=self.parts.catalog.lost_item_of(job))
             await self.parts.store.put(record, [Chunk(PLAN, (), {})])
             await self.parts.dispatcher.send(job.task, [ChunkRef(job.queue, job.job_id, PLAN)])
         except StoreError as e:
@@ -146,7 +146,7 @@ class Jobs:
         """
         if not job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}: wait for its end, or cancel it first")
-        admission = await self.submit(self.parts.catalog.get(job.task), request, owner=job.owner, parent=job)
+        admission = await self.submit(self.parts.catalog.require(job.task), request, owner=job.owner, parent=job)
         as_job = admission.job.job_id
         _log.info("job_retried", job_id=job.job_id, queue=job.queue, as_job=as_job, **_say_why(reason))
         return admission
@@ -175,7 +175,7 @@ class Jobs:
                 raise
             live = []
         chunks = live or await self.parts.history.load_chunks(job.job_id)
-        return [complete_dead(chunk, lost_item=self.parts.catalog.get(job.task).lost_item) for chunk in chunks]
+        return [complete_dead(chunk, lost_item=self.parts.catalog.lost_item_of(job)) for chunk in chunks]
 
     async def find(self, queue: str, job_id: str, *, owner: str) -> Job:
         """Return a job in its present state: from Redis, else from the ledger.

@@ -210,7 +210,7 @@ class Reaper:
         for chunk in await self._parts.history.load_chunks(job.job_id):
             kept = chunk if chunk.state.is_final else Chunk(chunk.n, chunk.items, chunk.payload)
             chunks.append(kept)
-        record = replace(job, lost_item=self._parts.catalog.get(job.task).lost_item)
+        record = replace(job, lost_item=self._parts.catalog.lost_item_of(job))
         is_put = await self._parts.store.put(record, chunks)
         if not is_put and (await self._parts.store.load(queue, [job_id]))[0] is None:
             # Its record is damaged. What the ledger does not know of, runs again.

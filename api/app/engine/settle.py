@@ -28,7 +28,7 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
     if job is None or not job.status.is_final:
         return
     live = await parts.store.load_chunks(queue, job_id)
-    lost_item = parts.catalog.get(job.task).lost_item
+    lost_item = parts.catalog.lost_item_of(job)
     chunks = [complete_dead(chunk, lost_item=lost_item) for chunk in live]
     if not _adds_up(job, chunks):
         return  # Redis has lost the chunks since it returned the job: the reaper will restore the job

@@ -162,6 +162,22 @@ class Catalog:
         """Return the type with a name; None if this release does not know it."""
         return self._by_name.get(name)
 
+    def require(self, name: str) -> JobType:
+        """Return the type with a name, to submit a stored request again.
+
+        Raises:
+            InvalidRequest: this release does not know it.
+
+        """
+        if (found := self.find(name)) is None:
+            raise InvalidRequest(f"task was {name}, which this version does not have")
+        return found
+
+    def lost_item_of(self, job: Job) -> str:
+        """Return the outcome of an item whose chunk was given up, also for a type of a newer release."""
+        found = self.find(job.task)
+        return found.lost_item if found else job.lost_item
+
     def result_of(self, name: str) -> type[BaseModel] | None:
         """Return the model of the results of a type; None if this release does not know the type."""
         found = self.find(name)

@@ -192,7 +192,7 @@ class JobRoutes:
         asked = body or RetryBody()
         give_reason(request.scope, asked.reason)
         job = await named.find(self.queue)
-        job_type = named.jobs.parts.catalog.get(job.task)
+        job_type = named.jobs.parts.catalog.require(job.task)
         require_scopes(named.caller, job_type.run_scopes_of(job.request))
         build_retry = retry_whole if asked.only == "all" else job_type.build_retry
         left = build_retry(job, await named.jobs.load_chunks(job))

@@ -34,7 +34,7 @@ def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings", cal
         raise InvalidRequest(
             "callback_url was given, expected none: a schedule posts to no callback", pointer="/request/callback_url"
         )
-    job_type = CATALOG.get(task)
+    job_type = CATALOG.require(task)
     try:
         request = refuse_internal(job_type.request.model_validate(given))
         require_scopes(caller, job_type.scopes_of(request.to_json()))

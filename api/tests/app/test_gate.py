@@ -157,4 +157,6 @@ async def test_a_bug_is_answered_as_a_problem_and_logged_once(app: FastAPI, http
     assert (answer.status_code, answer.json()["request_id"]) == (500, "the-request")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"] == "the-request"
+    assert "a bug" not in answer.text
+    assert "Traceback" not in answer.text
     assert sum("a bug" in line for line in lines) == 1

@@ -58,6 +58,32 @@ def test_a_bad_value_is_reported_by_its_name_and_not_shown(home: Path, monkeypat
     assert "many-secrets" not in raised.value.message
 
 
+@pytest.mark.parametrize("origin", ["https://kaboom.example.com", "http://127.0.0.1:8000/", "https://[::1]:8443"])
+def test_links_begin_with_an_origin(home: Path, monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("KABOOM_PUBLIC_URL", origin)
+    assert load_settings().public_url == origin
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://a](http:",
+        "https://a|b>",
+        "https://a<b>",
+        "https://a\u202eb",
+        "https://a\x1b[1m",
+        "https://u@a",
+        "https://a/b",
+    ],
+)
+def test_links_begin_with_nothing_that_a_chat_reads_otherwise(
+    home: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("KABOOM_PUBLIC_URL", text)
+    with pytest.raises(ConfigurationError, match="KABOOM_PUBLIC_URL"):
+        load_settings()
+
+
 def test_secrets_are_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INGEST_API_TOKEN", "hush")
     assert "hush" not in repr(load_settings())

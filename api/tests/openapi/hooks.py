@@ -30,6 +30,8 @@ NO_SCHEMA_SAYS = {
         r"finality was true with as_of",
         r"market was \w+, provider",
         r"market INDEX has only daily bars",
+        # More is allowed for files.
+        r"look-back of \w+ was \d+, expected at most",
         r"expected (it|none) of kind \w+",
         r"expected them in order",
         r"expected start first",
@@ -52,7 +54,7 @@ NO_SCHEMA_SAYS = {
         r"day was .*, expected",
         r"#/csv",
         # A symbol is read as its market or provider writes it, an indicator by its own parameters.
-        r"symbol was .*, expected",
+        r"symbol was .*[,;] expected",
         r"indicator (was|\w+)",
         # The settings.
         r"is not (set|true)",

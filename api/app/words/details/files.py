@@ -183,6 +183,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ),
     ("expected numbers", "数値が必要です"),
     ("expected a readable {kind} file, found: {why}", "{kind}ファイルとして読めません：{why}"),
+    (
+        "expected a value in each cell, found lists in column {column}",
+        "列 {column} のセルはリストです。値を一つずつ入れてください",
+    ),
     ("expected CSV files in a zip: unpack this one", "zipの中で読めるのはCSVだけです。展開してください"),
     ("expected at most {most} files in a zip, found {found}", "zipの中のファイルは {most} 個までです：{found}"),
     (
@@ -192,6 +196,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
     (
         "expected a path within the zip, found one that may lead out of it",
         "zipの外を指すおそれのあるパスは読み取りません",
+    ),
+    (
+        "expected a path of at most {most} characters, found {found}",
+        "zipの中のパスは {most} 文字までです：{found} 文字",
     ),
     ("expected a zip without a password, found one with a password", "パスワード付きのzipは読み取れません"),
     ("expected a file, found a link", "zipの中のリンクは読み取りません"),
@@ -242,6 +250,11 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "expected CSV, Excel (.xlsx) or Parquet, found {kind}: save it as one of them",
         "CSV、Excel（.xlsx）、Parquetのいずれかで保存してください。{kind} は読み取れません",
     ),
+    (
+        "expected rules, found values nested too deeply or a number of too many digits",
+        "規則として読めません。入れ子が深すぎるか、数の桁が多すぎます",
+    ),
+    ("expected at most {most} bytes, found more", "大きさは {most} バイトまでです"),
     (
         "expected a name such as {example}, found {key} = {value}",
         "{key} = {value} は使えません。{example} のような名前にしてください",

@@ -171,6 +171,7 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "callback_url was given, expected none: a schedule posts to no callback",
         "callback_url は指定できません。スケジュールは通知を送りません",
     ),
+    ("task was {task}, which this version does not have", "処理種別 {task} はこのバージョンにありません"),
     ("{name} was given, expected no such field", "{name} という項目はありません"),
     ("provider was not set, expected the name of one", "データ提供元が指定されていません。名前を指定してください"),
     ("expected cron or session_at", "cron か session_at のどちらかを指定してください"),

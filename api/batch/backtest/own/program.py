@@ -30,11 +30,11 @@ def _main(terms: dict[str, Any]) -> int:
 
 def _serve(terms: dict[str, Any], is_isolated: bool) -> int:  # noqa: FBT001  called by the guard
     folder = terms["folder"]
+    isolation.die_first()
     if is_isolated:
         isolation.hide_folders({*terms["hidden"], *_OF_OTHERS}, scratch=os.path.dirname(folder))  # noqa: PTH120
     os.mkdir(folder, 0o700)  # noqa: PTH102
     os.chdir(folder)
-    isolation.die_first()
     # Before the rights of root are gone: another user may not be able to read the installed packages.
     from batch.backtest.own.answers import Answers, serve  # noqa: PLC0415
 

@@ -17,6 +17,8 @@ _MS_RDONLY, _MS_NO_PROGRAMS, _MS_REC, _MS_PRIVATE = 1, 2 | 4 | 8, 1 << 14, 1 << 
 #: Where the code of this process is.
 _CODE = (sys.prefix, sys.base_prefix, str(Path(__file__).resolve()))
 _SCRATCH_SIZE = b"size=64m"
+#: The system call has the same number on all machines; Linux has it since 5.12.
+_MOUNT_SETATTR, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, 0x8000, 1
 _CAPABILITY_VERSION = 0x20080522
 #: A user without a name, a home or files: `nobody` may own those of the embedded PostgreSQL.
 _STRANGER = 61_183
@@ -57,15 +59,18 @@ def leave_machine() -> bool:
 def hide_folders(folders: Iterable[str], *, scratch: str) -> None:
     """Show only this process's own processes in `/proc`, and the folders as empty; call it after `leave_machine`.
 
-    Of these, `scratch` may be written to. A folder with the code of this process stays as it is.
+    Nothing but `scratch` may be written to. A folder with the code of this process is not hidden; if `scratch` is one,
+    files stay as they are.
     """
     _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
-    _mount("proc", "/proc", kind="proc", flags=_MS_NO_PROGRAMS)
     # The shortest paths first: a folder within a hidden one is hidden already.
-    for folder in (scratch, *sorted(folders)):
-        if not any(Path(each).is_relative_to(folder) for each in _CODE):
-            access = 0 if folder == scratch else _MS_RDONLY
-            _mount("tmpfs", folder, kind="tmpfs", flags=access | _MS_NO_PROGRAMS)
+    hidden = [each for each in (scratch, *sorted(folders)) if not any(Path(c).is_relative_to(each) for c in _CODE)]
+    if scratch in hidden:
+        _make_all_read_only()
+    _mount("proc", "/proc", kind="proc", flags=_MS_RDONLY | _MS_NO_PROGRAMS)
+    for folder in hidden:
+        access = 0 if folder == scratch else _MS_RDONLY
+        _mount("tmpfs", folder, kind="tmpfs", flags=access | _MS_NO_PROGRAMS)
 
 
 def drop_capabilities() -> None:
@@ -112,6 +117,13 @@ def _mount(source: str, target: str, *, kind: str = "", flags: int) -> None:
     # An error is ignored: what cannot be hidden is as visible as without namespaces.
     options = _SCRATCH_SIZE if kind == "tmpfs" else None
     _libc().mount(source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), options)
+
+
+def _make_all_read_only() -> None:
+    # What is set, what is cleared, the propagation and a user namespace; an error is ignored as in `_mount`.
+    wanted = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
+    size = ctypes.c_size_t(ctypes.sizeof(wanted))
+    _libc().syscall(ctypes.c_long(_MOUNT_SETATTR), -1, b"/", _AT_RECURSIVE, ctypes.byref(wanted), size)
 
 
 def _libc() -> ctypes.CDLL:

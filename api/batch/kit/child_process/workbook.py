@@ -14,6 +14,7 @@ from typing import Any
 
 from batch.kit.child_process.command import build_command, build_environment
 from batch.kit.child_process.limits import limit_process
+from batch.kit.child_process.zip_directory import open_zip
 
 #: The exit codes of the process.
 _TOO_LARGE, _NO_WORKBOOK, _NOT_ONE_SHEET = 3, 4, 5
@@ -78,7 +79,7 @@ def read_rows(
 
 def _check_parts(file: Path, limits: WorkbookLimits) -> None:
     try:
-        with zipfile.ZipFile(file) as parts:
+        with file.open("rb") as raw, open_zip(raw) as parts:
             unpacked = sum(part.file_size for part in parts.infolist())
     except (zipfile.BadZipFile, OSError, ValueError) as e:
         raise NotAWorkbook("a damaged zip") from e

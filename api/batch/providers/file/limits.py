@@ -21,6 +21,8 @@ _HEADER_BYTES = 64 << 10
 _BYTES_PER_LINE = 32
 #: The least memory of a cell.
 _BYTES_PER_CELL = 8
+#: A text has at most one cell for this many bytes of its limit: an empty one is a comma, and takes 30 bytes of memory.
+_BYTES_PER_TEXT_CELL = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,16 @@ class FileLimits:
         """Raise FileRefused for a Parquet file that is larger than the limit, or would be in memory."""
         if file.size > self.max_mb * _MIB or rows * columns * _BYTES_PER_CELL > self.max_mb * _MIB:
             raise self._refuse(file, f"it has {rows:,} rows of {columns} columns")
+
+    def check_cells(self, file: SourceFile, rows: int, columns: int) -> None:
+        """Raise FileRefused for a CSV with so many cells that are read that they would take too much memory."""
+        if rows * columns * _BYTES_PER_TEXT_CELL > self.max_mb * _MIB:
+            raise self._refuse(file, f"it has {rows:,} rows of {columns} columns")
+
+    def check_texts(self, file: SourceFile, size: int) -> None:
+        """Raise FileRefused for a Parquet file with more bytes of texts than the limit: a repeated one is kept once."""
+        if size > self.max_mb * _MIB:
+            raise self._refuse(file, f"its texts have {size:,} bytes")
 
     def _refuse(self, file: SourceFile, why: str) -> FileRefused:
         limit = f"expected at most {self.max_mb} MiB, unpacked (KABOOM_FILE_MAX_MB)"

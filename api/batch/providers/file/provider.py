@@ -200,7 +200,7 @@ def _check_zone(times: TimeRules) -> TimeRules:
     try:
         if times.zone is not None:
             ZoneInfo(times.zone)
-    except (ZoneInfoNotFoundError, ValueError) as e:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as e:  # an OSError: `Asia` is a folder of zones
         raise ConfigurationError(f"time zone of files was {times.zone!r}, expected a name such as 'Asia/Tokyo'") from e
     return times
 

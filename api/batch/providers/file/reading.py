@@ -166,11 +166,30 @@ def _read_layout(file: SourceFile, limits: FileLimits) -> tuple[Layout, str]:
 
 def _read_parquet(opened: OpenedFile, limits: FileLimits) -> Cells:
     path, blocks = opened.file.path, opened.layout.blocks
-    names = list(pl.read_parquet_schema(path))
-    wanted = sorted({number for block in blocks for _, number in block.columns})
+    schema = pl.read_parquet_schema(path)
+    names = list(schema)
+    wanted = [names[n] for n in sorted({number for block in blocks for _, number in block.columns})]
+    if nested := next((name for name in wanted if schema[name].is_nested()), None):
+        # A list that is the same in every row takes a few bytes in the file.
+        raise FileRefused(path, f"expected a value in each cell, found lists in column {nested}")
     limits.check_table(opened.file, pl.scan_parquet(path).select(pl.len()).collect().item(), len(wanted))
-    frame = pl.read_parquet(path, columns=[names[n] for n in wanted])
+    frame = pl.read_parquet(path, columns=wanted)
+    limits.check_texts(opened.file, sum(map(_count_bytes, frame.iter_columns())))
     return Cells(_by_block(frame, blocks, names, opened.layout.first_line, [frame.height]), ())
+
+
+def _count_bytes(column: pl.Series) -> int:
+    """Return the bytes of the texts of a column, each counted as often as it is repeated."""
+    match column.dtype:
+        case pl.String:
+            sizes = column.str.len_bytes()
+        case pl.Categorical() | pl.Enum():
+            sizes = column.cat.len_bytes()
+        case pl.Binary:
+            sizes = column.bin.size()
+        case _:
+            return 0
+    return int(sizes.cast(pl.UInt64).sum())
 
 
 def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
@@ -180,6 +199,8 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
     whole = b"".join(bodies) if len(bodies) > 1 else bodies[0]
     names = [f"column_{n + 1}" for n in range(len(layout.header))]
     wanted = sorted({number for block in layout.blocks for _, number in block.columns})
+    for each, count in zip(opened, counts, strict=True):
+        limits.check_cells(each.file, count, len(wanted))
     refusals: list[Refusal] = []
     broken: list[int] = []
     try:
@@ -208,7 +229,9 @@ def _read_panels(opened: OpenedFile, limits: FileLimits) -> Cells:
     """Return the cells of panels side by side; a symbol without any value on a day has no bar on it."""
     frames: list[pl.DataFrame] = []
     for each in opened.panels:
-        frame = _parse(_read_body(each, limits), each.layout, range(len(each.layout.header)))
+        body = _read_body(each, limits)
+        limits.check_cells(opened.file, body.count(b"\n"), len(each.layout.header) * len(opened.panels))
+        frame = _parse(body, each.layout, range(len(each.layout.header)))
         dates, expected = frame.to_series(0), frames[0].to_series(0) if frames else frame.to_series(0)
         if len(dates) != len(expected) or (dates.ne_missing(expected)).any():
             name, first = each.file.name.rpartition("/")[2], opened.file.path

@@ -25,7 +25,7 @@ type Stamp = Literal["start", "end"]
 def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as e:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as e:  # an OSError: `Asia` is a folder of zones
         raise PydanticCustomError("zone", "{expected}", {"expected": "a name such as 'Asia/Tokyo'"}) from e
     return name
 
@@ -74,9 +74,10 @@ def read_rules_file(root: Path) -> RulesFile:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise _refuse("expected a file of this folder, found a link that leads out of it")
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
-            raise _refuse(f"expected at most {_MOST_BYTES:,} bytes, found {len(content):,}")
+            raise _refuse(f"expected at most {_MOST_BYTES:,} bytes, found more")
         text = content.decode("utf-8-sig")
         found = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as e:
@@ -85,6 +86,8 @@ def read_rules_file(root: Path) -> RulesFile:
         why, _, place = str(e).partition(" (at line ")
         line = place.partition(",")[0]
         raise _refuse(f"expected TOML, found: {why}", int(line) if line.isdigit() else None) from e
+    except (RecursionError, ValueError) as e:
+        raise _refuse("expected rules, found values nested too deeply or a number of too many digits") from e
     try:
         return RulesFile.model_validate(found)
     except ValidationError as e:

@@ -143,12 +143,17 @@ async def test_no_page_shows_a_holding(api: FastAPI, judged: dict[str, Any], pat
     assert not any(word in page.text for word in (*HELD, judged["request"]["portfolio_id"]))
 
 
-async def test_a_schedule_of_it_is_run_and_changed_with_the_scope_alone(api: FastAPI) -> None:
+async def test_a_schedule_of_it_is_run_changed_and_deleted_with_the_scope_alone(api: FastAPI) -> None:
     async with client_of(api) as http, await narrow_of(api) as narrow:
         request = {"portfolio_id": await hold(http)}
         planned = {"name": "mine", "cron": "0 18 * * *", "task": "ai_analysis.analyse", "request": request}
         made = await http.post(SCHEDULES, json=planned)
         path = f"{SCHEDULES}/{made.json()['schedule_id']}"
-        refused = [await narrow.post(f"{path}/run"), await narrow.patch(path, json={"max_late_h": 5})]
-        allowed = [await http.post(f"{path}/run"), await http.patch(path, json={"max_late_h": 5})]
-    assert [answer.status_code for answer in (*refused, *allowed)] == [403, 403, 202, 200]
+        calls: list[dict[str, Any]] = [
+            {"method": "POST", "url": f"{path}/run"},
+            {"method": "PATCH", "url": path, "json": {"max_late_h": 5}},
+            {"method": "DELETE", "url": path},
+        ]
+        refused = [await narrow.request(**call) for call in calls]
+        allowed = [await http.request(**call) for call in calls]
+    assert [answer.status_code for answer in (*refused, *allowed)] == [403, 403, 403, 202, 200, 204]

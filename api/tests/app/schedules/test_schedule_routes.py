@@ -157,6 +157,22 @@ async def test_an_unknown_id_is_not_found(client: httpx2.AsyncClient, schedule_i
     assert "does not exist" in answer.json()["detail"]
 
 
+async def test_a_schedule_of_a_newer_release_is_not_run_but_can_be_deleted(
+    http: httpx2.AsyncClient, app: FastAPI
+) -> None:
+    made = await create(http)
+    path = f"{SCHEDULES}/{made['schedule_id']}"
+    await jobs_of(app).parts.schedules.change(OWNER, made["schedule_id"], lambda s, _: replace(s, task="ingest.newer"))
+    answers = [
+        await http.get(path),
+        await http.post(f"{path}/run"),
+        await http.patch(path, json={"is_enabled": False}),
+        await http.patch(path, json={"request": REQUEST}),
+        await http.delete(path),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 422, 200, 422, 204]
+
+
 async def test_a_schedule_that_is_due_is_run_by_the_api_itself(http: httpx2.AsyncClient, app: FastAPI) -> None:
     session_at, (due_at,) = past_dues(1)
     made = await create(http, request=REQUEST | {"dry_run": True}, session_at=session_at, max_late_h=720)

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from batch.kit.child_process.zip_directory import open_zip
 from batch.providers.file.errors import FileRefused, Refusal
 
 #: The ending of an archive.
 ZIP = ".zip"
 _MOST_MEMBERS = 20_000
+#: The longest path of a member: that of a file of Windows, Linux or macOS, with some room.
+_MOST_NAME = 1_024
 #: An archive unpacks to at most this many times its size; CSVs of bars are packed three to twenty times.
 _MOST_RATIO = 200
 #: A ratio is judged from this unpacked size on.
@@ -112,10 +115,10 @@ def _archive(path: Path, _modified_ns: int, _process: int) -> ZipFile:
 def _read_directory(raw: IO[bytes]) -> ZipFile:
     for encoding in _NAME_ENCODINGS[:-1]:
         try:
-            return ZipFile(raw, metadata_encoding=encoding)
+            return open_zip(raw, metadata_encoding=encoding)
         except UnicodeDecodeError:
             continue
-    return ZipFile(raw)
+    return open_zip(raw)
 
 
 def _is_left_out(part: ZipInfo) -> bool:
@@ -129,21 +132,21 @@ def _is_left_out(part: ZipInfo) -> bool:
 def _judge(part: ZipInfo, *, is_known: bool) -> str:
     """Return why a member is refused, or nothing."""
     name = part.filename
-    if why := _judge_path(name):
-        return why
-    if part.flag_bits & 0x1:
-        return "expected a zip without a password, found one with a password"
-    if stat.S_ISLNK(part.external_attr >> 16):
-        return "expected a file, found a link"
-    if part.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-        return "expected a zip that is packed by deflate, found another way"
-    if name.lower().endswith(_OTHERS):
-        return "expected CSV files in a zip: unpack this one"
-    return "expected names that differ, found the same name twice" if is_known else ""
+    faults = (
+        (len(name) > _MOST_NAME, f"expected a path of at most {_MOST_NAME:,} characters, found {len(name):,}"),
+        (_may_escape(name), "expected a path within the zip, found one that may lead out of it"),
+        ("\\" in name, "expected / between the folders of a zip, found a backslash: pack it again"),
+        (part.flag_bits & 0x1, "expected a zip without a password, found one with a password"),
+        (stat.S_ISLNK(part.external_attr >> 16), "expected a file, found a link"),
+        (
+            part.compress_type not in {ZIP_STORED, ZIP_DEFLATED},
+            "expected a zip that is packed by deflate, found another way",
+        ),
+        (name.lower().endswith(_OTHERS), "expected CSV files in a zip: unpack this one"),
+        (is_known, "expected names that differ, found the same name twice"),
+    )
+    return next((why for is_so, why in faults if is_so), "")
 
 
-def _judge_path(name: str) -> str:
-    parts = set(name.replace("\\", "/").split("/"))
-    if {"", ".."} & parts or name[1:2] == ":":
-        return "expected a path within the zip, found one that may lead out of it"
-    return "expected / between the folders of a zip, found a backslash: pack it again" if "\\" in name else ""
+def _may_escape(name: str) -> bool:
+    return bool({"", ".."} & set(name.replace("\\", "/").split("/"))) or name[1:2] == ":"

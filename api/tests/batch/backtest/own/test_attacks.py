@@ -96,6 +96,22 @@ def test_it_sees_no_other_process_no_network_and_no_data(tmp_path: Path) -> None
     assert [name for name in files if not name.startswith("kaboom-strategy-")] == []
 
 
+@needs_namespaces
+@pytest.mark.skipif(ROOT.is_relative_to(tempfile.gettempdir()), reason="files stay as they are beside its code")
+def test_it_writes_to_no_file_but_those_of_its_folder(tmp_path: Path) -> None:
+    places = [str(ROOT / "planted"), str(Path(sys.prefix) / "planted"), str(Path.home() / "planted")]
+    places += ["/proc/self/oom_score_adj", "/proc/sys/kernel/core_pattern", "/dev/null", "own"]
+    lines = (
+        "found = []",
+        f"for place in {places}:",
+        "    try: os.close(os.open(place, os.O_WRONLY | (os.O_CREAT if place[:2] not in ('/p', '/d') else 0)))",
+        "    except OSError: continue",
+        "    found.append(place)",
+    )
+    assert told_by(tmp_path, *lines) == ["/dev/null", "own"]
+    assert not any(Path(each).exists() for each in places[:3])
+
+
 @pytest.mark.parametrize(
     ("source", "kind", "says"),
     [

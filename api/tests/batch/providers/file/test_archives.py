@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import os
+import shutil
+import tracemalloc
 import zipfile
 from collections.abc import Mapping
 from datetime import date
@@ -141,6 +143,30 @@ def test_files_that_are_no_texts_and_names_that_come_twice_are_refused(tmp_path:
         "bars.zip/7203.parquet": "expected CSV files in a zip: unpack this one",
         "bars.zip/7203.csv": "expected names that differ, found the same name twice",
     }
+
+
+def test_a_directory_of_any_size_is_not_read_to_memory(tmp_path: Path) -> None:
+    # A hole of 64 MiB, which takes no disk, and the end of a zip that says it is the directory.
+    size = 64 * MIB
+    with (tmp_path / "bars.zip").open("wb") as file:
+        file.truncate(size)
+        file.seek(size)
+        file.write(b"PK\x05\x06" + bytes(6) + b"\x01\x00" + size.to_bytes(4, "little") + bytes(6))
+    shutil.copy(tmp_path / "bars.zip", tmp_path / "book.xlsx")
+    tracemalloc.start()
+    found = refusals(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == {
+        "bars.zip": "expected a readable zip file, found: a directory of more than 16,777,216 bytes",
+        "book.xlsx": "expected a readable xlsx file, found: a damaged zip",
+    }
+    assert peak < size / 2
+
+
+def test_a_very_long_path_is_refused_and_shown_shortened(tmp_path: Path) -> None:
+    pack(tmp_path / "bars.zip", {"7" * 60_000 + ".csv": BARS})
+    assert refusals(tmp_path) == {f"bars.zip/{'7' * 200}": "expected a path of at most 1,024 characters, found 60,004"}
 
 
 def test_a_zip_with_very_many_members_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from batch.errors import ProviderError
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
+from batch.providers.file.check import describe_files
 from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import FileLimits
 from batch.providers.file.provider import FileProvider, FileRules
@@ -89,6 +90,33 @@ async def test_a_table_of_very_many_equal_rows_is_refused(tmp_path: Path) -> Non
     pl.DataFrame({"date": day, **columns}).write_parquet(tmp_path / "7203.parquet")
     assert (tmp_path / "7203.parquet").stat().st_size < MIB
     assert "and it has 5,000,000 rows" in await refusal(tmp_path, max_mb=16)
+
+
+@pytest.mark.usefixtures("little_memory")
+async def test_panels_of_very_many_empty_cells_are_refused(tmp_path: Path) -> None:
+    head = ",".join(["date", *(str(1300 + n) for n in range(1000))])
+    for name in ("open", "high", "low", "close"):
+        with gzip.open(tmp_path / f"{name}.csv.gz", "wt") as packed:
+            packed.write(head + "\n")
+            packed.writelines(f"2024-{n // 28 + 1:02}-{n % 28 + 1:02}{',' * 1000}\n" for n in range(300))
+    [shown] = describe_files(FileProvider(tmp_path, FileRules(limits=FileLimits(2))))
+    assert "it has 300 rows of 4004 columns" in shown["refusals"][0]["why"]
+
+
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Binary])
+async def test_a_table_that_repeats_a_long_text_is_refused(tmp_path: Path, kind: pl.DataType) -> None:
+    rows = 20_000
+    columns = {name: pl.repeat(1.0, rows, eager=True) for name in ("open", "high", "low", "close", "volume")}
+    day = pl.Series(["2024-11-05" * 100], dtype=pl.String).cast(kind).gather(pl.zeros(rows, pl.UInt32, eager=True))
+    pl.DataFrame({"date": day, **columns}).write_parquet(tmp_path / "7203.parquet")
+    assert (tmp_path / "7203.parquet").stat().st_size < MIB
+    assert "and its texts have 20,000,000 bytes" in await refusal(tmp_path, max_mb=8)
+
+
+async def test_a_table_of_lists_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    columns = {name: [1.0] * len(DAYS) for name in ("high", "low", "close", "volume")}
+    pl.DataFrame({"date": DAYS, "open": [[1.0] * 1000] * len(DAYS), **columns}).write_parquet(tmp_path / "7203.parquet")
+    assert "expected a value in each cell, found lists in column open" in await refusal(tmp_path)
 
 
 async def test_a_file_within_the_limit_is_read_whole(tmp_path: Path) -> None:

@@ -330,9 +330,10 @@ class TestRefusals:
         assert "which holds none" in failure(tmp_path)
         assert "which does not exist" in failure(tmp_path / "nowhere")
 
-    def test_unknown_time_zone(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigurationError, match="'Mars/Base'"):
-            FileProvider(tmp_path, time_zone="Mars/Base")
+    @pytest.mark.parametrize("zone", ["Mars/Base", "Asia", "a" * 300])
+    def test_unknown_time_zone(self, tmp_path: Path, zone: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"'{zone}'"):
+            FileProvider(tmp_path, time_zone=zone)
 
     def test_one_bad_file_costs_its_own_symbol_only(self, tmp_path: Path) -> None:
         write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n")

@@ -168,6 +168,14 @@ def test_a_rule_that_matches_no_file_is_refused_by_its_line(tmp_path: Path) -> N
         ('[[rules]]\nfiles = "*"\nstamp = "close"\n', "line 3: expected 'start' or 'end', found stamp = 'close'"),
         ('[[rules]]\nfiles = "*"\nstamp = \n', "line 3: expected TOML, found: Invalid value"),
         ('rules = [{files = "*", stam = "end"}]\n', "line 1: expected one of files"),
+        (
+            '[[rules]]\nfiles = "*"\ntime_zone = "Asia"\n',
+            "line 3: expected a name such as 'Asia/Tokyo', found time_zone",
+        ),
+        (f'[[rules]]\nfiles = "*"\ntime_zone = "{"a" * 300}"\n', "line 3: expected a name such as 'Asia/Tokyo'"),
+        ("rules = " + "[" * 30_000, "nested too deeply"),
+        ("rules = " + "9" * 5_000, "a number of too many digits"),
+        ("#" * 65_537, "expected at most 65,536 bytes"),
         ('[[rules]]\nfiles = "日本"\n'.encode("cp932").decode("latin-1"), "expected"),
     ],
 )
