@@ -207,6 +207,7 @@ def _to_grid(judged: _Judged, listed: Mapping[str, Listing]) -> Grid:
         "sessions": [day.isoformat() for day in judged.sessions["session"].to_list()],
         "symbols": symbols,
         "names": [listing.name for listing in known],
+        "names_en": [listing.name_en for listing in known],
         "sectors": [sector_of(listing.sector33).code for listing in known],
         "scales": [listing.scale for listing in known],
     }

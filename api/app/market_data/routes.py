@@ -142,9 +142,9 @@ async def show_sessions(answers: Answers, query: Annotated[SessionsQuery, Query(
 async def show_cells(answers: Answers, query: Annotated[CellsQuery, Query()]) -> Response:
     """Show the state of every symbol in each of the newest sessions as one byte.
 
-    The body is one line of JSON (`states`, `sessions` oldest first, `symbols` and their `names`, `sectors`, `scales`),
-    a line feed, then the bytes: all sessions of the first symbol, then of the second. A byte is the index of its
-    state in `states`, starting at 0.
+    The body is one line of JSON (`states`, `sessions` oldest first, `symbols` and their `names`, `names_en`, `sectors`,
+    `scales`), a line feed, then the bytes: all sessions of the first symbol, then of the second. A byte is the index
+    of its state in `states`, starting at 0.
     """
     return await answers.give_grid(lambda desk: desk.coverage.cells(query))
 

@@ -78,6 +78,7 @@ async def test_a_cell_is_a_byte_by_symbol_and_session(market: httpx2.AsyncClient
     assert head["symbols"] == sorted([*SYMBOLS, "9999"])
     assert head["symbols"].index("7203") == 2
     assert [head[name][2] for name in ("names", "sectors", "scales")] == ["トヨタ自動車", "3700", "TOPIX Core30"]
+    assert head["names_en"][2] == "TOYOTA MOTOR CORPORATION"
     assert head["names"][0] == head["sectors"][0] == ""  # 285A, which the shipped list does not have
     assert (head["interval"], head["provider"], head["is_real"]) == ("1m", "synthetic", False)
     expected = (await judged(store)).cells["state"].cast(pl.String).to_list()

@@ -1,11 +1,13 @@
 // The cells of coverage as the API sends them: a line of JSON, then a byte for each symbol and session.
 const LINE_FEED = 10;
 
-export const parse = (buffer) => {
+// Names are those of the page's language, as far as the symbol list has them.
+export const parse = (buffer, language) => {
   const bytes = new Uint8Array(buffer);
   const end = bytes.indexOf(LINE_FEED);
   const head = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
-  return { ...head, cells: bytes.subarray(end + 1), width: head.sessions.length };
+  const titles = language === 'en' ? head.names.map((name, i) => head.names_en[i] || name) : head.names;
+  return { ...head, titles, cells: bytes.subarray(end + 1), width: head.sessions.length };
 };
 
 // The rank of each state: of symbols that share a pixel, the one with the highest is shown.
@@ -33,7 +35,7 @@ const SCALES = ['TOPIX Core30', 'TOPIX Large70', 'TOPIX Mid400', 'TOPIX Small 1'
 export const arrange = (grid, counts, { group, q, sectors, words }) => {
   const wanted = q.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const sectorOf = (i) => sectors[grid.sectors[i]]?.[0] ?? words.no_sector;
-  const text = (i) => `${grid.symbols[i]} ${grid.names[i]} ${sectors[grid.sectors[i]]?.join(' ') ?? ''}`.toLowerCase();
+  const text = (i) => `${grid.symbols[i]} ${grid.names[i]} ${grid.names_en[i]} ${sectors[grid.sectors[i]]?.join(' ') ?? ''}`.toLowerCase();
   let rows = [...grid.symbols.keys()];
   if (wanted.length) rows = rows.filter((i) => wanted.every((word) => text(i).includes(word)));
   const scale = (i) => SCALES.indexOf(grid.scales[i]);

@@ -72,7 +72,7 @@ async def test_a_form_runs_a_backtest_and_its_page_has_the_report(app: FastAPI, 
     path = await submit(app, browser, "/backtests/new", RUN)
     html = await read_page(browser, path)
     text = text_of(html)
-    assert "SMA cross 5/20 on 7203" in text
+    assert "SMA cross 5/20 on 7203 TOYOTA MOTOR CORPORATION" in text
     assert "daily bars, " in text
     assert "to 2025-11-05, 300 sessions, starting with 10,000,000 yen" in text
     for part in (
