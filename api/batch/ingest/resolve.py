@@ -113,7 +113,8 @@ async def resolve_universe(
             "source": universe.source,
             "as_of": universe.as_of.isoformat(),
             "age_days": universe.age(session),
-            "delisted": len(universe.delisted),
+            # Of the universe, which a request that names its symbols does not take.
+            "delisted": 0 if request.symbols else len(universe.delisted),
         }
     check_named(request, session, provider.capabilities, partial(load_history, planning.symbols_dir))
     symbols = request.symbols or symbols
