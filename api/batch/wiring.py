@@ -85,7 +85,7 @@ def build_tools(
         market=market,
         topix500=universe.topix500 if universe else frozenset(),
         clock=utc_now,
-        history=None if provider.capabilities.knows_listings else load_history(settings.symbols_dir),
+        history=load_history(settings.symbols_dir) if market.is_section else None,
         fetch_attempts=settings.fetch_attempts,
         patience_s=settings.provider_patience_s,
     )

@@ -1,14 +1,11 @@
 """Symbols as a caller names them, and what to say of one that nobody knows."""
 
 from collections.abc import Collection, Iterable, Iterator
-from difflib import SequenceMatcher, get_close_matches
-from heapq import nlargest
-from itertools import takewhile
 from numbers import Integral
-from operator import eq
 from typing import TYPE_CHECKING
 
 from batch.market.indices import find_index
+from batch.market.lists.nearest import MOST_NEAR, find_nearest
 from batch.market.symbol import normalise_symbol, parse_symbol
 from kaboom.errors import InvalidRequest
 
@@ -20,8 +17,8 @@ type Symbol = str | int
 #: One code, or several.
 type Symbols = Symbol | Iterable[Symbol]
 
-#: So many unknown symbols are named in an error, each with so many that are near.
-_MOST_TOLD, _MOST_NEAR = 5, 3
+#: The most unknown symbols that an error names.
+_MOST_TOLD = 5
 
 
 def to_symbols(symbols: Symbols | None) -> tuple[str, ...]:
@@ -71,14 +68,8 @@ def describe_unknown(unknown: Collection[str], held: Collection[str], listings: 
 
 
 def _find_near(symbol: str, held: Collection[str], listings: "pl.DataFrame") -> list[str]:
-    known = {*held, *listings["symbol"]}
-
-    def likeness(code: str) -> tuple[float, int, bool]:
-        shared = sum(takewhile(bool, map(eq, symbol, code)))
-        return SequenceMatcher(None, code, symbol).ratio(), shared, code in held
-
-    if near := get_close_matches(symbol, known, n=len(known)):
-        return nlargest(_MOST_NEAR, near, key=likeness)
+    if near := find_nearest(symbol, {*held, *listings["symbol"]}, held):
+        return near
     from batch.market.reference import search_listings  # noqa: PLC0415  polars
 
-    return search_listings(listings, symbol)["symbol"].head(_MOST_NEAR).to_list()
+    return search_listings(listings, symbol)["symbol"].head(MOST_NEAR).to_list()

@@ -1,10 +1,11 @@
 """The checks of an ingest request in the API, before it is queued."""
 
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batch.errors import InvalidRequest
-from batch.ingest.not_listed import find_not_listed
+from batch.ingest.not_listed import check_named
 from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from batch.kit.clock import utc_now
@@ -23,8 +24,8 @@ def check_ingest(request: IngestRequest, settings: "AppSettings") -> IngestReque
     """Return the request; reject it if a worker with the same settings would reject it.
 
     Raises:
-        InvalidRequest: the provider lacks a setting, cannot serve the request or has no bars that old, or the session
-            is not a trading day or has not opened.
+        InvalidRequest: the provider lacks a setting, cannot serve the request or has no bars that old, the session is
+            not a trading day or has not opened, or a named symbol was not listed.
 
     """
     spec, now = find_provider(request.provider, settings), utc_now()
@@ -34,21 +35,11 @@ def check_ingest(request: IngestRequest, settings: "AppSettings") -> IngestReque
     check_capabilities(request, spec.name, spec.capabilities)
     check_first(request.first, now)
     session: date = resolve_session(request, now, delay_s=settings.provider_delay_s)
-    if request.market.is_tse and not spec.capabilities.knows_listings:
-        _check_listed(request, session, settings)
+    check_named(request, session, spec.capabilities, partial(load_history, settings.symbols_dir))
     for interval in request.intervals.keys() & spec.capabilities.reach_days.keys():
         first = last_sessions(request.intervals[interval], session)[0]
         check_reach(spec.name, spec.capabilities, interval, first, now)
     return request
-
-
-def _check_listed(request: IngestRequest, session: date, settings: "AppSettings") -> None:
-    """Raise InvalidRequest if all symbols that a request names are known not to have been listed on its sessions."""
-    sessions = last_sessions(max(request.intervals.values(), default=1), session)
-    absent = find_not_listed(load_history(settings.symbols_dir), request.symbols or (), sessions)
-    if request.symbols and len(absent) == len(request.symbols):
-        symbol, outcome = next(iter(absent.items()))
-        raise InvalidRequest(f"{symbol} was not listed on {session}: {outcome.message}", pointer="/symbols")
 
 
 def check_backfill(request: BackfillRequest, settings: "AppSettings") -> BackfillRequest:
@@ -70,7 +61,8 @@ def check_quotes(request: QuotesRequest, settings: "AppSettings") -> IngestReque
     """Return the refresh of quotes as an ingest of one session.
 
     Raises:
-        InvalidRequest: the provider lacks a setting, or does not serve the market or the interval.
+        InvalidRequest: the provider lacks a setting, does not serve the market or the interval, or a named symbol was
+            not listed.
 
     """
     ingest, spec = request.to_ingest(settings.provider), find_provider(request.provider, settings)
@@ -78,6 +70,8 @@ def check_quotes(request: QuotesRequest, settings: "AppSettings") -> IngestReque
         check_capabilities(ingest, spec.name, spec.capabilities)
     except InvalidRequest as e:
         raise InvalidRequest(e.message, pointer="/interval" if e.pointer == "/intervals" else e.pointer) from e
+    newest = resolve_session(ingest, utc_now(), delay_s=settings.provider_delay_s)
+    check_named(ingest, newest, spec.capabilities, partial(load_history, settings.symbols_dir))
     return ingest
 
 

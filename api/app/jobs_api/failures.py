@@ -1,7 +1,7 @@
 """The items of a job that are not plain successes, with their outcomes."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,13 +10,26 @@ from app.jobs_api.view import Failure, FailurePage
 from app.routers import view_of
 from batch.market.outcome import is_fine
 
+#: The outcomes of items: those of symbols; of items of other jobs; of items whose chunk was given up.
+ItemOutcome = Literal[
+    "ok",
+    "no_trades",
+    "not_listed",
+    "rate_limited",
+    "provider_error",
+    "invalid",
+    "write_failed",
+    "failed",
+    "lost",
+]
+
 
 class FailureListing(BaseModel):
     """The filter and the page of a list of items."""
 
     model_config = ConfigDict(extra="forbid")
 
-    outcome: list[Annotated[str, Field(max_length=40)]] = Field(default=[], max_length=7)
+    outcome: list[ItemOutcome] = Field(default=[], max_length=9)
     limit: int = Field(default=100, ge=1, le=1000)
     cursor: int = Field(default=0, ge=0, le=10_000_000)
 

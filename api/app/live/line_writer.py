@@ -13,7 +13,8 @@ from app.live.events import EventLog, FeedKey
 from app.live.lines import JobLine, pick_line
 from batch.errors import StoreError
 
-_PERIOD_S = 0.5
+#: How long lines are collected.
+PERIOD_S = 0.5
 #: The most lines that wait to be written, for example while Redis is unavailable; more are dropped and counted.
 _MOST_WAITING = 5000
 #: How long writing the last lines of a process may take.
@@ -34,7 +35,9 @@ class LineWriter:
         self._waiting: list[tuple[FeedKey, JobLine]] = []
         self._dropped: Counter[FeedKey] = Counter()
         self._is_due = False
+        self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def take(self, logged: Mapping[str, Any]) -> None:
         """Queue a line that structlog has processed, if it names a job."""
@@ -51,9 +54,15 @@ class LineWriter:
             self._schedule()
 
     async def close(self) -> None:
-        """Write the waiting lines, if that succeeds within about a second."""
+        """Write the waiting lines, if that succeeds within about a second; no task and no timer is left behind."""
+        self._is_closed = True
+        if self._timer:
+            self._timer.cancel()
         if self._writing:
-            await asyncio.wait([self._writing], timeout=_LAST_S)
+            _, late = await asyncio.wait([self._writing], timeout=_LAST_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(_LAST_S):
                 await self._write()
@@ -65,9 +74,16 @@ class LineWriter:
             self._loop.call_soon_threadsafe(self._write_later, context=contextvars.Context())
 
     def _write_later(self) -> None:
-        self._loop.call_later(_PERIOD_S, self._begin)
+        if not self._is_closed:
+            self._timer = self._loop.call_later(PERIOD_S, self._begin)
 
     def _begin(self) -> None:
+        if self._writing and not self._writing.done():
+            # One write at a time: only this object refers to its task, which would be lost with a second one.
+            self._write_later()
+            return
+        with self._lock:
+            self._is_due = False
         self._writing = self._loop.create_task(self._write_or_wait(), name="line-writer")
 
     async def _write_or_wait(self) -> None:

@@ -113,7 +113,7 @@ CELLS = (
     '{"interval":"1m","provider":"synthetic","is_real":false,"states":["pending","missing","empty","lost","not_final",'
     '"outdated","short","no_auction","differs","complete"],"sessions":["2025-10-31","2025-11-04","2025-11-05"],'
     '"symbols":["6758","7203"],"names":["ソニーグループ","トヨタ自動車"],'
-    '"names_en":["Sony Group Corporation","TOYOTA MOTOR CORPORATION"],"sectors":["3650","3700"],'
+    '"names_en":["SONY GROUP CORPORATION","TOYOTA MOTOR CORPORATION"],"sectors":["3650","3700"],'
     '"scales":["TOPIX Core30","TOPIX Core30"]}\n\t\t\t\t\x01\t'
 )
 _LISTING: dict[str, Any] = {

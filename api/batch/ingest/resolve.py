@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
+from batch.ingest.not_listed import check_named
 from batch.ingest.own_days import choose_days, describe_outside
 from batch.ingest.plan import IngestChunk, IngestPlan, plan_chunks
 from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
@@ -14,6 +16,7 @@ from batch.ingest.request import IngestRequest
 from batch.kit.clock import Clock
 from batch.market.calendar import closes_at, last_sessions
 from batch.market.interval import Interval
+from batch.market.lists.history import load_history
 from batch.market.lists.universe import load_universe
 from batch.providers.base import BarProvider, find_own_data
 
@@ -93,6 +96,7 @@ async def resolve_universe(
     """Return the symbols of a request as of a session, and a description of their source.
 
     Raises:
+        InvalidRequest: a named symbol was not listed.
         ProviderError: the provider could not list what it has.
 
     """
@@ -109,8 +113,10 @@ async def resolve_universe(
             "source": universe.source,
             "as_of": universe.as_of.isoformat(),
             "age_days": universe.age(session),
-            "delisted": len(universe.delisted),
+            # Of the universe, which a request that names its symbols does not take.
+            "delisted": 0 if request.symbols else len(universe.delisted),
         }
+    check_named(request, session, provider.capabilities, partial(load_history, planning.symbols_dir))
     symbols = request.symbols or symbols
     return symbols, about | {"market": request.market.value, "symbols": len(symbols)}
 

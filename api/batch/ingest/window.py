@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -15,7 +15,7 @@ from batch.bars.store import BarStore, Correction, WriteReport
 from batch.errors import StoreDamaged, StoreError
 from batch.ingest.actions import build_action_notes
 from batch.ingest.fetch import fetch_all
-from batch.ingest.not_listed import find_not_listed
+from batch.ingest.not_listed import add_hints, find_not_listed
 from batch.ingest.outcomes import Writing, find_outcomes
 from batch.ingest.plan import IngestChunk
 from batch.ingest.records import log_refusals
@@ -41,11 +41,11 @@ _LONGEST_PAUSE_S = 5.0
 class IngestTools:
     """The tools for running a chunk.
 
-    `history` gives the symbols that need not be fetched; None if the provider itself knows the listings. With
-    `waits_for_store`, a write that fails because the store is unavailable raises StoreError, so that the caller can
-    return the chunk; otherwise its symbols are `write_failed`. `patience_s` is the longest wait in all for a provider
-    that wants a pause, `correction_lines` the most corrected bars that are logged one by one. `is_named` says that the
-    request names its symbols.
+    `history` gives the symbols that need not be fetched, unless the provider itself knows the listings; it is None
+    outside the sections of the TSE. With `waits_for_store`, a write that fails because the store is unavailable raises
+    StoreError, so that the caller can return the chunk; otherwise its symbols are `write_failed`. `patience_s` is the
+    longest wait in all for a provider that wants a pause, `correction_lines` the most corrected bars that are logged
+    one by one. `is_named` says that the request names its symbols.
     """
 
     provider: BarProvider
@@ -88,11 +88,14 @@ async def fetch_window(part: IngestChunk, tools: IngestTools) -> FetchedWindow:
         RateLimited: the provider wants a pause, at most `tools.patience_s`.
 
     """
-    not_listed = find_not_listed(tools.history, part.symbols, part.sessions)
+    history = None if tools.provider.capabilities.knows_listings else tools.history
+    not_listed = find_not_listed(history, part.symbols, part.sessions)
     symbols = tuple(s for s in part.symbols if s not in not_listed)
     request = BarRequest(symbols, part.interval, part.sessions, is_named=tools.is_named)
     at = tools.clock()
     fetched = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
+    if tools.is_named and tools.market.is_section:
+        fetched = replace(fetched, outcomes=add_hints(fetched.outcomes, tools.history, part.sessions[-1]))
     return FetchedWindow(part, at, fetched, not_listed)
 
 

@@ -38,6 +38,7 @@ class Capabilities:
         concurrency: most requests to it at once, over all processes; None for no limit.
         knows_listings: whether it reports which symbols were listed on a session. Other providers are not asked for
             symbols that are known not to have been listed.
+        follows_lists: whether it has bars of exactly the symbols that Kaboom's dated lists have on a session.
         delay: how long after the close the bars of a session are final.
         is_live: whether bars come during a session, `delay` late. Otherwise they come when it is over.
 
@@ -54,6 +55,7 @@ class Capabilities:
     requests_per_second: int | None = None
     concurrency: int | None = None
     knows_listings: bool = False
+    follows_lists: bool = False
     delay: timedelta = timedelta()
     is_live: bool = False
 

@@ -127,6 +127,11 @@ def test_kaboom_can_start_on_what_it_is_given() -> None:
     assert buckets == (bucket,) * 3
 
 
+def test_links_in_notifications_lead_to_caddy() -> None:
+    (site,) = re.findall(r"^\{\$KABOOM_SITE:(\S+)\} \{$", load_text("infra/compose/Caddyfile"), re.MULTILINE)
+    assert SERVICES["worker"]["environment"]["KABOOM_PUBLIC_URL"] == f"https://${{KABOOM_SITE:-{site}}}"
+
+
 def test_the_published_port_is_the_one_that_the_api_listens_on() -> None:
     (port,) = SERVICES["api"]["ports"]
     assert port.split(":")[-1] == str(SERVICES["api"]["environment"]["PORT"])

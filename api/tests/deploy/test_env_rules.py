@@ -84,6 +84,18 @@ def test_a_wrong_secret_is_found(name: str, old: str, new: str, fault: str) -> N
 
 
 @pytest.mark.parametrize("name", [API, WORKER, POOL])
+def test_links_in_notifications_lead_to_the_api(name: str) -> None:
+    assert rules.link_faults(parse(render(name)), VALUES) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("KABOOM_PUBLIC_URL", "KABOOM_API_URL"), (VALUES["API_URL"], "https://a.net")]
+)
+def test_a_link_that_leads_elsewhere_is_found(old: str, new: str) -> None:
+    assert has("KABOOM_PUBLIC_URL was", rules.link_faults(planted(WORKER, old, new), VALUES))
+
+
+@pytest.mark.parametrize("name", [API, WORKER, POOL])
 def test_a_service_has_every_specified_secret(name: str) -> None:
     assert rules.complete_faults(parse(render(name))) == []
 

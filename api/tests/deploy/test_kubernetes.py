@@ -1,6 +1,7 @@
 """infra/kubernetes as `kubectl kustomize` builds it, by the published schemas and the house's rules."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from app.settings import load_settings
 from tests.deploy.rules.kubernetes_rules import build, house_faults, schema_faults
 from tests.fixtures.repo.repository import ROOT
 
@@ -82,6 +84,22 @@ def test_the_rules_of_the_house_are_kept() -> None:
 def test_a_planted_fault_is_found(name: str, old: str, new: str, fault: str, plant: Plant) -> None:
     found = house_faults(plant(name, old, new))
     assert any(fault in sentence for sentence in found), found
+
+
+def test_the_documented_overlay_gives_what_the_settings_take(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(.+?)```", (ROOT / "docs/operations/kubernetes.md").read_text("utf-8"), re.DOTALL)
+    overlay = yaml.safe_load(block)
+    (tmp_path / "infra").mkdir()
+    shutil.copytree(BASE, tmp_path / "infra/kubernetes")
+    (tmp_path / "own").mkdir()
+    image = {"newName": "example.net/kaboom", "digest": f"sha256:{'0' * 64}"}
+    overlay["images"] = [each | image for each in overlay["images"]]
+    (tmp_path / "own/kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    things, said = build(tmp_path / "own")
+    assert (schema_faults(things), house_faults(things)) == ([], []), said
+    (given,) = (thing["data"] for thing in things if thing["kind"] == "ConfigMap")
+    settings = load_settings(**given | {"KABOOM_FILE_DIR": str(tmp_path)})
+    assert settings.public_url == "https://kaboom.example.com"
 
 
 def test_an_overlay_sets_the_image_and_the_bounds(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.fixtures.servers.stacks import FINAL, Stack, until
 
 #: The day after a holiday, a weekend and All Souls'.
 SESSION = "2025-11-04"
-SOME = ["7203", "6758", "9984", "8306", "285A"]
+SOME = ["7203", "6758", "9984", "8306", "130A"]
 CELERY = (sys.executable, "-m", "celery", "-A", "app.tasks.celery_app")
 REPORTS_WORKER = (
     "worker", "--loglevel=info", "--queues=ingest,ai_analysis,backtest,market_data,notifications",

@@ -19,7 +19,7 @@ from tests.fixtures.servers.servers import Servers
 from tests.fixtures.servers.stacks import Api, until
 
 SESSION = "2025-11-04"
-SYMBOLS = ["7203", "6758", "9984", "8306", "285A"]
+SYMBOLS = ["7203", "6758", "9984", "8306", "130A"]
 #: As README.md gives it.
 WORKER = (
     "celery", "-A", "app.tasks.celery_app", "worker", "--loglevel=info",

@@ -22,6 +22,7 @@ NO_SCHEMA_SAYS = {
         r"has no (1m|5m|15m|1h|1d) bars (older|from before)",
         r"expected a day up to \d{4}",
         r"(was|were) not listed on",
+        r"which no symbol list has",
         # Two fields.
         r"was given, which only provider \w+ takes",
         r"first was .* beside all_days",

@@ -173,14 +173,15 @@ def _explain_none(session: Session, *, is_filtered: bool, q: str) -> str:
 
 
 def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
-    """Return a table of jobs; for a narrow terminal with two lines for each job, and without rows and market."""
+    """Return a table of jobs; for a narrow terminal with two lines for each job, and without rows."""
     if session.out.width < _WIDE:
         return _narrow_job_table(session.words, jobs)
     counts = ("done", "failed", "total", "rows")
     names = ("job", "status", "market", "task", "requested (JST)", *counts)
     table = new_table(session.words, *names, right=counts, whole={"job"})
     for job in jobs:
-        numbers = [f"{job['progress'][name]:,}" for name in counts]
+        # A job without items, or one that is not planned yet, has nothing to count.
+        numbers = [f"{job['progress'][name]:,}" if job["progress"]["total"] else "" for name in counts]
         if not writes_bars(job):
             numbers[-1] = ""
         head = (job["job_id"], session.words.coded("job", job["status"]), job["market"] or "", job["task"])
@@ -189,12 +190,19 @@ def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
 
 
 def _narrow_job_table(words: Speaker, jobs: list[dict[str, Any]]) -> Table:
-    table = new_table(words, "job", "status", "at (JST)", "done", "failed", right={"done", "failed"}, whole={"job"})
+    """Return a table that a terminal of 60 columns shows."""
+    table = new_table(words, "job", "status", "at (JST)", whole={"job", "status", "at (JST)"})
     for job in jobs:
-        progress, status = job["progress"], words.coded("job", job["status"])
-        head = Text(f"{clean(job['job_id'])}\n  {clean(job['task'])}"), Text(clean(status).replace(" ", "\n"))
-        counts = (f"{progress['done']:,}/{progress['total']:,}", f"{progress['failed']:,}")
-        add_row(table, *head, to_jst(job["requested_at"])[5:], *counts)
+        progress, task, market = job["progress"], job["task"], job["market"] or ""
+        # The market, where the line is no longer than the id.
+        head = [job["job_id"], f"  {task} {market}" if len(f"  {task} {market}") <= len(job["job_id"]) else f"  {task}"]
+        status = words.coded("job", job["status"]).split(" ")
+        if progress["failed"]:
+            status.append(words.say("progress_failed", failed=progress["failed"]))
+        at = [to_jst(job["requested_at"])[5:]]
+        if progress["total"]:
+            at.append(f"{progress['done']:,}/{progress['total']:,}")
+        add_row(table, *(Text("\n".join(map(clean, lines))) for lines in (head, status, at)))
     return table
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.page import HexId, OpenPage, Page, ask_all
+from app.dashboard.shapes.company_names import CompanyName, name_of
 from app.dashboard.shapes.happened import list_notices, pause_seconds
 from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.timeline import build_timeline
@@ -72,11 +73,11 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
     )
 
 
-async def _ask_names(page: OpenPage, row: JobRow, failures: Reply) -> dict[str, str]:
+async def _ask_names(page: OpenPage, row: JobRow, failures: Reply) -> dict[str, CompanyName]:
     """Return the names of the failed symbols, by code; {} if the items are not symbols of a market."""
     market = row.job["market"]
     if row.job["queue"] != Queue.INGEST or not market or not failures.is_ok or not failures.data["items"]:
         return {}
     listed = await page.ask("/api/v1/universe", market=market)
     failed = {each["item"] for each in failures.data["items"]}
-    return {each["symbol"]: each["name"] for each in listed.items if each["symbol"] in failed}
+    return {each["symbol"]: name_of(each, page.viewer.language) for each in listed.items if each["symbol"] in failed}

@@ -34,6 +34,19 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "intervalsがありません。1m のような足種を指定してください",
     ),
     ("{symbol} was not listed on {session}: {why}", "{symbol} は {session} に上場していません（{why}）"),
+    (
+        "symbols had {names}, which no symbol list has; nearest to {symbol}: {near}; the newest list is of {day}, `kaboom symbols import` takes a newer one",
+        "銘柄コード {names} はどの銘柄一覧にもありません。{symbol} に近いコードは {near} です。最新の一覧は {day} 時点のものです。新しい一覧は `kaboom symbols import` で取り込めます",
+    ),
+    (
+        "no symbol list has it; nearest to {symbol}: {near}; {why}",
+        "どの銘柄一覧にもありません。{symbol} に近いコードは {near} です（{why}）",
+    ),
+    (
+        "no symbol list has it; nearest to {symbol}: {near}",
+        "どの銘柄一覧にもありません。{symbol} に近いコードは {near} です",
+    ),
+    ("no symbol list has it", "どの銘柄一覧にもありません"),
     ("left after {last}, by {by}, renamed to {new}", "{last} より後、{by} までに上場廃止。新しいコードは {new}"),
     ("left after {last}, by {by}", "{last} より後、{by} までに上場廃止"),
     ("listed after {last}, by {by}", "{last} より後、{by} までに新規上場"),

@@ -1,6 +1,7 @@
 """When symbols were listed, from dated lists: a symbol in one list but not in the next left in between."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from batch.market.calendar import JST
 from batch.market.listing import Listing, Market
+from batch.market.lists.nearest import find_nearest
 from batch.market.lists.snapshot import (
     Delisted,
     Snapshot,
@@ -59,6 +61,11 @@ class ListingHistory:
         self._gone = delisted
         self._known: dict[str, tuple[Validity, ...]] = {}
 
+    @property
+    def newest(self) -> date:
+        """The date of the newest list."""
+        return self._dates[-1]
+
     def validities(self, symbol: str) -> tuple[Validity, ...]:
         """Return the spans in which a symbol was listed, oldest first; empty if no list has it."""
         if symbol not in self._known:
@@ -79,6 +86,22 @@ class ListingHistory:
             return False
         came_after = spans[number].came_after if number < len(spans) else None
         return number == len(spans) or (came_after is not None and session <= came_after)
+
+    def was_listed(self, symbol: str, sessions: Sequence[date]) -> bool:
+        """Return whether a symbol was in the newest list up to one of the sessions (oldest first), and had not left.
+
+        The oldest list counts for the sessions before it, too.
+        """
+        for span in self.validities(symbol):
+            number = bisect_left(sessions, span.first_seen) if span.came_after else 0
+            if number < len(sessions) and sessions[number] < (span.left_by or date.max):
+                return True
+        return False
+
+    def find_nearest(self, symbol: str, session: date) -> list[str]:
+        """Return the codes that were listed on a session and look most like a code, the likest first."""
+        codes = {code for listed in self._lists for code in listed}
+        return find_nearest(symbol, [code for code in codes if self.was_listed(code, (session,))])
 
     def explain(self, symbol: str, session: date) -> str:
         """Return why a symbol was not listed on a session, as a sentence."""

@@ -78,7 +78,7 @@ class Generator:
         directory = self.listings.directory(session)
         scales = tuple(directory.scales.get(code, "") for code in codes)
         year = build_year(YearKey(self.seed, codes, scales, session.year))
-        there = np.array([code not in directory.delisted for code in codes], dtype=np.bool_)
+        there = np.array([code in directory.scales and code not in directory.delisted for code in codes], np.bool_)
         return SessionSlice(year, there & (year.traits.listed_on <= session.toordinal()), session, interval)
 
 

@@ -20,7 +20,8 @@ class SyntheticProvider:
     """A `BarProvider` whose bars are a pure function of seed, generator version, symbol and date.
 
     They obey the TSE's sessions, ticks, limits and auctions; 5m to 1d bars are exact sums of the 1m bars. A
-    symbol that no listing names works too. Rows come by block of 100 symbols, session, symbol and time.
+    symbol has bars on the sessions whose symbol list has it. Rows come by block of 100 symbols, session, symbol and
+    time.
     """
 
     name = SPEC.name

@@ -23,6 +23,7 @@ SPEC = ProviderSpec(
         TSE_MARKETS,
         # 50 symbols x 327 minutes are about 13,000 rows; a chunk of a session has a checkpoint in its middle.
         symbols_per_fetch=50,
+        follows_lists=True,
         # The bar of the closing auction is over a minute after its stamp.
         delay=timedelta(minutes=1),
         is_live=True,

@@ -67,8 +67,8 @@ def expect_clean(done: Done) -> str:
 
 @pytest.fixture
 def job(at_live: Kaboom) -> str:
-    """A job of which a symbol failed."""
-    done = at_live("--json", *SMALL, "--symbol", "9999", "--wait")
+    """A job of one symbol."""
+    done = at_live("--json", *SMALL, "--symbol", "9984", "--wait")
     return str(done.json["job_id"])  # type: ignore[index]
 
 

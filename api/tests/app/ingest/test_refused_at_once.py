@@ -44,6 +44,19 @@ async def test_a_symbol_that_had_left_the_market_is_refused(http: httpx2.AsyncCl
     assert "9613 was not listed on 2026-10-30: left after " in answer.json()["errors"][0]["detail"]
 
 
-async def test_beside_a_listed_symbol_it_is_accepted(http: httpx2.AsyncClient) -> None:
-    answer = await http.post(DAILY, json=DAYS | {"symbols": ["9613", "7203"], "session": "2026-10-30"})
-    assert answer.status_code == 202, answer.text
+@pytest.mark.parametrize("path", [DAILY, BACKFILL, "/api/v1/market-data/refresh-quotes"])
+async def test_a_code_that_no_list_has_is_refused_with_the_nearest(http: httpx2.AsyncClient, path: str) -> None:
+    body = {} if path.endswith("quotes") else DAYS
+    answer = await http.post(path, json=body | {"symbols": ["7203", "9998"]})
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "#/symbols"
+    assert "symbols had 9998, which no symbol list has; nearest to 9998: 9997, " in error["detail"]
+    assert "`kaboom symbols import` takes a newer one" in error["detail"]
+
+
+async def test_a_schedule_of_such_a_code_is_refused(http: httpx2.AsyncClient) -> None:
+    body = {"task": "ingest.run_daily", "request": DAYS | {"symbols": ["9998"]}, "cron": "0 18 * * *", "name": "x"}
+    answer = await http.post("/api/v1/schedules", json=body)
+    assert answer.status_code == 422, answer.text
+    assert "no symbol list has" in answer.text

@@ -111,8 +111,8 @@ async def test_redis_lists_the_newest_jobs_first_and_at_most_a_hundred(
 
 
 async def test_fullwidth_and_doubled_symbols_mean_one(real_http: httpx2.AsyncClient, real_app: FastAPI) -> None:
-    body = REPORT_BODY | {"symbols": ["\uff17\uff12\uff10\uff13", "285a", "72030"]}
+    body = REPORT_BODY | {"symbols": ["\uff17\uff12\uff10\uff13", "130a", "72030"]}
     job_id = (await real_http.post(RUN_DAILY, json=body)).json()["job_id"]
     kept = await jobs_of(real_app).parts.history.load("ingest", job_id)
     assert kept
-    assert kept.request["symbols"] == ["7203", "285A"]
+    assert kept.request["symbols"] == ["7203", "130A"]

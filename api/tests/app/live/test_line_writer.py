@@ -1,13 +1,15 @@
 """Lines of jobs are gathered and written soon, a few times a second at most; what is lost is counted."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from app.live.events import START, Feed, FeedKey
-from app.live.line_writer import LineWriter
+from app.live.line_writer import PERIOD_S, LineWriter
 from app.live.lines import JobLine
 from app.live.memory_events import MemoryEventLog
 from batch.errors import StoreError
@@ -107,6 +109,76 @@ async def test_a_cut_off_write_loses_nothing() -> None:
     log(writer, "second")
     await writer.close()
     assert [line.event for line in await kept.lines()] == ["first", "second"]
+
+
+class HangingLog(CountingLog):
+    """A log whose writes never end, and wait for what only they refer to."""
+
+    async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
+        self.writes += 1
+        await asyncio.Queue[None]().get()
+
+
+async def test_a_closed_writer_begins_no_task() -> None:
+    begun = list[str]()
+
+    def note(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+        begun.append(work.__qualname__)
+        return asyncio.Task(work, loop=loop, **options)
+
+    loop, passed = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_task_factory(note)
+    writer = LineWriter(CountingLog())
+    log(writer, "last")
+    # After what the writer has scheduled.
+    await asyncio.sleep(0)
+    loop.call_later(2 * PERIOD_S, passed.set)
+    await writer.close()
+    await passed.wait()
+    assert not [name for name in begun if name.startswith("LineWriter.")]
+
+
+async def test_closing_ends_a_write_that_hangs() -> None:
+    kept = HangingLog()
+    writer = LineWriter(kept)
+    log(writer, "last")
+    await until(lambda: _writes(kept), lambda writes: writes == 1)
+    await writer.close()
+    assert [task for task in asyncio.all_tasks() if task.get_name() == "line-writer"] == []
+
+
+async def test_a_write_that_hangs_is_not_lost_to_the_next_one() -> None:
+    kept = HangingLog()
+    writer = LineWriter(kept)
+    log(writer, "first")
+    await until(lambda: _writes(kept), lambda writes: writes == 1)
+    log(writer, "second")
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(2 * PERIOD_S, passed.set)
+    await passed.wait()
+    gc.collect()
+    assert [task.get_name() for task in asyncio.all_tasks()].count("line-writer") == 1
+    assert kept.writes == 1
+    await writer.close()
+
+
+async def test_lines_are_written_after_a_write_was_cancelled() -> None:
+    kept = CountingLog()
+    writer = LineWriter(kept)
+    log(writer, "first")
+    task = await until(_begun, bool)
+    assert task
+    task.cancel()
+    log(writer, "second")
+    lines = await until(lambda: _wait_for(kept), lambda lines: len(lines) == 2)
+    assert [line.event for line in lines] == ["first", "second"]
+    await writer.close()
+
+
+async def _begun() -> asyncio.Task[Any] | None:
+    """Return the task of a write before its first step."""
+    await asyncio.sleep(0)
+    return next((task for task in asyncio.all_tasks() if task.get_name() == "line-writer"), None)
 
 
 async def _wait_for(kept: CountingLog) -> list[JobLine]:

@@ -8,6 +8,8 @@ import pytest
 
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
+from batch.errors import InvalidRequest
+from batch.ingest.not_listed import add_hints, check_named
 from batch.ingest.plan import IngestChunk
 from batch.ingest.request import IngestRequest
 from batch.ingest.runner import run_chunk
@@ -17,7 +19,8 @@ from batch.market.interval import Interval
 from batch.market.listing import Listing, Market
 from batch.market.lists.history import ListingHistory
 from batch.market.lists.snapshot import Snapshot, format_snapshot
-from batch.market.outcome import Outcome, OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from batch.providers.registry import get_provider_spec
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 from tests.fixtures.providers.fake_providers import SERIES, FakeProvider
@@ -32,6 +35,10 @@ def snapshot(as_of: date, *symbols: str) -> Snapshot:
 
 LISTS = (snapshot(OLD, "7203", "9613"), snapshot(NEW, "7203", "285A"))
 SYMBOLS = ("7203", "9613", "285A", "1306")
+
+
+def load() -> ListingHistory:
+    return ListingHistory(LISTS)
 
 
 def ingest(provider: FakeProvider, store: MemoryBarStore, *sessions: date) -> OutcomeReport:
@@ -98,7 +105,59 @@ def test_an_old_session_has_the_universe_of_its_day(tmp_path: Path, session: dat
     request = {"intervals": {"1d": 1}, "session": str(session)}
     report = asyncio.run(run_daily_ingest(IngestRequest.parse(request), settings=settings))
     assert [(o.symbol, o.outcome) for o in report.outcomes] == [(symbol, Outcome.OK) for symbol in expected]
-    late = request | {"symbols": ["9613", "285A"]}
-    report = asyncio.run(run_daily_ingest(IngestRequest.parse(late), settings=settings))
-    gone = {o.symbol for o in report.outcomes if o.outcome is Outcome.NOT_LISTED}
-    assert gone == {"9613", "285A"} - set(expected)
+    (gone,) = {"9613", "285A"} - set(expected)
+    named = IngestRequest.parse(request | {"symbols": ["7203", gone]})
+    with pytest.raises(InvalidRequest, match=f"{gone} was not listed on {session}: (left|listed) after"):
+        asyncio.run(run_daily_ingest(named, settings=settings))
+
+
+@pytest.mark.parametrize(
+    ("symbols", "why"),
+    [
+        (
+            ["7203", "7204"],
+            f"symbols had 7204, which no symbol list has; nearest to 7204: 7203; the newest list is of {NEW}, `kaboom",
+        ),
+        (["9613"], f"9613 was not listed on {AFTER}: left after {OLD}, by {NEW}"),
+    ],
+)
+def test_a_provider_that_follows_the_lists_takes_no_other_symbol(symbols: list[str], why: str) -> None:
+    request = IngestRequest.parse({"intervals": {"1d": 1}, "symbols": symbols})
+    with pytest.raises(InvalidRequest) as refused:
+        check_named(request, AFTER, get_provider_spec("synthetic").capabilities, load)
+    assert refused.value.message.startswith(why)
+    assert refused.value.pointer == "/symbols"
+
+
+def test_a_symbol_listed_on_a_part_of_the_days_is_taken() -> None:
+    days = IngestRequest.parse({"intervals": {"1d": 30}, "symbols": ["9613", "285A"]})
+    check_named(days, AFTER, get_provider_spec("synthetic").capabilities, load)
+
+
+def test_another_provider_may_know_newer_symbols_than_the_lists() -> None:
+    request = IngestRequest.parse({"intervals": {"1d": 1}, "symbols": ["9998"]})
+    for name in ("jquants", "yahoo"):
+        check_named(request, AFTER, get_provider_spec(name).capabilities, load)
+
+
+@pytest.mark.parametrize(
+    ("said", "hinted"),
+    [
+        ("", "no symbol list has it; nearest to 7204: 7203"),
+        ("no such ticker", "no symbol list has it; nearest to 7204: 7203; no such ticker"),
+    ],
+)
+def test_an_outcome_of_an_unknown_code_names_the_nearest(said: str, hinted: str) -> None:
+    told = {
+        "7204": SymbolOutcome("7204", Outcome.NOT_LISTED, message=said),
+        "9613": SymbolOutcome("9613", Outcome.NOT_LISTED),
+        "7205": SymbolOutcome("7205", Outcome.NO_TRADES),
+    }
+    found = add_hints(told, ListingHistory(LISTS), AFTER)
+    assert {symbol: outcome.message for symbol, outcome in found.items()} == {"7204": hinted, "9613": "", "7205": ""}
+
+
+def test_many_unknown_codes_are_not_compared_with_the_lists() -> None:
+    told = {str(code): SymbolOutcome(str(code), Outcome.NOT_LISTED) for code in range(7204, 7210)}
+    found = add_hints(told, ListingHistory(LISTS), AFTER)
+    assert {outcome.message for outcome in found.values()} == {"no symbol list has it"}

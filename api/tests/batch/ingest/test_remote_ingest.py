@@ -129,6 +129,8 @@ def test_many_days_of_few_issues_are_one_question_an_issue(jquants: FakeJquants,
     assert {params.get("code") for params in jquants.asked("/equities/bars/daily")} == {"72030", "99990"}
     assert len(jquants.asked("/equities/bars/daily")) == 2
     assert by_symbol(report) == {"7203": Outcome.OK, "9999": Outcome.NOT_LISTED}
+    (unknown,) = (outcome for outcome in report.outcomes if outcome.symbol == "9999")
+    assert unknown.message.startswith("no symbol list has it; nearest to 9999: 9997, ")
     assert report.rows == 40
 
 

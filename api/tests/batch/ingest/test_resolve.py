@@ -132,6 +132,11 @@ class TestUniverse:
         assert [chunk.symbols for chunk in plan.chunks] == [("6758", "7203")]
         assert plan.universe["symbols"] == 2
 
+    def test_the_delisted_of_a_market_are_not_counted_for_named_symbols(self) -> None:
+        late = at(date(2026, 10, 30), 20)
+        assert resolve(IngestRequest(intervals={Interval.D1: 1}), late).universe["delisted"] > 100
+        assert resolve(IngestRequest(intervals={Interval.D1: 1}, symbols=("7203",)), late).universe["delisted"] == 0
+
     def test_a_retry_takes_what_was_left_of_each_interval(self) -> None:
         request = IngestRequest(intervals={Interval.M1: 1, Interval.D1: 5}, only={Interval.D1: ("7203",)})
         (chunk,) = resolve(request).chunks

@@ -23,7 +23,7 @@ from batch.scripts.run_daily_ingest import plan_ingest, run_daily_ingest
 from batch.settings import BatchSettings
 
 SESSION = date(2026, 10, 30)
-REQUEST = {"intervals": {"1m": 2, "1d": 5}, "symbols": ["7203", "6758", "1439"], "session": SESSION.isoformat()}
+REQUEST = {"intervals": {"1m": 2, "1d": 5}, "symbols": ["7203", "6758", "9984"], "session": SESSION.isoformat()}
 
 
 async def stored(data_dir: Path) -> list[pl.DataFrame]:
@@ -54,7 +54,7 @@ def test_twice_leaves_exactly_the_same_rows(tmp_path: Path) -> None:
             kept.append(await stored(tmp_path))
         first, second = reports
         assert first == second
-        assert first.by_outcome() == dict.fromkeys(Outcome, 0) | {Outcome.OK: 4, Outcome.NOT_LISTED: 2}
+        assert first.by_outcome() == dict.fromkeys(Outcome, 0) | {Outcome.OK: 6}
         assert sum(len(frame) for frame in kept[0]) == first.rows > 300
         assert all(one.equals(other) for one, other in zip(*kept, strict=True))
 
@@ -79,7 +79,7 @@ def test_the_program_stores_bars_and_prints_its_report(tmp_path: Path) -> None:
     done = run_program(tmp_path, json.dumps(REQUEST))
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
-    assert answer["outcomes"]["ok"] == 4
+    assert answer["outcomes"]["ok"] == 6
     assert set(answer["outcomes"]) == {outcome.value for outcome in Outcome}
     assert answer["rows"] == sum(len(frame) for frame in asyncio.run(stored(tmp_path)))
 

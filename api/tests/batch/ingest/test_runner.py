@@ -23,6 +23,7 @@ from batch.market.bar import BarSeries
 from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market
+from batch.market.lists.universe import load_universe
 from batch.market.outcome import Outcome, OutcomeReport
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from tests.fixtures.bars.raw_bars import clean_session, raw_bar, raw_frame
@@ -85,7 +86,7 @@ class TestOutcomes:
     def test_the_synthetic_provider_with_faults_loses_nobody(self) -> None:
         faulty = TransportFaults(p_truncated=0.3, p_empty_200=0.3)
         provider = FaultyProvider(seed=3, clock=lambda: NOW, transport=faulty)
-        symbols = tuple(str(n) for n in range(1301, 1401))
+        symbols = load_universe(Market.TSE_PRIME, NOW.date()).symbols[:100]
         report = run(chunk(*symbols, interval=Interval.D1), tools(provider, fetch_attempts=1))
         assert tuple(o.symbol for o in report.outcomes) == symbols
         found = report.by_outcome()

@@ -89,6 +89,12 @@ def complete_faults(document: Mapping[str, Any]) -> list[str]:
     return faults + ca_faults(document)
 
 
+def link_faults(document: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
+    """Return why links in notifications would not lead to the API."""
+    found = values_of(main_of(document)).get("KABOOM_PUBLIC_URL")
+    return [] if found == values["API_URL"] else [f"KABOOM_PUBLIC_URL was {found}, expected {values['API_URL']}"]
+
+
 def ca_faults(document: Mapping[str, Any]) -> list[str]:
     """Return why REDIS_URL would name a file that is not there."""
     mounts = {mount["name"]: mount["mountPath"] for mount in main_of(document).get("volumeMounts", [])}

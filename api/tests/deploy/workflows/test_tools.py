@@ -61,26 +61,44 @@ def test_an_unknown_command_line_ends_with_2(line: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "why"),
     [
-        "gcloud run services describe kaboom-web --format=json",
-        "gcloud run services describe kaboom-api-staging --format=json",
-        "gcloud run services update-traffic kaboom-api --to-revisions=kaboom-api-00001-abc=100",
-        "gcloud run services update-traffic kaboom-api --to-revisions=kaboom-api-00007-abc=90",
-        "gcloud run services update-traffic kaboom-api --to-tags=candidate=100",
-        "gcloud run services update-traffic kaboom-api --remove-tags=candidate",
-        "gcloud run services replace absent.yaml",
-        "gcloud run jobs execute kaboom-smoke --wait",
-        "gcloud secrets versions list staging-redis-url --format=json",
-        "gcloud secrets versions list absent --format=json",
-        "docker buildx build . --file=api/Dockerfile --provenance=false --build-arg=RELEASE=x --tag=x --push",
-        "cosign verify x",
-        "docker buildx imagetools create --prefer-index=false --tag=x y@sha256:1",
+        ("gcloud run services describe kaboom-web --format=json", "Service kaboom-web could not be found"),
+        ("gcloud run services describe kaboom-api-staging --format=json", "may not touch kaboom-api-staging"),
+        (
+            "gcloud run services update-traffic kaboom-api --to-revisions=kaboom-api-00001-abc=100",
+            "revision kaboom-api-00001-abc of kaboom-api does not exist",
+        ),
+        (
+            "gcloud run services update-traffic kaboom-api --to-revisions=kaboom-api-00007-abc=90",
+            "the traffic of kaboom-api does not add up to 100",
+        ),
+        (
+            "gcloud run services update-traffic kaboom-api --to-tags=candidate=100",
+            "kaboom-api has no tag {'candidate'}",
+        ),
+        (
+            "gcloud run services update-traffic kaboom-api --remove-tags=candidate",
+            "kaboom-api has no tag {'candidate'}",
+        ),
+        ("gcloud run services replace absent.yaml", "No such file or directory: 'absent.yaml'"),
+        ("gcloud run jobs execute kaboom-smoke --wait", "job kaboom-smoke does not exist"),
+        ("gcloud secrets versions list staging-redis-url --format=json", "may not touch -staging"),
+        ("gcloud secrets versions list absent --format=json", "Secret [absent] not found"),
+        (
+            "docker buildx build . --file=api/Dockerfile --provenance=false --build-arg=RELEASE=x --tag=x --push",
+            "expected a release, a base as the Dockerfile names it, and no index",
+        ),
+        ("cosign verify x", "may not read x"),
+        ("docker buildx imagetools create --prefer-index=false --tag=x y@sha256:1", "may not read y@sha256:1"),
     ],
 )
-def test_what_google_would_refuse_ends_with_1(line: str, tmp_path: Path) -> None:
+def test_what_google_would_refuse_ends_with_1_and_the_reason(line: str, why: str, tmp_path: Path) -> None:
     with machine(make_cloud(), tmp_path) as env:
-        assert run(line.split(), env).returncode == 1
+        done = run(line.split(), env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"ERROR: ({line.split(maxsplit=1)[0]}) ")
+    assert done.stderr.endswith(f"{why}\n") or f"{why}: " in done.stderr
 
 
 def test_no_command_goes_to_another_project_or_region(tmp_path: Path) -> None:

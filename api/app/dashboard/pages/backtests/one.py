@@ -14,6 +14,7 @@ from app.dashboard.shapes.backtests.candlestick_plot import build_candlesticks
 from app.dashboard.shapes.backtests.numbers import METRICS, NUMBERS
 from app.dashboard.shapes.backtests.report_plots import build_report_plots
 from app.dashboard.shapes.backtests.surface_table import build_surface
+from app.dashboard.shapes.company_names import CompanyName, name_of
 from app.dashboard.shapes.job_rows import JobRow
 from app.deps import needs
 from app.words.language import Language
@@ -67,11 +68,11 @@ def _costs_of(request: Mapping[str, Any], language: Language) -> str:
         return ""
 
 
-async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> str:
-    """Return the name of the company in the viewer's language if one symbol was tested; "" if it has none."""
+async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> CompanyName | None:
+    """Return the name of the company if one symbol was tested; None if the name is unknown."""
     symbols = content["summary"]["request"].get("symbols") if content else None
     if not symbols or len(symbols) != 1:
-        return ""
+        return None
     listed = await page.ask("/api/v1/symbols", q=symbols[0], limit=50)
-    name = "name" if page.viewer.language == "ja" else "name_en"
-    return next((str(row[name]) for row in listed.items if row["symbol"] == symbols[0]), "")
+    found = (row for row in listed.items if row["symbol"] == symbols[0])
+    return next((name_of(row, page.viewer.language) for row in found), None)

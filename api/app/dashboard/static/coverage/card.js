@@ -44,7 +44,7 @@ export class Card {
     const { grid, order } = this.map;
     const symbol = order.rows[at.row];
     const state = grid.states[grid.cells[symbol * grid.width + at.column]];
-    return { symbol: grid.symbols[symbol], name: grid.shown[symbol], lang: grid.shown[symbol] === grid.names[symbol] ? 'ja' : 'en', session: grid.sessions[at.column], state, sector: grid.sectors[symbol] };
+    return { symbol: grid.symbols[symbol], name: grid.titles[symbol], language: grid.titles[symbol] === grid.names[symbol] ? 'ja' : 'en', session: grid.sessions[at.column], state, sector: grid.sectors[symbol] };
   }
 
   show(at) {
@@ -65,7 +65,7 @@ export class Card {
     title.textContent = cell.symbol;
     if (cell.name) {
       const name = document.createElement('span');
-      name.lang = cell.lang;
+      name.lang = cell.language;
       name.textContent = ` ${cell.name}`;
       title.append(name);
     }

@@ -1,12 +1,13 @@
 // The cells of coverage as the API sends them: a line of JSON, then a byte for each symbol and session.
 const LINE_FEED = 10;
 
-export const parse = (buffer, isJapanese) => {
+// Names are those of the page's language, as far as the symbol list has them.
+export const parse = (buffer, language) => {
   const bytes = new Uint8Array(buffer);
   const end = bytes.indexOf(LINE_FEED);
   const head = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
-  const shown = isJapanese ? head.names : head.names.map((name, i) => head.names_en[i] || name);
-  return { ...head, shown, cells: bytes.subarray(end + 1), width: head.sessions.length };
+  const titles = language === 'en' ? head.names.map((name, i) => head.names_en[i] || name) : head.names;
+  return { ...head, titles, cells: bytes.subarray(end + 1), width: head.sessions.length };
 };
 
 // The rank of each state: of symbols that share a pixel, the one with the highest is shown.

@@ -28,7 +28,7 @@ const start = async () => {
     document.getElementById('map-away').hidden = false;
     return;
   }
-  const grid = parse(await answer.arrayBuffer(), document.documentElement.lang === 'ja');
+  const grid = parse(await answer.arrayBuffer(), document.documentElement.lang);
   const words = JSON.parse(host.dataset.words);
   const sectors = JSON.parse(host.dataset.sectors);
   const counts = count(grid, host.dataset.gaps.split(' '));

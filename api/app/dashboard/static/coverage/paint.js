@@ -139,7 +139,7 @@ const drawNames = (g, map, layout, first) => {
   for (let at = Math.floor(first); at < Math.min(rows.length, first + layout.view / layout.row); at++) {
     const y = layout.top + (at - first + 0.5) * layout.row;
     if (y < layout.top + 4 || y > layout.top + layout.view - 4) continue;
-    g.fillText(shorten(g, `${map.grid.symbols[rows[at]]} ${map.grid.shown[rows[at]]}`, layout.left - 10), layout.left - 8, y);
+    g.fillText(shorten(g, `${map.grid.symbols[rows[at]]} ${map.grid.titles[rows[at]]}`, layout.left - 10), layout.left - 8, y);
   }
 };
 

@@ -1,6 +1,7 @@
 """Tables and lines for people: 80 columns wide and JST in both languages, while JSON stays English and UTC."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,11 +37,12 @@ PAGE = {"items": [JOB, JOB | {"job_id": "b" * 32, "status": "cancelled"}], "next
 
 
 @pytest.fixture
-def narrow(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch) -> Kaboom:
-    """Run `kaboom …` on a terminal of 80 columns that knows no colours."""
+def narrow(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Run `kaboom …` on a terminal of 80 columns, or as many as the call says, that knows no colours."""
     monkeypatch.setenv("TERM", "dumb")
 
-    def run(*arguments: str) -> Done:
+    def run(*arguments: str, columns: int = 80) -> Done:
+        monkeypatch.setenv("COLUMNS", str(columns))
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         return kaboom(*arguments)
 
@@ -51,13 +53,15 @@ def widest(text: str) -> int:
     return max(cell_len(line) for line in text.splitlines())
 
 
-@pytest.mark.parametrize(("language", "header", "status"), [("en", "at (JST)", "partial"), ("ja", "受付", "一部失敗")])
-def test_jobs_are_listed_in_80_columns(
-    narrow: Kaboom, scripted: Scripted, language: str, header: str, status: str
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize(("language", "header", "status"), [("en", "(JST)", "partial"), ("ja", "受付", "一部失敗")])
+def test_jobs_are_listed_on_a_narrow_terminal(
+    narrow: Callable[..., Done], scripted: Scripted, language: str, header: str, status: str, columns: int
 ) -> None:
     scripted.answers.append((200, orjson.dumps(PAGE)))
-    out = narrow("--lang", language, "jobs", "list").out
-    assert widest(out) <= 80
+    out = narrow("--lang", language, "jobs", "list", columns=columns).out
+    assert widest(out) <= columns
+    assert out.splitlines()[0].split()[-1].startswith(header)
     assert {"a" * 32, "b" * 32} <= set(out.split())
     assert header in out
     assert {status, "market_data.refresh_quotes"} <= set(out.split())
@@ -90,6 +94,16 @@ def test_deliveries_are_listed_only_where_they_are_asked_for(
     scripted.answers.append((200, orjson.dumps(PAGE)))
     assert kaboom("jobs", "list", *arguments).code == 0
     assert parse_qs(urlsplit(scripted.seen[-1][0]).query).get("queue", []) == queues
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_a_job_without_items_has_no_counts(narrow: Callable[..., Done], scripted: Scripted, columns: int) -> None:
+    none = dict.fromkeys(("total", "done", "failed", "cancelled", "written", "rows"), 0)
+    failed = JOB | {"task": "backtest.run", "status": "failed", "market": None, "progress": PROGRESS | none}
+    scripted.answers.append((200, orjson.dumps({"items": [failed], "next_cursor": None})))
+    out = narrow("jobs", "list", columns=columns).out
+    assert "backtest.run" in out
+    assert not {"0", "0/0"} & set(out.split())
 
 
 def test_a_sweep_has_no_rows(kaboom: Kaboom, scripted: Scripted) -> None:

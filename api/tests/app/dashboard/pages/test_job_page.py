@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app.ai_analysis.jobs import ANALYSE
 from app.backtest.jobs import RUN
+from app.ingest.jobs import RUN_DAILY
 from app.live.events import Feed, FeedKey
 from app.live.lines import JobLine
 from app.live.store import Ending
@@ -16,7 +17,7 @@ from batch.errors import StoreError
 from batch.kit.clock import utc_now
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
-from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_result, plant_running
+from tests.fixtures.jobs.planted import plant_example, plant_final, plant_queued, plant_result, plant_running
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "<script>alert(1)</script>\u202e\u001b[31m" + "x" * 3_000
@@ -89,6 +90,16 @@ async def test_many_failures_are_shown_on_demand(real_app: FastAPI, real_browser
     assert "3 more" in part_of(html, "hf")
     every = await read(real_browser, f"/jobs/ingest/{job.job_id}?shown=all")
     assert every.count('<th scope="row"><a href="/symbols/') == 23
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "TOYOTA MOTOR CORPORATION"), ("ja", "トヨタ自動車")])
+async def test_failed_symbols_have_names_in_the_language_of_the_page(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient, language: str, name: str
+) -> None:
+    job = await plant_example(real_app, RUN_DAILY)
+    await real_browser.get(f"/prefer?lang={language}")
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
+    assert f'lang="{language}">{name}</bdi>' in html
 
 
 async def test_failures_lead_to_their_symbols_and_are_a_file(

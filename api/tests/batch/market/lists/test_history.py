@@ -106,3 +106,33 @@ def test_an_import_is_seen_at_once(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text(format_snapshot(listed(date(2025, 12, 30), s7203=PRIME)), encoding="utf-8")
     assert load_history(tmp_path).is_absent("9613", date(2026, 1, 5))
     assert load_history(tmp_path) is load_history(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "sessions", "was_listed"),
+    [
+        ("9613", [MAR], True),
+        ("9613", [MAY], False),
+        ("9613", [MAR, MAY], True),
+        # The oldest list counts for the days before it.
+        ("9613", [date(2020, 1, 6)], True),
+        # Of a later list: not before it.
+        ("285A", [date(2020, 1, 6), MAR], False),
+        ("285A", [MAY], True),
+        ("285A", [JUL], False),
+        # A move from one market to another is no gap.
+        ("3556", [date(2025, 2, 14)], True),
+        ("9999", [MAY], False),
+        ("7203", [], False),
+    ],
+)
+def test_a_symbol_was_listed_where_the_list_of_the_day_has_it(
+    symbol: str, sessions: list[date], *, was_listed: bool
+) -> None:
+    assert HISTORY.was_listed(symbol, sessions) is was_listed
+
+
+def test_the_nearest_codes_are_those_of_the_day() -> None:
+    assert HISTORY.find_nearest("9614", JAN)[0] == "9613"
+    assert "9613" not in HISTORY.find_nearest("9614", MAY)
+    assert HISTORY.newest == MAY

@@ -68,8 +68,9 @@ def test_another_seed_gives_other_bars() -> None:
     assert not fetch(SYMBOLS[:3], SESSIONS[:1], seed=3).equals(fetch(SYMBOLS[:3], SESSIONS[:1], seed=4))
 
 
-def test_symbol_without_listing_works() -> None:
-    bars = fetch(("FAKE1",), SESSIONS)
+def test_no_bars_are_made_up_for_a_code_that_no_list_has() -> None:
+    bars = fetch(("9998", "7203"), SESSIONS)
+    assert bars["symbol"].unique().to_list() == ["7203"]
     assert bars["opened_at"].dt.date().n_unique() == len(SESSIONS)
 
 

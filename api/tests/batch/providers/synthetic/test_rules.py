@@ -140,8 +140,9 @@ def test_a_day_has_about_the_bars_of_the_real_market(minutes: pl.DataFrame) -> N
 
 
 def test_out_of_the_ordinary_sessions_occur_and_look_it() -> None:
-    codes = tuple(f"S{n}" for n in range(400))
-    block = build_year(YearKey(5, codes, ("",) * len(codes), 2025))
+    listings = load_universe(Market.TSE_PRIME, date(2025, 6, 30)).listings[:400]
+    codes = tuple(listing.symbol for listing in listings)
+    block = build_year(YearKey(5, codes, tuple(listing.scale for listing in listings), 2025))
     shares = {kind: float((block.kind == kind).mean()) for kind in SessionKind}
     assert 0.0003 < shares[SessionKind.HALTED] < 0.0007
     assert 0.0006 < shares[SessionKind.LOCKED] < 0.0014

@@ -82,6 +82,7 @@ async def test_a_schedule_that_is_added_is_shown(browser: httpx2.AsyncClient) ->
     [
         ({"request": "{"}, 422, "request", "the request was not JSON"),
         ({"request": '{"market": "NASDAQ", "intervals": {"1m": 1}}'}, 422, "request", "NASDAQ"),
+        ({"request": '{"intervals": {"1m": 1}, "symbols": ["9998"]}'}, 422, "request", "nearest to 9998: 9997, "),
         ({"request": "[" * 2000}, 422, "request", "the request was not JSON"),
         ({"max_late_h": "soon"}, 422, "max_late_h", "expected a number of hours"),
         ({"max_late_h": "9999"}, 422, "max_late_h", "720"),
