@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date
 from pathlib import Path
 
 import httpx2
@@ -12,6 +13,8 @@ import pytest
 
 from app.catalog import CATALOG
 from app.engine.parts import build_parts
+from batch.market.listing import Market
+from batch.market.lists.universe import load_universe
 from tests.fixtures.jobs.apps import TOKEN, real_settings
 from tests.fixtures.servers.servers import Servers, fresh_database
 from tests.fixtures.servers.stacks import serving
@@ -48,10 +51,11 @@ def counting(url: str) -> Iterator[list[int]]:
 
 async def press(url: str) -> None:
     """Submit and poll at once, more than the API has connections."""
+    symbols = load_universe(Market.TSE_PRIME, date(2025, 11, 4)).symbols
     async with httpx2.AsyncClient(base_url=url, headers={"x-ingest-token": TOKEN}, timeout=60) as client:
 
         async def work(n: int) -> None:
-            body = {"intervals": {"1h": 1}, "symbols": [str(1301 + n)], "session": "2025-11-04"}
+            body = {"intervals": {"1h": 1}, "symbols": [symbols[n]], "session": "2025-11-04"}
             headers = {"Idempotency-Key": f"key-{n}"}
             answer = await client.post("/api/v1/ingest/run-daily", json=body, headers=headers)
             assert answer.status_code == 202, answer.text
