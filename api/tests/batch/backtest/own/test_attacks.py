@@ -28,6 +28,10 @@ IS_ISOLATED = not subprocess.run(
     capture_output=True,
 ).returncode
 needs_namespaces = pytest.mark.skipif(not IS_ISOLATED, reason="this system allows no namespaces")
+not_beside_its_code = pytest.mark.skipif(
+    ROOT.is_relative_to(tempfile.gettempdir()),
+    reason="the folder of temporary files stays as it is where it has the code",
+)
 
 
 def told_by(folder: Path, *lines: str, **options: Any) -> Any:
@@ -81,6 +85,7 @@ def test_it_has_no_rights_and_cannot_get_any(tmp_path: Path) -> None:
 
 
 @needs_namespaces
+@not_beside_its_code
 def test_it_sees_no_other_process_no_network_and_no_data(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("the token")
     hidden = ROOT / "docs"  # anything that is not its code
@@ -97,7 +102,7 @@ def test_it_sees_no_other_process_no_network_and_no_data(tmp_path: Path) -> None
 
 
 @needs_namespaces
-@pytest.mark.skipif(ROOT.is_relative_to(tempfile.gettempdir()), reason="files stay as they are beside its code")
+@not_beside_its_code
 def test_it_writes_to_no_file_but_those_of_its_folder(tmp_path: Path) -> None:
     places = [str(ROOT / "planted"), str(Path(sys.prefix) / "planted"), str(Path.home() / "planted")]
     places += ["/proc/self/oom_score_adj", "/proc/sys/kernel/core_pattern", "/dev/null", "own"]
