@@ -121,7 +121,7 @@ def test_an_unknown_portfolio_is_not_found(at_live: Kaboom, name: str) -> None:
 
 
 def test_a_portfolio_is_renamed_and_deleted(at_live: Kaboom, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert at_live("portfolio", "dividends", name).err.strip() == "0 dividends booked"
+    assert at_live("portfolio", "dividends", name).err.strip() == "dividends booked: 0"
     assert f"its name is {name}-2 now" in at_live("portfolio", "rename", name, f"{name}-2").err
     assert loads(at_live("portfolio", "rename", f"{name}-2", name, "--json").out)["name"] == name
     monkeypatch.setattr("sys.stdin", StringIO("n\n"))
