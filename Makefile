@@ -39,7 +39,8 @@ define MAKE_VENV
   else echo 'no Python >= 3.12 was found, nor uv to fetch one: install either, or say make PYTHON=…' >&2; false; fi; }
 endef
 
-# Brings the venv $(1) to exactly what the lock $(2) says, and Kaboom itself.
+# Brings the venv $(1) to exactly what the lock $(2) says, and Kaboom itself. The folder `api` holds the names of the
+# specification, which no wheel has.
 define INSTALL
 if [ -x "$(UV)" ]; then \
   "$(UV)" pip sync --quiet --python $(1)/bin/python --require-hashes $(2) && \
@@ -47,7 +48,7 @@ if [ -x "$(UV)" ]; then \
 else \
   $(1)/bin/python -m pip install --quiet --require-hashes -r $(2) && \
   $(1)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
-fi
+fi && echo "$(CURDIR)/api" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kaboom-names.pth"
 endef
 
 .PHONY: help setup demo up quick test check static fmt influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos bench lock clean
@@ -67,7 +68,7 @@ up: $(STAMP) ## Start Redis, PostgreSQL, the API and a worker; Ctrl-C stops them
 quick: $(STAMP) ## Check what changed since the last commit, and run the tests that mirror it; SINCE=main takes more
 	$(BIN)/python -m tests.quick --since "$(SINCE)"
 
-test: $(STAMP) ## Run the tests; T=api/tests/app/ingest runs a folder, ARGS='-k lease' runs some
+test: $(STAMP) ## Run the tests; T=tests/ingest runs a folder, ARGS='-k lease' runs some
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(T) $(ARGS)
 
 check: static test ## Format, lint, types, import contracts and tests: what CI runs
@@ -85,20 +86,20 @@ fmt: $(STAMP) ## Format, and fix what the linter can
 influx: $(STAMP) ## Keep bars in a real InfluxDB 1.x (Debian's influxdb) behind a v2 shim, and break what can break
 	@command -v influxd >/dev/null || { \
 	  echo 'make influx needs influxd on PATH: InfluxDB 1.x, on Debian and Ubuntu `apt-get install influxdb`' >&2; exit 1; }
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/influx $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/influx $(ARGS)
 
 pgbouncer: $(STAMP) ## Keep the ledger behind a real PgBouncer (Debian's pgbouncer) in transaction mode
 	@command -v pgbouncer >/dev/null || { \
 	  echo 'make pgbouncer needs pgbouncer on PATH: on Debian and Ubuntu `apt-get install pgbouncer`' >&2; exit 1; }
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/pgbouncer $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/pgbouncer $(ARGS)
 
 bucket: $(STAMP) ## Share a data folder between two machines, by rclone's mounts (Debian's rclone, /dev/fuse)
 	@command -v rclone >/dev/null || { \
 	  echo 'make bucket needs rclone on PATH: on Debian and Ubuntu `apt-get install rclone fuse3`' >&2; exit 1; }
-	$(BIN)/python -m pytest -q api/tests/bucket $(ARGS)
+	$(BIN)/python -m pytest -q tests/bucket $(ARGS)
 
 # Long waits and little work: three labs share two cores well. The simulation is all work, and has its own tests.
-FAULTS = $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder api/tests/faults
+FAULTS = $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/faults
 
 faults: $(STAMP) ## Kill, freeze and cut off what runs, and audit what is left: the short set, as CI does
 	$(FAULTS) -m "not full" $(ARGS)
@@ -107,37 +108,37 @@ faults-full: $(STAMP) ## All faults, 1,000 jobs under kills, a soak, 10,000 seed
 	$(BIN)/python -m tests.faults.promises $(ARGS)
 
 deploy-check: $(DEPLOY_STAMP) ## Hold manifests, Terraform, workflows and the Dockerfile against the real schemas; run deploy.yml
-	$(DEPLOY_VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/deploy $(ARGS)
+	$(DEPLOY_VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/deploy $(ARGS)
 
 openapi: $(STAMP) ## Ask a real API for ten minutes all that its description allows, and what it does not (schemathesis)
 	OPENAPI_SECONDS=600 OPENAPI_LEAST_CASES=4000 OPENAPI_SEED=$${SEED:-$$(date +%s)} \
-	  $(BIN)/python -m pytest -q -s api/tests/openapi $(ARGS)
+	  $(BIN)/python -m pytest -q -s tests/openapi $(ARGS)
 
 image: $(STAMP) ## Build the image, and run API and worker from it, confined (root on Debian 13; it names what it lacks)
-	$(BIN)/python -m pytest -q -p no:randomly api/tests/image $(ARGS)
+	$(BIN)/python -m pytest -q -p no:randomly tests/image $(ARGS)
 
 compose: ## Start compose.yaml under a Docker of its own: ingest a day, fire an alert, restore the backups
 	$(MAKE) image ARGS="-k test_stack $(ARGS)"
 
 alerts: $(STAMP) ## Test every alert rule, and fire one through Prometheus and Alertmanager (Debian's prometheus*)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/alerts $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/alerts $(ARGS)
 
 e2e-n8n: $(STAMP) ## Run the n8n workflows in a real n8n, installed once outside the clone (Node 20, g++)
-	$(BIN)/python -m pytest -q api/tests/n8n $(ARGS)
+	$(BIN)/python -m pytest -q tests/n8n $(ARGS)
 
 e2e: $(STAMP) ## Look at every page of the dashboard with Debian's chromium; screenshots go to build/screenshots
 	@command -v $${KABOOM_CHROMIUM:-chromium} >/dev/null || { \
 	  echo 'make e2e needs chromium on PATH: on Debian `apt-get install chromium fonts-noto-cjk`' >&2; exit 1; }
-	$(BIN)/python -m pytest -q -p no:randomly api/tests/browser $(ARGS)
+	$(BIN)/python -m pytest -q -p no:randomly tests/browser $(ARGS)
 
 wheel: $(STAMP) ## Build the wheel, install it outside the clone, and run the demo from it
-	$(BIN)/python -m pytest -q -p no:randomly api/tests/wheel $(ARGS)
+	$(BIN)/python -m pytest -q -p no:randomly tests/wheel $(ARGS)
 
 anywhere: $(STAMP) ## Run the demo and some tests in clones in closed folders, with odd names, as root and as a plain user
-	$(BIN)/python -m pytest -q -p no:randomly api/tests/anywhere $(ARGS)
+	$(BIN)/python -m pytest -q -p no:randomly tests/anywhere $(ARGS)
 
 howtos: $(STAMP) ## Run every command block of the pages against a real Kaboom, except those that say why not
-	$(BIN)/python -m pytest -q -n 2 --dist load api/tests/howtos $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist load tests/howtos $(ARGS)
 
 bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is missed
 	@missed=0; for script in benchmarks/*.py; do \
@@ -156,8 +157,8 @@ COMPILE = --quiet --universal --python-version 3.12 --generate-hashes --no-emit-
   --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove .venv, caches and build products; never .kaboom, which holds data
-	rm -rf $(VENV) $(DEPLOY_VENV) $(TOOLS) build dist api/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find api -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(DEPLOY_VENV) $(TOOLS) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find api src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is newer than what it was installed from, or the venv is brought up to date: exactly to the lock.
 $(STAMP): pyproject.toml $(LOCKS)
@@ -165,7 +166,7 @@ $(STAMP): pyproject.toml $(LOCKS)
 	@$(BOOTSTRAP_UV)
 	@$(call MAKE_VENV,$(VENV))
 	@$(call INSTALL,$(VENV),requirements-dev.lock)
-	@$(BIN)/python -m batch.scripts.compile_kernel || echo 'large backtests will compile their fill model themselves' >&2
+	@$(BIN)/python -m kaboom.backtest.compile_kernel || echo 'large backtests will compile their fill model themselves' >&2
 	@touch $@
 	@echo "installed: $$($(BIN)/python --version), $(BIN)/kaboom"
 

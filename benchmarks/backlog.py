@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psycopg
 from redis import Redis
 
-from app.engine.message import list_key
-from app.live import keys
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.stack import INGEST, Bench, Served, running
+from kaboom.jobs.engine.message import list_key
+from kaboom.jobs.redis import keys
 
 MOST_SUBMIT_P95_MS = 50.0
 MOST_LOOK_P95_MS = 150.0

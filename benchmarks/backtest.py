@@ -25,16 +25,16 @@ ROOT = Path(__file__).resolve().parents[1]
 API = ROOT / "api"
 sys.path[:0] = [str(API), str(ROOT)]
 
-from batch.backtest.context import Context  # noqa: E402
-from batch.backtest.model import Fees, FillModel, Slippage  # noqa: E402
-from batch.backtest.panel import Panel  # noqa: E402
-from batch.backtest.run import run_bars, run_targets, run_weights  # noqa: E402
-from batch.backtest.signals import crosses_above, indicator, weights_on_change  # noqa: E402
-from batch.backtest.strategies.registry import SmaCross  # noqa: E402
-from batch.backtest.sweep import run_sweep  # noqa: E402
-from batch.market.interval import Interval  # noqa: E402
 from benchmarks.rig.backtest_peers import best_of  # noqa: E402
 from benchmarks.rig.goals import Goal, report  # noqa: E402
+from kaboom.backtest.context import Context  # noqa: E402
+from kaboom.backtest.model import Fees, FillModel, Slippage  # noqa: E402
+from kaboom.backtest.panel import Panel  # noqa: E402
+from kaboom.backtest.run import run_bars, run_targets, run_weights  # noqa: E402
+from kaboom.backtest.signals import crosses_above, indicator, weights_on_change  # noqa: E402
+from kaboom.backtest.strategies.registry import SmaCross  # noqa: E402
+from kaboom.backtest.sweep import run_sweep  # noqa: E402
+from kaboom.market.interval import Interval  # noqa: E402
 
 CASH = 1e7
 MODEL = FillModel(fees=Fees(rate=0.001), slippage=Slippage())
@@ -45,11 +45,11 @@ PAIRS = [SmaCross(fast=fast, slow=slow) for fast in range(2, 42) for slow in ran
 _FIRST = """
 import sys, time; start = time.perf_counter(); sys.path.insert(0, sys.argv[1])
 sys.modules["pandas"] = None  # TA-Lib loads it where it is installed, and no image has it
-from batch.backtest.model import FillModel
-from batch.backtest.panel import Panel
-from batch.backtest.run import run_weights
-from batch.backtest.strategies.registry import SmaCross
-from batch.market.interval import Interval
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.run import run_weights
+from kaboom.backtest.strategies.registry import SmaCross
+from kaboom.market.interval import Interval
 import polars as pl
 panel = Panel.of(pl.read_ipc(sys.argv[2]), Interval.D1)
 run_weights(panel, SmaCross(), FillModel(), cash=1e7, engine="numba").summary()

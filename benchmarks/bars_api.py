@@ -24,7 +24,6 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import duckdb
@@ -32,18 +31,18 @@ import httpx2
 import polars as pl
 
 import kaboom
-from batch.bars.coverage.fetch_log import build_fetch_log
-from batch.bars.export.files import export_files
-from batch.bars.export.formats import Format
-from batch.bars.export.plan import Selection, plan_folder
-from batch.bars.pages.store import PageBarStore
-from batch.market.bar import BarSeries
-from batch.market.calendar import closes_at, sessions_between
-from batch.market.interval import Interval
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.load import Request, build_request
 from benchmarks.rig.stack import Bench, Served, running
-from kaboom.reading import spread_closes
+from kaboom.bars.coverage.fetch_log import build_fetch_log
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.plan import Selection, plan_folder
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.client.reading import spread_closes
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import closes_at, sessions_between
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
 
 NAMES = [str(1301 + n) for n in range(1600)]

@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from redis import Redis
 
-from app.engine.message import list_key
-from app.live import keys
 from benchmarks.jobs import run_job
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.meter import Spent, while_doing
 from benchmarks.rig.stack import Bench, Served, poll, running
+from kaboom.jobs.engine.message import list_key
+from kaboom.jobs.redis import keys
 
 DECISION = Path(__file__).resolve().parents[1] / "docs/decisions/0031-redis-beyond-one-node.md"
 QUEUE = "ingest"

@@ -25,7 +25,6 @@ import httpx2
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
 
 from benchmarks.rig.chromium import measure_map, measure_paint, measure_weights
 from benchmarks.rig.dashboards import ask_meanwhile, open_dashboards, p95_ms

@@ -23,17 +23,16 @@ from statistics import median
 import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "api"))
 sys.path.insert(0, str(ROOT))
 
-from batch.bars.export.files import export_files  # noqa: E402
-from batch.bars.export.formats import Format  # noqa: E402
-from batch.bars.export.plan import Selection, plan_file, plan_folder  # noqa: E402
-from batch.bars.pages.store import PageBarStore  # noqa: E402
-from batch.market.bar import BarSeries  # noqa: E402
-from batch.market.calendar import last_sessions, utc_midnight  # noqa: E402
-from batch.market.interval import Interval  # noqa: E402
 from benchmarks.rig.goals import Goal, report  # noqa: E402
+from kaboom.bars.export.files import export_files  # noqa: E402
+from kaboom.bars.export.formats import Format  # noqa: E402
+from kaboom.bars.export.plan import Selection, plan_file, plan_folder  # noqa: E402
+from kaboom.bars.pages.store import PageBarStore  # noqa: E402
+from kaboom.market.bar import BarSeries  # noqa: E402
+from kaboom.market.calendar import last_sessions, utc_midnight  # noqa: E402
+from kaboom.market.interval import Interval  # noqa: E402
 from tests.fixtures.bars.stored_bars import MINUTES, full_day  # noqa: E402
 
 NAMES = [str(1301 + n) for n in range(1600)]

@@ -48,20 +48,20 @@ from influxdb_client.domain.write_precision import WritePrecision
 API = Path(__file__).resolve().parents[1] / "api"
 sys.path.insert(0, str(API))
 
-from app.cli.session import Session  # noqa: E402
-from app.cli.stack.whole import Stack, StackOptions  # noqa: E402
-from batch.bars.pages.store import PageBarStore  # noqa: E402
-from batch.kit.clock import utc_now  # noqa: E402
-from batch.kit.embedded.run_file import read_run_file  # noqa: E402
-from batch.kit.embedded.servers import free_port  # noqa: E402
-from batch.market.bar import BarSeries  # noqa: E402
-from batch.market.calendar import last_sessions, latest_closed_session  # noqa: E402
-from batch.market.interval import Interval  # noqa: E402
-from batch.market.listing import Market  # noqa: E402
-from batch.market.lists.universe import load_universe  # noqa: E402
-from batch.providers.base import BarProvider, BarRequest  # noqa: E402
-from batch.settings import BatchSettings  # noqa: E402
-from batch.wiring import build_provider  # noqa: E402
+from kaboom.bars.pages.store import PageBarStore  # noqa: E402
+from kaboom.cli.session import Session  # noqa: E402
+from kaboom.cli.stack.whole import Stack, StackOptions  # noqa: E402
+from kaboom.domain_settings import BatchSettings  # noqa: E402
+from kaboom.drivers.clock import utc_now  # noqa: E402
+from kaboom.drivers.embedded.run_file import read_run_file  # noqa: E402
+from kaboom.drivers.embedded.servers import free_port  # noqa: E402
+from kaboom.ingest.tools import build_provider  # noqa: E402
+from kaboom.market.bar import BarSeries  # noqa: E402
+from kaboom.market.calendar import last_sessions, latest_closed_session  # noqa: E402
+from kaboom.market.interval import Interval  # noqa: E402
+from kaboom.market.listing import Market  # noqa: E402
+from kaboom.market.lists.universe import load_universe  # noqa: E402
+from kaboom.providers.base import BarProvider, BarRequest  # noqa: E402
 
 INGEST = "/api/v1/ingest"
 REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}

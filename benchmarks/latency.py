@@ -31,17 +31,16 @@ from typing import Any
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
 
 import httpx2
 
-from batch.kit.clock import utc_now
-from batch.market.calendar import JST, last_sessions, latest_closed_session, minute_grid
-from batch.market.listing import Market
-from batch.market.lists.universe import load_universe
 from benchmarks.naive.pipeline import Task, run, run_in_processes
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.stack import INGEST, Bench, Served, poll, running
+from kaboom.drivers.clock import utc_now
+from kaboom.market.calendar import JST, last_sessions, latest_closed_session, minute_grid
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
 
 WAIT_S = 0.05
 SYMBOLS = 1_600

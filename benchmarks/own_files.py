@@ -23,16 +23,15 @@ import numpy as np
 import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "api"))
 sys.path.insert(0, str(ROOT))
 
-from batch.market.calendar import last_sessions  # noqa: E402
-from batch.market.interval import Interval  # noqa: E402
-from batch.market.listing import Market  # noqa: E402
-from batch.market.lists.universe import load_universe  # noqa: E402
-from batch.providers.base import BarRequest  # noqa: E402
-from batch.providers.file.provider import FileProvider  # noqa: E402
 from benchmarks.rig.goals import Goal, report  # noqa: E402
+from kaboom.market.calendar import last_sessions  # noqa: E402
+from kaboom.market.interval import Interval  # noqa: E402
+from kaboom.market.listing import Market  # noqa: E402
+from kaboom.market.lists.universe import load_universe  # noqa: E402
+from kaboom.providers.base import BarRequest  # noqa: E402
+from kaboom.providers.file.provider import FileProvider  # noqa: E402
 
 LAST = date(2024, 3, 29)
 DAYS = 245

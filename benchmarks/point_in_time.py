@@ -24,7 +24,7 @@ import polars as pl
 API = Path(__file__).resolve().parents[1] / "api"
 sys.path.insert(0, str(API))
 
-from batch.bars.pages.store import PageBarStore  # noqa: E402
+from kaboom.bars.pages.store import PageBarStore  # noqa: E402
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, empty_logs, full_day  # noqa: E402
 
 FIRST = date(2025, 1, 6)

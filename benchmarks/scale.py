@@ -29,17 +29,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import structlog
 
-from app.ledger.opening import open_postgres_ledger
-from batch.bars.pages.store import PageBarStore
 from benchmarks.rig import scale_bars as bars
 from benchmarks.rig import scale_ledger as ledger
 from benchmarks.rig.scale_crowd import Spell, crowd
 from benchmarks.rig.stack import Bench, running
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.jobs.postgres.opening import open_postgres_ledger
 from tests.fixtures.servers.pgbouncers import pgbouncer
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,14 +2,14 @@
 
 Usage: python benchmarks/startup.py [--quick] [--json]
 
-Each figure is that of a new process, the interpreter itself included, ours (`import app.main`) and the peer (fastapi,
-celery, pandas, redis) in turns. Ours is judged with what an image installs, `requirements.lock`, in an environment
-that this makes (pip, half a minute); beside it stand the same with the ledger's driver, which loads when the process
-opens PostgreSQL, and the one of development, where redis-py finds OpenTelemetry's SDK and loads it. Byte code is
-cached, as in an image that was built properly; the first round compiles it into a folder of this run and is shown
-apart, since a container without it pays that on each start. Of the command line it is the time until the first byte of
-`kaboom --help`, and of commands that ask a running API. Exits with 1 when a goal is missed, or when the API loaded what
-only workers need.
+Each figure is that of a new process, the interpreter itself included, ours (`import kaboom.main`) and the peer
+(fastapi, celery, pandas, redis) in turns. Ours is judged with what an image installs, `requirements.lock`, in an
+environment that this makes (pip, half a minute); beside it stand the same with the ledger's driver, which loads when
+the process opens PostgreSQL, and the one of development, where redis-py finds OpenTelemetry's SDK and loads it. Byte
+code is cached, as in an image that was built properly; the first round compiles it into a folder of this run and is
+shown apart, since a container without it pays that on each start. Of the command line it is the time until the first
+byte of `kaboom --help`, and of commands that ask a running API. Exits with 1 when a goal is missed, or when the API
+loaded what only workers need.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psutil
@@ -33,11 +32,14 @@ from benchmarks.rig.stack import running
 
 ROOT = Path(__file__).resolve().parents[1]
 API = ROOT / "api"
-STATEMENT = "import app.main"
+STATEMENT = "import kaboom.main"
 OURS, DEVELOPMENT, PEER = STATEMENT, f"{STATEMENT}, development's extras", "import fastapi, celery, pandas, redis"
 #: What every API with a PostgreSQL loads in addition, before it takes the first request.
 SERVING = f"{STATEMENT}, ledger opened"
-_OPEN = "from app.ledger.opening import open_postgres_ledger as o; o('postgresql://host/db', name='api', pool_size=8)"
+_OPEN = (
+    "from kaboom.jobs.postgres.opening import open_postgres_ledger as o;"
+    " o('postgresql://host/db', name='api', pool_size=8)"
+)
 #: What a worker or the ledger needs, and the import does not; each would cost 0.1 to 0.9 s of every cold start.
 FORBIDDEN = ("polars", "pandas", "numpy", "celery", "sqlalchemy")
 MOST_CPU_S = 1.0
@@ -119,7 +121,7 @@ def time_commands(rounds: int) -> dict[str, float]:
         for _ in range(rounds + 1):
             for command in (HELP, *READS):
                 begun_at = time.perf_counter()
-                argv = [sys.executable, "-m", "app.cli.main", "--json", *command]
+                argv = [sys.executable, "-m", "kaboom.cli.main", "--json", *command]
                 with subprocess.Popen(argv, env=env, cwd=bench.folder, stdout=subprocess.PIPE) as process:
                     assert process.stdout is not None
                     if not process.stdout.read(1):

@@ -2,12 +2,17 @@
 
 import os
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
+import httpx2
+import psycopg
 import pytest
+from fastapi import FastAPI
 from hypothesis import settings
 
+from kaboom.drivers.redis.client import connect_redis
+from tests.fixtures.jobs.apps import client_of, memory_settings, real_settings, running
 from tests.fixtures.patience import crowd
 from tests.fixtures.servers.servers import Servers, fresh_database, open_folder, shared_servers, stop_servers
 
@@ -94,3 +99,36 @@ def open_tmp() -> Iterator[Path]:
     """A temporary folder that PostgreSQL may enter also when the tests run as root."""
     with open_folder() as folder:
         yield folder
+
+
+@pytest.fixture
+async def app(tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
+    """The API with everything in memory, and workers in its process."""
+    async with running(memory_settings(tmp_path)) as app:
+        yield app
+
+
+@pytest.fixture
+async def http(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of it, with the token."""
+    async with client_of(app) as client:
+        yield client
+
+
+@pytest.fixture
+async def real_app(redis_url: str, database_url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
+    """The API on an empty Redis and an empty ledger; no worker takes what it queues."""
+    redis = connect_redis(redis_url, client_name="test")
+    await redis.flushdb()
+    await redis.aclose()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("TRUNCATE jobs, idempotency_keys, webhook_deliveries, schedules CASCADE")
+    async with running(real_settings(redis_url, database_url, tmp_path)) as app:
+        yield app
+
+
+@pytest.fixture
+async def real_http(real_app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of it, with the token."""
+    async with client_of(real_app) as client:
+        yield client

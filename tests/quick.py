@@ -5,11 +5,10 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).resolve().parents[2]
-TESTS = PurePosixPath("api/tests")
+ROOT = Path(__file__).resolve().parents[1]
+TESTS = PurePosixPath("tests")
+SOURCE = PurePosixPath("src/kaboom")
 _BIN = Path(sys.executable).parent
-# Lanes of their own are not run from here.
-_RINGS = ("app", "batch", "kaboom")
 
 
 def main() -> int:
@@ -58,13 +57,13 @@ def _tests_of(path: PurePosixPath) -> PurePosixPath | None:
         return path if path.name.startswith("test_") and path.suffix == ".py" else None
     if path.parts[0] == "docs":
         return TESTS / "repo" / "docs"
-    if len(path.parts) < 3 or path.parts[0] != "api" or path.parts[1] not in _RINGS:
+    if not path.is_relative_to(SOURCE):
         return None
-    mirror = TESTS / path.relative_to("api")
+    mirror = TESTS / path.relative_to(SOURCE)
     own = mirror.with_name(f"test_{mirror.stem}.py")
     if (ROOT / own).exists():
         return own
-    folders = [folder for folder in mirror.parents if len(folder.parts) > len(TESTS.parts) + 1]
+    folders = [folder for folder in mirror.parents if len(folder.parts) > len(TESTS.parts)]
     return next((folder for folder in folders if (ROOT / folder).is_dir()), None)
 
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
 from tests.fixtures.jobs.apps import JOBS, REPORT_BODY, RUN_DAILY, client_of, memory_settings, real_settings, running
 from tests.fixtures.jobs.planted import plant_final, plant_queued
 

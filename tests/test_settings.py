@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.main import create_app
-from app.settings import load_settings
-from batch.errors import ConfigurationError
-from batch.kit.embedded.run_file import write_run_file
+from kaboom.drivers.embedded.run_file import write_run_file
+from kaboom.errors import ConfigurationError
+from kaboom.main import create_app
+from kaboom.settings import load_settings
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import requests
 from influxdb_client.client.write.point import Point
 from influxdb_client.domain.write_precision import WritePrecision
 
-from batch.market.calendar import JST
+from kaboom.market.calendar import JST
 
 
 @dataclass(frozen=True, slots=True)

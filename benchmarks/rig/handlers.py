@@ -1,7 +1,7 @@
 """Handlers that do nothing: a job of as many one-item chunks as its `chunk_size` says."""
 
-from app.engine.run.worker import Run
-from app.jobs.model import Chunk, Tally
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.model import Chunk, Tally
 
 
 async def plan(run: Run) -> Tally:

@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from batch.market.calendar import minute_grid
+from kaboom.market.calendar import minute_grid
 
 _NO_ROWS = b'{"results":[{"statement_id":0}]}'
 #: Takes method, target and body of a request; gives the status line's end, and a body.

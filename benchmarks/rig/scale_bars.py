@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 import psutil
 
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.influx.target import InfluxApi, InfluxTarget
-from batch.bars.store import BarStore
-from batch.market.bar import BAR_SCHEMA, BarSeries
-from batch.market.calendar import sessions_between
-from batch.market.interval import Interval
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.target import InfluxApi, InfluxTarget
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BAR_SCHEMA, BarSeries
+from kaboom.market.calendar import sessions_between
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import full_day
 from tests.fixtures.influx.influx_stores import make_store
 from tests.fixtures.influx.influxd import Influxd, influxd

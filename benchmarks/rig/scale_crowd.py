@@ -11,16 +11,16 @@ from uuid import uuid4
 import psutil
 from redis import Redis
 
-from app.catalog import CATALOG
-from app.engine.lifecycle import Jobs
-from app.engine.parts import build_parts
-from app.ingest.jobs import RUN_DAILY
-from app.ledger.port import Terms
-from app.live.keys import WORKERS
-from app.settings import AppSettings
 from benchmarks.rig.meter import look, spent
 from benchmarks.rig.scale_ledger import OWNER, ask, connect
 from benchmarks.rig.stack import Bench
+from kaboom.catalog import CATALOG
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import build_parts
+from kaboom.jobs.postgres.port import Terms
+from kaboom.jobs.redis.keys import WORKERS
+from kaboom.settings import AppSettings
 
 #: Simulated workers in a process.
 _GROUP = 10

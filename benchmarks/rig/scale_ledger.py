@@ -13,17 +13,17 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import make_url
 
-from app.jobs.model import Chunk, ChunkState, ItemNote, Job, JobStatus, Tally
-from app.jobs.runs import ChunkRun
-from app.jobs_api.listing import SEARCHED_JOBS
-from app.ledger.activity import ActivityQuery
-from app.ledger.dead_letters import DeadLetterQuery
-from app.ledger.opening import Ledger
-from app.ledger.port import JobQuery, Terms
-from batch.errors import StoreError
-from batch.ingest.plan import plan_chunks
-from batch.market.interval import Interval
-from batch.providers.synthetic.spec import SPEC
+from kaboom.errors import StoreError
+from kaboom.ingest.plan import plan_chunks
+from kaboom.jobs.api.listing import SEARCHED_JOBS
+from kaboom.jobs.model import Chunk, ChunkState, ItemNote, Job, JobStatus, Tally
+from kaboom.jobs.postgres.activity import ActivityQuery
+from kaboom.jobs.postgres.dead_letters import DeadLetterQuery
+from kaboom.jobs.postgres.opening import Ledger
+from kaboom.jobs.postgres.port import JobQuery, Terms
+from kaboom.jobs.runs import ChunkRun
+from kaboom.market.interval import Interval
+from kaboom.providers.synthetic.spec import SPEC
 
 SESSIONS_A_YEAR = 245
 OWNER, TEMPLATE = "local", "template"

@@ -14,25 +14,25 @@ from dataclasses import replace
 
 import orjson
 
-from app.catalog import CATALOG
-from app.engine.courier import run_courier
-from app.engine.lifecycle import Jobs
-from app.engine.local import report_alive
-from app.engine.message import list_key
-from app.engine.parts import build_parts
-from app.engine.reaper import Reaper
-from app.engine.run.worker import Run, perform
-from app.engine.scheduler import Scheduler
-from app.ingest.jobs import RUN_DAILY
-from app.ingest.overdue import read_missing
-from app.jobs.model import PLAN, Tally
-from app.jobs.runs import name_slot
-from app.live.store import ChunkRef
-from app.notifications.notifier import Notifier
-from app.settings import load_settings
-from batch.errors import KaboomError
-from batch.kit.redis.client import connect_redis, redis_errors
 from benchmarks.rig.scale_ledger import daily_chunks, end_chunk
+from kaboom.catalog import CATALOG
+from kaboom.drivers.redis.client import connect_redis, redis_errors
+from kaboom.errors import KaboomError
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.ingest.overdue import read_missing
+from kaboom.jobs.engine.courier import run_courier
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.local import report_alive
+from kaboom.jobs.engine.message import list_key
+from kaboom.jobs.engine.parts import build_parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.engine.scheduler import Scheduler
+from kaboom.jobs.model import PLAN, Tally
+from kaboom.jobs.redis.store import ChunkRef
+from kaboom.jobs.runs import name_slot
+from kaboom.notify.notifier import Notifier
+from kaboom.settings import load_settings
 
 SLOTS = 4
 QUEUE = "ingest"

@@ -14,8 +14,8 @@ NO_OP = "/api/v1/ingest/no-op"
 
 def build_ours() -> FastAPI:
     """Return Kaboom's API with one more route, behind the same gate, that does nothing."""
-    from app.main import create_app  # noqa: PLC0415  the peer must not pay for it
-    from batch.kit.gc_tuning import freeze_loaded_objects  # noqa: PLC0415  the same
+    from kaboom.drivers.gc_tuning import freeze_loaded_objects  # noqa: PLC0415  the same
+    from kaboom.main import create_app  # noqa: PLC0415  the peer must not pay for it
 
     app = create_app()
     freeze_loaded_objects()
@@ -50,8 +50,8 @@ def main() -> None:
     name, port = sys.argv[1:]
     options: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False}
     if name == "ours":
-        from app.server.options import server_options  # noqa: PLC0415  as above
-        from app.settings import load_settings  # noqa: PLC0415  as above
+        from kaboom.settings import load_settings  # noqa: PLC0415  as above
+        from kaboom.web.server.options import server_options  # noqa: PLC0415  as above
 
         options = server_options(load_settings().max_connections)
     app = {"ours": build_ours, "naive": build_naive, "naive-bars": build_naive_bars}[name]()

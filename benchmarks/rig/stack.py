@@ -18,11 +18,11 @@ from typing import Any
 import httpx2
 import psutil
 
-from app.cli.stack.migrate import migrate
-from app.cli.stack.whole import WORKER_OPTIONS
-from batch.kit.embedded.postgres_cluster import run_as
-from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from benchmarks.rig.load import Load, Request, build_request, run_load
+from kaboom.cli.stack.migrate import migrate
+from kaboom.cli.stack.whole import WORKER_OPTIONS
+from kaboom.drivers.embedded.postgres_cluster import run_as
+from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 
 ROOT = Path(__file__).resolve().parents[2]
 INGEST = "/api/v1/ingest"
@@ -173,7 +173,7 @@ def running(*, connections: int = 100) -> Iterator[Bench]:
             bench.embed(server)
         migrate(postgres.url)
         bench.env |= {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "api")]),
+            "PYTHONPATH": str(ROOT),
             "REDIS_URL": valkey.url,
             "NAIVE_REDIS_URL": valkey.url.removesuffix("/0") + "/1",
             "DATABASE_URL": postgres.url,

@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
-from app.engine.run import keeper, long_runs, worker
-from app.jobs.model import PLAN
+from kaboom.jobs.engine.run import keeper, long_runs, worker
+from kaboom.jobs.model import PLAN
 
 #: Seconds of this process since the last chunk ended.
 _spent = {"telling_s": 0.0}

@@ -6,9 +6,9 @@ Usage: celery -A benchmarks.rig.worker worker …, which is `app.tasks.celery_ap
 import os
 from dataclasses import replace
 
-from app.catalog import CATALOG
-from app.ingest.jobs import RUN_DAILY
 from benchmarks.rig.stopwatch import install_stopwatch
+from kaboom.catalog import CATALOG
+from kaboom.ingest.jobs import RUN_DAILY
 
 if os.environ.get("KABOOM_BENCH_HANDLERS") == "none":
     _idle = replace(
@@ -20,6 +20,6 @@ if os.environ.get("KABOOM_BENCH_HANDLERS") == "none":
 elif os.environ.get("KABOOM_BENCH_HANDLERS") == "real":
     install_stopwatch()
 
-from app.tasks.celery_app import celery_app
+from kaboom.worker.celery_app import celery_app
 
 __all__ = ["celery_app"]

@@ -16,10 +16,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kaboom.aio import AsyncJob, AsyncKaboom
-    from kaboom.backtests import Backtest
-    from kaboom.client import Kaboom
-    from kaboom.connecting import connect, connect_async
+    from kaboom.client.aio import AsyncJob, AsyncKaboom
+    from kaboom.client.backtests import Backtest
+    from kaboom.client.client import Kaboom
+    from kaboom.client.connecting import connect, connect_async
+    from kaboom.client.frames import to_pandas
+    from kaboom.client.jobs import Job
+    from kaboom.client.portfolios import Portfolio
     from kaboom.errors import (
         Conflict,
         Forbidden,
@@ -34,12 +37,12 @@ if TYPE_CHECKING:
         Unavailable,
         WaitTimedOut,
     )
-    from kaboom.frames import to_pandas
-    from kaboom.jobs import Job
-    from kaboom.portfolios import Portfolio
 
 #: Loaded with the first use of a name, lightest first: an import of kaboom costs next to nothing.
-_HOMES = ("errors", "connecting", "frames", "client", "jobs", "portfolios", "backtests", "aio")
+_HOMES = (
+    "errors",
+    *(f"client.{name}" for name in ("connecting", "frames", "client", "jobs", "portfolios", "backtests", "aio")),
+)
 
 __all__ = [
     "AsyncJob",

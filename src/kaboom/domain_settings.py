@@ -7,8 +7,8 @@ from uuid import uuid4
 from pydantic import Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from batch.providers.registry import get_provider_spec, provider_specs
-from batch.providers.spec import ProviderSettings
+from kaboom.providers.registry import get_provider_spec, provider_specs
+from kaboom.providers.spec import ProviderSettings
 
 #: The id of this process and its forks. Machines may share the data folder, but on a mounted bucket they cannot append
 #: to the same file.

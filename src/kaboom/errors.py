@@ -14,11 +14,19 @@
     ├── StrategyFailed      a strategy of a user failed, or went beyond a limit
     ├── StoreError          a database, Redis or the bar store failed (retryable unless said otherwise)
     │   └── StoreDamaged    …because its data is damaged: a person must repair it (not retryable)
-    └── ConfigurationError  settings that cannot work; raised at start only
+    ├── ConfigurationError  settings that cannot work; raised at start only
+    ├── Unavailable         to a client: the server did not answer, or could not
+    ├── TooManyRequests     …it asked for a longer pause than the client waits
+    ├── NeedsServer         …only a running Kaboom can do this
+    ├── JobFailed           …a job that was waited for failed, or was cancelled
+    └── WaitTimedOut        …a job did not end in time; it goes on
 
 A driver's own exceptions are translated in the driver's home, ``raise … from e``; HTTP statuses are
-given in ``app.errors`` alone. Messages say what was expected and what was found.
+given in ``kaboom.web.errors`` alone. Messages say what was expected and what was found.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class KaboomError(Exception):
@@ -102,3 +110,37 @@ class StoreDamaged(StoreError):
 
 class ConfigurationError(KaboomError):
     """The settings are invalid."""
+
+
+class Unavailable(KaboomError):
+    """The server did not answer, or answered that it cannot."""
+
+
+class TooManyRequests(KaboomError):
+    """The server asked for a pause; `retry_after_s` says how long."""
+
+
+class NeedsServer(KaboomError):
+    """The bars of a folder are read without a server, and this needs one."""
+
+
+class JobFailed(KaboomError):
+    """A job failed or was cancelled; `job` is its record as the API gave it."""
+
+    def __init__(self, message: str, job: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class WaitTimedOut(KaboomError):
+    """A job did not end in time; it is still running."""
+
+
+class Problem(Exception):
+    """The answer that an error was made from: its status, and the problem (RFC 9457), {} where it was none."""
+
+    def __init__(self, status: int, said: Mapping[str, Any], text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.said = said
+        self.text = text

@@ -10,59 +10,59 @@ import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from app.accounts.audit_routes import router as audit_router
-from app.accounts.desk import Accounts
-from app.accounts.login_routes import router as login_router
-from app.accounts.session_routes import router as sessions_router
-from app.accounts.shared_keys import SharedKeys
-from app.accounts.user_routes import router as users_router
-from app.address_limit import AddressLimiter
-from app.ai_analysis.routes import router as analysis_router
-from app.auth.guard import Authenticator
-from app.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
-from app.backtest.routes import router as backtest_router
-from app.caller_limit import CallerLimiter
-from app.catalog import CATALOG
-from app.dashboard.routes import install_dashboard
-from app.engine.asking import DataDisk
-from app.engine.dispatch import LocalDispatcher
-from app.engine.instruments import instrument_api
-from app.engine.lifecycle import Jobs
-from app.engine.parts import build_parts
-from app.engine.reaper import Reaper
-from app.engine.scheduler import Scheduler
-from app.errors import install_handlers
-from app.health.routes import router as health_router
-from app.ingest.default_schedule import default_schedule
-from app.ingest.overdue import read_missing
-from app.jobs.cursor import Cursors
-from app.jobs.sharing import Sharing
-from app.jobs_api.all_queues import router as all_jobs_router
-from app.jobs_api.submit_routes import queue_routers
-from app.live.events import EventHub
-from app.market_data.opening import open_desk
-from app.market_data.routes import router as market_router
-from app.middleware import Gate
-from app.notifications.notifier import Notifier
-from app.notifications.routes import router as notifications_router
-from app.notifications.rule_routes import router as rules_router
-from app.openapi import install_openapi
-from app.overview.feed import JobFeed
-from app.overview.routes import router as overview_router
-from app.overview.routes import settings_router
-from app.portfolios.booking_routes import router as booking_router
-from app.portfolios.desk import build_desk
-from app.portfolios.routes import router as portfolios_router
-from app.schedules.routes import router as schedules_router
-from app.settings import AppSettings, load_settings
-from app.telemetry.logs import configure_logging
-from app.telemetry.requests import Measured
-from app.telemetry.traces import start_tracing, stop_tracing
-from app.webhooks.routes import router as webhooks_router
-from batch.errors import ConfigurationError
-from batch.kit.open_sessions import close_sessions
-from batch.kit.stop import end_tasks
-from batch.pictures.process import PictureProcess
+from kaboom.accounts.audit_routes import router as audit_router
+from kaboom.accounts.desk import Accounts
+from kaboom.accounts.login_routes import router as login_router
+from kaboom.accounts.session_routes import router as sessions_router
+from kaboom.accounts.shared_keys import SharedKeys
+from kaboom.accounts.user_routes import router as users_router
+from kaboom.analysis.routes import router as analysis_router
+from kaboom.backtest.routes import router as backtest_router
+from kaboom.catalog import CATALOG
+from kaboom.dashboard.routes import install_dashboard
+from kaboom.drivers.open_sessions import close_sessions
+from kaboom.drivers.stop import end_tasks
+from kaboom.errors import ConfigurationError
+from kaboom.health.routes import router as health_router
+from kaboom.ingest.default_schedule import default_schedule
+from kaboom.ingest.overdue import read_missing
+from kaboom.jobs.api.all_queues import router as all_jobs_router
+from kaboom.jobs.api.submit_routes import queue_routers
+from kaboom.jobs.cursor import Cursors
+from kaboom.jobs.engine.asking import DataDisk
+from kaboom.jobs.engine.dispatch import LocalDispatcher
+from kaboom.jobs.engine.instruments import instrument_api
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import build_parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.scheduler import Scheduler
+from kaboom.jobs.redis.events import EventHub
+from kaboom.jobs.sharing import Sharing
+from kaboom.market_data.opening import open_desk
+from kaboom.market_data.routes import router as market_router
+from kaboom.notify.notifier import Notifier
+from kaboom.notify.routes import router as notifications_router
+from kaboom.notify.rule_routes import router as rules_router
+from kaboom.operations.feed import JobFeed
+from kaboom.operations.routes import router as overview_router
+from kaboom.operations.routes import settings_router
+from kaboom.pictures.process import PictureProcess
+from kaboom.portfolio.booking_routes import router as booking_router
+from kaboom.portfolio.desk import build_desk
+from kaboom.portfolio.routes import router as portfolios_router
+from kaboom.schedules.routes import router as schedules_router
+from kaboom.settings import AppSettings, load_settings
+from kaboom.telemetry.logs import configure_logging
+from kaboom.telemetry.requests import Measured
+from kaboom.telemetry.traces import start_tracing, stop_tracing
+from kaboom.web.address_limit import AddressLimiter
+from kaboom.web.auth.guard import Authenticator
+from kaboom.web.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
+from kaboom.web.caller_limit import CallerLimiter
+from kaboom.web.errors import install_handlers
+from kaboom.web.middleware import Gate
+from kaboom.web.openapi import install_openapi
+from kaboom.webhooks.routes import router as webhooks_router
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -186,8 +186,8 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
     work = [Reaper(parts).run()]
     if isinstance(parts.dispatcher, LocalDispatcher):
         # With Celery, workers run the handlers; their main processes run the scheduler, the courier and the notifier.
-        from app.engine.courier import run_courier  # noqa: PLC0415
-        from app.engine.local import local_workers  # noqa: PLC0415
+        from kaboom.jobs.engine.courier import run_courier  # noqa: PLC0415
+        from kaboom.jobs.engine.local import local_workers  # noqa: PLC0415
 
         work += [Scheduler(jobs).run(), *local_workers(parts, parts.dispatcher), run_courier(parts)]
         work += [Notifier(jobs, read_missing).run()]

@@ -8,10 +8,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded.run_file import find_data_dir, read_run_file
-from batch.kit.redis.address import parse_address
-from batch.settings import BatchSettings
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.embedded.run_file import find_data_dir, read_run_file
+from kaboom.drivers.redis.address import parse_address
+from kaboom.errors import ConfigurationError
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
 #: Secrets that deployments do not keep: one broker is enough for most teams, migrations also work through a pooler,
@@ -229,7 +229,7 @@ class _SecretManagerSource(PydanticBaseSettingsSource):
 def _fetch_secrets(project: str, names: tuple[str, ...]) -> Mapping[str, str]:
     try:
         # Imported only here: Google's client takes a second and 40 MB.
-        from batch.kit.google_secrets import fetch_secrets  # noqa: PLC0415
+        from kaboom.drivers.google_secrets import fetch_secrets  # noqa: PLC0415
     except ImportError as e:
         raise ConfigurationError(f"KABOOM_SECRET_PROJECT is set, and the extra [gcp] is not installed: {e}") from e
     return fetch_secrets(project, names)

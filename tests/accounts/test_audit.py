@@ -9,14 +9,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.accounts.trail import AuditTrail
-from app.auth.changes import Change
-from app.auth.principals import Principal
-from app.auth.scopes import Role
-from app.ledger.accounts.memory_audit import MemoryAuditLog
-from app.ledger.accounts.model import AuditLine, AuditQuery
-from app.telemetry.logs import tap_lines
-from batch.errors import StoreError
+from kaboom.accounts.trail import AuditTrail
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.accounts.memory_audit import MemoryAuditLog
+from kaboom.jobs.postgres.accounts.model import AuditLine, AuditQuery
+from kaboom.telemetry.logs import tap_lines
+from kaboom.web.auth.changes import Change
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import Role
 from tests.fixtures.accounts.callers import (
     AUDIT,
     LOGIN,
@@ -160,7 +160,7 @@ async def test_a_crash_is_a_line_for_it_may_have_changed_something(
     async def crash(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("app.engine.lifecycle.Jobs.submit", crash)
+    monkeypatch.setattr("kaboom.jobs.engine.lifecycle.Jobs.submit", crash)
     assert (await http.post(RUN_DAILY, json=BODY)).status_code == 500
     assert [(line["action"], line["status"]) for line in await lines(http)] == [("run_daily", 500)]
 

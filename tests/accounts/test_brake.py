@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.accounts import brake as module
-from app.accounts.brake import LoginBrake
-from app.caller_errors import TooManyLogins
-from app.live import logins as counts
-from app.live.logins import FREE, Attempt, LoginFailures, MemoryLoginFailures
-from app.live.redis_logins import RedisLoginFailures
-from batch.errors import StoreError
-from batch.kit.redis.client import Redis, connect_redis
+from kaboom.accounts import brake as module
+from kaboom.accounts.brake import LoginBrake
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.errors import StoreError
+from kaboom.jobs.redis import logins as counts
+from kaboom.jobs.redis.logins import FREE, Attempt, LoginFailures, MemoryLoginFailures
+from kaboom.jobs.redis.redis_logins import RedisLoginFailures
+from kaboom.web.caller_errors import TooManyLogins
 
 pytestmark = pytest.mark.anyio
 ADDRESS = "192.0.2.1"

@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.cookies import session_id_of
-from app.auth.guard import CONFIRMED
-from app.auth.scopes import Role, Scope
+from kaboom.web.auth.cookies import session_id_of
+from kaboom.web.auth.guard import CONFIRMED
+from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import (
     AUDIT,
     ME,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi import FastAPI
 
-from app.auth.jwt.own import LIFE
+from kaboom.web.auth.jwt.own import LIFE
 from tests.fixtures.accounts.callers import PASSWORD, accounts_of_app, add_user, browser_of, stranger_of
 from tests.fixtures.jobs.apps import JOBS
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.accounts import failed_logins as module
-from app.auth.scopes import Role
-from app.ledger.accounts.model import AuditQuery
-from app.telemetry.metrics import FAILED_LOGINS, Metric, Reading, use_meter
+from kaboom.accounts import failed_logins as module
+from kaboom.jobs.postgres.accounts.model import AuditQuery
+from kaboom.telemetry.metrics import FAILED_LOGINS, Metric, Reading, use_meter
+from kaboom.web.auth.scopes import Role
 from tests.fixtures.accounts.callers import AUDIT, LOGIN, ME, PASSWORD, accounts_of_app, add_user, jwt_of, stranger_of
 from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
 

@@ -10,11 +10,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.accounts.passwords import Passwords
-from app.auth.scopes import Role, Scope
-from app.caller_errors import TooManyLogins
-from app.telemetry.logs import tap_lines
-from batch.errors import InvalidRequest
+from kaboom.accounts.passwords import Passwords
+from kaboom.errors import InvalidRequest
+from kaboom.telemetry.logs import tap_lines
+from kaboom.web.auth.scopes import Role, Scope
+from kaboom.web.caller_errors import TooManyLogins
 from tests.fixtures.accounts.callers import (
     LOGIN,
     ME,
@@ -234,7 +234,7 @@ class TestPasswords:
             assert not await passwords.verify(wrong, one)
 
     async def test_beyond_a_queue_of_logins_the_next_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("app.accounts.passwords._MOST_WAITING", 3)
+        monkeypatch.setattr("kaboom.accounts.passwords._MOST_WAITING", 3)
         passwords = Passwords()
         answers = await asyncio.gather(*(passwords.verify("x", None) for _ in range(5)), return_exceptions=True)
         assert [isinstance(each, TooManyLogins) for each in answers] == [False] * 3 + [True] * 2
@@ -266,7 +266,7 @@ class TestPasswords:
             compared.append(kept)
             return False
 
-        monkeypatch.setattr("app.accounts.passwords._matches", compare)
+        monkeypatch.setattr("kaboom.accounts.passwords._matches", compare)
         passwords = Passwords()
         assert not any([await passwords.verify("x", None), await passwords.verify("x", None)])
         one, other = compared

@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.accounts.brake import LoginBrake
-from app.accounts.failed_logins import LoginStorms
-from app.caller_errors import TooManyLogins
-from app.ledger.notifications.model import EventKind, MessageQuery
-from app.notifications.routing import route
+from kaboom.accounts.brake import LoginBrake
+from kaboom.accounts.failed_logins import LoginStorms
+from kaboom.jobs.postgres.notifications.model import EventKind, MessageQuery
+from kaboom.notify.routing import route
+from kaboom.web.caller_errors import TooManyLogins
 from tests.fixtures.notifications.rules import NOW, later, memory_notifications, set_up
 
 pytestmark = pytest.mark.anyio

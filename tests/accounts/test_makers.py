@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.scopes import Role, Scope
+from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import (
     ME,
     TOKENS,

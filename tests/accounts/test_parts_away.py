@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from app.accounts.recent import KEPT_S
-from app.auth.scopes import Role, Scope
-from batch.errors import StoreError
-from batch.kit.redis.client import connect_redis
+from kaboom.accounts.recent import KEPT_S
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.errors import StoreError
+from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import (
     LOGIN,
     ME,

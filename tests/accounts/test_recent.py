@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from app.accounts import recent as module
-from app.accounts.recent import KEPT_S, Recent
-from batch.errors import StoreError
+from kaboom.accounts import recent as module
+from kaboom.accounts.recent import KEPT_S, Recent
+from kaboom.errors import StoreError
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.cookies import (
+from kaboom.jobs.postgres.accounts.model import UserChange
+from kaboom.web.auth.cookies import (
     cookie_name,
     csrf_token_of,
     find_csrf_fault,
@@ -20,8 +21,7 @@ from app.auth.cookies import (
     read_session_value,
     session_id_of,
 )
-from app.auth.scopes import Role, Scope
-from app.ledger.accounts.model import UserChange
+from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import (
     LOGIN_SESSION,
     ME,

@@ -8,13 +8,13 @@ import jwt
 import psycopg
 import pytest
 
-from app.accounts.shared_keys import SharedKeys
-from app.auth.jwt.own import _key_id
-from app.auth.scopes import Role
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.postgres import PostgresJobHistory
-from batch.errors import StoreError
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.accounts.shared_keys import SharedKeys
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.web.auth.jwt.own import _key_id
+from kaboom.web.auth.scopes import Role
 from tests.fixtures.accounts.callers import ME, add_user, jwt_of, stranger_of
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 

@@ -3,7 +3,7 @@
 import pytest
 from fastapi import FastAPI
 
-from app.accounts.passwords import LEAST_CHARACTERS, _load_words, count_parts, is_weak
+from kaboom.accounts.passwords import LEAST_CHARACTERS, _load_words, count_parts, is_weak
 from tests.fixtures.accounts.callers import ME, PASSWORD, USERS, add_user, jwt_of, stranger_of
 from tests.fixtures.jobs.apps import client_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import yaml
 
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
 from tests.alerts.rules import ALERTMANAGER, Rule, find_tool, load_rules, write_rules
 from tests.fixtures.servers.stacks import until
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from app.engine.run.measure import ERROR_ENDINGS
-from app.telemetry.metrics import METRICS, Kind
+from kaboom.jobs.engine.run.measure import ERROR_ENDINGS
+from kaboom.telemetry.metrics import METRICS, Kind
 from tests.alerts.rules import Rule
 
 _METRICS = {metric.name: metric for metric in METRICS}

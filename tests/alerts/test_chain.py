@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import redis
 
-from app.jobs.model import JobStatus
+from kaboom.jobs.model import JobStatus
 from tests.alerts.chain import TOKEN, chain
 from tests.alerts.check import metrics_of
 from tests.alerts.rules import load_rules

@@ -8,7 +8,7 @@ import pytest
 import redis
 import yaml
 
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
 from tests.alerts.chain import Chain, chain, shorten
 from tests.fixtures.repo.dashboards import load_dashboards, queries_of
 from tests.fixtures.repo.repository import load_text

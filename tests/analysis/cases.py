@@ -3,10 +3,10 @@
 from datetime import date, timedelta
 from typing import Any
 
-from batch.analysis.facts.backtest import gather_backtest
-from batch.analysis.facts.ingest import gather_ingest
-from batch.analysis.facts.market import History, gather_risk, gather_technical
-from batch.analysis.facts.model import Facts
+from kaboom.analysis.facts.backtest import gather_backtest
+from kaboom.analysis.facts.ingest import gather_ingest
+from kaboom.analysis.facts.market import History, gather_risk, gather_technical
+from kaboom.analysis.facts.model import Facts
 
 LAST = date(2026, 11, 27)
 

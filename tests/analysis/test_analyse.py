@@ -8,9 +8,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.backtest.stored import daily_bars
 from tests.fixtures.jobs.analyses import ANALYSE, SESSION, end_of, ingest
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, memory_settings, running

@@ -7,14 +7,14 @@ from typing import Any
 import orjson
 import pytest
 
-from app.ledger.spending.memory import MemorySpending
-from batch.analysis.models.asking import Asker
-from batch.analysis.models.openrouter import build_body, read_reply
-from batch.analysis.models.terms import Budget, ModelTerms, parse_chains
-from batch.analysis.prompt import build_prompt
-from batch.analysis.report import Answer, Ending, analyse_by_models
-from batch.kit.http.reply import Reply
-from tests.batch.analysis.cases import technical_facts
+from kaboom.analysis.models.asking import Asker
+from kaboom.analysis.models.openrouter import build_body, read_reply
+from kaboom.analysis.models.terms import Budget, ModelTerms, parse_chains
+from kaboom.analysis.prompt import build_prompt
+from kaboom.analysis.report import Answer, Ending, analyse_by_models
+from kaboom.analysis.spending.memory import MemorySpending
+from kaboom.drivers.http.reply import Reply
+from tests.analysis.cases import technical_facts
 from tests.fixtures.providers.fake_openrouter import KEY, FakeOpenRouter, fake_openrouter
 from tests.fixtures.servers.http_servers import Request, Response, serving
 

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.analysis.consensus import find_consensus
-from batch.analysis.opinion import Opinion
-from batch.analysis.vocabulary import Verdict
-from tests.batch.analysis.cases import answer
+from kaboom.analysis.consensus import find_consensus
+from kaboom.analysis.opinion import Opinion
+from kaboom.analysis.vocabulary import Verdict
+from tests.analysis.cases import answer
 
 VERDICTS = st.sampled_from([Verdict.BULLISH, Verdict.NEUTRAL, Verdict.BEARISH])
 OPINIONS = st.lists(st.tuples(VERDICTS, st.integers(0, 100).map(lambda n: n / 100)), max_size=7)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from batch.analysis.facts.market import gather_risk, gather_technical
-from batch.analysis.facts.model import unit_of
-from tests.batch.analysis.cases import ingest_facts, make_history, technical_facts
+from kaboom.analysis.facts.market import gather_risk, gather_technical
+from kaboom.analysis.facts.model import unit_of
+from tests.analysis.cases import ingest_facts, make_history, technical_facts
 
 
 def test_changes_are_those_of_the_closes() -> None:

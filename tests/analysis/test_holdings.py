@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.scopes import Scope
+from kaboom.web.auth.scopes import Scope
 from tests.fixtures.accounts.callers import add_token, browser_of, stranger_of
 from tests.fixtures.jobs.analyses import ANALYSE, SESSION, end_of, ingest
 from tests.fixtures.jobs.apps import SCHEDULES, client_of, memory_settings, running

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs.model import ChunkState, JobStatus
-from app.ledger.port import Terms
+from kaboom.jobs.model import ChunkState, JobStatus
+from kaboom.jobs.postgres.port import Terms
 from tests.fixtures.jobs.analyses import ANALYSE, end_of
 from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
 from tests.fixtures.jobs.injections import ATTACKS

@@ -3,16 +3,16 @@
 import orjson
 import pytest
 
-from batch.analysis.checks.judge import judge_answer
-from batch.analysis.facts.model import Facts
-from batch.analysis.fake_openrouter.behaviours import KEY, answer
-from batch.analysis.models.openrouter import build_body, read_reply
-from batch.analysis.models.terms import Budget, ModelTerms
-from batch.analysis.opinion import Opinion
-from batch.analysis.prompt import build_prompt
-from batch.analysis.vocabulary import VERDICTS
-from batch.kit.http.reply import Reply
-from tests.batch.analysis.cases import backtest_facts, ingest_facts, technical_facts
+from kaboom.analysis.checks.judge import judge_answer
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.fake_openrouter.behaviours import KEY, answer
+from kaboom.analysis.models.openrouter import build_body, read_reply
+from kaboom.analysis.models.terms import Budget, ModelTerms
+from kaboom.analysis.opinion import Opinion
+from kaboom.analysis.prompt import build_prompt
+from kaboom.analysis.vocabulary import VERDICTS
+from kaboom.drivers.http.reply import Reply
+from tests.analysis.cases import backtest_facts, ingest_facts, technical_facts
 from tests.fixtures.jobs.injections import all_injections
 
 INJECTIONS = list(all_injections())

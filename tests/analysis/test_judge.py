@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.analysis.checks.faults import FaultCode
-from batch.analysis.checks.judge import judge_answer
-from batch.analysis.facts.model import Facts
-from tests.batch.analysis.cases import answer, backtest_facts, ingest_facts, technical_facts
+from kaboom.analysis.checks.faults import FaultCode
+from kaboom.analysis.checks.judge import judge_answer
+from kaboom.analysis.facts.model import Facts
+from tests.analysis.cases import answer, backtest_facts, ingest_facts, technical_facts
 
 FACTS = technical_facts()
 CLOSE = {"source": "7203/bar/2026-11-27", "field": "close", "value": 2871.5}

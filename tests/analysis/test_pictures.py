@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from batch.pictures import process
+from kaboom.pictures import process
 from tests.fixtures.jobs.analyses import ANALYSE, SESSION, end_of, ingest
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 from tests.fixtures.providers.fake_openrouter import KEY, FakeOpenRouter, fake_openrouter

@@ -3,11 +3,11 @@
 import orjson
 import pytest
 
-from batch.analysis.facts.model import Facts
-from batch.analysis.opinion import build_schema
-from batch.analysis.prompt import VERSION, build_prompt
-from batch.analysis.vocabulary import VERDICTS, Kind
-from tests.batch.analysis.cases import backtest_facts, ingest_facts, risk_facts, technical_facts
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.opinion import build_schema
+from kaboom.analysis.prompt import VERSION, build_prompt
+from kaboom.analysis.vocabulary import VERDICTS, Kind
+from tests.analysis.cases import backtest_facts, ingest_facts, risk_facts, technical_facts
 
 ALL = (technical_facts(name="トヨタ自動車"), risk_facts(), ingest_facts(), backtest_facts())
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from batch.analysis.request import AnalysisRequest
-from batch.errors import InvalidRequest
+from kaboom.analysis.request import AnalysisRequest
+from kaboom.errors import InvalidRequest
 
 
 def test_a_request_reads_back_as_itself() -> None:

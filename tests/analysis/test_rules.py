@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.analysis.checks.judge import judge_answer, judge_opinion
-from batch.analysis.facts.ingest import gather_ingest
-from batch.analysis.facts.market import History, Holding, gather_risk, gather_technical
-from batch.analysis.facts.model import Facts
-from batch.analysis.rules.analyst import give_opinion
-from batch.analysis.rules.phrases import PHRASES
-from batch.analysis.vocabulary import VERDICTS, Language, Verdict
-from tests.batch.analysis.cases import backtest_facts, ingest_facts, make_history, risk_facts, technical_facts
+from kaboom.analysis.checks.judge import judge_answer, judge_opinion
+from kaboom.analysis.facts.ingest import gather_ingest
+from kaboom.analysis.facts.market import History, Holding, gather_risk, gather_technical
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.rules.analyst import give_opinion
+from kaboom.analysis.rules.phrases import PHRASES
+from kaboom.analysis.vocabulary import VERDICTS, Language, Verdict
+from tests.analysis.cases import backtest_facts, ingest_facts, make_history, risk_facts, technical_facts
 
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 PRICES = st.lists(st.floats(min_value=0.5, max_value=200_000), min_size=1, max_size=120)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.kit.embedded.postgres_cluster import run_as
+from kaboom.drivers.embedded.postgres_cluster import run_as
 from tests.fixtures.repo.repository import ROOT, find_files
 from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import clean_environment

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 

@@ -6,21 +6,21 @@ import sys
 import numpy as np
 import pytest
 
-from batch.backtest.engine.changes import weigh
-from batch.backtest.engine.kernel_build import is_loaded
-from batch.backtest.engines import choose_engine, estimate_s
-from batch.backtest.model import FillModel
-from batch.backtest.protection import NO_PROTECTION, Protection
-from batch.backtest.request import SweepRequest
-from batch.backtest.run import run_weights
-from batch.backtest.signals import weights_on_change
-from batch.backtest.strategies.registry import BuyAndHold, SmaCross
-from batch.backtest.study import trials
-from batch.backtest.study.made_up import make_panel
-from batch.backtest.study.trials import TrialRunner
-from batch.backtest.study.windows import Window
-from batch.backtest.sweep import find_engine
-from batch.kit.stop import never
+from kaboom.backtest.engine.changes import weigh
+from kaboom.backtest.engine.kernel_build import is_loaded
+from kaboom.backtest.engines import choose_engine, estimate_s
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.protection import NO_PROTECTION, Protection
+from kaboom.backtest.request import SweepRequest
+from kaboom.backtest.run import run_weights
+from kaboom.backtest.signals import weights_on_change
+from kaboom.backtest.strategies.registry import BuyAndHold, SmaCross
+from kaboom.backtest.study import trials
+from kaboom.backtest.study.made_up import make_panel
+from kaboom.backtest.study.trials import TrialRunner
+from kaboom.backtest.study.windows import Window
+from kaboom.backtest.sweep import find_engine
+from kaboom.drivers.stop import never
 
 STOPPED = Protection(stop_loss=0.05)
 
@@ -84,11 +84,11 @@ def test_a_small_backtest_loads_no_compiler() -> None:
     """In a process of its own: the memory and the time of numba are not paid for."""
     code = (
         "import sys\n"
-        "from batch.backtest.model import FillModel\n"
-        "from batch.backtest.run import run_weights\n"
-        "from batch.backtest.strategies.registry import STRATEGIES\n"
-        "from batch.backtest.study.made_up import make_panel\n"
-        "from batch.backtest.sweep import run_sweep\n"
+        "from kaboom.backtest.model import FillModel\n"
+        "from kaboom.backtest.run import run_weights\n"
+        "from kaboom.backtest.strategies.registry import STRATEGIES\n"
+        "from kaboom.backtest.study.made_up import make_panel\n"
+        "from kaboom.backtest.sweep import run_sweep\n"
         "panel = make_panel(symbols=1, bars=1250)\n"
         "for kind in STRATEGIES.values():\n"
         "    run_weights(panel, kind(), FillModel(), cash=1e7)\n"
@@ -111,6 +111,6 @@ def test_weights_are_the_same_in_numpy_in_a_loop_and_compiled(monkeypatch: pytes
         weigh(enter.ravel(), short.ravel(), leave.ravel(), weight, np.zeros(shape[1]), loop.reshape(-1))
         found = []
         for loaded in (False, True):
-            monkeypatch.setattr("batch.backtest.signals.is_loaded", lambda loaded=loaded: loaded)
+            monkeypatch.setattr("kaboom.backtest.signals.is_loaded", lambda loaded=loaded: loaded)
             found.append(weights_on_change(enter, leave, weight, short if turn % 2 == 0 else None).tobytes())
         assert found == [loop.tobytes()] * 2

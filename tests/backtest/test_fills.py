@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from batch.backtest.context import Context
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.model import Fees, FillModel, Slippage
-from batch.backtest.panel import Delisting, Listings, Panel
-from batch.backtest.protection import Protection
-from batch.backtest.result import Result
-from batch.backtest.run import run_bars, run_targets
-from batch.errors import InvalidRequest
-from batch.market.interval import Interval
+from kaboom.backtest.context import Context
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.model import Fees, FillModel, Slippage
+from kaboom.backtest.panel import Delisting, Listings, Panel
+from kaboom.backtest.protection import Protection
+from kaboom.backtest.result import Result
+from kaboom.backtest.run import run_bars, run_targets
+from kaboom.errors import InvalidRequest
+from kaboom.market.interval import Interval
 from tests.fixtures.backtest.panels import FIRST, bar_frame, dividends, flat, panel_of, splits
 
 PLAIN = FillModel(volume_cap=0.0, borrow_rate=0.0, has_limits=False, fees=Fees(), slippage=Slippage())

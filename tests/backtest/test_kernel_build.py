@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-from batch.backtest.engine import kernel_build
-from batch.backtest.engine.kernel_build import PROGRAM, build_kernel, kernel_lock, program_command
-from batch.backtest.engine.kernel_cache import is_built, kernel_folder, mark_built
-from batch.kit.stop import Stopped
+from kaboom.backtest.engine import kernel_build
+from kaboom.backtest.engine.kernel_build import PROGRAM, build_kernel, kernel_lock, program_command
+from kaboom.backtest.engine.kernel_cache import is_built, kernel_folder, mark_built
+from kaboom.drivers.stop import Stopped
 from tests.fixtures.servers.stacks import until
 
 CACHE = "NUMBA_CACHE_DIR"
@@ -54,17 +54,17 @@ def test_one_of_four_processes_compiles_and_the_others_use_it(folder: Path) -> N
     assert sorted(said) == ["", "", "", "compiled the fill model of backtests\n"]
     assert is_built(folder)
     code = (
-        "from batch.backtest.model import FillModel\n"
-        "from batch.backtest.run import run_weights\n"
-        "from batch.backtest.signals import weights_on_change\n"
-        "from batch.backtest.strategies.registry import SmaCross\n"
-        "from batch.backtest.study.made_up import make_panel\n"
-        "from batch.backtest.sweep import run_sweep\n"
+        "from kaboom.backtest.model import FillModel\n"
+        "from kaboom.backtest.run import run_weights\n"
+        "from kaboom.backtest.signals import weights_on_change\n"
+        "from kaboom.backtest.strategies.registry import SmaCross\n"
+        "from kaboom.backtest.study.made_up import make_panel\n"
+        "from kaboom.backtest.sweep import run_sweep\n"
         "panel = make_panel()\n"
         "run_weights(panel, SmaCross(stop_loss=0.1, side='both'), FillModel(), cash=1e6, engine='numba')\n"
         "run_weights(panel.read_only, SmaCross(), FillModel(has_limits=False), cash=1e6, engine='numba')\n"
         "run_sweep(panel.until(500), [SmaCross(), SmaCross()], FillModel(), cash=1e6, engine='numba')\n"
-        "from batch.backtest.engine import kernel\n"
+        "from kaboom.backtest.engine import kernel\n"
         "for entry in (kernel.run_entry, kernel.sweep_entry, kernel.weigh_compiled):\n"
         "    print(len(entry.stats.cache_hits), len(entry.stats.cache_misses))"
     )
@@ -131,7 +131,7 @@ def test_a_folder_that_others_can_write_to_is_not_trusted(folder: Path, mode: in
 def test_the_kernel_loads_no_machine_code_from_such_a_folder(folder: Path) -> None:
     """Numba unpickles it, so a planted file would run."""
     folder.chmod(0o777)
-    code = "from batch.backtest.engine import kernel; print(kernel.run_entry._cache.cache_path)"
+    code = "from kaboom.backtest.engine import kernel; print(kernel.run_entry._cache.cache_path)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "None"
     folder.chmod(0o700)
@@ -145,10 +145,10 @@ def test_built_code_of_an_image_is_used_before_an_empty_cache(
     monkeypatch.delenv(CACHE)
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     beside, own = tmp_path / "__pycache__", tmp_path / "user" / ".cache" / "kaboom" / "kernel"
-    monkeypatch.setattr("batch.backtest.engine.kernel_cache._ENGINE", tmp_path)
+    monkeypatch.setattr("kaboom.backtest.engine.kernel_cache._ENGINE", tmp_path)
     assert kernel_folder() == beside
     # The root user may write everywhere.
-    monkeypatch.setattr("batch.backtest.engine.kernel_cache.os.access", lambda place, _mode: place != beside)
+    monkeypatch.setattr("kaboom.backtest.engine.kernel_cache.os.access", lambda place, _mode: place != beside)
     assert kernel_folder() == own
     assert own.stat().st_mode & 0o777 == own.parent.stat().st_mode & 0o777 == 0o700
     mark_built(beside)

@@ -4,15 +4,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from batch.backtest import metrics
-from batch.backtest.context import Context
-from batch.backtest.engines import Engine
-from batch.backtest.model import Fees, FillModel, Slippage
-from batch.backtest.panel import Panel
-from batch.backtest.result import Result
-from batch.backtest.run import run_bars, run_weights
-from batch.backtest.signals import crosses_above, indicator
-from batch.backtest.strategies.registry import SmaCross
+from kaboom.backtest import metrics
+from kaboom.backtest.context import Context
+from kaboom.backtest.engines import Engine
+from kaboom.backtest.model import Fees, FillModel, Slippage
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.result import Result
+from kaboom.backtest.run import run_bars, run_weights
+from kaboom.backtest.signals import crosses_above, indicator
+from kaboom.backtest.strategies.registry import SmaCross
 from tests.fixtures.backtest.panels import goog, load_answers
 
 ANSWERS = load_answers()

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.scopes import Scope
-from batch.stores import build_bar_store
-from tests.app.backtest.test_runs import ASKED, RUN, SWEEP, WEIGHTS, finish, run_job
+from kaboom.bars.open import build_bar_store
+from kaboom.web.auth.scopes import Scope
+from tests.backtest.test_runs import ASKED, RUN, SWEEP, WEIGHTS, finish, run_job
 from tests.fixtures.accounts.callers import add_token
 from tests.fixtures.backtest.own import weights_of
 from tests.fixtures.backtest.stored import SERIES, daily_bars

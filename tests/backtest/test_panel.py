@@ -9,17 +9,17 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from batch.backtest.context import Context
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.model import FillModel
-from batch.backtest.panel import Listings, Panel
-from batch.backtest.protection import NO_PROTECTION
-from batch.backtest.run import run_bars, run_targets, run_weights
-from batch.backtest.sweep import run_sweep
-from batch.errors import InvalidRequest
-from batch.market.bar import BAR_SCHEMA, empty_bars
-from batch.market.calendar import grid
-from batch.market.interval import Interval
+from kaboom.backtest.context import Context
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.panel import Listings, Panel
+from kaboom.backtest.protection import NO_PROTECTION
+from kaboom.backtest.run import run_bars, run_targets, run_weights
+from kaboom.backtest.sweep import run_sweep
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BAR_SCHEMA, empty_bars
+from kaboom.market.calendar import grid
+from kaboom.market.interval import Interval
 from tests.fixtures.backtest.panels import bar_frame, flat, random_frame, random_panel, splits
 
 DAY = date(2025, 1, 6)

@@ -8,18 +8,18 @@ import httpx2
 import polars as pl
 import pytest
 
-from app.backtest.check import check_backtest
-from batch.backtest.request import BacktestRequest
-from batch.backtest.study.bars import BarTools, load_bars
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
-from batch.market.listing import Listing, Market
-from batch.market.lists.snapshot import Snapshot, save_snapshot
-from batch.scripts.run_backtest import pin_request
-from batch.stores import build_action_store, build_bar_store
-from tests.app.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, found_by, run_job
+from kaboom.backtest.check import check_backtest
+from kaboom.backtest.request import BacktestRequest
+from kaboom.backtest.run_job import pin_request
+from kaboom.backtest.study.bars import BarTools, load_bars
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.open import build_action_store, build_bar_store
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.snapshot import Snapshot, save_snapshot
+from tests.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, found_by, run_job
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.bars.noted_actions import note
 from tests.fixtures.jobs.apps import memory_settings

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.backtest.context import Context
-from batch.backtest.model import Fees, FillModel, Slippage
-from batch.backtest.panel import Panel
-from batch.backtest.protection import Protection
-from batch.backtest.result import Result
-from batch.backtest.run import run_bars, run_targets
-from batch.market.interval import Interval
+from kaboom.backtest.context import Context
+from kaboom.backtest.model import Fees, FillModel, Slippage
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.protection import Protection
+from kaboom.backtest.result import Result
+from kaboom.backtest.run import run_bars, run_targets
+from kaboom.market.interval import Interval
 from tests.fixtures.backtest.panels import random_frame, random_listings, random_panel, random_targets
 
 CASH = 1_000_000.0

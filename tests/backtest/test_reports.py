@@ -10,9 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from batch.pictures import process
-from batch.stores import build_bar_store
-from tests.app.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, run_job
+from kaboom.bars.open import build_bar_store
+from kaboom.pictures import process
+from tests.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, run_job
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, memory_settings, running
 

@@ -9,7 +9,7 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.jobs.apps import memory_settings
 
@@ -19,7 +19,7 @@ ASKED: dict[str, Any] = {"strategy": "sma_cross", "symbols": ["7203"], "last": "
 GRID: dict[str, Any] = {"fast": [3, 5, 8], "slow": [8, 13, 21, 34]}
 WEIGHTS = """
 import numpy as np
-from batch.backtest.strategies.settings import StrategySettings
+from kaboom.backtest.strategies.settings import StrategySettings
 
 class Strategy(StrategySettings):
     bars: int = 5

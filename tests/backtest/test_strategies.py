@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batch.backtest.context import Context
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.lookahead import check_lookahead
-from batch.backtest.model import FillModel
-from batch.backtest.panel import Panel
-from batch.backtest.protection import NO_PROTECTION, Protection
-from batch.backtest.run import run_weights
-from batch.backtest.signals import highest_before, indicator, weights_on_change
-from batch.backtest.strategies.files import find_strategy
-from batch.backtest.strategies.registry import (
+from kaboom.backtest.context import Context
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.lookahead import check_lookahead
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.protection import NO_PROTECTION, Protection
+from kaboom.backtest.run import run_weights
+from kaboom.backtest.signals import highest_before, indicator, weights_on_change
+from kaboom.backtest.strategies.files import find_strategy
+from kaboom.backtest.strategies.registry import (
     STRATEGIES,
     Breakout,
     BuyAndHold,
@@ -23,11 +23,11 @@ from batch.backtest.strategies.registry import (
     SmaCross,
     Strategy,
 )
-from batch.backtest.study.made_up import make_panel
-from batch.errors import InvalidRequest
-from batch.indicators.chosen import parse_indicators
-from batch.indicators.compute import compute_indicators
-from batch.market.interval import Interval
+from kaboom.backtest.study.made_up import make_panel
+from kaboom.errors import InvalidRequest
+from kaboom.indicators.chosen import parse_indicators
+from kaboom.indicators.compute import compute_indicators
+from kaboom.market.interval import Interval
 from tests.fixtures.backtest.panels import bar_frame, flat, goog, panel_of, random_frame, random_panel
 
 SMALL: list[Strategy] = [

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batch.backtest import metrics
-from batch.backtest.engine.kernel_cache import has_numba
-from batch.backtest.model import Fees, FillModel
-from batch.backtest.run import run_targets, run_weights
-from batch.backtest.strategies.registry import Breakout, SmaCross, Strategy
-from batch.backtest.sweep import COLUMNS, run_sweep
-from batch.errors import ConfigurationError, InvalidRequest
+from kaboom.backtest import metrics
+from kaboom.backtest.engine.kernel_cache import has_numba
+from kaboom.backtest.model import Fees, FillModel
+from kaboom.backtest.run import run_targets, run_weights
+from kaboom.backtest.strategies.registry import Breakout, SmaCross, Strategy
+from kaboom.backtest.sweep import COLUMNS, run_sweep
+from kaboom.errors import ConfigurationError, InvalidRequest
 from tests.fixtures.backtest.panels import flat, goog, panel_of, random_panel
 
-API = Path(__file__).parents[4]
+API = Path(__file__).parents[2]
 MODEL = FillModel(lot=1, has_ticks=False, has_limits=False, allows_short=True, fees=Fees(rate=0.001))
 STRATEGIES: list[Strategy] = [
     *(
@@ -53,7 +53,7 @@ def test_a_sweep_in_python_is_that_of_compiled_code() -> None:
 
 def test_a_sweep_of_more_than_one_buffer_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000)
-    monkeypatch.setattr("batch.backtest.sweep._BUFFER_BYTES", 1)
+    monkeypatch.setattr("kaboom.backtest.sweep._BUFFER_BYTES", 1)
     np.testing.assert_array_equal(run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000), whole)
 
 
@@ -71,10 +71,10 @@ def test_runs_are_the_same_without_numba() -> None:
     """A process in which numba cannot be imported, as where the extra is not installed."""
     code = (
         "import sys; sys.modules['numba'] = None; sys.path[:0] = [{api!r}, {api!r} + '/tests']\n"
-        "from batch.backtest.engine.kernel_cache import has_numba\n"
-        "from batch.backtest.run import run_weights\n"
-        "from batch.backtest.model import FillModel\n"
-        "from batch.backtest.strategies.registry import SmaCross\n"
+        "from kaboom.backtest.engine.kernel_cache import has_numba\n"
+        "from kaboom.backtest.run import run_weights\n"
+        "from kaboom.backtest.model import FillModel\n"
+        "from kaboom.backtest.strategies.registry import SmaCross\n"
         "from tests.fixtures.backtest.panels import goog\n"
         "assert not has_numba()\n"
         "result = run_weights(goog(), SmaCross(), FillModel(lot=1, has_limits=False), cash=100_000)\n"
@@ -87,7 +87,7 @@ def test_runs_are_the_same_without_numba() -> None:
 
 
 def test_missing_numba_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batch.backtest.engines.has_numba", lambda: False)
+    monkeypatch.setattr("kaboom.backtest.engines.has_numba", lambda: False)
     targets = np.full(GOOG.shape, np.nan)
     with pytest.raises(ConfigurationError, match=r"install the extra `backtest` of kaboom-api"):
         run_targets(GOOG, targets, MODEL, cash=1e6, engine="numba")
@@ -144,10 +144,10 @@ def test_compiled_code_is_kept_for_the_next_process() -> None:
     run_weights(GOOG, STRATEGIES[0], MODEL, cash=1e6, engine="numba")
     code = (
         f"import sys; sys.path[:0] = [{str(API)!r}, {str(API / 'tests')!r}]\n"
-        "from batch.backtest.engine.kernel import run_entry\n"
-        "from batch.backtest.model import FillModel\n"
-        "from batch.backtest.run import run_weights\n"
-        "from batch.backtest.strategies.registry import SmaCross\n"
+        "from kaboom.backtest.engine.kernel import run_entry\n"
+        "from kaboom.backtest.model import FillModel\n"
+        "from kaboom.backtest.run import run_weights\n"
+        "from kaboom.backtest.strategies.registry import SmaCross\n"
         "from tests.fixtures.backtest.panels import goog\n"
         "run_weights(goog(), SmaCross(), FillModel(), cash=1e6, engine='numba')\n"
         "print(sum(run_entry.stats.cache_hits.values()), sum(run_entry.stats.cache_misses.values()))"

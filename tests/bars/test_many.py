@@ -9,13 +9,13 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
-from batch.bars.export.formats import Format
-from batch.bars.export.stream import stream_table
-from batch.bars.many import Wanted, read_many
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import BarStore
-from batch.market.bar import BAR_SCHEMA, BarSeries
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.stream import stream_table
+from kaboom.bars.many import Wanted, read_many
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
 pytestmark = pytest.mark.anyio

@@ -7,24 +7,24 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.compaction import Compaction
-from batch.bars.export.files import export_files
-from batch.bars.export.formats import Format
-from batch.bars.export.plan import Selection, plan_file, plan_folder
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages import compact as page_compact
-from batch.bars.pages.compact import compact_shard
-from batch.bars.pages.files import PageFile, PageFiles
-from batch.bars.pages.read import read_session
-from batch.bars.pages.verify import verify
-from batch.bars.pages.write import write_bars
-from batch.kit.stop import Stopped
-from batch.market.bar import BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.market_data.mirror import MirrorChunk, mirror_chunk
-from batch.market_data.roll_up import roll_up_chunk
-from batch.market_data.roll_up_plan import RollUpChunk
+from kaboom.bars.compaction import Compaction
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.plan import Selection, plan_file, plan_folder
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.pages import compact as page_compact
+from kaboom.bars.pages.compact import compact_shard
+from kaboom.bars.pages.files import PageFile, PageFiles
+from kaboom.bars.pages.read import read_session
+from kaboom.bars.pages.verify import verify
+from kaboom.bars.pages.write import write_bars
+from kaboom.drivers.stop import Stopped
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market_data.mirror import MirrorChunk, mirror_chunk
+from kaboom.market_data.roll_up import roll_up_chunk
+from kaboom.market_data.roll_up_plan import RollUpChunk
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
 
 DAYS = last_sessions(6, date(2025, 6, 30))
@@ -71,7 +71,7 @@ async def test_an_export_that_is_stopped_leaves_the_old_file(
 async def test_a_stop_takes_effect_within_a_large_session(
     store: MemoryBarStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batch.bars.export.files._STREAM_ROWS", 1000)
+    monkeypatch.setattr("kaboom.bars.export.files._STREAM_ROWS", 1000)
     planned = await plan_file(store, Selection(MINUTES, DAYS[0], DAYS[0]), tmp_path / "a.parquet")
     # 13,080 rows of one session: a question to read it, 14 to put it together, and one at the end.
     assert await export_files(store, planned, should_stop=After(15)) == []

@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from batch.bars.memory import MemoryBarStore
-from batch.bars.windows import read_first
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.windows import read_first
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
 pytestmark = pytest.mark.anyio

@@ -10,16 +10,16 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.jobs.model import ItemNote
-from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from app.live.events import Feed, FeedKey
-from app.live.lines import JobLine
-from batch.stores import build_bar_store
-from tests.app.overview.test_dead_letters import plant_dead
+from kaboom.bars.open import build_bar_store
+from kaboom.jobs.model import ItemNote
+from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.redis.events import Feed, FeedKey
+from kaboom.jobs.redis.lines import JobLine
 from tests.fixtures.bars.stored_bars import MINUTES, at, refused
 from tests.fixtures.jobs.apps import jobs_of, real_settings, running
 from tests.fixtures.jobs.planted import plant_final, plant_running
 from tests.fixtures.servers.stacks import Stack, until
+from tests.operations.test_dead_letters import plant_dead
 
 _DAY = date(2025, 11, 4)
 

@@ -17,20 +17,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.export.files import export_files
-from batch.bars.export.plan import Selection, plan_file
-from batch.bars.memory import MemoryBarStore
-from batch.kit.disk import is_in_user_space
-from batch.kit.drafts import Draft, sweep_drafts
-from batch.market.listing import Listing, Market
-from batch.market.lists.snapshot import Snapshot, load_snapshots, save_snapshot
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.plan import Selection, plan_file
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.drivers.disk import is_in_user_space
+from kaboom.drivers.drafts import Draft, sweep_drafts
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.snapshot import Snapshot, load_snapshots, save_snapshot
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
 
 DAY = date(2025, 10, 31)
 #: A worker that InfluxDB refused lines of.
 REFUSE = """
-from batch.bars.influx.refused import RefusedLines
-from batch.settings import BatchSettings
+from kaboom.bars.influx.refused import RefusedLines
+from kaboom.domain_settings import BatchSettings
 file = RefusedLines(BatchSettings().refused_lines_path)
 print(sum(file.keep("hot", [(f"m f={n} {n}", "too old")]) for n in range(20)))
 """
@@ -142,7 +142,7 @@ def test_an_unfinished_file_of_another_machine_stays(
     until((two / draft.folder.name).exists)
     assert sweep_drafts(two) == 0
     # The lock alone does not keep it.
-    monkeypatch.setattr("batch.kit.drafts.is_in_user_space", lambda _: False)
+    monkeypatch.setattr("kaboom.drivers.drafts.is_in_user_space", lambda _: False)
     assert sweep_drafts(one) == 0
     assert sweep_drafts(two) == 1
     draft.close()

@@ -9,9 +9,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.cli.main import run_cli
-from batch import stores
-from batch.bars.pages.store import PageBarStore
+from kaboom.bars import open as stores
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.main import run_cli
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api, serving
 

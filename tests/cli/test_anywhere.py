@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.cli.anywhere import move_to_front
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.anywhere import move_to_front
+from tests.cli.conftest import Kaboom
 
 
 @pytest.mark.parametrize(

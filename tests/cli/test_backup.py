@@ -17,13 +17,13 @@ from typing import Any
 import orjson
 import pytest
 
-from app.cli.backup.draft import draft_of
-from app.cli.backup.ledger import started_postgres
-from app.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file, read_manifest
-from app.cli.stack.migrate import migrate
-from batch.bars.pages.store import PageBarStore
-from batch.kit.postgres.dump import dump_database
-from tests.app.cli.conftest import Done, Kaboom
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.backup.draft import draft_of
+from kaboom.cli.backup.ledger import started_postgres
+from kaboom.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file, read_manifest
+from kaboom.cli.stack.migrate import migrate
+from kaboom.drivers.postgres.dump import dump_database
+from tests.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
 from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
 

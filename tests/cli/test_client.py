@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.cli.client import ApiClient
-from app.cli.exits import CliError, Exit
-from app.words.speaker import Speaker
+from kaboom.cli.client import ApiClient
+from kaboom.cli.exits import CliError, Exit
+from kaboom.text.speaker import Speaker
 from tests.fixtures.servers.http_servers import Request, Response, serving
 
 PAST = "Mon, 16 Nov 2020 06:31:00 GMT"

@@ -10,11 +10,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.portfolios.examples import PORTFOLIO
-from app.schedules.examples import SCHEDULE
-from batch.providers.registry import provider_names
-from tests.app.cli.conftest import Scripted
-from tests.app.cli.test_imports import HEAVY
+from kaboom.portfolio.examples import PORTFOLIO
+from kaboom.providers.registry import provider_names
+from kaboom.schedules.examples import SCHEDULE
+from tests.cli.conftest import Scripted
+from tests.cli.test_imports import HEAVY
 from tests.fixtures.jobs.apps import TOKEN
 
 IDS = ["a89cd6c638dd47fd983ab7f10329a780", "b89cd6c638dd47fd983ab7f10329a780"]
@@ -29,7 +29,7 @@ def complete(folder: Path, line: str, env: Mapping[str, str]) -> tuple[list[str]
         "-X",
         "importtime",
         "-c",
-        "import sys; from app.cli.main import run_cli; sys.exit(run_cli())",
+        "import sys; from kaboom.cli.main import run_cli; sys.exit(run_cli())",
     ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **asked, **env}
     done = subprocess.run(argv, env=environment, cwd=folder, capture_output=True, text=True, check=True)
@@ -103,7 +103,7 @@ def test_a_server_that_refuses_offers_nothing(scripted: Scripted, tmp_path: Path
 
 def test_the_function_that_bash_installs_offers_values(tmp_path: Path) -> None:
     command = tmp_path / "kaboom"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m app.cli.main "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m kaboom.cli.main "$@"\n')
     command.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path), "KABOOM_DATA_DIR": str(tmp_path)}
@@ -120,6 +120,6 @@ def test_the_function_that_bash_installs_offers_values(tmp_path: Path) -> None:
 def test_zsh_gets_the_same_values(tmp_path: Path) -> None:
     asked = {"_TYPER_COMPLETE_ARGS": "kaboom bars show --interval 1", "_KABOOM_COMPLETE": "complete_zsh"}
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **asked}
-    argv = [sys.executable, "-m", "app.cli.main"]
+    argv = [sys.executable, "-m", "kaboom.cli.main"]
     done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert re.findall(r'"(\w+)"', done.stdout) == ["1m", "15m", "1h", "1d"]

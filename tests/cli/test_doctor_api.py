@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.doctor.machine import find_warned_settings
-from app.cli.session import Session
+from kaboom.cli.doctor.machine import find_warned_settings
+from kaboom.cli.session import Session
 from tests.fixtures.jobs.apps import JOBS, TOKEN
 from tests.fixtures.servers.stacks import serving
 

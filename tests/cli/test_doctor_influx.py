@@ -4,8 +4,8 @@ from typing import cast
 
 import pytest
 
-from batch import influx_stores
-from tests.app.cli.conftest import Kaboom
+from kaboom.bars import open_influx as influx_stores
+from tests.cli.conftest import Kaboom
 from tests.fixtures.influx.fake_influx import TOKEN, fake_influx
 
 

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from app.auth.principals import DEFAULT_OWNER
-from app.cli.doctor.servers import find_servers
-from app.cli.session import Session
-from app.engine.parts import Parts
-from app.ledger.notifications.model import MANY_FAILURES
-from app.settings import load_settings
-from batch.errors import StoreError
-from batch.kit.clock import utc_now
+from kaboom.cli.doctor.servers import find_servers
+from kaboom.cli.session import Session
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.notifications.model import MANY_FAILURES
+from kaboom.settings import load_settings
+from kaboom.web.auth.principals import DEFAULT_OWNER
 from tests.fixtures.jobs.memory_parts import memory_parts
 from tests.fixtures.jobs.schedules import make_schedule
 from tests.fixtures.notifications.rules import make_channel

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import typer.main
 
-from app.cli.index import INDEX
-from app.cli.main import app
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.index import INDEX
+from kaboom.cli.main import app
+from tests.cli.conftest import Kaboom
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

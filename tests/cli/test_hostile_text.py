@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from app.cli.main import run_cli
-from batch.kit.printable import clean
-from tests.app.cli.commands.test_commands import SMALL
-from tests.app.cli.conftest import Done, Kaboom, Scripted
-from tests.app.cli.data.test_symbol_import import PACKAGED, write_list
+from kaboom.cli.main import run_cli
+from kaboom.drivers.printable import clean
+from tests.cli.commands.test_commands import SMALL
+from tests.cli.conftest import Done, Kaboom, Scripted
+from tests.cli.data.test_symbol_import import PACKAGED, write_list
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Request, Response, serving
 from tests.fixtures.servers.stacks import Api

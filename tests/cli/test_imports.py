@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from app.catalog import CATALOG
-from app.cli.index import INDEX
-from app.cli.main import app
-from app.jobs.queues import Queue
+from kaboom.catalog import CATALOG
+from kaboom.cli.index import INDEX
+from kaboom.cli.main import app
+from kaboom.jobs.queues import Queue
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api
 
@@ -20,7 +20,7 @@ HEAVY = ("sqlalchemy", "fastapi", "redis", "polars", "numpy")
 #: Tells on stderr what a call of the command line loaded.
 PROBE = """
 import sys
-from app.cli.main import run_cli
+from kaboom.cli.main import run_cli
 code = run_cli(sys.argv[1:])
 print("loaded:", *sorted(sys.modules), file=sys.stderr)
 sys.exit(code)

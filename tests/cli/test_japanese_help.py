@@ -7,13 +7,13 @@ from unicodedata import east_asian_width
 import pytest
 import typer.main
 
-from app.cli.help import fold
-from app.cli.index import INDEX
-from app.cli.lazy import summarise
-from app.cli.main import app
-from app.words.help.say import HELP, say_help
-from tests.app.cli.conftest import Kaboom
-from tests.app.words.texts import JAPANESE
+from kaboom.cli.help import fold
+from kaboom.cli.index import INDEX
+from kaboom.cli.lazy import summarise
+from kaboom.cli.main import app
+from kaboom.text.help.say import HELP, say_help
+from tests.cli.conftest import Kaboom
+from tests.text.texts import JAPANESE
 
 #: Names and codes alone.
 SAME = {"5m, 15m, 1h and 1d"}
@@ -35,7 +35,7 @@ TEXTS = sorted({*texts_of(typer.main.get_command(app)), *(entry.summary for entr
 
 def test_every_text_of_help_has_its_japanese() -> None:
     missing = [text for text in TEXTS if not JAPANESE.search(say_help(text) or "")]
-    where = "in api/app/words/help: commands.py, options.py, or requests.py for fields of requests"
+    where = "in src/kaboom/text/help: commands.py, options.py, or requests.py for fields of requests"
     assert not missing, "\n".join([f"say each in Japanese {where}", *missing])
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.words.tables import CODES
-from batch.providers.registry import provider_names
-from tests.app.words.texts import JAPANESE
+from kaboom.providers.registry import provider_names
+from kaboom.text.tables import CODES
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api
 from tests.fixtures.servers.terminal import run_on_terminal
+from tests.text.texts import JAPANESE
 
 #: Names of places, products, formats and units, which a Tokyo engineer writes in Latin letters.
 NAMES = {

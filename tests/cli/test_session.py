@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 import kaboom
-from app.cli.exits import CliError, Exit
-from app.cli.session import Session
-from batch.kit.embedded.run_file import find_data_dir, prove_token, read_run_file, write_run_file
-from batch.kit.embedded.servers import free_port
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.session import Session
+from kaboom.drivers.embedded.run_file import find_data_dir, prove_token, read_run_file, write_run_file
+from kaboom.drivers.embedded.servers import free_port
+from tests.cli.conftest import Kaboom, Scripted
 from tests.fixtures.servers.owners import give_away
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from app.cli.exits import Exit
-from app.cli.output import standstill, watch
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.cli.exits import Exit
+from kaboom.cli.output import standstill, watch
+from tests.cli.conftest import Kaboom, Scripted
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Response, serving
 from tests.fixtures.servers.stacks import clean_environment
@@ -76,7 +76,7 @@ def test_only_a_backtest_is_asked_for_its_log(
 def test_an_interrupt_detaches_from_the_job_and_ends_with_130(command: tuple[str, ...]) -> None:
     # A shell without job control has its background commands ignore SIGINT, and so would this one.
     code = (
-        "import signal, sys; from app.cli.main import run_cli\n"
+        "import signal, sys; from kaboom.cli.main import run_cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.exit(run_cli())"
     )

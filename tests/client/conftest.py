@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import kaboom
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api, serving
 

@@ -18,15 +18,15 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import kaboom
-import kaboom.client
-from batch.kit.embedded.servers import free_port
-from batch.market.bar import BAR_SCHEMA
+import kaboom.client.client
+from kaboom.client.jobs import Job
+from kaboom.client.places import find_data_dir, find_url
+from kaboom.client.progress import open_bar
+from kaboom.client.server import ServerSource
+from kaboom.client.wire import Retries, Wire
+from kaboom.drivers.embedded.servers import free_port
 from kaboom.errors import JobFailed
-from kaboom.jobs import Job
-from kaboom.places import find_data_dir, find_url
-from kaboom.progress import open_bar
-from kaboom.server import ServerSource
-from kaboom.wire import Retries, Wire
+from kaboom.market.bar import BAR_SCHEMA
 from tests.client.conftest import START, SYMBOLS
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Request, Response, serving
@@ -34,7 +34,7 @@ from tests.fixtures.servers.stacks import Api
 
 
 def find_examples() -> list[doctest.DocTest]:
-    found = doctest.DocTestFinder().find(kaboom.client.Kaboom, "Kaboom", extraglobs={})
+    found = doctest.DocTestFinder().find(kaboom.client.client.Kaboom, "Kaboom", extraglobs={})
     return sorted((test for test in found if test.examples), key=lambda test: test.lineno or 0)
 
 
@@ -254,9 +254,9 @@ def test_an_import_loads_nothing() -> None:
     code = "import sys, kaboom; kaboom.__all__; print(*sys.modules)"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    assert {"polars", "httpx2", "rich", "pydantic", "app"}.isdisjoint(done.stdout.split())
+    assert {"polars", "httpx2", "rich", "pydantic", "kaboom.cli"}.isdisjoint(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", kaboom.__all__)
 def test_every_name_has_its_home(name: str) -> None:
-    assert getattr(kaboom, name).__module__.startswith(("kaboom.", "batch.errors"))
+    assert getattr(kaboom, name).__module__.startswith(("kaboom.", "kaboom.errors"))

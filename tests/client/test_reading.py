@@ -10,12 +10,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import kaboom
-from batch.market.bar import BAR_SCHEMA, empty_bars
-from kaboom.folder import span_of
-from kaboom.reading import spread_closes
-from kaboom.source import Asked
-from kaboom.symbols import Symbols, describe_unknown, to_symbols
-from kaboom.wire import Wire
+from kaboom.client.folder import span_of
+from kaboom.client.reading import spread_closes
+from kaboom.client.source import Asked
+from kaboom.client.symbols import Symbols, describe_unknown, to_symbols
+from kaboom.client.wire import Wire
+from kaboom.market.bar import BAR_SCHEMA, empty_bars
 from tests.client.conftest import START, SYMBOLS
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Response, serving
@@ -144,7 +144,7 @@ def test_every_call_takes_a_code_as_a_number(kb: kaboom.Kaboom) -> None:
     ("now", "end"), [("2025-11-04T14:59:59Z", "2025-11-04T15:00Z"), ("2025-11-04T15:00:00Z", "2025-11-05T15:00Z")]
 )
 def test_bars_are_read_until_the_end_of_the_day_in_japan(monkeypatch: pytest.MonkeyPatch, now: str, end: str) -> None:
-    monkeypatch.setattr("kaboom.folder.utc_now", lambda: datetime.fromisoformat(now))
+    monkeypatch.setattr("kaboom.client.folder.utc_now", lambda: datetime.fromisoformat(now))
     for interval, days in (("1d", 366), ("1m", 31)):
         tonight = datetime.fromisoformat(end)
         assert span_of(Asked(interval)) == (tonight - timedelta(days=days), tonight)
@@ -154,7 +154,7 @@ def test_coverage_ends_with_the_day_in_japan(monkeypatch: pytest.MonkeyPatch) ->
     asked: list[tuple[object, ...]] = []
     source = SimpleNamespace(coverage=lambda *values: asked.append(values))
     for now in ("2025-11-04T14:59:59Z", "2025-11-04T15:00:00Z"):
-        monkeypatch.setattr("batch.kit.clock.utc_now", lambda now=now: datetime.fromisoformat(now))
+        monkeypatch.setattr("kaboom.drivers.clock.utc_now", lambda now=now: datetime.fromisoformat(now))
         kaboom.Kaboom(source).coverage("1m")
     spans = [(date(2025, 10, 5), date(2025, 11, 4)), (date(2025, 10, 6), date(2025, 11, 5))]
     assert asked == [("1m", *span, (), None) for span in spans]

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, TypeAliasType, get_args, is_typeddict
 import pytest
 from pydantic import BaseModel
 
-from app.portfolios.schemas import NewTrade
-from batch.backtest.model import Fees, FillModel, Slippage
-from batch.backtest.request import BacktestRequest
-from batch.market.interval import Interval
-from kaboom.backtest_options import BacktestOptions, FeeOptions, FillOptions, SlippageOptions
-from kaboom.portfolios import TradeOptions
-from kaboom.source import IntervalName
+from kaboom.backtest.model import Fees, FillModel, Slippage
+from kaboom.backtest.request import BacktestRequest
+from kaboom.client.backtest_options import BacktestOptions, FeeOptions, FillOptions, SlippageOptions
+from kaboom.client.portfolios import TradeOptions
+from kaboom.client.source import IntervalName
+from kaboom.market.interval import Interval
+from kaboom.portfolio.schemas import NewTrade
 
 if TYPE_CHECKING:
     import numpy as np
 
     import kaboom
-    from batch.backtest.context import Context
+    from kaboom.backtest.context import Context
 
     def check_bars(kb: kaboom.Kaboom) -> None:
         """Ask for bars, well and badly."""

@@ -6,14 +6,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.port import JobHistory
-from app.ledger.postgres import PostgresJobHistory
-from app.live.store import JobStore
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import BarStore
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import BarStore
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.port import JobHistory
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.redis.store import JobStore
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.influx.influx_stores import fake_v3
 from tests.fixtures.jobs.job_stores import SHORT_S, Bench, memory_bench, redis_bench

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.telemetry.metrics import (
+from kaboom.telemetry.metrics import (
     BARS_WRITTEN,
     CHUNK_SECONDS,
     DEAD_LETTERS,
@@ -16,7 +16,7 @@ from app.telemetry.metrics import (
     Meter,
     Reading,
 )
-from app.telemetry.prometheus import PrometheusMeter
+from kaboom.telemetry.prometheus import PrometheusMeter
 from tests.fixtures.jobs.memory_meter import MemoryMeter
 
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from batch.kit.redis.client import connect_redis
-from batch.market.calendar import closes_at
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.market.calendar import closes_at
 from tests.fixtures.jobs.apps import memory_settings, real_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of
 
@@ -21,7 +21,7 @@ def judge_in_the_evening(monkeypatch: pytest.MonkeyPatch) -> Callable[[date], No
 
     def judge(session: date) -> None:
         evening = closes_at(session) + timedelta(hours=4)
-        monkeypatch.setattr("app.market_data.opening.utc_now", lambda: evening)
+        monkeypatch.setattr("kaboom.market_data.opening.utc_now", lambda: evening)
 
     return judge
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.dashboard.environment import build_environment
+from kaboom.dashboard.environment import build_environment
 
 #: 11:00 of Friday, 27 November, in Japan.
 NOW = datetime(2026, 11, 27, 2, tzinfo=UTC)

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.dashboard import live_changes
-from app.dashboard.live_changes import LiveChanges
+from kaboom.dashboard import live_changes
+from kaboom.dashboard.live_changes import LiveChanges
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard.page import OpenPage
-from app.dashboard.pages import job as job_page
+from kaboom.dashboard.page import OpenPage
+from kaboom.dashboard.pages import job as job_page
 from tests.fixtures.accounts.callers import browser_of as log_in
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.jobs.browsers import browser_of
@@ -35,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture(autouse=True)
 def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part is kept for as long as a slow machine needs to ask for it again."""
-    monkeypatch.setattr("app.dashboard.shared_parts._KEPT_S", 60.0)
+    monkeypatch.setattr("kaboom.dashboard.shared_parts._KEPT_S", 60.0)
 
 
 async def test_many_viewers_cost_one_part(real_app: FastAPI, made: list[str]) -> None:

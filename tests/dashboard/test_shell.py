@@ -8,11 +8,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.guard import stated_scopes
-from app.auth.scopes import Scope
-from app.dashboard.nav import PLACES
-from app.dashboard.rendering import CSP
-from app.dashboard.viewer import is_own_path
+from kaboom.dashboard.nav import PLACES
+from kaboom.dashboard.rendering import CSP
+from kaboom.dashboard.viewer import is_own_path
+from kaboom.web.auth.guard import stated_scopes
+from kaboom.web.auth.scopes import Scope
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 
@@ -157,7 +157,7 @@ async def test_the_api_takes_no_form(app: FastAPI) -> None:
 
 
 def test_the_api_starts_without_jinja() -> None:
-    code = "import sys, app.main; print([m for m in ('jinja2', 'app.dashboard.environment') if m in sys.modules])"
+    code = "import sys, kaboom.main; print([m for m in ('jinja2', 'kaboom.dashboard.environment') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="api")
     assert done.stdout == "[]\n"
 

@@ -9,11 +9,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard.static_files import StaticFiles
+from kaboom.dashboard.static_files import StaticFiles
 from tests.fixtures.jobs.browsers import browser_of, tags_of
 
 pytestmark = pytest.mark.anyio
-STATIC = Path(__file__).resolve().parents[3] / "app/dashboard/static"
+STATIC = Path(__file__).resolve().parents[2] / "src/kaboom/dashboard/static"
 VENDOR = STATIC / "vendor"
 
 

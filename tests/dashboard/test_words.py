@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog import CATALOG
-from app.dashboard.catalogue import load_words
-from app.words.language import Pair, choose_form
+from kaboom.catalog import CATALOG
+from kaboom.dashboard.catalogue import load_words
+from kaboom.text.language import Pair, choose_form
 
-DASHBOARD = Path(__file__).resolve().parents[3] / "app/dashboard"
+DASHBOARD = Path(__file__).resolve().parents[2] / "src/kaboom/dashboard"
 CATALOGUES = sorted(path.stem for path in (DASHBOARD / "words").glob("*.py") if path.stem != "__init__")
 #: `t("shell.skip")`, also with values, and `t("shell.nav_" ~ key)`, which is a prefix.
 _USED = re.compile(r"""\b(?:t|th|page_words)\(\s*["']([a-z_]+\.[a-z0-9_]*)["'](\s*~)?""")
@@ -43,7 +43,7 @@ def test_every_key_of_a_template_exists() -> None:
 
 def test_every_kind_of_job_has_its_name() -> None:
     missing = {job_type.name.replace(".", "_") for job_type in CATALOG} - load_words("tasks").keys()
-    assert missing == set(), "name each in api/app/dashboard/words/tasks.py"
+    assert missing == set(), "name each in src/kaboom/dashboard/words/tasks.py"
 
 
 def is_complete(key: str, pair: Pair) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.http_servers import Request, Response, serving
 from tests.fixtures.servers.stacks import until

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.cli.stack.whole import WORKER_OPTIONS
-from app.settings import load_settings
+from kaboom.cli.stack.whole import WORKER_OPTIONS
+from kaboom.settings import load_settings
 from tests.fixtures.repo.compose_files import find_faults
 from tests.fixtures.repo.repository import load_text
 

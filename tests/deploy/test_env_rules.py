@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.cli.smoke.checks import PING_S
-from batch.providers.registry import get_provider_spec
+from kaboom.cli.smoke.checks import PING_S
+from kaboom.providers.registry import get_provider_spec
 from tests.deploy.rules import env_rules as rules
 from tests.deploy.rules.manifests import (
     API,

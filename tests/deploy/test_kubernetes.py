@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.settings import load_settings
+from kaboom.settings import load_settings
 from tests.deploy.rules.kubernetes_rules import build, house_faults, schema_faults
 from tests.fixtures.repo.repository import ROOT
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from batch.settings import CommonSettings
+from kaboom.domain_settings import CommonSettings
 from tests.deploy.rules.manifests import default_values
 from tests.deploy.terraform.environments import WITH_ALL, WITH_POOL, environment
 from tests.deploy.terraform.hcl import keys_of, load_module

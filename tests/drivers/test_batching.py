@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from batch.errors import Conflict, StoreError
-from batch.kit.batching import CallBatcher
+from kaboom.drivers.batching import CallBatcher
+from kaboom.errors import Conflict, StoreError
 
 pytestmark = pytest.mark.anyio
 

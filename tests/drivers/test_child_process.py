@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from batch.kit.child_process.command import build_command, build_environment
+from kaboom.drivers.child_process.command import build_command, build_environment
 
 #: Runs code in a guarded child as on a system without namespaces.
 GUARDED = """
 import os, signal, sys, time
-from batch.kit.child_process import guard
+from kaboom.drivers.child_process import guard
 
 guard.leave_machine = lambda: False
 
@@ -79,7 +79,7 @@ def test_a_child_gets_the_allowed_variables_alone(tmp_path: Path, monkeypatch: p
 
 def test_a_child_does_not_import_from_its_working_folder(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('planted')")
-    command = build_command("batch.pictures.process", "en")
+    command = build_command("kaboom.pictures.process", "en")
     done = subprocess.run(
         command, cwd=tmp_path, env=build_environment(), input=b"no picture", capture_output=True, check=False
     )
@@ -90,7 +90,7 @@ def test_a_child_does_not_import_from_its_working_folder(tmp_path: Path) -> None
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 def test_hidden_memory_is_not_readable_by_others() -> None:
     script = (
-        "import ctypes; from batch.kit.child_process.isolation import hide_memory; hide_memory();"
+        "import ctypes; from kaboom.drivers.child_process.isolation import hide_memory; hide_memory();"
         " print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

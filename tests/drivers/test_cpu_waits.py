@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from batch.kit import cpu_waits
-from batch.kit.cpu_waits import longest_cpu_wait_s, read_cpu_waits
+from kaboom.drivers import cpu_waits
+from kaboom.drivers.cpu_waits import longest_cpu_wait_s, read_cpu_waits
 
 
 @pytest.mark.skipif(not read_cpu_waits(), reason="the kernel does not count waits")

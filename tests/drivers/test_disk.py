@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.kit.disk import is_in_user_space
+from kaboom.drivers.disk import is_in_user_space
 
 #: The last lines are a container's of Cloud Run, with a mounted bucket.
 MOUNTS = """\

@@ -7,7 +7,7 @@ import pytest
 
 _SERVING = """
 import gc, weakref
-from batch.kit.gc_tuning import freeze_loaded_objects
+from kaboom.drivers.gc_tuning import freeze_loaded_objects
 
 class Node:
     pass
@@ -26,7 +26,7 @@ _EXPORTING = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 import psutil
-from batch.kit.gc_tuning import return_large_blocks
+from kaboom.drivers.gc_tuning import return_large_blocks
 
 def export(_):
     for _ in range(10):

@@ -10,15 +10,14 @@ from typing import Any
 import grpc
 import pytest
 
-from app.cli.exits import Exit
-from app.cli.main import run_cli
-from app.main import create_app
-from app.settings import AppSettings, load_settings, secret_name, secret_variables
-from batch.errors import ConfigurationError
-from batch.kit import google_secrets as kit
-from batch.kit.embedded.run_file import write_run_file
-from batch.kit.embedded.servers import free_port
-from tests.fixtures.repo.repository import ROOT
+from kaboom.cli.exits import Exit
+from kaboom.cli.main import run_cli
+from kaboom.drivers import google_secrets as kit
+from kaboom.drivers.embedded.run_file import write_run_file
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.errors import ConfigurationError
+from kaboom.main import create_app
+from kaboom.settings import AppSettings, load_settings, secret_name, secret_variables
 from tests.fixtures.servers.fake_google_secrets import FakeSecretManager, connect_to, secret_manager
 from tests.fixtures.servers.stacks import clean_environment
 
@@ -188,7 +187,7 @@ def test_a_fault_may_pass(fake: FakeSecretManager) -> None:
 
 
 def test_a_missing_extra_is_named(fake: FakeSecretManager, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "batch.kit.google_secrets", None)
+    monkeypatch.setitem(sys.modules, "kaboom.drivers.google_secrets", None)
     refuse(r"KABOOM_SECRET_PROJECT is set, and the extra \[gcp\] is not installed")
 
 
@@ -204,9 +203,9 @@ def test_a_command_ends_with_2_and_shows_no_secret(fake: FakeSecretManager, caps
 
 
 def test_googles_client_loads_for_nobody_else() -> None:
-    program = "import sys, app.main, app.cli.main, app.settings as s; s.load_settings(); print(*sys.modules)"
+    program = "import sys, kaboom.main, kaboom.cli.main, kaboom.settings as s; s.load_settings(); print(*sys.modules)"
     argv = [sys.executable, "-c", program]
-    env = clean_environment(PYTHONPATH=str(ROOT / "api"))
+    env = clean_environment()
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
     assert not [name for name in done.stdout.split() if name.split(".")[0] in {"google", "grpc"}]
-    assert "app.settings" in done.stdout
+    assert "kaboom.settings" in done.stdout

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from batch.kit.handover import hand_over
-from batch.kit.stop import Stopped
+from kaboom.drivers.handover import hand_over
+from kaboom.drivers.stop import Stopped
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ import zlib
 
 import pytest
 
-from batch.kit.http.body import BrokenBody, gunzip, read_body
-from batch.kit.http.reply import Headers
+from kaboom.drivers.http.body import BrokenBody, gunzip, read_body
+from kaboom.drivers.http.reply import Headers
 
 TEXT = json.dumps([random.Random(7).randrange(10**6) for _ in range(300)]).encode()
 PACKED = gzip.compress(TEXT)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from batch.kit.embedded.servers import free_port
-from batch.kit.http import curl
-from batch.kit.http.client import HttpClient
-from batch.kit.http.curl import find_authorities
-from batch.kit.http.reply import Reply
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.drivers.http import curl
+from kaboom.drivers.http.client import HttpClient
+from kaboom.drivers.http.curl import find_authorities
+from kaboom.drivers.http.reply import Reply
 from tests.fixtures.servers.authority import Authority
 from tests.fixtures.servers.http_servers import Request, Response, serving
 

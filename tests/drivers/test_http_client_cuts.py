@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from batch.kit.http.client import HttpClient
+from kaboom.drivers.http.client import HttpClient
 from tests.fixtures.servers.cut_answers import CutServer, Framing, cutting
 from tests.fixtures.servers.http_servers import Request, Response
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from batch.errors import InvalidRequest
-from batch.kit.embedded.servers import free_port
-from batch.kit.http.downloader import HttpDownloader
-from batch.kit.http.reply import Reply
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.drivers.http.downloader import HttpDownloader
+from kaboom.drivers.http.reply import Reply
+from kaboom.errors import InvalidRequest
 from tests.fixtures.servers.cut_answers import CutServer, Framing, cutting
 from tests.fixtures.servers.http_servers import Request, Response, serving
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.kit.lazy import Lazy, import_lazily
+from kaboom.drivers.lazy import Lazy, import_lazily
 
-API = Path(__file__).parents[3]
+API = Path(__file__).parents[2]
 pytestmark = pytest.mark.anyio
 
 
@@ -49,8 +49,8 @@ async def test_a_failure_is_tried_again() -> None:
 def test_libcurl_is_loaded_with_the_first_request() -> None:
     script = """
 import sys
-import batch.wiring, batch.notify.webhooks
-from batch.kit.http.curl import new_handle
+import kaboom.ingest.tools, kaboom.jobs.callbacks.webhooks
+from kaboom.drivers.http.curl import new_handle
 print("pycurl._pycurl" in sys.modules)
 new_handle().close()
 print("pycurl._pycurl" in sys.modules)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.tasks.loop import ProcessLoop
-from batch.kit.http.client import HttpClient
-from batch.kit.open_sessions import close_sessions, note_open
+from kaboom.drivers.http.client import HttpClient
+from kaboom.drivers.open_sessions import close_sessions, note_open
+from kaboom.worker.loop import ProcessLoop
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.fixtures.servers.http_servers import Request, Response, serving
 

@@ -6,7 +6,7 @@ import unicodedata
 import orjson
 import pytest
 
-from batch.kit.printable import clean, clean_json
+from kaboom.drivers.printable import clean, clean_json
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from batch.errors import ConfigurationError
-from batch.kit.redis.address import parse_address
+from kaboom.drivers.redis.address import parse_address
+from kaboom.errors import ConfigurationError
 
 SENTINELS = "sentinel://:hu%20sh@10.0.0.1:26379/2;sentinel://10.0.0.2/2;sentinel://[::1]:26380/2?master_name=kaboom"
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.errors import NotFound, StoreError
-from batch.kit.http.reply import Headers
-from batch.kit.retry import backoff_s, parse_retry_after, retry_while_unavailable
+from kaboom.drivers.http.reply import Headers
+from kaboom.drivers.retry import backoff_s, parse_retry_after, retry_while_unavailable
+from kaboom.errors import NotFound, StoreError
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from batch.kit.stop import StopEvent, end_tasks
+from kaboom.drivers.stop import StopEvent, end_tasks
 
 _HEEDS_SIGNALS = """
 import os, signal
-from batch.kit.stop import StopEvent
+from kaboom.drivers.stop import StopEvent
 
 event = StopEvent()
 signal.signal(signal.SIGHUP, lambda *_: event.set())

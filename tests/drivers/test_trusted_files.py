@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded.run_file import find_data_dir, prove_token, read_run_file, write_run_file
-from batch.kit.embedded.trusted_files import check_folder, read_trusted
+from kaboom.drivers.embedded.run_file import find_data_dir, prove_token, read_run_file, write_run_file
+from kaboom.drivers.embedded.trusted_files import check_folder, read_trusted
+from kaboom.errors import ConfigurationError
 from tests.fixtures.servers.owners import give_away
 
 NAME = "ingest-token"

@@ -18,10 +18,10 @@ import psutil
 import psycopg
 import pytest
 
-from batch.bars.pages.store import PageBarStore
-from batch.kit.embedded.servers import embed_postgres, free_port
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.drivers.embedded.servers import embed_postgres, free_port
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars import damage
 from tests.fixtures.jobs.apps import SCHEDULES

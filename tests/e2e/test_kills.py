@@ -16,9 +16,9 @@ import polars as pl
 import psutil
 import pytest
 
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market, load_universe
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market, load_universe
 from tests.fixtures.bars.kept_bars import check_bars, kept_bars
 from tests.fixtures.jobs.apps import JOBS, REPORT_BODY, RUN_DAILY
 from tests.fixtures.servers.stacks import Stack, clean_environment, serving, until

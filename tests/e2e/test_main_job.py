@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 import redis
 
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.kept_bars import check_bars, kept_bars, kept_sessions
 from tests.fixtures.jobs.apps import INGEST, REPORT_JSON, RUN_DAILY
 from tests.fixtures.servers.receivers import receiving

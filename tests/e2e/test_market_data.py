@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.resample import resample
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.resample import resample
 from tests.fixtures.bars.kept_bars import check_bars, kept_bars
 from tests.fixtures.servers.stacks import Stack
 

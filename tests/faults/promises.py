@@ -17,7 +17,7 @@ import psutil
 
 from tests.faults.lab.measure import RESULTS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/operations/promises.md"
 HERE = Path(__file__).parent
 #: The row of what is told of the run itself.
@@ -25,7 +25,7 @@ RUN = "run"
 _HEAD = """# What was promised, and what was measured
 
 Written by `make faults-full`; never by hand. Each line is one test of
-[the proving ground](../../api/tests/faults/README.md), after which an auditor compared the API's answers, the ledger,
+[the proving ground](../../tests/faults/README.md), after which an auditor compared the API's answers, the ledger,
 Redis and the stored bars with an undisturbed run.
 """
 
@@ -71,7 +71,7 @@ def simulate(results: Path, seeds: int) -> int:
     if not (HERE / "simulation/__main__.py").exists():
         return 0
     argv = [sys.executable, "-m", "tests.faults.simulation", "--seeds", str(seeds)]
-    done = subprocess.run(argv, check=False, cwd=ROOT / "api", stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(argv, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines:
         measured = orjson.loads(lines[-1])

@@ -10,7 +10,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from batch.market.bar import BAR_SCHEMA
+from kaboom.market.bar import BAR_SCHEMA
 from tests.faults.lab.audit import Kind, assert_sound, audit
 from tests.faults.lab.client import Attempt
 from tests.faults.lab.evidence import Evidence, LedgerJob, LiveJob, collect

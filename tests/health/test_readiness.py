@@ -10,15 +10,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.engine.asking import RecentAnswer
-from app.ledger.postgres import PostgresJobHistory
-from app.live.redis_store import RedisJobStore
-from app.settings import AppSettings
-from batch.errors import StoreError
-from batch.kit import disk
-from batch.kit.disk import Room, find_full, measure_room, nearest_folder, try_write
-from batch.kit.postgres.engine import connect_postgres
-from batch.kit.redis.client import connect_redis
+from kaboom.drivers import disk
+from kaboom.drivers.disk import Room, find_full, measure_room, nearest_folder, try_write
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.asking import RecentAnswer
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.settings import AppSettings
 from tests.fixtures.jobs.apps import TOKEN, client_of, real_settings, running
 from tests.fixtures.servers.servers import Servers, fresh_database, open_folder
 from tests.fixtures.servers.valkeys import valkey

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
 from tests.fixtures.repo.command_blocks import PAGES, read_blocks, write_script
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.servers import open_folder

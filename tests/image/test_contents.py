@@ -64,7 +64,12 @@ def test_the_image_stays_small(podman: Podman, image: str, base: str, rootfs: Pa
 
 
 def test_the_image_has_all_of_kaboom_readable(rootfs: Path) -> None:
-    names = {path.relative_to(ROOT / "api") for path in find_files() if path.is_relative_to(ROOT / "api")}
+    names = {
+        path.relative_to(ROOT / top)
+        for path in find_files()
+        for top in ("api", "src")
+        if path.is_relative_to(ROOT / top)
+    }
     sources = {str(name) for name in names if name.parts[0] in {"app", "batch", "kaboom"}}
     there = {
         str(path.relative_to(rootfs / "opt/kaboom"))

@@ -8,9 +8,9 @@ import httpx2
 import psycopg
 import pytest
 
-from batch.kit.embedded.servers import free_port
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.kept_bars import check_bars, kept_bars
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.repo.containers import Container, Podman

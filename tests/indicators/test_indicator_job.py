@@ -8,22 +8,22 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.store import Origin, build_notes
-from batch.bars.history import reader_at
-from batch.bars.memory import MemoryBarStore
-from batch.bars.windows import read_with_history
-from batch.errors import InvalidRequest
-from batch.indicators.chosen import parse_indicators
-from batch.indicators.compute import compute_indicators
-from batch.indicators.plan import IndicatorChunk, IndicatorPlan, folder_of, plan_indicators
-from batch.indicators.request import IndicatorRequest
-from batch.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk
-from batch.market.action import ActionState, CorporateAction
-from batch.market.bar import BAR_SCHEMA, BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, OutcomeReport
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.actions.store import Origin, build_notes
+from kaboom.bars.history import reader_at
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.windows import read_with_history
+from kaboom.errors import InvalidRequest
+from kaboom.indicators.chosen import parse_indicators
+from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.plan import IndicatorChunk, IndicatorPlan, folder_of, plan_indicators
+from kaboom.indicators.request import IndicatorRequest
+from kaboom.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk
+from kaboom.market.action import ActionState, CorporateAction
+from kaboom.market.bar import BAR_SCHEMA, BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, OutcomeReport
 from tests.fixtures.bars.random_bars import random_bars
 
 pytestmark = pytest.mark.anyio

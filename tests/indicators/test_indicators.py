@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.errors import InvalidRequest
-from batch.indicators.chosen import Indicator, parse_indicators
-from batch.indicators.compute import compute_indicators
-from batch.indicators.formulas import FORMULAS
-from batch.indicators.table import IndicatorSpec, get_indicator_spec, indicator_specs
-from batch.market.interval import Interval
+from kaboom.errors import InvalidRequest
+from kaboom.indicators.chosen import Indicator, parse_indicators
+from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.formulas import FORMULAS
+from kaboom.indicators.table import IndicatorSpec, get_indicator_spec, indicator_specs
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.random_bars import random_bars
 
 SPECS = indicator_specs()

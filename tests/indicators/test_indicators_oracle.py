@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.indicators.chosen import Indicator
-from batch.indicators.compute import compute_indicators
-from batch.indicators.table import get_indicator_spec
+from kaboom.indicators.chosen import Indicator
+from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.table import get_indicator_spec
 from tests.fixtures.bars.random_bars import random_bars
 from tests.fixtures.indicators.formulas import FORMULAS, BarColumns
 

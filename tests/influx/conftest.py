@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.influx.target import InfluxApi, InfluxTarget
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.target import InfluxApi, InfluxTarget
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.influx.influx_shim import TOKEN, Shim, shim
 from tests.fixtures.influx.influx_stores import make_store

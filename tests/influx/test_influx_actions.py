@@ -2,9 +2,9 @@
 
 import pytest
 
-from batch.bars.actions.influx import InfluxActionStore
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.store import InfluxBarStore
+from kaboom.bars.actions.influx import InfluxActionStore
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.store import InfluxBarStore
 from tests.contracts.bars.action_store import ActionStoreContract
 
 

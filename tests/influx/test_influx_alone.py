@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from batch.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.layout import InfluxBuckets
 from tests.fixtures.influx.influx_shim import TOKEN, Shim
 from tests.fixtures.influx.influxd import Influxd
 from tests.fixtures.servers.stacks import clean_environment, serving
@@ -66,7 +66,7 @@ def test_settings_that_cannot_work_stop_the_start(front: Shim, tmp_path: Path) -
         DISABLE_REDIS="true",
         INGEST_API_TOKEN="x" * 32,
     )
-    argv = [sys.executable, "-m", "app.cli.main", "serve", "--port", "0"]
+    argv = [sys.executable, "-m", "kaboom.cli.main", "serve", "--port", "0"]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode != 0
     assert "INFLUXDB_TOKEN is not set" in done.stderr

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.influx.target import InfluxApi, InfluxTarget
-from batch.bars.memory import MemoryBarStore
-from batch.bars.store import WriteReport
-from batch.errors import StoreError
-from batch.market.listing import Market
-from batch.market.lists.universe import load_universe
-from batch.market.outcome import Outcome, OutcomeReport
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.target import InfluxApi, InfluxTarget
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.store import WriteReport
+from kaboom.errors import StoreError
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.outcome import Outcome, OutcomeReport
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 from tests.fixtures.influx.influx_shim import TOKEN, Shim, shim

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import orjson
 
-from batch.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.layout import InfluxBuckets
 from tests.fixtures.influx.influx_shim import Shim
 from tests.fixtures.influx.influxd import Influxd
 from tests.fixtures.servers.stacks import KABOOM, clean_environment, serving

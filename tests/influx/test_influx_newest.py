@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from batch.bars.influx.ql import MOST_SYMBOLS
-from batch.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.ql import MOST_SYMBOLS
+from kaboom.bars.influx.store import InfluxBarStore
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, bar, frame
 from tests.fixtures.influx.influx_shim import Shim

@@ -7,18 +7,18 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import BarStore
-from batch.market.bar import BAR_SCHEMA, BarFlag, BarSeries
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.lists.universe import load_universe
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.market.resample import resample
-from batch.market_data.roll_up import roll_up_chunk
-from batch.market_data.roll_up_plan import plan_roll_up
-from batch.market_data.roll_up_request import LONGER, RollUpRequest
+from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BAR_SCHEMA, BarFlag, BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.outcome import Outcome, OutcomeReport
+from kaboom.market.resample import resample
+from kaboom.market_data.roll_up import roll_up_chunk
+from kaboom.market_data.roll_up_plan import plan_roll_up
+from kaboom.market_data.roll_up_request import LONGER, RollUpRequest
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES
 from tests.fixtures.influx.influxd import Influxd

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from batch.bars.influx.layout import InfluxBuckets
-from batch.kit.embedded.servers import free_port
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.drivers.embedded.servers import free_port
 from tests.fixtures.influx.influx_shim import TOKEN, shim
 from tests.fixtures.influx.influxd import Influxd
 from tests.fixtures.servers.stacks import Stack, stack, until

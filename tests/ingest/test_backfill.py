@@ -9,27 +9,27 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.coverage.classify import CoverScope, summarise_sessions
-from batch.bars.coverage.gaps import load_cells
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import BarStore
-from batch.errors import ProviderError
-from batch.ingest.backfill import resolve_backfill
-from batch.ingest.executor import InProcessExecutor
-from batch.ingest.plan import IngestPlan
-from batch.ingest.request import BackfillRequest, IngestRequest
-from batch.ingest.resolve import Planning, resolve_plan
-from batch.ingest.window import IngestTools
-from batch.market.bar import BarSeries
-from batch.market.calendar import closes_at, sessions_between
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.lists.universe import load_universe
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic.provider import SyntheticProvider
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.coverage.classify import CoverScope, summarise_sessions
+from kaboom.bars.coverage.gaps import load_cells
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import BarStore
+from kaboom.errors import ProviderError
+from kaboom.ingest.backfill import resolve_backfill
+from kaboom.ingest.executor import InProcessExecutor
+from kaboom.ingest.plan import IngestPlan
+from kaboom.ingest.request import BackfillRequest, IngestRequest
+from kaboom.ingest.resolve import Planning, resolve_plan
+from kaboom.ingest.window import IngestTools
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import closes_at, sessions_between
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.outcome import Outcome, OutcomeReport
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.bars.holes import Surgeon, memory_surgeon, page_surgeon
 from tests.fixtures.bars.kept_bars import read_series
 

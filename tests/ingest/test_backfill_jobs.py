@@ -9,11 +9,11 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.bars.pages.store import PageBarStore
-from batch.market.bar import BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.holes import Surgeon, page_surgeon
 from tests.fixtures.bars.kept_bars import read_series
 from tests.fixtures.jobs.apps import INGEST, JOBS, RUN_DAILY, client_of, memory_settings, running

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs.model import Job
+from kaboom.jobs.model import Job
 from tests.fixtures.jobs.apps import INGEST, SCHEDULES, jobs_of
 
 pytestmark = pytest.mark.anyio

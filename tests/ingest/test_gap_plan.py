@@ -7,13 +7,13 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.bars.coverage.classify import CELL_SCHEMA
-from batch.ingest.gap_plan import describe_gaps, plan_gaps
-from batch.ingest.plan import IngestChunk, split_in_runs
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.base import Capabilities
+from kaboom.bars.coverage.classify import CELL_SCHEMA
+from kaboom.ingest.gap_plan import describe_gaps, plan_gaps
+from kaboom.ingest.plan import IngestChunk, split_in_runs
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.base import Capabilities
 
 DAYS = last_sessions(30, date(2025, 11, 6))
 SOME = Capabilities(frozenset(Interval), frozenset(Market))

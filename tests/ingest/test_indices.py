@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from batch.bars.coverage.judge import CoverSpan, judge
-from batch.bars.pages.store import PageBarStore
-from batch.bars.quality.checks import QualityContext, check_bars
-from batch.errors import InvalidRequest
-from batch.ingest.provider_checks import check_capabilities
-from batch.ingest.request import IngestRequest
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.providers.registry import get_provider_spec
-from batch.scripts.run_daily_ingest import run_daily_ingest
-from batch.settings import BatchSettings
+from kaboom.bars.coverage.judge import CoverSpan, judge
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.quality.checks import QualityContext, check_bars
+from kaboom.domain_settings import BatchSettings
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.provider_checks import check_capabilities
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import run_daily_ingest
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome, OutcomeReport
+from kaboom.providers.registry import get_provider_spec
 from tests.fixtures.bars.raw_bars import raw_bar, raw_frame
 
 SESSION = date(2025, 11, 4)

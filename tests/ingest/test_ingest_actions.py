@@ -6,18 +6,18 @@ from typing import Any
 
 import polars as pl
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.resolve import resolve_actions
-from batch.bars.memory import MemoryBarStore
-from batch.errors import StoreError
-from batch.ingest.plan import IngestChunk
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.market.action import CorporateAction
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.providers.base import BarRequest, FetchedBars
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.actions.resolve import resolve_actions
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.errors import StoreError
+from kaboom.ingest.plan import IngestChunk
+from kaboom.ingest.runner import run_chunk
+from kaboom.ingest.window import IngestTools
+from kaboom.market.action import CorporateAction
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome, OutcomeReport
+from kaboom.providers.base import BarRequest, FetchedBars
 from tests.fixtures.bars.raw_bars import clean_session, raw_frame
 from tests.fixtures.providers.fake_providers import SERIES, FailingBarStore, FakeProvider
 

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from batch.providers.registry import provider_specs
+from kaboom.providers.registry import provider_specs
 
 pytestmark = pytest.mark.anyio
 

@@ -7,13 +7,13 @@ from datetime import datetime
 import polars as pl
 import pytest
 
-from batch.bars.memory import MemoryBarStore
-from batch.bars.quality.checks import check_bars
-from batch.market.bar import BarFlag, BarSeries
-from batch.market.calendar import auction_stamps
-from batch.market.interval import Interval
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic.provider import SyntheticProvider
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.quality.checks import check_bars
+from kaboom.market.bar import BarFlag, BarSeries
+from kaboom.market.calendar import auction_stamps
+from kaboom.market.interval import Interval
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.bars.raw_bars import asking, clean_session, raw_bar, raw_frame
 from tests.fixtures.providers.recall import LATER, SEED, SESSIONS, UNIVERSE, Lab
 from tests.fixtures.providers.synthetic_faults.faults import Fault, SyntheticFaults

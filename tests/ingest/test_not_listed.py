@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.errors import InvalidRequest
-from batch.ingest.not_listed import add_hints, check_named
-from batch.ingest.plan import IngestChunk
-from batch.ingest.request import IngestRequest
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.listing import Listing, Market
-from batch.market.lists.history import ListingHistory
-from batch.market.lists.snapshot import Snapshot, format_snapshot
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.providers.registry import get_provider_spec
-from batch.scripts.run_daily_ingest import run_daily_ingest
-from batch.settings import BatchSettings
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.domain_settings import BatchSettings
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.not_listed import add_hints, check_named
+from kaboom.ingest.plan import IngestChunk
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import run_daily_ingest
+from kaboom.ingest.runner import run_chunk
+from kaboom.ingest.window import IngestTools
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.history import ListingHistory
+from kaboom.market.lists.snapshot import Snapshot, format_snapshot
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.providers.registry import get_provider_spec
 from tests.fixtures.providers.fake_providers import SERIES, FakeProvider
 
 OLD, NEW = date(2025, 9, 30), date(2025, 10, 31)

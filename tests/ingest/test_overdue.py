@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.ingest.overdue import Series, find_overdue
-from app.ledger.schedules.model import Schedule
-from app.ledger.schedules.timing import Timing, TimingKind
-from batch.market.calendar import JST
+from kaboom.ingest.overdue import Series, find_overdue
+from kaboom.jobs.postgres.schedules.model import Schedule
+from kaboom.jobs.postgres.schedules.timing import Timing, TimingKind
+from kaboom.market.calendar import JST
 from tests.fixtures.jobs.schedules import MINUTELY, SESSION_AT, make_schedule
 
 PRIME = ("TSE_PRIME", "1m")

@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from batch.ingest.own_days import choose_days, describe_outside
-from batch.ingest.request import IngestRequest
-from batch.market.interval import Interval
-from batch.market.listing import Market
+from kaboom.ingest.own_days import choose_days, describe_outside
+from kaboom.ingest.request import IngestRequest
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
 
 NOW = datetime(2024, 1, 31, tzinfo=UTC)
 FIRST = date(2000, 1, 1)

@@ -11,15 +11,15 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from batch.bars.export.files import export_files
-from batch.bars.export.plan import Selection, plan_file
-from batch.ingest.request import IngestRequest
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.scripts.run_daily_ingest import run_daily_ingest
-from batch.settings import BatchSettings
-from batch.stores import build_bar_store
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.plan import Selection, plan_file
+from kaboom.bars.open import build_bar_store
+from kaboom.domain_settings import BatchSettings
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import run_daily_ingest
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome
 
 pytestmark = pytest.mark.anyio
 DAYS = BarSeries("file", Interval.D1)

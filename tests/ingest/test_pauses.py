@@ -2,21 +2,21 @@
 
 import pytest
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.run import long_runs
-from app.engine.run.worker import perform
-from app.ingest import tasks
-from app.ingest.jobs import BACKFILL, RUN_DAILY
-from app.jobs.job_type import JobType
-from app.jobs.model import Job, JobStatus
-from app.settings import load_settings
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.errors import RateLimited
-from batch.ingest.window import IngestTools
-from batch.kit.clock import utc_now
-from batch.market.listing import Market
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import RateLimited
+from kaboom.ingest import tasks
+from kaboom.ingest.jobs import BACKFILL, RUN_DAILY
+from kaboom.ingest.window import IngestTools
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run import long_runs
+from kaboom.jobs.engine.run.worker import perform
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.market.listing import Market
+from kaboom.settings import load_settings
 from tests.fixtures.jobs.job_runs import assert_agree, in_store, messages, work_off
 from tests.fixtures.jobs.jobs import ref_of
 from tests.fixtures.jobs.memory_parts import memory_parts

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.ingest.plan import IngestChunk, IngestPlan, bars_per_session, plan_chunks, split_evenly
-from batch.market.calendar import sessions_between
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.base import Capabilities
+from kaboom.ingest.plan import IngestChunk, IngestPlan, bars_per_session, plan_chunks, split_evenly
+from kaboom.market.calendar import sessions_between
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.base import Capabilities
 
 DAILY = Capabilities(frozenset(Interval), frozenset(Market))
 BULK = Capabilities(frozenset(Interval), frozenset(Market), bulk_by_session=frozenset(Interval))

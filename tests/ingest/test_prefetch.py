@@ -5,18 +5,18 @@ from datetime import date
 
 import pytest
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.bars.store import WriteReport
-from batch.errors import RateLimited
-from batch.ingest.plan import IngestChunk
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import OutcomeReport
-from batch.providers.base import BarRequest, FetchedBars
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.store import WriteReport
+from kaboom.errors import RateLimited
+from kaboom.ingest.plan import IngestChunk
+from kaboom.ingest.runner import run_chunk
+from kaboom.ingest.window import IngestTools
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import OutcomeReport
+from kaboom.providers.base import BarRequest, FetchedBars
 from tests.fixtures.bars.raw_bars import NOW
 from tests.fixtures.providers.fake_providers import FakeProvider, fail_with, give
 

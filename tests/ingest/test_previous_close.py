@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import BarStore
-from batch.ingest import runner
-from batch.ingest.plan import IngestChunk
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.market.bar import BarFlag, BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.base import BarRequest, FetchedBars
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import BarStore
+from kaboom.ingest import runner
+from kaboom.ingest.plan import IngestChunk
+from kaboom.ingest.runner import run_chunk
+from kaboom.ingest.window import IngestTools
+from kaboom.market.bar import BarFlag, BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.base import BarRequest, FetchedBars
 from tests.fixtures.bars.raw_bars import clean_session, raw_frame
 from tests.fixtures.providers.fake_providers import FakeProvider
 

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.errors import InvalidRequest
-from batch.ingest.executor import InProcessExecutor
-from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.quotes import newest_session, resolve_quotes
-from batch.ingest.request import QuotesRequest
-from batch.ingest.resolve import Planning
-from batch.ingest.unfinished import drop_unfinished
-from batch.ingest.window import IngestTools
-from batch.market.bar import BarSeries
-from batch.market.calendar import JST, closes_at
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.registry import get_provider_spec
-from batch.providers.synthetic.provider import SyntheticProvider
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.executor import InProcessExecutor
+from kaboom.ingest.plan import IngestChunk, IngestPlan
+from kaboom.ingest.quotes import newest_session, resolve_quotes
+from kaboom.ingest.request import QuotesRequest
+from kaboom.ingest.resolve import Planning
+from kaboom.ingest.unfinished import drop_unfinished
+from kaboom.ingest.window import IngestTools
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import JST, closes_at
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.registry import get_provider_spec
+from kaboom.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.bars.raw_bars import raw_bar, raw_frame
 
 pytestmark = pytest.mark.anyio

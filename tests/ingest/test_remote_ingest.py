@@ -11,18 +11,18 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.pages.store import PageBarStore
-from batch.errors import ConfigurationError, InvalidRequest
-from batch.ingest.request import IngestRequest
-from batch.kit.clock import utc_now
-from batch.market.bar import BarSeries
-from batch.market.calendar import latest_closed_session, previous_session
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.scripts.run_daily_ingest import run_daily_ingest
-from batch.settings import BatchSettings
-from batch.stores import build_bar_store
-from batch.wiring import build_provider
+from kaboom.bars.open import build_bar_store
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import ConfigurationError, InvalidRequest
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import run_daily_ingest
+from kaboom.ingest.tools import build_provider
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import latest_closed_session, previous_session
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, OutcomeReport
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
 from tests.fixtures.providers.provider_faults import cut_off, say_status

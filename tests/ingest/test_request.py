@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.errors import InvalidRequest
-from batch.ingest.request import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, IngestRequest
-from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.registry import provider_names
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.request import MAX_CHUNK_SIZE, IngestRequest
+from kaboom.market.bounds import DEFAULT_CHUNK_SIZE, MAX_LOOKBACK, MAX_SYMBOLS
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.registry import provider_names
 
 SYMBOLS = st.lists(st.sampled_from(["7203", "6758", "285A", "25935"]), unique=True).map(tuple)
 REQUESTS = st.builds(

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import InvalidRequest, ProviderError
-from batch.ingest.plan import IngestPlan
-from batch.ingest.request import IngestRequest
-from batch.ingest.resolve import Planning, resolve_plan
-from batch.market.calendar import JST
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
-from batch.providers.file.provider import FileProvider
-from batch.providers.registry import get_provider_spec
-from batch.providers.synthetic.provider import SyntheticProvider
+from kaboom.errors import InvalidRequest, ProviderError
+from kaboom.ingest.plan import IngestPlan
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.resolve import Planning, resolve_plan
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from kaboom.providers.file.provider import FileProvider
+from kaboom.providers.registry import get_provider_spec
+from kaboom.providers.synthetic.provider import SyntheticProvider
 
 #: A Tuesday. The Monday before was a holiday (Culture Day), and the session closed at 15:30 JST.
 NOV_4 = date(2025, 11, 4)

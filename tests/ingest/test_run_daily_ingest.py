@@ -12,15 +12,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-import batch
-from batch.bars.pages.store import PageBarStore
-from batch.errors import InvalidRequest
-from batch.ingest.request import IngestRequest
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.scripts.run_daily_ingest import plan_ingest, run_daily_ingest
-from batch.settings import BatchSettings
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.domain_settings import BatchSettings
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import plan_ingest, run_daily_ingest
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome
+from tests.fixtures.repo.repository import ROOT
 
 SESSION = date(2026, 10, 30)
 REQUEST = {"intervals": {"1m": 2, "1d": 5}, "symbols": ["7203", "6758", "9984"], "session": SESSION.isoformat()}
@@ -39,8 +39,7 @@ async def stored(data_dir: Path) -> list[pl.DataFrame]:
 
 
 def run_program(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    root = Path(batch.__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(root), "KABOOM_DATA_DIR": str(data_dir)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "api"), "KABOOM_DATA_DIR": str(data_dir)}
     argv = [sys.executable, "-m", "batch.scripts.run_daily_ingest", *arguments]
     return subprocess.run(argv, cwd=data_dir, env=environment, capture_output=True, text=True, timeout=60, check=False)
 

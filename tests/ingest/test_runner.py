@@ -10,22 +10,22 @@ import polars as pl
 import pytest
 from structlog.testing import CapturingLogger
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.bars.store import BarStore
-from batch.errors import ProviderError, RateLimited, StoreError
-from batch.ingest import fetch, records
-from batch.ingest.executor import InProcessExecutor
-from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.market.bar import BarSeries
-from batch.market.calendar import sessions_between
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.lists.universe import load_universe
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.store import BarStore
+from kaboom.errors import ProviderError, RateLimited, StoreError
+from kaboom.ingest import fetch, records
+from kaboom.ingest.executor import InProcessExecutor
+from kaboom.ingest.plan import IngestChunk, IngestPlan
+from kaboom.ingest.runner import run_chunk
+from kaboom.ingest.window import IngestTools
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import sessions_between
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.outcome import Outcome, OutcomeReport
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from tests.fixtures.bars.raw_bars import clean_session, raw_bar, raw_frame
 from tests.fixtures.providers.fake_providers import (
     SERIES,

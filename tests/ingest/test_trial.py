@@ -7,18 +7,18 @@ from uuid import uuid4
 import polars as pl
 import pytest
 
-from batch.bars.store import QUARANTINE_SCHEMA
-from batch.errors import InvalidRequest, ProviderError
-from batch.ingest.request import IngestRequest
-from batch.ingest.trial import try_ingest
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.outcome import OutcomeReport
-from batch.providers.file.check import describe_files
-from batch.providers.file.provider import FileProvider
-from batch.scripts.run_daily_ingest import run_daily_ingest
-from batch.settings import BatchSettings
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
+from kaboom.bars.store import QUARANTINE_SCHEMA
+from kaboom.domain_settings import BatchSettings
+from kaboom.errors import InvalidRequest, ProviderError
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import run_daily_ingest
+from kaboom.ingest.trial import try_ingest
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import OutcomeReport
+from kaboom.providers.file.check import describe_files
+from kaboom.providers.file.provider import FileProvider
 
 pytestmark = pytest.mark.anyio
 HEADER = "Date,Open,High,Low,Close,Volume"

@@ -9,23 +9,23 @@ import numpy as np
 import polars as pl
 import pytest
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.resolve import applied_actions, resolve_actions
-from batch.bars.memory import MemoryBarStore
-from batch.ingest.plan import IngestChunk
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.market.action import CorporateAction
-from batch.market.adjust import adjust_bars
-from batch.market.bar import BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.providers.divided_prices import DayPrices, find_divisors
-from batch.providers.limiter.rate_limiter import NoRateLimit
-from batch.providers.yahoo.get import connect_yahoo
-from batch.providers.yahoo.provider import YahooProvider
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.actions.resolve import applied_actions, resolve_actions
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.ingest.plan import IngestChunk
+from kaboom.ingest.runner import run_chunk
+from kaboom.ingest.window import IngestTools
+from kaboom.market.action import CorporateAction
+from kaboom.market.adjust import adjust_bars
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.divided_prices import DayPrices, find_divisors
+from kaboom.providers.limiter.rate_limiter import NoRateLimit
+from kaboom.providers.yahoo.get import connect_yahoo
+from kaboom.providers.yahoo.provider import YahooProvider
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
 
 TODAY = date(2026, 11, 16)

@@ -68,8 +68,8 @@ def test_request_plan_chunk_and_fetch_are_one_trace_of_two_processes(
 
 def test_without_the_extra_it_says_what_to_install() -> None:
     code = (
-        "import sys; sys.modules['opentelemetry.exporter'] = None; import app.main; "
-        "from app.telemetry.traces import start_tracing; start_tracing('http://127.0.0.1:1', service='x')"
+        "import sys; sys.modules['opentelemetry.exporter'] = None; import kaboom.main; "
+        "from kaboom.telemetry.traces import start_tracing; start_tracing('http://127.0.0.1:1', service='x')"
     )
     argv = [sys.executable, "-c", code]
     done = subprocess.run(argv, env=clean_environment(), capture_output=True, text=True, check=False)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from batch.kit.embedded.run_file import read_run_file
-from batch.kit.embedded.servers import free_port
-from batch.notify.signing import parse_secrets
+from kaboom.drivers.embedded.run_file import read_run_file
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.jobs.callbacks.signing import parse_secrets
 from tests.fixtures.servers.stacks import KABOOM, Stack, clean_environment, end_all, stack, until
 
 

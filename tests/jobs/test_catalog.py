@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.loading import load_function
-from app.ingest.jobs import RUN_DAILY
-from app.jobs.job_type import JobType
-from app.market_data.jobs import TAKE_BACK
+from kaboom.catalog import CATALOG
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.loading import load_function
+from kaboom.jobs.job_type import JobType
+from kaboom.market_data.jobs import TAKE_BACK
 from tests.fixtures.jobs.example_results import RESULTS
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from app.jobs.cursor import CursorSigner
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.cursor import CursorSigner
 from tests.fixtures.jobs.jobs import make_job
 
 ANY_LIST = TypeAdapter(list[object])

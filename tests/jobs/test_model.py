@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.model import TRANSITIONS, Chunk, ChunkState, ItemNote, JobStatus, Tally, settle_status
-from app.jobs.records import dump_job, parse_job
+from kaboom.jobs.model import TRANSITIONS, Chunk, ChunkState, ItemNote, JobStatus, Tally, settle_status
+from kaboom.jobs.records import dump_job, parse_job
 from tests.fixtures.jobs.jobs import advance, make_chunk, make_job
 
 COUNTS = st.integers(0, 2**53)

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from app.jobs.sharing import Sharing
+from kaboom.jobs.sharing import Sharing
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.errors import InvalidRequest
-from batch.market.action import ActionKind, ActionState, CorporateAction, check_factor, kind_of, parse_factor
+from kaboom.errors import InvalidRequest
+from kaboom.market.action import ActionKind, ActionState, CorporateAction, check_factor, kind_of, parse_factor
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from batch.market.adjust import (
+from kaboom.market.adjust import (
     DIVIDEND_SCHEMA,
     adjust_bars,
     cumulate_factors,
@@ -16,7 +16,7 @@ from batch.market.adjust import (
     dividend_factors,
     reinvest_dividends,
 )
-from batch.market.bar import empty_bars
+from kaboom.market.bar import empty_bars
 from tests.fixtures.bars.noted_actions import factors
 from tests.fixtures.bars.stored_bars import at, bar, frame, full_day
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import InvalidRequest
-from batch.market.calendar import (
+from kaboom.errors import InvalidRequest
+from kaboom.market.calendar import (
     JST,
     auction_stamps,
     closes_at,
@@ -23,9 +23,9 @@ from batch.market.calendar import (
     session_hours,
     sessions_between,
 )
-from batch.market.interval import Interval
+from kaboom.market.interval import Interval
 
-API = Path(__file__).parents[3]
+API = Path(__file__).parents[2]
 LAST_OLD, FIRST_NEW = date(2024, 11, 1), date(2024, 11, 5)
 
 
@@ -165,6 +165,6 @@ def test_every_grid_lies_within_its_session() -> None:
 
 
 def test_the_calendar_loads_no_heavy_library() -> None:
-    script = "import sys, batch.market.calendar; print({'numpy', 'polars', 'pandas'} & set(sys.modules))"
+    script = "import sys, kaboom.market.calendar; print({'numpy', 'polars', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=API, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -8,7 +8,7 @@ from typing import Any
 import jpholiday
 import pytest
 
-from batch.market.calendar import JST, _holidays_of, closes_at, opens_at, session_hours, sessions_between
+from kaboom.market.calendar import JST, _holidays_of, closes_at, opens_at, session_hours, sessions_between
 
 OLD_AND_NEW = (date(2024, 11, 1), date(2024, 11, 5))
 FIRST, LAST = date(2015, 1, 1), date(2030, 12, 31)

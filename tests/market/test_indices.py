@@ -4,12 +4,12 @@ from datetime import date
 
 import pytest
 
-from batch.errors import InvalidRequest, NotFound
-from batch.market.indices import INDICES, find_index, is_index, parse_index
-from batch.market.listing import Market
-from batch.market.lists.universe import load_universe
-from batch.market.symbol import is_tse_code, parse_symbol
-from batch.providers.registry import get_source_spec
+from kaboom.errors import InvalidRequest, NotFound
+from kaboom.market.indices import INDICES, find_index, is_index, parse_index
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.symbol import is_tse_code, parse_symbol
+from kaboom.providers.registry import get_source_spec
 
 DAY = date(2025, 11, 4)
 

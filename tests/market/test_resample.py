@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from batch.market.bar import BAR_SCHEMA, BarFlag, empty_bars
-from batch.market.calendar import grid, minute_grid
-from batch.market.interval import Interval
-from batch.market.resample import compare_days, flag_days, resample
-from batch.providers.synthetic.aggregate import aggregate_minutes
-from batch.providers.synthetic.columns import BarColumns
+from kaboom.market.bar import BAR_SCHEMA, BarFlag, empty_bars
+from kaboom.market.calendar import grid, minute_grid
+from kaboom.market.interval import Interval
+from kaboom.market.resample import compare_days, flag_days, resample
+from kaboom.providers.synthetic.aggregate import aggregate_minutes
+from kaboom.providers.synthetic.columns import BarColumns
 from tests.fixtures.bars.stored_bars import at, bar, frame
 
 #: The day before the afternoon was lengthened, and the day from which it is.

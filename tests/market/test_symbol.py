@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.errors import InvalidRequest
-from batch.market.symbol import parse_foreign_symbol, parse_symbol
+from kaboom.errors import InvalidRequest
+from kaboom.market.symbol import parse_foreign_symbol, parse_symbol
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from batch.bars.store import BarStore
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 

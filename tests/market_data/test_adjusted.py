@@ -7,16 +7,16 @@ import httpx2
 import polars as pl
 import pytest
 
-from app.market_data.schemas import BarPage
-from batch.bars.actions.store import ActionStore
-from batch.market.action import ActionState
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.resample import resample
-from batch.stores import build_action_store, build_bar_store
-from tests.app.market_data.conftest import SESSIONS
+from kaboom.bars.actions.store import ActionStore
+from kaboom.bars.open import build_action_store, build_bar_store
+from kaboom.market.action import ActionState
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.resample import resample
+from kaboom.market_data.schemas import BarPage
 from tests.fixtures.bars.noted_actions import dividend_note, note
 from tests.fixtures.jobs.apps import memory_settings
+from tests.market_data.conftest import SESSIONS
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/bars/7203"

@@ -9,14 +9,14 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.ingest.request import IngestRequest
-from batch.market.bar import BarSeries
-from batch.market.calendar import sessions_between
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market, load_universe
-from batch.market.rules import limit_bounds
-from batch.scripts.run_daily_ingest import run_daily_ingest
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import run_daily_ingest
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import sessions_between
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market, load_universe
+from kaboom.market.rules import limit_bounds
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 from tests.fixtures.providers.synthetic_faults.splits import find_splits
 

@@ -7,21 +7,21 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.market_data.queries import BarsQuery, LatestQuery
-from app.market_data.schemas import BarPage, CoveragePage, LatestBars, SymbolPage, UniverseView
-from app.market_data.tables import BarTables
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.store import BarStore
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
-from batch.market.listing import Listing, Market
-from batch.market.lists.snapshot import Snapshot, save_snapshot
-from batch.stores import build_action_store
-from tests.app.market_data.conftest import SESSIONS
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.open import build_action_store
+from kaboom.bars.store import BarStore
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.snapshot import Snapshot, save_snapshot
+from kaboom.market_data.queries import BarsQuery, LatestQuery
+from kaboom.market_data.schemas import BarPage, CoveragePage, LatestBars, SymbolPage, UniverseView
+from kaboom.market_data.tables import BarTables
 from tests.fixtures.bars.noted_actions import note
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame, full_day
 from tests.fixtures.influx.influx_stores import fake_v3
 from tests.fixtures.jobs.apps import memory_settings
+from tests.market_data.conftest import SESSIONS
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/bars/7203"

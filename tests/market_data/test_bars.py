@@ -14,12 +14,12 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from fastapi import FastAPI
 
-from app.market_data.schemas import BarPage, CoveragePage, LatestBars
-from batch.bars.coverage.fetch_log import build_fetch_log
-from batch.bars.store import BarStore
-from tests.app.market_data.conftest import SESSIONS, SYMBOLS
+from kaboom.bars.coverage.fetch_log import build_fetch_log
+from kaboom.bars.store import BarStore
+from kaboom.market_data.schemas import BarPage, CoveragePage, LatestBars
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 from tests.fixtures.jobs.apps import client_of
+from tests.market_data.conftest import SESSIONS, SYMBOLS
 
 pytestmark = pytest.mark.anyio
 BARS = "/api/v1/bars"

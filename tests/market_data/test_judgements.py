@@ -12,18 +12,18 @@ import polars as pl
 import pytest
 from fastapi import FastAPI
 
-from app.market_data.judgements import CoverTables
-from app.market_data.queries import SessionsQuery
-from app.market_data.schemas import CellPage, SessionPage
-from batch.bars.coverage.cells import CellState
-from batch.bars.coverage.fetch_log import build_fetch_log
-from batch.bars.coverage.judge import CoverSpan, Judgement, judge
-from batch.bars.store import BarStore
-from batch.market.bar import BarSeries
-from batch.market.calendar import closes_at
-from batch.market.interval import Interval
-from tests.app.market_data.conftest import SESSIONS, SYMBOLS
+from kaboom.bars.coverage.cells import CellState
+from kaboom.bars.coverage.fetch_log import build_fetch_log
+from kaboom.bars.coverage.judge import CoverSpan, Judgement, judge
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import closes_at
+from kaboom.market.interval import Interval
+from kaboom.market_data.judgements import CoverTables
+from kaboom.market_data.queries import SessionsQuery
+from kaboom.market_data.schemas import CellPage, SessionPage
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
+from tests.market_data.conftest import SESSIONS, SYMBOLS
 
 pytestmark = pytest.mark.anyio
 COVERAGE = "/api/v1/coverage"

@@ -9,15 +9,15 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.bars.actions.store import Origin, build_notes
-from batch.bars.export.formats import Format
-from batch.bars.store import BarStore
-from batch.kit.clock import utc_now
-from batch.market.action import ActionState, CorporateAction
-from batch.stores import build_action_store
-from tests.app.market_data.conftest import SESSIONS, SYMBOLS
+from kaboom.bars.actions.store import Origin, build_notes
+from kaboom.bars.export.formats import Format
+from kaboom.bars.open import build_action_store
+from kaboom.bars.store import BarStore
+from kaboom.drivers.clock import utc_now
+from kaboom.market.action import ActionState, CorporateAction
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame
 from tests.fixtures.jobs.apps import memory_settings
+from tests.market_data.conftest import SESSIONS, SYMBOLS
 
 pytestmark = pytest.mark.anyio
 BARS = "/api/v1/bars"

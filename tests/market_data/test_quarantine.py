@@ -6,10 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.market_data.schemas import QuarantinePage
-from batch.bars.store import BarStore
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market_data.schemas import QuarantinePage
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, Row, at, refused
 
 pytestmark = pytest.mark.anyio

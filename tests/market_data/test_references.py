@@ -8,11 +8,11 @@ import httpx2
 import polars as pl
 import pytest
 
-from app.market_data.schemas import CalendarView, SymbolPage, UniverseView
-from batch.market.calendar import closes_at, opens_at, sessions_between
-from batch.market.listing import Listing, Market
-from batch.market.lists.snapshot import Snapshot, format_snapshot
-from batch.market.lists.universe import load_universe
+from kaboom.market.calendar import closes_at, opens_at, sessions_between
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.snapshot import Snapshot, format_snapshot
+from kaboom.market.lists.universe import load_universe
+from kaboom.market_data.schemas import CalendarView, SymbolPage, UniverseView
 
 pytestmark = pytest.mark.anyio
 

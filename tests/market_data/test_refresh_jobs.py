@@ -9,8 +9,8 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.stores import build_bar_store
-from batch.wiring import build_provider
+from kaboom.bars.open import build_bar_store
+from kaboom.ingest.tools import build_provider
 from tests.fixtures.jobs.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
 from tests.fixtures.jobs.job_steps import until
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server

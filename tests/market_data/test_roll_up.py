@@ -8,9 +8,9 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
 

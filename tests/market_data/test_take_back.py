@@ -8,14 +8,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import QUARANTINE_SCHEMA, BarStore
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market_data.take_back import take_back
-from batch.market_data.take_back_request import TakeBackRequest
-from batch.stores import build_bar_store
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.open import build_bar_store
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import QUARANTINE_SCHEMA, BarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market_data.take_back import take_back
+from kaboom.market_data.take_back_request import TakeBackRequest
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio

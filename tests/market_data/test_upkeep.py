@@ -8,11 +8,11 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.kit.clock import utc_now
-from batch.market.interval import Interval
-from batch.market_data.compact import plan_compaction
-from batch.market_data.compact_request import CompactRequest
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
+from kaboom.drivers.clock import utc_now
+from kaboom.market.interval import Interval
+from kaboom.market_data.compact import plan_compaction
+from kaboom.market_data.compact_request import CompactRequest
 from tests.fixtures.bars.stored_bars import MINUTES
 from tests.fixtures.jobs.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
 

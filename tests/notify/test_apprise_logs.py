@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from batch.notify.apprise_sender import send_by_apprise
-from batch.notify.url_guard import UrlGuard
+from kaboom.jobs.callbacks.url_guard import UrlGuard
+from kaboom.notify.apprise_sender import send_by_apprise
 from tests.fixtures.servers.http_servers import Response, serving
 
 pytestmark = pytest.mark.anyio

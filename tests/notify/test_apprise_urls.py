@@ -8,10 +8,10 @@ from apprise.utils.parse import parse_url
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.errors import InvalidRequest
-from batch.notify.apprise_sender import check_plugin, load_plugin, send_by_apprise
-from batch.notify.apprise_urls import _OPTIONS, FIXED, HOSTED, MAIL, POINTER, AppriseUrl, check_apprise_url
-from batch.notify.url_guard import UrlGuard
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.callbacks.url_guard import UrlGuard
+from kaboom.notify.apprise_sender import check_plugin, load_plugin, send_by_apprise
+from kaboom.notify.apprise_urls import _OPTIONS, FIXED, HOSTED, MAIL, POINTER, AppriseUrl, check_apprise_url
 from tests.fixtures.servers.receivers import Receiver, receiving
 
 GUARD = UrlGuard(trusted=frozenset({"h.example", "127.0.0.1", "[::1]"}), ports=frozenset(range(65536)))

@@ -6,13 +6,13 @@ from functools import partial
 
 import pytest
 
-from app.ledger.notifications.model import Claimed, EventKind, MessageQuery
-from app.ledger.notifications.port import Notifications
-from app.ledger.outbox.port import DeliveryStatus
-from app.notifications.delivering import Deliverer
-from app.notifications.routing import route
-from app.notifications.texts import Text
-from batch.kit.http.reply import Reply
+from kaboom.drivers.http.reply import Reply
+from kaboom.jobs.postgres.notifications.model import Claimed, EventKind, MessageQuery
+from kaboom.jobs.postgres.notifications.port import Notifications
+from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.notify.delivering import Deliverer
+from kaboom.notify.routing import route
+from kaboom.notify.texts import Text
 from tests.fixtures.notifications.rules import NOW, make_event, memory_notifications, set_up
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import httpx2
 import orjson
 import pytest
 
-from app.telemetry.logs import configure_logging, tap_lines
+from kaboom.telemetry.logs import configure_logging, tap_lines
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, jobs_of, memory_settings, running
 from tests.fixtures.notifications.rules import KEY
 from tests.fixtures.servers.receivers import SECRET, Receiver, receiving

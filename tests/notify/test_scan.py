@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from app.engine.parts import Parts
-from app.ledger.notifications.model import Event, EventKind
-from app.notifications.scan import find_events
-from batch.errors import StoreError
-from batch.providers.limiter.pauses import ProviderPause
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.notifications.model import Event, EventKind
+from kaboom.notify.scan import find_events
+from kaboom.providers.limiter.pauses import ProviderPause
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.job_stores import bench_of
 from tests.fixtures.notifications.rules import make_channel, make_rule

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.ledger.notifications.model import Event, EventKind, Message
-from app.notifications.texts import write_text
-from app.words.language import Language
+from kaboom.jobs.postgres.notifications.model import Event, EventKind, Message
+from kaboom.notify.texts import write_text
+from kaboom.text.language import Language
 from tests.fixtures.notifications.rules import NOW
 
 ID = "d" * 32

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.market.calendar import JST
-from batch.notify.timing import Timing
+from kaboom.market.calendar import JST
+from kaboom.notify.timing import Timing
 
 NIGHT = (time(22), time(7))
 

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import pycurl
 import pytest
 
-from batch.errors import ConfigurationError, InvalidRequest
-from batch.kit.http import poster as module
-from batch.kit.http.destination import Destination
-from batch.kit.http.poster import HttpPoster
-from batch.notify.callback import CallbackRules
-from batch.notify.signing import parse_secrets
-from batch.notify.url_guard import UrlGuard, check_address, parse_trusted
-from batch.notify.webhooks import Webhook, WebhookSender
+from kaboom.drivers.http import poster as module
+from kaboom.drivers.http.destination import Destination
+from kaboom.drivers.http.poster import HttpPoster
+from kaboom.errors import ConfigurationError, InvalidRequest
+from kaboom.jobs.callbacks.callback import CallbackRules
+from kaboom.jobs.callbacks.signing import parse_secrets
+from kaboom.jobs.callbacks.url_guard import UrlGuard, check_address, parse_trusted
+from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
 from tests.fixtures.servers.receivers import SECRET, Canary, canary, receiving
 
 PUBLIC = "93.184.216.34"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch.errors import InvalidRequest
-from batch.kit.http.destination import Destination
-from batch.notify.url_guard import UrlGuard
+from kaboom.drivers.http.destination import Destination
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.callbacks.url_guard import UrlGuard
 from tests.fixtures.servers.raw_libcurl import RawLibcurl, raw_libcurl
 
 #: Any port, and http for these hosts: the form alone is judged here.

@@ -15,15 +15,15 @@ import psutil
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from batch.errors import ConfigurationError
-from batch.kit.http.curl import find_authorities
-from batch.kit.http.destination import Destination
-from batch.kit.http.poster import HttpPoster
-from batch.kit.http.reply import Reply
-from batch.notify.callback import CallbackRules
-from batch.notify.signing import make_webhook_secret, parse_secrets
-from batch.notify.url_guard import UrlGuard
-from batch.notify.webhooks import Webhook, WebhookSender
+from kaboom.drivers.http.curl import find_authorities
+from kaboom.drivers.http.destination import Destination
+from kaboom.drivers.http.poster import HttpPoster
+from kaboom.drivers.http.reply import Reply
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.callbacks.callback import CallbackRules
+from kaboom.jobs.callbacks.signing import make_webhook_secret, parse_secrets
+from kaboom.jobs.callbacks.url_guard import UrlGuard
+from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
 from tests.fixtures.servers.certificate import CERTIFICATE, HOST, server_context
 from tests.fixtures.servers.receivers import SECRET, TRUSTING, Receiver, receiving
 

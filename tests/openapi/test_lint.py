@@ -9,8 +9,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.auth.guard import PUBLIC_PATHS
-from app.main import create_app
+from kaboom.main import create_app
+from kaboom.web.auth.guard import PUBLIC_PATHS
 from tests.fixtures.jobs.apps import memory_settings
 
 DOCUMENT = create_app(memory_settings(Path("nowhere"))).openapi()

@@ -11,13 +11,17 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from app.engine.parts import Parts
-from app.jobs.records import dump_json
-from app.ledger.notifications.model import MANY_FAILURES
-from app.live import keys
-from app.live.redis_store import RedisJobStore
-from app.overview.alerts import finding, sources
-from app.overview.alerts.kinds import (
+from kaboom.drivers.disk import Room
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.drivers.redis.client import Redis
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.notifications.model import MANY_FAILURES
+from kaboom.jobs.records import dump_json
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.market.lists.snapshot import find_newest_date
+from kaboom.operations.alerts import finding, sources
+from kaboom.operations.alerts.kinds import (
     DEAD_FOR_H,
     FULL_REDIS,
     MANY_LOST,
@@ -27,17 +31,10 @@ from app.overview.alerts.kinds import (
     Kind,
     Severity,
 )
-from app.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
-from app.words.alerts import ALERT_TITLES
-from batch.kit.disk import Room
-from batch.kit.embedded.servers import free_port
-from batch.kit.redis.client import Redis
-from batch.market.lists.snapshot import find_newest_date
-from batch.providers.limiter.keys import state
+from kaboom.providers.limiter.keys import state
+from kaboom.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
+from kaboom.text.alerts import ALERT_TITLES
 from tests.alerts.rules import load_rules
-from tests.app.jobs_api.test_all_jobs import plant
-from tests.app.overview.test_dead_letters import plant_dead
-from tests.app.words.texts import JAPANESE
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, real_settings, running
 from tests.fixtures.jobs.job_steps import until
 from tests.fixtures.jobs.planted import plant_queued
@@ -46,6 +43,9 @@ from tests.fixtures.notifications.rules import make_channel
 from tests.fixtures.repo.command_lines import refuse
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.valkeys import valkey
+from tests.jobs.api.test_all_jobs import plant
+from tests.operations.test_dead_letters import plant_dead
+from tests.text.texts import JAPANESE
 
 pytestmark = pytest.mark.anyio
 ALERTS = "/api/v1/alerts"
@@ -67,7 +67,7 @@ async def find(http: httpx2.AsyncClient, kind: Kind) -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look anew each time."""
-    monkeypatch.setattr("app.overview.routes._ALERTS_KEPT_S", 0.0)
+    monkeypatch.setattr("kaboom.operations.routes._ALERTS_KEPT_S", 0.0)
 
 
 async def execute(database_url: str, statement: LiteralString, parameters: tuple[int, ...] = ()) -> None:
@@ -298,7 +298,7 @@ async def test_alerts_speak_the_language_of_the_reader(real_app: FastAPI, real_h
 
 
 async def test_many_readers_share_one_search(real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.overview.routes._ALERTS_KEPT_S", 60.0)
+    monkeypatch.setattr("kaboom.operations.routes._ALERTS_KEPT_S", 60.0)
     first = await look(real_http)
     assert (await look(real_http))["checked_at"] == first["checked_at"]
 
@@ -360,6 +360,6 @@ class TestRules:
     ],
 )
 def test_commands_of_alerts_exist(command: str) -> None:
-    source = load_text("api/app/overview/alerts/sources.py")
+    source = load_text("src/kaboom/operations/alerts/sources.py")
     assert f'"kaboom {command.split(" x", maxsplit=1)[0].split(" --market", maxsplit=1)[0]}' in source
     assert refuse(["kaboom", *command.split()], is_whole=True) == ""

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.engine.settle import keep_given_up, settle_job
-from app.live.store import Ending
+from kaboom.jobs.engine.settle import keep_given_up, settle_job
+from kaboom.jobs.redis.store import Ending
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, memory_settings, running
 from tests.fixtures.jobs.planted import plant_running
 

@@ -12,14 +12,14 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
-from app.live import keys
-from app.live.redis_store import RedisJobStore
-from app.overview import feed as feeds
-from app.overview.feed import BATCHES_KEPT, JobFeed
-from tests.app.jobs_api.test_all_jobs import plant
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.operations import feed as feeds
+from kaboom.operations.feed import BATCHES_KEPT, JobFeed
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.jobs import OWNER, advance
 from tests.fixtures.jobs.planted import plant_final, plant_running
+from tests.jobs.api.test_all_jobs import plant
 
 pytestmark = pytest.mark.anyio
 EVENTS = "/api/v1/events"

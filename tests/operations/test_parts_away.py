@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
 from tests.fixtures.jobs.apps import client_of, real_settings, running
 
 pytestmark = pytest.mark.anyio

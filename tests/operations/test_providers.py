@@ -8,14 +8,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.engine.lifecycle import Jobs
-from app.overview.providers import ProviderList
-from batch.errors import StoreError
-from batch.kit.redis.client import connect_redis
-from batch.providers.limiter.keys import state
-from batch.providers.registry import provider_names
-from tests.app.words.texts import JAPANESE
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.operations.providers import ProviderList
+from kaboom.providers.limiter.keys import state
+from kaboom.providers.registry import provider_names
 from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
+from tests.text.texts import JAPANESE
 
 pytestmark = pytest.mark.anyio
 PROVIDERS = "/api/v1/providers"
@@ -47,7 +47,7 @@ async def test_japanese_readers_get_japanese(http: httpx2.AsyncClient) -> None:
     assert "私的利用" in found["jquants"]["terms"]["text"]
     for each in found.values():
         for text in filter(None, (each["summary"], each["lacking"])):
-            assert JAPANESE.search(text), f"say it in Japanese in api/app/words/details: {text}"
+            assert JAPANESE.search(text), f"say it in Japanese in src/kaboom/text/details: {text}"
 
 
 async def test_the_settings_decide(tmp_path: Path) -> None:

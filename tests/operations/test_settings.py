@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.address_limit import FORWARDED_WARNING
-from app.overview.settings import SettingList, redact_settings
-from app.settings import AppSettings
+from kaboom.operations.settings import SettingList, redact_settings
+from kaboom.settings import AppSettings
+from kaboom.web.address_limit import FORWARDED_WARNING
 from tests.fixtures.jobs.apps import TOKEN, client_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of
 

@@ -7,9 +7,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.app.jobs_api.test_all_jobs import plant
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.planted import plant_final, plant_running
+from tests.jobs.api.test_all_jobs import plant
 
 pytestmark = pytest.mark.anyio
 STATS, SERIES = "/api/v1/jobs/stats", "/api/v1/stats/series"

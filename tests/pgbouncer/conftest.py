@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import psycopg
 import pytest
 
-from app.ledger.postgres import PostgresJobHistory
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.fixtures.servers.pgbouncers import PgBouncer, pgbouncer
 from tests.fixtures.servers.servers import Servers, fresh_database, open_folder
 

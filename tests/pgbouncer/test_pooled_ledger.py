@@ -13,13 +13,13 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.cli.stack.migrate import migrate
-from app.ledger.port import Terms
-from app.ledger.postgres import PostgresJobHistory
-from batch.errors import StoreError
-from batch.kit.embedded.servers import EmbeddedServer, embed_postgres
-from batch.kit.postgres import connection as postgres_connection
-from batch.kit.postgres.engine import connect_postgres, postgres_errors
+from kaboom.cli.stack.migrate import migrate
+from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres
+from kaboom.drivers.postgres import connection as postgres_connection
+from kaboom.drivers.postgres.engine import connect_postgres, postgres_errors
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.port import Terms
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.faults.lab.proxy import FaultProxy
 from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.servers.pgbouncers import PgBouncer, pgbouncer

@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.cli.exits import Exit
-from app.cli.stack.migrate import check_schema, migrate
-from batch.errors import StoreError
+from kaboom.cli.exits import Exit
+from kaboom.cli.stack.migrate import check_schema, migrate
+from kaboom.errors import StoreError
 from tests.fixtures.servers.pgbouncers import pgbouncer
 from tests.fixtures.servers.servers import Servers, open_folder
 from tests.fixtures.servers.stacks import KABOOM, clean_environment

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from batch.market.interval import Interval
-from batch.pictures.candlesticks import CandlestickStyle, Indicators, draw_candlesticks
-from batch.pictures.drawing import fonts
-from batch.pictures.drawing.fonts import Speaker
+from kaboom.market.interval import Interval
+from kaboom.pictures.candlesticks import CandlestickStyle, Indicators, draw_candlesticks
+from kaboom.pictures.drawing import fonts
+from kaboom.pictures.drawing.fonts import Speaker
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 

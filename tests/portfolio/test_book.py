@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from batch.errors import Conflict, InvalidRequest, NotFound
-from batch.market.action import CorporateAction
-from batch.portfolio.book import OddLot, Shortfall, check_new, replay
-from batch.portfolio.entry import (
+from kaboom.errors import Conflict, InvalidRequest, NotFound
+from kaboom.market.action import CorporateAction
+from kaboom.portfolio.book import OddLot, Shortfall, check_new, replay
+from kaboom.portfolio.entry import (
     Entry,
     EntryKind,
     Order,
@@ -19,8 +19,8 @@ from batch.portfolio.entry import (
     make_trade,
     number_entries,
 )
-from batch.portfolio.money import format_yen, parse_yen
-from batch.portfolio.splits import Split, splits_of
+from kaboom.portfolio.money import format_yen, parse_yen
+from kaboom.portfolio.splits import Split, splits_of
 from tests.fixtures.portfolio.entries import cash, day_of, numbered, trade
 
 BUYS = (

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from batch.kit.clock import utc_now
-from batch.market.calendar import JST
+from kaboom.drivers.clock import utc_now
+from kaboom.market.calendar import JST
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, memory_settings, running
 from tests.fixtures.portfolio.client import PORTFOLIOS, Account
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from batch.errors import InvalidRequest
-from batch.portfolio.csv_file import COLUMNS, format_csv, parse_csv
+from kaboom.errors import InvalidRequest
+from kaboom.portfolio.csv_file import COLUMNS, format_csv, parse_csv
 from tests.fixtures.portfolio.entries import cash, day_of, numbered, trade
 
 HEAD = ",".join(COLUMNS) + "\n"

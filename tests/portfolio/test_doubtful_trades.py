@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 from tests.fixtures.jobs.apps import memory_settings
 from tests.fixtures.portfolio.client import HEAD, Account

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.portfolio.book import Book, Shortfall, check_new, replay
-from batch.portfolio.csv_file import format_csv, parse_csv
-from batch.portfolio.entry import Entry, in_force, make_reversal, number_entries
-from batch.portfolio.history import equity_history
-from batch.portfolio.money import ZERO
-from batch.portfolio.postings import Account, balance, post
-from batch.portfolio.valuation import Price, value_book
+from kaboom.portfolio.book import Book, Shortfall, check_new, replay
+from kaboom.portfolio.csv_file import format_csv, parse_csv
+from kaboom.portfolio.entry import Entry, in_force, make_reversal, number_entries
+from kaboom.portfolio.history import equity_history
+from kaboom.portfolio.money import ZERO
+from kaboom.portfolio.postings import Account, balance, post
+from kaboom.portfolio.valuation import Price, value_book
 from tests.fixtures.portfolio.entries import day_of, random_entries, random_splits
 
 SEEDS = st.integers(0, 100_000)

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from batch.portfolio.book import replay
-from batch.portfolio.history import equity_history
-from batch.portfolio.splits import Split
-from batch.portfolio.valuation import Price, value_book
+from kaboom.portfolio.book import replay
+from kaboom.portfolio.history import equity_history
+from kaboom.portfolio.splits import Split
+from kaboom.portfolio.valuation import Price, value_book
 from tests.fixtures.portfolio.entries import cash, day_of, numbered, trade
 
 ENTRIES = numbered(cash("deposit", "1000000"), trade("buy", 100, "3000", fee="100", day=1))

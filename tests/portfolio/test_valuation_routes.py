@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.actions.store import ActionStore
-from batch.bars.store import BarStore
-from batch.market.action import ActionState
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.stores import build_action_store, build_bar_store
+from kaboom.bars.actions.store import ActionStore
+from kaboom.bars.open import build_action_store, build_bar_store
+from kaboom.bars.store import BarStore
+from kaboom.market.action import ActionState
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.noted_actions import dividend_note, note
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame
 from tests.fixtures.jobs.apps import memory_settings

@@ -12,12 +12,12 @@ from datetime import date
 import orjson
 import pytest
 
-from app.words.translate import translate
-from batch.errors import RateLimited
-from batch.ingest.fetch import fetch_all
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
+from kaboom.errors import RateLimited
+from kaboom.ingest.fetch import fetch_all
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.text.translate import translate
 from tests.fixtures.providers.fake_jquants import FakeJquants
 from tests.fixtures.providers.provider_faults import Fault, say_status
 from tests.fixtures.providers.remote import Remote

@@ -5,9 +5,9 @@ import asyncio
 import polars as pl
 import pytest
 
-from batch.errors import ProviderError, RateLimited
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.each import SymbolAnswer, ask_each
+from kaboom.errors import ProviderError, RateLimited
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.each import SymbolAnswer, ask_each
 from tests.fixtures.bars.raw_bars import raw_bar, raw_frame
 
 pytestmark = pytest.mark.anyio

@@ -6,13 +6,13 @@ from importlib import import_module
 
 from pydantic import BaseModel
 
-from batch.providers.registry import provider_specs
-from batch.settings import CommonSettings
+from kaboom.domain_settings import CommonSettings
+from kaboom.providers.registry import provider_specs
 
 
 def test_registry_imports_neither_numpy_nor_polars() -> None:
     script = (
-        "import sys, batch.providers.registry as r; r.get_provider_spec('synthetic');"
+        "import sys, kaboom.providers.registry as r; r.get_provider_spec('synthetic');"
         "print([m for m in ('numpy', 'polars', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -37,5 +37,5 @@ def test_required_settings_are_fields_that_lack_a_value() -> None:
 def test_every_build_function_exists_in_the_provider_s_folder() -> None:
     for spec in provider_specs():
         module, _, function = spec.build.partition(":")
-        assert module.startswith(f"batch.providers.{spec.name}.")
+        assert module.startswith(f"kaboom.providers.{spec.name}.")
         assert callable(getattr(import_module(module), function))

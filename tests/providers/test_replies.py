@@ -2,9 +2,9 @@
 
 import pytest
 
-from batch.errors import ProviderError, RateLimited
-from batch.kit.http.reply import Reply
-from batch.providers.replies import Server, quote, read_object, read_retry_after
+from kaboom.drivers.http.reply import Reply
+from kaboom.errors import ProviderError, RateLimited
+from kaboom.providers.replies import Server, quote, read_object, read_retry_after
 
 SERVER = Server("acme", "get a key")
 

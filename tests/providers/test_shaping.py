@@ -4,11 +4,11 @@ from datetime import date
 
 import pytest
 
-from batch.market.calendar import grid
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import FetchedBars
-from batch.providers.shaping import lengthen, sum_minutes
+from kaboom.market.calendar import grid
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import FetchedBars
+from kaboom.providers.shaping import lengthen, sum_minutes
 from tests.fixtures.bars.raw_bars import SESSIONS, clean_session, raw_bar, raw_frame
 
 DAY = SESSIONS[0]

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batch.kit.http.client import HttpClient
-from batch.market.outcome import Outcome
-from batch.providers.limiter.rate_limiter import NoRateLimit
-from batch.providers.trial import Question, Trial, try_provider
+from kaboom.drivers.http.client import HttpClient
+from kaboom.market.outcome import Outcome
+from kaboom.providers.limiter.rate_limiter import NoRateLimit
+from kaboom.providers.trial import Question, Trial, try_provider
 from tests.fixtures.providers.fake_jquants import FakeJquants
 from tests.fixtures.providers.provider_faults import as_json
 from tests.fixtures.providers.remote import Remote

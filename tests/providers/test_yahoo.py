@@ -8,20 +8,20 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.errors import ProviderError
-from batch.market.action import CorporateAction
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.limiter.rate_limiter import NoRateLimit
-from batch.providers.rows import build_frame
-from batch.providers.yahoo.get import connect_yahoo
-from batch.providers.yahoo.parse import parse_chart
-from batch.providers.yahoo.provider import YahooProvider
-from batch.providers.yahoo.query import ChartQuery, ask_charts
-from batch.settings import BatchSettings
-from batch.wiring import build_provider
+from kaboom.domain_settings import BatchSettings
+from kaboom.errors import ProviderError
+from kaboom.ingest.tools import build_provider
+from kaboom.market.action import CorporateAction
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.limiter.rate_limiter import NoRateLimit
+from kaboom.providers.rows import build_frame
+from kaboom.providers.yahoo.get import connect_yahoo
+from kaboom.providers.yahoo.parse import parse_chart
+from kaboom.providers.yahoo.provider import YahooProvider
+from kaboom.providers.yahoo.query import ChartQuery, ask_charts
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, explain, yahoo_server
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ import pytest
 
 from tests.fixtures.repo.repository import ROOT
 
-VERSIONS = ROOT / "api" / "app" / "ledger" / "migrations" / "versions"
+VERSIONS = ROOT / "src/kaboom/migrations/versions"
 #: What was there before this rule: a database of a release has all of these.
 NEWEST_RELEASED = "0005"
 #: On the line before, as in `# contract: last used by 1.4.0`.

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from app.ai_analysis.jobs import ANALYSE
-from app.ingest.default_schedule import default_schedule
-from app.ingest.jobs import RUN_DAILY
-from app.jobs.job_type import JobType
-from app.jobs.model import TRANSITIONS, JobStatus
-from app.jobs_api.submitting import build_body
-from app.main import create_app
+from kaboom.analysis.jobs import ANALYSE
+from kaboom.ingest.default_schedule import default_schedule
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.api.submitting import build_body
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.model import TRANSITIONS, JobStatus
+from kaboom.main import create_app
 from tests.fixtures.jobs.apps import memory_settings
 from tests.fixtures.repo.n8n_workflows import Frame, faults_in, kind, node_of, rules_of, texts_in
 from tests.fixtures.repo.repository import ROOT, load_text
 
-FOLDER, TEST_N8N = ROOT / "n8n", ROOT / "api/tests/n8n"
+FOLDER, TEST_N8N = ROOT / "n8n", ROOT / "tests/n8n"
 WORKFLOWS: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 ANALYSIS = WORKFLOWS["ai-analysis"]
 POLLING, CALLBACK = WORKFLOWS["daily-ingest-polling"], WORKFLOWS["daily-ingest-callback"]

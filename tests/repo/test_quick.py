@@ -13,12 +13,12 @@ from tests.quick import commands, mirrored_tests
 @pytest.mark.parametrize(
     ("path", "tests"),
     [
-        ("api/app/jobs/model.py", ["api/tests/app/jobs/test_model.py"]),
-        ("api/app/ingest/jobs.py", ["api/tests/app/ingest"]),
-        ("api/app/dashboard/templates/base.html", ["api/tests/app/dashboard"]),
-        ("api/tests/repo/test_quick.py", ["api/tests/repo/test_quick.py"]),
-        ("docs/README.md", ["api/tests/repo/docs"]),
-        ("api/tests/fixtures/patience.py", []),
+        ("src/kaboom/jobs/model.py", ["tests/jobs/test_model.py"]),
+        ("src/kaboom/ingest/jobs.py", ["tests/ingest"]),
+        ("src/kaboom/dashboard/templates/base.html", ["tests/dashboard"]),
+        ("tests/repo/test_quick.py", ["tests/repo/test_quick.py"]),
+        ("docs/README.md", ["tests/repo/docs"]),
+        ("tests/fixtures/patience.py", []),
         ("deploy/terraform/main.tf", []),
         ("Makefile", []),
     ],
@@ -28,12 +28,12 @@ def test_a_file_is_mirrored(path: str, tests: list[str]) -> None:
 
 
 def test_a_folder_covers_its_files() -> None:
-    paths = ["api/tests/app/ingest/test_overdue.py", "api/app/ingest/jobs.py", "api/app/ingest/retry.py"]
-    assert mirrored_tests(paths) == ["api/tests/app/ingest"]
+    paths = ["tests/ingest/test_overdue.py", "src/kaboom/ingest/jobs.py", "src/kaboom/ingest/retry.py"]
+    assert mirrored_tests(paths) == ["tests/ingest"]
 
 
 def test_python_is_formatted_linted_and_typed_before_its_tests() -> None:
-    programs = [command[0] for command in commands(["api/app/jobs/model.py", "docs/README.md"])]
+    programs = [command[0] for command in commands(["src/kaboom/jobs/model.py", "docs/README.md"])]
     assert programs == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
     assert [command[0] for command in commands(["docs/README.md"])] == ["pytest"]
     assert commands(["Makefile"]) == []

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from app.settings import NOT_KEPT, AppSettings, secret_variables
+from kaboom.settings import NOT_KEPT, AppSettings, secret_variables
 from tests.fixtures.repo import secret_names
 from tests.fixtures.repo.repository import ROOT, load_text
 from tests.fixtures.repo.secret_names import (

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from app.cli.stack.migrate import migrate
-from app.ingest.default_schedule import default_schedule
-from app.ledger.schedules.postgres import PostgresScheduleStore
-from batch.kit.postgres.engine import connect_postgres
-from batch.market.calendar import JST, is_session
+from kaboom.cli.stack.migrate import migrate
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.ingest.default_schedule import default_schedule
+from kaboom.jobs.postgres.schedules.postgres import PostgresScheduleStore
+from kaboom.market.calendar import JST, is_session
 from tests.fixtures.jobs.apps import JOBS, SCHEDULES, jobs_of
 from tests.fixtures.jobs.jobs import OWNER
 from tests.fixtures.jobs.schedules import past_dues

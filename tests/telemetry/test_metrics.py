@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.telemetry.metrics import use_meter
-from batch.kit.embedded.servers import free_port
-from batch.providers.watch import watch_requests
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.providers.watch import watch_requests
+from kaboom.telemetry.metrics import use_meter
 from tests.fixtures.jobs.apps import JOBS, REPORT_BODY, RUN_DAILY, client_of, memory_settings, running
 from tests.fixtures.servers.stacks import clean_environment
 
@@ -66,7 +66,7 @@ async def test_requests_jobs_and_provider_calls_are_counted_once(tmp_path: Path)
 def test_what_is_off_is_not_loaded() -> None:
     # FastAPI and redis-py load parts of OpenTelemetry wherever it is installed; what sends spans is ours to load.
     heavy = {"celery", "kombu", "opentelemetry.exporter", "opentelemetry.sdk.trace", "polars", "prometheus_client"}
-    code = f"import sys, app.main; print(', '.join(sorted({heavy!r} & set(sys.modules))))"
+    code = f"import sys, kaboom.main; print(', '.join(sorted({heavy!r} & set(sys.modules))))"
     done = subprocess.run(
         [sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=False
     )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from app.telemetry.logs import configure_logging, tap_lines
-from batch.kit.printable import clean
+from kaboom.drivers.printable import clean
+from kaboom.telemetry.logs import configure_logging, tap_lines
 
 
 @pytest.fixture

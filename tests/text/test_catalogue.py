@@ -4,20 +4,20 @@ import ast
 
 import pytest
 
-from app.jobs.model import JobStatus
-from app.ledger.schedules.model import FiringOutcome, MissedPolicy
-from app.words.problems import TITLES
-from app.words.speaker import WORDS, Speaker
-from app.words.tables import CODES, HEADERS
-from batch.backtest.strategies.parameters import PARAMETERS
-from batch.bars.coverage.cells import CellState
-from batch.bars.quality.hard_rules import REASONS
-from batch.market.action import ActionKind, ActionState
-from batch.market.bar import BarFlag
-from batch.market.outcome import Outcome
-from batch.providers.registry import provider_specs
-from tests.app.words.texts import JAPANESE, catalogue, fields
+from kaboom.backtest.strategies.parameters import PARAMETERS
+from kaboom.bars.coverage.cells import CellState
+from kaboom.bars.quality.hard_rules import REASONS
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.schedules.model import FiringOutcome, MissedPolicy
+from kaboom.market.action import ActionKind, ActionState
+from kaboom.market.bar import BarFlag
+from kaboom.market.outcome import Outcome
+from kaboom.providers.registry import provider_specs
+from kaboom.text.problems import TITLES
+from kaboom.text.speaker import WORDS, Speaker
+from kaboom.text.tables import CODES, HEADERS
 from tests.fixtures.repo.repository import load_modules
+from tests.text.texts import JAPANESE, catalogue, fields
 
 TEXTS = list(catalogue())
 #: Punctuation, names and formulas are the same in both languages.
@@ -41,7 +41,7 @@ _SAYING = {"say": 0, "print_if_json_or_empty": 1, "print_state": 2, "save_file":
 def said() -> dict[str, set[str | None]]:
     """Names that `say("…", …)` is called with, and the fields that are filled; None where a mapping fills them."""
     found: dict[str, set[str | None]] = {}
-    for module in load_modules("api/app/cli"):
+    for module in load_modules("src/kaboom/cli"):
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in _SAYING:
                 first = node.args[_SAYING[name]]
@@ -73,7 +73,7 @@ def test_every_used_message_exists_with_its_fields() -> None:
 
 
 def test_every_message_and_header_is_used() -> None:
-    used = strings_of("api/app/cli")
+    used = strings_of("src/kaboom/cli")
     assert set(WORDS) - used == set()
     assert set(HEADERS) - used <= {state.value for state in CellState}
 

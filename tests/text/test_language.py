@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.words.language import choose_language
+from kaboom.text.language import choose_language
 
 VARIABLES = ("KABOOM_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 ENGLISH, JAPANESE = "no Kaboom to talk to", "接続先のKaboomがありません"
@@ -59,7 +59,7 @@ def test_a_process_speaks_the_language_of_its_locale(
 ) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("KABOOM_", "LC_", "LANG"))}
     env = kept | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUTF8": "1"} | environment
-    argv = [sys.executable, "-m", "app.cli.main", *arguments, "jobs", "list"]
+    argv = [sys.executable, "-m", "kaboom.cli.main", *arguments, "jobs", "list"]
     done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 7
     assert words in done.stderr.decode()

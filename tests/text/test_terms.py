@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.app.words.texts import japanese_texts
 from tests.fixtures.repo.repository import load_text
+from tests.text.texts import japanese_texts
 
 TEXTS = list(japanese_texts())
 _KATAKANA = re.compile(r"[\u30a0-\u30ff]+")

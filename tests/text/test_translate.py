@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.words.translate import DETAILS, translate
-from batch.providers.registry import provider_names
-from batch.settings import BatchSettings
-from tests.app.words.texts import JAPANESE, fields
+from kaboom.domain_settings import BatchSettings
+from kaboom.providers.registry import provider_names
+from kaboom.text.translate import DETAILS, translate
 from tests.fixtures.repo.repository import Module, load_modules
+from tests.text.texts import JAPANESE, fields
 
 #: Errors that an API caller or a person at the command line gets to read.
 _CALLERS = frozenset(
@@ -51,12 +51,14 @@ _COMPOSED = (
     "the disk of {folder} is full: {why}; free space on it (",
 )
 #: Where a ValueError is of Kaboom's own making, whatever the request was.
-_OWN_FAULTS = ("api/app/jobs/job_type.py", "api/batch/pictures/")
+_OWN_FAULTS = ("src/kaboom/jobs/job_type.py", "src/kaboom/pictures/")
 
 
 def raised() -> Iterator[tuple[str, str]]:
     """Yield the place and a sample of each message that is written where it is raised or answered."""
-    for module in (*load_modules("api/app"), *load_modules("api/batch")):
+    for module in load_modules("src/kaboom"):
+        if module.name.startswith("src/kaboom/client/"):
+            continue
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 wanted = node.args[1:2] if node.func.id in _SECOND else node.args[:1]
@@ -81,7 +83,7 @@ def own_messages(error: ast.ClassDef) -> Iterator[str]:
 def checks_fields(module: Module) -> bool:
     """Return whether a module may say by a ValueError what is wrong with a field of a request."""
     imported = {node.module for node in module.tree.body if isinstance(node, ast.ImportFrom)}
-    return bool(imported & {"pydantic", "batch.kit.request"}) and not module.name.startswith(_OWN_FAULTS)
+    return bool(imported & {"pydantic", "kaboom.drivers.request"}) and not module.name.startswith(_OWN_FAULTS)
 
 
 def sample_of(node: ast.expr | None = None) -> str:
@@ -106,13 +108,13 @@ def test_messages_are_found_in_the_code() -> None:
 
 def test_every_error_of_a_caller_has_a_japanese_text() -> None:
     missing = {text: place for place, text in MESSAGES if not JAPANESE.search(translate(text, "ja"))}
-    assert missing == {}, "give each of these texts a pair in api/app/words/details/"
+    assert missing == {}, "give each of these texts a pair in src/kaboom/text/details/"
 
 
 def test_every_pair_is_a_text_of_the_code() -> None:
     # A text that was worded anew leaves its pair behind, and its reader in Japan without one.
-    modules = [module for folder in ("app", "batch", "kaboom") for module in load_modules(f"api/{folder}")]
-    nodes = [n for m in modules if "words/details/" not in m.name for n in ast.walk(m.tree)]
+    modules = load_modules("src/kaboom")
+    nodes = [n for m in modules if "text/details/" not in m.name for n in ast.walk(m.tree)]
     constants = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     said = "\n".join([*constants, *(BatchSettings().lacking_for(name) or "" for name in provider_names())])
     ours = [english for english, _ in DETAILS if not english.startswith(_OF_FRAMEWORKS)]

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import yaml
 
-from app.words.problems import TITLES
-from app.words.speaker import WORDS
-from app.words.tables import CODES, HEADERS
-from app.words.translate import DETAILS
-from batch.providers.registry import provider_specs
+from kaboom.providers.registry import provider_specs
+from kaboom.text.problems import TITLES
+from kaboom.text.speaker import WORDS
+from kaboom.text.tables import CODES, HEADERS
+from kaboom.text.translate import DETAILS
 from tests.fixtures.repo.repository import load_text
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def catalogue() -> Iterator[tuple[str, str, str]]:
-    """Yield the place, the English and the Japanese of each text of `app.words`."""
+    """Yield the place, the English and the Japanese of each text of `kaboom.text`."""
     for name, table in (("word", WORDS), ("header", HEADERS), ("title", TITLES)):
         yield from ((f"{name} {key}", *pair) for key, pair in table.items())
     yield from ((f"terms {spec.name}", spec.terms.en, spec.terms.ja) for spec in provider_specs() if spec.terms)

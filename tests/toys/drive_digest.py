@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import orjson
 
-from app.main import create_app
-from app.settings import load_settings
+from kaboom.main import create_app
+from kaboom.settings import load_settings
 
 TOKEN = "a-token-of-the-toy-feature"
 

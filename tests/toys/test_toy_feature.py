@@ -1,4 +1,4 @@
-"""One more kind of job is two folders and one line: everything else about it follows from its job type."""
+"""One more kind of job is one folder and one line: everything else about it follows from its job type."""
 
 import os
 import shutil
@@ -13,19 +13,18 @@ import pytest
 from tests.fixtures.repo.repository import ROOT
 
 HERE = Path(__file__).parent
-LINE = "from app.toydigest.jobs import TOY_DIGEST\n"
+LINE = "from kaboom.toydigest.jobs import TOY_DIGEST\n"
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The product with the toy feature: its two folders, and its line in the catalog."""
+    """The product with the toy feature: its folder, and its line in the catalog."""
     root = tmp_path_factory.mktemp("toy")
-    for ring in ("app", "kaboom", "batch"):
-        shutil.copytree(ROOT / "api" / ring, root / ring, ignore=shutil.ignore_patterns("__pycache__"))
-    for ring in ("app", "batch"):
-        shutil.copytree(HERE / "feature" / ring, root / ring, dirs_exist_ok=True)
-    catalog = root / "app" / "catalog.py"
-    first = "from app.ingest.jobs import"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src/kaboom", root / "kaboom", ignore=ignored)
+    shutil.copytree(HERE / "feature/toydigest", root / "kaboom/toydigest")
+    catalog = root / "kaboom/catalog.py"
+    first = "from kaboom.ingest.jobs import"
     catalog.write_text(catalog.read_text().replace(first, LINE + first))
     return root
 
@@ -77,14 +76,14 @@ def test_its_queue_has_all_job_routes_and_statistics(seen: dict[str, Any]) -> No
 
 
 def test_the_command_line_has_a_command_with_its_options(tree: Path) -> None:
-    shown = run(tree, "-m", "app.cli.main", "notifications", "toy-digest", "--help")
+    shown = run(tree, "-m", "kaboom.cli.main", "notifications", "toy-digest", "--help")
     assert "Describe a market in a few words" in shown
     assert "--names" in shown
     assert "symbols to name" in shown
 
 
 def test_celery_workers_know_its_tasks(tree: Path) -> None:
-    code = "from app.tasks.celery_app import celery_app; print(*(n for n in celery_app.tasks if 'notifi' in n))"
+    code = "from kaboom.worker.celery_app import celery_app; print(*(n for n in celery_app.tasks if 'notifi' in n))"
     assert {"notifications.chunk", "notifications.deliver", "notifications.toy_digest"} <= {
         *run(tree, "-c", code).split()
     }

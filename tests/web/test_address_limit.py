@@ -7,13 +7,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.address_limit import AddressLimiter, network_of
-from app.auth.api_tokens import make_api_token
-from app.auth.cookies import make_session_value
-from app.auth.scopes import Scope
-from app.ledger.accounts.memory import MemoryAccountStore
-from app.ledger.accounts.model import BrowserSession, Token
-from app.telemetry.logs import tap_lines
+from kaboom.jobs.postgres.accounts.memory import MemoryAccountStore
+from kaboom.jobs.postgres.accounts.model import BrowserSession, Token
+from kaboom.telemetry.logs import tap_lines
+from kaboom.web.address_limit import AddressLimiter, network_of
+from kaboom.web.auth.api_tokens import make_api_token
+from kaboom.web.auth.cookies import make_session_value
+from kaboom.web.auth.scopes import Scope
 from tests.fixtures.accounts.callers import accounts_of_app, add_token
 from tests.fixtures.jobs.apps import JOBS, TOKEN, client_of, memory_settings, running
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.auth.principals import Principal
-from app.auth.scopes import SCOPES, Role, Scope
-from app.caller_errors import TooManyStreams
-from app.caller_limit import CallerLimiter
-from app.live.redis_counts import RedisCounts
-from app.live.streams import StreamSlots
-from batch.kit.redis.client import connect_redis
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.jobs.redis.redis_counts import RedisCounts
+from kaboom.jobs.redis.streams import StreamSlots
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import SCOPES, Role, Scope
+from kaboom.web.caller_errors import TooManyStreams
+from kaboom.web.caller_limit import CallerLimiter
 from tests.fixtures.accounts.callers import TOKENS, add_token, add_user, jwt_of, stranger_of
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
 

@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Scope
 
-from app.middleware import MAX_BODY
-from app.telemetry.logs import tap_lines
+from kaboom.telemetry.logs import tap_lines
+from kaboom.web.middleware import MAX_BODY
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN, client_of, jobs_of
 
 pytestmark = pytest.mark.anyio

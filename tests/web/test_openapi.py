@@ -11,9 +11,9 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
-from app.auth.guard import PUBLIC_PATHS, stated_scopes
-from app.main import create_app
-from app.openapi import SECURITY_SCHEMES
+from kaboom.main import create_app
+from kaboom.web.auth.guard import PUBLIC_PATHS, stated_scopes
+from kaboom.web.openapi import SECURITY_SCHEMES
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
 
 APP = create_app(memory_settings(Path("nowhere")))
@@ -168,7 +168,7 @@ async def test_the_document_is_made_once(tmp_path: Path, monkeypatch: pytest.Mon
         made.append(document)
         return b"{}"
 
-    monkeypatch.setattr("app.openapi.orjson.dumps", encode)
+    monkeypatch.setattr("kaboom.web.openapi.orjson.dumps", encode)
     async with running(memory_settings(tmp_path)) as app, client_of(app) as client:
         answers = await asyncio.gather(*(client.get("/openapi.json") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}

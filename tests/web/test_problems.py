@@ -7,11 +7,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app import errors as edge
-from app.errors import Problem, accepted_language, describe_problems
-from app.words.problems import join_title
-from tests.app.words.texts import JAPANESE
+from kaboom.text.problems import join_title
+from kaboom.web import errors as edge
+from kaboom.web.errors import Problem, accepted_language, describe_problems
 from tests.fixtures.jobs.apps import REPORT_BODY, RUN_DAILY, client_of
+from tests.text.texts import JAPANESE
 
 pytestmark = pytest.mark.anyio
 PROBLEMS = [member for member in vars(edge).values() if isinstance(member, Problem)]

@@ -11,13 +11,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.scopes import Scope
-from app.live import keys
-from app.live.redis_counts import RedisCounts
-from app.rate_limit import Count, Rate, RateLimiter
-from app.settings import load_settings
-from batch.errors import ConfigurationError, StoreError
-from batch.kit.redis.client import Redis, connect_redis
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.errors import ConfigurationError, StoreError
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.redis_counts import RedisCounts
+from kaboom.settings import load_settings
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.rate_limit import Count, Rate, RateLimiter
 from tests.fixtures.accounts.callers import add_token, stranger_of
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, jobs_of, memory_settings, running
 from tests.fixtures.jobs.job_steps import until
@@ -236,6 +236,6 @@ async def test_a_process_that_stood_still_refuses_nobody_for_it(monkeypatch: pyt
     async def fail(_: object, item: None) -> None:
         raise StoreError("no answer came within 5 s")
 
-    monkeypatch.setattr("app.rate_limit.CallBatcher.call", fail)
+    monkeypatch.setattr("kaboom.web.rate_limit.CallBatcher.call", fail)
     answers = [await limiter.spend("ingest", "POST") for _ in range(6)]
     assert [bool(answer and answer.refusal) for answer in answers] == [False] * 5 + [True]

@@ -12,11 +12,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from app.auth.scopes import Role, Scope
-from app.jobs.model import JobStatus
-from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from app.main import create_app
-from batch.errors import ConfigurationError, StoreError
+from kaboom.errors import ConfigurationError, StoreError
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.main import create_app
+from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import add_token, add_user, jwt_of, stranger_of
 from tests.fixtures.jobs.apps import (
     INGEST,

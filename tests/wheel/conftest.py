@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
 from tests.fixtures.repo.repository import ROOT, find_files
 from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import Command, clean_environment, until
 
 _UV = Path(sys.prefix) / "bin/uv"
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "api/app/", "api/batch/", "api/kaboom/")
+_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "src/kaboom/")
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,30 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def test_wheel_holds_every_tracked_file(wheel: Path) -> None:
-    packages = ROOT / "api"
+    packages = ROOT / "src"
     names = {path.relative_to(packages).as_posix() for path in find_files() if path.is_relative_to(packages)}
-    tracked = {name for name in names if name.startswith(("app/", "batch/", "kaboom/"))}
+    tracked = {name for name in names if name.startswith("kaboom/")}
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == tracked
     assert {Path(name).suffix for name in held} >= {".py", ".lua", ".csv"}
+
+
+_OWN = """
+import os, pathlib
+pathlib.Path("own/app").mkdir(parents=True)
+os.chdir("own")
+for name in ("batch.py", "app/__init__.py"):
+    pathlib.Path(name).write_text("raise RuntimeError('this module is of the user')")
+import kaboom
+from kaboom.main import create_app
+from kaboom.ingest.run_daily import run_daily_ingest
+print(kaboom.connect.__name__)
+"""
+
+
+def test_it_works_beside_a_users_own_app_and_batch(installed: Installed) -> None:
+    done = installed.run_python(_OWN)
+    assert (done.code, done.out.strip()) == (0, "connect"), done.err
 
 
 def test_wheel_names_no_path_of_this_machine(wheel: Path) -> None:

@@ -1,5 +1,5 @@
 """The task with handlers that tests write, as in the tests of the engine."""
 
-from tests.app.engine.conftest import scripted
+from tests.jobs.engine.conftest import scripted
 
 __all__ = ["scripted"]

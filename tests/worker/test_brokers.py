@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.engine.message import KEY_PREFIX
-from app.engine.parts import broker_urls
-from app.jobs.queues import Queue
-from app.settings import AppSettings
-from app.tasks.brokers import broker_options, choose_broker, result_options
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.engine.message import KEY_PREFIX
+from kaboom.jobs.engine.parts import broker_urls
+from kaboom.jobs.queues import Queue
+from kaboom.settings import AppSettings
+from kaboom.worker.brokers import broker_options, choose_broker, result_options
 from tests.fixtures.jobs.apps import real_settings
 
 SENTINELS = "sentinel://:hush@10.0.0.1/1;sentinel://10.0.0.2/1?master_name=kaboom"
@@ -27,7 +27,7 @@ def settings(**values: Any) -> AppSettings:
 def test_the_url_of_one_server_is_passed_on_as_it_is() -> None:
     options = broker_options(A, "CELERY_BROKER_URL")
     assert options["broker_read_url"] == options["broker_write_url"] == A
-    assert options["broker_transport"] == "app.tasks.transport:GuardedTransport"
+    assert options["broker_transport"] == "kaboom.worker.transport:GuardedTransport"
     assert options["broker_transport_options"]["global_keyprefix"] == KEY_PREFIX
     assert "master_name" not in options["broker_transport_options"]
     # The environment's would win over it.
@@ -37,7 +37,7 @@ def test_the_url_of_one_server_is_passed_on_as_it_is() -> None:
 def test_kombu_gets_one_sentinel_and_the_others_as_an_option() -> None:
     options = broker_options(SENTINELS, "CELERY_BROKER_URL")
     assert options["broker_read_url"] == "sentinel://:hush@10.0.0.1:26379/1"
-    assert options["broker_transport"] == "app.tasks.transport:GuardedSentinelTransport"
+    assert options["broker_transport"] == "kaboom.worker.transport:GuardedSentinelTransport"
     transport = options["broker_transport_options"]
     assert transport["sentinels"] == (("10.0.0.1", 26379), ("10.0.0.2", 26379))
     assert transport["master_name"] == "kaboom"

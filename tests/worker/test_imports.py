@@ -12,6 +12,6 @@ def test_a_worker_loads_no_part_of_the_api_and_no_other_command_of_celery(tmp_pa
     environment = clean_environment(**nowhere, KABOOM_DATA_DIR=str(tmp_path))
     heavy = {"alembic", "celery.bin.celery", "fastapi", "flower", "jinja2", "numpy", "polars", "prompt_toolkit"}
     heavy |= {"sqlalchemy", "tornado", "uvicorn"}
-    code = f"import sys, app.tasks.__main__; print(', '.join(sorted({heavy!r} & set(sys.modules))))"
+    code = f"import sys, kaboom.worker.__main__; print(', '.join(sorted({heavy!r} & set(sys.modules))))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("\n", 0), done.stderr

@@ -9,10 +9,10 @@ from types import FrameType
 
 import pytest
 
-from app.engine.run.worker import Run, perform
-from app.jobs.model import Tally
-from app.live.store import Claim
-from app.tasks.loop import ProcessLoop
+from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.model import Tally
+from kaboom.jobs.redis.store import Claim
+from kaboom.worker.loop import ProcessLoop
 from tests.fixtures.jobs.job_runs import messages, submit
 from tests.fixtures.jobs.jobs import advance, make_chunk, ref_of
 from tests.fixtures.workers.handlers import SCRIPT, planning

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.tasks.liveness import FRESH_S, REPORT_FRESH_S, Liveness
-from app.tasks.watchdog import PATIENCE_S, SICK_S, Watchdog
+from kaboom.worker.liveness import FRESH_S, REPORT_FRESH_S, Liveness
+from kaboom.worker.watchdog import PATIENCE_S, SICK_S, Watchdog
 
 NOW = 1_000.0
 LONG = FRESH_S + 1

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.accounts.schemas import AuditListing, AuditPage, AuditView
-from app.auth.scopes import Scope
-from app.deps import Caller, Jobs, needs
-from app.errors import INVALID, describe_problems
-from app.ledger.accounts.model import AuditQuery
-from app.routers import link_next
+from kaboom.accounts.schemas import AuditListing, AuditPage, AuditView
+from kaboom.jobs.deps import Caller, Jobs, needs
+from kaboom.jobs.postgres.accounts.model import AuditQuery
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import INVALID, describe_problems
+from kaboom.web.routers import link_next
 
 router = APIRouter(tags=["accounts"], dependencies=[needs(Scope.ADMIN)])
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import ModuleType
 
-from app.accounts.directory import Directory
-from app.auth.api_tokens import TOKEN_PREFIX, read_api_token, read_bearer
-from app.auth.cookies import read_session_value
-from app.auth.jwt.own import ISSUER, OwnTokens
-from app.auth.jwt.supabase import SupabaseTokens, principal_of
-from app.auth.principals import Principal
-from batch.kit.lazy import Lazy
+from kaboom.accounts.directory import Directory
+from kaboom.drivers.lazy import Lazy
+from kaboom.web.auth.api_tokens import TOKEN_PREFIX, read_api_token, read_bearer
+from kaboom.web.auth.cookies import read_session_value
+from kaboom.web.auth.jwt.own import ISSUER, OwnTokens
+from kaboom.web.auth.jwt.supabase import SupabaseTokens, principal_of
+from kaboom.web.auth.principals import Principal
 
 
 class TokenAuthenticator:
@@ -76,6 +76,6 @@ class SessionAuthenticator:
 
 
 def _load_codec() -> ModuleType:
-    from app.auth.jwt import codec  # noqa: PLC0415  PyJWT and cryptography cost 60 ms and 12 MB
+    from kaboom.web.auth.jwt import codec  # noqa: PLC0415  PyJWT and cryptography cost 60 ms and 12 MB
 
     return codec

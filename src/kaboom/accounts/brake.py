@@ -5,12 +5,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from app.accounts.failed_logins import HELD, WRONG, FailedLogins, Failure
-from app.address_limit import network_of
-from app.caller_errors import TooManyLogins
-from app.ledger.accounts.model import User
-from app.live.logins import Attempt, LoginFailures, MemoryLoginFailures
-from batch.errors import StoreError
+from kaboom.accounts.failed_logins import HELD, WRONG, FailedLogins, Failure
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.accounts.model import User
+from kaboom.jobs.redis.logins import Attempt, LoginFailures, MemoryLoginFailures
+from kaboom.web.address_limit import network_of
+from kaboom.web.caller_errors import TooManyLogins
 
 #: An attempt waits at most this long for the shared counts; after that the process uses its own for `_ALONE_S`.
 _PATIENCE_S = 1.0

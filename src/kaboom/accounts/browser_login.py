@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from fastapi import Request, Response
 
-from app.accounts.desk import accounts_of
-from app.accounts.sessions import Confirmation
-from app.caller_errors import TooManyLogins
-from batch.errors import NotAuthorized, NotFound, StoreError
+from kaboom.accounts.desk import accounts_of
+from kaboom.accounts.sessions import Confirmation
+from kaboom.errors import NotAuthorized, NotFound, StoreError
+from kaboom.web.caller_errors import TooManyLogins
 
 
 async def sign_in(request: Request, fields: Mapping[str, str], response: Response) -> str:

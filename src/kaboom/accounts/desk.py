@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
 
-from app.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, TokenAuthenticator
-from app.accounts.brake import LoginBrake
-from app.accounts.devices import Devices
-from app.accounts.directory import Directory
-from app.accounts.failed_logins import FailedLogins, LoginStorms
-from app.accounts.logins import Logins
-from app.accounts.passwords import Passwords
-from app.accounts.sessions import Sessions
-from app.accounts.shared_keys import SharedKeys
-from app.accounts.trail import AuditTrail
-from app.auth.guard import Authenticator
-from app.auth.ingest_tokens import IngestTokens
-from app.auth.jwt.own import OwnTokens, parse_jwt_keys
-from app.auth.jwt.supabase import SupabaseTokens
-from app.engine.parts import Parts
+from kaboom.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, TokenAuthenticator
+from kaboom.accounts.brake import LoginBrake
+from kaboom.accounts.devices import Devices
+from kaboom.accounts.directory import Directory
+from kaboom.accounts.failed_logins import FailedLogins, LoginStorms
+from kaboom.accounts.logins import Logins
+from kaboom.accounts.passwords import Passwords
+from kaboom.accounts.sessions import Sessions
+from kaboom.accounts.shared_keys import SharedKeys
+from kaboom.accounts.trail import AuditTrail
+from kaboom.jobs.engine.parts import Parts
+from kaboom.web.auth.guard import Authenticator
+from kaboom.web.auth.ingest_tokens import IngestTokens
+from kaboom.web.auth.jwt.own import OwnTokens, parse_jwt_keys
+from kaboom.web.auth.jwt.supabase import SupabaseTokens
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 
 class Accounts:

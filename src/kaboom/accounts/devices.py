@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from app.auth.cookies import cookie_name, read_cookie, set_cookie
+from kaboom.web.auth.cookies import cookie_name, read_cookie, set_cookie
 
 #: Browsers keep no cookie for longer.
 LIFE_S = 400 * 24 * 3600

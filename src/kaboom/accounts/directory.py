@@ -9,17 +9,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.accounts.recent import Recent
-from app.auth.api_tokens import TOKEN_PREFIX, ApiToken
-from app.auth.cookies import BY_COOKIE, session_id_of
-from app.auth.ingest_tokens import IngestTokens
-from app.auth.jwt.supabase import METHOD as SUPABASE
-from app.auth.principals import Principal
-from app.auth.scopes import SCOPES, Scope
-from app.ledger.accounts.model import BrowserSession, Token, User
-from app.ledger.accounts.port import TOUCH_S, AccountStore
-from batch.errors import StoreError
-from batch.kit.clock import Clock, utc_now
+from kaboom.accounts.recent import Recent
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.accounts.model import BrowserSession, Token, User
+from kaboom.jobs.postgres.accounts.port import TOUCH_S, AccountStore
+from kaboom.web.auth.api_tokens import TOKEN_PREFIX, ApiToken
+from kaboom.web.auth.cookies import BY_COOKIE, session_id_of
+from kaboom.web.auth.ingest_tokens import IngestTokens
+from kaboom.web.auth.jwt.supabase import METHOD as SUPABASE
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import SCOPES, Scope
 
 USER_PREFIX, INGEST_PREFIX = "usr_", "ingest_"
 #: A session ends after this time without use.

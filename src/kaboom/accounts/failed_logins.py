@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from app.auth.changes import Change, ChangeLog
-from app.auth.principals import DEFAULT_OWNER, Principal
-from app.ledger.notifications.model import Event, EventKind
-from app.ledger.notifications.port import NotificationLog
-from app.telemetry.metrics import FAILED_LOGINS, count
-from batch.errors import StoreError
-from batch.kit.clock import Clock, utc_now
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.notifications.model import Event, EventKind
+from kaboom.jobs.postgres.notifications.port import NotificationLog
+from kaboom.telemetry.metrics import FAILED_LOGINS, count
+from kaboom.web.auth.changes import Change, ChangeLog
+from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
 
 #: The action of these lines in the audit log.
 ACTION = "failed_login"

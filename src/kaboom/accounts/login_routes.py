@@ -4,13 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 
-from app.accounts.desk import Accounts, accounts_of
-from app.accounts.logins import Login
-from app.accounts.schemas import LoginAnswer, LoginBody, Me, PasswordBody, SessionView, view_me
-from app.auth.cookies import BY_COOKIE, find_origin_fault
-from app.auth.jwt.supabase import METHOD as SUPABASE
-from app.deps import Caller, needs
-from app.errors import (
+from kaboom.accounts.desk import Accounts, accounts_of
+from kaboom.accounts.logins import Login
+from kaboom.accounts.schemas import LoginAnswer, LoginBody, Me, PasswordBody, SessionView, view_me
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import Forbidden, InvalidRequest, NotFound
+from kaboom.jobs.deps import Caller, needs
+from kaboom.jobs.postgres.accounts.model import UserChange
+from kaboom.web.auth.cookies import BY_COOKIE, find_origin_fault
+from kaboom.web.auth.jwt.supabase import METHOD as SUPABASE
+from kaboom.web.errors import (
     FORBIDDEN,
     INVALID,
     NOT_FOUND,
@@ -20,9 +23,6 @@ from app.errors import (
     UNAVAILABLE,
     describe_problems,
 )
-from app.ledger.accounts.model import UserChange
-from batch.errors import Forbidden, InvalidRequest, NotFound
-from batch.kit.clock import utc_now
 
 Desk = Annotated[Accounts, Depends(accounts_of)]
 _LOGIN = describe_problems(*OF_BODY, UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE)

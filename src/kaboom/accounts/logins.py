@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.accounts.authenticators import JwtAuthenticator
-from app.accounts.brake import LoginBrake
-from app.accounts.devices import Devices
-from app.accounts.directory import INGEST_PREFIX, Directory, principal_of_user
-from app.accounts.passwords import Passwords, normalize_name
-from app.auth.api_tokens import parse_api_token
-from app.auth.principals import Principal
-from app.caller_errors import ExpiredToken
-from batch.errors import InvalidRequest, NotAuthorized
+from kaboom.accounts.authenticators import JwtAuthenticator
+from kaboom.accounts.brake import LoginBrake
+from kaboom.accounts.devices import Devices
+from kaboom.accounts.directory import INGEST_PREFIX, Directory, principal_of_user
+from kaboom.accounts.passwords import Passwords, normalize_name
+from kaboom.errors import InvalidRequest, NotAuthorized
+from kaboom.web.auth.api_tokens import parse_api_token
+from kaboom.web.auth.principals import Principal
+from kaboom.web.caller_errors import ExpiredToken
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from app.caller_errors import TooManyLogins
-from batch.errors import InvalidRequest
-from batch.kit.lazy import Lazy
+from kaboom.drivers.lazy import Lazy
+from kaboom.errors import InvalidRequest
+from kaboom.web.caller_errors import TooManyLogins
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -196,5 +196,5 @@ def _sequences() -> tuple[str, ...]:
 
 @cache
 def _load_words() -> frozenset[str]:
-    lines = (files("app.accounts") / "common_passwords.txt").read_text("utf-8").splitlines()
+    lines = (files("kaboom.accounts") / "common_passwords.txt").read_text("utf-8").splitlines()
     return frozenset(_CONTEXT).union(*(line.split() for line in lines if not line.startswith("#")))

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
 
-from app.auth.principals import Principal
-from app.auth.scopes import Role, Scope
-from app.jobs_api.words import CONTROL, Instant, Label
-from app.ledger.accounts.model import BrowserSession, Token, User
-from app.routers import view_of
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.jobs.api.words import CONTROL, Instant, Label
+from kaboom.jobs.postgres.accounts.model import BrowserSession, Token, User
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import Role, Scope
+from kaboom.web.routers import view_of
 
 #: A new token expires after this many days, unless its maker says otherwise.
 TOKEN_DAYS = 90

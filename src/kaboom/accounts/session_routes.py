@@ -4,16 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, status
 
-from app.accounts.desk import Accounts
-from app.accounts.login_routes import Desk
-from app.accounts.schemas import ConfirmBody, ConfirmedView, SessionList, view_listed_session
-from app.accounts.sessions import Confirmation
-from app.auth.cookies import read_session_value, session_id_of
-from app.auth.guard import CONFIRMED
-from app.auth.principals import Principal
-from app.auth.scopes import Scope
-from app.deps import Caller, needs
-from app.errors import FORBIDDEN, INVALID, NOT_FOUND, OF_BODY, RATE_LIMITED, UNAUTHORIZED, describe_problems
+from kaboom.accounts.desk import Accounts
+from kaboom.accounts.login_routes import Desk
+from kaboom.accounts.schemas import ConfirmBody, ConfirmedView, SessionList, view_listed_session
+from kaboom.accounts.sessions import Confirmation
+from kaboom.jobs.deps import Caller, needs
+from kaboom.web.auth.cookies import read_session_value, session_id_of
+from kaboom.web.auth.guard import CONFIRMED
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import FORBIDDEN, INVALID, NOT_FOUND, OF_BODY, RATE_LIMITED, UNAUTHORIZED, describe_problems
 
 _ONE = describe_problems(NOT_FOUND, INVALID)
 #: The first 16 of the 64 hex digits of a session's id.

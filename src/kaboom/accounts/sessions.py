@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.accounts.directory import USER_PREFIX, Directory
-from app.accounts.logins import Login, Logins
-from app.auth.cookies import (
+from kaboom.accounts.directory import USER_PREFIX, Directory
+from kaboom.accounts.logins import Login, Logins
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import NotAuthorized, NotFound
+from kaboom.jobs.postgres.accounts.model import BrowserSession
+from kaboom.web.auth.cookies import (
     csrf_token_of,
     make_session_value,
     read_session_value,
     session_id_of,
     set_cookie,
 )
-from app.auth.principals import Principal
-from app.ledger.accounts.model import BrowserSession
-from batch.errors import NotAuthorized, NotFound
-from batch.kit.clock import utc_now
+from kaboom.web.auth.principals import Principal
 
 #: A session ends after this time, even if it is in use.
 MOST_LIFE = timedelta(days=7)

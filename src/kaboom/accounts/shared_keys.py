@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from app.ledger.port import JobHistory
-from batch.errors import ConfigurationError, StoreError
-from batch.notify.sealing import Sealer
+from kaboom.drivers.sealing import Sealer
+from kaboom.errors import ConfigurationError, StoreError
+from kaboom.jobs.postgres.port import JobHistory
 
 _KEY_BYTES, _SALT_BYTES = 32, 16
 #: Earlier releases kept keys in clear under the bare names; backups hold those, so they are never used again.

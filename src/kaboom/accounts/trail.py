@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 import structlog
 
-from app.auth.changes import Change
-from app.ledger.accounts.model import AuditLine
-from app.ledger.accounts.port import AuditLog
-from batch.errors import StoreError
-from batch.kit.batching import CallBatcher
+from kaboom.drivers.batching import CallBatcher
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.accounts.model import AuditLine
+from kaboom.jobs.postgres.accounts.port import AuditLog
+from kaboom.web.auth.changes import Change
 
 #: A change waits at most this long for its audit line.
 _PATIENCE_S = 2.0

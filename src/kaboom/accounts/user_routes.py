@@ -6,11 +6,11 @@ from uuid import uuid4
 
 from fastapi import Path, Response, status
 
-from app.accounts.desk import Accounts
-from app.accounts.directory import USER_PREFIX
-from app.accounts.login_routes import Desk
-from app.accounts.passwords import normalize_name
-from app.accounts.schemas import (
+from kaboom.accounts.desk import Accounts
+from kaboom.accounts.directory import USER_PREFIX
+from kaboom.accounts.login_routes import Desk
+from kaboom.accounts.passwords import normalize_name
+from kaboom.accounts.schemas import (
     TOKEN_DAYS,
     CreatedToken,
     NewToken,
@@ -23,18 +23,18 @@ from app.accounts.schemas import (
     view_token,
     view_user,
 )
-from app.auth.api_tokens import TOKEN_PREFIX, make_api_token
-from app.auth.guard import require_scopes
-from app.auth.jwt.supabase import SUBJECT_PREFIX as SUPABASE_PREFIX
-from app.auth.principals import Principal
-from app.auth.scopes import SCOPES, Scope
-from app.deps import Caller, needs
-from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
-from app.ledger.accounts.model import Token, User, UserChange
-from app.ledger.accounts.port import no_user
-from app.routers import FeatureRouter
-from batch.errors import InvalidRequest, NotFound
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest, NotFound
+from kaboom.jobs.deps import Caller, needs
+from kaboom.jobs.postgres.accounts.model import Token, User, UserChange
+from kaboom.jobs.postgres.accounts.port import no_user
+from kaboom.web.auth.api_tokens import TOKEN_PREFIX, make_api_token
+from kaboom.web.auth.guard import require_scopes
+from kaboom.web.auth.jwt.supabase import SUBJECT_PREFIX as SUPABASE_PREFIX
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import SCOPES, Scope
+from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
+from kaboom.web.routers import FeatureRouter
 
 _PREFIX = "/api/v1"
 _BODY = describe_problems(*OF_BODY, CONFLICT)

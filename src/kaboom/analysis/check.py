@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from app.auth.scopes import Scope
-from app.jobs.queues import Queue
-from batch.analysis.request import AnalysisRequest
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
-from batch.market.bounds import resolve_last_session
+from kaboom.analysis.request import AnalysisRequest
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.queues import Queue
+from kaboom.market.bounds import resolve_last_session
+from kaboom.web.auth.scopes import Scope
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 
 #: The reason why the positions of a portfolio are not sent to models.

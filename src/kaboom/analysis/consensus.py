@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from batch.analysis.opinion import Opinion, Point
-from batch.analysis.vocabulary import Verdict
+from kaboom.analysis.opinion import Opinion, Point
+from kaboom.analysis.vocabulary import Verdict
 
 
 @dataclass(frozen=True, slots=True)

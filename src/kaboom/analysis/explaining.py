@@ -2,15 +2,15 @@
 
 import orjson
 
-from app.engine.run.own_history import OwnHistory
-from app.jobs.model import Job
-from app.jobs.queues import Queue
-from app.ledger.files.port import JobFiles
-from batch.analysis.facts.backtest import gather_backtest
-from batch.analysis.facts.ingest import gather_ingest
-from batch.analysis.facts.model import Facts
-from batch.errors import Conflict
-from batch.market.outcome import is_fine
+from kaboom.analysis.facts.backtest import gather_backtest
+from kaboom.analysis.facts.ingest import gather_ingest
+from kaboom.analysis.facts.model import Facts
+from kaboom.errors import Conflict
+from kaboom.jobs.engine.run.own_history import OwnHistory
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.jobs.queues import Queue
+from kaboom.market.outcome import is_fine
 
 
 async def gather_ingest_job(history: OwnHistory, job_id: str) -> Facts:

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 
-from app.engine.parts import Parts
-from batch.analysis.facts.market import Holding
-from batch.analysis.request import MOST_SYMBOLS, AnalysisRequest
-from batch.errors import InvalidRequest
-from batch.portfolio.book import replay
-from batch.scripts.run_analysis import load_splits
+from kaboom.analysis.facts.market import Holding
+from kaboom.analysis.request import MOST_SYMBOLS, AnalysisRequest
+from kaboom.analysis.run_job import load_splits
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.engine.parts import Parts
+from kaboom.portfolio.book import replay
 
 
 async def add_holdings(

@@ -1,9 +1,9 @@
 """The job type of analyses; the API and the workers load it, and it imports nothing heavy."""
 
-from app.ai_analysis.check import about, check_analysis, scopes_of
-from app.ai_analysis.results import AnalysisResult
-from app.jobs.job_type import JobType
-from batch.analysis.request import AnalysisRequest
+from kaboom.analysis.check import about, check_analysis, scopes_of
+from kaboom.analysis.request import AnalysisRequest
+from kaboom.analysis.results import AnalysisResult
+from kaboom.jobs.job_type import JobType
 
 ANALYSE = JobType(
     name="ai_analysis.analyse",
@@ -16,7 +16,7 @@ ANALYSE = JobType(
     check=check_analysis,
     scopes_of=scopes_of,
     about=about,
-    run="app.ai_analysis.tasks:analyse",
+    run="kaboom.analysis.tasks:analyse",
     result=AnalysisResult,
     is_schedulable=True,
     example={"kind": "technical", "symbols": ["7203"], "analyst": "rules", "language": "ja"},

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from batch.analysis.vocabulary import VERDICTS, Kind, Verdict
+from kaboom.analysis.vocabulary import VERDICTS, Kind, Verdict
 
 MOST_POINTS = 8
 MOST_CLAIMS = 6

@@ -2,11 +2,11 @@
 
 import structlog
 
-from app.ledger.files.port import JobFiles
-from batch.analysis.vocabulary import Language
-from batch.errors import KaboomError
-from batch.pictures.model import Picture
-from batch.pictures.process import PictureProcess
+from kaboom.analysis.vocabulary import Language
+from kaboom.errors import KaboomError
+from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.pictures.model import Picture
+from kaboom.pictures.process import PictureProcess
 
 _log = structlog.get_logger(__name__)
 

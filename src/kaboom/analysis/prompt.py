@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from batch.analysis.facts.model import Facts
-from batch.analysis.opinion import build_schema
-from batch.analysis.vocabulary import VERDICTS, Kind, Language
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.opinion import build_schema
+from kaboom.analysis.vocabulary import VERDICTS, Kind, Language
 
 #: Increase it with every change of the texts below, the facts or the schema: kept answers are found by it.
 VERSION = 3

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from batch.analysis.consensus import Consensus, find_consensus
-from batch.analysis.facts.model import Facts
-from batch.analysis.opinion import Opinion
-from batch.analysis.rules.analyst import RULES_ANALYST, give_opinion
-from batch.analysis.vocabulary import Language
+from kaboom.analysis.consensus import Consensus, find_consensus
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.opinion import Opinion
+from kaboom.analysis.rules.analyst import RULES_ANALYST, give_opinion
+from kaboom.analysis.vocabulary import Language
 
 #: The analyst of a consensus of models.
 MODELS_ANALYST = "models"

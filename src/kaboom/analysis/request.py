@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from batch.analysis.vocabulary import Kind
-from batch.errors import InvalidRequest
-from batch.kit.request import Request
-from batch.market.fields import WHOLE, Day, parse_symbols
-from batch.providers.fields import OfSource, SourceName
-from batch.providers.registry import get_source_spec
+from kaboom.analysis.vocabulary import Kind
+from kaboom.drivers.request import Request
+from kaboom.errors import InvalidRequest
+from kaboom.market.fields import WHOLE, Day, parse_symbols
+from kaboom.providers.fields import OfSource, SourceName
+from kaboom.providers.registry import get_source_spec
 
 #: The most symbols of one analysis: each may cost money.
 MOST_SYMBOLS = 20

@@ -6,18 +6,18 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query, Request, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.ai_analysis.pictures import name_of
-from app.auth.scopes import Scope
-from app.deps import PNG, Caller, Jobs, draw_picture, needs
-from app.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
-from app.jobs.queues import Queue
-from app.jobs_api.routes import NamedJob
-from app.jobs_api.words import CONTROL
-from app.routers import FeatureRouter
-from batch.analysis.models.spending import scopes_of
-from batch.analysis.models.terms import parse_chains
-from batch.errors import NotFound
-from batch.pictures.model import Picture
+from kaboom.analysis.models.spending import scopes_of
+from kaboom.analysis.models.terms import parse_chains
+from kaboom.analysis.pictures import name_of
+from kaboom.errors import NotFound
+from kaboom.jobs.api.routes import NamedJob
+from kaboom.jobs.api.words import CONTROL
+from kaboom.jobs.deps import PNG, Caller, Jobs, draw_picture, needs
+from kaboom.jobs.queues import Queue
+from kaboom.pictures.model import Picture
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
+from kaboom.web.routers import FeatureRouter
 
 _EXAMPLE: dict[str, Any] = {
     "is_asked": True,

@@ -6,25 +6,25 @@ from datetime import date
 
 import polars as pl
 
-from batch.analysis.facts.market import INDICATORS, History, Holding, gather_risk, gather_technical
-from batch.analysis.facts.model import Facts
-from batch.analysis.models.terms import Budget, ModelTerms, parse_chains
-from batch.analysis.request import AnalysisRequest
-from batch.analysis.vocabulary import Kind
-from batch.bars.actions.resolve import applied_actions
-from batch.indicators.chosen import parse_indicators
-from batch.indicators.run import IndicatorTools, load_indicators
-from batch.kit.clock import utc_now
-from batch.market.action import CorporateAction
-from batch.market.bar import BarSeries
-from batch.market.bounds import resolve_last_session
-from batch.market.calendar import JST, OLDEST_YEAR, last_sessions
-from batch.market.interval import Interval
-from batch.pictures.candlesticks import CandlestickStyle, Indicators, picture_of_bars
-from batch.pictures.model import Picture
-from batch.portfolio.splits import Split, splits_of
-from batch.settings import BatchSettings
-from batch.stores import build_action_store, build_bar_store
+from kaboom.analysis.facts.market import INDICATORS, History, Holding, gather_risk, gather_technical
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.models.terms import Budget, ModelTerms, parse_chains
+from kaboom.analysis.request import AnalysisRequest
+from kaboom.analysis.vocabulary import Kind
+from kaboom.bars.actions.resolve import applied_actions
+from kaboom.bars.open import build_action_store, build_bar_store
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.clock import utc_now
+from kaboom.indicators.chosen import parse_indicators
+from kaboom.indicators.run import IndicatorTools, load_indicators
+from kaboom.market.action import CorporateAction
+from kaboom.market.bar import BarSeries
+from kaboom.market.bounds import resolve_last_session
+from kaboom.market.calendar import JST, OLDEST_YEAR, last_sessions
+from kaboom.market.interval import Interval
+from kaboom.pictures.candlesticks import CandlestickStyle, Indicators, picture_of_bars
+from kaboom.pictures.model import Picture
+from kaboom.portfolio.splits import Split, splits_of
 
 #: The indicators over the bars and below them in the picture of a symbol, with their labels.
 _AVERAGES = {"sma_25": "SMA 25", "sma_75": "SMA 75"}

@@ -1,10 +1,10 @@
 """Convert analyses to the form of the job result; pure functions."""
 
-from app.ai_analysis.results import AnalysisPoint, AskedModel, PictureUse, Preview, Source, SubjectAnalysis
-from batch.analysis.models.asking import Asker
-from batch.analysis.prompt import Prompt
-from batch.analysis.report import Analysis, Answer
-from batch.analysis.vocabulary import Language, say_verdict
+from kaboom.analysis.models.asking import Asker
+from kaboom.analysis.prompt import Prompt
+from kaboom.analysis.report import Analysis, Answer
+from kaboom.analysis.results import AnalysisPoint, AskedModel, PictureUse, Preview, Source, SubjectAnalysis
+from kaboom.analysis.vocabulary import Language, say_verdict
 
 
 def show_analysis(analysis: Analysis, language: Language, picture: PictureUse) -> SubjectAnalysis:

@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from app.ai_analysis.check import POSITIONS_STAY
-from app.ai_analysis.explaining import gather_backtest_job, gather_ingest_job
-from app.ai_analysis.holdings import add_holdings
-from app.ai_analysis.pictures import draw_for_models, keep_pictures
-from app.ai_analysis.results import AnalysisResult, PictureUse, Preview, SubjectAnalysis
-from app.ai_analysis.showing import show_analysis, show_preview
-from app.engine.run.worker import Run
-from batch.analysis.facts.market import Holding
-from batch.analysis.facts.model import Facts
-from batch.analysis.models.asking import Asker
-from batch.analysis.prompt import VERSION, Prompt, build_prompt
-from batch.analysis.report import MODELS_ANALYST, Analysis, analyse_by_models, analyse_by_rules, without_bars
-from batch.analysis.request import AnalysisRequest
-from batch.analysis.vocabulary import Kind, disclaimer
-from batch.errors import Conflict, InvalidRequest
-from batch.market.interval import Interval
-from batch.pictures.model import Picture
-from batch.pictures.process import PictureProcess
-from batch.providers.commands import MOST_NAMED, ingest_command
-from batch.scripts.run_analysis import Gathered, find_models, gather_symbol, resolve_session
+from kaboom.analysis.check import POSITIONS_STAY
+from kaboom.analysis.explaining import gather_backtest_job, gather_ingest_job
+from kaboom.analysis.facts.market import Holding
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.holdings import add_holdings
+from kaboom.analysis.models.asking import Asker
+from kaboom.analysis.pictures import draw_for_models, keep_pictures
+from kaboom.analysis.prompt import VERSION, Prompt, build_prompt
+from kaboom.analysis.report import MODELS_ANALYST, Analysis, analyse_by_models, analyse_by_rules, without_bars
+from kaboom.analysis.request import AnalysisRequest
+from kaboom.analysis.results import AnalysisResult, PictureUse, Preview, SubjectAnalysis
+from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, resolve_session
+from kaboom.analysis.showing import show_analysis, show_preview
+from kaboom.analysis.vocabulary import Kind, disclaimer
+from kaboom.errors import Conflict, InvalidRequest
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.market.interval import Interval
+from kaboom.pictures.model import Picture
+from kaboom.pictures.process import PictureProcess
+from kaboom.providers.commands import MOST_NAMED, ingest_command
 
 #: How often a job that waits for models checks whether it was cancelled.
 _LOOK_S = 1.0

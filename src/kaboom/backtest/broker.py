@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from batch.backtest.engine.arrays import HIGH, LAST, LOW, OPEN, Sim
-from batch.backtest.engine.fills import (
+from kaboom.backtest.engine.arrays import HIGH, LAST, LOW, OPEN, Sim
+from kaboom.backtest.engine.fills import (
     LIMIT,
     ORDER,
     attempt,
@@ -17,10 +17,10 @@ from batch.backtest.engine.fills import (
     stop_price,
     whole_lots,
 )
-from batch.backtest.engine.order import Order, OrderKind
-from batch.backtest.engine.sessions import check_shorts, delist, start_bar
-from batch.backtest.engine.targets import enter_at_open, exit_at_open, exit_within, set_target
-from batch.backtest.journal import grown
+from kaboom.backtest.engine.order import Order, OrderKind
+from kaboom.backtest.engine.sessions import check_shorts, delist, start_bar
+from kaboom.backtest.engine.targets import enter_at_open, exit_at_open, exit_within, set_target
+from kaboom.backtest.journal import grown
 
 
 class Broker:

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.auth.scopes import Scope
-from batch.backtest.request import BacktestRequest, SweepRequest
-from batch.backtest.strategies.parameters import PARAMETERS
-from batch.bars.history import check_as_of
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
-from batch.market.bounds import check_first, resolve_last_session
+from kaboom.backtest.request import BacktestRequest, SweepRequest
+from kaboom.backtest.strategies.parameters import PARAMETERS
+from kaboom.bars.history import check_as_of
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.market.bounds import check_first, resolve_last_session
+from kaboom.web.auth.scopes import Scope
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 
 def run_scopes_of(request: Mapping[str, Any]) -> frozenset[Scope]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 #: The most values in a list; a request does not allow more.
 MOST_VALUES = 10_000

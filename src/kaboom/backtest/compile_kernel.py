@@ -1,4 +1,4 @@
-"""Compile the fill model of backtests, so that no backtest waits for it: `python -m batch.scripts.compile_kernel`.
+"""Compile the fill model of backtests, so that no backtest waits for it: `python -m kaboom.backtest.compile_kernel`.
 
 `make setup` and a worker at its start run it. It does nothing without numba, or if the machine code is there.
 """
@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 
-from batch.backtest.engine.kernel_build import kernel_lock
-from batch.backtest.engine.kernel_cache import has_numba, is_built, kernel_folder, mark_built
+from kaboom.backtest.engine.kernel_build import kernel_lock
+from kaboom.backtest.engine.kernel_cache import has_numba, is_built, kernel_folder, mark_built
 
 
 def main(arguments: list[str]) -> int:
@@ -29,12 +29,12 @@ def main(arguments: list[str]) -> int:
 def _compile() -> None:
     """Call each entry of the kernel; numba saves what it compiles."""
     # Imported first: what runs below would start this program otherwise.
-    from batch.backtest.engine import kernel  # noqa: F401, PLC0415  not before the lock is held
-    from batch.backtest.model import FillModel  # noqa: PLC0415  the same
-    from batch.backtest.run import run_weights  # noqa: PLC0415  the same
-    from batch.backtest.strategies.registry import SmaCross  # noqa: PLC0415  the same
-    from batch.backtest.study.made_up import make_panel  # noqa: PLC0415  the same
-    from batch.backtest.sweep import run_sweep  # noqa: PLC0415  the same
+    from kaboom.backtest.engine import kernel  # noqa: F401, PLC0415  not before the lock is held
+    from kaboom.backtest.model import FillModel  # noqa: PLC0415  the same
+    from kaboom.backtest.run import run_weights  # noqa: PLC0415  the same
+    from kaboom.backtest.strategies.registry import SmaCross  # noqa: PLC0415  the same
+    from kaboom.backtest.study.made_up import make_panel  # noqa: PLC0415  the same
+    from kaboom.backtest.sweep import run_sweep  # noqa: PLC0415  the same
 
     panel, strategy = make_panel(symbols=1, bars=100), SmaCross(fast=2, slow=5)
     run_weights(panel, strategy, FillModel(), cash=1e7, engine="numba")

@@ -4,12 +4,12 @@ import math
 from datetime import datetime
 from typing import Literal, TypedDict, Unpack, cast
 
-from batch.backtest.broker import Broker
-from batch.backtest.engine.arrays import LAST, Floats
-from batch.backtest.engine.fills import round_price
-from batch.backtest.engine.order import Order, OrderKind
-from batch.backtest.panel import PLACES, Panel
-from batch.errors import InvalidRequest
+from kaboom.backtest.broker import Broker
+from kaboom.backtest.engine.arrays import LAST, Floats
+from kaboom.backtest.engine.fills import round_price
+from kaboom.backtest.engine.order import Order, OrderKind
+from kaboom.backtest.panel import PLACES, Panel
+from kaboom.errors import InvalidRequest
 
 type Column = Literal["open", "high", "low", "close", "volume"]
 

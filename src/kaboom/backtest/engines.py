@@ -4,10 +4,10 @@ from typing import Literal
 
 import numpy as np
 
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.engine.kernel_cache import has_numba
-from batch.backtest.protection import Protection
-from batch.errors import ConfigurationError
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.kernel_cache import has_numba
+from kaboom.backtest.protection import Protection
+from kaboom.errors import ConfigurationError
 
 type EngineName = Literal["numba", "python"]
 type Engine = Literal["auto"] | EngineName

@@ -1,9 +1,9 @@
 """The job types of backtests; the API and the workers load them, and this module imports nothing heavy."""
 
-from app.backtest.check import check_backtest, run_scopes_of
-from app.backtest.results import RunResult, SweepResult
-from app.jobs.job_type import JobType
-from batch.backtest.request import BacktestRequest, SweepRequest
+from kaboom.backtest.check import check_backtest, run_scopes_of
+from kaboom.backtest.request import BacktestRequest, SweepRequest
+from kaboom.backtest.results import RunResult, SweepResult
+from kaboom.jobs.job_type import JobType
 
 RUN = JobType(
     name="backtest.run",
@@ -12,7 +12,7 @@ RUN = JobType(
     request=BacktestRequest,
     check=check_backtest,
     run_scopes_of=run_scopes_of,
-    run="app.backtest.tasks:run",
+    run="kaboom.backtest.tasks:run",
     result=RunResult,
     is_schedulable=True,
     example={"strategy": "sma_cross", "parameters": {"fast": 10, "slow": 20}, "symbols": ["7203"], "interval": "1d"},
@@ -25,8 +25,8 @@ SWEEP = JobType(
     request=SweepRequest,
     check=check_backtest,
     run_scopes_of=run_scopes_of,
-    plan="app.backtest.tasks:plan_sweep",
-    run_chunk="app.backtest.tasks:run_sweep_chunk",
+    plan="kaboom.backtest.tasks:plan_sweep",
+    run_chunk="kaboom.backtest.tasks:run_sweep_chunk",
     result=SweepResult,
     unit="trials",
     is_schedulable=True,

@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
-from batch.backtest.engine.arrays import CASH, CLOSE, EQUITY, LAST, Floats, Sim, new_rows
-from batch.backtest.panel import Panel
+from kaboom.backtest.engine.arrays import CASH, CLOSE, EQUITY, LAST, Floats, Sim, new_rows
+from kaboom.backtest.panel import Panel
 
 #: The reason of a row by its number in `fills`.
 REASONS = (

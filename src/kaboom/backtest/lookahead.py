@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batch.backtest.broker import Broker
-from batch.backtest.engine.arrays import LAST, Floats, Ints
-from batch.backtest.model import FillModel
-from batch.backtest.panel import Panel
-from batch.backtest.run import check_targets, run_bars
-from batch.backtest.strategy import BarStrategy, WeightStrategy
-from batch.errors import InvalidRequest
+from kaboom.backtest.broker import Broker
+from kaboom.backtest.engine.arrays import LAST, Floats, Ints
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.run import check_targets, run_bars
+from kaboom.backtest.strategy import BarStrategy, WeightStrategy
+from kaboom.errors import InvalidRequest
 
 _CASH = 1e9
 

@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from batch.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.arrays import Floats
 
 #: Sessions of the TSE in a year; libraries for the USA take 252.
 SESSIONS = 244

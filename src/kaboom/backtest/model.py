@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from batch.backtest.engine.rules import MAX_STEPS, Rules
-from batch.backtest.protection import NO_PROTECTION, Protection
-from batch.kit.request import Request
-from batch.market.fields import WHOLE
-from batch.market.lots import LOT
+from kaboom.backtest.engine.rules import MAX_STEPS, Rules
+from kaboom.backtest.protection import NO_PROTECTION, Protection
+from kaboom.drivers.request import Request
+from kaboom.market.fields import WHOLE
+from kaboom.market.lots import LOT
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Yen = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -81,7 +81,7 @@ class FillModel(Request):
 
     def to_rules(self, protection: Protection = NO_PROTECTION) -> Rules:
         """Return the plain numbers, with the stop and the target of entries by weight."""
-        from batch.market.rules import tick_table  # noqa: PLC0415 (numpy: the API checks fill models without it)
+        from kaboom.market.rules import tick_table  # noqa: PLC0415 (numpy: the API checks fill models without it)
 
         bounds, ticks = tick_table()
         steps = [*self.fees.steps, *([(0.0, 0.0)] * (MAX_STEPS - len(self.fees.steps)))]

@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.backtest.engine.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
-from batch.backtest.engine.filled import carry_forward
-from batch.backtest.room import check_room
-from batch.errors import InvalidRequest
-from batch.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
-from batch.market.bar import VALUES
-from batch.market.calendar import closes_at
-from batch.market.interval import Interval
-from batch.market.rules import limit_bounds
+from kaboom.backtest.engine.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
+from kaboom.backtest.engine.filled import carry_forward
+from kaboom.backtest.room import check_room
+from kaboom.errors import InvalidRequest
+from kaboom.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
+from kaboom.market.bar import VALUES
+from kaboom.market.calendar import closes_at
+from kaboom.market.interval import Interval
+from kaboom.market.rules import limit_bounds
 
 _DAY_S = 86_400
 _JST_S = 9 * 3600

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batch.kit.request import Request
+from kaboom.drivers.request import Request
 
 _Distance = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 

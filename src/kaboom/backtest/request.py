@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from batch.backtest.model import FillModel
-from batch.backtest.strategies.parameters import PARAMETERS
-from batch.errors import InvalidRequest
-from batch.kit.request import PlannedRequest, Request
-from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment
-from batch.market.indices import TOPIX as INDEX
-from batch.market.indices import is_index
-from batch.market.interval import Interval
-from batch.providers.fields import OfSource, SourceName, SourceSymbols
-from batch.providers.registry import get_source_spec
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.strategies.parameters import PARAMETERS
+from kaboom.drivers.request import PlannedRequest, Request
+from kaboom.errors import InvalidRequest
+from kaboom.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment
+from kaboom.market.indices import TOPIX as INDEX
+from kaboom.market.indices import is_index
+from kaboom.market.interval import Interval
+from kaboom.providers.fields import OfSource, SourceName, SourceSymbols
+from kaboom.providers.registry import get_source_spec
 
 #: The benchmark of the market: the index, or else the first of its largest funds that has bars.
 TOPIX = "topix"

@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from batch.backtest import metrics
-from batch.backtest.engine.arrays import CASH, EQUITY, LAST, Floats, Sim
-from batch.backtest.journal import FLOWS, positions_of, to_frame
-from batch.backtest.panel import Panel
-from batch.backtest.trades import pair_trades
+from kaboom.backtest import metrics
+from kaboom.backtest.engine.arrays import CASH, EQUITY, LAST, Floats, Sim
+from kaboom.backtest.journal import FLOWS, positions_of, to_frame
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.trades import pair_trades
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.backtest.examples import COMPARED, RUN, STRATEGIES, SWEEP
-from app.jobs.results import OfProvider, PlannedResult
-from batch.backtest.report.comparing import Comparison
-from batch.backtest.strategies.parameters import PARAMETERS
-from batch.backtest.summary import RunSummary, SweepSummary, TestedBars
+from kaboom.backtest.examples import COMPARED, RUN, STRATEGIES, SWEEP
+from kaboom.backtest.report.comparing import Comparison
+from kaboom.backtest.strategies.parameters import PARAMETERS
+from kaboom.backtest.summary import RunSummary, SweepSummary, TestedBars
+from kaboom.jobs.results import OfProvider, PlannedResult
 
 
 class RunResult(RunSummary, OfProvider):

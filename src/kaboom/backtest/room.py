@@ -1,7 +1,7 @@
 """Whether a panel fits into memory, checked before it is built."""
 
-from batch.errors import InvalidRequest
-from batch.kit.free_memory import measure_free_memory
+from kaboom.drivers.free_memory import measure_free_memory
+from kaboom.errors import InvalidRequest
 
 #: The most bytes of the bars, the limits, the weights and a run for each bar of each symbol.
 CELL_BYTES = 225

@@ -6,21 +6,21 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query, Request, Response
 from pydantic import StringConstraints
 
-from app.auth.scopes import Scope
-from app.backtest.examples import CSV
-from app.backtest.results import FoundBySweep, RunResult, RunsCompared, StrategyList, list_strategies
-from app.deps import PNG, Caller, Jobs, draw_picture, needs
-from app.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
-from app.jobs.queues import Queue
-from app.jobs_api.routes import Named, NamedJob
-from app.routers import FeatureRouter
-from batch.backtest.report.comparing import Comparison, compare_runs
-from batch.backtest.report.content import ReportContent
-from batch.backtest.report.language import open_in
-from batch.backtest.report.picture import picture_of
-from batch.backtest.summary import FILES
-from batch.errors import NotFound
-from batch.pictures.model import Picture
+from kaboom.backtest.examples import CSV
+from kaboom.backtest.report.comparing import Comparison, compare_runs
+from kaboom.backtest.report.content import ReportContent
+from kaboom.backtest.report.language import open_in
+from kaboom.backtest.report.picture import picture_of
+from kaboom.backtest.results import FoundBySweep, RunResult, RunsCompared, StrategyList, list_strategies
+from kaboom.backtest.summary import FILES
+from kaboom.errors import NotFound
+from kaboom.jobs.api.routes import Named, NamedJob
+from kaboom.jobs.deps import PNG, Caller, Jobs, draw_picture, needs
+from kaboom.jobs.queues import Queue
+from kaboom.pictures.model import Picture
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
+from kaboom.web.routers import FeatureRouter
 
 _MOST_RUNS = 8
 FileName = Annotated[

@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from batch.backtest.broker import Broker
-from batch.backtest.context import Context
-from batch.backtest.engine.arrays import Account, Floats, Sim, new_rows, new_state
-from batch.backtest.engine.kernel_build import build_kernel
-from batch.backtest.engine.rules import Rules
-from batch.backtest.engines import Engine, choose_engine
-from batch.backtest.journal import write_curves
-from batch.backtest.model import FillModel
-from batch.backtest.panel import Panel
-from batch.backtest.protection import NO_PROTECTION, Protection
-from batch.backtest.result import Result
-from batch.backtest.strategy import BarStrategy, WeightStrategy
-from batch.errors import InvalidRequest
+from kaboom.backtest.broker import Broker
+from kaboom.backtest.context import Context
+from kaboom.backtest.engine.arrays import Account, Floats, Sim, new_rows, new_state
+from kaboom.backtest.engine.kernel_build import build_kernel
+from kaboom.backtest.engine.rules import Rules
+from kaboom.backtest.engines import Engine, choose_engine
+from kaboom.backtest.journal import write_curves
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.protection import NO_PROTECTION, Protection
+from kaboom.backtest.result import Result
+from kaboom.backtest.strategy import BarStrategy, WeightStrategy
+from kaboom.errors import InvalidRequest
 
 _NO_LIMITS = np.full((2, 1, 1), np.nan)
 
@@ -45,7 +45,7 @@ def run_targets(
     if choose_engine(engine, targets, protection) == "python":
         return run_bars(panel, TargetStrategy(targets), rules, cash)
     build_kernel()
-    from batch.backtest.engine.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
+    from kaboom.backtest.engine.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
     capacity = 256 + 2 * (targets.size - int(np.count_nonzero(np.isnan(targets))))
     done = run_compiled(new_sim(panel, rules, cash, capacity=capacity), targets)

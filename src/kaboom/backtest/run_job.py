@@ -2,15 +2,15 @@
 
 from contextlib import AbstractContextManager
 
-from batch.backtest.own.process import StrategyLimits
-from batch.backtest.own.strategy import FindStrategy, open_strategy
-from batch.backtest.request import BacktestRequest, BarsAsked, SweepRequest
-from batch.backtest.study.bars import BarTools, StudyBars, load_bars, resolve_days
-from batch.bars.history import pin_moment
-from batch.kit.clock import utc_now
-from batch.kit.stop import ShouldStop, never
-from batch.settings import BatchSettings
-from batch.stores import build_action_store, build_bar_store
+from kaboom.backtest.own.process import StrategyLimits
+from kaboom.backtest.own.strategy import FindStrategy, open_strategy
+from kaboom.backtest.request import BacktestRequest, BarsAsked, SweepRequest
+from kaboom.backtest.study.bars import BarTools, StudyBars, load_bars, resolve_days
+from kaboom.bars.history import pin_moment
+from kaboom.bars.open import build_action_store, build_bar_store
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.stop import ShouldStop, never
 
 
 def pin_request[R: BarsAsked](request: R, settings: BatchSettings) -> R:

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.backtest.engine.arrays import Floats, Ints
-from batch.backtest.engine.kernel_build import is_loaded
-from batch.backtest.panel import Panel
-from batch.indicators.formulas import FORMULAS
+from kaboom.backtest.engine.arrays import Floats, Ints
+from kaboom.backtest.engine.kernel_build import is_loaded
+from kaboom.backtest.panel import Panel
+from kaboom.indicators.formulas import FORMULAS
 
 type Bools = NDArray[np.bool_]
 _NAMES = ("high", "low", "close", "volume", "session")
@@ -19,7 +19,7 @@ _MEMO_BYTES = 256 * 1024 * 1024
 
 
 def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
-    """Return the outputs of an indicator of `batch.indicators`, each `[bars, symbols]`.
+    """Return the outputs of an indicator of `kaboom.indicators`, each `[bars, symbols]`.
 
     It is computed over the bars that a symbol has, adjusted by the splits so far; NaN if there is no bar or no value.
     The results are cached by the panel and read-only, since other strategies use them, too.
@@ -82,7 +82,7 @@ def weights_on_change(enter: Bools, leave: Bools, weight: float, short: Bools | 
 
 
 def _compiled() -> Callable[[Bools, Bools, Bools, float, Floats], None]:
-    from batch.backtest.engine.kernel import weigh_compiled  # noqa: PLC0415 (loaded by a large backtest only)
+    from kaboom.backtest.engine.kernel import weigh_compiled  # noqa: PLC0415 (loaded by a large backtest only)
 
     def weigh(enter: Bools, short: Bools, leave: Bools, weight: float, out: Floats) -> None:
         signals = (np.ravel(signal) for signal in (enter, short, leave))

@@ -2,10 +2,10 @@
 
 from typing import Protocol, runtime_checkable
 
-from batch.backtest.context import Context
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.panel import Panel
-from batch.backtest.protection import Protection
+from kaboom.backtest.context import Context
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.protection import Protection
 
 
 class WeightStrategy(Protocol):

@@ -7,16 +7,16 @@ from itertools import batched
 
 import numpy as np
 
-from batch.backtest.engine import sweeps
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.engine.kernel_build import build_kernel
-from batch.backtest.engines import Engine, EngineName, choose_engine
-from batch.backtest.metrics import SESSIONS
-from batch.backtest.model import FillModel
-from batch.backtest.panel import Panel
-from batch.backtest.protection import NO_PROTECTION, Protection
-from batch.backtest.run import check_targets, new_sim, run_weights
-from batch.backtest.strategy import WeightStrategy
+from kaboom.backtest.engine import sweeps
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.kernel_build import build_kernel
+from kaboom.backtest.engines import Engine, EngineName, choose_engine
+from kaboom.backtest.metrics import SESSIONS
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.protection import NO_PROTECTION, Protection
+from kaboom.backtest.run import check_targets, new_sim, run_weights
+from kaboom.backtest.strategy import WeightStrategy
 
 #: The results of a run. `sharpe` is for a year; `rows` counts fills and flows of cash.
 COLUMNS = ("final_equity", "total_return", "sharpe", "max_drawdown", "rows")
@@ -68,7 +68,7 @@ def find_engine(
 
 def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
     build_kernel()
-    from batch.backtest.engine.kernel import sweep_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
+    from kaboom.backtest.engine.kernel import sweep_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
     model, protection, cash = how
     sim = new_sim(panel, model.to_rules(protection), cash, capacity=0)

@@ -5,26 +5,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from app.backtest.results import RunResult
-from app.engine.run.hand_back import HandBack
-from app.engine.run.long_runs import go_on, hand_out
-from app.engine.run.tallies import add_report
-from app.engine.run.worker import Run
-from app.jobs.model import Tally
-from app.ledger.files.port import JobFiles
-from batch.backtest.own.strategy import FindStrategy
-from batch.backtest.request import BacktestRequest, SweepRequest, count_combinations
-from batch.backtest.strategies.files import StrategyKind
-from batch.backtest.study import sweeping
-from batch.backtest.study.bars import StudyBars
-from batch.backtest.study.choosing import SweepEnd, end_sweep
-from batch.backtest.study.fingerprint import fingerprint_of
-from batch.backtest.study.single import run_backtest
-from batch.backtest.study.trials import join_trials
-from batch.errors import Conflict, InvalidRequest
-from batch.kit.stop import ShouldStop, Stopped
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.scripts.run_backtest import load_study_bars, open_requested, pin_request
+from kaboom.backtest.own.strategy import FindStrategy
+from kaboom.backtest.request import BacktestRequest, SweepRequest, count_combinations
+from kaboom.backtest.results import RunResult
+from kaboom.backtest.run_job import load_study_bars, open_requested, pin_request
+from kaboom.backtest.strategies.files import StrategyKind
+from kaboom.backtest.study import sweeping
+from kaboom.backtest.study.bars import StudyBars
+from kaboom.backtest.study.choosing import SweepEnd, end_sweep
+from kaboom.backtest.study.fingerprint import fingerprint_of
+from kaboom.backtest.study.single import run_backtest
+from kaboom.backtest.study.trials import join_trials
+from kaboom.drivers.stop import ShouldStop, Stopped
+from kaboom.errors import Conflict, InvalidRequest
+from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.long_runs import go_on, hand_out
+from kaboom.jobs.engine.run.tallies import add_report
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.model import Tally
+from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 
 #: The prefix of the names of files with trials, which are kept until the sweep ends.
 _TRIALS = "trials/"

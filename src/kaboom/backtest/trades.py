@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from batch.backtest.journal import FLOWS
+from kaboom.backtest.journal import FLOWS
 
 #: One row per entry, or part of an entry, with its exit; the exit is null if the position is still held. `side` is 1
 #: for long and -1 for short; `pnl` is in yen, less all fees; `gain` is `pnl` as a share of the entry's value. An open

@@ -4,8 +4,8 @@ from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
 
-from batch.kit.stop import ShouldStop, never
-from batch.market.bar import BarSeries
+from kaboom.drivers.stop import ShouldStop, never
+from kaboom.market.bar import BarSeries
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from batch.errors import InvalidRequest
-from batch.kit.clock import Clock, utc_now
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from batch.bars.store import BarReader
+    from kaboom.bars.store import BarReader
 
 #: Why InfluxDB has no bars of an earlier moment.
 NOT_KEPT = (

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from batch.bars.store import BarReader
-from batch.market.bar import BarSeries, empty_bars
+from kaboom.bars.store import BarReader
+from kaboom.market.bar import BarSeries, empty_bars
 
 #: More symbols than this are read session by session: all of a session is one range of the store.
 _MOST_BY_SYMBOL = 50

@@ -5,15 +5,15 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from batch.bars.compaction import Compaction, OldBars
-from batch.bars.coverage.count import count_sessions
-from batch.bars.coverage.fetch_log import newest_fetches
-from batch.bars.normalise import check_source, normalise_bars, normalise_quarantine, to_seconds
-from batch.bars.store import FETCH_LOG_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
-from batch.bars.write_report import report_replaced
-from batch.kit.clock import Clock, utc_now
-from batch.kit.stop import ShouldStop, check_stop, never
-from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
+from kaboom.bars.compaction import Compaction, OldBars
+from kaboom.bars.coverage.count import count_sessions
+from kaboom.bars.coverage.fetch_log import newest_fetches
+from kaboom.bars.normalise import check_source, normalise_bars, normalise_quarantine, to_seconds
+from kaboom.bars.store import FETCH_LOG_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
+from kaboom.bars.write_report import report_replaced
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.drivers.stop import ShouldStop, check_stop, never
+from kaboom.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 
 _KEY = ["symbol", "opened_at"]
 _DAY = pl.col("opened_at").dt.date()

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from batch.bars.store import QUARANTINE_SCHEMA
-from batch.errors import InvalidRequest, StoreError
-from batch.market.bar import BAR_SCHEMA, PRICES, VALUES
+from kaboom.bars.store import QUARANTINE_SCHEMA
+from kaboom.errors import InvalidRequest, StoreError
+from kaboom.market.bar import BAR_SCHEMA, PRICES, VALUES
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = ["symbol", "opened_at"]

@@ -6,14 +6,14 @@ It imports only what it builds: a command that reads the data folder loads no In
 from functools import cache
 from pathlib import Path
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.actions.store import ActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import BarStore
-from batch.ingest.request import DEFAULT_CHUNK_SIZE
-from batch.settings import BatchSettings
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.actions.store import ActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import BarStore
+from kaboom.domain_settings import BatchSettings
+from kaboom.market.bounds import DEFAULT_CHUNK_SIZE
 
 
 def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE) -> BarStore:
@@ -26,7 +26,7 @@ def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE
 
     """
     if settings.keeps_bars_in_influxdb:
-        from batch.influx_stores import open_influx  # noqa: PLC0415
+        from kaboom.bars.open_influx import open_influx  # noqa: PLC0415
 
         return open_influx(settings).with_points(points)
     if settings.bar_store == "memory":
@@ -42,7 +42,7 @@ def build_action_store(settings: BatchSettings) -> ActionStore:
 
     """
     if settings.keeps_bars_in_influxdb:
-        from batch.influx_stores import open_influx_actions  # noqa: PLC0415
+        from kaboom.bars.open_influx import open_influx_actions  # noqa: PLC0415
 
         return open_influx_actions(settings)
     if settings.bar_store == "memory":
@@ -58,7 +58,7 @@ def describe_bar_store(settings: BatchSettings) -> str:
 
     """
     if settings.keeps_bars_in_influxdb:
-        from batch.influx_stores import influx_target  # noqa: PLC0415
+        from kaboom.bars.open_influx import influx_target  # noqa: PLC0415
 
         target = influx_target(settings)
         return f"InfluxDB at {target.url}, asked in {target.language.words}"

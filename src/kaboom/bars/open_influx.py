@@ -3,17 +3,17 @@
 from functools import cache
 from pathlib import Path
 
-from batch.bars.actions.influx import InfluxActionStore
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.line_writer import LineWriter
-from batch.bars.influx.refused import RefusedLines
-from batch.bars.influx.sql_reads import build_reads
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.influx.target import InfluxTarget, build_target
-from batch.bars.influx.wire import InfluxWire
-from batch.ingest.request import DEFAULT_CHUNK_SIZE
-from batch.kit.http.client import HttpClient
-from batch.settings import BatchSettings
+from kaboom.bars.actions.influx import InfluxActionStore
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.line_writer import LineWriter
+from kaboom.bars.influx.refused import RefusedLines
+from kaboom.bars.influx.sql_reads import build_reads
+from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.target import InfluxTarget, build_target
+from kaboom.bars.influx.wire import InfluxWire
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.http.client import HttpClient
+from kaboom.market.bounds import DEFAULT_CHUNK_SIZE
 
 
 def open_influx(settings: BatchSettings) -> InfluxBarStore:

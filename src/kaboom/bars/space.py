@@ -4,10 +4,10 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from batch.bars.folder.errors import store_errors
-from batch.bars.store import BarStore
-from batch.kit.disk import write_and_remove
-from batch.market.bar import BarSeries
+from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.store import BarStore
+from kaboom.drivers.disk import write_and_remove
+from kaboom.market.bar import BarSeries
 
 #: A few times the size of a slice of bars.
 _SPACE_BYTES = 8 << 20

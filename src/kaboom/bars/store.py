@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA, BarSeries
+from kaboom.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA, BarSeries
 
 #: Coverage: one row per symbol and session with at least one bar.
 COVERAGE_SCHEMA = pl.Schema(

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from batch.bars.store import BarReader
-from batch.market.bar import BarSeries, empty_bars
-from batch.market.calendar import OLDEST_YEAR
+from kaboom.bars.store import BarReader
+from kaboom.market.bar import BarSeries, empty_bars
+from kaboom.market.calendar import OLDEST_YEAR
 
 #: A session lasts from 09:00 to 15:30, with the lunch break; a week has five.
 _SESSION_S, _DAYS_PER_SESSION = 6.5 * 3600, 7 / 5

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from batch.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
-from batch.market.bar import VALUES
+from kaboom.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
+from kaboom.market.bar import VALUES
 
 
 def report_replaced(taken: pl.DataFrame, held: pl.DataFrame, refused: tuple[RefusedBars, ...] = ()) -> WriteReport:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from app.cli.index import INDEX
+from kaboom.cli.index import INDEX
 
 _SWITCH, _VALUED = "--json", "--lang"
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.cli.exits import CliError, Exit, exit_for_status
-from app.words.problems import join_title
-from app.words.speaker import Speaker
-from batch.errors import KaboomError
-from batch.kit.printable import clean
-from kaboom.errors import Problem
+from kaboom.cli.exits import CliError, Exit, exit_for_status
+from kaboom.drivers.printable import clean
+from kaboom.errors import KaboomError, Problem
+from kaboom.text.problems import join_title
+from kaboom.text.speaker import Speaker
 
 
 class ApiClient:
@@ -19,7 +18,7 @@ class ApiClient:
     """
 
     def __init__(self, url: str, token: str, words: Speaker) -> None:
-        from kaboom.wire import Wire  # noqa: PLC0415  an HTTP client, which help does without
+        from kaboom.client.wire import Wire  # noqa: PLC0415  an HTTP client, which help does without
 
         self.words = words
         self._wire = Wire(url, token, language=words.language)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batch.kit.open_sessions import Closable
+    from kaboom.drivers.open_sessions import Closable
 
 
 @asynccontextmanager

@@ -30,38 +30,38 @@ def _complete(find: Callable[[Any], Iterable[str]]) -> Callable[[Any, str], list
 
 
 def _intervals(_context: Any) -> Iterator[str]:
-    from batch.market.interval import Interval  # noqa: PLC0415  only for its key
+    from kaboom.market.interval import Interval  # noqa: PLC0415  only for its key
 
     yield from Interval
 
 
 def _markets(_context: Any) -> Iterator[str]:
-    from batch.market.listing import Market  # noqa: PLC0415  only for its key
+    from kaboom.market.listing import Market  # noqa: PLC0415  only for its key
 
     yield from Market
 
 
 def _providers(_context: Any) -> Iterable[str]:
-    from batch.providers.registry import provider_names  # noqa: PLC0415  only for its key
+    from kaboom.providers.registry import provider_names  # noqa: PLC0415  only for its key
 
     return provider_names()
 
 
 def _strategies(_context: Any) -> Iterable[str]:
-    from batch.backtest.strategies.parameters import PARAMETERS  # noqa: PLC0415  only for its key
+    from kaboom.backtest.strategies.parameters import PARAMETERS  # noqa: PLC0415  only for its key
 
     return PARAMETERS
 
 
 def _tasks(_context: Any) -> Iterator[str]:
-    from app.catalog import CATALOG  # noqa: PLC0415  only for its key
+    from kaboom.catalog import CATALOG  # noqa: PLC0415  only for its key
 
     return (job_type.name for queue in CATALOG.queues for job_type in CATALOG.of(queue) if job_type.is_schedulable)
 
 
 def _statuses(context: Any) -> Iterator[str]:
-    from app.jobs.model import JobStatus  # noqa: PLC0415  only for its key
-    from app.ledger.outbox.port import DeliveryStatus  # noqa: PLC0415  the same
+    from kaboom.jobs.model import JobStatus  # noqa: PLC0415  only for its key
+    from kaboom.jobs.postgres.outbox.port import DeliveryStatus  # noqa: PLC0415  the same
 
     yield from JobStatus if context.parent.info_name == "jobs" else DeliveryStatus
 
@@ -70,7 +70,7 @@ def _ids(path: str, key: str, *, with_names: bool = False) -> Callable[[Any], li
     """Return a function that finds the ids of a list, and the names that the shell takes as one word."""
 
     def find(context: Any) -> list[str]:
-        from batch.errors import KaboomError  # noqa: PLC0415  only for its keys
+        from kaboom.errors import KaboomError  # noqa: PLC0415  only for its keys
 
         try:
             items = _ask(context, path)
@@ -87,7 +87,7 @@ def _ask(context: Any, path: str) -> list[Any]:
     import json  # noqa: PLC0415  only for its key
     from urllib.request import Request, urlopen  # noqa: PLC0415  the same
 
-    from kaboom.places import find_data_dir, find_token, find_url  # noqa: PLC0415  the same
+    from kaboom.client.places import find_data_dir, find_token, find_url  # noqa: PLC0415  the same
 
     given = context.find_root().params
     folder = find_data_dir(given.get("data_dir"))

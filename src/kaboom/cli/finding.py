@@ -1,7 +1,7 @@
 """Finding the id of a thing by its name."""
 
-from app.cli.exits import CliError, Exit
-from app.cli.session import Session
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.session import Session
 
 
 def find_id(session: Session, path: str, wanted: str, *, missing: str, key: str = "id") -> str:

@@ -5,10 +5,10 @@ from typing import Any
 
 import typer
 
-from app.cli.exits import BY_STATUS, CliError, Exit
-from app.cli.output.summary import print_summary
-from app.cli.output.watch import watch_job
-from app.cli.session import Session
+from kaboom.cli.exits import BY_STATUS, CliError, Exit
+from kaboom.cli.output.summary import print_summary
+from kaboom.cli.output.watch import watch_job
+from kaboom.cli.session import Session
 
 type Show = Callable[[Session, dict[str, Any]], None]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from app.jobs.queues import Queue
+from kaboom.jobs.queues import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def describe_queue(path: str) -> str:
 
 
 def _queue(queue: Queue, section: str = "") -> Entry:
-    return Entry("app.cli.commands.queues:build_group", section, describe_queue(queue.path), is_built=True)
+    return Entry("kaboom.cli.commands.queues:build_group", section, describe_queue(queue.path), is_built=True)
 
 
 RUN, DATA, RESEARCH, OPERATE = "Run", "Data", "Research", "Operate"
@@ -54,110 +54,112 @@ _QUEUES = {
 #: In the order of `kaboom --help`.
 INDEX: Mapping[str, Entry] = {
     "demo": Entry(
-        "app.cli.commands.run:demo",
+        "kaboom.cli.commands.run:demo",
         RUN,
         "Start everything; ingest a day of generated 1-minute bars of all of TSE Prime,"
         " and a year of 1d bars of three.",
     ),
     "up": Entry(
-        "app.cli.commands.run:up",
+        "kaboom.cli.commands.run:up",
         RUN,
         "Run the API and workers until Ctrl-C, with embedded servers if REDIS_URL or DATABASE_URL is not set.",
     ),
-    "serve": Entry("app.cli.commands.run:serve", RUN, "Run only the API."),
+    "serve": Entry("kaboom.cli.commands.run:serve", RUN, "Run only the API."),
     "worker": Entry(
-        "app.cli.commands.run:worker",
+        "kaboom.cli.commands.run:worker",
         RUN,
         "Run a Celery worker for all five queues; further arguments go to Celery.",
         takes_any=True,
     ),
     "ingest": _queue(Queue.INGEST, RUN),
-    "jobs": Entry("app.cli.commands.jobs:app", RUN, "List, show, watch, cancel and retry jobs."),
+    "jobs": Entry("kaboom.cli.commands.jobs:app", RUN, "List, show, watch, cancel and retry jobs."),
     "schedules": Entry(
-        "app.cli.commands.schedules:app", RUN, "Submit jobs automatically: after each session, or by cron."
+        "kaboom.cli.commands.schedules:app", RUN, "Submit jobs automatically: after each session, or by cron."
     ),
     "alerts": Entry(
-        "app.cli.commands.alerts:alerts",
+        "kaboom.cli.commands.alerts:alerts",
         RUN,
         "Show what a human should look at now, each with the command to begin with.",
     ),
     "bars": Entry(
-        "app.cli.data.bars:app", DATA, "Show, export, mirror and repair stored bars, and list rejected rows."
+        "kaboom.cli.data.bars:app", DATA, "Show, export, mirror and repair stored bars, and list rejected rows."
     ),
     "coverage": Entry(
-        "app.cli.data.coverage:coverage", DATA, "Show how complete each session is, and which symbols lack bars."
+        "kaboom.cli.data.coverage:coverage", DATA, "Show how complete each session is, and which symbols lack bars."
     ),
-    "files": Entry("app.cli.data.files:app", DATA, "Look at files of your own before they are ingested."),
+    "files": Entry("kaboom.cli.data.files:app", DATA, "Look at files of your own before they are ingested."),
     "symbols": Entry(
-        "app.cli.data.symbols:app", DATA, "Find symbols, import their lists, and show when one was listed."
+        "kaboom.cli.data.symbols:app", DATA, "Find symbols, import their lists, and show when one was listed."
     ),
     "actions": Entry(
-        "app.cli.data.actions:app",
+        "kaboom.cli.data.actions:app",
         DATA,
         "Splits, dividends and other corporate actions: list, confirm, reject and add them.",
     ),
     "providers": Entry(
-        "app.cli.commands.providers:app",
+        "kaboom.cli.commands.providers:app",
         DATA,
         "Show the data providers: which are on, their limits, and which are paused; and test one.",
     ),
     "market-data": _queue(Queue.MARKET_DATA, DATA),
     "backtest": _queue(Queue.BACKTEST, RESEARCH),
     "ai": Entry(
-        "app.cli.commands.queues:build_noun",
+        "kaboom.cli.commands.queues:build_noun",
         RESEARCH,
         "Analyse symbols, portfolios and jobs; information only, no investment advice.",
         is_built=True,
     ),
     "portfolio": Entry(
-        "app.cli.portfolio.commands:app", RESEARCH, "Keep portfolios: trades, cash, positions and what they are worth."
+        "kaboom.cli.portfolio.commands:app",
+        RESEARCH,
+        "Keep portfolios: trades, cash, positions and what they are worth.",
     ),
     "doctor": Entry(
-        "app.cli.doctor.command:doctor",
+        "kaboom.cli.doctor.command:doctor",
         OPERATE,
         "Check this machine, the servers, the workers and every stored page; exit 1 if something is wrong.",
     ),
     "smoke": Entry(
-        "app.cli.smoke.command:smoke",
+        "kaboom.cli.smoke.command:smoke",
         OPERATE,
         "Check Redis, the broker, the ledger and the workers until all are healthy; exit 7 if they are not in time.",
     ),
     "workers": Entry(
-        "app.cli.commands.workers:workers",
+        "kaboom.cli.commands.workers:workers",
         OPERATE,
         "Show the workers of the last 15 minutes, and the chunks that each runs now.",
     ),
     "notify": Entry(
-        "app.cli.commands.queues:build_noun",
+        "kaboom.cli.commands.queues:build_noun",
         OPERATE,
         "Send events to Slack, Discord, LINE, Teams, e-mail or webhooks.",
         is_built=True,
     ),
-    "webhooks": Entry("app.cli.commands.webhooks:app", OPERATE, "List the webhooks of jobs, and send them again."),
-    "user": Entry("app.cli.commands.users:app", OPERATE, "Manage the users who log in with a password."),
-    "session": Entry("app.cli.commands.sessions:app", OPERATE, "List and end the sessions of browsers."),
+    "webhooks": Entry("kaboom.cli.commands.webhooks:app", OPERATE, "List the webhooks of jobs, and send them again."),
+    "user": Entry("kaboom.cli.commands.users:app", OPERATE, "Manage the users who log in with a password."),
+    "session": Entry("kaboom.cli.commands.sessions:app", OPERATE, "List and end the sessions of browsers."),
     "token": Entry(
-        "app.cli.commands.tokens:app",
+        "kaboom.cli.commands.tokens:app",
         OPERATE,
         "Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.",
     ),
-    "config": Entry("app.cli.commands.about:app", OPERATE, "Show the settings."),
+    "config": Entry("kaboom.cli.commands.about:app", OPERATE, "Show the settings."),
     "backup": Entry(
-        "app.cli.backup.take:backup",
+        "kaboom.cli.backup.take:backup",
         OPERATE,
         "Copy jobs, bars, corporate actions and settings to a folder, also while Kaboom runs.",
     ),
     "restore": Entry(
-        "app.cli.backup.restore:restore",
+        "kaboom.cli.backup.restore:restore",
         OPERATE,
         "Make a data folder from a backup; `kaboom up` continues from it. The folder must be empty or not exist.",
     ),
     "migrate": Entry(
-        "app.cli.commands.run:migrate",
+        "kaboom.cli.commands.run:migrate",
         OPERATE,
         "Update the ledger's schema in DATABASE_DIRECT_URL, else in DATABASE_URL.",
     ),
-    "openapi": Entry("app.cli.commands.about:openapi", OPERATE, "Print the OpenAPI description of the HTTP API."),
+    "openapi": Entry("kaboom.cli.commands.about:openapi", OPERATE, "Print the OpenAPI description of the HTTP API."),
     "ai-analysis": _queue(Queue.AI_ANALYSIS),
     "notifications": _queue(Queue.NOTIFICATIONS),
 }

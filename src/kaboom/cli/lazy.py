@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from app.cli.completing import offer_values
-from app.cli.index import INDEX, Entry
+from kaboom.cli.completing import offer_values
+from kaboom.cli.index import INDEX, Entry
 
 
 class LazyGroup(TyperGroup):

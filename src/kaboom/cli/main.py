@@ -7,17 +7,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.anywhere import find_language, move_to_front
-from app.cli.exits import CliError, Exit
-from app.cli.help import choose_help
-from app.cli.lazy import LazyGroup
-from app.cli.session import Session
-from app.words.help.say import USAGE
-from app.words.language import choose_language
-from batch.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
-from batch.kit.printable import clean
+from kaboom.cli.anywhere import find_language, move_to_front
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.help import choose_help
+from kaboom.cli.lazy import LazyGroup
+from kaboom.cli.session import Session
+from kaboom.drivers.printable import clean
+from kaboom.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
+from kaboom.text.help.say import USAGE
+from kaboom.text.language import choose_language
 
-#: Its commands are in `app/cli/index.py`.
+#: Its commands are in `src/kaboom/cli/index.py`.
 app = typer.Typer(
     name="kaboom",
     cls=LazyGroup,
@@ -106,7 +106,7 @@ def _explain(error: typer.TyperException) -> Exit:
 
 
 def _explain_in_japanese(error: Any) -> None:
-    from app.words.help.faults import FAULT, SEE_HELP, say_fault  # noqa: PLC0415  with the catalogue of details
+    from kaboom.text.help.faults import FAULT, SEE_HELP, say_fault  # noqa: PLC0415  with the catalogue of details
 
     lines = [FAULT.format(text=say_fault(error.format_message())), ""]
     if (context := error.ctx) is not None:
@@ -117,7 +117,7 @@ def _explain_in_japanese(error: Any) -> None:
 def _fail(code: Exit, message: str) -> Exit:
     if message:
         if choose_language() == "ja":
-            from app.words.translate import translate  # noqa: PLC0415  the catalogue of details
+            from kaboom.text.translate import translate  # noqa: PLC0415  the catalogue of details
 
             message = translate(message, "ja")
         sys.stderr.write(f"kaboom: {clean(message, keep_lines=True)}\n")

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.cli.client import ApiClient
-from app.cli.exits import CliError, Exit
-from app.jobs.queues import jobs_path
+from kaboom.cli.client import ApiClient
+from kaboom.cli.exits import CliError, Exit
+from kaboom.jobs.queues import jobs_path
 
 
 class QueuedJob:
     """A job by its id: the first call tries each queue, later calls use the queue that has the job."""
 
     def __init__(self, client: ApiClient, job_id: str) -> None:
-        from app.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
+        from kaboom.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
 
         self._client = client
         self._job_id = job_id

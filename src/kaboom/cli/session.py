@@ -7,19 +7,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.exits import CliError, Exit
-from app.words.language import choose_language
-from batch.errors import NotAuthorized
-from batch.kit.printable import clean, clean_json
-from kaboom.places import TOKEN_FILE, find_data_dir, find_token, find_url
+from kaboom.cli.exits import CliError, Exit
+from kaboom.client.places import TOKEN_FILE, find_data_dir, find_token, find_url
+from kaboom.drivers.printable import clean, clean_json
+from kaboom.errors import NotAuthorized
+from kaboom.text.language import choose_language
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from app.cli.client import ApiClient
-    from app.words.speaker import Speaker
-    from batch.providers.spec import ProviderSpec
+    from kaboom.cli.client import ApiClient
+    from kaboom.providers.spec import ProviderSpec
+    from kaboom.text.speaker import Speaker
 
 #: The width of an output that is not a terminal, in columns.
 _NO_END = 100_000
@@ -41,7 +41,7 @@ class Session:
     @cached_property
     def words(self) -> "Speaker":
         """The messages."""
-        from app.words.speaker import Speaker  # noqa: PLC0415  help does without
+        from kaboom.text.speaker import Speaker  # noqa: PLC0415  help does without
 
         return Speaker(choose_language(self.language))
 
@@ -76,7 +76,7 @@ class Session:
         if isinstance(data, str):
             self.out.print(Text(clean(data)), soft_wrap=True)
         else:
-            from app.cli.fitting import fit  # noqa: PLC0415  help does without
+            from kaboom.cli.fitting import fit  # noqa: PLC0415  help does without
 
             self.out.print(fit(data, self.out))
 
@@ -149,7 +149,7 @@ class Session:
             CliError: no server or no token is known.
 
         """
-        from app.cli.client import ApiClient  # noqa: PLC0415  which help does without
+        from kaboom.cli.client import ApiClient  # noqa: PLC0415  which help does without
 
         if not (url := self.find_api_url()):
             raise CliError(Exit.UNAVAILABLE, self.words.say("no_server"))
@@ -167,7 +167,7 @@ class Session:
 
 
 def _find_spec(source: str) -> "ProviderSpec | None":
-    from batch.market.source import provider_of  # noqa: PLC0415  with the specs of all providers
-    from batch.providers.registry import get_source_spec, provider_names  # noqa: PLC0415  the same
+    from kaboom.market.source import provider_of  # noqa: PLC0415  with the specs of all providers
+    from kaboom.providers.registry import get_source_spec, provider_names  # noqa: PLC0415  the same
 
     return get_source_spec(source) if provider_of(source) in provider_names() else None

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from kaboom.backtest_options import BacktestOptions
-from kaboom.backtests import Backtest
-from kaboom.client import Kaboom
-from kaboom.jobs import Job
-from kaboom.source import BarOptions, IntervalName, Span, When
-from kaboom.symbols import Symbol, Symbols
+from kaboom.client.backtest_options import BacktestOptions
+from kaboom.client.backtests import Backtest
+from kaboom.client.client import Kaboom
+from kaboom.client.jobs import Job
+from kaboom.client.source import BarOptions, IntervalName, Span, When
+from kaboom.client.symbols import Symbol, Symbols
 
 if TYPE_CHECKING:
     import polars as pl

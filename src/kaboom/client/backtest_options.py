@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Literal, TypedDict
 
-from kaboom.source import IntervalName, When
+from kaboom.client.source import IntervalName, When
 
 
 class FeeOptions(TypedDict, total=False):

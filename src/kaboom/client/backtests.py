@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from kaboom.jobs import Job
-from kaboom.wire import Wire
+from kaboom.client.jobs import Job
+from kaboom.client.wire import Wire
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,7 +46,7 @@ class Backtest:
 
     def __repr__(self) -> str:
         """Return what was run, its main metrics, and the costs that it assumed."""
-        from batch.backtest.report.costs import describe_costs  # noqa: PLC0415  an import of kaboom does without
+        from kaboom.backtest.report.costs import describe_costs  # noqa: PLC0415  an import of kaboom does without
 
         made = self.summary
         shown = {name: metric for name in _SHOWN if (metric := self.metrics.get(name)) is not None}

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
-from batch.market.interval import parse_interval
-from kaboom.backtest_options import BacktestOptions
-from kaboom.backtests import Backtest
+from kaboom.client.backtest_options import BacktestOptions
+from kaboom.client.backtests import Backtest
+from kaboom.client.jobs import Job, submit
+from kaboom.client.portfolios import PORTFOLIOS, Portfolio, find_portfolio
+from kaboom.client.reading import read_bars, spread_closes
+from kaboom.client.source import Asked, BarOptions, IntervalName, Source, Span, When
+from kaboom.client.symbols import Symbol, Symbols, to_symbols
+from kaboom.client.wire import Wire
 from kaboom.errors import InvalidRequest, NeedsServer
-from kaboom.jobs import Job, submit
-from kaboom.portfolios import PORTFOLIOS, Portfolio, find_portfolio
-from kaboom.reading import read_bars, spread_closes
-from kaboom.source import Asked, BarOptions, IntervalName, Source, Span, When
-from kaboom.symbols import Symbol, Symbols, to_symbols
-from kaboom.wire import Wire
+from kaboom.market.interval import parse_interval
 
 if TYPE_CHECKING:
     import polars as pl
@@ -121,8 +121,8 @@ class Kaboom:
         ['symbol', 'session', 'bars', 'first_at', 'last_at', 'flagged', 'flags']
 
         """
-        from batch.kit.clock import utc_now  # noqa: PLC0415  with the calendar
-        from batch.market.calendar import JST  # noqa: PLC0415  no other call needs the calendar
+        from kaboom.drivers.clock import utc_now  # noqa: PLC0415  with the calendar
+        from kaboom.market.calendar import JST  # noqa: PLC0415  no other call needs the calendar
 
         last = last or utc_now().astimezone(JST).date()
         return self.source.coverage(interval, first or last - timedelta(days=30), last, to_symbols(symbols), provider)
@@ -146,8 +146,8 @@ class Kaboom:
             InvalidRequest: an indicator is unknown, or what `bars` refuses.
 
         """
-        from batch.indicators.chosen import parse_indicators  # noqa: PLC0415  with the formulas
-        from batch.indicators.compute import compute_indicators  # noqa: PLC0415  polars, numpy and TA-Lib
+        from kaboom.indicators.chosen import parse_indicators  # noqa: PLC0415  with the formulas
+        from kaboom.indicators.compute import compute_indicators  # noqa: PLC0415  polars, numpy and TA-Lib
 
         chosen = parse_indicators(names, parse_interval(interval))
         return compute_indicators(read_bars(self.source, _ask(interval, (symbol,), **span)), chosen)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from kaboom.aio import AsyncKaboom
-from kaboom.client import Kaboom
+from kaboom.client.aio import AsyncKaboom
+from kaboom.client.client import Kaboom
+from kaboom.client.places import find_data_dir, find_run, find_token, find_url
+from kaboom.client.server import ServerSource
+from kaboom.client.wire import BUSY, TOO_MANY, Retries, Wire
 from kaboom.errors import KaboomError, NeedsServer, NotAuthorized, Unavailable
-from kaboom.places import find_data_dir, find_run, find_token, find_url
-from kaboom.server import ServerSource
-from kaboom.wire import BUSY, TOO_MANY, Retries, Wire
 
 #: A read that was put off is made again so often.
 _RETRIES = Retries(3, (TOO_MANY, BUSY))
@@ -39,7 +39,7 @@ def connect(
 
     """
     if mirror is not None:
-        from kaboom.folder import MirrorSource  # noqa: PLC0415  polars, which a server does without until it is asked
+        from kaboom.client.folder import MirrorSource  # noqa: PLC0415  polars, which a server does without until it is asked
 
         return Kaboom(MirrorSource(Path(mirror)))
     folder = find_data_dir(data_dir)
@@ -52,7 +52,7 @@ def connect(
         raise NeedsServer(
             f"no Kaboom runs here, and {place} has no bars: run `kaboom up`, or give url, data_dir or mirror"
         )
-    from kaboom.folder import FolderSource  # noqa: PLC0415  the same
+    from kaboom.client.folder import FolderSource  # noqa: PLC0415  the same
 
     return Kaboom(FolderSource(folder))
 

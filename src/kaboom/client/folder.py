@@ -13,23 +13,23 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
-from batch.bars.actions.adjustment import Wish, load_adjustment
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.history import reader_at
-from batch.bars.many import Wanted, read_many
-from batch.bars.pages.store import PageBarStore
-from batch.errors import InvalidRequest, NotFound
-from batch.kit.clock import utc_now
-from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
-from batch.market.calendar import JST
-from batch.market.fields import Moment
-from batch.market.interval import Interval, parse_interval
-from batch.market.listing import Market, parse_market
-from batch.market.lists.history import load_history
-from batch.market.lists.universe import load_universe
-from batch.market.reference import list_listings, list_sessions
-from batch.providers.registry import get_source_spec
-from kaboom.source import Asked, When, to_text
+from kaboom.bars.actions.adjustment import Wish, load_adjustment
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.history import reader_at
+from kaboom.bars.many import Wanted, read_many
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.client.source import Asked, When, to_text
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest, NotFound
+from kaboom.market.bar import BAR_SCHEMA, BarSeries, empty_bars
+from kaboom.market.calendar import JST
+from kaboom.market.fields import Moment
+from kaboom.market.interval import Interval, parse_interval
+from kaboom.market.listing import Market, parse_market
+from kaboom.market.lists.history import load_history
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.reference import list_listings, list_sessions
+from kaboom.providers.registry import get_source_spec
 
 _MOMENTS: TypeAdapter[datetime] = TypeAdapter(Moment)
 

@@ -6,8 +6,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from kaboom.client.wire import Wire
 from kaboom.errors import InvalidRequest, JobFailed, WaitTimedOut
-from kaboom.wire import Wire
 
 if TYPE_CHECKING:
     import polars as pl
@@ -141,6 +141,6 @@ def submit(wire: Wire, task: str, request: Mapping[str, Any]) -> Job:
 def _display(*, is_shown: bool) -> Any:
     if not is_shown:
         return nullcontext(lambda _record: None)
-    from kaboom.progress import open_bar  # noqa: PLC0415  rich, which waiting in silence does without
+    from kaboom.client.progress import open_bar  # noqa: PLC0415  rich, which waiting in silence does without
 
     return open_bar()

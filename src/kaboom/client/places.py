@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from batch.errors import NotAuthorized
-from batch.kit.embedded.run_file import NAME, prove_token, read_run_file
-from batch.kit.embedded.run_file import find_data_dir as find_running
-from batch.kit.embedded.trusted_files import read_trusted
+from kaboom.drivers.embedded.run_file import NAME, prove_token, read_run_file
+from kaboom.drivers.embedded.run_file import find_data_dir as find_running
+from kaboom.drivers.embedded.trusted_files import read_trusted
+from kaboom.errors import NotAuthorized
 
 TOKEN_FILE = "ingest-token"  # noqa: S105  the name of a file
 

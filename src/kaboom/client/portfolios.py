@@ -6,9 +6,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
+from kaboom.client.symbols import Symbol
+from kaboom.client.wire import Wire
 from kaboom.errors import NotFound
-from kaboom.symbols import Symbol
-from kaboom.wire import Wire
 
 if TYPE_CHECKING:
     import polars as pl

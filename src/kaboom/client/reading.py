@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from batch.market.interval import Interval
+from kaboom.client.source import Asked, Source
+from kaboom.client.symbols import describe_unknown, to_codes
 from kaboom.errors import InvalidRequest, NotFound
-from kaboom.source import Asked, Source
-from kaboom.symbols import describe_unknown, to_codes
+from kaboom.market.interval import Interval
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from kaboom.source import Asked, to_text
-from kaboom.wire import Wire
+from kaboom.client.source import Asked, to_text
+from kaboom.client.wire import Wire
 
 if TYPE_CHECKING:
     import polars as pl

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Iterator
 from numbers import Integral
 from typing import TYPE_CHECKING
 
-from batch.market.indices import find_index
-from batch.market.lists.nearest import MOST_NEAR, find_nearest
-from batch.market.symbol import normalise_symbol, parse_symbol
 from kaboom.errors import InvalidRequest
+from kaboom.market.indices import find_index
+from kaboom.market.lists.nearest import MOST_NEAR, find_nearest
+from kaboom.market.symbol import normalise_symbol, parse_symbol
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,6 +70,6 @@ def describe_unknown(unknown: Collection[str], held: Collection[str], listings: 
 def _find_near(symbol: str, held: Collection[str], listings: "pl.DataFrame") -> list[str]:
     if near := find_nearest(symbol, {*held, *listings["symbol"]}, held):
         return near
-    from batch.market.reference import search_listings  # noqa: PLC0415  polars
+    from kaboom.market.reference import search_listings  # noqa: PLC0415  polars
 
     return search_listings(listings, symbol)["symbol"].head(MOST_NEAR).to_list()

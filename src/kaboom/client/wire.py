@@ -11,8 +11,9 @@ from typing import Any
 import httpx2
 import orjson
 
-from batch.kit.clock import utc_now
-from batch.kit.retry import parse_retry_after
+from kaboom.client.events import parse_events
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.retry import parse_retry_after
 from kaboom.errors import (
     Conflict,
     Forbidden,
@@ -24,7 +25,6 @@ from kaboom.errors import (
     TooManyRequests,
     Unavailable,
 )
-from kaboom.events import parse_events
 
 TOO_MANY, _NO_CONTENT, BUSY = 429, 204, 503
 #: The slowest answer of the API is a 503 when Redis does not answer, within 7 s.

@@ -10,9 +10,9 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 
-from app.auth.changes import find_change
-from app.words.language import Language
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
+from kaboom.text.language import Language
+from kaboom.web.auth.changes import find_change
 
 #: A page waits no longer than this for one of its parts; the part is then shown as unavailable.
 ANSWER_S = 8.0

@@ -8,8 +8,8 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.dashboard.rendering import Pages
-from app.dashboard.viewer import viewer_of
+from kaboom.dashboard.rendering import Pages
+from kaboom.dashboard.viewer import viewer_of
 
 LOGIN = "/login"
 _PROBLEM = b"application/problem+json"

@@ -3,13 +3,13 @@
 from functools import cache
 from importlib import import_module
 
-from app.words.language import Language, Pair
+from kaboom.text.language import Language, Pair
 
 
 @cache
 def load_words(catalogue: str) -> dict[str, Pair]:
     """Return the texts of a catalogue, such as `jobs`; they are loaded when a page first needs them."""
-    words: dict[str, Pair] = import_module(f"app.dashboard.words.{catalogue}").WORDS
+    words: dict[str, Pair] = import_module(f"kaboom.dashboard.words.{catalogue}").WORDS
     return words
 
 

@@ -6,17 +6,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from app.dashboard.catalogue import find_text, load_words
-from app.dashboard.filters import FILTERS, number, took, until
-from app.dashboard.nav import PLACES
-from app.dashboard.shapes.amounts import direction, signed_yen, yen
-from app.dashboard.shapes.analyses import caution, dollars, figure, say
-from app.dashboard.shapes.fetch_time import seconds_between
-from app.dashboard.shapes.job_rows import area_of, job_page, page_of
-from app.dashboard.shapes.links import link_to, page_showing
-from app.words.language import Language, choose_form
-from app.words.tables import CODES
-from app.words.translate import translate
+from kaboom.dashboard.catalogue import find_text, load_words
+from kaboom.dashboard.filters import FILTERS, number, took, until
+from kaboom.dashboard.nav import PLACES
+from kaboom.dashboard.shapes.amounts import direction, signed_yen, yen
+from kaboom.dashboard.shapes.analyses import caution, dollars, figure, say
+from kaboom.dashboard.shapes.fetch_time import seconds_between
+from kaboom.dashboard.shapes.job_rows import area_of, job_page, page_of
+from kaboom.dashboard.shapes.links import link_to, page_showing
+from kaboom.text.language import Language, choose_form
+from kaboom.text.tables import CODES
+from kaboom.text.translate import translate
 
 #: Functions that templates call by their names.
 _FUNCTIONS = (
@@ -28,7 +28,7 @@ _FUNCTIONS = (
 def build_environment(*, static: Callable[[str], str], release: str) -> Environment:
     """Return an environment with the filters, the texts and `static`."""
     environment = Environment(
-        loader=PackageLoader("app.dashboard"),
+        loader=PackageLoader("kaboom.dashboard"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,8 +8,8 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from app.dashboard.shapes.amounts import UNKNOWN
-from batch.market.calendar import JST
+from kaboom.dashboard.shapes.amounts import UNKNOWN
+from kaboom.market.calendar import JST
 
 _DAYS = (
     ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),

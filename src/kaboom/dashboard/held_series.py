@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from app.dashboard.page import OpenPage
-from batch.market.interval import Interval
-from batch.market.listing import Market
+from kaboom.dashboard.page import OpenPage
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
 
 _KEPT_S = 60.0
 _SESSIONS = 5

@@ -5,8 +5,8 @@ from typing import Literal
 
 from fastapi import Request
 
-from app.errors import accepted_language
-from app.words.language import Language
+from kaboom.text.language import Language
+from kaboom.web.errors import accepted_language
 
 type Theme = Literal["", "light", "dark"]
 type UpDown = Literal["jp", "intl", "mono"]

@@ -12,14 +12,14 @@ import structlog
 from fastapi import status
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from app.dashboard.asking import Reply
-from app.dashboard.live_changes import LiveChanges
-from app.dashboard.live_log import LiveLog, place_of
-from app.dashboard.page import OpenPage
-from app.dashboard.shapes.job_rows import JobRow
-from app.dashboard.shapes.shown_rows import ShownRows
-from app.overview.feed import JobFeed
-from batch.kit.clock import utc_now
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.live_changes import LiveChanges
+from kaboom.dashboard.live_log import LiveLog, place_of
+from kaboom.dashboard.page import OpenPage
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.dashboard.shapes.shown_rows import ShownRows
+from kaboom.drivers.clock import utc_now
+from kaboom.operations.feed import JobFeed
 
 #: Changed rows are sent at most this often.
 _EVERY_S = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from app.overview.feed import JobFeed
+from kaboom.operations.feed import JobFeed
 
 #: The pause before the stream is opened again.
 _AGAIN_S = 1.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from fastapi.sse import format_sse_event
 
-from app.live.events import parse_event_id
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.redis.events import parse_event_id
 
 #: A page without an id was rendered at most this long ago; it gets the events since then.
 _RECENT_S = 10.0

@@ -8,10 +8,10 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
-from app.dashboard.asking import Api, Reply
-from app.dashboard.rendering import Pages
-from app.dashboard.viewer import Viewer, viewer_of
-from app.server.negotiate import accepts_gzip
+from kaboom.dashboard.asking import Api, Reply
+from kaboom.dashboard.rendering import Pages
+from kaboom.dashboard.viewer import Viewer, viewer_of
+from kaboom.web.server.negotiate import accepts_gzip
 
 
 @dataclass(frozen=True, slots=True)

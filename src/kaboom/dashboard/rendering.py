@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Response
 
-from app.dashboard.shared_parts import SharedParts
-from app.dashboard.static_files import StaticFiles
-from app.dashboard.viewer import Viewer
-from batch.kit.lazy import Lazy
+from kaboom.dashboard.shared_parts import SharedParts
+from kaboom.dashboard.static_files import StaticFiles
+from kaboom.dashboard.viewer import Viewer
+from kaboom.drivers.lazy import Lazy
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -53,6 +53,6 @@ class Pages:
         return Response(content, status_code, headers=headers, media_type="text/html")
 
     def _load(self) -> "Environment":
-        from app.dashboard.environment import build_environment  # noqa: PLC0415  loads Jinja2
+        from kaboom.dashboard.environment import build_environment  # noqa: PLC0415  loads Jinja2
 
         return build_environment(static=self.static.link, release=self._release)

@@ -5,14 +5,13 @@ from typing import cast
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.auth.guard import STATIC_PREFIX
-from app.dashboard.asking import ProblemAnswered
-from app.dashboard.browser import BrowserAnswers
-from app.dashboard.held_series import HeldSeries
-from app.dashboard.language import CHOICES, KEPT_S, cookie_of
-from app.dashboard.live import LiveRows
-from app.dashboard.page import NextPath, open_page, pages_of
-from app.dashboard.pages import (
+from kaboom.dashboard.asking import ProblemAnswered
+from kaboom.dashboard.browser import BrowserAnswers
+from kaboom.dashboard.held_series import HeldSeries
+from kaboom.dashboard.language import CHOICES, KEPT_S, cookie_of
+from kaboom.dashboard.live import LiveRows
+from kaboom.dashboard.page import NextPath, open_page, pages_of
+from kaboom.dashboard.pages import (
     data,
     data_fetch,
     docs,
@@ -26,20 +25,21 @@ from app.dashboard.pages import (
     overview,
     symbol,
 )
-from app.dashboard.pages.admin import audit, sessions, settings, tokens, users
-from app.dashboard.pages.analyses import listed as analyses
-from app.dashboard.pages.analyses import one as analysis
-from app.dashboard.pages.backtests import compared, forms, listed, one
-from app.dashboard.pages.notifications import forms as notification_forms
-from app.dashboard.pages.notifications import listed as notifications
-from app.dashboard.pages.notifications import rule_forms
-from app.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
-from app.dashboard.pages.portfolios import listed as portfolios
-from app.dashboard.pages.portfolios import one as portfolio
-from app.dashboard.rendering import Pages
-from app.dashboard.static_files import StaticFiles
-from app.dashboard.viewer import is_own_path
-from batch.errors import NotFound
+from kaboom.dashboard.pages.admin import audit, sessions, settings, tokens, users
+from kaboom.dashboard.pages.analyses import listed as analyses
+from kaboom.dashboard.pages.analyses import one as analysis
+from kaboom.dashboard.pages.backtests import compared, forms, listed, one
+from kaboom.dashboard.pages.notifications import forms as notification_forms
+from kaboom.dashboard.pages.notifications import listed as notifications
+from kaboom.dashboard.pages.notifications import rule_forms
+from kaboom.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
+from kaboom.dashboard.pages.portfolios import listed as portfolios
+from kaboom.dashboard.pages.portfolios import one as portfolio
+from kaboom.dashboard.rendering import Pages
+from kaboom.dashboard.static_files import StaticFiles
+from kaboom.dashboard.viewer import is_own_path
+from kaboom.errors import NotFound
+from kaboom.web.auth.guard import STATIC_PREFIX
 
 #: The modules of all pages. The page of one backtest comes after the others: its path would match theirs.
 _PAGES = (

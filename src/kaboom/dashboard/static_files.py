@@ -8,8 +8,8 @@ from importlib.resources.abc import Traversable
 
 from fastapi import Response
 
-from app.auth.guard import STATIC_PREFIX
-from app.server.negotiate import FixedContent
+from kaboom.web.auth.guard import STATIC_PREFIX
+from kaboom.web.server.negotiate import FixedContent
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -26,7 +26,7 @@ class StaticFiles:
     """The static files of the package, read at the first request."""
 
     def __init__(self) -> None:
-        self._root = files("app.dashboard") / "static"
+        self._root = files("kaboom.dashboard") / "static"
 
     @cached_property
     def _files(self) -> dict[str, FixedContent]:

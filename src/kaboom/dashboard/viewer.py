@@ -7,14 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
 
-from app.accounts.directory import USER_PREFIX
-from app.auth.cookies import BY_COOKIE, csrf_token_of, find_origin_fault, mask_csrf_token, read_session_value
-from app.auth.guard import is_confirmed
-from app.auth.principals import Principal
-from app.dashboard.language import Theme, UpDown, choose_language, choose_theme, choose_updown
-from app.words.language import Language
-from batch.errors import Forbidden, InvalidRequest, NotAuthorized
-from batch.kit.clock import utc_now
+from kaboom.accounts.directory import USER_PREFIX
+from kaboom.dashboard.language import Theme, UpDown, choose_language, choose_theme, choose_updown
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import Forbidden, InvalidRequest, NotAuthorized
+from kaboom.text.language import Language
+from kaboom.web.auth.cookies import BY_COOKIE, csrf_token_of, find_origin_fault, mask_csrf_token, read_session_value
+from kaboom.web.auth.guard import is_confirmed
+from kaboom.web.auth.principals import Principal
 
 _MOST_FIELDS = 1000
 _PATH_CHARACTERS = 1000

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from batch.errors import StoreError
+from kaboom.errors import StoreError
 
 #: Turns of the event loop that a batch waits for more callers: 30 µs for a lone caller, and half as many batches.
 _TURNS = 3

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch.errors import StoreError
+from kaboom.errors import StoreError
 
 #: Below FULL PostgreSQL cannot begin the next file of its write-ahead log, and ends.
 FULL_BYTES, FULL_INODES = 16 * 1024**2, 10

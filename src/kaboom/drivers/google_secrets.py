@@ -11,7 +11,7 @@ from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
 
 #: The time limit for all secrets of a process, which are fetched in parallel.
 _PATIENCE_S = 10.0

@@ -5,7 +5,7 @@ import queue
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 
-from batch.kit.stop import Stopped
+from kaboom.drivers.stop import Stopped
 
 #: The most parts that are read ahead of the writer.
 _AHEAD = 2

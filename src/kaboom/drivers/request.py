@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 
 class Request(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from batch.errors import StoreError
+from kaboom.errors import StoreError
 
 #: The first and the longest pause between calls of a store that is unavailable.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet

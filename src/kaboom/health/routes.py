@@ -6,9 +6,9 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel, ConfigDict
 
-from app.deps import Jobs
-from app.engine.asking import BarsFolder, DataDisk, RecentAnswer, find_fault
-from app.engine.parts import Parts
+from kaboom.jobs.deps import Jobs
+from kaboom.jobs.engine.asking import BarsFolder, DataDisk, RecentAnswer, find_fault
+from kaboom.jobs.engine.parts import Parts
 
 #: How long each part may take; all are asked at the same time.
 _WITHIN_S = 2.0

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch.errors import InvalidRequest
-from batch.indicators.table import IndicatorSpec, Parameter, Values, get_indicator_spec
-from batch.market.interval import Interval
+from kaboom.errors import InvalidRequest
+from kaboom.indicators.table import IndicatorSpec, Parameter, Values, get_indicator_spec
+from kaboom.market.interval import Interval
 
 #: The most indicators in one request: there are fourteen, each with a few useful choices.
 MAX_INDICATORS = 32

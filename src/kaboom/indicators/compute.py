@@ -6,8 +6,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from batch.indicators.chosen import Indicator
-from batch.indicators.formulas import FORMULAS, BarColumns
+from kaboom.indicators.chosen import Indicator
+from kaboom.indicators.formulas import FORMULAS, BarColumns
 
 
 def compute_indicators(

@@ -8,7 +8,7 @@ import polars as pl
 import talib
 from numpy.typing import NDArray
 
-from batch.indicators.table import Values
+from kaboom.indicators.table import Values
 
 type Floats = NDArray[np.float64]
 #: Float64 columns of one symbol's bars by name, oldest first; `session` is the number of the day in Japan.

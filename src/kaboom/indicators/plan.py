@@ -9,15 +9,15 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
-from batch.bars.history import folder_at, reader_at
-from batch.bars.store import BarReader
-from batch.errors import InvalidRequest
-from batch.indicators.request import IndicatorRequest
-from batch.market.bar import BarSeries
-from batch.market.bounds import resolve_last_session
-from batch.market.calendar import OLDEST_YEAR, closes_at, last_sessions
-from batch.market.interval import Interval
-from batch.market.lists.universe import load_universe
+from kaboom.bars.history import folder_at, reader_at
+from kaboom.bars.store import BarReader
+from kaboom.errors import InvalidRequest
+from kaboom.indicators.request import IndicatorRequest
+from kaboom.market.bar import BarSeries
+from kaboom.market.bounds import resolve_last_session
+from kaboom.market.calendar import OLDEST_YEAR, closes_at, last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import load_universe
 
 #: The most symbols in a chunk: some seconds of work, so that progress is visible and a stop is quick.
 _CHUNK_SYMBOLS = 100

@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_serializer, field_validator
 
-from batch.indicators.chosen import MAX_INDICATORS, Indicator, parse_indicators
-from batch.kit.request import PlannedRequest
-from batch.market.fields import Day, IntervalName, LookBack, MarketName, Moment
-from batch.market.interval import Interval
-from batch.providers.fields import OfSource, SourceName, SourceSymbols
+from kaboom.drivers.request import PlannedRequest
+from kaboom.indicators.chosen import MAX_INDICATORS, Indicator, parse_indicators
+from kaboom.market.fields import Day, IntervalName, LookBack, MarketName, Moment
+from kaboom.market.interval import Interval
+from kaboom.providers.fields import OfSource, SourceName, SourceSymbols
 
 DEFAULT_SESSIONS = 250
 

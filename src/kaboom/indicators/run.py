@@ -8,21 +8,21 @@ from pathlib import Path
 
 import polars as pl
 
-from batch.bars.actions.resolve import applied_actions
-from batch.bars.actions.store import ActionReader
-from batch.bars.export.encode import label_rows
-from batch.bars.store import BarReader
-from batch.bars.windows import read_with_history
-from batch.indicators.chosen import Indicator
-from batch.indicators.compute import compute_indicators
-from batch.indicators.plan import IndicatorChunk
-from batch.kit.drafts import Draft, sweep_drafts
-from batch.kit.durable import make_folders, sync
-from batch.market.adjust import adjust_bars
-from batch.market.bar import BarSeries
-from batch.market.calendar import JST, utc_midnight
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.market.source import provider_of
+from kaboom.bars.actions.resolve import applied_actions
+from kaboom.bars.actions.store import ActionReader
+from kaboom.bars.export.encode import label_rows
+from kaboom.bars.store import BarReader
+from kaboom.bars.windows import read_with_history
+from kaboom.drivers.drafts import Draft, sweep_drafts
+from kaboom.drivers.durable import make_folders, sync
+from kaboom.indicators.chosen import Indicator
+from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.plan import IndicatorChunk
+from kaboom.market.adjust import adjust_bars
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import JST, utc_midnight
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.market.source import provider_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 #: The start value of an average weighs less than this after `settling` rows.
 SETTLED = 1e-12

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from batch.bars.actions.detect import suspect_splits
-from batch.bars.actions.store import NOTE_SCHEMA, Origin, build_notes
-from batch.bars.quality.checks import Checked, QualityContext
-from batch.market.action import ActionState, CorporateAction
+from kaboom.bars.actions.detect import suspect_splits
+from kaboom.bars.actions.store import NOTE_SCHEMA, Origin, build_notes
+from kaboom.bars.quality.checks import Checked, QualityContext
+from kaboom.market.action import ActionState, CorporateAction
 
 _FLAG = "split_suspect"
 

@@ -5,19 +5,19 @@ from datetime import date
 
 import polars as pl
 
-from batch.bars.coverage.cells import GAPS, SUSPECTS
-from batch.bars.coverage.classify import CoverScope
-from batch.bars.coverage.gaps import load_cells
-from batch.bars.store import BarStore
-from batch.ingest.gap_plan import describe_gaps, plan_gaps
-from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
-from batch.ingest.request import BackfillRequest
-from batch.ingest.resolve import Planning, is_over, resolve_universe
-from batch.market.bar import BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.providers.base import BarProvider
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS
+from kaboom.bars.coverage.classify import CoverScope
+from kaboom.bars.coverage.gaps import load_cells
+from kaboom.bars.store import BarStore
+from kaboom.ingest.gap_plan import describe_gaps, plan_gaps
+from kaboom.ingest.plan import IngestChunk, IngestPlan
+from kaboom.ingest.provider_checks import check_capabilities, check_reach, resolve_session
+from kaboom.ingest.request import BackfillRequest
+from kaboom.ingest.resolve import Planning, is_over, resolve_universe
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from kaboom.providers.base import BarProvider
 
 
 async def resolve_backfill(

@@ -2,9 +2,9 @@
 
 from uuid import uuid4
 
-from app.auth.principals import DEFAULT_OWNER
-from app.ledger.schedules.model import Schedule
-from app.ledger.schedules.timing import Timing, TimingKind
+from kaboom.jobs.postgres.schedules.model import Schedule
+from kaboom.jobs.postgres.schedules.timing import Timing, TimingKind
+from kaboom.web.auth.principals import DEFAULT_OWNER
 
 
 def default_schedule() -> Schedule:

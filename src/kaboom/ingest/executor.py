@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from batch.errors import RateLimited
-from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.market.outcome import OutcomeReport
+from kaboom.errors import RateLimited
+from kaboom.ingest.plan import IngestChunk, IngestPlan
+from kaboom.ingest.runner import run_chunk
+from kaboom.ingest.window import IngestTools
+from kaboom.market.outcome import OutcomeReport
 
 
 class InProcessExecutor:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from batch.errors import ProviderError, RateLimited
-from batch.kit.retry import backoff_s
-from batch.market.action import CorporateAction
-from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.watch import watched_request
+from kaboom.drivers.retry import backoff_s
+from kaboom.errors import ProviderError, RateLimited
+from kaboom.market.action import CorporateAction
+from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.providers.watch import watched_request
 
 _RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
 #: The first and the longest pause between two tries of one slice; the caller handles longer ones.

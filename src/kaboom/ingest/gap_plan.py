@@ -4,9 +4,9 @@ from typing import Any
 
 import polars as pl
 
-from batch.ingest.plan import IngestChunk, plan_chunks
-from batch.market.interval import Interval
-from batch.providers.base import Capabilities
+from kaboom.ingest.plan import IngestChunk, plan_chunks
+from kaboom.market.interval import Interval
+from kaboom.providers.base import Capabilities
 
 #: If there are more sets of missing sessions, chunks are cut by session, so that their number stays bounded.
 _MOST_KINDS = 200

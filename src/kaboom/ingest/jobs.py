@@ -1,27 +1,27 @@
 """The job types of ingest; the API and the workers load them, and this module imports nothing heavy."""
 
-from app.auth.scopes import Scope
-from app.ingest.request_checks import check_backfill, check_ingest, check_quotes
-from app.ingest.results import IngestResult
-from app.ingest.retry import build_retry
-from app.jobs.job_type import JobType
-from app.jobs.retries import retry_items
-from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
+from kaboom.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
+from kaboom.ingest.request_checks import check_backfill, check_ingest, check_quotes
+from kaboom.ingest.results import IngestResult
+from kaboom.ingest.retry import build_retry
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.retries import retry_items
+from kaboom.web.auth.scopes import Scope
 
 RUN_DAILY = JobType(
     name="ingest.run_daily",
     summary="Take the last sessions of bars for every symbol of a market",
     request=IngestRequest,
     check=check_ingest,
-    plan="app.ingest.tasks:run_daily",
-    run_chunk="app.ingest.tasks:run_chunk",
+    plan="kaboom.ingest.tasks:run_daily",
+    run_chunk="kaboom.ingest.tasks:run_chunk",
     build_retry=build_retry,
     result=IngestResult,
     lost_item="write_failed",
     scope=Scope.INGEST,
     is_schedulable=True,
     example={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500},
-    gauges="app.ingest.overdue:read_overdue",
+    gauges="kaboom.ingest.overdue:read_overdue",
 )
 
 BACKFILL = JobType(
@@ -30,8 +30,8 @@ BACKFILL = JobType(
     notes="The job's result says what was found.",
     request=BackfillRequest,
     check=check_backfill,
-    plan="app.ingest.tasks:backfill",
-    run_chunk="app.ingest.tasks:run_chunk",
+    plan="kaboom.ingest.tasks:backfill",
+    run_chunk="kaboom.ingest.tasks:run_chunk",
     build_retry=build_retry,
     result=IngestResult,
     lost_item="write_failed",
@@ -47,8 +47,8 @@ REFRESH_QUOTES = JobType(
     request=QuotesRequest,
     check=check_quotes,
     kept=IngestRequest,
-    plan="app.ingest.tasks:refresh_quotes",
-    run_chunk="app.ingest.tasks:run_chunk",
+    plan="kaboom.ingest.tasks:refresh_quotes",
+    run_chunk="kaboom.ingest.tasks:run_chunk",
     build_retry=retry_items("symbols", from_plan=("session",)),
     result=IngestResult,
     lost_item="write_failed",

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from batch.errors import InvalidRequest
-from batch.ingest.request import IngestRequest
-from batch.market.calendar import last_sessions
-from batch.market.lists.history import ListingHistory
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import Capabilities
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.request import IngestRequest
+from kaboom.market.calendar import last_sessions
+from kaboom.market.lists.history import ListingHistory
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import Capabilities
 
 #: The most unknown symbols that an error names.
 _MOST_NAMED = 5

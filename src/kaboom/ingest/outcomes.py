@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from batch.bars.quality.checks import Checked
-from batch.bars.store import RefusedBars, WriteReport
-from batch.market.outcome import Outcome, SymbolOutcome
+from kaboom.bars.quality.checks import Checked
+from kaboom.bars.store import RefusedBars, WriteReport
+from kaboom.market.outcome import Outcome, SymbolOutcome
 
 #: Of two rows for one bar the later one counts, so nothing is left to do for the other.
 _SETTLED = "duplicate"

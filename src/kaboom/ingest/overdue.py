@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from app.auth.principals import DEFAULT_OWNER
-from app.engine.parts import Parts
-from app.jobs.model import Job, JobStatus
-from app.ledger.schedules.model import Schedule
-from app.ledger.schedules.timing import TimingKind
-from app.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
-from batch.kit.clock import utc_now
-from batch.market.calendar import JST, previous_session, sessions_between
-from batch.market.listing import Market
+from kaboom.drivers.clock import utc_now
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.postgres.schedules.model import Schedule
+from kaboom.jobs.postgres.schedules.timing import TimingKind
+from kaboom.market.calendar import JST, previous_session, sessions_between
+from kaboom.market.listing import Market
+from kaboom.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
+from kaboom.web.auth.principals import DEFAULT_OWNER
 
 #: By this time in Japan providers have had a session's bars for at least an hour.
 _DUE = time(18)

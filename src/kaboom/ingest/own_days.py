@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from batch.errors import InvalidRequest
-from batch.ingest.request import IngestRequest
-from batch.market.calendar import JST
-from batch.market.interval import Interval
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.request import IngestRequest
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
 
 #: For each interval the days that a provider has, each with the number of its rows.
 type Held = Mapping[Interval, Mapping[date, int]]

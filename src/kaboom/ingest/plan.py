@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from batch.market.calendar import grid, sessions_between
-from batch.market.interval import Interval
-from batch.providers.base import Capabilities
+from kaboom.market.calendar import grid, sessions_between
+from kaboom.market.interval import Interval
+from kaboom.providers.base import Capabilities
 
 #: Approximate bars in a chunk: 200 symbols of one session of minutes. Smaller chunks of 80 symbols take a tenth longer.
 _CHUNK_BARS = 70_000

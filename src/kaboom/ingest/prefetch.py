@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from batch.ingest.plan import IngestChunk
-from batch.ingest.window import FetchedWindow, IngestTools, fetch_window
+from kaboom.ingest.plan import IngestChunk
+from kaboom.ingest.window import FetchedWindow, IngestTools, fetch_window
 
 
 async def prefetch(parts: Sequence[IngestChunk], tools: IngestTools) -> AsyncGenerator[FetchedWindow]:

@@ -2,13 +2,13 @@
 
 from datetime import date, datetime, timedelta
 
-from batch.errors import InvalidRequest
-from batch.ingest.request import IngestRequest
-from batch.market.bounds import MAX_LOOKBACK, resolve_last_session
-from batch.market.calendar import JST
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.base import Capabilities
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.request import IngestRequest
+from kaboom.market.bounds import MAX_LOOKBACK, resolve_last_session
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.base import Capabilities
 
 
 def check_capabilities(request: IngestRequest, name: str, capabilities: Capabilities) -> None:

@@ -2,14 +2,14 @@
 
 from datetime import date, datetime, timedelta
 
-from batch.bars.store import BarStore
-from batch.ingest.backfill import resolve_backfill
-from batch.ingest.plan import IngestPlan
-from batch.ingest.request import BackfillRequest, IngestRequest
-from batch.ingest.resolve import Planning, is_over, resolve_plan
-from batch.market.calendar import JST, is_session, latest_closed_session, opens_at, previous_session
-from batch.market.interval import Interval
-from batch.providers.base import BarProvider, Capabilities
+from kaboom.bars.store import BarStore
+from kaboom.ingest.backfill import resolve_backfill
+from kaboom.ingest.plan import IngestPlan
+from kaboom.ingest.request import BackfillRequest, IngestRequest
+from kaboom.ingest.resolve import Planning, is_over, resolve_plan
+from kaboom.market.calendar import JST, is_session, latest_closed_session, opens_at, previous_session
+from kaboom.market.interval import Interval
+from kaboom.providers.base import BarProvider, Capabilities
 
 
 async def resolve_quotes(

@@ -5,9 +5,9 @@ from itertools import islice
 
 import structlog
 
-from batch.bars.store import Correction
-from batch.market.bar import BarSeries
-from batch.market.outcome import Outcome, SymbolOutcome
+from kaboom.bars.store import Correction
+from kaboom.market.bar import BarSeries
+from kaboom.market.outcome import Outcome, SymbolOutcome
 
 _log = structlog.get_logger(__name__)
 

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 import structlog
 
-from batch.bars.quality.checks import Checked
-from batch.bars.quality.session_rules import RepeatSuspect
-from batch.bars.store import BarStore
-from batch.errors import StoreDamaged
-from batch.market.bar import BarFlag, BarSeries
-from batch.market.calendar import previous_session, utc_midnight
+from kaboom.bars.quality.checks import Checked
+from kaboom.bars.quality.session_rules import RepeatSuspect
+from kaboom.bars.store import BarStore
+from kaboom.errors import StoreDamaged
+from kaboom.market.bar import BarFlag, BarSeries
+from kaboom.market.calendar import previous_session, utc_midnight
 
 _log = structlog.get_logger(__name__)
 

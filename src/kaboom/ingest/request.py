@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Self, override
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from batch.errors import InvalidRequest
-from batch.kit.request import PlannedRequest
-from batch.market.fields import (
+from kaboom.drivers.request import PlannedRequest
+from kaboom.errors import InvalidRequest
+from kaboom.market.bounds import DEFAULT_CHUNK_SIZE
+from kaboom.market.fields import (
     WHOLE,
     Day,
     IntervalKey,
@@ -18,15 +19,14 @@ from batch.market.fields import (
     SymbolTexts,
     parse_symbols,
 )
-from batch.market.indices import parse_index
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.symbol import parse_foreign_symbol, parse_symbol
-from batch.providers.fields import ProviderName
-from batch.providers.registry import provider_specs
+from kaboom.market.indices import parse_index
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.symbol import parse_foreign_symbol, parse_symbol
+from kaboom.providers.fields import ProviderName
+from kaboom.providers.registry import provider_specs
 
 MAX_CHUNK_SIZE = 100_000
-DEFAULT_CHUNK_SIZE = 5_000
 
 #: The providers whose bars are of no known market; a tuple, since a caller may send a value that cannot be hashed.
 _OWN_FILES = tuple(spec.name for spec in provider_specs() if Market.FILE in spec.capabilities.markets)

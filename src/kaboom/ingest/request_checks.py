@@ -4,20 +4,20 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batch.errors import InvalidRequest
-from batch.ingest.not_listed import check_named
-from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
-from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
-from batch.kit.clock import utc_now
-from batch.market.bounds import check_first
-from batch.market.calendar import last_sessions
-from batch.market.listing import Market
-from batch.market.lists.history import load_history
-from batch.providers.registry import get_provider_spec
-from batch.providers.spec import ProviderSpec
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.not_listed import check_named
+from kaboom.ingest.provider_checks import check_capabilities, check_reach, resolve_session
+from kaboom.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
+from kaboom.market.bounds import check_first
+from kaboom.market.calendar import last_sessions
+from kaboom.market.listing import Market
+from kaboom.market.lists.history import load_history
+from kaboom.providers.registry import get_provider_spec
+from kaboom.providers.spec import ProviderSpec
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 
 def check_ingest(request: IngestRequest, settings: "AppSettings") -> IngestRequest:

@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batch.errors import InvalidRequest
-from batch.ingest.not_listed import check_named
-from batch.ingest.own_days import choose_days, describe_outside
-from batch.ingest.plan import IngestChunk, IngestPlan, plan_chunks
-from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
-from batch.ingest.request import IngestRequest
-from batch.kit.clock import Clock
-from batch.market.calendar import closes_at, last_sessions
-from batch.market.interval import Interval
-from batch.market.lists.history import load_history
-from batch.market.lists.universe import load_universe
-from batch.providers.base import BarProvider, find_own_data
+from kaboom.drivers.clock import Clock
+from kaboom.errors import InvalidRequest
+from kaboom.ingest.not_listed import check_named
+from kaboom.ingest.own_days import choose_days, describe_outside
+from kaboom.ingest.plan import IngestChunk, IngestPlan, plan_chunks
+from kaboom.ingest.provider_checks import check_capabilities, check_reach, resolve_session
+from kaboom.ingest.request import IngestRequest
+from kaboom.market.calendar import closes_at, last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.lists.history import load_history
+from kaboom.market.lists.universe import load_universe
+from kaboom.providers.base import BarProvider, find_own_data
 
 #: The most sentences in a plan about data that the provider leaves out.
 _MOST_LEFT_OUT = 100

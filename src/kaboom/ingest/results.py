@@ -5,7 +5,7 @@ from datetime import date
 
 from pydantic import BaseModel, Field
 
-from app.jobs.results import OfProvider, OfSpans, PlannedResult, Span
+from kaboom.jobs.results import OfProvider, OfSpans, PlannedResult, Span
 
 
 class Universe(BaseModel):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.jobs.model import Chunk, Job
-from app.jobs.retries import items_left, nothing_left
-from batch.market.listing import Market
+from kaboom.jobs.model import Chunk, Job
+from kaboom.jobs.retries import items_left, nothing_left
+from kaboom.market.listing import Market
 
 
 def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:

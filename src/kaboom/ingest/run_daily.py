@@ -8,20 +8,20 @@ from datetime import date
 
 import orjson
 
-from batch.errors import InvalidRequest, KaboomError
-from batch.ingest.backfill import resolve_backfill
-from batch.ingest.executor import InProcessExecutor
-from batch.ingest.plan import IngestPlan
-from batch.ingest.quotes import resolve_quotes
-from batch.ingest.request import BackfillRequest, IngestRequest
-from batch.ingest.resolve import resolve_plan
-from batch.ingest.window import IngestTools
-from batch.kit.clock import utc_now
-from batch.market.lists.universe import load_universe
-from batch.market.outcome import OutcomeReport
-from batch.settings import BatchSettings
-from batch.stores import build_bar_store
-from batch.wiring import build_planning, build_provider, build_tools
+from kaboom.bars.open import build_bar_store
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest, KaboomError
+from kaboom.ingest.backfill import resolve_backfill
+from kaboom.ingest.executor import InProcessExecutor
+from kaboom.ingest.plan import IngestPlan
+from kaboom.ingest.quotes import resolve_quotes
+from kaboom.ingest.request import BackfillRequest, IngestRequest
+from kaboom.ingest.resolve import resolve_plan
+from kaboom.ingest.tools import build_planning, build_provider, build_tools
+from kaboom.ingest.window import IngestTools
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.outcome import OutcomeReport
 
 
 async def plan_ingest(request: IngestRequest, *, settings: BatchSettings, slots: int = 1) -> IngestPlan:

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from batch.ingest.outcomes import say_stored
-from batch.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
-from batch.ingest.prefetch import prefetch
-from batch.ingest.records import log_corrections
-from batch.ingest.window import FetchedWindow, IngestTools, store_window
-from batch.market.bar import BarSeries
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.ingest.outcomes import say_stored
+from kaboom.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
+from kaboom.ingest.prefetch import prefetch
+from kaboom.ingest.records import log_corrections
+from kaboom.ingest.window import FetchedWindow, IngestTools, store_window
+from kaboom.market.bar import BarSeries
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 
 #: Approximate bars of a window: 250,000 rows of eight columns are 16 MB. Two windows are in memory.
 _WINDOW_BARS = 250_000

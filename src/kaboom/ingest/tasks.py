@@ -4,18 +4,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
-from app.engine.run.hand_back import HandBack
-from app.engine.run.long_runs import go_on, hand_out
-from app.engine.run.worker import Run
-from app.jobs.model import Tally
-from batch.bars.space import check_store
-from batch.errors import RateLimited
-from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.request import BackfillRequest, IngestRequest
-from batch.ingest.runner import run_chunk as run_ingest_chunk
-from batch.market.bar import BarSeries
-from batch.providers.watch import while_alive
-from batch.scripts.run_daily_ingest import plan_backfill, plan_ingest, plan_quotes, tools_for
+from kaboom.bars.space import check_store
+from kaboom.errors import RateLimited
+from kaboom.ingest.plan import IngestChunk, IngestPlan
+from kaboom.ingest.request import BackfillRequest, IngestRequest
+from kaboom.ingest.run_daily import plan_backfill, plan_ingest, plan_quotes, tools_for
+from kaboom.ingest.runner import run_chunk as run_ingest_chunk
+from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.long_runs import go_on, hand_out
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.model import Tally
+from kaboom.market.bar import BarSeries
+from kaboom.providers.watch import while_alive
 
 #: About how many corrected bars a job logs one by one; its log keeps 1,000 lines, which other messages share.
 _CORRECTION_LINES = 200

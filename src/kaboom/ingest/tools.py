@@ -5,24 +5,24 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from batch.errors import ConfigurationError
-from batch.ingest.resolve import Planning
-from batch.ingest.window import IngestTools
-from batch.kit.clock import utc_now
-from batch.kit.redis.client import connect_redis
-from batch.market.listing import Market
-from batch.market.lists.history import load_history
-from batch.market.lists.universe import Universe
-from batch.providers.base import BarProvider, MasterProvider
-from batch.providers.limiter.limits import parse_limits
-from batch.providers.limiter.memory import MemoryPermitStore
-from batch.providers.limiter.port import Limits, PermitStore
-from batch.providers.limiter.rate_limiter import NoRateLimit, RateLimiter, SharedRateLimiter
-from batch.providers.limiter.redis import RedisPermitStore
-from batch.providers.registry import check_has_master, get_provider_spec, provider_specs
-from batch.providers.spec import ProviderParts, ProviderSettings
-from batch.settings import BatchSettings
-from batch.stores import build_action_store, build_bar_store
+from kaboom.bars.open import build_action_store, build_bar_store
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.errors import ConfigurationError
+from kaboom.ingest.resolve import Planning
+from kaboom.ingest.window import IngestTools
+from kaboom.market.listing import Market
+from kaboom.market.lists.history import load_history
+from kaboom.market.lists.universe import Universe
+from kaboom.providers.base import BarProvider, MasterProvider
+from kaboom.providers.limiter.limits import parse_limits
+from kaboom.providers.limiter.memory import MemoryPermitStore
+from kaboom.providers.limiter.port import Limits, PermitStore
+from kaboom.providers.limiter.rate_limiter import NoRateLimit, RateLimiter, SharedRateLimiter
+from kaboom.providers.limiter.redis import RedisPermitStore
+from kaboom.providers.registry import check_has_master, get_provider_spec, provider_specs
+from kaboom.providers.spec import ProviderParts, ProviderSettings
 
 type _Build = Callable[[ProviderParts[ProviderSettings]], BarProvider]
 

@@ -8,21 +8,21 @@ from typing import Any
 
 import polars as pl
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.bars.quality.hard_rules import REASONS, UNREADABLE
-from batch.bars.store import QUARANTINE_SCHEMA
-from batch.ingest.request import IngestRequest
-from batch.ingest.resolve import Planning, resolve_plan
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.kit.clock import utc_now
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import SymbolOutcome
-from batch.providers.base import BarProvider
-from batch.providers.file.errors import Refusal
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.quality.hard_rules import REASONS, UNREADABLE
+from kaboom.bars.store import QUARANTINE_SCHEMA
+from kaboom.drivers.clock import utc_now
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.resolve import Planning, resolve_plan
+from kaboom.ingest.runner import run_chunk
+from kaboom.ingest.window import IngestTools
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import SymbolOutcome
+from kaboom.providers.base import BarProvider
+from kaboom.providers.file.errors import Refusal
 
 #: Many slots make small chunks: the bars of one chunk are in memory.
 _SLOTS = 1_000

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from batch.ingest.plan import IngestChunk
-from batch.market.calendar import closes_at
+from kaboom.ingest.plan import IngestChunk
+from kaboom.market.calendar import closes_at
 
 
 def drop_unfinished(raw: pl.DataFrame, part: IngestChunk, *, delay: timedelta, now: datetime) -> pl.DataFrame:

@@ -8,26 +8,26 @@ from datetime import datetime
 import polars as pl
 import structlog
 
-from batch.bars.actions.store import ActionStore
-from batch.bars.coverage.fetch_log import build_fetch_log, keep_fetch_log
-from batch.bars.quality.checks import Checked, QualityContext, add_unreadable, check_bars
-from batch.bars.store import BarStore, Correction, WriteReport
-from batch.errors import StoreDamaged, StoreError
-from batch.ingest.actions import build_action_notes
-from batch.ingest.fetch import fetch_all
-from batch.ingest.not_listed import add_hints, find_not_listed
-from batch.ingest.outcomes import Writing, find_outcomes
-from batch.ingest.plan import IngestChunk
-from batch.ingest.records import log_refusals
-from batch.ingest.repeats import flag_repeats_of_stored
-from batch.ingest.unfinished import drop_unfinished
-from batch.kit.clock import Clock
-from batch.kit.retry import backoff_s
-from batch.market.bar import BarSeries
-from batch.market.listing import Market
-from batch.market.lists.history import ListingHistory
-from batch.market.outcome import SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.bars.actions.store import ActionStore
+from kaboom.bars.coverage.fetch_log import build_fetch_log, keep_fetch_log
+from kaboom.bars.quality.checks import Checked, QualityContext, add_unreadable, check_bars
+from kaboom.bars.store import BarStore, Correction, WriteReport
+from kaboom.drivers.clock import Clock
+from kaboom.drivers.retry import backoff_s
+from kaboom.errors import StoreDamaged, StoreError
+from kaboom.ingest.actions import build_action_notes
+from kaboom.ingest.fetch import fetch_all
+from kaboom.ingest.not_listed import add_hints, find_not_listed
+from kaboom.ingest.outcomes import Writing, find_outcomes
+from kaboom.ingest.plan import IngestChunk
+from kaboom.ingest.records import log_refusals
+from kaboom.ingest.repeats import flag_repeats_of_stored
+from kaboom.ingest.unfinished import drop_unfinished
+from kaboom.market.bar import BarSeries
+from kaboom.market.listing import Market
+from kaboom.market.lists.history import ListingHistory
+from kaboom.market.outcome import SymbolOutcome
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 
 _log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from pydantic import AwareDatetime, TypeAdapter
 
-from app.caller_errors import BadCursor
-from app.jobs.model import Job
+from kaboom.jobs.model import Job
+from kaboom.web.caller_errors import BadCursor
 
 _NOT_OURS = "cursor was not one that this API gave out for this list: take next_cursor of the page before"
 #: The first bytes of the 32 of an HMAC-SHA256: 128 bits cannot be guessed, and keep URLs short.

@@ -7,18 +7,18 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Request, Response
 
-from app.auth.guard import Needs, current_principal
-from app.auth.principals import Principal
-from app.auth.scopes import Scope
-from app.engine.lifecycle import Jobs as JobsOfProcess
-from app.errors import accepted_language
-from app.jobs.cursor import Cursors as CursorsOfProcess
-from app.jobs.sharing import OwnersSharing, Sharing
-from app.live.events import EventHub
-from app.live.streams import EVENT_STREAM
-from batch.errors import ConfigurationError, NotFound
-from batch.pictures.model import Language, Picture
-from batch.pictures.process import PictureProcess
+from kaboom.errors import ConfigurationError, NotFound
+from kaboom.jobs.cursor import Cursors as CursorsOfProcess
+from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
+from kaboom.jobs.redis.events import EventHub
+from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.jobs.sharing import OwnersSharing, Sharing
+from kaboom.pictures.model import Language, Picture
+from kaboom.pictures.process import PictureProcess
+from kaboom.web.auth.guard import Needs, current_principal
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import accepted_language
 
 Caller = Annotated[Principal, Depends(current_principal)]
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.auth.scopes import Scope
-from app.jobs.model import Job
-from app.jobs.queues import Queue
-from app.jobs.results import PlannedResult
-from app.jobs.retries import BuildRetry, retry_whole
-from batch.errors import InvalidRequest
-from batch.kit.request import Request
+from kaboom.drivers.request import Request
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.model import Job
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.results import PlannedResult
+from kaboom.jobs.retries import BuildRetry, retry_whole
+from kaboom.web.auth.scopes import Scope
 
 _NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 

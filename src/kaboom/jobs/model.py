@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.jobs.pace import Pace, foresee
-from app.jobs.runs import ChunkRun
+from kaboom.jobs.pace import Pace, foresee
+from kaboom.jobs.runs import ChunkRun
 
 #: A range of the remaining time is shown only after this many items are settled.
 LEAST_FOR_RANGE = 10

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from app.jobs.model import COUNTS, Chunk, ChunkState, Job, JobStatus, Tally
-from app.jobs.runs import parse_runs
-from batch.kit.clock import from_ms, to_ms
+from kaboom.drivers.clock import from_ms, to_ms
+from kaboom.jobs.model import COUNTS, Chunk, ChunkState, Job, JobStatus, Tally
+from kaboom.jobs.runs import parse_runs
 
 #: The fields of a chunk, each followed by its number, that a reader needs.
 CHUNK_FIELDS = ("spec", "state", "tally", "attempts", "error", "runs")

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app.jobs.model import Chunk, Job
-from batch.errors import Conflict
-from batch.market.outcome import is_fine
+from kaboom.errors import Conflict
+from kaboom.jobs.model import Chunk, Job
+from kaboom.market.outcome import is_fine
 
 #: Returns the request of a retry; raises Conflict if nothing is left to do.
 type BuildRetry = Callable[[Job, Sequence[Chunk]], Mapping[str, Any]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from batch.kit.clock import from_ms, to_ms
+from kaboom.drivers.clock import from_ms, to_ms
 
 #: How many of a chunk's newest runs are kept: a chunk that waits for a store gets a new run every 15 s.
 RUNS_KEPT = 20

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from app.auth.scopes import Scope
-from batch.kit.batching import CallBatcher
+from kaboom.drivers.batching import CallBatcher
+from kaboom.web.auth.scopes import Scope
 
 
 class Sharing[T]:

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 #: Yen a share; a larger dividend is a typing error.
 _MOST_DIVIDEND = 1e6

@@ -4,7 +4,7 @@ import hashlib
 
 import polars as pl
 
-from batch.market.bar import PRICES
+from kaboom.market.bar import PRICES
 
 #: One row per symbol and ex-session: the factor of the prices before it.
 FACTOR_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "factor": pl.Float64()})

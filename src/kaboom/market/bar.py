@@ -5,7 +5,7 @@ from enum import IntFlag
 
 import polars as pl
 
-from batch.market.interval import Interval
+from kaboom.market.interval import Interval
 
 #: Bars as a provider returned them: unsorted, unchecked, nullable, with a float as volume.
 RAW_BAR_SCHEMA = pl.Schema(

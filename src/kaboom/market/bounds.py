@@ -2,8 +2,8 @@
 
 from datetime import date, datetime, timedelta
 
-from batch.errors import InvalidRequest
-from batch.market.calendar import (
+from kaboom.errors import InvalidRequest
+from kaboom.market.calendar import (
     JST,
     OLDEST_YEAR,
     is_session,
@@ -17,6 +17,8 @@ from batch.market.calendar import (
 MAX_SYMBOLS = 4_000
 #: Twenty years of sessions.
 MAX_LOOKBACK = 5_000
+#: Symbols and days of a chunk of a job, and points of one write to InfluxDB, where nobody says otherwise.
+DEFAULT_CHUNK_SIZE = 5_000
 #: More days than any file of bars has.
 MAX_OWN_DAYS = 100_000
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from batch.market.listing import Listing
-from batch.market.lists.jpx import FOREIGN, Row, parse_listings, read_rows
-from batch.market.lists.snapshot import Snapshot, format_dated, format_snapshot
+from kaboom.market.listing import Listing
+from kaboom.market.lists.jpx import FOREIGN, Row, parse_listings, read_rows
+from kaboom.market.lists.snapshot import Snapshot, format_dated, format_snapshot
 
 _DATA = Path(__file__).parents[1] / "market" / "data"
 _SOURCE = (

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from batch.errors import InvalidRequest
-from batch.market.interval import Interval
+from kaboom.errors import InvalidRequest
+from kaboom.market.interval import Interval
 
 #: Japan has had no daylight saving time since 1951.
 JST = timezone(timedelta(hours=9), "JST")
@@ -170,7 +170,7 @@ def _holidays_of(year: int) -> frozenset[date]:
 
 @cache
 def _past_holidays() -> dict[int, frozenset[date]]:
-    text = (files("batch.market") / "data" / "holidays.txt").read_text(encoding="ascii")
+    text = (files("kaboom.market") / "data" / "holidays.txt").read_text(encoding="ascii")
     years = (line.split() for line in text.splitlines())
     return {int(year): frozenset(date.fromisoformat(f"{year}{day}") for day in days) for year, *days in years}
 

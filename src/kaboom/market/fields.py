@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from batch.errors import InvalidRequest
-from batch.market.bounds import MAX_LOOKBACK, MAX_OWN_DAYS, MAX_SYMBOLS
-from batch.market.calendar import JST
-from batch.market.interval import Interval, parse_interval
-from batch.market.listing import Market, parse_market
+from kaboom.errors import InvalidRequest
+from kaboom.market.bounds import MAX_LOOKBACK, MAX_OWN_DAYS, MAX_SYMBOLS
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval, parse_interval
+from kaboom.market.listing import Market, parse_market
 
 
 def one_of(names: Iterable[str]) -> WithJsonSchema:

@@ -8,9 +8,9 @@ Source of the codes: jpx-jquants.com/en/spec/idx-bars-daily/indexcodes.
 import re
 import unicodedata
 
-from batch.errors import InvalidRequest
-from batch.market.listing import Listing, Market
-from batch.market.sectors import SECTORS
+from kaboom.errors import InvalidRequest
+from kaboom.market.listing import Listing, Market
+from kaboom.market.sectors import SECTORS
 
 #: How the symbol of an index begins.
 INDEX_MARK = "^"

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 
 class Interval(StrEnum):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 _TOPIX500_SCALES = frozenset({"TOPIX Core30", "TOPIX Large70", "TOPIX Mid400"})
 

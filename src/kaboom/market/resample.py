@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from batch.market.bar import BAR_SCHEMA, VALUES, BarFlag
-from batch.market.interval import Interval
+from kaboom.market.bar import BAR_SCHEMA, VALUES, BarFlag
+from kaboom.market.interval import Interval
 
 _KEY = ("symbol", "opened_at")
 
@@ -21,9 +21,9 @@ DAY_DIFFERENCES = pl.Schema(
 def resample(bars: pl.DataFrame, interval: Interval) -> pl.DataFrame:
     """Return bars in `BAR_SCHEMA` as longer ones, from those of any shorter interval that divides it.
 
-    Bars are aligned to the clock, as in `batch.market.calendar.grid`. The auctions belong to the bucket of 11:30 and of
-    the close. A bucket without bars gives no bar. The flags of all parts are combined. A day is a UTC date, which for
-    the TSE is the session.
+    Bars are aligned to the clock, as in `kaboom.market.calendar.grid`. The auctions belong to the bucket of 11:30 and
+    of the close. A bucket without bars gives no bar. The flags of all parts are combined. A day is a UTC date, which
+    for the TSE is the session.
     """
     longer = roll_up(bars.sort(_KEY), interval, pl.col("flags").bitwise_or())
     return longer.select(pl.col(name).cast(kind) for name, kind in BAR_SCHEMA.items())

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 _LETTER_OR_DIGIT = "[0-9ACDFGHJKLMNPRSTUWXY]"
 _LOCAL_CODE = re.compile(rf"([1-9]{_LETTER_OR_DIGIT}[0-9]{_LETTER_OR_DIGIT})([05]?)")

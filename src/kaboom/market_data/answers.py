@@ -11,19 +11,19 @@ import orjson
 from fastapi import Depends, Request, Response, status
 from fastapi.responses import StreamingResponse
 
-from app.deps import Cursors, Shared
-from app.market_data.negotiation import choose_format
-from app.market_data.opening import Desk, OpenDesk
-from app.market_data.pieces import GRID_TYPE, Pieces
-from app.market_data.queries import ManyBarsQuery, Query
-from app.market_data.table import Grid, Table
-from app.routers import link_next
-from app.server.negotiate import accepts_gzip, has_tag
-from batch.bars.export.formats import Format
+from kaboom.bars.export.formats import Format
+from kaboom.jobs.deps import Cursors, Shared
+from kaboom.market_data.negotiation import choose_format
+from kaboom.market_data.opening import Desk, OpenDesk
+from kaboom.market_data.pieces import GRID_TYPE, Pieces
+from kaboom.market_data.queries import ManyBarsQuery, Query
+from kaboom.market_data.table import Grid, Table
+from kaboom.web.routers import link_next
+from kaboom.web.server.negotiate import accepts_gzip, has_tag
 
 if TYPE_CHECKING:
-    from app.jobs.cursor import Cursors as CursorsOfProcess
-    from app.jobs.sharing import OwnersSharing
+    from kaboom.jobs.cursor import Cursors as CursorsOfProcess
+    from kaboom.jobs.sharing import OwnersSharing
 
 type Find = Callable[[Desk, list[Any] | None], Awaitable[Table]]
 type FindGrid = Callable[[Desk], Awaitable[Grid]]
@@ -99,7 +99,7 @@ class Answering:
             NotFound: the market is FILE, which has no list of symbols.
 
         """
-        from app.market_data.many import find_many  # noqa: PLC0415  polars, loaded with the desk
+        from kaboom.market_data.many import find_many  # noqa: PLC0415  polars, loaded with the desk
 
         form = choose_format(self.request.headers.get("accept"), _STREAMED)
         desk = await self.desk.get()
@@ -163,7 +163,7 @@ async def _begin(
 
 def _encode(table: Table, form: Format, cursor: str | None, known: str) -> _Encoded:
     """Encode a table; its ETag comes from the rows, so a table that the caller already has is not encoded."""
-    from batch.bars.export.encode import digest_table, encode_table, label_rows  # noqa: PLC0415  polars, loaded by now
+    from kaboom.bars.export.encode import digest_table, encode_table, label_rows  # noqa: PLC0415  polars, loaded by now
 
     said = orjson.dumps([table.about, form, cursor])
     etag = f'"{hashlib.sha256(digest_table(table.rows) + said).hexdigest()[:32]}"'

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from batch.bars.compaction import CompactableStore, Compaction, OldBars
-from batch.bars.store import BarStore
-from batch.errors import StoreError
-from batch.kit.stop import ShouldStop, Stopped, never
-from batch.market.bar import BarSeries
-from batch.market.calendar import JST
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.market_data.compact_request import CompactRequest
+from kaboom.bars.compaction import CompactableStore, Compaction, OldBars
+from kaboom.bars.store import BarStore
+from kaboom.drivers.stop import ShouldStop, Stopped, never
+from kaboom.errors import StoreError
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.market_data.compact_request import CompactRequest
 
 _NOT_OURS = (
     "nothing was done: InfluxDB itself drops old bars by the retention of its buckets, and compacts; set the retention"

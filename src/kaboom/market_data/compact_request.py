@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from batch.kit.request import PlannedRequest
-from batch.market.fields import WHOLE, interval_at, one_of
-from batch.market.interval import Interval, parse_interval
+from kaboom.drivers.request import PlannedRequest
+from kaboom.market.fields import WHOLE, interval_at, one_of
+from kaboom.market.interval import Interval, parse_interval
 
 #: A hundred years.
 MAX_KEEP_DAYS = 36_500

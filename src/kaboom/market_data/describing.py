@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel
 
-from app.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, NOT_FOUND, Problem, describe_problems
-from app.market_data.pieces import GRID_TYPE
-from batch.bars.export.formats import Format
+from kaboom.bars.export.formats import Format
+from kaboom.market_data.pieces import GRID_TYPE
+from kaboom.web.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, NOT_FOUND, Problem, describe_problems
 
 
 def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict[str, Any]:

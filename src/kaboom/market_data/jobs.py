@@ -1,15 +1,19 @@
 """The job types on stored bars; the API and the workers load them, and this module imports nothing heavy."""
 
-from app.jobs.job_type import JobType
-from app.jobs.retries import retry_items, retry_unfinished
-from app.market_data.request_checks import (
+from kaboom.indicators.request import IndicatorRequest
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.retries import retry_items, retry_unfinished
+from kaboom.market_data.compact_request import CompactRequest
+from kaboom.market_data.master_request import MasterRequest
+from kaboom.market_data.mirror_request import MirrorRequest
+from kaboom.market_data.request_checks import (
     check_indicators,
     check_mirror,
     check_session,
     check_symbols,
     check_take_back,
 )
-from app.market_data.results import (
+from kaboom.market_data.results import (
     CompactResult,
     IndicatorResult,
     MirrorResult,
@@ -17,12 +21,8 @@ from app.market_data.results import (
     SymbolsResult,
     TakeBackResult,
 )
-from batch.indicators.request import IndicatorRequest
-from batch.market_data.compact_request import CompactRequest
-from batch.market_data.master_request import MasterRequest
-from batch.market_data.mirror_request import MirrorRequest
-from batch.market_data.roll_up_request import RollUpRequest
-from batch.market_data.take_back_request import TakeBackRequest
+from kaboom.market_data.roll_up_request import RollUpRequest
+from kaboom.market_data.take_back_request import TakeBackRequest
 
 ROLL_UP = JobType(
     name="market_data.roll_up",
@@ -30,8 +30,8 @@ ROLL_UP = JobType(
     notes="They are kept apart from the provider's bars, as bars of `<provider>_from_1m`.",
     request=RollUpRequest,
     check=check_session,
-    plan="app.market_data.tasks.bars:plan_roll_up",
-    run_chunk="app.market_data.tasks.bars:roll_up",
+    plan="kaboom.market_data.tasks.bars:plan_roll_up",
+    run_chunk="kaboom.market_data.tasks.bars:roll_up",
     build_retry=retry_items("symbols", from_plan=("session",)),
     result=RollUpResult,
     lost_item="write_failed",
@@ -44,8 +44,8 @@ MIRROR = JobType(
     summary="Write the bars as files under the server's mirror folder, one for each month, of daily bars for each year",
     request=MirrorRequest,
     check=check_mirror,
-    plan="app.market_data.tasks.bars:plan_mirrors",
-    run_chunk="app.market_data.tasks.bars:mirror",
+    plan="kaboom.market_data.tasks.bars:plan_mirrors",
+    run_chunk="kaboom.market_data.tasks.bars:mirror",
     build_retry=retry_unfinished,
     result=MirrorResult,
     unit="files",
@@ -59,8 +59,8 @@ COMPACT = JobType(
     summary="Drop bars that are older than you want to keep, and give unused space back",
     notes="`dry_run` shows what would be dropped.",
     request=CompactRequest,
-    plan="app.market_data.tasks.bars:plan_compact",
-    run_chunk="app.market_data.tasks.bars:compact",
+    plan="kaboom.market_data.tasks.bars:plan_compact",
+    run_chunk="kaboom.market_data.tasks.bars:compact",
     build_retry=retry_unfinished,
     result=CompactResult,
     unit="files",
@@ -75,7 +75,7 @@ REFRESH_SYMBOLS = JobType(
     notes="A list that seems to lack a part is not taken: the job fails, and its error says why.",
     request=MasterRequest,
     check=check_symbols,
-    run="app.market_data.tasks.symbols:refresh",
+    run="kaboom.market_data.tasks.symbols:refresh",
     result=SymbolsResult,
     is_schedulable=True,
     example={"provider": "jquants"},
@@ -87,7 +87,7 @@ TAKE_BACK = JobType(
     notes="A row that cannot be a bar stays. `dry_run` counts.",
     request=TakeBackRequest,
     check=check_take_back,
-    run="app.market_data.tasks.bars:take_back",
+    run="kaboom.market_data.tasks.bars:take_back",
     result=TakeBackResult,
     example={"interval": "1d", "provider": "file", "reason": "off_grid"},
 )
@@ -97,8 +97,8 @@ INDICATORS = JobType(
     summary="Compute indicators of the stored bars, to a Parquet file for each symbol in the worker's data folder",
     request=IndicatorRequest,
     check=check_indicators,
-    plan="app.market_data.tasks.indicators:plan",
-    run_chunk="app.market_data.tasks.indicators:run_chunk",
+    plan="kaboom.market_data.tasks.indicators:plan",
+    run_chunk="kaboom.market_data.tasks.indicators:run_chunk",
     build_retry=retry_items("symbols", from_plan=("session",)),
     result=IndicatorResult,
     lost_item="write_failed",

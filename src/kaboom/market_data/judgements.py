@@ -9,22 +9,22 @@ from typing import Any, cast
 
 import polars as pl
 
-from app.market_data.queries import CellQuery, CellsQuery, SessionsQuery
-from app.market_data.table import Grid, Table
-from app.market_data.tables import parse_symbol
-from batch.bars.coverage.cells import CellState
-from batch.bars.coverage.finality import next_change
-from batch.bars.coverage.judge import CoverSpan, Judgement, judge
-from batch.bars.store import BarStore
-from batch.kit.clock import Clock
-from batch.market.bar import BarSeries
-from batch.market.calendar import JST, last_sessions
-from batch.market.listing import Listing, Market
-from batch.market.lists.universe import load_universe
-from batch.market.sectors import sector_of
-from batch.market.source import derived_source
-from batch.providers.registry import get_source_spec
-from batch.providers.spec import ProviderSpec
+from kaboom.bars.coverage.cells import CellState
+from kaboom.bars.coverage.finality import next_change
+from kaboom.bars.coverage.judge import CoverSpan, Judgement, judge
+from kaboom.bars.store import BarStore
+from kaboom.drivers.clock import Clock
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import JST, last_sessions
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.sectors import sector_of
+from kaboom.market.source import derived_source
+from kaboom.market_data.queries import CellQuery, CellsQuery, SessionsQuery
+from kaboom.market_data.table import Grid, Table
+from kaboom.market_data.tables import parse_symbol
+from kaboom.providers.registry import get_source_spec
+from kaboom.providers.spec import ProviderSpec
 
 type _Query = CellQuery | SessionsQuery
 #: How many answers are cached until the store changes; the answer for a whole market takes about 0.5 MB.

@@ -9,20 +9,20 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from app.market_data.queries import ManyBarsQuery
-from app.market_data.table import tell_known_at
-from app.market_data.tables import BarTables, parse_symbol
-from batch.bars.actions.adjustment import Adjustment
-from batch.bars.export.formats import Format
-from batch.bars.export.stream import stream_table
-from batch.bars.history import reader_at
-from batch.bars.many import Wanted, read_many
-from batch.bars.store import BarReader
-from batch.errors import InvalidRequest
-from batch.market.bar import BAR_SCHEMA
-from batch.market.calendar import JST
-from batch.market.lists.universe import load_universe
-from batch.providers.spec import ProviderSpec
+from kaboom.bars.actions.adjustment import Adjustment
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.stream import stream_table
+from kaboom.bars.history import reader_at
+from kaboom.bars.many import Wanted, read_many
+from kaboom.bars.store import BarReader
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BAR_SCHEMA
+from kaboom.market.calendar import JST
+from kaboom.market.lists.universe import load_universe
+from kaboom.market_data.queries import ManyBarsQuery
+from kaboom.market_data.table import tell_known_at
+from kaboom.market_data.tables import BarTables, parse_symbol
+from kaboom.providers.spec import ProviderSpec
 
 
 @dataclass(frozen=True, slots=True)

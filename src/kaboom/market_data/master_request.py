@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from batch.kit.request import PlannedRequest
-from batch.market.fields import Day
-from batch.market.lists.master import MOST_LOST_PERCENT
-from batch.providers.fields import MasterProvider
+from kaboom.drivers.request import PlannedRequest
+from kaboom.market.fields import Day
+from kaboom.market.lists.master import MOST_LOST_PERCENT
+from kaboom.providers.fields import MasterProvider
 
 
 class MasterRequest(PlannedRequest):

@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batch.bars.export.files import export_files
-from batch.bars.export.formats import Format
-from batch.bars.export.plan import PlannedFile, Selection, newest_files, plan_folder
-from batch.bars.history import folder_at, reader_at
-from batch.bars.store import BarReader, BarStore
-from batch.errors import InvalidRequest
-from batch.kit.stop import ShouldStop, never
-from batch.market.bar import BarSeries
-from batch.market.calendar import JST, OLDEST_YEAR
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.market_data.mirror_request import MirrorRequest
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.plan import PlannedFile, Selection, newest_files, plan_folder
+from kaboom.bars.history import folder_at, reader_at
+from kaboom.bars.store import BarReader, BarStore
+from kaboom.drivers.stop import ShouldStop, never
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import JST, OLDEST_YEAR
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.market_data.mirror_request import MirrorRequest
 
 
 @dataclass(frozen=True, slots=True)

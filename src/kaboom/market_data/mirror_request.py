@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batch.bars.export.formats import Format
-from batch.errors import InvalidRequest
-from batch.kit.request import PlannedRequest
-from batch.market.fields import WHOLE, Moment, one_of, parsed
+from kaboom.bars.export.formats import Format
+from kaboom.drivers.request import PlannedRequest
+from kaboom.errors import InvalidRequest
+from kaboom.market.fields import WHOLE, Moment, one_of, parsed
 
 MAX_MONTHS = 1_200
 #: Providers correct bars for some days, so the file of a month is written for one more month after its end.

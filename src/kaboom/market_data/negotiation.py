@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from app.caller_errors import NotAcceptable
-from batch.bars.export.formats import Format
+from kaboom.bars.export.formats import Format
+from kaboom.web.caller_errors import NotAcceptable
 
 #: Clients do not send more parts; further parts are ignored.
 _MOST_PARTS = 50

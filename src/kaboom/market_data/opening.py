@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch.kit.clock import utc_now
-from batch.kit.lazy import Lazy
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.lazy import Lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.market_data.judgements import CoverTables
-    from app.market_data.quarantine import QuarantineTables
-    from app.market_data.references import ReferenceTables
-    from app.market_data.tables import BarTables
-    from batch.settings import BatchSettings
+    from kaboom.domain_settings import BatchSettings
+    from kaboom.market_data.judgements import CoverTables
+    from kaboom.market_data.quarantine import QuarantineTables
+    from kaboom.market_data.references import ReferenceTables
+    from kaboom.market_data.tables import BarTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ def open_desk(settings: "BatchSettings") -> OpenDesk:
     """Return the desk for the settings, built on first use; it uses the store of the process, which stays open."""
 
     def build() -> Desk:
-        from app.market_data.judgements import CoverTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
-        from app.market_data.quarantine import QuarantineTables  # noqa: PLC0415  the same
-        from app.market_data.references import ReferenceTables  # noqa: PLC0415  the same
-        from app.market_data.tables import BarTables  # noqa: PLC0415  the same
-        from batch.stores import build_action_store, build_bar_store  # noqa: PLC0415  the same
+        from kaboom.bars.open import build_action_store, build_bar_store  # noqa: PLC0415  the same
+        from kaboom.market_data.judgements import CoverTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
+        from kaboom.market_data.quarantine import QuarantineTables  # noqa: PLC0415  the same
+        from kaboom.market_data.references import ReferenceTables  # noqa: PLC0415  the same
+        from kaboom.market_data.tables import BarTables  # noqa: PLC0415  the same
 
         store = build_bar_store(settings)
         return Desk(

@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from app.market_data.queries import QuarantineQuery
-from app.market_data.table import Table
-from batch.bars.store import BarStore
-from batch.market.bar import BarSeries
-from batch.providers.registry import get_source_spec
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market_data.queries import QuarantineQuery
+from kaboom.market_data.table import Table
+from kaboom.providers.registry import get_source_spec
 
 #: The place of a row without a time, after all others.
 _NO_TIME = -(2**63)

@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
-from batch.errors import InvalidRequest
-from batch.market.calendar import NEWEST_YEAR, OLDEST_YEAR
-from batch.market.fields import Moment
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.fields import SourceName
+from kaboom.errors import InvalidRequest
+from kaboom.market.calendar import NEWEST_YEAR, OLDEST_YEAR
+from kaboom.market.fields import Moment
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.fields import SourceName
 
 MOST_BARS = 20_000
 MOST_CELLS = 100_000

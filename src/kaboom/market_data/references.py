@@ -8,15 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from app.market_data.queries import CalendarQuery, SymbolsQuery, UniverseQuery, days_between
-from app.market_data.table import Table, tell_known_at
-from batch.bars.history import check_moment
-from batch.kit.clock import Clock
-from batch.market.calendar import JST
-from batch.market.listing import Market
-from batch.market.lists.history import load_history
-from batch.market.lists.universe import Universe, load_universe
-from batch.market.reference import list_listings, list_sessions, search_listings
+from kaboom.bars.history import check_moment
+from kaboom.drivers.clock import Clock
+from kaboom.market.calendar import JST
+from kaboom.market.listing import Market
+from kaboom.market.lists.history import load_history
+from kaboom.market.lists.universe import Universe, load_universe
+from kaboom.market.reference import list_listings, list_sessions, search_listings
+from kaboom.market_data.queries import CalendarQuery, SymbolsQuery, UniverseQuery, days_between
+from kaboom.market_data.table import Table, tell_known_at
 
 _MOST_CALENDAR_DAYS = 3_660
 

@@ -4,12 +4,12 @@ from datetime import date
 
 import structlog
 
-from batch.kit.clock import utc_now
-from batch.market.calendar import JST, is_session, previous_session
-from batch.market.lists.master import MasterReport, take_master
-from batch.market_data.master_request import MasterRequest
-from batch.settings import BatchSettings
-from batch.wiring import build_master
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.clock import utc_now
+from kaboom.ingest.tools import build_master
+from kaboom.market.calendar import JST, is_session, previous_session
+from kaboom.market.lists.master import MasterReport, take_master
+from kaboom.market_data.master_request import MasterRequest
 
 #: The most log lines for each kind of change.
 _MOST_LINES = 100

@@ -2,19 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from batch.bars.history import check_as_of
-from batch.errors import InvalidRequest
-from batch.indicators.request import IndicatorRequest
-from batch.kit.clock import utc_now
-from batch.market.bounds import resolve_last_session
-from batch.market_data.master_request import MasterRequest
-from batch.market_data.mirror_request import MirrorRequest
-from batch.market_data.roll_up_request import RollUpRequest
-from batch.market_data.take_back_request import TakeBackRequest
-from batch.providers.registry import check_has_master
+from kaboom.bars.history import check_as_of
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.indicators.request import IndicatorRequest
+from kaboom.market.bounds import resolve_last_session
+from kaboom.market_data.master_request import MasterRequest
+from kaboom.market_data.mirror_request import MirrorRequest
+from kaboom.market_data.roll_up_request import RollUpRequest
+from kaboom.market_data.take_back_request import TakeBackRequest
+from kaboom.providers.registry import check_has_master
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 
 def check_session[R: (RollUpRequest, IndicatorRequest)](request: R, settings: "AppSettings") -> R:

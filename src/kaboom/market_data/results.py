@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, Span
+from kaboom.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, Span
 
 
 class RollUpResult(PlannedResult, OfSpans, OfProvider):

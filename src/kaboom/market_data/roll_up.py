@@ -9,17 +9,17 @@ from typing import Any
 
 import polars as pl
 
-from batch.bars.coverage.fetch_log import keep_fetch_log
-from batch.bars.store import FETCH_LOG_SCHEMA, BarStore
-from batch.errors import StoreDamaged
-from batch.kit.stop import ShouldStop, Stopped, check_stop, never
-from batch.market.bar import VALUES, BarSeries, empty_bars
-from batch.market.calendar import utc_midnight
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.market.resample import compare_days, flag_days, resample
-from batch.market.source import derived_source
-from batch.market_data.roll_up_plan import RollUpChunk
+from kaboom.bars.coverage.fetch_log import keep_fetch_log
+from kaboom.bars.store import FETCH_LOG_SCHEMA, BarStore
+from kaboom.drivers.stop import ShouldStop, Stopped, check_stop, never
+from kaboom.errors import StoreDamaged
+from kaboom.market.bar import VALUES, BarSeries, empty_bars
+from kaboom.market.calendar import utc_midnight
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.market.resample import compare_days, flag_days, resample
+from kaboom.market.source import derived_source
+from kaboom.market_data.roll_up_plan import RollUpChunk
 
 #: Symbols of a slice, which has one commit for each interval.
 _SLICE = 100

@@ -7,13 +7,13 @@ from datetime import date, datetime
 from itertools import batched
 from typing import Any
 
-from batch.bars.store import BarStore
-from batch.errors import InvalidRequest
-from batch.market.bar import BarSeries
-from batch.market.bounds import resolve_last_session
-from batch.market.calendar import OLDEST_YEAR, closes_at, last_sessions
-from batch.market.interval import Interval
-from batch.market_data.roll_up_request import RollUpRequest
+from kaboom.bars.store import BarStore
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BarSeries
+from kaboom.market.bounds import resolve_last_session
+from kaboom.market.calendar import OLDEST_YEAR, closes_at, last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market_data.roll_up_request import RollUpRequest
 
 #: Approximate minutes in a chunk: some seconds of work, so that progress is visible.
 _CHUNK_BARS = 200_000

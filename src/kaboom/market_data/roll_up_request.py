@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batch.errors import InvalidRequest
-from batch.kit.request import PlannedRequest
-from batch.market.fields import Day, LookBack, one_of, parsed
-from batch.market.interval import Interval, parse_interval
-from batch.providers.fields import OfSource, ProviderName, SourceSymbols
+from kaboom.drivers.request import PlannedRequest
+from kaboom.errors import InvalidRequest
+from kaboom.market.fields import Day, LookBack, one_of, parsed
+from kaboom.market.interval import Interval, parse_interval
+from kaboom.providers.fields import OfSource, ProviderName, SourceSymbols
 
 #: The intervals that minutes can be rolled up to.
 LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)

@@ -5,13 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Response
 
-from app.auth.scopes import Scope
-from app.deps import count_stream, needs
-from app.errors import NOT_FOUND
-from app.market_data import examples
-from app.market_data.answers import Answers
-from app.market_data.describing import describe_grid, describe_stream, describe_table
-from app.market_data.queries import (
+from kaboom.jobs.deps import count_stream, needs
+from kaboom.market_data import examples
+from kaboom.market_data.answers import Answers
+from kaboom.market_data.describing import describe_grid, describe_stream, describe_table
+from kaboom.market_data.queries import (
     BarsQuery,
     CalendarQuery,
     CellQuery,
@@ -24,7 +22,7 @@ from app.market_data.queries import (
     SymbolsQuery,
     UniverseQuery,
 )
-from app.market_data.schemas import (
+from kaboom.market_data.schemas import (
     BarPage,
     CalendarView,
     CellPage,
@@ -35,7 +33,9 @@ from app.market_data.schemas import (
     SymbolPage,
     UniverseView,
 )
-from app.routers import FeatureRouter
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import NOT_FOUND
+from kaboom.web.routers import FeatureRouter
 
 _LISTED = "as_of,symbol,name,market,sector33,sector33_code,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 

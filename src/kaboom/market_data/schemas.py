@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.market_data import examples
-from batch.bars.coverage.cells import CellState
-from batch.market.action import ActionKind, ActionState
-from batch.market.interval import Interval
-from batch.market.listing import Market
+from kaboom.bars.coverage.cells import CellState
+from kaboom.market.action import ActionKind, ActionState
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market_data import examples
 
 _OPENED = "the start of the bar, UTC; of a daily bar 00:00 UTC of its session"
 _FLAGS = "what quality rules saw, as a sum; docs/reference/outcomes.md has the values"

@@ -8,22 +8,22 @@ from typing import Any
 
 import polars as pl
 
-from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, ManyBarsQuery, days_between
-from app.market_data.table import Table, tell_known_at
-from batch.bars.actions.adjustment import Adjustment, Wish, load_adjustment
-from batch.bars.actions.store import ActionStore
-from batch.bars.coverage.finality import add_finality
-from batch.bars.history import reader_at
-from batch.bars.store import BarStore
-from batch.bars.windows import read_first
-from batch.errors import InvalidRequest
-from batch.kit.clock import Clock
-from batch.market.bar import BarSeries
-from batch.market.calendar import JST
-from batch.market.indices import INDEX_MARK
-from batch.market.interval import Interval
-from batch.providers.registry import get_source_spec
-from batch.providers.spec import ProviderSpec
+from kaboom.bars.actions.adjustment import Adjustment, Wish, load_adjustment
+from kaboom.bars.actions.store import ActionStore
+from kaboom.bars.coverage.finality import add_finality
+from kaboom.bars.history import reader_at
+from kaboom.bars.store import BarStore
+from kaboom.bars.windows import read_first
+from kaboom.drivers.clock import Clock
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import JST
+from kaboom.market.indices import INDEX_MARK
+from kaboom.market.interval import Interval
+from kaboom.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, ManyBarsQuery, days_between
+from kaboom.market_data.table import Table, tell_known_at
+from kaboom.providers.registry import get_source_spec
+from kaboom.providers.spec import ProviderSpec
 
 _MOST_COVERAGE_DAYS = 366
 

@@ -4,10 +4,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
-from batch.bars.store import BarStore
-from batch.errors import InvalidRequest
-from batch.market.bar import BAR_SCHEMA, VALUES, BarSeries
-from batch.market_data.take_back_request import TakeBackRequest
+from kaboom.bars.store import BarStore
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BAR_SCHEMA, VALUES, BarSeries
+from kaboom.market_data.take_back_request import TakeBackRequest
 
 #: Above this a float cannot hold every whole number.
 _MOST_VOLUME = 2.0**53

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batch.kit.request import PlannedRequest
-from batch.market.fields import Day, IntervalName
-from batch.market.interval import Interval
-from batch.providers.fields import OfSource, SourceName
+from kaboom.drivers.request import PlannedRequest
+from kaboom.market.fields import Day, IntervalName
+from kaboom.market.interval import Interval
+from kaboom.providers.fields import OfSource, SourceName
 
 
 class TakeBackRequest(OfSource, PlannedRequest):

@@ -3,12 +3,10 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine, text
 
-import app.ledger.accounts.tables
-import app.ledger.schedules.tables
-import app.ledger.spending.tables  # noqa: F401  these add their tables to those of the ledger
-from app.ledger.tables import METADATA
-from batch.errors import ConfigurationError
-from batch.kit.postgres.engine import normalize_database_url
+import kaboom.analysis.spending.tables  # noqa: F401  these add their tables to those of the ledger
+from kaboom.drivers.postgres.engine import normalize_database_url
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.postgres.tables import METADATA
 
 _LOCK_KEY = 0x6B61626F6F6D  # "kaboom"
 _CONNECT = {

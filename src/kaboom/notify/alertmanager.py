@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.jobs_api.words import Instant
-from app.ledger.notifications.model import Event, EventKind
-from app.notifications import examples
+from kaboom.jobs.api.words import Instant
+from kaboom.jobs.postgres.notifications.model import Event, EventKind
+from kaboom.notify import examples
 
 _MOST_TEXT = 300
 _Text = Annotated[str, Field(max_length=4000)]

@@ -10,11 +10,11 @@ import re
 import threading
 from typing import Any
 
-from batch.errors import InvalidRequest
-from batch.kit.dns import look_up
-from batch.kit.http.reply import Reply, unanswered
-from batch.notify.apprise_urls import FIXED, MAIL, POINTER, check_apprise_url, find_target, reword
-from batch.notify.url_guard import UrlGuard, check_address
+from kaboom.drivers.dns import look_up
+from kaboom.drivers.http.reply import Reply, unanswered
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.callbacks.url_guard import UrlGuard, check_address
+from kaboom.notify.apprise_urls import FIXED, MAIL, POINTER, check_apprise_url, find_target, reword
 
 _NAME = "apprise"
 #: The seconds that apprise may take to connect, and to read.

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote
 
-from batch.errors import InvalidRequest
-from batch.notify.url_guard import Target, UrlGuard
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.callbacks.url_guard import Target, UrlGuard
 
 POINTER = "/url"
 #: Services whose host is in apprise's own code; the URL has only tokens.

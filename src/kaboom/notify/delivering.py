@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.ledger.notifications.model import ChannelKind, Claimed
-from app.ledger.notifications.port import NotificationLog
-from app.ledger.outbox.port import AttemptEnd
-from app.notifications.texts import Text, write_body, write_text
-from batch.errors import ConfigurationError
-from batch.kit.clock import Clock, utc_now
-from batch.kit.http.reply import Reply
-from batch.kit.retry import retry_while_unavailable
-from batch.notify.apprise_sender import send_by_apprise
-from batch.notify.callback import CallbackRules
-from batch.notify.retry import MESSAGE_DELAYS_S, judge_reply
-from batch.notify.sealing import Sealer
-from batch.notify.webhooks import Webhook, WebhookSender
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.drivers.http.reply import Reply
+from kaboom.drivers.retry import retry_while_unavailable
+from kaboom.drivers.sealing import Sealer
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.callbacks.callback import CallbackRules
+from kaboom.jobs.callbacks.retry import MESSAGE_DELAYS_S, judge_reply
+from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
+from kaboom.jobs.postgres.notifications.model import ChannelKind, Claimed
+from kaboom.jobs.postgres.notifications.port import NotificationLog
+from kaboom.jobs.postgres.outbox.port import AttemptEnd
+from kaboom.notify.apprise_sender import send_by_apprise
+from kaboom.notify.texts import Text, write_body, write_text
 
 #: How long to retry saving a result while the ledger is unavailable; the lease of the attempt lasts longer.
 _PATIENCE_S = 30.0

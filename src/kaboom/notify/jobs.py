@@ -2,9 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.scopes import Scope
-from app.jobs.job_type import JobType
-from batch.notify.request import DeliverRequest
+from kaboom.jobs.job_type import JobType
+from kaboom.notify.request import DeliverRequest
+from kaboom.web.auth.scopes import Scope
 
 
 class DeliverResult(BaseModel):
@@ -22,7 +22,7 @@ DELIVER = JobType(
     summary="Send the messages of a channel that are due",
     notes="Kaboom submits these jobs itself, for each channel that has something to send.",
     request=DeliverRequest,
-    run="app.notifications.tasks:deliver",
+    run="kaboom.notify.tasks:deliver",
     result=DeliverResult,
     unit="messages",
     scope=Scope.ADMIN,

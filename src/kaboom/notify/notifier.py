@@ -6,12 +6,12 @@ from functools import partial
 
 import structlog
 
-from app.engine.lifecycle import Jobs
-from app.notifications.jobs import DELIVER
-from app.notifications.routing import route
-from app.notifications.scan import Missing, find_events
-from batch.errors import KaboomError
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import KaboomError
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.notify.jobs import DELIVER
+from kaboom.notify.routing import route
+from kaboom.notify.scan import Missing, find_events
 
 STEP_S = 1.0
 SCAN_S = 15.0

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batch.kit.request import Request
+from kaboom.drivers.request import Request
 
 
 class DeliverRequest(Request):

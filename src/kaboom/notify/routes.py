@@ -5,15 +5,15 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Response, status
 
-from app.auth.scopes import Scope
-from app.deps import Caller, Jobs, Preferred, needs
-from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
-from app.ledger.notifications.model import Channel, ChannelKind
-from app.notifications.alertmanager import AlertmanagerPost, events_of
-from app.notifications.schemas import ChannelChange, NewChannel
-from app.notifications.setup import build_sealer, make_test, seal_url
-from app.notifications.views import ChannelList, ChannelView, MessageView, NotedAlerts, view_channel, view_message
-from app.routers import FeatureRouter, hex_id
+from kaboom.jobs.deps import Caller, Jobs, Preferred, needs
+from kaboom.jobs.postgres.notifications.model import Channel, ChannelKind
+from kaboom.notify.alertmanager import AlertmanagerPost, events_of
+from kaboom.notify.schemas import ChannelChange, NewChannel
+from kaboom.notify.setup import build_sealer, make_test, seal_url
+from kaboom.notify.views import ChannelList, ChannelView, MessageView, NotedAlerts, view_channel, view_message
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
+from kaboom.web.routers import FeatureRouter, hex_id
 
 PREFIX = "/api/v1/notifications"
 ADMIN = [needs(Scope.ADMIN)]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, time
 
-from app.ledger.notifications.model import Event, EventKind, Placement, Rule
-from batch.notify.timing import Timing
+from kaboom.jobs.postgres.notifications.model import Event, EventKind, Placement, Rule
+from kaboom.notify.timing import Timing
 
 
 def route(event: Event, rules: Sequence[Rule], now: datetime) -> list[Placement]:

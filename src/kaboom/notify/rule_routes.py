@@ -8,16 +8,16 @@ from uuid import uuid4
 
 from fastapi import Path, Query, Request, Response, status
 
-from app.deps import Caller, Jobs, Preferred
-from app.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
-from app.ledger.notifications.model import Message, MessageQuery, Rule
-from app.ledger.notifications.port import NotificationLog
-from app.notifications.routes import ADMIN, BODY, PREFIX
-from app.notifications.schemas import MessageListing, NewRule, RuleChange
-from app.notifications.views import MessagePage, MessageView, RuleList, RuleView, view_message, view_rule
-from app.routers import FeatureRouter, hex_id, link_next
-from batch.errors import Conflict, NotFound
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.deps import Caller, Jobs, Preferred
+from kaboom.jobs.postgres.notifications.model import Message, MessageQuery, Rule
+from kaboom.jobs.postgres.notifications.port import NotificationLog
+from kaboom.notify.routes import ADMIN, BODY, PREFIX
+from kaboom.notify.schemas import MessageListing, NewRule, RuleChange
+from kaboom.notify.views import MessagePage, MessageView, RuleList, RuleView, view_message, view_rule
+from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
+from kaboom.web.routers import FeatureRouter, hex_id, link_next
 
 _WEEK = timedelta(days=7)
 _MESSAGE_ID = re.compile("msg_[0-9a-f]{32}")

@@ -5,10 +5,10 @@ from datetime import date, datetime, time
 
 import structlog
 
-from app.engine.parts import Parts
-from app.ledger.notifications.model import Event, EventKind
-from batch.errors import KaboomError
-from batch.market.calendar import JST, is_session
+from kaboom.errors import KaboomError
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.notifications.model import Event, EventKind
+from kaboom.market.calendar import JST, is_session
 
 #: Shorter pauses are normal for a provider with limits.
 LEAST_PAUSE_S = 60.0

@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from app.jobs_api.words import CONTROL, Label
-from app.ledger.notifications.model import EventKind
-from app.ledger.outbox.port import DeliveryStatus
-from app.notifications import examples
-from batch.market.fields import WHOLE, one_of
+from kaboom.jobs.api.words import CONTROL, Label
+from kaboom.jobs.postgres.notifications.model import EventKind
+from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.market.fields import WHOLE, one_of
+from kaboom.notify import examples
 
 #: A rule cannot select the event of a test.
 SELECTABLE = tuple(kind for kind in EventKind if kind is not EventKind.TEST)

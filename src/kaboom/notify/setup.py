@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from app.ledger.notifications.model import Channel, ChannelKind, Event, EventKind, Message
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
-from batch.notify.apprise_urls import check_apprise_url, reword
-from batch.notify.callback import CallbackRules
-from batch.notify.sealing import Sealer, parse_sealer
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.sealing import Sealer, parse_sealer
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.callbacks.callback import CallbackRules
+from kaboom.jobs.postgres.notifications.model import Channel, ChannelKind, Event, EventKind, Message
+from kaboom.notify.apprise_urls import check_apprise_url, reword
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 _POINTER = "/url"
 

@@ -2,13 +2,13 @@
 
 from functools import partial
 
-from app.engine.run.answers import Settled
-from app.engine.run.worker import Run
-from app.ledger.outbox.port import DeliveryStatus
-from app.notifications.delivering import Deliverer, send_by_channel
-from app.notifications.jobs import DeliverResult
-from app.notifications.setup import build_sealer
-from batch.notify.request import DeliverRequest
+from kaboom.jobs.engine.run.answers import Settled
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.notify.delivering import Deliverer, send_by_channel
+from kaboom.notify.jobs import DeliverResult
+from kaboom.notify.request import DeliverRequest
+from kaboom.notify.setup import build_sealer
 
 #: The most messages that a job sends; the notifier submits another job for the rest.
 _MOST = 100

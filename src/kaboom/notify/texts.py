@@ -8,15 +8,15 @@ from typing import Any
 
 import orjson
 
-from app.jobs.queues import Queue
-from app.ledger.notifications.model import Event, EventKind, Message
-from app.words.language import Language, Pair
-from app.words.notifications import BODIES, PHRASES, TITLES
-from app.words.speaker import Speaker
-from app.words.translate import translate
-from batch.analysis.vocabulary import Kind, disclaimer
-from batch.kit.printable import clean
-from batch.market.calendar import JST
+from kaboom.analysis.vocabulary import Kind, disclaimer
+from kaboom.drivers.printable import clean
+from kaboom.jobs.postgres.notifications.model import Event, EventKind, Message
+from kaboom.jobs.queues import Queue
+from kaboom.market.calendar import JST
+from kaboom.text.language import Language, Pair
+from kaboom.text.notifications import BODIES, PHRASES, TITLES
+from kaboom.text.speaker import Speaker
+from kaboom.text.translate import translate
 
 #: The most events that a digest lists.
 MOST_LISTED = 20

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from batch.market.calendar import JST
+from kaboom.market.calendar import JST
 
 _DAY = timedelta(days=1)
 

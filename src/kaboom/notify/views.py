@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.ledger.notifications.model import Channel, ChannelKind, Event, EventKind, Message, Rule
-from app.ledger.outbox.port import DeliveryStatus
-from app.notifications import examples
-from app.notifications.texts import title_of
-from app.routers import view_of
-from app.words.language import Language
+from kaboom.jobs.postgres.notifications.model import Channel, ChannelKind, Event, EventKind, Message, Rule
+from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.notify import examples
+from kaboom.notify.texts import title_of
+from kaboom.text.language import Language
+from kaboom.web.routers import view_of
 
 
 class ChannelView(BaseModel):

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.jobs.cursor import Cursors
-from app.jobs.queues import Queue, jobs_path
-from app.jobs_api.words import Instant
-from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
-from app.ledger.port import JobHistory
-from app.overview.examples import DEAD_LETTERS
-from app.routers import view_of
+from kaboom.jobs.api.words import Instant
+from kaboom.jobs.cursor import Cursors
+from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
+from kaboom.jobs.postgres.port import JobHistory
+from kaboom.jobs.queues import Queue, jobs_path
+from kaboom.operations.examples import DEAD_LETTERS
+from kaboom.web.routers import view_of
 
 _PLACE = TypeAdapter(tuple[AwareDatetime, str, int])
 

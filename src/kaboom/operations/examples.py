@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.jobs_api.examples import JOB, QUEUE_STATS
+from kaboom.jobs.api.examples import JOB, QUEUE_STATS
 
 _CHUNK = {
     "queue": "ingest",

@@ -12,15 +12,15 @@ import structlog
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict
 
-from app.engine.parts import Parts
-from app.jobs.model import Job, JobStatus
-from app.jobs.sharing import Sharing
-from app.jobs_api.view import Health, Progress, judge_health, view_progress
-from app.live.events import START, EventHub, Feed, FeedKey, JobEvent, parse_event_id
-from app.live.workers import Worker
-from app.overview.examples import CHANGE
-from app.routers import view_of
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.api.view import Health, Progress, judge_health, view_progress
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.redis.events import START, EventHub, Feed, FeedKey, JobEvent, parse_event_id
+from kaboom.jobs.redis.workers import Worker
+from kaboom.jobs.sharing import Sharing
+from kaboom.operations.examples import CHANGE
+from kaboom.web.routers import view_of
 
 #: A job is sent at most once in this many seconds.
 PERIOD_S = 0.5

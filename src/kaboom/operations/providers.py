@@ -5,17 +5,17 @@ from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.engine.parts import Parts
-from app.overview.examples import PROVIDERS
-from app.words.language import Language
-from app.words.translate import translate
-from batch.errors import StoreError
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.limiter.limits import parse_limits
-from batch.providers.limiter.pauses import ProviderPause
-from batch.providers.registry import provider_specs
-from batch.providers.spec import ProviderSpec
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.parts import Parts
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.operations.examples import PROVIDERS
+from kaboom.providers.limiter.limits import parse_limits
+from kaboom.providers.limiter.pauses import ProviderPause
+from kaboom.providers.registry import provider_specs
+from kaboom.providers.spec import ProviderSpec
+from kaboom.text.language import Language
+from kaboom.text.translate import translate
 
 
 class TermsView(BaseModel):

@@ -8,28 +8,28 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
-from app.address_limit import FORWARDED_WARNING, AddressLimiter
-from app.auth.scopes import Scope
-from app.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, needs
-from app.engine.asking import KeptAnswers
-from app.errors import BAD_CURSOR, INVALID, describe_problems
-from app.health.routes import find_readiness
-from app.jobs_api.together import answer_with_model, build_answer
-from app.jobs_api.watching import STREAM_HEADERS, LastEventId
-from app.live.events import parse_event_id
-from app.live.streams import EVENT_STREAM
-from app.overview.alerts.finding import AlertsFound, find_alerts
-from app.overview.alerts.view import AlertList, view_alerts
-from app.overview.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
-from app.overview.examples import CHANGE
-from app.overview.feed import JobFeed
-from app.overview.providers import ProviderList, list_providers
-from app.overview.settings import SettingList, list_settings
-from app.overview.stats import AllStats, Series, SeriesListing, find_all_stats, find_series
-from app.overview.workers import WorkerList, list_workers
-from app.routers import FeatureRouter, link_next
-from app.words.language import Language
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.health.routes import find_readiness
+from kaboom.jobs.api.together import answer_with_model, build_answer
+from kaboom.jobs.api.watching import STREAM_HEADERS, LastEventId
+from kaboom.jobs.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, needs
+from kaboom.jobs.engine.asking import KeptAnswers
+from kaboom.jobs.redis.events import parse_event_id
+from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.operations.alerts.finding import AlertsFound, find_alerts
+from kaboom.operations.alerts.view import AlertList, view_alerts
+from kaboom.operations.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
+from kaboom.operations.examples import CHANGE
+from kaboom.operations.feed import JobFeed
+from kaboom.operations.providers import ProviderList, list_providers
+from kaboom.operations.settings import SettingList, list_settings
+from kaboom.operations.stats import AllStats, Series, SeriesListing, find_all_stats, find_series
+from kaboom.operations.workers import WorkerList, list_workers
+from kaboom.text.language import Language
+from kaboom.web.address_limit import FORWARDED_WARNING, AddressLimiter
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
+from kaboom.web.routers import FeatureRouter, link_next
 
 #: How long an answer is shared by all requests; each page asks every few seconds.
 _ALERTS_KEPT_S, _SERIES_KEPT_S = 2.0, 5.0

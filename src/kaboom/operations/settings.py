@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from app.overview.examples import SETTINGS
+from kaboom.operations.examples import SETTINGS
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 _HIDDEN = "***"
 #: Matches a user name and a password in a URL: some settings contain them, although they belong in a secret.

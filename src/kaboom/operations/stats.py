@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.engine.lifecycle import Jobs
-from app.jobs.model import JobStatus
-from app.jobs.queues import Queue
-from app.jobs_api.stats import find_stats
-from app.jobs_api.view import QueueStats
-from app.ledger.activity import ActivityQuery
-from app.overview.examples import SERIES, STATS
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.stats import find_stats
+from kaboom.jobs.api.view import QueueStats
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.activity import ActivityQuery
+from kaboom.jobs.queues import Queue
+from kaboom.operations.examples import SERIES, STATS
 
 #: The most steps of a series.
 _MOST_BINS = 1500

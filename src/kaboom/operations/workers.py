@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.engine.parts import Parts
-from app.jobs.runs import split_slot
-from app.live.workers import RunningChunk, Worker, WorkerFacts
-from app.overview.examples import WORKERS
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
+from kaboom.jobs.runs import split_slot
+from kaboom.operations.examples import WORKERS
 
 
 class WorkerChunk(BaseModel):

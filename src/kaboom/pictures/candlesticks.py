@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch.market.calendar import JST
-from batch.market.interval import Interval
-from batch.pictures.model import MOST_BARS, Candlesticks, Curves, Language, Picture, Series, UpDown, Values
-from batch.pictures.png import draw
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.pictures.model import MOST_BARS, Candlesticks, Curves, Language, Picture, Series, UpDown, Values
+from kaboom.pictures.png import draw
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,7 +1,7 @@
 """A picture as PNG; matplotlib is imported for the first one."""
 
-from batch.errors import ConfigurationError
-from batch.pictures.model import Language, Picture
+from kaboom.errors import ConfigurationError
+from kaboom.pictures.model import Language, Picture
 
 
 def draw(picture: Picture, *, language: Language = "en") -> bytes:
@@ -15,7 +15,7 @@ def draw(picture: Picture, *, language: Language = "en") -> bytes:
 
     """
     try:
-        from batch.pictures.drawing.sheet import draw_sheet  # noqa: PLC0415 (matplotlib is an extra, and slow to import)
+        from kaboom.pictures.drawing.sheet import draw_sheet  # noqa: PLC0415 (matplotlib is an extra, and slow to import)
     except ModuleNotFoundError as e:
         raise ConfigurationError("matplotlib is not installed: pictures need kaboom-api[pictures]") from e
     return draw_sheet(picture, language)

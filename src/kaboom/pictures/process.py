@@ -7,10 +7,10 @@ import asyncio
 import sys
 from importlib.util import find_spec
 
-from batch.errors import ConfigurationError, StoreError
-from batch.kit.child_process.command import build_command, build_environment
-from batch.kit.child_process.limits import limit_process
-from batch.pictures.model import Language, Picture
+from kaboom.drivers.child_process.command import build_command, build_environment
+from kaboom.drivers.child_process.limits import limit_process
+from kaboom.errors import ConfigurationError, StoreError
+from kaboom.pictures.model import Language, Picture
 
 _MEMORY_BYTES = 1536 << 20
 #: Of CPU time; on a busy machine more time passes.
@@ -30,7 +30,7 @@ class PictureProcess:
         self._free = asyncio.Semaphore(1)
 
     async def draw(self, picture: Picture, *, language: Language) -> bytes:
-        """Return a picture as PNG, as `batch.pictures.png.draw` does.
+        """Return a picture as PNG, as `kaboom.pictures.png.draw` does.
 
         Raises:
             ConfigurationError: matplotlib is not installed.
@@ -41,7 +41,7 @@ class PictureProcess:
             raise ConfigurationError("matplotlib is not installed: pictures need kaboom-api[pictures]")
         async with self._free:
             process = await asyncio.create_subprocess_exec(
-                *build_command("batch.pictures.process", language),
+                *build_command("kaboom.pictures.process", language),
                 env=build_environment(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -64,7 +64,7 @@ class PictureProcess:
 def _main(language: Language) -> int:
     # Limits are set before matplotlib is loaded.
     limit_process(memory_bytes=_MEMORY_BYTES, cpu_s=_SECONDS)
-    from batch.pictures.png import draw  # noqa: PLC0415  only here
+    from kaboom.pictures.png import draw  # noqa: PLC0415  only here
 
     picture = Picture.model_validate_json(sys.stdin.buffer.read())
     sys.stdout.buffer.write(draw(picture, language=language))

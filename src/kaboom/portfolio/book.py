@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
-from batch.errors import Conflict, InvalidRequest
-from batch.portfolio.entry import Entry, EntryKind, in_force
-from batch.portfolio.money import ZERO, format_yen
-from batch.portfolio.position import Position
-from batch.portfolio.splits import Split
+from kaboom.errors import Conflict, InvalidRequest
+from kaboom.portfolio.entry import Entry, EntryKind, in_force
+from kaboom.portfolio.money import ZERO, format_yen
+from kaboom.portfolio.position import Position
+from kaboom.portfolio.splits import Split
 
 _IN = frozenset(kind for kind in EntryKind if kind.is_income) | {EntryKind.SELL, EntryKind.DEPOSIT}
 

@@ -10,19 +10,19 @@ from fastapi import Depends, Header, Query, Request, Response, status
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
-from app.auth.principals import Principal
-from app.deps import Caller, digest_key
-from app.ledger.portfolios.model import Booked, Once
-from app.portfolios.desk import ManyDoubtful, new_id
-from app.portfolios.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, Desk, Loaded
-from app.portfolios.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
-from app.portfolios.views import BookedDividends, CashPage, EntryView, Imported, TradePage, view_entry
-from app.routers import FeatureRouter
-from batch.errors import Conflict
-from batch.portfolio.book import OddLot, Shortfall
-from batch.portfolio.csv_file import MOST_FAULTS, Fault, Parsed, parse_csv
-from batch.portfolio.entry import Entry, EntryKind, Order, check_day, check_note, make_movement, make_trade
-from batch.portfolio.money import parse_yen
+from kaboom.errors import Conflict
+from kaboom.jobs.deps import Caller, digest_key
+from kaboom.portfolio.book import OddLot, Shortfall
+from kaboom.portfolio.csv_file import MOST_FAULTS, Fault, Parsed, parse_csv
+from kaboom.portfolio.desk import ManyDoubtful, new_id
+from kaboom.portfolio.entry import Entry, EntryKind, Order, check_day, check_note, make_movement, make_trade
+from kaboom.portfolio.money import parse_yen
+from kaboom.portfolio.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, Desk, Loaded
+from kaboom.portfolio.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
+from kaboom.portfolio.store.model import Booked, Once
+from kaboom.portfolio.views import BookedDividends, CashPage, EntryView, Imported, TradePage, view_entry
+from kaboom.web.auth.principals import Principal
+from kaboom.web.routers import FeatureRouter
 
 _BOOKS = ONE | BODY
 _ONE = f"{PREFIX}/{{portfolio_id}}"

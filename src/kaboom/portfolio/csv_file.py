@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from batch.errors import InvalidRequest
-from batch.kit.printable import FORMULA_STARTS
-from batch.market.symbol import parse_symbol
-from batch.portfolio.entry import (
+from kaboom.drivers.printable import FORMULA_STARTS
+from kaboom.errors import InvalidRequest
+from kaboom.market.symbol import parse_symbol
+from kaboom.portfolio.entry import (
     CASH_KINDS,
     Entry,
     EntryKind,
@@ -21,7 +21,7 @@ from batch.portfolio.entry import (
     make_movement,
     make_trade,
 )
-from batch.portfolio.money import ZERO, format_yen, parse_yen
+from kaboom.portfolio.money import ZERO, format_yen, parse_yen
 
 COLUMNS = ("day", "kind", "symbol", "quantity", "price", "fee", "amount", "note")
 _GUARD = "'"

@@ -9,25 +9,25 @@ from uuid import uuid4
 
 from fastapi import Request
 
-from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
-from app.ledger.portfolios.port import PortfolioStore
-from batch.errors import InvalidRequest
-from batch.kit.clock import Clock, utc_now
-from batch.kit.lazy import Lazy
-from batch.market.calendar import JST, latest_closed_session, sessions_between
-from batch.portfolio.book import Book, check_new, replay
-from batch.portfolio.dividends import DueDividend, due_dividends
-from batch.portfolio.entry import Entry, EntryKind, make_movement, make_reversal, number_entries
-from batch.portfolio.history import Closes, EquityDay, equity_history
-from batch.portfolio.money import format_yen
-from batch.portfolio.plausibility import Doubtful, find_doubts
-from batch.portfolio.splits import Split
-from batch.portfolio.valuation import Valuation, value_book
-from batch.providers.registry import get_provider_spec
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.drivers.lazy import Lazy
+from kaboom.errors import InvalidRequest
+from kaboom.market.calendar import JST, latest_closed_session, sessions_between
+from kaboom.portfolio.book import Book, check_new, replay
+from kaboom.portfolio.dividends import DueDividend, due_dividends
+from kaboom.portfolio.entry import Entry, EntryKind, make_movement, make_reversal, number_entries
+from kaboom.portfolio.history import Closes, EquityDay, equity_history
+from kaboom.portfolio.money import format_yen
+from kaboom.portfolio.plausibility import Doubtful, find_doubts
+from kaboom.portfolio.splits import Split
+from kaboom.portfolio.store.model import Booked, Draft, Once, Portfolio
+from kaboom.portfolio.store.port import PortfolioStore
+from kaboom.portfolio.valuation import Valuation, value_book
+from kaboom.providers.registry import get_provider_spec
 
 if TYPE_CHECKING:
-    from app.portfolios.market import Market
-    from batch.settings import BatchSettings
+    from kaboom.domain_settings import BatchSettings
+    from kaboom.portfolio.market import Market
 
 #: How long before its last day a history begins by default, and the longest history.
 _HISTORY, _MOST_HISTORY = timedelta(days=366), timedelta(days=3660)
@@ -194,8 +194,8 @@ def build_desk(store: PortfolioStore, settings: "BatchSettings") -> PortfolioDes
     """Return the desk of a process; it opens the bars and corporate actions on first use."""
 
     def build() -> "Market":
-        from app.portfolios.market import Market  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
-        from batch.stores import build_action_store, build_bar_store  # noqa: PLC0415  the same
+        from kaboom.bars.open import build_action_store, build_bar_store  # noqa: PLC0415  the same
+        from kaboom.portfolio.market import Market  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
 
         return Market(build_bar_store(settings), build_action_store(settings), utc_now)
 

@@ -6,9 +6,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from batch.errors import Conflict, InvalidRequest, NotFound
-from batch.kit.printable import clean
-from batch.portfolio.money import MOST_YEN, ZERO, format_yen
+from kaboom.drivers.printable import clean
+from kaboom.errors import Conflict, InvalidRequest, NotFound
+from kaboom.portfolio.money import MOST_YEN, ZERO, format_yen
 
 #: Shares of one trade at most.
 MOST_SHARES = 1_000_000_000

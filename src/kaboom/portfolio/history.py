@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from batch.portfolio.book import Book
-from batch.portfolio.entry import Entry, in_force
-from batch.portfolio.money import ZERO
-from batch.portfolio.splits import Split
-from batch.portfolio.valuation import scale_price
+from kaboom.portfolio.book import Book
+from kaboom.portfolio.entry import Entry, in_force
+from kaboom.portfolio.money import ZERO
+from kaboom.portfolio.splits import Split
+from kaboom.portfolio.valuation import scale_price
 
 type Closes = Mapping[str, Mapping[date, Decimal]]
 type _Event = Split | Entry | tuple[str, Decimal] | None

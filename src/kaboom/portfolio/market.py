@@ -9,23 +9,23 @@ from typing import Any
 
 import polars as pl
 
-from batch.bars.actions.resolve import applied_actions, applied_dividends
-from batch.bars.actions.store import ActionStore
-from batch.bars.coverage.finality import add_finality
-from batch.bars.store import BarStore
-from batch.kit.clock import Clock
-from batch.market.action import CorporateAction
-from batch.market.bar import BarSeries
-from batch.market.calendar import JST, closes_at, utc_midnight
-from batch.market.interval import Interval
-from batch.market.source import derived_source
-from batch.portfolio.dividends import Dividend
-from batch.portfolio.history import Closes
-from batch.portfolio.money import round_yen
-from batch.portfolio.plausibility import DayRange
-from batch.portfolio.splits import Split, splits_of
-from batch.portfolio.valuation import Price
-from batch.providers.registry import get_source_spec
+from kaboom.bars.actions.resolve import applied_actions, applied_dividends
+from kaboom.bars.actions.store import ActionStore
+from kaboom.bars.coverage.finality import add_finality
+from kaboom.bars.store import BarStore
+from kaboom.drivers.clock import Clock
+from kaboom.market.action import CorporateAction
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import JST, closes_at, utc_midnight
+from kaboom.market.interval import Interval
+from kaboom.market.source import derived_source
+from kaboom.portfolio.dividends import Dividend
+from kaboom.portfolio.history import Closes
+from kaboom.portfolio.money import round_yen
+from kaboom.portfolio.plausibility import DayRange
+from kaboom.portfolio.splits import Split, splits_of
+from kaboom.portfolio.valuation import Price
+from kaboom.providers.registry import get_source_spec
 
 #: How far before the first day of a history a close may be that values a position on that day.
 _LOOK_BACK = timedelta(days=31)

@@ -3,7 +3,7 @@
 import re
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 ZERO = Decimal(0)
 #: The form of an amount; it has decimals because a price may be the mean of several executions.

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from batch.errors import InvalidRequest
-from batch.market.calendar import is_session, next_session, previous_session
-from batch.portfolio.entry import Entry
-from batch.portfolio.money import format_yen
+from kaboom.errors import InvalidRequest
+from kaboom.market.calendar import is_session, next_session, previous_session
+from kaboom.portfolio.entry import Entry
+from kaboom.portfolio.money import format_yen
 
 #: How far a price may be outside of the range of its day, as trades off the exchange are, and outside of the range of
 #: an earlier day.

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from batch.portfolio.money import ZERO, round_yen
+from kaboom.portfolio.money import ZERO, round_yen
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 
-from batch.portfolio.entry import Entry, EntryKind
-from batch.portfolio.money import ZERO
+from kaboom.portfolio.entry import Entry, EntryKind
+from kaboom.portfolio.money import ZERO
 
 
 class Account(StrEnum):

@@ -4,13 +4,12 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Response, status
 
-from app.auth.scopes import Scope
-from app.deps import Caller, Jobs, needs
-from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
-from app.ledger.portfolios.model import Portfolio
-from app.portfolios.desk import PortfolioDesk, desk_of, new_id
-from app.portfolios.schemas import HistoryQuery, NewPortfolio, PortfolioPatch, PositionsQuery
-from app.portfolios.views import (
+from kaboom.jobs.deps import Caller, Jobs, needs
+from kaboom.portfolio.csv_file import format_csv
+from kaboom.portfolio.desk import PortfolioDesk, desk_of, new_id
+from kaboom.portfolio.schemas import HistoryQuery, NewPortfolio, PortfolioPatch, PositionsQuery
+from kaboom.portfolio.store.model import Portfolio
+from kaboom.portfolio.views import (
     EquityHistory,
     PortfolioList,
     PortfolioView,
@@ -21,8 +20,9 @@ from app.portfolios.views import (
     view_positions,
     view_valuation,
 )
-from app.routers import FeatureRouter, hex_id
-from batch.portfolio.csv_file import format_csv
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
+from kaboom.web.routers import FeatureRouter, hex_id
 
 PREFIX = "/api/v1/portfolios"
 READS, WRITES = [needs(Scope.PORTFOLIOS_READ)], [needs(Scope.PORTFOLIOS_WRITE)]

@@ -4,15 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.jobs_api.words import CONTROL, Label
-from app.portfolios import examples
-from batch.errors import InvalidRequest
-from batch.market.fields import WHOLE, Day
-from batch.market.lots import LOT
-from batch.market.symbol import parse_symbol
-from batch.portfolio.entry import MOST_NOTE, MOST_SHARES
-from batch.portfolio.money import AMOUNT_FORM
-from batch.providers.fields import ProviderName
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.words import CONTROL, Label
+from kaboom.market.fields import WHOLE, Day
+from kaboom.market.lots import LOT
+from kaboom.market.symbol import parse_symbol
+from kaboom.portfolio import examples
+from kaboom.portfolio.entry import MOST_NOTE, MOST_SHARES
+from kaboom.portfolio.money import AMOUNT_FORM
+from kaboom.providers.fields import ProviderName
 
 _Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{CONTROL}]*$")]
 #: Text, since many languages read a JSON number as a float.

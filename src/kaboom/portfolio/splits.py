@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-from batch.market.action import CorporateAction, find_ratio
+from kaboom.market.action import CorporateAction, find_ratio
 
 
 @dataclass(frozen=True, slots=True)

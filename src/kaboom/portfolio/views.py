@@ -7,16 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from app.ledger.portfolios.model import Portfolio
-from app.portfolios import examples
-from batch.portfolio.book import Book
-from batch.portfolio.entry import Entry, EntryKind
-from batch.portfolio.history import EquityDay
-from batch.portfolio.money import format_yen
-from batch.portfolio.position import Position
-from batch.portfolio.postings import Account
-from batch.portfolio.valuation import Valuation, ValuedPosition
-from batch.providers.registry import get_source_spec
+from kaboom.portfolio import examples
+from kaboom.portfolio.book import Book
+from kaboom.portfolio.entry import Entry, EntryKind
+from kaboom.portfolio.history import EquityDay
+from kaboom.portfolio.money import format_yen
+from kaboom.portfolio.position import Position
+from kaboom.portfolio.postings import Account
+from kaboom.portfolio.store.model import Portfolio
+from kaboom.portfolio.valuation import Valuation, ValuedPosition
+from kaboom.providers.registry import get_source_spec
 
 _Yen = Annotated[Decimal, PlainSerializer(format_yen, return_type=str)]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from batch.market.action import CorporateAction
-from batch.market.interval import Interval
-from batch.market.lists.snapshot import Snapshot
-from batch.market.lists.universe import Market
-from batch.market.outcome import SymbolOutcome
+from kaboom.market.action import CorporateAction
+from kaboom.market.interval import Interval
+from kaboom.market.lists.snapshot import Snapshot
+from kaboom.market.lists.universe import Market
+from kaboom.market.outcome import SymbolOutcome
 
 if TYPE_CHECKING:
     # The API reads capabilities to validate names, and starts without polars.

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from batch.market.interval import Interval
-from batch.market.source import is_derived, provider_of
-from batch.providers.registry import get_provider_spec
+from kaboom.market.interval import Interval
+from kaboom.market.source import is_derived, provider_of
+from kaboom.providers.registry import get_provider_spec
 
 #: The most symbols that a command names.
 MOST_NAMED = 5

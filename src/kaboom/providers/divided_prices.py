@@ -13,9 +13,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.action import CorporateAction, check_dividend
-from batch.market.interval import Interval
-from batch.providers.rows import SymbolRows, count_days
+from kaboom.market.action import CorporateAction, check_dividend
+from kaboom.market.interval import Interval
+from kaboom.providers.rows import SymbolRows, count_days
 
 _EPOCH = date(1970, 1, 1)
 #: A smaller split looks like an ordinary fall at the open, so all prices before it are assumed to be divided.

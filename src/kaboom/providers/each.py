@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from batch.errors import ProviderError, RateLimited, RequestRejected
-from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import FetchedBars
+from kaboom.errors import ProviderError, RateLimited, RequestRejected
+from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import FetchedBars
 
 #: The rows of one symbol, at least one, or its outcome.
 type SymbolAnswer[T] = T | SymbolOutcome

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from batch.errors import InvalidRequest
-from batch.market.fields import SymbolTexts, one_of, parse_symbols
-from batch.market.source import derived_source
-from batch.providers.registry import check_has_master, get_provider_spec, get_source_spec, master_names, provider_names
-from batch.providers.spec import ProviderSpec
+from kaboom.errors import InvalidRequest
+from kaboom.market.fields import SymbolTexts, one_of, parse_symbols
+from kaboom.market.source import derived_source
+from kaboom.providers.registry import check_has_master, get_provider_spec, get_source_spec, master_names, provider_names
+from kaboom.providers.spec import ProviderSpec
 
 _NAME = Field(min_length=1, max_length=40)
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
 
-from batch.errors import InvalidRequest
-from batch.market.source import provider_of
-from batch.providers.spec import ProviderSpec
+from kaboom.errors import InvalidRequest
+from kaboom.market.source import provider_of
+from kaboom.providers.spec import ProviderSpec
 
 #: One line for each provider: its folder, whose `spec.py` has its `SPEC`. The default comes first.
 _FOLDERS = (
@@ -19,7 +19,7 @@ _FOLDERS = (
 
 
 def _load(folder: str) -> ProviderSpec:
-    spec: ProviderSpec = import_module(f"batch.providers.{folder}.spec").SPEC
+    spec: ProviderSpec = import_module(f"kaboom.providers.{folder}.spec").SPEC
     return spec
 
 

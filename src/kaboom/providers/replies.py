@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from batch.errors import ProviderError, RateLimited, RequestRejected
-from batch.kit.clock import utc_now
-from batch.kit.http.reply import Reply
-from batch.kit.retry import parse_retry_after
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.http.reply import Reply
+from kaboom.drivers.retry import parse_retry_after
+from kaboom.errors import ProviderError, RateLimited, RequestRejected
 
 _OK = frozenset({HTTPStatus.OK.value})
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED.value, HTTPStatus.FORBIDDEN.value})

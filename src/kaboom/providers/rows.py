@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.market.bar import RAW_BAR_SCHEMA, VALUES
-from batch.market.interval import Interval
+from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
+from kaboom.market.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)

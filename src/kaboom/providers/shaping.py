@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.market.bar import RAW_BAR_SCHEMA, VALUES
-from batch.market.calendar import minute_grid
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.resample import roll_up
-from batch.providers.base import FetchedBars
-from batch.providers.rows import count_days
+from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
+from kaboom.market.calendar import minute_grid
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.market.resample import roll_up
+from kaboom.providers.base import FetchedBars
+from kaboom.providers.rows import count_days
 
 _EPOCH = date(1970, 1, 1)
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from batch.market.indices import find_index
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.symbol import parse_foreign_symbol, parse_symbol
-from batch.providers.base import Capabilities
+from kaboom.market.indices import find_index
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.symbol import parse_foreign_symbol, parse_symbol
+from kaboom.providers.base import Capabilities
 
 if TYPE_CHECKING:
-    from batch.providers.limiter.rate_limiter import RateLimiter
+    from kaboom.providers.limiter.rate_limiter import RateLimiter
 
 TSE_SECTIONS = frozenset(market for market in Market if market.is_section)
 TSE_MARKETS = TSE_SECTIONS | {Market.INDEX}
@@ -80,7 +80,7 @@ class ProviderSpec:
 
     Attributes:
         name: its namespace, as in `BarProvider.name`.
-        build: `"module:function"` that takes `ProviderParts` and returns the `BarProvider`. `batch.wiring` loads it.
+        build: `"module:function"` that takes `ProviderParts` and returns the `BarProvider`, for `kaboom.ingest.tools`.
         capabilities: what it can do.
         summary: one line for people.
         is_real: whether its bars are of a real market. Made-up bars are labelled wherever they are shown.

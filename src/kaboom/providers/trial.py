@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from batch.errors import ProviderError
-from batch.market.calendar import last_sessions, latest_closed_session
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from kaboom.errors import ProviderError
+from kaboom.market.calendar import last_sessions, latest_closed_session
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
 
 #: How far back bars are requested, in days; plans differ in this.
 _AGES = (0, 100, 366, 731, 1_827, 3_653)

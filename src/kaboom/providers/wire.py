@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from batch.kit.http.client import HttpClient
-from batch.kit.http.reply import Reply
-from batch.providers.limiter.rate_limiter import RateLimiter
-from batch.providers.replies import Server, read_body, read_object
+from kaboom.drivers.http.client import HttpClient
+from kaboom.drivers.http.reply import Reply
+from kaboom.providers.limiter.rate_limiter import RateLimiter
+from kaboom.providers.replies import Server, read_body, read_object
 
 
 @dataclass(frozen=True, slots=True)

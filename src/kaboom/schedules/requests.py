@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from app.auth.guard import require_scopes
-from app.auth.principals import Principal
-from app.catalog import CATALOG
-from app.jobs.job_type import refuse_internal
-from batch.errors import InvalidRequest
+from kaboom.catalog import CATALOG
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.job_type import refuse_internal
+from kaboom.web.auth.guard import require_scopes
+from kaboom.web.auth.principals import Principal
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 
 def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings", caller: Principal) -> dict[str, Any]:

@@ -9,20 +9,17 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Response, status
 
-from app.auth.guard import require_scopes
-from app.auth.principals import Principal
-from app.auth.scopes import Scope
-from app.catalog import CATALOG
-from app.deps import Caller, Jobs, needs
-from app.engine.scheduler import Scheduler
-from app.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
-from app.jobs_api.submitting import accept
-from app.jobs_api.view import Accepted
-from app.ledger.schedules.model import MissedPolicy, Schedule
-from app.ledger.schedules.timing import next_dues
-from app.routers import FeatureRouter, hex_id
-from app.schedules.requests import to_request
-from app.schedules.schemas import (
+from kaboom.catalog import CATALOG
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.submitting import accept
+from kaboom.jobs.api.view import Accepted
+from kaboom.jobs.deps import Caller, Jobs, needs
+from kaboom.jobs.engine.scheduler import Scheduler
+from kaboom.jobs.postgres.schedules.model import MissedPolicy, Schedule
+from kaboom.jobs.postgres.schedules.timing import next_dues
+from kaboom.schedules.requests import to_request
+from kaboom.schedules.schemas import (
     NewSchedule,
     ScheduleChange,
     ScheduleDetail,
@@ -32,8 +29,11 @@ from app.schedules.schemas import (
     view_listed,
     view_schedule,
 )
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
+from kaboom.web.auth.guard import require_scopes
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
+from kaboom.web.routers import FeatureRouter, hex_id
 
 _PREFIX = "/api/v1/schedules"
 _NEXT = 5

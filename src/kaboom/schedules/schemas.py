@@ -6,13 +6,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
 
-from app.catalog import CATALOG
-from app.jobs_api.words import Label
-from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
-from app.ledger.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
-from app.routers import view_of
-from app.schedules.examples import CHANGE, DETAIL, FIRING, LISTED, NEW, SCHEDULE
-from batch.market.fields import WHOLE, one_of
+from kaboom.catalog import CATALOG
+from kaboom.jobs.api.words import Label
+from kaboom.jobs.postgres.schedules.model import (
+    DEFAULT_MAX_LATE_H,
+    MAX_LATE_H,
+    Firing,
+    FiringOutcome,
+    MissedPolicy,
+    Schedule,
+)
+from kaboom.jobs.postgres.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
+from kaboom.market.fields import WHOLE, one_of
+from kaboom.schedules.examples import CHANGE, DETAIL, FIRING, LISTED, NEW, SCHEDULE
+from kaboom.web.routers import view_of
 
 _Cron = Annotated[
     str,

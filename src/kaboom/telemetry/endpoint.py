@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -38,7 +38,7 @@ async def serve(app: "ASGIApp", opened: socket.socket) -> None:
     """Answer requests on a socket until cancelled."""
     import uvicorn  # noqa: PLC0415  most processes serve nothing
 
-    from app.server.options import server_options  # noqa: PLC0415  the same
+    from kaboom.web.server.options import server_options  # noqa: PLC0415  the same
 
     class Server(uvicorn.Server):
         """A server that leaves signals to its process."""

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
-from batch.kit.printable import clean, clean_json
+from kaboom.drivers.printable import clean, clean_json
 
 _SECRET_WORDS = ("token", "password", "secret", "authorization", "api_key", "_url")
 #: Matches a password in a URL, and the value after the name of a secret, which errors of drivers may contain.

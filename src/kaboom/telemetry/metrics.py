@@ -7,7 +7,7 @@ from enum import StrEnum
 from time import perf_counter
 from typing import Protocol
 
-from batch.errors import ProviderError, RateLimited
+from kaboom.errors import ProviderError, RateLimited
 
 
 class Kind(StrEnum):
@@ -159,7 +159,7 @@ def observe(metric: Metric, value: float, *labels: str) -> None:
 
 @contextmanager
 def provider_request(provider: str) -> Iterator[None]:
-    """Measure one request to a provider, by its outcome, for `batch.providers.watch`."""
+    """Measure one request to a provider, by its outcome, for `kaboom.providers.watch`."""
     begun_at, outcome = perf_counter(), "ok"
     try:
         yield

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from app.telemetry.traces import continue_trace, current_traceparent
+from kaboom.telemetry.traces import continue_trace, current_traceparent
 
 REQUEST_ID = "request_id"
 #: The name in W3C Trace Context.

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.telemetry.metrics import METRICS, Kind, Metric, Reading
+from kaboom.telemetry.metrics import METRICS, Kind, Metric, Reading
 
 
 class PrometheusMeter:

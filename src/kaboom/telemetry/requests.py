@@ -4,7 +4,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, count, observe
+from kaboom.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, count, observe
 
 #: The name of all paths without a route; otherwise each wrong path would be a new time series.
 _NO_ROUTE = "none"

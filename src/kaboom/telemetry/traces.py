@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
 
 if TYPE_CHECKING:
     # From the extra [otel], which is imported only if tracing is on.

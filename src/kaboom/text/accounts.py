@@ -1,6 +1,6 @@
 """What the commands about users and tokens say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 ACCOUNT_WORDS: dict[str, Pair] = {
     "no_users": ("no users: add one with `kaboom user add`", "ユーザーがいません。`kaboom user add` で追加できます"),

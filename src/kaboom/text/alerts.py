@@ -1,6 +1,6 @@
 """The titles of alerts, by kind."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 ALERT_TITLES: dict[str, Pair] = {
     "store_away": ("A part takes no write", "書き込みを受け付けない部分があります"),

@@ -1,7 +1,7 @@
 """What the commands of backtests say."""
 
-from app.words.language import Pair
-from batch.backtest.report.words import METRIC_NAMES
+from kaboom.text.language import Pair
+from kaboom.text.metrics import METRIC_NAMES
 
 BACKTEST_WORDS: dict[str, Pair] = {
     "backtest_head": (

@@ -1,6 +1,6 @@
 """What the commands on bars, corporate actions and symbols say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 BAR_WORDS: dict[str, Pair] = {
     "no_bars": (

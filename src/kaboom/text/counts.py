@@ -1,6 +1,6 @@
 """What the counts of an ingest mean: the quality of its rows, and its corporate actions."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 COUNT_CODES: dict[str, Pair] = {
     "quarantined": ("rows rejected", "隔離"),

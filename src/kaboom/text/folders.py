@@ -1,6 +1,6 @@
 """What `kaboom backup` and `kaboom restore` say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 FOLDER_WORDS: dict[str, Pair] = {
     "backup_part": ("copying the {what} …", "{what} をコピーしています"),

@@ -1,6 +1,6 @@
 """What the commands on jobs, schedules and webhooks say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 JOB_WORDS: dict[str, Pair] = {
     "left_out": ("left out: {what}", "対象外：{what}"),

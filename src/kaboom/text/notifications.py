@@ -1,6 +1,6 @@
 """What notifications say: the kinds of events, and of each event a title and a sentence."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 #: The kinds of events that a rule may name.
 EVENT_KINDS: dict[str, Pair] = {

@@ -1,6 +1,6 @@
 """What `kaboom notify` says."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 NOTIFY_WORDS: dict[str, Pair] = {
     "no_channels": (

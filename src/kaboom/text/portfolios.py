@@ -1,6 +1,6 @@
 """What the commands about portfolios say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 PORTFOLIO_WORDS: dict[str, Pair] = {
     "no_portfolios": (

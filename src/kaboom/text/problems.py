@@ -1,6 +1,6 @@
 """The titles of the API's problems, by the last part of their `type`."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 TITLES: dict[str, Pair] = {
     "bad-json": ("The body is not JSON", "本文がJSONではありません"),

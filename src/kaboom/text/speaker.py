@@ -2,19 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from app.words.accounts import ACCOUNT_WORDS
-from app.words.backtests import BACKTEST_WORDS
-from app.words.bars import BAR_WORDS
-from app.words.folders import FOLDER_WORDS
-from app.words.jobs import JOB_WORDS
-from app.words.language import Language, Pair, choose_form
-from app.words.notify import NOTIFY_WORDS
-from app.words.portfolios import PORTFOLIO_WORDS
-from app.words.stack import STACK_WORDS
-from app.words.tables import CODES, HEADERS
+from kaboom.text.accounts import ACCOUNT_WORDS
+from kaboom.text.backtests import BACKTEST_WORDS
+from kaboom.text.bars import BAR_WORDS
+from kaboom.text.folders import FOLDER_WORDS
+from kaboom.text.jobs import JOB_WORDS
+from kaboom.text.language import Language, Pair, choose_form
+from kaboom.text.notify import NOTIFY_WORDS
+from kaboom.text.portfolios import PORTFOLIO_WORDS
+from kaboom.text.stack import STACK_WORDS
+from kaboom.text.tables import CODES, HEADERS
 
 if TYPE_CHECKING:
-    from batch.providers.spec import Terms
+    from kaboom.providers.spec import Terms
 
 #: Messages by name: (English, Japanese), both with the same fields.
 WORDS: dict[str, Pair] = {
@@ -65,7 +65,7 @@ class Speaker:
         """Return the text of an error or a finding, translated where the catalogue has it."""
         if not self.is_japanese:
             return text
-        from app.words.translate import translate  # noqa: PLC0415  with what names the providers
+        from kaboom.text.translate import translate  # noqa: PLC0415  with what names the providers
 
         return translate(text, self.language)
 

@@ -1,6 +1,6 @@
 """What `kaboom up`, `demo`, `smoke` and the token commands say, and every command about the server."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 STACK_WORDS: dict[str, Pair] = {
     "starting": ("starting {what} …", "{what} を起動しています"),

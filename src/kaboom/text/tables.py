@@ -1,8 +1,8 @@
 """Headers of tables, and the meaning of the API's codes. Codes themselves, and all JSON, stay English."""
 
-from app.words.backtests import METRIC_CODES, STRATEGY_CODES
-from app.words.counts import COUNT_CODES
-from app.words.language import Pair
+from kaboom.text.backtests import METRIC_CODES, STRATEGY_CODES
+from kaboom.text.counts import COUNT_CODES
+from kaboom.text.language import Pair
 
 #: The states of a symbol in a session.
 _CELLS: dict[str, Pair] = {

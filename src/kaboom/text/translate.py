@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from app.words.details.accounts import ACCOUNT_DETAILS
-from app.words.details.alerts import ALERT_DETAILS
-from app.words.details.analyses import ANALYSIS_DETAILS
-from app.words.details.backtests import BACKTEST_DETAILS
-from app.words.details.files import FILE_DETAILS
-from app.words.details.findings import FINDING_DETAILS
-from app.words.details.instruments import INSTRUMENT_DETAILS
-from app.words.details.notifications import NOTIFICATION_DETAILS
-from app.words.details.portfolios import PORTFOLIO_DETAILS
-from app.words.details.requests import REQUEST_DETAILS
-from app.words.details.servers import SERVER_DETAILS
-from app.words.details.settings import SETTING_DETAILS
-from app.words.details.state import STATE_DETAILS
-from app.words.details.validation import VALIDATION_DETAILS
-from app.words.language import Language, Pair
+from kaboom.text.details.accounts import ACCOUNT_DETAILS
+from kaboom.text.details.alerts import ALERT_DETAILS
+from kaboom.text.details.analyses import ANALYSIS_DETAILS
+from kaboom.text.details.backtests import BACKTEST_DETAILS
+from kaboom.text.details.files import FILE_DETAILS
+from kaboom.text.details.findings import FINDING_DETAILS
+from kaboom.text.details.instruments import INSTRUMENT_DETAILS
+from kaboom.text.details.notifications import NOTIFICATION_DETAILS
+from kaboom.text.details.portfolios import PORTFOLIO_DETAILS
+from kaboom.text.details.requests import REQUEST_DETAILS
+from kaboom.text.details.servers import SERVER_DETAILS
+from kaboom.text.details.settings import SETTING_DETAILS
+from kaboom.text.details.state import STATE_DETAILS
+from kaboom.text.details.validation import VALIDATION_DETAILS
+from kaboom.text.language import Language, Pair
 
 DETAILS: Sequence[Pair] = (
     *REQUEST_DETAILS,

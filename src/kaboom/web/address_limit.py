@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 
-from app.auth.guard import STATIC_PREFIX
-from app.rate_limit import Allowance, parse_rate
+from kaboom.web.auth.guard import STATIC_PREFIX
+from kaboom.web.rate_limit import Allowance, parse_rate
 
 #: The most addresses in the table, about 200 bytes each. The address that called longest ago is dropped.
 _MOST_ADDRESSES = 10_000

@@ -1,6 +1,6 @@
 """Errors that have an HTTP status of their own, without FastAPI, which workers do not load."""
 
-from batch.errors import Forbidden, InvalidRequest, KaboomError, NotAuthorized
+from kaboom.errors import Forbidden, InvalidRequest, KaboomError, NotAuthorized
 
 
 class BadCursor(InvalidRequest):

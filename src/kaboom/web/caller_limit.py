@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from app.auth.principals import Principal, is_privileged
-from app.rate_limit import Allowance, RateLimiter, SharedCounts
+from kaboom.web.auth.principals import Principal, is_privileged
+from kaboom.web.rate_limit import Allowance, RateLimiter, SharedCounts
 
 #: All callers of an owner may make this many times the calls of one; admins may make another share of one.
 OWNER_TIMES = 3

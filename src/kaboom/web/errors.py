@@ -14,11 +14,11 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.caller_errors import BadCursor, NotAcceptable, PasswordNeeded, TooManyLogins, TooManyStreams
-from app.words.language import Language
-from app.words.problems import TITLES
-from app.words.translate import translate
-from batch import errors as domain
+from kaboom import errors as domain
+from kaboom.text.language import Language
+from kaboom.text.problems import TITLES
+from kaboom.text.translate import translate
+from kaboom.web.caller_errors import BadCursor, NotAcceptable, PasswordNeeded, TooManyLogins, TooManyStreams
 
 PROBLEM_BASE = "https://kaboom.invalid/problems/"
 #: The most invalid fields in one answer.

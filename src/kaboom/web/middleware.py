@@ -9,14 +9,15 @@ from functools import partial
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.address_limit import AddressLimiter
-from app.auth.changes import SAFE_METHODS, ChangeLog, find_change
-from app.auth.cookies import BY_COOKIE, find_csrf_fault, is_local, read_form_token
-from app.auth.guard import Authenticator, find_principal, is_public
-from app.auth.principals import Principal
-from app.caller_errors import ExpiredToken
-from app.caller_limit import CallerLimiter, Spending
-from app.errors import (
+from kaboom.errors import StoreError
+from kaboom.web.address_limit import AddressLimiter
+from kaboom.web.auth.changes import SAFE_METHODS, ChangeLog, find_change
+from kaboom.web.auth.cookies import BY_COOKIE, find_csrf_fault, is_local, read_form_token
+from kaboom.web.auth.guard import Authenticator, find_principal, is_public
+from kaboom.web.auth.principals import Principal
+from kaboom.web.caller_errors import ExpiredToken
+from kaboom.web.caller_limit import CallerLimiter, Spending
+from kaboom.web.errors import (
     BAD_REQUEST,
     FORBIDDEN,
     INTERNAL,
@@ -28,8 +29,7 @@ from app.errors import (
     Answer,
     problem_response,
 )
-from app.rate_limit import Allowance
-from batch.errors import StoreError
+from kaboom.web.rate_limit import Allowance
 
 MAX_BODY = 64 * 1024
 #: How long each refusal of an address over its limit is delayed.

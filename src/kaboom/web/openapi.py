@@ -8,12 +8,12 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
-from app.auth.guard import is_public, stated_scopes
-from app.auth.ingest_tokens import INGEST_HEADER
-from app.auth.scopes import Scope
-from app.errors import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
-from app.server.negotiate import FixedContent
-from batch.kit.lazy import Lazy
+from kaboom.drivers.lazy import Lazy
+from kaboom.web.auth.guard import is_public, stated_scopes
+from kaboom.web.auth.ingest_tokens import INGEST_HEADER
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
+from kaboom.web.server.negotiate import FixedContent
 
 PATH = "/openapi.json"
 _SCHEMAS = "#/components/schemas/{model}"

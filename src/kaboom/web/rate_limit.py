@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from batch.errors import StoreError
-from batch.kit.batching import CallBatcher
+from kaboom.drivers.batching import CallBatcher
+from kaboom.errors import StoreError
 
 #: The policy without a limit.
 OFF = "off"

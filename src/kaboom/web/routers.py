@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import Match
 from starlette.types import Scope
 
-from batch.errors import NotFound
+from kaboom.errors import NotFound
 
 HEX_ID = re.compile("[0-9a-f]{32}")
 

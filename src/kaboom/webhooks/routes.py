@@ -5,13 +5,13 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request, Response, status
 
-from app.auth.scopes import Scope
-from app.deps import Caller, Jobs, needs
-from app.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
-from app.ledger.outbox.port import Delivery, DeliveryQuery
-from app.routers import FeatureRouter, link_next
-from app.webhooks.schemas import WEBHOOKS, DeliveryPage, DeliveryView, Listing, view_delivery
-from batch.errors import Conflict, NotFound
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.deps import Caller, Jobs, needs
+from kaboom.jobs.postgres.outbox.port import Delivery, DeliveryQuery
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
+from kaboom.web.routers import FeatureRouter, link_next
+from kaboom.webhooks.schemas import WEBHOOKS, DeliveryPage, DeliveryView, Listing, view_delivery
 
 _DELIVERY_ID = re.compile("msg_[0-9a-f]{32}")
 DeliveryId = Annotated[str, Path(max_length=64, description="msg_ and 32 hex digits")]

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.auth.principals import Principal
-from app.auth.scopes import Scope
-from app.jobs.queues import jobs_path
-from app.ledger.outbox.port import Delivery, DeliveryStatus
-from app.routers import view_of
+from kaboom.jobs.postgres.outbox.port import Delivery, DeliveryStatus
+from kaboom.jobs.queues import jobs_path
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.routers import view_of
 
 WEBHOOKS = "/api/v1/ingest/webhooks"
 #: The scopes that submit jobs with a callback.

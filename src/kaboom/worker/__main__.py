@@ -1,4 +1,4 @@
-"""`python -m app.tasks …` runs a worker as `celery -A app.tasks.celery_app worker …` does, with the same options.
+"""`python -m kaboom.worker …` runs a worker as `celery -A app.tasks.celery_app worker …` does, with the same options.
 
 The `celery` command imports its other commands, its shell and those of plugins, and every process of a worker keeps
 them: 13 MB.
@@ -7,7 +7,7 @@ them: 13 MB.
 from celery.bin.base import CLIContext
 from celery.bin.worker import worker
 
-from app.tasks.celery_app import celery_app
+from kaboom.worker.celery_app import celery_app
 
 if __name__ == "__main__":
     # Quiet: Celery's banner would end a worker whose log is on a full disk.

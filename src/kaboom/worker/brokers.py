@@ -5,10 +5,10 @@ from typing import Any
 
 import structlog
 
-from app.engine.message import KEY_PREFIX
-from batch.errors import ConfigurationError, StoreError
-from batch.kit.redis.address import RedisAddress, is_redis, parse_address
-from batch.kit.redis.client import check_alone, connect_redis, sentinel_options
+from kaboom.drivers.redis.address import RedisAddress, is_redis, parse_address
+from kaboom.drivers.redis.client import check_alone, connect_redis, sentinel_options
+from kaboom.errors import ConfigurationError, StoreError
+from kaboom.jobs.engine.message import KEY_PREFIX
 
 _TRANSPORT: dict[str, Any] = {
     # Keep unacknowledged messages in memory only. kombu's hash in Redis costs two transactions for each message, and
@@ -42,7 +42,7 @@ def broker_options(url: str, setting: str) -> dict[str, Any]:
     return {
         "broker_read_url": first,
         "broker_write_url": first,
-        "broker_transport": f"app.tasks.transport:{transport}",
+        "broker_transport": f"kaboom.worker.transport:{transport}",
         "broker_transport_options": options,
     }
 

@@ -25,28 +25,28 @@ from celery.worker.control import inspect_command
 from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
-from app.catalog import CATALOG
-from app.engine.instruments import instrument_child
-from app.engine.parts import broker_urls, check_parts
-from app.engine.run.measure import ERROR_ENDINGS
-from app.engine.run.worker import perform
-from app.jobs.job_type import JobType
-from app.jobs.model import PLAN
-from app.jobs.queues import Queue
-from app.live.celery_results import FAILURE_EXPIRES_S, RESULT_EXPIRES_S
-from app.live.store import ChunkRef
-from app.settings import load_settings
-from app.tasks.brokers import broker_options, check_results, choose_broker, result_options
-from app.tasks.loop import name_node, process_loop
-from app.tasks.main_process import MainProcess
-from app.tasks.recycling import end_after_task
-from app.tasks.shutdown import end_with_parent
-from app.telemetry.logs import configure_logging
-from app.telemetry.origin import continue_from
-from app.telemetry.traces import stop_tracing
-from batch.errors import ConfigurationError, InvalidRequest
-from batch.kit.child_process.isolation import hide_memory
-from batch.kit.gc_tuning import freeze_loaded_objects
+from kaboom.catalog import CATALOG
+from kaboom.drivers.child_process.isolation import hide_memory
+from kaboom.drivers.gc_tuning import freeze_loaded_objects
+from kaboom.errors import ConfigurationError, InvalidRequest
+from kaboom.jobs.engine.instruments import instrument_child
+from kaboom.jobs.engine.parts import broker_urls, check_parts
+from kaboom.jobs.engine.run.measure import ERROR_ENDINGS
+from kaboom.jobs.engine.run.worker import perform
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.model import PLAN
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.celery_results import FAILURE_EXPIRES_S, RESULT_EXPIRES_S
+from kaboom.jobs.redis.store import ChunkRef
+from kaboom.settings import load_settings
+from kaboom.telemetry.logs import configure_logging
+from kaboom.telemetry.origin import continue_from
+from kaboom.telemetry.traces import stop_tracing
+from kaboom.worker.brokers import broker_options, check_results, choose_broker, result_options
+from kaboom.worker.loop import name_node, process_loop
+from kaboom.worker.main_process import MainProcess
+from kaboom.worker.recycling import end_after_task
+from kaboom.worker.shutdown import end_with_parent
 
 # Several processes share the cores: one polars thread each costs the least CPU. polars reads it when imported.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -217,7 +217,7 @@ def _check_parts(**_signal: Any) -> None:
         hide_memory()
     if _settings.keeps_bars_in_influxdb:
         # Loaded before the fork: the processes of the pool share its memory.
-        import_module("batch.influx_stores")
+        import_module("kaboom.bars.open_influx")
     freeze_loaded_objects()
 
 

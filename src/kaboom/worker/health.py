@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.engine.asking import BarsFolder, RecentAnswer, find_fault
-from app.engine.parts import Parts
-from app.tasks.liveness import Liveness
-from app.tasks.watchdog import Watchdog
+from kaboom.jobs.engine.asking import BarsFolder, RecentAnswer, find_fault
+from kaboom.jobs.engine.parts import Parts
+from kaboom.worker.liveness import Liveness
+from kaboom.worker.watchdog import Watchdog
 
 #: How long each part may take to answer; all are asked at the same time.
 _ASK_S = 2.0

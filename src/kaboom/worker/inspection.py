@@ -7,10 +7,10 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from app.tasks.brokers import broker_options
-from app.tasks.celery_app import kaboom_release
-from app.tasks.node import Node
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.worker.brokers import broker_options
+from kaboom.worker.celery_app import kaboom_release
+from kaboom.worker.node import Node
 
 
 def ask_nodes(brokers: Mapping[str, str], timeout_s: float) -> list[Node]:

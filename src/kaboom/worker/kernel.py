@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 import structlog
 
-from app.jobs.queues import Queue
-from batch.backtest.engine.kernel_build import program_command
-from batch.backtest.engine.kernel_cache import has_numba, is_built, kernel_folder
+from kaboom.backtest.engine.kernel_build import program_command
+from kaboom.backtest.engine.kernel_cache import has_numba, is_built, kernel_folder
+from kaboom.jobs.queues import Queue
 
 _log = structlog.get_logger(__name__)
 

@@ -12,11 +12,11 @@ import structlog
 import uvloop
 from billiard import current_process
 
-from app.catalog import CATALOG
-from app.engine.parts import Parts, build_parts, name_process
-from app.jobs.runs import name_slot
-from app.settings import load_settings
-from batch.kit.open_sessions import close_sessions
+from kaboom.catalog import CATALOG
+from kaboom.drivers.open_sessions import close_sessions
+from kaboom.jobs.engine.parts import Parts, build_parts, name_process
+from kaboom.jobs.runs import name_slot
+from kaboom.settings import load_settings
 
 #: How long a cancelled task may take to hand its chunk back; Cloud Run kills after 10 s.
 _LET_GO_S = 4.0

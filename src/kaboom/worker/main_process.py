@@ -13,28 +13,28 @@ import structlog
 from celery import bootsteps
 from celery.worker import state
 
-from app.catalog import CATALOG
-from app.engine.courier import run_courier
-from app.engine.gauges import metrics_route
-from app.engine.instruments import share_meter
-from app.engine.lifecycle import Jobs
-from app.engine.local import report_alive
-from app.engine.parts import Parts
-from app.engine.reaper import Reaper
-from app.engine.scheduler import Scheduler
-from app.ingest.overdue import read_missing
-from app.notifications.notifier import Notifier
-from app.server.open_files import raise_open_files
-from app.settings import load_settings
-from app.tasks.health import WorkerHealth
-from app.tasks.kernel import compile_kernel
-from app.tasks.liveness import Liveness
-from app.tasks.loop import process_loop
-from app.tasks.shutdown import Shutdown
-from app.tasks.transport import give_back_slots
-from app.tasks.watchdog import Watchdog
-from app.telemetry.endpoint import open_socket, serve
-from batch.errors import KaboomError
+from kaboom.catalog import CATALOG
+from kaboom.errors import KaboomError
+from kaboom.ingest.overdue import read_missing
+from kaboom.jobs.engine.courier import run_courier
+from kaboom.jobs.engine.gauges import metrics_route
+from kaboom.jobs.engine.instruments import share_meter
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.local import report_alive
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.scheduler import Scheduler
+from kaboom.notify.notifier import Notifier
+from kaboom.settings import load_settings
+from kaboom.telemetry.endpoint import open_socket, serve
+from kaboom.web.server.open_files import raise_open_files
+from kaboom.worker.health import WorkerHealth
+from kaboom.worker.kernel import compile_kernel
+from kaboom.worker.liveness import Liveness
+from kaboom.worker.loop import process_loop
+from kaboom.worker.shutdown import Shutdown
+from kaboom.worker.transport import give_back_slots
+from kaboom.worker.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
 _POLL_S = 1.0

@@ -16,7 +16,7 @@ from celery.worker import state
 from kombu.message import Message
 from kombu.transport.redis import Channel, SentinelChannel, SentinelTransport, Transport
 
-from batch.kit.redis.client import RedisError, blocking_sentinels
+from kaboom.drivers.redis.client import RedisError, blocking_sentinels
 
 # Not kombu's own list of connection errors, which includes KeyError.
 _AWAY = (RedisError, OSError)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from app.tasks.liveness import Liveness
+from kaboom.worker.liveness import Liveness
 
 #: kombu itself recovers from a half-open socket within about 50 s, and waits up to 32 s between connections.
 PATIENCE_S = 60.0

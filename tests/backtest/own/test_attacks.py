@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from batch.backtest.own.process import StrategyLimits
-from batch.backtest.strategies.files import load_strategy_file
-from batch.errors import InvalidRequest, KaboomError, StrategyFailed
-from batch.kit.stop import Stopped
+from kaboom.backtest.own.process import StrategyLimits
+from kaboom.backtest.strategies.files import load_strategy_file
+from kaboom.drivers.stop import Stopped
+from kaboom.errors import InvalidRequest, KaboomError, StrategyFailed
 from tests.fixtures.backtest.own import opened, parsed, weights_of
 from tests.fixtures.backtest.panels import random_panel
 from tests.fixtures.repo.repository import ROOT
@@ -258,8 +258,8 @@ def test_the_same_file_loads_in_the_process_of_a_person(tmp_path: Path) -> None:
 
 
 def test_a_process_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batch.backtest.own.process._PROGRAM", "batch.backtest.own.no_such_program")
+    monkeypatch.setattr("kaboom.backtest.own.process._PROGRAM", "kaboom.backtest.own.no_such_program")
     with pytest.raises(StrategyFailed) as failed, parsed(tmp_path, weights_of("return 1")):
         pass
     assert failed.value.message.startswith("the process of strategy mine did not start: ")
-    assert "No module named batch.backtest.own.no_such_program" in failed.value.message
+    assert "No module named kaboom.backtest.own.no_such_program" in failed.value.message

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from batch.backtest.request import BacktestRequest, SweepRequest
-from batch.backtest.strategies.files import load_strategy_file
-from batch.backtest.study import sweeping
-from batch.backtest.study.choosing import SweepEnd, end_sweep
-from batch.backtest.study.running import run_stoppable
-from batch.backtest.study.single import run_backtest
-from batch.backtest.study.trials import join_trials
-from batch.errors import InvalidRequest, StrategyFailed
-from batch.kit.stop import never
-from tests.batch.backtest.study.test_study import ASKED, load
+from kaboom.backtest.request import BacktestRequest, SweepRequest
+from kaboom.backtest.strategies.files import load_strategy_file
+from kaboom.backtest.study import sweeping
+from kaboom.backtest.study.choosing import SweepEnd, end_sweep
+from kaboom.backtest.study.running import run_stoppable
+from kaboom.backtest.study.single import run_backtest
+from kaboom.backtest.study.trials import join_trials
+from kaboom.drivers.stop import never
+from kaboom.errors import InvalidRequest, StrategyFailed
+from tests.backtest.study.test_study import ASKED, load
 from tests.fixtures.backtest.own import opened
 from tests.fixtures.backtest.panels import random_panel
 
@@ -23,7 +23,7 @@ DRAWN = """
 import random
 
 import numpy as np
-from batch.backtest.strategies.settings import StrategySettings
+from kaboom.backtest.strategies.settings import StrategySettings
 
 
 class Strategy(StrategySettings):

@@ -8,21 +8,21 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.backtest import engines
-from batch.backtest.request import BacktestRequest, BarsAsked, SweepRequest
-from batch.backtest.run import run_weights
-from batch.backtest.strategies.files import find_strategy, load_strategy_file
-from batch.backtest.study import windows
-from batch.backtest.study.bars import BarTools, StudyBars, load_bars
-from batch.backtest.study.grid import combination, find_trials
-from batch.backtest.study.made_up import make_panel
-from batch.backtest.study.single import Study, run_backtest
-from batch.backtest.study.windows import find_windows, run_test
-from batch.backtest.summary import RunSummary
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.errors import InvalidRequest
-from batch.kit.stop import Stopped
+from kaboom.backtest import engines
+from kaboom.backtest.request import BacktestRequest, BarsAsked, SweepRequest
+from kaboom.backtest.run import run_weights
+from kaboom.backtest.strategies.files import find_strategy, load_strategy_file
+from kaboom.backtest.study import windows
+from kaboom.backtest.study.bars import BarTools, StudyBars, load_bars
+from kaboom.backtest.study.grid import combination, find_trials
+from kaboom.backtest.study.made_up import make_panel
+from kaboom.backtest.study.single import Study, run_backtest
+from kaboom.backtest.study.windows import find_windows, run_test
+from kaboom.backtest.summary import RunSummary
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.drivers.stop import Stopped
+from kaboom.errors import InvalidRequest
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.bars.noted_actions import dividend_note
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import orjson
 
-from batch.backtest.request import Scalar
-from batch.backtest.study.surface import build_surfaces
-from batch.backtest.study.trials import TrialTable
-from batch.backtest.sweep import COLUMNS
+from kaboom.backtest.request import Scalar
+from kaboom.backtest.study.surface import build_surfaces
+from kaboom.backtest.study.trials import TrialTable
+from kaboom.backtest.sweep import COLUMNS
 
 CHOICES: dict[str, tuple[Scalar, ...]] = {"fast": (5, 10), "slow": (20, 30), "side": ("long", "both")}
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import polars as pl
 
-from batch.backtest.request import SweepRequest
-from batch.backtest.strategies.files import load_strategy_file
-from batch.backtest.study.choosing import SweepEnd, end_sweep
-from batch.backtest.study.grid import combination, find_trials
-from batch.backtest.study.trials import TrialRunner, dump_trials, join_trials
-from batch.backtest.study.windows import find_windows
-from batch.kit.stop import never
-from tests.batch.backtest.study.test_study import ASKED, load
+from kaboom.backtest.request import SweepRequest
+from kaboom.backtest.strategies.files import load_strategy_file
+from kaboom.backtest.study.choosing import SweepEnd, end_sweep
+from kaboom.backtest.study.grid import combination, find_trials
+from kaboom.backtest.study.trials import TrialRunner, dump_trials, join_trials
+from kaboom.backtest.study.windows import find_windows
+from kaboom.drivers.stop import never
+from tests.backtest.study.test_study import ASKED, load
 
 SHIFTED = """
 import numpy as np

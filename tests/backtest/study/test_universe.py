@@ -8,16 +8,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.backtest.request import BacktestRequest
-from batch.backtest.strategies.files import find_strategy
-from batch.backtest.study.bars import BarTools, StudyBars, load_bars
-from batch.backtest.study.single import Study, run_backtest
-from batch.backtest.summary import RunSummary
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.memory import MemoryBarStore
-from batch.errors import InvalidRequest
-from batch.market.listing import Listing, Market
-from batch.market.lists.snapshot import Snapshot, save_snapshot
+from kaboom.backtest.request import BacktestRequest
+from kaboom.backtest.strategies.files import find_strategy
+from kaboom.backtest.study.bars import BarTools, StudyBars, load_bars
+from kaboom.backtest.study.single import Study, run_backtest
+from kaboom.backtest.summary import RunSummary
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.errors import InvalidRequest
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.snapshot import Snapshot, save_snapshot
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 
 FIRST, GONE, LAST = date(2024, 11, 5), date(2025, 5, 1), date(2025, 11, 5)
@@ -115,9 +115,9 @@ def test_bars_that_memory_does_not_hold_are_refused_while_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_list(tmp_path, FIRST, "7203", "6758", "9984")
-    monkeypatch.setattr("batch.backtest.room._SMALL", 100)
-    monkeypatch.setattr("batch.backtest.room.measure_free_memory", lambda: 70_000)
+    monkeypatch.setattr("kaboom.backtest.room._SMALL", 100)
+    monkeypatch.setattr("kaboom.backtest.room.measure_free_memory", lambda: 70_000)
     with pytest.raises(InvalidRequest, match=r"a test on \d+ bars takes about 0\.0 GB of memory, and 0\.0 GB are free"):
         run(tmp_path, daily_bars(480), market="TSE_PRIME")
-    monkeypatch.setattr("batch.backtest.room.measure_free_memory", lambda: 70_000_000)
+    monkeypatch.setattr("kaboom.backtest.room.measure_free_memory", lambda: 70_000_000)
     run(tmp_path, daily_bars(480), market="TSE_PRIME")

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from batch.bars.actions.detect import suspect_splits
-from batch.bars.quality.checks import check_bars
-from batch.market.action import CorporateAction
-from batch.market.calendar import grid
-from batch.market.interval import Interval
+from kaboom.bars.actions.detect import suspect_splits
+from kaboom.bars.quality.checks import check_bars
+from kaboom.market.action import CorporateAction
+from kaboom.market.calendar import grid
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.raw_bars import SESSIONS, asking, clean_session, raw_bar, raw_frame
 
 FIRST, SECOND = SESSIONS

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.errors import StoreError
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.errors import StoreError
 from tests.fixtures.bars.noted_actions import note
 
 DAY = date(2025, 11, 4)

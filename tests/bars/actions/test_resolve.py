@@ -5,9 +5,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from batch.bars.actions.resolve import ACTION_SCHEMA, applied_actions, applied_dividends, resolve_actions
-from batch.bars.actions.store import NOTE_SCHEMA
-from batch.market.action import ActionState
+from kaboom.bars.actions.resolve import ACTION_SCHEMA, applied_actions, applied_dividends, resolve_actions
+from kaboom.bars.actions.store import NOTE_SCHEMA
+from kaboom.market.action import ActionState
 from tests.fixtures.bars.noted_actions import dividend_note, note
 
 REPORTED, SUSPECTED, CONFIRMED, REJECTED = ActionState

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from batch.bars.coverage.cells import CellState
-from batch.bars.coverage.classify import CELL_SCHEMA, CoverScope, classify_cells, summarise_sessions
-from batch.bars.store import COVERAGE_SCHEMA, FETCH_LOG_SCHEMA
-from batch.market.bar import BarFlag
-from batch.market.calendar import closes_at, last_sessions
+from kaboom.bars.coverage.cells import CellState
+from kaboom.bars.coverage.classify import CELL_SCHEMA, CoverScope, classify_cells, summarise_sessions
+from kaboom.bars.store import COVERAGE_SCHEMA, FETCH_LOG_SCHEMA
+from kaboom.market.bar import BarFlag
+from kaboom.market.calendar import closes_at, last_sessions
 
 DAYS = last_sessions(8, date(2025, 11, 6))
 LAST = DAYS[-1]

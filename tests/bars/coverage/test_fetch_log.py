@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from batch.bars.coverage.fetch_log import build_fetch_log, from_runs, newest_fetches, to_runs
-from batch.bars.store import FETCH_LOG_SCHEMA
-from batch.market.calendar import last_sessions
+from kaboom.bars.coverage.fetch_log import build_fetch_log, from_runs, newest_fetches, to_runs
+from kaboom.bars.store import FETCH_LOG_SCHEMA
+from kaboom.market.calendar import last_sessions
 from tests.fixtures.bars.stored_bars import at, bar, frame
 
 DAYS = last_sessions(40, date(2025, 11, 6))

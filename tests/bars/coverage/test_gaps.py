@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from batch.bars.coverage.classify import CoverScope
-from batch.bars.coverage.gaps import load_cells
-from batch.bars.memory import MemoryBarStore
-from batch.bars.store import FETCH_LOG_SCHEMA
-from batch.market.bar import BarFlag, BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.coverage.classify import CoverScope
+from kaboom.bars.coverage.gaps import load_cells
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.store import FETCH_LOG_SCHEMA
+from kaboom.market.bar import BarFlag, BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame
 
 pytestmark = pytest.mark.anyio

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from batch.bars.coverage.fetch_log import build_fetch_log
-from batch.bars.coverage.judge import CoverSpan, Judgement, judge
-from batch.bars.memory import MemoryBarStore
-from batch.bars.store import QUARANTINE_SCHEMA
-from batch.market.calendar import closes_at
+from kaboom.bars.coverage.fetch_log import build_fetch_log
+from kaboom.bars.coverage.judge import CoverSpan, Judgement, judge
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.store import QUARANTINE_SCHEMA
+from kaboom.market.calendar import closes_at
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
 
 pytestmark = pytest.mark.anyio

@@ -12,18 +12,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.export.files import export_files
-from batch.bars.export.formats import Format
-from batch.bars.export.plan import Selection, plan_file, plan_folder
-from batch.bars.memory import MemoryBarStore
-from batch.kit.drafts import Draft, sweep_drafts
-from batch.market.bar import BarSeries
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.plan import Selection, plan_file, plan_folder
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.drivers.drafts import Draft, sweep_drafts
+from kaboom.market.bar import BarSeries
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
 
 pytestmark = pytest.mark.anyio
 DAYS = (date(2025, 10, 30), date(2025, 10, 31))
 ALL = Selection(MINUTES, date(2025, 1, 1), date(2025, 12, 31))
-API = Path(__file__).resolve().parents[4]
+API = Path(__file__).resolve().parents[3]
 
 
 class SlowStore(MemoryBarStore):
@@ -106,7 +106,7 @@ async def test_two_exports_at_once_leave_each_other_alone(tmp_path: Path) -> Non
 
 async def test_another_process_leaves_a_living_export_alone(tmp_path: Path) -> None:
     draft = Draft.open(tmp_path / "bars.parquet")
-    sweep = "import sys, pathlib, batch.kit.drafts as d; print(d.sweep_drafts(pathlib.Path(sys.argv[1])))"
+    sweep = "import sys, pathlib, kaboom.drivers.drafts as d; print(d.sweep_drafts(pathlib.Path(sys.argv[1])))"
     argv = [sys.executable, "-c", sweep, str(tmp_path)]
     told = await asyncio.to_thread(subprocess.check_output, argv, cwd=API)
     assert (told, draft.folder.exists()) == (b"0\n", True)
@@ -126,7 +126,7 @@ async def test_a_failed_cleanup_of_a_draft_hides_no_error(tmp_path: Path) -> Non
 async def test_on_a_mounted_bucket_nobody_removes_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of another machine may be writing it, and its lock is not seen."""
     (left := tmp_path / f".a.{'0' * 32}").mkdir()
-    monkeypatch.setattr("batch.kit.drafts.is_in_user_space", lambda _: True)
+    monkeypatch.setattr("kaboom.drivers.drafts.is_in_user_space", lambda _: True)
     assert sweep_drafts(tmp_path) == 0
     assert left.exists()
     monkeypatch.undo()

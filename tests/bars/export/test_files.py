@@ -7,13 +7,13 @@ import polars as pl
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from batch.bars.export.files import export_files
-from batch.bars.export.formats import Format
-from batch.bars.export.plan import PlannedFile, Selection, newest_files, plan_file, plan_folder
-from batch.bars.memory import MemoryBarStore
-from batch.bars.store import BarStore
-from batch.errors import InvalidRequest, StoreError
-from batch.market.bar import BAR_SCHEMA, BarSeries
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.plan import PlannedFile, Selection, newest_files, plan_file, plan_folder
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.store import BarStore
+from kaboom.errors import InvalidRequest, StoreError
+from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from tests.fixtures.bars.kept_bars import read_series
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.history import reader_at
-from batch.bars.pages.store import PageBarStore
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
-from batch.market.action import ActionState
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.history import reader_at
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.market.action import ActionState
 from tests.fixtures.bars.noted_actions import dividend_note, note
 
 pytestmark = pytest.mark.anyio

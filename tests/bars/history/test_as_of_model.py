@@ -10,12 +10,12 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.bars.coverage.count import count_sessions
-from batch.bars.history import HistoricalStore
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import BarReader, BarStore
-from batch.market.bar import BAR_SCHEMA, BarSeries
+from kaboom.bars.coverage.count import count_sessions
+from kaboom.bars.history import HistoricalStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import BarReader, BarStore
+from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar
 
 SYMBOLS = ("1301", "7203", "285A")

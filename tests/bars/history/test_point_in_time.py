@@ -12,14 +12,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.history import pin_moment, reader_at
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.history import moments
-from batch.bars.pages.store import PageBarStore
-from batch.bars.pages.write import write_bars
-from batch.bars.store import BarReader
-from batch.errors import InvalidRequest, StoreError
-from batch.kit.clock import utc_now
+from kaboom.bars.history import pin_moment, reader_at
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.history import moments
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.pages.write import write_bars
+from kaboom.bars.store import BarReader
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest, StoreError
 from tests.fixtures.bars import corrections
 from tests.fixtures.bars.damage import flip_page
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.bars.influx.layout import InfluxBuckets, series_tags
-from batch.bars.influx.lines import bar_lines, quarantine_lines
-from batch.errors import StoreError
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.influx.layout import InfluxBuckets, series_tags
+from kaboom.bars.influx.lines import bar_lines, quarantine_lines
+from kaboom.errors import StoreError
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day, refused
 from tests.fixtures.influx.fake_influx_lines import parse_line
 from tests.fixtures.repo.repository import load_text

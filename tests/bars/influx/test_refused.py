@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from batch.bars.influx.refused import RefusedLines
+from kaboom.bars.influx.refused import RefusedLines
 
 NOW = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ def test_no_row_is_kept_in_an_unwritable_folder(tmp_path: Path) -> None:
 
 def test_two_workers_on_one_data_folder_keep_theirs_apart(tmp_path: Path) -> None:
     """A mounted bucket keeps what the last of them wrote to a file."""
-    ask = "from batch.settings import BatchSettings; print(BatchSettings().refused_lines_path)"
+    ask = "from kaboom.domain_settings import BatchSettings; print(BatchSettings().refused_lines_path)"
     env = {"KABOOM_DATA_DIR": str(tmp_path)}
     said = [
         subprocess.run([sys.executable, "-c", ask], env=env, check=True, capture_output=True, text=True).stdout

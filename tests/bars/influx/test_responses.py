@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch.bars.influx.responses import QueryRefused, error_text, parse_refusal, parse_results
+from kaboom.bars.influx.responses import QueryRefused, error_text, parse_refusal, parse_results
 
 
 @pytest.mark.parametrize(

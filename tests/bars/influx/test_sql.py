@@ -9,15 +9,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.sql import select_bars, select_columns, select_newest
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
-from batch.bars.memory import MemoryBarStore
-from batch.bars.store import StoreFault
-from batch.errors import StoreError
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.sql import select_bars, select_columns, select_newest
+from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.store import StoreFault
+from kaboom.errors import StoreError
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day, refused
 from tests.fixtures.influx.fake_influx import TOKEN, FakeInflux, fake_influx
 from tests.fixtures.influx.fake_influx_lines import parse_line

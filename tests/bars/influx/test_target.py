@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from batch.bars.influx.target import InfluxApi, InfluxTarget, Precision, build_target
-from batch.errors import ConfigurationError
+from kaboom.bars.influx.target import InfluxApi, InfluxTarget, Precision, build_target
+from kaboom.errors import ConfigurationError
 
 SECRET = "s3cret-t0ken"
 

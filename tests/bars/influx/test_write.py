@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.coverage.fetch_log import build_fetch_log
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
-from batch.bars.store import RefusedBars, WriteReport
-from batch.errors import StoreError
-from batch.kit.embedded.servers import free_port
+from kaboom.bars.coverage.fetch_log import build_fetch_log
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
+from kaboom.bars.store import RefusedBars, WriteReport
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.errors import StoreError
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, full_day, refused
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, FakeInflux, Fault, fake_influx
 from tests.fixtures.influx.influx_stores import NOW, Waits, kept_lines, make_store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.pages.schema import HEADER
+from kaboom.bars.pages.schema import HEADER
 from tests.fixtures.bars.bit_flips import (
     FILES,
     SYMBOLS,

@@ -10,9 +10,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.bars.pages.blob import CODEC_ZSTD_PLANES, add_key, page_keys
-from batch.bars.pages.codec import MAX_BARS, PageColumns, decode_pages, encode_pages
-from batch.errors import StoreError
+from kaboom.bars.pages.blob import CODEC_ZSTD_PLANES, add_key, page_keys
+from kaboom.bars.pages.codec import MAX_BARS, PageColumns, decode_pages, encode_pages
+from kaboom.errors import StoreError
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 #: Plain prices, and any float64 at all: NaN payloads, infinities, -0.0, subnormals.

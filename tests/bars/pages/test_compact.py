@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.pages.compact import compact_shard
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.read import read_session
-from batch.bars.pages.write import write_bars
-from batch.errors import StoreError
-from batch.market.calendar import sessions_between
+from kaboom.bars.pages.compact import compact_shard
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.read import read_session
+from kaboom.bars.pages.write import write_bars
+from kaboom.errors import StoreError
+from kaboom.market.calendar import sessions_between
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, full_day
 
 SYMBOLS = [str(1301 + n) for n in range(20)]

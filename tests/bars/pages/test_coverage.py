@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.pages import coverage
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.store import PageBarStore
-from batch.bars.pages.write import write_bars
-from batch.errors import StoreError
+from kaboom.bars.pages import coverage
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.pages.write import write_bars
+from kaboom.errors import StoreError
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,7 @@ _WRITE_ONE = """
 import asyncio, sys
 from datetime import date
 from pathlib import Path
-from batch.bars.pages.store import PageBarStore
+from kaboom.bars.pages.store import PageBarStore
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
 asyncio.run(PageBarStore(Path(sys.argv[1])).write(MINUTES, frame(bar("6758", at(date(2025, 6, 2), 1)))))
 """

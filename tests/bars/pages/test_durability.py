@@ -8,24 +8,24 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.actions.store import Origin, build_notes
-from batch.bars.export.files import export_files
-from batch.bars.export.plan import Selection, plan_file
-from batch.bars.folder import catalogue
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.compact import compact_shard
-from batch.bars.pages.fetch_log import save_fetch_log
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.quarantine import write_quarantine
-from batch.bars.pages.write import write_bars
-from batch.bars.store import FETCH_LOG_SCHEMA
-from batch.indicators.chosen import parse_indicators
-from batch.indicators.plan import IndicatorChunk
-from batch.indicators.run import IndicatorTools, run_indicator_chunk
-from batch.kit.durable import make_folders, sync
-from batch.market.action import ActionState, CorporateAction
-from batch.market.interval import Interval
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.actions.store import Origin, build_notes
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.plan import Selection, plan_file
+from kaboom.bars.folder import catalogue
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.pages.compact import compact_shard
+from kaboom.bars.pages.fetch_log import save_fetch_log
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.quarantine import write_quarantine
+from kaboom.bars.pages.write import write_bars
+from kaboom.bars.store import FETCH_LOG_SCHEMA
+from kaboom.drivers.durable import make_folders, sync
+from kaboom.indicators.chosen import parse_indicators
+from kaboom.indicators.plan import IndicatorChunk
+from kaboom.indicators.run import IndicatorTools, run_indicator_chunk
+from kaboom.market.action import ActionState, CorporateAction
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.disk_spy import FULL, NORMAL, spy_on_commits, spy_on_syncs
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame, full_day, refused
 

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.read import read_session
-from batch.bars.pages.store import PageBarStore
-from batch.bars.pages.write import write_bars
-from batch.bars.store import StoreHealth
-from batch.errors import StoreError
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.read import read_session
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.pages.write import write_bars
+from kaboom.bars.store import StoreHealth
+from kaboom.errors import StoreError
 from tests.fixtures.bars.page_kills import kill_writers
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame, full_day
 
 run = asyncio.run
-API = Path(__file__).resolve().parents[4]
+API = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -254,9 +254,9 @@ def test_more_months_than_connections_are_read(files: PageFiles) -> None:
 FORK = """
 import os, sys
 from pathlib import Path
-from batch.bars.pages.files import PageFiles
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.pages.files import PageFiles
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 
 files = PageFiles(Path(sys.argv[1]))
 path = files.path(BarSeries("synthetic", Interval.M1), "2025-06")

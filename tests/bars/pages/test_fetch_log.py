@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.coverage.fetch_log import build_fetch_log
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.store import PageBarStore
-from batch.market.calendar import sessions_between
+from kaboom.bars.coverage.fetch_log import build_fetch_log
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.market.calendar import sessions_between
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, full_day
 
 pytestmark = pytest.mark.anyio

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.folder.catalogue import NAME
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.newest import last_closes, latest
-from batch.bars.pages.repair.run import repair
-from batch.bars.pages.verify import verify
-from batch.bars.pages.write import write_bars
+from kaboom.bars.folder.catalogue import NAME
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.newest import last_closes, latest
+from kaboom.bars.pages.repair.run import repair
+from kaboom.bars.pages.verify import verify
+from kaboom.bars.pages.write import write_bars
 from tests.fixtures.bars.bit_flips import FILES, LAST, SESSIONS, SYMBOLS, ask_everything, fill
 from tests.fixtures.bars.damage import overwrite_header
 from tests.fixtures.bars.old_pages import make_old

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.pages.repair.salvage import salvage
-from batch.bars.pages.store import PageBarStore
+from kaboom.bars.pages.repair.salvage import salvage
+from kaboom.bars.pages.store import PageBarStore
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, at, refused
 
 pytestmark = pytest.mark.anyio

@@ -15,20 +15,20 @@ import orjson
 import polars as pl
 import pytest
 
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.actions.store import Origin, build_notes
-from batch.bars.coverage.fetch_log import build_fetch_log
-from batch.bars.folder.catalogue import Catalogue
-from batch.bars.folder.lock import folder_lock
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.repair.port import Gap, RepairedItem
-from batch.bars.pages.store import PageBarStore
-from batch.bars.pages.write import transaction, write_bars
-from batch.bars.store import StoreHealth
-from batch.errors import StoreDamaged, StoreError
-from batch.market.action import ActionState, CorporateAction
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.actions.store import Origin, build_notes
+from kaboom.bars.coverage.fetch_log import build_fetch_log
+from kaboom.bars.folder.catalogue import Catalogue
+from kaboom.bars.folder.lock import folder_lock
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.repair.port import Gap, RepairedItem
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.pages.write import transaction, write_bars
+from kaboom.bars.store import StoreHealth
+from kaboom.errors import StoreDamaged, StoreError
+from kaboom.market.action import ActionState, CorporateAction
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars import damage
 from tests.fixtures.bars.page_kills import API, acknowledged_by, start_writer
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
@@ -337,7 +337,7 @@ def test_a_repair_beside_writers_loses_no_acknowledged_write(tmp_path: Path) -> 
 
 _REPAIR = """
 import asyncio, sys, pathlib
-from batch.bars.pages.store import PageBarStore
+from kaboom.bars.pages.store import PageBarStore
 async def go():
     store = PageBarStore(pathlib.Path(sys.argv[1]))
     print(await store.repair(is_dry=False))

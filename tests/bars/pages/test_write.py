@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.store import PageBarStore
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.pages.store import PageBarStore
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame, full_day
 
 pytestmark = pytest.mark.anyio

@@ -7,13 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from batch.bars.quality.checks import Checked, check_bars
-from batch.bars.store import QUARANTINE_SCHEMA
-from batch.errors import ProviderError
-from batch.market.bar import BAR_SCHEMA, RAW_BAR_SCHEMA, BarFlag
-from batch.market.calendar import grid, minute_grid
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
+from kaboom.bars.quality.checks import Checked, check_bars
+from kaboom.bars.store import QUARANTINE_SCHEMA
+from kaboom.errors import ProviderError
+from kaboom.market.bar import BAR_SCHEMA, RAW_BAR_SCHEMA, BarFlag
+from kaboom.market.calendar import grid, minute_grid
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
 from tests.fixtures.bars.raw_bars import NOW, SESSIONS, asking, clean_session, raw_bar, raw_frame
 
 FIRST, SECOND = SESSIONS

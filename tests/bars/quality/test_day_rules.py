@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.quality.checks import QualityContext, check_bars
-from batch.market.bar import RAW_BAR_SCHEMA, BarFlag
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
+from kaboom.bars.quality.checks import QualityContext, check_bars
+from kaboom.market.bar import RAW_BAR_SCHEMA, BarFlag
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
 from tests.fixtures.bars.raw_bars import asking
 
-PAGE = Path(__file__).parents[5] / "docs" / "reference" / "quality.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "quality.md"
 #: One bar in so many is changed.
 EACH = 25
 WRONG = pl.int_range(pl.len()) % EACH == EACH - 1

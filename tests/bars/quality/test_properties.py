@@ -10,13 +10,13 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.bars.quality.checks import check_bars
-from batch.bars.quality.hard_rules import REASONS
-from batch.market.bar import BAR_SCHEMA
-from batch.market.calendar import grid
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.market.rules import round_to_tick
+from kaboom.bars.quality.checks import check_bars
+from kaboom.bars.quality.hard_rules import REASONS
+from kaboom.market.bar import BAR_SCHEMA
+from kaboom.market.calendar import grid
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.market.rules import round_to_tick
 from tests.fixtures.bars.raw_bars import SESSIONS, asking, raw_bar, raw_frame
 
 SYMBOLS = ("7203", "285A")

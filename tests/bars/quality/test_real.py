@@ -5,10 +5,10 @@ import gzip
 from datetime import UTC, date, datetime
 from importlib.resources import files
 
-from batch.bars.quality.checks import check_bars
-from batch.market.bar import BarFlag
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
+from kaboom.bars.quality.checks import check_bars
+from kaboom.market.bar import BarFlag
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
 from tests.fixtures.bars.raw_bars import asking, raw_bar, raw_frame
 
 # The 2-for-1 splits of these shares between 2000-03 and 2013-03; the prices are unadjusted.

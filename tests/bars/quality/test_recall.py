@@ -7,10 +7,10 @@ from functools import cache
 import polars as pl
 import pytest
 
-from batch.bars.memory import MemoryBarStore
-from batch.market.bar import BarFlag
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.market.bar import BarFlag
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome
 from tests.fixtures.providers.recall import CELL, FLAGGED, REFUSED, SESSIONS, TAKES_AWAY, Lab, Recall
 from tests.fixtures.providers.synthetic_faults.faults import Fault, SyntheticFaults
 from tests.fixtures.repo.repository import load_text

@@ -6,11 +6,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.quality.checks import Checked, check_bars
-from batch.market.bar import BarFlag
-from batch.market.calendar import JST, auction_stamps, grid, minute_grid
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
+from kaboom.bars.quality.checks import Checked, check_bars
+from kaboom.market.bar import BarFlag
+from kaboom.market.calendar import JST, auction_stamps, grid, minute_grid
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
 from tests.fixtures.bars.raw_bars import SESSIONS, asking, clean_session, raw_bar, raw_frame
 
 FIRST, SECOND = SESSIONS

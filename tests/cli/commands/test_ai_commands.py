@@ -2,7 +2,7 @@
 
 import httpx2
 
-from tests.app.cli.conftest import Kaboom
+from tests.cli.conftest import Kaboom
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api
 

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from app.overview.examples import ALERTS
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.operations.examples import ALERTS
+from tests.cli.conftest import Kaboom, Scripted
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "page"), ("ja", "要対応 page")])

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from orjson import loads
 
-from app.cli.exits import Exit
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.exits import Exit
+from tests.cli.conftest import Kaboom
 from tests.fixtures.servers.stacks import Api
 
 RUN = ("backtest", "run", "sma_cross", "--symbol", "7203", "--sessions", "100", "--json", "--wait", "--out", "r.html")

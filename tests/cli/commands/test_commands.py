@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.cli.exits import Exit
-from tests.app.cli.conftest import Done, Kaboom, Scripted
+from kaboom.cli.exits import Exit
+from tests.cli.conftest import Done, Kaboom, Scripted
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api
 
@@ -281,7 +281,7 @@ def test_no_color_is_obeyed_on_a_terminal(
 
 
 def run_process(*arguments: str, stdout: int) -> "subprocess.CompletedProcess[bytes]":
-    argv = [sys.executable, "-m", "app.cli.main", *arguments]
+    argv = [sys.executable, "-m", "kaboom.cli.main", *arguments]
     path = os.pathsep.join(sys.path)
     env = os.environ | {"INGEST_API_TOKEN": TOKEN, "PYTHONPATH": path}
     return subprocess.run(argv, env=env, stdout=stdout, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)

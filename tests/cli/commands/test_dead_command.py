@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from app.overview.examples import DEAD_LETTERS
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.operations.examples import DEAD_LETTERS
+from tests.cli.conftest import Kaboom, Scripted
 
 
 @pytest.mark.parametrize(

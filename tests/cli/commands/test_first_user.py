@@ -3,9 +3,9 @@
 import httpx2
 import pytest
 
-from app.cli.session import Session
-from app.cli.stack.first_user import make_first_user
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.session import Session
+from kaboom.cli.stack.first_user import make_first_user
+from tests.cli.conftest import Kaboom
 from tests.fixtures.servers.stacks import Api
 
 

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from app.cli.exits import Exit
-from batch.market.bar import BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from tests.app.cli.conftest import Done, Kaboom
+from kaboom.cli.exits import Exit
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from tests.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.holes import page_surgeon
 from tests.fixtures.servers.stacks import Api
 

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from app.jobs_api.examples import JOB_PAGE
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.jobs.api.examples import JOB_PAGE
+from tests.cli.conftest import Kaboom, Scripted
 
 STOPPED = {"next_cursor": "WyIy", "searched_back_to": "2025-11-04T07:30:00Z"}
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.cli.exits import Exit
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.exits import Exit
+from tests.cli.conftest import Kaboom
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.notifications.rules import KEY
 from tests.fixtures.servers.receivers import SECRET, receiving

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from app.overview.examples import PROVIDERS
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.operations.examples import PROVIDERS
+from tests.cli.conftest import Kaboom, Scripted
 from tests.fixtures.providers.fake_jquants import API_KEY, jquants_server
 from tests.fixtures.providers.provider_faults import say_status
 

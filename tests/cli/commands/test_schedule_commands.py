@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.cli.exits import Exit
-from tests.app.cli.commands.test_commands import data
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.exits import Exit
+from tests.cli.commands.test_commands import data
+from tests.cli.conftest import Kaboom
 
 SMALL = ("--interval", "1d=1", "--symbol", "7203")
 

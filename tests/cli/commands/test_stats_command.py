@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from app.overview.examples import STATS
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.operations.examples import STATS
+from tests.cli.conftest import Kaboom, Scripted
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import io
 import orjson
 import pytest
 
-from app.auth.ingest_tokens import parse_ingest_tokens
-from app.cli.exits import Exit
-from batch.notify.signing import make_webhook_secret, parse_secrets
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.exits import Exit
+from kaboom.jobs.callbacks.signing import make_webhook_secret, parse_secrets
+from kaboom.web.auth.ingest_tokens import parse_ingest_tokens
+from tests.cli.conftest import Kaboom
 
 OLD, NEW = "an-old-token-of-the-tests", "a-new-token-of-the-tests"
 

@@ -5,8 +5,8 @@ import io
 import httpx2
 import pytest
 
-from app.cli.exits import Exit
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.exits import Exit
+from tests.cli.conftest import Kaboom
 from tests.fixtures.servers.stacks import Api
 
 PASSWORD = "correct horse battery staple"

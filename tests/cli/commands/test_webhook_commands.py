@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.cli.exits import Exit
-from tests.app.cli.conftest import Done, Kaboom
+from kaboom.cli.exits import Exit
+from tests.cli.conftest import Done, Kaboom
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.receivers import SECRET, Receiver, receiving
 from tests.fixtures.servers.stacks import Api, serving, until

@@ -8,15 +8,15 @@ from typing import Any, Self
 import polars as pl
 import pytest
 
-from app.cli.data import export as export_module
-from app.cli.exits import Exit
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.pages.store import PageBarStore
-from batch.kit.clock import utc_now
-from batch.market.action import ActionState
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from tests.app.cli.conftest import Done, Kaboom
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.data import export as export_module
+from kaboom.cli.exits import Exit
+from kaboom.drivers.clock import utc_now
+from kaboom.market.action import ActionState
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from tests.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.noted_actions import note
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 

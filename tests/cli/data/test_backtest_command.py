@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.cli.exits import Exit
-from batch.backtest.model import FillModel
-from batch.bars.pages.store import PageBarStore
-from batch.kit.clock import utc_now
-from tests.app.cli.conftest import Kaboom
+from kaboom.backtest.model import FillModel
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.exits import Exit
+from kaboom.drivers.clock import utc_now
+from tests.cli.conftest import Kaboom
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 
 HONEST = """
@@ -150,7 +150,7 @@ def test_strategies_are_listed_with_their_parameters(kaboom: Kaboom) -> None:
 
 
 def test_limits_of_a_backtest_are_reported(held: Kaboom, tmp_path: Path) -> None:
-    both = HONEST.replace("import numpy as np", "import numpy as np\nfrom batch.backtest.strategies.settings import *")
+    both = HONEST.replace("import numpy as np", "import numpy as np\nfrom kaboom.backtest.strategies.settings import *")
     both = both.replace("class Strategy:", 'class Strategy(StrategySettings):\n    side: Side = "both"\n')
     (tmp_path / "both.py").write_text(both)
     scope = ("--to", "2025-11-05", "--sessions", "300")

@@ -9,12 +9,12 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
-from app.cli.exits import Exit
-from batch.bars.pages.store import PageBarStore
-from batch.kit.clock import utc_now
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from tests.app.cli.conftest import Done, Kaboom
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.exits import Exit
+from kaboom.drivers.clock import utc_now
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from tests.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
 DAYS = (date(2025, 10, 31), date(2025, 11, 4))

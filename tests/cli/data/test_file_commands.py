@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.exits import Exit
-from batch.bars.pages.store import PageBarStore
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from tests.app.cli.conftest import Kaboom
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.exits import Exit
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from tests.cli.conftest import Kaboom
 from tests.fixtures.bars.stored_bars import at, bar, frame
 
 HEADER = "Date,Open,High,Low,Close,Volume"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.exits import Exit
-from tests.app.cli.conftest import Kaboom
+from kaboom.cli.exits import Exit
+from tests.cli.conftest import Kaboom
 
 BARS = "Datetime,Open,High,Low,Close,Volume\n2024-11-05 09:31,1,2,1,2,100\n2024-11-05 09:32,1,2,1,2,100\n"
 

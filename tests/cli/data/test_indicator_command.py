@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 import talib
 
-from app.cli.exits import Exit
-from batch.bars.pages.store import PageBarStore
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from tests.app.cli.conftest import Done, Kaboom
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.exits import Exit
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from tests.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.random_bars import random_bars
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
 

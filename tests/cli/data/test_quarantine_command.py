@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from app.market_data.examples import QUARANTINE
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.market_data.examples import QUARANTINE
+from tests.cli.conftest import Kaboom, Scripted
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.cli.conftest import Kaboom
+from tests.cli.conftest import Kaboom
 
 HEAD = "日付,コード,銘柄名,市場・商品区分,33業種コード,33業種区分,17業種コード,17業種区分,規模コード,規模区分"
 

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from app.cli.exits import Exit
-from batch.market.lists.snapshot import load_snapshots
-from tests.app.cli.conftest import Done, Kaboom
+from kaboom.cli.exits import Exit
+from kaboom.market.lists.snapshot import load_snapshots
+from tests.cli.conftest import Done, Kaboom
 
 PACKAGED = list(load_snapshots())[-1]
 _SEGMENTS = {"TSE_PRIME": "プライム", "TSE_STANDARD": "スタンダード", "TSE_GROWTH": "グロース"}

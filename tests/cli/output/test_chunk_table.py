@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from app.jobs_api.examples import CHUNK_PAGE
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.jobs.api.examples import CHUNK_PAGE
+from tests.cli.conftest import Kaboom, Scripted
 
 WAITING = {"n": "16", "state": "queued", "interval": "1m", "items": 46, "settled": 0, "failed": 0, "attempts": 0}
 PAGE = CHUNK_PAGE | {"items": [*CHUNK_PAGE["items"], WAITING | {"error": "", "runs": []}]}

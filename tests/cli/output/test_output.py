@@ -9,15 +9,15 @@ import orjson
 import pytest
 from rich.cells import cell_len
 
-from app.cli.output.headline import describe_job, describe_progress
-from app.cli.output.summary import print_summary
-from app.cli.output.times import to_jst_line
-from app.cli.session import Session
-from app.words.language import Language
-from app.words.speaker import Speaker
-from tests.app.cli.conftest import Done, Kaboom, Scripted
-from tests.app.words.texts import JAPANESE
+from kaboom.cli.output.headline import describe_job, describe_progress
+from kaboom.cli.output.summary import print_summary
+from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.session import Session
+from kaboom.text.language import Language
+from kaboom.text.speaker import Speaker
+from tests.cli.conftest import Done, Kaboom, Scripted
 from tests.fixtures.jobs.example_results import RESULTS
+from tests.text.texts import JAPANESE
 
 PROGRESS = {"done": 1_590, "failed": 2, "total": 1_592, "cancelled": 0, "rows": 413_515, "rate": 642.0, "eta_s": None}
 JOB: dict[str, Any] = {

@@ -5,9 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from app.catalog import CATALOG
-from app.jobs.job_type import JobType
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.catalog import CATALOG
+from kaboom.jobs.job_type import JobType
+from tests.cli.conftest import Kaboom, Scripted
 from tests.fixtures.jobs.example_results import RESULTS
 from tests.fixtures.workers.answers import TRAP, Trap
 

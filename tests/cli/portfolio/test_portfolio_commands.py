@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from orjson import dumps, loads
 
-from app.cli.exits import Exit
-from app.portfolios.examples import VALUATION
-from tests.app.cli.conftest import Kaboom, Scripted
+from kaboom.cli.exits import Exit
+from kaboom.portfolio.examples import VALUATION
+from tests.cli.conftest import Kaboom, Scripted
 
 
 @pytest.fixture

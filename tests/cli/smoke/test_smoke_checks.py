@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.cli.smoke.checks import Seen, judge
-from app.jobs.queues import Queue
-from app.live.workers import Worker
-from app.tasks.node import Node
-from app.words.speaker import Speaker
+from kaboom.cli.smoke.checks import Seen, judge
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.workers import Worker
+from kaboom.text.speaker import Speaker
+from kaboom.worker.node import Node
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 ALL = frozenset(queue.value for queue in Queue)

@@ -10,18 +10,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.cli.exits import CliError, Exit
-from app.cli.session import Session
-from app.cli.stack.data_folder import MARK, end_orphans, find_workers_on, hold_lock, mark_children
-from batch.errors import Conflict
-from batch.kit.embedded.run_file import identify_folder, read_run_file, write_run_file
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.session import Session
+from kaboom.cli.stack.data_folder import MARK, end_orphans, find_workers_on, hold_lock, mark_children
+from kaboom.drivers.embedded.run_file import identify_folder, read_run_file, write_run_file
+from kaboom.errors import Conflict
 from tests.fixtures.servers.stacks import until
 
 #: Starts a process in its own session, waits until that has a child, and ends.
 PARENT = """
 import subprocess, sys
 from pathlib import Path
-from app.cli.stack.data_folder import mark_children
+from kaboom.cli.stack.data_folder import mark_children
 import os
 subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & echo $! > pids; echo $$ >> pids; wait"], start_new_session=True,
     env=os.environ | mark_children(Path(sys.argv[1])))

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from app.cli.exits import CliError
-from app.cli.stack.fake_openrouter import open_server
-from app.ledger.spending.memory import MemorySpending
-from batch.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY
-from batch.analysis.models.asking import Asker
-from batch.analysis.models.terms import Budget, ModelTerms, parse_chains
-from batch.analysis.prompt import build_prompt
-from tests.batch.analysis.cases import technical_facts
+from kaboom.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY
+from kaboom.analysis.models.asking import Asker
+from kaboom.analysis.models.terms import Budget, ModelTerms, parse_chains
+from kaboom.analysis.prompt import build_prompt
+from kaboom.analysis.spending.memory import MemorySpending
+from kaboom.cli.exits import CliError
+from kaboom.cli.stack.fake_openrouter import open_server
+from tests.analysis.cases import technical_facts
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.cli.stack import guard
-from app.cli.stack.data_folder import MARK
-from app.cli.stack.guard import end_marked
+from kaboom.cli.stack import guard
+from kaboom.cli.stack.data_folder import MARK
+from kaboom.cli.stack.guard import end_marked
 from tests.fixtures.servers.stacks import until
 
 OURS, OTHERS = "8-15 42 1700000000.0", "8-15 43 1700000000.0"
@@ -20,9 +20,9 @@ OURS, OTHERS = "8-15 42 1700000000.0", "8-15 43 1700000000.0"
 SUPERVISOR = """
 import os, signal, sys
 from pathlib import Path
-from app.cli.stack.child import Child, ChildSpec
-from app.cli.stack.data_folder import mark_children
-from app.cli.stack.guard import guard_spec
+from kaboom.cli.stack.child import Child, ChildSpec
+from kaboom.cli.stack.data_folder import mark_children
+from kaboom.cli.stack.guard import guard_spec
 
 data = Path(sys.argv[1])
 mark = mark_children(data)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.session import Session
-from app.cli.stack.data_folder import hold_lock
-from app.cli.stack.whole import Stack, StackOptions
-from batch.errors import ConfigurationError
-from batch.kit.embedded.run_file import read_run_file, write_run_file
-from batch.kit.embedded.servers import free_port
+from kaboom.cli.session import Session
+from kaboom.cli.stack.data_folder import hold_lock
+from kaboom.cli.stack.whole import Stack, StackOptions
+from kaboom.drivers.embedded.run_file import read_run_file, write_run_file
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.errors import ConfigurationError
 from tests.fixtures.servers.owners import give_away
 
 

@@ -7,15 +7,15 @@ from typing import TextIO, cast
 
 import pytest
 
-from app.cli.stack.streams import Lossy
+from kaboom.cli.stack.streams import Lossy
 
 #: Says something by each way that `kaboom up` has, and then does its work.
 PROGRAM = """
 import sys
 from pathlib import Path
 import structlog
-from app.cli.session import Session
-from app.cli.stack.streams import drop_unwritable_output
+from kaboom.cli.session import Session
+from kaboom.cli.stack.streams import drop_unwritable_output
 
 drop_unwritable_output()
 sys.stdin.read()

@@ -15,13 +15,13 @@ import structlog
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
-from app.cli.exits import CliError, Exit
-from app.cli.stack import child as child_module
-from app.cli.stack import supervisor as supervisor_module
-from app.cli.stack.child import Child, ChildSpec
-from app.cli.stack.supervisor import Supervisor
-from batch.errors import ConfigurationError
-from batch.kit.stop import StopEvent
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.stack import child as child_module
+from kaboom.cli.stack import supervisor as supervisor_module
+from kaboom.cli.stack.child import Child, ChildSpec
+from kaboom.cli.stack.supervisor import Supervisor
+from kaboom.drivers.stop import StopEvent
+from kaboom.errors import ConfigurationError
 from tests.fixtures.servers.stacks import until
 
 #: Says that it is there, and says its name when it is told to end.

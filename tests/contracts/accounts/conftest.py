@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from app.ledger.accounts.memory import MemoryAccountStore
-from app.ledger.accounts.memory_audit import MemoryAuditLog
-from app.ledger.accounts.port import AccountStore, AuditLog
-from app.ledger.accounts.postgres import PostgresAccountStore
-from app.ledger.accounts.postgres_audit import PostgresAuditLog
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.jobs.postgres.accounts.memory import MemoryAccountStore
+from kaboom.jobs.postgres.accounts.memory_audit import MemoryAuditLog
+from kaboom.jobs.postgres.accounts.port import AccountStore, AuditLog
+from kaboom.jobs.postgres.accounts.postgres import PostgresAccountStore
+from kaboom.jobs.postgres.accounts.postgres_audit import PostgresAuditLog
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.auth.scopes import Role, Scope
-from app.ledger.accounts import memory, postgres
-from app.ledger.accounts.memory import MemoryAccountStore
-from app.ledger.accounts.model import UserChange
-from app.ledger.accounts.port import AccountStore
-from batch.errors import Conflict, NotFound, StoreError
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import Conflict, NotFound, StoreError
+from kaboom.jobs.postgres.accounts import memory, postgres
+from kaboom.jobs.postgres.accounts.memory import MemoryAccountStore
+from kaboom.jobs.postgres.accounts.model import UserChange
+from kaboom.jobs.postgres.accounts.port import AccountStore
+from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.records import make_session, make_token, make_user
 
 pytestmark = pytest.mark.anyio

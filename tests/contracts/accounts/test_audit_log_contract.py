@@ -7,14 +7,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.ledger.accounts.memory_audit import MemoryAuditLog
-from app.ledger.accounts.model import AuditQuery
-from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AuditLog
+from kaboom.jobs.postgres.accounts.memory_audit import MemoryAuditLog
+from kaboom.jobs.postgres.accounts.model import AuditQuery
+from kaboom.jobs.postgres.accounts.port import AUDIT_KEPT_DAYS, AuditLog
 from tests.fixtures.accounts.records import make_line
 from tests.fixtures.repo.repository import ROOT
 
 pytestmark = pytest.mark.anyio
-MIGRATION = Path("api/app/ledger/migrations/versions/0009_accounts.py")
+MIGRATION = Path("src/kaboom/migrations/versions/0009_accounts.py")
 
 
 async def test_lines_are_listed_newest_first_for_their_owner(audit: AuditLog, owner: str) -> None:

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from app.live import keys
-from app.live.logins import (
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.logins import (
     FORGOTTEN_S,
     FREE,
     KNOWN_S,
@@ -16,8 +17,7 @@ from app.live.logins import (
     LoginFailures,
     MemoryLoginFailures,
 )
-from app.live.redis_logins import RedisLoginFailures
-from batch.kit.redis.client import Redis, connect_redis
+from kaboom.jobs.redis.redis_logins import RedisLoginFailures
 
 pytestmark = pytest.mark.anyio
 ADDRESS = "192.0.2.1"

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from batch.bars.actions.store import NOTE_SCHEMA, ActionStore
-from batch.errors import InvalidRequest
-from batch.market.action import ActionState
+from kaboom.bars.actions.store import NOTE_SCHEMA, ActionStore
+from kaboom.errors import InvalidRequest
+from kaboom.market.action import ActionState
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.noted_actions import NOTED_AT, dividend_note, note
 

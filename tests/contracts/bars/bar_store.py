@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.store import (
+from kaboom.bars.store import (
     COVERAGE_SCHEMA,
     FETCH_LOG_SCHEMA,
     MOST_CORRECTIONS,
@@ -19,9 +19,9 @@ from batch.bars.store import (
     Correction,
     WriteReport,
 )
-from batch.errors import InvalidRequest, StoreError
-from batch.market.bar import BAR_SCHEMA, BarFlag, BarSeries, empty_bars
-from batch.market.interval import Interval
+from kaboom.errors import InvalidRequest, StoreError
+from kaboom.market.bar import BAR_SCHEMA, BarFlag, BarSeries, empty_bars
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day, refused
 
 JUNE_3, JUNE_30, JULY_1 = date(2025, 6, 3), date(2025, 6, 30), date(2025, 7, 1)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.actions.influx import InfluxActionStore
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.actions.store import ActionStore
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.target import InfluxQuery, InfluxTarget
+from kaboom.bars.actions.influx import InfluxActionStore
+from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.actions.store import ActionStore
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.target import InfluxQuery, InfluxTarget
 from tests.contracts.bars.action_store import ActionStoreContract
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx

@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.compaction import CompactableStore
-from batch.bars.store import FETCH_LOG_SCHEMA, BarStore
-from batch.market.bar import BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.market_data.compact import CompactChunk, CompactPlan, compact_chunk, plan_compaction
-from batch.market_data.compact_request import CompactRequest
+from kaboom.bars.compaction import CompactableStore
+from kaboom.bars.store import FETCH_LOG_SCHEMA, BarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.outcome import Outcome, OutcomeReport
+from kaboom.market_data.compact import CompactChunk, CompactPlan, compact_chunk, plan_compaction
+from kaboom.market_data.compact_request import CompactRequest
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
 

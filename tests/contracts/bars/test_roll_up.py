@@ -7,18 +7,18 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.coverage.classify import CoverScope
-from batch.bars.coverage.gaps import load_cells
-from batch.bars.store import FETCH_LOG_SCHEMA, BarStore
-from batch.errors import InvalidRequest
-from batch.market.bar import BarFlag, BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.market.resample import resample
-from batch.market_data.roll_up import roll_up_chunk
-from batch.market_data.roll_up_plan import RollUpPlan, plan_roll_up
-from batch.market_data.roll_up_request import LONGER, RollUpRequest
+from kaboom.bars.coverage.classify import CoverScope
+from kaboom.bars.coverage.gaps import load_cells
+from kaboom.bars.store import FETCH_LOG_SCHEMA, BarStore
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BarFlag, BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, OutcomeReport
+from kaboom.market.resample import resample
+from kaboom.market_data.roll_up import roll_up_chunk
+from kaboom.market_data.roll_up_plan import RollUpPlan, plan_roll_up
+from kaboom.market_data.roll_up_request import LONGER, RollUpRequest
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.model import ChunkState, Job, JobStatus
-from app.ledger.activity import Activity, ActivityQuery, follow_waits, sum_up
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.port import JobHistory, Terms
-from app.ledger.postgres import PostgresJobHistory
-from app.ledger.tables import JOB_CHUNKS, JOBS
+from kaboom.jobs.model import ChunkState, Job, JobStatus
+from kaboom.jobs.postgres.activity import Activity, ActivityQuery, follow_waits, sum_up
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.port import JobHistory, Terms
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.postgres.tables import JOB_CHUNKS, JOBS
 from tests.fixtures.jobs.jobs import OWNER, QUEUE, finish, make_chunk, make_job
 
 pytestmark = pytest.mark.anyio

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.model import Chunk, ChunkState, JobStatus
-from app.jobs.runs import REASON_KEPT, RUNS_KEPT, ChunkRun, Pause, find_pauses, name_slot, split_slot
-from app.ledger.port import JobHistory, Terms
-from app.live.store import Ending, JobStore
+from kaboom.jobs.model import Chunk, ChunkState, JobStatus
+from kaboom.jobs.postgres.port import JobHistory, Terms
+from kaboom.jobs.redis.store import Ending, JobStore
+from kaboom.jobs.runs import REASON_KEPT, RUNS_KEPT, ChunkRun, Pause, find_pauses, name_slot, split_slot
 from tests.fixtures.jobs.job_steps import claimed, planned
 from tests.fixtures.jobs.job_stores import Bench
 from tests.fixtures.jobs.jobs import QUEUE, advance, finish, make_chunk, make_job, ref_of

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.model import Chunk, ChunkState, Job, JobStatus
-from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
-from app.ledger.port import JobHistory, Terms
+from kaboom.jobs.model import Chunk, ChunkState, Job, JobStatus
+from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
+from kaboom.jobs.postgres.port import JobHistory, Terms
 from tests.fixtures.jobs.jobs import OWNER, QUEUE, advance, finish, make_chunk, make_job
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.ingest.overdue import Series, find_ingested
-from app.jobs.model import JobStatus
-from app.ledger.port import JobHistory, Terms
+from kaboom.ingest.overdue import Series, find_ingested
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.port import JobHistory, Terms
 from tests.fixtures.jobs.jobs import make_job
 
 pytestmark = pytest.mark.anyio

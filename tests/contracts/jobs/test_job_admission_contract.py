@@ -8,13 +8,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from app.jobs.model import JobStatus
-from app.ledger.accounts.model import AuditQuery
-from app.ledger.accounts.postgres_audit import PostgresAuditLog
-from app.ledger.port import Admitted, JobDeleted, JobHistory, KeyReused, Terms
-from app.ledger.postgres import PostgresJobHistory
-from batch.errors import StoreError
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import StoreError
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.accounts.model import AuditQuery
+from kaboom.jobs.postgres.accounts.postgres_audit import PostgresAuditLog
+from kaboom.jobs.postgres.port import Admitted, JobDeleted, JobHistory, KeyReused, Terms
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.fixtures.accounts.records import make_change
 from tests.fixtures.jobs.jobs import make_job
 

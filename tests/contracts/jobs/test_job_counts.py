@@ -7,10 +7,10 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from app.jobs.model import JobStatus
-from app.ledger.port import Terms
-from app.ledger.postgres import PostgresJobHistory
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.port import Terms
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.fixtures.jobs.jobs import QUEUE, make_job
 
 pytestmark = pytest.mark.anyio

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.jobs.model import ChunkState, JobStatus, Tally
-from app.live.store import Ending, JobStore
+from kaboom.jobs.model import ChunkState, JobStatus, Tally
+from kaboom.jobs.redis.store import Ending, JobStore
 from tests.fixtures.jobs.job_steps import claimed, end, live, planned
 from tests.fixtures.jobs.job_stores import Bench
 from tests.fixtures.jobs.jobs import QUEUE, advance, make_chunk, make_job, plan_step, ref_of

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from app.ledger.files.memory import MemoryJobFiles
-from app.ledger.files.port import MOST_BYTES, JobFiles
-from app.ledger.files.postgres import PostgresJobFiles
-from batch.errors import InvalidRequest, StoreError
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import InvalidRequest, StoreError
+from kaboom.jobs.postgres.files.memory import MemoryJobFiles
+from kaboom.jobs.postgres.files.port import MOST_BYTES, JobFiles
+from kaboom.jobs.postgres.files.postgres import PostgresJobFiles
 
 pytestmark = pytest.mark.anyio
 JOB, OTHER = "a" * 32, "b" * 32

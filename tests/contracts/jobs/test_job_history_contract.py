@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.port import JobHistory, JobQuery, LedgerStats, Terms
-from app.ledger.postgres import PostgresJobHistory
-from app.ledger.tables import JOBS
-from batch.errors import NotFound, StoreError
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import NotFound, StoreError
+from kaboom.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.port import JobHistory, JobQuery, LedgerStats, Terms
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.postgres.tables import JOBS
 from tests.fixtures.jobs.jobs import OWNER, QUEUE, advance, finish, make_chunk, make_job
 
 pytestmark = pytest.mark.anyio
@@ -365,7 +365,7 @@ class TestUnfinished:
 
     async def test_pages_hold_every_one_once(self, ledger: JobHistory, monkeypatch: pytest.MonkeyPatch) -> None:
         for module in ("memory", "postgres"):
-            monkeypatch.setattr(f"app.ledger.{module}.UNFINISHED_PAGE", 2)
+            monkeypatch.setattr(f"kaboom.jobs.postgres.{module}.UNFINISHED_PAGE", 2)
         jobs = [await accepted(ledger) for _ in range(5)]
         seen, place = [], None
         while page := await ledger.unfinished(QUEUE, older_than_s=0.0, after=place):

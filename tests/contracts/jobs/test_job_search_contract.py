@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.jobs.model import Job, JobStatus
-from app.ledger.port import JobHistory, JobQuery, Terms
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.postgres.port import JobHistory, JobQuery, Terms
 from tests.fixtures.jobs.jobs import OWNER, QUEUE, make_job
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.jobs.model import PLAN, ChunkState, JobStatus, Tally, settle_status
-from app.live.store import Beat, Claim, Ended, Ending, JobStore, Refusal
-from app.live.workers import WorkerFacts
+from kaboom.jobs.model import PLAN, ChunkState, JobStatus, Tally, settle_status
+from kaboom.jobs.redis.store import Beat, Claim, Ended, Ending, JobStore, Refusal
+from kaboom.jobs.redis.workers import WorkerFacts
 from tests.fixtures.jobs.job_steps import assert_accounts, claimed, end, live, planned
 from tests.fixtures.jobs.job_stores import Bench
 from tests.fixtures.jobs.jobs import OWNER, QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from app.jobs.model import JobStatus, Tally
-from app.live.store import Beat, Ended, Ending, Expired, JobStore, Refusal
+from kaboom.jobs.model import JobStatus, Tally
+from kaboom.jobs.redis.store import Beat, Ended, Ending, Expired, JobStore, Refusal
 from tests.fixtures.jobs.job_steps import assert_accounts, claimed, end, live, planned, until
 from tests.fixtures.jobs.job_stores import SHORT_S, Bench
 from tests.fixtures.jobs.jobs import QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of

@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.jobs.model import PLAN, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
-from app.live.store import Beat, ChunkRef, Claim, Ending, Expired, Lease
-from app.live.workers import WorkerFacts
+from kaboom.jobs.model import PLAN, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
+from kaboom.jobs.redis.store import Beat, ChunkRef, Claim, Ending, Expired, Lease
+from kaboom.jobs.redis.workers import WorkerFacts
 from tests.fixtures.jobs.job_steps import assert_accounts
 from tests.fixtures.jobs.job_stores import Bench, memory_bench, redis_bench
 from tests.fixtures.jobs.jobs import QUEUE, advance, make_chunk, make_job, plan_step, ref_of

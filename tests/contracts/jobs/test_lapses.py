@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.jobs.model import ChunkState, JobStatus, Tally
-from app.jobs.runs import name_slot
-from app.live.lapses import MOST_RETURNS, Lapse, Report, Seen, describe_lapses, judge_lapse
-from app.live.store import Beat, Claim, Ended, Ending, JobStore, Lease
-from app.live.workers import WorkerFacts
+from kaboom.jobs.model import ChunkState, JobStatus, Tally
+from kaboom.jobs.redis.lapses import MOST_RETURNS, Lapse, Report, Seen, describe_lapses, judge_lapse
+from kaboom.jobs.redis.store import Beat, Claim, Ended, Ending, JobStore, Lease
+from kaboom.jobs.redis.workers import WorkerFacts
+from kaboom.jobs.runs import name_slot
 from tests.fixtures.jobs.job_steps import claimed, live, planned
 from tests.fixtures.jobs.job_stores import Bench
 from tests.fixtures.jobs.jobs import QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of

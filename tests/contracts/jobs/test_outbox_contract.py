@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from app.jobs.model import JobStatus
-from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, DeliveryQuery, DeliveryStatus
-from app.ledger.port import Admitted, JobHistory, KeyReused, Terms
-from app.ledger.postgres import PostgresJobHistory
-from batch.errors import StoreError
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import StoreError
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, DeliveryQuery, DeliveryStatus
+from kaboom.jobs.postgres.port import Admitted, JobHistory, KeyReused, Terms
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.fixtures.jobs.jobs import OWNER, make_job
 from tests.fixtures.jobs.outboxes import URL, accept, claim, deliveries, due, end, pass_time
 

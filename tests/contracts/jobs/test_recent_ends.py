@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.model import Job, JobStatus
-from app.ledger.port import JobHistory, Terms
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.postgres.port import JobHistory, Terms
 from tests.fixtures.jobs.jobs import QUEUE, make_job
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ async def test_the_ends_of_a_queue_oldest_first(ledger: JobHistory) -> None:
 
 async def test_pages_hold_each_end_once(ledger: JobHistory, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("memory", "postgres"):
-        monkeypatch.setattr(f"app.ledger.{module}.ENDED_PAGE", 2)
+        monkeypatch.setattr(f"kaboom.jobs.postgres.{module}.ENDED_PAGE", 2)
     # Two at one instant: the id decides.
     jobs = [await ended(ledger, hours) for hours in (5, 4, 3, 3, 1)]
     seen: list[str] = []

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from app.jobs.model import Job, JobStatus
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.port import PRUNE_STEP, JobHistory, JobQuery, Terms
-from app.ledger.postgres import PostgresJobHistory
-from app.ledger.schedules.memory import MemoryScheduleStore
-from app.ledger.schedules.port import PRUNE_STEP as FIRINGS_STEP
-from app.ledger.schedules.port import ScheduleStore
-from app.ledger.schedules.postgres import PostgresScheduleStore
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.port import PRUNE_STEP, JobHistory, JobQuery, Terms
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.postgres.schedules.memory import MemoryScheduleStore
+from kaboom.jobs.postgres.schedules.port import PRUNE_STEP as FIRINGS_STEP
+from kaboom.jobs.postgres.schedules.port import ScheduleStore
+from kaboom.jobs.postgres.schedules.postgres import PostgresScheduleStore
 from tests.fixtures.jobs.jobs import OWNER, QUEUE, make_chunk, make_job
 from tests.fixtures.jobs.schedules import firing_turn, make_schedule, never_ended
 

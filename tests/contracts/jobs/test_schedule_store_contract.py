@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from app.jobs.model import Job, JobStatus
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.port import JobHistory, JobQuery, Terms
-from app.ledger.postgres import PostgresJobHistory
-from app.ledger.schedules.memory import MemoryScheduleStore
-from app.ledger.schedules.model import Firing, FiringOutcome, MissedPolicy, Schedule
-from app.ledger.schedules.port import MAX_SCHEDULES, ScheduleStore, Turn
-from app.ledger.schedules.postgres import PostgresScheduleStore
-from batch.errors import Conflict, NotFound, StoreError
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import Conflict, NotFound, StoreError
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.port import JobHistory, JobQuery, Terms
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.postgres.schedules.memory import MemoryScheduleStore
+from kaboom.jobs.postgres.schedules.model import Firing, FiringOutcome, MissedPolicy, Schedule
+from kaboom.jobs.postgres.schedules.port import MAX_SCHEDULES, ScheduleStore, Turn
+from kaboom.jobs.postgres.schedules.postgres import PostgresScheduleStore
 from tests.fixtures.jobs.jobs import OWNER, make_job
 from tests.fixtures.jobs.schedules import firing_turn, make_schedule, never_ended
 

@@ -7,9 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.ledger.spending.memory import MemorySpending
-from app.ledger.spending.postgres import PostgresSpending
-from batch.analysis.models.spending import (
+from kaboom.analysis.models.spending import (
     LOST,
     Denied,
     InFlight,
@@ -19,8 +17,10 @@ from batch.analysis.models.spending import (
     Settlement,
     Spending,
 )
-from batch.analysis.models.terms import Budget
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.analysis.models.terms import Budget
+from kaboom.analysis.spending.memory import MemorySpending
+from kaboom.analysis.spending.postgres import PostgresSpending
+from kaboom.drivers.postgres.engine import connect_postgres
 
 pytestmark = pytest.mark.anyio
 WIDE = Budget(job=10**9, day=10**12)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.ledger.notifications.port import Notifications
+from kaboom.jobs.postgres.notifications.port import Notifications
 from tests.fixtures.notifications.rules import memory_notifications, postgres_notifications
 
 

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from app.ledger.notifications.model import Event, EventKind, Message, MessageQuery, Placement, Rule
-from app.ledger.notifications.port import LEASE, Notifications
-from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from app.notifications.routing import route
-from app.notifications.setup import make_test
+from kaboom.jobs.postgres.notifications.model import Event, EventKind, Message, MessageQuery, Placement, Rule
+from kaboom.jobs.postgres.notifications.port import LEASE, Notifications
+from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.notify.routing import route
+from kaboom.notify.setup import make_test
 from tests.fixtures.notifications.rules import NOW, later, make_channel, make_event, make_rule, set_up
 
 pytestmark = pytest.mark.anyio

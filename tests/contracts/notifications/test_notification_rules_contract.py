@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.ledger.notifications.model import EventKind
-from app.ledger.notifications.port import MAX_CHANNELS, Notifications
-from batch.errors import Conflict, NotFound
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.notifications.model import EventKind
+from kaboom.jobs.postgres.notifications.port import MAX_CHANNELS, Notifications
 from tests.fixtures.notifications.rules import make_channel, make_rule, set_up
 
 pytestmark = pytest.mark.anyio

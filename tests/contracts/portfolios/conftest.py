@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from app.ledger.portfolios.memory import MemoryPortfolioStore
-from app.ledger.portfolios.port import PortfolioStore
-from app.ledger.portfolios.postgres import PostgresPortfolioStore
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.portfolio.store.memory import MemoryPortfolioStore
+from kaboom.portfolio.store.port import PortfolioStore
+from kaboom.portfolio.store.postgres import PostgresPortfolioStore
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -10,17 +10,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.ledger.port import KeyReused
-from app.ledger.portfolios import memory, postgres
-from app.ledger.portfolios.memory import MemoryPortfolioStore
-from app.ledger.portfolios.model import Once
-from app.ledger.portfolios.port import PortfolioStore
-from app.ledger.portfolios.postgres import PostgresPortfolioStore
-from batch.errors import Conflict, NotFound, StoreError
-from batch.kit.clock import utc_now
-from batch.kit.postgres.engine import connect_postgres, postgres_errors
-from batch.portfolio.book import Shortfall
-from batch.portfolio.postings import Account
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.postgres.engine import connect_postgres, postgres_errors
+from kaboom.errors import Conflict, NotFound, StoreError
+from kaboom.jobs.postgres.port import KeyReused
+from kaboom.portfolio.book import Shortfall
+from kaboom.portfolio.postings import Account
+from kaboom.portfolio.store import memory, postgres
+from kaboom.portfolio.store.memory import MemoryPortfolioStore
+from kaboom.portfolio.store.model import Once
+from kaboom.portfolio.store.port import PortfolioStore
+from kaboom.portfolio.store.postgres import PostgresPortfolioStore
 from tests.fixtures.portfolio.drafts import draft_of, make_portfolio, reversal_of
 from tests.fixtures.portfolio.entries import cash, numbered, trade
 

@@ -13,21 +13,21 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
-from batch.errors import ProviderError, StoreError
-from batch.kit.http.client import HttpClient
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.providers.base import BarProvider, BarRequest
-from batch.providers.jquants.bulk import JquantsBulk
-from batch.providers.jquants.csv_file import read_file
-from batch.providers.jquants.files import BulkFile
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.provider import JquantsProvider
-from batch.providers.jquants.shelf import JquantsShelf
-from batch.providers.limiter.rate_limiter import NoRateLimit
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
+from kaboom.drivers.http.client import HttpClient
+from kaboom.errors import ProviderError, StoreError
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarProvider, BarRequest
+from kaboom.providers.jquants.bulk import JquantsBulk
+from kaboom.providers.jquants.csv_file import read_file
+from kaboom.providers.jquants.files import BulkFile
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.jquants.provider import JquantsProvider
+from kaboom.providers.jquants.shelf import JquantsShelf
+from kaboom.providers.limiter.rate_limiter import NoRateLimit
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, full_day
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx
 from tests.fixtures.influx.influx_stores import make_store

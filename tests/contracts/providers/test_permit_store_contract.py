@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from batch.providers.limiter.port import Limits, Permit, Reason, Result
+from kaboom.providers.limiter.port import Limits, Permit, Reason, Result
 from tests.fixtures.providers.permit_stores import PermitBench, memory_permits, redis_permits
 
 pytestmark = pytest.mark.anyio

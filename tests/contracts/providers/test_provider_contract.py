@@ -10,21 +10,21 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.errors import InvalidRequest
-from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
-from batch.market.calendar import grid
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.file.provider import FileProvider
-from batch.providers.jquants.bulk import JquantsBulk
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.provider import JquantsProvider
-from batch.providers.jquants.shelf import JquantsShelf
-from batch.providers.limiter.rate_limiter import NoRateLimit
-from batch.providers.registry import get_provider_spec, provider_names
-from batch.providers.synthetic.provider import SyntheticProvider
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
+from kaboom.market.calendar import grid
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.providers.file.provider import FileProvider
+from kaboom.providers.jquants.bulk import JquantsBulk
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.jquants.provider import JquantsProvider
+from kaboom.providers.jquants.shelf import JquantsShelf
+from kaboom.providers.limiter.rate_limiter import NoRateLimit
+from kaboom.providers.registry import get_provider_spec, provider_names
+from kaboom.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.providers.fake_jquants import API_KEY, jquants_server
 from tests.fixtures.providers.fake_market import FakeMarket, small_market
 from tests.fixtures.providers.outcomes import outcomes_of, say_outcomes

@@ -7,15 +7,15 @@ from datetime import date
 
 import pytest
 
-from batch.errors import ProviderError, RateLimited
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.limiter.memory import MemoryPermitStore
-from batch.providers.limiter.port import Limits
-from batch.providers.limiter.rate_limiter import SharedRateLimiter
-from batch.providers.registry import get_provider_spec, provider_specs
+from kaboom.errors import ProviderError, RateLimited
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.limiter.memory import MemoryPermitStore
+from kaboom.providers.limiter.port import Limits
+from kaboom.providers.limiter.rate_limiter import SharedRateLimiter
+from kaboom.providers.registry import get_provider_spec, provider_specs
 from tests.fixtures.providers.outcomes import outcomes_of, say_outcomes
 from tests.fixtures.providers.provider_faults import SPOILT, answer_late, say_status
 from tests.fixtures.providers.remote import Remote
@@ -67,7 +67,7 @@ async def outcomes(remote: Remote, interval: Interval) -> tuple[dict[str, Outcom
 
 def test_every_provider_with_a_limit_is_here() -> None:
     limited = {spec.name for spec in provider_specs() if spec.has_limits}
-    assert set(REMOTES) == limited, "add an entry to REMOTES in api/tests/fixtures/providers/remote_providers.py"
+    assert set(REMOTES) == limited, "add an entry to REMOTES in tests/fixtures/providers/remote_providers.py"
 
 
 @pytest.mark.parametrize("fault", SPOILT)

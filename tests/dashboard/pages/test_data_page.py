@@ -11,14 +11,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.principals import DEFAULT_OWNER, Principal
-from app.auth.scopes import SCOPES, Role
-from app.dashboard.pages.data import SEVERITY
-from batch.bars.coverage.cells import CellState
-from batch.bars.coverage.fetch_log import build_fetch_log
-from batch.bars.store import BarStore
-from batch.market.calendar import closes_at, last_sessions
-from batch.stores import build_bar_store
+from kaboom.bars.coverage.cells import CellState
+from kaboom.bars.coverage.fetch_log import build_fetch_log
+from kaboom.bars.open import build_bar_store
+from kaboom.bars.store import BarStore
+from kaboom.dashboard.pages.data import SEVERITY
+from kaboom.market.calendar import closes_at, last_sessions
+from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
+from kaboom.web.auth.scopes import SCOPES, Role
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.kit.clock import utc_now
-from batch.market.calendar import last_sessions, latest_closed_session
+from kaboom.drivers.clock import utc_now
+from kaboom.market.calendar import last_sessions, latest_closed_session
 from tests.fixtures.jobs.apps import RUN_DAILY, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, text_of
 

@@ -6,15 +6,15 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.ai_analysis.jobs import ANALYSE
-from app.backtest.jobs import RUN
-from app.ingest.jobs import RUN_DAILY
-from app.live.events import Feed, FeedKey
-from app.live.lines import JobLine
-from app.live.store import Ending
-from app.market_data.jobs import TAKE_BACK
-from batch.errors import StoreError
-from batch.kit.clock import utc_now
+from kaboom.analysis.jobs import ANALYSE
+from kaboom.backtest.jobs import RUN
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import StoreError
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.redis.events import Feed, FeedKey
+from kaboom.jobs.redis.lines import JobLine
+from kaboom.jobs.redis.store import Ending
+from kaboom.market_data.jobs import TAKE_BACK
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_example, plant_final, plant_queued, plant_result, plant_running

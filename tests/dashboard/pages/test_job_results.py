@@ -4,10 +4,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.catalog import CATALOG
-from app.jobs.job_type import JobType
-from app.jobs.queues import Queue
-from tests.app.dashboard.pages.test_job_page import part_of, read
+from kaboom.catalog import CATALOG
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.queues import Queue
+from tests.dashboard.pages.test_job_page import part_of, read
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, text_of
 from tests.fixtures.jobs.example_results import RESULTS

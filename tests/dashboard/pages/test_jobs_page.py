@@ -9,14 +9,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard.pages.jobs import JobFilters
-from app.dashboard.shapes.job_rows import JobRow
-from app.jobs.model import JobStatus
-from app.jobs_api import listing
-from app.ledger.port import JobQuery
-from app.notifications.jobs import DELIVER
-from batch.errors import StoreError
-from batch.kit.clock import utc_now
+from kaboom.dashboard.pages.jobs import JobFilters
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import StoreError
+from kaboom.jobs.api import listing
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.port import JobQuery
+from kaboom.notify.jobs import DELIVER
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 from tests.fixtures.jobs.jobs import OWNER

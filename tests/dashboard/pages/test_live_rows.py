@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard import live
-from app.dashboard.rendering import Pages
-from app.dashboard.viewer import Viewer
-from app.ledger.port import JobQuery
-from batch.errors import StoreError
+from kaboom.dashboard import live
+from kaboom.dashboard.rendering import Pages
+from kaboom.dashboard.viewer import Viewer
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.port import JobQuery
 from tests.fixtures.jobs.analyses import ANALYSE
 from tests.fixtures.jobs.apps import client_of, jobs_of
 from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard import routes
+from kaboom.dashboard import routes
 from tests.fixtures.accounts.callers import AUDIT, ME, PASSWORD, add_user, stranger_of
 from tests.fixtures.jobs.apps import TOKEN, client_of
 from tests.fixtures.jobs.browsers import tags_of

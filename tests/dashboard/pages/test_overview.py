@@ -11,12 +11,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard.shapes.charts import build_columns
-from app.dashboard.shapes.completeness import Completeness, choose_sessions
-from app.dashboard.shapes.links import page_showing
-from batch.errors import StoreError
-from batch.kit.clock import utc_now
-from batch.market.calendar import closes_at, latest_closed_session, next_session, opens_at
+from kaboom.dashboard.shapes.charts import build_columns
+from kaboom.dashboard.shapes.completeness import Completeness, choose_sessions
+from kaboom.dashboard.shapes.links import page_showing
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import StoreError
+from kaboom.market.calendar import closes_at, latest_closed_session, next_session, opens_at
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_final, plant_running
@@ -181,7 +181,7 @@ async def test_the_next_session_is_shown_once_it_opens(tmp_path: Path, monkeypat
     # By name: for an hour after the close, the newest session is not final yet, and the one before is the default.
     asked = {"intervals": {"1m": 1}, "symbols": ["7203"], "session": last.isoformat()}
     now = closes_at(last) + timedelta(hours=4)
-    for module in ("app.market_data.opening", "app.dashboard.viewer"):
+    for module in ("kaboom.market_data.opening", "kaboom.dashboard.viewer"):
         monkeypatch.setattr(f"{module}.utc_now", lambda: now)
     async with running(memory_settings(tmp_path, bar_store="pages"), authenticators=[VIEWERS]) as app:
         async with browser_of(app, accept="*/*") as caller:

@@ -9,12 +9,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard.shapes.symbol_bars import around, first_shown, quote_of
-from batch.bars.store import BarStore
-from batch.market.bar import BarFlag, BarSeries
-from batch.market.calendar import JST, last_sessions
-from batch.market.interval import Interval
-from batch.stores import build_bar_store
+from kaboom.bars.open import build_bar_store
+from kaboom.bars.store import BarStore
+from kaboom.dashboard.shapes.symbol_bars import around, first_shown, quote_of
+from kaboom.market.bar import BarFlag, BarSeries
+from kaboom.market.calendar import JST, last_sessions
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.dashboard.asking import Reply
-from app.dashboard.shapes.links import link_to, page_links, page_showing
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.shapes.links import link_to, page_links, page_showing
 
 
 def listed(next_cursor: str | None) -> Reply:

@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from app.telemetry.metrics import LEASES_ACTIVE, QUEUE_DEPTH
+from kaboom.telemetry.metrics import LEASES_ACTIVE, QUEUE_DEPTH
 from tests.deploy.rules.run_rules import CONCURRENCY, LEAST, MOST
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from app.settings import AppSettings, load_settings
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
+from kaboom.settings import AppSettings, load_settings
 from tests.deploy.rules.manifests import containers, values_of
 from tests.deploy.rules.run_rules import main_of
 from tests.fixtures.repo.secret_names import kept_variables

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog import encoder, plugins
 from grafana_foundation_sdk.models import dashboard as schema
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from app.telemetry.metrics import METRICS, Kind
+from kaboom.telemetry.metrics import METRICS, Kind
 
 _SCHEMA = "grafana_foundation_sdk.models"
 _ANY = ConfigDict(arbitrary_types_allowed=True)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from batch.bars.pages.store import PageBarStore
-from batch.market.calendar import sessions_between
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.market.calendar import sessions_between
 from tests.faults.lab.lab import Lab, Size, wait_quiet
 from tests.faults.lab.measure import Measures
 from tests.fixtures.bars.stored_bars import MINUTES, full_day

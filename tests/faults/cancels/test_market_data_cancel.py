@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.pages.store import PageBarStore
-from batch.market.bar import BarSeries
-from batch.market.calendar import last_sessions
-from batch.market.interval import Interval
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import last_sessions
+from kaboom.market.interval import Interval
 from tests.faults.lab.chunks import wait_in_chunk
 from tests.faults.lab.lab import Lab, Size, wait_quiet
 from tests.faults.lab.measure import Measures

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from batch.bars.pages.store import PageBarStore
+from kaboom.bars.pages.store import PageBarStore
 from tests.faults.lab.measure import Measures
 from tests.fixtures.servers.stacks import Stack, doomed, stack, until
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.parts import Parts, build_parts
-from app.engine.reaper import Reaper
-from app.live.redis_store import RedisJobStore
+from kaboom.catalog import CATALOG
+from kaboom.jobs.engine.parts import Parts, build_parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.redis.redis_store import RedisJobStore
 from tests.faults.lab.chunks import wait_claimed_again, wait_in_chunk
 from tests.faults.lab.lab import Lab, Size
 from tests.faults.lab.measure import Measures

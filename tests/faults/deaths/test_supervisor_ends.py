@@ -13,9 +13,9 @@ import httpx2
 import psutil
 import pytest
 
-from app.cli.stack.data_folder import find_workers_on
-from batch.kit.embedded.run_file import read_run_file
-from batch.kit.embedded.servers import free_port
+from kaboom.cli.stack.data_folder import find_workers_on
+from kaboom.drivers.embedded.run_file import read_run_file
+from kaboom.drivers.embedded.servers import free_port
 from tests.faults.lab.measure import Measures
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY
 from tests.fixtures.patience import Patience

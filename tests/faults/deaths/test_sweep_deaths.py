@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
 from tests.faults.lab.chunks import running, wait_in_chunk
 from tests.faults.lab.faults import last
 from tests.faults.lab.lab import Lab, Size

@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.engine.reaper import SWEEP_S
-from app.live.store import DISPATCH_S
+from kaboom.jobs.engine.reaper import SWEEP_S
+from kaboom.jobs.redis.store import DISPATCH_S
 from tests.faults.lab.lab import Lab, Size
 from tests.faults.lab.measure import Measures
 from tests.fixtures.patience import crowd

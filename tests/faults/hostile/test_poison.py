@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.message import build_message
-from app.ingest.jobs import RUN_DAILY
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.message import build_message
 from tests.fixtures.jobs.apps import real_settings
 from tests.fixtures.servers.stacks import until
 from tests.fixtures.workers.lines import LIST, QUEUE, Line

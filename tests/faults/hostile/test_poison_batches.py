@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.tasks.transport import MAX_BYTES
+from kaboom.worker.transport import MAX_BYTES
 from tests.faults.hostile.test_poison import DRY_RUN, good, spoiled
 from tests.fixtures.jobs.apps import real_settings
 from tests.fixtures.servers.stacks import until
@@ -95,7 +95,7 @@ def line(redis_url: str, database_url: str, tmp_path_factory: pytest.TempPathFac
 def messages(line: Line) -> Counter[str]:
     """Return how often the worker has logged each message of the transport."""
     lines = [json.loads(text) for text in line.read_log().splitlines() if text.startswith("{")]
-    return Counter(each["message"] for each in lines if each["logger"] == "app.tasks.transport")
+    return Counter(each["message"] for each in lines if each["logger"] == "kaboom.worker.transport")
 
 
 def time_good_jobs(line: Line, batch: list[bytes]) -> float:

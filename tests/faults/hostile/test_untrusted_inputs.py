@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.faults.lab.measure import Measures
 from tests.fixtures.bars.kept_bars import kept_bars
 from tests.fixtures.providers.fake_market import small_market

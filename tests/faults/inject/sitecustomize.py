@@ -21,7 +21,7 @@ def plan() -> dict[str, Any]:
 
 def plant_provider() -> None:
     """Make the synthetic provider slow, hung or deadly for the symbols that the plan names."""
-    from batch.providers.synthetic.provider import SyntheticProvider  # noqa: PLC0415  only in a worker
+    from kaboom.providers.synthetic.provider import SyntheticProvider  # noqa: PLC0415  only in a worker
 
     fetch = SyntheticProvider.fetch_bars
 
@@ -39,9 +39,9 @@ def plant_provider() -> None:
 
 def plant_sizes() -> None:
     """Cut chunks and fetches small, and shorten the patience with a hung chunk where it is asked for."""
-    from app.engine.run import worker  # noqa: PLC0415  only in a worker
-    from batch.ingest import plan as ingest_plan  # noqa: PLC0415
-    from batch.providers.registry import get_provider_spec  # noqa: PLC0415
+    from kaboom.ingest import plan as ingest_plan  # noqa: PLC0415
+    from kaboom.jobs.engine.run import worker  # noqa: PLC0415  only in a worker
+    from kaboom.providers.registry import get_provider_spec  # noqa: PLC0415
 
     ingest_plan._CHUNK_BARS = int(os.environ["FAULT_CHUNK_BARS"])
     object.__setattr__(get_provider_spec("synthetic").capabilities, "symbols_per_fetch", 1)
@@ -55,9 +55,9 @@ def plant_items() -> None:
 
     A sweep pauses before it keeps some trials.
     """
-    from app.backtest import tasks as backtest  # noqa: PLC0415  only in a worker
-    from batch.indicators import run as indicators  # noqa: PLC0415  only in a worker
-    from batch.market_data import compact, mirror, roll_up  # noqa: PLC0415
+    from kaboom.backtest import tasks as backtest  # noqa: PLC0415  only in a worker
+    from kaboom.indicators import run as indicators  # noqa: PLC0415  only in a worker
+    from kaboom.market_data import compact, mirror, roll_up  # noqa: PLC0415
 
     roll_up._SLICE = int(os.environ["FAULT_SLICE_SYMBOLS"])
     for module, name in (
@@ -77,7 +77,7 @@ def _pausing_before(call: Any) -> Any:
 
 def plant_queue() -> None:
     """Lose some of the messages that this process sends, or send each several times."""
-    from app.engine.dispatch import CeleryDispatcher  # noqa: PLC0415  not before it is needed
+    from kaboom.jobs.engine.dispatch import CeleryDispatcher  # noqa: PLC0415  not before it is needed
 
     # Of its own in every process: with one seed for all they would lose the same messages, one after the other.
     send, draw = CeleryDispatcher.send, random.SystemRandom()
@@ -101,9 +101,9 @@ def note_lost(refs: Any) -> None:
 
 def plant_ends() -> None:
     """End the process right after a step of a submission, as a kill there would, once the plan says which."""
-    from app.engine.dispatch import CeleryDispatcher  # noqa: PLC0415
-    from app.ledger.postgres import PostgresJobHistory  # noqa: PLC0415  only in an API
-    from app.live.redis_store import RedisJobStore  # noqa: PLC0415
+    from kaboom.jobs.engine.dispatch import CeleryDispatcher  # noqa: PLC0415
+    from kaboom.jobs.postgres.postgres import PostgresJobHistory  # noqa: PLC0415  only in an API
+    from kaboom.jobs.redis.redis_store import RedisJobStore  # noqa: PLC0415
 
     for owner, step in ((PostgresJobHistory, "admit"), (RedisJobStore, "put"), (CeleryDispatcher, "send")):
         setattr(owner, step, _ending_after(getattr(owner, step), step))
@@ -127,7 +127,7 @@ def plant_skew(skew_s: float) -> None:
     """
     from datetime import timedelta  # noqa: PLC0415  only where a clock is skewed
 
-    from batch.kit import clock  # noqa: PLC0415
+    from kaboom.drivers import clock  # noqa: PLC0415
 
     right_time, right_ns, right_now, skew = time.time, time.time_ns, clock.utc_now, timedelta(seconds=skew_s)
     time.time = lambda: right_time() + skew_s

@@ -6,8 +6,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-from app.jobs.model import TRANSITIONS, JobStatus
-from app.live.store import MAX_ATTEMPTS
+from kaboom.jobs.model import TRANSITIONS, JobStatus
+from kaboom.jobs.redis.store import MAX_ATTEMPTS
 from tests.faults.lab.evidence import Evidence, LedgerJob, LiveJob, parse_tally
 from tests.fixtures.servers.stacks import FINAL
 

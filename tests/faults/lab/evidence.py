@@ -12,12 +12,12 @@ import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
-from batch.bars.memory import MemoryBarStore
-from batch.ingest.executor import InProcessExecutor
-from batch.ingest.request import IngestRequest
-from batch.market.bar import BAR_SCHEMA
-from batch.scripts.run_daily_ingest import plan_ingest, tools_for
-from batch.settings import BatchSettings
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.domain_settings import BatchSettings
+from kaboom.ingest.executor import InProcessExecutor
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import plan_ingest, tools_for
+from kaboom.market.bar import BAR_SCHEMA
 from tests.faults.lab.client import Attempt
 from tests.faults.lab.keys import find_stray_keys
 from tests.faults.lab.lab import QUEUES, SETS, Lab, wait_quiet

@@ -12,6 +12,6 @@ def last(seconds: float) -> None:
 
 def script_sha(name: str) -> bytes:
     """Return how a script of the job store is named on the wire."""
-    folder = files("app.live") / "lua"
+    folder = files("kaboom.jobs.redis") / "lua"
     text = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
     return hashlib.sha1(text.encode()).hexdigest().encode()

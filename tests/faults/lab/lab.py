@@ -15,8 +15,8 @@ from typing import Any
 import httpx2
 import redis
 
-from app.cli.stack.whole import worker_argv
-from batch.kit.embedded.servers import embed_valkey, free_port
+from kaboom.cli.stack.whole import worker_argv
+from kaboom.drivers.embedded.servers import embed_valkey, free_port
 from tests.faults.lab.client import Caller, Requests
 from tests.faults.lab.ledger import Ledger, open_ledger
 from tests.faults.lab.process import Process, Spec

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psycopg
 
-from app.cli.stack.migrate import migrate
-from batch.kit.embedded.servers import embed_postgres
+from kaboom.cli.stack.migrate import migrate
+from kaboom.drivers.embedded.servers import embed_postgres
 from tests.faults.lab.process import Process, Spec
 from tests.fixtures.servers.stacks import until
 

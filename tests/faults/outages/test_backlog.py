@@ -11,16 +11,16 @@ import psycopg
 import pytest
 import redis
 
-from app.catalog import CATALOG
-from app.engine.lifecycle import Jobs
-from app.engine.message import list_key
-from app.engine.parts import Parts, build_parts
-from app.engine.reaper import Reaper
-from app.ingest.jobs import RUN_DAILY
-from app.ledger.port import UNFINISHED_PAGE, Terms
-from app.live import keys
-from app.live.redis_store import RedisJobStore
-from batch.kit.redis.client import connect_redis
+from kaboom.catalog import CATALOG
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.message import list_key
+from kaboom.jobs.engine.parts import Parts, build_parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.postgres.port import UNFINISHED_PAGE, Terms
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.redis_store import RedisJobStore
 from tests.fixtures.jobs.jobs import QUEUE
 from tests.fixtures.servers.servers import Servers, fresh_database
 from tests.fixtures.servers.stacks import until

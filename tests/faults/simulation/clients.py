@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from app.engine.lifecycle import Jobs, fingerprint
-from app.ingest.jobs import RUN_DAILY
-from app.jobs.model import Job
-from app.ledger.port import Terms
-from batch.errors import Conflict, NotFound, StoreError
+from kaboom.errors import Conflict, NotFound, StoreError
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.lifecycle import Jobs, fingerprint
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.port import Terms
 from tests.faults.simulation.work import draw_request, truth_of
 
 if TYPE_CHECKING:

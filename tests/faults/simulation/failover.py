@@ -5,8 +5,8 @@ from collections.abc import Iterable, MutableSequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from app.live.memory import MemoryJobStore
-from app.live.store import ChunkRef
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.store import ChunkRef
 
 
 @dataclass(frozen=True)

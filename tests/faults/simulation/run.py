@@ -13,11 +13,11 @@ from uuid import UUID
 
 import structlog
 
-from app.catalog import CATALOG
-from app.engine import lifecycle
-from app.engine.loading import load_function
-from app.engine.run import stall_clock
-from app.settings import AppSettings, load_settings
+from kaboom.catalog import CATALOG
+from kaboom.jobs.engine import lifecycle
+from kaboom.jobs.engine.loading import load_function
+from kaboom.jobs.engine.run import stall_clock
+from kaboom.settings import AppSettings, load_settings
 from tests.faults.simulation.clients import Client
 from tests.faults.simulation.storm import Storm
 from tests.faults.simulation.verdict import is_quiet, judge

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from app.engine.lifecycle import Jobs
-from app.engine.reaper import Reaper
-from app.engine.run import ends, worker
-from app.jobs.model import Chunk, Job, JobStatus, Tally
-from app.ledger.memory import MemoryJobHistory
-from app.live import memory, memory_records
-from app.live.lapses import Seen
-from app.live.memory import MemoryJobStore
-from app.live.store import Ended, Ending, Lease
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.run import ends, worker
+from kaboom.jobs.model import Chunk, Job, JobStatus, Tally
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.redis import memory, memory_records
+from kaboom.jobs.redis.lapses import Seen
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.store import Ended, Ending, Lease
 from tests.faults.simulation.run import Verdict, simulate
 from tests.faults.simulation.weather import CALM, Blow, Weather
 from tests.fixtures.repo.repository import ROOT
@@ -32,7 +32,7 @@ STOPS = Weather(broken=0.2, blows=(Blow.STOP,), every_s=1.5, storm_s=45.0, jobs=
 def explain(verdict: Verdict) -> str:
     """Return the breaches of a seed and its last steps."""
     trace = "\n".join(simulate(verdict.seed, is_traced=True).trace[-60:])
-    again = f"from api/: python -m tests.faults.simulation --seed {verdict.seed}"
+    again = f"python -m tests.faults.simulation --seed {verdict.seed}"
     return f"seed {verdict.seed}: {'; '.join(verdict.breaches)}\n{trace}\n{again}"
 
 
@@ -47,7 +47,7 @@ def test_a_seed_takes_the_same_steps_in_every_process() -> None:
     def run(hash_seed: str) -> str:
         argv = [sys.executable, "-m", "tests.faults.simulation", "--seed", "7"]
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        done = subprocess.run(argv, cwd=ROOT / "api", env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         return done.stdout
 
     trace = run("1")

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from app.jobs.model import Chunk, ChunkState, Job, JobStatus, settle_status
-from app.live.events import FeedKey
+from kaboom.jobs.model import Chunk, ChunkState, Job, JobStatus, settle_status
+from kaboom.jobs.redis.events import FeedKey
 from tests.faults.simulation.work import expected_outcomes, truth_of
 
 if TYPE_CHECKING:

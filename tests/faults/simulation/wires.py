@@ -7,9 +7,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from app.engine.job_events import JobEvent
-from app.live.store import ChunkRef
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.job_events import JobEvent
+from kaboom.jobs.redis.store import ChunkRef
 from tests.faults.simulation.virtual_loop import here
 
 if TYPE_CHECKING:

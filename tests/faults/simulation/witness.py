@@ -4,11 +4,10 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from app.jobs.model import TRANSITIONS, ChunkState, Job, JobStatus
-from app.jobs.runs import find_pid
-from app.ledger.port import Admission, Terms
-from app.live.lapses import MOST_RETURNS, Seen
-from app.live.store import (
+from kaboom.jobs.model import TRANSITIONS, ChunkState, Job, JobStatus
+from kaboom.jobs.postgres.port import Admission, Terms
+from kaboom.jobs.redis.lapses import MOST_RETURNS, Seen
+from kaboom.jobs.redis.store import (
     LEASE_S,
     MAX_ATTEMPTS,
     SILENT_S,
@@ -20,6 +19,7 @@ from app.live.store import (
     Expired,
     Lease,
 )
+from kaboom.jobs.runs import find_pid
 from tests.fixtures.jobs.job_steps import assert_accounts
 
 if TYPE_CHECKING:

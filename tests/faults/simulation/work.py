@@ -5,10 +5,10 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from app.engine.run.hand_back import HandBack
-from app.engine.run.worker import Run
-from app.jobs.model import Chunk, Tally
-from batch.errors import InvalidRequest, ProviderError
+from kaboom.errors import InvalidRequest, ProviderError
+from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.model import Chunk, Tally
 from tests.fixtures.jobs.jobs import advance
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, cast
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.reaper import Reaper
-from app.engine.run.worker import perform
-from app.jobs.runs import name_slot
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.schedules.memory import MemoryScheduleStore
-from app.live.memory import MemoryJobStore
-from app.live.workers import WorkerFacts
-from app.settings import AppSettings
-from batch.errors import KaboomError, StoreError
+from kaboom.errors import KaboomError, StoreError
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.run.worker import perform
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.schedules.memory import MemoryScheduleStore
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.workers import WorkerFacts
+from kaboom.jobs.runs import name_slot
+from kaboom.settings import AppSettings
 from tests.faults.simulation.failover import Backup
 from tests.faults.simulation.virtual_loop import Process, VirtualLoop, here
 from tests.faults.simulation.weather import CALM, Blow, Weather

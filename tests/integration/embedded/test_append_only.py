@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from app.cli.stack.child import Child, ChildSpec
-from batch.errors import ConfigurationError
-from batch.kit.embedded.servers import EmbeddedServer, embed_valkey
+from kaboom.cli.stack.child import Child, ChildSpec
+from kaboom.drivers.embedded.servers import EmbeddedServer, embed_valkey
+from kaboom.errors import ConfigurationError
 from tests.fixtures.servers.stacks import until
 
 

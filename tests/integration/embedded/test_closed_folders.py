@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded import postgres_cluster, program_copy
-from batch.kit.embedded.postgres_cluster import drop_socket_folder, find_postgres, run_as
-from batch.kit.embedded.servers import EmbeddedServer, embed_postgres
+from kaboom.drivers.embedded import postgres_cluster, program_copy
+from kaboom.drivers.embedded.postgres_cluster import drop_socket_folder, find_postgres, run_as
+from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres
+from kaboom.errors import ConfigurationError
 from tests.integration.embedded.test_embedded import started
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")

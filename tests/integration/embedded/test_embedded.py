@@ -18,10 +18,10 @@ import psycopg
 import pytest
 import redis
 
-from app.cli.stack.child import Child, ChildSpec
-from app.cli.stack.migrate import migrate
-from batch.errors import ConfigurationError
-from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey
+from kaboom.cli.stack.child import Child, ChildSpec
+from kaboom.cli.stack.migrate import migrate
+from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey
+from kaboom.errors import ConfigurationError
 from tests.fixtures.servers.stacks import until
 
 ODD = "odd + 100% 'name' \"日本\""

@@ -11,9 +11,9 @@ import psutil
 import psycopg
 import pytest
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded.postgres_cluster import find_postgres, run_as
-from batch.kit.embedded.servers import embed_postgres
+from kaboom.drivers.embedded.postgres_cluster import find_postgres, run_as
+from kaboom.drivers.embedded.servers import embed_postgres
+from kaboom.errors import ConfigurationError
 from tests.integration.embedded.test_embedded import started
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")

@@ -11,10 +11,10 @@ import httpx2
 import psycopg
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.parts import build_parts
-from batch.market.listing import Market
-from batch.market.lists.universe import load_universe
+from kaboom.catalog import CATALOG
+from kaboom.jobs.engine.parts import build_parts
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
 from tests.fixtures.jobs.apps import TOKEN, real_settings
 from tests.fixtures.servers.servers import Servers, fresh_database
 from tests.fixtures.servers.stacks import serving

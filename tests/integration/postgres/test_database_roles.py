@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from app.cli.stack.migrate import check_schema, migrate
-from batch.errors import KaboomError
-from batch.kit.embedded.postgres_cluster import run_as
-from batch.kit.embedded.servers import embed_postgres
+from kaboom.cli.stack.migrate import check_schema, migrate
+from kaboom.drivers.embedded.postgres_cluster import run_as
+from kaboom.drivers.embedded.servers import embed_postgres
+from kaboom.errors import KaboomError
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.servers import let_everybody_in, open_folder
 

@@ -8,14 +8,14 @@ import psycopg
 import pytest
 from alembic import command
 
-from app.cli.backup.ledger import started_postgres
-from app.cli.backup.manifest import read_manifest
-from app.cli.main import run_cli
-from app.cli.stack.data_folder import find_workers_on
-from app.cli.stack.migrate import _config, check_schema, migrate
-from batch.errors import StoreError
-from batch.kit.embedded.postgres_cluster import find_postgres
-from batch.kit.postgres.dump import dump_database
+from kaboom.cli.backup.ledger import started_postgres
+from kaboom.cli.backup.manifest import read_manifest
+from kaboom.cli.main import run_cli
+from kaboom.cli.stack.data_folder import find_workers_on
+from kaboom.cli.stack.migrate import _config, check_schema, migrate
+from kaboom.drivers.embedded.postgres_cluster import find_postgres
+from kaboom.drivers.postgres.dump import dump_database
+from kaboom.errors import StoreError
 from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
 
 JOB = "0123456789abcdef0123456789abcdef"

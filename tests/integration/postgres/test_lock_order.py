@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.ledger import group_commit
-from app.ledger.group_commit import Draft, GroupCommit, build_draft
-from app.ledger.port import Admission, Admitted, Terms
-from batch.kit.postgres.engine import Statements, connect_postgres
+from kaboom.drivers.postgres.engine import Statements, connect_postgres
+from kaboom.jobs.postgres import group_commit
+from kaboom.jobs.postgres.group_commit import Draft, GroupCommit, build_draft
+from kaboom.jobs.postgres.port import Admission, Admitted, Terms
 from tests.fixtures.jobs.jobs import OWNER, make_job
 
 pytestmark = pytest.mark.anyio

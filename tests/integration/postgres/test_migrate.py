@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.cli.exits import Exit
-from app.cli.stack.migrate import check_schema, migrate
-from batch.errors import ConfigurationError, StoreError
-from batch.kit.embedded.servers import free_port
+from kaboom.cli.exits import Exit
+from kaboom.cli.stack.migrate import check_schema, migrate
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.errors import ConfigurationError, StoreError
 from tests.fixtures.servers.servers import Servers, fresh_database
 from tests.fixtures.servers.stacks import KABOOM, clean_environment
 

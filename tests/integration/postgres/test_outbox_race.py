@@ -6,9 +6,9 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.ledger.outbox.postgres import _CLAIM
-from app.ledger.postgres import PostgresJobHistory
-from batch.kit.postgres.engine import connect_postgres
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.jobs.postgres.outbox.postgres import _CLAIM
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.fixtures.jobs.outboxes import claim, due
 
 pytestmark = pytest.mark.anyio

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from app.ledger.portfolios.model import Booked
-from app.ledger.portfolios.postgres import PostgresPortfolioStore
-from batch.kit.postgres.engine import connect_postgres
-from batch.portfolio.book import Book, Shortfall, replay
-from batch.portfolio.entry import Entry, EntryKind
-from batch.portfolio.postings import Account
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.portfolio.book import Book, Shortfall, replay
+from kaboom.portfolio.entry import Entry, EntryKind
+from kaboom.portfolio.postings import Account
+from kaboom.portfolio.store.model import Booked
+from kaboom.portfolio.store.postgres import PostgresPortfolioStore
 from tests.fixtures.portfolio.drafts import draft_of, make_portfolio
 from tests.fixtures.portfolio.entries import cash, trade
 

@@ -11,16 +11,16 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from batch.errors import StoreError
-from batch.kit.postgres import connection as postgres_connection
-from batch.kit.postgres import engine as postgres_engine
-from batch.kit.postgres.engine import (
+from kaboom.drivers.postgres import connection as postgres_connection
+from kaboom.drivers.postgres import engine as postgres_engine
+from kaboom.drivers.postgres.engine import (
     AsyncEngine,
     connect_postgres,
     open_connection,
     open_transaction,
     postgres_errors,
 )
+from kaboom.errors import StoreError
 
 pytestmark = pytest.mark.anyio
 NAME = "to-be-cut-off"

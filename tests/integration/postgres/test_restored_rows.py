@@ -7,14 +7,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.cli.backup.ledger import WITHOUT, started_postgres
-from app.cli.backup.manifest import LEDGER, Manifest, hash_file, read_manifest
-from app.cli.main import run_cli
-from app.cli.stack.migrate import check_schema, migrate
-from batch.errors import StoreError
-from batch.kit.embedded.postgres_cluster import find_postgres
-from batch.kit.postgres.dump import DumpFacts, dump_database
-from batch.kit.postgres.restore import restore_rows
+from kaboom.cli.backup.ledger import WITHOUT, started_postgres
+from kaboom.cli.backup.manifest import LEDGER, Manifest, hash_file, read_manifest
+from kaboom.cli.main import run_cli
+from kaboom.cli.stack.migrate import check_schema, migrate
+from kaboom.drivers.embedded.postgres_cluster import find_postgres
+from kaboom.drivers.postgres.dump import DumpFacts, dump_database
+from kaboom.drivers.postgres.restore import restore_rows
+from kaboom.errors import StoreError
 
 REVISION = "0019"
 ROWS = """

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.live.redis_store import RedisJobStore
-from batch.kit.redis.client import Redis, connect_redis
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.jobs.redis.redis_store import RedisJobStore
 
 
 @pytest.fixture

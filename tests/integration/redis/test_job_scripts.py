@@ -6,12 +6,12 @@ from typing import Any
 import orjson
 import pytest
 
-from app.jobs.model import PLAN, ChunkState, Job, JobStatus, Tally, describe_failed_items, settle_status
-from app.jobs.pace import Pace
-from app.live import keys
-from app.live.redis_store import RedisJobStore
-from app.live.store import DISPATCH_S, LEASE_S, ChunkRef, Claim, Ending
-from batch.kit.redis.client import Redis
+from kaboom.drivers.redis.client import Redis
+from kaboom.jobs.model import PLAN, ChunkState, Job, JobStatus, Tally, describe_failed_items, settle_status
+from kaboom.jobs.pace import Pace
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.jobs.redis.store import DISPATCH_S, LEASE_S, ChunkRef, Claim, Ending
 from tests.fixtures.jobs.job_steps import claimed, end, live, planned
 from tests.fixtures.jobs.jobs import QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from batch.kit.redis.client import Redis, connect_redis
-from batch.providers.limiter.port import Limits, Permit, Result
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.providers.limiter.port import Limits, Permit, Result
 from tests.fixtures.providers.permit_stores import redis_permits
 
 pytestmark = pytest.mark.anyio

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app.catalog import CATALOG
-from app.cli.stack.whole import worker_argv
-from app.engine.parts import check_parts
-from app.settings import AppSettings
-from app.tasks.brokers import check_results
-from batch.errors import ConfigurationError
-from batch.kit.embedded.servers import free_port
+from kaboom.catalog import CATALOG
+from kaboom.cli.stack.whole import worker_argv
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.engine.parts import check_parts
+from kaboom.settings import AppSettings
+from kaboom.worker.brokers import check_results
 from tests.fixtures.jobs.apps import TOKEN, real_settings
 from tests.fixtures.servers.servers import Servers
 from tests.fixtures.servers.stacks import KABOOM, clean_environment

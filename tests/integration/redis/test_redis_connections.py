@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.live.redis_store import RedisJobStore
-from app.live.store import Claim
-from batch.kit.redis.client import Redis, ResponseError, ScriptCall, connect_redis, run_together
+from kaboom.drivers.redis.client import Redis, ResponseError, ScriptCall, connect_redis, run_together
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.jobs.redis.store import Claim
 from tests.faults.lab.faults import script_sha
 from tests.faults.lab.proxy import FaultProxy
 from tests.fixtures.jobs.job_steps import claimed, until

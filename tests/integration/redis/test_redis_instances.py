@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.parts import check_parts
-from batch.errors import ConfigurationError
+from kaboom.catalog import CATALOG
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.engine.parts import check_parts
 from tests.fixtures.jobs.apps import real_settings
 from tests.fixtures.servers.stacks import KABOOM, Api, clean_environment, serving, until
 from tests.fixtures.servers.valkeys import Valkey, valkey

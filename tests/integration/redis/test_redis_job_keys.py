@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from app.jobs.model import Job, Tally
-from app.live import keys
-from app.live.events import Feed, FeedKey
-from app.live.redis_events import RedisEventLog
-from app.live.redis_store import RedisJobStore
-from app.live.store import Ending
-from batch.errors import StoreError
-from batch.kit.redis.client import Redis, connect_redis
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.errors import StoreError
+from kaboom.jobs.model import Job, Tally
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.events import Feed, FeedKey
+from kaboom.jobs.redis.redis_events import RedisEventLog
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.jobs.redis.store import Ending
 from tests.fixtures.jobs.job_steps import claimed, end, planned
 from tests.fixtures.jobs.jobs import QUEUE, finish, make_chunk, make_job, plan_step, ref_of
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from batch.errors import StoreError
-from batch.kit.redis.client import Redis, connect_redis
-from batch.kit.redis.load import ServerLoad, read_load
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.drivers.redis.load import ServerLoad, read_load
+from kaboom.errors import StoreError
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ import pytest
 from celery import Celery
 from kombu import Connection
 
-from app.tasks.brokers import broker_options, result_options
-from batch.kit.redis.client import connect_redis, redis_errors
+from kaboom.drivers.redis.client import connect_redis, redis_errors
+from kaboom.worker.brokers import broker_options, result_options
 from tests.fixtures.servers.authority import Authority
 from tests.fixtures.servers.stacks import serving, until
 from tests.fixtures.servers.tls_servers import tls_valkey

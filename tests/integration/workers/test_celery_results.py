@@ -16,10 +16,10 @@ from celery.exceptions import TaskRevokedError
 from celery.exceptions import TimeoutError as NoResultYet
 from redis import Redis
 
-from app.catalog import CATALOG
-from app.engine.parts import build_parts
-from app.live import keys
-from app.live.celery_results import FAILURE_EXPIRES_S, RESULT_EXPIRES_S
+from kaboom.catalog import CATALOG
+from kaboom.jobs.engine.parts import build_parts
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.celery_results import FAILURE_EXPIRES_S, RESULT_EXPIRES_S
 from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.servers.stacks import clean_environment, end_all, until
 from tests.fixtures.servers.valkeys import valkey

@@ -14,8 +14,8 @@ import orjson
 import pytest
 import redis
 
-from app.jobs.queues import Queue
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.jobs.queues import Queue
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.stacks import clean_environment, until
 from tests.fixtures.workers.workers import Place, worker

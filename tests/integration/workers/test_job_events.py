@@ -9,9 +9,9 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from app.engine.job_events import JobEvent
-from app.jobs.model import JobStatus
-from app.tasks.brokers import broker_options
+from kaboom.jobs.engine.job_events import JobEvent
+from kaboom.jobs.model import JobStatus
+from kaboom.worker.brokers import broker_options
 from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.servers.stacks import until
 

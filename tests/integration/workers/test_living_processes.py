@@ -8,9 +8,9 @@ import psycopg
 import pytest
 import redis
 
-from app.jobs.model import Job, JobStatus
-from app.jobs.runs import find_pid
-from app.live import keys
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.redis import keys
+from kaboom.jobs.runs import find_pid
 from tests.fixtures.servers.stacks import until
 from tests.fixtures.workers.workers import Place, worker
 

@@ -14,8 +14,8 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-import app
-from app.engine.message import KEY_PREFIX, build_message, list_key
+from kaboom.jobs.engine.message import KEY_PREFIX, build_message, list_key
+from tests.fixtures.repo.repository import ROOT
 
 #: Keys that differ from message to message; all others must be equal, and none may be missing or too many.
 OF_THE_MESSAGE = {("headers", "origin"), ("properties", "delivery_tag"), ("properties", "reply_to")}
@@ -88,7 +88,7 @@ def test_a_stock_worker_runs_it_and_keeps_no_result(redis: Redis, redis_url: str
     argv = ["-m", "celery", "-A", "tests.fixtures.workers.tiny_worker", "worker", "--pool=solo", "--queues=tiny"]
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(app.__file__).parents[1]),
+        "PYTHONPATH": str(ROOT),
         "TINY_BROKER_URL": redis_url,
         "TINY_KEY_PREFIX": KEY_PREFIX,
     }

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 import redis
 
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 from tests.fixtures.bars.kept_bars import kept_bars
 from tests.fixtures.jobs.apps import JOBS
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server

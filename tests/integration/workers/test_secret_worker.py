@@ -6,8 +6,8 @@ import psycopg
 import pytest
 import redis
 
-from app.jobs.model import JobStatus
-from app.settings import secret_name, secret_variables
+from kaboom.jobs.model import JobStatus
+from kaboom.settings import secret_name, secret_variables
 from tests.fixtures.servers.fake_google_secrets import secret_manager
 from tests.fixtures.workers.workers import Place, worker
 

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from batch.kit.redis.client import connect_redis
-from batch.providers.limiter.port import Limits, Permit
-from batch.providers.limiter.redis import RedisPermitStore
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.providers.limiter.port import Limits, Permit
+from kaboom.providers.limiter.redis import RedisPermitStore
 from tests.fixtures.providers.counting_server import CountingServer, counting
 from tests.fixtures.repo.repository import ROOT
 
@@ -23,7 +23,7 @@ def start(server: CountingServer, redis_url: str, symbols: list[str], **words: A
     """Start a process that asks for some symbols."""
     told = {"server": server.url, "redis_url": redis_url, "symbols": symbols, "patience_s": 3600.0} | words
     argv = [sys.executable, "-m", "tests.fixtures.providers.limited_process", orjson.dumps(told).decode()]
-    return subprocess.Popen(argv, cwd=ROOT / "api", stdout=subprocess.PIPE)
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE)
 
 
 def ask_together(server: CountingServer, redis_url: str, **words: Any) -> dict[str, int]:

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 import redis
 
-from app.jobs.model import ChunkState, JobStatus
-from app.tasks.liveness import FRESH_S
-from batch.kit.embedded.servers import embed_valkey
+from kaboom.drivers.embedded.servers import embed_valkey
+from kaboom.jobs.model import ChunkState, JobStatus
+from kaboom.worker.liveness import FRESH_S
 from tests.fixtures.servers.stacks import end_all, until
 from tests.fixtures.workers.workers import Place, WorkerProcess, worker
 
@@ -247,7 +247,9 @@ def test_every_line_of_a_chunk_has_its_job_and_request_id(place: Place) -> None:
         job_id = place.submit("request-17", chunks=2, items=1, item_s=0)
         place.wait(job_id)
         until(lambda: words(running), lambda said: {"job_planned", "job_finished"} <= said, within_s=20)
-        lines = [line for line in running.lines() if line["logger"].startswith("app.engine") and "chunk" in line]
+        lines = [
+            line for line in running.lines() if line["logger"].startswith("kaboom.jobs.engine") and "chunk" in line
+        ]
     assert {line["chunk"] for line in lines} >= {"plan"}
     told = {(line["request_id"], line["job_id"], line["task"], line["queue"]) for line in lines}
     assert told == {("request-17", job_id, "ingest.run_daily", "ingest")}

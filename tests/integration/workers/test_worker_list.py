@@ -11,8 +11,8 @@ import psycopg
 import pytest
 import redis
 
-from app.ingest.jobs import RUN_DAILY
-from app.ledger.port import Terms
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.postgres.port import Terms
 from tests.fixtures.jobs.apps import JOBS, OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, running
 from tests.fixtures.workers.workers import Place, worker
 

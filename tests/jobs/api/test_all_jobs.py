@@ -6,9 +6,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.ingest.jobs import RUN_DAILY
-from app.ledger.port import Terms
-from app.market_data.jobs import MIRROR
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.postgres.port import Terms
+from kaboom.market_data.jobs import MIRROR
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.jobs import OWNER
 

@@ -6,9 +6,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.engine.settle import settle_job
-from app.live.redis_store import RedisJobStore
-from app.live.store import Ending
+from kaboom.jobs.engine.settle import settle_job
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.jobs.redis.store import Ending
 from tests.fixtures.jobs.apps import JOBS, jobs_of
 from tests.fixtures.jobs.jobs import advance, finish
 from tests.fixtures.jobs.planted import plant_running

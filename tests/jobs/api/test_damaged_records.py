@@ -4,12 +4,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.engine import reaper
-from app.engine.parts import Parts
-from app.engine.reaper import Reaper
-from app.jobs.model import JobStatus
-from app.live import keys
-from app.live.redis_store import RedisJobStore
+from kaboom.jobs.engine import reaper
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.redis_store import RedisJobStore
 from tests.fixtures.jobs.apps import JOBS, jobs_of
 from tests.fixtures.jobs.planted import plant_queued, plant_running
 

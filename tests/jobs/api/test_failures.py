@@ -6,11 +6,11 @@ from typing import get_args
 import httpx2
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.run.answers import Settled
-from app.jobs.results import OfSession
-from app.jobs_api.failures import ItemOutcome
-from batch.market.outcome import Outcome
+from kaboom.catalog import CATALOG
+from kaboom.jobs.api.failures import ItemOutcome
+from kaboom.jobs.engine.run.answers import Settled
+from kaboom.jobs.results import OfSession
+from kaboom.market.outcome import Outcome
 from tests.fixtures.jobs.apps import JOBS
 
 pytestmark = pytest.mark.anyio

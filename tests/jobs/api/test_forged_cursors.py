@@ -10,7 +10,7 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
-from app.jobs.cursor import Cursors, CursorSigner
+from kaboom.jobs.cursor import Cursors, CursorSigner
 from tests.fixtures.jobs.apps import JOBS, TOKEN
 
 pytestmark = pytest.mark.anyio

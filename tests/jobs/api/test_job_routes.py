@@ -6,9 +6,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs.pace import Pace
-from app.live import keys
-from app.live.redis_store import RedisJobStore
+from kaboom.jobs.pace import Pace
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.redis_store import RedisJobStore
 from tests.fixtures.jobs.apps import JOBS, jobs_of
 from tests.fixtures.jobs.jobs import advance
 from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.ledger.port import JobQuery
+from kaboom.jobs.postgres.port import JobQuery
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of
 
 pytestmark = pytest.mark.anyio

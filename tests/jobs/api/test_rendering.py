@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.jobs.model import Job, JobStatus
-from app.jobs_api.rendering import JobWriter
-from app.jobs_api.view import JobPage, view_job
-from app.live.workers import Worker
+from kaboom.jobs.api.rendering import JobWriter
+from kaboom.jobs.api.view import JobPage, view_job
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.redis.workers import Worker
 from tests.fixtures.jobs.jobs import make_job
 
 AT = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs_api import listing
-from app.ledger.port import JobQuery
+from kaboom.jobs.api import listing
+from kaboom.jobs.postgres.port import JobQuery
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.jobs import OWNER
 from tests.fixtures.jobs.planted import plant_queued

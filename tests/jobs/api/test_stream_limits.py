@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs_api.sse import stream_events, stream_lines
-from app.live.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent
-from app.live.memory_events import MemoryEventLog
-from app.live.redis_events import RedisEventLog
-from batch.errors import StoreError
-from batch.kit.embedded.servers import free_port
-from batch.kit.redis.client import connect_redis
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.errors import StoreError
+from kaboom.jobs.api.sse import stream_events, stream_lines
+from kaboom.jobs.redis.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent
+from kaboom.jobs.redis.memory_events import MemoryEventLog
+from kaboom.jobs.redis.redis_events import RedisEventLog
 from tests.fixtures.jobs.apps import JOBS, TOKEN
 from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.servers.raw_http import connect, statuses
@@ -38,7 +38,7 @@ async def test_an_unreadable_stream_asks_to_reconnect(feed: Feed) -> None:
 
 @pytest.mark.anyio
 async def test_log_stream_that_cannot_see_the_end_does_not_end_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.jobs_api.sse._QUIET_S", 0.01)
+    monkeypatch.setattr("kaboom.jobs.api.sse._QUIET_S", 0.01)
     hub = EventHub(_WithoutEvents(MemoryEventLog()))
     texts = [text async for text in stream_lines(hub, make_job(), after=START, level="debug")]
     assert COME_BACK in texts[-1]

@@ -7,10 +7,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.engine.dispatch import CeleryDispatcher
-from app.jobs.model import PLAN
-from app.live.store import NEWEST_KEPT, ChunkRef
-from batch.kit.redis.client import connect_redis
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.jobs.engine.dispatch import CeleryDispatcher
+from kaboom.jobs.model import PLAN
+from kaboom.jobs.redis.store import NEWEST_KEPT, ChunkRef
 from tests.fixtures.jobs.apps import JOBS, REPORT_BODY, REPORT_JSON, RUN_DAILY, jobs_of
 
 pytestmark = pytest.mark.anyio

@@ -4,11 +4,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.engine import reaper
-from app.engine.reaper import Reaper
-from app.live import keys
-from app.live.redis_store import RedisJobStore
-from app.live.store import Ending
+from kaboom.jobs.engine import reaper
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.jobs.redis.store import Ending
 from tests.fixtures.jobs.apps import JOBS, jobs_of
 from tests.fixtures.jobs.planted import plant_running
 

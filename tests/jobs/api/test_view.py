@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.model import JobStatus
-from app.jobs_api.view import JobView, judge_health, view_job
-from app.live.store import LEASE_S
-from app.live.workers import Worker
-from batch.ingest.request import IngestRequest
+from kaboom.ingest.request import IngestRequest
+from kaboom.jobs.api.view import JobView, judge_health, view_job
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.redis.store import LEASE_S
+from kaboom.jobs.redis.workers import Worker
 from tests.fixtures.jobs.jobs import make_job
 
 NOW = datetime.now(UTC)

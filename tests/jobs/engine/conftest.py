@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.parts import Parts
-from app.settings import load_settings
+from kaboom.catalog import CATALOG
+from kaboom.jobs.engine.parts import Parts
+from kaboom.settings import load_settings
 from tests.fixtures.jobs.memory_parts import memory_parts
 from tests.fixtures.workers.handlers import SCRIPT, SCRIPTED, planning, settle_all
 

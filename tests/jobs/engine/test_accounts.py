@@ -9,21 +9,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.reaper import Reaper
-from app.engine.run.tallies import add_report
-from app.engine.run.worker import Run, perform
-from app.jobs.model import PLAN, Chunk, Job, JobStatus, Tally
-from app.jobs_api.failures import FailureListing, page_failures
-from app.jobs_api.view import view_job
-from app.ledger.memory import MemoryJobHistory
-from app.live.memory import MemoryJobStore
-from app.live.store import ChunkRef, Claim
-from app.settings import load_settings
-from app.telemetry.logs import configure_logging, tap_lines
-from batch.errors import ProviderError, StoreError
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.errors import ProviderError, StoreError
+from kaboom.jobs.api.failures import FailureListing, page_failures
+from kaboom.jobs.api.view import view_job
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.run.tallies import add_report
+from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.model import PLAN, Chunk, Job, JobStatus, Tally
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.store import ChunkRef, Claim
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.settings import load_settings
+from kaboom.telemetry.logs import configure_logging, tap_lines
 from tests.fixtures.jobs.job_runs import in_ledger, in_store, messages, submit
 from tests.fixtures.jobs.job_stores import bench_of
 from tests.fixtures.jobs.jobs import make_chunk, ref_of

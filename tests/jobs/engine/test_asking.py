@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.engine.asking import KeptAnswers
+from kaboom.jobs.engine.asking import KeptAnswers
 
 pytestmark = pytest.mark.anyio
 

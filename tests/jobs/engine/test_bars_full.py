@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.run.worker import perform
-from app.ingest.jobs import RUN_DAILY
-from app.jobs.model import JobStatus
-from app.settings import load_settings
-from batch.providers.synthetic.provider import SyntheticProvider
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.worker import perform
+from kaboom.jobs.model import JobStatus
+from kaboom.providers.synthetic.provider import SyntheticProvider
+from kaboom.settings import load_settings
 from tests.fixtures.jobs.job_runs import assert_agree, in_store, messages
 
 pytestmark = pytest.mark.anyio

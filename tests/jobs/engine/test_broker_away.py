@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.dispatch import LocalDispatcher
-from app.engine.gauges import read_gauges
-from app.engine.parts import Parts
-from app.engine.reaper import Reaper
-from batch.errors import StoreError
+from kaboom.catalog import CATALOG
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.dispatch import LocalDispatcher
+from kaboom.jobs.engine.gauges import read_gauges
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.reaper import Reaper
 from tests.fixtures.jobs.jobs import make_job, plan_step
 
 pytestmark = pytest.mark.anyio

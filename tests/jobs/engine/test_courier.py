@@ -7,19 +7,19 @@ from collections import Counter
 import psycopg
 import pytest
 
-from app.engine import courier as module
-from app.engine.courier import PER_HOST, SLOTS, Courier, run_courier
-from app.engine.parts import Parts
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.outbox.port import LEASE_S, Delivery, DeliveryStatus
-from app.ledger.port import JobHistory
-from app.ledger.postgres import PostgresJobHistory
-from app.telemetry.logs import configure_logging, tap_lines
-from batch.errors import StoreError
-from batch.kit.http.poster import HttpPoster
-from batch.kit.postgres.engine import connect_postgres
-from batch.notify.retry import DELAYS_S
-from batch.notify.webhooks import Webhook, WebhookSender
+from kaboom.drivers.http.poster import HttpPoster
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import StoreError
+from kaboom.jobs.callbacks.retry import DELAYS_S
+from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
+from kaboom.jobs.engine import courier as module
+from kaboom.jobs.engine.courier import PER_HOST, SLOTS, Courier, run_courier
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.outbox.port import LEASE_S, Delivery, DeliveryStatus
+from kaboom.jobs.postgres.port import JobHistory
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.telemetry.logs import configure_logging, tap_lines
 from tests.fixtures.jobs.jobs import OWNER
 from tests.fixtures.jobs.outboxes import deliveries, due, pass_time
 from tests.fixtures.servers.receivers import TRUSTING, Receiver, receiving

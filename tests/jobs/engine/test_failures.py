@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.engine.run.failures import LONGEST_WAIT_S, Verdict, describe, is_bug, is_out_of_memory, judge, wait_s
-from batch.errors import InvalidRequest, NotFound, ProviderError, RateLimited, StoreError
+from kaboom.errors import InvalidRequest, NotFound, ProviderError, RateLimited, StoreError
+from kaboom.jobs.engine.run.failures import LONGEST_WAIT_S, Verdict, describe, is_bug, is_out_of_memory, judge, wait_s
 
 
 @pytest.mark.parametrize(

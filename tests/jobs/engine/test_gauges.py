@@ -7,18 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from app.engine.dispatch import LocalDispatcher
-from app.engine.gauges import read_gauges
-from app.engine.instruments import instrument_api
-from app.engine.local import report_alive
-from app.engine.parts import Parts
-from app.engine.run.measure import ERROR_ENDINGS
-from app.live.memory import MemoryJobStore
-from app.telemetry.metrics import use_meter
-from batch.errors import StoreError
-from batch.kit.clock import utc_now
-from batch.kit.redis.load import ServerLoad
-from batch.providers.watch import Heard, listen_to_waits, tell, watch_requests
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.redis.load import ServerLoad
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.dispatch import LocalDispatcher
+from kaboom.jobs.engine.gauges import read_gauges
+from kaboom.jobs.engine.instruments import instrument_api
+from kaboom.jobs.engine.local import report_alive
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.measure import ERROR_ENDINGS
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.providers.watch import Heard, listen_to_waits, tell, watch_requests
+from kaboom.telemetry.metrics import use_meter
 from tests.fixtures.jobs.job_stores import bench_of
 from tests.fixtures.jobs.memory_meter import MemoryMeter
 from tests.fixtures.jobs.schedules import SESSION_AT, HandClock, make_schedule
@@ -129,9 +129,9 @@ async def test_no_gauges_while_a_store_is_unavailable(parts: Parts, part: str, m
 
 def test_what_an_alert_counts_begins_at_0(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     meter = MemoryMeter()
-    monkeypatch.setattr("app.telemetry.prometheus.PrometheusMeter", lambda: meter)
+    monkeypatch.setattr("kaboom.telemetry.prometheus.PrometheusMeter", lambda: meter)
     settings = parts.settings.model_copy(update={"metrics_port": 1})
-    monkeypatch.setattr("app.engine.instruments.open_socket", lambda *_: None)
+    monkeypatch.setattr("kaboom.jobs.engine.instruments.open_socket", lambda *_: None)
     try:
         for work in instrument_api(replace(parts, settings=settings)):
             work.close()

@@ -9,19 +9,19 @@ from typing import Any
 import orjson
 import pytest
 
-from app.engine.job_results import restore_results
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.reaper import Reaper
-from app.engine.settle import settle_job
-from app.jobs.model import JobStatus
-from app.ledger.port import Terms
-from app.live import keys
-from app.live.celery_results import CeleryResults
-from batch.errors import StoreError
-from batch.kit.clock import utc_now
-from batch.kit.embedded.servers import free_port
-from batch.kit.redis.client import Redis, connect_redis
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.job_results import restore_results
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.settle import settle_job
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.port import Terms
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.celery_results import CeleryResults
 from tests.fixtures.jobs.job_runs import in_ledger, submit, work_off
 from tests.fixtures.jobs.jobs import make_chunk, make_job
 from tests.fixtures.servers.valkeys import valkey

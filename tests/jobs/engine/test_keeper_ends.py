@@ -5,11 +5,11 @@ from contextlib import suppress
 
 import pytest
 
-from app.engine.run.keeper import LeaseKeeper
-from app.jobs.model import PLAN, Chunk, Tally
-from app.live.memory import MemoryJobStore
-from app.live.store import Beat, ChunkRef, Claim, Lease
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.run.keeper import LeaseKeeper
+from kaboom.jobs.model import PLAN, Chunk, Tally
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.store import Beat, ChunkRef, Claim, Lease
 from tests.fixtures.jobs.jobs import make_job
 
 pytestmark = pytest.mark.anyio

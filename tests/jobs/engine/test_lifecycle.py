@@ -1,16 +1,16 @@
-"""Submitting and cancelling on the memory twins; `tests/app/jobs_api/test_overlap.py` submits on the real servers."""
+"""Submitting and cancelling on the memory twins; `tests/jobs/api/test_overlap.py` submits on the real servers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.ingest.jobs import RUN_DAILY
-from app.jobs.model import Job, JobStatus
-from app.ledger.port import Admission, Admitted, Terms
-from app.live.memory import MemoryJobStore
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.postgres.port import Admission, Admitted, Terms
+from kaboom.jobs.redis.memory import MemoryJobStore
 
 pytestmark = pytest.mark.anyio
 REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME"}

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from app.catalog import CATALOG
-from app.engine import loading
-from app.engine.loading import load_function
-from app.engine.parts import Parts
-from app.engine.run import keeper
-from app.engine.run.worker import Run, perform
-from app.jobs.model import JobStatus, Tally
-from app.live.memory import MemoryJobStore
-from app.live.store import Beat, Ended, Lease
-from batch.errors import StoreError
+from kaboom.catalog import CATALOG
+from kaboom.errors import StoreError
+from kaboom.jobs.engine import loading
+from kaboom.jobs.engine.loading import load_function
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run import keeper
+from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.model import JobStatus, Tally
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.store import Beat, Ended, Lease
 from tests.fixtures.jobs.job_runs import in_ledger, messages, submit
 from tests.fixtures.jobs.jobs import make_chunk
 from tests.fixtures.workers.handlers import SCRIPT, SCRIPTED, planning

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from app.engine.dispatch import LocalDispatcher
-from app.engine.local import local_workers
-from app.engine.parts import Parts
-from app.engine.run.worker import Run
-from app.jobs.model import Tally
-from batch.errors import StoreError
-from batch.kit.stop import end_tasks
+from kaboom.drivers.stop import end_tasks
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.dispatch import LocalDispatcher
+from kaboom.jobs.engine.local import local_workers
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.model import Tally
 from tests.fixtures.jobs.job_runs import submit
 from tests.fixtures.workers.handlers import SCRIPT
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.run import long_runs
-from app.engine.run.long_runs import go_on
-from app.engine.run.worker import Run, perform
-from app.jobs.model import Tally
-from app.live.store import BEAT_S
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run import long_runs
+from kaboom.jobs.engine.run.long_runs import go_on
+from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.model import Tally
+from kaboom.jobs.redis.store import BEAT_S
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from tests.fixtures.jobs.job_runs import in_ledger, in_store, messages, submit
 from tests.fixtures.jobs.jobs import make_job, ref_of
 from tests.fixtures.workers.handlers import SCRIPT

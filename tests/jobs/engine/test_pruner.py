@@ -5,16 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from app.engine.parts import Parts
-from app.engine.pruner import Pruner
-from app.engine.reaper import Reaper
-from app.jobs.model import JobStatus
-from app.ledger.spending.memory import MemorySpending
-from app.settings import load_settings
-from batch.analysis.models.spending import Question
-from batch.analysis.models.terms import Budget
-from batch.errors import ConfigurationError
-from batch.kit.clock import utc_now
+from kaboom.analysis.models.spending import Question
+from kaboom.analysis.models.terms import Budget
+from kaboom.analysis.spending.memory import MemorySpending
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.pruner import Pruner
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.model import JobStatus
+from kaboom.settings import load_settings
 from tests.fixtures.jobs.job_runs import submit
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +60,7 @@ async def test_after_an_empty_step_nothing_is_looked_for_soon(parts: Parts) -> N
 
 
 async def test_a_backlog_is_worked_off_step_by_step(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ledger.memory.PRUNE_STEP", 2)
+    monkeypatch.setattr("kaboom.jobs.postgres.memory.PRUNE_STEP", 2)
     jobs = [await old_job(parts, days=401) for _ in range(5)]
     pruner = Pruner(parts)
     left = []

@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.engine import reaper
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.reaper import Reaper
-from app.engine.run.worker import perform
-from app.engine.settle import settle_job
-from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
-from app.ledger.port import Terms
-from app.live.memory import MemoryJobStore
-from app.live.store import Beat, Claim, Ending
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.engine import reaper
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.run.worker import perform
+from kaboom.jobs.engine.settle import settle_job
+from kaboom.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
+from kaboom.jobs.postgres.port import Terms
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.store import Beat, Claim, Ending
 from tests.fixtures.jobs.job_runs import assert_agree, in_ledger, in_store, messages, submit, work_off
 from tests.fixtures.jobs.job_stores import bench_of
 from tests.fixtures.jobs.jobs import advance, finish, make_chunk, make_job, plan_step, ref_of
@@ -49,7 +49,7 @@ def lose_everything(parts: Parts) -> Parts:
 
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the reaper see ten unfinished jobs at a time."""
-    for module in ("app.ledger.memory", "app.engine.reaper"):
+    for module in ("kaboom.jobs.postgres.memory", "kaboom.jobs.engine.reaper"):
         monkeypatch.setattr(f"{module}.UNFINISHED_PAGE", 10)
 
 

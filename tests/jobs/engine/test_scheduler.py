@@ -12,22 +12,22 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.scheduler import Scheduler
-from app.ingest.jobs import RUN_DAILY
-from app.jobs.model import Job
-from app.ledger.port import JobQuery
-from app.ledger.postgres import PostgresJobHistory
-from app.ledger.schedules.memory import MemoryScheduleStore
-from app.ledger.schedules.model import FiringOutcome, MissedPolicy, Schedule
-from app.ledger.schedules.port import Fired, HasEnded, TakeTurn, Turn
-from app.ledger.schedules.postgres import PostgresScheduleStore
-from app.ledger.schedules.timing import Timing, TimingKind
-from app.telemetry.logs import configure_logging, tap_lines
-from batch.errors import InvalidRequest, NotFound, StoreError
-from batch.kit.postgres.engine import connect_postgres
-from batch.market.calendar import JST, sessions_between
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.errors import InvalidRequest, NotFound, StoreError
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.scheduler import Scheduler
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.port import JobQuery
+from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.postgres.schedules.memory import MemoryScheduleStore
+from kaboom.jobs.postgres.schedules.model import FiringOutcome, MissedPolicy, Schedule
+from kaboom.jobs.postgres.schedules.port import Fired, HasEnded, TakeTurn, Turn
+from kaboom.jobs.postgres.schedules.postgres import PostgresScheduleStore
+from kaboom.jobs.postgres.schedules.timing import Timing, TimingKind
+from kaboom.market.calendar import JST, sessions_between
+from kaboom.telemetry.logs import configure_logging, tap_lines
 from tests.fixtures.jobs.jobs import OWNER
 from tests.fixtures.jobs.schedules import MINUTELY, REQUEST, SESSION_AT, HandClock, make_schedule
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.engine.run import stall_clock
-from app.engine.run.stall_clock import StallClock
+from kaboom.jobs.engine.run import stall_clock
+from kaboom.jobs.engine.run.stall_clock import StallClock
 
 
 class Machine:

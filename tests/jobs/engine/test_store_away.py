@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.reaper import Reaper
-from app.engine.run import ends
-from app.engine.run.worker import Run, perform
-from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
-from app.ledger.memory import MemoryJobHistory
-from app.live.memory import MemoryJobStore
-from app.live.store import MAX_ATTEMPTS
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.run import ends
+from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.store import MAX_ATTEMPTS
 from tests.fixtures.jobs.job_runs import assert_agree, in_ledger, in_store, messages, submit, work_off
 from tests.fixtures.jobs.jobs import advance, finish, make_chunk, ref_of
 from tests.fixtures.workers.handlers import SCRIPT, planning

@@ -5,16 +5,16 @@ from contextlib import suppress
 
 import pytest
 
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.run import keeper, stall_clock
-from app.engine.run.hand_back import HandBack
-from app.engine.run.keeper import LeaseKeeper
-from app.engine.run.worker import Run, perform
-from app.ingest.jobs import RUN_DAILY
-from app.jobs.model import ChunkState, JobStatus, Tally
-from app.live.store import Claim, Refusal
-from batch.errors import InvalidRequest, ProviderError
+from kaboom.errors import InvalidRequest, ProviderError
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run import keeper, stall_clock
+from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.keeper import LeaseKeeper
+from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.model import ChunkState, JobStatus, Tally
+from kaboom.jobs.redis.store import Claim, Refusal
 from tests.fixtures.jobs.job_runs import assert_agree, in_ledger, in_store, messages, submit, work_off
 from tests.fixtures.jobs.job_stores import bench_of
 from tests.fixtures.jobs.jobs import advance, finish, make_chunk, make_job, plan_step, ref_of

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.live.events import START, Feed, FeedKey
-from app.live.line_writer import PERIOD_S, LineWriter
-from app.live.lines import JobLine
-from app.live.memory_events import MemoryEventLog
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.redis.events import START, Feed, FeedKey
+from kaboom.jobs.redis.line_writer import PERIOD_S, LineWriter
+from kaboom.jobs.redis.lines import JobLine
+from kaboom.jobs.redis.memory_events import MemoryEventLog
 from tests.fixtures.jobs.job_steps import until
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.model import JobStatus
-from app.live.events import Feed, FeedKey
-from app.live.lines import JobLine, pick_line
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.redis.events import Feed, FeedKey
+from kaboom.jobs.redis.lines import JobLine, pick_line
 
 LOGGED = {
     "queue": "ingest",

@@ -6,9 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from batch.market.listing import Listing, Market
-from batch.market.lists.snapshot import Snapshot
-from batch.scripts.build_listings import add_english_names, build_listings, find_delisted
+from kaboom.market.build_listings import add_english_names, build_listings, find_delisted
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.snapshot import Snapshot
 
 EDINET = """ダウンロード実行日,2026年10月05日現在
 上場区分,提出者名,証券コード
@@ -23,7 +23,7 @@ def listed(symbol: str, name: str) -> Listing:
 
 
 def test_the_shipped_files_are_what_the_script_builds(tmp_path: Path) -> None:
-    shipped = files("batch.market") / "data"
+    shipped = files("kaboom.market") / "data"
     built = build_listings(tmp_path)
     assert [path.name for path in built] == ["listings_2024-03-29.csv", "delisted_2026-10-05.csv"]
     for path in built:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.market.listing import Listing, Market
-from batch.market.lists.history import ListingHistory, load_history
-from batch.market.lists.snapshot import Delisted, Snapshot, format_snapshot
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.history import ListingHistory, load_history
+from kaboom.market.lists.snapshot import Delisted, Snapshot, format_snapshot
 
 JAN, MAR, MAY, JUL = (date(2025, month, 31) for month in (1, 3, 5, 7))
 PRIME, GROWTH = Market.TSE_PRIME, Market.TSE_GROWTH

@@ -10,10 +10,10 @@ from xml.sax.saxutils import escape
 import pytest
 import xlwt  # type: ignore[import-untyped]
 
-from batch.errors import InvalidRequest
-from batch.market.lists import jpx
-from batch.market.lists.master import MasterReport
-from batch.market.lists.universe import Market, load_universe
+from kaboom.errors import InvalidRequest
+from kaboom.market.lists import jpx
+from kaboom.market.lists.master import MasterReport
+from kaboom.market.lists.universe import Market, load_universe
 
 
 def import_listings(file: Path, into: Path) -> MasterReport:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.errors import Conflict
-from batch.market.listing import Listing, Market
-from batch.market.lists.master import compare_masters, take_master
-from batch.market.lists.snapshot import Delisted, Snapshot, load_delisted, load_snapshots
-from batch.market.lists.universe import load_universe
+from kaboom.errors import Conflict
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.master import compare_masters, take_master
+from kaboom.market.lists.snapshot import Delisted, Snapshot, load_delisted, load_snapshots
+from kaboom.market.lists.universe import load_universe
 
 PACKAGED = list(load_snapshots())[-1]
 TODAY = date(2026, 11, 25)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import InvalidRequest, NotFound
-from batch.market.listing import Listing
-from batch.market.lists.snapshot import Snapshot, format_snapshot, load_delisted
-from batch.market.lists.universe import Market, Universe, load_universe, parse_market
-from batch.market.symbol import parse_symbol
+from kaboom.errors import InvalidRequest, NotFound
+from kaboom.market.listing import Listing
+from kaboom.market.lists.snapshot import Snapshot, format_snapshot, load_delisted
+from kaboom.market.lists.universe import Market, Universe, load_universe, parse_market
+from kaboom.market.symbol import parse_symbol
 
 SHIPPED = date(2024, 3, 29)
 EDINET = date(2026, 10, 5)

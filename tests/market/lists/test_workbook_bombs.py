@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import InvalidRequest
-from batch.market.lists.jpx import read_rows
+from kaboom.errors import InvalidRequest
+from kaboom.market.lists.jpx import read_rows
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"

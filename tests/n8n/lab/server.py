@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from batch.kit.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import free_port
 from tests.fixtures.servers.stacks import until
 from tests.n8n.lab.install import Installation
 

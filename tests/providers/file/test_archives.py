@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file.check import describe_files
-from batch.providers.file.limits import FileLimits
-from batch.providers.file.provider import FileProvider, FileRules
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.file.check import describe_files
+from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.provider import FileProvider, FileRules
 
 DAYS = (date(2024, 11, 5), date(2024, 11, 6))
 BARS = b"Date,Open,High,Low,Close,Volume\n2024-11-05,1,2,1,2,100\n2024-11-06,1,2,1,2,100\n"

@@ -11,16 +11,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.errors import ProviderError
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file.check import describe_files
-from batch.providers.file.folder import SourceFile
-from batch.providers.file.limits import FileLimits
-from batch.providers.file.provider import FileProvider, FileRules
-from batch.settings import BatchSettings
-from batch.wiring import build_provider
+from kaboom.domain_settings import BatchSettings
+from kaboom.errors import ProviderError
+from kaboom.ingest.tools import build_provider
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.file.check import describe_files
+from kaboom.providers.file.folder import SourceFile
+from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.provider import FileProvider, FileRules
 
 pytestmark = pytest.mark.anyio
 

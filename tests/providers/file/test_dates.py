@@ -7,14 +7,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.market.interval import Interval
-from batch.providers.base import BarRequest
-from batch.providers.file.check import describe_files
-from batch.providers.file.moments import TimeRules
-from batch.providers.file.provider import FileProvider, FileRules
-from batch.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
-from batch.providers.file.recognise.years import OUT_OF_ERA
-from batch.providers.file.rules import DateOrder
+from kaboom.market.interval import Interval
+from kaboom.providers.base import BarRequest
+from kaboom.providers.file.check import describe_files
+from kaboom.providers.file.moments import TimeRules
+from kaboom.providers.file.provider import FileProvider, FileRules
+from kaboom.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
+from kaboom.providers.file.recognise.years import OUT_OF_ERA
+from kaboom.providers.file.rules import DateOrder
 
 HEADS = {"ja": "日付,始値,高値,安値,終値,出来高", "en": "Date,Open,High,Low,Close,Volume"}
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.quality.checks import QualityContext, check_bars
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest
-from batch.providers.file.provider import FileProvider
+from kaboom.bars.quality.checks import QualityContext, check_bars
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest
+from kaboom.providers.file.provider import FileProvider
 from tests.fixtures.providers.hostile_files import HOSTILE, HostileFile, Row
 
 _FIRST = date(2024, 11, 1)

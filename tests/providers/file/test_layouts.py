@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file.errors import Refusal
-from batch.providers.file.names import NameRules
-from batch.providers.file.provider import FileProvider, FileRules
-from batch.providers.file.recognise.layout import Role, find_missing, lay_out
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.file.errors import Refusal
+from kaboom.providers.file.names import NameRules
+from kaboom.providers.file.provider import FileProvider, FileRules
+from kaboom.providers.file.recognise.layout import Role, find_missing, lay_out
 from tests.fixtures.providers.own_files import BARS, DAYS, LAYOUTS, PLAIN, REFUSED, OwnFile, write_own_files
 from tests.fixtures.repo.repository import load_text
 

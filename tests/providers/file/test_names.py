@@ -2,8 +2,8 @@
 
 import pytest
 
-from batch.errors import InvalidRequest
-from batch.providers.file.names import NameRules
+from kaboom.errors import InvalidRequest
+from kaboom.providers.file.names import NameRules
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.providers.file.check import describe_files
-from batch.providers.file.provider import FileProvider, FileRules
-from batch.providers.file.recognise.numbers import NumberRules, parse_numbers
-from tests.batch.providers.file.test_layouts import fetch
+from kaboom.providers.file.check import describe_files
+from kaboom.providers.file.provider import FileProvider, FileRules
+from kaboom.providers.file.recognise.numbers import NumberRules, parse_numbers
+from tests.providers.file.test_layouts import fetch
 
 POINT, COMMA = NumberRules(), NumberRules(decimal=",")
 HEAD = "Date;Open;High;Low;Close;Volume\n"

@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file.check import describe_files
-from batch.providers.file.provider import FileProvider
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.file.check import describe_files
+from kaboom.providers.file.provider import FileProvider
 
 DAYS = (date(2024, 11, 5), date(2024, 11, 6))
 OTHER_DAYS = "expected the same days in the same lines, found others in"

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.errors import ConfigurationError, ProviderError
-from batch.market.action import CorporateAction
-from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file.folder import list_files
-from batch.providers.file.provider import FileProvider
+from kaboom.errors import ConfigurationError, ProviderError
+from kaboom.market.action import CorporateAction
+from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.file.folder import list_files
+from kaboom.providers.file.provider import FileProvider
 
 ALWAYS = date(2100, 1, 1)
 HEADER = "Date,Open,High,Low,Close,Volume\n"

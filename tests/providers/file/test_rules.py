@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.errors import ProviderError
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file.check import describe_files
-from batch.providers.file.moments import TimeRules
-from batch.providers.file.provider import FileProvider, FileRules
+from kaboom.errors import ProviderError
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.file.check import describe_files
+from kaboom.providers.file.moments import TimeRules
+from kaboom.providers.file.provider import FileProvider, FileRules
 
 LAST = date(2100, 1, 1)
 HEAD = "Datetime,Open,High,Low,Close,Volume\n"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.providers.file.errors import FileRefused
-from batch.providers.file.recognise.text import to_utf8
+from kaboom.providers.file.errors import FileRefused
+from kaboom.providers.file.recognise.text import to_utf8
 
 TEXT = "銘柄,終値\n7203 トヨタ,2841"
 PATH = Path("bars.csv")

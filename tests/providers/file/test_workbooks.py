@@ -8,13 +8,13 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file.check import describe_files
-from batch.providers.file.limits import FileLimits
-from batch.providers.file.provider import FileProvider, FileRules
-from tests.batch.market.lists.test_workbook_bombs import cell, write_book
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.file.check import describe_files
+from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.provider import FileProvider, FileRules
+from tests.market.lists.test_workbook_bombs import cell, write_book
 
 LAST = date(2100, 1, 1)
 HEAD = ("日付", "始値", "高値", "安値", "終値", "出来高")

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 from structlog.testing import CapturingLogger
 
-from batch.errors import ProviderError, RateLimited
-from batch.kit.http.downloader import HttpDownloader
-from batch.market.action import CorporateAction
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.jquants import bulk as module
-from batch.providers.jquants import query
-from batch.providers.jquants.bulk import JquantsBulk
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.provider import JquantsProvider
-from batch.providers.jquants.shelf import JquantsShelf
+from kaboom.drivers.http.downloader import HttpDownloader
+from kaboom.errors import ProviderError, RateLimited
+from kaboom.market.action import CorporateAction
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.jquants import bulk as module
+from kaboom.providers.jquants import query
+from kaboom.providers.jquants.bulk import JquantsBulk
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.jquants.provider import JquantsProvider
+from kaboom.providers.jquants.shelf import JquantsShelf
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.providers.provider_faults import SPOILT, as_json, say_status
 from tests.fixtures.providers.remote_providers import CountingRateLimiter

@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.errors import ProviderError
-from batch.market.calendar import sessions_between
-from batch.providers.jquants import csv_file, query
-from batch.providers.jquants.csv_file import FileTable, read_file
-from batch.providers.jquants.files import BulkFile, parse_files, pick_files
-from batch.providers.jquants.parse import DAILY_FIELDS, MINUTE_FIELDS
+from kaboom.errors import ProviderError
+from kaboom.market.calendar import sessions_between
+from kaboom.providers.jquants import csv_file, query
+from kaboom.providers.jquants.csv_file import FileTable, read_file
+from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
+from kaboom.providers.jquants.parse import DAILY_FIELDS, MINUTE_FIELDS
 
 FRIDAY, MONDAY = date(2026, 11, 13), date(2026, 11, 16)
 OCTOBER = (date(2026, 10, 1), date(2026, 10, 31))

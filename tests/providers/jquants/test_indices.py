@@ -6,14 +6,14 @@ from datetime import date
 
 import pytest
 
-from batch.errors import ProviderError
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.provider import JquantsProvider
-from batch.providers.limiter.rate_limiter import NoRateLimit
+from kaboom.errors import ProviderError
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.jquants.provider import JquantsProvider
+from kaboom.providers.limiter.rate_limiter import NoRateLimit
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 
 FRIDAY, MONDAY = date(2026, 11, 13), date(2026, 11, 16)

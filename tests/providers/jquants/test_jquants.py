@@ -7,20 +7,20 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.errors import ProviderError
-from batch.kit.http.client import HttpClient
-from batch.market.action import CorporateAction
-from batch.market.interval import Interval
-from batch.market.listing import Listing, Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.jquants import query
-from batch.providers.jquants.get import JQUANTS_SERVER, JquantsSource
-from batch.providers.jquants.parse import parse_calendar, parse_daily, parse_listings, parse_master, parse_minutes
-from batch.providers.jquants.provider import JquantsProvider
-from batch.providers.jquants.query import DAILY, MINUTES, ask_all, ask_one
-from batch.providers.limiter.rate_limiter import NoRateLimit
-from batch.providers.wire import ProviderWire
+from kaboom.drivers.http.client import HttpClient
+from kaboom.errors import ProviderError
+from kaboom.market.action import CorporateAction
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Listing, Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.jquants import query
+from kaboom.providers.jquants.get import JQUANTS_SERVER, JquantsSource
+from kaboom.providers.jquants.parse import parse_calendar, parse_daily, parse_listings, parse_master, parse_minutes
+from kaboom.providers.jquants.provider import JquantsProvider
+from kaboom.providers.jquants.query import DAILY, MINUTES, ask_all, ask_one
+from kaboom.providers.limiter.rate_limiter import NoRateLimit
+from kaboom.providers.wire import ProviderWire
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.providers.provider_faults import as_json
 

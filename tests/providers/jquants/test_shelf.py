@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from batch.providers.jquants import query, shelf
-from batch.providers.jquants.files import BulkFile, parse_files, pick_files
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.shelf import JquantsShelf, find_folder
-from batch.providers.limiter.rate_limiter import NoRateLimit
-from batch.providers.watch import while_alive
+from kaboom.providers.jquants import query, shelf
+from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.jquants.shelf import JquantsShelf, find_folder
+from kaboom.providers.limiter.rate_limiter import NoRateLimit
+from kaboom.providers.watch import while_alive
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 
 pytestmark = pytest.mark.anyio
@@ -112,5 +112,5 @@ async def test_on_a_mounted_bucket_the_files_stay_on_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find_folder(tmp_path) == tmp_path / "jquants-bulk"
-    monkeypatch.setattr("batch.providers.jquants.shelf.is_in_user_space", lambda _: True)
+    monkeypatch.setattr("kaboom.providers.jquants.shelf.is_in_user_space", lambda _: True)
     assert tmp_path not in find_folder(tmp_path).parents

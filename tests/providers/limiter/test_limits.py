@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from batch.errors import ConfigurationError, InvalidRequest
-from batch.providers.limiter import limits
-from batch.providers.limiter.limited_provider import RateLimitedProvider
-from batch.providers.limiter.limits import parse_limits
-from batch.providers.limiter.port import Limits
-from batch.providers.registry import get_provider_spec
-from batch.settings import BatchSettings
-from batch.wiring import build_provider
+from kaboom.domain_settings import BatchSettings
+from kaboom.errors import ConfigurationError, InvalidRequest
+from kaboom.ingest.tools import build_provider
+from kaboom.providers.limiter import limits
+from kaboom.providers.limiter.limited_provider import RateLimitedProvider
+from kaboom.providers.limiter.limits import parse_limits
+from kaboom.providers.limiter.port import Limits
+from kaboom.providers.registry import get_provider_spec
 
 
 def test_a_provider_on_this_machine_has_none() -> None:

@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from batch.kit.redis.client import connect_redis
-from batch.providers.limiter.port import Limits, Permit, Result
-from batch.providers.limiter.redis import RedisPermitStore
+from kaboom.drivers.redis.client import connect_redis
+from kaboom.providers.limiter.port import Limits, Permit, Result
+from kaboom.providers.limiter.redis import RedisPermitStore
 from tests.fixtures.providers.permit_stores import PROVIDER, PermitBench, redis_permits
 
 pytestmark = pytest.mark.anyio

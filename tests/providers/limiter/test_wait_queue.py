@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from batch.errors import RateLimited
-from batch.providers.limiter.port import Permit, Reason, Result, Wait
-from batch.providers.limiter.rate_limiter import SharedRateLimiter
+from kaboom.errors import RateLimited
+from kaboom.providers.limiter.port import Permit, Reason, Result, Wait
+from kaboom.providers.limiter.rate_limiter import SharedRateLimiter
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.providers.limiter.memory import MemoryPermitStore
-from batch.providers.limiter.port import Limits, Permit, Result
+from kaboom.providers.limiter.memory import MemoryPermitStore
+from kaboom.providers.limiter.port import Limits, Permit, Result
 from tests.fixtures.providers.permit_stores import Clock
 
 WINDOW_S = 60.0

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market, load_universe
-from batch.providers.base import BarRequest
-from batch.providers.synthetic.daily import build_year
-from batch.providers.synthetic.provider import SyntheticProvider
-from batch.providers.synthetic.rng import Stream, bounded_normals, derive_keys, hash_words, normals, uniforms
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market, load_universe
+from kaboom.providers.base import BarRequest
+from kaboom.providers.synthetic.daily import build_year
+from kaboom.providers.synthetic.provider import SyntheticProvider
+from kaboom.providers.synthetic.rng import Stream, bounded_normals, derive_keys, hash_words, normals, uniforms
 
 SYMBOLS = load_universe(Market.TSE_PRIME, date(2024, 11, 5)).symbols[:160]
 SESSIONS = (date(2023, 12, 29), date(2024, 11, 1), date(2024, 11, 5))

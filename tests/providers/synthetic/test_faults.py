@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from batch.errors import ProviderError, RateLimited
-from batch.market.calendar import JST
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market, load_universe
-from batch.market.outcome import Outcome
-from batch.market.rules import is_on_tick
-from batch.providers.base import BarRequest
+from kaboom.errors import ProviderError, RateLimited
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market, load_universe
+from kaboom.market.outcome import Outcome
+from kaboom.market.rules import is_on_tick
+from kaboom.providers.base import BarRequest
 from tests.fixtures.providers.synthetic_faults.faults import (
     BAR_FAULTS,
     MANIFEST_SCHEMA,

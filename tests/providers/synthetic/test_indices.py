@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from batch.market.calendar import closes_at, sessions_between
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic.provider import SyntheticProvider
+from kaboom.market.calendar import closes_at, sessions_between
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.synthetic.provider import SyntheticProvider
 
 YEARS = sessions_between(date(2023, 1, 1), date(2025, 12, 31))
 LATER = datetime.fromisoformat("2026-06-01T00:00:00+09:00")

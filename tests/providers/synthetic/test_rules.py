@@ -7,18 +7,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from batch.market.calendar import JST, auction_stamps, grid, minute_grid, sessions_between
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market, load_universe
-from batch.market.outcome import Outcome
-from batch.market.rules import is_on_tick, limit_bounds
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic.anchors import QUIET_SESSIONS, anchor_prices, draw_splits
-from batch.providers.synthetic.constants import build_traits
-from batch.providers.synthetic.daily import YearKey, build_year
-from batch.providers.synthetic.events import SessionKind, draw_events
-from batch.providers.synthetic.provider import SyntheticProvider
-from batch.providers.synthetic.returns import draw_returns
+from kaboom.market.calendar import JST, auction_stamps, grid, minute_grid, sessions_between
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market, load_universe
+from kaboom.market.outcome import Outcome
+from kaboom.market.rules import is_on_tick, limit_bounds
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.synthetic.anchors import QUIET_SESSIONS, anchor_prices, draw_splits
+from kaboom.providers.synthetic.constants import build_traits
+from kaboom.providers.synthetic.daily import YearKey, build_year
+from kaboom.providers.synthetic.events import SessionKind, draw_events
+from kaboom.providers.synthetic.provider import SyntheticProvider
+from kaboom.providers.synthetic.returns import draw_returns
 from tests.fixtures.providers.synthetic_faults.splits import find_splits
 
 UNIVERSE = load_universe(Market.TSE_PRIME, date(2024, 11, 5))

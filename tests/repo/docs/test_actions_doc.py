@@ -7,10 +7,10 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
-from app.market_data.schemas import ListedSymbol
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.actions.store import Origin
-from batch.market.action import ActionState
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.actions.store import Origin
+from kaboom.market.action import ActionState
+from kaboom.market_data.schemas import ListedSymbol
 from tests.fixtures.bars.noted_actions import note
 from tests.fixtures.repo.repository import load_text
 

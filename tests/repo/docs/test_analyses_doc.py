@@ -2,8 +2,8 @@
 
 import re
 
-from batch.analysis.fake_openrouter.behaviours import BEHAVIOURS
-from batch.analysis.vocabulary import VERDICTS
+from kaboom.analysis.fake_openrouter.behaviours import BEHAVIOURS
+from kaboom.analysis.vocabulary import VERDICTS
 from tests.fixtures.repo.repository import load_text
 
 PAGE = load_text("docs/reference/analyses.md")

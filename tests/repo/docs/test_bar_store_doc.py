@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.schema import CREATE, FORMAT_VERSION
-from batch.bars.pages.write import write_bars
-from batch.market.bar import BarFlag
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.schema import CREATE, FORMAT_VERSION
+from kaboom.bars.pages.write import write_bars
+from kaboom.market.bar import BarFlag
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 
-DOC = (Path(__file__).parents[4] / "docs/reference/bar-store-format.md").read_text()
+DOC = (Path(__file__).parents[3] / "docs/reference/bar-store-format.md").read_text()
 
 
 def reader() -> Callable[..., Any]:

@@ -2,8 +2,8 @@
 
 import re
 
-from batch.indicators.chosen import MAX_INDICATORS, Indicator, default_text
-from batch.indicators.table import IndicatorSpec, indicator_specs
+from kaboom.indicators.chosen import MAX_INDICATORS, Indicator, default_text
+from kaboom.indicators.table import IndicatorSpec, indicator_specs
 from tests.fixtures.repo.repository import load_text
 
 PAGE = load_text("docs/reference/indicators.md")

@@ -9,34 +9,34 @@ from tests.fixtures.repo.repository import Module, load_modules, load_text
 _LEVELS = {"debug", "info", "warning", "error"}
 #: Here the job is bound to every line; elsewhere a line names it.
 _BOUND = {
-    "app/engine/run/ends.py",
-    "app/engine/run/keeper.py",
-    "app/engine/run/worker.py",
-    "app/engine/settle.py",
-    "batch/backtest/engine/kernel_build.py",
-    "batch/bars/coverage/fetch_log.py",
-    "batch/bars/influx/line_writer.py",
-    "batch/bars/influx/refused.py",
-    "batch/bars/influx/wire.py",
-    "batch/ingest/records.py",
-    "batch/ingest/repeats.py",
-    "batch/ingest/window.py",
-    "batch/providers/jquants/bulk.py",
-    "batch/providers/limiter/rate_limiter.py",
-    "batch/scripts/run_refresh_symbols.py",
+    "src/kaboom/jobs/engine/run/ends.py",
+    "src/kaboom/jobs/engine/run/keeper.py",
+    "src/kaboom/jobs/engine/run/worker.py",
+    "src/kaboom/jobs/engine/settle.py",
+    "src/kaboom/backtest/engine/kernel_build.py",
+    "src/kaboom/bars/coverage/fetch_log.py",
+    "src/kaboom/bars/influx/line_writer.py",
+    "src/kaboom/bars/influx/refused.py",
+    "src/kaboom/bars/influx/wire.py",
+    "src/kaboom/ingest/records.py",
+    "src/kaboom/ingest/repeats.py",
+    "src/kaboom/ingest/window.py",
+    "src/kaboom/providers/jquants/bulk.py",
+    "src/kaboom/providers/limiter/rate_limiter.py",
+    "src/kaboom/market_data/refresh_symbols.py",
 }
 
 
 def events_of_the_code() -> set[str]:
     """Every event of a job that the job core and its stores log, and the one that a log writes of itself."""
     rings = (
-        "api/app/engine",
-        "api/app/tasks",
-        "api/batch/backtest",
-        "api/batch/bars",
-        "api/batch/ingest",
-        "api/batch/providers",
-        "api/batch/scripts",
+        "src/kaboom/jobs/engine",
+        "src/kaboom/worker",
+        "src/kaboom/backtest",
+        "src/kaboom/bars",
+        "src/kaboom/ingest",
+        "src/kaboom/providers",
+        "src/kaboom/market_data",
     )
     modules = [module for ring in rings for module in load_modules(ring)]
     return {event for m in modules for event in _events_in(m)} | {"lines_dropped"}
@@ -47,9 +47,7 @@ def _events_in(module: Module) -> Iterator[str]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
             continue
         is_log = node.func.attr in _LEVELS and ast.unparse(node.func.value) in {"_log", "log"}
-        is_of_job = module.name.removeprefix("api/") in _BOUND or any(
-            keyword.arg == "job_id" for keyword in node.keywords
-        )
+        is_of_job = module.name in _BOUND or any(keyword.arg == "job_id" for keyword in node.keywords)
         if is_log and is_of_job and isinstance(node.args[0], ast.Constant):
             yield str(node.args[0].value)
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.cli.exits import Exit
-from app.jobs.queues import Queue
+from kaboom.cli.exits import Exit
+from kaboom.jobs.queues import Queue
 from tests.fixtures.repo.repository import ROOT, load_text
 
 
@@ -30,11 +30,11 @@ def test_every_make_target_that_a_page_names_exists(page: str) -> None:
 
 def test_every_lane_has_a_target_a_step_and_a_row() -> None:
     (skipped,) = re.findall(r"^norecursedirs = \[(.*?)\]", load_text("pyproject.toml"), re.MULTILINE | re.DOTALL)
-    lanes = {name for name in re.findall(r'"([\w-]+)"', skipped) if (ROOT / "api/tests" / name).is_dir()}
+    lanes = {name for name in re.findall(r'"([\w-]+)"', skipped) if (ROOT / "tests" / name).is_dir()}
     makefile, steps, rows = load_text("Makefile"), load_text(".ci/run"), load_text("CONTRIBUTING.md")
     recipes = dict(re.findall(r"^([a-z0-9-]+): .*\n((?:\t.*\n)+)", makefile, re.MULTILINE))
     for lane in lanes - {"faults"}:
-        (target,) = [name for name, recipe in recipes.items() if re.search(rf"api/tests/{lane}\b", recipe)]
+        (target,) = [name for name, recipe in recipes.items() if re.search(rf" tests/{lane}\b", recipe)]
         assert f"make {target}\n" in steps
         assert f"| `make {target}` |" in rows
         assert re.search(rf"^\.PHONY:.* {target}\b", makefile, re.MULTILINE)

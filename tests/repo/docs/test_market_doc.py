@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from starlette.routing import Route
 
-from app.market_data import queries
-from app.market_data.routes import router
-from batch.bars.export.files import export_files
-from batch.bars.export.formats import Format
-from batch.bars.export.plan import Selection, plan_folder
-from batch.bars.memory import MemoryBarStore
+from kaboom.bars.export.files import export_files
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.plan import Selection, plan_folder
+from kaboom.bars.memory import MemoryBarStore
+from kaboom.market_data import queries
+from kaboom.market_data.routes import router
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
 from tests.fixtures.repo.repository import load_text
 

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from app.cli.stack.whole import choose_port
-from app.jobs_api.listing import SEARCHED_JOBS
-from app.settings import AppSettings
-from batch.providers.registry import get_provider_spec, provider_names
+from kaboom.cli.stack.whole import choose_port
+from kaboom.jobs.api.listing import SEARCHED_JOBS
+from kaboom.providers.registry import get_provider_spec, provider_names
+from kaboom.settings import AppSettings
 from tests.fixtures.repo.repository import load_text
 
 _TIMERS = re.findall(
-    r"^\| [^|]+ \| (?P<cell>[^|]+) \| `(?P<name>\w+)`, `app/(?P<path>[\w/]+)\.py` \|$",
+    r"^\| [^|]+ \| (?P<cell>[^|]+) \| `(?P<name>\w+)`, `src/kaboom/(?P<path>[\w/]+)\.py` \|$",
     load_text("docs/reference/queues.md"),
     re.MULTILINE,
 )
@@ -21,7 +21,7 @@ _TIMERS = re.findall(
 
 @pytest.mark.parametrize(("cell", "name", "path"), _TIMERS, ids=[name for _, name, _ in _TIMERS])
 def test_a_timer_of_the_queues_page_is_the_codes(cell: str, name: str, path: str) -> None:
-    value = getattr(importlib.import_module(f"app.{path.replace('/', '.')}"), name)
+    value = getattr(importlib.import_module(f"kaboom.{path.replace('/', '.')}"), name)
     assert f"{value:g}" in re.findall(r"[\d.]+", cell)
 
 

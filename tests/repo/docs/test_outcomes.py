@@ -2,12 +2,12 @@
 
 import re
 
-from app.jobs.model import ChunkState, JobStatus
-from app.jobs.runs import EXPIRED
-from app.live.store import Ending
-from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
-from batch.market.bar import BarFlag
-from batch.market.outcome import Outcome
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from kaboom.jobs.model import ChunkState, JobStatus
+from kaboom.jobs.redis.store import Ending
+from kaboom.jobs.runs import EXPIRED
+from kaboom.market.bar import BarFlag
+from kaboom.market.outcome import Outcome
 from tests.fixtures.repo.repository import load_text
 
 

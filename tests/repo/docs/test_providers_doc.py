@@ -2,9 +2,9 @@
 
 import re
 
-from batch.market.interval import Interval
-from batch.providers.registry import get_provider_spec, provider_names
-from batch.settings import BatchSettings
+from kaboom.domain_settings import BatchSettings
+from kaboom.market.interval import Interval
+from kaboom.providers.registry import get_provider_spec, provider_names
 from tests.fixtures.repo.repository import load_text
 
 PAGE = load_text("docs/reference/providers.md")

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from app.catalog import CATALOG
-from app.cli.stack.whole import WORKER_OPTIONS
-from app.jobs.queues import Queue
+from kaboom.catalog import CATALOG
+from kaboom.cli.stack.whole import WORKER_OPTIONS
+from kaboom.jobs.queues import Queue
 from tests.fixtures.repo.repository import load_text
 
 #: As README.md gives it, on one line.

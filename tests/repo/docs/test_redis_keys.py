@@ -3,9 +3,9 @@
 import inspect
 import re
 
-from app.engine.message import list_key
-from app.live import keys
-from batch.providers.limiter.keys import of_provider
+from kaboom.jobs.engine.message import list_key
+from kaboom.jobs.redis import keys
+from kaboom.providers.limiter.keys import of_provider
 from tests.fixtures.repo.repository import load_text
 
 

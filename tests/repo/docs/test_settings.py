@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from app.settings import AppSettings
+from kaboom.settings import AppSettings
 from tests.fixtures.repo.compose_files import names_in
 from tests.fixtures.repo.repository import load_modules, load_text
 
@@ -23,8 +23,7 @@ def settings_defaults() -> dict[str, Any]:
 
 def names_read_elsewhere() -> set[str]:
     """Names that `os.environ` is asked for, or that an option falls back to."""
-    rings = ("api/app", "api/batch", "api/kaboom")
-    return {name for ring in rings for module in load_modules(ring) for name in _names_in(module.tree)}
+    return {name for module in load_modules("src/kaboom") for name in _names_in(module.tree)}
 
 
 def _names_in(tree: ast.Module) -> Iterator[str]:

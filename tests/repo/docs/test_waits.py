@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batch.settings import BatchSettings
+from kaboom.domain_settings import BatchSettings
 from tests.fixtures.repo.repository import load_text
 
 _ROW = re.compile(
@@ -24,7 +24,7 @@ def find(name: str) -> Any:
         return field.default
     if name.startswith("app.tasks.celery_app."):
         # Importing it needs a broker.
-        (value,) = re.findall(rf"\b{name.rpartition('.')[2]}=([0-9_]+),", load_text("api/app/tasks/celery_app.py"))
+        (value,) = re.findall(rf"\b{name.rpartition('.')[2]}=([0-9_]+),", load_text("src/kaboom/worker/celery_app.py"))
         return int(value)
     found: Any = None
     parts = name.split(".")

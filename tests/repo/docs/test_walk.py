@@ -6,10 +6,10 @@ from tests.fixtures.repo.repository import ROOT, load_modules, load_text
 
 #: Calls that no import shows: a message, a handler by name, a port.
 BY_NAME = {
-    "app/engine/run/worker.py": "a message of app/engine/lifecycle.py",
-    "app/ingest/tasks.py": "the job type in app/ingest/jobs.py",
-    "app/jobs_api/routes.py": "an HTTP request",
-    "app/engine/run/ends.py": "app/engine/run/worker.py",
+    "src/kaboom/jobs/engine/run/worker.py": "a message of src/kaboom/jobs/engine/lifecycle.py",
+    "src/kaboom/ingest/tasks.py": "the job type in src/kaboom/ingest/jobs.py",
+    "src/kaboom/jobs/api/routes.py": "an HTTP request",
+    "src/kaboom/jobs/engine/run/ends.py": "src/kaboom/jobs/engine/run/worker.py",
 }
 
 
@@ -20,16 +20,16 @@ def walk() -> list[str]:
 
 
 def imports_of(folder: str) -> dict[str, str]:
-    return {module.name.removeprefix("api/"): module.path.read_text() for module in load_modules(folder)}
+    return {module.name: module.path.read_text() for module in load_modules(folder)}
 
 
 def test_each_file_of_the_walk_exists() -> None:
     assert len(walk()) == 15
-    assert [name for name in walk() if not (ROOT / "api" / name).is_file()] == []
+    assert [name for name in walk() if not (ROOT / name).is_file()] == []
 
 
 def test_each_file_is_imported_by_a_row_above_or_reached_by_name() -> None:
-    sources = imports_of("api/app") | imports_of("api/batch")
+    sources = imports_of("src/kaboom")
     files = walk()
     unreached = [
         name
@@ -40,7 +40,7 @@ def test_each_file_is_imported_by_a_row_above_or_reached_by_name() -> None:
 
 
 def imports(source: str, name: str) -> bool:
-    module = name.removesuffix(".py").replace("/", ".")
+    module = name.removeprefix("src/").removesuffix(".py").replace("/", ".")
     package, _, leaf = module.rpartition(".")
     return (
         re.search(rf"from {re.escape(module)} import|from {re.escape(package)} import .*\b{leaf}\b", source) is not None

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from app.engine.courier import PER_HOST, SLOTS
-from app.jobs.model import JobStatus
-from app.ledger.outbox.event import encode_event
-from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, DeliveryStatus
-from batch.notify.retry import DELAYS_S
-from batch.notify.url_guard import PORTS
+from kaboom.jobs.callbacks.retry import DELAYS_S
+from kaboom.jobs.callbacks.url_guard import PORTS
+from kaboom.jobs.engine.courier import PER_HOST, SLOTS
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.outbox.event import encode_event
+from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, DeliveryStatus
 from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.receivers import SECRET

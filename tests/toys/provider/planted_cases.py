@@ -8,16 +8,16 @@ from typing import Any
 import httpx2
 import pytest
 
-from batch.errors import ConfigurationError
-from batch.ingest.request import IngestRequest
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.providers.limiter.limits import parse_limits
-from batch.providers.limiter.port import Limits
-from batch.scripts.run_daily_ingest import run_daily_ingest
-from batch.settings import BatchSettings
-from batch.stores import build_bar_store
-from batch.wiring import build_provider
+from kaboom.bars.open import build_bar_store
+from kaboom.domain_settings import BatchSettings
+from kaboom.errors import ConfigurationError
+from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.run_daily import run_daily_ingest
+from kaboom.ingest.tools import build_provider
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.providers.limiter.limits import parse_limits
+from kaboom.providers.limiter.port import Limits
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 from tests.toys.provider.remote import csv_server
 

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
-from batch.kit.http.client import HttpClient
-from batch.market.calendar import sessions_between
-from batch.market.interval import Interval
-from batch.providers.base import BarProvider
-from batch.providers.limiter.rate_limiter import RateLimiter
-from batch.providers.wire import ProviderWire
+from kaboom.drivers.http.client import HttpClient
+from kaboom.market.calendar import sessions_between
+from kaboom.market.interval import Interval
+from kaboom.providers.base import BarProvider
+from kaboom.providers.limiter.rate_limiter import RateLimiter
+from kaboom.providers.wire import ProviderWire
 from tests.fixtures.providers.fake_market import FakeMarket, small_market
 from tests.fixtures.providers.provider_faults import Fault
 from tests.fixtures.providers.remote import Remote

@@ -16,16 +16,16 @@ import pytest
 from tests.fixtures.repo.repository import ROOT
 
 TOY = Path(__file__).parent / "toycsv"
-REGISTRY = "batch/providers/registry.py"
+REGISTRY = "src/kaboom/providers/registry.py"
 REMOTES = "tests/fixtures/providers/remote_providers.py"
 
 
 def copy_product(into: Path) -> Path:
-    """Copy the product and its tests; return the copy's `api`."""
+    """Copy the product and its tests; return the copy."""
     (into / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    for ring in ("app", "batch", "kaboom", "tests"):
-        shutil.copytree(ROOT / "api" / ring, into / "api" / ring, ignore=shutil.ignore_patterns("__pycache__"))
-    return into / "api"
+    for folder in ("src", "tests"):
+        shutil.copytree(ROOT / folder, into / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    return into
 
 
 def add_after(path: Path, line: str, added: str) -> None:
@@ -36,23 +36,23 @@ def add_after(path: Path, line: str, added: str) -> None:
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `api` of a copy in which the toy provider is planted."""
-    api = copy_product(tmp_path_factory.mktemp("planted"))
-    shutil.copytree(TOY, api / "batch/providers/toycsv", ignore=shutil.ignore_patterns("__pycache__"))
-    add_after(api / REGISTRY, '    "yahoo",\n', '    "toycsv",\n')
+    """A copy in which the toy provider is planted."""
+    copy = copy_product(tmp_path_factory.mktemp("planted"))
+    shutil.copytree(TOY, copy / "src/kaboom/providers/toycsv", ignore=shutil.ignore_patterns("__pycache__"))
+    add_after(copy / REGISTRY, '    "yahoo",\n', '    "toycsv",\n')
     # Its entry for the contract tests.
-    add_after(api / REMOTES, '    "yahoo": yahoo_remote,\n', '    "toycsv": toycsv_remote,\n')
+    add_after(copy / REMOTES, '    "yahoo": yahoo_remote,\n', '    "toycsv": toycsv_remote,\n')
     remote = "from tests.fixtures.providers.remote import Remote\n"
-    add_after(api / REMOTES, remote, "from tests.toys.provider.remote import toycsv_remote\n")
-    return api
+    add_after(copy / REMOTES, remote, "from tests.toys.provider.remote import toycsv_remote\n")
+    return copy
 
 
-def run_tests(api: Path, *arguments: str, fails: bool = False) -> str:
+def run_tests(copy: Path, *arguments: str, fails: bool = False) -> str:
     """Run tests in a copy, which pass or, with `fails`, do not; return what pytest printed."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "KABOOM_"))}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments],
-        cwd=api.parent, env=environment | {"PYTHONPATH": str(api)}, capture_output=True, text=True, check=False,
+        cwd=copy, env=environment | {"PYTHONPATH": f"{copy}/src:{copy}"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == int(fails), done.stdout[-4000:] + done.stderr[-2000:]
     return done.stdout
@@ -60,25 +60,23 @@ def run_tests(api: Path, *arguments: str, fails: bool = False) -> str:
 
 def test_outside_its_folder_it_is_one_line(planted: Path) -> None:
     changed = []
-    for ring in ("app", "batch"):
-        for path in (planted / ring).rglob("*.py"):
-            name = path.relative_to(planted)
-            before = ROOT / "api" / name
-            if name.is_relative_to("batch/providers/toycsv"):
-                continue
-            lines = difflib.ndiff(before.read_text().splitlines(), path.read_text().splitlines())
-            changed += [f"{name}: {line}" for line in lines if line[:1] in "+-"]
+    for path in (planted / "src").rglob("*.py"):
+        name = path.relative_to(planted)
+        if name.is_relative_to("src/kaboom/providers/toycsv"):
+            continue
+        lines = difflib.ndiff((ROOT / name).read_text().splitlines(), path.read_text().splitlines())
+        changed += [f"{name}: {line}" for line in lines if line[:1] in "+-"]
     assert changed == [f'{REGISTRY}: +     "toycsv",']
 
 
 @pytest.mark.timeout(600)
 def test_it_works_end_to_end(planted: Path) -> None:
-    assert "5 passed" in run_tests(planted, "api/tests/toys/provider/planted_cases.py")
+    assert "5 passed" in run_tests(planted, "tests/toys/provider/planted_cases.py")
 
 
 @pytest.mark.timeout(600)
 def test_it_keeps_the_contract_of_providers(planted: Path) -> None:
-    contracts = "api/tests/contracts/providers"
+    contracts = "tests/contracts/providers"
     said = run_tests(planted, f"{contracts}/test_remote_provider_contract.py", f"{contracts}/test_provider_contract.py",
         "-k", "toycsv or every_provider")  # fmt: skip
     found = re.search(r"(\d+) passed", said)
@@ -90,7 +88,7 @@ def test_it_keeps_the_contract_of_providers(planted: Path) -> None:
 def test_swapped_fields_and_lost_symbols_break_the_contract(planted: Path) -> None:
     provider = planted / "tests/toys/provider/toycsv/provider.py"
     whole = provider.read_text()
-    contract = "api/tests/contracts/providers/test_provider_contract.py"
+    contract = "tests/contracts/providers/test_provider_contract.py"
     swapped = 'schema={"date": pl.Date(), **values}).rename({"open": "close", "close": "open"})'
     lost = 'return SymbolOutcome(symbol, Outcome.INVALID, message="the toy is broken")\n    try:'
     spoilt = (

@@ -6,7 +6,7 @@ A route that you add needs a row here. The scope stands here a second time on pu
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.auth.scopes import Scope
+from kaboom.web.auth.scopes import Scope
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,11 +13,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Message
 
-from app.auth.guard import PUBLIC_PATHS, STATIC_PREFIX
-from app.auth.scopes import Scope
-from app.deps import Caller
-from app.openapi import SECURITY_SCHEMES, complete_document
+from kaboom.jobs.deps import Caller
+from kaboom.web.auth.guard import PUBLIC_PATHS, STATIC_PREFIX
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.openapi import SECURITY_SCHEMES, complete_document
 from tests.fixtures.jobs.apps import TOKEN, client_of
+from tests.fixtures.repo.repository import ROOT
 
 pytestmark = pytest.mark.anyio
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
@@ -107,7 +107,7 @@ async def test_a_route_that_forgets_security_answers_401(careless: FastAPI) -> N
 
 async def test_the_walk_names_the_file_of_an_open_route(careless: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = PUBLIC_PATHS | {"/notifications/digest", "/mounted/report"}
-    monkeypatch.setattr("app.auth.guard.PUBLIC_PATHS", opened)
+    monkeypatch.setattr("kaboom.web.auth.guard.PUBLIC_PATHS", opened)
     found = await open_operations(careless)
     assert {line.partition(" answered")[0] for line in found} == {
         "POST /notifications/digest", "GET /mounted/report", "HEAD /mounted/report",
@@ -118,7 +118,7 @@ async def test_the_walk_names_the_file_of_an_open_route(careless: FastAPI, monke
 async def test_a_public_route_that_asks_for_the_caller_answers_401(
     careless: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.auth.guard.PUBLIC_PATHS", {"/notifications/mine"})
+    monkeypatch.setattr("kaboom.web.auth.guard.PUBLIC_PATHS", {"/notifications/mine"})
     async with client_of(careless, **{"x-ingest-token": "wrong"}) as http:
         assert (await http.get("/notifications/mine")).status_code == 401
 
@@ -205,7 +205,7 @@ def test_openapi_adds_security_where_a_router_says_nothing() -> None:
 
 
 def test_no_router_names_security_itself() -> None:
-    app = Path(__file__).resolve().parents[3] / "app"
+    app = ROOT / "src/kaboom"
     naming = [
         file for file in app.rglob("*.py") if "fastapi.security" in (text := file.read_text()) or "Security(" in text
     ]

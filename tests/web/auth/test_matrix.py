@@ -15,10 +15,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message
 
-from app.auth.cookies import session_id_of
-from app.auth.guard import stated_scopes
-from app.auth.scopes import Role, Scope
-from tests.app.auth.matrix import PUBLIC, ROWS
+from kaboom.web.auth.cookies import session_id_of
+from kaboom.web.auth.guard import stated_scopes
+from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import (
     PASSWORD,
     accounts_of_app,
@@ -34,6 +33,7 @@ from tests.fixtures.jobs.apps import INGEST, RUN_DAILY, SCHEDULES, TOKEN, client
 from tests.fixtures.notifications.rules import KEY
 from tests.fixtures.portfolio.held import hold
 from tests.fixtures.servers.receivers import SECRET
+from tests.web.auth.matrix import PUBLIC, ROWS
 
 pytestmark = pytest.mark.anyio
 HOOK = "https://hooks.example.com/kaboom"
@@ -289,7 +289,7 @@ def missing_rows(app: FastAPI) -> set[str]:
 
 
 async def test_every_operation_has_a_row(app: FastAPI) -> None:
-    assert missing_rows(app) == set(), "add a row to api/tests/app/auth/matrix.py for each of these"
+    assert missing_rows(app) == set(), "add a row to tests/web/auth/matrix.py for each of these"
     known = {f"{method} {path}" for method, path, _ in stated_scopes(app.routes)}
     assert (ROWS.keys() | PUBLIC) == known
     app.add_api_route("/api/v1/new", lambda: None, methods=["POST"])

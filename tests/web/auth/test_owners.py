@@ -12,9 +12,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.ingest_tokens import IngestTokens
-from app.settings import AppSettings
-from app.telemetry.logs import tap_lines
+from kaboom.settings import AppSettings
+from kaboom.telemetry.logs import tap_lines
+from kaboom.web.auth.ingest_tokens import IngestTokens
 from tests.fixtures.jobs.apps import (
     INGEST,
     JOBS,

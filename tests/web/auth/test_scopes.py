@@ -8,14 +8,14 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 
-from app.auth.guard import is_public, stated_scopes
-from app.auth.principals import Principal
-from app.auth.scopes import SCOPES, Role, Scope
-from app.catalog import CATALOG
-from app.deps import needs
-from tests.app.auth.matrix import ROWS
+from kaboom.catalog import CATALOG
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.guard import is_public, stated_scopes
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import SCOPES, Role, Scope
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
 from tests.fixtures.repo.repository import load_text
+from tests.web.auth.matrix import ROWS
 
 pytestmark = pytest.mark.anyio
 ACCOUNTS_PAGE = "docs/reference/accounts.md"

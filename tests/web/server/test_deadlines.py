@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.server import progress, protocol
-from app.server.connections import Connections
+from kaboom.web.server import progress, protocol
+from kaboom.web.server.connections import Connections
 from tests.fixtures.servers.raw_http import Served, connect, exchange, is_closed, read_to_end, served, statuses
 from tests.fixtures.servers.stacks import until
 

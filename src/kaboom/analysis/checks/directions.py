@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from batch.analysis.checks.faults import FaultCode
-from batch.analysis.checks.numbers import Cited, Written, find_cited
-from batch.analysis.facts.model import unit_of
+from kaboom.analysis.checks.faults import FaultCode
+from kaboom.analysis.checks.numbers import Cited, Written, find_cited
+from kaboom.analysis.facts.model import unit_of
 
 _UP = re.compile(
     r"\b(?:ris(?:e|es|en|ing)|rose|gain(?:s|ed|ing)?|climb\w*|advanc\w*|increas\w*|rall(?:y|ies|ied|ying)|jump\w*|surg(?:e|es|ed|ing)"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from batch.kit.printable import clean
+from kaboom.drivers.printable import clean
 
 _MOST_LETTERS = 60
 

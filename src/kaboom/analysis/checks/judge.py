@@ -6,13 +6,13 @@ from itertools import islice
 
 from pydantic import ValidationError
 
-from batch.analysis.checks.directions import find_directions
-from batch.analysis.checks.faults import Fault, FaultCode
-from batch.analysis.checks.numbers import Cited, find_numbers
-from batch.analysis.checks.wording import find_wording, normalize
-from batch.analysis.facts.model import Facts
-from batch.analysis.opinion import Claim, Opinion, Point
-from batch.analysis.vocabulary import VERDICTS, Kind, Verdict
+from kaboom.analysis.checks.directions import find_directions
+from kaboom.analysis.checks.faults import Fault, FaultCode
+from kaboom.analysis.checks.numbers import Cited, find_numbers
+from kaboom.analysis.checks.wording import find_wording, normalize
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.opinion import Claim, Opinion, Point
+from kaboom.analysis.vocabulary import VERDICTS, Kind, Verdict
 
 #: The most bytes of an answer: eight points of six claims need less.
 MOST_BYTES = 64 << 10

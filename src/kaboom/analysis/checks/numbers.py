@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
-from batch.analysis.checks.faults import FaultCode
-from batch.analysis.facts.model import unit_of
+from kaboom.analysis.checks.faults import FaultCode
+from kaboom.analysis.facts.model import unit_of
 
 _DATE = re.compile(r"(?<![0-9])(?:([0-9]{4})[-/年])?([0-9]{1,2})[-/月]([0-9]{1,2})(?:日|(?![0-9年月日/-]))")
 #: Anything that looks like a number; `_FORM` is the valid form.

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from batch.analysis.checks.faults import FaultCode
+from kaboom.analysis.checks.faults import FaultCode
 
 #: Japanese and English in plain letters. Everything else is refused: markup needs < [ { ` * _ # or |, homoglyphs are of
 #: other scripts, and invisible or direction-reversing characters are in none of these ranges.

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from batch.analysis.facts.model import Facts, SourceRow, clean_text
-from batch.analysis.vocabulary import Kind
+from kaboom.analysis.facts.model import Facts, SourceRow, clean_text
+from kaboom.analysis.vocabulary import Kind
 
 #: By name in the facts: the name in the summary. Shares become per cent.
 _METRICS = {

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from batch.analysis.facts.model import Facts, SourceRow, clean_text
-from batch.analysis.vocabulary import Kind
+from kaboom.analysis.facts.model import Facts, SourceRow, clean_text
+from kaboom.analysis.vocabulary import Kind
 
 #: The most causes that are listed separately.
 _MOST_CAUSES = 8

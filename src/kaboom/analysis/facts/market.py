@@ -7,10 +7,10 @@ from datetime import date
 from itertools import accumulate, pairwise
 from statistics import mean, stdev
 
-from batch.analysis.facts.model import Facts, SourceRow, clean_text
-from batch.analysis.vocabulary import Kind
+from kaboom.analysis.facts.model import Facts, SourceRow, clean_text
+from kaboom.analysis.vocabulary import Kind
 
-#: The indicators that the facts hold, as `batch/indicators` writes them.
+#: The indicators that the facts hold, as `src/kaboom/indicators` writes them.
 INDICATORS = ("sma:25", "sma:75", "rsi:14", "macd:12,26,9", "atr:14")
 #: Sessions in a year on the Tokyo Stock Exchange, about.
 _SESSIONS_A_YEAR = 245

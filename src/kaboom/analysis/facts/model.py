@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from batch.analysis.vocabulary import Kind
+from kaboom.analysis.vocabulary import Kind
 
 #: With fewer trades, a backtest says little about a strategy.
 _LEAST_TRADES = 30

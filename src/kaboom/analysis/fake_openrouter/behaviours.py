@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from batch.analysis.fake_openrouter.opinions import SPOILED, Opinion, make_opinion
+from kaboom.analysis.fake_openrouter.opinions import SPOILED, Opinion, make_opinion
 
 #: The only key that it accepts.
 KEY = "sk-or-v1-fake"

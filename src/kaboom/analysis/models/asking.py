@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from batch.analysis.checks.judge import judge_answer
-from batch.analysis.facts.model import Facts
-from batch.analysis.models.openrouter import PATH, Told, build_body, build_headers, read_reply
-from batch.analysis.models.spending import Denied, InFlight, Kept, Question, Settlement, Spending
-from batch.analysis.models.terms import ModelTerms
-from batch.analysis.prompt import Prompt
-from batch.analysis.report import Answer, Ending
-from batch.kit.http.client import HttpClient
-from batch.kit.retry import backoff_s
+from kaboom.analysis.checks.judge import judge_answer
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.models.openrouter import PATH, Told, build_body, build_headers, read_reply
+from kaboom.analysis.models.spending import Denied, InFlight, Kept, Question, Settlement, Spending
+from kaboom.analysis.models.terms import ModelTerms
+from kaboom.analysis.prompt import Prompt
+from kaboom.analysis.report import Answer, Ending
+from kaboom.drivers.http.client import HttpClient
+from kaboom.drivers.retry import backoff_s
 
 _MOST_TRIES = 3
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0

@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import orjson
 
-from batch.analysis.checks.judge import MOST_BYTES
-from batch.analysis.facts.model import clean_text
-from batch.analysis.models.terms import MOST_TOKENS, ModelTerms
-from batch.analysis.prompt import Prompt
-from batch.kit.clock import utc_now
-from batch.kit.http.reply import Reply
-from batch.kit.retry import parse_retry_after
+from kaboom.analysis.checks.judge import MOST_BYTES
+from kaboom.analysis.facts.model import clean_text
+from kaboom.analysis.models.terms import MOST_TOKENS, ModelTerms
+from kaboom.analysis.prompt import Prompt
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.http.reply import Reply
+from kaboom.drivers.retry import parse_retry_after
 
 PATH = "/chat/completions"
 #: Statuses after which a retry may succeed; with any status but 200 nothing was generated, and nothing is billed.

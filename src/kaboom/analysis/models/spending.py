@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from batch.analysis.models.terms import Budget
+from kaboom.analysis.models.terms import Budget
 
 #: For so many hours, a call that gave no answer but may have been paid is not made again by any job.
 PAID_H = 24

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from batch.analysis.facts.model import Facts
-from batch.analysis.opinion import MOST_POINTS, Opinion, Point
-from batch.analysis.rules.wording import write_point
-from batch.analysis.vocabulary import Kind, Language, Verdict
+from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.opinion import MOST_POINTS, Opinion, Point
+from kaboom.analysis.rules.wording import write_point
+from kaboom.analysis.vocabulary import Kind, Language, Verdict
 
 #: Its name on a result, with the version of the rules.
 RULES_ANALYST = "rules-1"

@@ -2,10 +2,10 @@
 
 from string import Formatter
 
-from batch.analysis.facts.model import Facts, unit_of
-from batch.analysis.opinion import Claim, Point
-from batch.analysis.rules.phrases import PHRASES
-from batch.analysis.vocabulary import Language
+from kaboom.analysis.facts.model import Facts, unit_of
+from kaboom.analysis.opinion import Claim, Point
+from kaboom.analysis.rules.phrases import PHRASES
+from kaboom.analysis.vocabulary import Language
 
 _UNITS = {"percent": ("%", "%"), "yen": (" yen", "円"), "shares": (" shares", "株"), "times": (" times", "倍")}
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import uuid4
 
-from app.ledger.notifications.happened import event_of_breaker, event_of_spent_day
-from app.ledger.notifications.model import Event
-from batch.analysis.models.spending import (
+from kaboom.analysis.models.spending import (
     LOST,
     PAID_H,
     PRUNE_STEP,
@@ -22,9 +20,11 @@ from batch.analysis.models.spending import (
     deny,
     scopes_of,
 )
-from batch.analysis.models.terms import Budget
-from batch.kit.clock import Clock, utc_now
-from batch.market.calendar import JST
+from kaboom.analysis.models.terms import Budget
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.jobs.postgres.notifications.happened import event_of_breaker, event_of_spent_day
+from kaboom.jobs.postgres.notifications.model import Event
+from kaboom.market.calendar import JST
 
 
 @dataclass(slots=True)

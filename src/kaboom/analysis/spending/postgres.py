@@ -9,10 +9,7 @@ from sqlalchemy import case, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.ledger.notifications.happened import event_of_breaker, event_of_spent_day
-from app.ledger.notifications.postgres_log import note
-from app.ledger.spending.tables import AI_BREAKERS, AI_CALLS, AI_SPENDING
-from batch.analysis.models.spending import (
+from kaboom.analysis.models.spending import (
     LOST,
     PAID_H,
     PRUNE_STEP,
@@ -26,9 +23,12 @@ from batch.analysis.models.spending import (
     deny,
     scopes_of,
 )
-from batch.analysis.models.terms import Budget
-from batch.kit.clock import utc_now
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
+from kaboom.analysis.models.terms import Budget
+from kaboom.analysis.spending.tables import AI_BREAKERS, AI_CALLS, AI_SPENDING
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.postgres.engine import AsyncEngine, open_connection, open_transaction
+from kaboom.jobs.postgres.notifications.happened import event_of_breaker, event_of_spent_day
+from kaboom.jobs.postgres.notifications.postgres_log import note
 
 _C, _S, _B = AI_CALLS.c, AI_SPENDING.c, AI_BREAKERS.c
 #: The advisory lock of reservations.

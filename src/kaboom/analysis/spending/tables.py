@@ -1,9 +1,9 @@
-"""The tables of the spending on AI models; `app/ledger/migrations` creates them."""
+"""The tables of the spending on AI models; `src/kaboom/migrations` creates them."""
 
 from sqlalchemy import BigInteger, Column, Date, DateTime, Index, Integer, Table, Text, text
 from sqlalchemy.sql import func
 
-from app.ledger.tables import METADATA, texts
+from kaboom.jobs.postgres.tables import METADATA, texts
 
 #: Micro-dollars reserved or spent in each scope: `day:<YYYY-MM-DD>` and `job:<id>`.
 AI_SPENDING = Table(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.backtest.engine.rules import Rules
+from kaboom.backtest.engine.rules import Rules
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]

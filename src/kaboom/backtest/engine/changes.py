@@ -5,7 +5,7 @@ Compiled by `kernel`, like `fills`.
 
 from typing import Any
 
-from batch.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.arrays import Floats
 
 
 def weigh(enter: Any, short: Any, leave: Any, weight: float, side: Floats, out: Floats) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from batch.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.arrays import Floats
 
 
 def carry_forward(values: Floats) -> Floats:

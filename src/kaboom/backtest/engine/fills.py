@@ -9,8 +9,8 @@ from typing import cast
 
 import numpy as np
 
-from batch.backtest.engine.arrays import CEILING, FLOOR, HIGH, LAST, LOW, OPEN, VOLUME, Sim
-from batch.backtest.engine.rules import Rules
+from kaboom.backtest.engine.arrays import CEILING, FLOOR, HIGH, LAST, LOW, OPEN, VOLUME, Sim
+from kaboom.backtest.engine.rules import Rules
 
 #: Reasons of rows in the journal; `journal.REASONS` has their names. Not literals: numba would compile a function for
 #: each of them.

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 from numba.core import caching
 
-from batch.backtest.engine import changes, fills, sessions, sweeps, targets
-from batch.backtest.engine.arrays import (
+from kaboom.backtest.engine import changes, fills, sessions, sweeps, targets
+from kaboom.backtest.engine.arrays import (
     ACCOUNT,
     EX_SESSION,
     ISSUE,
@@ -28,9 +28,9 @@ from batch.backtest.engine.arrays import (
     State,
     records,
 )
-from batch.backtest.engine.kernel_cache import digest, kernel_folder
-from batch.backtest.engine.rules import MAX_STEPS, Rules
-from batch.market.rules import TICKS
+from kaboom.backtest.engine.kernel_cache import digest, kernel_folder
+from kaboom.backtest.engine.rules import MAX_STEPS, Rules
+from kaboom.market.rules import TICKS
 
 #: Without reference counts, which took most of the time, since nothing is allocated. Inlined, since a call passes all
 #: fields of a run, which takes longer than most functions.

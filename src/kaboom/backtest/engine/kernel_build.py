@@ -11,13 +11,13 @@ from pathlib import Path
 
 import structlog
 
-from batch.backtest.engine.kernel_cache import is_built, kernel_folder
-from batch.kit.stop import ShouldStop, check_stop, never
+from kaboom.backtest.engine.kernel_cache import is_built, kernel_folder
+from kaboom.drivers.stop import ShouldStop, check_stop, never
 
 #: The program that compiles; it ends when its standard input is closed, and so with the process that started it.
-PROGRAM = "batch.scripts.compile_kernel"
+PROGRAM = "kaboom.backtest.compile_kernel"
 _LOCK = "kernel.lock"
-_KERNEL = "batch.backtest.engine.kernel"
+_KERNEL = "kaboom.backtest.engine.kernel"
 _POLL_S = 0.05
 
 _log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from batch.kit.private_folder import is_private
+from kaboom.drivers.private_folder import is_private
 
 _ENGINE = Path(__file__).parent
 _MARK = "kernel.built"

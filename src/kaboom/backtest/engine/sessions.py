@@ -5,8 +5,8 @@ Compiled by `kernel`, like `fills`.
 
 import math
 
-from batch.backtest.engine.arrays import LAST, Sim
-from batch.backtest.engine.fills import (
+from kaboom.backtest.engine.arrays import LAST, Sim
+from kaboom.backtest.engine.fills import (
     BORROW,
     DELISTED,
     DIVIDEND,

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from batch.backtest.engine.arrays import EQUITY, Floats, Sim
-from batch.backtest.engine.targets import simulate
+from kaboom.backtest.engine.arrays import EQUITY, Floats, Sim
+from kaboom.backtest.engine.targets import simulate
 
 #: Columns of a summary.
 COLUMNS = 5

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from batch.backtest.engine.arrays import CASH, EQUITY, HIGH, LAST, LOW, OPEN, Floats, Sim
-from batch.backtest.engine.fills import (
+from kaboom.backtest.engine.arrays import CASH, EQUITY, HIGH, LAST, LOW, OPEN, Floats, Sim
+from kaboom.backtest.engine.fills import (
     MARGIN_CALL,
     ORDER,
     STOP_LOSS,
@@ -24,7 +24,7 @@ from batch.backtest.engine.fills import (
     stop_price,
     whole_lots,
 )
-from batch.backtest.engine.sessions import end_bar, has_end, start_bar
+from kaboom.backtest.engine.sessions import end_bar, has_end, start_bar
 
 
 def wanted(sim: Sim, i: int, s: int, equity: float) -> float:

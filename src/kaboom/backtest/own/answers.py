@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import orjson
 
-from batch.backtest.context import Context
-from batch.backtest.engine.arrays import ExSessions, Floats, Issues
-from batch.backtest.model import FillModel
-from batch.backtest.own.decisions import Decisions, NotingContext
-from batch.backtest.own.wire import Message, receive, send
-from batch.backtest.panel import Panel
-from batch.backtest.run import check_targets, run_bars
-from batch.backtest.strategies.files import AnyStrategy, StrategyKind, load_strategy
-from batch.backtest.strategy import BarStrategy
-from batch.errors import InvalidRequest
-from batch.market.interval import Interval
+from kaboom.backtest.context import Context
+from kaboom.backtest.engine.arrays import ExSessions, Floats, Issues
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.own.decisions import Decisions, NotingContext
+from kaboom.backtest.own.wire import Message, receive, send
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.run import check_targets, run_bars
+from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind, load_strategy
+from kaboom.backtest.strategy import BarStrategy
+from kaboom.errors import InvalidRequest
+from kaboom.market.interval import Interval
 
 #: The most bytes of a panel; the limit of memory is less.
 _MOST_BYTES = 1 << 40

@@ -9,12 +9,12 @@ from typing import cast
 
 import numpy as np
 
-from batch.backtest.broker import Broker
-from batch.backtest.context import Context, Terms
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.engine.order import Order
-from batch.backtest.panel import Panel
-from batch.errors import InvalidRequest, StrategyFailed
+from kaboom.backtest.broker import Broker
+from kaboom.backtest.context import Context, Terms
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.order import Order
+from kaboom.backtest.panel import Panel
+from kaboom.errors import InvalidRequest, StrategyFailed
 
 #: The columns of a row of decisions; `what` is one of the kinds below. `value` is the signed shares of an order, a
 #: weight, or the number of the order to cancel, counted from 0 in the order in which they were placed.

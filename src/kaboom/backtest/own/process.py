@@ -18,14 +18,14 @@ from typing import IO, Any
 
 import structlog
 
-from batch.backtest.own.program import NO_MEMORY
-from batch.backtest.own.wire import Array, Garbled, Message, receive, send
-from batch.errors import InvalidRequest, StrategyFailed
-from batch.kit.child_process.command import build_command, build_environment
-from batch.kit.child_process.isolation import hide_memory
-from batch.kit.stop import ShouldStop, Stopped, check_stop
+from kaboom.backtest.own.program import NO_MEMORY
+from kaboom.backtest.own.wire import Array, Garbled, Message, receive, send
+from kaboom.drivers.child_process.command import build_command, build_environment
+from kaboom.drivers.child_process.isolation import hide_memory
+from kaboom.drivers.stop import ShouldStop, Stopped, check_stop
+from kaboom.errors import InvalidRequest, StrategyFailed
 
-_PROGRAM = "batch.backtest.own.program"
+_PROGRAM = "kaboom.backtest.own.program"
 #: How long the interpreter may take to start on a busy machine, and to end.
 _START_S, _END_S = 120.0, 3.0
 #: How often a wait checks for a stop.

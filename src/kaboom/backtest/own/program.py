@@ -1,6 +1,6 @@
 """The program of a strategy's process: it loads one file, and answers with parameters, target weights or decisions.
 
-It is run as `python -I -m batch.backtest.own.program <terms>` with a socket of `wire` messages. Code of users starts
+It is run as `python -I -m kaboom.backtest.own.program <terms>` with a socket of `wire` messages. Code of users starts
 only after everything is given up that `isolation` and `limits` name.
 """
 
@@ -12,8 +12,8 @@ import sys
 from functools import partial
 from typing import Any
 
-from batch.kit.child_process import isolation, limits
-from batch.kit.child_process.guard import run_guarded
+from kaboom.drivers.child_process import isolation, limits
+from kaboom.drivers.child_process.guard import run_guarded
 
 #: The exit code of a process that had no memory for a message.
 NO_MEMORY = 77
@@ -36,7 +36,7 @@ def _serve(terms: dict[str, Any], is_isolated: bool) -> int:  # noqa: FBT001  ca
     os.mkdir(folder, 0o700)  # noqa: PTH102
     os.chdir(folder)
     # Before the rights of root are gone: another user may not be able to read the installed packages.
-    from batch.backtest.own.answers import Answers, serve  # noqa: PLC0415
+    from kaboom.backtest.own.answers import Answers, serve  # noqa: PLC0415
 
     is_stranger = isolation.drop_root(folder)
     isolation.drop_capabilities()

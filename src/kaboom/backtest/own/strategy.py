@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batch.backtest.context import Context
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.own.decisions import COLUMNS, MOST_DECISIONS, Decisions, Repeating
-from batch.backtest.own.process import StrategyLimits, StrategyProcess
-from batch.backtest.panel import Panel
-from batch.backtest.protection import NO_PROTECTION, Protection
-from batch.backtest.request import BarsAsked
-from batch.backtest.strategies.files import AnyStrategy, StrategyKind, find_strategy
-from batch.errors import InvalidRequest, StrategyFailed
-from batch.kit.stop import ShouldStop
+from kaboom.backtest.context import Context
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.own.decisions import COLUMNS, MOST_DECISIONS, Decisions, Repeating
+from kaboom.backtest.own.process import StrategyLimits, StrategyProcess
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.protection import NO_PROTECTION, Protection
+from kaboom.backtest.request import BarsAsked
+from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind, find_strategy
+from kaboom.drivers.stop import ShouldStop
+from kaboom.errors import InvalidRequest, StrategyFailed
 
 #: A larger file is not sent.
 _MOST_SOURCE = 500_000

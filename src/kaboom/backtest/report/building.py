@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from batch.backtest import metrics
-from batch.backtest.engine.arrays import CLOSE, Floats
-from batch.backtest.report.content import (
+from kaboom.backtest import metrics
+from kaboom.backtest.engine.arrays import CLOSE, Floats
+from kaboom.backtest.report.content import (
     Numbers,
     ReportCandlesticks,
     ReportContent,
@@ -22,13 +22,13 @@ from batch.backtest.report.content import (
     TradeCounts,
     TradeLine,
 )
-from batch.backtest.report.months import monthly_returns
-from batch.backtest.report.rolling import rolling_of
-from batch.backtest.report.tables import SHOWN_TRADES, count_trades, describe, fees_a_year, measure_benchmark
-from batch.backtest.report.traded_bars import find_traded
-from batch.backtest.report.words import DISCLAIMER
-from batch.backtest.result import Result
-from batch.backtest.summary import RunSummary
+from kaboom.backtest.report.months import monthly_returns
+from kaboom.backtest.report.rolling import rolling_of
+from kaboom.backtest.report.tables import SHOWN_TRADES, count_trades, describe, fees_a_year, measure_benchmark
+from kaboom.backtest.report.traded_bars import find_traded
+from kaboom.backtest.report.words import DISCLAIMER
+from kaboom.backtest.result import Result
+from kaboom.backtest.summary import RunSummary
 
 
 def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> ReportContent:

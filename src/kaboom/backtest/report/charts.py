@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from batch.backtest.engine.arrays import Floats, Ints
+from kaboom.backtest.engine.arrays import Floats, Ints
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 56, 8, 8, 22
 #: A line has at most two points for each of these steps; more would be invisible, and make the file too large.

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from batch.backtest.report.content import Numbers, ReportContent
+from kaboom.backtest.report.content import Numbers, ReportContent
 
 #: Fields of a request that repeat other facts in another form, or do not affect the run.
 _NOT_COMPARED = frozenset({"callback_url", "sessions"})

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from batch.backtest.summary import RunSummary
+from kaboom.backtest.summary import RunSummary
 
 type Numbers = list[float | None]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from batch.backtest.model import Fees, FillModel, Slippage
-from batch.backtest.report.text import tell
-from batch.backtest.report.words import Pair
+from kaboom.backtest.model import Fees, FillModel, Slippage
+from kaboom.backtest.report.text import tell
+from kaboom.backtest.report.words import Pair
 
 
 def describe_costs(model: Mapping[str, Any]) -> Pair:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from batch.backtest.engine.arrays import Floats, Ints
-from batch.backtest.report.text import percent, say, section, table
+from kaboom.backtest.engine.arrays import Floats, Ints
+from kaboom.backtest.report.text import percent, say, section, table
 
 #: Returns from which a month has the next stronger tint.
 _TINTS = (0.0, 0.015, 0.035)

@@ -2,17 +2,17 @@
 
 from html import escape
 
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.report.charts import Line, line_chart
-from batch.backtest.report.months import month_section
-from batch.backtest.report.rolling import rolling_of
-from batch.backtest.report.style import STYLE
-from batch.backtest.report.tables import cost_section, measure_benchmark, metric_section, repeat_section, trade_section
-from batch.backtest.report.text import DASH, both, say, section
-from batch.backtest.report.traded_bars import traded_section
-from batch.backtest.report.words import DISCLAIMER
-from batch.backtest.result import Result
-from batch.backtest.summary import RunSummary
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.report.charts import Line, line_chart
+from kaboom.backtest.report.months import month_section
+from kaboom.backtest.report.rolling import rolling_of
+from kaboom.backtest.report.style import STYLE
+from kaboom.backtest.report.tables import cost_section, measure_benchmark, metric_section, repeat_section, trade_section
+from kaboom.backtest.report.text import DASH, both, say, section
+from kaboom.backtest.report.traded_bars import traded_section
+from kaboom.backtest.report.words import DISCLAIMER
+from kaboom.backtest.result import Result
+from kaboom.backtest.summary import RunSummary
 
 #: The page may load nothing, so it looks the same wherever it is opened.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

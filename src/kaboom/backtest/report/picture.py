@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from batch.backtest.report.content import Numbers, ReportCandlesticks, ReportContent
-from batch.backtest.report.text import DASH, metric, number
-from batch.backtest.report.words import METRICS, WORDS, Pair
-from batch.market.calendar import JST
-from batch.pictures.model import (
+from kaboom.backtest.report.content import Numbers, ReportCandlesticks, ReportContent
+from kaboom.backtest.report.text import DASH, metric, number
+from kaboom.backtest.report.words import METRICS, WORDS, Pair
+from kaboom.market.calendar import JST
+from kaboom.pictures.model import (
     MOST_VALUES,
     Candlesticks,
     Curves,

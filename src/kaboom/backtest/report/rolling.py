@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.metrics import SESSIONS
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.metrics import SESSIONS
 
 _MOST_SESSIONS = 122
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import polars as pl
 
-from batch.backtest import metrics
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.metrics import SESSIONS
-from batch.backtest.model import FillModel
-from batch.backtest.report.costs import describe_fees, describe_slippage
-from batch.backtest.report.text import DASH, both, metric, number, percent, say, section, sign_class, table, tell
-from batch.backtest.report.words import CONVENTIONS, METRICS, REASONS, Pair
-from batch.backtest.result import Result
-from batch.backtest.summary import RunSummary, finite
-from batch.market.calendar import JST
+from kaboom.backtest import metrics
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.metrics import SESSIONS
+from kaboom.backtest.model import FillModel
+from kaboom.backtest.report.costs import describe_fees, describe_slippage
+from kaboom.backtest.report.text import DASH, both, metric, number, percent, say, section, sign_class, table, tell
+from kaboom.backtest.report.words import CONVENTIONS, METRICS, REASONS, Pair
+from kaboom.backtest.result import Result
+from kaboom.backtest.summary import RunSummary, finite
+from kaboom.market.calendar import JST
 
 #: How many of the last trades a report shows.
 SHOWN_TRADES = 50

@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from batch.backtest.report.words import WORDS, Pair
+from kaboom.backtest.report.words import WORDS, Pair
 
 MINUS = "\u2212"
 #: Shown if there is no number.

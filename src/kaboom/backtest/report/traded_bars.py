@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from batch.backtest.engine.arrays import CLOSE, HIGH, LOW, OPEN, Floats
-from batch.backtest.journal import FLOWS
-from batch.backtest.report.charts import LEFT, RIGHT, WIDTH, Scale, date_axis, frame
-from batch.backtest.report.text import say, section
-from batch.backtest.result import Result
+from kaboom.backtest.engine.arrays import CLOSE, HIGH, LOW, OPEN, Floats
+from kaboom.backtest.journal import FLOWS
+from kaboom.backtest.report.charts import LEFT, RIGHT, WIDTH, Scale, date_axis, frame
+from kaboom.backtest.report.text import say, section
+from kaboom.backtest.result import Result
 
 _BARS, _HEIGHT = 160, 300
 

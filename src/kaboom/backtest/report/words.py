@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from kaboom.text.metrics import METRIC_NAMES
+
 type Pair = tuple[str, str]
 
 WORDS: Mapping[str, Pair] = {
@@ -110,21 +112,6 @@ WORDS: Mapping[str, Pair] = {
     "source": ("source of the bars", "データ提供元"),
 }
 
-#: Also for the tables of the command line.
-METRIC_NAMES: Mapping[str, Pair] = {
-    "final_equity": ("final equity, yen", "最終資産（円）"),
-    "total_return": ("total return", "累積リターン"),
-    "cagr": ("return a year", "年率リターン"),
-    "volatility": ("volatility a year", "年率ボラティリティ"),
-    "sharpe": ("Sharpe ratio", "シャープレシオ"),
-    "sortino": ("Sortino ratio", "ソルティノレシオ"),
-    "calmar": ("Calmar ratio", "カルマーレシオ"),
-    "max_drawdown": ("maximum drawdown", "最大ドローダウン"),
-    "hit_rate": ("trades with a gain", "勝率"),
-    "turnover": ("turnover a year", "年間回転率"),
-    "exposure": ("mean exposure", "平均株式比率"),
-    "trades": ("closed trades", "決済済み取引数"),
-}
 METRICS: Mapping[str, Pair] = {
     name: (english[:1].upper() + english[1:], japanese) for name, (english, japanese) in METRIC_NAMES.items()
 }

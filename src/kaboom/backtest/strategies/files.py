@@ -9,10 +9,14 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
-from batch.backtest.protection import NO_PROTECTION
-from batch.backtest.strategies.registry import STRATEGIES
-from batch.backtest.strategy import BarStrategy, WeightStrategy
-from batch.errors import InvalidRequest
+from kaboom.backtest.protection import NO_PROTECTION
+from kaboom.backtest.strategies import settings
+from kaboom.backtest.strategies.registry import STRATEGIES
+from kaboom.backtest.strategy import BarStrategy, WeightStrategy
+from kaboom.errors import InvalidRequest
+
+#: What files import that were written before Kaboom was one package.
+_OLD_NAME = "batch.backtest.strategies.settings"
 
 type AnyStrategy = WeightStrategy | BarStrategy
 
@@ -84,6 +88,7 @@ def _not_loaded(file: str, error: Exception) -> InvalidRequest:
 
 def _run(path: Path, source: bytes) -> object:
     name = f"kaboom_strategy_{hashlib.sha256(source).hexdigest()[:16]}"
+    sys.modules.setdefault(_OLD_NAME, settings)
     if name not in sys.modules:
         spec = spec_from_loader(name, loader=None, origin=str(path))
         module = module_from_spec(spec)  # type: ignore[arg-type]  # there is a spec without a loader, too

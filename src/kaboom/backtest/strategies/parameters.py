@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from batch.backtest.strategies.settings import Bars, Side, StrategySettings
+from kaboom.backtest.strategies.settings import Bars, Side, StrategySettings
 
 if TYPE_CHECKING:
-    from batch.backtest.panel import Panel
+    from kaboom.backtest.panel import Panel
 
 
 class SmaCrossParameters(StrategySettings):

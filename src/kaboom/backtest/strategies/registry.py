@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from batch.backtest.engine.arrays import CLOSE, Floats
-from batch.backtest.panel import Panel
-from batch.backtest.signals import crosses_above, highest_before, indicator, lowest_before, weights_on_change
-from batch.backtest.strategies.parameters import (
+from kaboom.backtest.engine.arrays import CLOSE, Floats
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.signals import crosses_above, highest_before, indicator, lowest_before, weights_on_change
+from kaboom.backtest.strategies.parameters import (
     BreakoutParameters,
     BuyAndHoldParameters,
     MeanReversionParameters,

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from batch.backtest.protection import Protection
+from kaboom.backtest.protection import Protection
 
 if TYPE_CHECKING:
-    from batch.backtest.panel import Panel
+    from kaboom.backtest.panel import Panel
 
 #: A number of bars that a strategy looks back.
 Bars = Annotated[int, Field(ge=2, le=500)]

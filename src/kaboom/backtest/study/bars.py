@@ -6,24 +6,24 @@ from pathlib import Path
 
 import polars as pl
 
-from batch.backtest.panel import Delisting, Listings, Panel
-from batch.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
-from batch.backtest.room import check_room
-from batch.bars.actions.resolve import applied_actions, applied_dividends
-from batch.bars.actions.store import ActionReader
-from batch.bars.history import reader_at
-from batch.bars.store import BarReader
-from batch.errors import InvalidRequest
-from batch.kit.stop import ShouldStop, check_stop, never
-from batch.market.bar import BarSeries
-from batch.market.bounds import resolve_last_session
-from batch.market.calendar import JST, last_sessions, utc_midnight
-from batch.market.indices import TOPIX as INDEX
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.lists.universe import Universe, load_universe
-from batch.market.source import provider_of
-from batch.providers.commands import MOST_NAMED, ingest_command
+from kaboom.backtest.panel import Delisting, Listings, Panel
+from kaboom.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
+from kaboom.backtest.room import check_room
+from kaboom.bars.actions.resolve import applied_actions, applied_dividends
+from kaboom.bars.actions.store import ActionReader
+from kaboom.bars.history import reader_at
+from kaboom.bars.store import BarReader
+from kaboom.drivers.stop import ShouldStop, check_stop, never
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BarSeries
+from kaboom.market.bounds import resolve_last_session
+from kaboom.market.calendar import JST, last_sessions, utc_midnight
+from kaboom.market.indices import TOPIX as INDEX
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import Universe, load_universe
+from kaboom.market.source import provider_of
+from kaboom.providers.commands import MOST_NAMED, ingest_command
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from batch.backtest import metrics
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.engine.kernel_build import build_kernel
-from batch.backtest.engines import Engine
-from batch.backtest.request import BacktestRequest, SweepRequest
-from batch.backtest.run import run_weights
-from batch.backtest.strategies.files import StrategyKind
-from batch.backtest.strategy import WeightStrategy
-from batch.backtest.study.bars import StudyBars
-from batch.backtest.study.curves import encode_csv
-from batch.backtest.study.grid import combination
-from batch.backtest.study.single import Study, day_of, describe_bars, run_backtest
-from batch.backtest.study.surface import build_surfaces
-from batch.backtest.study.trials import TrialTable
-from batch.backtest.study.windows import Window, find_windows, run_test
-from batch.backtest.summary import (
+from kaboom.backtest import metrics
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.kernel_build import build_kernel
+from kaboom.backtest.engines import Engine
+from kaboom.backtest.request import BacktestRequest, SweepRequest
+from kaboom.backtest.run import run_weights
+from kaboom.backtest.strategies.files import StrategyKind
+from kaboom.backtest.strategy import WeightStrategy
+from kaboom.backtest.study.bars import StudyBars
+from kaboom.backtest.study.curves import encode_csv
+from kaboom.backtest.study.grid import combination
+from kaboom.backtest.study.single import Study, day_of, describe_bars, run_backtest
+from kaboom.backtest.study.surface import build_surfaces
+from kaboom.backtest.study.trials import TrialTable
+from kaboom.backtest.study.windows import Window, find_windows, run_test
+from kaboom.backtest.summary import (
     Fold,
     RunSummary,
     SweepSummary,
@@ -31,8 +31,8 @@ from batch.backtest.summary import (
     digest_of,
     finite,
 )
-from batch.backtest.sweep import COLUMNS, find_engine
-from batch.kit.stop import ShouldStop, check_stop, never
+from kaboom.backtest.sweep import COLUMNS, find_engine
+from kaboom.drivers.stop import ShouldStop, check_stop, never
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 import numpy as np
 import polars as pl
 
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.engine.filled import carry_forward
-from batch.backtest.panel import Panel
-from batch.backtest.result import Result
-from batch.backtest.study.bars import StudyBars
-from batch.bars.export.encode import encode_table
-from batch.bars.export.formats import Format
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.filled import carry_forward
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.result import Result
+from kaboom.backtest.study.bars import StudyBars
+from kaboom.bars.export.encode import encode_table
+from kaboom.bars.export.formats import Format
 
 
 def benchmark_of(bars: StudyBars, start: float) -> Floats:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from batch.backtest.engine.arrays import LAST
-from batch.backtest.panel import Panel
-from batch.backtest.study.bars import StudyBars
+from kaboom.backtest.engine.arrays import LAST
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.study.bars import StudyBars
 
 
 def fingerprint_of(bars: StudyBars) -> str:

@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from batch.backtest.request import Scalar, SweepRequest, count_combinations
-from batch.errors import InvalidRequest
+from kaboom.backtest.request import Scalar, SweepRequest, count_combinations
+from kaboom.errors import InvalidRequest
 
 
 def combination(choices: Mapping[str, tuple[Scalar, ...]], number: int) -> dict[str, Scalar]:

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
-from batch.backtest.panel import Panel
-from batch.market.bar import BAR_SCHEMA
-from batch.market.interval import Interval
+from kaboom.backtest.panel import Panel
+from kaboom.market.bar import BAR_SCHEMA
+from kaboom.market.interval import Interval
 
 
 def make_panel(*, symbols: int = 3, bars: int = 1000) -> Panel:

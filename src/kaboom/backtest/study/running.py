@@ -4,16 +4,16 @@ import random
 
 import numpy as np
 
-from batch.backtest.broker import Broker
-from batch.backtest.engine.kernel_build import build_kernel
-from batch.backtest.engines import EngineName, choose_engine
-from batch.backtest.panel import Panel
-from batch.backtest.request import BarsAsked
-from batch.backtest.result import Result
-from batch.backtest.run import TargetStrategy, check_targets, run_bars, run_targets
-from batch.backtest.strategies.files import AnyStrategy
-from batch.backtest.strategy import BarStrategy
-from batch.kit.stop import ShouldStop, check_stop
+from kaboom.backtest.broker import Broker
+from kaboom.backtest.engine.kernel_build import build_kernel
+from kaboom.backtest.engines import EngineName, choose_engine
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.request import BarsAsked
+from kaboom.backtest.result import Result
+from kaboom.backtest.run import TargetStrategy, check_targets, run_bars, run_targets
+from kaboom.backtest.strategies.files import AnyStrategy
+from kaboom.backtest.strategy import BarStrategy
+from kaboom.drivers.stop import ShouldStop, check_stop
 
 
 def run_stoppable(

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import orjson
 
-from batch.backtest import metrics
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.panel import Panel
-from batch.backtest.report.building import build_content
-from batch.backtest.report.page import build_report
-from batch.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
-from batch.backtest.result import Result
-from batch.backtest.strategies.files import AnyStrategy, StrategyKind
-from batch.backtest.study.bars import StudyBars
-from batch.backtest.study.curves import benchmark_of, encode_csv, equity_table
-from batch.backtest.study.fingerprint import code_version, fingerprint_of
-from batch.backtest.study.running import run_stoppable
-from batch.backtest.summary import BenchmarkSummary, FileNote, RunSummary, SweepSummary, digest_of, finite
-from batch.kit.stop import ShouldStop, check_stop, never
+from kaboom.backtest import metrics
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.report.building import build_content
+from kaboom.backtest.report.page import build_report
+from kaboom.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
+from kaboom.backtest.result import Result
+from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind
+from kaboom.backtest.study.bars import StudyBars
+from kaboom.backtest.study.curves import benchmark_of, encode_csv, equity_table
+from kaboom.backtest.study.fingerprint import code_version, fingerprint_of
+from kaboom.backtest.study.running import run_stoppable
+from kaboom.backtest.summary import BenchmarkSummary, FileNote, RunSummary, SweepSummary, digest_of, finite
+from kaboom.drivers.stop import ShouldStop, check_stop, never
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from batch.backtest.request import Scalar
-from batch.backtest.study.trials import TrialTable
+from kaboom.backtest.request import Scalar
+from kaboom.backtest.study.trials import TrialTable
 
 #: A surface with more cells is left out, since it would be too large to read; `trials.csv` has all trials.
 MOST_CELLS = 10_000

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.request import SweepRequest, count_combinations
-from batch.backtest.strategies.files import StrategyKind
-from batch.backtest.strategy import BarStrategy, WeightStrategy
-from batch.backtest.study.bars import StudyBars
-from batch.backtest.study.grid import combination, find_trials
-from batch.backtest.study.single import describe_bars
-from batch.backtest.study.trials import TrialRunner, dump_trials
-from batch.backtest.study.windows import find_windows
-from batch.backtest.summary import TestedBars
-from batch.errors import InvalidRequest
-from batch.kit.stop import Stopped
-from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.request import SweepRequest, count_combinations
+from kaboom.backtest.strategies.files import StrategyKind
+from kaboom.backtest.strategy import BarStrategy, WeightStrategy
+from kaboom.backtest.study.bars import StudyBars
+from kaboom.backtest.study.grid import combination, find_trials
+from kaboom.backtest.study.single import describe_bars
+from kaboom.backtest.study.trials import TrialRunner, dump_trials
+from kaboom.backtest.study.windows import find_windows
+from kaboom.backtest.summary import TestedBars
+from kaboom.drivers.stop import Stopped
+from kaboom.errors import InvalidRequest
+from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 
 #: Trials that are saved together: some seconds of work in Python, so that a crash loses little.
 _MOST_KEPT = 50

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import orjson
 
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.engine.kernel_build import build_kernel
-from batch.backtest.engines import EngineName
-from batch.backtest.panel import Panel
-from batch.backtest.request import SweepRequest
-from batch.backtest.strategy import WeightStrategy
-from batch.backtest.study.windows import Window
-from batch.backtest.sweep import COLUMNS, find_engine, run_sweep
-from batch.kit.stop import ShouldStop, check_stop
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.kernel_build import build_kernel
+from kaboom.backtest.engines import EngineName
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.request import SweepRequest
+from kaboom.backtest.strategy import WeightStrategy
+from kaboom.backtest.study.windows import Window
+from kaboom.backtest.sweep import COLUMNS, find_engine, run_sweep
+from kaboom.drivers.stop import ShouldStop, check_stop
 
 #: Values of a panel that are processed between two checks for a stop: some tenths of a second.
 _CELLS = 2_000_000

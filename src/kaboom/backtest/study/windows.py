@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from batch.backtest.engine.arrays import Floats
-from batch.backtest.engine.filled import carry_forward
-from batch.backtest.engines import Engine
-from batch.backtest.panel import Panel
-from batch.backtest.request import SweepRequest
-from batch.backtest.run import run_targets
-from batch.backtest.strategy import WeightStrategy
-from batch.errors import InvalidRequest
+from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.filled import carry_forward
+from kaboom.backtest.engines import Engine
+from kaboom.backtest.panel import Panel
+from kaboom.backtest.request import SweepRequest
+from kaboom.backtest.run import run_targets
+from kaboom.backtest.strategy import WeightStrategy
+from kaboom.errors import InvalidRequest
 
 _LEAST_SESSIONS = 3
 

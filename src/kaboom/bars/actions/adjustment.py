@@ -7,19 +7,19 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from batch.bars.actions.resolve import applied_actions, applied_dividends
-from batch.bars.actions.store import ActionReader
-from batch.bars.store import BarReader
-from batch.market.adjust import (
+from kaboom.bars.actions.resolve import applied_actions, applied_dividends
+from kaboom.bars.actions.store import ActionReader
+from kaboom.bars.store import BarReader
+from kaboom.market.adjust import (
     FACTOR_SCHEMA,
     adjust_bars,
     digest_actions,
     dividend_factors,
     reinvest_dividends,
 )
-from batch.market.bar import BarSeries
-from batch.market.calendar import utc_midnight
-from batch.market.source import provider_of
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import utc_midnight
+from kaboom.market.source import provider_of
 
 #: The days before a dividend in which its previous close is searched for; longer than any closure of the market.
 _LOOK_BACK = timedelta(days=15)

@@ -4,12 +4,12 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from batch.bars.actions.said import begin_said
-from batch.bars.actions.tables import FACTORS, TABLES, NoteTable
-from batch.bars.folder.connection import connected
-from batch.bars.folder.moments import to_us
-from batch.errors import StoreDamaged, StoreError
-from batch.kit.clock import utc_now
+from kaboom.bars.actions.said import begin_said
+from kaboom.bars.actions.tables import FACTORS, TABLES, NoteTable
+from kaboom.bars.folder.connection import connected
+from kaboom.bars.folder.moments import to_us
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import StoreDamaged, StoreError
 
 FILE = "actions.sqlite"
 

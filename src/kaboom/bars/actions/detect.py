@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from batch.bars.quality.soft_rules import SPLIT_RATIOS
-from batch.market.action import CorporateAction
-from batch.market.bar import BarFlag
-from batch.market.rules import limit_bounds
+from kaboom.bars.quality.soft_rules import SPLIT_RATIOS
+from kaboom.market.action import CorporateAction
+from kaboom.market.bar import BarFlag
+from kaboom.market.rules import limit_bounds
 
 
 def suspect_splits(

@@ -6,13 +6,13 @@ from functools import partial
 
 import polars as pl
 
-from batch.bars.actions.store import KEY, NOTE_SCHEMA
-from batch.bars.influx.layout import ACTIONS, DIVIDENDS
-from batch.bars.influx.line_writer import LineWriter, WriteSpec
-from batch.bars.influx.lines import action_lines
-from batch.bars.influx.target import Precision
-from batch.bars.normalise import check_source
-from batch.errors import StoreError
+from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
+from kaboom.bars.influx.layout import ACTIONS, DIVIDENDS
+from kaboom.bars.influx.line_writer import LineWriter, WriteSpec
+from kaboom.bars.influx.lines import action_lines
+from kaboom.bars.influx.target import Precision
+from kaboom.bars.normalise import check_source
+from kaboom.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from batch.bars.actions.store import KEY, NOTE_SCHEMA
-from batch.bars.normalise import check_source
-from batch.kit.clock import Clock, utc_now
+from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
+from kaboom.bars.normalise import check_source
+from kaboom.drivers.clock import Clock, utc_now
 
 
 class MemoryActionStore:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from batch.market.action import CorporateAction
+from kaboom.market.action import CorporateAction
 
 #: How far before and after the ex-session a bar may be that an action is held against.
 LOOK_BACK, LOOK_AHEAD = timedelta(days=31), timedelta(days=7)

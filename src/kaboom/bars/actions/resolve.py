@@ -4,8 +4,8 @@ from datetime import date
 
 import polars as pl
 
-from batch.market.action import ActionKind, ActionState, kind_of
-from batch.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
+from kaboom.market.action import ActionKind, ActionState, kind_of
+from kaboom.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
 
 #: One row per symbol, ex-session and whether it is a dividend: the note that counts.
 ACTION_SCHEMA = pl.Schema(

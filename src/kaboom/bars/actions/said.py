@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from batch.bars.actions.tables import FACTORS, NoteTable
-from batch.bars.folder.connection import has_table
-from batch.bars.folder.moments import check_begin, last_change_us, to_us
+from kaboom.bars.actions.tables import FACTORS, NoteTable
+from kaboom.bars.folder.connection import has_table
+from kaboom.bars.folder.moments import check_begin, last_change_us, to_us
 
 
 def prepare_said(sql: sqlite3.Connection, table: NoteTable, path: Path) -> None:

@@ -10,16 +10,16 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from batch.bars.actions.said import add_said, prepare_said, read_said
-from batch.bars.actions.store import KEY, NOTE_SCHEMA
-from batch.bars.actions.tables import DIVIDENDS, FACTORS, TABLES, NoteTable
-from batch.bars.folder.catalogue import Catalogue
-from batch.bars.folder.connection import BUSY_TIMEOUT_S, connected, has_table
-from batch.bars.folder.errors import store_errors
-from batch.bars.folder.lock import folder_lock
-from batch.bars.normalise import check_source
-from batch.kit.clock import utc_now
-from batch.kit.durable import make_folders
+from kaboom.bars.actions.said import add_said, prepare_said, read_said
+from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
+from kaboom.bars.actions.tables import DIVIDENDS, FACTORS, TABLES, NoteTable
+from kaboom.bars.folder.catalogue import Catalogue
+from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, connected, has_table
+from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.folder.lock import folder_lock
+from kaboom.bars.normalise import check_source
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.durable import make_folders
 
 
 class SqliteActionStore:

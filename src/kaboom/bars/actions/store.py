@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from batch.market.action import ActionState, CorporateAction
+from kaboom.market.action import ActionState, CorporateAction
 
 #: A note: the factor or the dividend that one origin reports for one symbol and ex-session; unique on the four. In a
 #: note of a dividend `factor` is 1; in a note of a factor `amount` (yen a share) is 0.

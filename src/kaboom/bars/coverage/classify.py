@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
-from batch.bars.coverage.finality import final_times, is_final
-from batch.market.bar import BarFlag
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from kaboom.bars.coverage.finality import final_times, is_final
+from kaboom.market.bar import BarFlag
 
 #: A symbol is expected to have the median of its last 20 sessions; fewer than five sessions give no median.
 HISTORY_SESSIONS = 20

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from batch.bars.store import COVERAGE_SCHEMA
+from kaboom.bars.store import COVERAGE_SCHEMA
 
 
 def count_sessions(bars: pl.DataFrame) -> pl.DataFrame:

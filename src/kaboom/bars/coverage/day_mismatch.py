@@ -4,10 +4,10 @@ from datetime import date
 
 import polars as pl
 
-from batch.bars.store import BarStore
-from batch.market.bar import BarFlag, BarSeries
-from batch.market.interval import Interval
-from batch.market.source import derived_source
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BarFlag, BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.source import derived_source
 
 #: If more of a provider's days than this differ from its minutes, its daily bars are of another kind (for example with
 #: trades outside the session), and a single mismatch says nothing about the minutes.

@@ -6,9 +6,9 @@ from datetime import date, datetime
 import polars as pl
 import structlog
 
-from batch.bars.store import FETCH_LOG_SCHEMA, BarStore
-from batch.errors import StoreError
-from batch.market.bar import BarSeries
+from kaboom.bars.store import FETCH_LOG_SCHEMA, BarStore
+from kaboom.errors import StoreError
+from kaboom.market.bar import BarSeries
 
 _log = structlog.get_logger(__name__)
 

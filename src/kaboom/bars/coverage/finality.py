@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from batch.market.calendar import closes_at
+from kaboom.market.calendar import closes_at
 
 #: Without an entry in the fetch log, bars count as final when their session is this old.
 UNKNOWN_FINAL_AFTER = timedelta(days=7)

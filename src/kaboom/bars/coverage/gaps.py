@@ -5,15 +5,15 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from batch.bars.coverage.classify import CELL_SCHEMA, HISTORY_SESSIONS, CoverScope, classify_cells, list_cells
-from batch.bars.coverage.day_mismatch import find_day_mismatches
-from batch.bars.coverage.fetch_log import newest_fetches
-from batch.bars.coverage.finality import final_times
-from batch.bars.coverage.outdated import find_outdated
-from batch.bars.store import BarStore
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
-from batch.market.source import is_derived, provider_of
+from kaboom.bars.coverage.classify import CELL_SCHEMA, HISTORY_SESSIONS, CoverScope, classify_cells, list_cells
+from kaboom.bars.coverage.day_mismatch import find_day_mismatches
+from kaboom.bars.coverage.fetch_log import newest_fetches
+from kaboom.bars.coverage.finality import final_times
+from kaboom.bars.coverage.outdated import find_outdated
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.source import is_derived, provider_of
 
 #: Calendar days that hold twenty sessions, even around the New Year.
 _HISTORY = timedelta(days=HISTORY_SESSIONS * 7 // 5 + 14)

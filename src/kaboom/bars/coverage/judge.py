@@ -6,13 +6,13 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from batch.bars.coverage.classify import CELL_SCHEMA, CoverScope, summarise_sessions
-from batch.bars.coverage.gaps import judge_cells, load_known
-from batch.bars.coverage.own_calendar import list_own_cells
-from batch.bars.store import BarStore
-from batch.market.bar import BarSeries
-from batch.market.calendar import sessions_between
-from batch.market.indices import INDEX_MARK, is_index
+from kaboom.bars.coverage.classify import CELL_SCHEMA, CoverScope, summarise_sessions
+from kaboom.bars.coverage.gaps import judge_cells, load_known
+from kaboom.bars.coverage.own_calendar import list_own_cells
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import sessions_between
+from kaboom.market.indices import INDEX_MARK, is_index
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from datetime import date
 
 import polars as pl
 
-from batch.bars.store import BarStore
-from batch.market.bar import VALUES, BarSeries
-from batch.market.interval import Interval
-from batch.market.resample import resample
-from batch.market.source import provider_of
+from kaboom.bars.store import BarStore
+from kaboom.market.bar import VALUES, BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.resample import resample
+from kaboom.market.source import provider_of
 
 _KEY = ["symbol", "session"]
 _BAR = ["symbol", "opened_at"]

@@ -5,9 +5,9 @@ from datetime import date
 
 import polars as pl
 
-from batch.errors import InvalidRequest
-from batch.market.calendar import sessions_between
-from batch.market.symbol import is_tse_code
+from kaboom.errors import InvalidRequest
+from kaboom.market.calendar import sessions_between
+from kaboom.market.symbol import is_tse_code
 
 _KEY = ["symbol", "session"]
 _TSE = frozenset({"TSE", "XTKS", "JPX"})

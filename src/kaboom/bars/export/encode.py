@@ -9,8 +9,8 @@ from typing import override
 
 import polars as pl
 
-from batch.bars.export.formats import Format
-from batch.kit.printable import FORMULA_STARTS
+from kaboom.bars.export.formats import Format
+from kaboom.drivers.printable import FORMULA_STARTS
 
 #: Times are UTC, in whole seconds.
 UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"

@@ -9,17 +9,17 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from batch.bars.actions.adjustment import Adjustment
-from batch.bars.export.encode import UTC_FORMAT, escape_formulas, label_rows, sink_parquet
-from batch.bars.export.formats import Format
-from batch.bars.export.plan import PlannedFile
-from batch.bars.many import read_many
-from batch.bars.store import BarReader
-from batch.kit.drafts import Draft, sweep_drafts
-from batch.kit.durable import make_folders, sync
-from batch.kit.handover import hand_over
-from batch.kit.stop import ShouldStop, Stopped, check_stop, never
-from batch.market.bar import empty_bars
+from kaboom.bars.actions.adjustment import Adjustment
+from kaboom.bars.export.encode import UTC_FORMAT, escape_formulas, label_rows, sink_parquet
+from kaboom.bars.export.formats import Format
+from kaboom.bars.export.plan import PlannedFile
+from kaboom.bars.many import read_many
+from kaboom.bars.store import BarReader
+from kaboom.drivers.drafts import Draft, sweep_drafts
+from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.handover import hand_over
+from kaboom.drivers.stop import ShouldStop, Stopped, check_stop, never
+from kaboom.market.bar import empty_bars
 
 #: Rows between two checks for a stop while they are written: about 0.1 s of CSV.
 _STREAM_ROWS = 50_000

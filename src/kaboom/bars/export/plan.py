@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from batch.bars.export.formats import Format
-from batch.bars.many import Wanted, split_span
-from batch.bars.store import BarReader
-from batch.errors import InvalidRequest
-from batch.market.bar import BarSeries
-from batch.market.calendar import utc_midnight
+from kaboom.bars.export.formats import Format
+from kaboom.bars.many import Wanted, split_span
+from kaboom.bars.store import BarReader
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import utc_midnight
 
 _BY_SUFFIX = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".arrow": Format.ARROW, ".feather": Format.ARROW}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from batch.bars.export.encode import UTC_FORMAT, encode_table, escape_formulas, sink_parquet
-from batch.bars.export.formats import Format
-from batch.kit.handover import hand_over
+from kaboom.bars.export.encode import UTC_FORMAT, encode_table, escape_formulas, sink_parquet
+from kaboom.bars.export.formats import Format
+from kaboom.drivers.handover import hand_over
 
 #: Bytes of a file that are sent at once.
 _PIECE = 256 * 1024

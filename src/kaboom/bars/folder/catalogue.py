@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from batch.kit.durable import sync
-from batch.market.interval import Interval
+from kaboom.drivers.durable import sync
+from kaboom.market.interval import Interval
 
 NAME = "catalogue.txt"
 _ENTRY = re.compile(rf"[a-z][a-z0-9_-]*/((?:{'|'.join(Interval)})/(\d{{4}}-\d{{2}}|all|undated)|actions)\.sqlite")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from batch.bars.folder.errors import store_errors
+from kaboom.bars.folder.errors import store_errors
 
 #: How long a connection waits for a writer.
 BUSY_TIMEOUT_S = 60.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from batch.errors import StoreDamaged, StoreError
+from kaboom.errors import StoreDamaged, StoreError
 
 #: The command that repairs damage and fetches the bars again.
 REPAIR = "kaboom bars repair"

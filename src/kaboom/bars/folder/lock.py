@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from batch.errors import StoreError
+from kaboom.errors import StoreError
 
 _PAUSE_S = 0.005
 

@@ -4,13 +4,13 @@ from datetime import date
 
 import polars as pl
 
-from batch.bars.influx.frames import to_rows
-from batch.bars.influx.ql import day_seconds, select_counts, select_edges, select_flagged
-from batch.bars.influx.reads import Between
-from batch.bars.influx.responses import ResultSeries
-from batch.bars.influx.wire import InfluxWire
-from batch.bars.store import COVERAGE_SCHEMA
-from batch.market.bar import BarSeries
+from kaboom.bars.influx.frames import to_rows
+from kaboom.bars.influx.ql import day_seconds, select_counts, select_edges, select_flagged
+from kaboom.bars.influx.reads import Between
+from kaboom.bars.influx.responses import ResultSeries
+from kaboom.bars.influx.wire import InfluxWire
+from kaboom.bars.store import COVERAGE_SCHEMA
+from kaboom.market.bar import BarSeries
 
 #: Sessions in one request, whose text is part of a URL.
 _AT_ONCE = 8

@@ -5,14 +5,14 @@ from functools import partial
 
 import polars as pl
 
-from batch.bars.coverage.fetch_log import newest_fetches
-from batch.bars.influx.line_writer import LineWriter, WriteSpec
-from batch.bars.influx.lines import fetch_log_lines
-from batch.bars.influx.ql import day_seconds
-from batch.bars.influx.reads import InfluxReads
-from batch.bars.influx.target import Precision
-from batch.bars.store import FETCH_LOG_SCHEMA
-from batch.market.bar import BarSeries
+from kaboom.bars.coverage.fetch_log import newest_fetches
+from kaboom.bars.influx.line_writer import LineWriter, WriteSpec
+from kaboom.bars.influx.lines import fetch_log_lines
+from kaboom.bars.influx.ql import day_seconds
+from kaboom.bars.influx.reads import InfluxReads
+from kaboom.bars.influx.target import Precision
+from kaboom.bars.store import FETCH_LOG_SCHEMA
+from kaboom.market.bar import BarSeries
 
 _TIME = FETCH_LOG_SCHEMA["asked_at"]
 

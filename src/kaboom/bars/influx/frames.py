@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import polars as pl
 
-from batch.bars.influx.layout import FIELDS
-from batch.bars.influx.responses import ResultSeries
-from batch.bars.store import QUARANTINE_SCHEMA
-from batch.market.bar import BAR_SCHEMA, PRICES, VALUES
+from kaboom.bars.influx.layout import FIELDS
+from kaboom.bars.influx.responses import ResultSeries
+from kaboom.bars.store import QUARANTINE_SCHEMA
+from kaboom.market.bar import BAR_SCHEMA, PRICES, VALUES
 
 #: Points of bars as they are read: times in microseconds since 1970, and null if a point lacks the field.
 BAR_ROW = pl.Schema({"symbol": pl.String(), "time": pl.Int64(), **dict.fromkeys(FIELDS, pl.Float64())})

@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from batch.errors import InvalidRequest
-from batch.market.bar import VALUES, BarSeries
-from batch.market.interval import Interval, parse_interval
-from batch.market.source import provider_of
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import VALUES, BarSeries
+from kaboom.market.interval import Interval, parse_interval
+from kaboom.market.source import provider_of
 
 #: Every write has all of them: points are merged by field, so a missing field would keep its old value.
 FIELDS = (*VALUES, "flags")

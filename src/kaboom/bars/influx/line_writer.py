@@ -9,12 +9,12 @@ import polars as pl
 import structlog
 from isal import isal_zlib
 
-from batch.bars.influx.reads import InfluxReads
-from batch.bars.influx.refused import RefusedLines
-from batch.bars.influx.responses import parse_refusal
-from batch.bars.influx.target import Precision
-from batch.bars.influx.wire import SOME_REFUSED, TOO_LARGE, InfluxWire
-from batch.kit.http.reply import Reply
+from kaboom.bars.influx.reads import InfluxReads
+from kaboom.bars.influx.refused import RefusedLines
+from kaboom.bars.influx.responses import parse_refusal
+from kaboom.bars.influx.target import Precision
+from kaboom.bars.influx.wire import SOME_REFUSED, TOO_LARGE, InfluxWire
+from kaboom.drivers.http.reply import Reply
 
 _log = structlog.get_logger(__name__)
 _LINE = "line_number"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 import polars as pl
 
-from batch.bars.influx.layout import (
+from kaboom.bars.influx.layout import (
     ACTIONS,
     ASKED,
     BARS,
@@ -15,10 +15,10 @@ from batch.bars.influx.layout import (
     measurement,
     series_tags,
 )
-from batch.bars.normalise import place_numbers
-from batch.errors import StoreError
-from batch.market.bar import VALUES, BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.normalise import place_numbers
+from kaboom.errors import StoreError
+from kaboom.market.bar import VALUES, BarSeries
+from kaboom.market.interval import Interval
 
 _US = 1_000_000
 #: The volume is stored as a float, which cannot hold every whole number above this.

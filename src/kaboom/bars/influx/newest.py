@@ -9,9 +9,9 @@ from itertools import batched
 
 import polars as pl
 
-from batch.bars.influx.layout import tag_value
-from batch.bars.influx.ql import FIRST_S, MOST_SYMBOLS
-from batch.bars.influx.reads import Between
+from kaboom.bars.influx.layout import tag_value
+from kaboom.bars.influx.ql import FIRST_S, MOST_SYMBOLS
+from kaboom.bars.influx.reads import Between
 
 _DAY_S = 86_400
 #: How far back the steps reach: traded symbols have a point in the first, holidays or not. The last is all of history.

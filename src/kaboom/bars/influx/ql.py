@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
-from batch.bars.influx.layout import ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
-from batch.bars.normalise import to_day, to_seconds
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.influx.layout import ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
+from kaboom.bars.normalise import to_day, to_seconds
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 
 #: The first and last second that InfluxDB's int64 nanoseconds hold, 1677 to 2262.
 FIRST_S, LAST_S = -9_223_372_036, 9_223_372_036

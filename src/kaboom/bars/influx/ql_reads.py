@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from batch.bars.influx.coverage import cover_sessions
-from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine, to_rows
-from batch.bars.influx.newest import find_newest
-from batch.bars.influx.ql import (
+from kaboom.bars.influx.coverage import cover_sessions
+from kaboom.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine, to_rows
+from kaboom.bars.influx.newest import find_newest
+from kaboom.bars.influx.ql import (
     FIRST_S,
     LAST_S,
     count_fields,
@@ -22,10 +22,10 @@ from batch.bars.influx.ql import (
     show_sources,
     show_symbols,
 )
-from batch.bars.influx.reads import FETCH_LOG_ROW, Between, note_row
-from batch.bars.influx.target import InfluxApi
-from batch.bars.influx.wire import InfluxWire
-from batch.market.bar import BarSeries, empty_bars
+from kaboom.bars.influx.reads import FETCH_LOG_ROW, Between, note_row
+from kaboom.bars.influx.target import InfluxApi
+from kaboom.bars.influx.wire import InfluxWire
+from kaboom.market.bar import BarSeries, empty_bars
 
 _CLOSE_ROW = pl.Schema({"symbol": pl.String(), "close": pl.Float64()})
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import polars as pl
 
-from batch.market.bar import BarSeries
+from kaboom.market.bar import BarSeries
 
 #: A half-open range of whole seconds since 1970.
 type Between = tuple[int, int]

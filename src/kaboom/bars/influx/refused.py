@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import structlog
 
-from batch.kit.clock import Clock, utc_now
+from kaboom.drivers.clock import Clock, utc_now
 
 _log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from batch.bars.influx.layout import (
+from kaboom.bars.influx.layout import (
     ASKED,
     BARS,
     QUARANTINE,
@@ -16,9 +16,9 @@ from batch.bars.influx.layout import (
     series_tags,
     tag_value,
 )
-from batch.bars.influx.reads import Between
-from batch.market.bar import VALUES, BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.influx.reads import Between
+from kaboom.market.bar import VALUES, BarSeries
+from kaboom.market.interval import Interval
 
 FLAGS = "flags"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine
-from batch.bars.influx.layout import parse_measurement
-from batch.bars.influx.ql_reads import InfluxqlReads
-from batch.bars.influx.reads import FETCH_LOG_ROW, Between, InfluxReads, note_row
-from batch.bars.influx.sql import (
+from kaboom.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine
+from kaboom.bars.influx.layout import parse_measurement
+from kaboom.bars.influx.ql_reads import InfluxqlReads
+from kaboom.bars.influx.reads import FETCH_LOG_ROW, Between, InfluxReads, note_row
+from kaboom.bars.influx.sql import (
     FLAGS,
     SqlQuery,
     select_bars,
@@ -25,11 +25,11 @@ from batch.bars.influx.sql import (
     select_quarantine,
     select_sources,
 )
-from batch.bars.influx.target import InfluxQuery
-from batch.bars.influx.wire import InfluxWire
-from batch.bars.store import COVERAGE_SCHEMA
-from batch.kit.http.reply import Reply
-from batch.market.bar import BarSeries
+from kaboom.bars.influx.target import InfluxQuery
+from kaboom.bars.influx.wire import InfluxWire
+from kaboom.bars.store import COVERAGE_SCHEMA
+from kaboom.drivers.http.reply import Reply
+from kaboom.market.bar import BarSeries
 
 _CLOSE_ROW = pl.Schema({"symbol": pl.String(), "close": pl.Float64()})
 _DAY_ROW = pl.Schema({**COVERAGE_SCHEMA, "session": pl.Int64(), "first_at": pl.Int64(), "last_at": pl.Int64()})

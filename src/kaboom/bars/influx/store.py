@@ -6,15 +6,15 @@ from datetime import date, datetime
 
 import polars as pl
 
-from batch.bars.influx.fetch_log import load_fetch_log, save_fetch_log
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.line_writer import LineWriter
-from batch.bars.influx.ql import day_seconds, seconds_between
-from batch.bars.influx.verify import find_series, verify
-from batch.bars.influx.write import write_bars, write_quarantine
-from batch.bars.normalise import check_source
-from batch.bars.store import COVERAGE_SCHEMA, StoreHealth, WriteReport
-from batch.market.bar import BarSeries, empty_bars
+from kaboom.bars.influx.fetch_log import load_fetch_log, save_fetch_log
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.line_writer import LineWriter
+from kaboom.bars.influx.ql import day_seconds, seconds_between
+from kaboom.bars.influx.verify import find_series, verify
+from kaboom.bars.influx.write import write_bars, write_quarantine
+from kaboom.bars.normalise import check_source
+from kaboom.bars.store import COVERAGE_SCHEMA, StoreHealth, WriteReport
+from kaboom.market.bar import BarSeries, empty_bars
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
 
 
 class InfluxApi(StrEnum):

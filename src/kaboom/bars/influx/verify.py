@@ -5,14 +5,14 @@ from datetime import datetime
 
 from isal import isal_zlib
 
-from batch.bars.influx.layout import FIELD_TYPES, InfluxBuckets, parse_measurement
-from batch.bars.influx.reads import InfluxReads
-from batch.bars.influx.responses import error_text
-from batch.bars.influx.target import Precision
-from batch.bars.influx.wire import SET_V1, InfluxWire
-from batch.bars.store import StoreFault, StoreHealth
-from batch.errors import StoreError
-from batch.market.bar import VALUES, BarSeries
+from kaboom.bars.influx.layout import FIELD_TYPES, InfluxBuckets, parse_measurement
+from kaboom.bars.influx.reads import InfluxReads
+from kaboom.bars.influx.responses import error_text
+from kaboom.bars.influx.target import Precision
+from kaboom.bars.influx.wire import SET_V1, InfluxWire
+from kaboom.bars.store import StoreFault, StoreHealth
+from kaboom.errors import StoreError
+from kaboom.market.bar import VALUES, BarSeries
 
 #: The measurement that the self-check writes to.
 CHECK_MEASUREMENT = "kaboom_probe"

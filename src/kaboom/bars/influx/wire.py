@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from batch.bars.influx.responses import QueryRefused, ResultSeries, error_text, parse_results
-from batch.bars.influx.target import InfluxApi, InfluxTarget, Precision
-from batch.errors import StoreError
-from batch.kit.clock import Clock, utc_now
-from batch.kit.http.client import HttpClient
-from batch.kit.http.reply import Reply
-from batch.kit.retry import backoff_s, parse_retry_after
+from kaboom.bars.influx.responses import QueryRefused, ResultSeries, error_text, parse_results
+from kaboom.bars.influx.target import InfluxApi, InfluxTarget, Precision
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.drivers.http.client import HttpClient
+from kaboom.drivers.http.reply import Reply
+from kaboom.drivers.retry import backoff_s, parse_retry_after
+from kaboom.errors import StoreError
 
 _log = structlog.get_logger(__name__)
 

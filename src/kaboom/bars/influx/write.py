@@ -4,14 +4,14 @@ from functools import partial
 
 import polars as pl
 
-from batch.bars.influx.layout import FIELDS
-from batch.bars.influx.line_writer import LineWriter, WriteSpec
-from batch.bars.influx.lines import bar_lines, quarantine_lines
-from batch.bars.influx.target import Precision
-from batch.bars.normalise import normalise_bars, normalise_quarantine, times_us
-from batch.bars.store import RefusedBars, WriteReport
-from batch.bars.write_report import report_replaced
-from batch.market.bar import BarSeries
+from kaboom.bars.influx.layout import FIELDS
+from kaboom.bars.influx.line_writer import LineWriter, WriteSpec
+from kaboom.bars.influx.lines import bar_lines, quarantine_lines
+from kaboom.bars.influx.target import Precision
+from kaboom.bars.normalise import normalise_bars, normalise_quarantine, times_us
+from kaboom.bars.store import RefusedBars, WriteReport
+from kaboom.bars.write_report import report_replaced
+from kaboom.market.bar import BarSeries
 
 _KEY = ["symbol", "opened_at"]
 _US = 1_000_000

@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from batch.bars.folder.connection import connected, has_table
-from batch.bars.folder.errors import store_errors
-from batch.kit.durable import make_folders, sync
+from kaboom.bars.folder.connection import connected, has_table
+from kaboom.bars.folder.errors import store_errors
+from kaboom.drivers.durable import make_folders, sync
 
 _SUFFIX = ".sqlite"
 #: Files that SQLite keeps beside an open one.

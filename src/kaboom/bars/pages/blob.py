@@ -8,8 +8,8 @@ from functools import lru_cache
 import zstandard
 from isal.isal_zlib import crc32
 
-from batch.bars.folder.errors import REPAIR
-from batch.errors import StoreDamaged, StoreError
+from kaboom.bars.folder.errors import REPAIR
+from kaboom.errors import StoreDamaged, StoreError
 
 #: The checksum of version 1 does not say whose page it is.
 VERSION, _UNKEYED = 2, 1

@@ -9,8 +9,8 @@ from operator import or_
 import numpy as np
 import numpy.typing as npt
 
-from batch.bars.pages.blob import PREFIX, damaged_page, pack_page, unpack_page
-from batch.errors import StoreDamaged, StoreError
+from kaboom.bars.pages.blob import PREFIX, damaged_page, pack_page, unpack_page
+from kaboom.errors import StoreDamaged, StoreError
 
 #: Columns of a page in their order; the names are those of the format's reference page.
 COLUMNS = ("ts", "open", "high", "low", "close", "volume", "flags")

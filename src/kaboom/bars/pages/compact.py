@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 
-from batch.bars.compaction import Compaction, OldBars
-from batch.bars.folder.connection import has_table
-from batch.bars.folder.moments import to_us
-from batch.bars.normalise import to_day
-from batch.bars.pages.files import PageFile, PageFiles, size_on_disk
-from batch.bars.pages.history.moments import has_history
-from batch.bars.pages.quarantine import EVERY_TIME
-from batch.bars.pages.read import bucket_of
-from batch.bars.pages.schema import SID_BITS
-from batch.bars.pages.write import transaction
-from batch.errors import StoreError
-from batch.kit.stop import ShouldStop, Stopped, check_stop, never
-from batch.market.bar import BarSeries
+from kaboom.bars.compaction import Compaction, OldBars
+from kaboom.bars.folder.connection import has_table
+from kaboom.bars.folder.moments import to_us
+from kaboom.bars.normalise import to_day
+from kaboom.bars.pages.files import PageFile, PageFiles, size_on_disk
+from kaboom.bars.pages.history.moments import has_history
+from kaboom.bars.pages.quarantine import EVERY_TIME
+from kaboom.bars.pages.read import bucket_of
+from kaboom.bars.pages.schema import SID_BITS
+from kaboom.bars.pages.write import transaction
+from kaboom.drivers.stop import ShouldStop, Stopped, check_stop, never
+from kaboom.errors import StoreError
+from kaboom.market.bar import BarSeries
 
 _DAY_US = 86_400_000_000
 #: A file is rewritten if at least this share of it is unused; below that, the next writes use the space.

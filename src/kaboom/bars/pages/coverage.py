@@ -8,17 +8,17 @@ from typing import Any
 import polars as pl
 import structlog
 
-from batch.bars.coverage.count import count_sessions
-from batch.bars.normalise import to_day
-from batch.bars.pages.blob import page_keys
-from batch.bars.pages.codec import PageColumns, decode_sound
-from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
-from batch.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
-from batch.bars.pages.frames import keep_between, to_frame
-from batch.bars.pages.headers import keys_of, sum_words
-from batch.bars.pages.read import shards_between, within_month
-from batch.bars.store import COVERAGE_SCHEMA
-from batch.market.bar import BarSeries
+from kaboom.bars.coverage.count import count_sessions
+from kaboom.bars.normalise import to_day
+from kaboom.bars.pages.blob import page_keys
+from kaboom.bars.pages.codec import PageColumns, decode_sound
+from kaboom.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
+from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
+from kaboom.bars.pages.frames import keep_between, to_frame
+from kaboom.bars.pages.headers import keys_of, sum_words
+from kaboom.bars.pages.read import shards_between, within_month
+from kaboom.bars.store import COVERAGE_SCHEMA
+from kaboom.market.bar import BarSeries
 
 _log = structlog.get_logger(__name__)
 

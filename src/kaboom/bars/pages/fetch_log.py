@@ -7,17 +7,17 @@ from datetime import date
 
 import polars as pl
 
-from batch.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
-from batch.bars.folder.connection import has_table
-from batch.bars.folder.errors import store_errors
-from batch.bars.normalise import to_day, to_session
-from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
-from batch.bars.pages.files import ALL, PageFile, PageFiles
-from batch.bars.pages.read import shards_between, within_month
-from batch.bars.pages.schema import CREATE_FETCH_LOG
-from batch.bars.pages.write import give_sids, transaction
-from batch.bars.store import FETCH_LOG_SCHEMA
-from batch.market.bar import BarSeries
+from kaboom.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
+from kaboom.bars.folder.connection import has_table
+from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.normalise import to_day, to_session
+from kaboom.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
+from kaboom.bars.pages.files import ALL, PageFile, PageFiles
+from kaboom.bars.pages.read import shards_between, within_month
+from kaboom.bars.pages.schema import CREATE_FETCH_LOG
+from kaboom.bars.pages.write import give_sids, transaction
+from kaboom.bars.store import FETCH_LOG_SCHEMA
+from kaboom.market.bar import BarSeries
 
 # A run within the new one is older.
 _DROP = "DELETE FROM asked WHERE sid = ? AND first >= ? AND last <= ?"

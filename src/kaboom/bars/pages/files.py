@@ -15,15 +15,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batch.bars.folder.catalogue import Catalogue
-from batch.bars.folder.connection import BUSY_TIMEOUT_S
-from batch.bars.folder.errors import REPAIR, store_errors
-from batch.bars.normalise import check_source, to_session
-from batch.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION, UNSUMMED_VERSION
-from batch.errors import InvalidRequest, StoreDamaged, StoreError
-from batch.kit.durable import make_folders, sync
-from batch.market.bar import BarSeries
-from batch.market.interval import Interval
+from kaboom.bars.folder.catalogue import Catalogue
+from kaboom.bars.folder.connection import BUSY_TIMEOUT_S
+from kaboom.bars.folder.errors import REPAIR, store_errors
+from kaboom.bars.normalise import check_source, to_session
+from kaboom.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION, UNSUMMED_VERSION
+from kaboom.drivers.durable import make_folders, sync
+from kaboom.errors import InvalidRequest, StoreDamaged, StoreError
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
 
 if TYPE_CHECKING:
     import polars as pl

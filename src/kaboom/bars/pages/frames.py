@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from batch.bars.normalise import SortedBars, to_session
-from batch.bars.pages.codec import Ints, PageColumns
-from batch.bars.pages.files import ALL
-from batch.market.bar import BAR_SCHEMA, PRICES
-from batch.market.interval import Interval
+from kaboom.bars.normalise import SortedBars, to_session
+from kaboom.bars.pages.codec import Ints, PageColumns
+from kaboom.bars.pages.files import ALL
+from kaboom.market.bar import BAR_SCHEMA, PRICES
+from kaboom.market.interval import Interval
 
 _DAY_S = 86_400
 _US = 1_000_000

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from batch.bars.pages.blob import symbol_key
-from batch.bars.pages.codec import Ints, PageColumns
+from kaboom.bars.pages.blob import symbol_key
+from kaboom.bars.pages.codec import Ints, PageColumns
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)

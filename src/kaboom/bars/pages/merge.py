@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from batch.bars.pages.codec import Ints, PageColumns
+from kaboom.bars.pages.codec import Ints, PageColumns
 
 type Values = tuple[float, ...]
 type Rows = tuple[Ints, ...]

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from batch.bars.normalise import to_day
-from batch.bars.pages.codec import PageColumns
-from batch.bars.pages.coverage import decode_logged, log_damage
-from batch.bars.pages.files import PageFile, PageFiles, has_sums
-from batch.bars.pages.frames import keep_between, rows_to_frame
-from batch.bars.pages.headers import keys_of, sum_words
-from batch.bars.pages.read import bucket_of, dated_shards, shards_between
-from batch.bars.pages.schema import SID_BITS
-from batch.market.bar import BAR_SCHEMA, BarSeries
+from kaboom.bars.normalise import to_day
+from kaboom.bars.pages.codec import PageColumns
+from kaboom.bars.pages.coverage import decode_logged, log_damage
+from kaboom.bars.pages.files import PageFile, PageFiles, has_sums
+from kaboom.bars.pages.frames import keep_between, rows_to_frame
+from kaboom.bars.pages.headers import keys_of, sum_words
+from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between
+from kaboom.bars.pages.schema import SID_BITS
+from kaboom.market.bar import BAR_SCHEMA, BarSeries
 
 _US = 1_000_000
 _DAY_S = 86_400

@@ -5,12 +5,12 @@ from typing import Any
 
 import polars as pl
 
-from batch.bars.normalise import normalise_quarantine, place_numbers
-from batch.bars.pages.files import ALL, UNDATED, PageFiles
-from batch.bars.pages.frames import rows_to_frame
-from batch.bars.pages.write import transaction
-from batch.bars.store import QUARANTINE_SCHEMA
-from batch.market.bar import BarSeries
+from kaboom.bars.normalise import normalise_quarantine, place_numbers
+from kaboom.bars.pages.files import ALL, UNDATED, PageFiles
+from kaboom.bars.pages.frames import rows_to_frame
+from kaboom.bars.pages.write import transaction
+from kaboom.bars.store import QUARANTINE_SCHEMA
+from kaboom.market.bar import BarSeries
 
 _COLUMNS = ", ".join(QUARANTINE_SCHEMA)
 _PLACE = {"file": "TEXT", "line": "INTEGER"}

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import polars as pl
 
-from batch.bars.normalise import to_day, to_seconds, to_session
-from batch.bars.pages.blob import page_keys
-from batch.bars.pages.codec import PageColumns, decode_pages
-from batch.bars.pages.files import ALL, UNDATED, PageFiles, page_name
-from batch.bars.pages.frames import keep_between, shard_of, to_frame
-from batch.bars.pages.schema import SID_BITS
-from batch.market.bar import BarSeries, empty_bars
-from batch.market.interval import Interval
+from kaboom.bars.normalise import to_day, to_seconds, to_session
+from kaboom.bars.pages.blob import page_keys
+from kaboom.bars.pages.codec import PageColumns, decode_pages
+from kaboom.bars.pages.files import ALL, UNDATED, PageFiles, page_name
+from kaboom.bars.pages.frames import keep_between, shard_of, to_frame
+from kaboom.bars.pages.schema import SID_BITS
+from kaboom.market.bar import BarSeries, empty_bars
+from kaboom.market.interval import Interval
 
 _DAY_S = 86_400
 _ONE_SYMBOL = """

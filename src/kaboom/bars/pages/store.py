@@ -9,27 +9,27 @@ from pathlib import Path
 
 import polars as pl
 
-from batch.bars.compaction import Compaction, OldBars
-from batch.bars.folder.errors import store_errors
-from batch.bars.pages.compact import compact_shard, count_older
-from batch.bars.pages.coverage import coverage
-from batch.bars.pages.fetch_log import load_fetch_log, save_fetch_log
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.history import read as past
-from batch.bars.pages.history.read import Past
-from batch.bars.pages.newest import last_closes, latest
-from batch.bars.pages.quarantine import read_quarantine, release_quarantine, write_quarantine
-from batch.bars.pages.read import dated_shards, read_bars, read_session, read_sessions
-from batch.bars.pages.repair.port import RepairedItem
-from batch.bars.pages.repair.run import repair
-from batch.bars.pages.threads import PageThreads
-from batch.bars.pages.verify import holds_anything, verify
-from batch.bars.pages.write import write_bars
-from batch.bars.space import check_folder_space
-from batch.bars.store import StoreHealth, WriteReport
-from batch.kit.clock import Clock, utc_now
-from batch.kit.stop import ShouldStop, never
-from batch.market.bar import BarSeries
+from kaboom.bars.compaction import Compaction, OldBars
+from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.pages.compact import compact_shard, count_older
+from kaboom.bars.pages.coverage import coverage
+from kaboom.bars.pages.fetch_log import load_fetch_log, save_fetch_log
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.history import read as past
+from kaboom.bars.pages.history.read import Past
+from kaboom.bars.pages.newest import last_closes, latest
+from kaboom.bars.pages.quarantine import read_quarantine, release_quarantine, write_quarantine
+from kaboom.bars.pages.read import dated_shards, read_bars, read_session, read_sessions
+from kaboom.bars.pages.repair.port import RepairedItem
+from kaboom.bars.pages.repair.run import repair
+from kaboom.bars.pages.threads import PageThreads
+from kaboom.bars.pages.verify import holds_anything, verify
+from kaboom.bars.pages.write import write_bars
+from kaboom.bars.space import check_folder_space
+from kaboom.bars.store import StoreHealth, WriteReport
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.drivers.stop import ShouldStop, never
+from kaboom.market.bar import BarSeries
 
 
 class PageBarStore:

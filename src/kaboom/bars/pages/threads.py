@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from batch.errors import StoreError
+from kaboom.errors import StoreError
 
 _READERS = 2
 

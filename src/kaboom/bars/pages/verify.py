@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from batch.bars.actions.damage import find_action_files, find_damage
-from batch.bars.folder.errors import REPAIR, store_errors
-from batch.bars.pages.blob import page_keys
-from batch.bars.pages.codec import PageColumns, decode_sound
-from batch.bars.pages.files import PageFile, PageFiles, check_order, has_sums, page_name, size_on_disk
-from batch.bars.pages.frames import buckets_of
-from batch.bars.pages.headers import page_headers
-from batch.bars.pages.history.check import find_damaged_history
-from batch.bars.pages.schema import HEADER, SID_BITS, SUMS
-from batch.bars.store import StoreFault, StoreHealth
-from batch.errors import StoreDamaged, StoreError
-from batch.market.bar import BarSeries
+from kaboom.bars.actions.damage import find_action_files, find_damage
+from kaboom.bars.folder.errors import REPAIR, store_errors
+from kaboom.bars.pages.blob import page_keys
+from kaboom.bars.pages.codec import PageColumns, decode_sound
+from kaboom.bars.pages.files import PageFile, PageFiles, check_order, has_sums, page_name, size_on_disk
+from kaboom.bars.pages.frames import buckets_of
+from kaboom.bars.pages.headers import page_headers
+from kaboom.bars.pages.history.check import find_damaged_history
+from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS
+from kaboom.bars.store import StoreFault, StoreHealth
+from kaboom.errors import StoreDamaged, StoreError
+from kaboom.market.bar import BarSeries
 
 _PAGES_AT_ONCE = 256
 _SUMS_AT = tuple(map(HEADER.index, SUMS))

@@ -9,23 +9,23 @@ from itertools import batched, islice
 
 import polars as pl
 
-from batch.bars.folder.errors import store_errors
-from batch.bars.folder.lock import folder_lock
-from batch.bars.normalise import sort_bars
-from batch.bars.pages.blob import is_keyed, page_keys
-from batch.bars.pages.codec import PageColumns, decode_sound, encode_pages
-from batch.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
-from batch.bars.pages.frames import PageBatch, split_in_pages, take_pages
-from batch.bars.pages.headers import page_headers
-from batch.bars.pages.history.growth import add_run
-from batch.bars.pages.history.moments import WriteMoment, prepare_history
-from batch.bars.pages.history.replaced import Undo, find_undo
-from batch.bars.pages.merge import MergedPages, merge_pages
-from batch.bars.pages.schema import ADD_SUMS, HEADER, SID_BITS
-from batch.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
-from batch.errors import StoreDamaged, StoreError
-from batch.kit.clock import Clock, utc_now
-from batch.market.bar import BarSeries
+from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.folder.lock import folder_lock
+from kaboom.bars.normalise import sort_bars
+from kaboom.bars.pages.blob import is_keyed, page_keys
+from kaboom.bars.pages.codec import PageColumns, decode_sound, encode_pages
+from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
+from kaboom.bars.pages.frames import PageBatch, split_in_pages, take_pages
+from kaboom.bars.pages.headers import page_headers
+from kaboom.bars.pages.history.growth import add_run
+from kaboom.bars.pages.history.moments import WriteMoment, prepare_history
+from kaboom.bars.pages.history.replaced import Undo, find_undo
+from kaboom.bars.pages.merge import MergedPages, merge_pages
+from kaboom.bars.pages.schema import ADD_SUMS, HEADER, SID_BITS
+from kaboom.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.errors import StoreDamaged, StoreError
+from kaboom.market.bar import BarSeries
 
 _COLUMNS = ("id", "sid", "bucket", *HEADER, "data", "since")
 _ADD = f"INSERT INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)

@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.bars.quality import day_rules, session_rules, soft_rules
-from batch.bars.quality.hard_rules import REASONS, UNREADABLE, Columns, HardRuleResult, apply_hard_rules
-from batch.bars.quality.slot_table import NO_STAMP, SlotTable, build_slot_table
-from batch.bars.store import QUARANTINE_SCHEMA
-from batch.errors import ProviderError
-from batch.market.bar import BAR_SCHEMA, PLACE_SCHEMA, RAW_BAR_SCHEMA, VALUES, BarFlag, empty_bars
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.market.rules import Floats
+from kaboom.bars.quality import day_rules, session_rules, soft_rules
+from kaboom.bars.quality.hard_rules import REASONS, UNREADABLE, Columns, HardRuleResult, apply_hard_rules
+from kaboom.bars.quality.slot_table import NO_STAMP, SlotTable, build_slot_table
+from kaboom.bars.store import QUARANTINE_SCHEMA
+from kaboom.errors import ProviderError
+from kaboom.market.bar import BAR_SCHEMA, PLACE_SCHEMA, RAW_BAR_SCHEMA, VALUES, BarFlag, empty_bars
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.market.rules import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from batch.bars.quality.hard_rules import Columns
-from batch.bars.quality.slot_table import Ints
-from batch.bars.quality.soft_rules import Flags, Runs
-from batch.market.bar import BarFlag
-from batch.market.rules import Bools, Floats
+from kaboom.bars.quality.hard_rules import Columns
+from kaboom.bars.quality.slot_table import Ints
+from kaboom.bars.quality.soft_rules import Flags, Runs
+from kaboom.market.bar import BarFlag
+from kaboom.market.rules import Bools, Floats
 
 #: A close that is this far from the one before, and the next one within `SPIKE_RETURN` of it again, is suspected.
 SPIKE_MOVE, SPIKE_RETURN = 0.06, 0.04

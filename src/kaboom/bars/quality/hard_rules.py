@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.bars.quality.slot_table import Ints, SlotTable
-from batch.market.rules import Bools, Floats
+from kaboom.bars.quality.slot_table import Ints, SlotTable
+from kaboom.market.rules import Bools, Floats
 
 #: Reasons by code; the first that applies to a row counts. 0 is a good row, 2 to 4 come from the slot table, and the
 #: last one is said by a provider, of a row that it cannot read.

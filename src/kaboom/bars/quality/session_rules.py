@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batch.bars.quality.hard_rules import Columns
-from batch.bars.quality.slot_table import Ints, SlotTable
-from batch.bars.quality.soft_rules import Flags, Runs
-from batch.market.bar import BarFlag
-from batch.market.rules import Bools, Floats
+from kaboom.bars.quality.hard_rules import Columns
+from kaboom.bars.quality.slot_table import Ints, SlotTable
+from kaboom.bars.quality.soft_rules import Flags, Runs
+from kaboom.market.bar import BarFlag
+from kaboom.market.rules import Bools, Floats
 
 #: Successive minutes without a trade that may be a hole.
 LEAST_HOLE = 4

@@ -7,8 +7,8 @@ from datetime import date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.calendar import auction_stamps, closes_at, grid, session_hours
-from batch.market.interval import Interval
+from kaboom.market.calendar import auction_stamps, closes_at, grid, session_hours
+from kaboom.market.interval import Interval
 
 #: Verdicts of a slot on its bar; the values are positions in `hard_rules.REASONS`.
 FREE, FUTURE, CLOSED_DAY, OFF_GRID = 0, 2, 3, 4

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.bars.quality.hard_rules import Columns
-from batch.bars.quality.slot_table import Ints, SlotTable
-from batch.market.bar import BarFlag
-from batch.market.rules import Bools, Floats, is_multiple, is_on_tick, limit_bounds, tick_sizes
+from kaboom.bars.quality.hard_rules import Columns
+from kaboom.bars.quality.slot_table import Ints, SlotTable
+from kaboom.market.bar import BarFlag
+from kaboom.market.rules import Bools, Floats, is_multiple, is_on_tick, limit_bounds, tick_sizes
 
 #: Ratios of splits and reverse splits. 1.1 to 1.3 are left out: an ordinary bad morning looks like them.
 SPLIT_RATIOS = np.array([1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app.backtest.jobs import RUN, SWEEP
-from app.cli.backtest.following import show_end
-from app.cli.backtest.local import is_file, run_here
-from app.cli.backtest.reading import (
+from kaboom.backtest.jobs import RUN, SWEEP
+from kaboom.cli.backtest.following import show_end
+from kaboom.cli.backtest.local import is_file, run_here
+from kaboom.cli.backtest.reading import (
     Benchmark,
     Cash,
     Fee,
@@ -29,11 +29,11 @@ from app.cli.backtest.reading import (
     read_moment,
     read_parameters,
 )
-from app.cli.data.moment import AsOf
-from app.cli.exits import CliError, Exit
-from app.cli.following import submit
-from app.cli.options import Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait
-from app.cli.session import Session
+from kaboom.cli.data.moment import AsOf
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.following import submit
+from kaboom.cli.options import Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait
+from kaboom.cli.session import Session
 
 Out = Annotated[Path | None, typer.Option(help="where the report is written (default: backtest-<strategy>.html here)")]
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from app.cli.output.backtests import print_run, print_sweep
-from app.cli.output.summary import print_summary
-from app.cli.session import Session
+from kaboom.cli.output.backtests import print_run, print_sweep
+from kaboom.cli.output.summary import print_summary
+from kaboom.cli.session import Session
 
 RESULTS = "/api/v1/backtest/results"
 

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.data.held import open_actions, open_store
-from app.cli.exits import CliError, Exit
-from app.cli.output.backtests import print_run
-from app.cli.session import Session
-from app.settings import load_settings
-from batch.backtest.request import BacktestRequest
-from batch.backtest.strategies.parameters import PARAMETERS
+from kaboom.backtest.request import BacktestRequest
+from kaboom.backtest.strategies.parameters import PARAMETERS
+from kaboom.cli.data.held import open_actions, open_store
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.output.backtests import print_run
+from kaboom.cli.session import Session
+from kaboom.settings import load_settings
 
 if TYPE_CHECKING:
-    from batch.backtest.panel import Panel
-    from batch.backtest.study.bars import StudyBars
+    from kaboom.backtest.panel import Panel
+    from kaboom.backtest.study.bars import StudyBars
 
 
 def is_file(strategy: str) -> bool:
@@ -30,8 +30,8 @@ def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | N
         InvalidRequest: the file cannot be loaded, or there are no bars.
 
     """
-    from batch.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  polars and numpy
-    from batch.backtest.study.single import run_backtest  # noqa: PLC0415  the same
+    from kaboom.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  polars and numpy
+    from kaboom.backtest.study.single import run_backtest  # noqa: PLC0415  the same
 
     kind = load_strategy_file(Path(file))
     bars, request = _load({**body, "strategy": name_of(file)})
@@ -50,9 +50,9 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
         InvalidRequest: the file cannot be loaded, or makes no decision.
 
     """
-    from batch.backtest.lookahead import check_lookahead  # noqa: PLC0415  polars and numpy
-    from batch.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  the same
-    from batch.backtest.study.made_up import make_panel  # noqa: PLC0415  the same
+    from kaboom.backtest.lookahead import check_lookahead  # noqa: PLC0415  polars and numpy
+    from kaboom.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  the same
+    from kaboom.backtest.study.made_up import make_panel  # noqa: PLC0415  the same
 
     kind = load_strategy_file(Path(file))
     panel: Panel = _load({**body, "strategy": name_of(file)})[0].panel if body else make_panel()
@@ -82,8 +82,8 @@ def name_of(file: str) -> str:
 
 
 def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":
-    from batch.backtest.study.bars import BarTools, load_bars  # noqa: PLC0415  polars and numpy
-    from batch.scripts.run_backtest import pin_request  # noqa: PLC0415  the same
+    from kaboom.backtest.run_job import pin_request  # noqa: PLC0415  the same
+    from kaboom.backtest.study.bars import BarTools, load_bars  # noqa: PLC0415  polars and numpy
 
     settings = load_settings()
     asked = BacktestRequest.parse({**body, "provider": body.get("provider") or settings.provider})

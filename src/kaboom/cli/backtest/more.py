@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.backtest.following import RESULTS
-from app.cli.backtest.local import check_here
-from app.cli.backtest.reading import (
+from kaboom.cli.backtest.following import RESULTS
+from kaboom.cli.backtest.local import check_here
+from kaboom.cli.backtest.reading import (
     First,
     Last,
     Market,
@@ -16,13 +16,13 @@ from app.cli.backtest.reading import (
     read_moment,
     read_parameters,
 )
-from app.cli.data.moment import AsOf
-from app.cli.exits import BY_STATUS, CliError, Exit
-from app.cli.following import wait_for
-from app.cli.options import IntervalName, Json, Provider, Symbols, Timeout
-from app.cli.output.backtests import print_repetition, print_strategies
-from app.cli.output.summary import print_summary
-from app.cli.session import Session
+from kaboom.cli.data.moment import AsOf
+from kaboom.cli.exits import BY_STATUS, CliError, Exit
+from kaboom.cli.following import wait_for
+from kaboom.cli.options import IntervalName, Json, Provider, Symbols, Timeout
+from kaboom.cli.output.backtests import print_repetition, print_strategies
+from kaboom.cli.output.summary import print_summary
+from kaboom.cli.session import Session
 
 
 def rerun(
@@ -81,7 +81,7 @@ def list_strategies(
     json: Json = False,
 ) -> None:
     """List the strategies that come with Kaboom, with their parameters."""
-    from app.backtest.results import list_strategies as find  # noqa: PLC0415 (beside its use)
+    from kaboom.backtest.results import list_strategies as find  # noqa: PLC0415 (beside its use)
 
     session: Session = context.obj.with_json(json)
     items = find().model_dump(mode="json")["items"]

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from app.backtest.choices import parse_value, parse_values
-from app.cli.data.moment import parse_as_of
-from app.cli.exits import CliError, Exit
+from kaboom.backtest.choices import parse_value, parse_values
+from kaboom.cli.data.moment import parse_as_of
+from kaboom.cli.exits import CliError, Exit
 
 Strategy = Annotated[str, typer.Argument(help="a name of `kaboom backtest list`, or a Python file, which runs here")]
 Market = Annotated[str | None, typer.Option(help="all symbols of TSE_PRIME, TSE_STANDARD or TSE_GROWTH")]

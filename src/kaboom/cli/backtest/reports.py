@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 import orjson
 import typer
 
-from app.cli.backtest.following import RESULTS
-from app.cli.options import Json
-from app.cli.output.backtests import print_comparison
-from app.cli.session import Session
+from kaboom.cli.backtest.following import RESULTS
+from kaboom.cli.options import Json
+from kaboom.cli.output.backtests import print_comparison
+from kaboom.cli.session import Session
 
 #: A picture takes seconds, and may wait for other pictures.
 _DRAWN_S = 300.0

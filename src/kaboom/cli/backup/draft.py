@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.cli.stack.data_folder import end_orphans
-from batch.errors import Conflict
-from batch.kit.durable import make_folders, sync
+from kaboom.cli.stack.data_folder import end_orphans
+from kaboom.drivers.durable import make_folders, sync
+from kaboom.errors import Conflict
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.cli.stack.child import Child, ChildSpec
-from app.cli.stack.data_folder import mark_children
-from batch.kit.embedded.servers import embed_postgres
+from kaboom.cli.stack.child import Child, ChildSpec
+from kaboom.cli.stack.data_folder import mark_children
+from kaboom.drivers.embedded.servers import embed_postgres
 
 #: Tables whose rows are neither dumped nor restored: the keys that logins and cursors are signed with, and sessions, of
 #: which some may have been ended since.

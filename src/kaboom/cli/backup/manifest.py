@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from app.cli.exits import CliError, Exit
-from batch.bars.pages.schema import FORMAT_VERSION
-from batch.errors import Conflict, NotFound
-from batch.kit.embedded.run_file import write_private
+from kaboom.bars.pages.schema import FORMAT_VERSION
+from kaboom.cli.exits import CliError, Exit
+from kaboom.drivers.embedded.run_file import write_private
+from kaboom.errors import Conflict, NotFound
 
 NAME = "manifest.json"
 LEDGER = "ledger.dump"

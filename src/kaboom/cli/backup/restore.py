@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from app.cli.backup.draft import draft_of
-from app.cli.backup.ledger import WITHOUT, started_postgres
-from app.cli.backup.manifest import LEDGER, Manifest, check_files, read_manifest
-from app.cli.backup.take import BARS, SYMBOLS, paced, summarize
-from app.cli.exits import CliError, Exit
-from app.cli.options import DataDir, Json
-from app.cli.output.times import to_jst_line
-from app.cli.session import Session
-from batch.bars.pages.backup import copy_store_file
-from batch.errors import Conflict
-from batch.kit.embedded.postgres_cluster import drop_socket_folder
+from kaboom.bars.pages.backup import copy_store_file
+from kaboom.cli.backup.draft import draft_of
+from kaboom.cli.backup.ledger import WITHOUT, started_postgres
+from kaboom.cli.backup.manifest import LEDGER, Manifest, check_files, read_manifest
+from kaboom.cli.backup.take import BARS, SYMBOLS, paced, summarize
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.options import DataDir, Json
+from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.session import Session
+from kaboom.drivers.embedded.postgres_cluster import drop_socket_folder
+from kaboom.errors import Conflict
 
 #: The table of Alembic, which our own migrations fill.
 _REVISION = "alembic_version"
@@ -46,7 +46,7 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
 
 def _check(backup: Path, session: Session) -> Manifest:
     """Compare the whole backup with its manifest before anything is written."""
-    from app.cli.stack.migrate import knows_revision  # noqa: PLC0415  Alembic costs 0.2 s
+    from kaboom.cli.stack.migrate import knows_revision  # noqa: PLC0415  Alembic costs 0.2 s
 
     manifest = read_manifest(backup)
     if manifest.revision and not knows_revision(manifest.revision):
@@ -71,8 +71,8 @@ def _fill(draft: Path, backup: Path, manifest: Manifest, session: Session) -> No
 
 def _fill_ledger(draft: Path, backup: Path, manifest: Manifest, session: Session) -> None:
     """Make the tables by our own migrations, and copy the rows of the dump to them: its SQL is not executed."""
-    from app.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s
-    from batch.kit.postgres.restore import restore_rows  # noqa: PLC0415  the driver costs 0.1 s
+    from kaboom.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s
+    from kaboom.drivers.postgres.restore import restore_rows  # noqa: PLC0415  the driver costs 0.1 s
 
     with started_postgres(draft, draft / "logs/postgres.log") as url:
         migrate(url, manifest.revision)

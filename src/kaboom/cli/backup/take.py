@@ -12,20 +12,20 @@ from typing import Annotated
 import orjson
 import typer
 
-from app.cli.backup.draft import draft_of
-from app.cli.backup.ledger import WITHOUT, started_postgres
-from app.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file
-from app.cli.exits import CliError, Exit
-from app.cli.options import DataDir, Json
-from app.cli.session import Session
-from app.cli.stack.data_folder import end_orphans, hold_lock
-from app.overview.settings import redact_settings
-from app.settings import load_settings
-from batch.bars.pages.backup import copy_store_file, count_bars, list_store_files
-from batch.errors import NotFound
-from batch.kit.clock import utc_now
-from batch.kit.durable import sync
-from batch.kit.embedded.run_file import LOCK, read_run_file, write_private
+from kaboom.bars.pages.backup import copy_store_file, count_bars, list_store_files
+from kaboom.cli.backup.draft import draft_of
+from kaboom.cli.backup.ledger import WITHOUT, started_postgres
+from kaboom.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.options import DataDir, Json
+from kaboom.cli.session import Session
+from kaboom.cli.stack.data_folder import end_orphans, hold_lock
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.durable import sync
+from kaboom.drivers.embedded.run_file import LOCK, read_run_file, write_private
+from kaboom.errors import NotFound
+from kaboom.operations.settings import redact_settings
+from kaboom.settings import load_settings
 
 Target = Annotated[Path, typer.Argument(help="folder to make; it must be empty or not exist")]
 #: Folders of the data folder that are copied after the ledger.
@@ -118,7 +118,7 @@ def _copy(source: Source, draft: Path, session: Session) -> Manifest:
     """Copy the ledger first, then symbol lists, bars, and actions last: data is copied after the data that needs it."""
     revision, rows = "", {}
     if source.database_url:
-        from batch.kit.postgres.dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
+        from kaboom.drivers.postgres.dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
 
         session.say("backup_part", what=session.words.say("part_ledger"))
         facts = dump_database(source.database_url, draft / LEDGER, without=WITHOUT)

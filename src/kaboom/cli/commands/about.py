@@ -2,12 +2,12 @@
 
 import typer
 
-from app.auth.ingest_tokens import make_ingest_token
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_list
-from app.cli.session import Session
-from app.overview.settings import redact_settings
-from app.settings import load_settings
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_list
+from kaboom.cli.session import Session
+from kaboom.operations.settings import redact_settings
+from kaboom.settings import load_settings
+from kaboom.web.auth.ingest_tokens import make_ingest_token
 
 app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
@@ -32,7 +32,7 @@ def show_config(context: typer.Context, *, json: Json = False) -> None:
 
 def openapi(context: typer.Context) -> None:
     """Print the OpenAPI description of the HTTP API."""
-    from app.main import create_app  # noqa: PLC0415  no other command builds the API
+    from kaboom.main import create_app  # noqa: PLC0415  no other command builds the API
 
     session: Session = context.obj
     # The token is not used for any call.

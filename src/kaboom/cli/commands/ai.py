@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.ai_analysis.jobs import ANALYSE
-from app.cli.exits import CliError, Exit
-from app.cli.following import submit
-from app.cli.options import Callback, Json, Provider, Timeout, given
-from app.cli.session import Session
-from batch.analysis.request import DEFAULT_SESSIONS
+from kaboom.analysis.jobs import ANALYSE
+from kaboom.analysis.request import DEFAULT_SESSIONS
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.following import submit
+from kaboom.cli.options import Callback, Json, Provider, Timeout, given
+from kaboom.cli.session import Session
 
 app = typer.Typer(
     help="Analyse symbols, portfolios and jobs; information only, no investment advice.", no_args_is_help=True
@@ -67,8 +67,8 @@ def fake_openrouter(
     slow_s: Annotated[float, typer.Option(help="how long `slow` models think, in seconds", min=0, max=600)] = 5.0,
 ) -> None:
     """Run a fake OpenRouter on this machine: to try analyses by models without a key, and to test what uses them."""
-    from app.cli.stack.fake_openrouter import open_server  # noqa: PLC0415  a server, for this command alone
-    from batch.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY  # noqa: PLC0415  the same
+    from kaboom.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY  # noqa: PLC0415  the same
+    from kaboom.cli.stack.fake_openrouter import open_server  # noqa: PLC0415  a server, for this command alone
 
     session: Session = context.obj
     server = open_server(port, slow_s=slow_s)

@@ -5,11 +5,11 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst
-from app.cli.session import Session
-from app.words.speaker import Speaker
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst
+from kaboom.cli.session import Session
+from kaboom.text.speaker import Speaker
 
 
 def alerts(context: typer.Context, *, json: Json = False) -> None:

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.data.moment import parse_day
-from app.cli.following import parse_pair, submit
-from app.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait
-from app.cli.session import Session
-from app.ingest.jobs import BACKFILL
+from kaboom.cli.data.moment import parse_day
+from kaboom.cli.following import parse_pair, submit
+from kaboom.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait
+from kaboom.cli.session import Session
+from kaboom.ingest.jobs import BACKFILL
 
 _LOOK_BACK = "20"
 
@@ -58,7 +58,7 @@ def backfill(
 
 
 def _count_sessions(first: str, last: str | None) -> int:
-    from batch.market.calendar import sessions_between  # noqa: PLC0415  no other option needs the calendar
+    from kaboom.market.calendar import sessions_between  # noqa: PLC0415  no other option needs the calendar
 
     begin = parse_day(first, "--from")
     end = parse_day(last, "--to") if last else datetime.now(UTC).date()

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from app.cli.exits import CliError, Exit
-from app.cli.following import follow, print_state
-from app.cli.options import Json
-from app.cli.queued import QueuedJob
-from app.cli.session import Session
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.following import follow, print_state
+from kaboom.cli.options import Json
+from kaboom.cli.queued import QueuedJob
+from kaboom.cli.session import Session
 
 JobId = Annotated[str, typer.Argument(help="32 hex digits, as the submission printed them")]
 JobIds = Annotated[

@@ -6,22 +6,22 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.commands.job_changes import JobId, cancel, delete, retry
-from app.cli.exits import Exit
-from app.cli.following import follow
-from app.cli.options import Json, given
-from app.cli.output.chunks import chunk_table, describe_pauses
-from app.cli.output.logs import follow_lines, print_line, read_lines
-from app.cli.output.standstill import find_unready
-from app.cli.output.summary import print_summary
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst, to_jst_line
-from app.cli.queued import QueuedJob
-from app.cli.session import Session
-from app.jobs.model import ChunkState
-from app.jobs.queues import USER_QUEUES, Queue, writes_bars
-from app.words.speaker import Speaker
-from batch.kit.printable import clean
+from kaboom.cli.commands.job_changes import JobId, cancel, delete, retry
+from kaboom.cli.exits import Exit
+from kaboom.cli.following import follow
+from kaboom.cli.options import Json, given
+from kaboom.cli.output.chunks import chunk_table, describe_pauses
+from kaboom.cli.output.logs import follow_lines, print_line, read_lines
+from kaboom.cli.output.standstill import find_unready
+from kaboom.cli.output.summary import print_summary
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst, to_jst_line
+from kaboom.cli.queued import QueuedJob
+from kaboom.cli.session import Session
+from kaboom.drivers.printable import clean
+from kaboom.jobs.model import ChunkState
+from kaboom.jobs.queues import USER_QUEUES, Queue, writes_bars
+from kaboom.text.speaker import Speaker
 
 app = typer.Typer(help="List, show, watch, cancel and retry jobs.", no_args_is_help=True)
 _JOBS = "/api/v1/jobs"

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.finding import find_id
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst
-from app.cli.session import Session
-from app.words.speaker import Speaker
+from kaboom.cli.finding import find_id
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst
+from kaboom.cli.session import Session
+from kaboom.text.speaker import Speaker
 
 app = typer.Typer(help="Send events to Slack, Discord, LINE, Teams, e-mail or webhooks.", no_args_is_help=True)
 API = "/api/v1/notifications"

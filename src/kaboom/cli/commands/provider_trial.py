@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.cli.closing import closing
-from app.cli.exits import CliError, Exit
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.settings import load_settings
-from app.words.speaker import Speaker
-from batch.kit.clock import utc_now
-from batch.market.outcome import Outcome
-from batch.providers.registry import get_source_spec
+from kaboom.cli.closing import closing
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.drivers.clock import utc_now
+from kaboom.market.outcome import Outcome
+from kaboom.providers.registry import get_source_spec
+from kaboom.settings import load_settings
+from kaboom.text.speaker import Speaker
 
 if TYPE_CHECKING:
-    from batch.providers.trial import Trial
+    from kaboom.providers.trial import Trial
 
 
 def run_trial(
@@ -41,8 +41,8 @@ def run_trial(
 
 
 async def _try(session: Session, name: str, symbol: str) -> "list[Trial]":
-    from batch.providers.trial import try_provider  # noqa: PLC0415  polars
-    from batch.wiring import build_provider  # noqa: PLC0415  polars
+    from kaboom.ingest.tools import build_provider  # noqa: PLC0415  polars
+    from kaboom.providers.trial import try_provider  # noqa: PLC0415  polars
 
     asked = get_source_spec(name).parse_symbol(symbol)
     trials = []

@@ -5,12 +5,12 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from app.cli.commands.provider_trial import run_trial
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst
-from app.cli.session import Session
-from app.words.speaker import Speaker
+from kaboom.cli.commands.provider_trial import run_trial
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst
+from kaboom.cli.session import Session
+from kaboom.text.speaker import Speaker
 
 app = typer.Typer(help="Show the data providers: which are on, their limits, and which are paused; and test one.")
 app.command("test")(run_trial)

@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping
 
 import typer
 
-from app.backtest.jobs import RUN, SWEEP
-from app.catalog import CATALOG
-from app.cli.backtest.commands import run, sweep
-from app.cli.backtest.more import check, list_strategies, rerun
-from app.cli.backtest.reports import compare, report
-from app.cli.commands.ai import app as ai
-from app.cli.commands.backfill import backfill
-from app.cli.commands.notify import app as notify
-from app.cli.commands.submit import build_command
-from app.cli.index import describe_queue
-from app.ingest.jobs import BACKFILL
-from app.jobs.queues import Queue
+from kaboom.backtest.jobs import RUN, SWEEP
+from kaboom.catalog import CATALOG
+from kaboom.cli.backtest.commands import run, sweep
+from kaboom.cli.backtest.more import check, list_strategies, rerun
+from kaboom.cli.backtest.reports import compare, report
+from kaboom.cli.commands.ai import app as ai
+from kaboom.cli.commands.backfill import backfill
+from kaboom.cli.commands.notify import app as notify
+from kaboom.cli.commands.submit import build_command
+from kaboom.cli.index import describe_queue
+from kaboom.ingest.jobs import BACKFILL
+from kaboom.jobs.queues import Queue
 
 #: Commands with code of their own, not made from the fields of their request.
 _OWN: Mapping[str, Callable[..., None]] = {BACKFILL.name: backfill, RUN.name: run, SWEEP.name: sweep}

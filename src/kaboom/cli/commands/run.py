@@ -14,20 +14,20 @@ from typing import Annotated
 
 import typer
 
-from app.catalog import CATALOG
-from app.cli.exits import BY_STATUS, Exit
-from app.cli.options import Concurrency, DataDir, Port, Workers
-from app.cli.output.summary import print_summary
-from app.cli.output.watch import watch_job
-from app.cli.session import Session
-from app.cli.stack.first_user import make_first_user
-from app.cli.stack.streams import drop_unwritable_output
-from app.cli.stack.whole import Stack, StackOptions, choose_port, worker_argv
-from app.engine.parts import check_parts
-from app.server.open_files import raise_open_files
-from app.settings import load_settings
-from batch.kit.gc_tuning import freeze_loaded_objects, return_large_blocks
-from batch.kit.stop import StopEvent
+from kaboom.catalog import CATALOG
+from kaboom.cli.exits import BY_STATUS, Exit
+from kaboom.cli.options import Concurrency, DataDir, Port, Workers
+from kaboom.cli.output.summary import print_summary
+from kaboom.cli.output.watch import watch_job
+from kaboom.cli.session import Session
+from kaboom.cli.stack.first_user import make_first_user
+from kaboom.cli.stack.streams import drop_unwritable_output
+from kaboom.cli.stack.whole import Stack, StackOptions, choose_port, worker_argv
+from kaboom.drivers.gc_tuning import freeze_loaded_objects, return_large_blocks
+from kaboom.drivers.stop import StopEvent
+from kaboom.jobs.engine.parts import check_parts
+from kaboom.settings import load_settings
+from kaboom.web.server.open_files import raise_open_files
 
 #: Enough for a backtest: a year of daily bars of a few symbols.
 _DEMO_DAYS = {"intervals": {"1d": 250}, "symbols": ["6758", "7203", "9984"]}
@@ -95,8 +95,8 @@ def serve(
     """Run only the API."""
     import uvicorn  # noqa: PLC0415  no other command needs a web server
 
-    from app.main import create_app  # noqa: PLC0415  the same
-    from app.server.options import server_options  # noqa: PLC0415  the same
+    from kaboom.main import create_app  # noqa: PLC0415  the same
+    from kaboom.web.server.options import server_options  # noqa: PLC0415  the same
 
     raise_open_files()
     return_large_blocks()
@@ -115,7 +115,7 @@ def worker(context: typer.Context) -> None:
 
 def migrate() -> None:
     """Update the ledger's schema in DATABASE_DIRECT_URL, else in DATABASE_URL."""
-    from app.cli.stack.migrate import migrate as run_migrations  # noqa: PLC0415  Alembic costs 0.2 s
+    from kaboom.cli.stack.migrate import migrate as run_migrations  # noqa: PLC0415  Alembic costs 0.2 s
 
     run_migrations(load_settings().require_migration_url())
 

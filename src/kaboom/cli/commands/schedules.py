@@ -6,14 +6,14 @@ import orjson
 import typer
 from rich.table import Table
 
-from app.cli.exits import CliError, Exit
-from app.cli.finding import find_id
-from app.cli.following import follow, parse_pair, print_state
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst
-from app.cli.session import Session
-from app.words.speaker import Speaker
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.finding import find_id
+from kaboom.cli.following import follow, parse_pair, print_state
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst
+from kaboom.cli.session import Session
+from kaboom.text.speaker import Speaker
 
 app = typer.Typer(help="Submit jobs automatically: after each session, or by cron.", no_args_is_help=True)
 
@@ -76,7 +76,7 @@ def add_schedule(
     """Add a schedule for a daily ingest, or for the task of --task."""
     session: Session = context.obj.with_json(json)
     if task == _RUN_DAILY:
-        from batch.ingest.request import default_interval  # noqa: PLC0415  providers, which other commands do without
+        from kaboom.ingest.request import default_interval  # noqa: PLC0415  providers, which other commands do without
 
         intervals = dict(parse_pair(text) for text in interval or [f"{default_interval(market)}=1"])
         request = {"intervals": intervals, "market": market, "symbols": symbol, "provider": provider}

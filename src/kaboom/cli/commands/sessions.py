@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from app.cli.commands.users import USERS
-from app.cli.exits import CliError, Exit
-from app.cli.finding import find_id
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst
-from app.cli.session import Session
+from kaboom.cli.commands.users import USERS
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.finding import find_id
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst
+from kaboom.cli.session import Session
 
 app = typer.Typer(help="List and end the sessions of browsers.", no_args_is_help=True)
 

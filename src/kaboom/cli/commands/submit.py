@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.following import parse_pair, submit
-from app.cli.options import Callback, Json, Timeout, Wait
-from app.cli.session import Session
-from app.jobs.job_type import JobType
+from kaboom.cli.following import parse_pair, submit
+from kaboom.cli.options import Callback, Json, Timeout, Wait
+from kaboom.cli.session import Session
+from kaboom.jobs.job_type import JobType
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from app.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
-from app.auth.scopes import Scope
-from app.cli.exits import CliError, Exit
-from app.cli.options import Json, given
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst
-from app.cli.session import Session
-from batch.kit.clock import utc_now
-from batch.notify.signing import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.options import Json, given
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst
+from kaboom.cli.session import Session
+from kaboom.drivers.clock import utc_now
+from kaboom.jobs.callbacks.signing import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets
+from kaboom.web.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
+from kaboom.web.auth.scopes import Scope
 
 TOKENS = "/api/v1/tokens"
 #: The list warns of tokens that expire within these days.

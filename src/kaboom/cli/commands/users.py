@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from app.auth.scopes import Role
-from app.cli.exits import CliError, Exit
-from app.cli.finding import find_id
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.finding import find_id
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.web.auth.scopes import Role
 
 app = typer.Typer(help="Manage the users who log in with a password.", no_args_is_help=True)
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.options import Json, given
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst_line
-from app.cli.session import Session
-from app.words.speaker import Speaker
+from kaboom.cli.options import Json, given
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.session import Session
+from kaboom.text.speaker import Speaker
 
 app = typer.Typer(help="List the webhooks of jobs, and send them again.", no_args_is_help=True)
 

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.data.held import open_actions, open_store
-from app.cli.data.moment import AsOf, parse_as_of, parse_day
-from app.cli.exits import CliError, Exit
-from app.cli.options import Json, Source
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.settings import load_settings
-from app.words.speaker import Speaker
-from batch.kit.clock import utc_now
-from batch.market.action import ActionKind, ActionState, CorporateAction, check_dividend, parse_factor
-from batch.market.bar import BarSeries
-from batch.market.calendar import OLDEST_YEAR, is_session, next_session, previous_session, utc_midnight
-from batch.market.interval import Interval
-from batch.market.source import derived_source
-from batch.providers.registry import get_provider_spec
+from kaboom.cli.data.held import open_actions, open_store
+from kaboom.cli.data.moment import AsOf, parse_as_of, parse_day
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.options import Json, Source
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.drivers.clock import utc_now
+from kaboom.market.action import ActionKind, ActionState, CorporateAction, check_dividend, parse_factor
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import OLDEST_YEAR, is_session, next_session, previous_session, utc_midnight
+from kaboom.market.interval import Interval
+from kaboom.market.source import derived_source
+from kaboom.providers.registry import get_provider_spec
+from kaboom.settings import load_settings
+from kaboom.text.speaker import Speaker
 
 if TYPE_CHECKING:
     import polars as pl
@@ -157,15 +157,15 @@ def _keep(session: Session, action: CorporateAction, state: ActionState, source:
 
 
 async def _load(source: str, symbols: list[str], as_of: datetime | None = None) -> "pl.DataFrame":
-    from batch.bars.actions.resolve import resolve_actions  # noqa: PLC0415  polars
-    from batch.bars.history import reader_at  # noqa: PLC0415  polars
+    from kaboom.bars.actions.resolve import resolve_actions  # noqa: PLC0415  polars
+    from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
 
     async with open_actions() as store:
         return resolve_actions(await reader_at(store, as_of).load(source, symbols))
 
 
 async def _save(source: str, action: CorporateAction, state: ActionState) -> None:
-    from batch.bars.actions.store import Origin, build_notes  # noqa: PLC0415  polars
+    from kaboom.bars.actions.store import Origin, build_notes  # noqa: PLC0415  polars
 
     async with open_actions() as store:
         await store.save(source, build_notes([action], Origin.PERSON, state, noted_at=utc_now()))
@@ -180,7 +180,7 @@ def _hold_against_bars(action: CorporateAction, source: str | None, *, is_forced
 
 
 async def _find_doubt(action: CorporateAction, source: str) -> str | None:
-    from batch.bars.actions.plausibility import LOOK_AHEAD, LOOK_BACK, find_doubt  # noqa: PLC0415  polars
+    from kaboom.bars.actions.plausibility import LOOK_AHEAD, LOOK_BACK, find_doubt  # noqa: PLC0415  polars
 
     # The days of files have no bounds.
     first, last = max(action.ex_session, date(1901, 1, 1)), min(action.ex_session, date(9998, 1, 1))

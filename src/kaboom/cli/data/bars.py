@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.data import export, indicators, quarantine, repair
-from app.cli.data.held import choose_series, none_held, open_store, print_series
-from app.cli.data.moment import AsOf, parse_as_of, parse_day
-from app.cli.options import IntervalName, Json, Source
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.words.speaker import Speaker
+from kaboom.cli.data import export, indicators, quarantine, repair
+from kaboom.cli.data.held import choose_series, none_held, open_store, print_series
+from kaboom.cli.data.moment import AsOf, parse_as_of, parse_day
+from kaboom.cli.options import IntervalName, Json, Source
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.text.speaker import Speaker
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from batch.market.bar import BarSeries
+    from kaboom.market.bar import BarSeries
 
 app = typer.Typer(help="Show, export, mirror and repair stored bars, and list rejected rows.", no_args_is_help=True)
 app.command("export")(export.export_bars)
@@ -56,8 +56,8 @@ def show(
 async def _read(
     session: Session, symbol: str, interval: str, day: str | None, source: str | None, as_of: datetime | None
 ) -> "tuple[BarSeries, pl.DataFrame]":
-    from batch.bars.history import reader_at  # noqa: PLC0415  polars
-    from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
+    from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
+    from kaboom.providers.registry import get_source_spec  # noqa: PLC0415  as above
 
     start, end = _bounds(day)
     async with open_store() as store:

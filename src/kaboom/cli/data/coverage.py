@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.cli.data.held import choose_series, none_held, open_store, print_series
-from app.cli.options import IntervalName, Json, Source
-from app.cli.output.gaps import name_some
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.settings import load_settings
-from app.words.speaker import Speaker
-from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
-from batch.market.source import is_derived, provider_of
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from kaboom.cli.data.held import choose_series, none_held, open_store, print_series
+from kaboom.cli.options import IntervalName, Json, Source
+from kaboom.cli.output.gaps import name_some
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.market.source import is_derived, provider_of
+from kaboom.settings import load_settings
+from kaboom.text.speaker import Speaker
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from batch.bars.coverage.judge import Judgement
+    from kaboom.bars.coverage.judge import Judgement
 
 _COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
 _MOST_SYMBOLS = 20
@@ -76,11 +76,11 @@ def coverage(
 async def _judge(
     session: Session, interval: str, days: int, market: str | None, source: str | None, calendar: str | None
 ) -> "Judgement":
-    from batch.bars.coverage.judge import CoverSpan, judge  # noqa: PLC0415  polars, which other commands do without
-    from batch.bars.coverage.own_calendar import load_sessions  # noqa: PLC0415  as the next
-    from batch.kit.clock import utc_now  # noqa: PLC0415  the same
-    from batch.market.calendar import JST  # noqa: PLC0415  the same
-    from batch.providers.registry import get_source_spec  # noqa: PLC0415  the same
+    from kaboom.bars.coverage.judge import CoverSpan, judge  # noqa: PLC0415  polars, which other commands do without
+    from kaboom.bars.coverage.own_calendar import load_sessions  # noqa: PLC0415  as the next
+    from kaboom.drivers.clock import utc_now  # noqa: PLC0415  the same
+    from kaboom.market.calendar import JST  # noqa: PLC0415  the same
+    from kaboom.providers.registry import get_source_spec  # noqa: PLC0415  the same
 
     async with open_store() as store:
         series = await choose_series(session, store, interval, source)
@@ -102,8 +102,8 @@ async def _judge(
 
 
 def _symbols_of(market: str, session: date) -> tuple[str, ...]:
-    from batch.market.listing import parse_market  # noqa: PLC0415  as above
-    from batch.market.lists.universe import load_universe  # noqa: PLC0415  as above
+    from kaboom.market.listing import parse_market  # noqa: PLC0415  as above
+    from kaboom.market.lists.universe import load_universe  # noqa: PLC0415  as above
 
     if not parse_market(market).is_section:
         # Such a market has no list: its symbols are those with bars, and for INDEX those that a provider was asked for.
@@ -164,7 +164,7 @@ def _gap_table(words: Speaker, gaps: "pl.DataFrame") -> Table:
 
 
 def _command(found: "Judgement", market: str | None) -> str:
-    from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
+    from kaboom.market.calendar import sessions_between  # noqa: PLC0415  as above
 
     gaps = _pick(found.cells, GAPS)
     symbols: list[str] = gaps["symbol"].unique().sort().to_list()

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.data.held import choose_series, none_held, open_actions, open_store
-from app.cli.data.moment import AsOf, parse_as_of, parse_day
-from app.cli.exits import CliError, Exit
-from app.cli.options import IntervalName, Json, Source
-from app.cli.session import Session
-from batch.bars.export.formats import Format
-from batch.market.calendar import JST, OLDEST_YEAR
-from batch.providers.registry import get_source_spec
+from kaboom.bars.export.formats import Format
+from kaboom.cli.data.held import choose_series, none_held, open_actions, open_store
+from kaboom.cli.data.moment import AsOf, parse_as_of, parse_day
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.options import IntervalName, Json, Source
+from kaboom.cli.session import Session
+from kaboom.market.calendar import JST, OLDEST_YEAR
+from kaboom.providers.registry import get_source_spec
 
 if TYPE_CHECKING:
-    from batch.bars.actions.adjustment import Adjustment
-    from batch.bars.export.plan import PlannedFile
-    from batch.bars.store import BarReader, BarStore
+    from kaboom.bars.actions.adjustment import Adjustment
+    from kaboom.bars.export.plan import PlannedFile
+    from kaboom.bars.store import BarReader, BarStore
 
     type Planner = Callable[[BarStore], Awaitable[list[PlannedFile]]]
 
@@ -61,8 +61,8 @@ def export_bars(
     suffix, moment = _parse_format(form), parse_as_of(as_of)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
-        from batch.bars.export.plan import Prices, Selection, plan_file, plan_folder  # noqa: PLC0415  polars
-        from batch.bars.history import reader_at  # noqa: PLC0415  polars
+        from kaboom.bars.export.plan import Prices, Selection, plan_file, plan_folder  # noqa: PLC0415  polars
+        from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
 
         series = await choose_series(session, store, interval, source)
         spec = get_source_spec(series.source)
@@ -96,7 +96,7 @@ def mirror_bars(
     suffix = _parse_format(form)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
-        from batch.bars.export.plan import Selection, newest_files, plan_folder  # noqa: PLC0415  polars
+        from kaboom.bars.export.plan import Selection, newest_files, plan_folder  # noqa: PLC0415  polars
 
         selections = [Selection(s, date(OLDEST_YEAR, 1, 1), _tomorrow()) for s in await store.list_series()]
         planned = [await plan_folder(store, s, folder, suffix) for s in selections]
@@ -121,8 +121,8 @@ def _run(session: Session, plan: "Planner", as_of: datetime | None = None) -> No
 
 
 async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> list[dict[str, Any]]:
-    from batch.bars.export.files import export_files  # noqa: PLC0415  polars
-    from batch.bars.history import reader_at  # noqa: PLC0415  polars
+    from kaboom.bars.export.files import export_files  # noqa: PLC0415  polars
+    from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
 
     async with open_store() as store:
         planned = await plan(store)
@@ -148,9 +148,9 @@ async def _load_adjustment(
     planned: "list[PlannedFile]", bars: "BarReader", as_of: datetime | None
 ) -> "Adjustment | None":
     """Return the adjustment of an export, which has one series; None for raw prices."""
-    from batch.bars.actions.adjustment import Wish, load_adjustment  # noqa: PLC0415  polars
-    from batch.bars.export.plan import Prices  # noqa: PLC0415  polars
-    from batch.bars.history import reader_at  # noqa: PLC0415  polars
+    from kaboom.bars.actions.adjustment import Wish, load_adjustment  # noqa: PLC0415  polars
+    from kaboom.bars.export.plan import Prices  # noqa: PLC0415  polars
+    from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
 
     selection = planned[0].selection
     if selection.prices is Prices.RAW:

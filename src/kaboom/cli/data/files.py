@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from app.cli.exits import Exit
-from app.cli.options import Json, given
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.settings import load_settings
-from app.words.speaker import Speaker
+from kaboom.cli.exits import Exit
+from kaboom.cli.options import Json, given
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.settings import load_settings
+from kaboom.text.speaker import Speaker
 
 if TYPE_CHECKING:
-    from batch.providers.file.provider import FileProvider
+    from kaboom.providers.file.provider import FileProvider
 
 app = typer.Typer(help="Look at files of your own before they are ingested.", no_args_is_help=True)
 
@@ -52,7 +52,7 @@ def check_files(
     json: Json = False,
 ) -> int:
     """Show what each file holds, every refusal with its line, and what an ingest would store; nothing is stored."""
-    from batch.providers.file.check import describe_files  # noqa: PLC0415  polars
+    from kaboom.providers.file.check import describe_files  # noqa: PLC0415  polars
 
     session: Session = context.obj.with_json(json)
     rules = given(file_dir=folder, file_symbol_pattern=symbol_pattern, file_symbols=symbols)
@@ -70,7 +70,7 @@ def check_files(
 
 async def _try(provider: "FileProvider", files: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what an ingest of all files would do, and add the rows that it would reject to the files."""
-    from batch.ingest.trial import try_ingest  # noqa: PLC0415  polars
+    from kaboom.ingest.trial import try_ingest  # noqa: PLC0415  polars
 
     if not any(file["rows"] for file in files):
         return {"stored": 0, "rejected": 0, "days": {}, "symbols": []}
@@ -80,9 +80,9 @@ async def _try(provider: "FileProvider", files: Sequence[dict[str, Any]]) -> dic
 
 
 def _build(given: dict[str, object]) -> "FileProvider":
-    from batch.errors import ConfigurationError  # noqa: PLC0415  beside the next
-    from batch.providers.file.provider import FileProvider, read_rules  # noqa: PLC0415  polars
-    from batch.providers.file.spec import FileSettings  # noqa: PLC0415  the same
+    from kaboom.errors import ConfigurationError  # noqa: PLC0415  beside the next
+    from kaboom.providers.file.provider import FileProvider, read_rules  # noqa: PLC0415  polars
+    from kaboom.providers.file.spec import FileSettings  # noqa: PLC0415  the same
 
     known = load_settings()
     settings = FileSettings(**{name: getattr(known, name) for name in FileSettings.model_fields} | given)

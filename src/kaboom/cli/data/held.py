@@ -3,18 +3,18 @@
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from app.cli.closing import closing
-from app.cli.exits import CliError, Exit
-from app.cli.session import Session
-from app.settings import load_settings
-from batch.market.interval import parse_interval
-from batch.market.source import derived_source, is_derived
-from batch.providers.registry import get_source_spec
+from kaboom.cli.closing import closing
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.session import Session
+from kaboom.market.interval import parse_interval
+from kaboom.market.source import derived_source, is_derived
+from kaboom.providers.registry import get_source_spec
+from kaboom.settings import load_settings
 
 if TYPE_CHECKING:
-    from batch.bars.actions.store import ActionStore
-    from batch.bars.store import BarStore
-    from batch.market.bar import BarSeries
+    from kaboom.bars.actions.store import ActionStore
+    from kaboom.bars.store import BarStore
+    from kaboom.market.bar import BarSeries
 
 
 async def choose_series(session: Session, store: "BarStore", interval: str, source: str | None) -> "BarSeries":
@@ -45,14 +45,14 @@ async def choose_series(session: Session, store: "BarStore", interval: str, sour
 
 def open_store() -> "AbstractAsyncContextManager[BarStore]":
     """Open the bar store of the data folder, during an `async with`."""
-    from batch.stores import build_bar_store  # noqa: PLC0415  polars, which other commands do without
+    from kaboom.bars.open import build_bar_store  # noqa: PLC0415  polars, which other commands do without
 
     return closing(build_bar_store(load_settings()))
 
 
 def open_actions() -> "AbstractAsyncContextManager[ActionStore]":
     """Open the store of corporate actions of the data folder, during an `async with`."""
-    from batch.stores import build_action_store  # noqa: PLC0415  polars, which other commands do without
+    from kaboom.bars.open import build_action_store  # noqa: PLC0415  polars, which other commands do without
 
     return closing(build_action_store(load_settings()))
 
@@ -71,7 +71,7 @@ def none_held(session: Session, what: str, *, source: str | None = None, symbol:
 
 def store_place() -> str:
     """Return the place of the bars, as text for people."""
-    from batch.stores import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
+    from kaboom.bars.open import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
 
     return describe_bar_store(load_settings())
 

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.cli.data.held import choose_series, none_held, open_actions, open_store, print_series
-from app.cli.data.moment import AsOf, parse_as_of
-from app.cli.options import IntervalName, Json, Source
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.words.speaker import Speaker
-from batch.indicators.chosen import default_text, parse_indicators
-from batch.indicators.table import indicator_specs
-from batch.market.interval import parse_interval
-from batch.providers.registry import get_source_spec
+from kaboom.cli.data.held import choose_series, none_held, open_actions, open_store, print_series
+from kaboom.cli.data.moment import AsOf, parse_as_of
+from kaboom.cli.options import IntervalName, Json, Source
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.indicators.chosen import default_text, parse_indicators
+from kaboom.indicators.table import indicator_specs
+from kaboom.market.interval import parse_interval
+from kaboom.providers.registry import get_source_spec
+from kaboom.text.speaker import Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
 
-    from batch.indicators.chosen import Indicator
-    from batch.market.bar import BarSeries
+    from kaboom.indicators.chosen import Indicator
+    from kaboom.market.bar import BarSeries
 
 _OLDEST, _NEWEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _USUAL = ("sma:25", "rsi", "macd", "bbands")
@@ -65,8 +65,8 @@ def show_indicators(
 async def _load(
     session: Session, symbol: str, interval: str, source: str | None, as_of: datetime | None, *, is_raw: bool
 ) -> "tuple[BarSeries, pl.DataFrame]":
-    from batch.bars.history import reader_at  # noqa: PLC0415  polars
-    from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
+    from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
+    from kaboom.indicators.run import adjust_history  # noqa: PLC0415  polars
 
     async with open_store() as store, open_actions() as actions:
         series = await choose_series(session, store, interval, source)
@@ -80,7 +80,7 @@ async def _load(
 
 
 def _compute(bars: "pl.DataFrame", chosen: "Sequence[Indicator]", sessions: int) -> "pl.DataFrame":
-    from batch.indicators.compute import compute_indicators  # noqa: PLC0415  polars
+    from kaboom.indicators.compute import compute_indicators  # noqa: PLC0415  polars
 
     days = bars["opened_at"].dt.date().unique().sort()
     start = datetime.combine(days[-min(sessions, len(days))], datetime.min.time(), UTC)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.exits import CliError, Exit
-from batch.market.calendar import JST
+from kaboom.cli.exits import CliError, Exit
+from kaboom.market.calendar import JST
 
 AsOf = Annotated[
     str | None,

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.data.held import open_store, store_place
-from app.cli.exits import BY_STATUS, CliError, Exit
-from app.cli.options import Json, Wait
-from app.cli.output.summary import print_summary
-from app.cli.output.text import add_row, new_table
-from app.cli.output.watch import watch_job
-from app.cli.session import Session
-from app.ingest.jobs import BACKFILL
-from app.market_data.jobs import ROLL_UP
-from app.settings import load_settings
-from batch.market.source import is_derived, provider_of
+from kaboom.cli.data.held import open_store, store_place
+from kaboom.cli.exits import BY_STATUS, CliError, Exit
+from kaboom.cli.options import Json, Wait
+from kaboom.cli.output.summary import print_summary
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.watch import watch_job
+from kaboom.cli.session import Session
+from kaboom.ingest.jobs import BACKFILL
+from kaboom.market.source import is_derived, provider_of
+from kaboom.market_data.jobs import ROLL_UP
+from kaboom.settings import load_settings
 
 if TYPE_CHECKING:
-    from batch.bars.pages.repair.port import Gap, RepairedItem
+    from kaboom.bars.pages.repair.port import Gap, RepairedItem
 
 _CHUNK_SIZE = 5000
 #: More gaps than these are merged into one request: a backfill ingests only what is missing.
@@ -65,7 +65,7 @@ def repair(
 
 
 async def _repair(session: Session, *, is_dry: bool) -> "tuple[RepairedItem, ...]":
-    from batch.bars.pages.repair.port import RepairableStore  # noqa: PLC0415  polars, which other commands do without
+    from kaboom.bars.pages.repair.port import RepairableStore  # noqa: PLC0415  polars, which other commands do without
 
     async with open_store() as store:
         if not isinstance(store, RepairableStore):
@@ -124,16 +124,16 @@ def _roll_up(gap: "Gap", days: Sequence[date]) -> Iterator[Refill]:
 
 
 def _sessions(gap: "Gap") -> tuple[date, ...]:
-    from batch.market.calendar import latest_closed_session, sessions_between  # noqa: PLC0415  the calendar
+    from kaboom.market.calendar import latest_closed_session, sessions_between  # noqa: PLC0415  the calendar
 
     newest = latest_closed_session(datetime.now(UTC), delay_s=load_settings().provider_delay_s)
     return sessions_between(gap.first, min(gap.last, newest))
 
 
 def _by_market(provider: str, gap: "Gap", session: date) -> Iterator[tuple[str, tuple[str, ...]]]:
-    from batch.market.listing import Market  # noqa: PLC0415  polars, which other commands do without
-    from batch.market.lists.universe import load_universe  # noqa: PLC0415  the same
-    from batch.providers.registry import get_provider_spec  # noqa: PLC0415  the same
+    from kaboom.market.listing import Market  # noqa: PLC0415  polars, which other commands do without
+    from kaboom.market.lists.universe import load_universe  # noqa: PLC0415  the same
+    from kaboom.providers.registry import get_provider_spec  # noqa: PLC0415  the same
 
     if not get_provider_spec(provider).is_tse:
         yield Market.FILE.value, gap.symbols

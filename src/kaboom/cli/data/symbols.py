@@ -8,23 +8,23 @@ import orjson
 import typer
 from rich.table import Table
 
-from app.cli.data.moment import AsOf, parse_as_of
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.settings import load_settings
-from app.words.speaker import Speaker
-from batch.kit.clock import utc_now
-from batch.market.calendar import JST
-from batch.market.listing import Market
-from batch.market.lists.master import MOST_LOST_PERCENT
-from batch.market.lists.universe import load_universe
-from batch.market.symbol import parse_symbol
+from kaboom.cli.data.moment import AsOf, parse_as_of
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.drivers.clock import utc_now
+from kaboom.market.calendar import JST
+from kaboom.market.listing import Market
+from kaboom.market.lists.master import MOST_LOST_PERCENT
+from kaboom.market.lists.universe import load_universe
+from kaboom.market.symbol import parse_symbol
+from kaboom.settings import load_settings
+from kaboom.text.speaker import Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.market.lists.history import Validity
+    from kaboom.market.lists.history import Validity
 
 MostLost = Annotated[
     float,
@@ -48,7 +48,7 @@ def import_file(
     json: Json = False,
 ) -> None:
     """Import JPX's list of a date; jobs of that date and later use it as their universe."""
-    from batch.market.lists.jpx import import_listings  # noqa: PLC0415  no other command reads workbooks
+    from kaboom.market.lists.jpx import import_listings  # noqa: PLC0415  no other command reads workbooks
 
     session: Session = context.obj.with_json(json)
     report = import_listings(file, load_settings().symbols_dir, most_lost_percent=most_lost)
@@ -71,8 +71,8 @@ def search(
     json: Json = False,
 ) -> None:
     """Find listed symbols and indices by code, name or sector, by today's lists."""
-    from batch.market.lists.history import load_history  # noqa: PLC0415  the lists, which other commands do without
-    from batch.market.reference import list_listings, search_listings  # noqa: PLC0415  polars
+    from kaboom.market.lists.history import load_history  # noqa: PLC0415  the lists, which other commands do without
+    from kaboom.market.reference import list_listings, search_listings  # noqa: PLC0415  polars
 
     session: Session = context.obj.with_json(json)
     known_at, folder = parse_as_of(as_of), load_settings().symbols_dir
@@ -107,7 +107,7 @@ def show_history(
     json: Json = False,
 ) -> None:
     """Show when a symbol was listed, and in which market, by the shipped and imported lists."""
-    from batch.market.lists.history import load_history  # noqa: PLC0415  the lists, which other commands do without
+    from kaboom.market.lists.history import load_history  # noqa: PLC0415  the lists, which other commands do without
 
     session: Session = context.obj.with_json(json)
     history = load_history(load_settings().symbols_dir, known_at=parse_as_of(as_of))

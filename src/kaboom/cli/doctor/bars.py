@@ -3,21 +3,21 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.closing import closing
-from app.cli.doctor.finding import Finding
-from app.settings import AppSettings
-from batch.errors import KaboomError, StoreError
-from batch.kit.disk import nearest_folder, try_write
+from kaboom.cli.closing import closing
+from kaboom.cli.doctor.finding import Finding
+from kaboom.drivers.disk import nearest_folder, try_write
+from kaboom.errors import KaboomError, StoreError
+from kaboom.settings import AppSettings
 
 if TYPE_CHECKING:
-    from batch.bars.store import StoreHealth
+    from kaboom.bars.store import StoreHealth
 
 PART = "bar store"
 
 
 async def find_bars(settings: AppSettings) -> list[Finding]:
     """Return the state of the bar store, one finding for each fault."""
-    from batch.stores import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
+    from kaboom.bars.open import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
 
     mend = "correct the INFLUXDB_ and KABOOM_INFLUXDB_ settings, or start the server"
     if not settings.keeps_bars_in_influxdb:

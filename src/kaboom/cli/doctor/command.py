@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from app.catalog import CATALOG
-from app.cli.closing import closing
-from app.cli.doctor.bars import find_bars
-from app.cli.doctor.finding import Finding
-from app.cli.doctor.machine import (
+from kaboom.catalog import CATALOG
+from kaboom.cli.closing import closing
+from kaboom.cli.doctor.bars import find_bars
+from kaboom.cli.doctor.finding import Finding
+from kaboom.cli.doctor.machine import (
     find_api,
     find_disks,
     find_embedded,
@@ -22,14 +22,14 @@ from app.cli.doctor.machine import (
     find_supervisor,
     find_warned_settings,
 )
-from app.cli.doctor.servers import find_servers
-from app.cli.exits import Exit
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.engine.parts import build_parts
-from app.settings import AppSettings, load_settings
-from batch.errors import KaboomError
+from kaboom.cli.doctor.servers import find_servers
+from kaboom.cli.exits import Exit
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.errors import KaboomError
+from kaboom.jobs.engine.parts import build_parts
+from kaboom.settings import AppSettings, load_settings
 
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red"}
 

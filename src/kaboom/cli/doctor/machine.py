@@ -6,15 +6,15 @@ from importlib.metadata import PackageNotFoundError, version
 
 import httpx2
 
-from app.cli.doctor.finding import Finding
-from app.cli.exits import CliError
-from app.cli.session import Session
-from app.settings import AppSettings
-from app.words.speaker import WORDS, Speaker
-from batch.errors import StoreError
-from batch.kit.disk import measure_room
-from batch.kit.embedded.run_file import LOCK, NAME
-from batch.providers.registry import get_provider_spec, provider_names
+from kaboom.cli.doctor.finding import Finding
+from kaboom.cli.exits import CliError
+from kaboom.cli.session import Session
+from kaboom.drivers.disk import measure_room
+from kaboom.drivers.embedded.run_file import LOCK, NAME
+from kaboom.errors import StoreError
+from kaboom.providers.registry import get_provider_spec, provider_names
+from kaboom.settings import AppSettings
+from kaboom.text.speaker import WORDS, Speaker
 
 #: The fixes of settings that the API warns of.
 _FIXES = {"KABOOM_PROXY_HOPS": "set KABOOM_PROXY_HOPS to the number of proxies in front of the API"}

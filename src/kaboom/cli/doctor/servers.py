@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from app.auth.principals import DEFAULT_OWNER
-from app.cli.doctor.finding import Finding
-from app.cli.doctor.machine import is_supervised
-from app.cli.session import Session
-from app.engine.dispatch import Dispatcher
-from app.engine.parts import Parts
-from app.ledger.schedules.model import PUNCTUAL_S
-from app.live.store import JobStore
-from batch.errors import ConfigurationError, StoreError
-from batch.kit.clock import utc_now
-from kaboom.places import find_run
+from kaboom.cli.doctor.finding import Finding
+from kaboom.cli.doctor.machine import is_supervised
+from kaboom.cli.session import Session
+from kaboom.client.places import find_run
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import ConfigurationError, StoreError
+from kaboom.jobs.engine.dispatch import Dispatcher
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.schedules.model import PUNCTUAL_S
+from kaboom.jobs.redis.store import JobStore
+from kaboom.web.auth.principals import DEFAULT_OWNER
 
 #: Words in the errors of PostgreSQL and Redis when they are full.
 _NO_ROOM = ("No space left", "DiskFull", "OutOfMemory", "OOM", "MISCONF")
@@ -96,7 +96,7 @@ async def _redis(part: str, store: JobStore | Dispatcher, place: _Place) -> Find
 
 
 async def _database(parts: Parts, place: _Place) -> Finding:
-    from app.cli.stack.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
+    from kaboom.cli.stack.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
 
     url = parts.settings.database_url
     try:

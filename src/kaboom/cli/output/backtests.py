@@ -5,13 +5,13 @@ from typing import Any
 
 from rich.table import Table
 
-from app.cli.output.text import add_row, new_list, new_table
-from app.cli.output.times import to_jst_line
-from app.cli.session import Session
-from app.words.backtests import METRIC_CODES
-from app.words.speaker import Speaker
-from batch.backtest.report.costs import describe_costs
-from batch.backtest.report.text import MINUS, metric
+from kaboom.backtest.report.costs import describe_costs
+from kaboom.backtest.report.text import MINUS, metric
+from kaboom.cli.output.text import add_row, new_list, new_table
+from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.session import Session
+from kaboom.text.backtests import METRIC_CODES
+from kaboom.text.speaker import Speaker
 
 #: The most letters to show of a value that differs between runs; a fingerprint is longer.
 _MOST_LETTERS = 30

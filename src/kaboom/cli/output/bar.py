@@ -8,9 +8,9 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from app.cli.output.headline import describe_progress
-from app.cli.session import Session
-from batch.kit.printable import clean
+from kaboom.cli.output.headline import describe_progress
+from kaboom.cli.session import Session
+from kaboom.drivers.printable import clean
 
 
 class _BarAndLine(Progress):

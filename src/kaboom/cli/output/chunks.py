@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
-from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst
-from app.words.speaker import Speaker
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst
+from kaboom.text.speaker import Speaker
 
 _COLUMNS = ("chunk", "run", "worker", "slot", "from (JST)", "to (JST)", "ending", "settled", "failed", "reason")
 _NUMBERS = frozenset({"chunk", "run", "slot", "settled", "failed"})

@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
-from app.words.speaker import Speaker
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
+from kaboom.text.speaker import Speaker
 
 _MOST_NAMED = 8
 

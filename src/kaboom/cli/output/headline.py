@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from app.cli.exits import BY_STATUS
-from app.cli.output.kinds import is_of, is_planned, unit_of
-from app.cli.output.times import to_jst, to_jst_line
-from app.jobs.queues import writes_bars
-from app.jobs.results import OfSession
-from app.words.speaker import Speaker
+from kaboom.cli.exits import BY_STATUS
+from kaboom.cli.output.kinds import is_of, is_planned, unit_of
+from kaboom.cli.output.times import to_jst, to_jst_line
+from kaboom.jobs.queues import writes_bars
+from kaboom.jobs.results import OfSession
+from kaboom.text.speaker import Speaker
 
 #: Fewer items a second are shown with a digit after the point.
 _WHOLE_RATE = 10

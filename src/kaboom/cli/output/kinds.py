@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from app.ingest.results import IngestResult
-from batch.market.listing import Market
+from kaboom.ingest.results import IngestResult
+from kaboom.market.listing import Market
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from app.jobs.job_type import JobType
+    from kaboom.jobs.job_type import JobType
 
 
 def find_kind(job: Mapping[str, Any]) -> "JobType | None":
     """Return the type of a job; None if this release does not know it."""
-    from app.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
+    from kaboom.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
 
     return CATALOG.find(job["task"])
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from app.cli.client import ApiClient
-from app.cli.output.times import to_jst_line
-from app.cli.session import Session
+from kaboom.cli.client import ApiClient
+from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.session import Session
 
 _PAGE = 500
 

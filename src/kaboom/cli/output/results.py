@@ -4,20 +4,20 @@ from typing import Any
 
 from rich.table import Table
 
-from app.ai_analysis.results import AnalysisResult
-from app.backtest.results import RunResult
-from app.cli.output.analyses import print_analyses
-from app.cli.output.backtests import print_run
-from app.cli.output.gaps import print_gaps
-from app.cli.output.kinds import has_files, is_of, unit_of
-from app.cli.output.text import add_row, new_table
-from app.cli.output.upkeep import print_drops, print_mirror
-from app.cli.session import Session
-from app.ingest.results import IngestResult
-from app.jobs.results import OfProvider, PlannedResult, list_facts
-from app.market_data.results import CompactResult, IndicatorResult, MirrorResult, SymbolsResult
-from app.words.speaker import Speaker
-from batch.market.outcome import Outcome
+from kaboom.analysis.results import AnalysisResult
+from kaboom.backtest.results import RunResult
+from kaboom.cli.output.analyses import print_analyses
+from kaboom.cli.output.backtests import print_run
+from kaboom.cli.output.gaps import print_gaps
+from kaboom.cli.output.kinds import has_files, is_of, unit_of
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.upkeep import print_drops, print_mirror
+from kaboom.cli.session import Session
+from kaboom.ingest.results import IngestResult
+from kaboom.jobs.results import OfProvider, PlannedResult, list_facts
+from kaboom.market.outcome import Outcome
+from kaboom.market_data.results import CompactResult, IndicatorResult, MirrorResult, SymbolsResult
+from kaboom.text.speaker import Speaker
 
 
 def print_result(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:

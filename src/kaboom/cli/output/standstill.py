@@ -3,10 +3,10 @@
 import time
 from typing import Any
 
-from app.cli.client import ApiClient
-from app.cli.exits import CliError
-from app.cli.queued import QueuedJob
-from app.jobs.queues import Queue
+from kaboom.cli.client import ApiClient
+from kaboom.cli.exits import CliError
+from kaboom.cli.queued import QueuedJob
+from kaboom.jobs.queues import Queue
 
 #: The server is asked whenever the progress has been the same for this long.
 _STILL_S = 4.0

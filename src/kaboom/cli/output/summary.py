@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from app.cli.exits import CliError
-from app.cli.output.headline import describe_job, describe_times
-from app.cli.output.kinds import has_files, is_of
-from app.cli.session import Session
-from app.ingest.results import IngestResult
-from app.jobs.queues import Queue
-from app.jobs.results import OfProvider, OfSession, PlannedResult
-from batch.market.outcome import Outcome
+from kaboom.cli.exits import CliError
+from kaboom.cli.output.headline import describe_job, describe_times
+from kaboom.cli.output.kinds import has_files, is_of
+from kaboom.cli.session import Session
+from kaboom.ingest.results import IngestResult
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.results import OfProvider, OfSession, PlannedResult
+from kaboom.market.outcome import Outcome
 
 
 def print_summary(session: Session, job: dict[str, Any]) -> None:
@@ -23,7 +23,7 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         message = session.words.detail(str(job["error"].get("message")))
         session.show(session.words.say("job_error", kind=job["error"].get("type"), message=message))
     if job["result"]:
-        from app.cli.output.results import print_result  # noqa: PLC0415  the results of all jobs, which help does without
+        from kaboom.cli.output.results import print_result  # noqa: PLC0415  the results of all jobs, which help does without
 
         print_result(session, job, job["result"])
     _print_next(session, job)

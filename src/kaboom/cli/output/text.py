@@ -6,8 +6,8 @@ from typing import Literal
 from rich.table import Table
 from rich.text import Text
 
-from app.words.speaker import Speaker
-from batch.kit.printable import clean
+from kaboom.drivers.printable import clean
+from kaboom.text.speaker import Speaker
 
 
 def new_table(

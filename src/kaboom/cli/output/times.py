@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from batch.market.calendar import JST
+from kaboom.market.calendar import JST
 
 
 def to_jst(text: str | None, timespec: str = "minutes") -> str:

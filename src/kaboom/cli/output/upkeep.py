@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.cli.session import Session
+from kaboom.cli.session import Session
 
 
 def print_mirror(session: Session, result: Mapping[str, Any]) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from app.cli.client import ApiClient
-from app.cli.exits import BY_STATUS, CliError, Exit
-from app.cli.output.headline import describe_progress
-from app.cli.output.standstill import Standstill
-from app.cli.queued import QueuedJob
-from app.cli.session import Session
+from kaboom.cli.client import ApiClient
+from kaboom.cli.exits import BY_STATUS, CliError, Exit
+from kaboom.cli.output.headline import describe_progress
+from kaboom.cli.output.standstill import Standstill
+from kaboom.cli.queued import QueuedJob
+from kaboom.cli.session import Session
 
 _POLL_S = 0.25
 _LINE_S = 2.0
@@ -68,7 +68,7 @@ def _load(session: Session, queued: QueuedJob) -> dict[str, Any]:
 
 def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any], str], None]]:
     if sys.stderr.isatty():
-        from app.cli.output.bar import open_bar  # noqa: PLC0415  with what draws bars
+        from kaboom.cli.output.bar import open_bar  # noqa: PLC0415  with what draws bars
 
         return open_bar(session)
     return nullcontext(_Lines(session))

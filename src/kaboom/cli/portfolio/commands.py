@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.exits import CliError, Exit
-from app.cli.options import Json, given
-from app.cli.output.text import add_row, new_table
-from app.cli.portfolio.entries import (
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.options import Json, given
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.portfolio.entries import (
     PORTFOLIOS,
     Force,
     Key,
@@ -19,8 +19,8 @@ from app.cli.portfolio.entries import (
     key_header,
     show_yen,
 )
-from app.cli.session import Session
-from batch.kit.csv_text import decode_csv
+from kaboom.cli.session import Session
+from kaboom.drivers.csv_text import decode_csv
 
 
 @app.command("create")

@@ -7,10 +7,10 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
-from app.cli.finding import find_id
-from app.cli.options import Json, given
-from app.cli.output.text import add_row, new_table
-from app.cli.session import Session
+from kaboom.cli.finding import find_id
+from kaboom.cli.options import Json, given
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.session import Session
 
 app = typer.Typer(help="Keep portfolios: trades, cash, positions and what they are worth.", no_args_is_help=True)
 PORTFOLIOS = "/api/v1/portfolios"

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from app.engine.asking import find_fault
-from app.engine.parts import Parts, broker_urls
-from app.jobs.queues import Queue
-from app.live.workers import Worker
-from app.tasks.node import Node
-from app.words.speaker import Speaker
+from kaboom.jobs.engine.asking import find_fault
+from kaboom.jobs.engine.parts import Parts, broker_urls
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.workers import Worker
+from kaboom.text.speaker import Speaker
+from kaboom.worker.node import Node
 
 #: How long to wait for answers of workers; Celery's own command waits one second.
 PING_S = 3.0
@@ -56,13 +56,13 @@ async def _load_workers(parts: Parts, found: list[Worker]) -> None:
 
 
 async def _ask_nodes(parts: Parts, found: list[Node]) -> None:
-    from app.tasks.inspection import ask_nodes  # noqa: PLC0415  Celery costs 0.3 s, and reads the broker's address
+    from kaboom.worker.inspection import ask_nodes  # noqa: PLC0415  Celery costs 0.3 s, and reads the broker's address
 
     found += await asyncio.to_thread(ask_nodes, dict(broker_urls(parts.settings).values()), PING_S)
 
 
 def _check_schema(database_url: str) -> None:
-    from app.cli.stack.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s
+    from kaboom.cli.stack.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s
 
     check_schema(database_url)
 

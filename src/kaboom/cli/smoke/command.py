@@ -9,17 +9,17 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.catalog import CATALOG
-from app.cli.closing import closing
-from app.cli.exits import Exit
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_list
-from app.cli.session import Session
-from app.cli.smoke.checks import Check, judge, look
-from app.engine.parts import build_parts
-from app.settings import load_settings
-from app.words.speaker import Speaker
-from batch.errors import ConfigurationError
+from kaboom.catalog import CATALOG
+from kaboom.cli.closing import closing
+from kaboom.cli.exits import Exit
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_list
+from kaboom.cli.session import Session
+from kaboom.cli.smoke.checks import Check, judge, look
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.engine.parts import build_parts
+from kaboom.settings import load_settings
+from kaboom.text.speaker import Speaker
 
 _PAUSE_S = 1.0
 

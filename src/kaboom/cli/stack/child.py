@@ -12,8 +12,8 @@ from typing import IO
 
 import structlog
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded.postgres_cluster import run_as
+from kaboom.drivers.embedded.postgres_cluster import run_as
+from kaboom.errors import ConfigurationError
 
 _log = structlog.get_logger(__name__)
 _START_S = 60.0

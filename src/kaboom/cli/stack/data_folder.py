@@ -14,10 +14,10 @@ from typing import IO
 
 import psutil
 
-from app.cli.exits import CliError, Exit
-from app.cli.session import Session
-from batch.errors import ConfigurationError, Conflict
-from batch.kit.embedded.run_file import LOCK, identify_folder, read_run_file
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.session import Session
+from kaboom.drivers.embedded.run_file import LOCK, identify_folder, read_run_file
+from kaboom.errors import ConfigurationError, Conflict
 
 #: In the environment of each child: the identity of its data folder, and pid and start time of its supervisor.
 MARK = "KABOOM_CHILD_OF"

@@ -8,8 +8,8 @@ from threading import Lock
 
 import orjson
 
-from app.cli.exits import CliError, Exit
-from batch.analysis.fake_openrouter.behaviours import FakeReply, answer, find_behaviour
+from kaboom.analysis.fake_openrouter.behaviours import FakeReply, answer, find_behaviour
+from kaboom.cli.exits import CliError, Exit
 
 _MOST_BYTES = 16 << 20
 

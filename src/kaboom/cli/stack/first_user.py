@@ -3,8 +3,8 @@
 import os
 import secrets
 
-from app.cli.exits import CliError
-from app.cli.session import Session
+from kaboom.cli.exits import CliError
+from kaboom.cli.session import Session
 
 
 def make_first_user(session: Session) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import structlog
 
-from app.cli.stack.child import ChildSpec
-from app.cli.stack.data_folder import MARK, SERVERS, signal_family
+from kaboom.cli.stack.child import ChildSpec
+from kaboom.cli.stack.data_folder import MARK, SERVERS, signal_family
 
 #: How long the workers and the API may take, then the servers: a worker at work takes up to 9 s.
 _PATIENCE_S = {False: 9.0, True: 4.0}
@@ -29,7 +29,7 @@ def guard_spec(mark: Mapping[str, str], log: Path) -> ChildSpec:
     """Return the guard of the children with a mark; it ends itself when they have ended."""
     # Neither end is inherited by other children, so that the pipe ends with this process.
     pipe, _ = os.pipe()
-    argv = ("/bin/sh", "-c", _WAIT, "kaboom-guard", sys.executable, "-m", "app.cli.stack.guard", mark[MARK])
+    argv = ("/bin/sh", "-c", _WAIT, "kaboom-guard", sys.executable, "-m", "kaboom.cli.stack.guard", mark[MARK])
     return ChildSpec(name="guard", argv=argv, log=log, is_ready=lambda: True, stdin=pipe)
 
 

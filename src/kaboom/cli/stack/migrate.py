@@ -8,8 +8,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from batch.errors import ConfigurationError, StoreError
-from batch.kit.postgres.engine import postgres_errors
+from kaboom.drivers.postgres.engine import postgres_errors
+from kaboom.errors import ConfigurationError, StoreError
 
 _UNKNOWN = re.compile(r"Can't locate revision identified by '([^']*)'")
 _STATEMENT_MODE = "statement pooling mode"
@@ -76,7 +76,7 @@ def knows_revision(revision: str) -> bool:
 
 def _config(database_url: str) -> Config:
     config = Config(stdout=StringIO())
-    config.set_main_option("script_location", "app.ledger:migrations")
+    config.set_main_option("script_location", "kaboom:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["database_url"] = database_url
     return config

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import structlog
 
-from app.cli.exits import CliError, Exit
-from app.cli.stack.child import Child, ChildSpec
-from batch.kit.stop import StopEvent
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.stack.child import Child, ChildSpec
+from kaboom.drivers.stop import StopEvent
 
 _log = structlog.get_logger(__name__)
 

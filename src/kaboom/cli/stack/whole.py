@@ -11,23 +11,23 @@ from typing import IO, Any
 import httpx2
 import structlog
 
-from app.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
-from app.cli.exits import CliError, Exit
-from app.cli.session import Session
-from app.cli.stack.child import Child, ChildSpec
-from app.cli.stack.data_folder import end_orphans, hold_lock, mark_children
-from app.cli.stack.guard import guard_spec
-from app.cli.stack.supervisor import Supervisor
-from app.jobs.queues import Queue
-from app.settings import load_settings
-from batch.errors import ConfigurationError
-from batch.kit.disk import find_full
-from batch.kit.embedded.run_file import identify_folder, prove_token, read_run_file, write_private, write_run_file
-from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
-from batch.kit.embedded.trusted_files import check_folder, read_trusted
-from batch.kit.stop import StopEvent
-from batch.notify.signing import make_webhook_secret
-from kaboom.places import TOKEN_FILE
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.session import Session
+from kaboom.cli.stack.child import Child, ChildSpec
+from kaboom.cli.stack.data_folder import end_orphans, hold_lock, mark_children
+from kaboom.cli.stack.guard import guard_spec
+from kaboom.cli.stack.supervisor import Supervisor
+from kaboom.client.places import TOKEN_FILE
+from kaboom.drivers.disk import find_full
+from kaboom.drivers.embedded.run_file import identify_folder, prove_token, read_run_file, write_private, write_run_file
+from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
+from kaboom.drivers.embedded.trusted_files import check_folder, read_trusted
+from kaboom.drivers.stop import StopEvent
+from kaboom.errors import ConfigurationError
+from kaboom.jobs.callbacks.signing import make_webhook_secret
+from kaboom.jobs.queues import Queue
+from kaboom.settings import load_settings
+from kaboom.web.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
 
 #: The options of the documented worker command, but for those of its pool.
 WORKER_OPTIONS = ("--loglevel=info", f"--queues={','.join(Queue)}")
@@ -197,7 +197,7 @@ class Stack:
         return True
 
     def _migrate(self) -> None:
-        from app.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
+        from kaboom.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
 
         # An embedded server has no separate address for migrations.
         direct = os.environ.get("DATABASE_DIRECT_URL") if os.environ.get("DATABASE_URL") else None
@@ -217,7 +217,7 @@ class Stack:
         }
 
     def _api(self, env: dict[str, str]) -> ChildSpec:
-        argv = ("-m", "app.cli.main", "serve", "--host", "127.0.0.1", "--port", str(self._options.port))
+        argv = ("-m", "kaboom.cli.main", "serve", "--host", "127.0.0.1", "--port", str(self._options.port))
         return ChildSpec(
             name="api",
             argv=(sys.executable, *argv),
@@ -271,7 +271,7 @@ class Stack:
 def worker_argv(slots: int) -> tuple[str, ...]:
     """Return the command of a worker with a pool of so many processes."""
     size = (f"--concurrency={slots}", "--prefetch-multiplier=1")
-    return (sys.executable, "-m", "app.tasks", *WORKER_OPTIONS, *size)
+    return (sys.executable, "-m", "kaboom.worker", *WORKER_OPTIONS, *size)
 
 
 def choose_port(preferred: int = 8000) -> int:

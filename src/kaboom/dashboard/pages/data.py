@@ -6,19 +6,19 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.catalogue import find_text
-from app.dashboard.page import Page
-from app.dashboard.shapes.links import link_to
-from app.deps import needs
-from app.words.language import Language
-from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.sectors import SECTORS, Sector
-from batch.market.source import is_derived
-from batch.providers.fields import SourceName
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.catalogue import find_text
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.shapes.links import link_to
+from kaboom.jobs.deps import needs
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.sectors import SECTORS, Sector
+from kaboom.market.source import is_derived
+from kaboom.providers.fields import SourceName
+from kaboom.text.language import Language
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
 SESSIONS = 250

@@ -5,17 +5,17 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import HexId, Page
-from app.dashboard.shapes.fetch_time import estimate_s
-from app.dashboard.viewer import read_form
-from app.deps import needs
-from app.jobs.model import JobStatus
-from batch.bars.coverage.cells import GAPS, SUSPECTS
-from batch.errors import NotFound
-from batch.market.interval import parse_interval
-from batch.market.listing import Market
-from batch.providers.registry import get_provider_spec
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS
+from kaboom.dashboard.page import HexId, Page
+from kaboom.dashboard.shapes.fetch_time import estimate_s
+from kaboom.dashboard.viewer import read_form
+from kaboom.errors import NotFound
+from kaboom.jobs.deps import needs
+from kaboom.jobs.model import JobStatus
+from kaboom.market.interval import parse_interval
+from kaboom.market.listing import Market
+from kaboom.providers.registry import get_provider_spec
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.INGEST)])
 _BACKFILL = "/api/v1/ingest/backfill"

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from app.dashboard.page import Page
-from app.deps import needs
+from kaboom.dashboard.page import Page
+from kaboom.jobs.deps import needs
 
 router = APIRouter()
 

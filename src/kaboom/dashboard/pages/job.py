@@ -5,16 +5,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.page import HexId, OpenPage, Page, ask_all
-from app.dashboard.shapes.company_names import CompanyName, name_of
-from app.dashboard.shapes.happened import list_notices, pause_seconds
-from app.dashboard.shapes.job_rows import JobRow
-from app.dashboard.shapes.timeline import build_timeline
-from app.deps import needs
-from app.jobs.queues import Queue
-from app.live.lines import LEVELS
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.page import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.company_names import CompanyName, name_of
+from kaboom.dashboard.shapes.happened import list_notices, pause_seconds
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.dashboard.shapes.timeline import build_timeline
+from kaboom.jobs.deps import needs
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.lines import LEVELS
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 _FAILURES = 20

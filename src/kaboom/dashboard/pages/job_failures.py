@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import HexId, Page
-from app.dashboard.pages.job import QueuePath
-from app.deps import needs
+from kaboom.dashboard.page import HexId, Page
+from kaboom.dashboard.pages.job import QueuePath
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 _COLUMNS = ("item", "interval", "outcome", "attempts", "message")

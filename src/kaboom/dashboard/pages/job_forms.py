@@ -6,16 +6,16 @@ from typing import Literal, cast
 
 from fastapi import APIRouter, Request, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.language import KEPT_S
-from app.dashboard.page import Page
-from app.dashboard.shapes.job_rows import JobRow, api_path, is_reference
-from app.dashboard.shapes.links import link_to
-from app.dashboard.viewer import first_of, is_own_path, read_form
-from app.dashboard.views import COOKIE, add_view, drop_view, read_views, write_views
-from app.deps import needs
-from batch.errors import InvalidRequest
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.language import KEPT_S
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.shapes.job_rows import JobRow, api_path, is_reference
+from kaboom.dashboard.shapes.links import link_to
+from kaboom.dashboard.viewer import first_of, is_own_path, read_form
+from kaboom.dashboard.views import COOKIE, add_view, drop_view, read_views, write_views
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 type Action = Literal["retry", "again", "cancel"]
 type Ask = Callable[[str], Awaitable[Reply]]

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, field_validator
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.page import Page, ask_all
-from app.dashboard.shapes.job_rows import JobRow, sum_states
-from app.dashboard.shapes.links import link_to, page_links
-from app.dashboard.views import read_views
-from app.deps import needs
-from app.jobs.model import JobStatus
-from app.jobs.queues import USER_QUEUES, Queue
-from batch.market.calendar import JST
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.page import Page, ask_all
+from kaboom.dashboard.shapes.job_rows import JobRow, sum_states
+from kaboom.dashboard.shapes.links import link_to, page_links
+from kaboom.dashboard.views import read_views
+from kaboom.jobs.deps import needs
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.queues import USER_QUEUES, Queue
+from kaboom.market.calendar import JST
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 _PAGE = 50

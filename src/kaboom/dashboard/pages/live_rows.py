@@ -5,12 +5,12 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import StreamingResponse
 
-from app.auth.scopes import Scope
-from app.dashboard.live import LiveRows
-from app.dashboard.page import Page
-from app.deps import count_stream, needs
-from app.jobs_api.watching import STREAM_HEADERS
-from app.live.streams import EVENT_STREAM
+from kaboom.dashboard.live import LiveRows
+from kaboom.dashboard.page import Page
+from kaboom.jobs.api.watching import STREAM_HEADERS
+from kaboom.jobs.deps import count_stream, needs
+from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 _Id = Annotated[str, Query(max_length=50)]

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.accounts.browser_login import confirm, sign_in, sign_out
-from app.dashboard.page import NextPath, Page
-from app.dashboard.viewer import first_of, is_own_path, read_form
-from app.deps import needs
+from kaboom.accounts.browser_login import confirm, sign_in, sign_out
+from kaboom.dashboard.page import NextPath, Page
+from kaboom.dashboard.viewer import first_of, is_own_path, read_form
+from kaboom.jobs.deps import needs
 
 router = APIRouter()
 

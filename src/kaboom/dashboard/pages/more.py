@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Response
 
-from app.dashboard.language import CHOICES
-from app.dashboard.page import Page
-from app.deps import needs
+from kaboom.dashboard.language import CHOICES
+from kaboom.dashboard.page import Page
+from kaboom.jobs.deps import needs
 
 router = APIRouter()
 

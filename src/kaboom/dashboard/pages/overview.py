@@ -7,20 +7,20 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.held_series import HeldSeries
-from app.dashboard.page import OpenPage, Page, ask_all
-from app.dashboard.shapes.charts import build_columns
-from app.dashboard.shapes.completeness import Completeness, choose_sessions
-from app.dashboard.shapes.job_rows import JobRow, sum_states
-from app.dashboard.viewer import first_of, read_form
-from app.deps import needs
-from app.jobs.queues import USER_QUEUES
-from batch.errors import InvalidRequest
-from batch.market.calendar import JST
-from batch.market.interval import Interval
-from batch.market.listing import Market
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.held_series import HeldSeries
+from kaboom.dashboard.page import OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.charts import build_columns
+from kaboom.dashboard.shapes.completeness import Completeness, choose_sessions
+from kaboom.dashboard.shapes.job_rows import JobRow, sum_states
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.jobs.queues import USER_QUEUES
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 _SESSIONS = 20

@@ -8,20 +8,20 @@ from urllib.parse import quote as quoted
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.catalogue import find_text
-from app.dashboard.page import OpenPage, Page, ask_all
-from app.dashboard.shapes.coverage_strip import build_strip
-from app.dashboard.shapes.links import link_to
-from app.dashboard.shapes.symbol_bars import around, days_around, first_shown, quote_of, split_at, to_rows
-from app.deps import needs
-from app.words.language import Language
-from batch.bars.coverage.cells import GAPS, SUSPECTS
-from batch.market.calendar import JST
-from batch.market.interval import Interval
-from batch.providers.fields import SourceName
-from batch.providers.registry import get_source_spec
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.catalogue import find_text
+from kaboom.dashboard.page import OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.coverage_strip import build_strip
+from kaboom.dashboard.shapes.links import link_to
+from kaboom.dashboard.shapes.symbol_bars import around, days_around, first_shown, quote_of, split_at, to_rows
+from kaboom.jobs.deps import needs
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.providers.fields import SourceName
+from kaboom.providers.registry import get_source_spec
+from kaboom.text.language import Language
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
 _SESSIONS, _STRIP = 20, 250

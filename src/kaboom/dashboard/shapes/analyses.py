@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from batch.analysis.report import MODELS_ANALYST
-from batch.analysis.vocabulary import Kind, Language, Verdict, disclaimer, say_verdict
+from kaboom.analysis.report import MODELS_ANALYST
+from kaboom.analysis.vocabulary import Kind, Language, Verdict, disclaimer, say_verdict
 
 type Claim = tuple[str, str]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.words.language import Language
+from kaboom.text.language import Language
 
 
 @dataclass(frozen=True, slots=True)

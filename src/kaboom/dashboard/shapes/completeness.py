@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from batch.market.calendar import closes_at, opens_at
+from kaboom.market.calendar import closes_at, opens_at
 
 #: The states of coverage in the order of the bar, each with its area and its shape in a list.
 STATES: Mapping[str, str] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from app.dashboard.shapes.fetch_time import seconds_between
+from kaboom.dashboard.shapes.fetch_time import seconds_between
 
 _MOST = 8
 _FLAG = "flag_"

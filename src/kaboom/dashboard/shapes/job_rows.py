@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.ai_analysis.results import AnalysisResult
-from app.catalog import CATALOG
-from app.ingest.results import IngestResult
-from app.jobs.model import JobStatus
-from app.jobs.queues import writes_bars
-from app.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, list_facts
-from batch.market.outcome import is_fine
+from kaboom.analysis.results import AnalysisResult
+from kaboom.catalog import CATALOG
+from kaboom.ingest.results import IngestResult
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.queues import writes_bars
+from kaboom.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, list_facts
+from kaboom.market.outcome import is_fine
 
 #: The reference of a job in forms: the queue as in paths, and the id.
 _REFERENCE = re.compile(r"[a-z][a-z-]{0,30}/[0-9a-f]{32}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.dashboard.viewer import number_or_text
+from kaboom.dashboard.viewer import number_or_text
 
 #: The states of ended jobs that the form offers, the worst first.
 ENDS = ("failed", "partial", "cancelled", "completed")

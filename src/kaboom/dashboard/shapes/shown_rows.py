@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.jobs.model import JobStatus
+from kaboom.jobs.model import JobStatus
 
 #: The row of a running job is sent again after this long without a change: it shows how long the job has run.
 _AGAIN_S = 4.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from batch.market.calendar import JST, latest_closed_session
+from kaboom.market.calendar import JST, latest_closed_session
 
 type Bar = Mapping[str, Any]
 #: The auctions of a session, by the field of the calendar.
@@ -53,7 +53,7 @@ class Quote:
 
 def to_rows(bars: Sequence[Bar], session: Mapping[str, Any] | None) -> list[BarRow]:
     """Return bars as rows; `session` is their day in the calendar, whose auctions mark 1m bars."""
-    from batch.market.bar import BarFlag  # noqa: PLC0415  with polars, which answered the bars
+    from kaboom.market.bar import BarFlag  # noqa: PLC0415  with polars, which answered the bars
 
     names = {session[field]: key for field, key in _AUCTIONS.items()} if session else {}
     return [

@@ -1,6 +1,6 @@
 """What the pages of admins say: settings, users, tokens, the audit log."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "nav_settings": ("Settings", "設定"),

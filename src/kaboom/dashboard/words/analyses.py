@@ -1,6 +1,6 @@
 """What the pages of analyses say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "list": ("The list of analyses", "分析の一覧"),

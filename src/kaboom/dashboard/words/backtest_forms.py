@@ -1,6 +1,6 @@
 """What the forms of backtests say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "run_title": ("New backtest", "バックテストの実行"),

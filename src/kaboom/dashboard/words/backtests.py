@@ -1,8 +1,8 @@
 """What the list of backtests, their reports and comparisons say."""
 
-from app.words.language import Pair
-from batch.backtest.report.words import METRICS
-from batch.backtest.report.words import WORDS as REPORT_WORDS
+from kaboom.backtest.report.words import METRICS
+from kaboom.backtest.report.words import WORDS as REPORT_WORDS
+from kaboom.text.language import Pair
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

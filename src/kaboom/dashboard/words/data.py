@@ -1,6 +1,6 @@
 """What the data page says: the map of coverage, its states, and the backfill."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "title": ("Data coverage", "データ充足状況"),

@@ -1,6 +1,6 @@
 """What the lists of webhooks and of dead letters say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "list": ("The list of webhooks", "Webhookの一覧"),

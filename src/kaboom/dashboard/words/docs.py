@@ -1,6 +1,6 @@
 """What the API reference says around Swagger UI."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "about": (

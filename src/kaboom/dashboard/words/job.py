@@ -1,6 +1,6 @@
 """What the page of a job says."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "in_market": ("{task}, {market}", "{task}、{market}"),

@@ -1,6 +1,6 @@
 """What the list of jobs says."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "running_waiting": ("{running} running, {waiting} waiting", "実行中{running}件、待機中{waiting}件"),

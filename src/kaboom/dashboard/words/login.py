@@ -1,6 +1,6 @@
 """What the log-in says."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "title": ("Log in", "ログイン"),

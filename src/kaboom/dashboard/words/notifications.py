@@ -1,6 +1,6 @@
 """What the pages of notifications say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "count": ("{on} of {n} rules on · channels: {channels}", "ルール{n}件（有効{on}件）、通知先{channels}件"),

@@ -1,6 +1,6 @@
 """What the overview says."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "about": ("{market} · {interval} bars · session of {day}", "{market}・{interval}・{day}の立会日"),

@@ -1,6 +1,6 @@
 """What the page of rejected rows says."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "list": ("The list of rejected rows", "隔離した行の一覧"),

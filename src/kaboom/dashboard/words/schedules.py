@@ -1,6 +1,6 @@
 """What the pages of schedules say."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "list": ("The list of schedules", "スケジュールの一覧"),

@@ -1,6 +1,6 @@
 """What every page says: navigation, footer, keys, labels, states and problems."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "brand": ("Kaboom", "Kaboom"),

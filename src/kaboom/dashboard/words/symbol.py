@@ -1,6 +1,6 @@
 """What the page of a symbol says: candles, flags, splits and listing."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "no_name": ("not in the list of JPX", "JPXの一覧にない銘柄"),

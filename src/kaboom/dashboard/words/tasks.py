@@ -1,6 +1,6 @@
 """The names of tasks, markets and intervals."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "ingest_run_daily": ("Daily ingest", "日次取り込み"),

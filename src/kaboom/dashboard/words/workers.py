@@ -1,6 +1,6 @@
 """What the page of workers and providers says."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 WORDS: dict[str, Pair] = {
     "title": ("Workers and providers", "ワーカーとデータ提供元"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from batch.kit.child_process.isolation import adopt_orphans, end_with_parent, leave_machine
+from kaboom.drivers.child_process.isolation import adopt_orphans, end_with_parent, leave_machine
 
 
 def run_guarded(work: Callable[[bool], int], *, parent: int, clean: Callable[[], None]) -> int:

@@ -12,9 +12,9 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from batch.kit.child_process.command import build_command, build_environment
-from batch.kit.child_process.limits import limit_process
-from batch.kit.child_process.zip_directory import open_zip
+from kaboom.drivers.child_process.command import build_command, build_environment
+from kaboom.drivers.child_process.limits import limit_process
+from kaboom.drivers.child_process.zip_directory import open_zip
 
 #: The exit codes of the process.
 _TOO_LARGE, _NO_WORKBOOK, _NOT_ONE_SHEET = 3, 4, 5

@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded.program_copy import find_open_programs, is_open
-from batch.kit.embedded.run_file import write_private
+from kaboom.drivers.embedded.program_copy import find_open_programs, is_open
+from kaboom.drivers.embedded.run_file import write_private
+from kaboom.errors import ConfigurationError
 
 #: The path of a unix socket may have 104 bytes on macOS, 108 on Linux.
 _SOCKET_PATH_MAX = 100

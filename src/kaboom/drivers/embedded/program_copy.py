@@ -7,8 +7,8 @@ import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded.trusted_files import check_folder
+from kaboom.drivers.embedded.trusted_files import check_folder
+from kaboom.errors import ConfigurationError
 
 #: The machine's folder for files that can be made again; only root can write here.
 CACHE = Path("/var/cache/kaboom")

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from batch.kit.embedded.trusted_files import read_trusted
+from kaboom.drivers.embedded.trusted_files import read_trusted
 
 NAME = "run.json"
 #: The file whose lock a running Kaboom holds.

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from batch.errors import ConfigurationError
-from batch.kit.embedded.append_only import set_damaged_log_aside
-from batch.kit.embedded.postgres_cluster import INSTALL, Cluster, prepare_cluster
-from batch.kit.embedded.run_file import write_private
+from kaboom.drivers.embedded.append_only import set_damaged_log_aside
+from kaboom.drivers.embedded.postgres_cluster import INSTALL, Cluster, prepare_cluster
+from kaboom.drivers.embedded.run_file import write_private
+from kaboom.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pwd
 import stat
 from pathlib import Path
 
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
 
 _ROOT = 0
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote, urlencode
 
-from batch.kit.http.body import ACCEPTED_ENCODING, BrokenBody, read_body
-from batch.kit.http.curl import BROKEN_HEAD, STOP, UNSENDABLE, explain, new_handle, pycurl, set_headers
-from batch.kit.http.reply import Reply, read_head
-from batch.kit.open_sessions import note_closed, note_open
-from batch.kit.stop import is_being_cancelled
+from kaboom.drivers.http.body import ACCEPTED_ENCODING, BrokenBody, read_body
+from kaboom.drivers.http.curl import BROKEN_HEAD, STOP, UNSENDABLE, explain, new_handle, pycurl, set_headers
+from kaboom.drivers.http.reply import Reply, read_head
+from kaboom.drivers.open_sessions import note_closed, note_open
+from kaboom.drivers.stop import is_being_cancelled
 
 #: The most bytes that are read at once.
 _BLOCK_BYTES = 128 << 10

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import certifi
 
-from batch.kit.http.reply import BLANK_LINE, Reply, read_head
-from batch.kit.lazy import import_lazily
+from kaboom.drivers.http.reply import BLANK_LINE, Reply, read_head
+from kaboom.drivers.lazy import import_lazily
 
 if TYPE_CHECKING:
     import pycurl

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from batch.kit.http.curl import UNSENDABLE, Head, explain, new_handle, pycurl, set_headers
-from batch.kit.http.reply import Reply
+from kaboom.drivers.http.curl import UNSENDABLE, Head, explain, new_handle, pycurl, set_headers
+from kaboom.drivers.http.reply import Reply
 
 #: Takes a block of a file; an exception ends the download.
 type Sink = Callable[[bytes], Awaitable[None]]

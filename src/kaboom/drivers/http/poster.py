@@ -8,11 +8,11 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from batch.errors import InvalidRequest
-from batch.kit.dns import Lookup, look_up
-from batch.kit.http.curl import UNSENDABLE, Head, explain, new_handle, pycurl, set_headers
-from batch.kit.http.destination import Destination
-from batch.kit.http.reply import Reply, unanswered
+from kaboom.drivers.dns import Lookup, look_up
+from kaboom.drivers.http.curl import UNSENDABLE, Head, explain, new_handle, pycurl, set_headers
+from kaboom.drivers.http.destination import Destination
+from kaboom.drivers.http.reply import Reply, unanswered
+from kaboom.errors import InvalidRequest
 
 #: Raises InvalidRequest for an address that must not be connected to.
 type AddressCheck = Callable[[str], None]

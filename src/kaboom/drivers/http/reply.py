@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 #: The line that ends the headers of an answer.
 BLANK_LINE = frozenset({b"\r\n", b"\n"})

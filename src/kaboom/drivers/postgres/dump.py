@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from batch.errors import StoreError
-from batch.kit.embedded.postgres_cluster import find_postgres
+from kaboom.drivers.embedded.postgres_cluster import find_postgres
+from kaboom.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)

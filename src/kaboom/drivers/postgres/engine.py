@@ -21,8 +21,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from batch.errors import ConfigurationError, Conflict, StoreError
-from batch.kit.postgres.connection import PostgresConnector
+from kaboom.drivers.postgres.connection import PostgresConnector
+from kaboom.errors import ConfigurationError, Conflict, StoreError
 
 #: PostgreSQL refused the statement; a retry would get the same answer.
 _REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)

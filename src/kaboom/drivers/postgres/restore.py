@@ -18,9 +18,9 @@ from typing import IO
 import psycopg
 from psycopg import sql
 
-from batch.errors import StoreError
-from batch.kit.embedded.postgres_cluster import find_postgres
-from batch.kit.postgres.dump import DumpFacts, build_environment, connected, describe_failure, read_facts
+from kaboom.drivers.embedded.postgres_cluster import find_postgres
+from kaboom.drivers.postgres.dump import DumpFacts, build_environment, connected, describe_failure, read_facts
+from kaboom.errors import StoreError
 
 _NAME = rb'(?:[a-z_][a-z0-9_$]*|"(?:[^"]|"")+")'
 _COPY = re.compile(rb"COPY public\.(%b) \((%b(?:, %b)*)\) FROM stdin;\n" % (_NAME, _NAME, _NAME))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
 
 _SCHEMES = "redis://, rediss:// or sentinel://"
 _SENTINEL_PORT = 26379

@@ -20,8 +20,8 @@ from redis.retry import Retry as BlockingRetry
 from redis.sentinel import Sentinel as BlockingSentinel
 from redis.typing import EncodableT
 
-from batch.errors import ConfigurationError, StoreError
-from batch.kit.redis.address import NO_CLUSTER, RedisAddress, parse_address
+from kaboom.drivers.redis.address import NO_CLUSTER, RedisAddress, parse_address
+from kaboom.errors import ConfigurationError, StoreError
 
 #: How long one call waits for an answer.
 ANSWER_S = 2.5

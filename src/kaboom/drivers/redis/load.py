@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from batch.kit.redis.client import Redis, ResponseError, redis_errors
+from kaboom.drivers.redis.client import Redis, ResponseError, redis_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.auth.scopes import Scope
-from app.deps import Cursors, Jobs, Shared, needs
-from app.errors import BAD_CURSOR, INVALID, describe_problems
-from app.jobs.queues import Queue
-from app.jobs_api.listing import JobList, Listing
-from app.jobs_api.rendering import JobWriter
-from app.jobs_api.together import answer_together
-from app.jobs_api.view import JobPage
+from kaboom.jobs.api.listing import JobList, Listing
+from kaboom.jobs.api.rendering import JobWriter
+from kaboom.jobs.api.together import answer_together
+from kaboom.jobs.api.view import JobPage
+from kaboom.jobs.deps import Cursors, Jobs, Shared, needs
+from kaboom.jobs.queues import Queue
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
 
 _writer = JobWriter()
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.jobs.model import Chunk, ChunkState
-from app.jobs.runs import ChunkRun, find_pauses, split_slot
-from app.jobs_api.examples import CHUNK_PAGE
-from app.routers import view_of
+from kaboom.jobs.api.examples import CHUNK_PAGE
+from kaboom.jobs.model import Chunk, ChunkState
+from kaboom.jobs.runs import ChunkRun, find_pauses, split_slot
+from kaboom.web.routers import view_of
 
 Ended = Literal["done", "broken", "released", "waiting", "expired", "cancelled", "failed"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.jobs.queues import job_links
+from kaboom.jobs.queues import job_links
 
 _ID = "dc84d88371794773b929d2957f6a663b"
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs.model import Chunk
-from app.jobs_api.view import Failure, FailurePage
-from app.routers import view_of
-from batch.market.outcome import is_fine
+from kaboom.jobs.api.view import Failure, FailurePage
+from kaboom.jobs.model import Chunk
+from kaboom.market.outcome import is_fine
+from kaboom.web.routers import view_of
 
 #: The outcomes of items: those of symbols; of items of other jobs; of items whose chunk was given up.
 ItemOutcome = Literal[

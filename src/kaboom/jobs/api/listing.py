@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.scopes import Scope
-from app.deps import Jobs
-from app.jobs.cursor import Cursors
-from app.jobs.model import TRANSITIONS, Job, JobStatus
-from app.jobs_api.rendering import JobWriter
-from app.jobs_api.together import build_answer
-from app.jobs_api.view import conceal
-from app.jobs_api.words import Instant
-from app.ledger.memory_search import does_mention
-from app.ledger.port import JobQuery
-from app.routers import link_next
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.api.rendering import JobWriter
+from kaboom.jobs.api.together import build_answer
+from kaboom.jobs.api.view import conceal
+from kaboom.jobs.api.words import Instant
+from kaboom.jobs.cursor import Cursors
+from kaboom.jobs.deps import Jobs
+from kaboom.jobs.model import TRANSITIONS, Job, JobStatus
+from kaboom.jobs.postgres.memory_search import does_mention
+from kaboom.jobs.postgres.port import JobQuery
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.routers import link_next
 
 #: A list waits no longer than this for live values; after that it shows the values of the ledger.
 _OVERLAY_S = 1.0

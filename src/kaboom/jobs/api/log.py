@@ -8,14 +8,14 @@ from fastapi import Depends, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
-from app.jobs.model import Job
-from app.jobs_api.sse import stream_lines
-from app.jobs_api.view import LogPage, view_line
-from app.jobs_api.watching import STREAM_HEADERS, EventIdSchema, LastEventId
-from app.live.events import START, EventHub, Feed, JobEvent, parse_event_id
-from app.live.lines import JobLine
-from app.live.streams import EVENT_STREAM
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.jobs.api.sse import stream_lines
+from kaboom.jobs.api.view import LogPage, view_line
+from kaboom.jobs.api.watching import STREAM_HEADERS, EventIdSchema, LastEventId
+from kaboom.jobs.model import Job
+from kaboom.jobs.redis.events import START, EventHub, Feed, JobEvent, parse_event_id
+from kaboom.jobs.redis.lines import JobLine
+from kaboom.jobs.redis.streams import EVENT_STREAM
 
 #: The last lines of a job may arrive this long after its end.
 _LATE_S = 4.0

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import orjson
 
-from app.auth.scopes import Scope
-from app.jobs.model import Job
-from app.jobs_api.view import view_job
-from app.live.workers import Worker
+from kaboom.jobs.api.view import view_job
+from kaboom.jobs.model import Job
+from kaboom.jobs.redis.workers import Worker
+from kaboom.web.auth.scopes import Scope
 
 #: About 700 bytes each.
 _MOST = 1000

@@ -8,28 +8,18 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import ConfigDict, Field, create_model
 from starlette.responses import StreamingResponse
 
-from app.auth.changes import give_reason
-from app.auth.guard import require_scopes
-from app.auth.principals import Principal
-from app.auth.scopes import Scope
-from app.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
-from app.engine.lifecycle import Jobs as JobsOfProcess
-from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
-from app.jobs.job_type import JobType
-from app.jobs.model import Job
-from app.jobs.queues import Queue, jobs_path
-from app.jobs.retries import retry_whole
-from app.jobs_api.chunks import ChunkListing, ChunkPage, page_chunks
-from app.jobs_api.examples import show_job
-from app.jobs_api.failures import FailureListing, page_failures
-from app.jobs_api.listing import JobList, Listing
-from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
-from app.jobs_api.rendering import JobWriter
-from app.jobs_api.sse import wait_for_end
-from app.jobs_api.stats import find_stats
-from app.jobs_api.submitting import accept
-from app.jobs_api.together import answer_together, answer_with_model
-from app.jobs_api.view import (
+from kaboom.errors import NotFound
+from kaboom.jobs.api.chunks import ChunkListing, ChunkPage, page_chunks
+from kaboom.jobs.api.examples import show_job
+from kaboom.jobs.api.failures import FailureListing, page_failures
+from kaboom.jobs.api.listing import JobList, Listing
+from kaboom.jobs.api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
+from kaboom.jobs.api.rendering import JobWriter
+from kaboom.jobs.api.sse import wait_for_end
+from kaboom.jobs.api.stats import find_stats
+from kaboom.jobs.api.submitting import accept
+from kaboom.jobs.api.together import answer_together, answer_with_model
+from kaboom.jobs.api.view import (
     Accepted,
     ChangeBody,
     FailurePage,
@@ -40,11 +30,30 @@ from app.jobs_api.view import (
     RetryBody,
     view_job,
 )
-from app.jobs_api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
-from app.live.events import START, Feed, parse_event_id
-from app.live.streams import EVENT_STREAM
-from app.routers import HEX_ID, FeatureRouter
-from batch.errors import NotFound
+from kaboom.jobs.api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
+from kaboom.jobs.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
+from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.model import Job
+from kaboom.jobs.queues import Queue, jobs_path
+from kaboom.jobs.redis.events import START, Feed, parse_event_id
+from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.jobs.retries import retry_whole
+from kaboom.web.auth.changes import give_reason
+from kaboom.web.auth.guard import require_scopes
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import (
+    BAD_CURSOR,
+    BAD_JSON,
+    CONFLICT,
+    INVALID,
+    MEDIA_TYPE,
+    NOT_FOUND,
+    TOO_LARGE,
+    describe_problems,
+)
+from kaboom.web.routers import HEX_ID, FeatureRouter
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.JOBS_WRITE)]

@@ -8,12 +8,12 @@ import orjson
 import structlog
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from app.jobs.model import Job, JobStatus
-from app.jobs_api.view import view_line
-from app.live.events import EventHub, Feed, JobEvent
-from app.live.lines import JobLine
-from batch.errors import StoreError
-from batch.kit.clock import from_ms
+from kaboom.drivers.clock import from_ms
+from kaboom.errors import StoreError
+from kaboom.jobs.api.view import view_line
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.redis.events import EventHub, Feed, JobEvent
+from kaboom.jobs.redis.lines import JobLine
 
 #: Browsers reconnect after this long when the connection breaks.
 _RETRY_MS = 2000

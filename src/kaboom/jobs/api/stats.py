@@ -1,9 +1,9 @@
 """The statistics of a queue."""
 
-from app.deps import Jobs
-from app.jobs.model import JobStatus
-from app.jobs_api.view import QueueStats
-from app.routers import view_of
+from kaboom.jobs.api.view import QueueStats
+from kaboom.jobs.deps import Jobs
+from kaboom.jobs.model import JobStatus
+from kaboom.web.routers import view_of
 
 
 async def find_stats(jobs: Jobs, queue: str, owner: str) -> QueueStats:

@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from fastapi import APIRouter, Request, Response, status
 
-from app.deps import IdempotencyKey, Jobs, needs
-from app.errors import CONFLICT, OF_BODY, describe_problems
-from app.jobs.job_type import Catalog, JobType
-from app.jobs_api.routes import JobRoutes, jobs_router
-from app.jobs_api.submitting import Asking, OverlapRule, SubmittedJob, build_body, submit
-from app.jobs_api.view import Accepted
-from app.routers import FeatureRouter
+from kaboom.jobs.api.routes import JobRoutes, jobs_router
+from kaboom.jobs.api.submitting import Asking, OverlapRule, SubmittedJob, build_body, submit
+from kaboom.jobs.api.view import Accepted
+from kaboom.jobs.deps import IdempotencyKey, Jobs, needs
+from kaboom.jobs.job_type import Catalog, JobType
+from kaboom.web.errors import CONFLICT, OF_BODY, describe_problems
+from kaboom.web.routers import FeatureRouter
 
 _JOINS = "The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`."
 

@@ -8,18 +8,18 @@ from fastapi import Query, Response, status
 from fastapi import Request as HttpRequest
 from pydantic import ConfigDict, Field, create_model
 
-from app.auth.changes import build_change, set_logged
-from app.auth.guard import current_principal, require_scopes
-from app.deps import Jobs, digest_key
-from app.engine.lifecycle import fingerprint
-from app.jobs.job_type import JobType, refuse_internal
-from app.jobs.model import JobStatus
-from app.jobs.queues import Queue, jobs_path
-from app.jobs_api.view import Accepted
-from app.jobs_api.words import CallbackUrl
-from app.ledger.port import Admission, Admitted, Terms
-from batch.errors import InvalidRequest
-from batch.kit.request import Request
+from kaboom.drivers.request import Request
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.view import Accepted
+from kaboom.jobs.api.words import CallbackUrl
+from kaboom.jobs.deps import Jobs, digest_key
+from kaboom.jobs.engine.lifecycle import fingerprint
+from kaboom.jobs.job_type import JobType, refuse_internal
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.port import Admission, Admitted, Terms
+from kaboom.jobs.queues import Queue, jobs_path
+from kaboom.web.auth.changes import build_change, set_logged
+from kaboom.web.auth.guard import current_principal, require_scopes
 
 
 class SubmittedJob(Request):

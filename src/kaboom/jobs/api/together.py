@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from app.deps import Shared
+from kaboom.jobs.deps import Shared
 
 
 async def answer_together(shared: Shared, request: Request, find: Callable[[], Awaitable[Response]]) -> Response:

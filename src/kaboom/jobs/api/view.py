@@ -7,16 +7,16 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.auth.scopes import Scope
-from app.jobs.model import Job, JobStatus
-from app.jobs.queues import Queue, job_links
-from app.jobs_api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
-from app.jobs_api.words import Reason
-from app.live.events import JobEvent
-from app.live.lines import JobLine
-from app.live.store import LEASE_S
-from app.live.workers import Worker
-from app.routers import view_of
+from kaboom.jobs.api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
+from kaboom.jobs.api.words import Reason
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.queues import Queue, job_links
+from kaboom.jobs.redis.events import JobEvent
+from kaboom.jobs.redis.lines import JobLine
+from kaboom.jobs.redis.store import LEASE_S
+from kaboom.jobs.redis.workers import Worker
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.routers import view_of
 
 Health = Literal["ok", "waiting", "paused", "stalled", "recovering"]
 

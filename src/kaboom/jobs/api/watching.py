@@ -7,10 +7,10 @@ from fastapi import Header, Response, status
 from pydantic import Field, WithJsonSchema
 from starlette.responses import StreamingResponse
 
-from app.jobs.model import Job
-from app.jobs_api.sse import is_last, stream_end, stream_events
-from app.live.events import EVENT_ID, START, EventHub
-from app.live.streams import EVENT_STREAM
+from kaboom.jobs.api.sse import is_last, stream_end, stream_events
+from kaboom.jobs.model import Job
+from kaboom.jobs.redis.events import EVENT_ID, START, EventHub
+from kaboom.jobs.redis.streams import EVENT_STREAM
 
 EventIdSchema = WithJsonSchema({"type": "string", "pattern": EVENT_ID})
 #: An empty value means no id, as in browsers.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from standardwebhooks import Webhook as Signer
 
-from batch.errors import InvalidRequest
-from batch.kit.dns import Lookup, look_up
-from batch.notify.url_guard import POINTER, UrlGuard, check_address
+from kaboom.drivers.dns import Lookup, look_up
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.callbacks.url_guard import POINTER, UrlGuard, check_address
 
 _LOOKUP_S = 2.0
 

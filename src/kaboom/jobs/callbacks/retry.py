@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
-from batch.kit.http.reply import Reply
-from batch.kit.retry import parse_retry_after
+from kaboom.drivers.http.reply import Reply
+from kaboom.drivers.retry import parse_retry_after
 
 #: Seconds from one attempt to the next, as Standard Webhooks proposes: the tenth and last comes 75.6 h after the first.
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)

@@ -6,7 +6,7 @@ import secrets
 
 from standardwebhooks import Webhook as Signer
 
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
 
 WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  not a secret, only its beginning
 _MIN_BYTES, _MAX_BYTES = 24, 64

@@ -8,8 +8,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from batch.errors import ConfigurationError, InvalidRequest
-from batch.kit.http.destination import Destination
+from kaboom.drivers.http.destination import Destination
+from kaboom.errors import ConfigurationError, InvalidRequest
 
 POINTER = "/callback_url"
 MAX_URL = 2048

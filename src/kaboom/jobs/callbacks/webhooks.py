@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from batch.errors import InvalidRequest
-from batch.kit.clock import Clock, utc_now
-from batch.kit.http.poster import HttpPoster
-from batch.kit.http.reply import Reply
-from batch.notify.callback import CallbackRules
-from batch.notify.url_guard import check_address
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.drivers.http.poster import HttpPoster
+from kaboom.drivers.http.reply import Reply
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.callbacks.callback import CallbackRules
+from kaboom.jobs.callbacks.url_guard import check_address
 
 
 @dataclass(frozen=True, slots=True)

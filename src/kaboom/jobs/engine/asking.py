@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-from app.engine.parts import Parts
-from batch.errors import KaboomError, StoreError
-from batch.kit.disk import find_full, measure_room, try_write
+from kaboom.drivers.disk import find_full, measure_room, try_write
+from kaboom.errors import KaboomError, StoreError
+from kaboom.jobs.engine.parts import Parts
 
 _DISK_S = 0.5
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import structlog
 
-from app.engine.parts import Parts
-from app.ledger.outbox.event import host_of
-from app.ledger.outbox.port import AttemptEnd, Delivery, Outbox
-from batch.errors import KaboomError
-from batch.kit.clock import utc_now
-from batch.kit.retry import retry_while_unavailable
-from batch.notify.retry import judge_reply
-from batch.notify.webhooks import Webhook, WebhookSender
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.retry import retry_while_unavailable
+from kaboom.errors import KaboomError
+from kaboom.jobs.callbacks.retry import judge_reply
+from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.outbox.event import host_of
+from kaboom.jobs.postgres.outbox.port import AttemptEnd, Delivery, Outbox
 
 POLL_S = 1.0
 #: The most concurrent deliveries, in all and to one host, so that a slow receiver delays few other deliveries.

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from app.engine.job_events import JobEvent
-from app.engine.message import build_message, list_key
-from app.jobs.model import PLAN
-from app.jobs.queues import Queue
-from app.live.keys import PROBE
-from app.live.servers import InMemory, OnServers
-from app.live.store import ChunkRef
-from app.telemetry.origin import outgoing_headers
-from batch.errors import StoreError
-from batch.kit.batching import CallBatcher
-from batch.kit.redis.client import Redis, check_server, redis_errors, try_key
-from batch.kit.redis.load import ServerLoad, read_load
+from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.redis.client import Redis, check_server, redis_errors, try_key
+from kaboom.drivers.redis.load import ServerLoad, read_load
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.job_events import JobEvent
+from kaboom.jobs.engine.message import build_message, list_key
+from kaboom.jobs.model import PLAN
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.keys import PROBE
+from kaboom.jobs.redis.servers import InMemory, OnServers
+from kaboom.jobs.redis.store import ChunkRef
+from kaboom.telemetry.origin import outgoing_headers
 
 #: A chunk with a message among the next 64 gets no new one: no worker has that many slots, and 60 KB are quick to read.
 _NEXT = 64

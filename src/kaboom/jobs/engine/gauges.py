@@ -7,11 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.engine.asking import RecentAnswer
-from app.engine.loading import load_function
-from app.engine.parts import Parts
-from app.jobs.queues import Queue
-from app.telemetry.metrics import (
+from kaboom.errors import KaboomError
+from kaboom.jobs.engine.asking import RecentAnswer
+from kaboom.jobs.engine.loading import load_function
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.queues import Queue
+from kaboom.telemetry.metrics import (
     LEASES_ACTIVE,
     QUEUE_DEPTH,
     QUEUE_OLDEST_SECONDS,
@@ -24,7 +25,6 @@ from app.telemetry.metrics import (
     Meter,
     Reading,
 )
-from batch.errors import KaboomError
 
 #: The stores are asked at most this often, however many clients scrape.
 _KEPT_S = 5.0

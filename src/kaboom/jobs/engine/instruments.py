@@ -7,12 +7,14 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from app.engine.gauges import metrics_route
-from app.engine.parts import Parts
-from app.engine.run.measure import ERROR_ENDINGS
-from app.jobs.job_type import Catalog
-from app.telemetry.endpoint import open_socket, serve
-from app.telemetry.metrics import (
+from kaboom.jobs.engine.gauges import metrics_route
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.measure import ERROR_ENDINGS
+from kaboom.jobs.job_type import Catalog
+from kaboom.providers.registry import provider_names
+from kaboom.providers.watch import Heard, listen_to_waits, watch_requests
+from kaboom.telemetry.endpoint import open_socket, serve
+from kaboom.telemetry.metrics import (
     CHUNKS,
     DEAD_LETTERS,
     FAILED_LOGINS,
@@ -27,9 +29,7 @@ from app.telemetry.metrics import (
     provider_request,
     use_meter,
 )
-from app.telemetry.traces import span, start_tracing
-from batch.providers.registry import provider_names
-from batch.providers.watch import Heard, listen_to_waits, watch_requests
+from kaboom.telemetry.traces import span, start_tracing
 
 
 def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
@@ -44,7 +44,7 @@ def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
     listen_to_waits(_count_wait)
     if settings.metrics_port is None:
         return []
-    from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
+    from kaboom.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
 
     meter = PrometheusMeter()
     _use(meter, parts.catalog)
@@ -56,8 +56,8 @@ def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
 
 def share_meter(catalog: Catalog) -> Meter:
     """Return the meter of a worker's main process, and of the pool that it forks afterwards."""
-    from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
-    from app.telemetry.shared_folder import make_shared_folder  # noqa: PLC0415  an API has no use for it
+    from kaboom.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
+    from kaboom.telemetry.shared_folder import make_shared_folder  # noqa: PLC0415  an API has no use for it
 
     meter = PrometheusMeter(make_shared_folder())
     _use(meter, catalog)
@@ -72,10 +72,10 @@ def instrument_child(otlp_endpoint: str | None) -> None:
         start_tracing(otlp_endpoint, service="kaboom-worker")
     if not is_counting():
         # The child was not forked: macOS spawns a new process.
-        from app.telemetry.shared_folder import find_shared_folder  # noqa: PLC0415  as above
+        from kaboom.telemetry.shared_folder import find_shared_folder  # noqa: PLC0415  as above
 
         if folder := find_shared_folder():
-            from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  as above
+            from kaboom.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  as above
 
             use_meter(PrometheusMeter(folder))
 

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from app.engine.message import KEY_PREFIX, pack
-from app.jobs.model import Job, JobStatus
-from app.live.celery_results import describe_failure, summarise
+from kaboom.jobs.engine.message import KEY_PREFIX, pack
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.redis.celery_results import describe_failure, summarise
 
 _KINDS = {
     JobStatus.RUNNING: "started",

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import structlog
 
-from app.engine.job_events import JobEvent
-from app.engine.parts import Parts
-from app.jobs.model import PLAN, Job, JobStatus
-from app.ledger.port import ENDED_PAGE
-from app.live.celery_results import FAILURE_EXPIRES_S, lifetime_s
-from app.live.store import Claim
-from batch.errors import StoreError
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.job_events import JobEvent
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.model import PLAN, Job, JobStatus
+from kaboom.jobs.postgres.port import ENDED_PAGE
+from kaboom.jobs.redis.celery_results import FAILURE_EXPIRES_S, lifetime_s
+from kaboom.jobs.redis.store import Claim
 
 _log = structlog.get_logger(__name__)
 

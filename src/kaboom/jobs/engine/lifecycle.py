@@ -9,15 +9,15 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from app.engine.parts import Parts
-from app.engine.settle import complete_dead, settle_job
-from app.jobs.job_type import JobType
-from app.jobs.model import PLAN, Chunk, Job, JobStatus
-from app.ledger.port import Admission, Admitted, Terms
-from app.live.store import ChunkRef
-from app.telemetry.metrics import JOBS_SUBMITTED, count
-from app.telemetry.traces import span
-from batch.errors import Conflict, NotFound, StoreError
+from kaboom.errors import Conflict, NotFound, StoreError
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.settle import complete_dead, settle_job
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.model import PLAN, Chunk, Job, JobStatus
+from kaboom.jobs.postgres.port import Admission, Admitted, Terms
+from kaboom.jobs.redis.store import ChunkRef
+from kaboom.telemetry.metrics import JOBS_SUBMITTED, count
+from kaboom.telemetry.traces import span
 
 #: A Redis that answered this recently is not pinged again: under load, the writes of jobs replace the pings.
 _FRESH_S = 0.05

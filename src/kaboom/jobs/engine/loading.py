@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from batch.kit.gc_tuning import freeze_loaded_objects
+from kaboom.drivers.gc_tuning import freeze_loaded_objects
 
 #: The modules that are loaded to their end: one that another thread still loads is in `sys.modules`, too.
 _loaded: set[str] = set()

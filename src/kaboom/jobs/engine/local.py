@@ -9,15 +9,15 @@ from typing import Any
 
 import structlog
 
-from app.engine.dispatch import LocalDispatcher
-from app.engine.parts import Parts
-from app.engine.run.worker import perform
-from app.jobs.runs import name_slot
-from app.live.workers import WorkerFacts
-from batch.errors import KaboomError
-from batch.kit.clock import utc_now
-from batch.kit.stop import is_being_cancelled
-from batch.kit.tree_memory import measure_tree_memory
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.stop import is_being_cancelled
+from kaboom.drivers.tree_memory import measure_tree_memory
+from kaboom.errors import KaboomError
+from kaboom.jobs.engine.dispatch import LocalDispatcher
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.worker import perform
+from kaboom.jobs.redis.workers import WorkerFacts
+from kaboom.jobs.runs import name_slot
 
 _log = structlog.get_logger(__name__)
 _REPORT_S = 5.0

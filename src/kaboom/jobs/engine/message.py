@@ -82,7 +82,7 @@ def _headers(task: str, kwargs: Mapping[str, Any], task_id: str, shadow: str | N
         "argsrepr": "()",
         "kwargsrepr": repr(dict(kwargs)),
         "origin": _ORIGIN,
-        # Results are those of jobs, which Kaboom writes itself (app.live.celery_results).
+        # Results are those of jobs, which Kaboom writes itself (kaboom.jobs.redis.celery_results).
         "ignore_result": True,
         "replaced_task_nesting": 0,
         "stamped_headers": None,

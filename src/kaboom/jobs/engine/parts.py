@@ -9,33 +9,33 @@ from uuid import uuid4
 
 import structlog
 
-from app.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
-from app.jobs.job_type import Catalog
-from app.jobs.queues import Queue
-from app.ledger.opening import Ledger, open_memory_ledger, open_postgres_ledger
-from app.ledger.schedules.model import Schedule
-from app.live.celery_results import CeleryResults, JobResults, NoResults
-from app.live.events import EventLog
-from app.live.line_writer import LineWriter
-from app.live.logins import LoginFailures
-from app.live.memory import MemoryJobStore
-from app.live.redis_counts import RedisCounts
-from app.live.redis_events import RedisEventLog
-from app.live.redis_logins import RedisLoginFailures
-from app.live.redis_store import RedisJobStore
-from app.live.store import JobStore
-from app.rate_limit import SharedCounts
-from app.settings import AppSettings
-from app.telemetry.logs import tap_lines
-from batch.bars.influx.target import build_target
-from batch.errors import ConfigurationError, StoreError
-from batch.kit.redis.address import is_redis, parse_address
-from batch.kit.redis.client import Redis, connect_redis
-from batch.notify.callback import CallbackRules
-from batch.notify.signing import parse_secrets
-from batch.notify.url_guard import UrlGuard, parse_trusted
-from batch.providers.limiter.pauses import ProviderPause, read_pauses
-from batch.providers.registry import provider_names
+from kaboom.bars.influx.target import build_target
+from kaboom.drivers.redis.address import is_redis, parse_address
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.errors import ConfigurationError, StoreError
+from kaboom.jobs.callbacks.callback import CallbackRules
+from kaboom.jobs.callbacks.signing import parse_secrets
+from kaboom.jobs.callbacks.url_guard import UrlGuard, parse_trusted
+from kaboom.jobs.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
+from kaboom.jobs.job_type import Catalog
+from kaboom.jobs.postgres.opening import Ledger, open_memory_ledger, open_postgres_ledger
+from kaboom.jobs.postgres.schedules.model import Schedule
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.celery_results import CeleryResults, JobResults, NoResults
+from kaboom.jobs.redis.events import EventLog
+from kaboom.jobs.redis.line_writer import LineWriter
+from kaboom.jobs.redis.logins import LoginFailures
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.redis_counts import RedisCounts
+from kaboom.jobs.redis.redis_events import RedisEventLog
+from kaboom.jobs.redis.redis_logins import RedisLoginFailures
+from kaboom.jobs.redis.redis_store import RedisJobStore
+from kaboom.jobs.redis.store import JobStore
+from kaboom.providers.limiter.pauses import ProviderPause, read_pauses
+from kaboom.providers.registry import provider_names
+from kaboom.settings import AppSettings
+from kaboom.telemetry.logs import tap_lines
+from kaboom.web.rate_limit import SharedCounts
 
 _log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ from time import monotonic
 
 import structlog
 
-from app.engine.parts import Parts
+from kaboom.jobs.engine.parts import Parts
 
 #: The pause after a step that found nothing or failed; a backlog is deleted without pauses.
 _PAUSE_S = 600.0

@@ -9,15 +9,15 @@ from itertools import batched
 
 import structlog
 
-from app.engine.job_results import restore_results, show_ledgers_word
-from app.engine.parts import Parts
-from app.engine.pruner import Pruner
-from app.engine.settle import keep_given_up, settle_job, settle_or_leave
-from app.jobs.model import PLAN, Chunk, ChunkState, JobStatus
-from app.ledger.port import UNFINISHED_PAGE, Unfinished
-from app.live.store import BEAT_S, LEASE_S, ChunkRef
-from app.telemetry.metrics import CHUNKS_SENT_AGAIN, DEAD_LETTERS, JOBS_RESTORED, LEASES_EXPIRED, count
-from batch.errors import KaboomError
+from kaboom.errors import KaboomError
+from kaboom.jobs.engine.job_results import restore_results, show_ledgers_word
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.pruner import Pruner
+from kaboom.jobs.engine.settle import keep_given_up, settle_job, settle_or_leave
+from kaboom.jobs.model import PLAN, Chunk, ChunkState, JobStatus
+from kaboom.jobs.postgres.port import UNFINISHED_PAGE, Unfinished
+from kaboom.jobs.redis.store import BEAT_S, LEASE_S, ChunkRef
+from kaboom.telemetry.metrics import CHUNKS_SENT_AGAIN, DEAD_LETTERS, JOBS_RESTORED, LEASES_EXPIRED, count
 
 SWEEP_S = 1.0
 RECONCILE_S = 5.0

@@ -10,15 +10,15 @@ from uuid import uuid4
 
 import structlog
 
-from app.engine.lifecycle import Jobs, fingerprint
-from app.jobs.job_type import Catalog
-from app.jobs.model import Job
-from app.ledger.port import Admission, Admitted, Terms
-from app.ledger.schedules.model import Firing, FiringOutcome, Schedule, judge_due_time
-from app.ledger.schedules.port import Fired, Turn
-from app.ledger.schedules.timing import next_due
-from batch.errors import InvalidRequest, KaboomError
-from batch.market.calendar import closes_at, latest_closed_session
+from kaboom.errors import InvalidRequest, KaboomError
+from kaboom.jobs.engine.lifecycle import Jobs, fingerprint
+from kaboom.jobs.job_type import Catalog
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.port import Admission, Admitted, Terms
+from kaboom.jobs.postgres.schedules.model import Firing, FiringOutcome, Schedule, judge_due_time
+from kaboom.jobs.postgres.schedules.port import Fired, Turn
+from kaboom.jobs.postgres.schedules.timing import next_due
+from kaboom.market.calendar import closes_at, latest_closed_session
 
 TICK_S = 1.0
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import structlog
 
-from app.engine.job_events import JobEvent
-from app.engine.job_results import show_ledgers_word
-from app.engine.parts import Parts
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, describe_given_up
-from app.live.store import ChunkRef
-from app.telemetry.metrics import JOBS_FINISHED, count
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.job_events import JobEvent
+from kaboom.jobs.engine.job_results import show_ledgers_word
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, describe_given_up
+from kaboom.jobs.redis.store import ChunkRef
+from kaboom.telemetry.metrics import JOBS_FINISHED, count
 
 _log = structlog.get_logger(__name__)
 

@@ -6,8 +6,8 @@ from sqlalchemy import Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.jobs.model import TRANSITIONS, JobStatus
-from app.ledger.activity import (
+from kaboom.jobs.model import TRANSITIONS, JobStatus
+from kaboom.jobs.postgres.activity import (
     BEFORE,
     SHORTEST_WAIT_S,
     Activity,

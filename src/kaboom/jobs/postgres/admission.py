@@ -7,14 +7,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.jobs.model import Job
-from app.ledger.accounts.model import AuditLine
-from app.ledger.accounts.postgres_audit import append_lines
-from app.ledger.outbox.postgres import register
-from app.ledger.port import KEY_KEPT_H, Admission, Admitted, JobDeleted, KeyReused, Terms
-from app.ledger.rows import dump_job, parse_job
-from app.ledger.tables import IDEMPOTENCY_KEYS, JOBS
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.accounts.model import AuditLine
+from kaboom.jobs.postgres.accounts.postgres_audit import append_lines
+from kaboom.jobs.postgres.outbox.postgres import register
+from kaboom.jobs.postgres.port import KEY_KEPT_H, Admission, Admitted, JobDeleted, KeyReused, Terms
+from kaboom.jobs.postgres.rows import dump_job, parse_job
+from kaboom.jobs.postgres.tables import IDEMPOTENCY_KEYS, JOBS
 
 #: The job to join may finish between the insert and the look-up; the next try then inserts a new job.
 _TRIES = 5

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.jobs.model import Chunk, ChunkState, Job
+from kaboom.jobs.model import Chunk, ChunkState, Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, select, tuple_
 
-from app.jobs.model import ChunkState
-from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
-from app.ledger.tables import JOB_CHUNKS, JOBS
+from kaboom.jobs.model import ChunkState
+from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
+from kaboom.jobs.postgres.tables import JOB_CHUNKS, JOBS
 
 
 def build_dead_letters(query: DeadLetterQuery) -> Select[Any]:

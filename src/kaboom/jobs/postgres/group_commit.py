@@ -8,15 +8,15 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.jobs.model import Job
-from app.ledger.accounts.model import AuditLine
-from app.ledger.accounts.postgres_audit import INSERT_LINES, dump_lines
-from app.ledger.port import Admission, Admitted, Terms
-from app.ledger.rows import dump_job, parse_job
-from app.ledger.tables import JOBS
-from batch.errors import StoreError
-from batch.kit.batching import CallBatcher
-from batch.kit.postgres.engine import Statements
+from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.postgres.engine import Statements
+from kaboom.errors import StoreError
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.accounts.model import AuditLine
+from kaboom.jobs.postgres.accounts.postgres_audit import INSERT_LINES, dump_lines
+from kaboom.jobs.postgres.port import Admission, Admitted, Terms
+from kaboom.jobs.postgres.rows import dump_job, parse_job
+from kaboom.jobs.postgres.tables import JOBS
 
 #: The job to join may finish between the insert and the look-up; the next try then inserts a new job.
 _TRIES = 5

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, literal_column, select, tuple_, union_all
 
-from app.ledger.port import JobQuery
-from app.ledger.search import mentions
-from app.ledger.tables import JOBS
+from kaboom.jobs.postgres.port import JobQuery
+from kaboom.jobs.postgres.search import mentions
+from kaboom.jobs.postgres.tables import JOBS
 
 #: The version of a row.
 VERSION: ColumnElement[str] = literal_column("jobs.xmin::text").label("version")

@@ -7,16 +7,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
-from app.jobs.records import as_stored, chunk_as_stored
-from app.ledger.activity import Activity, ActivityQuery
-from app.ledger.dead_letters import DeadLetter, DeadLetterQuery, find_dead_letters
-from app.ledger.memory_activity import find_activity
-from app.ledger.memory_search import does_mention
-from app.ledger.notifications.happened import events_of_end
-from app.ledger.notifications.model import Event
-from app.ledger.outbox.memory import MemoryOutbox
-from app.ledger.port import (
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.errors import NotFound
+from kaboom.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
+from kaboom.jobs.postgres.activity import Activity, ActivityQuery
+from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery, find_dead_letters
+from kaboom.jobs.postgres.memory_activity import find_activity
+from kaboom.jobs.postgres.memory_search import does_mention
+from kaboom.jobs.postgres.notifications.happened import events_of_end
+from kaboom.jobs.postgres.notifications.model import Event
+from kaboom.jobs.postgres.outbox.memory import MemoryOutbox
+from kaboom.jobs.postgres.port import (
     ENDED_PAGE,
     KEY_KEPT_H,
     PRUNE_STEP,
@@ -30,8 +31,7 @@ from app.ledger.port import (
     Terms,
     Unfinished,
 )
-from batch.errors import NotFound
-from batch.kit.clock import Clock, utc_now
+from kaboom.jobs.records import as_stored, chunk_as_stored
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from app.jobs.model import Chunk, Job, JobStatus
-from app.ledger.activity import (
+from kaboom.jobs.model import Chunk, Job, JobStatus
+from kaboom.jobs.postgres.activity import (
     SHORTEST_WAIT_S,
     Activity,
     ActivityQuery,

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.jobs.model import Job
+from kaboom.jobs.model import Job
 
 
 def does_mention(job: Job, word: str) -> bool:
-    """Return whether a job mentions a word, by the rules of `app.ledger.search.mentions`."""
+    """Return whether a job mentions a word, by the rules of `kaboom.jobs.postgres.search.mentions`."""
     contained = (job.task, job.request.get("market") or "", (job.error or {}).get("message") or "")
     return (
         job.job_id.startswith(word.lower())

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.ledger.accounts.memory import MemoryAccountStore
-from app.ledger.accounts.memory_audit import MemoryAuditLog
-from app.ledger.accounts.port import AccountStore, AuditLog
-from app.ledger.files.memory import MemoryJobFiles
-from app.ledger.files.port import JobFiles
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.notifications.memory import MemoryNotificationLog
-from app.ledger.notifications.port import Notifications
-from app.ledger.port import JobHistory
-from app.ledger.portfolios.memory import MemoryPortfolioStore
-from app.ledger.portfolios.port import PortfolioStore
-from app.ledger.schedules.memory import MemoryScheduleStore
-from app.ledger.schedules.model import Schedule
-from app.ledger.schedules.port import ScheduleStore
-from app.ledger.spending.memory import MemorySpending
-from batch.analysis.models.spending import Spending
+from kaboom.analysis.models.spending import Spending
+from kaboom.analysis.spending.memory import MemorySpending
+from kaboom.jobs.postgres.accounts.memory import MemoryAccountStore
+from kaboom.jobs.postgres.accounts.memory_audit import MemoryAuditLog
+from kaboom.jobs.postgres.accounts.port import AccountStore, AuditLog
+from kaboom.jobs.postgres.files.memory import MemoryJobFiles
+from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.jobs.postgres.memory import MemoryJobHistory
+from kaboom.jobs.postgres.notifications.memory import MemoryNotificationLog
+from kaboom.jobs.postgres.notifications.port import Notifications
+from kaboom.jobs.postgres.port import JobHistory
+from kaboom.jobs.postgres.schedules.memory import MemoryScheduleStore
+from kaboom.jobs.postgres.schedules.model import Schedule
+from kaboom.jobs.postgres.schedules.port import ScheduleStore
+from kaboom.portfolio.store.memory import MemoryPortfolioStore
+from kaboom.portfolio.store.port import PortfolioStore
 
 _log = structlog.get_logger(__name__)
 
@@ -60,16 +60,16 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
 
     """
     # SQLAlchemy and psycopg take 30 MB of memory, and a ledger in memory needs neither.
-    from app.ledger.accounts.postgres import PostgresAccountStore  # noqa: PLC0415
-    from app.ledger.accounts.postgres_audit import PostgresAuditLog  # noqa: PLC0415
-    from app.ledger.files.postgres import PostgresJobFiles  # noqa: PLC0415
-    from app.ledger.notifications.postgres_log import PostgresNotificationLog  # noqa: PLC0415
-    from app.ledger.notifications.postgres_rules import PostgresNotificationRules  # noqa: PLC0415
-    from app.ledger.portfolios.postgres import PostgresPortfolioStore  # noqa: PLC0415
-    from app.ledger.postgres import PostgresJobHistory  # noqa: PLC0415
-    from app.ledger.schedules.postgres import PostgresScheduleStore  # noqa: PLC0415
-    from app.ledger.spending.postgres import PostgresSpending  # noqa: PLC0415
-    from batch.kit.postgres.engine import connect_postgres  # noqa: PLC0415
+    from kaboom.analysis.spending.postgres import PostgresSpending  # noqa: PLC0415
+    from kaboom.drivers.postgres.engine import connect_postgres  # noqa: PLC0415
+    from kaboom.jobs.postgres.accounts.postgres import PostgresAccountStore  # noqa: PLC0415
+    from kaboom.jobs.postgres.accounts.postgres_audit import PostgresAuditLog  # noqa: PLC0415
+    from kaboom.jobs.postgres.files.postgres import PostgresJobFiles  # noqa: PLC0415
+    from kaboom.jobs.postgres.notifications.postgres_log import PostgresNotificationLog  # noqa: PLC0415
+    from kaboom.jobs.postgres.notifications.postgres_rules import PostgresNotificationRules  # noqa: PLC0415
+    from kaboom.jobs.postgres.postgres import PostgresJobHistory  # noqa: PLC0415
+    from kaboom.jobs.postgres.schedules.postgres import PostgresScheduleStore  # noqa: PLC0415
+    from kaboom.portfolio.store.postgres import PostgresPortfolioStore  # noqa: PLC0415
 
     # The stores share one engine, so that a firing and its job are one transaction.
     engine = connect_postgres(url, application_name=name, pool_size=pool_size)

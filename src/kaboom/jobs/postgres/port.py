@@ -7,12 +7,12 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Protocol
 
-from app.auth.changes import Change
-from app.jobs.model import Chunk, Job, JobStatus
-from app.ledger.activity import Activity, ActivityQuery
-from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
-from app.ledger.outbox.port import Outbox
-from batch.errors import Conflict, InvalidRequest
+from kaboom.errors import Conflict, InvalidRequest
+from kaboom.jobs.model import Chunk, Job, JobStatus
+from kaboom.jobs.postgres.activity import Activity, ActivityQuery
+from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
+from kaboom.jobs.postgres.outbox.port import Outbox
+from kaboom.web.auth.changes import Change
 
 #: How long an Idempotency-Key is kept.
 KEY_KEPT_H = 24
@@ -40,7 +40,7 @@ class JobQuery:
         queues: any of these, at least one.
         statuses: any of these; empty means all.
         since: requested at this time or later. until: requested before this time.
-        words: the job mentions each of them (`app.ledger.search`).
+        words: the job mentions each of them (`kaboom.jobs.postgres.search`).
         before: the (requested_at, job_id) of the last job already seen.
         down_to: the (requested_at, job_id) of the oldest job to look at.
 

@@ -20,19 +20,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.jobs.model import COUNTS, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
-from app.jobs.runs import parse_runs
-from app.ledger.activity import Activity, ActivityQuery
-from app.ledger.activity_sql import load_activity
-from app.ledger.admission import admit, confirm
-from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
-from app.ledger.dead_letters_sql import build_dead_letters, parse_dead_letter
-from app.ledger.group_commit import GroupCommit, build_draft
-from app.ledger.listing import VERSION, build_end, build_page
-from app.ledger.notifications.happened import events_of_end
-from app.ledger.notifications.postgres_log import note
-from app.ledger.outbox.postgres import PostgresOutbox, release
-from app.ledger.port import (
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.errors import NotFound
+from kaboom.jobs.model import COUNTS, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
+from kaboom.jobs.postgres.activity import Activity, ActivityQuery
+from kaboom.jobs.postgres.activity_sql import load_activity
+from kaboom.jobs.postgres.admission import admit, confirm
+from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
+from kaboom.jobs.postgres.dead_letters_sql import build_dead_letters, parse_dead_letter
+from kaboom.jobs.postgres.group_commit import GroupCommit, build_draft
+from kaboom.jobs.postgres.listing import VERSION, build_end, build_page
+from kaboom.jobs.postgres.notifications.happened import events_of_end
+from kaboom.jobs.postgres.notifications.postgres_log import note
+from kaboom.jobs.postgres.outbox.postgres import PostgresOutbox, release
+from kaboom.jobs.postgres.port import (
     ENDED_PAGE,
     PRUNE_STEP,
     UNFINISHED_PAGE,
@@ -42,14 +44,12 @@ from app.ledger.port import (
     Terms,
     Unfinished,
 )
-from app.ledger.probe import try_write
-from app.ledger.rows import parse_job
-from app.ledger.seen import SeenJobs
-from app.ledger.stats import FOLDS, PRUNE, STATS, parse_stats
-from app.ledger.tables import API_KEYS, JOB_CHUNKS, JOBS
-from batch.errors import NotFound
-from batch.kit.clock import utc_now
-from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.jobs.postgres.probe import try_write
+from kaboom.jobs.postgres.rows import parse_job
+from kaboom.jobs.postgres.seen import SeenJobs
+from kaboom.jobs.postgres.stats import FOLDS, PRUNE, STATS, parse_stats
+from kaboom.jobs.postgres.tables import API_KEYS, JOB_CHUNKS, JOBS
+from kaboom.jobs.runs import parse_runs
 
 _OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
 _PLANNED = {JobStatus.QUEUED.value: JobStatus.RUNNING.value}

@@ -2,8 +2,8 @@
 
 from sqlalchemy import text
 
-from batch.errors import StoreError
-from batch.kit.postgres.engine import AsyncEngine, open_transaction
+from kaboom.drivers.postgres.engine import AsyncEngine, open_transaction
+from kaboom.errors import StoreError
 
 _SCHEMA = text("SELECT 1 FROM jobs LIMIT 1")
 #: Writes 8 KiB to the write-ahead log and to no table; the commit waits for the disk.

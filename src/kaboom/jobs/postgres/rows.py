@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from app.jobs.model import Job, JobStatus
+from kaboom.jobs.model import Job, JobStatus
 
 
 def dump_job(job: Job, *, overlap_key: str | None) -> dict[str, Any]:

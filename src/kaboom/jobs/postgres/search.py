@@ -3,7 +3,7 @@
 from sqlalchemy import ColumnElement, cast, func, literal, or_
 from sqlalchemy.dialects.postgresql import JSONPATH
 
-from app.ledger.tables import JOBS
+from kaboom.jobs.postgres.tables import JOBS
 
 #: Any text in the request: a symbol, a market, a provider, a session.
 _ANY_TEXT = cast(literal("$.** ? (@ == $given || @ == $upper || @ == $lower)"), JSONPATH)

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from app.jobs.model import Job
+from kaboom.jobs.model import Job
 
 #: About 2 KB each.
 _MOST = 1000

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.ledger.port import LedgerStats
+from kaboom.jobs.postgres.port import LedgerStats
 
 # The cost does not grow with the history: triggers keep the counts (migration 0013), the oldest queued job is the first
 # entry of an index, and the windows read the last day of an index.

@@ -1,4 +1,4 @@
-"""The tables of the job ledger; `app/ledger/migrations` creates them."""
+"""The tables of the job ledger; `src/kaboom/migrations` creates them."""
 
 from sqlalchemy import (
     BigInteger,

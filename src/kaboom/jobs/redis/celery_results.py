@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
-from app.jobs.model import Job, JobStatus
-from app.live import keys
-from batch.errors import StoreError
-from batch.kit.redis.client import Redis, redis_errors
+from kaboom.drivers.redis.client import Redis, redis_errors
+from kaboom.errors import StoreError
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.redis import keys
 
 #: How long a result is kept, equal to `result_expires` and `result_failure_expires` of the Celery application.
 RESULT_EXPIRES_S = 86_400

@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from app.jobs.sharing import Sharing
-from app.live.streams import StreamSlots
-from batch.errors import InvalidRequest, StoreError
+from kaboom.errors import InvalidRequest, StoreError
+from kaboom.jobs.redis.streams import StreamSlots
+from kaboom.jobs.sharing import Sharing
 
 #: The id before every event.
 START = "0-0"

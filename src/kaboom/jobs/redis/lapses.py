@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.jobs.runs import find_pid
-from app.live.store import LEASE_S, SILENT_S
+from kaboom.jobs.redis.store import LEASE_S, SILENT_S
+from kaboom.jobs.runs import find_pid
 
 #: How often a chunk gets an attempt back because the process that was believed dead came back. Without a bound a chunk
 #: that freezes its worker each time would run for ever.

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from app.live.events import EventLog, FeedKey
-from app.live.lines import JobLine, pick_line
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.redis.events import EventLog, FeedKey
+from kaboom.jobs.redis.lines import JobLine, pick_line
 
 #: How long lines are collected.
 PERIOD_S = 0.5

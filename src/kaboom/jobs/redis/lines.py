@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import orjson
 
-from app.live.events import Feed, FeedKey
+from kaboom.jobs.redis.events import Feed, FeedKey
 
 #: Lowest first; a reader asks for a level and all above it.
 LEVELS = ("debug", "info", "warning", "error", "critical")

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_given_up
-from app.jobs.records import as_stored, chunk_as_stored, tally_as_stored
-from app.jobs.runs import EXPIRED, split_slot
-from app.live.lapses import Lapse, Report, Seen, judge_lapse
-from app.live.memory_events import MemoryEventLog
-from app.live.memory_records import (
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_given_up
+from kaboom.jobs.records import as_stored, chunk_as_stored, tally_as_stored
+from kaboom.jobs.redis.lapses import Lapse, Report, Seen, judge_lapse
+from kaboom.jobs.redis.memory_events import MemoryEventLog
+from kaboom.jobs.redis.memory_records import (
     Record,
     Slot,
     account,
@@ -24,9 +24,9 @@ from app.live.memory_records import (
     restart_rate,
     touch,
 )
-from app.live.memory_runs import begin_run, end_run
-from app.live.servers import InMemory
-from app.live.store import (
+from kaboom.jobs.redis.memory_runs import begin_run, end_run
+from kaboom.jobs.redis.servers import InMemory
+from kaboom.jobs.redis.store import (
     DISPATCH_S,
     LEASE_S,
     LOST_S,
@@ -44,8 +44,8 @@ from app.live.store import (
     Lease,
     Refusal,
 )
-from app.live.workers import RunningChunk, Worker, WorkerFacts
-from batch.kit.clock import Clock, utc_now
+from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
+from kaboom.jobs.runs import EXPIRED, split_slot
 
 _STALE = Ended(is_accepted=False)
 

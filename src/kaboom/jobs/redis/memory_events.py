@@ -5,9 +5,9 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from app.live import keys
-from app.live.events import Feed, FeedKey, JobEvent, parse_event_id
-from batch.kit.clock import Clock, utc_now
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.events import Feed, FeedKey, JobEvent, parse_event_id
 
 _KEPT = {Feed.EVENTS: 500, Feed.LINES: 1000, Feed.CHANGES: 5000}
 _CHANGES = FeedKey("", "", Feed.CHANGES)

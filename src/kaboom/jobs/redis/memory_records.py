@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_failed_items, settle_status
-from app.jobs.pace import SHORTEST_S, Pace
-from app.live.lapses import MOST_RETURNS, Lapse, describe_lapses
-from app.live.memory_events import MemoryEventLog
-from app.live.store import Refusal
-from batch.kit.clock import Clock, to_ms
+from kaboom.drivers.clock import Clock, to_ms
+from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_failed_items, settle_status
+from kaboom.jobs.pace import SHORTEST_S, Pace
+from kaboom.jobs.redis.lapses import MOST_RETURNS, Lapse, describe_lapses
+from kaboom.jobs.redis.memory_events import MemoryEventLog
+from kaboom.jobs.redis.store import Refusal
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 #: A claim that is this much earlier than the end of a pause still counts as after the pause.

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.jobs.runs import REASON_KEPT, RUNS_KEPT, ChunkRun
-from app.live.memory_records import Slot
-from batch.kit.clock import from_ms, to_ms
+from kaboom.drivers.clock import from_ms, to_ms
+from kaboom.jobs.redis.memory_records import Slot
+from kaboom.jobs.runs import REASON_KEPT, RUNS_KEPT, ChunkRun
 
 
 def begin_run(slot: Slot, now: datetime) -> None:

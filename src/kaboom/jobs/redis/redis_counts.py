@@ -1,8 +1,8 @@
 """Counts of calls in Redis, shared by all API processes: one script, timed by the clock of Redis."""
 
-from app.live import keys
-from app.rate_limit import Count, Rate
-from batch.kit.redis.client import Redis, redis_errors, run_together
+from kaboom.drivers.redis.client import Redis, redis_errors, run_together
+from kaboom.jobs.redis import keys
+from kaboom.web.rate_limit import Count, Rate
 
 _ADD = """
 local total = redis.call('INCRBY', KEYS[1], ARGV[1])

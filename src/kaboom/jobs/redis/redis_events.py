@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app.live import keys
-from app.live.events import Feed, FeedKey, JobEvent
-from batch.kit.redis.client import Redis, redis_errors, register_script
+from kaboom.drivers.redis.client import Redis, redis_errors, register_script
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.events import Feed, FeedKey, JobEvent
 
 _STREAMS: Mapping[Feed, Callable[[str, str], str]] = {
     Feed.EVENTS: keys.events,
@@ -19,7 +19,7 @@ class RedisEventLog:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._add_lines = register_script(redis, "app.live", "log")
+        self._add_lines = register_script(redis, "kaboom.jobs.redis", "log")
 
     async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
         with redis_errors():

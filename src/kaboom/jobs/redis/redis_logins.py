@@ -1,7 +1,8 @@
 """Failed logins in Redis, shared by all API processes: two scripts, timed by the clock of Redis."""
 
-from app.live import keys
-from app.live.logins import (
+from kaboom.drivers.redis.client import Redis, redis_errors, run_together
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.logins import (
     FORGOTTEN_S,
     FREE,
     KNOWN_S,
@@ -11,7 +12,6 @@ from app.live.logins import (
     Attempt,
     place_of,
 )
-from batch.kit.redis.client import Redis, redis_errors, run_together
 
 # KEYS[1] is the browser or the address. An account without a browser adds KEYS[2], its count; KEYS[3], its count at
 # this address; and KEYS[4], which exists if it has logged in from there before.

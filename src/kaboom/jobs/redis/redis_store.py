@@ -11,8 +11,13 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
-from app.jobs.records import (
+from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.clock import to_ms
+from kaboom.drivers.redis.client import Redis, check_server, redis_errors, register_script, run_together, try_key
+from kaboom.drivers.redis.load import ServerLoad, read_load
+from kaboom.errors import StoreError
+from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
+from kaboom.jobs.records import (
     CHUNK_FIELDS,
     STATE_FIELDS,
     dump_chunk,
@@ -23,11 +28,10 @@ from app.jobs.records import (
     parse_job,
     parse_status,
 )
-from app.jobs.runs import REASON_KEPT, parse_runs, split_slot
-from app.live import keys
-from app.live.lapses import judge_lapse
-from app.live.redis_workers import RedisWorkers
-from app.live.store import (
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.lapses import judge_lapse
+from kaboom.jobs.redis.redis_workers import RedisWorkers
+from kaboom.jobs.redis.store import (
     DISPATCH_S,
     LEASE_S,
     MAX_ATTEMPTS,
@@ -43,11 +47,7 @@ from app.live.store import (
     Lease,
     Refusal,
 )
-from batch.errors import StoreError
-from batch.kit.batching import CallBatcher
-from batch.kit.clock import to_ms
-from batch.kit.redis.client import Redis, check_server, redis_errors, register_script, run_together, try_key
-from batch.kit.redis.load import ServerLoad, read_load
+from kaboom.jobs.runs import REASON_KEPT, parse_runs, split_slot
 
 _log = structlog.get_logger(__name__)
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget", "settle")
@@ -65,7 +65,7 @@ class RedisJobStore(RedisWorkers):
         self._lease_ms = round(lease_s * 1000)
         self._dispatch_ms = round(dispatch_s * 1000)
         self._retry_ms = round(retry_s * 1000)
-        self._scripts = {name: register_script(redis, "app.live", name) for name in _SCRIPTS}
+        self._scripts = {name: register_script(redis, "kaboom.jobs.redis", name) for name in _SCRIPTS}
         self._heard_at = -inf
         self._puts = CallBatcher(self._put_all, server="Redis")
         self._pings = CallBatcher(self._ping_once, server="Redis")

@@ -6,15 +6,15 @@ from typing import cast
 
 import orjson
 
-from app.jobs.records import dump_json
-from app.jobs.runs import parse_runs
-from app.live import keys
-from app.live.lapses import Report
-from app.live.store import LOST_S, WORKER_S
-from app.live.workers import RunningChunk, Worker, WorkerFacts
-from batch.kit.batching import CallBatcher
-from batch.kit.clock import from_ms
-from batch.kit.redis.client import Redis, redis_errors
+from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.clock import from_ms
+from kaboom.drivers.redis.client import Redis, redis_errors
+from kaboom.jobs.records import dump_json
+from kaboom.jobs.redis import keys
+from kaboom.jobs.redis.lapses import Report
+from kaboom.jobs.redis.store import LOST_S, WORKER_S
+from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
+from kaboom.jobs.runs import parse_runs
 
 #: The most chunks to list.
 _MOST_RUNNING = 2000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from batch.kit.redis.load import ServerLoad
+from kaboom.drivers.redis.load import ServerLoad
 
 
 class OnServers(Protocol):

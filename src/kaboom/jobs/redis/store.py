@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from app.jobs.model import Chunk, Job, JobStatus, Tally
-from app.jobs.runs import ChunkRun
-from app.live.servers import OnServers
-from app.live.workers import RunningChunk, Worker, WorkerFacts
+from kaboom.jobs.model import Chunk, Job, JobStatus, Tally
+from kaboom.jobs.redis.servers import OnServers
+from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
+from kaboom.jobs.runs import ChunkRun
 
 #: How long a claim lasts without a heartbeat. After that the reaper asks whether the process is alive: if it died, or
 #: its worker has not reported for as long either, another worker runs the chunk.
@@ -109,7 +109,7 @@ class Ended:
 class Expired:
     """An expired lease: its chunk goes back to the queue, is dead, or is cancelled with its job.
 
-    `seen` says what was seen of its worker process (`app.live.lapses.Seen`).
+    `seen` says what was seen of its worker process (`kaboom.jobs.redis.lapses.Seen`).
     """
 
     ref: ChunkRef

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.auth.principals import Principal, is_privileged
-from app.caller_errors import TooManyStreams
+from kaboom.web.auth.principals import Principal, is_privileged
+from kaboom.web.caller_errors import TooManyStreams
 
 #: The media type in the `Accept` header of a request for a stream, and in the answer.
 EVENT_STREAM = "text/event-stream"

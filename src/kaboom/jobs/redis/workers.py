@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from batch.kit.clock import from_ms, to_ms
+from kaboom.drivers.clock import from_ms, to_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
 
-from batch.market.calendar import JST
-from batch.market.listing import Listing, Market
-from batch.market.lists.nearest import find_nearest
-from batch.market.lists.snapshot import (
+from kaboom.market.calendar import JST
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.nearest import find_nearest
+from kaboom.market.lists.snapshot import (
     Delisted,
     Snapshot,
     list_imported,

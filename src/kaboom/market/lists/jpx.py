@@ -10,13 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from batch.errors import InvalidRequest
-from batch.kit.csv_text import decode_csv
-from batch.market.listing import Listing, Market
-from batch.market.lists.master import MOST_LOST_PERCENT, MasterReport, take_master
-from batch.market.lists.snapshot import Snapshot
-from batch.market.lists.workbook import MOST_ROWS, read_workbook
-from batch.market.symbol import parse_symbol
+from kaboom.drivers.csv_text import decode_csv
+from kaboom.errors import InvalidRequest
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.master import MOST_LOST_PERCENT, MasterReport, take_master
+from kaboom.market.lists.snapshot import Snapshot
+from kaboom.market.lists.workbook import MOST_ROWS, read_workbook
+from kaboom.market.symbol import parse_symbol
 
 _DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE = (
     "日付",

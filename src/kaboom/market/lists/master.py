@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batch.errors import Conflict
-from batch.market.listing import Listing, Market
-from batch.market.lists.snapshot import Delisted, Snapshot, load_delisted, load_snapshots, save_snapshot
+from kaboom.errors import Conflict
+from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.snapshot import Delisted, Snapshot, load_delisted, load_snapshots, save_snapshot
 
 #: About 3 % of 3,800 issues leave in a year, so a list that loses more is incomplete. 100 accepts any list.
 MOST_LOST_PERCENT = 5.0

@@ -15,10 +15,10 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
-from batch.market.calendar import JST
-from batch.market.listing import Listing, Market
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.market.calendar import JST
+from kaboom.market.listing import Listing, Market
 
 _COLUMNS = ("symbol", "name", "market", "sector33", "scale", "name_en")
 _HEADER = re.compile(r"# as_of=(\d{4}-\d{2}-\d{2}) source=(.+?)(?: known_at=(\S+))?")
@@ -180,7 +180,7 @@ def _load_packaged() -> tuple[Snapshot, ...]:
 
 
 def _packaged(prefix: str) -> list[Traversable]:
-    data = files("batch.market") / "data"
+    data = files("kaboom.market") / "data"
     return sorted((f for f in data.iterdir() if f.name.startswith(prefix)), key=lambda f: f.name)
 
 

@@ -5,11 +5,11 @@ from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 
-from batch.errors import InvalidRequest, NotFound
-from batch.market.calendar import JST
-from batch.market.indices import INDICES
-from batch.market.listing import Listing, Market, parse_market
-from batch.market.lists.snapshot import Snapshot, load_delisted, load_snapshots
+from kaboom.errors import InvalidRequest, NotFound
+from kaboom.market.calendar import JST
+from kaboom.market.indices import INDICES
+from kaboom.market.listing import Listing, Market, parse_market
+from kaboom.market.lists.snapshot import Snapshot, load_delisted, load_snapshots
 
 __all__ = ["Listing", "Market", "Universe", "load_universe", "parse_market"]
 

@@ -4,8 +4,8 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
-from batch.errors import InvalidRequest
-from batch.kit.child_process.workbook import NotAWorkbook, WorkbookLimits, WorkbookTooLarge, read_rows
+from kaboom.drivers.child_process.workbook import NotAWorkbook, WorkbookLimits, WorkbookTooLarge, read_rows
+from kaboom.errors import InvalidRequest
 
 #: JPX's list has 4,400 rows of 10 columns, and 4 MB unpacked.
 MOST_ROWS, MOST_COLUMNS = 50_000, 100

@@ -2,15 +2,15 @@
 
 from functools import partial
 
-from app.engine.run.long_runs import go_on, hand_out
-from app.engine.run.worker import Run
-from app.jobs.model import Tally
-from batch.bars.history import reader_at
-from batch.indicators.plan import IndicatorChunk, folder_of, plan_indicators
-from batch.indicators.request import IndicatorRequest
-from batch.indicators.run import IndicatorTools, run_indicator_chunk
-from batch.kit.clock import utc_now
-from batch.stores import build_action_store, build_bar_store
+from kaboom.bars.history import reader_at
+from kaboom.bars.open import build_action_store, build_bar_store
+from kaboom.drivers.clock import utc_now
+from kaboom.indicators.plan import IndicatorChunk, folder_of, plan_indicators
+from kaboom.indicators.request import IndicatorRequest
+from kaboom.indicators.run import IndicatorTools, run_indicator_chunk
+from kaboom.jobs.engine.run.long_runs import go_on, hand_out
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.model import Tally
 
 
 async def plan(run: Run) -> None:

@@ -1,12 +1,12 @@
 """The worker's part of symbol lists; a job makes one request and writes one file, so it has no chunks."""
 
-from app.engine.run.hand_back import HandBack
-from app.engine.run.worker import Run
-from app.market_data.results import SymbolsResult
-from batch.errors import RateLimited
-from batch.market_data.master_request import MasterRequest
-from batch.providers.watch import while_alive
-from batch.scripts.run_refresh_symbols import run_refresh_symbols
+from kaboom.errors import RateLimited
+from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.market_data.master_request import MasterRequest
+from kaboom.market_data.refresh_symbols import run_refresh_symbols
+from kaboom.market_data.results import SymbolsResult
+from kaboom.providers.watch import while_alive
 
 
 async def refresh(run: Run) -> SymbolsResult:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import structlog
 
-from app.engine.parts import Parts
-from app.health.routes import Readiness
-from app.overview.alerts import sources
-from app.overview.alerts.kinds import Alert, Kind, Severity
-from app.overview.alerts.sources import Asked
-from batch.errors import KaboomError
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import KaboomError
+from kaboom.health.routes import Readiness
+from kaboom.jobs.engine.parts import Parts
+from kaboom.operations.alerts import sources
+from kaboom.operations.alerts.kinds import Alert, Kind, Severity
+from kaboom.operations.alerts.sources import Asked
 
 #: How long a source may take; all are asked at the same time.
 _WITHIN_S = 3.0

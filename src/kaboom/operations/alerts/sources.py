@@ -4,12 +4,15 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from app.engine.parts import Parts
-from app.health.routes import Readiness
-from app.ingest.overdue import read_overdue
-from app.ledger.dead_letters import DeadLetterQuery
-from app.ledger.schedules.model import PUNCTUAL_S
-from app.overview.alerts.kinds import (
+from kaboom.drivers.disk import measure_room
+from kaboom.health.routes import Readiness
+from kaboom.ingest.overdue import read_overdue
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.dead_letters import DeadLetterQuery
+from kaboom.jobs.postgres.schedules.model import PUNCTUAL_S
+from kaboom.market.calendar import JST
+from kaboom.market.lists.snapshot import find_newest_date
+from kaboom.operations.alerts.kinds import (
     DEAD_FOR_H,
     FULL_REDIS,
     MANY_LOST,
@@ -19,10 +22,7 @@ from app.overview.alerts.kinds import (
     Kind,
     Severity,
 )
-from batch.kit.disk import measure_room
-from batch.market.calendar import JST
-from batch.market.lists.snapshot import find_newest_date
-from batch.providers.registry import get_provider_spec
+from kaboom.providers.registry import get_provider_spec
 
 _READYZ = "/readyz"
 _VITAL = frozenset({"redis", "database", "broker"})

@@ -5,12 +5,12 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.overview.alerts.finding import AlertsFound
-from app.overview.alerts.kinds import Kind, Severity
-from app.overview.examples import ALERTS
-from app.words.alerts import ALERT_TITLES
-from app.words.language import Language
-from app.words.translate import translate
+from kaboom.operations.alerts.finding import AlertsFound
+from kaboom.operations.alerts.kinds import Kind, Severity
+from kaboom.operations.examples import ALERTS
+from kaboom.text.alerts import ALERT_TITLES
+from kaboom.text.language import Language
+from kaboom.text.translate import translate
 
 
 class AlertView(BaseModel):

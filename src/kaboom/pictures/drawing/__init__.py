@@ -1,1 +1,1 @@
-"""Drawing with matplotlib, which nothing else imports; `batch.pictures.png` loads this folder."""
+"""Drawing with matplotlib, which nothing else imports; `kaboom.pictures.png` loads this folder."""

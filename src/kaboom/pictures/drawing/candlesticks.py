@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 
-from batch.pictures.drawing.curves import draw_line, finish
-from batch.pictures.drawing.fonts import Speaker
-from batch.pictures.drawing.style import BACK, INK, UP_DOWN
-from batch.pictures.model import Candlesticks, UpDown
+from kaboom.pictures.drawing.curves import draw_line, finish
+from kaboom.pictures.drawing.fonts import Speaker
+from kaboom.pictures.drawing.style import BACK, INK, UP_DOWN
+from kaboom.pictures.model import Candlesticks, UpDown
 
 _HALF = 0.34
 

@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from batch.pictures.drawing.fonts import Speaker
-from batch.pictures.drawing.style import LINES
-from batch.pictures.model import Curves, Series
+from kaboom.pictures.drawing.fonts import Speaker
+from kaboom.pictures.drawing.style import LINES
+from kaboom.pictures.model import Curves, Series
 
 _TICKS = 8
 

@@ -4,7 +4,7 @@ from functools import cache
 
 from matplotlib import font_manager
 
-from batch.pictures.model import Language, Text
+from kaboom.pictures.model import Language, Text
 
 _LATIN = "DejaVu Sans"  # comes with matplotlib
 _JAPANESE = (

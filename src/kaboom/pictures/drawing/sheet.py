@@ -9,10 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from batch.pictures.drawing import candlesticks, curves, tables
-from batch.pictures.drawing.fonts import Speaker, families
-from batch.pictures.drawing.style import BACK, DPI, INK_3, WIDTH, settings
-from batch.pictures.model import Candlesticks, Curves, Heat, Language, Notes, Panel, Picture, Table
+from kaboom.pictures.drawing import candlesticks, curves, tables
+from kaboom.pictures.drawing.fonts import Speaker, families
+from kaboom.pictures.drawing.style import BACK, DPI, INK_3, WIDTH, settings
+from kaboom.pictures.model import Candlesticks, Curves, Heat, Language, Notes, Panel, Picture, Table
 
 #: matplotlib's settings are global, so one picture is drawn at a time.
 _ONE = threading.Lock()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from batch.pictures.model import UpDown
+from kaboom.pictures.model import UpDown
 
 DPI = 100
 WIDTH = 12.0

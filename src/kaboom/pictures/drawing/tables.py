@@ -4,9 +4,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-from batch.pictures.drawing.fonts import Speaker
-from batch.pictures.drawing.style import BACK, INK, INK_2, INK_3, LINE, UP_DOWN
-from batch.pictures.model import Heat, Notes, Table, UpDown
+from kaboom.pictures.drawing.fonts import Speaker
+from kaboom.pictures.drawing.style import BACK, INK, INK_2, INK_3, LINE, UP_DOWN
+from kaboom.pictures.model import Heat, Notes, Table, UpDown
 
 #: Shares from which a cell has the next stronger tint, and how strong it is.
 _TINTS = ((0.0, 0.1), (0.015, 0.22), (0.035, 0.36))

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from app.ledger.port import KEY_KEPT_H, KeyReused
-from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
-from app.ledger.portfolios.port import MAX_ENTRIES, MAX_PORTFOLIOS, too_many_entries
-from app.ledger.refusals import name_taken, too_many
-from batch.errors import Conflict, NotFound
-from batch.kit.clock import Clock, utc_now
-from batch.portfolio.entry import Entry, number_entries
-from batch.portfolio.postings import Account, balance, post
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.port import KEY_KEPT_H, KeyReused
+from kaboom.jobs.postgres.refusals import name_taken, too_many
+from kaboom.portfolio.entry import Entry, number_entries
+from kaboom.portfolio.postings import Account, balance, post
+from kaboom.portfolio.store.model import Booked, Draft, Once, Portfolio
+from kaboom.portfolio.store.port import MAX_ENTRIES, MAX_PORTFOLIOS, too_many_entries
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from batch.market.lots import LOT
-from batch.portfolio.entry import Entry
-from batch.portfolio.money import ZERO
+from kaboom.market.lots import LOT
+from kaboom.portfolio.entry import Entry
+from kaboom.portfolio.money import ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
 
-from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
-from batch.portfolio.entry import Entry
-from batch.portfolio.postings import Account
+from kaboom.portfolio.entry import Entry
+from kaboom.portfolio.postings import Account
+from kaboom.portfolio.store.model import Booked, Draft, Once, Portfolio
 
 #: Per owner.
 MAX_PORTFOLIOS = 100

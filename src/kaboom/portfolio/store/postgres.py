@@ -11,10 +11,15 @@ from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.ledger.port import KEY_KEPT_H, KeyReused
-from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
-from app.ledger.portfolios.port import MAX_ENTRIES, MAX_PORTFOLIOS, too_many_entries
-from app.ledger.portfolios.tables import (
+from kaboom.drivers.postgres.engine import AsyncEngine, open_connection, open_transaction
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.port import KEY_KEPT_H, KeyReused
+from kaboom.jobs.postgres.refusals import name_taken, too_many
+from kaboom.portfolio.entry import Entry, number_entries
+from kaboom.portfolio.postings import Account, balance, post
+from kaboom.portfolio.store.model import Booked, Draft, Once, Portfolio
+from kaboom.portfolio.store.port import MAX_ENTRIES, MAX_PORTFOLIOS, too_many_entries
+from kaboom.portfolio.store.tables import (
     ENTRIES,
     ENTRY_COLUMNS,
     KEYS,
@@ -24,11 +29,6 @@ from app.ledger.portfolios.tables import (
     parse_entry,
     parse_portfolio,
 )
-from app.ledger.refusals import name_taken, too_many
-from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
-from batch.portfolio.entry import Entry, number_entries
-from batch.portfolio.postings import Account, balance, post
 
 _IS_THERE = PORTFOLIOS.c.deleted_at.is_(None)
 _KEPT = text(f"interval '{KEY_KEPT_H} hours'")

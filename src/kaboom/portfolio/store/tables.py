@@ -1,4 +1,4 @@
-"""The tables of portfolios; `app/ledger/migrations` creates them."""
+"""The tables of portfolios; `src/kaboom/migrations` creates them."""
 
 from dataclasses import fields
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Date, DateTime, ForeignKey, Index, Integer, Numeric, Row, Table, Text, text
 from sqlalchemy.sql import func
 
-from app.ledger.portfolios.model import Portfolio
-from app.ledger.tables import METADATA, texts
-from batch.portfolio.entry import Entry, EntryKind
+from kaboom.jobs.postgres.tables import METADATA, texts
+from kaboom.portfolio.entry import Entry, EntryKind
+from kaboom.portfolio.store.model import Portfolio
 
 _YEN = Numeric(24, 4)
 

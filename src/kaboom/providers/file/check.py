@@ -4,13 +4,13 @@ from collections import defaultdict
 from datetime import date
 from typing import Any
 
-from batch.market.interval import Interval
-from batch.providers.file.errors import Refusal
-from batch.providers.file.folder import SourceFile
-from batch.providers.file.provider import FileProvider
-from batch.providers.file.reading import OpenedFile
-from batch.providers.file.recognise.layout import Layout, Role, normalise
-from batch.providers.file.sheet import Facts
+from kaboom.market.interval import Interval
+from kaboom.providers.file.errors import Refusal
+from kaboom.providers.file.folder import SourceFile
+from kaboom.providers.file.provider import FileProvider
+from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.recognise.layout import Layout, Role, normalise
+from kaboom.providers.file.sheet import Facts
 
 
 def describe_files(provider: FileProvider) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from batch.errors import ProviderError
+from kaboom.errors import ProviderError
 
 
 @dataclass(frozen=True, slots=True)

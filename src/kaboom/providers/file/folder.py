@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from batch.errors import ProviderError
-from batch.providers.file.errors import Refusal
-from batch.providers.file.names import SUFFIXES
-from batch.providers.file.packed.archives import ZIP, list_members
-from batch.providers.file.rules import RULES_FILE, Rule, RulesFile, find_rule_line, read_rules_file
+from kaboom.errors import ProviderError
+from kaboom.providers.file.errors import Refusal
+from kaboom.providers.file.names import SUFFIXES
+from kaboom.providers.file.packed.archives import ZIP, list_members
+from kaboom.providers.file.rules import RULES_FILE, Rule, RulesFile, find_rule_line, read_rules_file
 
 #: The names of files that have one price, or the volume, of many symbols; the closing prices have the dates.
 FIELDS = ("close", "open", "high", "low", "volume")

@@ -9,10 +9,10 @@ from io import BytesIO
 from typing import IO
 from zipfile import BadZipFile
 
-from batch.providers.file.errors import FileRefused
-from batch.providers.file.folder import SourceFile
-from batch.providers.file.packed.archives import open_member, open_regular
-from batch.providers.file.packed.workbooks import XLSX, read_workbook
+from kaboom.providers.file.errors import FileRefused
+from kaboom.providers.file.folder import SourceFile
+from kaboom.providers.file.packed.archives import open_member, open_regular
+from kaboom.providers.file.packed.workbooks import XLSX, read_workbook
 
 _MIB = 1 << 20
 #: A header is at most this long.

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from batch.market.bar import RAW_BAR_SCHEMA, VALUES
-from batch.providers.file.reading import OpenedFile
-from batch.providers.file.recognise.numbers import parse_numbers
+from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
+from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.recognise.numbers import parse_numbers
 
 #: Rows of files that are lost: what could be read of each, the number of its file, and its line. `of` and `session` are
 #: the symbol and the day that the row belongs to, by itself or by the rows beside it; null if no row beside it has any.

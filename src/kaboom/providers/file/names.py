@@ -9,9 +9,9 @@ from fnmatch import fnmatch
 from io import StringIO
 from pathlib import Path
 
-from batch.errors import ConfigurationError, InvalidRequest
-from batch.kit.csv_text import decode_csv
-from batch.market.symbol import is_tse_code, parse_foreign_symbol, parse_symbol
+from kaboom.drivers.csv_text import decode_csv
+from kaboom.errors import ConfigurationError, InvalidRequest
+from kaboom.market.symbol import is_tse_code, parse_foreign_symbol, parse_symbol
 
 #: The endings of files that the provider looks at.
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".xlsx")

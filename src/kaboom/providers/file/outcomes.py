@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import date
 
-from batch.market.calendar import is_session
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.symbol import is_tse_code
-from batch.providers.base import BarRequest
-from batch.providers.file.errors import Refusal
-from batch.providers.file.sheet import Facts
+from kaboom.market.calendar import is_session
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.market.symbol import is_tse_code
+from kaboom.providers.base import BarRequest
+from kaboom.providers.file.errors import Refusal
+from kaboom.providers.file.sheet import Facts
 
 
 def find_outcomes(request: BarRequest, brought: frozenset[str], facts: Sequence[Facts]) -> dict[str, SymbolOutcome]:

@@ -10,26 +10,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
-from batch.errors import ConfigurationError, ProviderError
-from batch.market.action import CorporateAction
-from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
-from batch.market.indices import is_of_tokyo
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.file.errors import Refusal
-from batch.providers.file.folder import SourceFile, list_files
-from batch.providers.file.limits import FileLimits
-from batch.providers.file.moments import TimeRules
-from batch.providers.file.names import NameRules
-from batch.providers.file.outcomes import find_outcomes
-from batch.providers.file.reading import OpenedFile
-from batch.providers.file.recognise.numbers import NumberRules
-from batch.providers.file.sheet import Facts, Sheet
-from batch.providers.file.spec import SPEC, FileSettings
-from batch.providers.file.tables import TableCache
-from batch.providers.limiter.limited_provider import limit_calls
-from batch.providers.spec import ProviderParts
+from kaboom.errors import ConfigurationError, ProviderError
+from kaboom.market.action import CorporateAction
+from kaboom.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
+from kaboom.market.indices import is_of_tokyo
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.providers.file.errors import Refusal
+from kaboom.providers.file.folder import SourceFile, list_files
+from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.moments import TimeRules
+from kaboom.providers.file.names import NameRules
+from kaboom.providers.file.outcomes import find_outcomes
+from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.recognise.numbers import NumberRules
+from kaboom.providers.file.sheet import Facts, Sheet
+from kaboom.providers.file.spec import SPEC, FileSettings
+from kaboom.providers.file.tables import TableCache
+from kaboom.providers.limiter.limited_provider import limit_calls
+from kaboom.providers.spec import ProviderParts
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from batch.errors import InvalidRequest
-from batch.market.symbol import is_tse_code
-from batch.providers.file.errors import FileRefused, Refusal
-from batch.providers.file.folder import SourceFile
-from batch.providers.file.limits import DAMAGED, FileLimits
-from batch.providers.file.names import NameRules
-from batch.providers.file.packed.workbooks import XLSX
-from batch.providers.file.recognise.header import find_layout, find_table_layout
-from batch.providers.file.recognise.layout import PRICES, Block, Layout, Role, find_missing
-from batch.providers.file.recognise.panel import LONE, is_panel, join_panels
-from batch.providers.file.recognise.text import to_utf8
-from batch.providers.file.short_lines import drop_short
+from kaboom.errors import InvalidRequest
+from kaboom.market.symbol import is_tse_code
+from kaboom.providers.file.errors import FileRefused, Refusal
+from kaboom.providers.file.folder import SourceFile
+from kaboom.providers.file.limits import DAMAGED, FileLimits
+from kaboom.providers.file.names import NameRules
+from kaboom.providers.file.packed.workbooks import XLSX
+from kaboom.providers.file.recognise.header import find_layout, find_table_layout
+from kaboom.providers.file.recognise.layout import PRICES, Block, Layout, Role, find_missing
+from kaboom.providers.file.recognise.panel import LONE, is_panel, join_panels
+from kaboom.providers.file.recognise.text import to_utf8
+from kaboom.providers.file.short_lines import drop_short
 
 _POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 #: Broken lines of one file that are named.

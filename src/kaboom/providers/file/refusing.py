@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import polars as pl
 
-from batch.market.symbol import is_tse_code
-from batch.providers.file.errors import Refusal
-from batch.providers.file.moments import explain
-from batch.providers.file.packed.workbooks import XLSX
-from batch.providers.file.reading import OpenedFile
-from batch.providers.file.recognise.layout import Layout, find_role
-from batch.providers.file.recognise.numbers import has_decimal_comma
-from batch.providers.file.recognise.units import explain_scale, names_scale
+from kaboom.market.symbol import is_tse_code
+from kaboom.providers.file.errors import Refusal
+from kaboom.providers.file.moments import explain
+from kaboom.providers.file.packed.workbooks import XLSX
+from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.recognise.layout import Layout, find_role
+from kaboom.providers.file.recognise.numbers import has_decimal_comma
+from kaboom.providers.file.recognise.units import explain_scale, names_scale
 
 #: Cells of one column of one file that are named one by one.
 _MOST_CELLS = 20

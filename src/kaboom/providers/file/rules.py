@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from batch.errors import ProviderError
+from kaboom.errors import ProviderError
 
 #: The file's name.
 RULES_FILE = "files.toml"

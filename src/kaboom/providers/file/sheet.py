@@ -6,22 +6,22 @@ from datetime import date
 
 import polars as pl
 
-from batch.errors import InvalidRequest
-from batch.market.action import CorporateAction
-from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.interval import Interval
-from batch.market.symbol import is_tse_code
-from batch.providers.file.errors import Refusal
-from batch.providers.file.lost_rows import LOST_SCHEMA, find_lost_rows
-from batch.providers.file.moments import TimeRules, date_rows
-from batch.providers.file.names import parse_file_symbol
-from batch.providers.file.plausibility import check_names, find_notes
-from batch.providers.file.reading import Cells, OpenedFile
-from batch.providers.file.recognise.layout import NUMBERS, Layout, Role
-from batch.providers.file.recognise.numbers import NumberRules, find_unclear, parse_numbers
-from batch.providers.file.refusing import Refusals
-from batch.providers.file.spans import TOKYO, drop_days, find_intervals
-from batch.providers.file.splitting import find_actions, restore_traded
+from kaboom.errors import InvalidRequest
+from kaboom.market.action import CorporateAction
+from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.interval import Interval
+from kaboom.market.symbol import is_tse_code
+from kaboom.providers.file.errors import Refusal
+from kaboom.providers.file.lost_rows import LOST_SCHEMA, find_lost_rows
+from kaboom.providers.file.moments import TimeRules, date_rows
+from kaboom.providers.file.names import parse_file_symbol
+from kaboom.providers.file.plausibility import check_names, find_notes
+from kaboom.providers.file.reading import Cells, OpenedFile
+from kaboom.providers.file.recognise.layout import NUMBERS, Layout, Role
+from kaboom.providers.file.recognise.numbers import NumberRules, find_unclear, parse_numbers
+from kaboom.providers.file.refusing import Refusals
+from kaboom.providers.file.spans import TOKYO, drop_days, find_intervals
+from kaboom.providers.file.splitting import find_actions, restore_traded
 
 
 @dataclass(frozen=True, slots=True)

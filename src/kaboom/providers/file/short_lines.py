@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from batch.providers.file.errors import Refusal
-from batch.providers.file.recognise.layout import Layout
+from kaboom.providers.file.errors import Refusal
+from kaboom.providers.file.recognise.layout import Layout
 
 #: Short lines of one file that are named.
 _MOST_NAMED = 20

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from batch.market.interval import Interval
-from batch.providers.file.moments import explain
-from batch.providers.file.names import strip_suffix
-from batch.providers.file.plausibility import MOST_REPEATS, judge_repeats
-from batch.providers.file.reading import OpenedFile
-from batch.providers.file.recognise.layout import Role
-from batch.providers.file.recognise.steps import find_interval, judge_days, read_interval, typical_step
-from batch.providers.file.refusing import Refusals
+from kaboom.market.interval import Interval
+from kaboom.providers.file.moments import explain
+from kaboom.providers.file.names import strip_suffix
+from kaboom.providers.file.plausibility import MOST_REPEATS, judge_repeats
+from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.recognise.layout import Role
+from kaboom.providers.file.recognise.steps import find_interval, judge_days, read_interval, typical_step
+from kaboom.providers.file.refusing import Refusals
 
 TOKYO = "Asia/Tokyo"
 #: Tokyo trades within these hours; bars at others have another zone.

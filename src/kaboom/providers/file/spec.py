@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.base import Capabilities
-from batch.providers.file.rules import DateOrder
-from batch.providers.spec import ProviderSettings, ProviderSpec, Required
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.base import Capabilities
+from kaboom.providers.file.rules import DateOrder
+from kaboom.providers.spec import ProviderSettings, ProviderSpec, Required
 
 
 class FileSettings(ProviderSettings):
@@ -24,7 +24,7 @@ class FileSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="file",
-    build="batch.providers.file.provider:build",
+    build="kaboom.providers.file.provider:build",
     capabilities=Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100, knows_listings=True),
     summary="Bars from your own CSV, Excel or Parquet files.",
     settings=FileSettings,

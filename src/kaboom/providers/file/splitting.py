@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from batch.errors import InvalidRequest
-from batch.market.action import CorporateAction, check_factor
-from batch.market.bar import VALUES
-from batch.market.interval import Interval
-from batch.providers.divided_prices import day_prices, find_divisors, undivide, undivide_dividend
-from batch.providers.file.recognise.layout import Role
-from batch.providers.file.refusing import Refusals
-from batch.providers.rows import SymbolRows
+from kaboom.errors import InvalidRequest
+from kaboom.market.action import CorporateAction, check_factor
+from kaboom.market.bar import VALUES
+from kaboom.market.interval import Interval
+from kaboom.providers.divided_prices import day_prices, find_divisors, undivide, undivide_dividend
+from kaboom.providers.file.recognise.layout import Role
+from kaboom.providers.file.refusing import Refusals
+from kaboom.providers.rows import SymbolRows
 
 
 def find_actions(rows: pl.DataFrame, refused: Refusals) -> list[CorporateAction]:

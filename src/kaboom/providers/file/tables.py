@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from threading import Lock
 
-from batch.providers.file.errors import FileRefused, Refusal
-from batch.providers.file.folder import SourceFile
-from batch.providers.file.limits import FileLimits
-from batch.providers.file.moments import TimeRules
-from batch.providers.file.names import NameRules
-from batch.providers.file.packed.workbooks import XLSX
-from batch.providers.file.reading import OpenedFile, Uneven, find_owner, open_file, read_tables
-from batch.providers.file.recognise.numbers import NumberRules
-from batch.providers.file.sheet import Facts, Sheet, build_sheet
+from kaboom.providers.file.errors import FileRefused, Refusal
+from kaboom.providers.file.folder import SourceFile
+from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.moments import TimeRules
+from kaboom.providers.file.names import NameRules
+from kaboom.providers.file.packed.workbooks import XLSX
+from kaboom.providers.file.reading import OpenedFile, Uneven, find_owner, open_file, read_tables
+from kaboom.providers.file.recognise.numbers import NumberRules
+from kaboom.providers.file.sheet import Facts, Sheet, build_sheet
 
 # Parsed rows of this many bytes are kept; the facts of a file are small, and are kept forever.
 _KEPT_BYTES = 128 * 1024 * 1024

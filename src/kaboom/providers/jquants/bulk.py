@@ -9,15 +9,15 @@ from typing import Any
 import polars as pl
 import structlog
 
-from batch.errors import ProviderError, RateLimited
-from batch.market.interval import Interval
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.jquants import query
-from batch.providers.jquants.csv_file import read_file
-from batch.providers.jquants.files import BulkFile, parse_files, pick_files
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.outcomes import add_outcomes, expect_whole, traded
-from batch.providers.jquants.parse import (
+from kaboom.errors import ProviderError, RateLimited
+from kaboom.market.interval import Interval
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.jquants import query
+from kaboom.providers.jquants.csv_file import read_file
+from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.jquants.outcomes import add_outcomes, expect_whole, traded
+from kaboom.providers.jquants.parse import (
     DAILY_FIELDS,
     MINUTE_FIELDS,
     make_days,
@@ -25,9 +25,9 @@ from batch.providers.jquants.parse import (
     parse_actions,
     parse_codes,
 )
-from batch.providers.jquants.query import code_of
-from batch.providers.jquants.shelf import JquantsShelf
-from batch.providers.shaping import lengthen
+from kaboom.providers.jquants.query import code_of
+from kaboom.providers.jquants.shelf import JquantsShelf
+from kaboom.providers.shaping import lengthen
 
 #: The fewest requests that files need: one for the list, one for an address, and one for a file.
 _FEWEST_QUESTIONS = 3

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from batch.errors import ProviderError
-from batch.providers.jquants.files import BulkFile
+from kaboom.errors import ProviderError
+from kaboom.providers.jquants.files import BulkFile
 
 _BLOCK_BYTES = 8 << 20
 _HEADER_BYTES = 64 << 10

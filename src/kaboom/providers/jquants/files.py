@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from batch.errors import ProviderError
+from kaboom.errors import ProviderError
 
 #: A file takes two requests, for its address and for its content; the transfer counts as one more for each 2 MB.
 _QUESTIONS, _BYTES_PER_QUESTION = 2, 2 << 20

@@ -5,12 +5,12 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from batch.errors import ProviderError
-from batch.kit.http.client import HttpClient
-from batch.providers.jquants.query import JquantsQuery
-from batch.providers.limiter.rate_limiter import RateLimiter
-from batch.providers.replies import Server
-from batch.providers.wire import ProviderWire
+from kaboom.drivers.http.client import HttpClient
+from kaboom.errors import ProviderError
+from kaboom.providers.jquants.query import JquantsQuery
+from kaboom.providers.limiter.rate_limiter import RateLimiter
+from kaboom.providers.replies import Server
+from kaboom.providers.wire import ProviderWire
 
 JQUANTS_SERVER = Server(
     "jquants", "JQUANTS_API_KEY must hold a valid key, and its plan the data (minutes are an add-on to Light or higher)"

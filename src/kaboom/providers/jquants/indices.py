@@ -6,16 +6,16 @@ from datetime import date
 
 import polars as pl
 
-from batch.market.indices import INDICES, NIKKEI_225
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.each import SymbolAnswer, ask_each
-from batch.providers.jquants import query
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.outcomes import traded, unfinished
-from batch.providers.jquants.parse import expect_code, parse_index_days
-from batch.providers.shaping import pick_sessions
+from kaboom.market.indices import INDICES, NIKKEI_225
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.each import SymbolAnswer, ask_each
+from kaboom.providers.jquants import query
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.jquants.outcomes import traded, unfinished
+from kaboom.providers.jquants.parse import expect_code, parse_index_days
+from kaboom.providers.shaping import pick_sessions
 
 #: The indices with a code at J-Quants; those that the key's plan does not include end as `not_listed`.
 OFFERED = tuple(listing.symbol for listing in INDICES if listing.symbol != NIKKEI_225)

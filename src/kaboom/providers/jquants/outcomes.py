@@ -5,9 +5,9 @@ from datetime import date
 
 import polars as pl
 
-from batch.errors import ProviderError
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import FetchedBars
+from kaboom.errors import ProviderError
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import FetchedBars
 
 #: From this many symbols on, a day with rows of less than half of them is incomplete.
 _ENOUGH_TO_TELL = 20

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from batch.errors import InvalidRequest, ProviderError
-from batch.market.action import CorporateAction, check_factor
-from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.listing import Listing, Market
-from batch.market.symbol import parse_symbol
-from batch.providers.jquants.query import code_of
+from kaboom.errors import InvalidRequest, ProviderError
+from kaboom.market.action import CorporateAction, check_factor
+from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.listing import Listing, Market
+from kaboom.market.symbol import parse_symbol
+from kaboom.providers.jquants.query import code_of
 
 _MARKETS = {"0111": Market.TSE_PRIME, "0112": Market.TSE_STANDARD, "0113": Market.TSE_GROWTH}
 #: `HolDiv`: 0 closed, 1 open, 2 half a day, 3 closed while derivatives trade.

@@ -6,22 +6,22 @@ from datetime import date
 
 import polars as pl
 
-from batch.errors import ConfigurationError
-from batch.market.action import CorporateAction
-from batch.market.calendar import is_session
-from batch.market.indices import is_index
-from batch.market.interval import Interval
-from batch.market.lists.snapshot import Snapshot
-from batch.market.lists.universe import Market
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
-from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
-from batch.providers.jquants import query
-from batch.providers.jquants.bulk import JquantsBulk
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.indices import OFFERED, fetch_indices
-from batch.providers.jquants.outcomes import add_outcomes, expect_whole, traded, unfinished
-from batch.providers.jquants.parse import (
+from kaboom.errors import ConfigurationError
+from kaboom.market.action import CorporateAction
+from kaboom.market.calendar import is_session
+from kaboom.market.indices import is_index
+from kaboom.market.interval import Interval
+from kaboom.market.lists.snapshot import Snapshot
+from kaboom.market.lists.universe import Market
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from kaboom.providers.each import SymbolAnswer, ask_each, nothing_traded
+from kaboom.providers.jquants import query
+from kaboom.providers.jquants.bulk import JquantsBulk
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.jquants.indices import OFFERED, fetch_indices
+from kaboom.providers.jquants.outcomes import add_outcomes, expect_whole, traded, unfinished
+from kaboom.providers.jquants.parse import (
     expect_code,
     parse_actions,
     parse_calendar,
@@ -30,10 +30,10 @@ from batch.providers.jquants.parse import (
     parse_master,
     parse_minutes,
 )
-from batch.providers.jquants.shelf import JquantsShelf, find_folder
-from batch.providers.jquants.spec import SPEC, JquantsSettings
-from batch.providers.shaping import lengthen, pick_sessions
-from batch.providers.spec import INTRADAY, ProviderParts
+from kaboom.providers.jquants.shelf import JquantsShelf, find_folder
+from kaboom.providers.jquants.spec import SPEC, JquantsSettings
+from kaboom.providers.shaping import lengthen, pick_sessions
+from kaboom.providers.spec import INTRADAY, ProviderParts
 
 #: For fewer symbols minutes are requested one by one: the file of a past month has 100 MB.
 _LEAST_ISSUES = 200

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from batch.market.indices import is_index
+from kaboom.market.indices import is_index
 
 DAILY = "/equities/bars/daily"
 MINUTES = "/equities/bars/minute"

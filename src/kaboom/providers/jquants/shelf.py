@@ -12,16 +12,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
-from batch.errors import ProviderError
-from batch.kit.disk import is_in_user_space
-from batch.kit.http.downloader import HttpDownloader
-from batch.kit.http.reply import Reply
-from batch.providers.jquants import query
-from batch.providers.jquants.files import BulkFile
-from batch.providers.jquants.get import JquantsSource
-from batch.providers.limiter.rate_limiter import RateLimiter
-from batch.providers.replies import Server, read_body
-from batch.providers.watch import tell_alive
+from kaboom.drivers.disk import is_in_user_space
+from kaboom.drivers.http.downloader import HttpDownloader
+from kaboom.drivers.http.reply import Reply
+from kaboom.errors import ProviderError
+from kaboom.providers.jquants import query
+from kaboom.providers.jquants.files import BulkFile
+from kaboom.providers.jquants.get import JquantsSource
+from kaboom.providers.limiter.rate_limiter import RateLimiter
+from kaboom.providers.replies import Server, read_body
+from kaboom.providers.watch import tell_alive
 
 #: A month of minutes of all issues is about 100 MB.
 _MOST_BYTES = 512 << 20

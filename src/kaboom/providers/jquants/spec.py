@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
-from batch.market.interval import Interval
-from batch.providers.base import Capabilities
-from batch.providers.spec import INTRADAY, TSE_MARKETS, ProviderSettings, ProviderSpec, Required, Terms
+from kaboom.market.interval import Interval
+from kaboom.providers.base import Capabilities
+from kaboom.providers.spec import INTRADAY, TSE_MARKETS, ProviderSettings, ProviderSpec, Required, Terms
 
 
 class JquantsSettings(ProviderSettings):
@@ -19,7 +19,7 @@ class JquantsSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="jquants",
-    build="batch.providers.jquants.provider:build",
+    build="kaboom.providers.jquants.provider:build",
     capabilities=Capabilities(
         frozenset(Interval),
         TSE_MARKETS,

@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.limiter.rate_limiter import NoRateLimit, RateLimiter
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.providers.limiter.rate_limiter import NoRateLimit, RateLimiter
 
 
 def limit_calls(provider: BarProvider, rate_limiter: RateLimiter) -> BarProvider:

@@ -1,8 +1,8 @@
 """The limits of a provider: those of its capabilities, unless the settings override them."""
 
-from batch.errors import ConfigurationError
-from batch.providers.limiter.port import Limits
-from batch.providers.registry import get_provider_spec, provider_names
+from kaboom.errors import ConfigurationError
+from kaboom.providers.limiter.port import Limits
+from kaboom.providers.registry import get_provider_spec, provider_names
 
 _OFF = "off"
 

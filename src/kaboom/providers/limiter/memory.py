@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from batch.kit.retry import backoff_s
-from batch.providers.limiter.port import LONGEST_NAMED_S, POLL_S, Limits, Permit, Reason, Result, Wait
+from kaboom.drivers.retry import backoff_s
+from kaboom.providers.limiter.port import LONGEST_NAMED_S, POLL_S, Limits, Permit, Reason, Result, Wait
 
 
 @dataclass(slots=True)

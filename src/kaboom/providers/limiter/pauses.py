@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch.kit.redis.client import Redis, redis_errors
-from batch.providers.limiter.keys import state
+from kaboom.drivers.redis.client import Redis, redis_errors
+from kaboom.providers.limiter.keys import state
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Protocol
 
 import structlog
 
-from batch.errors import ProviderError, RateLimited, StoreError
-from batch.kit.retry import retry_while_unavailable
-from batch.providers.limiter.port import POLL_S, Permit, PermitStore, Reason, Result, Wait
-from batch.providers.limiter.wait_queue import WaitQueue
-from batch.providers.watch import Heard, tell, tell_alive
+from kaboom.drivers.retry import retry_while_unavailable
+from kaboom.errors import ProviderError, RateLimited, StoreError
+from kaboom.providers.limiter.port import POLL_S, Permit, PermitStore, Reason, Result, Wait
+from kaboom.providers.limiter.wait_queue import WaitQueue
+from kaboom.providers.watch import Heard, tell, tell_alive
 
 #: The longest pause that a request waits out. The caller plans for a longer one.
 LONGEST_WAIT_S = 30.0

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import uuid4
 
-from batch.kit.batching import CallBatcher
-from batch.kit.open_sessions import note_closed, note_open
-from batch.kit.redis.client import AsyncScript, Redis, redis_errors, register_script, run_together
-from batch.providers.limiter.keys import of_provider
-from batch.providers.limiter.port import LONGEST_NAMED_S, POLL_S, Limits, Permit, Reason, Result, Wait
+from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.open_sessions import note_closed, note_open
+from kaboom.drivers.redis.client import AsyncScript, Redis, redis_errors, register_script, run_together
+from kaboom.providers.limiter.keys import of_provider
+from kaboom.providers.limiter.port import LONGEST_NAMED_S, POLL_S, Limits, Permit, Reason, Result, Wait
 
 #: A call as the script takes it: its name and up to four arguments.
 type _Call = tuple[str | int, ...]
@@ -66,7 +66,7 @@ class RedisPermitStore:
             self._clients = (redis, pool)
             note_open(self)
             self._loop = loop
-            script = register_script(redis, "batch.providers.limiter", "permits")
+            script = register_script(redis, "kaboom.providers.limiter", "permits")
             self._calls = CallBatcher(partial(self._run, redis, script, uuid4().hex[:12]))
         return await self._calls.call(words + ("",) * (_WORDS - len(words)))
 

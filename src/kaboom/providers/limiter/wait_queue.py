@@ -5,7 +5,7 @@ import contextlib
 from collections import deque
 from collections.abc import Iterator
 
-from batch.providers.watch import tell_alive
+from kaboom.providers.watch import tell_alive
 
 #: Enough to notice a slot that another process freed within about 10 ms; each asks ten times a second.
 _MOST_ASKING = 4

@@ -3,12 +3,12 @@
 import numpy as np
 import polars as pl
 
-from batch.market.bar import VALUES
-from batch.market.interval import Interval
-from batch.market.lots import LOT
-from batch.market.resample import roll_up
-from batch.providers.synthetic.columns import BarColumns
-from batch.providers.synthetic.daily import YearBlock
+from kaboom.market.bar import VALUES
+from kaboom.market.interval import Interval
+from kaboom.market.lots import LOT
+from kaboom.market.resample import roll_up
+from kaboom.providers.synthetic.columns import BarColumns
+from kaboom.providers.synthetic.daily import YearBlock
 
 _US = 1_000_000
 _EPOCH_DAY = 719163  # date(1970, 1, 1).toordinal()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.rules import round_to_tick
-from batch.providers.synthetic.constants import Traits
-from batch.providers.synthetic.rng import Floats, Stream, bounded_normals, hash_words, uniforms
+from kaboom.market.rules import round_to_tick
+from kaboom.providers.synthetic.constants import Traits
+from kaboom.providers.synthetic.rng import Floats, Stream, bounded_normals, hash_words, uniforms
 
 #: There are no splits around the turn of the year, where the path must meet the next anchor.
 QUIET_SESSIONS = 20

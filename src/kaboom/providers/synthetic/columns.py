@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.market.bar import RAW_BAR_SCHEMA, VALUES
-from batch.providers.synthetic.rng import Floats
+from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
+from kaboom.providers.synthetic.rng import Floats
 
 
 @dataclass(frozen=True, slots=True)

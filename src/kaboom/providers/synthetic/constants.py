@@ -7,9 +7,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.lots import LOT
-from batch.market.rules import Bools
-from batch.providers.synthetic.rng import (
+from kaboom.market.lots import LOT
+from kaboom.market.rules import Bools
+from kaboom.providers.synthetic.rng import (
     Floats,
     Stream,
     Words,

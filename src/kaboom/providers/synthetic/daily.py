@@ -7,14 +7,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.calendar import sessions_between
-from batch.market.rules import daily_limits, round_to_tick
-from batch.providers.synthetic.anchors import Splits, anchor_prices, draw_splits
-from batch.providers.synthetic.constants import Traits, build_traits
-from batch.providers.synthetic.events import Events, SessionKind, draw_events
-from batch.providers.synthetic.price_limits import Closes, limit_closes
-from batch.providers.synthetic.returns import Returns, draw_returns
-from batch.providers.synthetic.rng import Floats, Stream, bounded_normals, hash_words, uniform_pairs, uniforms
+from kaboom.market.calendar import sessions_between
+from kaboom.market.rules import daily_limits, round_to_tick
+from kaboom.providers.synthetic.anchors import Splits, anchor_prices, draw_splits
+from kaboom.providers.synthetic.constants import Traits, build_traits
+from kaboom.providers.synthetic.events import Events, SessionKind, draw_events
+from kaboom.providers.synthetic.price_limits import Closes, limit_closes
+from kaboom.providers.synthetic.returns import Returns, draw_returns
+from kaboom.providers.synthetic.rng import Floats, Stream, bounded_normals, hash_words, uniform_pairs, uniforms
 
 # A block of 100 symbols takes about 0.7 MB: 64 blocks hold every issue of the three sections for a year.
 _CACHED_BLOCKS = 64

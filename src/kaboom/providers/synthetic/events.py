@@ -6,9 +6,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.rules import Bools
-from batch.providers.synthetic.anchors import QUIET_SESSIONS, Splits
-from batch.providers.synthetic.rng import Floats, Stream, Words, hash_words, uniform_pairs
+from kaboom.market.rules import Bools
+from kaboom.providers.synthetic.anchors import QUIET_SESSIONS, Splits
+from kaboom.providers.synthetic.rng import Floats, Stream, Words, hash_words, uniform_pairs
 
 _HALT_P, _PAUSE_P, _LOCK_P = 0.0005, 0.001, 0.001
 _EARNINGS_P = 0.016

@@ -8,18 +8,18 @@ from itertools import batched
 import numpy as np
 import polars as pl
 
-from batch.market.action import CorporateAction
-from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.calendar import auction_stamps, is_session, opens_at
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.rules import Bools
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic.aggregate import aggregate_minutes, take_day
-from batch.providers.synthetic.columns import BarColumns, build_frame, join_columns
-from batch.providers.synthetic.daily import YearBlock, YearKey, build_year
-from batch.providers.synthetic.listings import ListingBook
-from batch.providers.synthetic.minutes import build_minutes
+from kaboom.market.action import CorporateAction
+from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.calendar import auction_stamps, is_session, opens_at
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.market.rules import Bools
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.synthetic.aggregate import aggregate_minutes, take_day
+from kaboom.providers.synthetic.columns import BarColumns, build_frame, join_columns
+from kaboom.providers.synthetic.daily import YearBlock, YearKey, build_year
+from kaboom.providers.synthetic.listings import ListingBook
+from kaboom.providers.synthetic.minutes import build_minutes
 
 #: 100 symbols x 327 minutes x 8 bytes is 256 kB: the arrays of a block stay in the processor's cache.
 SYMBOLS_PER_BLOCK = 100

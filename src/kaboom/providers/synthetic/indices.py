@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.calendar import closes_at, is_session, sessions_between, utc_midnight
-from batch.market.indices import NIKKEI_225, TOPIX
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic.returns import market_returns
-from batch.providers.synthetic.rng import Floats, Stream, bounded_normals, derive_keys, hash_words, uniform_pairs
-from batch.providers.synthetic.spec import SPEC
+from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.calendar import closes_at, is_session, sessions_between, utc_midnight
+from kaboom.market.indices import NIKKEI_225, TOPIX
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.synthetic.returns import market_returns
+from kaboom.providers.synthetic.rng import Floats, Stream, bounded_normals, derive_keys, hash_words, uniform_pairs
+from kaboom.providers.synthetic.spec import SPEC
 
 #: Index → the level that it comes back to: the broad market, its largest issues, its young ones, and Nikkei 225.
 _LEVELS = {TOPIX: 2700.0, "^0028": 1400.0, "^0070": 700.0, NIKKEI_225: 38_000.0}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
-from batch.market.lists.universe import Market, Universe
+from kaboom.market.lists.universe import Market, Universe
 
 #: Gives the universe of a TSE section as of a session.
 UniverseLookup = Callable[[Market, date], Universe]

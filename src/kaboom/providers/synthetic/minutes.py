@@ -6,12 +6,12 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.lots import LOT
-from batch.market.rules import Bools, round_to_tick, tick_sizes
-from batch.providers.synthetic.columns import BarColumns
-from batch.providers.synthetic.daily import LEAST_LOTS_FOR_RANGE, YearBlock
-from batch.providers.synthetic.profile import Profile, build_profile
-from batch.providers.synthetic.rng import (
+from kaboom.market.lots import LOT
+from kaboom.market.rules import Bools, round_to_tick, tick_sizes
+from kaboom.providers.synthetic.columns import BarColumns
+from kaboom.providers.synthetic.daily import LEAST_LOTS_FOR_RANGE, YearBlock
+from kaboom.providers.synthetic.profile import Profile, build_profile
+from kaboom.providers.synthetic.rng import (
     Floats,
     Stream,
     Words,
@@ -19,7 +19,7 @@ from batch.providers.synthetic.rng import (
     hash_words,
     uniform_pairs,
 )
-from batch.providers.synthetic.volumes import SessionVolume, deal_lots
+from kaboom.providers.synthetic.volumes import SessionVolume, deal_lots
 
 # How far the path strays from the straight line between open and close, as a share of the day's range.
 _STRAY = 0.8

@@ -4,9 +4,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from batch.market.rules import Bools, limit_bounds, round_to_tick
-from batch.providers.synthetic.events import Events, SessionKind
-from batch.providers.synthetic.rng import Floats
+from kaboom.market.rules import Bools, limit_bounds, round_to_tick
+from kaboom.providers.synthetic.events import Events, SessionKind
+from kaboom.providers.synthetic.rng import Floats
 
 _LEAST_WANTED = 45.0
 # Below it the lower limit would leave a price of a few yen.

@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.calendar import auction_stamps, minute_grid
-from batch.providers.synthetic.rng import Floats
+from kaboom.market.calendar import auction_stamps, minute_grid
+from kaboom.providers.synthetic.rng import Floats
 
 # Shares of the day's volume. They are assumptions: no source that could be cited was found.
 OPEN_SHARE = 0.04

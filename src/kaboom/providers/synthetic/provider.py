@@ -3,17 +3,17 @@
 import asyncio
 from datetime import date
 
-from batch.kit.clock import Clock, utc_now
-from batch.market.indices import is_index
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market, load_universe
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.limiter.limited_provider import limit_calls
-from batch.providers.spec import ProviderParts
-from batch.providers.synthetic.generator import Generator
-from batch.providers.synthetic.indices import OFFERED, make_index_bars
-from batch.providers.synthetic.listings import ListingBook, UniverseLookup
-from batch.providers.synthetic.spec import SPEC, SyntheticSettings
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.market.indices import is_index
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market, load_universe
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.providers.limiter.limited_provider import limit_calls
+from kaboom.providers.spec import ProviderParts
+from kaboom.providers.synthetic.generator import Generator
+from kaboom.providers.synthetic.indices import OFFERED, make_index_bars
+from kaboom.providers.synthetic.listings import ListingBook, UniverseLookup
+from kaboom.providers.synthetic.spec import SPEC, SyntheticSettings
 
 
 class SyntheticProvider:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.providers.synthetic.anchors import QUIET_SESSIONS
-from batch.providers.synthetic.constants import Traits
-from batch.providers.synthetic.events import Events, SessionKind
-from batch.providers.synthetic.rng import (
+from kaboom.providers.synthetic.anchors import QUIET_SESSIONS
+from kaboom.providers.synthetic.constants import Traits
+from kaboom.providers.synthetic.events import Events, SessionKind
+from kaboom.providers.synthetic.rng import (
     Floats,
     Stream,
     derive_keys,

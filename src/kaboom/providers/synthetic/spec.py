@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from batch.market.interval import Interval
-from batch.providers.base import Capabilities
-from batch.providers.spec import TSE_MARKETS, ProviderSettings, ProviderSpec
+from kaboom.market.interval import Interval
+from kaboom.providers.base import Capabilities
+from kaboom.providers.spec import TSE_MARKETS, ProviderSettings, ProviderSpec
 
 
 class SyntheticSettings(ProviderSettings):
@@ -17,7 +17,7 @@ class SyntheticSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="synthetic",
-    build="batch.providers.synthetic.provider:build",
+    build="kaboom.providers.synthetic.provider:build",
     capabilities=Capabilities(
         frozenset(Interval),
         TSE_MARKETS,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.providers.synthetic.events import SessionKind
-from batch.providers.synthetic.profile import AM_AUCTION_SHARE, CLOSE_SHARE, OPEN_SHARE, Profile
-from batch.providers.synthetic.rng import Floats, Stream, Words, hash_words, uniform_pairs, uniforms
+from kaboom.providers.synthetic.events import SessionKind
+from kaboom.providers.synthetic.profile import AM_AUCTION_SHARE, CLOSE_SHARE, OPEN_SHARE, Profile
+from kaboom.providers.synthetic.rng import Floats, Stream, Words, hash_words, uniform_pairs, uniforms
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 30, 90
 

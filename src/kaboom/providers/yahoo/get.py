@@ -1,9 +1,9 @@
 """The wire to Yahoo."""
 
-from batch.kit.http.client import HttpClient
-from batch.providers.limiter.rate_limiter import RateLimiter
-from batch.providers.replies import Server
-from batch.providers.wire import ProviderWire
+from kaboom.drivers.http.client import HttpClient
+from kaboom.providers.limiter.rate_limiter import RateLimiter
+from kaboom.providers.replies import Server
+from kaboom.providers.wire import ProviderWire
 
 YAHOO_SERVER = Server("yahoo", "Yahoo rejects some callers; no setting of Kaboom changes that")
 #: With these statuses Yahoo returns a chart, or in JSON the reason why there is none.

@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.errors import InvalidRequest, ProviderError
-from batch.market.action import CorporateAction, check_factor
-from batch.market.bar import VALUES
-from batch.market.calendar import JST
-from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.divided_prices import undivide_dividend
-from batch.providers.rows import SymbolRows
-from batch.providers.yahoo.query import ChartQuery
+from kaboom.errors import InvalidRequest, ProviderError
+from kaboom.market.action import CorporateAction, check_factor
+from kaboom.market.bar import VALUES
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.divided_prices import undivide_dividend
+from kaboom.providers.rows import SymbolRows
+from kaboom.providers.yahoo.query import ChartQuery
 
 _NOT_FOUND = "Not Found"
 _DAY_US = 86_400_000_000

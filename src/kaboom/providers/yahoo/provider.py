@@ -8,23 +8,23 @@ from typing import Any
 
 import polars as pl
 
-from batch.kit.clock import Clock, utc_now
-from batch.market.action import CorporateAction
-from batch.market.calendar import JST, is_session, last_sessions
-from batch.market.interval import Interval
-from batch.market.lists.universe import Market
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.divided_prices import day_prices, find_divisors, undivide
-from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
-from batch.providers.rows import SymbolRows, build_frame
-from batch.providers.shaping import lengthen, of_sessions
-from batch.providers.spec import ProviderParts
-from batch.providers.wire import ProviderWire
-from batch.providers.yahoo.get import EXPLAINED, connect_yahoo
-from batch.providers.yahoo.parse import parse_chart, parse_dividends, parse_splits
-from batch.providers.yahoo.query import ChartQuery, ask_charts
-from batch.providers.yahoo.spec import SPEC, YahooSettings
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.market.action import CorporateAction
+from kaboom.market.calendar import JST, is_session, last_sessions
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.providers.divided_prices import day_prices, find_divisors, undivide
+from kaboom.providers.each import SymbolAnswer, ask_each, nothing_traded
+from kaboom.providers.rows import SymbolRows, build_frame
+from kaboom.providers.shaping import lengthen, of_sessions
+from kaboom.providers.spec import ProviderParts
+from kaboom.providers.wire import ProviderWire
+from kaboom.providers.yahoo.get import EXPLAINED, connect_yahoo
+from kaboom.providers.yahoo.parse import parse_chart, parse_dividends, parse_splits
+from kaboom.providers.yahoo.query import ChartQuery, ask_charts
+from kaboom.providers.yahoo.spec import SPEC, YahooSettings
 
 type _Taken = tuple[ChartQuery, Mapping[str, Any], SymbolRows]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
-from batch.market.calendar import JST
-from batch.market.interval import Interval
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
 
 #: "Only 8 days worth of 1m granularity data are allowed to be fetched per request", Yahoo says.
 _MOST_MINUTE_DAYS = 7

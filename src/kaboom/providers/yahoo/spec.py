@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from batch.market.interval import Interval
-from batch.providers.base import Capabilities
-from batch.providers.spec import INTRADAY, TSE_SECTIONS, ProviderSettings, ProviderSpec, Required, Terms
+from kaboom.market.interval import Interval
+from kaboom.providers.base import Capabilities
+from kaboom.providers.spec import INTRADAY, TSE_SECTIONS, ProviderSettings, ProviderSpec, Required, Terms
 
 
 class YahooSettings(ProviderSettings):
@@ -18,7 +18,7 @@ class YahooSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="yahoo",
-    build="batch.providers.yahoo.provider:build",
+    build="kaboom.providers.yahoo.provider:build",
     capabilities=Capabilities(
         frozenset(Interval),
         TSE_SECTIONS,

@@ -1,6 +1,6 @@
 """What is wrong with an account, a token or a login. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 ACCOUNT_DETAILS: tuple[Pair, ...] = (
     (

@@ -1,6 +1,6 @@
 """What alerts say in detail. English as written, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 ALERT_DETAILS: tuple[Pair, ...] = (
     (

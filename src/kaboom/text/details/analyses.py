@@ -1,6 +1,6 @@
 """What is wrong with an analysis. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 ANALYSIS_DETAILS: tuple[Pair, ...] = (
     (

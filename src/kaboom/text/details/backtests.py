@@ -1,6 +1,6 @@
 """What is wrong with a backtest or a strategy. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 BACKTEST_DETAILS: tuple[Pair, ...] = (
     ("terms were {names}, supported are {known}", "注文条件が {names} です。使えるのは {known} です"),

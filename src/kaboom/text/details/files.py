@@ -1,6 +1,6 @@
 """Error messages about your own files: the place, and what was expected there."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 FILE_DETAILS: tuple[Pair, ...] = (
     (

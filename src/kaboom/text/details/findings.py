@@ -1,8 +1,8 @@
 """What `kaboom doctor` finds and how to fix it. English as found, and Japanese."""
 
-from app.words.language import Pair
-from app.words.stack import STACK_WORDS
-from batch.providers.registry import provider_specs
+from kaboom.providers.registry import provider_specs
+from kaboom.text.language import Pair
+from kaboom.text.stack import STACK_WORDS
 
 #: The summaries of providers.
 _SUMMARIES: tuple[Pair, ...] = (

@@ -1,6 +1,6 @@
 """What is wrong with an indicator, a corporate action, or a symbol list. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 INSTRUMENT_DETAILS: tuple[Pair, ...] = (
     (

@@ -1,6 +1,6 @@
 """What is wrong with channels, rules and messages. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 NOTIFICATION_DETAILS: tuple[Pair, ...] = (
     ("the receiver answered {status}", "受信側が {status} を返しました"),

@@ -1,6 +1,6 @@
 """What is wrong with a portfolio or one of its entries. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 PORTFOLIO_DETAILS: tuple[Pair, ...] = (
     (

@@ -1,6 +1,6 @@
 """What is wrong with a request: jobs, sessions, symbols, intervals, providers. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 REQUEST_DETAILS: tuple[Pair, ...] = (
     (

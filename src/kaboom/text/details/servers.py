@@ -1,6 +1,6 @@
 """What Redis, PostgreSQL, the bar store and providers answer. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 SERVER_DETAILS: tuple[Pair, ...] = (
     ("Redis did not answer: {reason}", "Redisから応答がありません：{reason}"),

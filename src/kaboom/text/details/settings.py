@@ -1,6 +1,6 @@
 """What is wrong with the settings, and what keeps Kaboom from starting. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 SETTING_DETAILS: tuple[Pair, ...] = (
     (

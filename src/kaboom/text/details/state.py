@@ -1,6 +1,6 @@
 """What does not exist, what the current state does not allow, and who may not ask. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 STATE_DETAILS: tuple[Pair, ...] = (
     *(

@@ -1,6 +1,6 @@
 """What pydantic says of a field, and what it says of several. English as raised, and Japanese."""
 
-from app.words.language import Pair
+from kaboom.text.language import Pair
 
 VALIDATION_DETAILS: tuple[Pair, ...] = (
     (

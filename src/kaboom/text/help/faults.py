@@ -2,7 +2,7 @@
 
 import re
 
-from app.words.translate import translate
+from kaboom.text.translate import translate
 
 #: The line that leads to help, and what stands before a fault.
 SEE_HELP, FAULT = "ヘルプを見るには：{command} --help", "エラー：{text}"

@@ -2,9 +2,9 @@
 
 import re
 
-from app.words.help.commands import COMMAND_HELP
-from app.words.help.options import OPTION_HELP
-from app.words.help.requests import REQUEST_HELP
+from kaboom.text.help.commands import COMMAND_HELP
+from kaboom.text.help.options import OPTION_HELP
+from kaboom.text.help.requests import REQUEST_HELP
 
 HELP: dict[str, str] = {**COMMAND_HELP, **OPTION_HELP, **REQUEST_HELP}
 #: What `--help` adds behind a text, in brackets or after a semicolon.

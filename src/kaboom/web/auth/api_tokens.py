@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.auth.ingest_tokens import INGEST_HEADER
+from kaboom.web.auth.ingest_tokens import INGEST_HEADER
 
 TOKEN_PREFIX = "kbm_"  # noqa: S105  the prefix of every token
 AUTHORIZATION = b"authorization"

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from app.auth.principals import Principal
+from kaboom.web.auth.principals import Principal
 
 #: HTTP methods that change nothing.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -16,7 +16,7 @@ _FORBIDDEN = 403
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change by a caller, or a rejected attempt; see `app.ledger.accounts.model.AuditLine`."""
+    """A change by a caller, or a rejected attempt; see `kaboom.jobs.postgres.accounts.model.AuditLine`."""
 
     caller: Principal
     action: str

@@ -9,13 +9,13 @@ from fastapi import Request
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 
-from app.auth.changes import SAFE_METHODS
-from app.auth.cookies import BY_COOKIE
-from app.auth.principals import Principal
-from app.auth.scopes import Scope
-from app.caller_errors import ExpiredToken, PasswordNeeded
-from batch.errors import Forbidden, NotAuthorized
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import Forbidden, NotAuthorized
+from kaboom.web.auth.changes import SAFE_METHODS
+from kaboom.web.auth.cookies import BY_COOKIE
+from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.scopes import Scope
+from kaboom.web.caller_errors import ExpiredToken, PasswordNeeded
 
 #: The only paths that need no principal. They are compared exactly: a new path is guarded until it is listed here.
 PUBLIC_PATHS = frozenset(
@@ -92,7 +92,7 @@ async def find_principal(
 
 # Dependencies are `async` because FastAPI runs a plain function in a thread, at 80 µs a request.
 async def current_principal(request: Request) -> Principal:
-    """Return the principal of the request, which `app.middleware` has found.
+    """Return the principal of the request, which `kaboom.web.middleware` has found.
 
     Raises:
         NotAuthorized: the route is public, and needs no principal.

@@ -6,9 +6,9 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 
-from app.auth.principals import DEFAULT_OWNER, Principal
-from app.auth.scopes import SCOPES, Role
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
+from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
+from kaboom.web.auth.scopes import SCOPES, Role
 
 INGEST_HEADER = b"x-ingest-token"
 #: Shorter tokens can be guessed. This also rejects a passphrase, whose words would be read as several tokens.

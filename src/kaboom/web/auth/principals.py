@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.auth.scopes import Role, Scope
+from kaboom.web.auth.scopes import Role, Scope
 
 #: The owner of every ingest token, and of records that are made without a request, such as the default schedule.
 #: It is stored with each job, so it does not change when a token is rotated.

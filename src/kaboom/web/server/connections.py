@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from app.server.protocol import BoundedProtocol
+    from kaboom.web.server.protocol import BoundedProtocol
 
 _TICK_S = 1.0
 #: This share of all is closed together when room is needed, since finding them takes a look at all.

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from app.server.protocol import bound_protocol
+from kaboom.web.server.protocol import bound_protocol
 
 #: Files beside connections: stores, logs, bars.
 _RESERVE = 128

@@ -7,7 +7,7 @@ import struct
 import termios
 from array import array
 
-from app.server.refusals import WAIT_S
+from kaboom.web.server.refusals import WAIT_S
 
 #: Bytes that a client takes in each window of time, at least: 1.6 kB/s.
 _LEAST = 16 * 1024

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.errors import Answer
-from app.server.connections import Connections
-from app.server.progress import Progress, has_unread
-from app.server.refusals import (
+from kaboom.web.errors import Answer
+from kaboom.web.server.connections import Connections
+from kaboom.web.server.progress import Progress, has_unread
+from kaboom.web.server.refusals import (
     BODY_TOO_LARGE,
     HEAD_TOO_LARGE,
     MAX_AFTER_HEAD,

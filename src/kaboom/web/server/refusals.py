@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from app.errors import BAD_REQUEST, HEADERS_TOO_LARGE, TIMED_OUT, TOO_LARGE, Answer, problem_response
+from kaboom.web.errors import BAD_REQUEST, HEADERS_TOO_LARGE, TIMED_OUT, TOO_LARGE, Answer, problem_response
 
 #: Bytes of a request line and its headers, and headers in it.
 MAX_HEAD = 64 * 1024

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.scopes import Role, Scope
-from app.ledger.accounts.model import AuditLine
+from kaboom.jobs.postgres.accounts.model import AuditLine
+from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import PASSWORD, accounts_of_app, add_token, add_user, stranger_of
 from tests.fixtures.jobs.apps import TOKEN, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of

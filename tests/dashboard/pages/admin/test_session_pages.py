@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.cookies import session_id_of
-from app.auth.scopes import Role
+from kaboom.web.auth.cookies import session_id_of
+from kaboom.web.auth.scopes import Role
 from tests.fixtures.accounts.callers import AUDIT, ME, PASSWORD, accounts_of_app, add_token, add_user
 from tests.fixtures.accounts.callers import browser_of as session_of
 from tests.fixtures.jobs.apps import client_of

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.auth.scopes import Scope
-from app.dashboard.shapes.analyses import Report, dollars
+from kaboom.dashboard.shapes.analyses import Report, dollars
+from kaboom.web.auth.scopes import Scope
 from tests.fixtures.accounts.callers import add_token
 from tests.fixtures.accounts.callers import browser_of as log_in
 from tests.fixtures.jobs.analyses import SESSION, ingest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.ledger.notifications.port import Notifications
+from kaboom.jobs.postgres.notifications.port import Notifications
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, text_of
 from tests.fixtures.notifications.rules import KEY

@@ -10,18 +10,18 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.engine.lifecycle import Jobs
-from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from app.live.workers import WorkerFacts
-from batch.bars.store import BarStore
-from batch.errors import StoreError
-from batch.providers.limiter.pauses import ProviderPause
-from batch.stores import build_bar_store
-from tests.app.overview.test_dead_letters import plant_dead
+from kaboom.bars.open import build_bar_store
+from kaboom.bars.store import BarStore
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.redis.workers import WorkerFacts
+from kaboom.providers.limiter.pauses import ProviderPause
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, refused
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_final, plant_running
+from tests.operations.test_dead_letters import plant_dead
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "<script>alert(1)</script>\u202e\u001b[31m" + "x" * 10_000

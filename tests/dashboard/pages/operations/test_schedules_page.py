@@ -6,10 +6,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.ledger.schedules.model import Firing, FiringOutcome
-from app.ledger.schedules.port import Turn
-from batch.errors import StoreError
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.schedules.model import Firing, FiringOutcome
+from kaboom.jobs.postgres.schedules.port import Turn
 from tests.fixtures.jobs.apps import SCHEDULES, jobs_of
 from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 from tests.fixtures.jobs.jobs import OWNER

@@ -2,15 +2,15 @@
 
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.lifecycle import Jobs
-from app.engine.parts import Parts
-from app.engine.run.answers import check_plan
-from app.engine.run.own_history import OwnHistory
-from app.ingest.jobs import RUN_DAILY
-from app.jobs.model import Job
-from app.ledger.port import Terms
-from batch.errors import NotFound
+from kaboom.catalog import CATALOG
+from kaboom.errors import NotFound
+from kaboom.ingest.jobs import RUN_DAILY
+from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.answers import check_plan
+from kaboom.jobs.engine.run.own_history import OwnHistory
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.port import Terms
 from tests.fixtures.jobs.example_results import RESULTS
 from tests.fixtures.jobs.job_runs import assert_agree, submit, work_off
 from tests.fixtures.workers.answers import TRAP, Trap

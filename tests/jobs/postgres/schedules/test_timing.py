@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ledger.schedules.model import FiringOutcome, MissedPolicy, judge_due_time
-from app.ledger.schedules.timing import next_due, next_dues, parse_cron, parse_session_at
-from batch.errors import InvalidRequest
-from batch.market.calendar import JST, is_session, sessions_between
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.postgres.schedules.model import FiringOutcome, MissedPolicy, judge_due_time
+from kaboom.jobs.postgres.schedules.timing import next_due, next_dues, parse_cron, parse_session_at
+from kaboom.market.calendar import JST, is_session, sessions_between
 from tests.fixtures.jobs.schedules import MINUTELY, SESSION_AT, make_schedule
 
 DAILY = parse_session_at("16:35")

@@ -30,7 +30,7 @@ NOT_RUN = {
     "needs n8n; make e2e-n8n calls the same webhook": 2,
     "needs the file of JPX": 1,
     "runs until Ctrl-C": 1,
-    "runs until Ctrl-C; api/tests/e2e/test_main_job.py runs it": 4,
+    "runs until Ctrl-C; tests/e2e/test_main_job.py runs it": 4,
     "runs until Ctrl-C; the other blocks run against it": 3,
     "takes half an hour": 2,
     "would run itself": 2,
@@ -38,7 +38,7 @@ NOT_RUN = {
 #: The blocks that are no commands → what reads them.
 READ = {
     "": "nothing to run, as `text`",
-    "csv": "batch/providers/file/test_layouts.py, repo/docs/blocks/test_settings.py",
+    "csv": "providers/file/test_layouts.py, repo/docs/blocks/test_settings.py",
     "dotenv": "repo/docs/blocks/test_settings.py",
     "http": "repo/docs/test_webhooks_doc.py",
     "json": "repo/docs/blocks/test_requests.py",

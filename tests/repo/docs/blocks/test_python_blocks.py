@@ -39,7 +39,7 @@ def test_python_of_a_page_knows_its_names(page: str) -> None:
 
 
 def test_wrong_python_is_noticed() -> None:
-    assert faults_of("from app.cli.exits import Exits") == ["app.cli.exits has no Exits"]
+    assert faults_of("from kaboom.cli.exits import Exits") == ["kaboom.cli.exits has no Exits"]
     assert "Undefined name `bars`" in "".join(faults_of("print(bars)"))
     with pytest.raises(ModuleNotFoundError):
         faults_of("import kabooom")

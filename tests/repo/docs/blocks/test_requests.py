@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.catalog import CATALOG
-from app.main import create_app
+from kaboom.catalog import CATALOG
+from kaboom.main import create_app
 from tests.fixtures.jobs.apps import memory_settings
 from tests.fixtures.repo.command_blocks import PAGES, read_blocks
 from tests.fixtures.repo.command_lines import find_commands

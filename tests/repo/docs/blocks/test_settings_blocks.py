@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.settings import load_settings
-from batch.portfolio.csv_file import parse_csv
-from batch.providers.file.provider import FileProvider
-from batch.providers.file.rules import read_rules_file
+from kaboom.portfolio.csv_file import parse_csv
+from kaboom.providers.file.provider import FileProvider
+from kaboom.providers.file.rules import read_rules_file
+from kaboom.settings import load_settings
 from tests.fixtures.repo.command_blocks import PAGES, read_blocks
 from tests.fixtures.repo.repository import ROOT, load_text
 
 #: Where names of variables come from: what the code, images, manifests, workflows and n8n read.
-_READ_BY = ("api/app", "api/batch", "api/kaboom", "infra", "n8n", ".github", ".ci", "compose.yaml", ".env.example")
+_READ_BY = ("src/kaboom", "infra", "n8n", ".github", ".ci", "compose.yaml", ".env.example")
 
 #: Read by tests alone.
 _OF_TESTS = {"KABOOM_TEST_TLS_SERVER"}

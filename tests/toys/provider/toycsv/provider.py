@@ -5,19 +5,19 @@ from datetime import date
 
 import polars as pl
 
-from batch.errors import ProviderError
-from batch.kit.http.client import HttpClient
-from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.calendar import is_session
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
-from batch.providers.replies import Server, quote
-from batch.providers.shaping import pick_sessions
-from batch.providers.spec import ProviderParts
-from batch.providers.wire import ProviderWire
+from kaboom.drivers.http.client import HttpClient
+from kaboom.errors import ProviderError
+from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.calendar import is_session
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.providers.each import SymbolAnswer, ask_each, nothing_traded
+from kaboom.providers.replies import Server, quote
+from kaboom.providers.shaping import pick_sessions
+from kaboom.providers.spec import ProviderParts
+from kaboom.providers.wire import ProviderWire
 
 from .spec import SPEC, ToyCsvSettings
 

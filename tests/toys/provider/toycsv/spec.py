@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from batch.market.interval import Interval
-from batch.providers.base import Capabilities
-from batch.providers.spec import TSE_MARKETS, ProviderSettings, ProviderSpec, Required
+from kaboom.market.interval import Interval
+from kaboom.providers.base import Capabilities
+from kaboom.providers.spec import TSE_MARKETS, ProviderSettings, ProviderSpec, Required
 
 
 class ToyCsvSettings(ProviderSettings):
@@ -15,7 +15,7 @@ class ToyCsvSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="toycsv",
-    build="batch.providers.toycsv.provider:build",
+    build="kaboom.providers.toycsv.provider:build",
     capabilities=Capabilities(
         frozenset({Interval.D1}), TSE_MARKETS, symbols_per_fetch=10, requests_per_second=10, concurrency=2
     ),

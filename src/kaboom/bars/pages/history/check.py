@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from batch.bars.pages.blob import page_keys
-from batch.bars.pages.codec import decode_sound
-from batch.bars.pages.files import PageFile, check_order, page_name
-from batch.bars.pages.history.moments import has_history
-from batch.bars.pages.schema import SID_BITS
-from batch.errors import StoreDamaged, StoreError
+from kaboom.bars.pages.blob import page_keys
+from kaboom.bars.pages.codec import decode_sound
+from kaboom.bars.pages.files import PageFile, check_order, page_name
+from kaboom.bars.pages.history.moments import has_history
+from kaboom.bars.pages.schema import SID_BITS
+from kaboom.errors import StoreDamaged, StoreError
 
 _AT_ONCE = 2_000
 _ROWS = f"""

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from batch.bars.folder.connection import has_table
-from batch.bars.folder.moments import check_begin, last_change_us, to_us
-from batch.bars.pages.files import PageFile
-from batch.bars.pages.schema import CREATE_HISTORY
-from batch.errors import StoreError
+from kaboom.bars.folder.connection import has_table
+from kaboom.bars.folder.moments import check_begin, last_change_us, to_us
+from kaboom.bars.pages.files import PageFile
+from kaboom.bars.pages.schema import CREATE_HISTORY
+from kaboom.errors import StoreError
 
 #: A writer that has not committed this long after its moment gives up, and tries again.
 MOST_COMMIT_S = 30.0

@@ -9,23 +9,23 @@ from typing import Any
 
 import polars as pl
 
-from batch.bars.coverage.count import count_sessions
-from batch.bars.folder.moments import from_us
-from batch.bars.normalise import to_day, to_seconds, to_session
-from batch.bars.pages.blob import damaged_page, page_keys
-from batch.bars.pages.codec import PageColumns, decode_pages
-from batch.bars.pages.coverage import count_pages
-from batch.bars.pages.files import PageFile, PageFiles, page_name
-from batch.bars.pages.frames import keep_between, to_frame
-from batch.bars.pages.history.growth import find_cut
-from batch.bars.pages.history.moments import snapshot_at
-from batch.bars.pages.history.replaced import LOST, put_back
-from batch.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
-from batch.bars.pages.schema import SID_BITS
-from batch.bars.store import COVERAGE_SCHEMA
-from batch.errors import InvalidRequest
-from batch.kit.clock import Clock
-from batch.market.bar import BarSeries, empty_bars
+from kaboom.bars.coverage.count import count_sessions
+from kaboom.bars.folder.moments import from_us
+from kaboom.bars.normalise import to_day, to_seconds, to_session
+from kaboom.bars.pages.blob import damaged_page, page_keys
+from kaboom.bars.pages.codec import PageColumns, decode_pages
+from kaboom.bars.pages.coverage import count_pages
+from kaboom.bars.pages.files import PageFile, PageFiles, page_name
+from kaboom.bars.pages.frames import keep_between, to_frame
+from kaboom.bars.pages.history.growth import find_cut
+from kaboom.bars.pages.history.moments import snapshot_at
+from kaboom.bars.pages.history.replaced import LOST, put_back
+from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
+from kaboom.bars.pages.schema import SID_BITS
+from kaboom.bars.store import COVERAGE_SCHEMA
+from kaboom.drivers.clock import Clock
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BarSeries, empty_bars
 
 _DAY_S = 86_400
 _BETWEEN = "BETWEEN ? AND ?"

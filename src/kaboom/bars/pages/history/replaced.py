@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batch.bars.pages.codec import Ints, PageColumns
-from batch.bars.pages.merge import MergedPages, merge_pages, page_of_bar
+from kaboom.bars.pages.codec import Ints, PageColumns
+from kaboom.bars.pages.merge import MergedPages, merge_pages, page_of_bar
 
 #: A value in place of the flags: there was no bar at this time before the write. Flags have 16 bits.
 ABSENT = 1 << 16

@@ -3,11 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-from batch.bars.actions.damage import find_damage, salvage_notes
-from batch.bars.folder.catalogue import Catalogue
-from batch.bars.pages.repair.archive import DamageArchive
-from batch.bars.pages.repair.port import RepairedItem
-from batch.bars.pages.repair.replace import sole_writer, swap_file
+from kaboom.bars.actions.damage import find_damage, salvage_notes
+from kaboom.bars.folder.catalogue import Catalogue
+from kaboom.bars.pages.repair.archive import DamageArchive
+from kaboom.bars.pages.repair.port import RepairedItem
+from kaboom.bars.pages.repair.replace import sole_writer, swap_file
 
 #: The message about data that a repair cannot restore.
 _LOST = (

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from batch.kit.durable import make_folders, sync
+from kaboom.drivers.durable import make_folders, sync
 
 #: Not the name of a source, so that it is not searched for bars; on the disk of the bars, so that files can be moved.
 FOLDER = "_set-aside"

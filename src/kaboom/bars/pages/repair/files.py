@@ -3,15 +3,15 @@
 from contextlib import suppress
 from pathlib import Path
 
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.repair.archive import DamageArchive
-from batch.bars.pages.repair.pages import days_of, gaps_of
-from batch.bars.pages.repair.port import Gap, RepairedItem
-from batch.bars.pages.repair.replace import sole_writer, swap_file
-from batch.bars.pages.repair.salvage import buckets_in, salvage
-from batch.bars.pages.verify import check_structure
-from batch.errors import StoreDamaged, StoreError
-from batch.market.bar import BarSeries
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.repair.archive import DamageArchive
+from kaboom.bars.pages.repair.pages import days_of, gaps_of
+from kaboom.bars.pages.repair.port import Gap, RepairedItem
+from kaboom.bars.pages.repair.replace import sole_writer, swap_file
+from kaboom.bars.pages.repair.salvage import buckets_in, salvage
+from kaboom.bars.pages.verify import check_structure
+from kaboom.errors import StoreDamaged, StoreError
+from kaboom.market.bar import BarSeries
 
 
 def find_damage(files: PageFiles, series: BarSeries, shard: str) -> str:

@@ -1,16 +1,16 @@
 """Repairing what stands beside sound blobs: indexes that differ from their tables, and checksums that pages lack."""
 
-from batch.bars.pages.blob import add_key, page_keys
-from batch.bars.pages.codec import decode_pages
-from batch.bars.pages.files import PageFile, has_sums, page_name
-from batch.bars.pages.headers import page_headers
-from batch.bars.pages.repair.pages import days_of, delete_fetches, gaps_of
-from batch.bars.pages.repair.port import RepairedItem
-from batch.bars.pages.repair.salvage import buckets_in
-from batch.bars.pages.schema import HEADER, SID_BITS, SUMS
-from batch.bars.pages.verify import check_rows, check_structure, select_pages
-from batch.bars.pages.write import prepare_file, transaction
-from batch.market.bar import BarSeries
+from kaboom.bars.pages.blob import add_key, page_keys
+from kaboom.bars.pages.codec import decode_pages
+from kaboom.bars.pages.files import PageFile, has_sums, page_name
+from kaboom.bars.pages.headers import page_headers
+from kaboom.bars.pages.repair.pages import days_of, delete_fetches, gaps_of
+from kaboom.bars.pages.repair.port import RepairedItem
+from kaboom.bars.pages.repair.salvage import buckets_in
+from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS
+from kaboom.bars.pages.verify import check_rows, check_structure, select_pages
+from kaboom.bars.pages.write import prepare_file, transaction
+from kaboom.market.bar import BarSeries
 
 _AT_ONCE = 256
 #: Entries of the index that have no page.

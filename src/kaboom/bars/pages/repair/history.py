@@ -1,11 +1,11 @@
 """Repairing the history of a page file: rows that cannot be read are moved to the archive, and marked as lost."""
 
-from batch.bars.pages.files import PageFile
-from batch.bars.pages.history.check import find_damaged_history
-from batch.bars.pages.history.replaced import LOST
-from batch.bars.pages.repair.archive import DamageArchive
-from batch.bars.pages.repair.port import RepairedItem
-from batch.bars.pages.write import transaction
+from kaboom.bars.pages.files import PageFile
+from kaboom.bars.pages.history.check import find_damaged_history
+from kaboom.bars.pages.history.replaced import LOST
+from kaboom.bars.pages.repair.archive import DamageArchive
+from kaboom.bars.pages.repair.port import RepairedItem
+from kaboom.bars.pages.write import transaction
 
 
 def mark_damaged_history(file: PageFile, archive: DamageArchive | None) -> list[RepairedItem]:

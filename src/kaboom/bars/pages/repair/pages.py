@@ -7,17 +7,17 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from batch.bars.folder.connection import has_table
-from batch.bars.normalise import to_day, to_session
-from batch.bars.pages.files import PageFile, page_name
-from batch.bars.pages.history.moments import WriteMoment
-from batch.bars.pages.history.replaced import LOST
-from batch.bars.pages.repair.archive import DamageArchive
-from batch.bars.pages.repair.port import Gap, RepairedItem
-from batch.bars.pages.verify import CHECKED, CheckedPage, check_rows, select_pages
-from batch.bars.pages.write import prepare_file, transaction
-from batch.kit.clock import utc_now
-from batch.market.bar import BarSeries
+from kaboom.bars.folder.connection import has_table
+from kaboom.bars.normalise import to_day, to_session
+from kaboom.bars.pages.files import PageFile, page_name
+from kaboom.bars.pages.history.moments import WriteMoment
+from kaboom.bars.pages.history.replaced import LOST
+from kaboom.bars.pages.repair.archive import DamageArchive
+from kaboom.bars.pages.repair.port import Gap, RepairedItem
+from kaboom.bars.pages.verify import CHECKED, CheckedPage, check_rows, select_pages
+from kaboom.bars.pages.write import prepare_file, transaction
+from kaboom.drivers.clock import utc_now
+from kaboom.market.bar import BarSeries
 
 _OVERLAP = "SELECT sid, first, last, bars, at FROM asked WHERE sid = ? AND first <= ? AND last >= ?"
 _PUT = "INSERT OR IGNORE INTO asked (sid, first, last, bars, at) VALUES (?, ?, ?, ?, ?)"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
 
-from batch.market.bar import BarSeries
+from kaboom.market.bar import BarSeries
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from batch.bars.folder.catalogue import Catalogue
-from batch.bars.folder.errors import store_errors
-from batch.bars.folder.lock import folder_lock
-from batch.bars.pages.repair.archive import DamageArchive
-from batch.kit.durable import make_folders, sync
+from kaboom.bars.folder.catalogue import Catalogue
+from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.folder.lock import folder_lock
+from kaboom.bars.pages.repair.archive import DamageArchive
+from kaboom.drivers.durable import make_folders, sync
 
 _LOCK_S = 60.0
 

@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from batch.bars.actions.damage import FILE, find_action_files
-from batch.bars.folder.errors import store_errors
-from batch.bars.normalise import check_source
-from batch.bars.pages.files import PageFiles
-from batch.bars.pages.repair.actions import replace_actions
-from batch.bars.pages.repair.archive import DamageArchive
-from batch.bars.pages.repair.files import replace_file
-from batch.bars.pages.repair.headers import add_sums, rebuild_indexes
-from batch.bars.pages.repair.history import mark_damaged_history
-from batch.bars.pages.repair.pages import remove_damaged_pages
-from batch.bars.pages.repair.port import RepairedItem
-from batch.bars.pages.verify import check_pages
-from batch.errors import InvalidRequest
-from batch.market.bar import BarSeries
-from batch.market.interval import parse_interval
+from kaboom.bars.actions.damage import FILE, find_action_files
+from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.normalise import check_source
+from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.repair.actions import replace_actions
+from kaboom.bars.pages.repair.archive import DamageArchive
+from kaboom.bars.pages.repair.files import replace_file
+from kaboom.bars.pages.repair.headers import add_sums, rebuild_indexes
+from kaboom.bars.pages.repair.history import mark_damaged_history
+from kaboom.bars.pages.repair.pages import remove_damaged_pages
+from kaboom.bars.pages.repair.port import RepairedItem
+from kaboom.bars.pages.verify import check_pages
+from kaboom.errors import InvalidRequest
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import parse_interval
 
 
 def repair(files: PageFiles, *, at: datetime, is_dry: bool) -> tuple[RepairedItem, ...]:

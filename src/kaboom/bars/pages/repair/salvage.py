@@ -8,15 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from batch.bars.folder.connection import connected
-from batch.bars.folder.moments import to_us
-from batch.bars.normalise import to_day
-from batch.bars.pages.files import ALL, UNDATED
-from batch.bars.pages.repair.pages import days_of, delete_fetches
-from batch.bars.pages.schema import CREATE, HEADER, SID_BITS
-from batch.bars.pages.verify import check_rows, select_pages
-from batch.kit.clock import utc_now
-from batch.market.bar import BarSeries
+from kaboom.bars.folder.connection import connected
+from kaboom.bars.folder.moments import to_us
+from kaboom.bars.normalise import to_day
+from kaboom.bars.pages.files import ALL, UNDATED
+from kaboom.bars.pages.repair.pages import days_of, delete_fetches
+from kaboom.bars.pages.schema import CREATE, HEADER, SID_BITS
+from kaboom.bars.pages.verify import check_rows, select_pages
+from kaboom.drivers.clock import utc_now
+from kaboom.market.bar import BarSeries
 
 _PUT = f"INSERT INTO page (id, sid, bucket, data, {', '.join(HEADER)}) VALUES ({', '.join('?' * (4 + len(HEADER)))})"  # noqa: S608 (fixed names)
 _FIRST_YEAR = 1949

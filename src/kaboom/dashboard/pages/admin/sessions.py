@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.auth.cookies import read_session_value, session_id_of
-from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.viewer import read_form
-from app.deps import needs
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.viewer import read_form
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.cookies import read_session_value, session_id_of
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 _OWN, _ALL = "/api/v1/me/sessions", "/api/v1/sessions"

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.deps import needs
+from kaboom.dashboard.page import Page
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 

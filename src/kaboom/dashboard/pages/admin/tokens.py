@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.viewer import first_of, number_or_text, read_form
-from app.deps import needs
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.viewer import first_of, number_or_text, read_form
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.ADMIN)])
 API = "/api/v1/tokens"

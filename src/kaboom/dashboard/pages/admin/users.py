@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.auth.scopes import SCOPES, Role, Scope
-from app.dashboard.page import Page
-from app.dashboard.viewer import first_of, read_form
-from app.deps import needs
-from batch.errors import InvalidRequest
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import SCOPES, Role, Scope
 
 router = APIRouter(dependencies=[needs(Scope.ADMIN)])
 API = "/api/v1/users"

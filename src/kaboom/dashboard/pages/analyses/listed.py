@@ -6,14 +6,14 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response, status
 
-from app.auth.scopes import Scope
-from app.dashboard.page import OpenPage, Page, ask_all
-from app.dashboard.shapes.analyses import request_of
-from app.dashboard.shapes.job_rows import JobRow
-from app.dashboard.shapes.links import page_links
-from app.dashboard.viewer import first_of, read_form
-from app.deps import needs
-from batch.analysis.vocabulary import VERDICTS
+from kaboom.analysis.vocabulary import VERDICTS
+from kaboom.dashboard.page import OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.analyses import request_of
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.dashboard.shapes.links import page_links
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 API = "/api/v1/ai-analysis"

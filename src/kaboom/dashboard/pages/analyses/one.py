@@ -4,13 +4,13 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import HexId, Page, ask_all
-from app.dashboard.pages.analyses.listed import API
-from app.dashboard.shapes.analyses import Report, sum_up
-from app.dashboard.shapes.job_rows import JobRow
-from app.deps import needs
-from batch.pictures.process import can_draw
+from kaboom.dashboard.page import HexId, Page, ask_all
+from kaboom.dashboard.pages.analyses.listed import API
+from kaboom.dashboard.shapes.analyses import Report, sum_up
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.jobs.deps import needs
+from kaboom.pictures.process import can_draw
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 

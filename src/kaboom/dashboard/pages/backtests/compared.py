@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.pages.backtests.listed import API
-from app.dashboard.shapes.backtests.numbers import METRICS, NUMBERS
-from app.dashboard.shapes.backtests.report_plots import build_comparison
-from app.deps import needs
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.pages.backtests.listed import API
+from kaboom.dashboard.shapes.backtests.numbers import METRICS, NUMBERS
+from kaboom.dashboard.shapes.backtests.report_plots import build_comparison
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 

@@ -6,18 +6,25 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response, status
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import problem_of
-from app.dashboard.page import OpenPage, Page
-from app.dashboard.pages.backtests.listed import API
-from app.dashboard.shapes.backtests.fields import list_fields, read_values, run_body, sweep_body, usual_costs, values_of
-from app.dashboard.viewer import first_of, read_form
-from app.deps import needs
-from batch.backtest.strategies.parameters import PARAMETERS
-from batch.errors import InvalidRequest
-from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.registry import provider_names
+from kaboom.backtest.strategies.parameters import PARAMETERS
+from kaboom.dashboard.asking import problem_of
+from kaboom.dashboard.page import OpenPage, Page
+from kaboom.dashboard.pages.backtests.listed import API
+from kaboom.dashboard.shapes.backtests.fields import (
+    list_fields,
+    read_values,
+    run_body,
+    sweep_body,
+    usual_costs,
+    values_of,
+)
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.providers.registry import provider_names
+from kaboom.web.auth.scopes import Scope
 
 type Kind = Literal["run", "sweep"]
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.shapes.backtests.numbers import NUMBERS
-from app.dashboard.shapes.job_rows import JobRow
-from app.dashboard.shapes.links import page_links
-from app.deps import needs
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.shapes.backtests.numbers import NUMBERS
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.dashboard.shapes.links import page_links
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 API = "/api/v1/backtest"

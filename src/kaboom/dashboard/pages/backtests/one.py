@@ -6,20 +6,20 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.page import HexId, OpenPage, Page, ask_all
-from app.dashboard.pages.backtests.listed import API
-from app.dashboard.shapes.backtests.candlestick_plot import build_candlesticks
-from app.dashboard.shapes.backtests.numbers import METRICS, NUMBERS
-from app.dashboard.shapes.backtests.report_plots import build_report_plots
-from app.dashboard.shapes.backtests.surface_table import build_surface
-from app.dashboard.shapes.company_names import CompanyName, name_of
-from app.dashboard.shapes.job_rows import JobRow
-from app.deps import needs
-from app.words.language import Language
-from batch.backtest.report.costs import describe_costs
-from batch.errors import InvalidRequest
+from kaboom.backtest.report.costs import describe_costs
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.page import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.pages.backtests.listed import API
+from kaboom.dashboard.shapes.backtests.candlestick_plot import build_candlesticks
+from kaboom.dashboard.shapes.backtests.numbers import METRICS, NUMBERS
+from kaboom.dashboard.shapes.backtests.report_plots import build_report_plots
+from kaboom.dashboard.shapes.backtests.surface_table import build_surface
+from kaboom.dashboard.shapes.company_names import CompanyName, name_of
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.text.language import Language
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 #: The metrics that are not shown for the benchmark.

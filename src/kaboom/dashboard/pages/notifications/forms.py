@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.page import HexId, Page
-from app.dashboard.viewer import first_of, read_form
-from app.deps import needs
-from app.notifications.routes import PREFIX
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.page import HexId, Page
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.jobs.deps import needs
+from kaboom.notify.routes import PREFIX
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(prefix="/notifications", dependencies=[needs(Scope.ADMIN)])
 MessageId = Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")]

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page, ask_all
-from app.dashboard.pages.operations.webhooks import MARKS, DeliveryFilters
-from app.dashboard.shapes.links import link_to, page_links
-from app.deps import needs
-from app.ledger.outbox.port import DeliveryStatus
-from app.notifications.routes import PREFIX
-from app.words.notifications import EVENT_KINDS
+from kaboom.dashboard.page import Page, ask_all
+from kaboom.dashboard.pages.operations.webhooks import MARKS, DeliveryFilters
+from kaboom.dashboard.shapes.links import link_to, page_links
+from kaboom.jobs.deps import needs
+from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.notify.routes import PREFIX
+from kaboom.text.notifications import EVENT_KINDS
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 _SHOWN = 50

@@ -5,16 +5,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response, status
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
-from app.dashboard.page import HexId, Page
-from app.dashboard.pages.notifications.forms import end_form, go_back
-from app.dashboard.pages.notifications.listed import kinds_in
-from app.dashboard.shapes.rules import ENDS, TEXTS, to_rule, values_of
-from app.dashboard.viewer import first_of, read_form
-from app.deps import needs
-from app.notifications.routes import PREFIX
-from app.notifications.schemas import SELECTABLE
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.page import HexId, Page
+from kaboom.dashboard.pages.notifications.forms import end_form, go_back
+from kaboom.dashboard.pages.notifications.listed import kinds_in
+from kaboom.dashboard.shapes.rules import ENDS, TEXTS, to_rule, values_of
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.jobs.deps import needs
+from kaboom.notify.routes import PREFIX
+from kaboom.notify.schemas import SELECTABLE
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(prefix="/notifications/rules", dependencies=[needs(Scope.ADMIN)])
 

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.shapes.links import link_to, page_links
-from app.deps import needs
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.shapes.links import link_to, page_links
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 API = "/api/v1/dead-letters"

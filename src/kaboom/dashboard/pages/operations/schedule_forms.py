@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response, status
 
-from app.auth.scopes import Scope
-from app.dashboard.asking import problem_of
-from app.dashboard.page import HexId, Page
-from app.dashboard.pages.operations.schedules import API, show_form_of
-from app.dashboard.shapes.job_rows import page_of
-from app.dashboard.viewer import first_of, read_form
-from app.deps import needs
-from batch.errors import InvalidRequest
+from kaboom.dashboard.asking import problem_of
+from kaboom.dashboard.page import HexId, Page
+from kaboom.dashboard.pages.operations.schedules import API, show_form_of
+from kaboom.dashboard.shapes.job_rows import page_of
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.SCHEDULES_WRITE)])
 _TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "max_late_h", "is_enabled")

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Response
 
-from app.auth.scopes import Scope
-from app.catalog import CATALOG
-from app.dashboard.page import HexId, Page
-from app.deps import needs
-from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
+from kaboom.catalog import CATALOG
+from kaboom.dashboard.page import HexId, Page
+from kaboom.jobs.deps import needs
+from kaboom.jobs.postgres.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 API = "/api/v1/schedules"

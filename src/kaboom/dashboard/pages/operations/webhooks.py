@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.shapes.links import link_to, page_links
-from app.dashboard.viewer import first_of, is_own_path, read_form
-from app.deps import needs
-from app.ledger.outbox.port import DeliveryStatus
-from app.webhooks.schemas import WEBHOOKS
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.shapes.links import link_to, page_links
+from kaboom.dashboard.viewer import first_of, is_own_path, read_form
+from kaboom.jobs.deps import needs
+from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.web.auth.scopes import Scope
+from kaboom.webhooks.schemas import WEBHOOKS
 
 router = APIRouter()
 #: The mark of each state: its kind, which selects the colour, and its shape.

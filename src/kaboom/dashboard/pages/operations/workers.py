@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page, ask_all
-from app.deps import needs
+from kaboom.dashboard.page import Page, ask_all
+from kaboom.jobs.deps import needs
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 

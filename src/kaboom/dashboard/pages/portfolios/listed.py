@@ -4,11 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import Page
-from app.dashboard.viewer import first_of, read_form
-from app.deps import needs
-from batch.providers.registry import provider_names
+from kaboom.dashboard.page import Page
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.jobs.deps import needs
+from kaboom.providers.registry import provider_names
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 API = "/api/v1/portfolios"

@@ -6,13 +6,13 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.auth.scopes import Scope
-from app.dashboard.page import HexId, OpenPage, Page, ask_all
-from app.dashboard.pages.portfolios.listed import API
-from app.dashboard.shapes.equity_line import build_line
-from app.dashboard.viewer import first_of, number_or_text, read_form
-from app.deps import needs
-from batch.portfolio.entry import CASH_KINDS
+from kaboom.dashboard.page import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.pages.portfolios.listed import API
+from kaboom.dashboard.shapes.equity_line import build_line
+from kaboom.dashboard.viewer import first_of, number_or_text, read_form
+from kaboom.jobs.deps import needs
+from kaboom.portfolio.entry import CASH_KINDS
+from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
 _WRITES = [needs(Scope.PORTFOLIOS_WRITE)]

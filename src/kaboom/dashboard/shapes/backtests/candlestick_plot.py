@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.dashboard.shapes.backtests.plots import WIDTH, Plot, Room, Tick, build_plot
-from batch.market.calendar import JST
+from kaboom.dashboard.shapes.backtests.plots import WIDTH, Plot, Room, Tick, build_plot
+from kaboom.market.calendar import JST
 
 HEIGHT, _TOP, _BOTTOM = 300, 34, 262
 _BODY = 0.66

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from app.backtest.choices import parse_value, parse_values
-from app.dashboard.shapes.backtests.numbers import shown
-from app.dashboard.viewer import first_of
-from batch.backtest.model import FillModel
-from batch.errors import InvalidRequest
+from kaboom.backtest.choices import parse_value, parse_values
+from kaboom.backtest.model import FillModel
+from kaboom.dashboard.shapes.backtests.numbers import shown
+from kaboom.dashboard.viewer import first_of
+from kaboom.errors import InvalidRequest
 
 #: Fields that are sent as typed, and fields that are numbers.
 _TEXTS = ("market", "interval", "provider", "benchmark", "first", "last", "as_of")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from batch.backtest.report.text import DASH, metric, number, percent
-from batch.market.calendar import JST
+from kaboom.backtest.report.text import DASH, metric, number, percent
+from kaboom.market.calendar import JST
 
 #: The monthly returns from which a cell has the next stronger tint; for years three times as much.
 _TINTS = (0.0005, 0.015, 0.035)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.dashboard.shapes.backtests.plots import (
+from kaboom.dashboard.shapes.backtests.plots import (
     Plot,
     Room,
     TimeMark,

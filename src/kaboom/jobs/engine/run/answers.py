@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from app.jobs.job_type import JobType
-from app.jobs.model import Chunk, ChunkState, ItemNote, Tally
+from kaboom.jobs.job_type import JobType
+from kaboom.jobs.model import Chunk, ChunkState, ItemNote, Tally
 
 #: The outcomes of the items of a `Settled`.
 _DONE, _FAILED = "ok", "failed"

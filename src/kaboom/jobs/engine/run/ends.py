@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import structlog
 
-from app.engine.parts import Parts
-from app.engine.run.failures import Verdict, describe, is_bug, judge, wait_s
-from app.engine.run.hand_back import HandBack
-from app.engine.run.keeper import LeaseKeeper
-from app.engine.settle import keep_given_up, settle_or_leave
-from app.jobs.model import PLAN, Chunk, ChunkState, Tally
-from app.live.store import ChunkRef, Claim, Ending
-from app.telemetry.metrics import DEAD_LETTERS, count
-from batch.errors import NotFound, StoreError
-from batch.kit.retry import retry_while_unavailable
+from kaboom.drivers.retry import retry_while_unavailable
+from kaboom.errors import NotFound, StoreError
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.failures import Verdict, describe, is_bug, judge, wait_s
+from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.keeper import LeaseKeeper
+from kaboom.jobs.engine.settle import keep_given_up, settle_or_leave
+from kaboom.jobs.model import PLAN, Chunk, ChunkState, Tally
+from kaboom.jobs.redis.store import ChunkRef, Claim, Ending
+from kaboom.telemetry.metrics import DEAD_LETTERS, count
 
 #: How long the end of a chunk is repeated while Redis is unavailable. After that the reaper takes the chunk back.
 _REDIS_RETRY_S = 30.0

@@ -14,8 +14,8 @@ Drivers' exceptions are translated where the driver is imported, so they never c
 
 from enum import StrEnum
 
-from batch.errors import KaboomError, StoreError
-from batch.kit.retry import backoff_s
+from kaboom.drivers.retry import backoff_s
+from kaboom.errors import KaboomError, StoreError
 
 #: The first wait for an unavailable store, and the longest: a step continues that soon after the store is back.
 _FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0

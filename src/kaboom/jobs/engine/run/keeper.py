@@ -8,10 +8,10 @@ from typing import Self
 
 import structlog
 
-from app.engine.run.stall_clock import StallClock
-from app.jobs.model import Tally
-from app.live.store import BEAT_S, SILENT_S, Beat, JobStore, Lease
-from batch.errors import StoreError
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.run.stall_clock import StallClock
+from kaboom.jobs.model import Tally
+from kaboom.jobs.redis.store import BEAT_S, SILENT_S, Beat, JobStore, Lease
 
 #: A new tally is sent at most this often, to save Redis commands.
 _REPORT_S = 0.5

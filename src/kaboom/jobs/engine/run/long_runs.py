@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from app.engine.run.answers import check_plan
-from app.engine.run.hand_back import HandBack
-from app.engine.run.tallies import add_report
-from app.engine.run.worker import Run
-from app.jobs.model import Chunk, Tally
-from batch.market.outcome import OutcomeReport
+from kaboom.jobs.engine.run.answers import check_plan
+from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.tallies import add_report
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.model import Chunk, Tally
+from kaboom.market.outcome import OutcomeReport
 
 #: Celery ends a task after 29 minutes. A chunk may take longer: with few requests per minute, or with years of bars.
 LONGEST_RUN_S = 900.0

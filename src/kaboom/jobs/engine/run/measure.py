@@ -3,9 +3,9 @@
 from collections.abc import Awaitable
 from time import perf_counter
 
-from app.engine.run.keeper import LeaseKeeper
-from app.live.store import Claim
-from app.telemetry.metrics import BARS_CORRECTED, BARS_WRITTEN, CHUNK_SECONDS, CHUNKS, count, observe
+from kaboom.jobs.engine.run.keeper import LeaseKeeper
+from kaboom.jobs.redis.store import Claim
+from kaboom.telemetry.metrics import BARS_CORRECTED, BARS_WRITTEN, CHUNK_SECONDS, CHUNKS, count, observe
 
 #: Results that count as errors: the task raised, the plan or chunk failed, or no item was finished for too long.
 ERROR_ENDINGS = ("broken", "failed", "stalled")

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from app.jobs.model import Chunk, Job
-from app.ledger.port import JobHistory
-from batch.errors import NotFound
+from kaboom.errors import NotFound
+from kaboom.jobs.model import Chunk, Job
+from kaboom.jobs.postgres.port import JobHistory
 
 
 @dataclass(frozen=True, slots=True)

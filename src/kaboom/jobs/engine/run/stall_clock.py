@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from batch.kit.cpu_waits import longest_cpu_wait_s, read_cpu_waits
+from kaboom.drivers.cpu_waits import longest_cpu_wait_s, read_cpu_waits
 
 #: Waiting for a rate-limit slot or for a CPU does not count as a stall, up to this long after the last report.
 LONGEST_WAIT_S = 900.0

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from app.jobs.model import ItemNote, Tally
-from batch.market.outcome import Outcome, OutcomeReport
+from kaboom.jobs.model import ItemNote, Tally
+from kaboom.market.outcome import Outcome, OutcomeReport
 
 #: The cause is sent with every report of progress, so it is kept short.
 _LONGEST_CAUSE = 500

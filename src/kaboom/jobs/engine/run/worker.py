@@ -7,24 +7,24 @@ from typing import Any, cast
 
 import structlog
 
-from app.engine.job_results import show_started
-from app.engine.loading import load_function
-from app.engine.parts import Parts
-from app.engine.run.answers import Settled, check_answer
-from app.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
-from app.engine.run.failures import is_out_of_memory
-from app.engine.run.hand_back import HandBack
-from app.engine.run.keeper import STALL_S, LeaseKeeper
-from app.engine.run.measure import measure
-from app.engine.run.own_history import OwnHistory
-from app.engine.settle import settle_or_leave
-from app.jobs.model import PLAN, Chunk, JobStatus, Tally
-from app.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
-from app.live.store import ChunkRef, Claim, Refusal
-from app.telemetry.traces import span
-from batch.errors import StoreError
-from batch.kit.retry import retry_while_unavailable
-from batch.kit.stop import is_being_cancelled
+from kaboom.drivers.retry import retry_while_unavailable
+from kaboom.drivers.stop import is_being_cancelled
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.job_results import show_started
+from kaboom.jobs.engine.loading import load_function
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.answers import Settled, check_answer
+from kaboom.jobs.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
+from kaboom.jobs.engine.run.failures import is_out_of_memory
+from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.keeper import STALL_S, LeaseKeeper
+from kaboom.jobs.engine.run.measure import measure
+from kaboom.jobs.engine.run.own_history import OwnHistory
+from kaboom.jobs.engine.settle import settle_or_leave
+from kaboom.jobs.model import PLAN, Chunk, JobStatus, Tally
+from kaboom.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
+from kaboom.jobs.redis.store import ChunkRef, Claim, Refusal
+from kaboom.telemetry.traces import span
 
 #: How long a claim is tried again while Redis is unavailable; the chunk's message is sent again after that.
 _CLAIM_PATIENCE_S = 8.0

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.ledger.accounts.model import BrowserSession, Token, User, UserChange
-from app.ledger.accounts.port import (
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.accounts.model import BrowserSession, Token, User, UserChange
+from kaboom.jobs.postgres.accounts.port import (
     MAX_SESSIONS,
     MAX_TOKENS,
     MAX_USERS,
@@ -16,9 +18,7 @@ from app.ledger.accounts.port import (
     no_token,
     no_user,
 )
-from app.ledger.refusals import name_taken, too_many
-from batch.errors import Conflict, NotFound
-from batch.kit.clock import utc_now
+from kaboom.jobs.postgres.refusals import name_taken, too_many
 
 
 class MemoryAccountStore:

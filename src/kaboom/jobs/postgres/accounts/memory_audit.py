@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from app.ledger.accounts.model import AuditLine, AuditQuery
-from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
-from batch.kit.clock import Clock, utc_now
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.jobs.postgres.accounts.model import AuditLine, AuditQuery
+from kaboom.jobs.postgres.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
 
 
 class MemoryAuditLog:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from app.auth.changes import Change
-from app.auth.scopes import Role, Scope
+from kaboom.web.auth.changes import Change
+from kaboom.web.auth.scopes import Role, Scope
 
 
 @dataclass(frozen=True, slots=True)

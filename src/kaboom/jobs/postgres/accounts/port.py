@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from app.ledger.accounts.model import AuditLine, AuditQuery, BrowserSession, Token, User, UserChange
+from kaboom.jobs.postgres.accounts.model import AuditLine, AuditQuery, BrowserSession, Token, User, UserChange
 
 #: Per owner.
 MAX_USERS = 1000

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.auth.scopes import Role
-from app.ledger.accounts.model import BrowserSession, Token, User, UserChange
-from app.ledger.accounts.port import (
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.accounts.model import BrowserSession, Token, User, UserChange
+from kaboom.jobs.postgres.accounts.port import (
     MAX_SESSIONS,
     MAX_TOKENS,
     MAX_USERS,
@@ -18,7 +19,7 @@ from app.ledger.accounts.port import (
     no_token,
     no_user,
 )
-from app.ledger.accounts.tables import (
+from kaboom.jobs.postgres.accounts.tables import (
     SESSIONS,
     SIGN_OUTS,
     TOKENS,
@@ -28,9 +29,8 @@ from app.ledger.accounts.tables import (
     parse_token,
     parse_user,
 )
-from app.ledger.refusals import name_taken, too_many
-from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.jobs.postgres.refusals import name_taken, too_many
+from kaboom.web.auth.scopes import Role
 
 _NOW = func.clock_timestamp()
 

@@ -7,10 +7,10 @@ import orjson
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.ledger.accounts.model import AuditLine, AuditQuery
-from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
-from app.ledger.accounts.tables import AUDIT_LOG, parse_line
-from batch.kit.postgres.engine import AsyncEngine, Statements
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements
+from kaboom.jobs.postgres.accounts.model import AuditLine, AuditQuery
+from kaboom.jobs.postgres.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
+from kaboom.jobs.postgres.accounts.tables import AUDIT_LOG, parse_line
 
 _C = AUDIT_LOG.c
 _GIVEN = [str(column.name) for column in _C if column.name not in {"at", "place"}]

@@ -1,4 +1,4 @@
-"""The tables of accounts; `app/ledger/migrations` creates them."""
+"""The tables of accounts; `src/kaboom/migrations` creates them."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Index, I
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import func
 
-from app.auth.scopes import Role, Scope
-from app.ledger.accounts.model import AuditLine, BrowserSession, Token, User
-from app.ledger.tables import METADATA, texts
+from kaboom.jobs.postgres.accounts.model import AuditLine, BrowserSession, Token, User
+from kaboom.jobs.postgres.tables import METADATA, texts
+from kaboom.web.auth.scopes import Role, Scope
 
 USERS = Table(
     "users",

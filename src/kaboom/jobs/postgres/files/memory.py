@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.ledger.files.port import check_size
+from kaboom.jobs.postgres.files.port import check_size
 
 
 class MemoryJobFiles:

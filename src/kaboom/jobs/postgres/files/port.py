@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 #: The largest size of a file, in bytes.
 MOST_BYTES = 64 * 1024 * 1024

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.ledger.files.port import check_size
-from app.ledger.tables import JOB_FILES
-from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.jobs.postgres.files.port import check_size
+from kaboom.jobs.postgres.tables import JOB_FILES
 
 _C = JOB_FILES.c
 

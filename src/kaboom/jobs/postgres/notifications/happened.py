@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from app.jobs.model import Job
-from app.jobs.queues import Queue
-from app.ledger.notifications.model import Event, EventKind
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.notifications.model import Event, EventKind
+from kaboom.jobs.queues import Queue
 
 #: Counts of an ingest, and the kind of the event for a count above 0.
 _COUNTED: Mapping[str, EventKind] = {

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from app.ledger.notifications.memory_rules import MemoryNotificationRules
-from app.ledger.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement
-from app.ledger.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, channel_changes
-from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.jobs.postgres.notifications.memory_rules import MemoryNotificationRules
+from kaboom.jobs.postgres.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement
+from kaboom.jobs.postgres.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, channel_changes
+from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
 
 
 class MemoryNotificationLog:

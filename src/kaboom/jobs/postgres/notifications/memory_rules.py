@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.ledger.notifications.model import Channel, Rule
-from app.ledger.notifications.port import MAX_CHANNELS, MAX_RULES, in_use
-from app.ledger.refusals import name_taken, too_many
-from batch.errors import Conflict, NotFound
-from batch.kit.clock import utc_now
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.notifications.model import Channel, Rule
+from kaboom.jobs.postgres.notifications.port import MAX_CHANNELS, MAX_RULES, in_use
+from kaboom.jobs.postgres.refusals import name_taken, too_many
 
 
 class MemoryNotificationRules:

@@ -6,14 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from app.ledger.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox.port import DeliveryStatus
 
 #: A channel that failed so often in a row is reported: with the pauses between, after two minutes.
 MANY_FAILURES = 5
 
 
 class EventKind(StrEnum):
-    """The kind of an event; `app.words.notifications` has the titles."""
+    """The kind of an event; `kaboom.text.notifications` has the titles."""
 
     JOB_ENDED = "job_ended"
     DATA_INCOMPLETE = "data_incomplete"

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple, Protocol
 
-from app.ledger.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement, Rule
-from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from batch.kit.retry import backoff_s
+from kaboom.drivers.retry import backoff_s
+from kaboom.jobs.postgres.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement, Rule
+from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
 
 #: Per owner.
 MAX_CHANNELS, MAX_RULES = 50, 100

@@ -10,9 +10,10 @@ from sqlalchemy import Select, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.ledger.notifications.model import Claimed, Event, Message, MessageQuery, Placement
-from app.ledger.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, channel_changes
-from app.ledger.notifications.tables import (
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_connection, open_transaction
+from kaboom.jobs.postgres.notifications.model import Claimed, Event, Message, MessageQuery, Placement
+from kaboom.jobs.postgres.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, channel_changes
+from kaboom.jobs.postgres.notifications.tables import (
     CHANNELS,
     EVENTS,
     MESSAGES,
@@ -23,8 +24,7 @@ from app.ledger.notifications.tables import (
     parse_message,
     parse_rule,
 )
-from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from batch.kit.postgres.engine import AsyncEngine, Statements, open_connection, open_transaction
+from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
 
 _M = MESSAGES.c
 _OPEN = [DeliveryStatus.WAITING.value, DeliveryStatus.PENDING.value]

@@ -7,12 +7,12 @@ from sqlalchemy import ColumnElement, Table, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.ledger.notifications.model import Channel, Rule
-from app.ledger.notifications.port import MAX_CHANNELS, MAX_RULES, in_use
-from app.ledger.notifications.tables import CHANNELS, RULES, parse_channel, parse_rule
-from app.ledger.refusals import name_taken, too_many
-from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.notifications.model import Channel, Rule
+from kaboom.jobs.postgres.notifications.port import MAX_CHANNELS, MAX_RULES, in_use
+from kaboom.jobs.postgres.notifications.tables import CHANNELS, RULES, parse_channel, parse_rule
+from kaboom.jobs.postgres.refusals import name_taken, too_many
 
 
 class PostgresNotificationRules:

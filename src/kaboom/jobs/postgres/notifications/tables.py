@@ -1,4 +1,4 @@
-"""The tables of notifications; `app/ledger/migrations` creates them."""
+"""The tables of notifications; `src/kaboom/migrations` creates them."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.sql import func
 
-from app.ledger.notifications.model import Channel, ChannelKind, Event, EventKind, Message, Rule
-from app.ledger.outbox.port import DeliveryStatus
-from app.ledger.tables import METADATA, texts
+from kaboom.jobs.postgres.notifications.model import Channel, ChannelKind, Event, EventKind, Message, Rule
+from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.tables import METADATA, texts
 
 
 def _at(name: str) -> Column[Any]:

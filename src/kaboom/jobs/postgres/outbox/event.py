@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from app.jobs.model import Job
-from app.jobs.queues import jobs_path
+from kaboom.jobs.model import Job
+from kaboom.jobs.queues import jobs_path
 
 
 def encode_event(job: Job) -> str:

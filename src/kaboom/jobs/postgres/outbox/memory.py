@@ -8,10 +8,10 @@ from datetime import timedelta
 from http import HTTPStatus
 from uuid import uuid4
 
-from app.jobs.model import Job
-from app.ledger.outbox.event import encode_event, host_of
-from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
-from batch.kit.clock import Clock, utc_now
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.outbox.event import encode_event, host_of
+from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
 
 
 class MemoryOutbox:

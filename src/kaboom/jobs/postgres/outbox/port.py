@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
-from batch.kit.http.reply import Reply
-from batch.notify.retry import Verdict
+from kaboom.drivers.http.reply import Reply
+from kaboom.jobs.callbacks.retry import Verdict
 
 #: How long a delivery belongs to the process that claimed it; an attempt takes 15 s at most.
 LEASE_S = 60.0

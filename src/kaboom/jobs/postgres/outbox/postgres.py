@@ -9,12 +9,12 @@ from sqlalchemy import Row, Select, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.jobs.model import Job
-from app.ledger.outbox.event import encode_event, host_of
-from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
-from app.ledger.rows import parse_job
-from app.ledger.tables import JOBS, WEBHOOK_DELIVERIES
-from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.outbox.event import encode_event, host_of
+from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
+from kaboom.jobs.postgres.rows import parse_job
+from kaboom.jobs.postgres.tables import JOBS, WEBHOOK_DELIVERIES
 
 _T = WEBHOOK_DELIVERIES.c
 # PostgreSQL cannot lock rows in a query with a window function, so the ranked rows are joined to locked rows; a second

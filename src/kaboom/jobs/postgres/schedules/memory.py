@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.ledger.port import Admission, Admitted, JobHistory
-from app.ledger.refusals import name_taken, too_many
-from app.ledger.schedules.model import Firing, Schedule
-from app.ledger.schedules.port import (
+from kaboom.drivers.clock import Clock, utc_now
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.port import Admission, Admitted, JobHistory
+from kaboom.jobs.postgres.refusals import name_taken, too_many
+from kaboom.jobs.postgres.schedules.model import Firing, Schedule
+from kaboom.jobs.postgres.schedules.port import (
     MAX_SCHEDULES,
     PRUNE_STEP,
     Edit,
@@ -16,8 +18,6 @@ from app.ledger.schedules.port import (
     TakeTurn,
     Turn,
 )
-from batch.errors import Conflict, NotFound
-from batch.kit.clock import Clock, utc_now
 
 
 class MemoryScheduleStore:

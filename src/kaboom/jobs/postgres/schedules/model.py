@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from app.ledger.port import Admission, Admitted
-from app.ledger.schedules.timing import Timing, TimingKind, next_due
-from batch.market.calendar import JST
+from kaboom.jobs.postgres.port import Admission, Admitted
+from kaboom.jobs.postgres.schedules.timing import Timing, TimingKind, next_due
+from kaboom.market.calendar import JST
 
 #: A firing within this time counts as punctual; a restart of all processes takes less.
 PUNCTUAL_S = 300

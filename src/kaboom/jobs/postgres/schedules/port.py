@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.jobs.model import Job
-from app.ledger.port import Admission, Terms
-from app.ledger.schedules.model import Firing, Schedule
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.port import Admission, Terms
+from kaboom.jobs.postgres.schedules.model import Firing, Schedule
 
 #: Per owner. One page shows all of them, and one process fires all of them within a second.
 MAX_SCHEDULES = 100

@@ -7,11 +7,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.ledger.admission import admit
-from app.ledger.port import Admission, Admitted
-from app.ledger.refusals import name_taken, too_many
-from app.ledger.schedules.model import Firing, Schedule
-from app.ledger.schedules.port import (
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.errors import Conflict, NotFound
+from kaboom.jobs.postgres.admission import admit
+from kaboom.jobs.postgres.port import Admission, Admitted
+from kaboom.jobs.postgres.refusals import name_taken, too_many
+from kaboom.jobs.postgres.schedules.model import Firing, Schedule
+from kaboom.jobs.postgres.schedules.port import (
     MAX_SCHEDULES,
     PRUNE_STEP,
     Edit,
@@ -20,9 +22,14 @@ from app.ledger.schedules.port import (
     TakeTurn,
     Turn,
 )
-from app.ledger.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_schedule, parse_firing, parse_schedule
-from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.jobs.postgres.schedules.tables import (
+    FIRINGS,
+    SCHEDULES,
+    dump_firing,
+    dump_schedule,
+    parse_firing,
+    parse_schedule,
+)
 
 #: A process that is frozen during a firing loses its lock after this long, and its firing is rolled back.
 #: Longer than the only wait of a firing, which is for Redis and ends after 7 s.

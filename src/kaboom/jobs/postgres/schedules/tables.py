@@ -1,4 +1,4 @@
-"""The tables of schedules and their firings; `app/ledger/migrations` creates them."""
+"""The tables of schedules and their firings; `src/kaboom/migrations` creates them."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from sqlalchemy import Boolean, Column, DateTime, ForeignKey, Index, Integer, Ro
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import func
 
-from app.ledger.schedules.model import Firing, FiringOutcome, MissedPolicy, Schedule
-from app.ledger.schedules.timing import Timing, TimingKind
-from app.ledger.tables import METADATA, texts
+from kaboom.jobs.postgres.schedules.model import Firing, FiringOutcome, MissedPolicy, Schedule
+from kaboom.jobs.postgres.schedules.timing import Timing, TimingKind
+from kaboom.jobs.postgres.tables import METADATA, texts
 
 SCHEDULES = Table(
     "schedules",

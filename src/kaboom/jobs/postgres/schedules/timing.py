@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from cronsim import CronSim, CronSimError
 
-from batch.errors import InvalidRequest
-from batch.market.calendar import JST, NEWEST_YEAR, is_session, next_session
+from kaboom.errors import InvalidRequest
+from kaboom.market.calendar import JST, NEWEST_YEAR, is_session, next_session
 
 _FIELDS = "minute hour day-of-month month day-of-week"
 #: 09:00 or later: a session that has not opened cannot be ingested.

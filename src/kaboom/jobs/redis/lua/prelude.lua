@@ -42,7 +42,7 @@ local function add_difference(prefix, new, old)
 end
 
 -- Items settled per second, smoothed over about ten seconds, and how much that varies.
--- Mirrors app.jobs.pace.Pace.after.
+-- Mirrors kaboom.jobs.pace.Pace.after.
 local function update_rate()
   local h = redis.call('HMGET', JOB, 'done', 'failed', 'rate', 'rate_at', 'rate_settled', 'started_at', 'rate_spread')
   local settled, at = num(h[1]) + num(h[2]), num(h[4] or h[6] or now)
@@ -82,7 +82,7 @@ end
 
 local function cursor(n) return num(tally_of(n).cursor) end
 
--- The leases that were taken back and count as attempts; mirrors app.live.lapses.Lapse.
+-- The leases that were taken back and count as attempts; mirrors kaboom.jobs.redis.lapses.Lapse.
 local function lapses_of(n)
   local stored = chunk('lapses', n)
   return stored and cjson.decode(stored) or {}
@@ -94,7 +94,7 @@ local function add_lapse(n, fence, seen)
   redis.call('HSET', CHUNKS, 'lapses:' .. n, cjson.encode(lapses))
 end
 
--- Mirrors app.live.lapses.describe_lapses.
+-- Mirrors kaboom.jobs.redis.lapses.describe_lapses.
 local function describe_lapses(n)
   local count, last, order = {}, {}, {}
   for _, lapse in ipairs(lapses_of(n)) do
@@ -115,7 +115,7 @@ local function cause_of(n)
   return raised == '' and lapsed or raised .. '; ' .. lapsed
 end
 
--- Mirrors app.jobs.model.describe_given_up.
+-- Mirrors kaboom.jobs.model.describe_given_up.
 local function describe_given_up(attempts, cause)
   local text = 'given up after ' .. attempts .. (attempts == 1 and ' attempt' or ' attempts')
   return cause == '' and text or text .. ': ' .. cause
@@ -128,7 +128,7 @@ local function runs_of(n)
   return stored and cjson.decode(stored) or {}
 end
 
--- A run lasts from the claim of a chunk to its end; the newest 20 are kept, and app.jobs.runs reads them.
+-- A run lasts from the claim of a chunk to its end; the newest 20 are kept, and kaboom.jobs.runs reads them.
 local function end_run(n, ending, reason, pause_ms)
   local runs = runs_of(n)
   local last = runs[#runs]
@@ -184,7 +184,7 @@ local function close_job(id, status)
   redis.call('EXPIRE', LOGS, 7 * DAY_S)
 end
 
--- Mirrors app.jobs.model.describe_failed_items.
+-- Mirrors kaboom.jobs.model.describe_failed_items.
 local function describe_failed_items()
   local h = redis.call('HMGET', JOB, 'failed', 'total', 'dead_cause', 'cause')
   local text = num(h[1]) .. ' of ' .. num(h[2]) .. ' items failed'
@@ -192,7 +192,7 @@ local function describe_failed_items()
   return cjson.encode({type = 'items_failed', message = cause and text .. '; first cause: ' .. cause or text})
 end
 
--- Mirrors app.jobs.model.settle_status.
+-- Mirrors kaboom.jobs.model.settle_status.
 local function finish_if_settled(id)
   local h = redis.call('HMGET', JOB, 'chunks_done', 'chunks_total', 'failed', 'written', 'cancel', 'status')
   if FINAL[h[6]] then return h[6] end
@@ -272,7 +272,7 @@ local function is_mine(n, fence)
 end
 
 -- The process whose lease was taken back is here again, so it had not died: its attempt is not counted. The bound is
--- app.live.lapses.MOST_RETURNS.
+-- kaboom.jobs.redis.lapses.MOST_RETURNS.
 local function give_back(n, fence)
   local state, kept = chunk('state', n), {}
   if not state or is_final_chunk(state) then return end

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from batch.kit.child_process.zip_directory import open_zip
-from batch.providers.file.errors import FileRefused, Refusal
+from kaboom.drivers.child_process.zip_directory import open_zip
+from kaboom.providers.file.errors import FileRefused, Refusal
 
 #: The ending of an archive.
 ZIP = ".zip"

@@ -5,14 +5,14 @@ import io
 from pathlib import Path
 from typing import Any
 
-from batch.kit.child_process.workbook import (
+from kaboom.drivers.child_process.workbook import (
     NotAWorkbook,
     NotOneSheet,
     WorkbookLimits,
     WorkbookTooLarge,
     read_rows,
 )
-from batch.providers.file.errors import FileRefused
+from kaboom.providers.file.errors import FileRefused
 
 #: The ending of a workbook.
 XLSX = ".xlsx"

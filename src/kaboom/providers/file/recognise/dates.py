@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from batch.providers.file.recognise.years import expand_eras, expand_short
+from kaboom.providers.file.recognise.years import expand_eras, expand_short
 
 _DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d-%b-%Y", "%b %d, %Y", "%Y年%m月%d日", "%Y.%m.%d", "%d %b %Y", "%B %d, %Y")
 _CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %H%M", " %H%M%S", " %I:%M:%S %p", " %I:%M %p")

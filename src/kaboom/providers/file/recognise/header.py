@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from batch.providers.file.names import parse_file_symbol
-from batch.providers.file.recognise.layout import (
+from kaboom.providers.file.names import parse_file_symbol
+from kaboom.providers.file.recognise.layout import (
     TIMES,
     Block,
     Layout,
@@ -19,8 +19,8 @@ from batch.providers.file.recognise.layout import (
     is_known,
     lay_out,
 )
-from batch.providers.file.recognise.panel import is_panel
-from batch.providers.file.recognise.units import find_scale
+from kaboom.providers.file.recognise.panel import is_panel
+from kaboom.providers.file.recognise.units import find_scale
 
 _SEPARATORS = ",;\t|"
 #: The number of first lines in which a header is searched for.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from batch.providers.file.recognise.units import PRICE_UNITS, SHARE_UNITS
+from kaboom.providers.file.recognise.units import PRICE_UNITS, SHARE_UNITS
 
 
 class Role(StrEnum):

@@ -7,8 +7,8 @@ from typing import Literal
 
 import polars as pl
 
-from batch.providers.file.recognise.layout import Layout
-from batch.providers.file.rules import Rule
+from kaboom.providers.file.recognise.layout import Layout
+from kaboom.providers.file.rules import Rule
 
 # Texts that exporters write if there is no value. Such a cell becomes null, and the row is kept.
 _ABSENT = ("", "null", "nan", "none", "na", "n/a", "-", "--", "―")

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from batch.errors import InvalidRequest
-from batch.market.symbol import is_tse_code
-from batch.providers.file.names import parse_file_symbol
-from batch.providers.file.recognise.layout import PRICES, Block, Layout, Role
+from kaboom.errors import InvalidRequest
+from kaboom.market.symbol import is_tse_code
+from kaboom.providers.file.names import parse_file_symbol
+from kaboom.providers.file.recognise.layout import PRICES, Block, Layout, Role
 
 #: Why the panel of one price alone is refused.
 LONE = (

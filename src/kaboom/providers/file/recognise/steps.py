@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from batch.market.interval import Interval, parse_interval
+from kaboom.market.interval import Interval, parse_interval
 
 # A few irregular stamps, such as those of auctions, do not change the interval of a file.
 _TOLERATED = 0.01

@@ -3,7 +3,7 @@
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from pathlib import Path
 
-from batch.providers.file.errors import FileRefused
+from kaboom.providers.file.errors import FileRefused
 
 # Excel in Japan saves CSV as CP932, and "Unicode text" as UTF-16.
 _NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with BOM", "cp932": "CP932", "utf-16": "UTF-16"}

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from batch.errors import InvalidRequest
+from kaboom.errors import InvalidRequest
 
 #: A unit after the name of a column of volumes, without signs, and the power of ten of one.
 SHARE_UNITS = {

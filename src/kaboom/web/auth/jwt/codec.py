@@ -12,8 +12,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from app.auth.jwt.claims import LEEWAY_S, MOST_BYTES, MOST_LIFE_S, MOST_SUBJECT, Claims, Head
-from app.caller_errors import ExpiredToken
+from kaboom.web.auth.jwt.claims import LEEWAY_S, MOST_BYTES, MOST_LIFE_S, MOST_SUBJECT, Claims, Head
+from kaboom.web.caller_errors import ExpiredToken
 
 #: Headers by which a token could supply its own key or change how it is read.
 _FORBIDDEN = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc"})

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import orjson
 
-from batch.errors import StoreError
-from batch.kit.http.client import HttpClient
+from kaboom.drivers.http.client import HttpClient
+from kaboom.errors import StoreError
 
 KEYS_PATH = "/auth/v1/.well-known/jwks.json"
 #: The keys are fetched again after this long; a key that the project has withdrawn is then rejected.
@@ -56,7 +56,7 @@ class KeySet:
         return is_due and self._clock() - self._asked_at >= PAUSE_S
 
     async def _fetch(self) -> None:
-        from app.auth.jwt.codec import parse_key_set  # noqa: PLC0415  loaded when the token's head was read
+        from kaboom.web.auth.jwt.codec import parse_key_set  # noqa: PLC0415  loaded when the token's head was read
 
         self._asked_at = self._clock()
         reply = await self._http.get(KEYS_PATH, params={}, headers=self._headers)

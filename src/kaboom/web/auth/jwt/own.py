@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from app.auth.jwt.claims import LEAST_KEY_BYTES, Claims, Head
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
+from kaboom.web.auth.jwt.claims import LEAST_KEY_BYTES, Claims, Head
 
 ISSUER = AUDIENCE = "kaboom"
 #: How long a login by JWT lasts.
@@ -29,7 +29,7 @@ class OwnTokens:
             StoreError: the keys cannot be read.
 
         """
-        from app.auth.jwt.codec import sign  # noqa: PLC0415  60 ms and 12 MB, with the first JWT
+        from kaboom.web.auth.jwt.codec import sign  # noqa: PLC0415  60 ms and 12 MB, with the first JWT
 
         key_id, key = next(iter((await self._find_keys()).items()))
         expires_at = now + LIFE
@@ -43,7 +43,7 @@ class OwnTokens:
             StoreError: the keys cannot be read.
 
         """
-        from app.auth.jwt.codec import verify  # noqa: PLC0415  as above
+        from kaboom.web.auth.jwt.codec import verify  # noqa: PLC0415  as above
 
         key = (await self._find_keys()).get(head.key_id)
         if key is None or head.algorithm != _ALGORITHM:

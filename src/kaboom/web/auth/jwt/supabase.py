@@ -3,12 +3,12 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.auth.jwt.claims import Claims, Head
-from app.auth.jwt.key_set import KeySet
-from app.auth.jwt.own import check_key_length
-from app.auth.principals import DEFAULT_OWNER, OWNER_FORM, Principal
-from app.auth.scopes import SCOPES, Role
-from batch.errors import ConfigurationError
+from kaboom.errors import ConfigurationError
+from kaboom.web.auth.jwt.claims import Claims, Head
+from kaboom.web.auth.jwt.key_set import KeySet
+from kaboom.web.auth.jwt.own import check_key_length
+from kaboom.web.auth.principals import DEFAULT_OWNER, OWNER_FORM, Principal
+from kaboom.web.auth.scopes import SCOPES, Role
 
 AUDIENCE = "authenticated"
 #: The method of Supabase principals.
@@ -45,7 +45,7 @@ class SupabaseTokens:
             StoreError: the project's keys cannot be fetched.
 
         """
-        from app.auth.jwt.codec import verify  # noqa: PLC0415  loaded when the token's head was read
+        from kaboom.web.auth.jwt.codec import verify  # noqa: PLC0415  loaded when the token's head was read
 
         if head.algorithm == _LEGACY:
             found: tuple[str, Any] | None = (_LEGACY, self._secret) if self._secret is not None else None

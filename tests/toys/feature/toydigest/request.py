@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batch.kit.request import Request
-from batch.market.fields import WHOLE, Day, MarketName
-from batch.market.listing import Market
-from batch.providers.fields import OfSource, SourceName
+from kaboom.drivers.request import Request
+from kaboom.market.fields import WHOLE, Day, MarketName
+from kaboom.market.listing import Market
+from kaboom.providers.fields import OfSource, SourceName
 
 
 class DigestRequest(OfSource, Request):

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from batch.errors import InvalidRequest
-from batch.kit.clock import utc_now
-from batch.market.bounds import resolve_last_session
-from batch.toydigest.request import DigestRequest
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import InvalidRequest
+from kaboom.market.bounds import resolve_last_session
+from kaboom.toydigest.request import DigestRequest
 
 if TYPE_CHECKING:
-    from app.settings import AppSettings
+    from kaboom.settings import AppSettings
 
 
 def check_digest(request: DigestRequest, settings: "AppSettings") -> DigestRequest:

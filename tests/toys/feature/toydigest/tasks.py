@@ -1,14 +1,14 @@
 """The worker's side of a digest."""
 
-from app.engine.run.worker import Run
-from app.toydigest.jobs import DigestResult
-from batch.kit.clock import utc_now
-from batch.market.bar import BarSeries
-from batch.market.bounds import resolve_last_session
-from batch.market.interval import Interval
-from batch.market.lists.universe import load_universe
-from batch.stores import build_bar_store
-from batch.toydigest.request import DigestRequest
+from kaboom.bars.open import build_bar_store
+from kaboom.drivers.clock import utc_now
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.market.bar import BarSeries
+from kaboom.market.bounds import resolve_last_session
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import load_universe
+from kaboom.toydigest.jobs import DigestResult
+from kaboom.toydigest.request import DigestRequest
 
 
 async def write(run: Run) -> DigestResult:

@@ -4,9 +4,9 @@ from datetime import date
 
 from pydantic import BaseModel
 
-from app.jobs.job_type import JobType
-from app.toydigest.check import check_digest
-from batch.toydigest.request import DigestRequest
+from kaboom.jobs.job_type import JobType
+from kaboom.toydigest.check import check_digest
+from kaboom.toydigest.request import DigestRequest
 
 
 class DigestResult(BaseModel):
@@ -23,7 +23,7 @@ TOY_DIGEST = JobType(
     summary="Describe a market in a few words",
     request=DigestRequest,
     check=check_digest,
-    run="app.toydigest.tasks:write",
+    run="kaboom.toydigest.tasks:write",
     result=DigestResult,
     is_schedulable=True,
     example={"market": "TSE_PRIME", "names": 3},

@@ -1,1 +1,0 @@
-"""Backtests: the fill model, its two engines, results, metrics and strategies; pure, without I/O."""

@@ -1,0 +1,1 @@
+"""The HTTP edge: limits, middleware, errors, OpenAPI, authentication."""
