@@ -1,5 +1,6 @@
 """The strategies that come with Kaboom: their parameters, their decisions, and that none looks ahead."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from kaboom.backtest.panel import Panel
 from kaboom.backtest.protection import NO_PROTECTION, Protection
 from kaboom.backtest.run import run_weights
 from kaboom.backtest.signals import highest_before, indicator, weights_on_change
-from kaboom.backtest.strategies.files import find_strategy
+from kaboom.backtest.strategies.files import find_strategy, load_strategy_file
 from kaboom.backtest.strategies.registry import (
     STRATEGIES,
     Breakout,
@@ -248,3 +249,13 @@ def test_an_invalid_parameter_is_rejected(name: str, parameters: dict[str, Any],
 def test_a_strategy_survives_json(name: str) -> None:
     strategy = STRATEGIES[name].parse({"stop_loss": 0.1})
     assert type(strategy).parse(strategy.to_json()) == strategy
+
+
+def test_a_file_of_before_the_one_package_still_loads(tmp_path: Path) -> None:
+    path = tmp_path / "older.py"
+    path.write_text(
+        "from batch.backtest.strategies.settings import StrategySettings\n\n\n"
+        "class Strategy(StrategySettings):\n    bars: int = 20\n\n"
+        "    def targets(self, panel):\n        return None\n"
+    )
+    assert load_strategy_file(path).parse({"bars": 5}).bars == 5  # type: ignore[union-attr]
