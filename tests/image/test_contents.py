@@ -28,7 +28,7 @@ import google.cloud.secretmanager
 files = {name: (getattr(m, '__file__', None), getattr(m, '__cached__', None)) for name, m in list(sys.modules.items())}
 print(json.dumps({
     'packages': {d.name: d.version for d in importlib.metadata.distributions()},
-    'modules': sorted(name for name in files if name.split('.')[0] in ('app', 'batch')),
+    'modules': sorted(name for name in files if name.split('.')[0] == 'kaboom'),
     'cached': {name: [file, cached] for name, (file, cached) in files.items() if file and file.endswith('.py')},
 }))
 """
