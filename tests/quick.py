@@ -59,12 +59,17 @@ def _tests_of(path: PurePosixPath) -> PurePosixPath | None:
         return TESTS / "repo" / "docs"
     if not path.is_relative_to(SOURCE):
         return None
-    mirror = TESTS / path.relative_to(SOURCE)
-    own = mirror.with_name(f"test_{mirror.stem}.py")
-    if (ROOT / own).exists():
-        return own
-    folders = [folder for folder in mirror.parents if len(folder.parts) > len(TESTS.parts)]
-    return next((folder for folder in folders if (ROOT / folder).is_dir()), None)
+    return _mirror_of(TESTS / path.relative_to(SOURCE))
+
+
+def _mirror_of(mirror: PurePosixPath) -> PurePosixPath | None:
+    """Return the nearest of: a file or a folder of the same name, upwards."""
+    for place in (mirror.with_suffix(""), *mirror.parents[: -len(TESTS.parts) - 1]):
+        if place.suffix == "" and (ROOT / place).is_dir():
+            return place
+        if (ROOT / (named := place.with_name(f"test_{place.name}.py"))).exists():
+            return named
+    return None
 
 
 def _git(*command: str) -> list[str]:

@@ -15,6 +15,8 @@ from tests.quick import commands, mirrored_tests
     [
         ("src/kaboom/jobs/model.py", ["tests/jobs/test_model.py"]),
         ("src/kaboom/ingest/jobs.py", ["tests/ingest"]),
+        ("src/kaboom/providers/yahoo/parse.py", ["tests/providers/test_yahoo.py"]),
+        ("src/kaboom/main.py", []),
         ("src/kaboom/dashboard/templates/base.html", ["tests/dashboard"]),
         ("tests/repo/test_quick.py", ["tests/repo/test_quick.py"]),
         ("docs/README.md", ["tests/repo/docs"]),
