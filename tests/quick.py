@@ -65,7 +65,7 @@ def _tests_of(path: PurePosixPath) -> PurePosixPath | None:
 def _mirror_of(mirror: PurePosixPath) -> PurePosixPath | None:
     """Return the nearest of: a file or a folder of the same name, upwards."""
     for place in (mirror.with_suffix(""), *mirror.parents[: -len(TESTS.parts) - 1]):
-        if place.suffix == "" and (ROOT / place).is_dir():
+        if (ROOT / place).is_dir():
             return place
         if (ROOT / (named := place.with_name(f"test_{place.name}.py"))).exists():
             return named
