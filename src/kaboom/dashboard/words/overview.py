@@ -13,6 +13,7 @@ WORDS: dict[str, Pair] = {
     "question": ("Is today’s data complete?", "本日のデータはそろっていますか？"),
     # How many of what: `some_` after a number that names all of them.
     "listed": ("{n} listed symbol || {n} listed symbols", "上場{n}銘柄"),
+    "traded": ("{n} symbol that traded || {n} symbols that traded", "売買のあった{n}銘柄"),
     "symbols": ("{n} symbol || {n} symbols", "{n}銘柄"),
     "indices": ("{n} index || {n} indices", "{n}指数"),
     "some_symbols": ("{n}", "{n}銘柄"),
