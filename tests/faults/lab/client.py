@@ -5,16 +5,20 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import httpx2
 
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, TOKEN
 from tests.fixtures.patience import crowd
 from tests.fixtures.servers.stacks import FINAL, until
 
 #: A running chunk hears of a stop with its next beat, 5 s later at worst.
 _STOPS_WITHIN_S = 8.0
+_SESSION = date(2025, 10, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +159,12 @@ class Requests:
     """Requests whose symbols no other request of the lab has: what one job leaves cannot hide what another loses."""
 
     def __init__(self) -> None:
-        self._codes = itertools.count(1301)
+        sections = (market for market in Market if market.is_section)
+        # Made-up bars are of listed symbols alone.
+        self._codes = itertools.chain.from_iterable(load_universe(each, _SESSION).symbols for each in sections)
 
     def build(self, symbols: int = 6) -> dict[str, Any]:
         """Return a request of so many symbols, some twenty bars each."""
-        codes = [str(next(self._codes)) for _ in range(symbols)]
-        assert int(codes[-1]) < 9999, "the lab has no symbols left"
-        return {"intervals": {"1h": 3}, "session": "2025-10-31", "symbols": codes}
+        codes = list(itertools.islice(self._codes, symbols))
+        assert len(codes) == symbols, "the lab has no symbols left"
+        return {"intervals": {"1h": 3}, "session": _SESSION.isoformat(), "symbols": codes}
