@@ -18,12 +18,11 @@ from tests.fixtures.servers.outside import USER
 _MB = 1_000_000
 _TALK = """
 import importlib, importlib.metadata, json, pkgutil, sys
-import app, batch
-for ring in (app, batch):
-    for module in pkgutil.walk_packages(ring.__path__, ring.__name__ + '.'):
-        # Alembic runs the migrations; the kernel needs the extra of backtests, what draws that of pictures.
-        if not {'migrations', 'kernel', 'drawing'} & set(module.name.split('.')):
-            importlib.import_module(module.name)
+import kaboom
+for module in pkgutil.walk_packages(kaboom.__path__, 'kaboom.'):
+    # Alembic runs the migrations; the kernel needs the extra of backtests, what draws that of pictures.
+    if not {'migrations', 'kernel', 'drawing'} & set(module.name.split('.')):
+        importlib.import_module(module.name)
 import google.cloud.secretmanager
 files = {name: (getattr(m, '__file__', None), getattr(m, '__cached__', None)) for name, m in list(sys.modules.items())}
 print(json.dumps({
