@@ -100,9 +100,9 @@ BAR_WORDS: dict[str, Pair] = {
         "imported {count} listings as of {as_of}: {path}",
         "{as_of} 時点の{count}銘柄を取り込みました：{path}",
     ),
-    "earlier_sessions": (
-        "… {count:,} earlier sessions ({verdicts}): --json",
-        "それ以前の立会日 {count:,}日（{verdicts}）：--json",
+    "other_sessions": (
+        "… {n:,} other session ({verdicts}): --json || … {n:,} other sessions ({verdicts}): --json",
+        "ほかの立会日 {n:,}日（{verdicts}）：--json",
     ),
     "quarantined_rows": (
         "{count:,} rows of these days are in quarantine; to see them: {command}",

@@ -26,6 +26,8 @@ _COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
 _MOST_SYMBOLS = 20
 #: The most sessions to show; a table of thousands would be of no use, and takes half a minute.
 _MOST_SESSIONS = 60
+#: Shown also if they are complete: a column of equal lines tells nothing.
+_NEWEST = 5
 #: The width of a terminal from which every count is shown.
 _WIDE = 130
 
@@ -57,7 +59,7 @@ def coverage(
     cells_of = "cells_of_indices" if market == "INDEX" else "cells_of"
     print_series(session, found.series, session.words.count(cells_of, found.held.height, interval=interval))
     session.show(_session_table(session, found, of="indices" if market == "INDEX" else "symbols"))
-    _show_earlier(session, found)
+    _show_others(session, found)
     if rejected := found.sessions()["quarantined"].sum():
         command = f"kaboom bars quarantine --interval {found.series.interval} --source {found.series.source}"
         session.say("quarantined_rows", count=rejected, command=command)
@@ -128,18 +130,25 @@ def _print_json(session: Session, found: "Judgement") -> None:
     )
 
 
-def _show_earlier(session: Session, found: "Judgement") -> None:
-    earlier = found.sessions().head(-_MOST_SESSIONS)
-    if earlier.height:
+def _show_others(session: Session, found: "Judgement") -> None:
+    left_out = found.sessions().join(pick_sessions(found), on="session", how="anti")
+    if left_out.height:
         words = session.words
-        counted = sorted(earlier["verdict"].value_counts().rows())
+        counted = sorted(left_out["verdict"].value_counts().rows())
         verdicts = words.say("join").join(f"{words.coded('coverage', name)} {count:,}" for name, count in counted)
-        session.show(words.say("earlier_sessions", count=earlier.height, verdicts=verdicts))
+        session.show(words.count("other_sessions", left_out.height, verdicts=verdicts))
+
+
+def pick_sessions(found: "Judgement") -> "pl.DataFrame":
+    """Return the sessions to show: the newest, and of the others those that are not complete."""
+    recent = found.sessions().sort("session").tail(_MOST_SESSIONS)
+    newest = recent["session"].tail(_NEWEST).to_list()
+    return recent.filter((recent["verdict"] != "complete") | recent["session"].is_in(newest))
 
 
 def _session_table(session: Session, found: "Judgement", *, of: str) -> Table:
     """Return a row for each session; a narrow terminal shows only the counts that are not all 0."""
-    rows = list(found.sessions().tail(_MOST_SESSIONS).sort("session", descending=True).iter_rows(named=True))
+    rows = list(pick_sessions(found).sort("session", descending=True).iter_rows(named=True))
     counts = [str(name) for name in (*_COUNTS, "flagged", "quarantined")]
     if session.out.width < _WIDE:
         counts = [name for name in counts if any(row[name] for row in rows)]
