@@ -14,15 +14,17 @@ from kaboom.bars.pages.store import PageBarStore
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import last_sessions
 from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
 from tests.faults.lab.chunks import wait_in_chunk
 from tests.faults.lab.lab import Lab, Size, wait_quiet
 from tests.faults.lab.measure import Measures
 from tests.fixtures.bars.kept_bars import kept_bars
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
 
-SYMBOLS = [str(7201 + n) for n in range(12)]
 #: A session in each of twelve months: a mirror writes a file for each, and a compaction goes through as many.
 DAYS = [last_sessions(1, date(2025, month, 28))[0] for month in range(1, 13)]
+SYMBOLS = list(load_universe(Market.TSE_PRIME, DAYS[0]).symbols[:12])
 ONE_SESSION = {"symbols": SYMBOLS, "session": DAYS[-1].isoformat()}
 DROP_ALL = {"keep_days": {"1m": 1}}
 
