@@ -22,8 +22,8 @@ import numpy as np
 import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
-API = ROOT / "api"
-sys.path[:0] = [str(API), str(ROOT)]
+SOURCE = ROOT / "src"
+sys.path[:0] = [str(SOURCE), str(ROOT)]
 
 from benchmarks.rig.backtest_peers import best_of  # noqa: E402
 from benchmarks.rig.goals import Goal, report  # noqa: E402
@@ -190,7 +190,7 @@ def our_panel_memory(folder: Path) -> float:
 
 
 def _fresh(code: str, bars: Path) -> tuple[float, float]:
-    done = subprocess.run([sys.executable, "-c", code, API, bars], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, SOURCE, bars], check=True, capture_output=True, text=True)
     seconds, megabytes = done.stdout.split()
     return float(seconds), float(megabytes)
 

@@ -26,12 +26,11 @@ from statistics import median
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 
-API = Path(__file__).resolve().parents[1] / "api"
-sys.path.insert(0, str(API))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kaboom.bars.pages.store import PageBarStore  # noqa: E402
-from tests.fixtures.bars.page_kills import kill_writers  # noqa: E402
-from tests.fixtures.bars.stored_bars import MINUTES, STAMPS, at, empty_logs, full_day  # noqa: E402
+from kaboom.bars.pages.store import PageBarStore
+from tests.fixtures.bars.page_kills import kill_writers
+from tests.fixtures.bars.stored_bars import MINUTES, STAMPS, at, empty_logs, full_day
 
 CHUNK = 50
 FIRST = date(2025, 6, 2)

@@ -45,23 +45,22 @@ import psutil
 from influxdb_client.client.write.point import Point
 from influxdb_client.domain.write_precision import WritePrecision
 
-API = Path(__file__).resolve().parents[1] / "api"
-sys.path.insert(0, str(API))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kaboom.bars.pages.store import PageBarStore  # noqa: E402
-from kaboom.cli.session import Session  # noqa: E402
-from kaboom.cli.stack.whole import Stack, StackOptions  # noqa: E402
-from kaboom.domain_settings import BatchSettings  # noqa: E402
-from kaboom.drivers.clock import utc_now  # noqa: E402
-from kaboom.drivers.embedded.run_file import read_run_file  # noqa: E402
-from kaboom.drivers.embedded.servers import free_port  # noqa: E402
-from kaboom.ingest.tools import build_provider  # noqa: E402
-from kaboom.market.bar import BarSeries  # noqa: E402
-from kaboom.market.calendar import last_sessions, latest_closed_session  # noqa: E402
-from kaboom.market.interval import Interval  # noqa: E402
-from kaboom.market.listing import Market  # noqa: E402
-from kaboom.market.lists.universe import load_universe  # noqa: E402
-from kaboom.providers.base import BarProvider, BarRequest  # noqa: E402
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.session import Session
+from kaboom.cli.stack.whole import Stack, StackOptions
+from kaboom.domain_settings import BatchSettings
+from kaboom.drivers.clock import utc_now
+from kaboom.drivers.embedded.run_file import read_run_file
+from kaboom.drivers.embedded.servers import free_port
+from kaboom.ingest.tools import build_provider
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import last_sessions, latest_closed_session
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.market.lists.universe import load_universe
+from kaboom.providers.base import BarProvider, BarRequest
 
 INGEST = "/api/v1/ingest"
 REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}

@@ -21,11 +21,10 @@ from statistics import median
 import numpy as np
 import polars as pl
 
-API = Path(__file__).resolve().parents[1] / "api"
-sys.path.insert(0, str(API))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kaboom.bars.pages.store import PageBarStore  # noqa: E402
-from tests.fixtures.bars.stored_bars import DAILY, MINUTES, empty_logs, full_day  # noqa: E402
+from kaboom.bars.pages.store import PageBarStore
+from tests.fixtures.bars.stored_bars import DAILY, MINUTES, empty_logs, full_day
 
 FIRST = date(2025, 1, 6)
 MOST_PERCENT = 3.0

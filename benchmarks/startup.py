@@ -31,7 +31,7 @@ import psutil
 from benchmarks.rig.stack import running
 
 ROOT = Path(__file__).resolve().parents[1]
-API = ROOT / "api"
+SOURCE = ROOT / "src"
 STATEMENT = "import kaboom.main"
 OURS, DEVELOPMENT, PEER = STATEMENT, f"{STATEMENT}, development's extras", "import fastapi, celery, pandas, redis"
 #: What every API with a PostgreSQL loads in addition, before it takes the first request.
@@ -81,7 +81,7 @@ def start(python: str | Path, statement: str, cache: Path) -> Start:
     """Run an import in a fresh interpreter."""
     # Whoever runs this may keep byte code from being written; this measures with it.
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    env |= {"PYTHONPATH": str(API), "PYTHONPYCACHEPREFIX": str(cache)}
+    env |= {"PYTHONPATH": str(SOURCE), "PYTHONPYCACHEPREFIX": str(cache)}
     argv = [str(python), "-c", statement + _PROBE, *FORBIDDEN]
     with subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

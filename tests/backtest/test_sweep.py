@@ -18,7 +18,7 @@ from kaboom.backtest.sweep import COLUMNS, run_sweep
 from kaboom.errors import ConfigurationError, InvalidRequest
 from tests.fixtures.backtest.panels import flat, goog, panel_of, random_panel
 
-API = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 MODEL = FillModel(lot=1, has_ticks=False, has_limits=False, allows_short=True, fees=Fees(rate=0.001))
 STRATEGIES: list[Strategy] = [
     *(
@@ -79,7 +79,7 @@ def test_runs_are_the_same_without_numba() -> None:
         "assert not has_numba()\n"
         "result = run_weights(goog(), SmaCross(), FillModel(lot=1, has_limits=False), cash=100_000)\n"
         "print(result.equity.tobytes().hex())"
-    ).format(api=str(API))
+    ).format(api=str(ROOT))
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert has_numba()
     ours = run_weights(GOOG, SmaCross(), FillModel(lot=1, has_limits=False), cash=100_000, engine="numba")
@@ -143,7 +143,7 @@ GOOG = goog()
 def test_compiled_code_is_kept_for_the_next_process() -> None:
     run_weights(GOOG, STRATEGIES[0], MODEL, cash=1e6, engine="numba")
     code = (
-        f"import sys; sys.path[:0] = [{str(API)!r}, {str(API / 'tests')!r}]\n"
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
         "from kaboom.backtest.engine.kernel import run_entry\n"
         "from kaboom.backtest.model import FillModel\n"
         "from kaboom.backtest.run import run_weights\n"

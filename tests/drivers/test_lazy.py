@@ -12,7 +12,7 @@ import pytest
 
 from kaboom.drivers.lazy import Lazy, import_lazily
 
-API = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.anyio
 
 
@@ -55,7 +55,7 @@ print("pycurl._pycurl" in sys.modules)
 new_handle().close()
 print("pycurl._pycurl" in sys.modules)
 """
-    env = os.environ | {"PYTHONPATH": str(API)}
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
     said = subprocess.run([sys.executable, "-c", script], check=True, env=env, capture_output=True, text=True).stdout
     assert said.split() == ["False", "True"]
 

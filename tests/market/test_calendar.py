@@ -25,7 +25,7 @@ from kaboom.market.calendar import (
 )
 from kaboom.market.interval import Interval
 
-API = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 LAST_OLD, FIRST_NEW = date(2024, 11, 1), date(2024, 11, 5)
 
 
@@ -166,5 +166,5 @@ def test_every_grid_lies_within_its_session() -> None:
 
 def test_the_calendar_loads_no_heavy_library() -> None:
     script = "import sys, kaboom.market.calendar; print({'numpy', 'polars', 'pandas'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], cwd=API, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

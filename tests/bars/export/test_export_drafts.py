@@ -23,7 +23,7 @@ from tests.fixtures.bars.stored_bars import MINUTES, full_day
 pytestmark = pytest.mark.anyio
 DAYS = (date(2025, 10, 30), date(2025, 10, 31))
 ALL = Selection(MINUTES, date(2025, 1, 1), date(2025, 12, 31))
-API = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class SlowStore(MemoryBarStore):
@@ -53,7 +53,7 @@ def hidden(folder: Path) -> list[str]:
 def kill_an_export(folder: Path) -> None:
     """Kill a process in the middle of an export to `folder/bars.parquet`."""
     with subprocess.Popen(
-        [sys.executable, __file__, str(folder)], stdout=subprocess.PIPE, cwd=API, env={"PYTHONPATH": str(API)}
+        [sys.executable, __file__, str(folder)], stdout=subprocess.PIPE, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"in the middle\n"
@@ -108,7 +108,7 @@ async def test_another_process_leaves_a_living_export_alone(tmp_path: Path) -> N
     draft = Draft.open(tmp_path / "bars.parquet")
     sweep = "import sys, pathlib, kaboom.drivers.drafts as d; print(d.sweep_drafts(pathlib.Path(sys.argv[1])))"
     argv = [sys.executable, "-c", sweep, str(tmp_path)]
-    told = await asyncio.to_thread(subprocess.check_output, argv, cwd=API)
+    told = await asyncio.to_thread(subprocess.check_output, argv, cwd=ROOT)
     assert (told, draft.folder.exists()) == (b"0\n", True)
     draft.close()
     assert not draft.folder.exists()

@@ -22,7 +22,7 @@ from tests.fixtures.bars.page_kills import kill_writers
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame, full_day
 
 run = asyncio.run
-API = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ files.close()
 
 
 def test_a_forked_child_opens_its_own_connections(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(API)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     argv = [sys.executable, "-W", "error", "-c", FORK, str(tmp_path)]
     said = subprocess.run(argv, env=environment, check=True, capture_output=True, text=True)
     assert (said.stdout, said.stderr) == ("0 ['7203', '1301']\n", "")

@@ -30,7 +30,7 @@ from kaboom.market.action import ActionState, CorporateAction
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 from tests.fixtures.bars import damage
-from tests.fixtures.bars.page_kills import API, acknowledged_by, start_writer
+from tests.fixtures.bars.page_kills import ROOT, acknowledged_by, start_writer
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 
 run = asyncio.run
@@ -320,7 +320,7 @@ def test_a_repair_beside_writers_loses_no_acknowledged_write(tmp_path: Path) -> 
                     text=True,
                     check=False,
                     timeout=60,
-                    env={**os.environ, "PYTHONPATH": str(API)},
+                    env={**os.environ, "PYTHONPATH": str(ROOT)},
                 )
                 assert done.returncode == 0, done.stderr
     finally:
