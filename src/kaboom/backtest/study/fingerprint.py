@@ -21,11 +21,16 @@ def fingerprint_of(bars: StudyBars) -> str:
     return digest.hexdigest()
 
 
+#: Files of the feature that no figure depends on.
+_EDGE = frozenset({"check.py", "choices.py", "examples.py", "jobs.py", "results.py", "routes.py", "tasks.py"})
+
+
 @cache
 def code_version() -> str:
-    """Return Kaboom's version, and 12 hex digits that change with the source of the backtest or its indicators."""
+    """Return Kaboom's version, and 12 hex digits that change with the source of the engine or its indicators."""
     root = Path(__file__).parents[2]
     files = sorted(file for folder in ("backtest", "indicators") for file in (root / folder).rglob("*.py"))
+    files = [file for file in files if file.name not in _EDGE]
     sources = hashlib.sha256(b"".join(file.read_bytes() for file in files))
     try:
         release = version("kaboom-api")
