@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
@@ -25,6 +24,7 @@ from kaboom.providers.file.names import NameRules
 from kaboom.providers.file.outcomes import find_outcomes
 from kaboom.providers.file.reading import OpenedFile
 from kaboom.providers.file.recognise.numbers import NumberRules
+from kaboom.providers.file.rules import is_zone
 from kaboom.providers.file.sheet import Facts, Sheet
 from kaboom.providers.file.spec import SPEC, FileSettings
 from kaboom.providers.file.tables import TableCache
@@ -197,11 +197,8 @@ def _find_lost(sheet: Sheet, numbers: Sequence[int], wanted: frozenset[str], day
 
 
 def _check_zone(times: TimeRules) -> TimeRules:
-    try:
-        if times.zone is not None:
-            ZoneInfo(times.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as e:  # an OSError: `Asia` is a folder of zones
-        raise ConfigurationError(f"time zone of files was {times.zone!r}, expected a name such as 'Asia/Tokyo'") from e
+    if times.zone is not None and not is_zone(times.zone):
+        raise ConfigurationError(f"time zone of files was {times.zone!r}, expected a name such as 'Asia/Tokyo'")
     return times
 
 

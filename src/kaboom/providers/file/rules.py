@@ -22,11 +22,18 @@ type DateOrder = Literal["ymd", "mdy", "dmy"]
 type Stamp = Literal["start", "end"]
 
 
-def _check_zone(name: str) -> str:
+def is_zone(name: str) -> bool:
+    """Return whether a text is the name of a time zone."""
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as e:  # an OSError: `Asia` is a folder of zones
-        raise PydanticCustomError("zone", "{expected}", {"expected": "a name such as 'Asia/Tokyo'"}) from e
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # an OSError: `Asia` is a folder of zones
+        return False
+    return True
+
+
+def _check_zone(name: str) -> str:
+    if not is_zone(name):
+        raise PydanticCustomError("zone", "{expected}", {"expected": "a name such as 'Asia/Tokyo'"})
     return name
 
 
