@@ -1,7 +1,8 @@
 """What the commands of backtests say."""
 
+from collections.abc import Mapping
+
 from kaboom.text.language import Pair
-from kaboom.text.metrics import METRIC_NAMES
 
 BACKTEST_WORDS: dict[str, Pair] = {
     "backtest_head": (
@@ -86,6 +87,22 @@ BACKTEST_WORDS: dict[str, Pair] = {
         "made-up bars have no days and no provider: name the bars by --symbol or --market, or leave the other options out",
         "合成データに日付やデータ提供元はありません。--symbol か --market で足を指定するか、ほかのオプションを省いてください",
     ),
+}
+
+#: The figures of a backtest, for commands, pages and reports.
+METRIC_NAMES: Mapping[str, Pair] = {
+    "final_equity": ("final equity, yen", "最終資産（円）"),
+    "total_return": ("total return", "累積リターン"),
+    "cagr": ("return a year", "年率リターン"),
+    "volatility": ("volatility a year", "年率ボラティリティ"),
+    "sharpe": ("Sharpe ratio", "シャープレシオ"),
+    "sortino": ("Sortino ratio", "ソルティノレシオ"),
+    "calmar": ("Calmar ratio", "カルマーレシオ"),
+    "max_drawdown": ("maximum drawdown", "最大ドローダウン"),
+    "hit_rate": ("trades with a gain", "勝率"),
+    "turnover": ("turnover a year", "年間回転率"),
+    "exposure": ("mean exposure", "平均株式比率"),
+    "trades": ("closed trades", "決済済み取引数"),
 }
 
 METRIC_CODES: dict[str, Pair] = {

@@ -5,7 +5,7 @@ from typing import Any
 
 from kaboom.backtest.model import Fees, FillModel, Slippage
 from kaboom.backtest.report.text import tell
-from kaboom.backtest.report.words import Pair
+from kaboom.text.language import Pair
 
 
 def describe_costs(model: Mapping[str, Any]) -> Pair:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from kaboom.backtest.report.content import Numbers, ReportCandlesticks, ReportContent
 from kaboom.backtest.report.text import DASH, metric, number
-from kaboom.backtest.report.words import METRICS, WORDS, Pair
+from kaboom.backtest.report.words import METRICS, WORDS
 from kaboom.market.calendar import JST
 from kaboom.pictures.model import (
     MOST_VALUES,
@@ -21,6 +21,7 @@ from kaboom.pictures.model import (
     Text,
     Values,
 )
+from kaboom.text.language import Pair
 
 _MONTHS = tuple((str(month), f"{month}月") for month in range(1, 13))
 _MOST_YEARS = 40

@@ -12,10 +12,11 @@ from kaboom.backtest.metrics import SESSIONS
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.report.costs import describe_fees, describe_slippage
 from kaboom.backtest.report.text import DASH, both, metric, number, percent, say, section, sign_class, table, tell
-from kaboom.backtest.report.words import CONVENTIONS, METRICS, REASONS, Pair
+from kaboom.backtest.report.words import CONVENTIONS, METRICS, REASONS
 from kaboom.backtest.result import Result
 from kaboom.backtest.summary import RunSummary, finite
 from kaboom.market.calendar import JST
+from kaboom.text.language import Pair
 
 #: How many of the last trades a report shows.
 SHOWN_TRADES = 50

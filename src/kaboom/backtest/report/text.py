@@ -3,7 +3,8 @@
 import math
 from html import escape
 
-from kaboom.backtest.report.words import WORDS, Pair
+from kaboom.backtest.report.words import WORDS
+from kaboom.text.language import Pair
 
 MINUS = "\u2212"
 #: Shown if there is no number.

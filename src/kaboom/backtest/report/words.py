@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from kaboom.text.metrics import METRIC_NAMES
-
-type Pair = tuple[str, str]
+from kaboom.text.backtests import METRIC_NAMES
+from kaboom.text.language import Pair
 
 WORDS: Mapping[str, Pair] = {
     "backtest": ("Backtest", "バックテスト"),

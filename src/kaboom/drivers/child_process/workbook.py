@@ -14,7 +14,7 @@ from typing import Any
 
 from kaboom.drivers.child_process.command import build_command, build_environment
 from kaboom.drivers.child_process.limits import limit_process
-from kaboom.drivers.child_process.zip_directory import open_zip
+from kaboom.drivers.zip_directory import open_zip
 
 #: The exit codes of the process.
 _TOO_LARGE, _NO_WORKBOOK, _NOT_ONE_SHEET = 3, 4, 5

@@ -1,4 +1,4 @@
-"""The composition root of `app`: builds the job store, the ledger and the dispatcher from the settings."""
+"""The composition root of API and workers: builds job store, ledger and dispatcher from the settings."""
 
 import os
 import socket

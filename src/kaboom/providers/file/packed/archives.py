@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from kaboom.drivers.child_process.zip_directory import open_zip
+from kaboom.drivers.zip_directory import open_zip
 from kaboom.providers.file.errors import FileRefused, Refusal
 
 #: The ending of an archive.
