@@ -12,6 +12,7 @@ from kaboom.bars.coverage.cells import GAPS, SUSPECTS
 from kaboom.dashboard.asking import Reply
 from kaboom.dashboard.catalogue import find_text
 from kaboom.dashboard.page import OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.company_names import name_of
 from kaboom.dashboard.shapes.coverage_strip import build_strip
 from kaboom.dashboard.shapes.links import link_to
 from kaboom.dashboard.shapes.symbol_bars import around, days_around, first_shown, quote_of, split_at, to_rows
@@ -75,6 +76,8 @@ async def show_symbol(
     session = filters.session or first_shown(covered.data["items"], page.viewer.now)
     found = await _ask(page, covered, filters, session)
     found["bars"].require()
+    described = _describe(found, covered, filters, session=session, today=today)
+    listing = described["listing"]
     return await page.show(
         "symbol.html",
         symbol=covered.data["symbol"],
@@ -84,7 +87,8 @@ async def show_symbol(
         intervals=tuple(Interval),
         chart_words={key: find_text(page.viewer.language, f"symbol.{key}") for key in _CHART_WORDS},
         signed=_signed_of(page.viewer.language),
-        **_describe(found, covered, filters, session=session, today=today),
+        company=name_of(listing, page.viewer.language) if listing else None,
+        **described,
     )
 
 
