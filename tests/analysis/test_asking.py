@@ -154,8 +154,8 @@ def test_cost_is_rounded_up_to_a_micro_dollar(dollars: str, cost: int) -> None:
 def test_a_count_of_tokens_is_a_whole_number_or_unknown(count: str, read: int) -> None:
     usage = f'{{"prompt_tokens": {count}, "completion_tokens": {count}}}'
     body = f'{{"usage": {usage}, "choices": [{{"message": {{"content": "x"}}}}]}}'.encode()
-    told = read_reply(Reply(200, body=body))
-    assert (told.prompt_tokens, told.completion_tokens, told.text) == (read, read, "x")
+    reply = read_reply(Reply(200, body=body))
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.text) == (read, read, "x")
 
 
 async def test_a_slow_answer_ends_at_the_deadline_and_counts_as_paid(fake: FakeOpenRouter) -> None:

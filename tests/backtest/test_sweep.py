@@ -143,7 +143,7 @@ GOOG = goog()
 def test_compiled_code_is_kept_for_the_next_process() -> None:
     run_weights(GOOG, STRATEGIES[0], MODEL, cash=1e6, engine="numba")
     code = (
-        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}]\n"
         "from kaboom.backtest.engine.kernel import run_entry\n"
         "from kaboom.backtest.model import FillModel\n"
         "from kaboom.backtest.run import run_weights\n"

@@ -148,16 +148,16 @@ def test_another_provider_may_know_newer_symbols_than_the_lists() -> None:
     ],
 )
 def test_an_outcome_of_an_unknown_code_names_the_nearest(said: str, hinted: str) -> None:
-    told = {
+    outcomes = {
         "7204": SymbolOutcome("7204", Outcome.NOT_LISTED, message=said),
         "9613": SymbolOutcome("9613", Outcome.NOT_LISTED),
         "7205": SymbolOutcome("7205", Outcome.NO_TRADES),
     }
-    found = add_hints(told, ListingHistory(LISTS), AFTER)
+    found = add_hints(outcomes, ListingHistory(LISTS), AFTER)
     assert {symbol: outcome.message for symbol, outcome in found.items()} == {"7204": hinted, "9613": "", "7205": ""}
 
 
 def test_many_unknown_codes_are_not_compared_with_the_lists() -> None:
-    told = {str(code): SymbolOutcome(str(code), Outcome.NOT_LISTED) for code in range(7204, 7210)}
-    found = add_hints(told, ListingHistory(LISTS), AFTER)
+    outcomes = {str(code): SymbolOutcome(str(code), Outcome.NOT_LISTED) for code in range(7204, 7210)}
+    found = add_hints(outcomes, ListingHistory(LISTS), AFTER)
     assert {outcome.message for outcome in found.values()} == {"no symbol list has it"}

@@ -92,9 +92,9 @@ def test_limits_are_reported_in_headers() -> None:
 
 def tells_limits(answer: dict[str, Any], code: str, *, is_guarded: bool) -> bool:
     """Return whether an answer has the headers of rate limits exactly where they are sent."""
-    told = set(answer.get("headers", {}))
-    counts = {"RateLimit", "RateLimit-Policy"} <= told
-    return counts == (is_guarded and code != "401") and (code not in {"429", "503"} or "Retry-After" in told)
+    names = set(answer.get("headers", {}))
+    counts = {"RateLimit", "RateLimit-Policy"} <= names
+    return counts == (is_guarded and code != "401") and (code not in {"429", "503"} or "Retry-After" in names)
 
 
 def test_parameters_are_bounded_and_described() -> None:

@@ -108,8 +108,8 @@ async def test_another_process_leaves_a_living_export_alone(tmp_path: Path) -> N
     draft = Draft.open(tmp_path / "bars.parquet")
     sweep = "import sys, pathlib, kaboom.drivers.drafts as d; print(d.sweep_drafts(pathlib.Path(sys.argv[1])))"
     argv = [sys.executable, "-c", sweep, str(tmp_path)]
-    told = await asyncio.to_thread(subprocess.check_output, argv, cwd=ROOT)
-    assert (told, draft.folder.exists()) == (b"0\n", True)
+    output = await asyncio.to_thread(subprocess.check_output, argv, cwd=ROOT)
+    assert (output, draft.folder.exists()) == (b"0\n", True)
     draft.close()
     assert not draft.folder.exists()
 

@@ -133,8 +133,7 @@ def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iter
                 refusals.append(Refusal(name, "expected a file of this folder, found a link that leads out of it"))
                 continue
             yield from _expand(path, name, refusals)
-        elif entry.name.lower().endswith(_UNREAD):
-            kind = next(end for end in _UNREAD if entry.name.lower().endswith(end))
+        elif kind := next((end for end in _UNREAD if entry.name.lower().endswith(end)), None):
             refusals.append(
                 Refusal(name, f"expected CSV, Excel (.xlsx) or Parquet, found {kind}: save it as one of them")
             )
