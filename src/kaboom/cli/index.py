@@ -40,7 +40,7 @@ def describe_queue(path: str) -> str:
 
 
 def _queue(queue: Queue, section: str = "") -> Entry:
-    return Entry("kaboom.cli.commands.queues:build_group", section, describe_queue(queue.path), is_built=True)
+    return Entry("kaboom.cli.queues:build_group", section, describe_queue(queue.path), is_built=True)
 
 
 RUN, DATA, RESEARCH, OPERATE = "Run", "Data", "Research", "Operate"
@@ -54,63 +54,63 @@ _QUEUES = {
 #: In the order of `kaboom --help`.
 INDEX: Mapping[str, Entry] = {
     "demo": Entry(
-        "kaboom.cli.commands.run:demo",
+        "kaboom.cli.run:demo",
         RUN,
         "Start everything; ingest a day of generated 1-minute bars of all of TSE Prime,"
         " and a year of 1d bars of three.",
     ),
     "up": Entry(
-        "kaboom.cli.commands.run:up",
+        "kaboom.cli.run:up",
         RUN,
         "Run the API and workers until Ctrl-C, with embedded servers if REDIS_URL or DATABASE_URL is not set.",
     ),
-    "serve": Entry("kaboom.cli.commands.run:serve", RUN, "Run only the API."),
+    "serve": Entry("kaboom.cli.run:serve", RUN, "Run only the API."),
     "worker": Entry(
-        "kaboom.cli.commands.run:worker",
+        "kaboom.cli.run:worker",
         RUN,
         "Run a Celery worker for all five queues; further arguments go to Celery.",
         takes_any=True,
     ),
     "ingest": _queue(Queue.INGEST, RUN),
-    "jobs": Entry("kaboom.cli.commands.jobs:app", RUN, "List, show, watch, cancel and retry jobs."),
-    "schedules": Entry(
-        "kaboom.cli.commands.schedules:app", RUN, "Submit jobs automatically: after each session, or by cron."
-    ),
+    "jobs": Entry("kaboom.jobs.cli:app", RUN, "List, show, watch, cancel and retry jobs."),
+    "schedules": Entry("kaboom.schedules.cli:app", RUN, "Submit jobs automatically: after each session, or by cron."),
     "alerts": Entry(
-        "kaboom.cli.commands.alerts:alerts",
+        "kaboom.operations.cli.alerts:alerts",
         RUN,
         "Show what a human should look at now, each with the command to begin with.",
     ),
     "bars": Entry(
-        "kaboom.cli.data.bars:app", DATA, "Show, export, mirror and repair stored bars, and list rejected rows."
+        "kaboom.market_data.cli.bars:app", DATA, "Show, export, mirror and repair stored bars, and list rejected rows."
     ),
     "coverage": Entry(
-        "kaboom.cli.data.coverage:coverage", DATA, "Show how complete each session is, and which symbols lack bars."
+        "kaboom.market_data.cli.coverage:coverage",
+        DATA,
+        "Show how complete each session is, and which symbols lack bars.",
     ),
-    "files": Entry("kaboom.cli.data.files:app", DATA, "Look at files of your own before they are ingested."),
+    "files": Entry("kaboom.ingest.cli.files:app", DATA, "Look at files of your own before they are ingested."),
     "symbols": Entry(
-        "kaboom.cli.data.symbols:app", DATA, "Find symbols, import their lists, and show when one was listed."
+        "kaboom.market_data.cli.symbols:app", DATA, "Find symbols, import their lists, and show when one was listed."
     ),
     "actions": Entry(
-        "kaboom.cli.data.actions:app",
+        "kaboom.market_data.cli.actions:app",
         DATA,
         "Splits, dividends and other corporate actions: list, confirm, reject and add them.",
     ),
     "providers": Entry(
-        "kaboom.cli.commands.providers:app",
+        "kaboom.operations.cli.providers:app",
         DATA,
         "Show the data providers: which are on, their limits, and which are paused; and test one.",
     ),
     "market-data": _queue(Queue.MARKET_DATA, DATA),
     "backtest": _queue(Queue.BACKTEST, RESEARCH),
     "ai": Entry(
-        "kaboom.cli.commands.queues:build_noun",
+        "kaboom.cli.queues:build_noun",
         RESEARCH,
         "Analyse symbols, portfolios and jobs; information only, no investment advice.",
         is_built=True,
     ),
     "portfolio": Entry(
-        "kaboom.cli.portfolio.commands:app",
+        "kaboom.portfolio.cli:app",
         RESEARCH,
         "Keep portfolios: trades, cash, positions and what they are worth.",
     ),
@@ -125,25 +125,25 @@ INDEX: Mapping[str, Entry] = {
         "Check Redis, the broker, the ledger and the workers until all are healthy; exit 7 if they are not in time.",
     ),
     "workers": Entry(
-        "kaboom.cli.commands.workers:workers",
+        "kaboom.operations.cli.workers:workers",
         OPERATE,
         "Show the workers of the last 15 minutes, and the chunks that each runs now.",
     ),
     "notify": Entry(
-        "kaboom.cli.commands.queues:build_noun",
+        "kaboom.cli.queues:build_noun",
         OPERATE,
         "Send events to Slack, Discord, LINE, Teams, e-mail or webhooks.",
         is_built=True,
     ),
-    "webhooks": Entry("kaboom.cli.commands.webhooks:app", OPERATE, "List the webhooks of jobs, and send them again."),
-    "user": Entry("kaboom.cli.commands.users:app", OPERATE, "Manage the users who log in with a password."),
-    "session": Entry("kaboom.cli.commands.sessions:app", OPERATE, "List and end the sessions of browsers."),
+    "webhooks": Entry("kaboom.webhooks.cli:app", OPERATE, "List the webhooks of jobs, and send them again."),
+    "user": Entry("kaboom.accounts.cli.users:app", OPERATE, "Manage the users who log in with a password."),
+    "session": Entry("kaboom.accounts.cli.sessions:app", OPERATE, "List and end the sessions of browsers."),
     "token": Entry(
-        "kaboom.cli.commands.tokens:app",
+        "kaboom.accounts.cli.tokens:app",
         OPERATE,
         "Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.",
     ),
-    "config": Entry("kaboom.cli.commands.about:app", OPERATE, "Show the settings."),
+    "config": Entry("kaboom.cli.about:app", OPERATE, "Show the settings."),
     "backup": Entry(
         "kaboom.cli.backup.take:backup",
         OPERATE,
@@ -155,11 +155,11 @@ INDEX: Mapping[str, Entry] = {
         "Make a data folder from a backup; `kaboom up` continues from it. The folder must be empty or not exist.",
     ),
     "migrate": Entry(
-        "kaboom.cli.commands.run:migrate",
+        "kaboom.cli.run:migrate",
         OPERATE,
         "Update the ledger's schema in DATABASE_DIRECT_URL, else in DATABASE_URL.",
     ),
-    "openapi": Entry("kaboom.cli.commands.about:openapi", OPERATE, "Print the OpenAPI description of the HTTP API."),
+    "openapi": Entry("kaboom.cli.about:openapi", OPERATE, "Print the OpenAPI description of the HTTP API."),
     "ai-analysis": _queue(Queue.AI_ANALYSIS),
     "notifications": _queue(Queue.NOTIFICATIONS),
 }

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from kaboom.dashboard.page import OpenPage
+from kaboom.dashboard.page_request import OpenPage
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 

@@ -15,7 +15,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from kaboom.dashboard.asking import Reply
 from kaboom.dashboard.live_changes import LiveChanges
 from kaboom.dashboard.live_log import LiveLog, place_of
-from kaboom.dashboard.page import OpenPage
+from kaboom.dashboard.page_request import OpenPage
 from kaboom.dashboard.shapes.job_rows import JobRow
 from kaboom.dashboard.shapes.shown_rows import ShownRows
 from kaboom.drivers.clock import utc_now

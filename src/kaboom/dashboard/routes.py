@@ -5,52 +5,45 @@ from typing import cast
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
+from kaboom.accounts.page import audit, login, sessions, tokens, users
+from kaboom.analysis import page as analyses
+from kaboom.backtest.page import forms as backtest_forms
+from kaboom.backtest.page import reports
 from kaboom.dashboard.asking import ProblemAnswered
 from kaboom.dashboard.browser import BrowserAnswers
 from kaboom.dashboard.held_series import HeldSeries
 from kaboom.dashboard.language import CHOICES, KEPT_S, cookie_of
 from kaboom.dashboard.live import LiveRows
-from kaboom.dashboard.page import NextPath, open_page, pages_of
-from kaboom.dashboard.pages import (
-    data,
-    data_fetch,
-    docs,
-    job,
-    job_failures,
-    job_forms,
-    jobs,
-    live_rows,
-    login,
-    more,
-    overview,
-    symbol,
-)
-from kaboom.dashboard.pages.admin import audit, sessions, settings, tokens, users
-from kaboom.dashboard.pages.analyses import listed as analyses
-from kaboom.dashboard.pages.analyses import one as analysis
-from kaboom.dashboard.pages.backtests import compared, forms, listed, one
-from kaboom.dashboard.pages.notifications import forms as notification_forms
-from kaboom.dashboard.pages.notifications import listed as notifications
-from kaboom.dashboard.pages.notifications import rule_forms
-from kaboom.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
-from kaboom.dashboard.pages.portfolios import listed as portfolios
-from kaboom.dashboard.pages.portfolios import one as portfolio
+from kaboom.dashboard.page_request import NextPath, Page, open_page, pages_of
 from kaboom.dashboard.rendering import Pages
 from kaboom.dashboard.static_files import StaticFiles
 from kaboom.dashboard.viewer import is_own_path
 from kaboom.errors import NotFound
+from kaboom.jobs.deps import needs
+from kaboom.jobs.page import dead_letters, failures
+from kaboom.jobs.page import forms as job_forms
+from kaboom.jobs.page import listed as jobs
+from kaboom.jobs.page import one as job
+from kaboom.market_data.page import coverage, fetch, quarantine, symbol
+from kaboom.notify.page import channels, rules
+from kaboom.notify.page import listed as notifications
+from kaboom.operations.page import overview, settings, workers
+from kaboom.portfolio import page as portfolios
+from kaboom.schedules.page import forms as schedule_forms
+from kaboom.schedules.page import listed as schedules
 from kaboom.web.auth.guard import STATIC_PREFIX
+from kaboom.webhooks import page as webhooks
+
+router = APIRouter(include_in_schema=False)
+
 
 #: The modules of all pages. The page of one backtest comes after the others: its path would match theirs.
 _PAGES = (
-    login, overview, jobs, job, job_failures, job_forms, live_rows, docs,
-    data, data_fetch, symbol, more, portfolios, portfolio,
-    listed, forms, compared, one, analyses, analysis,
-    schedules, schedule_forms, workers, dead_letters, webhooks, quarantine,
-    settings, users, tokens, sessions, audit, notifications, notification_forms, rule_forms,
+    login, overview, jobs, job, failures, job_forms, dead_letters,
+    coverage, fetch, quarantine, symbol, portfolios, backtest_forms, reports, analyses,
+    schedules, schedule_forms, workers, webhooks, notifications, channels, rules,
+    settings, users, tokens, sessions, audit,
 )  # fmt: skip
-
-router = APIRouter(include_in_schema=False)
 
 
 def install_dashboard(app: FastAPI, *, release: str | None) -> None:
@@ -94,3 +87,15 @@ async def prefer(request: Request, to: NextPath = "/") -> Response:
             is_secure = request.url.scheme == "https"
             response.set_cookie(cookie_of(name), value, max_age=KEPT_S, secure=is_secure, samesite="lax")
     return response
+
+
+@router.get("/docs", dependencies=[needs()])
+async def show_docs(page: Page) -> Response:
+    """Show every operation; the viewer can try it with their own rights."""
+    return await page.show("docs.html")
+
+
+@router.get("/more", dependencies=[needs()])
+async def show_more(page: Page) -> Response:
+    """Show every page, and the preferences of the viewer."""
+    return await page.show("more.html", choices=CHOICES)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.cli.commands.run import find_activation
+from kaboom.cli.run import find_activation
 
 
 def test_printed_command_finds_kaboom_in_a_new_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

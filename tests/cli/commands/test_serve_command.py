@@ -13,7 +13,7 @@ from tests.fixtures.servers.stacks import clean_environment
 PROGRAM = """
 from concurrent.futures import ThreadPoolExecutor
 import psutil, uvicorn
-from kaboom.cli.commands.run import serve
+from kaboom.cli.run import serve
 
 def export(_):
     for _ in range(10):

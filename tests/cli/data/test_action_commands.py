@@ -10,12 +10,12 @@ import pytest
 
 from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.pages.store import PageBarStore
-from kaboom.cli.data import export as export_module
 from kaboom.cli.exits import Exit
 from kaboom.drivers.clock import utc_now
 from kaboom.market.action import ActionState
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
+from kaboom.market_data.cli import export as export_module
 from tests.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.noted_actions import note
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame

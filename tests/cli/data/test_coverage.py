@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from kaboom.cli.data.coverage import pick_sessions
+from kaboom.market_data.cli.coverage import pick_sessions
 
 FIRST = date(2025, 1, 6)
 

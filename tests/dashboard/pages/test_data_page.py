@@ -15,8 +15,8 @@ from kaboom.bars.coverage.cells import CellState
 from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
-from kaboom.dashboard.pages.data import SEVERITY
 from kaboom.market.calendar import closes_at, last_sessions
+from kaboom.market_data.page.coverage import SEVERITY
 from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
 from kaboom.web.auth.scopes import SCOPES, Role
 from tests.fixtures.bars.stored_bars import MINUTES, full_day

@@ -9,12 +9,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.pages.jobs import JobFilters
 from kaboom.dashboard.shapes.job_rows import JobRow
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.jobs.api import listing
 from kaboom.jobs.model import JobStatus
+from kaboom.jobs.page.listed import JobFilters
 from kaboom.jobs.postgres.port import JobQuery
 from kaboom.notify.jobs import DELIVER
 from tests.fixtures.jobs.apps import jobs_of

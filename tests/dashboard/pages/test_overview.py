@@ -11,12 +11,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.shapes.charts import build_columns
-from kaboom.dashboard.shapes.completeness import Completeness, choose_sessions
 from kaboom.dashboard.shapes.links import page_showing
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.market.calendar import closes_at, latest_closed_session, next_session, opens_at
+from kaboom.operations.page.overview import Completeness, build_columns, choose_sessions
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_final, plant_running

@@ -11,10 +11,10 @@ from fastapi import FastAPI
 
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
-from kaboom.dashboard.shapes.symbol_bars import around, first_shown, quote_of
 from kaboom.market.bar import BarFlag, BarSeries
 from kaboom.market.calendar import JST, last_sessions
 from kaboom.market.interval import Interval
+from kaboom.market_data.page.symbol_bars import around, first_shown, quote_of
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from kaboom.dashboard.shapes.backtests.plots import build_times
+from kaboom.backtest.page.plots import build_times
 
 
 @pytest.mark.parametrize("days", [1, 2, 30, 110, 163, 250, 400, 729, 1250, 5000])

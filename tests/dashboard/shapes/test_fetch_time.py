@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from kaboom.dashboard.shapes.coverage_strip import build_strip
 from kaboom.dashboard.shapes.fetch_time import estimate_s
+from kaboom.market_data.page.symbol import build_strip
 
 
 def job(seconds: int, total: int = 100, provider: str = "yahoo", interval: str = "1m") -> dict[str, Any]:

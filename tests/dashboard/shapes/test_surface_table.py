@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kaboom.dashboard.shapes.backtests.surface_table import build_surface
+from kaboom.backtest.page.reports import build_surface
 
 
 def surface(x: int, y: int) -> dict[str, Any]:

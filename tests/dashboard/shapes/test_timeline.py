@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kaboom.dashboard.shapes.timeline import build_timeline
+from kaboom.jobs.page.timeline import build_timeline
 
 START = datetime(2025, 11, 4, 7, tzinfo=UTC)
 

@@ -11,12 +11,12 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.backtest.model import Fees, FillModel, Slippage
+from kaboom.backtest.page.fields import read_values, run_body, sweep_body, values_of
+from kaboom.backtest.page.numbers import month, signed_percent, tint
+from kaboom.backtest.page.plots import Room, build_plot, build_times, spread
 from kaboom.backtest.report.text import metric
 from kaboom.backtest.request import BacktestRequest, SweepRequest
 from kaboom.bars.open import build_bar_store
-from kaboom.dashboard.shapes.backtests.fields import read_values, run_body, sweep_body, values_of
-from kaboom.dashboard.shapes.backtests.numbers import month, signed_percent, tint
-from kaboom.dashboard.shapes.backtests.plots import Room, build_plot, build_times, spread
 from tests.backtest.test_runs import finish
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.jobs.apps import client_of, memory_settings, running

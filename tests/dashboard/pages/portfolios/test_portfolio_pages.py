@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
 from kaboom.dashboard.shapes.amounts import direction, signed_yen, yen
-from kaboom.dashboard.shapes.equity_line import build_line
+from kaboom.portfolio.page import build_line
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of

@@ -1,0 +1,96 @@
+"""Backtests of the user's own strategy files, in the process of the command line, without a server."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaboom.backtest.request import BacktestRequest
+from kaboom.backtest.strategies.parameters import PARAMETERS
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.held import open_actions, open_store
+from kaboom.cli.output.backtests import print_run
+from kaboom.cli.session import Session
+from kaboom.settings import load_settings
+
+if TYPE_CHECKING:
+    from kaboom.backtest.panel import Panel
+    from kaboom.backtest.study.bars import StudyBars
+
+
+def is_file(strategy: str) -> bool:
+    """Return whether a strategy was named by its file."""
+    return strategy.endswith(".py")
+
+
+def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | None) -> None:
+    """Run a strategy's file on the bars of the data folder, print the result, and write the report.
+
+    Raises:
+        InvalidRequest: the file cannot be loaded, or there are no bars.
+
+    """
+    from kaboom.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  polars and numpy
+    from kaboom.backtest.study.single import run_backtest  # noqa: PLC0415  the same
+
+    kind = load_strategy_file(Path(file))
+    bars, request = _load({**body, "strategy": name_of(file)})
+    session.say("ran_here", file=file)
+    study = run_backtest(bars, kind, request)
+    if not session.print_if_json(study.summary.model_dump(mode="json")):
+        print_run(session, study.summary.model_dump(mode="json"))
+    session.save_file(out or Path(f"backtest-{kind.name}.html"), study.files["report.html"], "report_written")
+
+
+def check_here(session: Session, file: str, parameters: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
+    """Look for decisions of a strategy's file that need later bars: on generated bars, or on those of a request.
+
+    Raises:
+        CliError: a decision needs later bars.
+        InvalidRequest: the file cannot be loaded, or makes no decision.
+
+    """
+    from kaboom.backtest.lookahead import check_lookahead  # noqa: PLC0415  polars and numpy
+    from kaboom.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  the same
+    from kaboom.backtest.study.made_up import make_panel  # noqa: PLC0415  the same
+
+    kind = load_strategy_file(Path(file))
+    panel: Panel = _load({**body, "strategy": name_of(file)})[0].panel if body else make_panel()
+    compared = check_lookahead(kind.parse(parameters), panel)
+    found = compared.found
+    if session.is_json:
+        values = {"bar": found.bar, "cut": found.cut, "what": found.what} if found else None
+        counts = {"decisions": compared.decisions, "cuts": compared.cuts}
+        session.print_json({"looks_ahead": found is not None, "found": values, **counts})
+    if found:
+        at = panel.closed_at(found.bar).date()
+        raise CliError(Exit.JOB_FAILED, session.words.say("looks_ahead", at=at, what=found.what))
+    if not session.is_json:
+        span = {"first": panel.closed_at(0).date(), "last": panel.closed_at(panel.shape[0] - 1).date()}
+        counts = {"decisions": compared.decisions, "cuts": compared.cuts, "bars": panel.shape[0]}
+        where = "check_held" if body else "check_made_up"
+        bars = session.words.say(where, symbols=panel.shape[1], **span)
+        session.show(session.words.say("looks_not_ahead", file=file, where=bars, **counts))
+
+
+def name_of(file: str) -> str:
+    """Return a name for the strategy of a file that is valid in requests, and none of Kaboom's."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in Path(file).stem.lower())
+    if not (name[:1].isalpha() and name.isascii()):
+        return "strategy"
+    return f"{name}_file" if name in PARAMETERS else name
+
+
+def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":
+    from kaboom.backtest.run_job import pin_request  # noqa: PLC0415  the same
+    from kaboom.backtest.study.bars import BarTools, load_bars  # noqa: PLC0415  polars and numpy
+
+    settings = load_settings()
+    asked = BacktestRequest.parse({**body, "provider": body.get("provider") or settings.provider})
+    request = pin_request(asked, settings)
+
+    async def load() -> "StudyBars":
+        async with open_store() as store, open_actions() as actions:
+            return await load_bars(request, BarTools(store, actions, settings.symbols_dir))
+
+    return asyncio.run(load()), request

@@ -1,0 +1,170 @@
+"""The list of backtests, the comparison of several, and the report of one, which the API draws."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from kaboom.backtest.page.candlestick_plot import build_candlesticks
+from kaboom.backtest.page.numbers import METRICS, NUMBERS
+from kaboom.backtest.page.report_plots import build_comparison, build_report_plots
+from kaboom.backtest.report.costs import describe_costs
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.company_names import CompanyName, name_of
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.dashboard.shapes.links import page_links
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.text.language import Language
+from kaboom.web.auth.scopes import Scope
+
+router = APIRouter()
+
+
+API = "/api/v1/backtest"
+_PAGE = 50
+
+
+@router.get("/backtests", dependencies=[needs(Scope.JOBS_READ)])
+async def show_backtests(
+    page: Page,
+    cursor: Annotated[str, Query(max_length=200)] = "",
+    job: Annotated[list[str] | None, Query(max_length=8)] = None,
+    done: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """Show backtests, newest first; `job` names those that are chosen."""
+    found = await page.ask("/api/v1/jobs", queue="backtest", cursor=cursor, limit=_PAGE)
+    if found.status == 400 and cursor:
+        # The cursor is of an older release: begin with the first row.
+        return page.go_to("/backtests")
+    return await page.show(
+        "backtests/list.html",
+        found=found,
+        rows=[(row, result_of(row)) for row in map(JobRow, found.items)],
+        chosen=frozenset(job or ()),
+        **page_links("/backtests", found, cursor),
+        done=done if done == "cancel" else "",
+        **NUMBERS,
+    )
+
+
+def result_of(row: JobRow) -> Mapping[str, Any]:
+    """Return the result of a backtest, or the plan of a sweep, with empty values for missing fields of its row."""
+    return {"strategy": "", "parameters": {}, "request": {}, "metrics": {}} | dict(row.result)
+
+
+@router.get("/backtests/compare", dependencies=[needs(Scope.JOBS_READ)])
+async def show_comparison(
+    page: Page, job: Annotated[list[Annotated[str, Query(max_length=100)]] | None, Query(max_length=20)] = None
+) -> Response:
+    """Show the runs of the query side by side."""
+    chosen = list(dict.fromkeys(job or ()))
+    if len(chosen) < 2:
+        return await page.show("backtests/compare.html", 200, found=None, chart=None, **NUMBERS)
+    found = (await page.api.get(f"{API}/compare", {"job": chosen})).require()
+    return await page.show(
+        "backtests/compare.html",
+        found=found.data,
+        chart=build_comparison(found.data),
+        metrics=METRICS,
+        **NUMBERS,
+    )
+
+
+#: The metrics that are not shown for the benchmark.
+_OTHER = ("exposure", "hit_rate", "turnover", "fees")
+
+
+@router.get("/backtests/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
+async def show_backtest(page: Page, job_id: HexId) -> Response:
+    """Show a backtest or a sweep."""
+    return await page.share(partial(_show, job_id=job_id))
+
+
+async def _show(page: OpenPage, *, job_id: str) -> Response:
+    job = (await page.ask(f"{API}/jobs/{job_id}")).require()
+    row, result = JobRow(job.data), f"{API}/results/{job_id}"
+    asked: dict[str, Awaitable[Reply]] = {}
+    if row.is_final:
+        asked |= {"summary": page.ask(result), "report": page.ask(f"{result}/report.json")}
+    if row.is_final and row.job["task"] == "backtest.sweep":
+        asked["surface"] = page.ask(f"{result}/surface.json")
+    found = {name: reply.data for name, reply in (await ask_all(**asked)).items()}
+    content = found.get("report")
+    return await page.show(
+        "backtests/one.html",
+        row=row,
+        request=job.data["request"] or {},
+        summary=found.get("summary"),
+        content=content,
+        plots=build_report_plots(content["curves"]) if content else None,
+        candles=build_candlesticks(content["candles"]) if content else None,
+        surface=build_surface(found.get("surface")),
+        costs=_costs_of(job.data["request"] or {}, page.viewer.language),
+        files=result,
+        metrics=METRICS,
+        not_of_benchmark=_OTHER,
+        symbol_name=await _ask_name(page, content),
+        **NUMBERS,
+    )
+
+
+def _costs_of(request: Mapping[str, Any], language: Language) -> str:
+    try:
+        return describe_costs(request.get("model", {}))[language == "ja"]
+    except InvalidRequest:
+        # A later release wrote it.
+        return ""
+
+
+async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> CompanyName | None:
+    """Return the name of the company if one symbol was tested; None if the name is unknown."""
+    symbols = content["summary"]["request"].get("symbols") if content else None
+    if not symbols or len(symbols) != 1:
+        return None
+    listed = await page.ask("/api/v1/symbols", q=symbols[0], limit=50)
+    found = (row for row in listed.items if row["symbol"] == symbols[0])
+    return next((name_of(row, page.viewer.language) for row in found), None)
+
+
+#: A surface with more cells is only drawn on the canvas.
+_MOST_CELLS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceTable:
+    """The first surface of a sweep as rows, the highest value of the second parameter first.
+
+    Attributes:
+        x, y: the names of the parameters; `y` is "" if there is only one.
+        x_values: the values of `x`, one for each column.
+        rows: for each row the value of `y`, and the cells; None for a cell without a trial.
+        names: all pairs of parameters that have a surface.
+        left_out: the pairs whose surface is too large.
+
+    """
+
+    x: str
+    y: str
+    x_values: Sequence[Any]
+    rows: Sequence[tuple[Any, Sequence[Any]]]
+    names: Sequence[tuple[str, str]]
+    left_out: Sequence[Sequence[str]]
+
+
+def build_surface(found: Mapping[str, Any] | None) -> SurfaceTable | None:
+    """Return the surface of a sweep of the API; None if it has no surface."""
+    if not found or not (found["surfaces"] or found["left_out"]):
+        return None
+    names = [(each["x"], each["y"] or "") for each in found["surfaces"]]
+    if not names:
+        return SurfaceTable("", "", (), (), (), found["left_out"])
+    first = found["surfaces"][0]
+    size, cells = len(first["x_values"]), first["cells"]
+    heads = first["y_values"] or [""]
+    rows = [(head, cells[n * size : (n + 1) * size]) for n, head in enumerate(heads)]
+    shown = rows[::-1] if len(cells) <= _MOST_CELLS else []
+    return SurfaceTable(*names[0], first["x_values"], shown, names, found["left_out"])

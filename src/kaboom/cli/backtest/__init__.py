@@ -1,1 +1,0 @@
-"""`kaboom backtest`: run, sweep, rerun, check and list strategies."""

@@ -1,1 +1,0 @@
-"""The pages: one module for the routes of each page."""

@@ -1,1 +1,0 @@
-"""The pages for admins: settings, users, tokens, the audit log."""

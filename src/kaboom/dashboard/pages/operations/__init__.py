@@ -1,1 +1,0 @@
-"""The pages for operators: schedules, workers, webhooks, dead letters, rejected rows."""

@@ -1,0 +1,142 @@
+"""The jobs of all queues: searched, filtered by links, page by page; and the stream of their changes."""
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, Field, field_validator
+from starlette.responses import StreamingResponse
+
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.live import LiveRows
+from kaboom.dashboard.page_request import Page, ask_all
+from kaboom.dashboard.shapes.job_rows import JobRow, sum_states
+from kaboom.dashboard.shapes.links import link_to, page_links
+from kaboom.dashboard.views import read_views
+from kaboom.jobs.api.watching import STREAM_HEADERS
+from kaboom.jobs.deps import count_stream, needs
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.queues import USER_QUEUES, Queue
+from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.market.calendar import JST
+from kaboom.web.auth.scopes import Scope
+
+router = APIRouter()
+
+
+_Id = Annotated[str, Query(max_length=50)]
+
+
+@router.get("/live/jobs", dependencies=[needs(Scope.JOBS_READ), Depends(count_stream)])
+async def stream_rows(
+    page: Page,
+    request: Request,
+    after: _Id = "",
+    last: Annotated[str, Header(alias="Last-Event-ID", max_length=50)] = "",
+) -> StreamingResponse:
+    """Stream changed rows; a page that reconnects sends the id of the last event that it received."""
+    live = cast("LiveRows", request.app.state.live_rows)
+    headers = STREAM_HEADERS | {"Cache-Control": "no-store"}
+    return StreamingResponse(live.watch(page, after=last or after), media_type=EVENT_STREAM, headers=headers)
+
+
+_PAGE = 50
+#: Days back, by the word in the query, the first being the default; "today" begins at midnight in Japan.
+PERIODS: Mapping[str, int | None] = {"any": None, "today": 0, "7d": 7, "30d": 30}
+STATES = tuple(status.value for status in JobStatus if status is not JobStatus.CANCELLING)
+
+
+class JobFilters(BaseModel):
+    """The query of the page; unknown fields are ignored, so that old links still open."""
+
+    q: str = Field(default="", max_length=100)
+    status: list[JobStatus] = Field(default=[], max_length=7)
+    #: None for the queues of users' jobs.
+    queue: Queue | Literal["all"] | None = None
+    period: str = "any"
+    cursor: str | None = Field(default=None, max_length=200)
+    done: str | None = None
+    n: int = 0
+    refused: int = 0
+
+    @field_validator("queue", "cursor", mode="before")
+    @classmethod
+    def _drop_empty(cls, value: object) -> object:
+        # Without JavaScript, a form also sends its empty fields.
+        return value or None
+
+    @field_validator("period")
+    @classmethod
+    def _know_period(cls, text: str) -> str:
+        return text if text in PERIODS else "any"
+
+    def to_api(self, now: datetime) -> dict[str, object]:
+        """Return the query of the API."""
+        statuses = [status.value for status in self.status]
+        return {
+            "q": "".join(letter for letter in self.q if letter >= " "),
+            "status": statuses + (["cancelling"] if "running" in statuses else []),
+            "queue": [queue.value for queue in self.queues],
+            "since": self.since(now),
+        }
+
+    @property
+    def queues(self) -> tuple[Queue, ...]:
+        """The queues whose jobs are listed."""
+        if self.queue is None:
+            return USER_QUEUES
+        return tuple(Queue) if self.queue == "all" else (self.queue,)
+
+    def since(self, now: datetime) -> str | None:
+        """Return the time from which jobs are listed."""
+        days = PERIODS.get(self.period)
+        if days is None:
+            return None
+        start = datetime.combine(now.astimezone(JST).date() - timedelta(days=days), time(), JST)
+        return start.isoformat()
+
+    @property
+    def has_counts(self) -> bool:
+        """Return whether the API's counts by state match the list: the API counts all jobs of a queue."""
+        return not self.q and PERIODS.get(self.period) is None
+
+    def link(self, **changed: object) -> str:
+        """Return the link of the page with some filters changed, from its first row on."""
+        kept = self.model_dump(mode="json", include={"q", "status", "queue"})
+        kept["period"] = "" if self.period == "any" else self.period
+        return link_to("/jobs", **kept | changed)
+
+
+@router.get("/jobs", dependencies=[needs(Scope.JOBS_READ)])
+async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Response:
+    """Show the jobs that match the query, newest first."""
+    asked = filters.to_api(page.viewer.now) | {"cursor": filters.cursor, "limit": _PAGE}
+    found = await ask_all(jobs=page.api.get("/api/v1/jobs", asked), stats=page.ask("/api/v1/jobs/stats"))
+    if found["jobs"].status == 400 and filters.cursor:
+        # The cursor is of an older release or of other filters: begin with the first row.
+        return page.go_to(filters.link())
+    jobs = found["jobs"]
+    return await page.show(
+        "jobs.html",
+        jobs=jobs,
+        stats=_stats_of(found["stats"], filters),
+        counts=filters.has_counts,
+        rows=[JobRow(job) for job in jobs.items],
+        **page_links(filters.link(), jobs, filters.cursor),
+        filters=filters,
+        states=STATES,
+        periods=tuple(PERIODS),
+        queues=[queue.value for queue in Queue],
+        views=read_views(page.request),
+    )
+
+
+def _stats_of(reply: Reply, filters: JobFilters) -> Mapping[str, Any] | None:
+    """Return the statistics of one queue, or of all with the counts of those listed; None if they are unavailable."""
+    if not reply.is_ok:
+        return None
+    listed: list[Mapping[str, Any]] = [each for each in reply.data["queues"] if each["queue"] in filters.queues]
+    if len(listed) == 1:
+        return listed[0]
+    return {**reply.data, "by_status": sum_states(listed)}

@@ -1,0 +1,163 @@
+"""One job: its progress, the outcomes of its items, what happened to it, its events and log, and its actions."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.company_names import CompanyName, name_of
+from kaboom.dashboard.shapes.fetch_time import seconds_between
+from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.jobs.deps import needs
+from kaboom.jobs.page.timeline import build_timeline
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.lines import LEVELS
+from kaboom.web.auth.scopes import Scope
+
+router = APIRouter()
+_FAILURES = 20
+_MOST_FAILURES = 1000
+_LINES = 200
+#: All lines that the API keeps.
+_KEPT_LINES = 1000
+
+QueuePath = Annotated[str, Path(pattern="^[a-z][a-z-]{0,30}$")]
+
+
+@router.get("/jobs/{queue}/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
+async def show_job(
+    page: Page,
+    queue: QueuePath,
+    job_id: HexId,
+    outcome: Annotated[str, Query(max_length=40)] = "",
+    level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
+    shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
+) -> Response:
+    """Show a job; `outcome` and `shown` select failures, `level` selects lines of the log."""
+    return await page.share(
+        partial(_show, path=f"/api/v1/{queue}/jobs/{job_id}", outcome=outcome, level=level, shown=shown)
+    )
+
+
+async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: str) -> Response:
+    most = _MOST_FAILURES if shown == "all" else _FAILURES
+    found = await ask_all(
+        job=page.ask(path),
+        failures=page.ask(f"{path}/failures", outcome=outcome, limit=most),
+        chunks=page.ask(f"{path}/chunks", limit=1000),
+        log=page.ask(f"{path}/logs", limit=_KEPT_LINES),
+    )
+    found["job"].require()
+    row, chunks = JobRow(found["job"].data), found["chunks"]
+    names = await _ask_names(page, row, found["failures"])
+    kept = found["log"].items
+    notices, more = list_notices(chunks.data, row.counts, kept)
+    lines = [line for line in kept if LEVELS.index(line["level"]) >= LEVELS.index(level)]
+    return await page.show(
+        "job.html",
+        **found,
+        row=row,
+        names=names,
+        lines=lines[-_LINES:],
+        lines_before=max(0, len(lines) - _LINES),
+        warnings=level == "warning",
+        outcome=outcome,
+        notices=notices,
+        more_notices=more,
+        timeline=build_timeline(chunks.data, now=page.viewer.now) if chunks.is_ok else None,
+        pauses=chunks.data["pauses"] if chunks.is_ok else None,
+        paused_s=pause_seconds(chunks.data["pauses"]) if chunks.is_ok else None,
+        child=next((line["fields"].get("as_job") for line in kept if line["event"] == "job_retried"), None),
+    )
+
+
+async def _ask_names(page: OpenPage, row: JobRow, failures: Reply) -> dict[str, CompanyName]:
+    """Return the names of the failed symbols, by code; {} if the items are not symbols of a market."""
+    market = row.job["market"]
+    if row.job["queue"] != Queue.INGEST or not market or not failures.is_ok or not failures.data["items"]:
+        return {}
+    listed = await page.ask("/api/v1/universe", market=market)
+    failed = {each["item"] for each in failures.data["items"]}
+    return {each["symbol"]: name_of(each, page.viewer.language) for each in listed.items if each["symbol"] in failed}
+
+
+_MOST = 8
+_FLAG = "flag_"
+#: Log events that may have a reason, and the keys of their texts.
+_WHY = {"cancel_asked": "why_cancelled", "job_retried": "why_retried"}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice: the kind and shape of its mark, the key of its text, and the values of the text."""
+
+    kind: str
+    shape: str
+    key: str
+    values: Mapping[str, Any]
+
+
+def list_notices(
+    chunks: Mapping[str, Any] | None, counts: Mapping[str, int], lines: Sequence[Mapping[str, Any]] = ()
+) -> tuple[list[Notice], int]:
+    """Return the most serious notices of a job, and how many more there are.
+
+    `counts` are those of its result, and `lines` its log.
+    """
+    found = [*_of_chunks(chunks["items"] if chunks else ()), *_of_pauses(chunks["pauses"] if chunks else ())]
+    found += [*_of_reasons(lines), *_of_bars(counts)]
+    found.sort(key=lambda notice: ("bad", "warn", "idle").index(notice.kind))
+    return found[:_MOST], max(0, len(found) - _MOST)
+
+
+def pause_seconds(pauses: Sequence[Mapping[str, Any]]) -> float:
+    """Return how long a job was paused in total."""
+    return sum(seconds_between(pause["begins_at"], pause["ends_at"]) for pause in pauses)
+
+
+def _of_chunks(chunks: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+    for chunk in chunks:
+        runs = chunk["runs"]
+        if chunk["state"] == "dead":
+            values = {"chunk": chunk["n"], "n": chunk["attempts"], "why": chunk["error"]}
+            yield Notice("bad", "bad", "given_up", values)
+        for run, after in zip_longest(runs, runs[1:]):
+            if run["ending"] in {"expired", "broken", "waiting", "failed"}:
+                yield _of_run(chunk, run, after)
+
+
+def _of_run(chunk: Mapping[str, Any], run: Mapping[str, Any], after: Mapping[str, Any] | None) -> Notice:
+    key = f"run_{run['ending']}" + ("" if after or run["ending"] == "failed" else "_open")
+    values = {"chunk": chunk["n"], "worker": run["worker"], "at": run["ended_at"], "why": run["reason"] or "?"}
+    if after:
+        values |= {"next_worker": after["worker"], "next_at": after["started_at"]}
+        values |= {"settled": after["settled_before"], "items": chunk["items"]}
+    return Notice("warn", "warn", key, values)
+
+
+def _of_pauses(pauses: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+    if pauses:
+        reasons = Counter(pause["reason"] for pause in pauses)
+        values = {"n": len(pauses), "seconds": pause_seconds(pauses), "at": pauses[0]["begins_at"]}
+        yield Notice("warn", "warn", "pauses", values | {"why": reasons.most_common(1)[0][0]})
+
+
+def _of_reasons(lines: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+    for line in lines:
+        if line["event"] in _WHY and (why := line["fields"].get("reason")):
+            yield Notice("idle", "note", _WHY[line["event"]], {"at": line["at"], "why": why})
+
+
+def _of_bars(counts: Mapping[str, int]) -> Iterator[Notice]:
+    flags = {name.removeprefix(_FLAG): n for name, n in counts.items() if name.startswith(_FLAG) and n}
+    if flags:
+        named = sorted(flags.items(), key=lambda each: -each[1])
+        yield Notice("idle", "note", "flagged", {"n": sum(flags.values()), "flags": named})
+    if corrected := counts.get("corrected", 0):
+        yield Notice("idle", "note", "corrected", {"n": corrected})

@@ -1,0 +1,181 @@
+"""`kaboom bars export` and `kaboom bars mirror`: bars of the data folder as files for other tools."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kaboom.bars.export.formats import Format
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.held import choose_series, none_held, open_actions, open_store
+from kaboom.cli.moment import AsOf, parse_as_of, parse_day
+from kaboom.cli.options import IntervalName, Json, Source
+from kaboom.cli.session import Session
+from kaboom.market.calendar import JST, OLDEST_YEAR
+from kaboom.providers.registry import get_source_spec
+
+if TYPE_CHECKING:
+    from kaboom.bars.actions.adjustment import Adjustment
+    from kaboom.bars.export.plan import PlannedFile
+    from kaboom.bars.store import BarReader, BarStore
+
+    type Planner = Callable[[BarStore], Awaitable[list[PlannedFile]]]
+
+Day = Annotated[str | None, typer.Option(help="session, YYYY-MM-DD, included (default: all held sessions)")]
+FileFormat = Annotated[str, typer.Option("--format", help="format of the files in a folder: parquet, csv or arrow")]
+
+
+def export_bars(
+    context: typer.Context,
+    out: Annotated[
+        Path,
+        typer.Argument(help="file (.parquet, .csv, .arrow), or folder that gets a file for each month (1d: year)"),
+    ],
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="only this symbol (repeatable; default: all held, indices too)")
+    ] = None,
+    interval: IntervalName = "1m",
+    first: Day = None,
+    last: Day = None,
+    source: Source = None,
+    form: FileFormat = "parquet",
+    as_of: AsOf = None,
+    *,
+    adjusted: Annotated[
+        bool, typer.Option("--adjusted", help="prices adjusted for splits (default: raw, as traded)")
+    ] = False,
+    total_return: Annotated[
+        bool, typer.Option("--total-return", help="prices adjusted for splits and cash dividends")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write bars to a file or a folder; times are UTC and mark the start of a bar."""
+    session: Session = context.obj.with_json(json)
+    begin = parse_day(first, "--first") if first else date(OLDEST_YEAR, 1, 1)
+    days = begin, parse_day(last, "--last") if last else _tomorrow()
+    suffix, moment = _parse_format(form), parse_as_of(as_of)
+
+    async def plan(store: "BarStore") -> "list[PlannedFile]":
+        from kaboom.bars.export.plan import Prices, Selection, plan_file, plan_folder  # noqa: PLC0415  polars
+        from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
+
+        series = await choose_series(session, store, interval, source)
+        spec = get_source_spec(series.source)
+        symbols = sorted({spec.parse_symbol(text) for text in symbol or []})
+        prices = Prices.TOTAL_RETURN if total_return else Prices.ADJUSTED if adjusted else Prices.RAW
+        selection = Selection(series, *days, tuple(symbols), prices)
+        is_file = bool(out.suffix) and not out.is_dir()
+        bars = reader_at(store, moment)
+        found = await (plan_file(bars, selection, out) if is_file else plan_folder(bars, selection, out, suffix))
+        if not found:
+            what = " ".join([*symbols, interval, f"({days[0]} … {days[1]})"])
+            raise none_held(session, what, source=series.source)
+        return found
+
+    _run(session, plan, moment)
+
+
+def mirror_bars(
+    context: typer.Context,
+    folder: Annotated[
+        Path,
+        typer.Argument(help="folder for <provider>/<interval>/<YYYY-MM>.parquet (1d: <YYYY>.parquet)"),
+    ],
+    months: Annotated[int | None, typer.Option(help="number of newest months (default: all)", min=1, max=1200)] = None,
+    form: FileFormat = "parquet",
+    *,
+    json: Json = False,
+) -> None:
+    """Write all held bars, a file for each month, of daily bars for each year; each file is replaced as a whole."""
+    session: Session = context.obj.with_json(json)
+    suffix = _parse_format(form)
+
+    async def plan(store: "BarStore") -> "list[PlannedFile]":
+        from kaboom.bars.export.plan import Selection, newest_files, plan_folder  # noqa: PLC0415  polars
+
+        selections = [Selection(s, date(OLDEST_YEAR, 1, 1), _tomorrow()) for s in await store.list_series()]
+        planned = [await plan_folder(store, s, folder, suffix) for s in selections]
+        found = [newest_files(files, months) if months else files for files in planned]
+        if not any(found):
+            raise none_held(session, session.words.say("any_interval"))
+        return [file for files in found for file in files]
+
+    _run(session, plan)
+
+
+def _run(session: Session, plan: "Planner", as_of: datetime | None = None) -> None:
+    files = asyncio.run(_export(session, plan, as_of))
+    totals = {"bars": sum(f["bars"] for f in files), "bytes": sum(f["bytes"] for f in files)}
+    if session.print_if_json({**totals, "files": files}):
+        return
+    for file in files:
+        session.show(f"{file['path']}  {file['bars']:,}  {file['provider']}")
+    if any(not file["is_real"] for file in files):
+        session.say("made_up", source=", ".join(sorted({file["provider"] for file in files if not file["is_real"]})))
+    session.say("exported", files=len(files), **totals)
+
+
+async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> list[dict[str, Any]]:
+    from kaboom.bars.export.files import export_files  # noqa: PLC0415  polars
+    from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
+
+    async with open_store() as store:
+        planned = await plan(store)
+        reader = reader_at(store, as_of)
+        adjustment = await _load_adjustment(planned, reader, as_of)
+        with _progress(session, sum(file.bars for file in planned)) as show:
+            written = await export_files(reader, planned, show, adjustment=adjustment)
+    return [
+        {
+            "path": str(file.path),
+            "provider": (series := planned_file.selection.series).source,
+            "is_real": get_source_spec(series.source).is_real,
+            "interval": series.interval,
+            "adjusted": bool(planned_file.selection.prices),
+            "bars": file.bars,
+            "bytes": file.bytes,
+        }
+        for planned_file, file in zip(planned, written, strict=True)
+    ]
+
+
+async def _load_adjustment(
+    planned: "list[PlannedFile]", bars: "BarReader", as_of: datetime | None
+) -> "Adjustment | None":
+    """Return the adjustment of an export, which has one series; None for raw prices."""
+    from kaboom.bars.actions.adjustment import Wish, load_adjustment  # noqa: PLC0415  polars
+    from kaboom.bars.export.plan import Prices  # noqa: PLC0415  polars
+    from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
+
+    selection = planned[0].selection
+    if selection.prices is Prices.RAW:
+        return None
+    until = (as_of or datetime.now(UTC)).astimezone(JST).date()
+    wish = Wish(until, selection.first, selection.prices is Prices.TOTAL_RETURN)
+    async with open_actions() as store:
+        return await load_adjustment(reader_at(store, as_of), bars, selection.series, selection.symbols, wish)
+
+
+@contextmanager
+def _progress(session: Session, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=session.err, disable=not session.err.is_terminal, transient=True) as progress:
+        task = progress.add_task(session.words.header("bars"), total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _parse_format(text: str) -> Format:
+    offered = [form.value for form in Format if form is not Format.JSON]
+    if text not in offered:
+        raise CliError(Exit.USAGE, f"--format was {text[:20]!r}, expected one of {', '.join(offered)}")
+    return Format(text)
+
+
+def _tomorrow() -> date:
+    return datetime.now(UTC).date() + timedelta(days=1)

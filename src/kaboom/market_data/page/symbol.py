@@ -1,0 +1,177 @@
+"""The page of a symbol: its candles, session by session."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Annotated, Any
+from urllib.parse import quote as quoted
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel
+
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.catalogue import find_text
+from kaboom.dashboard.page_request import OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.company_names import name_of
+from kaboom.dashboard.shapes.links import link_to
+from kaboom.jobs.deps import needs
+from kaboom.market.calendar import JST
+from kaboom.market.interval import Interval
+from kaboom.market_data.page.symbol_bars import around, days_around, first_shown, quote_of, split_at, to_rows
+from kaboom.providers.fields import SourceName
+from kaboom.providers.registry import get_source_spec
+from kaboom.text.language import Language
+from kaboom.web.auth.scopes import Scope
+
+router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
+_SESSIONS, _STRIP = 20, 250
+#: Enough for two sessions of 1-minute bars, or a year of daily bars.
+_MOST_BARS = 800
+_YEAR = timedelta(days=366)
+_SHOWN = (*GAPS, *SUSPECTS)
+
+#: The texts that the script of the chart uses.
+_CHART_WORDS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "previous",
+    "lunch",
+    "shares",
+    "a_open",
+    "a_am_close",
+    "a_pm_open",
+    "a_close",
+)
+
+
+class SymbolFilters(BaseModel):
+    """The query of the page; unknown fields are ignored, so that old links still open."""
+
+    interval: Interval = Interval.M1
+    session: date | None = None
+    provider: SourceName | None = None
+    adjusted: bool = False
+
+    def link(self, symbol: str, **changed: object) -> str:
+        """Return the link of the page of a symbol with some filters changed."""
+        values = self.model_dump(mode="json", exclude_defaults=True) | changed
+        return link_to(f"/symbols/{quoted(symbol, safe='')}", **values)
+
+
+@router.get("/symbols/{symbol}")
+async def show_symbol(
+    page: Page, symbol: Annotated[str, Path(max_length=20)], filters: Annotated[SymbolFilters, Query()]
+) -> Response:
+    """Show the bars of one session, or a year of daily bars, with their coverage."""
+    series = {"interval": filters.interval, "provider": filters.provider}
+    covered = await page.api.get(
+        f"/api/v1/coverage/cells/{symbol}", {**series, "sessions": _SESSIONS, "last": filters.session}
+    )
+    covered.require()
+    today = page.viewer.now.astimezone(JST).date()
+    session = filters.session or first_shown(covered.data["items"], page.viewer.now)
+    found = await _ask(page, covered, filters, session)
+    found["bars"].require()
+    described = _describe(found, covered, filters, session=session, today=today)
+    listing = described["listing"]
+    return await page.show(
+        "symbol.html",
+        symbol=covered.data["symbol"],
+        about=covered.data,
+        filters=filters,
+        session=session,
+        intervals=tuple(Interval),
+        chart_words={key: find_text(page.viewer.language, f"symbol.{key}") for key in _CHART_WORDS},
+        signed=_signed_of(page.viewer.language),
+        company=name_of(listing, page.viewer.language) if listing else None,
+        **described,
+    )
+
+
+async def _ask(page: OpenPage, covered: Reply, filters: SymbolFilters, session: date) -> Mapping[str, Reply]:
+    name = covered.data["symbol"]
+    path = f"/api/v1/bars/{name}"
+    known = {"interval": filters.interval, "provider": covered.data["provider"]}
+    series = {**known, "end": session + timedelta(days=1)}
+    start = session - _YEAR if filters.interval is Interval.D1 else _session_before(covered.data["items"], session)
+    adjusted = str(filters.adjusted).lower()
+    return await ask_all(
+        bars=page.api.get(path, {**series, "start": start, "adjusted": adjusted, "limit": _MOST_BARS}),
+        actions=page.api.get(path, {**series, "start": session, "adjusted": "true", "limit": 1}),
+        calendar=page.api.get("/api/v1/calendar", days_around(session)),
+        strip=page.api.get(f"/api/v1/coverage/cells/{name}", {**known, "sessions": _STRIP}),
+        listed=page.api.get("/api/v1/symbols", {"q": name, "session": session, "limit": 50}),
+    )
+
+
+def _describe(
+    found: Mapping[str, Reply], covered: Reply, filters: SymbolFilters, *, session: date, today: date
+) -> dict[str, Any]:
+    bars, items = found["bars"].data["items"], covered.data["items"]
+    is_daily = filters.interval is Interval.D1
+    days = {row["session"]: row for row in found["calendar"].data["items"]} if found["calendar"].is_ok else {}
+    hours = days.get(session.isoformat())
+    before, of_session = split_at(bars, session)
+    actions = (found["actions"].data["actions"] or []) if found["actions"].is_ok else []
+    # If the year is unavailable, show at least the last sessions.
+    year = found["strip"].data["items"] if found["strip"].is_ok else items
+    is_tse = get_source_spec(covered.data["provider"]).is_tse
+    earlier, later = around(list(days) if is_tse else [row["session"] for row in items], session)
+    return {
+        "rows": to_rows(bars if is_daily else of_session, None if is_daily else hours),
+        "quote": quote_of(before, of_session, [] if filters.adjusted else actions),
+        "hours": hours,
+        "is_daily": is_daily,
+        "earlier": earlier,
+        "later": later if later <= today.isoformat() else "",
+        "actions": actions,
+        "listing": next((row for row in found["listed"].items if row["symbol"] == covered.data["symbol"]), None),
+        "strip": build_strip(year),
+        "complete": sum(row["state"] == "complete" for row in year),
+        "states": [(state, [row["session"] for row in year if row["state"] == state]) for state in _SHOWN],
+        "cell": next((row for row in items if row["session"] == session.isoformat()), None),
+    }
+
+
+def _session_before(items: list[dict[str, Any]], session: date) -> date:
+    """Return the last session with bars before a session: its last close is the previous close."""
+    held = (row["session"] for row in items if row["bars"] and row["session"] < session.isoformat())
+    return date.fromisoformat(next(held, session.isoformat()))
+
+
+def _signed_of(language: Language) -> Callable[[float, int], str]:
+    """Return a function that formats changes with a sign, never as a triangle, which means minus in Japanese tables."""
+
+    def signed(value: float, digits: int) -> str:
+        text = f"{value:+,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+        return text.replace("+", "\N{FULLWIDTH PLUS SIGN}") if language == "ja" else text
+
+    return signed
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive sessions in one state: their left edge and width in percent."""
+
+    state: str
+    first: str
+    last: str
+    count: int
+    x: float
+    width: float
+
+
+def build_strip(cells: Sequence[Mapping[str, Any]]) -> list[Run]:
+    """Return the runs of cells of the API, which come newest first; the strip has the oldest first."""
+    runs, place = list[Run](), 0
+    for state, found in groupby(reversed(cells), key=lambda cell: str(cell["state"])):
+        days = [str(cell["session"]) for cell in found]
+        x, width = 100 * place / len(cells), 100 * len(days) / len(cells)
+        runs.append(Run(state, days[0], days[-1], len(days), round(x, 3), round(width, 3)))
+        place += len(days)
+    return runs

@@ -1,0 +1,116 @@
+"""`kaboom providers`: the sources of bars, their limits, and whether one is paused; and a test of one."""
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from kaboom.cli.closing import closing
+from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.options import Json
+from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.output.times import to_jst
+from kaboom.cli.session import Session
+from kaboom.drivers.clock import utc_now
+from kaboom.market.outcome import Outcome
+from kaboom.providers.registry import get_source_spec
+from kaboom.settings import load_settings
+from kaboom.text.speaker import Speaker
+
+if TYPE_CHECKING:
+    from kaboom.providers.trial import Trial
+
+
+def run_trial(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="such as jquants or yahoo")],
+    symbol: Annotated[str, typer.Option(help="whose bars are asked for")] = "7203",
+    *,
+    json: Json = False,
+) -> None:
+    """Ask a provider a few small questions with this machine's settings, and show what it may do; nothing is stored."""
+    session: Session = context.obj.with_json(json)
+    trials = asyncio.run(_try(session, name, symbol))
+    if not session.print_if_json({"provider": name, "items": [asdict(trial) for trial in trials]}):
+        session.show(_trial_table(session.words, trials))
+    failed = [trial for trial in trials if not trial.outcome.is_fine]
+    if failed:
+        raise CliError(Exit.UNAVAILABLE, session.words.say("trials_failed", failed=len(failed), total=len(trials)))
+    session.say("trials_passed", total=len(trials))
+
+
+async def _try(session: Session, name: str, symbol: str) -> "list[Trial]":
+    from kaboom.ingest.tools import build_provider  # noqa: PLC0415  polars
+    from kaboom.providers.trial import try_provider  # noqa: PLC0415  polars
+
+    asked = get_source_spec(name).parse_symbol(symbol)
+    trials = []
+    async with closing(build_provider(load_settings(), name)) as provider:
+        async for trial in try_provider(provider, asked, now=utc_now()):
+            trials.append(trial)
+            if session.err.is_terminal:
+                session.say("trial_done", done=len(trials))
+    return trials
+
+
+def _trial_table(words: Speaker, trials: "list[Trial]") -> Table:
+    table = new_table(words, "asked for", "session", "result", "rows", "seconds", "detail", right=("rows", "seconds"))
+    for trial in trials:
+        asked = words.coded("trial", trial.question)
+        about = f"{asked} {trial.interval}" if trial.interval else asked
+        rows = words.say("trial_own") if trial.rows is None and trial.outcome.is_fine else f"{trial.rows or 0:,}"
+        result = words.say("trial_ok") if trial.outcome is Outcome.OK else words.coded("outcome", trial.outcome)
+        add_row(table, about, trial.session.isoformat(), result, rows, f"{trial.seconds:.1f}", trial.message)
+    return table
+
+
+app = typer.Typer(help="Show the data providers: which are on, their limits, and which are paused; and test one.")
+app.command("test")(run_trial)
+#: The code of its prices, by `is_adjusted`.
+_PRICES = {None: "unknown", False: "raw", True: "adjusted"}
+
+
+@app.callback(invoke_without_command=True)
+def providers(context: typer.Context, *, json: Json = False) -> None:
+    """Show the data providers: which are on, their limits, and which are paused; and test one."""
+    if context.invoked_subcommand:
+        return
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", "/api/v1/providers")
+    if session.print_if_json(found):
+        return
+    session.show(_table(session.words, found["items"]))
+    for each in found["items"]:
+        if each["is_paused"]:
+            until = to_jst(each["paused_until"], "seconds")
+            session.say("provider_paused", name=each["name"], until=until, reason=each["pause_reason"])
+    if any(each["is_paused"] is None for each in found["items"]):
+        session.say("provider_pauses_unknown")
+
+
+def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:
+    limits = ("requests", "at once")
+    table = new_table(words, "provider", "state", *limits, "prices", "intervals", "markets", "detail", right=limits)
+    for each in items:
+        state = words.coded("provider", _state(each))
+        state = words.say("provider_default", state=state) if each["is_default"] else state
+        bounds = [_rate(words, each), "" if each["concurrency"] is None else f"{each['concurrency']:,}"]
+        prices = words.code("prices", _PRICES[each.get("is_adjusted")])
+        lists = [", ".join(each[name]) for name in ("intervals", "markets")]
+        add_row(table, each["name"], state, *bounds, prices, *lists, each["lacking"] or each["summary"])
+    return table
+
+
+def _rate(words: Speaker, provider: dict[str, Any]) -> str:
+    for name in ("requests_per_minute", "requests_per_second"):
+        if n := provider.get(name):
+            return words.say(name, n=n)
+    return ""
+
+
+def _state(provider: dict[str, Any]) -> str:
+    if not provider["is_on"]:
+        return "off"
+    return "paused" if provider["is_paused"] else "on"

@@ -1,0 +1,281 @@
+"""The overview: whether today's data is complete, what runs, and the alerts."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ValidationError
+
+from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.held_series import HeldSeries
+from kaboom.dashboard.page_request import OpenPage, Page, ask_all
+from kaboom.dashboard.shapes.job_rows import JobRow, sum_states
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.jobs.queues import USER_QUEUES
+from kaboom.market.calendar import JST, closes_at, opens_at
+from kaboom.market.interval import Interval
+from kaboom.market.listing import Market
+from kaboom.web.auth.scopes import Scope
+
+router = APIRouter()
+_SESSIONS = 20
+_CHART_PX = 114
+_SCHEDULES = 5
+
+
+class Series(BaseModel):
+    """The market and interval of the page; other fields of the query are ignored, so that old links still open."""
+
+    market: Market = Market.TSE_PRIME
+    interval: Interval = Interval.M1
+
+
+@router.get("/", dependencies=[needs(Scope.JOBS_READ)])
+async def show_overview(page: Page, series: Annotated[Series, Query()]) -> Response:
+    """Show the overview; a part that is unavailable does not affect the others."""
+    return await page.share(partial(_show, series=series))
+
+
+async def _show(page: OpenPage, *, series: Series) -> Response:
+    found = await ask_all(
+        sessions=_ask_sessions(page, series),
+        jobs=page.ask("/api/v1/jobs", limit=5, queue=[queue.value for queue in USER_QUEUES]),
+        stats=page.ask("/api/v1/jobs/stats"),
+        series=page.ask("/api/v1/stats/series", hours=24, step_min=15),
+        workers=page.ask("/api/v1/workers"),
+        schedules=page.ask("/api/v1/schedules"),
+        alerts=page.ask("/api/v1/alerts"),
+    )
+    shown = choose_sessions([Completeness(each) for each in found["sessions"].items], page.viewer.now)
+    return await page.show(
+        "overview.html",
+        **found,
+        market=series.market,
+        interval=series.interval,
+        held=await cast("HeldSeries", page.request.app.state.held_series).find(page, series.market, series.interval),
+        answer=shown.answer,
+        trading=shown.trading,
+        gaps=build_columns([each.to_fetch for each in shown.opened[::-1]], height=_CHART_PX),
+        answers=shown.opened,
+        job_count=_count_jobs(found["stats"]),
+        rows=[JobRow(job) for job in found["jobs"].items],
+        depth=_chart(found["series"], "waiting"),
+        settled=_chart(found["series"], "settled"),
+        coming=_coming(found["schedules"]),
+        today=page.viewer.now.astimezone(JST).date().isoformat(),
+    )
+
+
+@router.post("/fetch/preview", dependencies=[needs(Scope.BARS_READ)])
+async def preview_fetch(page: Page, request: Request) -> Response:
+    """Show which bars of a session would be fetched."""
+    fields = await read_form(request)
+    session, series = _session_of(fields), _series_of(fields)
+    found = (await _ask_sessions(page, series, last=session)).require()
+    answer = next((Completeness(each) for each in found.data["items"] if each["session"] == session), None)
+    values = {"answer": answer, "session": session, "market": series.market, "interval": series.interval}
+    return await page.show("parts/fetch_preview.html" if page.is_part else "fetch_preview.html", **values)
+
+
+@router.post("/fetch", dependencies=[needs(Scope.INGEST)])
+async def fetch(page: Page, request: Request) -> Response:
+    """Fetch the missing bars of a session, and open the job."""
+    fields = await read_form(request)
+    series = _series_of(fields)
+    body = {"intervals": {series.interval.value: 1}, "market": series.market, "last": _session_of(fields)}
+    reply = (await page.api.post("/api/v1/ingest/backfill", body)).require()
+    return page.go_to(f"/jobs/ingest/{reply.data['job_id']}")
+
+
+async def _ask_sessions(page: OpenPage, series: Series, last: str | None = None) -> Reply:
+    wanted = {"interval": series.interval, "market": series.market, "sessions": _SESSIONS, "last": last}
+    return await page.api.get("/api/v1/coverage/sessions", wanted)
+
+
+def _series_of(fields: Mapping[str, Sequence[str]]) -> Series:
+    try:
+        return Series.model_validate(
+            {name: first_of(fields, name) for name in ("market", "interval") if name in fields}
+        )
+    except ValidationError as e:
+        raise InvalidRequest("the form had an unknown market or interval") from e
+
+
+def _session_of(fields: Mapping[str, Sequence[str]]) -> str:
+    session = first_of(fields, "session")
+    if not session:
+        raise InvalidRequest("the form had no session")
+    return session
+
+
+def _count_jobs(stats: Reply) -> int | None:
+    """Return how many jobs the list of jobs has; None if that is unavailable."""
+    if not stats.is_ok:
+        return None
+    return sum(sum_states(each for each in stats.data["queues"] if each["queue"] in USER_QUEUES).values())
+
+
+def _chart(series: Reply, name: str) -> Any:
+    """Return the columns of the sums over all queues."""
+    if not series.is_ok:
+        return None
+    values = [each[name] for each in series.data["queues"]]
+    return build_columns([sum(each) for each in zip(*values, strict=True)], height=_CHART_PX, share=0.9)
+
+
+def _coming(schedules: Reply) -> list[Mapping[str, Any]]:
+    """Return the next enabled schedules, by their time."""
+    found = schedules.items
+    return sorted((each for each in found if each["next_at"]), key=lambda each: str(each["next_at"]))[:_SCHEDULES]
+
+
+#: Pixels above the highest bar, for its number.
+TOP = 18
+_LEAST_PX = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One bar: its left edge and width in percent, its upper edge and height in pixels."""
+
+    x: float
+    width: float
+    y: float
+    height: float
+    value: int
+
+    @property
+    def middle(self) -> float:
+        """The middle of the bar, in percent."""
+        return round(self.x + self.width / 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Bars that stand on zero, oldest first.
+
+    Attributes:
+        columns: all bars; a bar of 0 has no height.
+        base: the zero line, in pixels from the top.
+        top: the value of the upper line: a round number that no bar exceeds.
+        peak: the index of the highest bar; None if all are 0.
+
+    """
+
+    columns: Sequence[Column]
+    base: int
+    top: int
+    peak: int | None
+
+    @property
+    def last(self) -> Column:
+        """The newest bar."""
+        return self.columns[-1]
+
+
+def build_columns(values: Sequence[int], *, height: int, share: float = 0.8) -> Columns | None:
+    """Return the bars of some values, each as wide as a share of its step; None without values."""
+    if not values:
+        return None
+    base, top, step = height, _round_up(max(values)), 100 / len(values)
+    width = step * share
+    columns = []
+    for place, value in enumerate(values):
+        tall = max(_LEAST_PX, value / top * (base - TOP)) if value else 0.0
+        x = place * step + (step - width) / 2
+        columns.append(Column(round(x, 3), round(width, 3), round(base - tall, 1), round(tall, 1), value))
+    peak = max(range(len(values)), key=values.__getitem__)
+    return Columns(columns, base, top, peak if values[peak] else None)
+
+
+def _round_up(value: int) -> int:
+    """Return the next number of the form 1, 2 or 5 times a power of ten; 1 for 0."""
+    if value <= 1:
+        return 1
+    power = 10 ** math.floor(math.log10(value))
+    return next(int(factor * power) for factor in (1, 2, 5, 10) if factor * power >= value)
+
+
+#: The states of coverage in the order of the bar, each with its area and its shape in a list.
+STATES: Mapping[str, str] = {
+    "complete": "f-ok",
+    "short": "f-warn",
+    "no_auction": "f-warn",
+    "differs": "f-warn",
+    "outdated": "f-warn",
+    "empty": "f-none",
+    "not_final": "f-run",
+    "pending": "f-run",
+    "lost": "f-bad",
+    "missing": "f-bad",
+}
+#: The states that a backfill fetches.
+TO_FETCH = ("missing", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """A session of `/api/v1/coverage/sessions`."""
+
+    session: Mapping[str, Any]
+
+    @property
+    def day(self) -> str:
+        """The date of the session."""
+        return str(self.session["session"])
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the API: pending, complete, gaps or degraded."""
+        return str(self.session["verdict"])
+
+    @property
+    def listed(self) -> int:
+        """Symbols that should have bars: all except those without trades."""
+        return int(self.session["symbols"] - self.session["empty"])
+
+    @property
+    def to_fetch(self) -> int:
+        """Symbols whose bars are missing or lost."""
+        return sum(int(self.session[state]) for state in TO_FETCH)
+
+    @property
+    def held(self) -> int:
+        """Symbols that have their bars."""
+        return self.listed - self.to_fetch - int(self.session["pending"])
+
+    @property
+    def parts(self) -> list[tuple[str, str, int]]:
+        """The states that occur, with their areas and counts."""
+        return [(state, area, self.session[state]) for state, area in STATES.items() if self.session[state]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSessions:
+    """The sessions of the overview, newest first.
+
+    Attributes:
+        opened: those that have opened.
+        answer: the last closed one, or the oldest of `opened` if none has closed.
+        trading: the one that is open now.
+
+    """
+
+    opened: Sequence[Completeness]
+    answer: Completeness | None
+    trading: Completeness | None
+
+
+def choose_sessions(sessions: Sequence[Completeness], now: datetime) -> ShownSessions:
+    """Return which sessions are shown at a time (aware): one that has not opened says nothing about the data."""
+    opened = [each for each in sessions if opens_at(date.fromisoformat(each.day)) <= now] or sessions
+    answer = next((each for each in opened if closes_at(date.fromisoformat(each.day)) <= now), None)
+    answer = answer or (opened[-1] if opened else None)
+    newest = opened[0] if opened else None
+    return ShownSessions(opened, answer, newest if newest is not answer else None)

@@ -1,0 +1,211 @@
+"""The pages of portfolios: the list, and one with its worth, positions, entries and the forms that book in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Query, Request, Response
+
+from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.viewer import first_of, number_or_text, read_form
+from kaboom.jobs.deps import needs
+from kaboom.portfolio.entry import CASH_KINDS
+from kaboom.providers.registry import provider_names
+from kaboom.web.auth.scopes import Scope
+
+router = APIRouter()
+
+
+API = "/api/v1/portfolios"
+
+
+@router.get("/portfolios", dependencies=[needs(Scope.PORTFOLIOS_READ)])
+async def show_portfolios(page: Page) -> Response:
+    """Show all portfolios, by name."""
+    return await _show_list(page)
+
+
+@router.post("/portfolios", dependencies=[needs(Scope.PORTFOLIOS_WRITE)])
+async def create_portfolio(page: Page, request: Request) -> Response:
+    """Create a portfolio, and open it."""
+    fields = await read_form(request)
+    given = {"name": first_of(fields, "name").strip(), "provider": first_of(fields, "provider")}
+    reply = await page.api.post(API, {name: value for name, value in given.items() if value})
+    if not reply.is_ok:
+        return await _show_list(page, reply.status, given=given, problem=reply.problem)
+    return page.go_to(f"/portfolios/{reply.data['id']}")
+
+
+async def _show_list(page: Page, status_code: int = 200, **values: Any) -> Response:
+    found = await page.ask(API)
+    defaults = {"given": {"name": "", "provider": ""}, "problem": None}
+    return await page.show(
+        "portfolios/list.html",
+        status_code,
+        found=found,
+        providers=provider_names(),
+        **(defaults | values),
+    )
+
+
+_WRITES = [needs(Scope.PORTFOLIOS_WRITE)]
+_DONE = ("booked", "reversed", "imported", "dividends", "renamed")
+#: The fields of the forms that are sent as typed; empty fields are left out.
+_TRADE, _CASH = ("day", "side", "symbol", "price", "fee", "note"), ("day", "kind", "amount", "symbol", "note")
+_ENTRIES = 50
+
+
+@router.get("/portfolios/{portfolio_id}", dependencies=[needs(Scope.PORTFOLIOS_READ)])
+async def show_portfolio(
+    page: Page,
+    portfolio_id: HexId,
+    done: Annotated[str, Query(max_length=20)] = "",
+    count: Annotated[int, Query(ge=0, le=100_000)] = 0,
+) -> Response:
+    """Show one portfolio."""
+    return await _show(page, portfolio_id, done=done if done in _DONE else "", count=count)
+
+
+@router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)
+async def book_trade(page: Page, request: Request, portfolio_id: HexId) -> Response:
+    """Book a trade; a refused form is shown again with the reason."""
+    fields = await read_form(request)
+    body = _given(fields, _TRADE)
+    body["quantity"] = number_or_text(first_of(fields, "quantity").strip())
+    return await _book(page, portfolio_id, "trades", body | _force(fields), fields)
+
+
+@router.post("/portfolios/{portfolio_id}/cash", dependencies=_WRITES)
+async def book_cash(page: Page, request: Request, portfolio_id: HexId) -> Response:
+    """Book a movement of cash; a refused form is shown again with the reason."""
+    fields = await read_form(request)
+    return await _book(page, portfolio_id, "cash", _given(fields, _CASH), fields)
+
+
+@router.post("/portfolios/{portfolio_id}/reverse", dependencies=_WRITES)
+async def reverse_entry(page: Page, request: Request, portfolio_id: HexId) -> Response:
+    """Reverse an entry."""
+    fields = await read_form(request)
+    (await page.api.post(f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})).require()
+    return page.go_to(f"/portfolios/{portfolio_id}?done=reversed")
+
+
+@router.post("/portfolios/{portfolio_id}/import", dependencies=_WRITES)
+async def import_entries(page: Page, request: Request, portfolio_id: HexId) -> Response:
+    """Book a CSV file; a refused file is shown again with each wrong line."""
+    fields = await read_form(request)
+    body = {"csv": first_of(fields, "csv")} | _force(fields)
+    return await _book(page, portfolio_id, "import", body, fields, done="imported")
+
+
+@router.post("/portfolios/{portfolio_id}/dividends", dependencies=_WRITES)
+async def book_dividends(page: Page, request: Request, portfolio_id: HexId) -> Response:
+    """Book the dividends that are due."""
+    await read_form(request)
+    reply = (await page.api.post(f"{API}/{portfolio_id}/dividends")).require()
+    return page.go_to(f"/portfolios/{portfolio_id}?done=dividends&count={len(reply.data['items'])}")
+
+
+@router.post("/portfolios/{portfolio_id}/rename", dependencies=_WRITES)
+async def rename_portfolio(page: Page, request: Request, portfolio_id: HexId) -> Response:
+    """Rename a portfolio; a refused name is shown again with the reason."""
+    fields = await read_form(request)
+    reply = await page.api.patch(f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
+    if reply.is_ok:
+        return page.go_to(f"/portfolios/{portfolio_id}?done=renamed")
+    given = {name: first_of(fields, name) for name in fields}
+    return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused="rename", given=given)
+
+
+@router.post("/portfolios/{portfolio_id}/remove", dependencies=_WRITES)
+async def delete_portfolio(page: Page, request: Request, portfolio_id: HexId) -> Response:
+    """Delete a portfolio, and go back to the list."""
+    await read_form(request)
+    (await page.api.delete(f"{API}/{portfolio_id}")).require()
+    return page.go_to("/portfolios")
+
+
+async def _book(
+    page: OpenPage,
+    portfolio_id: str,
+    part: str,
+    body: Mapping[str, Any],
+    fields: Mapping[str, list[str]],
+    *,
+    done: str = "booked",
+) -> Response:
+    # A form that is sent twice books once.
+    reply = await page.api.post(f"{API}/{portfolio_id}/{part}", body, key=first_of(fields, "key")[:64])
+    if reply.is_ok:
+        return page.go_to(f"/portfolios/{portfolio_id}?done={done}")
+    given = {name: first_of(fields, name) for name in fields}
+    return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused=part, given=given)
+
+
+async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **values: Any) -> Response:
+    path = f"{API}/{portfolio_id}"
+    found = await ask_all(
+        portfolio=page.ask(path),
+        valuation=page.ask(f"{path}/valuation"),
+        equity=page.ask(f"{path}/equity"),
+        trades=page.ask(f"{path}/trades", limit=_ENTRIES),
+        cash=page.ask(f"{path}/cash", limit=_ENTRIES),
+    )
+    found["portfolio"].require()
+    defaults: dict[str, Any] = {"done": "", "count": 0, "problem": None, "refused": "", "given": {}}
+    return await page.show(
+        "portfolios/one.html",
+        status_code,
+        portfolio=found["portfolio"].data,
+        found=found,
+        line=build_line(found["equity"].items),
+        kinds=[kind.value for kind in CASH_KINDS],
+        key=uuid4().hex,
+        **(defaults | values),
+    )
+
+
+def _force(fields: Mapping[str, list[str]]) -> dict[str, Any]:
+    return {"force": True} if first_of(fields, "force") else {}
+
+
+def _given(fields: Mapping[str, list[str]], names: tuple[str, ...]) -> dict[str, Any]:
+    values = {name: first_of(fields, name).strip() for name in names}
+    return {name: value for name, value in values.items() if value}
+
+
+_WIDTH, _HEIGHT = 1000, 100
+
+
+@dataclass(frozen=True, slots=True)
+class EquityLine:
+    """A line, with gaps where the equity is unknown.
+
+    Attributes:
+        path: the `d` of an SVG path.
+        low, high: the lowest and the highest equity, in yen as decimal text.
+        first, last: the first and the last day with a known equity.
+
+    """
+
+    path: str
+    low: str
+    high: str
+    first: str
+    last: str
+
+
+def build_line(days: Sequence[Mapping[str, Any]]) -> EquityLine | None:
+    """Return the line of the days of an equity history; None if fewer than two days are known."""
+    known = [(n, day["day"], Decimal(day["equity"])) for n, day in enumerate(days) if day["equity"] is not None]
+    if len(known) < 2:
+        return None
+    low, high = (choose(equity for *_, equity in known) for choose in (min, max))
+    span, step, parts, before = (high - low) or Decimal(1), Decimal(_WIDTH) / (len(days) - 1), list[str](), -2
+    for n, _, equity in known:
+        y = _HEIGHT - (equity - low) / span * _HEIGHT
+        parts.append(f"{'L' if n == before + 1 else 'M'}{n * step:.1f} {y:.1f}")
+        before = n
+    return EquityLine("".join(parts), f"{low:f}", f"{high:f}", known[0][1], known[-1][1])
