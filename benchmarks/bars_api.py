@@ -39,7 +39,7 @@ from kaboom.bars.export.files import export_files
 from kaboom.bars.export.formats import Format
 from kaboom.bars.export.plan import Selection, plan_folder
 from kaboom.bars.pages.store import PageBarStore
-from kaboom.client.reading import spread_closes
+from kaboom.client.client import spread_closes
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import closes_at, sessions_between
 from kaboom.market.interval import Interval

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaboom.analysis.consensus import find_consensus
 from kaboom.analysis.opinion import Opinion
+from kaboom.analysis.report import find_consensus
 from kaboom.analysis.vocabulary import Verdict
 from tests.analysis.cases import answer
 

@@ -8,7 +8,7 @@ import httpx2
 import polars as pl
 import pytest
 
-from kaboom.backtest.check import check_backtest
+from kaboom.backtest.jobs import check_backtest
 from kaboom.backtest.request import BacktestRequest
 from kaboom.backtest.run_job import pin_request
 from kaboom.backtest.study.bars import BarTools, load_bars

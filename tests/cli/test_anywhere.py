@@ -2,8 +2,8 @@
 
 import pytest
 
-from kaboom.cli.anywhere import move_to_front
-from tests.cli.conftest import Kaboom
+from kaboom.cli.main import move_to_front
+from tests.fixtures.cli import Kaboom
 
 
 @pytest.mark.parametrize(

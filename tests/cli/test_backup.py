@@ -23,8 +23,8 @@ from kaboom.cli.backup.ledger import started_postgres
 from kaboom.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file, read_manifest
 from kaboom.cli.stack.migrate import migrate
 from kaboom.drivers.postgres.dump import dump_database
-from tests.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
+from tests.fixtures.cli import Done, Kaboom
 from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
 
 DAYS = (date(2025, 10, 31), date(2025, 11, 4))

@@ -13,8 +13,8 @@ import pytest
 from kaboom.portfolio.examples import PORTFOLIO
 from kaboom.providers.registry import provider_names
 from kaboom.schedules.examples import SCHEDULE
-from tests.cli.conftest import Scripted
 from tests.cli.test_imports import HEAVY
+from tests.fixtures.cli import Scripted
 from tests.fixtures.jobs.apps import TOKEN
 
 IDS = ["a89cd6c638dd47fd983ab7f10329a780", "b89cd6c638dd47fd983ab7f10329a780"]

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from kaboom.bars import open_influx as influx_stores
-from tests.cli.conftest import Kaboom
+from tests.fixtures.cli import Kaboom
 from tests.fixtures.influx.fake_influx import TOKEN, fake_influx
 
 

@@ -6,7 +6,7 @@ import pytest
 from kaboom.cli.exits import BY_STATUS, Exit, exit_for_status
 from kaboom.cli.output import standstill
 from kaboom.jobs.model import TRANSITIONS, JobStatus
-from tests.cli.conftest import Kaboom, Scripted
+from tests.fixtures.cli import Kaboom, Scripted
 
 PROBLEM = {"title": "What it is", "detail": "what was wrong", "request_id": "r1"}
 DISK = "the disk of /data is full: 0 MiB are free, expected 256 MiB or more; free space on it"

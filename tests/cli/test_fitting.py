@@ -11,7 +11,7 @@ from kaboom.cli.fitting import fit
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.market_data.examples import QUARANTINE
 from kaboom.text.speaker import Speaker
-from tests.cli.conftest import Kaboom, Scripted
+from tests.fixtures.cli import Kaboom, Scripted
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.terminal import columns_of, run_on_terminal
 

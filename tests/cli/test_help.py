@@ -9,7 +9,7 @@ import typer.main
 
 from kaboom.cli.index import INDEX
 from kaboom.cli.main import app
-from tests.cli.conftest import Kaboom
+from tests.fixtures.cli import Kaboom
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -11,12 +11,12 @@ import pytest
 
 from kaboom.cli.main import run_cli
 from kaboom.drivers.printable import clean
-from tests.cli.commands.test_commands import SMALL
-from tests.cli.conftest import Done, Kaboom, Scripted
-from tests.cli.data.test_symbol_import import PACKAGED, write_list
+from tests.cli.test_commands import SMALL
+from tests.fixtures.cli import Done, Kaboom, Scripted
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Request, Response, serving
 from tests.fixtures.servers.stacks import Api
+from tests.market_data.cli.test_symbol_import import PACKAGED, write_list
 
 HOSTILE = "[/b][link=x]\x1b[2J\x1b]0;t\x07\x9b31m\u202e\r\n\x00トヨタ"
 SHOWN = r"[/b][link=x]\x1b[2J\x1b]0;t\x07\x9b31m\u202e\x0d\x0a\x00トヨタ"

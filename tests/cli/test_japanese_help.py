@@ -9,10 +9,9 @@ import typer.main
 
 from kaboom.cli.help import fold
 from kaboom.cli.index import INDEX
-from kaboom.cli.lazy import summarise
-from kaboom.cli.main import app
+from kaboom.cli.main import app, summarise
 from kaboom.text.help.say import HELP, say_help
-from tests.cli.conftest import Kaboom
+from tests.fixtures.cli import Kaboom
 from tests.text.texts import JAPANESE
 
 #: Names and codes alone.

@@ -9,7 +9,7 @@ from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.session import Session
 from kaboom.drivers.embedded.run_file import find_data_dir, prove_token, read_run_file, write_run_file
 from kaboom.drivers.embedded.servers import free_port
-from tests.cli.conftest import Kaboom, Scripted
+from tests.fixtures.cli import Kaboom, Scripted
 from tests.fixtures.servers.owners import give_away
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from kaboom.cli.exits import Exit
 from kaboom.cli.output import standstill, watch
-from tests.cli.conftest import Kaboom, Scripted
+from tests.fixtures.cli import Kaboom, Scripted
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Response, serving
 from tests.fixtures.servers.stacks import clean_environment

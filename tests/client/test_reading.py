@@ -10,8 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import kaboom
+from kaboom.client.client import spread_closes
 from kaboom.client.folder import span_of
-from kaboom.client.reading import spread_closes
 from kaboom.client.source import Asked
 from kaboom.client.symbols import Symbols, describe_unknown, to_symbols
 from kaboom.client.wire import Wire

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from kaboom.dashboard import live_changes
-from kaboom.dashboard.live_changes import LiveChanges
+from kaboom.dashboard import live
+from kaboom.dashboard.live import LiveChanges
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ async def test_jobs_that_could_not_be_sent_are_the_first_again() -> None:
 
 
 async def test_too_many_changes_are_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_changes, "_MOST_WAITING", 2)
+    monkeypatch.setattr(live, "_MOST_WAITING", 2)
     changes = await heard(change(1, "a"), change(2, "b"), change(3, "c"))
     assert (changes.is_reset, changes.next(10)) == (True, ([], "3"))
     # As many as may wait, one of them twice, are none too many.

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.nav import PLACES
+from kaboom.dashboard.environment import PLACES
 from kaboom.dashboard.rendering import CSP
 from kaboom.dashboard.viewer import is_own_path
 from kaboom.web.auth.guard import stated_scopes

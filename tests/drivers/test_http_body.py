@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from kaboom.drivers.http.body import BrokenBody, gunzip, read_body
+from kaboom.drivers.http.client import BrokenBody, gunzip, read_body
 from kaboom.drivers.http.reply import Headers
 
 TEXT = json.dumps([random.Random(7).randrange(10**6) for _ in range(300)]).encode()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaboom.bars.coverage.classify import CELL_SCHEMA
-from kaboom.ingest.gap_plan import describe_gaps, plan_gaps
+from kaboom.ingest.backfill import describe_gaps, plan_gaps
 from kaboom.ingest.plan import IngestChunk, split_in_runs
 from kaboom.market.calendar import last_sessions
 from kaboom.market.interval import Interval

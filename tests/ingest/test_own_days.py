@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from kaboom.ingest.own_days import choose_days, describe_outside
 from kaboom.ingest.request import IngestRequest
+from kaboom.ingest.resolve import choose_days, describe_outside
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 

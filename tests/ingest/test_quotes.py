@@ -9,13 +9,11 @@ import pytest
 from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.errors import InvalidRequest
-from kaboom.ingest.executor import InProcessExecutor
 from kaboom.ingest.plan import IngestChunk, IngestPlan
-from kaboom.ingest.quotes import newest_session, resolve_quotes
 from kaboom.ingest.request import QuotesRequest
 from kaboom.ingest.resolve import Planning
-from kaboom.ingest.unfinished import drop_unfinished
-from kaboom.ingest.window import IngestTools
+from kaboom.ingest.run_daily import InProcessExecutor, newest_session, resolve_quotes
+from kaboom.ingest.window import IngestTools, drop_unfinished
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, closes_at
 from kaboom.market.interval import Interval

@@ -15,8 +15,8 @@ from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.store import BarStore
 from kaboom.errors import ProviderError, RateLimited, StoreError
 from kaboom.ingest import fetch, records
-from kaboom.ingest.executor import InProcessExecutor
 from kaboom.ingest.plan import IngestChunk, IngestPlan
+from kaboom.ingest.run_daily import InProcessExecutor
 from kaboom.ingest.runner import run_chunk
 from kaboom.ingest.window import IngestTools
 from kaboom.market.bar import BarSeries

@@ -24,8 +24,7 @@ from kaboom.market.listing import Market
 from kaboom.market.outcome import Outcome
 from kaboom.providers.divided_prices import DayPrices, find_divisors
 from kaboom.providers.limiter.rate_limiter import NoRateLimit
-from kaboom.providers.yahoo.get import connect_yahoo
-from kaboom.providers.yahoo.provider import YahooProvider
+from kaboom.providers.yahoo.provider import YahooProvider, connect_yahoo
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
 
 TODAY = date(2026, 11, 16)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kaboom.bars.export.formats import Format
-from kaboom.market_data.negotiation import choose_format
+from kaboom.market_data.answers import choose_format
 
 pytestmark = pytest.mark.anyio
 BARS, ONE = "/api/v1/bars", "/api/v1/bars/7203"

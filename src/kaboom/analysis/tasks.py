@@ -7,25 +7,41 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import orjson
+
 from kaboom.analysis.check import POSITIONS_STAY
-from kaboom.analysis.explaining import gather_backtest_job, gather_ingest_job
+from kaboom.analysis.facts.backtest import gather_backtest
+from kaboom.analysis.facts.ingest import gather_ingest
 from kaboom.analysis.facts.market import Holding
 from kaboom.analysis.facts.model import Facts
-from kaboom.analysis.holdings import add_holdings
 from kaboom.analysis.models.asking import Asker
 from kaboom.analysis.pictures import draw_for_models, keep_pictures
 from kaboom.analysis.prompt import VERSION, Prompt, build_prompt
-from kaboom.analysis.report import MODELS_ANALYST, Analysis, analyse_by_models, analyse_by_rules, without_bars
-from kaboom.analysis.request import AnalysisRequest
-from kaboom.analysis.results import AnalysisResult, PictureUse, Preview, SubjectAnalysis
-from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, resolve_session
-from kaboom.analysis.showing import show_analysis, show_preview
-from kaboom.analysis.vocabulary import Kind, disclaimer
+from kaboom.analysis.report import MODELS_ANALYST, Analysis, Answer, analyse_by_models, analyse_by_rules, without_bars
+from kaboom.analysis.request import MOST_SYMBOLS, AnalysisRequest
+from kaboom.analysis.results import (
+    AnalysisPoint,
+    AnalysisResult,
+    AskedModel,
+    PictureUse,
+    Preview,
+    Source,
+    SubjectAnalysis,
+)
+from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, load_splits, resolve_session
+from kaboom.analysis.vocabulary import Kind, Language, disclaimer, say_verdict
 from kaboom.errors import Conflict, InvalidRequest
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.run.own_history import OwnHistory
 from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.model import Job
+from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.jobs.queues import Queue
 from kaboom.market.interval import Interval
+from kaboom.market.outcome import is_fine
 from kaboom.pictures.model import Picture
 from kaboom.pictures.process import PictureProcess
+from kaboom.portfolio.book import replay
 from kaboom.providers.commands import MOST_NAMED, ingest_command
 
 #: How often a job that waits for models checks whether it was cancelled.
@@ -178,3 +194,120 @@ async def _gather(run: Run, work: _Work) -> AsyncIterator[Gathered]:
         run.report(run.chunk.tally)
         holding = work.held.get(symbol)
         yield await gather_symbol(request, symbol, work.last, parts.settings, holding=holding)
+
+
+async def gather_ingest_job(history: OwnHistory, job_id: str) -> Facts:
+    """Return the facts about an owner's ingest job: its progress, outcomes and failures.
+
+    Raises:
+        NotFound: the owner has no ingest job with this id.
+        Conflict: the job has not ended.
+        StoreError: the ledger is unavailable.
+
+    """
+    job = await _load(history, Queue.INGEST, job_id)
+    chunks = await history.load_chunks(Queue.INGEST, job_id)
+    notes = [(note.outcome, note.message) for chunk in chunks for note in chunk.tally.notes]
+    failures = [(outcome, message) for outcome, message in notes if not is_fine(outcome)]
+    progress = {"total": job.total, "done": job.done, "failed": job.failed, "cancelled": job.cancelled}
+    return gather_ingest(job_id, progress, job.outcomes, failures)
+
+
+async def gather_backtest_job(history: OwnHistory, files: JobFiles, job_id: str) -> Facts:
+    """Return the facts about the result of an owner's backtest or sweep.
+
+    Raises:
+        NotFound: the owner has no backtest with this id.
+        Conflict: the job has not ended, or has ended without a result.
+        StoreError: the ledger is unavailable.
+
+    """
+    job = await _load(history, Queue.BACKTEST, job_id)
+    summary = await files.load(job_id, "summary.json")
+    if summary is None:
+        raise Conflict(f"job {job_id} was {job.status}, and has no result")
+    return gather_backtest(job_id, orjson.loads(summary))
+
+
+async def _load(history: OwnHistory, queue: Queue, job_id: str) -> Job:
+    job = await history.load(queue, job_id)
+    if not job.status.is_final:
+        raise Conflict(f"job {job_id} was {job.status}, expected one that has ended")
+    return job
+
+
+async def add_holdings(
+    request: AnalysisRequest, parts: Parts, owner: str
+) -> tuple[AnalysisRequest, Mapping[str, Holding]]:
+    """Return a request with its provider and symbols filled in, and the holdings of its portfolio today by symbol.
+
+    A request without a portfolio is unchanged.
+
+    Raises:
+        NotFound: the owner has no such portfolio.
+        InvalidRequest: the portfolio holds nothing, and no symbols were given.
+        Conflict: a corporate action has changed since an entry was booked, and a position would be negative.
+        StoreError: a store is unavailable.
+
+    """
+    if request.portfolio_id is None:
+        return request, {}
+    portfolio = await parts.portfolios.load(owner, request.portfolio_id)
+    entries = await parts.portfolios.load_entries(owner, request.portfolio_id)
+    splits = await load_splits(portfolio.provider, {entry.symbol for entry in entries if entry.symbol}, parts.settings)
+    book = await asyncio.to_thread(replay, entries, splits)
+    open_ = {symbol: position for symbol, position in book.positions.items() if position.quantity}
+    whole = sum(position.cost for position in open_.values()) or 1
+    held = {
+        symbol: Holding(at.quantity, float(at.cost / at.quantity), float(100 * at.cost / whole))
+        for symbol, at in sorted(open_.items(), key=lambda each: -each[1].cost)
+    }
+    symbols = request.symbols or tuple(held)[:MOST_SYMBOLS]
+    if not symbols:
+        raise InvalidRequest("the portfolio holds nothing, and no symbols were given", pointer="/portfolio_id")
+    return request.filled(provider=request.provider or portfolio.provider, symbols=list(symbols)), held
+
+
+def show_analysis(analysis: Analysis, language: Language, picture: PictureUse) -> SubjectAnalysis:
+    """Return an analysis in the form of the job result."""
+    found = analysis.consensus
+    return SubjectAnalysis(
+        subject=analysis.facts.subject,
+        analyst=analysis.analyst,
+        reason=analysis.reason,
+        verdict=found.verdict,
+        verdict_words=say_verdict(found.verdict, language) if found.verdict else None,
+        confidence=found.confidence,
+        spread=found.spread,
+        agreed=found.agreed,
+        asked=found.asked,
+        points=[AnalysisPoint.model_validate(point) for point in found.points],
+        sources=[Source.model_validate(row) for row in analysis.facts.rows],
+        models=[_show_answer(answer) for answer in analysis.answers],
+        picture=picture,
+    )
+
+
+def show_preview(prompt: Prompt, subject: str, asker: Asker | None, picture: PictureUse) -> Preview:
+    """Return the content that would be sent about a subject; without an asker nothing is sent."""
+    return Preview(
+        subject=subject,
+        destination=asker.terms.base_url if asker else None,
+        models=[",".join(chain) for chain in asker.terms.chains] if asker else [],
+        system=prompt.system,
+        user=prompt.user,
+        answer_schema=prompt.schema,
+        most_microdollars=asker.most_cost(prompt) if asker else 0,
+        picture=picture,
+    )
+
+
+def _show_answer(answer: Answer) -> AskedModel:
+    opinion = answer.opinion
+    names = set(AskedModel.model_fields) - {"verdict", "confidence", "cost_microdollars"}
+    return AskedModel(
+        **{name: getattr(answer, name) for name in names},
+        verdict=opinion.verdict if opinion else None,
+        confidence=opinion.confidence if opinion else None,
+        cost_microdollars=answer.cost,
+    )

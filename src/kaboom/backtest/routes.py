@@ -9,7 +9,6 @@ from pydantic import StringConstraints
 from kaboom.backtest.examples import CSV
 from kaboom.backtest.report.comparing import Comparison, compare_runs
 from kaboom.backtest.report.content import ReportContent
-from kaboom.backtest.report.language import open_in
 from kaboom.backtest.report.picture import picture_of
 from kaboom.backtest.results import FoundBySweep, RunResult, RunsCompared, StrategyList, list_strategies
 from kaboom.backtest.summary import FILES
@@ -53,6 +52,8 @@ _DRAWN: dict[int | str, dict[str, Any]] = {
     200: {"description": "the report as a picture, 1,200 pixels wide", "content": PNG},
     **describe_problems(NOT_FOUND, INVALID, UNAVAILABLE),
 }
+_ENGLISH = b'<input class="lang" type="radio" name="lang" id="en" checked aria-label="English">'
+_JAPANESE = '<input class="lang" type="radio" name="lang" id="ja" aria-label="日本語">'.encode()
 
 
 async def get_strategies(_caller: Caller) -> StrategyList:
@@ -115,3 +116,12 @@ router.add_api_route("/compare", compare, response_model=RunsCompared, responses
 router.add_api_route("/results/{job_id}", get_result, response_model=RunResult | FoundBySweep, responses=_PROBLEMS)
 router.add_api_route("/results/{job_id}/report.png", get_picture, response_class=Response, responses=_DRAWN)
 router.add_api_route("/results/{job_id}/{name}", get_file, response_class=Response, responses=_FILE_ANSWERS | _PROBLEMS)
+
+
+def open_in(page: bytes, language: Literal["en", "ja"]) -> bytes:
+    """Return the HTML of a report so that it opens in a language; the stored file opens in English."""
+    if language == "en":
+        return page
+    chosen = _JAPANESE.replace(b' id="ja"', b' id="ja" checked')
+    page = page.replace(_ENGLISH, _ENGLISH.replace(b" checked", b""), 1).replace(_JAPANESE, chosen, 1)
+    return page.replace(b'<html lang="en">', b'<html lang="ja">', 1)

@@ -2,20 +2,99 @@
 
 import os
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, override
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-from kaboom.cli.anywhere import find_language, move_to_front
+from kaboom.cli.completing import offer_values
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.help import choose_help
-from kaboom.cli.lazy import LazyGroup
+from kaboom.cli.index import INDEX, Entry
 from kaboom.cli.session import Session
 from kaboom.drivers.printable import clean
 from kaboom.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
 from kaboom.text.help.say import USAGE
 from kaboom.text.language import choose_language
+
+
+class LazyGroup(TyperGroup):
+    """The commands of the index. Help and completion of names use the summaries, and load no command."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        commands: Any = _Commands()
+        self.commands = commands
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the index."""
+        return list(INDEX)
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """Return a command with its summary only, without loading it."""
+        if (entry := INDEX.get(cmd_name)) is None:
+            return None
+        summary, hidden = entry.summary, not entry.section
+        return TyperCommand(cmd_name, help=summary, short_help=summary, hidden=hidden, rich_markup_mode=None)
+
+    @override
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under the headings of the index."""
+        for section, listed in groupby(INDEX.items(), key=lambda item: item[1].section):
+            if section:
+                with formatter.section(section):
+                    formatter.write_dl([(name, entry.summary) for name, entry in listed])
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that was called, loaded."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, self.commands[name] if name else known, rest
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name, each loaded on first use."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name, INDEX[name])
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(INDEX)
+
+    def __len__(self) -> int:
+        return len(INDEX)
+
+    def _load(self, name: str, entry: Entry) -> Any:
+        found = entry.load(name)
+        around = typer.Typer(add_completion=False, rich_markup_mode=None)
+        if isinstance(found, typer.Typer):
+            around.add_typer(found, name=name)
+        else:
+            settings = {"allow_extra_args": True, "ignore_unknown_options": True} if entry.takes_any else None
+            around.command(name, context_settings=settings)(found)
+        command = get_group(around).commands[name]
+        offer_values(command)
+        for child in getattr(command, "commands", {}).values():
+            # The whole summary: Typer would cut it off at the end of a line.
+            child.short_help = summarise(child.help or "")
+        return command
+
+
+def summarise(text: str) -> str:
+    """Return the first paragraph of a help text, in one line."""
+    return " ".join(text.partition("\n\n")[0].split())
+
 
 #: Its commands are in `src/kaboom/cli/index.py`.
 app = typer.Typer(
@@ -28,6 +107,7 @@ app = typer.Typer(
     # Boxes cost 0.2 s of each help, and their lines are one or two columns wide on a Japanese terminal.
     rich_markup_mode=None,
 )
+_SWITCH, _VALUED = "--json", "--lang"
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  the value of a switch
@@ -126,3 +206,35 @@ def _fail(code: Exit, message: str) -> Exit:
 
 if __name__ == "__main__":
     sys.exit(run_cli())
+
+
+def move_to_front(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `--lang` and `--json` moved before the command, where they work for every command.
+
+    Arguments after `--` are not moved, and neither are arguments that a command passes to another program.
+    """
+    if any(INDEX[word].takes_any for word in arguments if word in INDEX):
+        return list(arguments)
+    own, rest = list[str](), list[str]()
+    left = iter(arguments)
+    for word in left:
+        if word == "--":
+            rest += [word, *left]
+        elif word == _SWITCH or word.startswith(f"{_VALUED}="):
+            own.append(word)
+        elif word == _VALUED:
+            own += [word, *islice(left, 1)]
+        else:
+            rest.append(word)
+    return own + rest
+
+
+def find_language(arguments: Sequence[str]) -> str | None:
+    """Return the value of `--lang`, or None; help needs it before the options are read."""
+    left = iter(arguments)
+    for word in left:
+        if word == _VALUED:
+            return next(left, None)
+        if word.startswith(f"{_VALUED}="):
+            return word.partition("=")[2]
+    return None

@@ -2,26 +2,26 @@
 
 import asyncio
 import os
+import secrets
 import shlex
 import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TextIO, cast
 
+import structlog
 import typer
 
 from kaboom.catalog import CATALOG
-from kaboom.cli.exits import BY_STATUS, Exit
+from kaboom.cli.exits import BY_STATUS, CliError, Exit
 from kaboom.cli.options import Concurrency, DataDir, Port, Workers
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.output.watch import watch_job
 from kaboom.cli.session import Session
-from kaboom.cli.stack.first_user import make_first_user
-from kaboom.cli.stack.streams import drop_unwritable_output
 from kaboom.cli.stack.whole import Stack, StackOptions, choose_port, worker_argv
 from kaboom.drivers.gc_tuning import freeze_loaded_objects, return_large_blocks
 from kaboom.drivers.stop import StopEvent
@@ -166,3 +166,55 @@ def _stop_on_signals() -> StopEvent:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: stopped.set())
     return stopped
+
+
+def make_first_user(session: Session) -> None:
+    """Create an admin if there is no user yet, and show the password once; it is never stored in clear text."""
+    # For an external database, the operator creates the users.
+    if os.environ.get("DATABASE_URL"):
+        return
+    try:
+        client = session.client()
+        if client.call("GET", "/api/v1/users")["items"]:
+            return
+        password = secrets.token_urlsafe(12)
+        client.call("POST", "/api/v1/users", json={"name": "admin", "role": "admin", "password": password})
+    except CliError as e:
+        # Kaboom works without this user: the ingest token can log in, too.
+        session.tell(e.message)
+        return
+    session.say("first_user_created", name="admin", password=password)
+
+
+class Lossy:
+    """A stream that drops what cannot be written: its reader is gone, its terminal closed, its disk full."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, or drop it."""
+        # A closed stream raises a ValueError.
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered, or drop it."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def drop_unwritable_output() -> None:
+    """Let writes to stdout and stderr never fail, from now on; also those of logs."""
+    sys.stdout, sys.stderr = _wrap(sys.stdout), _wrap(sys.stderr)
+    # By default structlog takes the stdout of its own import, which may be None.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stdout))
+
+
+def _wrap(stream: TextIO | None) -> TextIO:
+    # A stream that was closed before the start is None.
+    return cast("TextIO", Lossy(stream or Path(os.devnull).open("w", encoding="utf-8")))

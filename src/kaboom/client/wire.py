@@ -3,7 +3,7 @@
 import contextlib
 import time
 import weakref
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import httpx2
 import orjson
 
-from kaboom.client.events import parse_events
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.retry import parse_retry_after
 from kaboom.errors import (
@@ -195,3 +194,16 @@ def _error_of(answer: httpx2.Response, said: Mapping[str, Any], text: str) -> Ka
 def _pause_s(answer: httpx2.Response) -> float:
     asked_s = parse_retry_after(answer.headers, utc_now())
     return 1.0 if asked_s is None else min(asked_s, MOST_WAIT_S)
+
+
+def parse_events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the id and the data of each server-sent event that has both, from lines of text."""
+    event: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name in {"id", "data"}:
+            event[name] = value.removeprefix(" ")
+        if not line and len(event) == 2:
+            yield event["id"], event["data"]
+        if not line:
+            event = {}

@@ -1,6 +1,7 @@
 """The Jinja2 environment of the templates: all values are escaped, and an undefined name is an error."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -8,7 +9,6 @@ from markupsafe import Markup, escape
 
 from kaboom.dashboard.catalogue import find_text, load_words
 from kaboom.dashboard.filters import FILTERS, number, took, until
-from kaboom.dashboard.nav import PLACES
 from kaboom.dashboard.shapes.amounts import direction, signed_yen, yen
 from kaboom.dashboard.shapes.analyses import caution, dollars, figure, say
 from kaboom.dashboard.shapes.fetch_time import seconds_between
@@ -85,3 +85,42 @@ def _say_outcome(context: Context, outcome: str) -> str:
 def _translate(context: Context, text: str) -> str:
     """Return the text of an error of the API, translated if the catalogue has it."""
     return translate(text, _language(context))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation.
+
+    Attributes:
+        key: its name: `nav_<key>` in the shell's catalogue, and the value of `at` in its pages.
+        path: the path of the page.
+        icon: its icon in the tab bar of a phone; "" if it is not in the tab bar.
+        letter: the key that opens it after `g`; "" if it has none.
+        scope: the scope that a viewer needs to open it; "" if it needs none.
+        is_in_more: whether it is on the page More, because the navigation bar has no room for it.
+
+    """
+
+    key: str
+    path: str
+    icon: str = ""
+    letter: str = ""
+    scope: str = ""
+    is_in_more: bool = False
+
+
+PLACES = (
+    Place("overview", "/", "t-o", "o"),
+    Place("jobs", "/jobs", "t-j", "j"),
+    Place("data", "/data", "t-d", "d"),
+    Place("backtests", "/backtests", "t-r", "b"),
+    Place("analyses", "/analyses"),
+    Place("portfolios", "/portfolios", scope="portfolios:read"),
+    Place("schedules", "/schedules"),
+    Place("workers", "/workers"),
+    Place("notifications", "/notifications", scope="admin"),
+    Place("webhooks", "/webhooks", is_in_more=True),
+    Place("quarantine", "/quarantine", is_in_more=True),
+    Place("settings", "/settings", scope="admin", is_in_more=True),
+    Place("more", "/more", "t-m"),
+)

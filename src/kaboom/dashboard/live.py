@@ -4,21 +4,21 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
 import structlog
 from fastapi import status
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from kaboom.dashboard.asking import Reply
-from kaboom.dashboard.live_changes import LiveChanges
 from kaboom.dashboard.live_log import LiveLog, place_of
 from kaboom.dashboard.page_request import OpenPage
 from kaboom.dashboard.shapes.job_rows import JobRow
-from kaboom.dashboard.shapes.shown_rows import ShownRows
 from kaboom.drivers.clock import utc_now
+from kaboom.jobs.model import JobStatus
 from kaboom.operations.feed import JobFeed
 
 #: Changed rows are sent at most this often.
@@ -40,6 +40,14 @@ _CHECKED = (
 )
 
 _log = structlog.get_logger(__name__)
+#: The pause before the stream is opened again.
+_AGAIN_S = 1.0
+#: If more jobs than this wait to be sent, none is sent, and the pages reload their rows.
+_MOST_WAITING = 1000
+#: The row of a running job is sent again after this long without a change: it shows how long the job has run.
+_SHOWN_AGAIN_S = 4.0
+#: Rows that are neither listed nor sent for this long are dropped.
+_KEPT_S = 120.0
 
 
 class LiveRows:
@@ -197,3 +205,98 @@ class _Channel:
     def _publish(self, kind: str, data: str, position: str) -> None:
         self._sent_up_to = position or self._sent_up_to
         self._log.add(kind, data, position)
+
+
+class LiveChanges:
+    """The changed jobs that have not been sent yet."""
+
+    def __init__(self, feed: JobFeed, owner: str, *, after: str) -> None:
+        """Start after an id, or with the changes of the last seconds if it is ""."""
+        self._feed, self._owner = feed, owner
+        self._waiting: dict[str, None] = {}
+        self.heard = after
+        self.is_reset = False
+        self.news = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Follow the stream until cancelled; open it again each time it ends."""
+        while True:
+            async with contextlib.aclosing(self._feed.watch(self._owner, after=self.heard)) as texts:
+                async for text in texts:
+                    for event in _parse(text):
+                        self._take(event)
+            await asyncio.sleep(_AGAIN_S)
+
+    def next(self, most: int) -> tuple[list[str], str]:
+        """Take the API paths of the jobs that have waited longest, and the id of the last change that they include.
+
+        The id is "" while other jobs still wait.
+        """
+        paths = list(self._waiting)[:most]
+        for path in paths:
+            del self._waiting[path]
+        if self._waiting:
+            return paths, ""
+        self.news.clear()
+        return paths, self.heard
+
+    def put_back(self, paths: list[str]) -> None:
+        """Put back jobs that could not be sent."""
+        self._waiting = dict.fromkeys([*paths, *self._waiting])
+        self.news.set()
+
+    def _take(self, event: dict[str, str]) -> None:
+        if event.get("event") == "job":
+            job = orjson.loads(event["data"])
+            self._waiting[f"/api/v1/{job['queue'].replace('_', '-')}/jobs/{job['job_id']}"] = None
+            self.news.set()
+        if event.get("event") == "reset" or len(self._waiting) > _MOST_WAITING:
+            self._waiting.clear()
+            self.is_reset = True
+            self.news.set()
+        self.heard = event.get("id", self.heard)
+
+
+def _parse(text: bytes) -> Iterator[dict[str, str]]:
+    """Yield the fields of each event of a complete SSE text; comments have none."""
+    for event in text.decode().split("\n\n"):
+        pairs = (line.partition(": ") for line in event.split("\n") if not line.startswith(":"))
+        if fields := {name: value for name, _, value in pairs if name}:
+            yield fields
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    text: bytes
+    sent_at: float
+
+
+class ShownRows:
+    """The rows that were last sent."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, _Shown] = {}
+        self._is_new = True
+
+    def keep(self, jobs: Sequence[Mapping[str, Any]]) -> None:
+        """Store some jobs as sent now."""
+        now = time.monotonic()
+        self._rows |= {job["job_id"]: _Shown(orjson.dumps(job), now) for job in jobs}
+
+    def changed(self, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """Return the jobs whose rows have changed, by id, and store them as sent.
+
+        The first call returns none: the pages have just been rendered.
+        """
+        now = time.monotonic()
+        self._rows = {i: row for i, row in self._rows.items() if i in jobs or now - row.sent_at < _KEPT_S}
+        news = {job_id: job for job_id, job in jobs.items() if self._is_news(job, now)}
+        self.keep(list(news.values()))
+        is_first, self._is_new = self._is_new, False
+        return {} if is_first else news
+
+    def _is_news(self, job: Mapping[str, Any], now: float) -> bool:
+        known = self._rows.get(job["job_id"])
+        if known is None or known.text != orjson.dumps(job):
+            return True
+        return job["status"] == JobStatus.RUNNING and now - known.sent_at >= _SHOWN_AGAIN_S

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,10 @@ from typing import Any
 from kaboom.drivers.clock import Clock
 from kaboom.errors import InvalidRequest
 from kaboom.ingest.not_listed import check_named
-from kaboom.ingest.own_days import choose_days, describe_outside
 from kaboom.ingest.plan import IngestChunk, IngestPlan, plan_chunks
 from kaboom.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from kaboom.ingest.request import IngestRequest
-from kaboom.market.calendar import closes_at, last_sessions
+from kaboom.market.calendar import JST, closes_at, last_sessions
 from kaboom.market.interval import Interval
 from kaboom.market.lists.history import load_history
 from kaboom.market.lists.universe import load_universe
@@ -22,6 +21,8 @@ from kaboom.providers.base import BarProvider, find_own_data
 
 #: The most sentences in a plan about data that the provider leaves out.
 _MOST_LEFT_OUT = 100
+#: For each interval the days that a provider has, each with the number of its rows.
+type Held = Mapping[Interval, Mapping[date, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +125,48 @@ async def resolve_universe(
 def is_over(session: date, provider: BarProvider, planning: Planning) -> bool:
     """Return whether a session closed at least the provider's delay ago, so that its bars are final."""
     return closes_at(session) + provider.capabilities.delay <= planning.clock()
+
+
+def choose_days(request: IngestRequest, held: Held, now: datetime) -> dict[Interval, tuple[date, ...]]:
+    """Return the days of each interval that the request takes of those that are held.
+
+    All days include those in the future: their rows are rejected, and kept apart. A look-back has none of them.
+
+    Raises:
+        InvalidRequest: an interval has no such day.
+
+    """
+    newest = now.astimezone(JST).date() + timedelta(days=1)
+    return {interval: _choose(request, interval, tuple(days), newest) for interval, days in held.items()}
+
+
+def _choose(request: IngestRequest, interval: Interval, days: tuple[date, ...], newest: date) -> tuple[date, ...]:
+    last = request.session or date.max
+    found = tuple(day for day in days if (request.first or date.min) <= day <= last)
+    if not (request.first or request.all_days):
+        found = tuple(day for day in found if day <= newest)[-request.intervals[interval] :]
+    if not found:
+        first, until = request.first or days[0], request.session or days[-1]
+        raise InvalidRequest(
+            f"no {interval} day from {first} to {until} is in the files; they have {len(days)} days from {days[0]}"
+            f" to {days[-1]}",
+            pointer="/first" if request.first else "/session",
+        )
+    return found
+
+
+def describe_outside(held: Held, chosen: Mapping[Interval, tuple[date, ...]]) -> dict[str, Any]:
+    """Return the rows of each chosen interval that are of other days, as JSON types; nothing of one without such."""
+    outside = {}
+    for interval, days in chosen.items():
+        taken = set(days)
+        rows = held.get(interval, {})
+        left = {day: count for day, count in rows.items() if day not in taken}
+        if left:
+            outside[interval.value] = {
+                "rows": sum(left.values()),
+                "of": sum(rows.values()),
+                "first": min(left).isoformat(),
+                "last": max(left).isoformat(),
+            }
+    return outside

@@ -1,15 +1,15 @@
 """Running chunks: fetch, check and write slice by slice, and report the outcome of every symbol."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from kaboom.ingest.outcomes import say_stored
 from kaboom.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
-from kaboom.ingest.prefetch import prefetch
 from kaboom.ingest.records import log_corrections
-from kaboom.ingest.window import FetchedWindow, IngestTools, store_window
+from kaboom.ingest.window import FetchedWindow, IngestTools, fetch_window, store_window
 from kaboom.market.bar import BarSeries
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 
@@ -100,3 +100,25 @@ _RANK = {
 def _worse(one: SymbolOutcome, other: SymbolOutcome) -> SymbolOutcome:
     worse = max(one, other, key=lambda outcome: _RANK[outcome.outcome])
     return replace(worse, rows=one.rows + other.rows, refused=one.refused + other.refused)
+
+
+async def prefetch(parts: Sequence[IngestChunk], tools: IngestTools) -> AsyncGenerator[FetchedWindow]:
+    """Yield the fetched windows of some parts, in order; each fetch starts when the one before has ended.
+
+    Raises:
+        RateLimited: the provider wants a pause; later parts were not fetched.
+
+    """
+    fetching: asyncio.Task[FetchedWindow] | None = None
+    try:
+        for part in parts:
+            fetched = await fetching if fetching else None
+            fetching = asyncio.create_task(fetch_window(part, tools), name="prefetch")
+            if fetched:
+                yield fetched
+        if fetching:
+            yield await fetching
+    finally:
+        if fetching:
+            fetching.cancel()
+            await asyncio.gather(fetching, return_exceptions=True)

@@ -3,31 +3,70 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import structlog
 
-from kaboom.bars.actions.store import ActionStore
+from kaboom.bars.actions.detect import suspect_splits
+from kaboom.bars.actions.store import NOTE_SCHEMA, ActionStore, Origin, build_notes
 from kaboom.bars.coverage.fetch_log import build_fetch_log, keep_fetch_log
 from kaboom.bars.quality.checks import Checked, QualityContext, add_unreadable, check_bars
+from kaboom.bars.quality.session_rules import RepeatSuspect
 from kaboom.bars.store import BarStore, Correction, WriteReport
 from kaboom.drivers.clock import Clock
 from kaboom.drivers.retry import backoff_s
 from kaboom.errors import StoreDamaged, StoreError
-from kaboom.ingest.actions import build_action_notes
 from kaboom.ingest.fetch import fetch_all
 from kaboom.ingest.not_listed import add_hints, find_not_listed
 from kaboom.ingest.outcomes import Writing, find_outcomes
 from kaboom.ingest.plan import IngestChunk
 from kaboom.ingest.records import log_refusals
-from kaboom.ingest.repeats import flag_repeats_of_stored
-from kaboom.ingest.unfinished import drop_unfinished
-from kaboom.market.bar import BarSeries
+from kaboom.market.action import ActionState, CorporateAction
+from kaboom.market.bar import BarFlag, BarSeries
+from kaboom.market.calendar import closes_at, previous_session, utc_midnight
 from kaboom.market.listing import Market
 from kaboom.market.lists.history import ListingHistory
 from kaboom.market.outcome import SymbolOutcome
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+
+
+async def flag_repeats_of_stored(checked: Checked, store: BarStore, series: BarSeries, *, session: date) -> Checked:
+    """Flag symbols whose bars of `session`, the first in a checked frame, equal the stored ones of the session before.
+
+    Only suspects are read: 2 or 3 % of the symbols on an ordinary day. A suspect whose stored page is damaged is logged
+    and not flagged.
+
+    Raises:
+        StoreError: the store could not be read.
+
+    """
+    if not checked.suspects:
+        return checked
+    before = previous_session(session)
+    start = utc_midnight(before)
+    repeated = []
+    for suspect in checked.suspects:
+        try:
+            old = await store.read(series, suspect.symbol, start=start, end=start + timedelta(days=1))
+        except StoreDamaged as e:
+            _log.warning("check_left_out", check="repeats of the session before", reason=e.message)
+            continue
+        shifted = old.with_columns(pl.col("opened_at") + (session - before))
+        if shifted.drop("flags").equals(checked.bars.slice(suspect.start, suspect.bars).drop("flags")):
+            repeated.append(suspect)
+    return _flagged(checked, repeated) if repeated else checked
+
+
+def _flagged(checked: Checked, repeated: Sequence[RepeatSuspect]) -> Checked:
+    flags = checked.bars["flags"].to_numpy().copy()
+    for suspect in repeated:
+        flags[suspect.start : suspect.start + suspect.bars] |= np.uint16(BarFlag.STALE)
+    stale = int(np.count_nonzero(flags & np.uint16(BarFlag.STALE)))
+    bars = checked.bars.with_columns(flags=pl.Series(flags))
+    return replace(checked, bars=bars, flags={**checked.flags, "stale": stale})
+
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +74,7 @@ _WRITE_ATTEMPTS = 3
 _FIRST_WRITE_PAUSE_S = 0.4
 #: If a store asks for a longer pause than this, its client has already waited; the slice is not tried again.
 _LONGEST_PAUSE_S = 5.0
+_FLAG = "split_suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +227,30 @@ async def _read_closes(tools: IngestTools, series: BarSeries, part: IngestChunk)
     except StoreDamaged as e:
         _log.warning("check_left_out", check="previous closes", reason=e.message)
         return {}
+
+
+def build_action_notes(
+    reported: Sequence[CorporateAction], checked: Checked, *, context: QualityContext
+) -> pl.DataFrame:
+    """Return notes in `NOTE_SCHEMA` of the reported actions, and of splits suspected in checked bars."""
+    is_suspect = _FLAG in checked.flags
+    if not reported and not is_suspect:
+        return pl.DataFrame(schema=NOTE_SCHEMA)
+    closes, is_tse = context.previous_closes, context.market.is_tse
+    suspected = suspect_splits(checked.bars, closes, is_tse=is_tse) if is_suspect else ()
+    found = ((reported, Origin.PROVIDER, ActionState.REPORTED), (suspected, Origin.BARS, ActionState.SUSPECTED))
+    return pl.concat([build_notes(*each, noted_at=context.now) for each in found])
+
+
+def drop_unfinished(raw: pl.DataFrame, part: IngestChunk, *, delay: timedelta, now: datetime) -> pl.DataFrame:
+    """Return raw rows without those of bars that ended less than `delay` before `now` (aware), during a session.
+
+    Yahoo returns the current minute, and the newest price as another row; both change a moment later. A row that begins
+    after `now` is left to the quality checks. Daily bars stay.
+    """
+    is_running = closes_at(part.sessions[-1]) + delay > now
+    if not is_running or not part.interval.is_intraday or raw.is_empty():
+        return raw
+    begun = pl.col("opened_at")
+    is_unfinished = (begun <= now) & (begun + timedelta(seconds=part.interval.seconds) > now - delay)
+    return raw.filter(~is_unfinished.fill_null(value=False))

@@ -1,14 +1,16 @@
 """`/api/v1/bars`, `/coverage`, `/symbols`, `/universe`, `/calendar`: read the stored market data."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Response
+from pydantic import BaseModel
 
+from kaboom.bars.export.formats import Format
 from kaboom.jobs.deps import count_stream, needs
 from kaboom.market_data import examples
 from kaboom.market_data.answers import Answers
-from kaboom.market_data.describing import describe_grid, describe_stream, describe_table
+from kaboom.market_data.pieces import GRID_TYPE
 from kaboom.market_data.queries import (
     BarsQuery,
     CalendarQuery,
@@ -34,8 +36,51 @@ from kaboom.market_data.schemas import (
     UniverseView,
 )
 from kaboom.web.auth.scopes import Scope
-from kaboom.web.errors import NOT_FOUND
+from kaboom.web.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, NOT_FOUND, Problem, describe_problems
 from kaboom.web.routers import FeatureRouter
+
+
+def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict[str, Any]:
+    """Return the OpenAPI arguments of a table route: its four formats, 304, and its problems."""
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": _describe_rows(csv), "description": "the table, in the format that `Accept` likes best"},
+        304: {"description": "the table is as its ETag says"},
+    }
+    return {
+        "response_model": model,
+        "responses": responses | describe_problems(BAD_CURSOR, NOT_ACCEPTABLE, INVALID, *problems),
+    }
+
+
+def describe_stream(csv: str) -> dict[str, Any]:
+    """Return the OpenAPI arguments of a route for many symbols: its three formats, 304, and its problems."""
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": _describe_rows(csv), "description": "the bars, in the format that `Accept` likes best"},
+        304: {"description": "the bars are as their ETag says"},
+    }
+    return {
+        "response_class": Response,
+        "responses": responses | describe_problems(NOT_ACCEPTABLE, INVALID, NOT_FOUND),
+    }
+
+
+def describe_grid(example: str) -> dict[str, Any]:
+    """Return the OpenAPI arguments of a grid route: its bytes, 304, and its problems."""
+    content = {"schema": {"type": "string", "format": "binary"}, "examples": {"grid": {"value": example}}}
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": {GRID_TYPE: content}, "description": "a line of JSON, then a byte for each cell"},
+        304: {"description": "the cells are as their ETag says"},
+    }
+    return {"response_class": Response, "responses": responses | describe_problems(INVALID, NOT_FOUND)}
+
+
+def _describe_rows(csv: str) -> dict[str, Any]:
+    """Return the OpenAPI content of rows, but for JSON."""
+    binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
+    text = {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}}
+    content = {Format.CSV: text, Format.ARROW: binary, Format.PARQUET: binary}
+    return {form.media_type.partition(";")[0]: described for form, described in content.items()}
+
 
 _LISTED = "as_of,symbol,name,market,sector33,sector33_code,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 

@@ -1,11 +1,12 @@
 """Routes of the overview, over all queues: workers, statistics, alerts, providers, dead letters and changes."""
 
+from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import orjson
 from fastapi import Depends, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from kaboom.drivers.clock import utc_now
@@ -17,19 +18,69 @@ from kaboom.jobs.engine.asking import KeptAnswers
 from kaboom.jobs.redis.events import parse_event_id
 from kaboom.jobs.redis.streams import EVENT_STREAM
 from kaboom.operations.alerts.finding import AlertsFound, find_alerts
-from kaboom.operations.alerts.view import AlertList, view_alerts
+from kaboom.operations.alerts.kinds import Kind, Severity
 from kaboom.operations.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
-from kaboom.operations.examples import CHANGE
+from kaboom.operations.examples import ALERTS, CHANGE
 from kaboom.operations.feed import JobFeed
 from kaboom.operations.providers import ProviderList, list_providers
 from kaboom.operations.settings import SettingList, list_settings
 from kaboom.operations.stats import AllStats, Series, SeriesListing, find_all_stats, find_series
 from kaboom.operations.workers import WorkerList, list_workers
+from kaboom.text.alerts import ALERT_TITLES
 from kaboom.text.language import Language
+from kaboom.text.translate import translate
 from kaboom.web.address_limit import FORWARDED_WARNING, AddressLimiter
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
 from kaboom.web.routers import FeatureRouter, link_next
+
+
+class AlertView(BaseModel):
+    """One alert: something that a person should look at."""
+
+    kind: Kind
+    severity: Severity = Field(description="page: somebody is needed now; warning: it can wait until the morning")
+    title: str = Field(description="in the language of Accept-Language: en or ja")
+    about: str = Field(
+        description="which part, queue, series, schedule, provider or channel; empty if there is one only"
+    )
+    detail: str
+    since: AwareDatetime | None
+    command: str = Field(description="the command to begin with")
+    link: str = Field(description="the path in this API that shows it")
+
+
+class AlertList(BaseModel):
+    """The current alerts, most severe first. `unknown` has the kinds that could not be checked."""
+
+    model_config = ConfigDict(json_schema_extra={"example": ALERTS})
+
+    items: list[AlertView]
+    unknown: list[Kind]
+    verdict: Literal["page", "warning", "ok", "unknown"] = Field(description="the worst of `items` and `unknown`")
+    checked_at: AwareDatetime = Field(description="some seconds ago at most: answers are shared")
+
+
+def view_alerts(found: AlertsFound, language: Language) -> AlertList:
+    """Return the alerts in a language."""
+    items = [
+        AlertView(
+            title=ALERT_TITLES[alert.kind][language == "ja"],
+            **asdict(alert) | {"detail": translate(alert.detail, language)},
+        )
+        for alert in found.alerts
+    ]
+    return AlertList(items=items, unknown=list(found.unknown), verdict=_judge(found), checked_at=found.checked_at)
+
+
+def _judge(found: AlertsFound) -> Literal["page", "warning", "ok", "unknown"]:
+    severities = {alert.severity for alert in found.alerts}
+    if Severity.PAGE in severities:
+        return "page"
+    if found.unknown:
+        return "unknown"
+    return "warning" if severities else "ok"
+
 
 #: How long an answer is shared by all requests; each page asks every few seconds.
 _ALERTS_KEPT_S, _SERIES_KEPT_S = 2.0, 5.0

@@ -10,8 +10,7 @@ from kaboom.backtest.request import BacktestRequest, SweepRequest
 from kaboom.backtest.strategies.files import load_strategy_file
 from kaboom.backtest.study import sweeping
 from kaboom.backtest.study.choosing import SweepEnd, end_sweep
-from kaboom.backtest.study.running import run_stoppable
-from kaboom.backtest.study.single import run_backtest
+from kaboom.backtest.study.single import run_backtest, run_stoppable
 from kaboom.backtest.study.trials import join_trials
 from kaboom.drivers.stop import never
 from kaboom.errors import InvalidRequest, StrategyFailed

@@ -15,9 +15,9 @@ from kaboom.bars.export.plan import Selection, plan_file
 from kaboom.bars.folder import catalogue
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.pages.compact import compact_shard
-from kaboom.bars.pages.fetch_log import save_fetch_log
 from kaboom.bars.pages.files import PageFiles
 from kaboom.bars.pages.quarantine import write_quarantine
+from kaboom.bars.pages.store import save_fetch_log
 from kaboom.bars.pages.write import write_bars
 from kaboom.bars.store import FETCH_LOG_SCHEMA
 from kaboom.drivers.durable import make_folders, sync

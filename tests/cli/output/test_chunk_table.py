@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from kaboom.jobs.api.examples import CHUNK_PAGE
-from tests.cli.conftest import Kaboom, Scripted
+from tests.fixtures.cli import Kaboom, Scripted
 
 WAITING = {"n": "16", "state": "queued", "interval": "1m", "items": 46, "settled": 0, "failed": 0, "attempts": 0}
 PAGE = CHUNK_PAGE | {"items": [*CHUNK_PAGE["items"], WAITING | {"error": "", "runs": []}]}

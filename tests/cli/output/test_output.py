@@ -15,7 +15,7 @@ from kaboom.cli.output.times import to_jst_line
 from kaboom.cli.session import Session
 from kaboom.text.language import Language
 from kaboom.text.speaker import Speaker
-from tests.cli.conftest import Done, Kaboom, Scripted
+from tests.fixtures.cli import Done, Kaboom, Scripted
 from tests.fixtures.jobs.example_results import RESULTS
 from tests.text.texts import JAPANESE
 

@@ -7,7 +7,7 @@ import pytest
 
 from kaboom.catalog import CATALOG
 from kaboom.jobs.job_type import JobType
-from tests.cli.conftest import Kaboom, Scripted
+from tests.fixtures.cli import Kaboom, Scripted
 from tests.fixtures.jobs.example_results import RESULTS
 from tests.fixtures.workers.answers import TRAP, Trap
 

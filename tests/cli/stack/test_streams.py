@@ -7,7 +7,7 @@ from typing import TextIO, cast
 
 import pytest
 
-from kaboom.cli.stack.streams import Lossy
+from kaboom.cli.run import Lossy
 
 #: Says something by each way that `kaboom up` has, and then does its work.
 PROGRAM = """
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 import structlog
 from kaboom.cli.session import Session
-from kaboom.cli.stack.streams import drop_unwritable_output
+from kaboom.cli.run import drop_unwritable_output
 
 drop_unwritable_output()
 sys.stdin.read()

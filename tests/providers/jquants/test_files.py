@@ -10,8 +10,8 @@ import pytest
 
 from kaboom.errors import ProviderError
 from kaboom.market.calendar import sessions_between
-from kaboom.providers.jquants import csv_file, query
-from kaboom.providers.jquants.csv_file import FileTable, read_file
+from kaboom.providers.jquants import bulk, query
+from kaboom.providers.jquants.bulk import FileTable, read_file
 from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
 from kaboom.providers.jquants.parse import DAILY_FIELDS, MINUTE_FIELDS
 
@@ -130,7 +130,7 @@ ROWS = (
 )
 @pytest.mark.parametrize("block", [16, 8 << 20])
 def test_a_file_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, block: int) -> None:
-    monkeypatch.setattr(csv_file, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(bulk, "_BLOCK_BYTES", block)
     table = read(write(tmp_path, text))
     assert table.days == {MONDAY}
     assert table.rows.schema == pl.Schema(DAILY_FIELDS)
@@ -196,8 +196,8 @@ def test_a_damaged_file_is_a_fault(tmp_path: Path, damage: str) -> None:
 
 
 def test_a_file_that_unpacks_to_too_much_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_file, "_MOST_BYTES", 1_000)
-    monkeypatch.setattr(csv_file, "_BLOCK_BYTES", 256)
+    monkeypatch.setattr(bulk, "_MOST_BYTES", 1_000)
+    monkeypatch.setattr(bulk, "_BLOCK_BYTES", 256)
     with pytest.raises(ProviderError, match="was longer than 1,000 bytes, unpacked"):
         read(write(tmp_path, f"{DAILY_HEADER}\n{ROWS * 100}"))
 

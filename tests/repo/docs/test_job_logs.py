@@ -19,7 +19,6 @@ _BOUND = {
     "src/kaboom/bars/influx/refused.py",
     "src/kaboom/bars/influx/wire.py",
     "src/kaboom/ingest/records.py",
-    "src/kaboom/ingest/repeats.py",
     "src/kaboom/ingest/window.py",
     "src/kaboom/providers/jquants/bulk.py",
     "src/kaboom/providers/limiter/rate_limiter.py",

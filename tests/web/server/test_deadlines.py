@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kaboom.web.server import progress, protocol
+from kaboom.web.server import protocol
 from kaboom.web.server.connections import Connections
 from tests.fixtures.servers.raw_http import Served, connect, exchange, is_closed, read_to_end, served, statuses
 from tests.fixtures.servers.stacks import until
@@ -46,7 +46,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (protocol, progress):
+        for module in (protocol, protocol):
             patch.setattr(module, "WAIT_S", WAIT_S)
         with served(app) as running:
             yield running

@@ -1,11 +1,12 @@
 """The rules analyst: verdicts by fixed rules on the same facts, and with the same checks, as those of a model."""
 
 from collections.abc import Callable, Mapping, Sequence
+from string import Formatter
 from types import MappingProxyType
 
-from kaboom.analysis.facts.model import Facts
-from kaboom.analysis.opinion import MOST_POINTS, Opinion, Point
-from kaboom.analysis.rules.wording import write_point
+from kaboom.analysis.facts.model import Facts, unit_of
+from kaboom.analysis.opinion import MOST_POINTS, Claim, Opinion, Point
+from kaboom.analysis.rules.phrases import PHRASES
 from kaboom.analysis.vocabulary import Kind, Language, Verdict
 
 #: Its name on a result, with the version of the rules.
@@ -28,6 +29,7 @@ _CAUSES: Mapping[str, Verdict] = MappingProxyType(
 _HELD = ("position", "unrealised", "weight")
 #: A verdict, its confidence from 0 to 1, and the names of its sentences.
 type _Ruling = tuple[Verdict, float, Sequence[str]]
+_UNITS = {"percent": ("%", "%"), "yen": (" yen", "円"), "shares": (" shares", "株"), "times": (" times", "倍")}
 
 
 def give_opinion(facts: Facts, language: Language) -> Opinion:
@@ -126,3 +128,23 @@ _RULES: Mapping[Kind, Callable[[Facts], _Ruling]] = MappingProxyType(
         Kind.BACKTEST: _rule_backtest,
     }
 )
+
+
+def write_point(name: str, facts: Facts, language: Language) -> Point | None:
+    """Return a sentence of `PHRASES` on some facts; None if they lack one of its fields."""
+    phrase = PHRASES[name][language == "ja"]
+    fields = [field for _, field, _, _ in Formatter().parse(phrase) if field]
+    claims, shown = list[Claim](), dict[str, str]()
+    for field in fields:
+        row = facts.where(field)
+        if row is None:
+            return None
+        claims.append(Claim(source=row.id, field=field, value=float(row.values[field])))
+        shown[field] = _show(field, row.values[field], language)
+    return Point(text=phrase.format(**shown), claims=tuple(claims))
+
+
+def _show(field: str, value: float, language: Language) -> str:
+    number = f"{value:,.2f}".rstrip("0").rstrip(".") if value != int(value) else f"{value:,.0f}"
+    unit = unit_of(field)
+    return number + (_UNITS[unit][language == "ja"] if unit else "")

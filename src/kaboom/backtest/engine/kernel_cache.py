@@ -6,15 +6,15 @@ Machine code is unpickled, which runs code: a folder that another user can write
 import hashlib
 import os
 import platform
+import stat
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from kaboom.drivers.private_folder import is_private
-
 _ENGINE = Path(__file__).parent
 _MARK = "kernel.built"
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def has_numba() -> bool:
@@ -82,3 +82,20 @@ def _cpu() -> str:
         return platform.processor()
     names = ("model name", "flags", "Features", "CPU part")
     return "\n".join(sorted({line for line in lines if line.startswith(names)}))
+
+
+def is_private(folder: Path) -> bool:
+    """Return whether only this user and root can change a folder's content, or put another folder in its place."""
+    try:
+        place = folder.resolve(strict=True)
+        return _is_ours(place.stat()) and all(
+            # In a folder with the sticky bit, such as /tmp, others cannot replace what they do not own.
+            _is_ours(found) or (found.st_uid == 0 and found.st_mode & stat.S_ISVTX)
+            for found in (parent.stat() for parent in place.parents)
+        )
+    except OSError:
+        return False
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    return found.st_uid in {0, os.geteuid()} and not found.st_mode & _OTHERS_WRITE

@@ -6,7 +6,6 @@ from kaboom.backtest.engine.arrays import Floats
 from kaboom.backtest.report.charts import Line, line_chart
 from kaboom.backtest.report.months import month_section
 from kaboom.backtest.report.rolling import rolling_of
-from kaboom.backtest.report.style import STYLE
 from kaboom.backtest.report.tables import cost_section, measure_benchmark, metric_section, repeat_section, trade_section
 from kaboom.backtest.report.text import DASH, both, say, section
 from kaboom.backtest.report.traded_bars import traded_section
@@ -16,6 +15,44 @@ from kaboom.backtest.summary import RunSummary
 
 #: The page may load nothing, so it looks the same wherever it is opened.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+STYLE = """
+:root{color-scheme:light dark;--bg:light-dark(#fdfdfc,#121417);--bg2:light-dark(#f5f5f2,#191c20);
+--line:light-dark(#e3e3de,#2a2e34);--ink:light-dark(#17191d,#e9eaec);--ink2:light-dark(#4d5058,#b1b5bd);
+--ink3:light-dark(#686b73,#8f949d);--accent:light-dark(#3346b8,#9fb0ff);--warn:light-dark(#fbf3e0,#2a2313);
+--up:light-dark(#cc2222,#ff6b62);--down:light-dark(#1c62b5,#64a9f5)}
+*{box-sizing:border-box}
+body{margin:0;background:var(--bg);color:var(--ink);font:14px/1.5 Inter,"Hiragino Sans","Yu Gothic UI",Meiryo,
+"Noto Sans CJK JP","Noto Sans JP",system-ui,sans-serif}
+main{max-width:1040px;margin:0 auto;padding:16px;display:grid;grid-template-columns:1fr 1fr;gap:24px}
+header{max-width:1040px;margin:0 auto;padding:16px 16px 0}
+h1{font-size:22px;margin:8px 0 0;overflow-wrap:anywhere}h2{font-size:16px;margin:0}
+.sub{color:var(--ink3);font-size:13px}.w2{grid-column:1/-1}.w1{grid-column:span 1}
+.warn{background:var(--warn);padding:8px 12px;border-radius:6px;margin:12px 0 0}
+section{min-width:0}.scroll{overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;margin-top:8px}
+th,td{padding:5px 8px;border-bottom:1px solid var(--line);text-align:left;font-weight:400;white-space:nowrap}
+thead th{color:var(--ink3);font-size:13px}.num{text-align:right}.up{color:var(--up)}.down{color:var(--down)}
+.months td{text-align:right;border:2px solid var(--bg)}
+.p1{background:color-mix(in srgb,var(--up) 10%,var(--bg))}.p2{background:color-mix(in srgb,var(--up) 22%,var(--bg))}
+.p3{background:color-mix(in srgb,var(--up) 38%,var(--bg))}.n1{background:color-mix(in srgb,var(--down) 10%,var(--bg))}
+.n2{background:color-mix(in srgb,var(--down) 22%,var(--bg))}.n3{background:color-mix(in srgb,var(--down) 38%,var(--bg))}
+.chart{width:100%;height:auto;display:block;margin-top:8px}.chart text{fill:var(--ink3);font-size:11px}
+.grid{stroke:var(--line);fill:none}.line{stroke:var(--accent);fill:none;stroke-width:1.75;stroke-linejoin:round}
+.thin{stroke:var(--ink3);fill:none;stroke-width:1}.area{fill:var(--accent);opacity:.14}
+.cu{stroke:var(--up);fill:var(--bg)}.cd{stroke:var(--down);fill:var(--down)}
+.buy{fill:var(--up)}.sell{fill:var(--down)}.chart .buy,.chart .sell{stroke:var(--bg);stroke-width:1}
+ul{margin:8px 0 0;padding-left:20px;color:var(--ink2)}li{margin:2px 0}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:8px 0 0}dt{color:var(--ink3)}
+dd{margin:0;font-family:ui-monospace,Consolas,monospace;font-size:12px;overflow-wrap:anywhere}
+footer{max-width:1040px;margin:0 auto;padding:0 16px 32px;color:var(--ink2);font-size:13px}
+.lang{position:absolute;opacity:0}.pick{float:right;display:flex;gap:4px}
+.pick label{padding:2px 10px;border:1px solid var(--line);border-radius:6px;cursor:pointer}
+#en:checked~* .pick [for=en],#ja:checked~* .pick [for=ja]{background:var(--bg2);border-color:var(--ink3)}
+#en:focus-visible~* .pick [for=en],#ja:focus-visible~* .pick [for=ja]{outline:2px solid var(--accent)}
+#en:checked~* .ja,#ja:checked~* .en{display:none}
+@media(max-width:720px){main{grid-template-columns:1fr}.w1,.w2{grid-column:1/-1}}
+@media print{.pick{display:none}section{break-inside:avoid}}
+"""
 
 
 def build_report(summary: RunSummary, result: Result, benchmark: Floats) -> bytes:

@@ -1,5 +1,6 @@
 """One backtest: from its bars to its summary and its files."""
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -9,17 +10,21 @@ import numpy as np
 import orjson
 
 from kaboom.backtest import metrics
+from kaboom.backtest.broker import Broker
 from kaboom.backtest.engine.arrays import Floats
+from kaboom.backtest.engine.kernel_build import build_kernel
+from kaboom.backtest.engines import EngineName, choose_engine
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.report.building import build_content
 from kaboom.backtest.report.page import build_report
 from kaboom.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
 from kaboom.backtest.result import Result
+from kaboom.backtest.run import TargetStrategy, check_targets, run_bars, run_targets
 from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind
+from kaboom.backtest.strategy import BarStrategy
 from kaboom.backtest.study.bars import StudyBars
 from kaboom.backtest.study.curves import benchmark_of, encode_csv, equity_table
 from kaboom.backtest.study.fingerprint import code_version, fingerprint_of
-from kaboom.backtest.study.running import run_stoppable
 from kaboom.backtest.summary import BenchmarkSummary, FileNote, RunSummary, SweepSummary, digest_of, finite
 from kaboom.drivers.stop import ShouldStop, check_stop, never
 
@@ -128,3 +133,33 @@ def _note(bars: StudyBars) -> str | None:
         return None
     (first, last), (begin, end) = ((day_of(panel, 0), day_of(panel, -1)) for panel in (bars.panel, bars.benchmark))
     return f"its bars are of {begin} to {end}, and it is flat before and after" if begin > first or end < last else None
+
+
+def run_stoppable(
+    panel: Panel, strategy: AnyStrategy, request: BarsAsked, should_stop: ShouldStop
+) -> tuple[Result, EngineName]:
+    """Return the result of a strategy on a panel, and the engine that ran it; both engines give the same fills.
+
+    Raises:
+        InvalidRequest: a decision of the strategy is not allowed.
+        Stopped: `should_stop` turned true. Compiled code is not stopped, since it takes only some tenths of a second.
+
+    """
+    # The user's own strategies may draw random numbers.
+    random.seed(request.seed)
+    np.random.seed(request.seed)  # noqa: NPY002 (the global state, which such strategies use)
+
+    def look(_bar: int, _broker: Broker) -> None:
+        check_stop(should_stop)
+
+    cash, model = request.cash, request.model
+    if isinstance(strategy, BarStrategy):
+        return run_bars(panel, strategy, model.to_rules(), cash, look), "python"
+    targets, protection = strategy.targets(panel.read_only), strategy.protection
+    check_stop(should_stop)
+    check_targets(panel, targets)
+    engine = choose_engine("auto", targets, protection)
+    if engine == "numba":
+        build_kernel(should_stop)
+        return run_targets(panel, targets, model, cash=cash, protection=protection, engine=engine), engine
+    return run_bars(panel, TargetStrategy(targets), model.to_rules(protection), cash, look), engine

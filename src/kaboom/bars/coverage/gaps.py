@@ -1,19 +1,96 @@
 """Finding gaps: the coverage of a scope, as classified cells."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
 import polars as pl
 
 from kaboom.bars.coverage.classify import CELL_SCHEMA, HISTORY_SESSIONS, CoverScope, classify_cells, list_cells
-from kaboom.bars.coverage.day_mismatch import find_day_mismatches
 from kaboom.bars.coverage.fetch_log import newest_fetches
 from kaboom.bars.coverage.finality import final_times
-from kaboom.bars.coverage.outdated import find_outdated
 from kaboom.bars.store import BarStore
-from kaboom.market.bar import BarSeries
+from kaboom.market.bar import VALUES, BarFlag, BarSeries
 from kaboom.market.interval import Interval
-from kaboom.market.source import is_derived, provider_of
+from kaboom.market.resample import resample
+from kaboom.market.source import derived_source, is_derived, provider_of
+
+_BAR = ["symbol", "opened_at"]
+
+
+async def find_outdated(
+    store: BarStore, series: BarSeries, rolled: pl.DataFrame, *, first: date, last: date
+) -> pl.DataFrame:
+    """Return `symbol` and `session` of rolled-up bars that a roll-up of today's minutes would change.
+
+    `rolled` is the log of the last roll-up in `FETCH_LOG_SCHEMA`: when its minutes were fetched. Only cells whose
+    minutes were fetched later are read and compared, by prices and volume.
+
+    Raises:
+        StoreError: the store cannot be read.
+
+    """
+    minutes = BarSeries(provider_of(series.source), Interval.M1)
+    fetches = await store.load_fetch_log(minutes, first=first, last=last)
+    both = fetches.select(*_KEY, "asked_at").join(rolled.select(*_KEY, made="asked_at"), on=_KEY, how="left")
+    later = both.filter((pl.col("asked_at") > pl.col("made")).fill_null(value=True))
+    found = [cells async for cells in _compare(store, minutes, series, later)]
+    return pl.concat([later.clear().select(_KEY), *found])
+
+
+async def _compare(
+    store: BarStore, minutes: BarSeries, series: BarSeries, later: pl.DataFrame
+) -> AsyncIterator[pl.DataFrame]:
+    for session in later["session"].unique().sort():
+        wanted = later.filter(pl.col("session") == session)["symbol"].implode()
+        held = (await store.read_session(series, session)).filter(pl.col("symbol").is_in(wanted))
+        if held.is_empty():
+            continue
+        read = await store.read_session(minutes, session)
+        changed = await asyncio.to_thread(_find_changed, held, read, series.interval)
+        yield changed.select("symbol", session=pl.lit(session))
+
+
+def _find_changed(held: pl.DataFrame, minutes: pl.DataFrame, interval: Interval) -> pl.DataFrame:
+    """Return the symbols of which minutes now give other bars than those held."""
+    of_held = minutes.filter(pl.col("symbol").is_in(held["symbol"].unique().implode()))
+    made = resample(of_held, interval)
+    alike = made.join(held, on=[*_BAR, *VALUES], how="semi")["symbol"].value_counts(name="alike")
+    counts = [part["symbol"].value_counts(name=name) for name, part in (("made", made), ("held", held))]
+    # An inner join: a symbol whose minutes were dropped cannot be compared.
+    both = counts[0].join(counts[1], on="symbol").join(alike, on="symbol", how="left")
+    return both.filter(pl.any_horizontal(pl.col(name) != pl.col("alike").fill_null(0) for name in ("made", "held")))
+
+
+#: If more of a provider's days than this differ from its minutes, its daily bars are of another kind (for example with
+#: trades outside the session), and a single mismatch says nothing about the minutes.
+MAX_MISMATCH_SHARE = 0.9
+
+
+async def find_day_mismatches(
+    store: BarStore, provider: str, fetches: pl.DataFrame, *, first: date, last: date
+) -> pl.DataFrame:
+    """Return `symbol` and `session` of a provider's minutes that do not add up to its own daily bar.
+
+    Minutes that were fetched again after their roll-up, by the log in `FETCH_LOG_SCHEMA`, have not been compared and
+    are left out. If most days differ, no row is returned.
+
+    Raises:
+        StoreError: the store cannot be read.
+
+    """
+    rolled_up = BarSeries(derived_source(provider), Interval.D1)
+    days = await store.coverage(rolled_up, first=first, last=last)
+    differing = days.filter((pl.col("flags") & int(BarFlag.DAY_DIFFERS)) != 0)
+    if differing.is_empty():
+        return differing.select(_KEY)
+    theirs = await store.coverage(BarSeries(provider, Interval.D1), first=first, last=last)
+    if differing.height > MAX_MISMATCH_SHARE * days.join(theirs, on=_KEY, how="semi").height:
+        return differing.clear().select(_KEY)
+    rolled = (await store.load_fetch_log(rolled_up, first=first, last=last)).select(*_KEY, rolled="asked_at")
+    known = differing.join(rolled, on=_KEY, how="left").join(fetches.select(*_KEY, "asked_at"), on=_KEY, how="left")
+    return known.filter((pl.col("asked_at") <= pl.col("rolled")).fill_null(value=True)).select(_KEY)
+
 
 #: Calendar days that hold twenty sessions, even around the New Year.
 _HISTORY = timedelta(days=HISTORY_SESSIONS * 7 // 5 + 14)

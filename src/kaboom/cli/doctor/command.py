@@ -4,14 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from kaboom.catalog import CATALOG
 from kaboom.cli.closing import closing
-from kaboom.cli.doctor.bars import find_bars
 from kaboom.cli.doctor.finding import Finding
 from kaboom.cli.doctor.machine import (
     find_api,
@@ -27,11 +27,17 @@ from kaboom.cli.exits import Exit
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
-from kaboom.errors import KaboomError
+from kaboom.drivers.disk import nearest_folder, try_write
+from kaboom.errors import KaboomError, StoreError
 from kaboom.jobs.engine.parts import build_parts
 from kaboom.settings import AppSettings, load_settings
 
+if TYPE_CHECKING:
+    from kaboom.bars.store import StoreHealth
+
+
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red"}
+PART = "bar store"
 
 
 def doctor(
@@ -81,3 +87,36 @@ def _print(session: Session, findings: Sequence[Finding], limit: int) -> None:
     for part, count in shown.items():
         if limit and count > limit:
             session.say("more_faults", count=count - limit, part=part)
+
+
+async def find_bars(settings: AppSettings) -> list[Finding]:
+    """Return the state of the bar store, one finding for each fault."""
+    from kaboom.bars.open import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
+
+    mend = "correct the INFLUXDB_ and KABOOM_INFLUXDB_ settings, or start the server"
+    if not settings.keeps_bars_in_influxdb:
+        mend = "check the disk, and who may read the folder"
+    faults = [] if settings.keeps_bars_in_influxdb else _write_faults(settings.bars_dir)
+    try:
+        place = describe_bar_store(settings)
+        async with closing(build_bar_store(settings)) as store:
+            health = await store.verify()
+    except KaboomError as e:
+        return [*faults, Finding(PART, "fault", e.message, mend)]
+    faults += [Finding(PART, "fault", f"{fault.where}: {fault.message}", fault.mend or mend) for fault in health.faults]
+    return faults or [Finding(PART, "ok", f"{place}: {_describe(health)}, all sound")]
+
+
+def _write_faults(folder: Path) -> list[Finding]:
+    place = nearest_folder(folder)
+    try:
+        try_write(place)
+    except StoreError as e:
+        mend = f"free space on the disk of {place}, and let Kaboom's user write there"
+        return [Finding(PART, "fault", e.message, mend)]
+    return []
+
+
+def _describe(health: "StoreHealth") -> str:
+    pages = f"{health.pages:,} pages, {health.bytes:,} bytes, " if health.bytes is not None else ""
+    return f"{pages}{health.bars:,} bars"

@@ -1,17 +1,16 @@
 """The result of a job, printed by its model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 
 from kaboom.analysis.results import AnalysisResult
 from kaboom.backtest.results import RunResult
-from kaboom.cli.output.analyses import print_analyses
 from kaboom.cli.output.backtests import print_run
 from kaboom.cli.output.gaps import print_gaps
 from kaboom.cli.output.kinds import has_files, is_of, unit_of
 from kaboom.cli.output.text import add_row, new_table
-from kaboom.cli.output.upkeep import print_drops, print_mirror
 from kaboom.cli.session import Session
 from kaboom.ingest.results import IngestResult
 from kaboom.jobs.results import OfProvider, PlannedResult, list_facts
@@ -98,3 +97,65 @@ def _balance(words: Speaker, job: dict[str, Any], result: dict[str, Any]) -> str
         return words.say("outcomes_sum", total=settled, what=what, sum=settled)
     counts = {"total": progress["total"], "sum": settled, "cancelled": progress["cancelled"]}
     return words.say("outcomes_missing", what=what, **counts)
+
+
+def print_analyses(session: Session, result: Mapping[str, Any]) -> None:
+    """Print the result of an analysis job; for a dry run, what would be sent."""
+    if provider := result["provider"]:
+        session.show(session.say_source(provider))
+        session.say_terms(provider)
+    for one in result["analyses"]:
+        _print_one(session, one)
+    for one in result["previews"]:
+        _print_preview(session, one)
+    if cost := result["cost_microdollars"]:
+        session.show(session.words.say("analysis_cost", dollars=cost / 1_000_000))
+    session.show(result["disclaimer"])
+
+
+def _print_one(session: Session, one: Mapping[str, Any]) -> None:
+    words = session.words
+    verdict = one["verdict_words"] or words.say("analysis_no_consensus" if one["asked"] else "analysis_no_bars")
+    confidence = "-" if one["confidence"] is None else f"{one['confidence']:.2f}"
+    session.show(words.say("analysis_head", subject=one["subject"], verdict=verdict, confidence=confidence))
+    by = "analysis_by" if one["models"] else "analysis_by_rules"
+    session.show(words.say(by, analyst=one["analyst"], agreed=one["agreed"], asked=one["asked"]))
+    if one["reason"]:
+        session.show(words.say("analysis_reason", reason=words.detail(one["reason"])))
+    for point in one["points"]:
+        session.show(f"- {point['text']}")
+        sources = dict.fromkeys(f"{claim['source']}#{claim['field']}" for claim in point["claims"])
+        session.show(f"    {', '.join(sources)}")
+    for model in one["models"]:
+        reason = f": {words.detail(model['reason'])}" if model["reason"] else ""
+        session.show(f"  {model['model']} {model['ending']}{reason}")
+
+
+def _print_preview(session: Session, one: Mapping[str, Any]) -> None:
+    words = session.words
+    if one["destination"] is None:
+        session.show(words.say("analysis_stays", subject=one["subject"]))
+    else:
+        models, dollars = ", ".join(one["models"]), one["most_microdollars"] / 1_000_000
+        where = {"subject": one["subject"], "destination": one["destination"], "models": models}
+        session.show(words.say("analysis_leaves", dollars=dollars, **where))
+    if one.get("picture") == "sent":
+        session.show(words.say("analysis_pictures"))
+    for line in (*one["system"].splitlines(), *one["user"].splitlines()):
+        session.show(f"  {line}")
+
+
+def print_mirror(session: Session, result: Mapping[str, Any]) -> None:
+    """Print the files that a mirror writes."""
+    for files in result["files"]:
+        where = f"{result['folder']}/{files['source']}/{files['interval']}"
+        session.show(f"{where}: {', '.join(files['months'])}")
+
+
+def print_drops(session: Session, result: Mapping[str, Any]) -> None:
+    """Print the bars that a compaction drops, or why it drops none."""
+    if message := result.get("message"):
+        session.show(session.words.detail(message))
+    for old in result["drops"]:
+        fields = {name: old[name] for name in ("source", "interval", "before", "bars", "bytes")}
+        session.show(session.words.say("drop", **fields))

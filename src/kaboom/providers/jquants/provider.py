@@ -9,7 +9,7 @@ import polars as pl
 from kaboom.errors import ConfigurationError
 from kaboom.market.action import CorporateAction
 from kaboom.market.calendar import is_session
-from kaboom.market.indices import is_index
+from kaboom.market.indices import INDICES, NIKKEI_225, is_index
 from kaboom.market.interval import Interval
 from kaboom.market.lists.snapshot import Snapshot
 from kaboom.market.lists.universe import Market
@@ -19,13 +19,13 @@ from kaboom.providers.each import SymbolAnswer, ask_each, nothing_traded
 from kaboom.providers.jquants import query
 from kaboom.providers.jquants.bulk import JquantsBulk
 from kaboom.providers.jquants.get import JquantsSource
-from kaboom.providers.jquants.indices import OFFERED, fetch_indices
 from kaboom.providers.jquants.outcomes import add_outcomes, expect_whole, traded, unfinished
 from kaboom.providers.jquants.parse import (
     expect_code,
     parse_actions,
     parse_calendar,
     parse_daily,
+    parse_index_days,
     parse_listings,
     parse_master,
     parse_minutes,
@@ -37,6 +37,9 @@ from kaboom.providers.spec import INTRADAY, ProviderParts
 
 #: For fewer symbols minutes are requested one by one: the file of a past month has 100 MB.
 _LEAST_ISSUES = 200
+#: The indices with a code at J-Quants; those that the key's plan does not include end as `not_listed`.
+OFFERED = tuple(listing.symbol for listing in INDICES if listing.symbol != NIKKEI_225)
+_NOT_SERVED = "J-Quants has no values of it on these days; some indices need another plan, and it has no Nikkei 225"
 
 
 class JquantsProvider:
@@ -175,3 +178,43 @@ def build(parts: ProviderParts[JquantsSettings]) -> BarProvider:
     shelf = JquantsShelf(source, limiter, find_folder(parts.data_dir))
     bulk = JquantsBulk(source, shelf) if settings.jquants_bulk else None
     return JquantsProvider(source, concurrency=parts.concurrency, bulk=bulk)
+
+
+async def fetch_indices(source: JquantsSource, request: BarRequest, *, concurrency: int) -> FetchedBars:
+    """Return the daily bars of some indices over some sessions, which are in order.
+
+    Raises:
+        ProviderError: J-Quants failed for the whole request.
+
+    """
+    served = tuple(symbol for symbol in request.symbols if symbol != NIKKEI_225)
+    if len(request.sessions) <= len(served):
+        days = [await _fetch_day(source, served, session) for session in request.sessions]
+        found = FetchedBars(traded(pl.concat(days)))
+    else:
+
+        async def ask(symbol: str) -> SymbolAnswer[pl.DataFrame]:
+            return await _fetch_days_of(source, symbol, request.sessions)
+
+        found = await ask_each(served, ask, concurrency=concurrency, join=pl.concat)
+    brought = set(found.bars["symbol"])
+    lacking = {symbol: _not_served(symbol) for symbol in request.symbols if symbol not in brought}
+    return replace(found, outcomes=lacking | dict(found.outcomes))
+
+
+async def _fetch_day(source: JquantsSource, symbols: Sequence[str], session: date) -> pl.DataFrame:
+    rows = await source.fetch_rows(query.ask_all(query.INDICES, session))
+    if not rows:
+        raise unfinished(session, "0 rows", asked=len(symbols), found=0)
+    return parse_index_days(rows, symbols, [session])
+
+
+async def _fetch_days_of(source: JquantsSource, symbol: str, sessions: Sequence[date]) -> SymbolAnswer[pl.DataFrame]:
+    rows = await source.fetch_rows(query.ask_one(query.INDICES, symbol, sessions[0], sessions[-1]))
+    expect_code(rows, symbol)
+    bars = traded(pick_sessions(parse_index_days(rows, [symbol], sessions), sessions, Interval.D1))
+    return bars if bars.height else _not_served(symbol)
+
+
+def _not_served(symbol: str) -> SymbolOutcome:
+    return SymbolOutcome(symbol, Outcome.NOT_LISTED, message=_NOT_SERVED)

@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 
 from kaboom.market.action import CorporateAction
-from kaboom.market.bar import RAW_BAR_SCHEMA
+from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
 from kaboom.market.calendar import auction_stamps, is_session, opens_at
 from kaboom.market.interval import Interval
+from kaboom.market.lots import LOT
 from kaboom.market.outcome import Outcome, SymbolOutcome
+from kaboom.market.resample import roll_up
 from kaboom.market.rules import Bools
 from kaboom.providers.base import BarRequest, FetchedBars
-from kaboom.providers.synthetic.aggregate import aggregate_minutes, take_day
 from kaboom.providers.synthetic.columns import BarColumns, build_frame, join_columns
 from kaboom.providers.synthetic.daily import YearBlock, YearKey, build_year
 from kaboom.providers.synthetic.listings import ListingBook
@@ -24,6 +25,8 @@ from kaboom.providers.synthetic.minutes import build_minutes
 #: 100 symbols x 327 minutes x 8 bytes is 256 kB: the arrays of a block stay in the processor's cache.
 SYMBOLS_PER_BLOCK = 100
 _AUCTION_S = 60
+_US = 1_000_000
+_EPOCH_DAY = 719163  # date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +121,22 @@ def _outcomes(codes: Sequence[str], listed: Bools, traded: Bools) -> dict[str, S
         else SymbolOutcome(codes[i], Outcome.NOT_LISTED, message="not listed in any of the sessions")
         for i in np.flatnonzero(~traded).tolist()
     }
+
+
+def aggregate_minutes(minutes: BarColumns, interval: Interval) -> BarColumns:
+    """Return longer intraday bars, aligned to the clock; `minutes` must be sorted by symbol, then time."""
+    if interval is Interval.M1:
+        return minutes
+    opened_at = pl.Series(minutes.stamp * _US).cast(pl.Datetime("us"))
+    values = {name: getattr(minutes, name) for name in VALUES}
+    longer = roll_up(pl.DataFrame({"symbol": minutes.row, "opened_at": opened_at, **values}), interval)
+    stamps = longer["opened_at"].to_physical().to_numpy() // _US
+    return BarColumns(longer["symbol"].to_numpy(), stamps, *(longer[name].to_numpy() for name in VALUES))
+
+
+def take_day(block: YearBlock, number: int) -> BarColumns:
+    """Return the 1d bars of a session, by its number in the year; by symbol."""
+    row = np.flatnonzero(block.lots[:, number])
+    stamp = np.full(row.size, (block.sessions[number].toordinal() - _EPOCH_DAY) * 86400, dtype=np.int64)
+    opened, high, low, close = (p[row, number] / 10 for p in (block.open, block.high, block.low, block.close))
+    return BarColumns(row, stamp, opened, high, low, close, block.lots[row, number].astype(np.float64) * LOT)

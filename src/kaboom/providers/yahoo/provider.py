@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from kaboom.drivers.clock import Clock, utc_now
+from kaboom.drivers.http.client import HttpClient
 from kaboom.market.action import CorporateAction
 from kaboom.market.calendar import JST, is_session, last_sessions
 from kaboom.market.interval import Interval
@@ -17,16 +18,22 @@ from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.divided_prices import day_prices, find_divisors, undivide
 from kaboom.providers.each import SymbolAnswer, ask_each, nothing_traded
+from kaboom.providers.limiter.rate_limiter import RateLimiter
+from kaboom.providers.replies import Server
 from kaboom.providers.rows import SymbolRows, build_frame
 from kaboom.providers.shaping import lengthen, of_sessions
 from kaboom.providers.spec import ProviderParts
 from kaboom.providers.wire import ProviderWire
-from kaboom.providers.yahoo.get import EXPLAINED, connect_yahoo
 from kaboom.providers.yahoo.parse import parse_chart, parse_dividends, parse_splits
 from kaboom.providers.yahoo.query import ChartQuery, ask_charts
 from kaboom.providers.yahoo.spec import SPEC, YahooSettings
 
 type _Taken = tuple[ChartQuery, Mapping[str, Any], SymbolRows]
+YAHOO_SERVER = Server("yahoo", "Yahoo rejects some callers; no setting of Kaboom changes that")
+#: With these statuses Yahoo returns a chart, or in JSON the reason why there is none.
+EXPLAINED = frozenset({200, 400, 404, 422})
+_HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; Kaboom)"}
+_MOST_BYTES = 16 << 20
 
 
 class YahooProvider:
@@ -126,3 +133,9 @@ def build(parts: ProviderParts[YahooSettings]) -> BarProvider:
     server = parts.settings.yahoo_base_url
     wire = connect_yahoo(server, parts.rate_limiter, connections=parts.connections)
     return YahooProvider(wire, concurrency=parts.concurrency)
+
+
+def connect_yahoo(base_url: str, rate_limiter: RateLimiter, *, connections: int = 8) -> ProviderWire:
+    """Return a wire to an address; nothing is opened yet."""
+    client = HttpClient(base_url.rstrip("/"), timeout_s=30.0, max_bytes=_MOST_BYTES, connections=connections)
+    return ProviderWire(client, YAHOO_SERVER, rate_limiter, headers=_HEADERS)

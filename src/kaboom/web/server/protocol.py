@@ -1,6 +1,11 @@
 """uvicorn's HTTP/1.1 connection with limits: on the size of a request, its time, and how slowly a client reads."""
 
 import asyncio
+import fcntl
+import socket
+import struct
+import termios
+from array import array
 from collections import deque
 from typing import Any, ClassVar
 
@@ -9,7 +14,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kaboom.web.errors import Answer
 from kaboom.web.server.connections import Connections
-from kaboom.web.server.progress import Progress, has_unread
 from kaboom.web.server.refusals import (
     BODY_TOO_LARGE,
     HEAD_TOO_LARGE,
@@ -33,6 +37,10 @@ _TRAILERS: Any = deque(maxlen=0)
 _NOTHING, _HEAD, _BODY = range(3)
 #: Bytes after the last answer, which are read but not parsed.
 _REST = 3
+#: Bytes that a client takes in each window of time, at least: 1.6 kB/s.
+_LEAST = 16 * 1024
+#: Where Linux keeps tcpi_bytes_acked in its tcp_info.
+_ACKED = struct.Struct("@120xQ")
 
 
 class _Lingering:
@@ -269,3 +277,44 @@ class BoundedProtocol(HttpToolsProtocol):
 def bound_protocol(most_connections: int) -> type[BoundedProtocol]:
     """Return the connection class of one server, with its maximum number of connections."""
     return type("BoundedProtocol", (BoundedProtocol,), {"table": Connections(most_connections)})
+
+
+class Progress:
+    """What a client had taken when its window began."""
+
+    def __init__(self) -> None:
+        self._began: int | None = None
+        self._taken = 0
+
+    def reset(self) -> None:
+        """Note that nothing is left to take."""
+        self._began = None
+
+    def has_stalled(self, transport: asyncio.Transport, unread: int, tick: int) -> bool:
+        """Return whether a client with bytes left to read has taken too few in its window."""
+        taken = _count_taken(transport, unread)
+        if self._began is None or taken - self._taken >= _LEAST:
+            self._began, self._taken = tick, taken
+        return tick - self._began > WAIT_S
+
+
+def has_unread(transport: asyncio.Transport) -> bool:
+    """Return whether a socket holds bytes that have not been read."""
+    found = array("i", [0])
+    try:
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.FIONREAD, found)
+    except (OSError, ValueError):
+        return False
+    return found[0] > 0
+
+
+def _count_taken(transport: asyncio.Transport, unread: int) -> int:
+    """Return how many bytes the client has acknowledged; elsewhere than on Linux what has left our buffer."""
+    info = getattr(socket, "TCP_INFO", None)
+    try:
+        acked: int = _ACKED.unpack(
+            transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, info, _ACKED.size)
+        )[0]
+    except (OSError, TypeError, AttributeError, struct.error):
+        return -unread
+    return acked

@@ -1,0 +1,23 @@
+"""`kaboom ai` and `kaboom portfolio` on a real API: what an operator closes, and what a person must insist on."""
+
+import httpx2
+
+from tests.fixtures.cli import Kaboom
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.servers.stacks import Api
+
+
+def test_the_breaker_is_closed_and_the_audit_log_has_it(at_live: Kaboom, live: Api) -> None:
+    done = at_live("ai", "close-breaker")
+    assert (done.code, "models are asked again" in done.err) == (0, True)
+    listed = httpx2.get(f"{live.url}/api/v1/audit", headers={"x-ingest-token": TOKEN}).json()["items"]
+    assert "close_breaker" in [line["action"] for line in listed]
+
+
+def test_a_trade_on_a_sunday_is_booked_with_force(at_live: Kaboom) -> None:
+    assert at_live("portfolio", "create", "sunday").code == 0
+    assert at_live("portfolio", "cash", "sunday", "deposit", "1000000", "--day", "2025-10-31").code == 0
+    trade = ("portfolio", "trade", "sunday", "buy", "7203", "100", "2800", "--day", "2025-11-02")
+    refused = at_live(*trade)
+    assert (refused.code, "not a trading day; the nearest are 2025-10-31 and 2025-11-04" in refused.err) == (2, True)
+    assert at_live(*trade, "--force").code == 0

@@ -1,0 +1,37 @@
+"""`kaboom jobs list --q` says how far back it searched, and how to search on."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from kaboom.jobs.api.examples import JOB_PAGE
+from tests.fixtures.cli import Kaboom, Scripted
+
+STOPPED = {"next_cursor": "WyIy", "searched_back_to": "2025-11-04T07:30:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("language", "page", "words"),
+    [
+        ("en", {"items": []} | STOPPED, "no job since 2025-11-04 16:30 JST mentions 7203; search older ones"),
+        ("ja", {"items": []} | STOPPED, "2025-11-04 16:30 JST 以降で 7203 に該当するジョブはありません"),
+        ("en", JOB_PAGE | STOPPED, "searched the jobs since 2025-11-04 16:30 JST; search older ones"),
+        ("ja", JOB_PAGE | STOPPED, "2025-11-04 16:30 JST 以降のジョブを検索しました"),
+    ],
+)
+def test_a_search_that_stopped_names_the_time_and_the_cursor(
+    kaboom: Kaboom, scripted: Scripted, language: str, page: dict[str, Any], words: str
+) -> None:
+    scripted.answers.append((200, orjson.dumps(page)))
+    done = kaboom("--lang", language, "jobs", "list", "--q", "7203")
+    assert words in done.err
+    assert "--cursor WyIy" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert [job["job_id"] in done.out for job in page["items"]] == [True] * len(page["items"])
+
+
+def test_a_search_of_all_jobs_says_so(kaboom: Kaboom, scripted: Scripted) -> None:
+    nothing: dict[str, Any] = {"items": [], "next_cursor": None, "searched_back_to": None}
+    scripted.answers.append((200, orjson.dumps(nothing)))
+    assert "no job mentions 7203" in kaboom("jobs", "list", "--q", "7203").err
