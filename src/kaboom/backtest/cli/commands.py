@@ -27,12 +27,12 @@ from kaboom.backtest.cli.reading import (
     read_moment,
     read_parameters,
 )
+from kaboom.backtest.cli.tables import print_run, print_sweep
 from kaboom.backtest.jobs import RUN, SWEEP
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.following import submit
 from kaboom.cli.moment import AsOf
 from kaboom.cli.options import Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait
-from kaboom.cli.output.backtests import print_run, print_sweep
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.session import Session
 

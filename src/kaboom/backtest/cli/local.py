@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kaboom.backtest.cli.tables import print_run
 from kaboom.backtest.request import BacktestRequest
 from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.held import open_actions, open_store
-from kaboom.cli.output.backtests import print_run
 from kaboom.cli.session import Session
 from kaboom.settings import load_settings
 

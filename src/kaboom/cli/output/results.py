@@ -6,8 +6,8 @@ from typing import Any
 from rich.table import Table
 
 from kaboom.analysis.results import AnalysisResult
+from kaboom.backtest.cli.tables import print_run
 from kaboom.backtest.results import RunResult
-from kaboom.cli.output.backtests import print_run
 from kaboom.cli.output.gaps import print_gaps
 from kaboom.cli.output.kinds import has_files, is_of, unit_of
 from kaboom.cli.output.text import add_row, new_table
