@@ -3,8 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
-from kaboom.analysis.facts.backtest import gather_backtest
-from kaboom.analysis.facts.ingest import gather_ingest
+from kaboom.analysis.facts.jobs import gather_backtest, gather_ingest
 from kaboom.analysis.facts.market import History, gather_risk, gather_technical
 from kaboom.analysis.facts.model import Facts
 

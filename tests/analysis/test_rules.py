@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaboom.analysis.checks.judge import judge_answer, judge_opinion
-from kaboom.analysis.facts.ingest import gather_ingest
+from kaboom.analysis.facts.jobs import gather_ingest
 from kaboom.analysis.facts.market import History, Holding, gather_risk, gather_technical
 from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.rules.analyst import give_opinion

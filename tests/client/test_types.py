@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from kaboom.backtest.model import Fees, FillModel, Slippage
 from kaboom.backtest.request import BacktestRequest
-from kaboom.client.backtest_options import BacktestOptions, FeeOptions, FillOptions, SlippageOptions
+from kaboom.client.backtests import BacktestOptions, FeeOptions, FillOptions, SlippageOptions
 from kaboom.client.portfolios import TradeOptions
 from kaboom.client.source import IntervalName
 from kaboom.market.interval import Interval

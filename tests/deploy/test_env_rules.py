@@ -2,7 +2,7 @@
 
 import pytest
 
-from kaboom.cli.smoke.command import PING_S
+from kaboom.cli.smoke import PING_S
 from kaboom.providers.registry import get_provider_spec
 from tests.deploy.rules import env_rules as rules
 from tests.deploy.rules.manifests import (

@@ -16,9 +16,9 @@ from kaboom.market.listing import Market
 from kaboom.market.lists.universe import load_universe
 from kaboom.market.outcome import Outcome, OutcomeReport
 from kaboom.market.resample import resample
+from kaboom.market_data.request import LONGER, RollUpRequest
 from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import plan_roll_up
-from kaboom.market_data.roll_up_request import LONGER, RollUpRequest
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES
 from tests.fixtures.influx.influxd import Influxd

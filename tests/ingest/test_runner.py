@@ -14,7 +14,7 @@ from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.store import BarStore
 from kaboom.errors import ProviderError, RateLimited, StoreError
-from kaboom.ingest import fetch, records
+from kaboom.ingest import fetch, window
 from kaboom.ingest.plan import IngestChunk, IngestPlan
 from kaboom.ingest.run_daily import InProcessExecutor
 from kaboom.ingest.runner import run_chunk
@@ -431,7 +431,7 @@ class TestNotes:
 
     def test_so_many_corrections_are_logged_and_all_are_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         log = CapturingLogger()
-        monkeypatch.setattr(records, "_log", log)
+        monkeypatch.setattr(window, "_log", log)
         with_tools = tools(FakeProvider(), correction_lines=3)
         run(chunk(), with_tools)
         kept = held(with_tools)
@@ -447,7 +447,7 @@ class TestNotes:
 
     def test_the_windows_of_a_slice_share_the_lines_of_its_corrections(self, monkeypatch: pytest.MonkeyPatch) -> None:
         log = CapturingLogger()
-        monkeypatch.setattr(records, "_log", log)
+        monkeypatch.setattr(window, "_log", log)
         with_tools = tools(FakeProvider(), correction_lines=3)
         # A session is left out between them, so each is a window of its own.
         days = (date(2025, 11, 4), date(2025, 11, 6), date(2025, 11, 10))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaboom.market.lots import LOT
+from kaboom.market.bounds import LOT
 from kaboom.market.rules import daily_limits, is_on_tick, limit_bounds, round_to_tick, tick_sizes
 
 # (highest price of the class, tick of TOPIX500, tick of the others)

@@ -14,8 +14,8 @@ from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.store import QUARANTINE_SCHEMA, BarStore
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
+from kaboom.market_data.request import TakeBackRequest
 from kaboom.market_data.take_back import take_back
-from kaboom.market_data.take_back_request import TakeBackRequest
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from kaboom.bars.open import build_bar_store
 from kaboom.drivers.clock import utc_now
 from kaboom.market.interval import Interval
 from kaboom.market_data.compact import plan_compaction
-from kaboom.market_data.compact_request import CompactRequest
+from kaboom.market_data.request import CompactRequest
 from tests.fixtures.bars.stored_bars import MINUTES
 from tests.fixtures.jobs.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from kaboom.cli.stack.migrate import migrate
 from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres
-from kaboom.drivers.postgres import connection as postgres_connection
+from kaboom.drivers.postgres import engine as postgres_connection
 from kaboom.drivers.postgres.engine import connect_postgres, postgres_errors
 from kaboom.errors import StoreError
 from kaboom.jobs.postgres.port import Terms

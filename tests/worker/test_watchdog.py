@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from kaboom.worker.liveness import FRESH_S, REPORT_FRESH_S, Liveness
-from kaboom.worker.watchdog import PATIENCE_S, SICK_S, Watchdog
+from kaboom.worker.liveness import FRESH_S, PATIENCE_S, REPORT_FRESH_S, SICK_S, Liveness, Watchdog
 
 NOW = 1_000.0
 LONG = FRESH_S + 1

@@ -9,11 +9,10 @@ from typing import Any
 
 import orjson
 
-from kaboom.analysis.check import POSITIONS_STAY
-from kaboom.analysis.facts.backtest import gather_backtest
-from kaboom.analysis.facts.ingest import gather_ingest
+from kaboom.analysis.facts.jobs import gather_backtest, gather_ingest
 from kaboom.analysis.facts.market import Holding
 from kaboom.analysis.facts.model import Facts
+from kaboom.analysis.jobs import POSITIONS_STAY
 from kaboom.analysis.models.asking import Asker
 from kaboom.analysis.pictures import draw_for_models, keep_pictures
 from kaboom.analysis.prompt import VERSION, Prompt, build_prompt

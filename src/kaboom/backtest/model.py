@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from kaboom.backtest.engine.rules import MAX_STEPS, Rules
 from kaboom.backtest.protection import NO_PROTECTION, Protection
 from kaboom.drivers.request import Request
+from kaboom.market.bounds import LOT
 from kaboom.market.fields import WHOLE
-from kaboom.market.lots import LOT
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Yen = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]

@@ -10,8 +10,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kaboom.backtest.engine.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
-from kaboom.backtest.engine.filled import carry_forward
+from kaboom.backtest.engine.arrays import (
+    CLOSE,
+    HIGH,
+    LAST,
+    LOW,
+    OPEN,
+    VOLUME,
+    ExSessions,
+    Floats,
+    Ints,
+    Issues,
+    carry_forward,
+)
 from kaboom.backtest.room import check_room
 from kaboom.errors import InvalidRequest
 from kaboom.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from kaboom.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA, BarSeries
+from kaboom.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA, VALUES, BarSeries
 
 #: Coverage: one row per symbol and session with at least one bar.
 COVERAGE_SCHEMA = pl.Schema(
@@ -169,3 +169,20 @@ class BarStore(BarReader, Protocol):
     async def close(self) -> None:
         """Release files, threads and connections."""
         ...
+
+
+def report_replaced(taken: pl.DataFrame, held: pl.DataFrame, refused: tuple[RefusedBars, ...] = ()) -> WriteReport:
+    """Return the report of a write of the `taken` bars over those `held` before, both in `BAR_SCHEMA`."""
+    both = taken.join(held, on=["symbol", "opened_at"], suffix="_old")
+    changed, corrected = (
+        both.filter(pl.any_horizontal(pl.col(name) != pl.col(f"{name}_old") for name in names))
+        for names in ((*VALUES, "flags"), VALUES)
+    )
+    first = corrected.sort("symbol", "opened_at").head(MOST_CORRECTIONS)
+    olds = first.select(pl.col(f"{name}_old").cast(pl.Float64) for name in VALUES).rows()
+    news = first.select(pl.col(name).cast(pl.Float64) for name in VALUES).rows()
+    keys = first.select("symbol", "opened_at").rows()
+    corrections = tuple(
+        Correction(symbol, at, old, new) for (symbol, at), old, new in zip(keys, olds, news, strict=True)
+    )
+    return WriteReport(taken.height, changed.height, refused, corrected.height, corrections)

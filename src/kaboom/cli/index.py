@@ -120,7 +120,7 @@ INDEX: Mapping[str, Entry] = {
         "Check this machine, the servers, the workers and every stored page; exit 1 if something is wrong.",
     ),
     "smoke": Entry(
-        "kaboom.cli.smoke.command:smoke",
+        "kaboom.cli.smoke:smoke",
         OPERATE,
         "Check Redis, the broker, the ledger and the workers until all are healthy; exit 7 if they are not in time.",
     ),

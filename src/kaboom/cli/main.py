@@ -204,10 +204,6 @@ def _fail(code: Exit, message: str) -> Exit:
     return code
 
 
-if __name__ == "__main__":
-    sys.exit(run_cli())
-
-
 def move_to_front(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with `--lang` and `--json` moved before the command, where they work for every command.
 
@@ -238,3 +234,7 @@ def find_language(arguments: Sequence[str]) -> str | None:
         if word.startswith(f"{_VALUED}="):
             return word.partition("=")[2]
     return None
+
+
+if __name__ == "__main__":
+    sys.exit(run_cli())

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from kaboom.client.backtest_options import BacktestOptions
-from kaboom.client.backtests import Backtest
+from kaboom.client.backtests import Backtest, BacktestOptions
 from kaboom.client.client import Kaboom
 from kaboom.client.jobs import Job
 from kaboom.client.source import BarOptions, IntervalName, Span, When

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
-from kaboom.client.backtest_options import BacktestOptions
-from kaboom.client.backtests import Backtest
+from kaboom.client.backtests import Backtest, BacktestOptions
 from kaboom.client.jobs import Job, submit
 from kaboom.client.portfolios import PORTFOLIOS, Portfolio, find_portfolio
 from kaboom.client.source import Asked, BarOptions, IntervalName, Source, Span, When

@@ -113,10 +113,6 @@ async def _run_alone(request: IngestRequest) -> OutcomeReport:
         await build_bar_store(settings).close()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 class InProcessExecutor:
     """Runs chunks one after another in this process, and waits when the provider wants a pause."""
 
@@ -185,3 +181,7 @@ def newest_session(interval: Interval, capabilities: Capabilities, now: datetime
     today = now.astimezone(JST).date()
     first = timedelta(seconds=interval.seconds) + delay
     return today if is_session(today) and opens_at(today) + first <= now else previous_session(today)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

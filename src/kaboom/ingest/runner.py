@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from kaboom.ingest.outcomes import say_stored
 from kaboom.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
-from kaboom.ingest.records import log_corrections
-from kaboom.ingest.window import FetchedWindow, IngestTools, fetch_window, store_window
+from kaboom.ingest.window import FetchedWindow, IngestTools, fetch_window, log_corrections, store_window
 from kaboom.market.bar import BarSeries
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 

@@ -16,9 +16,8 @@ from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history
 from kaboom.market.lists.universe import Universe
 from kaboom.providers.base import BarProvider, MasterProvider
-from kaboom.providers.limiter.limits import parse_limits
 from kaboom.providers.limiter.memory import MemoryPermitStore
-from kaboom.providers.limiter.port import Limits, PermitStore
+from kaboom.providers.limiter.port import Limits, PermitStore, parse_limits
 from kaboom.providers.limiter.rate_limiter import NoRateLimit, RateLimiter, SharedRateLimiter
 from kaboom.providers.limiter.redis import RedisPermitStore
 from kaboom.providers.registry import check_has_master, get_provider_spec, provider_specs

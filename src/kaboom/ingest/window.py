@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -22,14 +23,45 @@ from kaboom.ingest.fetch import fetch_all
 from kaboom.ingest.not_listed import add_hints, find_not_listed
 from kaboom.ingest.outcomes import Writing, find_outcomes
 from kaboom.ingest.plan import IngestChunk
-from kaboom.ingest.records import log_refusals
 from kaboom.market.action import ActionState, CorporateAction
 from kaboom.market.bar import BarFlag, BarSeries
 from kaboom.market.calendar import closes_at, previous_session, utc_midnight
 from kaboom.market.listing import Market
 from kaboom.market.lists.history import ListingHistory
-from kaboom.market.outcome import SymbolOutcome
+from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+
+#: The most reasons that are logged for one slice; the job's failures have the reason of every symbol.
+_MOST_REASONS = 20
+_MOST_NAMED = 10
+
+
+def log_corrections(series: BarSeries, corrections: Sequence[Correction]) -> None:
+    """Log each corrected bar: open, high, low, close and volume before and after."""
+    for bar in corrections:
+        _log.info(
+            "bar_corrected",
+            provider=series.source,
+            interval=series.interval.value,
+            symbol=bar.symbol,
+            opened_at=bar.opened_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            old=_values(bar.old),
+            new=_values(bar.new),
+        )
+
+
+def log_refusals(outcomes: Mapping[str, SymbolOutcome]) -> None:
+    """Log each reason why bars could not be stored, with its first symbols."""
+    by_reason: dict[str, list[str]] = {}
+    for symbol, outcome in outcomes.items():
+        if outcome.outcome is Outcome.WRITE_FAILED:
+            by_reason.setdefault(outcome.message, []).append(symbol)
+    for reason, symbols in islice(by_reason.items(), _MOST_REASONS):
+        _log.warning("write_failed", symbols=len(symbols), first_symbols=" ".join(symbols[:_MOST_NAMED]), reason=reason)
+
+
+def _values(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.15g}" for value in values)
 
 
 async def flag_repeats_of_stored(checked: Checked, store: BarStore, series: BarSeries, *, session: date) -> Checked:

@@ -21,6 +21,8 @@ MAX_LOOKBACK = 5_000
 DEFAULT_CHUNK_SIZE = 5_000
 #: More days than any file of bars has.
 MAX_OWN_DAYS = 100_000
+#: Shares in one trading unit (JPX unified it on 2018-10-01).
+LOT = 100
 
 
 def check_first(first: date | None, now: datetime, *, pointer: str = "/first") -> None:

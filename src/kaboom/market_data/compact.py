@@ -13,7 +13,7 @@ from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from kaboom.market_data.compact_request import CompactRequest
+from kaboom.market_data.request import CompactRequest
 
 _NOT_OURS = (
     "nothing was done: InfluxDB itself drops old bars by the retention of its buckets, and compacts; set the retention"

@@ -9,9 +9,7 @@ from kaboom.indicators.request import IndicatorRequest
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.retries import retry_items, retry_unfinished
 from kaboom.market.bounds import resolve_last_session
-from kaboom.market_data.compact_request import CompactRequest
-from kaboom.market_data.master_request import MasterRequest
-from kaboom.market_data.mirror_request import MirrorRequest
+from kaboom.market_data.request import CompactRequest, MasterRequest, MirrorRequest, RollUpRequest, TakeBackRequest
 from kaboom.market_data.results import (
     CompactResult,
     IndicatorResult,
@@ -20,8 +18,6 @@ from kaboom.market_data.results import (
     SymbolsResult,
     TakeBackResult,
 )
-from kaboom.market_data.roll_up_request import RollUpRequest
-from kaboom.market_data.take_back_request import TakeBackRequest
 from kaboom.providers.registry import check_has_master
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, OLDEST_YEAR
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from kaboom.market_data.mirror_request import MirrorRequest
+from kaboom.market_data.request import MirrorRequest
 
 
 @dataclass(frozen=True, slots=True)

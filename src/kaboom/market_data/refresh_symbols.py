@@ -9,7 +9,7 @@ from kaboom.drivers.clock import utc_now
 from kaboom.ingest.tools import build_master
 from kaboom.market.calendar import JST, is_session, previous_session
 from kaboom.market.lists.master import MasterReport, take_master
-from kaboom.market_data.master_request import MasterRequest
+from kaboom.market_data.request import MasterRequest
 
 #: The most log lines for each kind of change.
 _MOST_LINES = 100

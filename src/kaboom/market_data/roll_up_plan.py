@@ -13,7 +13,7 @@ from kaboom.market.bar import BarSeries
 from kaboom.market.bounds import resolve_last_session
 from kaboom.market.calendar import OLDEST_YEAR, closes_at, last_sessions
 from kaboom.market.interval import Interval
-from kaboom.market_data.roll_up_request import RollUpRequest
+from kaboom.market_data.request import RollUpRequest
 
 #: Approximate minutes in a chunk: some seconds of work, so that progress is visible.
 _CHUNK_BARS = 200_000

@@ -9,8 +9,7 @@ from pydantic import BaseModel
 from kaboom.bars.export.formats import Format
 from kaboom.jobs.deps import count_stream, needs
 from kaboom.market_data import examples
-from kaboom.market_data.answers import Answers
-from kaboom.market_data.pieces import GRID_TYPE
+from kaboom.market_data.answers import GRID_TYPE, Answers
 from kaboom.market_data.queries import (
     BarsQuery,
     CalendarQuery,

@@ -7,7 +7,7 @@ import polars as pl
 from kaboom.bars.store import BarStore
 from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BAR_SCHEMA, VALUES, BarSeries
-from kaboom.market_data.take_back_request import TakeBackRequest
+from kaboom.market_data.request import TakeBackRequest
 
 #: Above this a float cannot hold every whole number.
 _MOST_VOLUME = 2.0**53

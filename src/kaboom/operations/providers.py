@@ -10,8 +10,8 @@ from kaboom.jobs.engine.parts import Parts
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.operations.examples import PROVIDERS
-from kaboom.providers.limiter.limits import parse_limits
 from kaboom.providers.limiter.pauses import ProviderPause
+from kaboom.providers.limiter.port import parse_limits
 from kaboom.providers.registry import provider_specs
 from kaboom.providers.spec import ProviderSpec
 from kaboom.text.language import Language

@@ -7,8 +7,7 @@ import asyncio
 import sys
 from importlib.util import find_spec
 
-from kaboom.drivers.child_process.command import build_command, build_environment
-from kaboom.drivers.child_process.limits import limit_process
+from kaboom.drivers.child_process.command import build_command, build_environment, limit_process
 from kaboom.errors import ConfigurationError, StoreError
 from kaboom.pictures.model import Language, Picture
 

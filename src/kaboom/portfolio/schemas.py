@@ -6,8 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.words import CONTROL, Label
+from kaboom.market.bounds import LOT
 from kaboom.market.fields import WHOLE, Day
-from kaboom.market.lots import LOT
 from kaboom.market.symbol import parse_symbol
 from kaboom.portfolio import examples
 from kaboom.portfolio.entry import MOST_NOTE, MOST_SHARES

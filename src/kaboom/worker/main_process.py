@@ -38,12 +38,11 @@ from kaboom.jobs.queues import Queue
 from kaboom.notify.notifier import Notifier
 from kaboom.settings import load_settings
 from kaboom.telemetry.endpoint import open_socket, serve
-from kaboom.web.server.open_files import raise_open_files
-from kaboom.worker.liveness import Liveness
+from kaboom.web.server.options import raise_open_files
+from kaboom.worker.liveness import Liveness, Watchdog
 from kaboom.worker.loop import process_loop
 from kaboom.worker.shutdown import Shutdown
 from kaboom.worker.transport import give_back_slots
-from kaboom.worker.watchdog import Watchdog
 
 #: How long each part may take to answer; all are asked at the same time.
 _ASK_S = 2.0

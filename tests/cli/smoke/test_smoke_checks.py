@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kaboom.cli.smoke.command import Seen, judge
+from kaboom.cli.smoke import Seen, judge
 from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.workers import Worker
 from kaboom.text.speaker import Speaker

@@ -16,9 +16,9 @@ from kaboom.market.calendar import last_sessions
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, OutcomeReport
 from kaboom.market.resample import resample
+from kaboom.market_data.request import LONGER, RollUpRequest
 from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import RollUpPlan, plan_roll_up
-from kaboom.market_data.roll_up_request import LONGER, RollUpRequest
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 

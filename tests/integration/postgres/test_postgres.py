@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from kaboom.drivers.postgres import connection as postgres_connection
+from kaboom.drivers.postgres import engine as postgres_connection
 from kaboom.drivers.postgres import engine as postgres_engine
 from kaboom.drivers.postgres.engine import (
     AsyncEngine,

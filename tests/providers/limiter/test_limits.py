@@ -8,10 +8,9 @@ from pydantic import ValidationError
 from kaboom.domain_settings import BatchSettings
 from kaboom.errors import ConfigurationError, InvalidRequest
 from kaboom.ingest.tools import build_provider
-from kaboom.providers.limiter import limits
-from kaboom.providers.limiter.limited_provider import RateLimitedProvider
-from kaboom.providers.limiter.limits import parse_limits
-from kaboom.providers.limiter.port import Limits
+from kaboom.providers.limiter import port
+from kaboom.providers.limiter.port import Limits, parse_limits
+from kaboom.providers.limiter.rate_limiter import RateLimitedProvider
 from kaboom.providers.registry import get_provider_spec
 
 
@@ -28,7 +27,7 @@ def test_the_settings_win_for_the_provider_that_they_name() -> None:
 def test_a_provider_may_be_limited_by_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = get_provider_spec("synthetic")
     slow = replace(spec, capabilities=replace(spec.capabilities, requests_per_second=5))
-    monkeypatch.setattr(limits, "get_provider_spec", lambda _: slow)
+    monkeypatch.setattr(port, "get_provider_spec", lambda _: slow)
     assert slow.has_limits
     assert parse_limits("synthetic", "", "") == Limits(requests=5, window_s=1.0)
     # A setting is for a minute, and takes the place of both.

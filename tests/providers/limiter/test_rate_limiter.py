@@ -8,10 +8,9 @@ import pytest
 from kaboom.errors import ProviderError, RateLimited, StoreError
 from kaboom.market.interval import Interval
 from kaboom.providers.base import BarRequest
-from kaboom.providers.limiter.limited_provider import RateLimitedProvider
 from kaboom.providers.limiter.memory import MemoryPermitStore
 from kaboom.providers.limiter.port import Limits, Permit, Reason, Result, Wait
-from kaboom.providers.limiter.rate_limiter import NoRateLimit, SharedRateLimiter
+from kaboom.providers.limiter.rate_limiter import NoRateLimit, RateLimitedProvider, SharedRateLimiter
 from kaboom.providers.watch import Heard, listen_to_waits, while_alive
 from tests.fixtures.bars.raw_bars import SESSIONS
 from tests.fixtures.providers.fake_providers import FakeProvider, fail_with

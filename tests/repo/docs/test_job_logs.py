@@ -18,7 +18,6 @@ _BOUND = {
     "src/kaboom/bars/influx/line_writer.py",
     "src/kaboom/bars/influx/refused.py",
     "src/kaboom/bars/influx/wire.py",
-    "src/kaboom/ingest/records.py",
     "src/kaboom/ingest/window.py",
     "src/kaboom/providers/jquants/bulk.py",
     "src/kaboom/providers/limiter/rate_limiter.py",

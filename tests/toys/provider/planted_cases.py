@@ -16,8 +16,7 @@ from kaboom.ingest.run_daily import run_daily_ingest
 from kaboom.ingest.tools import build_provider
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
-from kaboom.providers.limiter.limits import parse_limits
-from kaboom.providers.limiter.port import Limits
+from kaboom.providers.limiter.port import Limits, parse_limits
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 from tests.toys.provider.remote import csv_server
 

@@ -149,3 +149,13 @@ def new_rows(capacity: int) -> Rows:
     """Return an empty journal; rows beyond its capacity are counted, but not kept."""
     made = np.zeros(capacity, dtype=ROW)
     return Rows(*(made[name] for name in ROW.names or ()))
+
+
+def carry_forward(values: Floats) -> Floats:
+    """Return `[bars, symbols]` with each NaN replaced by the last number above it, if there is one."""
+    holes = np.isnan(values)
+    if not holes.any():
+        return values
+    rows = np.where(holes, 0, np.arange(values.shape[0])[:, None])
+    np.maximum.accumulate(rows, axis=0, out=rows)
+    return np.asarray(values[rows, np.arange(values.shape[1])], dtype=np.float64)

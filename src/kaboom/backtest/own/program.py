@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from kaboom.drivers.child_process import isolation, limits
+from kaboom.drivers.child_process import command, isolation
 from kaboom.drivers.child_process.guard import run_guarded
 
 #: The exit code of a process that had no memory for a message.
@@ -41,10 +41,10 @@ def _serve(terms: dict[str, Any], is_isolated: bool) -> int:  # noqa: FBT001  ca
     is_stranger = isolation.drop_root(folder)
     isolation.drop_capabilities()
     isolation.end_with_parent(9)
-    limits.limit_process(memory_bytes=terms["memory_bytes"], cpu_s=_CPU_S)
-    limits.limit_files()
+    command.limit_process(memory_bytes=terms["memory_bytes"], cpu_s=_CPU_S)
+    command.limit_files()
     if is_isolated or is_stranger:
-        limits.limit_processes()
+        command.limit_processes()
     with socket.socket(fileno=terms["socket"]) as wire:
         try:
             serve(wire, Answers(terms["name"]), {"is_isolated": is_isolated, "is_stranger": is_stranger})

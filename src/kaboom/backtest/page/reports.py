@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 
 from kaboom.backtest.page.candlestick_plot import build_candlesticks
 from kaboom.backtest.page.numbers import METRICS, NUMBERS
-from kaboom.backtest.page.report_plots import build_comparison, build_report_plots
+from kaboom.backtest.page.plots import build_comparison, build_report_plots
 from kaboom.backtest.report.costs import describe_costs
 from kaboom.dashboard.asking import Reply
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all

@@ -10,6 +10,7 @@ import polars as pl
 
 from kaboom.backtest import metrics
 from kaboom.backtest.engine.arrays import CLOSE, Floats
+from kaboom.backtest.report.charts import monthly_returns
 from kaboom.backtest.report.content import (
     Numbers,
     ReportCandlesticks,
@@ -22,7 +23,6 @@ from kaboom.backtest.report.content import (
     TradeCounts,
     TradeLine,
 )
-from kaboom.backtest.report.months import monthly_returns
 from kaboom.backtest.report.rolling import rolling_of
 from kaboom.backtest.report.tables import SHOWN_TRADES, count_trades, describe, fees_a_year, measure_benchmark
 from kaboom.backtest.report.traded_bars import find_traded

@@ -3,8 +3,7 @@
 from html import escape
 
 from kaboom.backtest.engine.arrays import Floats
-from kaboom.backtest.report.charts import Line, line_chart
-from kaboom.backtest.report.months import month_section
+from kaboom.backtest.report.charts import Line, line_chart, month_section
 from kaboom.backtest.report.rolling import rolling_of
 from kaboom.backtest.report.tables import cost_section, measure_benchmark, metric_section, repeat_section, trade_section
 from kaboom.backtest.report.text import DASH, both, say, section

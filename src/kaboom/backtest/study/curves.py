@@ -3,8 +3,7 @@
 import numpy as np
 import polars as pl
 
-from kaboom.backtest.engine.arrays import Floats
-from kaboom.backtest.engine.filled import carry_forward
+from kaboom.backtest.engine.arrays import Floats, carry_forward
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.result import Result
 from kaboom.backtest.study.bars import StudyBars

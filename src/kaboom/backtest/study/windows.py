@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from kaboom.backtest.engine.arrays import Floats
-from kaboom.backtest.engine.filled import carry_forward
+from kaboom.backtest.engine.arrays import Floats, carry_forward
 from kaboom.backtest.engines import Engine
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.request import SweepRequest

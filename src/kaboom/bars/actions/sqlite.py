@@ -10,9 +10,8 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from kaboom.bars.actions.said import add_said, prepare_said, read_said
+from kaboom.bars.actions.said import DIVIDENDS, FACTORS, TABLES, NoteTable, add_said, prepare_said, read_said
 from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
-from kaboom.bars.actions.tables import DIVIDENDS, FACTORS, TABLES, NoteTable
 from kaboom.bars.folder.catalogue import Catalogue
 from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, connected, has_table
 from kaboom.bars.folder.errors import store_errors

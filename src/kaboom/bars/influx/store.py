@@ -1,20 +1,41 @@
 """The bar store on an InfluxDB server, over HTTP: v2, and compatible v3 and v1."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 
 import polars as pl
+from isal import isal_zlib
 
-from kaboom.bars.influx.fetch_log import load_fetch_log, save_fetch_log
-from kaboom.bars.influx.layout import InfluxBuckets
-from kaboom.bars.influx.line_writer import LineWriter
+from kaboom.bars.coverage.fetch_log import newest_fetches
+from kaboom.bars.influx.layout import FIELD_TYPES, FIELDS, InfluxBuckets, parse_measurement
+from kaboom.bars.influx.line_writer import LineWriter, WriteSpec
+from kaboom.bars.influx.lines import bar_lines, fetch_log_lines, quarantine_lines
 from kaboom.bars.influx.ql import day_seconds, seconds_between
-from kaboom.bars.influx.verify import find_series, verify
-from kaboom.bars.influx.write import write_bars, write_quarantine
-from kaboom.bars.normalise import check_source
-from kaboom.bars.store import COVERAGE_SCHEMA, StoreHealth, WriteReport
-from kaboom.market.bar import BarSeries, empty_bars
+from kaboom.bars.influx.reads import InfluxReads
+from kaboom.bars.influx.responses import error_text
+from kaboom.bars.influx.target import Precision
+from kaboom.bars.influx.wire import SET_V1, InfluxWire
+from kaboom.bars.normalise import check_source, normalise_bars, normalise_quarantine, times_us
+from kaboom.bars.store import (
+    COVERAGE_SCHEMA,
+    FETCH_LOG_SCHEMA,
+    RefusedBars,
+    StoreFault,
+    StoreHealth,
+    WriteReport,
+    report_replaced,
+)
+from kaboom.errors import StoreError
+from kaboom.market.bar import VALUES, BarSeries, empty_bars
+
+_TIME = FETCH_LOG_SCHEMA["asked_at"]
+_KEY = ["symbol", "opened_at"]
+_US = 1_000_000
+#: The measurement that the self-check writes to.
+CHECK_MEASUREMENT = "kaboom_probe"
+_TAKEN = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +115,151 @@ class InfluxBarStore:
     def _bucket(self, series: BarSeries) -> str:
         check_source(series.source)
         return self.buckets.of(series.interval)
+
+
+async def save_fetch_log(writer: LineWriter, bucket: str, series: BarSeries, fetches: pl.DataFrame) -> None:
+    """Save entries in `FETCH_LOG_SCHEMA`; a refused entry, such as one beyond the retention, is fetched again."""
+    if fetches.is_empty():
+        return
+
+    async def read_held(rows: pl.DataFrame) -> pl.DataFrame:
+        days = sorted(rows["session"].unique())
+        return await load_fetch_log(writer.reads, bucket, series, (days[0], days[-1]))
+
+    spec = WriteSpec(bucket, Precision.SECOND, partial(fetch_log_lines, series), read_held, list(FETCH_LOG_SCHEMA))
+    await writer.write(spec, fetches)
+
+
+async def load_fetch_log(reads: InfluxReads, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
+    """Return the newest entry of each symbol and session from the first to the last day, in `FETCH_LOG_SCHEMA`."""
+    between = day_seconds(*days)
+    if between[0] >= between[1]:
+        return pl.DataFrame(schema=FETCH_LOG_SCHEMA)
+    fetches = (await reads.fetch_log(bucket, series, between)).select(
+        "symbol",
+        pl.col("time").cast(_TIME).dt.date().alias("session"),
+        "bars",
+        pl.col("at").cast(_TIME).alias("asked_at"),
+    )
+    return newest_fetches(fetches)
+
+
+async def write_bars(writer: LineWriter, bucket: str, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
+    """Store bars; those that the server refuses are in the report, by symbol.
+
+    Raises:
+        StoreError: the frame cannot be stored, or not all bars were acknowledged: writing again is safe.
+
+    """
+    bars = normalise_bars(bars)
+    if bars.is_empty():
+        return WriteReport(written=0)
+    read_held = partial(_read_held, writer, bucket, series)
+    held = await read_held(bars)
+    spec = WriteSpec(bucket, Precision.SECOND, partial(bar_lines, series), read_held, [*_KEY, *FIELDS])
+    refused = await writer.write(spec, bars)
+    taken = bars.join(refused, on=_KEY, how="anti") if refused.height else bars
+    return report_replaced(taken, held, _by_symbol(refused))
+
+
+async def write_quarantine(writer: LineWriter, bucket: str, series: BarSeries, rows: pl.DataFrame) -> int:
+    """Keep rows that a quality rule rejected; return how many are new.
+
+    A row that InfluxDB refuses, such as one older than its retention, is kept with the refused lines.
+
+    Raises:
+        StoreError: the frame cannot be stored, or not all rows were acknowledged.
+
+    """
+    rows = normalise_quarantine(rows)
+    if rows.is_empty():
+        return 0
+    read_held = partial(_read_quarantine, writer, bucket, series)
+    spec = WriteSpec(bucket, Precision.MICROSECOND, partial(quarantine_lines, series), read_held, [*_KEY, "reason"])
+    new = await spec.find_missing(rows)
+    await writer.write(spec, rows)
+    return new.height
+
+
+async def _read_held(writer: LineWriter, bucket: str, series: BarSeries, bars: pl.DataFrame) -> pl.DataFrame:
+    at = times_us(bars) // _US
+    between = at.min().item(), at.max().item() + 1
+    symbols = bars["symbol"].unique(maintain_order=True).to_list()
+    return await writer.reads.bars(bucket, series, between, symbols)
+
+
+async def _read_quarantine(writer: LineWriter, bucket: str, series: BarSeries, rows: pl.DataFrame) -> pl.DataFrame:
+    return await writer.reads.quarantine(bucket, series, rows["symbol"].unique(maintain_order=True).to_list())
+
+
+def _by_symbol(refused: pl.DataFrame) -> tuple[RefusedBars, ...]:
+    counted = refused.group_by("symbol", maintain_order=True).agg(pl.len(), pl.col("refusal").first())
+    return tuple(RefusedBars(symbol, bars, reason) for symbol, bars, reason in counted.iter_rows())
+
+
+async def verify(reads: InfluxReads, wire: InfluxWire, buckets: InfluxBuckets, *, now: datetime) -> StoreHealth:
+    """Check every bucket; a bucket that is missing, or that refuses a point, is a fault.
+
+    Raises:
+        StoreError: the server does not answer.
+
+    """
+    bars, faults = 0, []
+    for bucket in buckets.names():
+        try:
+            found, wrong = await _check_bucket(reads, bucket)
+            wrong += await _try_write(wire, bucket, now)
+        except StoreError as e:
+            if e.retryable:
+                raise
+            found, wrong = 0, [StoreFault(bucket, e.message, SET_V1 if SET_V1 in e.message else "")]
+        bars += found
+        faults += wrong
+    return StoreHealth(pages=0, bars=bars, bytes=None, faults=tuple(faults))
+
+
+async def _try_write(wire: InfluxWire, bucket: str, now: datetime) -> list[StoreFault]:
+    """Write a point to a measurement that is never read, at 00:00 UTC, so that there is one point a day."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    line = f"{CHECK_MEASUREMENT} ok=1i {round(midnight.timestamp())}".encode()
+    reply = await wire.post_lines(bucket, isal_zlib.compress(line, 1, 31), Precision.SECOND)
+    if reply.status == _TAKEN:
+        return []
+    reason = wire.target.redact(error_text(reply.body))
+    return [StoreFault(bucket, f"a point was refused with {reply.status}: {reason}")]
+
+
+async def find_series(reads: InfluxReads, buckets: InfluxBuckets) -> tuple[BarSeries, ...]:
+    """Return the series that hold a bar or a rejected row, sorted.
+
+    Raises:
+        StoreError: the server does not answer, or lacks a bucket.
+
+    """
+    found = set()
+    for bucket in buckets.names():
+        for name, source in await reads.sources(bucket):
+            interval = parse_measurement(name)
+            if interval and buckets.of(interval) == bucket:
+                found.add(BarSeries(source, interval))
+    return tuple(sorted(found, key=lambda s: (s.source, s.interval)))
+
+
+async def _check_bucket(reads: InfluxReads, bucket: str) -> tuple[int, list[StoreFault]]:
+    bars, faults = 0, []
+    for name, types in (await reads.field_types(bucket)).items():
+        if parse_measurement(name) is None:
+            continue
+        faults += [StoreFault(f"{bucket}, {name}", text) for text in _check_types(types)]
+        counts = (await reads.counts(bucket, name, VALUES)).values()
+        bars += min(counts)
+        if lacking := max(counts) - min(counts):
+            faults.append(StoreFault(f"{bucket}, {name}", f"{lacking} bars lack a price or the volume"))
+    return bars, faults
+
+
+def _check_types(types: Mapping[str, str]) -> Iterator[str]:
+    for name, kind in types.items():
+        expected = FIELD_TYPES.get(name, kind)
+        if kind != expected:
+            yield f"field {name} was of type {kind}, expected {expected}: every write of it is refused"

@@ -1,5 +1,6 @@
 """Coverage, read from page headers that match their checksums. Errors are raised as StoreError."""
 
+import sqlite3
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -12,11 +13,10 @@ from kaboom.bars.coverage.count import count_sessions
 from kaboom.bars.normalise import to_day
 from kaboom.bars.pages.blob import page_keys
 from kaboom.bars.pages.codec import PageColumns, decode_sound
-from kaboom.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
 from kaboom.bars.pages.frames import keep_between, to_frame
-from kaboom.bars.pages.headers import keys_of, sum_words
 from kaboom.bars.pages.read import shards_between, within_month
+from kaboom.bars.pages.schema import keys_of, sum_words
 from kaboom.bars.store import COVERAGE_SCHEMA
 from kaboom.market.bar import BarSeries
 
@@ -34,6 +34,8 @@ _BLOBS = """
 SELECT s.symbol, p.bucket, CAST(p.data AS BLOB) FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
 WHERE p.bucket BETWEEN ? AND ?
 """
+_SYMBOLS = "SELECT id, symbol FROM sym"
+_KNOWN = pl.Schema({"sid": pl.Int64(), "name": pl.String()})
 
 
 def coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
@@ -112,3 +114,46 @@ def decode_logged(pages: Sequence[Page]) -> tuple[Sequence[Page], PageColumns]:
 def log_damage(path: Path, symbol: str, bucket: int) -> None:
     """Log that the header of a page does not match its checksum."""
     _log.warning("page_damaged", page=page_name(path, symbol, bucket), reason="its header does not match its checksum")
+
+
+def read_columns(
+    sql: sqlite3.Connection,
+    columns: Sequence[str],
+    rest: str,
+    values: Sequence[int] = (),
+    *,
+    optional: Sequence[str] = (),
+) -> pl.DataFrame:
+    """Return columns of integers as Int64, the `optional` ones with nulls; `rest` is the query after `FROM`.
+
+    A damaged value that is no integer becomes some integer, which a checksum finds. SQLite joins them to one text in C,
+    without the GIL, and polars reads it: a quarter of the time of a tuple for each row, and the event loop does not
+    wait meanwhile.
+    """
+    numbers = {name: f"CAST({name} AS INTEGER)" for name in (*columns, *optional)}
+    numbers |= {name: f"ifnull({numbers[name]}, '')" for name in optional}
+    line = " || ',' || ".join(numbers.values())
+    (text,) = sql.execute(f"SELECT group_concat({line}, char(10)) FROM {rest}", values).fetchone()  # noqa: S608  constants
+    schema = pl.Schema(dict.fromkeys(numbers, pl.Int64()))
+    return pl.read_csv(text.encode(), has_header=False, schema=schema) if text else pl.DataFrame(schema=schema)
+
+
+def rank_symbols(sql: sqlite3.Connection, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """Return rows with a `symbol` in place of `sid` that is its rank, and the names by rank.
+
+    Numbers are sorted and joined in a third of the time of names; `name_symbols` ends it.
+    """
+    known = pl.DataFrame(sql.execute(_SYMBOLS).fetchall(), schema=_KNOWN, orient="row").sort("name")
+    ranked = rows.join(known.select("sid", symbol=pl.int_range(pl.len(), dtype=pl.UInt32)), on="sid")
+    return ranked.select("symbol", pl.exclude("sid", "symbol")), known["name"]
+
+
+def name_symbols(ranked: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
+    """Return rows with names for the ranks of their symbols."""
+    return ranked.with_columns(symbol=names.gather(ranked["symbol"]))
+
+
+def sort_by_symbol(both: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of several files, oldest first and each sorted, by symbol; numbers sort in half the time of names."""
+    rank = pl.col("symbol").cast(pl.Enum(both["symbol"].unique().sort())).to_physical()
+    return both.with_columns(rank=rank).sort("rank", maintain_order=True).drop("rank")

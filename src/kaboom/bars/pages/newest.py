@@ -15,9 +15,8 @@ from kaboom.bars.pages.codec import PageColumns
 from kaboom.bars.pages.coverage import decode_logged, log_damage
 from kaboom.bars.pages.files import PageFile, PageFiles, has_sums
 from kaboom.bars.pages.frames import keep_between, rows_to_frame
-from kaboom.bars.pages.headers import keys_of, sum_words
 from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between
-from kaboom.bars.pages.schema import SID_BITS
+from kaboom.bars.pages.schema import SID_BITS, keys_of, sum_words
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 
 _US = 1_000_000

@@ -19,9 +19,8 @@ from kaboom.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
 from kaboom.bars.folder.connection import has_table
 from kaboom.bars.folder.errors import store_errors
 from kaboom.bars.normalise import to_day, to_session
-from kaboom.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
 from kaboom.bars.pages.compact import compact_shard, count_older
-from kaboom.bars.pages.coverage import coverage
+from kaboom.bars.pages.coverage import coverage, name_symbols, rank_symbols, read_columns, sort_by_symbol
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles
 from kaboom.bars.pages.history import read as past
 from kaboom.bars.pages.history.read import Past

@@ -14,9 +14,8 @@ from kaboom.bars.pages.blob import page_keys
 from kaboom.bars.pages.codec import PageColumns, decode_sound
 from kaboom.bars.pages.files import PageFile, PageFiles, check_order, has_sums, page_name, size_on_disk
 from kaboom.bars.pages.frames import buckets_of
-from kaboom.bars.pages.headers import page_headers
 from kaboom.bars.pages.history.check import find_damaged_history
-from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS
+from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS, page_headers
 from kaboom.bars.store import StoreFault, StoreHealth
 from kaboom.errors import StoreDamaged, StoreError
 from kaboom.market.bar import BarSeries

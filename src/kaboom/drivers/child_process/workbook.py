@@ -12,8 +12,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from kaboom.drivers.child_process.command import build_command, build_environment
-from kaboom.drivers.child_process.limits import limit_process
+from kaboom.drivers.child_process.command import build_command, build_environment, limit_process
 from kaboom.drivers.zip_directory import open_zip
 
 #: The exit codes of the process.

@@ -8,16 +8,13 @@ from kaboom.jobs.engine.run.long_runs import go_on, hand_out
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.model import Tally
 from kaboom.market_data.compact import CompactChunk, compact_chunk, plan_compaction
-from kaboom.market_data.compact_request import CompactRequest
 from kaboom.market_data.mirror import MirrorChunk, mirror_chunk, plan_mirror
-from kaboom.market_data.mirror_request import MirrorRequest
+from kaboom.market_data.request import CompactRequest, MirrorRequest, RollUpRequest, TakeBackRequest
 from kaboom.market_data.results import TakeBackResult
 from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import RollUpChunk
 from kaboom.market_data.roll_up_plan import plan_roll_up as plan_chunks
-from kaboom.market_data.roll_up_request import RollUpRequest
 from kaboom.market_data.take_back import take_back as take_rows_back
-from kaboom.market_data.take_back_request import TakeBackRequest
 
 
 async def plan_compact(run: Run) -> None:

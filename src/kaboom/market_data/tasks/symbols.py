@@ -3,8 +3,8 @@
 from kaboom.errors import RateLimited
 from kaboom.jobs.engine.run.hand_back import HandBack
 from kaboom.jobs.engine.run.worker import Run
-from kaboom.market_data.master_request import MasterRequest
 from kaboom.market_data.refresh_symbols import run_refresh_symbols
+from kaboom.market_data.request import MasterRequest
 from kaboom.market_data.results import SymbolsResult
 from kaboom.providers.watch import while_alive
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from kaboom.market.lots import LOT
+from kaboom.market.bounds import LOT
 from kaboom.portfolio.entry import Entry
 from kaboom.portfolio.money import ZERO
 

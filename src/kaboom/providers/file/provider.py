@@ -28,7 +28,7 @@ from kaboom.providers.file.rules import is_zone
 from kaboom.providers.file.sheet import Facts, Sheet
 from kaboom.providers.file.spec import SPEC, FileSettings
 from kaboom.providers.file.tables import TableCache
-from kaboom.providers.limiter.limited_provider import limit_calls
+from kaboom.providers.limiter.rate_limiter import limit_calls
 from kaboom.providers.spec import ProviderParts
 
 

@@ -18,14 +18,16 @@ from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.jquants import query
 from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
 from kaboom.providers.jquants.get import JquantsSource
-from kaboom.providers.jquants.outcomes import add_outcomes, expect_whole, traded
 from kaboom.providers.jquants.parse import (
     DAILY_FIELDS,
     MINUTE_FIELDS,
+    add_outcomes,
+    expect_whole,
     make_days,
     make_minutes,
     parse_actions,
     parse_codes,
+    traded,
 )
 from kaboom.providers.jquants.query import code_of
 from kaboom.providers.jquants.shelf import JquantsShelf

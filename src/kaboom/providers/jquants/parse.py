@@ -1,7 +1,7 @@
 """J-Quants' rows to frames, universes and sessions; pure, and strict: a row that was not requested is a fault."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,7 +11,9 @@ from kaboom.errors import InvalidRequest, ProviderError
 from kaboom.market.action import CorporateAction, check_factor
 from kaboom.market.bar import RAW_BAR_SCHEMA
 from kaboom.market.listing import Listing, Market
+from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.market.symbol import parse_symbol
+from kaboom.providers.base import FetchedBars
 from kaboom.providers.jquants.query import code_of
 
 _MARKETS = {"0111": Market.TSE_PRIME, "0112": Market.TSE_STANDARD, "0113": Market.TSE_GROWTH}
@@ -27,6 +29,8 @@ _INDEX_FIELDS = {name: kind for name, kind in _ROW.items() if name != "Vo"}
 _LISTING = ("Date", "Code", "CoName", "CoNameEn", "Mkt", "S33Nm", "ScaleCat")
 
 type Rows = Sequence[dict[str, Any]]
+#: From this many symbols on, a day with rows of less than half of them is incomplete.
+_ENOUGH_TO_TELL = 20
 
 
 def parse_master(rows: Rows, market: Market, session: date) -> tuple[str, ...]:
@@ -233,3 +237,41 @@ def _listing(code: str, *texts: str | None) -> Listing | None:
     if market is None or not symbol:
         return None
     return Listing(symbol, name, market, sector.strip("-"), scale.strip("-"), english.strip("-"))
+
+
+def traded(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the bars with trades; a day without trades is a row without values."""
+    prices = ("open", "high", "low", "close")
+    return bars.filter(~pl.all_horizontal(pl.col(*prices).is_null() & ((pl.col("volume") == 0).fill_null(value=True))))
+
+
+def add_outcomes(symbols: Sequence[str], rows: pl.DataFrame, listed: Collection[str] = ()) -> FetchedBars:
+    """Return the bars among some rows, and the outcomes of symbols without bars.
+
+    A symbol with a row was listed. `listed` are further symbols that are known to have been listed.
+    """
+    bars = traded(rows)
+    known, brought = {*rows["symbol"], *listed}, set(bars["symbol"])
+    outcomes = {
+        symbol: SymbolOutcome(symbol, Outcome.NO_TRADES if symbol in known else Outcome.NOT_LISTED)
+        for symbol in symbols
+        if symbol not in brought
+    }
+    return FetchedBars(bars, outcomes)
+
+
+def expect_whole(session: date, what: str, *, asked: int, found: int) -> None:
+    """Raise ProviderError for an incomplete session: it has less than half of many requested symbols.
+
+    `what` says what the session had, such as `"10 rows"`.
+    """
+    if asked >= _ENOUGH_TO_TELL and found * 2 < asked:
+        raise unfinished(session, what, asked=asked, found=found)
+
+
+def unfinished(session: date, what: str, *, asked: int, found: int) -> ProviderError:
+    """Return the error of a session whose bars J-Quants has not published completely."""
+    return ProviderError(
+        f"jquants: {session} had {what}, of {asked} issues asked for {found}; daily bars come at about 16:30 in Japan",
+        retryable=True,
+    )

@@ -19,9 +19,10 @@ from kaboom.providers.each import SymbolAnswer, ask_each, nothing_traded
 from kaboom.providers.jquants import query
 from kaboom.providers.jquants.bulk import JquantsBulk
 from kaboom.providers.jquants.get import JquantsSource
-from kaboom.providers.jquants.outcomes import add_outcomes, expect_whole, traded, unfinished
 from kaboom.providers.jquants.parse import (
+    add_outcomes,
     expect_code,
+    expect_whole,
     parse_actions,
     parse_calendar,
     parse_daily,
@@ -29,6 +30,8 @@ from kaboom.providers.jquants.parse import (
     parse_listings,
     parse_master,
     parse_minutes,
+    traded,
+    unfinished,
 )
 from kaboom.providers.jquants.shelf import JquantsShelf, find_folder
 from kaboom.providers.jquants.spec import SPEC, JquantsSettings

@@ -6,12 +6,16 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AbstractAsyncContextManager
+from datetime import date
 from typing import Protocol
 
 import structlog
 
 from kaboom.drivers.retry import retry_while_unavailable
 from kaboom.errors import ProviderError, RateLimited, StoreError
+from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market
+from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.limiter.port import POLL_S, Permit, PermitStore, Reason, Result, Wait
 from kaboom.providers.watch import Heard, tell, tell_alive
 
@@ -262,3 +266,36 @@ class Waiter:
             return False
         self._until.set_result(None)
         return True
+
+
+def limit_calls(provider: BarProvider, rate_limiter: RateLimiter) -> BarProvider:
+    """Return a provider each of whose `fetch_bars` calls needs a permit; the provider itself if it has no limits.
+
+    A call that makes several requests would count as one. A provider that makes them enters the rate limiter around
+    each of its requests instead.
+    """
+    return provider if isinstance(rate_limiter, NoRateLimit) else RateLimitedProvider(provider, rate_limiter)
+
+
+class RateLimitedProvider:
+    """`BarProvider` that calls another one with a permit for each `fetch_bars`."""
+
+    def __init__(self, provider: BarProvider, rate_limiter: RateLimiter) -> None:
+        self._provider = self.limited = provider
+        self._rate_limiter = rate_limiter
+        self.name, self.capabilities = provider.name, provider.capabilities
+
+    async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
+        return await self._provider.fetch_universe(market, session)
+
+    async def fetch_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
+        return await self._provider.fetch_sessions(interval, count, until)
+
+    async def fetch_bars(self, request: BarRequest) -> FetchedBars:
+        """Return the provider's answer once there is a permit."""
+        async with self._rate_limiter.permit():
+            return await self._provider.fetch_bars(request)
+
+    async def close(self) -> None:
+        await self._rate_limiter.close()
+        await self._provider.close()

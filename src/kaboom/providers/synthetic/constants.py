@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from kaboom.market.lots import LOT
+from kaboom.market.bounds import LOT
 from kaboom.market.rules import Bools
 from kaboom.providers.synthetic.rng import (
     Floats,

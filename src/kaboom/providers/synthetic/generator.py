@@ -10,9 +10,9 @@ import polars as pl
 
 from kaboom.market.action import CorporateAction
 from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
+from kaboom.market.bounds import LOT
 from kaboom.market.calendar import auction_stamps, is_session, opens_at
 from kaboom.market.interval import Interval
-from kaboom.market.lots import LOT
 from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.market.resample import roll_up
 from kaboom.market.rules import Bools

@@ -18,7 +18,7 @@ from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import Market, load_universe
 from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
-from kaboom.providers.limiter.limited_provider import limit_calls
+from kaboom.providers.limiter.rate_limiter import limit_calls
 from kaboom.providers.spec import ProviderParts
 from kaboom.providers.synthetic.generator import Generator
 from kaboom.providers.synthetic.listings import ListingBook, UniverseLookup

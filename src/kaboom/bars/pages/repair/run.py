@@ -12,7 +12,6 @@ from kaboom.bars.normalise import check_source
 from kaboom.bars.pages.blob import add_key, page_keys
 from kaboom.bars.pages.codec import decode_pages
 from kaboom.bars.pages.files import PageFile, PageFiles, has_sums, page_name
-from kaboom.bars.pages.headers import page_headers
 from kaboom.bars.pages.history.check import find_damaged_history
 from kaboom.bars.pages.history.replaced import LOST
 from kaboom.bars.pages.repair.archive import DamageArchive
@@ -21,7 +20,7 @@ from kaboom.bars.pages.repair.pages import days_of, delete_fetches, gaps_of, rem
 from kaboom.bars.pages.repair.port import RepairedItem
 from kaboom.bars.pages.repair.replace import sole_writer, swap_file
 from kaboom.bars.pages.repair.salvage import buckets_in
-from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS
+from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS, page_headers
 from kaboom.bars.pages.verify import check_pages, check_rows, check_structure, select_pages
 from kaboom.bars.pages.write import prepare_file, transaction
 from kaboom.errors import InvalidRequest

@@ -1,7 +1,8 @@
 """Facts of a backtest or a sweep, from its summary; pure."""
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kaboom.analysis.facts.model import Facts, SourceRow, clean_text
@@ -30,6 +31,11 @@ _BENCHMARK = {
 _BARS = {"tested_sessions": "session_count", "tested_symbols": "symbols", "missing_symbols": "missing"}
 _SWEEP = {"trials": "trials", "lost_trials": "lost", "luck_excluded_pct": "deflated_sharpe"}
 _TEST = {"test_return_pct": "total_return", "test_sharpe": "sharpe", "test_drawdown_pct": "max_drawdown"}
+#: The most causes that are listed separately.
+_MOST_CAUSES = 8
+
+#: An item that failed: its outcome, and the error message.
+type Failure = tuple[str, str]
 
 
 def gather_backtest(job_id: str, summary: Mapping[str, Any]) -> Facts:
@@ -56,3 +62,18 @@ def _pick(names: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, floa
         for name, value in found.items()
         if isinstance(value, (int, float)) and math.isfinite(value)
     }
+
+
+def gather_ingest(
+    job_id: str, progress: Mapping[str, int], outcomes: Mapping[str, int], failures: Iterable[Failure]
+) -> Facts:
+    """Return the facts of a job: `progress` has `total`, `done`, `failed`; messages are cleaned, never cited."""
+    rows = [SourceRow("job/progress", dict(progress))]
+    if outcomes:
+        rows.append(SourceRow("job/outcomes", {f"outcome_{name}": count for name, count in sorted(outcomes.items())}))
+    causes = Counter((outcome, clean_text(message)) for outcome, message in failures).most_common(_MOST_CAUSES)
+    rows += [
+        SourceRow(f"job/causes/{n}", {f"cause_{n}_items": count}, notes={"outcome": outcome, "message": message})
+        for n, ((outcome, message), count) in enumerate(causes, 1)
+    ]
+    return Facts(Kind.INGEST, job_id, tuple(rows))

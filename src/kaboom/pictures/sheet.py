@@ -2,22 +2,121 @@
 
 import io
 import threading
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
-from kaboom.pictures.drawing import curves
-from kaboom.pictures.drawing.curves import draw_line, finish
-from kaboom.pictures.drawing.fonts import Speaker, families
-from kaboom.pictures.drawing.style import BACK, DPI, INK, INK_2, INK_3, LINE, UP_DOWN, WIDTH, settings
-from kaboom.pictures.model import Candlesticks, Curves, Heat, Language, Notes, Panel, Picture, Table, UpDown
+from kaboom.pictures.model import (
+    Candlesticks,
+    Curves,
+    Heat,
+    Language,
+    Notes,
+    Panel,
+    Picture,
+    Series,
+    Table,
+    Text,
+    UpDown,
+)
+
+DPI = 100
+WIDTH = 12.0
+BACK, LINE, INK, INK_2, INK_3 = "#ffffff", "#e3e3de", "#17191d", "#4d5058", "#686b73"
+#: The lines of a panel by rank: colour, width, dashes.
+LINES = (
+    ("#3346b8", 1.6, "-"),
+    ("#686b73", 1.1, "-"),
+    ("#0b6e74", 1.2, "-"),
+    ("#915d00", 1.2, "-"),
+    ("#a30b34", 1.2, "--"),
+    ("#6f80dd", 1.2, "--"),
+    ("#4d5058", 1.2, "-."),
+    ("#0f6f4a", 1.2, ":"),
+)
+#: The colours of a rise and of a fall.
+UP_DOWN: Mapping[UpDown, tuple[str, str]] = {
+    "jp": ("#cc2222", "#1c62b5"),
+    "intl": ("#0f6f4a", "#cc2222"),
+    "mono": ("#17191d", "#8b8c87"),
+}
+_LATIN = "DejaVu Sans"  # comes with matplotlib
+_JAPANESE = (
+    "Noto Sans CJK JP", "Noto Sans JP", "Hiragino Sans", "BIZ UDPGothic", "Yu Gothic", "Meiryo", "IPAexGothic",
+    "IPAPGothic", "TakaoPGothic", "VL PGothic", "MS Gothic",
+)  # fmt: skip
+#: From here on characters are not in the Latin font: radicals, kana, kanji, full-width forms.
+_FIRST_CJK = "\u2e80"
+
+
+def settings(families: list[str]) -> Any:
+    """Return the settings that change matplotlib's defaults; those of the user are ignored."""
+    return {
+        "font.family": families,
+        "font.size": 10,
+        "text.color": INK,
+        "text.parse_math": False,
+        "axes.edgecolor": LINE,
+        "axes.labelcolor": INK_3,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.spines.left": False,
+        "axes.unicode_minus": True,
+        "grid.color": LINE,
+        "grid.linewidth": 0.8,
+        "xtick.color": INK_3,
+        "ytick.color": INK_3,
+        "xtick.major.size": 0,
+        "ytick.major.size": 0,
+        "path.simplify": True,
+        "agg.path.chunksize": 20_000,
+    }
+
+
+@cache
+def find_japanese() -> str | None:
+    """Return the name of a font with Japanese characters; None if no such font is installed."""
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in _JAPANESE if name in known), None)
+
+
+def families(language: Language) -> list[str]:
+    """Return the fonts of a language, in the order in which matplotlib searches them for a character."""
+    japanese = find_japanese()
+    if japanese is None:
+        return [_LATIN]
+    return [japanese, _LATIN] if language == "ja" else [_LATIN, japanese]
+
+
+class Speaker:
+    """Chooses the language of each text."""
+
+    def __init__(self, language: Language) -> None:
+        """Use a language; English if no font has Japanese characters."""
+        self.language: Language = language if find_japanese() else "en"
+
+    def say(self, text: Text) -> str:
+        """Return a text, without the characters that no font has."""
+        chosen = text[1 if self.language == "ja" else 0]
+        if find_japanese():
+            return chosen
+        return " ".join("".join(letter for letter in chosen if letter < _FIRST_CJK).split())
+
 
 #: matplotlib's settings are global, so one picture is drawn at a time.
 _ONE = threading.Lock()
@@ -27,6 +126,7 @@ _COLOURS = 64
 _HALF = 0.34
 #: Shares from which a cell has the next stronger tint, and how strong it is.
 _TINTS = ((0.0, 0.1), (0.015, 0.22), (0.035, 0.36))
+_TICKS = 8
 
 
 def draw_sheet(picture: Picture, language: Language) -> bytes:
@@ -83,7 +183,7 @@ def _draw(figure: Figure, panel: Panel, place: tuple[float, float], picture: Pic
         case Candlesticks():
             draw_candlesticks(axes, panel, picture.updown, speaker)
         case Curves():
-            curves.draw_curves(axes, panel, speaker)
+            draw_curves(axes, panel, speaker)
         case Heat():
             draw_heat(axes, panel, picture.updown, speaker)
         case Table():
@@ -197,3 +297,45 @@ def _tint(value: float, updown: UpDown) -> tuple[float, float, float]:
     colour, back = to_rgb(UP_DOWN[updown][0 if value > 0 else 1]), to_rgb(BACK)
     red, green, blue = (strength * c + (1 - strength) * b for c, b in zip(colour, back, strict=True))
     return red, green, blue
+
+
+def draw_curves(axes: Axes, panel: Curves, speaker: Speaker) -> None:
+    """Draw the lines of a panel, with a legend if there are several."""
+    size = len(panel.times)
+    for line in panel.lines[::-1]:
+        draw_line(axes, line, speaker)
+    if panel.is_area and panel.lines:
+        values = np.array(panel.lines[0].values, dtype=np.float64)
+        axes.fill_between(np.arange(size), values, 0.0, color=LINES[0][0], alpha=0.14, linewidth=0)
+    finish(axes, panel.times, has_names=len(panel.lines) > 1)
+
+
+def draw_line(axes: Axes, line: Series, speaker: Speaker) -> None:
+    """Draw one line."""
+    colour, width, dashes = LINES[line.style]
+    values = np.array(line.values, dtype=np.float64)
+    name = speaker.say(line.name)
+    axes.plot(np.arange(values.size), values, color=colour, linewidth=width, linestyle=dashes, label=name)
+
+
+def finish(axes: Axes, times: tuple[str, ...], *, has_names: bool) -> None:
+    """Draw the times below, the values at the left, and the legend."""
+    size = len(times)
+    axes.set_xlim(-0.6, max(size - 0.4, 0.6))
+    places = sorted({round(place) for place in np.linspace(0, size - 1, min(_TICKS, size))})
+    axes.set_xticks(places, [times[place] for place in places], fontsize=8.5)
+    labels = axes.get_xticklabels()
+    if len(labels) > 1:
+        labels[0].set_horizontalalignment("left")
+        labels[-1].set_horizontalalignment("right")
+    axes.tick_params(axis="y", labelsize=8.5)
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    if has_names:
+        axes.legend(loc="upper left", frameon=False, fontsize=8.5, ncols=4, borderaxespad=0.2, handlelength=1.6)
+
+
+def _number(value: float, _place: int | None) -> str:
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:,.4g}M".replace("-", "\N{MINUS SIGN}")
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.4g}"
+    return text.replace("-", "\N{MINUS SIGN}")
