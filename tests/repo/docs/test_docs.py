@@ -61,6 +61,19 @@ def test_numbers_of_decisions_have_no_gap() -> None:
     assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
 
 
+def test_each_decision_answers_one_question_of_the_index() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"\]\((\d{4}-[^)]*)\)", index)) == sorted(
+        [path.name for path in DECISIONS] + ["0001-record-decisions.md"]
+    )
+    newer = {
+        (path.name, found[1])
+        for path in DECISIONS
+        if (found := re.search(r"^Superseded by \[(\d{4})\]", path.read_text(encoding="utf-8"), re.MULTILINE))
+    }
+    assert set(re.findall(r"\]\((\d{4}-[^)]*)\) \(superseded by (\d{4})\)", index)) == newer
+
+
 def test_code_cites_only_decisions_that_exist() -> None:
     numbers = {path.name[:4] for path in DECISIONS}
     cited = {
