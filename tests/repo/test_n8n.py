@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from kaboom.analysis.jobs import ANALYSE
-from kaboom.ingest.jobs import RUN_DAILY, default_schedule
+from kaboom.ingest.default_schedule import default_schedule
+from kaboom.ingest.jobs import RUN_DAILY
 from kaboom.jobs.api.submitting import build_body
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import TRANSITIONS, JobStatus

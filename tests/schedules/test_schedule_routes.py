@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from kaboom.cli.stack.migrate import migrate
 from kaboom.drivers.postgres.engine import connect_postgres
-from kaboom.ingest.jobs import default_schedule
+from kaboom.ingest.default_schedule import default_schedule
 from kaboom.jobs.postgres.schedules.postgres import PostgresScheduleStore
 from kaboom.market.calendar import JST, is_session
 from tests.fixtures.jobs.apps import JOBS, SCHEDULES, jobs_of

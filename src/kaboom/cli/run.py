@@ -27,7 +27,7 @@ from kaboom.drivers.gc_tuning import freeze_loaded_objects, return_large_blocks
 from kaboom.drivers.stop import StopEvent
 from kaboom.jobs.engine.parts import check_parts
 from kaboom.settings import load_settings
-from kaboom.web.server.options import raise_open_files
+from kaboom.web.server.open_files import raise_open_files
 
 #: Enough for a backtest: a year of daily bars of a few symbols.
 _DEMO_DAYS = {"intervals": {"1d": 250}, "symbols": ["6758", "7203", "9984"]}

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
@@ -14,8 +13,6 @@ from kaboom.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from kaboom.ingest.results import IngestResult
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import Chunk, Job
-from kaboom.jobs.postgres.schedules.model import Schedule
-from kaboom.jobs.postgres.schedules.timing import Timing, TimingKind
 from kaboom.jobs.retries import items_left, nothing_left, retry_items
 from kaboom.market.bounds import check_first
 from kaboom.market.calendar import last_sessions
@@ -23,7 +20,6 @@ from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history
 from kaboom.providers.registry import get_provider_spec
 from kaboom.providers.spec import ProviderSpec
-from kaboom.web.auth.principals import DEFAULT_OWNER
 from kaboom.web.auth.scopes import Scope
 
 if TYPE_CHECKING:
@@ -171,19 +167,3 @@ REFRESH_QUOTES = JobType(
     is_schedulable=True,
     example={"interval": "1m", "market": "TSE_PRIME"},
 )
-
-
-def default_schedule() -> Schedule:
-    """Return the daily ingest: 65 minutes after each close, when providers have the bars of the day.
-
-    Migration 0004 inserts the same schedule once.
-    """
-    return Schedule(
-        schedule_id=uuid4().hex,
-        owner=DEFAULT_OWNER,
-        name="daily ingest",
-        task="ingest.run_daily",
-        request={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 5000},
-        timing=Timing(TimingKind.SESSION, "16:35"),
-        is_enabled=False,
-    )

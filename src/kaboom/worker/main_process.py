@@ -38,7 +38,7 @@ from kaboom.jobs.queues import Queue
 from kaboom.notify.notifier import Notifier
 from kaboom.settings import load_settings
 from kaboom.telemetry.endpoint import open_socket, serve
-from kaboom.web.server.options import raise_open_files
+from kaboom.web.server.open_files import raise_open_files
 from kaboom.worker.liveness import Liveness, Watchdog
 from kaboom.worker.loop import process_loop
 from kaboom.worker.shutdown import Shutdown

@@ -11,7 +11,6 @@ from kaboom.web.server.protocol import bound_protocol
 _RESERVE = 128
 
 _log = structlog.get_logger(__name__)
-_MOST_FILES = 65_536
 
 
 def server_options(most_connections: int) -> dict[str, Any]:
@@ -31,11 +30,3 @@ def server_options(most_connections: int) -> dict[str, Any]:
         # Otherwise any client on this machine could claim any address.
         "proxy_headers": False,
     }
-
-
-def raise_open_files() -> None:
-    """Raise this process's soft limit of open files to its hard one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
