@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kaboom.accounts import brake as module
+from kaboom.accounts import login_failures as counts
 from kaboom.accounts.brake import LoginBrake
+from kaboom.accounts.login_failures import FREE, Attempt, LoginFailures, MemoryLoginFailures, RedisLoginFailures
 from kaboom.drivers.redis.client import Redis, connect_redis
 from kaboom.errors import StoreError
-from kaboom.jobs.redis import logins as counts
-from kaboom.jobs.redis.logins import FREE, Attempt, LoginFailures, MemoryLoginFailures
-from kaboom.jobs.redis.redis_logins import RedisLoginFailures
 from kaboom.web.caller_errors import TooManyLogins
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from kaboom.accounts.failed_logins import HELD, WRONG, FailedLogins, Failure
+from kaboom.accounts.login_failures import Attempt, LoginFailures, MemoryLoginFailures
+from kaboom.accounts.model import User
 from kaboom.errors import StoreError
-from kaboom.jobs.postgres.accounts.model import User
-from kaboom.jobs.redis.logins import Attempt, LoginFailures, MemoryLoginFailures
 from kaboom.web.address_limit import network_of
 from kaboom.web.caller_errors import TooManyLogins
 

@@ -11,12 +11,17 @@ from kaboom.accounts.brake import LoginBrake
 from kaboom.accounts.devices import Devices
 from kaboom.accounts.directory import Directory
 from kaboom.accounts.failed_logins import FailedLogins, LoginStorms
+from kaboom.accounts.login_failures import RedisLoginFailures
 from kaboom.accounts.logins import Logins
 from kaboom.accounts.passwords import Passwords
 from kaboom.accounts.sessions import Sessions
 from kaboom.accounts.shared_keys import SharedKeys
-from kaboom.accounts.trail import AuditTrail
-from kaboom.jobs.engine.parts import Parts
+from kaboom.accounts.store import open_accounts
+from kaboom.audit.store import open_audit_log
+from kaboom.audit.trail import AuditTrail
+from kaboom.drivers.postgres.database import Database
+from kaboom.drivers.redis.client import Redis
+from kaboom.jobs.postgres.opening import open_events, open_history
 from kaboom.web.auth.guard import Authenticator
 from kaboom.web.auth.ingest_tokens import IngestTokens
 from kaboom.web.auth.jwt.own import OwnTokens, parse_jwt_keys
@@ -59,14 +64,14 @@ class Accounts:
         tokens, cookies = TokenAuthenticator(self.directory), SessionAuthenticator(self.directory)
         return (self.directory.ingest, tokens, self._by_jwt, cookies)
 
-    def open(self, parts: Parts) -> None:
-        """Start to use the ledger, and the failed-login counts that all API processes share."""
+    def open(self, database: Database, redis: Redis | None) -> None:
+        """Start to use the ledger, and the failed-login counts that all API processes share; None without Redis."""
         self._is_open = True
-        self.shared_keys.open(parts.history)
-        self.directory.open(parts.accounts)
-        self.trail.open(parts.audit)
-        self._brake.share(parts.login_failures)
-        self._brake.tell_storms(LoginStorms(parts.notifications.log).tell)
+        self.shared_keys.open(database.open(open_history))
+        self.directory.open(database.open(open_accounts))
+        self.trail.open(database.open(open_audit_log))
+        self._brake.share(RedisLoginFailures(redis) if redis is not None else None)
+        self._brake.tell_storms(LoginStorms(database.open(open_events)).tell)
 
     async def _load_keys(self) -> Sequence[bytes]:
         """Return the keys of JWT_SECRET_KEY; if it is not set, the key that all API processes share in the ledger."""

@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from kaboom.accounts.model import TOUCH_S, AccountStore, BrowserSession, Token, User
 from kaboom.accounts.recent import Recent
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.errors import StoreError
-from kaboom.jobs.postgres.accounts.model import BrowserSession, Token, User
-from kaboom.jobs.postgres.accounts.port import TOUCH_S, AccountStore
 from kaboom.web.auth.api_tokens import TOKEN_PREFIX, ApiToken
 from kaboom.web.auth.cookies import BY_COOKIE, session_id_of
 from kaboom.web.auth.ingest_tokens import IngestTokens

@@ -8,7 +8,7 @@ from kaboom.analysis.facts.model import Facts
 from kaboom.errors import Conflict
 from kaboom.jobs.engine.run.own_history import OwnHistory
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.jobs.postgres.files import JobFiles
 from kaboom.jobs.queues import Queue
 from kaboom.market.outcome import is_fine
 

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from kaboom.analysis.facts.market import Holding
 from kaboom.analysis.request import MOST_SYMBOLS, AnalysisRequest
 from kaboom.analysis.run_job import load_splits
 from kaboom.errors import InvalidRequest
-from kaboom.jobs.engine.parts import Parts
 from kaboom.portfolio.book import replay
+from kaboom.portfolio.model import PortfolioStore
+
+if TYPE_CHECKING:
+    from kaboom.settings import AppSettings
 
 
 async def add_holdings(
-    request: AnalysisRequest, parts: Parts, owner: str
+    request: AnalysisRequest, portfolios: PortfolioStore, owner: str, settings: "AppSettings"
 ) -> tuple[AnalysisRequest, Mapping[str, Holding]]:
     """Return a request with its provider and symbols filled in, and the holdings of its portfolio today by symbol.
 
@@ -27,9 +31,9 @@ async def add_holdings(
     """
     if request.portfolio_id is None:
         return request, {}
-    portfolio = await parts.portfolios.load(owner, request.portfolio_id)
-    entries = await parts.portfolios.load_entries(owner, request.portfolio_id)
-    splits = await load_splits(portfolio.provider, {entry.symbol for entry in entries if entry.symbol}, parts.settings)
+    portfolio = await portfolios.load(owner, request.portfolio_id)
+    entries = await portfolios.load_entries(owner, request.portfolio_id)
+    splits = await load_splits(portfolio.provider, {entry.symbol for entry in entries if entry.symbol}, settings)
     book = await asyncio.to_thread(replay, entries, splits)
     open_ = {symbol: position for symbol, position in book.positions.items() if position.quantity}
     whole = sum(position.cost for position in open_.values()) or 1

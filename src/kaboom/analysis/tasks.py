@@ -20,12 +20,14 @@ from kaboom.analysis.request import AnalysisRequest
 from kaboom.analysis.results import AnalysisResult, PictureUse, Preview, SubjectAnalysis
 from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, resolve_session
 from kaboom.analysis.showing import show_analysis, show_preview
+from kaboom.analysis.spending import open_spending
 from kaboom.analysis.vocabulary import Kind, disclaimer
 from kaboom.errors import Conflict, InvalidRequest
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.market.interval import Interval
 from kaboom.pictures.model import Picture
 from kaboom.pictures.process import PictureProcess
+from kaboom.portfolio.store import open_portfolios
 from kaboom.providers.commands import MOST_NAMED, ingest_command
 
 #: How often a job that waits for models checks whether it was cancelled.
@@ -63,7 +65,7 @@ async def analyse(run: Run) -> AnalysisResult:
     without = [one.subject for one in analyses if not one.asked]
     if without and len(without) == len(analyses):
         raise InvalidRequest(_none_held(request, without))
-    await keep_pictures(run.parts.files, run.claim.lease.ref.job_id, pictures)
+    await keep_pictures(run.files, run.claim.lease.ref.job_id, pictures)
     return AnalysisResult(
         kind=request.kind,
         language=request.language,
@@ -110,14 +112,16 @@ def _session_of(work: _Work, days: AbstractSet[date]) -> date | None:
 
 
 async def _prepare(run: Run) -> _Work:
-    settings = run.parts.settings
-    request, held = await add_holdings(AnalysisRequest.parse(run.request), run.parts, run.owner)
+    settings = run.settings
+    request, held = await add_holdings(
+        AnalysisRequest.parse(run.request), run.database.open(open_portfolios), run.owner, run.settings
+    )
     last = None if request.is_of_job else resolve_session(request, settings)
     terms = None if request.analyst == "rules" else find_models(settings)
     reason = ""
     if terms and request.portfolio_id is not None and not settings.ai_send_positions:
         terms, reason = None, POSITIONS_STAY
-    asker = Asker(terms, run.parts.spending, run.claim.lease.ref.job_id) if terms else None
+    asker = Asker(terms, run.database.open(open_spending), run.claim.lease.ref.job_id) if terms else None
     return _Work(request, held, last, asker, PictureProcess() if asker and settings.ai_images else None, reason)
 
 
@@ -164,11 +168,11 @@ async def _while_alive[T](run: Run, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _gather(run: Run, work: _Work) -> AsyncIterator[Gathered]:
-    request, parts = work.request, run.parts
+    request = work.request
     if work.last is None:
         job_id = request.job_id or ""
         if request.kind == Kind.BACKTEST.value:
-            yield Gathered(await gather_backtest_job(run.history, parts.files, job_id))
+            yield Gathered(await gather_backtest_job(run.history, run.files, job_id))
         else:
             yield Gathered(await gather_ingest_job(run.history, job_id))
         return
@@ -177,4 +181,4 @@ async def _gather(run: Run, work: _Work) -> AsyncIterator[Gathered]:
             raise Conflict("the job was cancelled")
         run.report(run.chunk.tally)
         holding = work.held.get(symbol)
-        yield await gather_symbol(request, symbol, work.last, parts.settings, holding=holding)
+        yield await gather_symbol(request, symbol, work.last, run.settings, holding=holding)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kaboom.jobs.api.words import Instant
-from kaboom.jobs.postgres.notifications.model import Event, EventKind
+from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.notify import examples
 
 _MOST_TEXT = 300

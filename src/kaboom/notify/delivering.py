@@ -15,10 +15,9 @@ from kaboom.errors import ConfigurationError
 from kaboom.jobs.callbacks.callback import CallbackRules
 from kaboom.jobs.callbacks.retry import MESSAGE_DELAYS_S, judge_reply
 from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
-from kaboom.jobs.postgres.notifications.model import ChannelKind, Claimed
-from kaboom.jobs.postgres.notifications.port import NotificationLog
 from kaboom.jobs.postgres.outbox.port import AttemptEnd
 from kaboom.notify.apprise_sender import send_by_apprise
+from kaboom.notify.model import ChannelKind, Claimed, NotificationLog
 from kaboom.notify.texts import Text, write_body, write_text
 
 #: How long to retry saving a result while the ledger is unavailable; the lease of the attempt lasts longer.

@@ -12,6 +12,7 @@ from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.notify.jobs import DELIVER
 from kaboom.notify.routing import route
 from kaboom.notify.scan import Missing, find_events
+from kaboom.notify.store import open_notifications
 
 STEP_S = 1.0
 SCAN_S = 15.0
@@ -25,6 +26,7 @@ class Notifier:
 
     def __init__(self, jobs: Jobs, missing: Missing) -> None:
         self._jobs = jobs
+        self._notifications = jobs.parts.database.open(open_notifications)
         self._missing = missing
         self._due_at: dict[str, float] = {}
 
@@ -38,7 +40,7 @@ class Notifier:
         """Do the work that is due now."""
         await self._every(SCAN_S, self.scan)
         await self._every(_PURGE_S, self._purge)
-        log, now = self._jobs.parts.notifications.log, utc_now()
+        log, now = self._notifications.log, utc_now()
         while await log.fan_out(partial(route, now=now), now):
             pass
         for owner, channel_id in await log.due_channels(now):
@@ -46,12 +48,11 @@ class Notifier:
 
     async def scan(self) -> None:
         """Save the events that no transaction of the ledger records."""
-        parts = self._jobs.parts
-        async for events in find_events(parts, self._missing, utc_now()):
-            await parts.notifications.log.note(events)
+        async for events in find_events(self._jobs.parts, self._missing, utc_now()):
+            await self._notifications.events.note(events)
 
     async def _purge(self) -> None:
-        if count := await self._jobs.parts.notifications.log.purge(utc_now()):
+        if count := await self._notifications.log.purge(utc_now()):
             _log.info("notifications_purged", count=count)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:

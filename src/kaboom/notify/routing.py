@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, time
 
-from kaboom.jobs.postgres.notifications.model import Event, EventKind, Placement, Rule
+from kaboom.jobs.postgres.events import Event, EventKind
+from kaboom.notify.model import Placement, Rule
 from kaboom.notify.timing import Timing
 
 

@@ -7,8 +7,9 @@ import structlog
 
 from kaboom.errors import KaboomError
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.postgres.notifications.model import Event, EventKind
+from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.market.calendar import JST, is_session
+from kaboom.notify.store import open_notifications
 
 #: Shorter pauses are normal for a provider with limits.
 LEAST_PAUSE_S = 60.0
@@ -59,7 +60,7 @@ async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> lis
     """Return an event for each incomplete series of today's session and each deadline that has passed."""
     local = now.astimezone(JST)
     today = local.date()
-    deadlines = sorted(await parts.notifications.rules.list_deadlines())
+    deadlines = sorted(await parts.database.open(open_notifications).rules.list_deadlines())
     passed = [at for at in deadlines if local.time() >= time.fromisoformat(at)]
     if not passed or not is_session(today):
         return []

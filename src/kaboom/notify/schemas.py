@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from kaboom.jobs.api.words import CONTROL, Label
-from kaboom.jobs.postgres.notifications.model import EventKind
+from kaboom.jobs.postgres.events import EventKind
 from kaboom.jobs.postgres.outbox.port import DeliveryStatus
 from kaboom.market.fields import WHOLE, one_of
 from kaboom.notify import examples

@@ -9,6 +9,7 @@ from kaboom.notify.delivering import Deliverer, send_by_channel
 from kaboom.notify.jobs import DeliverResult
 from kaboom.notify.request import DeliverRequest
 from kaboom.notify.setup import build_sealer
+from kaboom.notify.store import open_notifications
 
 #: The most messages that a job sends; the notifier submits another job for the rest.
 _MOST = 100
@@ -24,8 +25,8 @@ async def deliver(run: Run) -> Settled:
         StoreError: the ledger is unavailable; the job continues later.
 
     """
-    channel_id, settings = DeliverRequest.parse(run.request).channel_id, run.parts.settings
-    notifications = run.parts.notifications
+    channel_id, settings = DeliverRequest.parse(run.request).channel_id, run.settings
+    notifications = run.database.open(open_notifications)
     await notifications.rules.load_channel(run.owner, channel_id)
     send = partial(send_by_channel, build_sealer(settings), run.parts.callbacks)
     deliverer = Deliverer(notifications.log, send, site=settings.public_url or "")

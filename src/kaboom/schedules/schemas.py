@@ -8,17 +8,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 
 from kaboom.catalog import CATALOG
 from kaboom.jobs.api.words import Label
-from kaboom.jobs.postgres.schedules.model import (
-    DEFAULT_MAX_LATE_H,
-    MAX_LATE_H,
-    Firing,
-    FiringOutcome,
-    MissedPolicy,
-    Schedule,
-)
-from kaboom.jobs.postgres.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
 from kaboom.market.fields import WHOLE, one_of
 from kaboom.schedules.examples import CHANGE, DETAIL, FIRING, LISTED, NEW, SCHEDULE
+from kaboom.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
+from kaboom.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
 from kaboom.web.routers import view_of
 
 _Cron = Annotated[

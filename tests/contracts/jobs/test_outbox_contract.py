@@ -258,9 +258,10 @@ async def test_what_ended_long_ago_is_dropped(ledger: JobHistory) -> None:
 
 
 async def test_an_unavailable_outbox_is_a_store_error() -> None:
-    history = PostgresJobHistory(connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test"))
+    engine = connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test")
+    history = PostgresJobHistory(engine)
     with pytest.raises(StoreError):
         await history.outbox.claim(limit=1, per_host=1, busy=())
     with pytest.raises(StoreError):
         await history.outbox.register("f" * 32, url=URL)
-    await history.close()
+    await engine.dispose()

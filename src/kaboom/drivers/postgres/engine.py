@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 import orjson
-from sqlalchemy import Executable, Row, event, make_url
+from sqlalchemy import Column, Executable, MetaData, Row, Text, event, make_url
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -31,6 +31,14 @@ _FRESH_S = 1.0
 
 #: A name of SQLAlchemy that other modules import from here.
 __all__ = ["AsyncEngine"]
+
+#: The tables of all features.
+METADATA = MetaData()
+
+
+def texts(*names: str) -> list[Column[str]]:
+    """Return text columns that are not null."""
+    return [Column(name, Text, nullable=False) for name in names]
 
 
 def normalize_database_url(url: str) -> str:

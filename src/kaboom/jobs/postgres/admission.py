@@ -7,10 +7,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kaboom.audit.log import AuditLine
+from kaboom.audit.postgres import append_lines
 from kaboom.errors import StoreError
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.accounts.model import AuditLine
-from kaboom.jobs.postgres.accounts.postgres_audit import append_lines
 from kaboom.jobs.postgres.outbox.postgres import register
 from kaboom.jobs.postgres.port import KEY_KEPT_H, Admission, Admitted, JobDeleted, KeyReused, Terms
 from kaboom.jobs.postgres.rows import dump_job, parse_job

@@ -8,12 +8,12 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kaboom.audit.log import AuditLine
+from kaboom.audit.postgres import INSERT_LINES, dump_lines
 from kaboom.drivers.batching import CallBatcher
 from kaboom.drivers.postgres.engine import Statements
 from kaboom.errors import StoreError
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.accounts.model import AuditLine
-from kaboom.jobs.postgres.accounts.postgres_audit import INSERT_LINES, dump_lines
 from kaboom.jobs.postgres.port import Admission, Admitted, Terms
 from kaboom.jobs.postgres.rows import dump_job, parse_job
 from kaboom.jobs.postgres.tables import JOBS

@@ -12,10 +12,9 @@ from kaboom.errors import NotFound
 from kaboom.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
 from kaboom.jobs.postgres.activity import Activity, ActivityQuery
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery, find_dead_letters
+from kaboom.jobs.postgres.events import Event, events_of_end
 from kaboom.jobs.postgres.memory_activity import find_activity
 from kaboom.jobs.postgres.memory_search import does_mention
-from kaboom.jobs.postgres.notifications.happened import events_of_end
-from kaboom.jobs.postgres.notifications.model import Event
 from kaboom.jobs.postgres.outbox.memory import MemoryOutbox
 from kaboom.jobs.postgres.port import (
     ENDED_PAGE,
@@ -217,9 +216,6 @@ class MemoryJobHistory:
 
     async def try_write(self) -> None:
         """Do nothing: memory takes every write."""
-
-    async def close(self) -> None:
-        """Do nothing."""
 
     def _find_key(self, job: Job, terms: Terms, key: str) -> Job | None:
         since, fingerprint, earlier = self._keys.get((job.owner, key), (_LONG_AGO, "", job))

@@ -279,7 +279,3 @@ class JobHistory(Protocol):
     async def try_write(self) -> None:
         """Raise StoreError unless the schema exists and the ledger accepts a small test write, which leaves no data."""
         ...
-
-    async def close(self) -> None:
-        """Release connections."""
-        ...

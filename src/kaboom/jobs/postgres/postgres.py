@@ -29,10 +29,9 @@ from kaboom.jobs.postgres.activity_sql import load_activity
 from kaboom.jobs.postgres.admission import admit, confirm
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
 from kaboom.jobs.postgres.dead_letters_sql import build_dead_letters, parse_dead_letter
+from kaboom.jobs.postgres.events import events_of_end
 from kaboom.jobs.postgres.group_commit import GroupCommit, build_draft
 from kaboom.jobs.postgres.listing import VERSION, build_end, build_page
-from kaboom.jobs.postgres.notifications.happened import events_of_end
-from kaboom.jobs.postgres.notifications.postgres_log import note
 from kaboom.jobs.postgres.outbox.postgres import PostgresOutbox, release
 from kaboom.jobs.postgres.port import (
     ENDED_PAGE,
@@ -44,6 +43,7 @@ from kaboom.jobs.postgres.port import (
     Terms,
     Unfinished,
 )
+from kaboom.jobs.postgres.postgres_events import note
 from kaboom.jobs.postgres.probe import try_write
 from kaboom.jobs.postgres.rows import parse_job
 from kaboom.jobs.postgres.seen import SeenJobs
@@ -223,10 +223,6 @@ class PostgresJobHistory:
 
     async def try_write(self) -> None:
         await try_write(self._engine)
-
-    async def close(self) -> None:
-        """Release connections."""
-        await self._engine.dispose()
 
     async def _load_page(self, page: Select[Any]) -> list[Job]:
         """Return the jobs of a page in its order; only jobs that have changed since the last read are read again."""

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -19,13 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import func
 
-METADATA = MetaData()
-
-
-def texts(*names: str) -> list[Column[str]]:
-    """Return text columns that are not null."""
-    return [Column(name, Text, nullable=False) for name in names]
-
+from kaboom.drivers.postgres.engine import METADATA, texts
 
 JOBS = Table(
     "jobs",

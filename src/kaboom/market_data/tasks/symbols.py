@@ -16,7 +16,7 @@ async def refresh(run: Run) -> SymbolsResult:
         HandBack: the provider wants a pause.
 
     """
-    settings, request = run.parts.settings, MasterRequest.parse(run.request)
+    settings, request = run.settings, MasterRequest.parse(run.request)
     try:
         with while_alive(run.keeper.note_life):
             report = await run_refresh_symbols(request, settings=settings)

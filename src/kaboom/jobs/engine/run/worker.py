@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
+from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.retry import retry_while_unavailable
 from kaboom.drivers.stop import is_being_cancelled
 from kaboom.errors import StoreError
@@ -22,9 +23,13 @@ from kaboom.jobs.engine.run.measure import measure
 from kaboom.jobs.engine.run.own_history import OwnHistory
 from kaboom.jobs.engine.settle import settle_or_leave
 from kaboom.jobs.model import PLAN, Chunk, JobStatus, Tally
+from kaboom.jobs.postgres.files import JobFiles
 from kaboom.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
 from kaboom.jobs.redis.store import ChunkRef, Claim, Refusal
 from kaboom.telemetry.traces import span
+
+if TYPE_CHECKING:
+    from kaboom.settings import AppSettings
 
 #: How long a claim is tried again while Redis is unavailable; the chunk's message is sent again after that.
 _CLAIM_PATIENCE_S = 8.0
@@ -59,6 +64,21 @@ class Run:
     def plan(self) -> Mapping[str, Any]:
         """The job's plan; {} in the plan step itself."""
         return self.claim.plan or {}
+
+    @property
+    def settings(self) -> "AppSettings":
+        """The settings of the worker."""
+        return self.parts.settings
+
+    @property
+    def database(self) -> Database:
+        """The database in which features open their stores."""
+        return self.parts.database
+
+    @property
+    def files(self) -> JobFiles:
+        """The files of jobs, of all owners."""
+        return self.parts.files
 
     @property
     def history(self) -> OwnHistory:
