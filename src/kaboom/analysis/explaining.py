@@ -6,9 +6,9 @@ from kaboom.analysis.facts.backtest import gather_backtest
 from kaboom.analysis.facts.ingest import gather_ingest
 from kaboom.analysis.facts.model import Facts
 from kaboom.errors import Conflict
-from kaboom.jobs.engine.run.own_history import OwnHistory
 from kaboom.jobs.model import Job
 from kaboom.jobs.postgres.files import JobFiles
+from kaboom.jobs.postgres.port import OwnHistory
 from kaboom.jobs.queues import Queue
 from kaboom.market.outcome import is_fine
 

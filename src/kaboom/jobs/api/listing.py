@@ -16,8 +16,7 @@ from kaboom.jobs.api.words import Instant
 from kaboom.jobs.cursor import Cursors
 from kaboom.jobs.deps import Jobs
 from kaboom.jobs.model import TRANSITIONS, Job, JobStatus
-from kaboom.jobs.postgres.memory_search import does_mention
-from kaboom.jobs.postgres.port import JobQuery
+from kaboom.jobs.postgres.port import JobQuery, does_mention
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.routers import link_next
 

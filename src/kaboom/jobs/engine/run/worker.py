@@ -20,10 +20,10 @@ from kaboom.jobs.engine.run.failures import is_out_of_memory
 from kaboom.jobs.engine.run.hand_back import HandBack
 from kaboom.jobs.engine.run.keeper import STALL_S, LeaseKeeper
 from kaboom.jobs.engine.run.measure import measure
-from kaboom.jobs.engine.run.own_history import OwnHistory
 from kaboom.jobs.engine.settle import settle_or_leave
 from kaboom.jobs.model import PLAN, Chunk, JobStatus, Tally
 from kaboom.jobs.postgres.files import JobFiles
+from kaboom.jobs.postgres.port import OwnHistory
 from kaboom.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
 from kaboom.jobs.redis.store import ChunkRef, Claim, Refusal
 from kaboom.telemetry.traces import span

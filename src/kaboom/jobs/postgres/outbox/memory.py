@@ -10,8 +10,16 @@ from uuid import uuid4
 
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.outbox.event import encode_event, host_of
-from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
+from kaboom.jobs.postgres.outbox.port import (
+    KEPT_DAYS,
+    LEASE_S,
+    AttemptEnd,
+    Delivery,
+    DeliveryQuery,
+    DeliveryStatus,
+    encode_event,
+    host_of,
+)
 
 
 class MemoryOutbox:

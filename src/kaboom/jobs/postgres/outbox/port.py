@@ -1,13 +1,41 @@
-"""The port to the outbox: webhooks to send, each released in the transaction that makes its job final."""
+"""The port to the outbox: the webhooks about jobs, and the event that each delivers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+import orjson
 
 from kaboom.drivers.http.reply import Reply
 from kaboom.jobs.callbacks.retry import Verdict
+from kaboom.jobs.model import Job
+from kaboom.jobs.queues import jobs_path
+
+
+def encode_event(job: Job) -> str:
+    """Return the body for a final job; every attempt sends the same."""
+    here = f"{jobs_path(job.queue)}/{job.job_id}"
+    ended_at = job.completed_at or datetime.now(UTC)
+    event = {
+        "type": f"{job.queue}.job.{job.status}",
+        "timestamp": ended_at.astimezone(UTC).isoformat(),
+        "data": {
+            "job_id": job.job_id,
+            "status": job.status.value,
+            "parent_id": job.parent_id,
+            "links": {"self": here, "failures": f"{here}/failures"},
+        },
+    }
+    return orjson.dumps(event).decode()
+
+
+def host_of(url: str) -> str:
+    """Return the host and port of a URL; a courier limits its deliveries to each host."""
+    return urlsplit(url).netloc.lower()
+
 
 #: How long a delivery belongs to the process that claimed it; an attempt takes 15 s at most.
 LEASE_S = 60.0

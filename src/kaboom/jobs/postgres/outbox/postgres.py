@@ -11,10 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.outbox.event import encode_event, host_of
-from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
-from kaboom.jobs.postgres.rows import parse_job
-from kaboom.jobs.postgres.tables import JOBS, WEBHOOK_DELIVERIES
+from kaboom.jobs.postgres.outbox.port import (
+    KEPT_DAYS,
+    LEASE_S,
+    AttemptEnd,
+    Delivery,
+    DeliveryQuery,
+    DeliveryStatus,
+    encode_event,
+    host_of,
+)
+from kaboom.jobs.postgres.tables import JOBS, WEBHOOK_DELIVERIES, parse_job
 
 _T = WEBHOOK_DELIVERIES.c
 # PostgreSQL cannot lock rows in a query with a window function, so the ranked rows are joined to locked rows; a second
