@@ -24,7 +24,7 @@ from kaboom.drivers.open_sessions import close_sessions
 from kaboom.drivers.stop import end_tasks
 from kaboom.errors import ConfigurationError
 from kaboom.health.routes import router as health_router
-from kaboom.jobs.api.all_queues import router as all_jobs_router
+from kaboom.jobs.api.listing import router as all_jobs_router
 from kaboom.jobs.api.submit_routes import queue_routers
 from kaboom.jobs.cursor import Cursors
 from kaboom.jobs.engine.asking import DataDisk

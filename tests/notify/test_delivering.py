@@ -8,7 +8,7 @@ import pytest
 
 from kaboom.drivers.http.reply import Reply
 from kaboom.jobs.postgres.events import EventKind
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.delivering import Deliverer
 from kaboom.notify.model import Claimed, MessageQuery, Notifications
 from kaboom.notify.routing import route

@@ -4,8 +4,7 @@ from kaboom.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from kaboom.ingest.request_checks import check_backfill, check_ingest, check_quotes
 from kaboom.ingest.results import IngestResult
 from kaboom.ingest.retry import build_retry
-from kaboom.jobs.job_type import JobType
-from kaboom.jobs.retries import retry_items
+from kaboom.jobs.job_type import JobType, retry_items
 from kaboom.web.auth.scopes import Scope
 
 RUN_DAILY = JobType(

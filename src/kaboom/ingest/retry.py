@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kaboom.jobs.job_type import items_left, nothing_left
 from kaboom.jobs.model import Chunk, Job
-from kaboom.jobs.retries import items_left, nothing_left
 from kaboom.market.listing import Market
 
 

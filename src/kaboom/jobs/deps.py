@@ -11,8 +11,7 @@ from kaboom.drivers.postgres.database import Database
 from kaboom.errors import ConfigurationError, NotFound
 from kaboom.jobs.cursor import Cursors as CursorsOfProcess
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
-from kaboom.jobs.redis.events import EventHub
-from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.jobs.redis.events import EVENT_STREAM, EventHub
 from kaboom.jobs.sharing import OwnersSharing, Sharing
 from kaboom.pictures.model import Language, Picture
 from kaboom.pictures.process import PictureProcess

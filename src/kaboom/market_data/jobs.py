@@ -1,8 +1,7 @@
 """The job types on stored bars; the API and the workers load them, and this module imports nothing heavy."""
 
 from kaboom.indicators.request import IndicatorRequest
-from kaboom.jobs.job_type import JobType
-from kaboom.jobs.retries import retry_items, retry_unfinished
+from kaboom.jobs.job_type import JobType, retry_items, retry_unfinished
 from kaboom.market_data.compact_request import CompactRequest
 from kaboom.market_data.master_request import MasterRequest
 from kaboom.market_data.mirror_request import MirrorRequest

@@ -15,7 +15,7 @@ from kaboom.errors import ConfigurationError
 from kaboom.jobs.callbacks.callback import CallbackRules
 from kaboom.jobs.callbacks.retry import MESSAGE_DELAYS_S, judge_reply
 from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
-from kaboom.jobs.postgres.outbox.port import AttemptEnd
+from kaboom.jobs.postgres.outbox import AttemptEnd
 from kaboom.notify.apprise_sender import send_by_apprise
 from kaboom.notify.model import ChannelKind, Claimed, NotificationLog
 from kaboom.notify.texts import Text, write_body, write_text

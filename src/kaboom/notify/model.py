@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from kaboom.drivers.retry import backoff_s
 from kaboom.jobs.postgres.events import Event, EventKind, EventOutbox
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 
 #: A channel that failed so often in a row is reported: with the pauses between, after two minutes.
 MANY_FAILURES = 5

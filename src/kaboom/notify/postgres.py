@@ -13,7 +13,7 @@ from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_connect
 from kaboom.drivers.postgres.refusals import name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.events import Event
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.jobs.postgres.postgres_events import EVENTS, dump_event, parse_event
 from kaboom.notify.model import (
     KEPT,

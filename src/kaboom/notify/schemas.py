@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, m
 
 from kaboom.jobs.api.words import CONTROL, Label
 from kaboom.jobs.postgres.events import EventKind
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.market.fields import WHOLE, one_of
 from kaboom.notify import examples
 

@@ -14,7 +14,7 @@ from kaboom.drivers.postgres.refusals import name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.events import Event, MemoryEventOutbox, open_memory_events
 from kaboom.jobs.postgres.opening import open_events
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.notify.model import (
     KEPT,
     LEASE,

@@ -22,7 +22,7 @@ from sqlalchemy.sql import func
 
 from kaboom.drivers.postgres.engine import METADATA, texts
 from kaboom.jobs.postgres.events import EventKind
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.model import Channel, ChannelKind, Message, Rule
 
 

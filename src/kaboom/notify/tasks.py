@@ -4,7 +4,7 @@ from functools import partial
 
 from kaboom.jobs.engine.run.answers import Settled
 from kaboom.jobs.engine.run.worker import Run
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.delivering import Deliverer, send_by_channel
 from kaboom.notify.jobs import DeliverResult
 from kaboom.notify.request import DeliverRequest

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kaboom.jobs.postgres.events import Event, EventKind
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify import examples
 from kaboom.notify.model import Channel, ChannelKind, Message, Rule
 from kaboom.notify.texts import title_of

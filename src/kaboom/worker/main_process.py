@@ -16,8 +16,7 @@ from celery.worker import state
 from kaboom.catalog import CATALOG
 from kaboom.errors import KaboomError
 from kaboom.jobs.engine.courier import run_courier
-from kaboom.jobs.engine.gauges import metrics_route
-from kaboom.jobs.engine.instruments import share_meter
+from kaboom.jobs.engine.instruments import metrics_route, share_meter
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.parts import Parts

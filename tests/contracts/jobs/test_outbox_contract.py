@@ -10,7 +10,7 @@ import pytest
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.errors import StoreError
 from kaboom.jobs.model import JobStatus
-from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, DeliveryQuery, DeliveryStatus
+from kaboom.jobs.postgres.outbox import KEPT_DAYS, LEASE_S, AttemptEnd, DeliveryQuery, DeliveryStatus
 from kaboom.jobs.postgres.port import Admitted, JobHistory, KeyReused, Terms
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.fixtures.jobs.jobs import OWNER, make_job

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from kaboom.jobs.postgres.events import Event, EventKind
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.notify.model import LEASE, Message, MessageQuery, Notifications, Placement, Rule
 from kaboom.notify.routing import route
 from kaboom.notify.setup import make_test

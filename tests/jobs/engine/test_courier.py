@@ -16,7 +16,7 @@ from kaboom.jobs.engine import courier as module
 from kaboom.jobs.engine.courier import PER_HOST, SLOTS, Courier, run_courier
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.postgres.memory import MemoryJobHistory
-from kaboom.jobs.postgres.outbox.port import LEASE_S, Delivery, DeliveryStatus
+from kaboom.jobs.postgres.outbox import LEASE_S, Delivery, DeliveryStatus
 from kaboom.jobs.postgres.port import JobHistory
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from kaboom.telemetry.logs import configure_logging, tap_lines

@@ -7,9 +7,9 @@ from starlette.responses import StreamingResponse
 
 from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page import Page
-from kaboom.jobs.api.watching import STREAM_HEADERS
+from kaboom.jobs.api.sse import STREAM_HEADERS
 from kaboom.jobs.deps import count_stream, needs
-from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.jobs.redis.events import EVENT_STREAM
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()

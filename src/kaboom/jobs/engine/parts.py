@@ -14,8 +14,7 @@ from kaboom.drivers.postgres.database import Database, open_database
 from kaboom.drivers.redis.address import is_redis, parse_address
 from kaboom.drivers.redis.client import Redis, connect_redis
 from kaboom.errors import ConfigurationError, StoreError
-from kaboom.jobs.callbacks.callback import CallbackRules
-from kaboom.jobs.callbacks.signing import parse_secrets
+from kaboom.jobs.callbacks.callback import CallbackRules, parse_secrets
 from kaboom.jobs.callbacks.url_guard import UrlGuard, parse_trusted
 from kaboom.jobs.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from kaboom.jobs.job_type import Catalog
@@ -24,10 +23,9 @@ from kaboom.jobs.postgres.opening import open_history, open_job_files
 from kaboom.jobs.postgres.port import JobHistory
 from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.celery_results import CeleryResults, JobResults, NoResults
-from kaboom.jobs.redis.events import EventLog
-from kaboom.jobs.redis.line_writer import LineWriter
+from kaboom.jobs.redis.events import EventLog, RedisEventLog
+from kaboom.jobs.redis.lines import LineWriter
 from kaboom.jobs.redis.memory import MemoryJobStore
-from kaboom.jobs.redis.redis_events import RedisEventLog
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.jobs.redis.store import JobStore
 from kaboom.providers.limiter.pauses import ProviderPause, read_pauses

@@ -10,9 +10,8 @@ from itertools import batched
 import structlog
 
 from kaboom.errors import KaboomError
-from kaboom.jobs.engine.job_results import restore_results, show_ledgers_word
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.settle import keep_given_up, settle_job, settle_or_leave
+from kaboom.jobs.engine.settle import keep_given_up, restore_results, settle_job, settle_or_leave, show_ledgers_word
 from kaboom.jobs.model import PLAN, Chunk, ChunkState, JobStatus
 from kaboom.jobs.postgres.port import UNFINISHED_PAGE, Unfinished
 from kaboom.jobs.redis.store import BEAT_S, LEASE_S, ChunkRef

@@ -16,8 +16,8 @@ from kaboom.drivers.batching import CallBatcher
 from kaboom.drivers.postgres.engine import Statements
 from kaboom.errors import StoreError
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.outbox.postgres import register
 from kaboom.jobs.postgres.port import KEY_KEPT_H, Admission, Admitted, JobDeleted, KeyReused, Terms
+from kaboom.jobs.postgres.postgres_outbox import register
 from kaboom.jobs.postgres.tables import IDEMPOTENCY_KEYS, JOBS, dump_job, parse_job
 
 #: The job to join may finish between the insert and the look-up; the next try then inserts a new job.

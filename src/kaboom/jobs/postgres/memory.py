@@ -21,7 +21,7 @@ from kaboom.jobs.postgres.activity import (
 )
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery, find_dead_letters
 from kaboom.jobs.postgres.events import Event, events_of_end
-from kaboom.jobs.postgres.outbox.memory import MemoryOutbox
+from kaboom.jobs.postgres.outbox import MemoryOutbox
 from kaboom.jobs.postgres.port import (
     ENDED_PAGE,
     KEY_KEPT_H,

@@ -11,7 +11,7 @@ from kaboom.errors import Conflict, InvalidRequest, NotFound
 from kaboom.jobs.model import Chunk, Job, JobStatus
 from kaboom.jobs.postgres.activity import Activity, ActivityQuery
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
-from kaboom.jobs.postgres.outbox.port import Outbox
+from kaboom.jobs.postgres.outbox import Outbox
 from kaboom.web.auth.changes import Change
 
 #: How long an Idempotency-Key is kept.

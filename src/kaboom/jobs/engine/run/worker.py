@@ -11,16 +11,20 @@ from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.retry import retry_while_unavailable
 from kaboom.drivers.stop import is_being_cancelled
 from kaboom.errors import StoreError
-from kaboom.jobs.engine.job_results import show_started
-from kaboom.jobs.engine.loading import load_function
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run.answers import Settled, check_answer
-from kaboom.jobs.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
-from kaboom.jobs.engine.run.failures import is_out_of_memory
-from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.answers import HandBack, Settled, check_answer
+from kaboom.jobs.engine.run.ends import (
+    end_broken,
+    end_cancelled,
+    end_done,
+    end_paused,
+    is_out_of_memory,
+    is_worth_a_line,
+    measure,
+)
 from kaboom.jobs.engine.run.keeper import STALL_S, LeaseKeeper
-from kaboom.jobs.engine.run.measure import measure
-from kaboom.jobs.engine.settle import settle_or_leave
+from kaboom.jobs.engine.settle import settle_or_leave, show_started
+from kaboom.jobs.job_type import load_function
 from kaboom.jobs.model import PLAN, Chunk, JobStatus, Tally
 from kaboom.jobs.postgres.files import JobFiles
 from kaboom.jobs.postgres.port import OwnHistory

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.outbox.port import (
+from kaboom.jobs.postgres.outbox import (
     KEPT_DAYS,
     LEASE_S,
     AttemptEnd,
