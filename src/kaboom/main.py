@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from kaboom.accounts.audit_routes import router as audit_router
-from kaboom.accounts.desk import Accounts
 from kaboom.accounts.login_routes import router as login_router
+from kaboom.accounts.service import Accounts
 from kaboom.accounts.session_routes import router as sessions_router
 from kaboom.accounts.shared_keys import SharedKeys
 from kaboom.accounts.user_routes import router as users_router

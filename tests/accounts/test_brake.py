@@ -4,10 +4,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kaboom.accounts import brake as module
-from kaboom.accounts import login_failures as counts
-from kaboom.accounts.brake import LoginBrake
-from kaboom.accounts.login_failures import FREE, Attempt, LoginFailures, MemoryLoginFailures, RedisLoginFailures
+from kaboom.accounts import login_limits as counts
+from kaboom.accounts import login_limits as module
+from kaboom.accounts.login_limits import (
+    FREE,
+    Attempt,
+    LoginBrake,
+    LoginFailures,
+    MemoryLoginFailures,
+    RedisLoginFailures,
+)
 from kaboom.drivers.redis.client import Redis, connect_redis
 from kaboom.errors import StoreError
 from kaboom.web.caller_errors import TooManyLogins

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kaboom.accounts.brake import LoginBrake
 from kaboom.accounts.failed_logins import LoginStorms
+from kaboom.accounts.login_limits import LoginBrake
 from kaboom.jobs.postgres.events import EventKind
 from kaboom.notify.model import MessageQuery
 from kaboom.notify.routing import route

@@ -10,7 +10,7 @@ import pytest
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.postgres.events import Event, EventKind
-from kaboom.notify.scan import find_events
+from kaboom.notify.notifier import find_events
 from kaboom.notify.store import open_notifications
 from kaboom.providers.limiter.pauses import ProviderPause
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running

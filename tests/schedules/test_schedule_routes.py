@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from kaboom.cli.stack.migrate import migrate
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.market.calendar import JST, is_session
-from kaboom.schedules.default_schedule import default_schedule
+from kaboom.schedules.model import default_schedule
 from kaboom.schedules.postgres import PostgresScheduleStore
 from kaboom.schedules.store import open_schedules
 from tests.fixtures.jobs.apps import JOBS, SCHEDULES, jobs_of

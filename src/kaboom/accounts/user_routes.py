@@ -6,7 +6,6 @@ from uuid import uuid4
 
 from fastapi import Path, Response, status
 
-from kaboom.accounts.desk import Accounts
 from kaboom.accounts.directory import USER_PREFIX
 from kaboom.accounts.login_routes import Desk
 from kaboom.accounts.model import Token, User, UserChange, no_user
@@ -24,6 +23,7 @@ from kaboom.accounts.schemas import (
     view_token,
     view_user,
 )
+from kaboom.accounts.service import Accounts
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest, NotFound
 from kaboom.jobs.deps import Caller, needs

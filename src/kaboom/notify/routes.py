@@ -6,9 +6,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Response, status
 
 from kaboom.jobs.deps import Caller, Jobs, Preferred, needs, opened
-from kaboom.notify.alertmanager import AlertmanagerPost, events_of
 from kaboom.notify.model import Channel, ChannelKind, Notifications
-from kaboom.notify.schemas import ChannelChange, NewChannel
+from kaboom.notify.schemas import AlertmanagerPost, ChannelChange, NewChannel, events_of
 from kaboom.notify.setup import build_sealer, make_test, seal_url
 from kaboom.notify.store import open_notifications
 from kaboom.notify.views import ChannelList, ChannelView, MessageView, NotedAlerts, view_channel, view_message

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
+from uuid import uuid4
 
 from kaboom.jobs.model import Job
 from kaboom.jobs.postgres.port import Admission, Admitted, Terms
 from kaboom.market.calendar import JST
 from kaboom.schedules.timing import Timing, TimingKind, next_due
+from kaboom.web.auth.principals import DEFAULT_OWNER
 
 #: A firing within this time counts as punctual; a restart of all processes takes less.
 PUNCTUAL_S = 300
@@ -208,3 +210,19 @@ class ScheduleStore(Protocol):
         A call drops at most `PRUNE_STEP` firings of each schedule. Concurrent calls drop different firings.
         """
         ...
+
+
+def default_schedule() -> Schedule:
+    """Return the daily ingest: 65 minutes after each close, when providers have the bars of the day.
+
+    Migration 0004 inserts the same schedule once.
+    """
+    return Schedule(
+        schedule_id=uuid4().hex,
+        owner=DEFAULT_OWNER,
+        name="daily ingest",
+        task="ingest.run_daily",
+        request={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 5000},
+        timing=Timing(TimingKind.SESSION, "16:35"),
+        is_enabled=False,
+    )

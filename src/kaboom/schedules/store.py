@@ -10,7 +10,6 @@ from kaboom.drivers.postgres.refusals import name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.opening import open_history
 from kaboom.jobs.postgres.port import Admission, Admitted, JobHistory
-from kaboom.schedules.default_schedule import default_schedule
 from kaboom.schedules.model import (
     MAX_SCHEDULES,
     PRUNE_STEP,
@@ -22,6 +21,7 @@ from kaboom.schedules.model import (
     ScheduleStore,
     TakeTurn,
     Turn,
+    default_schedule,
 )
 
 

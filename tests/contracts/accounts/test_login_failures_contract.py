@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from kaboom.accounts.login_failures import (
+from kaboom.accounts.login_limits import (
     FORGOTTEN_S,
     FREE,
     KNOWN_S,

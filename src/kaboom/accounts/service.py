@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, cast
 from fastapi import Request
 
 from kaboom.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, TokenAuthenticator
-from kaboom.accounts.brake import LoginBrake
 from kaboom.accounts.devices import Devices
 from kaboom.accounts.directory import Directory
 from kaboom.accounts.failed_logins import FailedLogins, LoginStorms
-from kaboom.accounts.login_failures import RedisLoginFailures
+from kaboom.accounts.login_limits import LoginBrake, RedisLoginFailures
 from kaboom.accounts.logins import Logins
 from kaboom.accounts.passwords import Passwords
 from kaboom.accounts.sessions import Sessions
