@@ -38,7 +38,8 @@ from benchmarks.rig import scale_ledger as ledger
 from benchmarks.rig.scale_crowd import Spell, crowd
 from benchmarks.rig.stack import Bench, running
 from kaboom.bars.pages.store import PageBarStore
-from kaboom.jobs.postgres.opening import open_postgres_ledger
+from kaboom.drivers.postgres.database import open_database
+from kaboom.jobs.postgres.opening import open_history
 from tests.fixtures.servers.pgbouncers import pgbouncer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,15 +99,16 @@ def measure_ledger(*, quick: bool) -> Tables:
 async def _measure_ledger(
     url: str, sizes: Sequence[ledger.Size], count: int, *, rounds: int
 ) -> tuple[dict[str, dict[str, ledger.Took]], dict[str, dict[str, int]]]:
-    opened, before = open_postgres_ledger(url, name="scale", pool_size=8), None
+    database, before = open_database(url, name="scale", pool_size=8), None
+    history = database.open(open_history)
     took, weight = dict[str, dict[str, ledger.Took]](), dict[str, dict[str, int]]()
     for size in sizes:
-        await ledger.fill(opened, url, size=size, before=before, count=count)
+        await ledger.fill(history, url, size=size, before=before, count=count)
         weight[size.name] = ledger.weigh(url)
-        took[size.name] = await ledger.measure(opened, count=count, rounds=rounds)
+        took[size.name] = await ledger.measure(history, count=count, rounds=rounds)
         before = size
         print(f"ledger: {size.name}", flush=True)
-    await opened.history.close()
+    await database.close()
     return took, weight
 
 

@@ -37,8 +37,9 @@ OURS, DEVELOPMENT, PEER = STATEMENT, f"{STATEMENT}, development's extras", "impo
 #: What every API with a PostgreSQL loads in addition, before it takes the first request.
 SERVING = f"{STATEMENT}, ledger opened"
 _OPEN = (
-    "from kaboom.jobs.postgres.opening import open_postgres_ledger as o;"
-    " o('postgresql://host/db', name='api', pool_size=8)"
+    "from kaboom.drivers.postgres.database import open_database;"
+    " from kaboom.jobs.postgres.opening import open_history;"
+    " open_database('postgresql://host/db', name='api', pool_size=8).open(open_history)"
 )
 #: What a worker or the ledger needs, and the import does not; each would cost 0.1 to 0.9 s of every cold start.
 FORBIDDEN = ("polars", "pandas", "numpy", "celery", "sqlalchemy")

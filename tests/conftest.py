@@ -12,7 +12,10 @@ from fastapi import FastAPI
 from hypothesis import settings
 
 from kaboom.drivers.redis.client import connect_redis
+from kaboom.jobs.engine.parts import Parts
+from kaboom.settings import load_settings
 from tests.fixtures.jobs.apps import client_of, memory_settings, real_settings, running
+from tests.fixtures.jobs.memory_parts import memory_parts
 from tests.fixtures.patience import crowd
 from tests.fixtures.servers.servers import Servers, fresh_database, open_folder, shared_servers, stop_servers
 
@@ -72,6 +75,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def anyio_backend() -> str:
     """Tests marked `anyio` run on asyncio, as Kaboom does."""
     return "asyncio"
+
+
+@pytest.fixture
+def parts() -> Parts:
+    """The parts of a process, with memory twins throughout."""
+    return memory_parts(load_settings(bar_store="memory", provider="synthetic"))
 
 
 @pytest.fixture(scope="session")

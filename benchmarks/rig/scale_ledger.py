@@ -19,8 +19,7 @@ from kaboom.jobs.api.listing import SEARCHED_JOBS
 from kaboom.jobs.model import Chunk, ChunkState, ItemNote, Job, JobStatus, Tally
 from kaboom.jobs.postgres.activity import ActivityQuery
 from kaboom.jobs.postgres.dead_letters import DeadLetterQuery
-from kaboom.jobs.postgres.opening import Ledger
-from kaboom.jobs.postgres.port import JobQuery, Terms
+from kaboom.jobs.postgres.port import JobHistory, JobQuery, Terms
 from kaboom.jobs.runs import ChunkRun
 from kaboom.market.interval import Interval
 from kaboom.providers.synthetic.spec import SPEC
@@ -109,10 +108,10 @@ def daily_chunks(count: int, *, slots: int = 4) -> list[Chunk]:
     return [Chunk(str(n), chunk.items, chunk.payload()) for n, chunk in enumerate(planned)]
 
 
-async def fill(ledger: Ledger, url: str, *, size: Size, before: Size | None, count: int) -> None:
+async def fill(history: JobHistory, url: str, *, size: Size, before: Size | None, count: int) -> None:
     """Fill a ledger from a smaller size on: the first session by the product, the others as its copies."""
     if before is None:
-        await _write_first_session(ledger, count)
+        await _write_first_session(history, count)
     is_longer = before is None or before.sessions < size.sessions
     words = {
         "first": before.sessions + 1 if before and is_longer else 1,
@@ -135,19 +134,18 @@ def connect(url: str) -> "psycopg.Connection[Any]":
     return psycopg.connect(text, autocommit=True, cursor_factory=psycopg.ClientCursor)
 
 
-async def _write_first_session(ledger: Ledger, count: int) -> None:
-    await write_job(ledger, "ingest.run_daily", "ingest", daily_chunks(count))
+async def _write_first_session(history: JobHistory, count: int) -> None:
+    await write_job(history, "ingest.run_daily", "ingest", daily_chunks(count))
     for task, queue, jobs, chunks, items, result_bytes in _BESIDE:
         for _ in range(jobs):
             each = [Chunk(str(n), tuple(symbols(items)), {"interval": "1d"}) for n in range(chunks)]
-            await write_job(ledger, task, queue, each, result_bytes=result_bytes)
+            await write_job(history, task, queue, each, result_bytes=result_bytes)
 
 
-async def write_job(ledger: Ledger, task: str, queue: str, chunks: list[Chunk], *, result_bytes: int = 0) -> None:
+async def write_job(history: JobHistory, task: str, queue: str, chunks: list[Chunk], *, result_bytes: int = 0) -> None:
     """Write a job from its admission to its end."""
     request = {"intervals": {"1d": 1, "1m": 1}, "market": "TSE_ALL", "session": _SESSION.isoformat(), "note": task}
     draft = Job(uuid4().hex, queue, task, TEMPLATE, request)
-    history = ledger.history
     await history.admit(draft, Terms(uuid4().hex))
     result = {"text": uuid4().hex * (result_bytes // 32)} if result_bytes else None
     await history.save_plan(draft.job_id, {"provider": "synthetic", "session": "2025-11-04"}, chunks, result=result)
@@ -194,18 +192,18 @@ class Took:
     most: float
 
 
-async def measure(ledger: Ledger, *, count: int, rounds: int) -> dict[str, Took]:
+async def measure(history: JobHistory, *, count: int, rounds: int) -> dict[str, Took]:
     """Return how long each kind of statement takes on a filled ledger."""
     found: dict[str, Took] = {}
-    for name, ask in {**_reads(ledger), **_sweeps(ledger)}.items():
+    for name, ask in {**_reads(history), **_sweeps(history)}.items():
         found[name] = await _time(ask, rounds)
-    found |= await _measure_writes(ledger, count=count, rounds=rounds)
-    found["prune a step of 100 jobs"] = await _time(lambda: ledger.history.prune("ingest", days=400), rounds)
+    found |= await _measure_writes(history, count=count, rounds=rounds)
+    found["prune a step of 100 jobs"] = await _time(lambda: history.prune("ingest", days=400), rounds)
     return found
 
 
-def _reads(ledger: Ledger) -> dict[str, Callable[[], Awaitable[object]]]:
-    history, now = ledger.history, datetime.now(UTC)
+def _reads(history: JobHistory) -> dict[str, Callable[[], Awaitable[object]]]:
+    now = datetime.now(UTC)
     newest = JobQuery(QUEUES, OWNER, limit=100)
     old = (now - timedelta(days=380), "f" * 32)
 
@@ -219,7 +217,7 @@ def _reads(ledger: Ledger) -> dict[str, Callable[[], Awaitable[object]]]:
         ),
         "list: 100 from a year ago": lambda: history.list_jobs(replace(newest, before=old)),
         "list: a page of a search for a word that no job has": lambda: _search(
-            ledger, replace(newest, words=("zz9999",))
+            history, replace(newest, words=("zz9999",))
         ),
         "statistics of a queue": lambda: history.stats("ingest", owner=OWNER),
         "activity of a day": lambda: activity(1),
@@ -228,13 +226,13 @@ def _reads(ledger: Ledger) -> dict[str, Callable[[], Awaitable[object]]]:
     }
 
 
-async def _search(ledger: Ledger, query: JobQuery) -> None:
-    end = await ledger.history.find_end(query, jobs=SEARCHED_JOBS)
-    await ledger.history.list_jobs(replace(query, down_to=end))
+async def _search(history: JobHistory, query: JobQuery) -> None:
+    end = await history.find_end(query, jobs=SEARCHED_JOBS)
+    await history.list_jobs(replace(query, down_to=end))
 
 
-def _sweeps(ledger: Ledger) -> dict[str, Callable[[], Awaitable[object]]]:
-    history, now = ledger.history, datetime.now(UTC)
+def _sweeps(history: JobHistory) -> dict[str, Callable[[], Awaitable[object]]]:
+    now = datetime.now(UTC)
     return {
         "sweep: unfinished jobs": lambda: history.unfinished("ingest", older_than_s=5),
         "sweep: ends of the last hour": lambda: history.recent_ends("ingest", since=now - timedelta(hours=1)),
@@ -242,9 +240,9 @@ def _sweeps(ledger: Ledger) -> dict[str, Callable[[], Awaitable[object]]]:
     }
 
 
-async def _measure_writes(ledger: Ledger, *, count: int, rounds: int) -> dict[str, Took]:
+async def _measure_writes(history: JobHistory, *, count: int, rounds: int) -> dict[str, Took]:
     """Time the life of a main job, from its admission to its end."""
-    history, times = ledger.history, {name: list[float]() for name in ("admit", "plan", "chunk", "end")}
+    times = {name: list[float]() for name in ("admit", "plan", "chunk", "end")}
     chunks = daily_chunks(count)
     for _ in range(rounds):
         draft = Job(uuid4().hex, "ingest", "ingest.run_daily", OWNER, {"market": "TSE_ALL", "intervals": {"1m": 1}})

@@ -19,7 +19,6 @@ from kaboom.catalog import CATALOG
 from kaboom.drivers.redis.client import connect_redis, redis_errors
 from kaboom.errors import KaboomError
 from kaboom.ingest.jobs import RUN_DAILY
-from kaboom.ingest.overdue import read_missing
 from kaboom.jobs.engine.courier import run_courier
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.local import report_alive
@@ -27,11 +26,13 @@ from kaboom.jobs.engine.message import list_key
 from kaboom.jobs.engine.parts import build_parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.engine.run.worker import Run, perform
-from kaboom.jobs.engine.scheduler import Scheduler
 from kaboom.jobs.model import PLAN, Tally
 from kaboom.jobs.redis.store import ChunkRef
 from kaboom.jobs.runs import name_slot
 from kaboom.notify.notifier import Notifier
+from kaboom.schedules.overdue import read_missing
+from kaboom.schedules.scheduler import Scheduler
+from kaboom.schedules.store import open_schedules
 from kaboom.settings import load_settings
 
 SLOTS = 4
@@ -76,7 +77,7 @@ async def _run_worker() -> None:
     parts = build_parts(load_settings(), CATALOG, role="worker-main")
     async with asyncio.TaskGroup() as group:
         group.create_task(Reaper(parts).run())
-        group.create_task(Scheduler(Jobs(parts)).run())
+        group.create_task(Scheduler(Jobs(parts), parts.database.open(open_schedules)).run())
         group.create_task(run_courier(parts))
         group.create_task(Notifier(Jobs(parts), read_missing).run())
         group.create_task(report_alive(parts, SLOTS))

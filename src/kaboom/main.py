@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from kaboom.accounts.audit_routes import router as audit_router
-from kaboom.accounts.desk import Accounts
 from kaboom.accounts.login_routes import router as login_router
+from kaboom.accounts.service import Accounts
 from kaboom.accounts.session_routes import router as sessions_router
 from kaboom.accounts.shared_keys import SharedKeys
 from kaboom.accounts.user_routes import router as users_router
@@ -24,9 +24,7 @@ from kaboom.drivers.open_sessions import close_sessions
 from kaboom.drivers.stop import end_tasks
 from kaboom.errors import ConfigurationError
 from kaboom.health.routes import router as health_router
-from kaboom.ingest.default_schedule import default_schedule
-from kaboom.ingest.overdue import read_missing
-from kaboom.jobs.api.all_queues import router as all_jobs_router
+from kaboom.jobs.api.listing import router as all_jobs_router
 from kaboom.jobs.api.submit_routes import queue_routers
 from kaboom.jobs.cursor import Cursors
 from kaboom.jobs.engine.asking import DataDisk
@@ -35,8 +33,8 @@ from kaboom.jobs.engine.instruments import instrument_api
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import build_parts
 from kaboom.jobs.engine.reaper import Reaper
-from kaboom.jobs.engine.scheduler import Scheduler
 from kaboom.jobs.redis.events import EventHub
+from kaboom.jobs.redis.redis_counts import RedisCounts
 from kaboom.jobs.sharing import Sharing
 from kaboom.market_data.opening import open_desk
 from kaboom.market_data.routes import router as market_router
@@ -44,13 +42,18 @@ from kaboom.notify.notifier import Notifier
 from kaboom.notify.routes import router as notifications_router
 from kaboom.notify.rule_routes import router as rules_router
 from kaboom.operations.feed import JobFeed
+from kaboom.operations.pruner import Pruner
 from kaboom.operations.routes import router as overview_router
 from kaboom.operations.routes import settings_router
 from kaboom.pictures.process import PictureProcess
 from kaboom.portfolio.booking_routes import router as booking_router
 from kaboom.portfolio.desk import build_desk
 from kaboom.portfolio.routes import router as portfolios_router
+from kaboom.portfolio.store import open_portfolios
+from kaboom.schedules.overdue import read_missing
 from kaboom.schedules.routes import router as schedules_router
+from kaboom.schedules.scheduler import Scheduler
+from kaboom.schedules.store import open_schedules
 from kaboom.settings import AppSettings, load_settings
 from kaboom.telemetry.logs import configure_logging
 from kaboom.telemetry.requests import Measured
@@ -152,18 +155,18 @@ def _telemetry(tracing: "TracerProvider | None") -> TelemetryConfig:
 
 @contextlib.asynccontextmanager
 async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
-    parts = build_parts(settings, CATALOG, role="api", schedules=[default_schedule()])
+    parts = build_parts(settings, CATALOG, role="api")
     await parts.check()
     _log.info("api_started", name=parts.name, release=settings.release)
-    app.state.limiter.share(parts.counts)
+    app.state.limiter.share(RedisCounts(parts.redis) if parts.redis is not None else None)
     app.state.jobs = jobs = Jobs(parts)
-    app.state.accounts.open(parts)
+    app.state.accounts.open(parts.database, parts.redis)
     # The key is in the ledger, which all API processes share: cursors are valid in all of them, also after a restart.
     app.state.cursors = Cursors(partial(app.state.accounts.shared_keys.load, "cursors"))
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
     app.state.pictures = PictureProcess()
-    app.state.portfolios = build_desk(parts.portfolios, settings)
+    app.state.portfolios = build_desk(parts.database.open(open_portfolios), settings)
     app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
     app.state.job_feed = feed = JobFeed(parts, hub)
     accounts: Accounts = app.state.accounts
@@ -183,12 +186,16 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
 
 def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
     parts = jobs.parts
-    work = [Reaper(parts).run()]
+    work = [Reaper(parts, prune=Pruner(parts).step).run()]
     if isinstance(parts.dispatcher, LocalDispatcher):
         # With Celery, workers run the handlers; their main processes run the scheduler, the courier and the notifier.
         from kaboom.jobs.engine.courier import run_courier  # noqa: PLC0415
         from kaboom.jobs.engine.local import local_workers  # noqa: PLC0415
 
-        work += [Scheduler(jobs).run(), *local_workers(parts, parts.dispatcher), run_courier(parts)]
+        work += [
+            Scheduler(jobs, parts.database.open(open_schedules)).run(),
+            *local_workers(parts, parts.dispatcher),
+            run_courier(parts),
+        ]
         work += [Notifier(jobs, read_missing).run()]
     return work

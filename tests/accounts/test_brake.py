@@ -4,13 +4,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kaboom.accounts import brake as module
-from kaboom.accounts.brake import LoginBrake
+from kaboom.accounts import login_limits as counts
+from kaboom.accounts import login_limits as module
+from kaboom.accounts.login_limits import (
+    FREE,
+    Attempt,
+    LoginBrake,
+    LoginFailures,
+    MemoryLoginFailures,
+    RedisLoginFailures,
+)
 from kaboom.drivers.redis.client import Redis, connect_redis
 from kaboom.errors import StoreError
-from kaboom.jobs.redis import logins as counts
-from kaboom.jobs.redis.logins import FREE, Attempt, LoginFailures, MemoryLoginFailures
-from kaboom.jobs.redis.redis_logins import RedisLoginFailures
 from kaboom.web.caller_errors import TooManyLogins
 
 pytestmark = pytest.mark.anyio

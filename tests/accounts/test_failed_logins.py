@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.accounts import failed_logins as module
-from kaboom.jobs.postgres.accounts.model import AuditQuery
+from kaboom.audit.log import AuditQuery
+from kaboom.audit.store import open_audit_log
 from kaboom.telemetry.metrics import FAILED_LOGINS, Metric, Reading, use_meter
 from kaboom.web.auth.scopes import Role
 from tests.fixtures.accounts.callers import AUDIT, LOGIN, ME, PASSWORD, accounts_of_app, add_user, jwt_of, stranger_of
@@ -83,7 +84,7 @@ async def test_the_line_of_a_user_belongs_to_its_owner(app: FastAPI) -> None:
     user = await add_user(app, owner="other")
     await fail(app, 1, "192.0.2.1", user=user.name, password="wrong")
     assert await failures(app) == []
-    (line,) = await jobs_of(app).parts.audit.list_lines(AuditQuery("other"))
+    (line,) = await jobs_of(app).parts.database.open(open_audit_log).list_lines(AuditQuery("other"))
     assert (line.action, line.target) == ("failed_login", user.user_id)
 
 
@@ -109,6 +110,6 @@ async def test_an_attacker_does_not_fill_the_audit_log(app: FastAPI, monkeypatch
 async def test_a_stop_writes_what_was_counted(tmp_path: Path, anyio_backend: str) -> None:
     async with running(memory_settings(tmp_path)) as app:
         await fail(app, 2, "", token="wrong")
-        audit = jobs_of(app).parts.audit
+        audit = jobs_of(app).parts.database.open(open_audit_log)
     (line,) = await audit.list_lines(AuditQuery("ingest", action="failed_login"))
     assert line.reason == "attempts in this minute: 2"

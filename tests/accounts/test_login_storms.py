@@ -2,9 +2,10 @@
 
 import pytest
 
-from kaboom.accounts.brake import LoginBrake
 from kaboom.accounts.failed_logins import LoginStorms
-from kaboom.jobs.postgres.notifications.model import EventKind, MessageQuery
+from kaboom.accounts.login_limits import LoginBrake
+from kaboom.jobs.postgres.events import EventKind
+from kaboom.notify.model import MessageQuery
 from kaboom.notify.routing import route
 from kaboom.web.caller_errors import TooManyLogins
 from tests.fixtures.notifications.rules import NOW, later, memory_notifications, set_up
@@ -16,7 +17,7 @@ async def test_a_storm_is_reported_once_an_hour_and_a_slip_is_not() -> None:
     stores, seconds, times = memory_notifications(), [0.0], [NOW]
     await set_up(stores, EventKind.LOGIN_STORM)
     brake = LoginBrake(lambda: seconds[0])
-    brake.tell_storms(LoginStorms(stores.log, lambda: times[0]).tell)
+    brake.tell_storms(LoginStorms(stores.events, lambda: times[0]).tell)
 
     async def fail(times_in_a_row: int) -> None:
         for _ in range(times_in_a_row):

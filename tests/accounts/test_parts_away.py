@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from kaboom.accounts.recent import KEPT_S
+from kaboom.accounts.directory import KEPT_S
 from kaboom.drivers.redis.client import connect_redis
 from kaboom.errors import StoreError
 from kaboom.web.auth.scopes import Role, Scope

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from kaboom.accounts import recent as module
-from kaboom.accounts.recent import KEPT_S, Recent
+from kaboom.accounts import directory as module
+from kaboom.accounts.directory import KEPT_S, Recent
 from kaboom.errors import StoreError
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.jobs.postgres.accounts.model import UserChange
+from kaboom.accounts.model import UserChange
 from kaboom.web.auth.cookies import (
     cookie_name,
     csrf_token_of,

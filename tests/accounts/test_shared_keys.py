@@ -99,12 +99,13 @@ async def test_without_a_ledger_it_is_an_error() -> None:
 
 
 async def test_processes_on_one_database_share_the_key(database_url: str) -> None:
-    ledgers = [PostgresJobHistory(connect_postgres(database_url, application_name="test")) for _ in range(3)]
+    engines = [connect_postgres(database_url, application_name="test") for _ in range(3)]
+    ledgers = [PostgresJobHistory(engine) for engine in engines]
     with psycopg.connect(database_url) as connection:
         connection.execute("DELETE FROM api_keys")
     keys = await asyncio.gather(*(load(ledger, NEW, OLD) for ledger in ledgers))
-    for ledger in ledgers:
-        await ledger.close()
+    for engine in engines:
+        await engine.dispose()
     assert len(set(keys)) == 1
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("SELECT key FROM api_keys").fetchall()

@@ -12,7 +12,7 @@ from kaboom.analysis.models.openrouter import build_body, read_reply
 from kaboom.analysis.models.terms import Budget, ModelTerms, parse_chains
 from kaboom.analysis.prompt import build_prompt
 from kaboom.analysis.report import Answer, Ending, analyse_by_models
-from kaboom.analysis.spending.memory import MemorySpending
+from kaboom.analysis.spending import MemorySpending
 from kaboom.drivers.http.reply import Reply
 from tests.analysis.cases import technical_facts
 from tests.fixtures.providers.fake_openrouter import KEY, FakeOpenRouter, fake_openrouter

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from kaboom.analysis.spending import open_spending
 from kaboom.jobs.model import ChunkState, JobStatus
 from kaboom.jobs.postgres.port import Terms
 from tests.fixtures.jobs.analyses import ANALYSE, end_of
@@ -78,7 +79,7 @@ async def test_obedient_models_change_nothing_and_see_no_secret(
         before = await state_of(http)
         ended = [await end_of(http, ANALYSE, {"kind": "ingest", "job_id": job_id}) for job_id in job_ids]
         assert await state_of(http) == before
-        kept = repr(vars(jobs_of(app).parts.spending))
+        kept = repr(vars(jobs_of(app).parts.database.open(open_spending)))
     assert len(fake.requests) == 4 * len(batches)
     for job in ended:
         (one,) = job["result"]["analyses"]

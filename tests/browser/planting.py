@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from kaboom.bars.open import build_bar_store
 from kaboom.jobs.model import ItemNote
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.jobs.redis.events import Feed, FeedKey
 from kaboom.jobs.redis.lines import JobLine
 from tests.fixtures.bars.stored_bars import MINUTES, at, refused

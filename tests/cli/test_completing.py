@@ -12,7 +12,7 @@ import pytest
 
 from kaboom.portfolio.examples import PORTFOLIO
 from kaboom.providers.registry import provider_names
-from kaboom.schedules.examples import SCHEDULE
+from kaboom.schedules.schemas import SCHEDULE
 from tests.cli.test_imports import HEAVY
 from tests.fixtures.cli import Scripted
 from tests.fixtures.jobs.apps import TOKEN

@@ -73,6 +73,7 @@ async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
     url = request.getfixturevalue("database_url")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("TRUNCATE jobs, idempotency_keys, webhook_deliveries CASCADE")
-    history = PostgresJobHistory(connect_postgres(url, application_name="test", pool_size=20))
+    engine = connect_postgres(url, application_name="test", pool_size=20)
+    history = PostgresJobHistory(engine)
     yield history
-    await history.close()
+    await engine.dispose()

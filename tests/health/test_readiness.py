@@ -134,11 +134,12 @@ async def test_a_ledger_without_room_or_rights_takes_no_write(servers: Servers, 
 
 
 async def _try_ledger(url: str) -> None:
-    ledger = PostgresJobHistory(connect_postgres(url, application_name="test"))
+    engine = connect_postgres(url, application_name="test")
+    ledger = PostgresJobHistory(engine)
     try:
         await ledger.try_write()
     finally:
-        await ledger.close()
+        await engine.dispose()
 
 
 def test_room_is_judged_by_bytes_and_by_inodes(tmp_path: Path) -> None:

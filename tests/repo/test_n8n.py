@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from kaboom.analysis.jobs import ANALYSE
-from kaboom.ingest.default_schedule import default_schedule
 from kaboom.ingest.jobs import RUN_DAILY
 from kaboom.jobs.api.submitting import build_body
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import TRANSITIONS, JobStatus
 from kaboom.main import create_app
+from kaboom.schedules.model import default_schedule
 from tests.fixtures.jobs.apps import memory_settings
 from tests.fixtures.repo.n8n_workflows import Frame, faults_in, kind, node_of, rules_of, texts_in
 from tests.fixtures.repo.repository import ROOT, load_text

@@ -14,9 +14,10 @@ from fastapi import FastAPI
 
 from kaboom.cli.stack.migrate import migrate
 from kaboom.drivers.postgres.engine import connect_postgres
-from kaboom.ingest.default_schedule import default_schedule
-from kaboom.jobs.postgres.schedules.postgres import PostgresScheduleStore
 from kaboom.market.calendar import JST, is_session
+from kaboom.schedules.model import default_schedule
+from kaboom.schedules.postgres import PostgresScheduleStore
+from kaboom.schedules.store import open_schedules
 from tests.fixtures.jobs.apps import JOBS, SCHEDULES, jobs_of
 from tests.fixtures.jobs.jobs import OWNER
 from tests.fixtures.jobs.schedules import past_dues
@@ -162,7 +163,11 @@ async def test_a_schedule_of_a_newer_release_is_not_run_but_can_be_deleted(
 ) -> None:
     made = await create(http)
     path = f"{SCHEDULES}/{made['schedule_id']}"
-    await jobs_of(app).parts.schedules.change(OWNER, made["schedule_id"], lambda s, _: replace(s, task="ingest.newer"))
+    await (
+        jobs_of(app)
+        .parts.database.open(open_schedules)
+        .change(OWNER, made["schedule_id"], lambda s, _: replace(s, task="ingest.newer"))
+    )
     answers = [
         await http.get(path),
         await http.post(f"{path}/run"),
@@ -177,7 +182,7 @@ async def test_a_schedule_that_is_due_is_run_by_the_api_itself(http: httpx2.Asyn
     session_at, (due_at,) = past_dues(1)
     made = await create(http, request=REQUEST | {"dry_run": True}, session_at=session_at, max_late_h=720)
     path = f"{SCHEDULES}/{made['schedule_id']}"
-    schedules = jobs_of(app).parts.schedules
+    schedules = jobs_of(app).parts.database.open(open_schedules)
     await schedules.change(OWNER, made["schedule_id"], lambda s, _: replace(s, next_at=due_at))
     async with asyncio.timeout(60):
         while not (firings := (await http.get(path)).json()["firings"]):  # noqa: ASYNC110  of a task in the app

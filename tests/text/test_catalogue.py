@@ -8,11 +8,11 @@ from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.bars.coverage.cells import CellState
 from kaboom.bars.quality.hard_rules import REASONS
 from kaboom.jobs.model import JobStatus
-from kaboom.jobs.postgres.schedules.model import FiringOutcome, MissedPolicy
 from kaboom.market.action import ActionKind, ActionState
 from kaboom.market.bar import BarFlag
 from kaboom.market.outcome import Outcome
 from kaboom.providers.registry import provider_specs
+from kaboom.schedules.model import FiringOutcome, MissedPolicy
 from kaboom.text.problems import TITLES
 from kaboom.text.speaker import WORDS, Speaker
 from kaboom.text.tables import CODES, HEADERS

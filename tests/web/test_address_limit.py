@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.jobs.postgres.accounts.memory import MemoryAccountStore
-from kaboom.jobs.postgres.accounts.model import BrowserSession, Token
+from kaboom.accounts.model import BrowserSession, Token
+from kaboom.accounts.store import MemoryAccountStore
 from kaboom.telemetry.logs import tap_lines
 from kaboom.web.address_limit import AddressLimiter, network_of
 from kaboom.web.auth.api_tokens import make_api_token

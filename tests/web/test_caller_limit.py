@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from kaboom.drivers.redis.client import connect_redis
+from kaboom.jobs.redis.events import StreamSlots
 from kaboom.jobs.redis.redis_counts import RedisCounts
-from kaboom.jobs.redis.streams import StreamSlots
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import SCOPES, Role, Scope
 from kaboom.web.caller_errors import TooManyStreams

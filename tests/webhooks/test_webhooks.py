@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from kaboom.errors import ConfigurationError, StoreError
 from kaboom.jobs.model import JobStatus
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.main import create_app
 from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import add_token, add_user, jwt_of, stranger_of

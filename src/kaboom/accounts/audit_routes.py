@@ -5,21 +5,24 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from kaboom.accounts.schemas import AuditListing, AuditPage, AuditView
-from kaboom.jobs.deps import Caller, Jobs, needs
-from kaboom.jobs.postgres.accounts.model import AuditQuery
+from kaboom.audit.log import AuditLog, AuditQuery
+from kaboom.audit.store import open_audit_log
+from kaboom.jobs.deps import Caller, needs, opened
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import INVALID, describe_problems
 from kaboom.web.routers import link_next
+
+Audit = Annotated[AuditLog, opened(open_audit_log)]
 
 router = APIRouter(tags=["accounts"], dependencies=[needs(Scope.ADMIN)])
 
 
 @router.get("/api/v1/audit", responses=describe_problems(INVALID))
 async def list_audit(
-    jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[AuditListing, Query()]
+    audit: Audit, caller: Caller, request: Request, response: Response, query: Annotated[AuditListing, Query()]
 ) -> AuditPage:
     """List the changes that callers made in the last 400 days, newest first; `Link` leads to the next page."""
-    found = await jobs.parts.audit.list_lines(
+    found = await audit.list_lines(
         AuditQuery(
             caller.owner,
             subject=query.subject,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from fastapi import Request, Response
 
-from kaboom.accounts.desk import accounts_of
+from kaboom.accounts.service import accounts_of
 from kaboom.accounts.sessions import Confirmation
 from kaboom.errors import NotAuthorized, NotFound, StoreError
 from kaboom.web.caller_errors import TooManyLogins

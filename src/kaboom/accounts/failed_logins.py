@@ -8,8 +8,7 @@ import structlog
 
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.errors import StoreError
-from kaboom.jobs.postgres.notifications.model import Event, EventKind
-from kaboom.jobs.postgres.notifications.port import NotificationLog
+from kaboom.jobs.postgres.events import Event, EventKind, EventOutbox
 from kaboom.telemetry.metrics import FAILED_LOGINS, count
 from kaboom.web.auth.changes import Change, ChangeLog
 from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
@@ -84,7 +83,7 @@ def _describe(failure: Failure, times: int) -> Change:
 class LoginStorms:
     """Saves an event for each storm of failed logins, at most one an hour for each network."""
 
-    def __init__(self, log: NotificationLog, clock: Clock = utc_now) -> None:
+    def __init__(self, log: EventOutbox, clock: Clock = utc_now) -> None:
         self._log = log
         self._clock = clock
         self._told: OrderedDict[str, None] = OrderedDict()

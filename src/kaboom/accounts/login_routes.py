@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 
-from kaboom.accounts.desk import Accounts, accounts_of
 from kaboom.accounts.logins import Login
+from kaboom.accounts.model import UserChange
 from kaboom.accounts.schemas import LoginAnswer, LoginBody, Me, PasswordBody, SessionView, view_me
+from kaboom.accounts.service import Accounts, accounts_of
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import Forbidden, InvalidRequest, NotFound
 from kaboom.jobs.deps import Caller, needs
-from kaboom.jobs.postgres.accounts.model import UserChange
 from kaboom.web.auth.cookies import BY_COOKIE, find_origin_fault
 from kaboom.web.auth.jwt.supabase import METHOD as SUPABASE
 from kaboom.web.errors import (

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kaboom.accounts.authenticators import JwtAuthenticator
-from kaboom.accounts.brake import LoginBrake
 from kaboom.accounts.devices import Devices
 from kaboom.accounts.directory import INGEST_PREFIX, Directory, principal_of_user
+from kaboom.accounts.login_limits import LoginBrake
 from kaboom.accounts.passwords import Passwords, normalize_name
 from kaboom.errors import InvalidRequest, NotAuthorized
 from kaboom.web.auth.api_tokens import parse_api_token

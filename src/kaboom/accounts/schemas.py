@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
 
+from kaboom.accounts.model import BrowserSession, Token, User
 from kaboom.drivers.clock import utc_now
 from kaboom.jobs.api.words import CONTROL, Instant, Label
-from kaboom.jobs.postgres.accounts.model import BrowserSession, Token, User
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Role, Scope
 from kaboom.web.routers import view_of

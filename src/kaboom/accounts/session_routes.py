@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, status
 
-from kaboom.accounts.desk import Accounts
 from kaboom.accounts.login_routes import Desk
 from kaboom.accounts.schemas import ConfirmBody, ConfirmedView, SessionList, view_listed_session
+from kaboom.accounts.service import Accounts
 from kaboom.accounts.sessions import Confirmation
 from kaboom.jobs.deps import Caller, needs
 from kaboom.web.auth.cookies import read_session_value, session_id_of

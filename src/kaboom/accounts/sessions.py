@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from kaboom.accounts.directory import USER_PREFIX, Directory
 from kaboom.accounts.logins import Login, Logins
+from kaboom.accounts.model import BrowserSession
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import NotAuthorized, NotFound
-from kaboom.jobs.postgres.accounts.model import BrowserSession
 from kaboom.web.auth.cookies import (
     csrf_token_of,
     make_session_value,

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 from fastapi import Path, Response, status
 
-from kaboom.accounts.desk import Accounts
 from kaboom.accounts.directory import USER_PREFIX
 from kaboom.accounts.login_routes import Desk
+from kaboom.accounts.model import Token, User, UserChange, no_user
 from kaboom.accounts.passwords import normalize_name
 from kaboom.accounts.schemas import (
     TOKEN_DAYS,
@@ -23,11 +23,10 @@ from kaboom.accounts.schemas import (
     view_token,
     view_user,
 )
+from kaboom.accounts.service import Accounts
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest, NotFound
 from kaboom.jobs.deps import Caller, needs
-from kaboom.jobs.postgres.accounts.model import Token, User, UserChange
-from kaboom.jobs.postgres.accounts.port import no_user
 from kaboom.web.auth.api_tokens import TOKEN_PREFIX, make_api_token
 from kaboom.web.auth.guard import require_scopes
 from kaboom.web.auth.jwt.supabase import SUBJECT_PREFIX as SUPABASE_PREFIX

@@ -4,7 +4,7 @@ import structlog
 
 from kaboom.analysis.vocabulary import Language
 from kaboom.errors import KaboomError
-from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.jobs.postgres.files import JobFiles
 from kaboom.pictures.model import Picture
 from kaboom.pictures.process import PictureProcess
 

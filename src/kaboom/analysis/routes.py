@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query, Request, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from kaboom.analysis.models.spending import scopes_of
+from kaboom.analysis.models.spending import Spending, scopes_of
 from kaboom.analysis.models.terms import parse_chains
 from kaboom.analysis.pictures import name_of
+from kaboom.analysis.spending import open_spending
 from kaboom.errors import NotFound
 from kaboom.jobs.api.routes import NamedJob
 from kaboom.jobs.api.words import CONTROL
-from kaboom.jobs.deps import PNG, Caller, Jobs, draw_picture, needs
+from kaboom.jobs.deps import PNG, Caller, Jobs, draw_picture, needs, opened
 from kaboom.jobs.queues import Queue
 from kaboom.pictures.model import Picture
 from kaboom.web.auth.scopes import Scope
@@ -36,6 +37,7 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+Spent = Annotated[Spending, opened(open_spending)]
 JudgedSymbol = Annotated[str, Path(max_length=20, pattern=rf"^[^{CONTROL}]+$", description="a symbol that it judged")]
 Spoken = Annotated[Literal["en", "ja"], Query(alias="lang", description="the language of its words")]
 _BARS = [needs(Scope.BARS_READ)]
@@ -79,9 +81,9 @@ router = FeatureRouter(prefix="/api/v1/ai-analysis", tags=["ai analysis"], depen
 
 
 @router.get("/models")
-async def show_models(jobs: Jobs, _caller: Caller) -> ModelsView:
+async def show_models(jobs: Jobs, spending: Spent, _caller: Caller) -> ModelsView:
     """Show whether and how models are asked, the limits of their cost, and the money spent today."""
-    settings, spending = jobs.parts.settings, jobs.parts.spending
+    settings = jobs.parts.settings
     today, breaker = await spending.today(), await spending.breaker_state()
     return ModelsView(
         is_asked=settings.lacking_for_models is None,
@@ -101,12 +103,12 @@ async def show_models(jobs: Jobs, _caller: Caller) -> ModelsView:
 
 
 @router.delete("/models/breaker", status_code=status.HTTP_204_NO_CONTENT, dependencies=[needs(Scope.ADMIN)])
-async def close_breaker(jobs: Jobs, _caller: Caller) -> None:
+async def close_breaker(spending: Spent, _caller: Caller) -> None:
     """Ask models again before the breaker closes by itself, since the account has credit again.
 
     The next 402 opens it again. Nothing happens if it is closed.
     """
-    await jobs.parts.spending.close_breaker()
+    await spending.close_breaker()
 
 
 async def get_picture(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -28,20 +28,25 @@ from kaboom.analysis.results import (
     SubjectAnalysis,
 )
 from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, load_splits, resolve_session
+from kaboom.analysis.spending import open_spending
 from kaboom.analysis.vocabulary import Kind, Language, disclaimer, say_verdict
 from kaboom.errors import Conflict, InvalidRequest
-from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run.own_history import OwnHistory
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.jobs.postgres.files import JobFiles
+from kaboom.jobs.postgres.port import OwnHistory
 from kaboom.jobs.queues import Queue
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import is_fine
 from kaboom.pictures.model import Picture
 from kaboom.pictures.process import PictureProcess
 from kaboom.portfolio.book import replay
+from kaboom.portfolio.model import PortfolioStore
+from kaboom.portfolio.store import open_portfolios
 from kaboom.providers.commands import MOST_NAMED, ingest_command
+
+if TYPE_CHECKING:
+    from kaboom.settings import AppSettings
 
 #: How often a job that waits for models checks whether it was cancelled.
 _LOOK_S = 1.0
@@ -78,7 +83,7 @@ async def analyse(run: Run) -> AnalysisResult:
     without = [one.subject for one in analyses if not one.asked]
     if without and len(without) == len(analyses):
         raise InvalidRequest(_none_held(request, without))
-    await keep_pictures(run.parts.files, run.claim.lease.ref.job_id, pictures)
+    await keep_pictures(run.files, run.claim.lease.ref.job_id, pictures)
     return AnalysisResult(
         kind=request.kind,
         language=request.language,
@@ -125,14 +130,16 @@ def _session_of(work: _Work, days: AbstractSet[date]) -> date | None:
 
 
 async def _prepare(run: Run) -> _Work:
-    settings = run.parts.settings
-    request, held = await add_holdings(AnalysisRequest.parse(run.request), run.parts, run.owner)
+    settings = run.settings
+    request, held = await add_holdings(
+        AnalysisRequest.parse(run.request), run.database.open(open_portfolios), run.owner, run.settings
+    )
     last = None if request.is_of_job else resolve_session(request, settings)
     terms = None if request.analyst == "rules" else find_models(settings)
     reason = ""
     if terms and request.portfolio_id is not None and not settings.ai_send_positions:
         terms, reason = None, POSITIONS_STAY
-    asker = Asker(terms, run.parts.spending, run.claim.lease.ref.job_id) if terms else None
+    asker = Asker(terms, run.database.open(open_spending), run.claim.lease.ref.job_id) if terms else None
     return _Work(request, held, last, asker, PictureProcess() if asker and settings.ai_images else None, reason)
 
 
@@ -179,11 +186,11 @@ async def _while_alive[T](run: Run, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _gather(run: Run, work: _Work) -> AsyncIterator[Gathered]:
-    request, parts = work.request, run.parts
+    request = work.request
     if work.last is None:
         job_id = request.job_id or ""
         if request.kind == Kind.BACKTEST.value:
-            yield Gathered(await gather_backtest_job(run.history, parts.files, job_id))
+            yield Gathered(await gather_backtest_job(run.history, run.files, job_id))
         else:
             yield Gathered(await gather_ingest_job(run.history, job_id))
         return
@@ -192,7 +199,7 @@ async def _gather(run: Run, work: _Work) -> AsyncIterator[Gathered]:
             raise Conflict("the job was cancelled")
         run.report(run.chunk.tally)
         holding = work.held.get(symbol)
-        yield await gather_symbol(request, symbol, work.last, parts.settings, holding=holding)
+        yield await gather_symbol(request, symbol, work.last, run.settings, holding=holding)
 
 
 async def gather_ingest_job(history: OwnHistory, job_id: str) -> Facts:
@@ -236,7 +243,7 @@ async def _load(history: OwnHistory, queue: Queue, job_id: str) -> Job:
 
 
 async def add_holdings(
-    request: AnalysisRequest, parts: Parts, owner: str
+    request: AnalysisRequest, portfolios: PortfolioStore, owner: str, settings: "AppSettings"
 ) -> tuple[AnalysisRequest, Mapping[str, Holding]]:
     """Return a request with its provider and symbols filled in, and the holdings of its portfolio today by symbol.
 
@@ -251,9 +258,9 @@ async def add_holdings(
     """
     if request.portfolio_id is None:
         return request, {}
-    portfolio = await parts.portfolios.load(owner, request.portfolio_id)
-    entries = await parts.portfolios.load_entries(owner, request.portfolio_id)
-    splits = await load_splits(portfolio.provider, {entry.symbol for entry in entries if entry.symbol}, parts.settings)
+    portfolio = await portfolios.load(owner, request.portfolio_id)
+    entries = await portfolios.load_entries(owner, request.portfolio_id)
+    splits = await load_splits(portfolio.provider, {entry.symbol for entry in entries if entry.symbol}, settings)
     book = await asyncio.to_thread(replay, entries, splits)
     open_ = {symbol: position for symbol, position in book.positions.items() if position.quantity}
     whole = sum(position.cost for position in open_.values()) or 1

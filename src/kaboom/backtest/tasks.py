@@ -18,12 +18,11 @@ from kaboom.backtest.study.single import run_backtest
 from kaboom.backtest.study.trials import join_trials
 from kaboom.drivers.stop import ShouldStop, Stopped
 from kaboom.errors import Conflict, InvalidRequest
-from kaboom.jobs.engine.run.hand_back import HandBack
-from kaboom.jobs.engine.run.long_runs import go_on, hand_out
-from kaboom.jobs.engine.run.tallies import add_report
+from kaboom.jobs.engine.run.answers import HandBack
+from kaboom.jobs.engine.run.long_runs import add_report, go_on, hand_out
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.model import Tally
-from kaboom.jobs.postgres.files.port import JobFiles
+from kaboom.jobs.postgres.files import JobFiles
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 
 #: The prefix of the names of files with trials, which are kept until the sweep ends.
@@ -41,13 +40,13 @@ async def run(run: Run) -> RunResult:
         StoreError: bars could not be read, or files could not be saved.
 
     """
-    settings = run.parts.settings
+    settings = run.settings
     request = pin_request(BacktestRequest.parse(run.request), settings)
     with _until_cancelled(run) as should_stop, open_requested(request, settings, should_stop=should_stop) as find:
         kind = await asyncio.to_thread(find)
         bars = await load_study_bars(request, settings, should_stop=should_stop)
         study = await asyncio.to_thread(run_backtest, bars, kind, request, should_stop=should_stop)
-    await run.parts.files.save(_job_id(run), study.files)
+    await run.files.save(_job_id(run), study.files)
     return RunResult.model_validate(study.summary.model_dump())
 
 
@@ -59,7 +58,7 @@ async def plan_sweep(run: Run) -> None:
         Conflict: the job was cancelled.
 
     """
-    settings = run.parts.settings
+    settings = run.settings
     request = pin_request(SweepRequest.parse(run.request), settings)
     with _until_cancelled(run) as should_stop, open_requested(request, settings, should_stop=should_stop) as find:
         kind = await asyncio.to_thread(find)
@@ -88,12 +87,12 @@ async def _run_trials(
     chunk = sweeping.SweepChunk(run.chunk.items, tuple(run.chunk.payload["numbers"]))
     alive = _alive(run, should_stop)
     request = SweepRequest.parse(run.plan["request"])
-    with open_requested(request, run.parts.settings, should_stop=alive) as find:
+    with open_requested(request, run.settings, should_stop=alive) as find:
         try:
             bars, kind = await _load(run, request, find, alive)
         except Stopped:
             return OutcomeReport()
-        tools = sweeping.SweepTools(bars, kind, request, partial(_keep_trials, run.parts.files, _job_id(run)))
+        tools = sweeping.SweepTools(bars, kind, request, partial(_keep_trials, run.files, _job_id(run)))
         return await sweeping.run_sweep_chunk(chunk, tools, start=start, on_progress=on_progress, should_stop=alive)
 
 
@@ -103,7 +102,7 @@ async def _keep_trials(files: JobFiles, job_id: str, name: str, content: bytes) 
 
 async def _end(run: Run) -> OutcomeReport:
     """Choose the best trials once all other chunks have ended; after a crash a saved summary is not computed again."""
-    ref, files = run.claim.lease.ref, run.parts.files
+    ref, files = run.claim.lease.ref, run.files
     done = OutcomeReport((SymbolOutcome(sweeping.RESULT_ITEM, Outcome.OK),))
     if await files.load(ref.job_id, "summary.json"):
         return done
@@ -116,7 +115,7 @@ async def _end(run: Run) -> OutcomeReport:
         raise InvalidRequest("no trial of the sweep has ended")
     alive = _alive(run, run.should_stop)
     request = SweepRequest.parse(run.plan["request"])
-    with open_requested(request, run.parts.settings, should_stop=alive) as find:
+    with open_requested(request, run.settings, should_stop=alive) as find:
         try:
             bars, kind = await _load(run, request, find, alive)
             table = join_trials(parts)
@@ -137,7 +136,7 @@ async def _load(
 ) -> tuple[StudyBars, StrategyKind]:
     """Return the bars and the strategy of a chunk; raise InvalidRequest if they differ from the plan."""
     kind = await asyncio.to_thread(find)
-    bars = await load_study_bars(request, run.parts.settings, should_stop=should_stop)
+    bars = await load_study_bars(request, run.settings, should_stop=should_stop)
     if (kind.digest or None) != run.plan["strategy_digest"]:
         raise InvalidRequest(f"strategy {kind.name} has changed since the sweep was planned: submit it again")
     if await asyncio.to_thread(fingerprint_of, bars) != run.plan["fingerprint"]:

@@ -61,7 +61,7 @@ def _tasks(_context: Any) -> Iterator[str]:
 
 def _statuses(context: Any) -> Iterator[str]:
     from kaboom.jobs.model import JobStatus  # noqa: PLC0415  only for its key
-    from kaboom.jobs.postgres.outbox.port import DeliveryStatus  # noqa: PLC0415  the same
+    from kaboom.jobs.postgres.outbox import DeliveryStatus  # noqa: PLC0415  the same
 
     yield from JobStatus if context.parent.info_name == "jobs" else DeliveryStatus
 

@@ -11,9 +11,8 @@ from kaboom.ingest.not_listed import check_named
 from kaboom.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from kaboom.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from kaboom.ingest.results import IngestResult
-from kaboom.jobs.job_type import JobType
+from kaboom.jobs.job_type import JobType, items_left, nothing_left, retry_items
 from kaboom.jobs.model import Chunk, Job
-from kaboom.jobs.retries import items_left, nothing_left, retry_items
 from kaboom.market.bounds import check_first
 from kaboom.market.calendar import last_sessions
 from kaboom.market.listing import Market
@@ -132,7 +131,7 @@ RUN_DAILY = JobType(
     scope=Scope.INGEST,
     is_schedulable=True,
     example={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500},
-    gauges="kaboom.ingest.overdue:read_overdue",
+    gauges="kaboom.schedules.overdue:read_overdue",
 )
 
 BACKFILL = JobType(

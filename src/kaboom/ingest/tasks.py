@@ -10,7 +10,7 @@ from kaboom.ingest.plan import IngestChunk, IngestPlan
 from kaboom.ingest.request import BackfillRequest, IngestRequest
 from kaboom.ingest.run_daily import plan_backfill, plan_ingest, plan_quotes, tools_for
 from kaboom.ingest.runner import run_chunk as run_ingest_chunk
-from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.answers import HandBack
 from kaboom.jobs.engine.run.long_runs import go_on, hand_out
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.model import Tally
@@ -59,7 +59,7 @@ async def run_chunk(run: Run) -> Tally:
 
 async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> None:
     """Plan, or hand the step back if its provider wants a pause; waiting for a rate-limit slot is not a stall."""
-    settings = run.parts.settings
+    settings = run.settings
     try:
         with while_alive(run.keeper.note_life):
             await hand_out(run, await find_plan(settings=settings, slots=settings.slots))
@@ -68,7 +68,7 @@ async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> No
 
 
 async def _run_on(run: Run) -> Tally:
-    settings = run.parts.settings
+    settings = run.settings
     scope = {name: value for name, value in run.request.items() if name in _SCOPE}
     request = IngestRequest.parse(scope).model_copy(update={"provider": run.plan["provider"]})
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)

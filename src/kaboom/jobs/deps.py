@@ -1,17 +1,17 @@
 """The dependencies of routes, as `Annotated` aliases."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Request, Response
 
+from kaboom.drivers.postgres.database import Database
 from kaboom.errors import ConfigurationError, NotFound
 from kaboom.jobs.cursor import Cursors as CursorsOfProcess
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
-from kaboom.jobs.redis.events import EventHub
-from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.jobs.redis.events import EVENT_STREAM, EventHub
 from kaboom.jobs.sharing import OwnersSharing, Sharing
 from kaboom.pictures.model import Language, Picture
 from kaboom.pictures.process import PictureProcess
@@ -31,6 +31,15 @@ def needs(*scopes: Scope) -> Any:
 # These are `async` because FastAPI runs a plain function in a thread, at 80 µs a request.
 async def _jobs(request: Request) -> JobsOfProcess:
     return cast("JobsOfProcess", request.app.state.jobs)
+
+
+def opened[S](build: Callable[[Database], S]) -> Any:
+    """Return the dependency on a store of the API's database, such as `opened(open_schedules)`."""
+
+    async def find(request: Request) -> S:
+        return cast("JobsOfProcess", request.app.state.jobs).parts.database.open(build)
+
+    return Depends(find)
 
 
 async def _shared(request: Request, caller: Caller) -> OwnersSharing[Response]:

@@ -1,20 +1,74 @@
 """A kind of job as one object, from which its route, command, schedule and retry are built."""
 
+import asyncio
+import importlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
+from kaboom.drivers.gc_tuning import freeze_loaded_objects
 from kaboom.drivers.request import Request
-from kaboom.errors import InvalidRequest
-from kaboom.jobs.model import Job
+from kaboom.errors import Conflict, InvalidRequest
+from kaboom.jobs.model import Chunk, Job
 from kaboom.jobs.queues import Queue
 from kaboom.jobs.results import PlannedResult
-from kaboom.jobs.retries import BuildRetry, retry_whole
+from kaboom.market.outcome import is_fine
 from kaboom.web.auth.scopes import Scope
+
+#: Returns the request of a retry; raises Conflict if nothing is left to do.
+type BuildRetry = Callable[[Job, Sequence[Chunk]], Mapping[str, Any]]
+
+
+def retry_whole(job: Job, _chunks: Sequence[Chunk]) -> Mapping[str, Any]:
+    """Return the request of a job, to run it again as a whole."""
+    return job.request
+
+
+def retry_unfinished(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
+    """Return the same request again; the new job skips what is done.
+
+    Raises:
+        Conflict: nothing is left to do.
+
+    """
+    if job.plan is not None:
+        _find_left(job, chunks)
+    return job.request
+
+
+def retry_items(field: str, *, from_plan: Sequence[str] = ()) -> BuildRetry:
+    """Return a builder that puts the items left to do into `field` of the request, and copies values of the plan."""
+
+    def build(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
+        if job.plan is None:
+            return job.request
+        return {**job.request, field: _find_left(job, chunks)} | {name: job.plan[name] for name in from_plan}
+
+    return build
+
+
+def items_left(chunk: Chunk) -> list[str]:
+    """Return the items of a chunk that failed, or that it never reached."""
+    failed = [note.item for note in chunk.tally.notes if not is_fine(note.outcome)]
+    return failed + list(chunk.items[chunk.tally.cursor :])
+
+
+def nothing_left(job: Job) -> Conflict:
+    """Return the error for a retry that would do nothing."""
+    return Conflict(f"job {job.job_id} was {job.status} with nothing left to retry")
+
+
+def _find_left(job: Job, chunks: Sequence[Chunk]) -> list[str]:
+    left = list(dict.fromkeys(item for chunk in chunks for item in items_left(chunk)))
+    if not left:
+        raise nothing_left(job)
+    return left
+
 
 _NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 
@@ -203,3 +257,27 @@ class Catalog:
     def of(self, queue: str) -> tuple[JobType, ...]:
         """Return the types of a queue."""
         return tuple(job_type for job_type in self if job_type.queue == queue)
+
+
+#: The modules that are loaded to their end: one that another thread still loads is in `sys.modules`, too.
+_loaded: set[str] = set()
+
+
+async def load_function(name: str) -> Callable[..., Awaitable[Any]]:
+    """Return the coroutine function of a `module:function`; its module is loaded at the first call, in a thread.
+
+    On a busy machine that takes longer than a lease. Meanwhile the event loop sends heartbeats and hears of a cancel.
+    """
+    module, function = name.split(":")
+    if module not in _loaded:
+        await asyncio.to_thread(_load, module)
+        _loaded.add(module)
+    return cast("Callable[..., Awaitable[Any]]", getattr(sys.modules[module], function))
+
+
+def _load(module: str) -> None:
+    is_new = module not in sys.modules
+    importlib.import_module(module)
+    if is_new:
+        # Freeze again: this module was loaded after the fork, and may have loaded polars.
+        freeze_loaded_objects()

@@ -6,8 +6,7 @@ from kaboom.bars.history import check_as_of
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.request import IndicatorRequest
-from kaboom.jobs.job_type import JobType
-from kaboom.jobs.retries import retry_items, retry_unfinished
+from kaboom.jobs.job_type import JobType, retry_items, retry_unfinished
 from kaboom.market.bounds import resolve_last_session
 from kaboom.market_data.request import CompactRequest, MasterRequest, MirrorRequest, RollUpRequest, TakeBackRequest
 from kaboom.market_data.results import (

@@ -3,10 +3,8 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine, text
 
-import kaboom.analysis.spending.tables  # noqa: F401  these add their tables to those of the ledger
 from kaboom.drivers.postgres.engine import normalize_database_url
 from kaboom.errors import ConfigurationError
-from kaboom.jobs.postgres.tables import METADATA
 
 _LOCK_KEY = 0x6B61626F6F6D  # "kaboom"
 _CONNECT = {
@@ -28,7 +26,7 @@ def _run() -> None:
             _set_timeout(connection, options.get("statement_timeout_ms", 0))
             _check_encoding(connection)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-            context.configure(connection=connection, target_metadata=METADATA)
+            context.configure(connection=connection)
             with context.begin_transaction():
                 context.run_migrations()
     finally:

@@ -1,7 +1,8 @@
 """The loop of notifications: finds events, makes messages of them, and submits the jobs that send the messages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import date, datetime, time
 from functools import partial
 
 import structlog
@@ -9,15 +10,82 @@ import structlog
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import KaboomError
 from kaboom.jobs.engine.lifecycle import Jobs
+from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.events import Event, EventKind
+from kaboom.market.calendar import JST, is_session
 from kaboom.notify.jobs import DELIVER
 from kaboom.notify.routing import route
-from kaboom.notify.scan import Missing, find_events
+from kaboom.notify.store import open_notifications
+
+#: Shorter pauses are normal for a provider with limits.
+LEAST_PAUSE_S = 60.0
+
+#: Returns the (market, interval) pairs that are ingested daily but have no complete ingest of a session.
+type Missing = Callable[[Parts, date], Awaitable[Sequence[tuple[str, str]]]]
+
+_log = structlog.get_logger(__name__)
+
+
+async def find_events(parts: Parts, missing: Missing, now: datetime) -> AsyncIterator[Sequence[Event]]:
+    """Yield the events of each source; a source that is unavailable is skipped."""
+    sources = (_find_lost_workers(parts), _find_paused(parts, now), _find_incomplete(parts, missing, now))
+    for source in sources:
+        try:
+            yield await source
+        except KaboomError as e:
+            _log.warning("events_not_found", reason=e.message)
+
+
+async def _find_lost_workers(parts: Parts) -> list[Event]:
+    return [
+        Event(
+            f"worker_lost:{worker.name}",
+            EventKind.WORKER_LOST,
+            worker.seen_at,
+            data={"worker": worker.name, "seen_at": f"{worker.seen_at.astimezone(JST):%H:%M:%S} JST"},
+        )
+        for worker in await parts.store.list_lost()
+    ]
+
+
+async def _find_paused(parts: Parts, now: datetime) -> list[Event]:
+    """Return an event for each provider with a long pause; its id is the same for an hour."""
+    return [
+        Event(
+            f"provider_blocked:{pause.provider}:{now:%Y-%m-%dT%H}",
+            EventKind.PROVIDER_BLOCKED,
+            now,
+            data={"provider": pause.provider, "reason": pause.reason},
+        )
+        for pause in await parts.pauses()
+        if pause.seconds >= LEAST_PAUSE_S
+    ]
+
+
+async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> list[Event]:
+    """Return an event for each incomplete series of today's session and each deadline that has passed."""
+    local = now.astimezone(JST)
+    today = local.date()
+    deadlines = sorted(await parts.database.open(open_notifications).rules.list_deadlines())
+    passed = [at for at in deadlines if local.time() >= time.fromisoformat(at)]
+    if not passed or not is_session(today):
+        return []
+    found = await missing(parts, today)
+    return [
+        Event(
+            f"data_incomplete:{market}:{interval}:{today}:{at}",
+            EventKind.DATA_INCOMPLETE,
+            now,
+            data={"market": market, "interval": interval, "session": today.isoformat(), "deadline": at},
+        )
+        for at in passed
+        for market, interval in found
+    ]
+
 
 STEP_S = 1.0
 SCAN_S = 15.0
 _PURGE_S = 3600.0
-
-_log = structlog.get_logger(__name__)
 
 
 class Notifier:
@@ -25,6 +93,7 @@ class Notifier:
 
     def __init__(self, jobs: Jobs, missing: Missing) -> None:
         self._jobs = jobs
+        self._notifications = jobs.parts.database.open(open_notifications)
         self._missing = missing
         self._due_at: dict[str, float] = {}
 
@@ -38,7 +107,7 @@ class Notifier:
         """Do the work that is due now."""
         await self._every(SCAN_S, self.scan)
         await self._every(_PURGE_S, self._purge)
-        log, now = self._jobs.parts.notifications.log, utc_now()
+        log, now = self._notifications.log, utc_now()
         while await log.fan_out(partial(route, now=now), now):
             pass
         for owner, channel_id in await log.due_channels(now):
@@ -46,12 +115,11 @@ class Notifier:
 
     async def scan(self) -> None:
         """Save the events that no transaction of the ledger records."""
-        parts = self._jobs.parts
-        async for events in find_events(parts, self._missing, utc_now()):
-            await parts.notifications.log.note(events)
+        async for events in find_events(self._jobs.parts, self._missing, utc_now()):
+            await self._notifications.events.note(events)
 
     async def _purge(self) -> None:
-        if count := await self._jobs.parts.notifications.log.purge(utc_now()):
+        if count := await self._notifications.log.purge(utc_now()):
             _log.info("notifications_purged", count=count)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:

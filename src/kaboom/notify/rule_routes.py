@@ -10,10 +10,9 @@ from fastapi import Path, Query, Request, Response, status
 
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import Conflict, NotFound
-from kaboom.jobs.deps import Caller, Jobs, Preferred
-from kaboom.jobs.postgres.notifications.model import Message, MessageQuery, Rule
-from kaboom.jobs.postgres.notifications.port import NotificationLog
-from kaboom.notify.routes import ADMIN, BODY, PREFIX
+from kaboom.jobs.deps import Caller, Preferred
+from kaboom.notify.model import Message, MessageQuery, NotificationLog, Rule
+from kaboom.notify.routes import ADMIN, BODY, PREFIX, Stores
 from kaboom.notify.schemas import MessageListing, NewRule, RuleChange
 from kaboom.notify.views import MessagePage, MessageView, RuleList, RuleView, view_message, view_rule
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
@@ -32,52 +31,53 @@ router = FeatureRouter(prefix=PREFIX, tags=["notifications"], dependencies=ADMIN
 
 
 @router.get("/rules")
-async def list_rules(jobs: Jobs, caller: Caller) -> RuleList:
+async def list_rules(notifications: Stores, caller: Caller) -> RuleList:
     """List all rules, by name, and how many messages each sent in seven days."""
-    stores = jobs.parts.notifications
     found, sent = await asyncio.gather(
-        stores.rules.list_rules(caller.owner), stores.log.count_sent(caller.owner, utc_now() - _WEEK)
+        notifications.rules.list_rules(caller.owner), notifications.log.count_sent(caller.owner, utc_now() - _WEEK)
     )
     return RuleList(items=[view_rule(rule, sent.get(rule.rule_id, 0)) for rule in found])
 
 
 @router.post("/rules", status_code=status.HTTP_201_CREATED, responses=_CHANGES)
-async def create_rule(jobs: Jobs, caller: Caller, body: NewRule, response: Response) -> RuleView:
+async def create_rule(notifications: Stores, caller: Caller, body: NewRule, response: Response) -> RuleView:
     """Add a rule: events that match it from now on are sent to its channel."""
     rule = Rule(rule_id=uuid4().hex, owner=caller.owner, **_values_of(body))
-    kept = await jobs.parts.notifications.rules.add_rule(rule)
+    kept = await notifications.rules.add_rule(rule)
     response.headers["Location"] = f"{PREFIX}/rules/{kept.rule_id}"
     return view_rule(kept, 0)
 
 
 @router.get("/rules/{rule_id}", responses=_ONE)
-async def get_rule(jobs: Jobs, caller: Caller, rule_id: RuleId) -> RuleView:
+async def get_rule(notifications: Stores, caller: Caller, rule_id: RuleId) -> RuleView:
     """Show one rule."""
-    return await _view(jobs, await jobs.parts.notifications.rules.load_rule(caller.owner, rule_id))
+    return await _view(notifications.log, await notifications.rules.load_rule(caller.owner, rule_id))
 
 
 @router.put("/rules/{rule_id}", responses=_CHANGES)
-async def replace_rule(jobs: Jobs, caller: Caller, rule_id: RuleId, body: NewRule) -> RuleView:
+async def replace_rule(notifications: Stores, caller: Caller, rule_id: RuleId, body: NewRule) -> RuleView:
     """Replace the values of a rule; waiting messages do not change."""
-    return await _view(jobs, await jobs.parts.notifications.rules.change_rule(caller.owner, rule_id, _values_of(body)))
+    return await _view(
+        notifications.log, await notifications.rules.change_rule(caller.owner, rule_id, _values_of(body))
+    )
 
 
 @router.patch("/rules/{rule_id}", responses=_CHANGES)
-async def switch_rule(jobs: Jobs, caller: Caller, rule_id: RuleId, body: RuleChange) -> RuleView:
+async def switch_rule(notifications: Stores, caller: Caller, rule_id: RuleId, body: RuleChange) -> RuleView:
     """Turn a rule on or off; events that happen while it is off are not sent later."""
     values = {"is_enabled": body.is_enabled}
-    return await _view(jobs, await jobs.parts.notifications.rules.change_rule(caller.owner, rule_id, values))
+    return await _view(notifications.log, await notifications.rules.change_rule(caller.owner, rule_id, values))
 
 
 @router.delete("/rules/{rule_id}", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE)
-async def delete_rule(jobs: Jobs, caller: Caller, rule_id: RuleId) -> None:
+async def delete_rule(notifications: Stores, caller: Caller, rule_id: RuleId) -> None:
     """Delete a rule; its waiting messages are still sent."""
-    await jobs.parts.notifications.rules.delete_rule(caller.owner, rule_id)
+    await notifications.rules.delete_rule(caller.owner, rule_id)
 
 
 @router.get("/messages", responses=describe_problems(INVALID))
 async def list_messages(
-    jobs: Jobs,
+    notifications: Stores,
     caller: Caller,
     request: Request,
     response: Response,
@@ -85,7 +85,7 @@ async def list_messages(
     language: Preferred,
 ) -> MessagePage:
     """List messages, newest first; `status=dead` selects those that were given up."""
-    log = jobs.parts.notifications.log
+    log = notifications.log
     found = await log.list_messages(
         MessageQuery(
             caller.owner,
@@ -103,9 +103,9 @@ async def list_messages(
 
 
 @router.get("/messages/{message_id}", responses=_ONE)
-async def get_message(jobs: Jobs, caller: Caller, message_id: MessageId, language: Preferred) -> MessageView:
+async def get_message(notifications: Stores, caller: Caller, message_id: MessageId, language: Preferred) -> MessageView:
     """Show one message."""
-    log = jobs.parts.notifications.log
+    log = notifications.log
     message = await _find(log, caller.owner, message_id)
     return view_message(message, await log.load_events(message.event_ids[:20]), language)
 
@@ -115,9 +115,11 @@ async def get_message(jobs: Jobs, caller: Caller, message_id: MessageId, languag
     status_code=status.HTTP_202_ACCEPTED,
     responses=_ONE | describe_problems(CONFLICT),
 )
-async def replay_message(jobs: Jobs, caller: Caller, message_id: MessageId, language: Preferred) -> MessageView:
+async def replay_message(
+    notifications: Stores, caller: Caller, message_id: MessageId, language: Preferred
+) -> MessageView:
     """Send a delivered or dead message again: with the same id, and as many attempts as a new one."""
-    log = jobs.parts.notifications.log
+    log = notifications.log
     message = await _find(log, caller.owner, message_id)
     again = await log.replay(caller.owner, message_id, utc_now())
     if again is None:
@@ -131,8 +133,8 @@ def _values_of(body: NewRule) -> dict[str, Any]:
     return values | {"only": {name: tuple(found) for name, found in body.only.items()}}
 
 
-async def _view(jobs: Jobs, rule: Rule) -> RuleView:
-    sent = await jobs.parts.notifications.log.count_sent(rule.owner, utc_now() - _WEEK)
+async def _view(log: NotificationLog, rule: Rule) -> RuleView:
+    sent = await log.count_sent(rule.owner, utc_now() - _WEEK)
     return view_rule(rule, sent.get(rule.rule_id, 0))
 
 

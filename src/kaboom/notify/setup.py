@@ -9,8 +9,9 @@ from kaboom.drivers.clock import utc_now
 from kaboom.drivers.sealing import Sealer, parse_sealer
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.callbacks.callback import CallbackRules
-from kaboom.jobs.postgres.notifications.model import Channel, ChannelKind, Event, EventKind, Message
+from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.notify.apprise_urls import check_apprise_url, reword
+from kaboom.notify.model import Channel, ChannelKind, Message
 
 if TYPE_CHECKING:
     from kaboom.settings import AppSettings

@@ -10,9 +10,10 @@ import orjson
 
 from kaboom.analysis.vocabulary import Kind, disclaimer
 from kaboom.drivers.printable import clean
-from kaboom.jobs.postgres.notifications.model import Event, EventKind, Message
+from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.jobs.queues import Queue
 from kaboom.market.calendar import JST
+from kaboom.notify.model import Message
 from kaboom.text.language import Language, Pair
 from kaboom.text.notifications import BODIES, PHRASES, TITLES
 from kaboom.text.speaker import Speaker

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from kaboom.jobs.postgres.notifications.model import Channel, ChannelKind, Event, EventKind, Message, Rule
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.events import Event, EventKind
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify import examples
+from kaboom.notify.model import Channel, ChannelKind, Message, Rule
 from kaboom.notify.texts import title_of
 from kaboom.text.language import Language
 from kaboom.web.routers import view_of

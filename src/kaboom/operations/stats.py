@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kaboom.errors import InvalidRequest
-from kaboom.jobs.api.stats import find_stats
-from kaboom.jobs.api.view import QueueStats
+from kaboom.jobs.api.view import QueueStats, find_stats
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.postgres.activity import ActivityQuery

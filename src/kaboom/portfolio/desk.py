@@ -17,11 +17,10 @@ from kaboom.portfolio.book import Book, check_new, replay
 from kaboom.portfolio.dividends import DueDividend, due_dividends
 from kaboom.portfolio.entry import Entry, EntryKind, make_movement, make_reversal, number_entries
 from kaboom.portfolio.history import Closes, EquityDay, equity_history
+from kaboom.portfolio.model import Booked, Draft, Once, Portfolio, PortfolioStore
 from kaboom.portfolio.money import format_yen
 from kaboom.portfolio.plausibility import Doubtful, find_doubts
 from kaboom.portfolio.splits import Split
-from kaboom.portfolio.store.model import Booked, Draft, Once, Portfolio
-from kaboom.portfolio.store.port import PortfolioStore
 from kaboom.portfolio.valuation import Valuation, value_book
 from kaboom.providers.registry import get_provider_spec
 

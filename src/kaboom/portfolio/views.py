@@ -11,10 +11,10 @@ from kaboom.portfolio import examples
 from kaboom.portfolio.book import Book
 from kaboom.portfolio.entry import Entry, EntryKind
 from kaboom.portfolio.history import EquityDay
+from kaboom.portfolio.model import Portfolio
 from kaboom.portfolio.money import format_yen
 from kaboom.portfolio.position import Position
 from kaboom.portfolio.postings import Account
-from kaboom.portfolio.store.model import Portfolio
 from kaboom.portfolio.valuation import Valuation, ValuedPosition
 from kaboom.providers.registry import get_source_spec
 

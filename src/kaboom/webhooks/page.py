@@ -11,7 +11,7 @@ from kaboom.dashboard.shapes.deliveries import MARKS, DeliveryFilters
 from kaboom.dashboard.shapes.links import link_to, page_links
 from kaboom.dashboard.viewer import first_of, is_own_path, read_form
 from kaboom.jobs.deps import needs
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.web.auth.scopes import Scope
 from kaboom.webhooks.schemas import WEBHOOKS
 

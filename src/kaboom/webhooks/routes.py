@@ -7,7 +7,7 @@ from fastapi import Path, Query, Request, Response, status
 
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.deps import Caller, Jobs, needs
-from kaboom.jobs.postgres.outbox.port import Delivery, DeliveryQuery
+from kaboom.jobs.postgres.outbox import Delivery, DeliveryQuery
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
 from kaboom.web.routers import FeatureRouter, link_next

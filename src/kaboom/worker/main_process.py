@@ -24,18 +24,19 @@ from kaboom.backtest.engine.kernel_build import program_command
 from kaboom.backtest.engine.kernel_cache import has_numba, is_built, kernel_folder
 from kaboom.catalog import CATALOG
 from kaboom.errors import KaboomError
-from kaboom.ingest.overdue import read_missing
 from kaboom.jobs.engine.asking import BarsFolder, RecentAnswer, find_fault
 from kaboom.jobs.engine.courier import run_courier
-from kaboom.jobs.engine.gauges import metrics_route
-from kaboom.jobs.engine.instruments import share_meter
+from kaboom.jobs.engine.instruments import metrics_route, share_meter
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
-from kaboom.jobs.engine.scheduler import Scheduler
 from kaboom.jobs.queues import Queue
 from kaboom.notify.notifier import Notifier
+from kaboom.operations.pruner import Pruner
+from kaboom.schedules.overdue import read_missing
+from kaboom.schedules.scheduler import Scheduler
+from kaboom.schedules.store import open_schedules
 from kaboom.settings import load_settings
 from kaboom.telemetry.endpoint import open_socket, serve
 from kaboom.web.server.open_files import raise_open_files
@@ -101,8 +102,8 @@ class MainProcess(bootsteps.StartStopStep):
         self._liveness, self._worker = liveness, worker
         loop = process_loop("worker-main")
         health = WorkerHealth(loop.parts, liveness, watchdog, lambda: _queues(worker))
-        loop.start(lambda parts: Reaper(parts).run())
-        loop.start(lambda parts: Scheduler(Jobs(parts)).run())
+        loop.start(lambda parts: Reaper(parts, prune=Pruner(parts).step).run())
+        loop.start(lambda parts: Scheduler(Jobs(parts), parts.database.open(open_schedules)).run())
         loop.start(run_courier)
         loop.start(lambda parts: Notifier(Jobs(parts), read_missing).run())
         loop.start(lambda _: _report_loop(liveness))

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.jobs.postgres.accounts.model import AuditLine
+from kaboom.audit.log import AuditLine
+from kaboom.audit.store import open_audit_log
 from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.callers import PASSWORD, accounts_of_app, add_token, add_user, stranger_of
 from tests.fixtures.jobs.apps import TOKEN, jobs_of, memory_settings, running
@@ -157,7 +158,7 @@ class TestAudit:
     async def test_days_are_those_of_japan_and_the_last_one_is_included(
         self, app: FastAPI, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        log = jobs_of(app).parts.audit
+        log = jobs_of(app).parts.database.open(open_audit_log)
         # The 5th and 6th in Japan, with a line just before and after each midnight.
         for target, (day, clock) in {
             "tgt-1": (4, time(14, 59, 59)),

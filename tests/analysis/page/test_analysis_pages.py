@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from kaboom.analysis.spending import open_spending
 from kaboom.dashboard.shapes.analyses import Report, dollars
 from kaboom.web.auth.scopes import Scope
 from tests.fixtures.accounts.callers import add_token
@@ -108,13 +109,17 @@ async def test_an_operators_refusal_is_shown(app: FastAPI, browser: httpx2.Async
 
 
 async def test_an_open_breaker_is_shown(app: FastAPI, browser: httpx2.AsyncClient) -> None:
-    await jobs_of(app).parts.spending.open_breaker("the server answered 402: Insufficient credits", for_s=60)
+    await (
+        jobs_of(app)
+        .parts.database.open(open_spending)
+        .open_breaker("the server answered 402: Insufficient credits", for_s=60)
+    )
     text = text_of(await read_page(browser, "/analyses"))
     assert "Models are not asked for now the server answered 402: Insufficient credits; until" in text
 
 
 async def test_an_open_breaker_is_closed_by_an_admin(app: FastAPI, browser: httpx2.AsyncClient) -> None:
-    spending = jobs_of(app).parts.spending
+    spending = jobs_of(app).parts.database.open(open_spending)
     await spending.open_breaker("the server answered 402", for_s=60)
     assert "Ask models again" in text_of(await read_page(browser, "/analyses"))
     done = await browser.post("/analyses/close-breaker", data={})

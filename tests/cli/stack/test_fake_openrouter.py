@@ -10,7 +10,7 @@ from kaboom.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY
 from kaboom.analysis.models.asking import Asker
 from kaboom.analysis.models.terms import Budget, ModelTerms, parse_chains
 from kaboom.analysis.prompt import build_prompt
-from kaboom.analysis.spending.memory import MemorySpending
+from kaboom.analysis.spending import MemorySpending
 from kaboom.cli.exits import CliError
 from kaboom.cli.stack.fake_openrouter import open_server
 from tests.analysis.cases import technical_facts

@@ -5,12 +5,13 @@ from uuid import uuid4
 
 import pytest
 
+from kaboom.accounts.model import AccountStore
+from kaboom.accounts.postgres import PostgresAccountStore
+from kaboom.accounts.store import MemoryAccountStore
+from kaboom.audit.log import AuditLog
+from kaboom.audit.postgres import PostgresAuditLog
+from kaboom.audit.store import MemoryAuditLog
 from kaboom.drivers.postgres.engine import connect_postgres
-from kaboom.jobs.postgres.accounts.memory import MemoryAccountStore
-from kaboom.jobs.postgres.accounts.memory_audit import MemoryAuditLog
-from kaboom.jobs.postgres.accounts.port import AccountStore, AuditLog
-from kaboom.jobs.postgres.accounts.postgres import PostgresAccountStore
-from kaboom.jobs.postgres.accounts.postgres_audit import PostgresAuditLog
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kaboom.accounts import postgres
+from kaboom.accounts import store as memory
+from kaboom.accounts.model import AccountStore, UserChange
+from kaboom.accounts.store import MemoryAccountStore
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.errors import Conflict, NotFound, StoreError
-from kaboom.jobs.postgres.accounts import memory, postgres
-from kaboom.jobs.postgres.accounts.memory import MemoryAccountStore
-from kaboom.jobs.postgres.accounts.model import UserChange
-from kaboom.jobs.postgres.accounts.port import AccountStore
 from kaboom.web.auth.scopes import Role, Scope
 from tests.fixtures.accounts.records import make_session, make_token, make_user
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kaboom.jobs.postgres.accounts.memory_audit import MemoryAuditLog
-from kaboom.jobs.postgres.accounts.model import AuditQuery
-from kaboom.jobs.postgres.accounts.port import AUDIT_KEPT_DAYS, AuditLog
+from kaboom.audit.log import AUDIT_KEPT_DAYS, AuditLog, AuditQuery
+from kaboom.audit.store import MemoryAuditLog
 from tests.fixtures.accounts.records import make_line
 from tests.fixtures.repo.repository import ROOT
 

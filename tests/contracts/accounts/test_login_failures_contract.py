@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from kaboom.drivers.redis.client import Redis, connect_redis
-from kaboom.jobs.redis import keys
-from kaboom.jobs.redis.logins import (
+from kaboom.accounts.login_limits import (
     FORGOTTEN_S,
     FREE,
     KNOWN_S,
@@ -16,8 +14,10 @@ from kaboom.jobs.redis.logins import (
     Attempt,
     LoginFailures,
     MemoryLoginFailures,
+    RedisLoginFailures,
 )
-from kaboom.jobs.redis.redis_logins import RedisLoginFailures
+from kaboom.drivers.redis.client import Redis, connect_redis
+from kaboom.jobs.redis import keys
 
 pytestmark = pytest.mark.anyio
 ADDRESS = "192.0.2.1"

@@ -10,9 +10,8 @@ from kaboom.drivers.redis.client import connect_redis
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.sse import is_last
 from kaboom.jobs.model import Job
-from kaboom.jobs.redis.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, parse_event_id
+from kaboom.jobs.redis.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, RedisEventLog, parse_event_id
 from kaboom.jobs.redis.memory import MemoryJobStore
-from kaboom.jobs.redis.redis_events import RedisEventLog
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.jobs.redis.store import Claim, Ending, JobStore
 from tests.fixtures.jobs.jobs import advance, make_chunk, make_job, plan_step, ref_of

@@ -8,11 +8,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from kaboom.audit.log import AuditQuery
+from kaboom.audit.postgres import PostgresAuditLog
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.errors import StoreError
 from kaboom.jobs.model import JobStatus
-from kaboom.jobs.postgres.accounts.model import AuditQuery
-from kaboom.jobs.postgres.accounts.postgres_audit import PostgresAuditLog
 from kaboom.jobs.postgres.port import Admitted, JobDeleted, JobHistory, KeyReused, Terms
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.fixtures.accounts.records import make_change
@@ -164,11 +164,12 @@ class TestManyAtOnce:
 
 
 async def test_what_postgresql_cannot_keep_is_refused_alone(database_url: str) -> None:
-    history = PostgresJobHistory(connect_postgres(database_url, application_name="test"))
+    engine = connect_postgres(database_url, application_name="test")
+    history = PostgresJobHistory(engine)
     jobs = [make_job(request={"text": text}) for text in ("one", "NUL \x00", "two")]
     answers = await asyncio.gather(*(history.admit(job, Terms("test")) for job in jobs), return_exceptions=True)
     kept = [await history.load(job.queue, job.job_id) for job in jobs]
-    await history.close()
+    await engine.dispose()
     assert [isinstance(answer, StoreError) for answer in answers] == [False, True, False]
     assert [job is None for job in kept] == [False, True, False]
 
@@ -181,7 +182,7 @@ async def test_a_new_job_and_its_audit_line_are_one_commit(database_url: str, ke
     first = await history.admit(make_job(owner=owner), terms)
     second = await history.admit(make_job(owner=owner), terms)
     (line,) = await audit.list_lines(AuditQuery(owner))
-    await history.close()
+    await engine.dispose()
     assert (first.how, first.is_logged) == (Admitted.NEW, True)
     assert (second.how, second.is_logged) == (Admitted.REPLAYED if key else Admitted.JOINED, False)
     assert (line.target, line.action, line.status) == (first.job.job_id, "run_daily", 202)
@@ -189,23 +190,25 @@ async def test_a_new_job_and_its_audit_line_are_one_commit(database_url: str, ke
 
 @pytest.mark.parametrize("key", [None, "key-2"])
 async def test_a_job_whose_audit_line_cannot_be_kept_is_refused_alone(database_url: str, key: str | None) -> None:
-    history = PostgresJobHistory(connect_postgres(database_url, application_name="test"))
+    engine = connect_postgres(database_url, application_name="test")
+    history = PostgresJobHistory(engine)
     jobs, names = [make_job() for _ in range(3)], ("one", "NUL \x00", "two")
     terms = [Terms(name, key=key and key + name, change=make_change("ingest", name=name)) for name in names]
     submissions = [history.admit(*each) for each in zip(jobs, terms, strict=True)]
     answers = await asyncio.gather(*submissions, return_exceptions=True)
     kept = [await history.load(job.queue, job.job_id) for job in jobs]
-    await history.close()
+    await engine.dispose()
     assert [isinstance(answer, StoreError) for answer in answers] == [False, True, False]
     assert [job is None for job in kept] == [False, True, False]
 
 
 async def test_a_key_is_forgotten_after_a_day(database_url: str) -> None:
-    history = PostgresJobHistory(connect_postgres(database_url, application_name="test"))
+    engine = connect_postgres(database_url, application_name="test")
+    history = PostgresJobHistory(engine)
     first = await history.admit(make_job(), Terms("request-1", key="old"))
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("UPDATE idempotency_keys SET created_at = created_at - interval '25 hours'")
     again = await history.admit(make_job(), Terms("request-2", key="old"))
-    await history.close()
+    await engine.dispose()
     assert again.how is Admitted.NEW
     assert again.job.job_id != first.job.job_id

@@ -22,9 +22,9 @@ async def history(database_url: str, anyio_backend: str) -> AsyncIterator[Postgr
     """An empty ledger."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("TRUNCATE jobs CASCADE")
-    made = PostgresJobHistory(connect_postgres(database_url, application_name="test", pool_size=20))
-    yield made
-    await made.close()
+    engine = connect_postgres(database_url, application_name="test", pool_size=20)
+    yield PostgresJobHistory(engine)
+    await engine.dispose()
 
 
 def rows(database_url: str, *owners: str) -> dict[str, int]:

@@ -7,9 +7,8 @@ import pytest
 
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.errors import InvalidRequest, StoreError
-from kaboom.jobs.postgres.files.memory import MemoryJobFiles
-from kaboom.jobs.postgres.files.port import MOST_BYTES, JobFiles
-from kaboom.jobs.postgres.files.postgres import PostgresJobFiles
+from kaboom.jobs.postgres.files import MOST_BYTES, JobFiles, MemoryJobFiles
+from kaboom.jobs.postgres.postgres_files import PostgresJobFiles
 
 pytestmark = pytest.mark.anyio
 JOB, OTHER = "a" * 32, "b" * 32

@@ -427,10 +427,11 @@ class TestDelete:
 
 
 async def test_an_unavailable_ledger_is_a_store_error() -> None:
-    history = PostgresJobHistory(connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test"))
+    engine = connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test")
+    history = PostgresJobHistory(engine)
     with pytest.raises(StoreError, match="PostgreSQL did not answer") as caught:
         await history.try_write()
     assert caught.value.retryable
     with pytest.raises(StoreError):
         await history.admit(make_job(), Terms("test"))
-    await history.close()
+    await engine.dispose()

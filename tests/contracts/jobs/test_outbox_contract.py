@@ -10,7 +10,7 @@ import pytest
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.errors import StoreError
 from kaboom.jobs.model import JobStatus
-from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, DeliveryQuery, DeliveryStatus
+from kaboom.jobs.postgres.outbox import KEPT_DAYS, LEASE_S, AttemptEnd, DeliveryQuery, DeliveryStatus
 from kaboom.jobs.postgres.port import Admitted, JobHistory, KeyReused, Terms
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from tests.fixtures.jobs.jobs import OWNER, make_job
@@ -258,9 +258,10 @@ async def test_what_ended_long_ago_is_dropped(ledger: JobHistory) -> None:
 
 
 async def test_an_unavailable_outbox_is_a_store_error() -> None:
-    history = PostgresJobHistory(connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test"))
+    engine = connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test")
+    history = PostgresJobHistory(engine)
     with pytest.raises(StoreError):
         await history.outbox.claim(limit=1, per_host=1, busy=())
     with pytest.raises(StoreError):
         await history.outbox.register("f" * 32, url=URL)
-    await history.close()
+    await engine.dispose()

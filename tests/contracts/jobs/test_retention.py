@@ -13,10 +13,10 @@ from kaboom.jobs.model import Job, JobStatus
 from kaboom.jobs.postgres.memory import MemoryJobHistory
 from kaboom.jobs.postgres.port import PRUNE_STEP, JobHistory, JobQuery, Terms
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
-from kaboom.jobs.postgres.schedules.memory import MemoryScheduleStore
-from kaboom.jobs.postgres.schedules.port import PRUNE_STEP as FIRINGS_STEP
-from kaboom.jobs.postgres.schedules.port import ScheduleStore
-from kaboom.jobs.postgres.schedules.postgres import PostgresScheduleStore
+from kaboom.schedules.model import PRUNE_STEP as FIRINGS_STEP
+from kaboom.schedules.model import ScheduleStore
+from kaboom.schedules.postgres import PostgresScheduleStore
+from kaboom.schedules.store import MemoryScheduleStore
 from tests.fixtures.jobs.jobs import OWNER, QUEUE, make_chunk, make_job
 from tests.fixtures.jobs.schedules import firing_turn, make_schedule, never_ended
 

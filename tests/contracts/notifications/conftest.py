@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kaboom.jobs.postgres.notifications.port import Notifications
+from kaboom.notify.model import Notifications
 from tests.fixtures.notifications.rules import memory_notifications, postgres_notifications
 
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from kaboom.jobs.postgres.notifications.model import Event, EventKind, Message, MessageQuery, Placement, Rule
-from kaboom.jobs.postgres.notifications.port import LEASE, Notifications
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.postgres.events import Event, EventKind
+from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
+from kaboom.notify.model import LEASE, Message, MessageQuery, Notifications, Placement, Rule
 from kaboom.notify.routing import route
 from kaboom.notify.setup import make_test
 from tests.fixtures.notifications.rules import NOW, later, make_channel, make_event, make_rule, set_up
@@ -29,7 +29,7 @@ async def messages(stores: Notifications) -> list[Message]:
 
 
 async def tell(stores: Notifications, *events: Event) -> None:
-    await stores.log.note(events)
+    await stores.events.note(events)
     await stores.log.fan_out(ROUTE, NOW)
 
 
@@ -42,7 +42,7 @@ async def test_an_event_is_kept_once(stores: Notifications) -> None:
 
 async def test_without_an_enabled_rule_nothing_is_kept(stores: Notifications) -> None:
     channel, _ = await set_up(stores, is_enabled=False)
-    await stores.log.note([make_event("job_ended:1")])
+    await stores.events.note([make_event("job_ended:1")])
     await stores.rules.add_rule(make_rule(channel))
     assert await stores.log.fan_out(ROUTE, NOW) == 0
 
@@ -59,7 +59,7 @@ async def test_each_rule_has_a_message_of_its_own(stores: Notifications) -> None
 
 async def test_many_that_route_at_once_route_each_event_once(stores: Notifications) -> None:
     await set_up(stores)
-    await stores.log.note([make_event() for _ in range(40)])
+    await stores.events.note([make_event() for _ in range(40)])
     await asyncio.gather(*(stores.log.fan_out(ROUTE, NOW) for _ in range(4)))
     while await stores.log.fan_out(ROUTE, NOW):
         pass
@@ -229,7 +229,7 @@ async def test_old_messages_are_dropped(stores: Notifications) -> None:
 
 async def test_a_rule_that_fails_leaves_the_event_for_later(stores: Notifications) -> None:
     await set_up(stores)
-    await stores.log.note([make_event()])
+    await stores.events.note([make_event()])
 
     def broken(_event: Event, _rules: Sequence[Rule]) -> Sequence[Placement]:
         raise RuntimeError("broken")

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kaboom.errors import Conflict, NotFound
-from kaboom.jobs.postgres.notifications.model import EventKind
-from kaboom.jobs.postgres.notifications.port import MAX_CHANNELS, Notifications
+from kaboom.jobs.postgres.events import EventKind
+from kaboom.notify.model import MAX_CHANNELS, Notifications
 from tests.fixtures.notifications.rules import make_channel, make_rule, set_up
 
 pytestmark = pytest.mark.anyio

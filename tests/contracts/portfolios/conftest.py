@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from kaboom.drivers.postgres.engine import connect_postgres
-from kaboom.portfolio.store.memory import MemoryPortfolioStore
-from kaboom.portfolio.store.port import PortfolioStore
-from kaboom.portfolio.store.postgres import PostgresPortfolioStore
+from kaboom.portfolio.model import PortfolioStore
+from kaboom.portfolio.postgres import PostgresPortfolioStore
+from kaboom.portfolio.store import MemoryPortfolioStore
 
 
 @pytest.fixture(params=["memory", "postgres"])

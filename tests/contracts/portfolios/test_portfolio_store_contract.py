@@ -14,13 +14,13 @@ from kaboom.drivers.clock import utc_now
 from kaboom.drivers.postgres.engine import connect_postgres, postgres_errors
 from kaboom.errors import Conflict, NotFound, StoreError
 from kaboom.jobs.postgres.port import KeyReused
+from kaboom.portfolio import postgres
+from kaboom.portfolio import store as memory
 from kaboom.portfolio.book import Shortfall
+from kaboom.portfolio.model import Once, PortfolioStore
+from kaboom.portfolio.postgres import PostgresPortfolioStore
 from kaboom.portfolio.postings import Account
-from kaboom.portfolio.store import memory, postgres
-from kaboom.portfolio.store.memory import MemoryPortfolioStore
-from kaboom.portfolio.store.model import Once
-from kaboom.portfolio.store.port import PortfolioStore
-from kaboom.portfolio.store.postgres import PostgresPortfolioStore
+from kaboom.portfolio.store import MemoryPortfolioStore
 from tests.fixtures.portfolio.drafts import draft_of, make_portfolio, reversal_of
 from tests.fixtures.portfolio.entries import cash, numbered, trade
 

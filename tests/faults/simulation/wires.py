@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from kaboom.errors import StoreError
-from kaboom.jobs.engine.job_events import JobEvent
+from kaboom.jobs.engine.message import JobEvent
 from kaboom.jobs.redis.store import ChunkRef
 from tests.faults.simulation.virtual_loop import here
 

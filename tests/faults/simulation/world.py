@@ -14,7 +14,6 @@ from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.engine.run.worker import perform
 from kaboom.jobs.postgres.memory import MemoryJobHistory
-from kaboom.jobs.postgres.schedules.memory import MemoryScheduleStore
 from kaboom.jobs.redis.memory import MemoryJobStore
 from kaboom.jobs.redis.workers import WorkerFacts
 from kaboom.jobs.runs import name_slot
@@ -60,9 +59,8 @@ class World:
         self.is_over = False
         self.was_rolled_back = False
         self.is_traced = is_traced
-        parts, schedules = memory_parts(settings, name="simulation"), MemoryScheduleStore(self.history)
-        parts = replace(parts, history=self.history, schedules=schedules)
-        self._parts = replace(parts, store=self.store, events=self.store.events)
+        parts = memory_parts(settings, name="simulation")
+        self._parts = replace(parts, history=self.history, store=self.store, events=self.store.events)
         self._backups: list[tuple[float, Backup]] = []
         self._pids: dict[int, Process] = {}
 

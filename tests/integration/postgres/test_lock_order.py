@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from kaboom.drivers.postgres.engine import Statements, connect_postgres
-from kaboom.jobs.postgres import group_commit
-from kaboom.jobs.postgres.group_commit import Draft, GroupCommit, build_draft
+from kaboom.jobs.postgres import admission as group_commit
+from kaboom.jobs.postgres.admission import Draft, GroupCommit, build_draft
 from kaboom.jobs.postgres.port import Admission, Admitted, Terms
 from tests.fixtures.jobs.jobs import OWNER, make_job
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from kaboom.drivers.postgres.engine import connect_postgres
-from kaboom.jobs.postgres.outbox.postgres import _CLAIM
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.postgres.postgres_outbox import _CLAIM
 from tests.fixtures.jobs.outboxes import claim, due
 
 pytestmark = pytest.mark.anyio

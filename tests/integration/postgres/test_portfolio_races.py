@@ -11,9 +11,9 @@ import pytest
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.portfolio.book import Book, Shortfall, replay
 from kaboom.portfolio.entry import Entry, EntryKind
+from kaboom.portfolio.model import Booked
+from kaboom.portfolio.postgres import PostgresPortfolioStore
 from kaboom.portfolio.postings import Account
-from kaboom.portfolio.store.model import Booked
-from kaboom.portfolio.store.postgres import PostgresPortfolioStore
 from tests.fixtures.portfolio.drafts import draft_of, make_portfolio
 from tests.fixtures.portfolio.entries import cash, trade
 

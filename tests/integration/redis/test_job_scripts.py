@@ -7,8 +7,7 @@ import orjson
 import pytest
 
 from kaboom.drivers.redis.client import Redis
-from kaboom.jobs.model import PLAN, ChunkState, Job, JobStatus, Tally, describe_failed_items, settle_status
-from kaboom.jobs.pace import Pace
+from kaboom.jobs.model import PLAN, ChunkState, Job, JobStatus, Pace, Tally, describe_failed_items, settle_status
 from kaboom.jobs.redis import keys
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.jobs.redis.store import DISPATCH_S, LEASE_S, ChunkRef, Claim, Ending

@@ -10,8 +10,7 @@ from kaboom.drivers.redis.client import Redis, connect_redis
 from kaboom.errors import StoreError
 from kaboom.jobs.model import Job, Tally
 from kaboom.jobs.redis import keys
-from kaboom.jobs.redis.events import Feed, FeedKey
-from kaboom.jobs.redis.redis_events import RedisEventLog
+from kaboom.jobs.redis.events import Feed, FeedKey, RedisEventLog
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.jobs.redis.store import Ending
 from tests.fixtures.jobs.job_steps import claimed, end, planned

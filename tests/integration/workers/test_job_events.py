@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from kaboom.jobs.engine.job_events import JobEvent
+from kaboom.jobs.engine.message import JobEvent
 from kaboom.jobs.model import JobStatus
 from kaboom.worker.brokers import broker_options
 from tests.fixtures.jobs.jobs import make_job

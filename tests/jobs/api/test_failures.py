@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from kaboom.catalog import CATALOG
-from kaboom.jobs.api.failures import ItemOutcome
+from kaboom.jobs.api.view import ItemOutcome
 from kaboom.jobs.engine.run.answers import Settled
 from kaboom.jobs.results import OfSession
 from kaboom.market.outcome import Outcome

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.jobs.pace import Pace
+from kaboom.jobs.model import Pace
 from kaboom.jobs.redis import keys
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from tests.fixtures.jobs.apps import JOBS, jobs_of

@@ -11,9 +11,8 @@ from kaboom.drivers.embedded.servers import free_port
 from kaboom.drivers.redis.client import connect_redis
 from kaboom.errors import StoreError
 from kaboom.jobs.api.sse import stream_events, stream_lines
-from kaboom.jobs.redis.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent
-from kaboom.jobs.redis.memory_events import MemoryEventLog
-from kaboom.jobs.redis.redis_events import RedisEventLog
+from kaboom.jobs.redis.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, RedisEventLog
+from kaboom.jobs.redis.memory_records import MemoryEventLog
 from tests.fixtures.jobs.apps import JOBS, TOKEN
 from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.servers.raw_http import connect, statuses

@@ -10,12 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kaboom.errors import ProviderError, StoreError
-from kaboom.jobs.api.failures import FailureListing, page_failures
-from kaboom.jobs.api.view import view_job
+from kaboom.jobs.api.view import FailureListing, page_failures, view_job
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
-from kaboom.jobs.engine.run.tallies import add_report
+from kaboom.jobs.engine.run.long_runs import add_report
 from kaboom.jobs.engine.run.worker import Run, perform
 from kaboom.jobs.model import PLAN, Chunk, Job, JobStatus, Tally
 from kaboom.jobs.postgres.memory import MemoryJobHistory

@@ -7,7 +7,7 @@ import pytest
 from kaboom.catalog import CATALOG
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.dispatch import LocalDispatcher
-from kaboom.jobs.engine.gauges import read_gauges
+from kaboom.jobs.engine.instruments import read_gauges
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
 from tests.fixtures.jobs.jobs import make_job, plan_step

@@ -16,7 +16,7 @@ from kaboom.jobs.engine import courier as module
 from kaboom.jobs.engine.courier import PER_HOST, SLOTS, Courier, run_courier
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.postgres.memory import MemoryJobHistory
-from kaboom.jobs.postgres.outbox.port import LEASE_S, Delivery, DeliveryStatus
+from kaboom.jobs.postgres.outbox import LEASE_S, Delivery, DeliveryStatus
 from kaboom.jobs.postgres.port import JobHistory
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from kaboom.telemetry.logs import configure_logging, tap_lines
@@ -134,7 +134,8 @@ async def test_a_slow_receiver_holds_up_nobody_else() -> None:
 async def test_couriers_of_several_processes_send_each_one_once(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("TRUNCATE webhook_deliveries")
-    ledgers = [PostgresJobHistory(connect_postgres(database_url, application_name="test")) for _ in range(3)]
+    engines = [connect_postgres(database_url, application_name="test") for _ in range(3)]
+    ledgers = [PostgresJobHistory(engine) for engine in engines]
     with receiving() as receiver:
         made = [(await due(ledgers[0], receiver.url)).delivery_id for _ in range(40)]
         running = [asyncio.create_task(courier_of(ledger).run()) for ledger in ledgers]
@@ -144,8 +145,8 @@ async def test_couriers_of_several_processes_send_each_one_once(database_url: st
         await asyncio.gather(*running, return_exceptions=True)
         seen = Counter(received.headers["webhook-id"] for received in receiver.seen)
     assert seen == Counter(made)
-    for ledger in ledgers:
-        await ledger.close()
+    for engine in engines:
+        await engine.dispose()
 
 
 async def test_a_courier_waits_for_an_unavailable_ledger(monkeypatch: pytest.MonkeyPatch) -> None:

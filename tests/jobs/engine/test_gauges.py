@@ -11,13 +11,13 @@ from kaboom.drivers.clock import utc_now
 from kaboom.drivers.redis.load import ServerLoad
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.dispatch import LocalDispatcher
-from kaboom.jobs.engine.gauges import read_gauges
-from kaboom.jobs.engine.instruments import instrument_api
+from kaboom.jobs.engine.instruments import instrument_api, read_gauges
 from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run.measure import ERROR_ENDINGS
+from kaboom.jobs.engine.run.ends import ERROR_ENDINGS
 from kaboom.jobs.redis.memory import MemoryJobStore
 from kaboom.providers.watch import Heard, listen_to_waits, tell, watch_requests
+from kaboom.schedules.store import open_schedules
 from kaboom.telemetry.metrics import use_meter
 from tests.fixtures.jobs.job_stores import bench_of
 from tests.fixtures.jobs.memory_meter import MemoryMeter
@@ -111,8 +111,8 @@ async def test_a_stopped_worker_leaves_the_list_at_once(parts: Parts) -> None:
 async def test_a_daily_ingest_that_never_came_is_overdue(parts: Parts) -> None:
     assert not [name for name in await read(parts) if "overdue" in name]
     # As long ago as it takes for a session to have been due.
-    parts.schedules._clock = HandClock(utc_now() - timedelta(days=13))  # type: ignore[attr-defined]
-    await parts.schedules.add(make_schedule(timing=SESSION_AT))
+    parts.database.open(open_schedules)._clock = HandClock(utc_now() - timedelta(days=13))  # type: ignore[attr-defined]
+    await parts.database.open(open_schedules).add(make_schedule(timing=SESSION_AT))
     assert (await read(parts))['kaboom_ingest_overdue_seconds{interval="1m",market="TSE_PRIME"}'] > 0
 
 
@@ -123,7 +123,8 @@ async def test_no_gauges_while_a_store_is_unavailable(parts: Parts, part: str, m
     async def refuse(*_: object, **__: object) -> None:
         raise StoreError("away")
 
-    monkeypatch.setattr(getattr(parts, part), method, refuse)
+    holder = parts.database.open(open_schedules) if part == "schedules" else getattr(parts, part)
+    monkeypatch.setattr(holder, method, refuse)
     assert await read_gauges(parts) == []
 
 

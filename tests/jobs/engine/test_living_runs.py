@@ -12,11 +12,11 @@ import pytest
 
 from kaboom.catalog import CATALOG
 from kaboom.errors import StoreError
-from kaboom.jobs.engine import loading
-from kaboom.jobs.engine.loading import load_function
+from kaboom.jobs import job_type as loading
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run import keeper
 from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.job_type import load_function
 from kaboom.jobs.model import JobStatus, Tally
 from kaboom.jobs.redis.memory import MemoryJobStore
 from kaboom.jobs.redis.store import Beat, Ended, Lease

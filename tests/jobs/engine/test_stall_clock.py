@@ -2,8 +2,8 @@
 
 import pytest
 
-from kaboom.jobs.engine.run import stall_clock
-from kaboom.jobs.engine.run.stall_clock import StallClock
+from kaboom.jobs.engine.run import keeper as stall_clock
+from kaboom.jobs.engine.run.keeper import StallClock
 
 
 class Machine:

@@ -9,8 +9,9 @@ from kaboom.errors import InvalidRequest, ProviderError
 from kaboom.ingest.jobs import RUN_DAILY
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run import keeper, stall_clock
-from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run import keeper
+from kaboom.jobs.engine.run import keeper as stall_clock
+from kaboom.jobs.engine.run.answers import HandBack
 from kaboom.jobs.engine.run.keeper import LeaseKeeper
 from kaboom.jobs.engine.run.worker import Run, perform
 from kaboom.jobs.model import ChunkState, JobStatus, Tally

@@ -10,9 +10,8 @@ import pytest
 
 from kaboom.errors import StoreError
 from kaboom.jobs.redis.events import START, Feed, FeedKey
-from kaboom.jobs.redis.line_writer import PERIOD_S, LineWriter
-from kaboom.jobs.redis.lines import JobLine
-from kaboom.jobs.redis.memory_events import MemoryEventLog
+from kaboom.jobs.redis.lines import PERIOD_S, JobLine, LineWriter
+from kaboom.jobs.redis.memory_records import MemoryEventLog
 from tests.fixtures.jobs.job_steps import until
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.jobs.postgres.notifications.port import Notifications
+from kaboom.notify.model import Notifications
+from kaboom.notify.store import open_notifications
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, text_of
 from tests.fixtures.notifications.rules import KEY
@@ -32,7 +33,7 @@ async def test_a_channel_and_a_rule_are_set_up_tested_and_removed(tmp_path: Path
             channel = {"name": HOSTILE, "kind": "webhook", "url": receiver.url}
             made = await browser.post("/notifications/channels", data=channel)
             assert (made.status_code, made.headers["location"]) == (303, "/notifications?done=channel_added")
-            notifications = jobs_of(app).parts.notifications
+            notifications = jobs_of(app).parts.database.open(open_notifications)
             channel_id = (await notifications.rules.list_channels("ingest"))[0].channel_id
             rule = {"name": "failed jobs", "channel_id": channel_id, "events": "job_ended", "status": "failed"}
             rule |= {"language": "en", "quiet_from": "22:00", "quiet_until": "07:00", "digest_at": "", "deadline": ""}

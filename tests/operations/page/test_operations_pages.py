@@ -14,7 +14,7 @@ from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.lifecycle import Jobs
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, DeliveryStatus
+from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.jobs.redis.workers import WorkerFacts
 from kaboom.providers.limiter.pauses import ProviderPause
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, refused

@@ -16,6 +16,7 @@ from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.market.calendar import closes_at, latest_closed_session, next_session, opens_at
 from kaboom.operations.page.overview import Completeness, build_columns, choose_sessions
+from kaboom.schedules.store import open_schedules
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_final, plant_running
@@ -133,7 +134,7 @@ async def test_other_parts_are_shown_if_one_is_unavailable(
     if away == "jobs":
         monkeypatch.setattr(parts.history, "list_jobs", refuse)
     elif away == "schedules":
-        monkeypatch.setattr(parts.schedules, "list_schedules", refuse)
+        monkeypatch.setattr(parts.database.open(open_schedules), "list_schedules", refuse)
     else:
         monkeypatch.setattr(parts.store, "list_lost", refuse)
     text = text_of(await read(real_browser))

@@ -12,8 +12,7 @@ from kaboom.jobs.callbacks.retry import DELAYS_S
 from kaboom.jobs.callbacks.url_guard import PORTS
 from kaboom.jobs.engine.courier import PER_HOST, SLOTS
 from kaboom.jobs.model import JobStatus
-from kaboom.jobs.postgres.outbox.event import encode_event
-from kaboom.jobs.postgres.outbox.port import KEPT_DAYS, LEASE_S, DeliveryStatus
+from kaboom.jobs.postgres.outbox import KEPT_DAYS, LEASE_S, DeliveryStatus, encode_event
 from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.receivers import SECRET

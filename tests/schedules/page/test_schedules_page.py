@@ -8,8 +8,8 @@ from fastapi import FastAPI
 
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
-from kaboom.jobs.postgres.schedules.model import Firing, FiringOutcome
-from kaboom.jobs.postgres.schedules.port import Turn
+from kaboom.schedules.model import Firing, FiringOutcome, Turn
+from kaboom.schedules.store import open_schedules
 from tests.fixtures.jobs.apps import SCHEDULES, jobs_of
 from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 from tests.fixtures.jobs.jobs import OWNER
@@ -43,7 +43,7 @@ async def add(browser: httpx2.AsyncClient, **values: str) -> str:
 
 async def plant_missed(app: FastAPI, schedule_id: str, reason: str) -> None:
     firing = Firing(schedule_id, utc_now(), FiringOutcome.MISSED, utc_now(), reason=reason)
-    store = jobs_of(app).parts.schedules
+    store = jobs_of(app).parts.database.open(open_schedules)
     await store.fire_now(OWNER, schedule_id, lambda s, now: Turn(firing, s.next_at), has_ended=never_ended)
 
 
@@ -127,7 +127,7 @@ async def test_a_schedule_is_edited(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_buttons_disable_enable_run_and_remove(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
-    schedule = await jobs_of(real_app).parts.schedules.add(make_schedule("mine"))
+    schedule = await jobs_of(real_app).parts.database.open(open_schedules).add(make_schedule("mine"))
     path = f"/schedules/{schedule.schedule_id}"
     try:
         off = await real_browser.post(f"{path}/switch", data={"is_enabled": "no"})
@@ -149,7 +149,7 @@ async def test_buttons_disable_enable_run_and_remove(real_app: FastAPI, real_bro
 
 
 async def test_a_viewer_sees_disabled_buttons_and_is_refused(app: FastAPI) -> None:
-    schedule = await jobs_of(app).parts.schedules.add(make_schedule("mine"))
+    schedule = await jobs_of(app).parts.database.open(open_schedules).add(make_schedule("mine"))
     path = f"/schedules/{schedule.schedule_id}"
     async with browser_of(app, role="viewer") as browser:
         for page in ("/schedules", path):
@@ -165,11 +165,11 @@ async def test_a_viewer_sees_disabled_buttons_and_is_refused(app: FastAPI) -> No
             assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
         assert (await browser.post("/schedules", data=NEW)).status_code == 403
         assert (await browser.get("/schedules/new")).status_code == 403
-    assert (await jobs_of(app).parts.schedules.load(OWNER, schedule.schedule_id)).is_enabled
+    assert (await jobs_of(app).parts.database.open(open_schedules).load(OWNER, schedule.schedule_id)).is_enabled
 
 
 async def test_another_owner_and_another_site_change_nothing(app: FastAPI) -> None:
-    schedule = await jobs_of(app).parts.schedules.add(make_schedule("mine"))
+    schedule = await jobs_of(app).parts.database.open(open_schedules).add(make_schedule("mine"))
     path = f"/schedules/{schedule.schedule_id}"
     async with browser_of(app, owner="other") as other:
         assert "mine" not in await read_page(other, "/schedules")
@@ -178,14 +178,14 @@ async def test_another_owner_and_another_site_change_nothing(app: FastAPI) -> No
     async with browser_of(app, **{"sec-fetch-site": "cross-site"}) as foreign:
         for action in ("/switch", "/run", "/remove"):
             assert (await foreign.post(path + action)).status_code == 403
-    assert (await jobs_of(app).parts.schedules.load(OWNER, schedule.schedule_id)).is_enabled
+    assert (await jobs_of(app).parts.database.open(open_schedules).load(OWNER, schedule.schedule_id)).is_enabled
 
 
 async def test_hostile_names_and_reasons_are_text(app: FastAPI, browser: httpx2.AsyncClient) -> None:
     hostile = "<script>alert(1)</script>\u202e\u001b[31m" + "x" * 10_000
     request = {"intervals": {"1m": 1}, "market": hostile}
     planted = make_schedule(hostile, request=request)
-    schedule = await jobs_of(app).parts.schedules.add(planted)
+    schedule = await jobs_of(app).parts.database.open(open_schedules).add(planted)
     await plant_missed(app, schedule.schedule_id, hostile)
     for path in ("/schedules", f"/schedules/{schedule.schedule_id}"):
         assert "<script>alert" not in await read_page(browser, path)
@@ -206,7 +206,7 @@ async def test_an_unavailable_ledger_is_reported_instead_of_the_list(
     async def away(owner: str) -> Any:
         raise StoreError("PostgreSQL did not answer in 7 s")
 
-    monkeypatch.setattr(jobs_of(app).parts.schedules, "list_schedules", away)
+    monkeypatch.setattr(jobs_of(app).parts.database.open(open_schedules), "list_schedules", away)
     text = text_of(await read_page(browser, "/schedules"))
     assert "The list of schedules is not available PostgreSQL did not answer in 7 s" in text
     assert "Nothing runs by itself" not in text

@@ -13,7 +13,7 @@ from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.output.times import to_jst
 from kaboom.cli.session import Session
 from kaboom.drivers.clock import utc_now
-from kaboom.jobs.callbacks.signing import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets
+from kaboom.jobs.callbacks.callback import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets
 from kaboom.web.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
 from kaboom.web.auth.scopes import Scope
 

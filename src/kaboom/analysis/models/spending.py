@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from kaboom.analysis.models.terms import Budget
+from kaboom.jobs.postgres.events import Event, EventKind
 
 #: For so many hours, a call that gave no answer but may have been paid is not made again by any job.
 PAID_H = 24
@@ -136,3 +137,15 @@ def deny(question: Question, budget: Budget, *, day: int, job: int) -> Denied | 
         reason = f"the day's budget was {budget.day} micro-dollars, {day} used, {question.most} needed"
         return Denied(reason, is_day_spent=True)
     return None
+
+
+def event_of_breaker(reason: str, now: datetime) -> Event:
+    """Return the event that the circuit breaker for models has opened."""
+    at = int(now.timestamp())
+    return Event(f"ai_budget:breaker:{at}", EventKind.AI_BUDGET, now, data={"what": "breaker", "reason": reason})
+
+
+def event_of_spent_day(day: date, reason: str, now: datetime) -> Event:
+    """Return the event that a call was denied because the day's budget is used up; its id is the same all day."""
+    data: dict[str, str | int] = {"what": "day", "day": day.isoformat(), "reason": reason}
+    return Event(f"ai_budget:day:{day}", EventKind.AI_BUDGET, now, data=data)

@@ -13,8 +13,10 @@ from kaboom.drivers.clock import utc_now
 from kaboom.errors import ConfigurationError, StoreError
 from kaboom.jobs.engine.dispatch import Dispatcher
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.postgres.schedules.model import PUNCTUAL_S
 from kaboom.jobs.redis.store import JobStore
+from kaboom.notify.store import open_notifications
+from kaboom.schedules.model import PUNCTUAL_S
+from kaboom.schedules.store import open_schedules
 from kaboom.web.auth.principals import DEFAULT_OWNER
 
 #: Words in the errors of PostgreSQL and Redis when they are full.
@@ -111,7 +113,7 @@ async def _database(parts: Parts, place: _Place) -> Finding:
 
 async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
     try:
-        found = [s for s in await parts.schedules.list_schedules(DEFAULT_OWNER) if s.is_enabled]
+        found = [s for s in await parts.database.open(open_schedules).list_schedules(DEFAULT_OWNER) if s.is_enabled]
     except StoreError as e:
         return Finding("schedules", "fault", e.message, _ASK_AGAIN)
     if not found:
@@ -127,7 +129,8 @@ async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
 async def _channels(parts: Parts) -> list[Finding]:
     """Return a warning for each channel of notifications that fails; one line if none does."""
     try:
-        channels = [each for each in await parts.notifications.rules.list_channels(DEFAULT_OWNER) if each.is_enabled]
+        rules = parts.database.open(open_notifications).rules
+        channels = [each for each in await rules.list_channels(DEFAULT_OWNER) if each.is_enabled]
     except StoreError as e:
         return [Finding("notifications", "fault", e.message, _ASK_AGAIN)]
     failing = [

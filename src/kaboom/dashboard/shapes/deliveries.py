@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, Field
 
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 
 #: The mark of each state: its kind, which selects the colour, and its shape.
 MARKS: Mapping[str, tuple[str, str]] = {

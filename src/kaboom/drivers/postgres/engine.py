@@ -14,7 +14,7 @@ from psycopg.abc import Buffer, PQGen
 from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 from psycopg.types.datetime import TimestamptzLoader
-from sqlalchemy import Executable, Row, event, make_url
+from sqlalchemy import Column, Executable, MetaData, Row, Text, event, make_url
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -44,6 +44,14 @@ ANSWER_S = 7.0
 #: Messages of PgBouncer and Amazon's RDS Proxy that refuse options.
 _POOLER_REFUSALS = ("startup parameter", "command-line options")
 _OPTIONS = f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC"
+
+#: The tables of all features.
+METADATA = MetaData()
+
+
+def texts(*names: str) -> list[Column[str]]:
+    """Return text columns that are not null."""
+    return [Column(name, Text, nullable=False) for name in names]
 
 
 def normalize_database_url(url: str) -> str:

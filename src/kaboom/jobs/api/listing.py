@@ -1,24 +1,24 @@
-"""The list of jobs: from the ledger, with live values for unfinished jobs."""
+"""The list of jobs, of a queue or of all: from the ledger, with live values for unfinished jobs."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from kaboom.errors import StoreError
-from kaboom.jobs.api.rendering import JobWriter
-from kaboom.jobs.api.together import build_answer
-from kaboom.jobs.api.view import conceal
+from kaboom.jobs.api.rendering import JobWriter, answer_together, build_answer
+from kaboom.jobs.api.view import JobPage, conceal
 from kaboom.jobs.api.words import Instant
-from kaboom.jobs.cursor import Cursors
-from kaboom.jobs.deps import Jobs
+from kaboom.jobs.deps import Cursors, Jobs, Shared, needs
 from kaboom.jobs.model import TRANSITIONS, Job, JobStatus
-from kaboom.jobs.postgres.memory_search import does_mention
-from kaboom.jobs.postgres.port import JobQuery
+from kaboom.jobs.postgres.port import JobQuery, does_mention
+from kaboom.jobs.queues import Queue
 from kaboom.web.auth.scopes import Scope
+from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
 from kaboom.web.routers import link_next
 
 #: A list waits no longer than this for live values; after that it shows the values of the ledger.
@@ -129,3 +129,32 @@ async def _in_time[T](question: Awaitable[T], otherwise: T) -> T:
             return await question
     except (StoreError, TimeoutError):
         return otherwise
+
+
+_writer = JobWriter()
+
+router = APIRouter(tags=["jobs"])
+
+
+class ListingOfQueues(Listing):
+    """The jobs to list, by queue and by the filters of `Listing`."""
+
+    queue: list[Queue] = Field(default=[], max_length=len(Queue), description="only these; default: all")
+
+
+@router.get(
+    "/api/v1/jobs",
+    response_model=JobPage,
+    responses=describe_problems(BAD_CURSOR, INVALID),
+    dependencies=[needs(Scope.JOBS_READ)],
+)
+async def list_all_jobs(
+    jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[ListingOfQueues, Query()]
+) -> Response:
+    """List the jobs of all queues, or of some, as one list, newest first.
+
+    Each item has the links of its own queue; one cursor leads through all of them.
+    """
+    queues = tuple(sorted({queue.value for queue in query.queue or jobs.parts.catalog.queues}))
+    found = JobList(queues, shared.owner, shared.scopes, cursors, _writer)
+    return await answer_together(shared, request, lambda: found.answer(jobs, request, query))

@@ -9,13 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from kaboom.drivers.clock import utc_now
-from kaboom.jobs.api.sse import stream_lines
+from kaboom.jobs.api.sse import STREAM_HEADERS, EventIdSchema, LastEventId, stream_lines
 from kaboom.jobs.api.view import LogPage, view_line
-from kaboom.jobs.api.watching import STREAM_HEADERS, EventIdSchema, LastEventId
 from kaboom.jobs.model import Job
-from kaboom.jobs.redis.events import START, EventHub, Feed, JobEvent, parse_event_id
+from kaboom.jobs.redis.events import EVENT_STREAM, START, EventHub, Feed, JobEvent, parse_event_id
 from kaboom.jobs.redis.lines import JobLine
-from kaboom.jobs.redis.streams import EVENT_STREAM
 
 #: The last lines of a job may arrive this long after its end.
 _LATE_S = 4.0

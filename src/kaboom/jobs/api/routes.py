@@ -11,34 +11,31 @@ from starlette.responses import StreamingResponse
 from kaboom.errors import NotFound
 from kaboom.jobs.api.chunks import ChunkListing, ChunkPage, page_chunks
 from kaboom.jobs.api.examples import show_job
-from kaboom.jobs.api.failures import FailureListing, page_failures
 from kaboom.jobs.api.listing import JobList, Listing
 from kaboom.jobs.api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
-from kaboom.jobs.api.rendering import JobWriter
-from kaboom.jobs.api.sse import wait_for_end
-from kaboom.jobs.api.stats import find_stats
+from kaboom.jobs.api.rendering import JobWriter, answer_together, answer_with_model
+from kaboom.jobs.api.sse import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job, wait_for_end
 from kaboom.jobs.api.submitting import accept
-from kaboom.jobs.api.together import answer_together, answer_with_model
 from kaboom.jobs.api.view import (
     Accepted,
     ChangeBody,
+    FailureListing,
     FailurePage,
     JobPage,
     JobView,
     LogPage,
     QueueStats,
     RetryBody,
+    find_stats,
+    page_failures,
     view_job,
 )
-from kaboom.jobs.api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
 from kaboom.jobs.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
-from kaboom.jobs.job_type import JobType
+from kaboom.jobs.job_type import JobType, retry_whole
 from kaboom.jobs.model import Job
 from kaboom.jobs.queues import Queue, jobs_path
-from kaboom.jobs.redis.events import START, Feed, parse_event_id
-from kaboom.jobs.redis.streams import EVENT_STREAM
-from kaboom.jobs.retries import retry_whole
+from kaboom.jobs.redis.events import EVENT_STREAM, START, Feed, parse_event_id
 from kaboom.web.auth.changes import give_reason
 from kaboom.web.auth.guard import require_scopes
 from kaboom.web.auth.principals import Principal

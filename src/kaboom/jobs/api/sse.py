@@ -1,18 +1,23 @@
 """A job's events as server-sent events; a stream can be resumed by event id, and ends with the job."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from functools import lru_cache
+from typing import Annotated, Any
 
 import orjson
 import structlog
+from fastapi import Header, Response, status
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from pydantic import Field, WithJsonSchema
+from starlette.responses import StreamingResponse
 
 from kaboom.drivers.clock import from_ms
 from kaboom.errors import StoreError
 from kaboom.jobs.api.view import view_line
 from kaboom.jobs.model import Job, JobStatus
-from kaboom.jobs.redis.events import EventHub, Feed, JobEvent
+from kaboom.jobs.redis.events import EVENT_ID, EVENT_STREAM, START, EventHub, Feed, JobEvent
 from kaboom.jobs.redis.lines import JobLine
 
 #: Browsers reconnect after this long when the connection breaks.
@@ -112,3 +117,33 @@ def _data(event: JobEvent) -> str:
         return orjson.dumps({event.kind: event.data}).decode()
     done, failed, total = (int(part) for part in event.data.split("/"))
     return orjson.dumps({"done": done, "failed": failed, "total": total}).decode()
+
+
+EventIdSchema = WithJsonSchema({"type": "string", "pattern": EVENT_ID})
+#: An empty value means no id, as in browsers.
+_LastIdSchema = WithJsonSchema({"type": "string", "pattern": f"^$|{EVENT_ID}"})
+LastEventId = Annotated[Annotated[str, Field(max_length=50), _LastIdSchema] | None, Header(alias="Last-Event-ID")]
+#: Keeps a proxy such as nginx from holding events back.
+STREAM_HEADERS = {"X-Accel-Buffering": "no"}
+_MAX_WAIT_S = 30
+_EVENT = 'event: status\ndata: {"status":"running"}\nid: 1795569399213-0\n\n'
+EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {EVENT_STREAM: {"examples": {"status": {"value": _EVENT}}}}},
+    204: {"description": "the client has seen the job's last event"},
+}
+
+
+async def stream_job(hub: EventHub, job: Job, *, after: str) -> Response:
+    """Return the events of a job after an id as a stream that ends with the job; 204 if nothing is left to send."""
+    kept = await hub.read(job.queue, job.job_id, after=after)
+    if job.status.is_final and not any(is_last(event) for event in kept):
+        if after != START:
+            return Response(status_code=status.HTTP_204_NO_CONTENT)
+        return StreamingResponse(stream_end(job), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
+    return StreamingResponse(stream_events(hub, job, after=after), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
+
+
+def preferred_wait_s(prefer: str) -> int:
+    """Return the seconds to wait of a `Prefer: wait=25` header, at most 30; 0 if it has none."""
+    found = re.search(r"\bwait=(\d{1,4})\b", prefer)
+    return min(int(found.group(1)), _MAX_WAIT_S) if found else 0

@@ -9,12 +9,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kaboom.jobs.api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
 from kaboom.jobs.api.words import Reason
-from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.deps import Jobs
+from kaboom.jobs.model import Chunk, Job, JobStatus
 from kaboom.jobs.queues import Queue, job_links
 from kaboom.jobs.redis.events import JobEvent
 from kaboom.jobs.redis.lines import JobLine
 from kaboom.jobs.redis.store import LEASE_S
 from kaboom.jobs.redis.workers import Worker
+from kaboom.market.outcome import is_fine
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.routers import view_of
 
@@ -265,3 +267,57 @@ def _rate(job: Job) -> float | None:
         elapsed_s = (job.completed_at - job.started_at).total_seconds()
         return round(job.settled / elapsed_s, 1) if elapsed_s > 0 else None
     return None if job.rate is None else round(job.rate, 1)
+
+
+#: The outcomes of items: those of symbols; of items of other jobs; of items whose chunk was given up.
+ItemOutcome = Literal[
+    "ok",
+    "no_trades",
+    "not_listed",
+    "rate_limited",
+    "provider_error",
+    "invalid",
+    "write_failed",
+    "failed",
+    "lost",
+]
+
+
+class FailureListing(BaseModel):
+    """The filter and the page of a list of items."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: list[ItemOutcome] = Field(default=[], max_length=9)
+    limit: int = Field(default=100, ge=1, le=1000)
+    cursor: int = Field(default=0, ge=0, le=10_000_000)
+
+
+def page_failures(chunks: Sequence[Chunk], query: FailureListing) -> FailurePage:
+    """Return the page that a query asks for."""
+    found = [
+        view_of(Failure, note, interval=chunk.payload.get("interval"))
+        for chunk in chunks
+        for note in chunk.tally.notes
+        if (note.outcome in query.outcome if query.outcome else not is_fine(note.outcome))
+    ]
+    end = query.cursor + query.limit
+    cursor = str(end) if end < len(found) else None
+    return FailurePage(items=found[query.cursor : end], total=len(found), next_cursor=cursor)
+
+
+async def find_stats(jobs: Jobs, queue: str, owner: str) -> QueueStats:
+    """Return the counts and times of an owner's jobs in a queue, from the ledger, and the workers that are online."""
+    ledger = await jobs.parts.history.stats(queue, owner=owner)
+    workers = await jobs.parts.store.workers()
+    return view_of(
+        QueueStats,
+        ledger,
+        queue=queue,
+        by_status={s.value: ledger.by_status.get(s.value, 0) for s in JobStatus},
+        waiting_messages=await jobs.parts.dispatcher.depth(queue),
+        throughput_1m=ledger.finished_1m,
+        throughput_1h=ledger.finished_1h,
+        workers_online=len(workers),
+        slots_online=sum(worker.slots for worker in workers),
+    )

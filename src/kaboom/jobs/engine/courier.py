@@ -14,8 +14,7 @@ from kaboom.errors import KaboomError
 from kaboom.jobs.callbacks.retry import judge_reply
 from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.postgres.outbox.event import host_of
-from kaboom.jobs.postgres.outbox.port import AttemptEnd, Delivery, Outbox
+from kaboom.jobs.postgres.outbox import AttemptEnd, Delivery, Outbox, host_of
 
 POLL_S = 1.0
 #: The most concurrent deliveries, in all and to one host, so that a slow receiver delays few other deliveries.

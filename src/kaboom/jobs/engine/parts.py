@@ -10,32 +10,28 @@ from uuid import uuid4
 import structlog
 
 from kaboom.bars.influx.target import build_target
+from kaboom.drivers.postgres.database import Database, open_database
 from kaboom.drivers.redis.address import is_redis, parse_address
 from kaboom.drivers.redis.client import Redis, connect_redis
 from kaboom.errors import ConfigurationError, StoreError
-from kaboom.jobs.callbacks.callback import CallbackRules
-from kaboom.jobs.callbacks.signing import parse_secrets
+from kaboom.jobs.callbacks.callback import CallbackRules, parse_secrets
 from kaboom.jobs.callbacks.url_guard import UrlGuard, parse_trusted
 from kaboom.jobs.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from kaboom.jobs.job_type import Catalog
-from kaboom.jobs.postgres.opening import Ledger, open_memory_ledger, open_postgres_ledger
-from kaboom.jobs.postgres.schedules.model import Schedule
+from kaboom.jobs.postgres.files import JobFiles
+from kaboom.jobs.postgres.opening import open_history, open_job_files
+from kaboom.jobs.postgres.port import JobHistory
 from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.celery_results import CeleryResults, JobResults, NoResults
-from kaboom.jobs.redis.events import EventLog
-from kaboom.jobs.redis.line_writer import LineWriter
-from kaboom.jobs.redis.logins import LoginFailures
+from kaboom.jobs.redis.events import EventLog, RedisEventLog
+from kaboom.jobs.redis.lines import LineWriter
 from kaboom.jobs.redis.memory import MemoryJobStore
-from kaboom.jobs.redis.redis_counts import RedisCounts
-from kaboom.jobs.redis.redis_events import RedisEventLog
-from kaboom.jobs.redis.redis_logins import RedisLoginFailures
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.jobs.redis.store import JobStore
 from kaboom.providers.limiter.pauses import ProviderPause, read_pauses
 from kaboom.providers.registry import provider_names
 from kaboom.settings import AppSettings
 from kaboom.telemetry.logs import tap_lines
-from kaboom.web.rate_limit import SharedCounts
 
 _log = structlog.get_logger(__name__)
 
@@ -47,13 +43,16 @@ async def _read_pauses(redis: Redis | None = None) -> Sequence[ProviderPause]:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts(Ledger):
-    """The ledger, and the other parts that a process needs to accept, run and watch jobs.
+class Parts:
+    """What a process needs to accept, run and watch jobs. Claims and logs name the process by `name`.
 
-    Claims and logs name the process by `name`.
+    Other features open their own stores in `database`.
     """
 
     settings: AppSettings
+    database: Database
+    history: JobHistory
+    files: JobFiles
     store: JobStore
     dispatcher: Dispatcher
     events: EventLog
@@ -63,10 +62,8 @@ class Parts(Ledger):
     results: JobResults = field(default_factory=NoResults)
     #: Celery's name of the worker that this process belongs to; a process without a worker has a default.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
-    #: The call counts of all API processes; None without Redis.
-    counts: SharedCounts | None = None
-    #: The failed logins of all API processes; None without Redis.
-    login_failures: LoginFailures | None = None
+    #: The connection of the live state, which other features share; None without Redis.
+    redis: Redis | None = None
     #: Returns the providers that are paused now; none without Redis.
     pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _read_pauses
     #: Called before the connections are released.
@@ -92,13 +89,11 @@ class Parts(Ledger):
         await self.dispatcher.close()
         await self.results.close()
         await self.store.close()
-        await self.history.close()
+        await self.database.close()
 
 
-def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules: Sequence[Schedule] = ()) -> Parts:
+def build_parts(settings: AppSettings, catalog: Catalog, *, role: str) -> Parts:
     """Build the parts from the settings, on the event loop that will use them.
-
-    A ledger in memory starts with `schedules`.
 
     Raises:
         ConfigurationError: the settings cannot work together.
@@ -115,26 +110,20 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
     name = name_process(role)
     redis = None if settings.disable_redis else connect_redis(settings.require_redis_url(), client_name=name)
     store, events = _build_store(redis)
-    ledger = _build_ledger(settings, name, role, schedules)
+    database = _open_database(settings, name, role)
     return Parts(
         settings=settings,
+        database=database,
+        history=database.open(open_history),
+        files=database.open(open_job_files),
         store=store,
-        history=ledger.history,
         dispatcher=_build_dispatcher(settings, name),
         events=events,
-        schedules=ledger.schedules,
-        accounts=ledger.accounts,
-        audit=ledger.audit,
-        portfolios=ledger.portfolios,
-        files=ledger.files,
-        spending=ledger.spending,
-        notifications=ledger.notifications,
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),
         results=_build_results(settings, name, redis),
-        counts=RedisCounts(redis) if redis is not None else None,
-        login_failures=RedisLoginFailures(redis) if redis is not None else None,
+        redis=redis,
         pauses=partial(_read_pauses, redis),
         before_close=_copy_lines(events),
     )
@@ -208,11 +197,11 @@ def _pool_size(most: int, role: str) -> int:
     return {"worker-main": max(2, most // 2), "worker": max(2, most // 4)}.get(role, most)
 
 
-def _build_ledger(settings: AppSettings, name: str, role: str, schedules: Sequence[Schedule]) -> Ledger:
+def _open_database(settings: AppSettings, name: str, role: str) -> Database:
     if settings.disable_redis and settings.database_url is None:
-        return open_memory_ledger(schedules)
-    pool_size = _pool_size(settings.database_pool, role)
-    return open_postgres_ledger(settings.require_database_url(), name=name, pool_size=pool_size)
+        _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
+        return Database()
+    return open_database(settings.require_database_url(), name=name, pool_size=_pool_size(settings.database_pool, role))
 
 
 def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:

@@ -10,10 +10,8 @@ from itertools import batched
 import structlog
 
 from kaboom.errors import KaboomError
-from kaboom.jobs.engine.job_results import restore_results, show_ledgers_word
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.pruner import Pruner
-from kaboom.jobs.engine.settle import keep_given_up, settle_job, settle_or_leave
+from kaboom.jobs.engine.settle import keep_given_up, restore_results, settle_job, settle_or_leave, show_ledgers_word
 from kaboom.jobs.model import PLAN, Chunk, ChunkState, JobStatus
 from kaboom.jobs.postgres.port import UNFINISHED_PAGE, Unfinished
 from kaboom.jobs.redis.store import BEAT_S, LEASE_S, ChunkRef
@@ -44,12 +42,17 @@ class _Round:
     known: set[str] = field(default_factory=set)
 
 
+async def _keep_all() -> None:
+    """Drop nothing."""
+
+
 class Reaper:
     """Sweeps the queues. Every step is idempotent, so several processes may sweep at once."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, prune: Callable[[], Awaitable[None]] = _keep_all) -> None:
+        """Take the parts, and a step that drops old rows of the ledger."""
         self._parts = parts
-        self._pruner = Pruner(parts)
+        self._prune = prune
         self._reconciled_at = -RECONCILE_S
         self._is_lost = False
         self._away_since: float | None = None
@@ -111,7 +114,7 @@ class Reaper:
         except KaboomError:
             self._is_lost = self._is_lost or is_whole
             raise
-        await self._pruner.step()
+        await self._prune()
         await restore_results(self._parts)
 
     def _task_of(self, queue: str) -> str:

@@ -14,11 +14,11 @@ from kaboom.dashboard.page_request import Page, ask_all
 from kaboom.dashboard.shapes.job_rows import JobRow, sum_states
 from kaboom.dashboard.shapes.links import link_to, page_links
 from kaboom.dashboard.views import read_views
-from kaboom.jobs.api.watching import STREAM_HEADERS
+from kaboom.jobs.api.sse import STREAM_HEADERS
 from kaboom.jobs.deps import count_stream, needs
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.queues import USER_QUEUES, Queue
-from kaboom.jobs.redis.streams import EVENT_STREAM
+from kaboom.jobs.redis.events import EVENT_STREAM
 from kaboom.market.calendar import JST
 from kaboom.web.auth.scopes import Scope
 

@@ -1,17 +1,17 @@
 """The port to the job ledger: the durable record that outlives Redis."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Protocol
 
-from kaboom.errors import Conflict, InvalidRequest
+from kaboom.errors import Conflict, InvalidRequest, NotFound
 from kaboom.jobs.model import Chunk, Job, JobStatus
 from kaboom.jobs.postgres.activity import Activity, ActivityQuery
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
-from kaboom.jobs.postgres.outbox.port import Outbox
+from kaboom.jobs.postgres.outbox import Outbox
 from kaboom.web.auth.changes import Change
 
 #: How long an Idempotency-Key is kept.
@@ -40,7 +40,7 @@ class JobQuery:
         queues: any of these, at least one.
         statuses: any of these; empty means all.
         since: requested at this time or later. until: requested before this time.
-        words: the job mentions each of them (`kaboom.jobs.postgres.search`).
+        words: the job mentions each of them (`kaboom.jobs.postgres.listing`).
         before: the (requested_at, job_id) of the last job already seen.
         down_to: the (requested_at, job_id) of the oldest job to look at.
 
@@ -280,6 +280,49 @@ class JobHistory(Protocol):
         """Raise StoreError unless the schema exists and the ledger accepts a small test write, which leaves no data."""
         ...
 
-    async def close(self) -> None:
-        """Release connections."""
-        ...
+
+def does_mention(job: Job, word: str) -> bool:
+    """Return whether a job mentions a word, by the rules of `kaboom.jobs.postgres.listing.mentions`."""
+    contained = (job.task, job.request.get("market") or "", (job.error or {}).get("message") or "")
+    return (
+        job.job_id.startswith(word.lower())
+        or any(word.lower() in text.lower() for text in contained)
+        or not {word, word.upper(), word.lower()}.isdisjoint(_texts(job.request))
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnHistory:
+    """Reads the ledger's jobs of one owner; a job of somebody else does not exist for it."""
+
+    history: JobHistory
+    owner: str
+
+    async def load(self, queue: str, job_id: str) -> Job:
+        """Return a job of a queue.
+
+        Raises:
+            NotFound: the owner has no such job.
+            StoreError: the ledger is unavailable.
+
+        """
+        job = await self.history.load(queue, job_id)
+        if job is None or job.owner != self.owner:
+            raise NotFound(f"job {job_id} does not exist in queue {queue}")
+        return job
+
+    async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job of a queue; raises as `load`."""
+        await self.load(queue, job_id)
+        return await self.history.load_chunks(job_id)

@@ -1,6 +1,7 @@
 """The job ledger in PostgreSQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     func,
     null,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -22,18 +24,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
-from kaboom.errors import NotFound
+from kaboom.errors import NotFound, StoreError
 from kaboom.jobs.model import COUNTS, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from kaboom.jobs.postgres.activity import Activity, ActivityQuery
-from kaboom.jobs.postgres.activity_sql import load_activity
-from kaboom.jobs.postgres.admission import admit, confirm
+from kaboom.jobs.postgres.admission import GroupCommit, admit, build_draft, confirm
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
-from kaboom.jobs.postgres.dead_letters_sql import build_dead_letters, parse_dead_letter
-from kaboom.jobs.postgres.group_commit import GroupCommit, build_draft
-from kaboom.jobs.postgres.listing import VERSION, build_end, build_page
-from kaboom.jobs.postgres.notifications.happened import events_of_end
-from kaboom.jobs.postgres.notifications.postgres_log import note
-from kaboom.jobs.postgres.outbox.postgres import PostgresOutbox, release
+from kaboom.jobs.postgres.events import events_of_end
+from kaboom.jobs.postgres.listing import VERSION, build_dead_letters, build_end, build_page, parse_dead_letter
 from kaboom.jobs.postgres.port import (
     ENDED_PAGE,
     PRUNE_STEP,
@@ -44,12 +41,62 @@ from kaboom.jobs.postgres.port import (
     Terms,
     Unfinished,
 )
-from kaboom.jobs.postgres.probe import try_write
-from kaboom.jobs.postgres.rows import parse_job
-from kaboom.jobs.postgres.seen import SeenJobs
-from kaboom.jobs.postgres.stats import FOLDS, PRUNE, STATS, parse_stats
-from kaboom.jobs.postgres.tables import API_KEYS, JOB_CHUNKS, JOBS
+from kaboom.jobs.postgres.postgres_events import note
+from kaboom.jobs.postgres.postgres_outbox import PostgresOutbox, release
+from kaboom.jobs.postgres.statistics import FOLDS, PRUNE, STATS, load_activity, parse_stats
+from kaboom.jobs.postgres.tables import API_KEYS, JOB_CHUNKS, JOBS, parse_job
 from kaboom.jobs.runs import parse_runs
+
+#: About 2 KB each.
+_MOST = 1000
+
+
+class SeenJobs:
+    """The most recently listed jobs, each with the version of its row: PostgreSQL's `xmin`, new with every change."""
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[str, tuple[str, Job]] = OrderedDict()
+
+    def find(self, versions: Mapping[str, str]) -> dict[str, Job]:
+        """Return the cached jobs whose version is the same; a job is the same object each time."""
+        known = [(job_id, self._jobs.get(job_id), version) for job_id, version in versions.items()]
+        return {job_id: seen[1] for job_id, seen, version in known if seen and seen[0] == version}
+
+    def keep(self, read: Iterable[tuple[str, Job]]) -> None:
+        """Cache jobs with their versions; the jobs that were cached longest ago are evicted."""
+        for version, job in read:
+            self._jobs[job.job_id] = version, job
+            self._jobs.move_to_end(job.job_id)
+        while len(self._jobs) > _MOST:
+            self._jobs.popitem(last=False)
+
+
+_SCHEMA = text("SELECT 1 FROM jobs LIMIT 1")
+#: Writes 8 KiB to the write-ahead log and to no table; the commit waits for the disk.
+_LOG = text("SELECT pg_logical_emit_message(true, 'kaboom', repeat('.', 8192))")
+#: So little memory makes PostgreSQL sort in a temporary file, which fails when the disk is full.
+_LITTLE_MEMORY = text("SET LOCAL work_mem = '64kB'")
+_SORT = text(
+    "SELECT count(x) FROM"
+    " (SELECT repeat(md5(n::text), 8) AS x FROM generate_series(1, 1000) AS n ORDER BY random() OFFSET 0) AS sorted"
+)
+_IS_READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
+
+
+async def try_write(engine: AsyncEngine) -> None:
+    """Check that the schema exists and that the disk accepts a write; costs one commit.
+
+    Raises:
+        StoreError: the ledger does not answer, has no schema, or its disk is full or read-only.
+
+    """
+    async with open_transaction(engine) as connection:
+        for statement in (_SCHEMA, _LITTLE_MEMORY, _SORT, _LOG):
+            await connection.execute(statement)
+        is_read_only = (await connection.execute(_IS_READ_ONLY)).scalar_one()
+    if is_read_only:
+        raise StoreError("PostgreSQL takes no write: its transactions are read-only")
+
 
 _OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
 _PLANNED = {JobStatus.QUEUED.value: JobStatus.RUNNING.value}
@@ -223,10 +270,6 @@ class PostgresJobHistory:
 
     async def try_write(self) -> None:
         await try_write(self._engine)
-
-    async def close(self) -> None:
-        """Release connections."""
-        await self._engine.dispose()
 
     async def _load_page(self, page: Select[Any]) -> list[Job]:
         """Return the jobs of a page in its order; only jobs that have changed since the last read are read again."""

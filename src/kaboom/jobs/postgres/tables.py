@@ -1,4 +1,6 @@
-"""The tables of the job ledger; `src/kaboom/migrations` creates them."""
+"""The tables of the job ledger, and jobs as rows; `src/kaboom/migrations` creates the tables."""
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -10,7 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
+    Row,
     Table,
     Text,
     UniqueConstraint,
@@ -19,13 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import func
 
-METADATA = MetaData()
-
-
-def texts(*names: str) -> list[Column[str]]:
-    """Return text columns that are not null."""
-    return [Column(name, Text, nullable=False) for name in names]
-
+from kaboom.drivers.postgres.engine import METADATA, texts
+from kaboom.jobs.model import Job, JobStatus
 
 JOBS = Table(
     "jobs",
@@ -124,3 +121,17 @@ WEBHOOK_DELIVERIES = Table(
     Index("webhook_deliveries_newest", "owner", "place"),
     Index("webhook_deliveries_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
 )
+
+
+def dump_job(job: Job, *, overlap_key: str | None) -> dict[str, Any]:
+    """Return the row of a new job, which others with its `overlap_key` join; the other columns have defaults."""
+    names = ("job_id", "queue", "task", "owner", "status", "parent_id", "attempt")
+    return {name: getattr(job, name) for name in names} | {"request": dict(job.request), "overlap_key": overlap_key}
+
+
+def parse_job(row: Row[Any]) -> Job:
+    """Return the job that a row of `jobs` holds."""
+    values = dict(row._mapping)  # noqa: SLF001  the public name of a row's mapping, in SQLAlchemy's words
+    del values["overlap_key"]
+    values.pop("version", None)
+    return Job(**(values | {"status": JobStatus(row.status)}))

@@ -1,18 +1,85 @@
-"""Streams of job events: one reader of the event log for all watchers of a process."""
+"""Streams of job events: one reader of the event log for all watchers of a process, and the log in Redis."""
 
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
+from kaboom.drivers.redis.client import Redis, redis_errors, register_script
 from kaboom.errors import InvalidRequest, StoreError
-from kaboom.jobs.redis.streams import StreamSlots
+from kaboom.jobs.redis import keys
 from kaboom.jobs.sharing import Sharing
+from kaboom.web.auth.principals import Principal, is_privileged
+from kaboom.web.caller_errors import TooManyStreams
+
+#: The media type in the `Accept` header of a request for a stream, and in the answer.
+EVENT_STREAM = "text/event-stream"
+_LATER_S = 5.0
+
+
+class StreamSlots:
+    """Counts open streams: an owner may have `most`, one caller half of them.
+
+    A quarter is kept for admins and INGEST_API_TOKEN, so other callers cannot use up all.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._most_of_one = (most + 1) // 2
+        self._most_of_others = most - most // 4
+        self._taken: Counter[tuple[str, str]] = Counter()
+
+    def is_full(self, caller: Principal) -> bool:
+        """Return whether a caller can open no more streams."""
+        return bool(self._find_refusal(caller))
+
+    @contextmanager
+    def take(self, caller: Principal) -> Iterator[None]:
+        """Count one stream of a caller while the body of a `with` runs.
+
+        Raises:
+            TooManyStreams: the caller, or its owner, has reached its limit.
+
+        """
+        if refusal := self._find_refusal(caller):
+            raise TooManyStreams(refusal, retry_after_s=_LATER_S)
+        counted = _keys_of(caller)
+        self._taken.update(counted)
+        try:
+            yield
+        finally:
+            for key in counted:
+                self._taken[key] -= 1
+                if not self._taken[key]:
+                    del self._taken[key]
+
+    def _find_refusal(self, caller: Principal) -> str:
+        bounds = (
+            (self._most_of_one, "streams and waits are open, which is the limit of a caller"),
+            (self._most, "streams and waits are open, which is the limit of an owner"),
+            (
+                self._most_of_others,
+                "streams and waits are open, which is the limit of the callers of an owner who are not admins",
+            ),
+        )
+        for key, (most, why) in zip(_keys_of(caller), bounds, strict=False):
+            if self._taken[key] >= most:
+                return f"{most} {why}"
+        return ""
+
+
+def _keys_of(caller: Principal) -> list[tuple[str, str]]:
+    """Return what a stream counts for: the caller, its owner and, unless privileged, all others of the owner."""
+    keys = [(caller.owner, f"caller {caller.subject}"), (caller.owner, "all")]
+    return keys if is_privileged(caller) else [*keys, (caller.owner, "others")]
+
 
 #: The id before every event.
 START = "0-0"
@@ -212,3 +279,49 @@ class EventHub:
                 del self._topics[key]
             if not self._topics:
                 self._is_watched.clear()
+
+
+_STREAMS: Mapping[Feed, Callable[[str, str], str]] = {
+    Feed.EVENTS: keys.events,
+    Feed.LINES: keys.logs,
+    Feed.CHANGES: lambda _queue, _job_id: keys.CHANGES,
+}
+
+
+class RedisEventLog:
+    """`EventLog` on Redis or Valkey."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._add_lines = register_script(redis, "kaboom.jobs.redis", "log")
+
+    async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
+        with redis_errors():
+            found = await self._redis.xrange(_STREAMS[feed](queue, job_id), min=f"({after}")
+        return _parse(found or [])
+
+    async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
+        names = {_STREAMS[key.feed](key.queue, key.job_id): key for key in after}
+        with redis_errors():
+            found: Any = await self._redis.xread({name: after[key] for name, key in names.items()}, block=timeout_ms)
+        return {names[name]: _parse(entries) for name, entries in found or []}
+
+    async def find_span(self, key: FeedKey) -> tuple[str, str] | None:
+        name = _STREAMS[key.feed](key.queue, key.job_id)
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.xrange(name, count=1)
+                pipe.xrevrange(name, count=1)
+                oldest, newest = await pipe.execute()
+        return (oldest[0][0], newest[0][0]) if oldest and newest else None
+
+    async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key, texts in lines.items():
+                    await self._add_lines(keys=keys.of_job(key.queue, key.job_id), args=list(texts), client=pipe)
+                await pipe.execute()
+
+
+def _parse(entries: Sequence[Any]) -> list[JobEvent]:
+    return [JobEvent(event_id, fields["t"], fields["d"]) for event_id, fields in entries]

@@ -10,12 +10,14 @@ from kaboom.drivers.clock import Clock, utc_now
 from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_given_up
 from kaboom.jobs.records import as_stored, chunk_as_stored, tally_as_stored
 from kaboom.jobs.redis.lapses import Lapse, Report, Seen, judge_lapse
-from kaboom.jobs.redis.memory_events import MemoryEventLog
 from kaboom.jobs.redis.memory_records import (
+    MemoryEventLog,
     Record,
     Slot,
     account,
+    begin_run,
     cancelled,
+    end_run,
     fail_job,
     find_refusal,
     finish_if_settled,
@@ -24,8 +26,6 @@ from kaboom.jobs.redis.memory_records import (
     restart_rate,
     touch,
 )
-from kaboom.jobs.redis.memory_runs import begin_run, end_run
-from kaboom.jobs.redis.servers import InMemory
 from kaboom.jobs.redis.store import (
     DISPATCH_S,
     LEASE_S,
@@ -41,6 +41,7 @@ from kaboom.jobs.redis.store import (
     Ended,
     Ending,
     Expired,
+    InMemory,
     Lease,
     Refusal,
 )

@@ -5,10 +5,47 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from kaboom.drivers.redis.load import ServerLoad
 from kaboom.jobs.model import Chunk, Job, JobStatus, Tally
-from kaboom.jobs.redis.servers import OnServers
 from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
 from kaboom.jobs.runs import ChunkRun
+
+
+class OnServers(Protocol):
+    """The servers behind a part; without one the methods do nothing."""
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return the load of each server by name."""
+        ...
+
+    async def check(self) -> None:
+        """Raise ConfigurationError if a server may drop data, or is a node of a cluster."""
+        ...
+
+    async def try_write(self) -> None:
+        """Raise StoreError unless every server accepts a small test write, which leaves no data."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class InMemory:
+    """`OnServers` of a part in memory."""
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        return {}
+
+    async def check(self) -> None:
+        pass
+
+    async def try_write(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
 
 #: How long a claim lasts without a heartbeat. After that the reaper asks whether the process is alive: if it died, or
 #: its worker has not reported for as long either, another worker runs the chunk.

@@ -19,7 +19,7 @@ from kaboom.market_data.take_back import take_back as take_rows_back
 
 async def plan_compact(run: Run) -> None:
     """Plan a compaction in chunks."""
-    settings = run.parts.settings
+    settings = run.settings
     request = CompactRequest.parse(run.request).with_default(settings.keep_days)
     await hand_out(run, await plan_compaction(request, build_bar_store(settings), now=utc_now()))
 
@@ -27,18 +27,18 @@ async def plan_compact(run: Run) -> None:
 async def compact(run: Run) -> Tally:
     """Run a chunk of a compaction, or continue it where an earlier claim stopped; return its tally."""
     chunk = CompactChunk.from_payload(run.chunk.payload, run.chunk.items)
-    return await go_on(run, partial(compact_chunk, chunk, build_bar_store(run.parts.settings)), stops_at_once=True)
+    return await go_on(run, partial(compact_chunk, chunk, build_bar_store(run.settings)), stops_at_once=True)
 
 
 async def plan_mirrors(run: Run) -> None:
     """Plan a mirror in chunks."""
-    settings, request = run.parts.settings, MirrorRequest.parse(run.request)
+    settings, request = run.settings, MirrorRequest.parse(run.request)
     await hand_out(run, await plan_mirror(request, build_bar_store(settings), settings.mirror_dir, now=utc_now()))
 
 
 async def mirror(run: Run) -> Tally:
     """Run a chunk of a mirror, or continue it where an earlier claim stopped; return its tally."""
-    settings = run.parts.settings
+    settings = run.settings
     chunk = MirrorChunk.from_payload(run.chunk.payload, run.chunk.items)
     work = partial(mirror_chunk, chunk, build_bar_store(settings), settings.mirror_dir)
     return await go_on(run, work, stops_at_once=True)
@@ -46,7 +46,7 @@ async def mirror(run: Run) -> Tally:
 
 async def plan_roll_up(run: Run) -> None:
     """Plan a roll-up in chunks."""
-    settings, request = run.parts.settings, RollUpRequest.parse(run.request)
+    settings, request = run.settings, RollUpRequest.parse(run.request)
     store, delay_s = build_bar_store(settings), settings.provider_delay_s
     await hand_out(run, await plan_chunks(request, store, now=utc_now(), delay_s=delay_s, slots=settings.slots))
 
@@ -54,10 +54,10 @@ async def plan_roll_up(run: Run) -> None:
 async def roll_up(run: Run) -> Tally:
     """Run a chunk of a roll-up, or continue it where an earlier claim stopped; return its tally."""
     chunk = RollUpChunk.from_payload(run.chunk.payload, run.chunk.items)
-    return await go_on(run, partial(roll_up_chunk, chunk, build_bar_store(run.parts.settings)), stops_at_once=True)
+    return await go_on(run, partial(roll_up_chunk, chunk, build_bar_store(run.settings)), stops_at_once=True)
 
 
 async def take_back(run: Run) -> TakeBackResult:
     """Store rows in quarantine as bars, and return how many."""
     request = TakeBackRequest.parse(run.request)
-    return TakeBackResult.model_validate(await take_rows_back(request, build_bar_store(run.parts.settings)))
+    return TakeBackResult.model_validate(await take_rows_back(request, build_bar_store(run.settings)))

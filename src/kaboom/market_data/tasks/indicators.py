@@ -15,7 +15,7 @@ from kaboom.jobs.model import Tally
 
 async def plan(run: Run) -> None:
     """Plan a job in chunks."""
-    settings, request = run.parts.settings, IndicatorRequest.parse(run.request)
+    settings, request = run.settings, IndicatorRequest.parse(run.request)
     store, delay_s = build_bar_store(settings), settings.provider_delay_s
     folder, symbols_dir = folder_of(request, settings.indicators_dir), settings.symbols_dir
     made = await plan_indicators(request, store, folder, symbols_dir=symbols_dir, now=utc_now(), delay_s=delay_s)
@@ -30,7 +30,7 @@ async def run_chunk(run: Run) -> Tally:
 
 
 def _build_tools(run: Run) -> IndicatorTools:
-    settings, request = run.parts.settings, IndicatorRequest.parse(run.request)
+    settings, request = run.settings, IndicatorRequest.parse(run.request)
     as_of = request.as_of
     actions = reader_at(build_action_store(settings), as_of) if request.adjusted else None
     folder = folder_of(request, settings.indicators_dir)

@@ -1,7 +1,7 @@
 """The worker's part of symbol lists; a job makes one request and writes one file, so it has no chunks."""
 
 from kaboom.errors import RateLimited
-from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.answers import HandBack
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.market_data.refresh_symbols import run_refresh_symbols
 from kaboom.market_data.request import MasterRequest
@@ -16,7 +16,7 @@ async def refresh(run: Run) -> SymbolsResult:
         HandBack: the provider wants a pause.
 
     """
-    settings, request = run.parts.settings, MasterRequest.parse(run.request)
+    settings, request = run.settings, MasterRequest.parse(run.request)
     try:
         with while_alive(run.keeper.note_life):
             report = await run_refresh_symbols(request, settings=settings)

@@ -8,7 +8,7 @@ from kaboom.dashboard.page_request import Page, ask_all
 from kaboom.dashboard.shapes.deliveries import MARKS, DeliveryFilters
 from kaboom.dashboard.shapes.links import link_to, page_links
 from kaboom.jobs.deps import needs
-from kaboom.jobs.postgres.outbox.port import DeliveryStatus
+from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.routes import PREFIX
 from kaboom.text.notifications import EVENT_KINDS
 from kaboom.web.auth.scopes import Scope

@@ -6,12 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 from kaboom.drivers.disk import measure_room
 from kaboom.health.routes import Readiness
-from kaboom.ingest.overdue import read_overdue
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.postgres.dead_letters import DeadLetterQuery
-from kaboom.jobs.postgres.schedules.model import PUNCTUAL_S
 from kaboom.market.calendar import JST
 from kaboom.market.lists.snapshot import find_newest_date
+from kaboom.notify.store import open_notifications
 from kaboom.operations.alerts.kinds import (
     DEAD_FOR_H,
     FULL_REDIS,
@@ -23,6 +22,9 @@ from kaboom.operations.alerts.kinds import (
     Severity,
 )
 from kaboom.providers.registry import get_provider_spec
+from kaboom.schedules.model import PUNCTUAL_S
+from kaboom.schedules.overdue import read_overdue
+from kaboom.schedules.store import open_schedules
 
 _READYZ = "/readyz"
 _VITAL = frozenset({"redis", "database", "broker"})
@@ -130,7 +132,7 @@ async def find_missed_ingests(asked: Asked) -> list[Alert]:
 async def find_overdue_schedules(asked: Asked) -> list[Alert]:
     """Return the enabled schedules that are overdue."""
     alerts = []
-    for schedule in await asked.parts.schedules.list_schedules(asked.owner):
+    for schedule in await asked.parts.database.open(open_schedules).list_schedules(asked.owner):
         late_s = (asked.now - (schedule.next_at or asked.now)).total_seconds()
         if schedule.is_enabled and late_s > PUNCTUAL_S:
             text = f"it is {late_s / 60:,.0f} min overdue: no worker fires it"
@@ -201,6 +203,6 @@ async def find_failing_channels(asked: Asked) -> list[Alert]:
             f"/api/v1/notifications/messages?channel_id={channel.channel_id}",
             channel.name,
         )
-        for channel in await asked.parts.notifications.rules.list_channels(asked.owner)
+        for channel in await asked.parts.database.open(open_notifications).rules.list_channels(asked.owner)
         if channel.is_failing
     ]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from kaboom.catalog import CATALOG
 from kaboom.dashboard.page_request import HexId, Page
 from kaboom.jobs.deps import needs
-from kaboom.jobs.postgres.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
+from kaboom.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()

@@ -16,7 +16,7 @@ _FORBIDDEN = 403
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change by a caller, or a rejected attempt; see `kaboom.jobs.postgres.accounts.model.AuditLine`."""
+    """A change by a caller, or a rejected attempt; see `kaboom.accounts.model.AuditLine`."""
 
     caller: Principal
     action: str

@@ -8,9 +8,8 @@ from kaboom.ingest.jobs import RUN_DAILY
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.answers import check_plan
-from kaboom.jobs.engine.run.own_history import OwnHistory
 from kaboom.jobs.model import Job
-from kaboom.jobs.postgres.port import Terms
+from kaboom.jobs.postgres.port import OwnHistory, Terms
 from tests.fixtures.jobs.example_results import RESULTS
 from tests.fixtures.jobs.job_runs import assert_agree, submit, work_off
 from tests.fixtures.workers.answers import TRAP, Trap

@@ -13,7 +13,7 @@ from kaboom.toydigest.request import DigestRequest
 
 async def write(run: Run) -> DigestResult:
     """Count the symbols of a market and those with a daily bar of the session, and name the first of these."""
-    request, settings = DigestRequest.parse(run.request), run.parts.settings
+    request, settings = DigestRequest.parse(run.request), run.settings
     session = resolve_last_session(request.session, utc_now(), is_tse=True, delay_s=settings.provider_delay_s)
     symbols = load_universe(request.market, session, imported_dir=settings.symbols_dir).symbols
     bars = await build_bar_store(settings).read_session(BarSeries(request.source, Interval.D1), session)

@@ -1,4 +1,4 @@
-"""What a handler returns, checked against the job type: the result, and the items of a job without chunks."""
+"""What a handler returns, checked against the job type, and the exception with which it hands its chunk back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,3 +74,16 @@ def check_plan(job_type: JobType, plan: Mapping[str, Any]) -> None:
     except ValidationError as e:
         found = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in e.errors(include_url=False))
         raise TypeError(f"{job_type.name} planned what is no {job_type.result.__name__}, its result: {found}") from None
+
+
+class HandBack(Exception):
+    """Raise it from a handler to run the chunk again after `pause_s` seconds; report the finished items first.
+
+    It does not count as an attempt of a chunk, so the handler must limit its pauses; of a plan step it does count.
+    For a store that is unavailable raise its `StoreError` instead.
+    """
+
+    def __init__(self, reason: str, *, pause_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.pause_s = pause_s

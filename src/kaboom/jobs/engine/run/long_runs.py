@@ -1,14 +1,51 @@
 """Helpers of handlers: hand out a plan in chunks, and continue a chunk, but not for too long in one run."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from kaboom.jobs.engine.run.answers import check_plan
-from kaboom.jobs.engine.run.hand_back import HandBack
-from kaboom.jobs.engine.run.tallies import add_report
+from kaboom.jobs.engine.run.answers import HandBack, check_plan
 from kaboom.jobs.engine.run.worker import Run
-from kaboom.jobs.model import Chunk, Tally
-from kaboom.market.outcome import OutcomeReport
+from kaboom.jobs.model import Chunk, ItemNote, Tally
+from kaboom.market.outcome import Outcome, OutcomeReport
+
+#: The cause is sent with every report of progress, so it is kept short.
+_LONGEST_CAUSE = 500
+
+
+def add_report(base: Tally, report: OutcomeReport) -> Tally:
+    """Return the tally after some more items; each item that is not a plain success gets a note."""
+    fine = sum(o.outcome.is_fine for o in report.outcomes)
+    return Tally(
+        cursor=base.cursor + len(report.outcomes),
+        done=base.done + fine,
+        failed=base.failed + len(report.outcomes) - fine,
+        written=base.written + sum(o.outcome is Outcome.OK for o in report.outcomes),
+        rows=base.rows + report.rows,
+        outcomes=_sum(base.outcomes, Counter(o.outcome.value for o in report.outcomes)),
+        counts=_sum(base.counts, report.counts),
+        notes=base.notes + tuple(_notes(report)),
+        cause=base.cause or _first_cause(report),
+    )
+
+
+def _notes(report: OutcomeReport) -> Iterator[ItemNote]:
+    for o in report.outcomes:
+        if o.outcome is not Outcome.OK or o.message:
+            yield ItemNote(o.symbol, o.outcome.value, o.message, o.attempts)
+
+
+def _first_cause(report: OutcomeReport) -> str:
+    failed = (o for o in report.outcomes if not o.outcome.is_fine)
+    texts = (f"{o.symbol} {o.outcome.value}" + (f": {o.message}" if o.message else "") for o in failed)
+    return next(texts, "")[:_LONGEST_CAUSE]
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    total = Counter(one)
+    total.update(other)
+    return dict(total)
+
 
 #: Celery ends a task after 29 minutes. A chunk may take longer: with few requests per minute, or with years of bars.
 LONGEST_RUN_S = 900.0

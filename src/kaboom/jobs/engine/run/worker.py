@@ -3,28 +3,37 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
+from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.retry import retry_while_unavailable
 from kaboom.drivers.stop import is_being_cancelled
 from kaboom.errors import StoreError
-from kaboom.jobs.engine.job_results import show_started
-from kaboom.jobs.engine.loading import load_function
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run.answers import Settled, check_answer
-from kaboom.jobs.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
-from kaboom.jobs.engine.run.failures import is_out_of_memory
-from kaboom.jobs.engine.run.hand_back import HandBack
+from kaboom.jobs.engine.run.answers import HandBack, Settled, check_answer
+from kaboom.jobs.engine.run.ends import (
+    end_broken,
+    end_cancelled,
+    end_done,
+    end_paused,
+    is_out_of_memory,
+    is_worth_a_line,
+    measure,
+)
 from kaboom.jobs.engine.run.keeper import STALL_S, LeaseKeeper
-from kaboom.jobs.engine.run.measure import measure
-from kaboom.jobs.engine.run.own_history import OwnHistory
-from kaboom.jobs.engine.settle import settle_or_leave
+from kaboom.jobs.engine.settle import settle_or_leave, show_started
+from kaboom.jobs.job_type import load_function
 from kaboom.jobs.model import PLAN, Chunk, JobStatus, Tally
+from kaboom.jobs.postgres.files import JobFiles
+from kaboom.jobs.postgres.port import OwnHistory
 from kaboom.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
 from kaboom.jobs.redis.store import ChunkRef, Claim, Refusal
 from kaboom.telemetry.traces import span
+
+if TYPE_CHECKING:
+    from kaboom.settings import AppSettings
 
 #: How long a claim is tried again while Redis is unavailable; the chunk's message is sent again after that.
 _CLAIM_PATIENCE_S = 8.0
@@ -59,6 +68,21 @@ class Run:
     def plan(self) -> Mapping[str, Any]:
         """The job's plan; {} in the plan step itself."""
         return self.claim.plan or {}
+
+    @property
+    def settings(self) -> "AppSettings":
+        """The settings of the worker."""
+        return self.parts.settings
+
+    @property
+    def database(self) -> Database:
+        """The database in which features open their stores."""
+        return self.parts.database
+
+    @property
+    def files(self) -> JobFiles:
+        """The files of jobs, of all owners."""
+        return self.parts.files
 
     @property
     def history(self) -> OwnHistory:

@@ -1,1 +1,0 @@
-"""The spending on AI models, and the answers that were paid for."""

@@ -1,1 +1,0 @@
-"""Files that jobs produce besides their result; they are kept with the job."""
