@@ -9,7 +9,7 @@ WORDS: dict[str, Pair] = {
         "There is no strategy of this name: choose one above.",
         "この名前の戦略はありません。上から選択してください。",
     ),
-    "own": ("your own", "自作"),
+    "own": ("Your own", "自作の戦略"),
     "own_about": (
         "A Python file of your own. Only workers load it, in a process of its own, so its parameters are not known here.",
         "自作のPythonファイルです。ワーカーの専用プロセスで初めて読み込まれるため、パラメーターはここでは分かりません。",
