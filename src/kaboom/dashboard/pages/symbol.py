@@ -20,6 +20,7 @@ from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST
 from kaboom.market.interval import Interval
 from kaboom.market.source import provider_of
+from kaboom.market.symbol import is_tse_code
 from kaboom.providers.fields import SourceName
 from kaboom.providers.registry import get_source_spec
 from kaboom.text.language import Language
@@ -88,6 +89,8 @@ async def show_symbol(
         intervals=tuple(Interval),
         chart_words={key: find_text(page.viewer.language, f"symbol.{key}") for key in _CHART_WORDS},
         signed=_signed_of(page.viewer.language),
+        # Files may have codes of any exchange.
+        is_in_yen=is_tse_code(covered.data["symbol"]),
         kept=_kept(filters.provider),
         company=name_of(listing, page.viewer.language) if listing else None,
         **described,
