@@ -19,6 +19,7 @@ from tests.fixtures.jobs.apps import SCHEDULES, client_of, memory_settings, runn
 pytestmark = pytest.mark.anyio
 OWN = ASKED | {"strategy": "mine"}
 SWEPT = OWN | {"parameters": {"bars": [3, 5, 7]}}
+STRATEGIES = "/api/v1/backtest/strategies"
 _OPERATOR = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.SCHEDULES_WRITE)
 
 
@@ -49,6 +50,17 @@ async def operator(api: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     _, token = await add_token(api, *_OPERATOR)
     async with client_of(api, **{"x-ingest-token": token}) as client:
         yield client
+
+
+async def test_names_of_files_are_listed_for_those_who_may_run_them(
+    tmp_path: Path, admin: httpx2.AsyncClient, operator: httpx2.AsyncClient
+) -> None:
+    folder = tmp_path / "strategies"
+    for name in ("sma_cross.py", "Upper.py", "notes.txt", "_hidden.py", "line\n.py"):
+        (folder / name).write_text("raise SystemExit  # nothing reads it")
+    (folder / "folder.py").mkdir()
+    assert (await admin.get(STRATEGIES)).json()["own"] == ["mine"]
+    assert (await operator.get(STRATEGIES)).json()["own"] == []
 
 
 def plan(request: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from kaboom.market_data.judgements import CoverTables
 from kaboom.market_data.queries import SessionsQuery
 from kaboom.market_data.schemas import CellPage, SessionPage
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
-from tests.market_data.conftest import SESSIONS, SYMBOLS
+from tests.market_data.conftest import OWN_FILES, SESSIONS, SYMBOLS
 
 pytestmark = pytest.mark.anyio
 COVERAGE = "/api/v1/coverage"
@@ -84,6 +84,23 @@ async def test_a_cell_is_a_byte_by_symbol_and_session(market: httpx2.AsyncClient
     expected = (await judged(store)).cells["state"].cast(pl.String).to_list()
     assert [head["states"][byte] for byte in cells] == expected
     assert set(expected) == {"complete", "empty", "missing"}
+
+
+async def test_symbols_of_files_have_names_of_the_list_and_a_cell_of_each_day(
+    market: httpx2.AsyncClient, store: BarStore
+) -> None:
+    days = [(symbol, day) for symbol in ("7203", "SPY") for day in SESSIONS if (symbol, day) != ("7203", LAST)]
+    await store.write(OWN_FILES, frame(*(bar(symbol, at(day)) for symbol, day in days)))
+    head, cells = split((await market.get(f"{COVERAGE}/cells", params={"provider": "file", "interval": "1d"})).content)
+    assert (head["symbols"], head["names"][:2]) == (["7203", "SPY", "^N225"], ["トヨタ自動車", ""])
+    assert (head["names_en"][0], head["sectors"][:2]) == ("TOYOTA MOTOR CORPORATION", ["3700", ""])
+    # ^N225 has one day, the second; each symbol is judged from its first to its last bar.
+    states = [head["states"][byte] for byte in cells]
+    assert [states[:3], states[3:6], states[6:]] == [
+        ["complete", "complete", "empty"],
+        ["complete", "complete", "complete"],
+        ["empty", "complete", "empty"],
+    ]
 
 
 async def test_cells_are_compressed_for_whom_it_may_be(market: httpx2.AsyncClient) -> None:

@@ -90,6 +90,7 @@ async def test_positions_show_average_cost_and_lots(account: Account) -> None:
         ("/trades", {"price": "0"}, 422, "price was 0, expected more"),
         ("/trades", {"price": "1e3"}, 422, "#/price: "),
         ("/trades", {"price": 10}, 422, "#/price: "),
+        *(("/trades", {"symbol": s}, 422, f"symbol was '{s}', expected a TSE local code") for s in ("SPY", "TOYOTA")),
         ("/trades", {"symbol": "TSLA"}, 422, "symbol was 'TSLA', expected a TSE local code"),
         ("/trades", {"side": "short"}, 422, "#/side: "),
         ("/trades", {"day": "2999-01-01"}, 422, "day was 2999-01-01, expected 1990-01-01 to "),

@@ -145,6 +145,18 @@ async def test_history_is_by_session(account: Account, bars: BarStore, actions: 
     assert (await account.get("/equity", first="2025-11-01", last="2025-11-03"))["items"] == []
 
 
+async def test_history_ends_at_the_newest_close_if_the_last_year_has_none(account: Account, bars: BarStore) -> None:
+    await account.deposit("1000000", day="2023-11-06")
+    await account.trade("buy", 100, "3000", day="2023-11-06")
+    assert {row["equity"] for row in (await account.get("/equity"))["items"]} == {None}
+    closes = {date(2023, 11, day): 3000.0 + day for day in (6, 7, 8)}
+    await bars.write(DAILY, frame(*(bar("7203", at(day), close) for day, close in closes.items())))
+    rows = (await account.get("/equity"))["items"]
+    assert [(row["day"], row["equity"]) for row in rows] == [
+        (str(day), str(1_000_000 + 100 * (close - 3000)).removesuffix(".0")) for day, close in closes.items()
+    ]
+
+
 async def test_history_of_an_empty_portfolio_is_empty(account: Account) -> None:
     assert (await account.get("/equity"))["items"] == []
     assert (await account.get("/valuation"))["equity"] == "0"

@@ -86,7 +86,8 @@ STRATEGIES: dict[str, Any] = {
             "description": "Buy each symbol after its first bar, with equal weights, and hold it.",
             "parameters": {"type": "object", "properties": {"weight": {"type": "number"}}},
         }
-    ]
+    ],
+    "own": ["rising"],
 }
 _COMPARED_RUN: dict[str, Any] = {
     "job_id": "2c6be0f4d1f14f1c9d6c7f3a0b8e5a21",

@@ -32,9 +32,11 @@ MAX_GRID = 10_000_000
 type Scalar = bool | int | float | str | None
 Metric = Literal["sharpe", "total_return", "max_drawdown"]
 
-_STRATEGY_SCHEMA = WithJsonSchema({"type": "string", "examples": list(PARAMETERS), "pattern": "^[a-z][a-z0-9_]{0,39}$"})
+#: The pattern of the name of a strategy.
+STRATEGY_NAME = "^[a-z][a-z0-9_]{0,39}$"
+_STRATEGY_SCHEMA = WithJsonSchema({"type": "string", "examples": list(PARAMETERS), "pattern": STRATEGY_NAME})
 #: The name of a strategy of the registry, or of a file in the strategies folder of the workers.
-StrategyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), _STRATEGY_SCHEMA]
+StrategyName = Annotated[str, Field(pattern=STRATEGY_NAME), _STRATEGY_SCHEMA]
 _PARAMETERS_SCHEMA = WithJsonSchema(
     {"type": "object", "anyOf": [kind.model_json_schema() for kind in PARAMETERS.values()]}
 )

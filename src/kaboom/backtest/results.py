@@ -1,14 +1,20 @@
 """The results of backtest jobs, and the answers of the backtest routes."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from kaboom.backtest.examples import COMPARED, RUN, STRATEGIES, SWEEP
 from kaboom.backtest.report.comparing import Comparison
+from kaboom.backtest.request import STRATEGY_NAME
 from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.backtest.summary import RunSummary, SweepSummary, TestedBars
 from kaboom.jobs.results import OfProvider, PlannedResult
+
+#: Files of users that are listed.
+_MOST_OWN = 500
 
 
 class RunResult(RunSummary, OfProvider):
@@ -47,16 +53,22 @@ class StrategyView(BaseModel):
 
 
 class StrategyList(BaseModel):
-    """The strategies that come with Kaboom."""
+    """The strategies that come with Kaboom, and the names of those in files of users."""
 
     model_config = ConfigDict(json_schema_extra={"example": STRATEGIES})
 
     items: list[StrategyView]
+    own: list[str] | None = Field(
+        default=None,
+        description="the names of the files in `KABOOM_STRATEGIES_DIR` of the API; null where no folder is set, empty"
+        " for callers without the scope `strategies:run`",
+    )
 
 
-def list_strategies() -> StrategyList:
-    """Return the strategies that come with Kaboom, by name."""
+def list_strategies(folder: Path | None = None, *, may_run_own: bool = False) -> StrategyList:
+    """Return the strategies that come with Kaboom, by name, and the names of the files in a folder."""
     return StrategyList(
+        own=None if folder is None else _list_own(folder) if may_run_own else [],
         items=[
             StrategyView(
                 name=name,
@@ -65,5 +77,14 @@ def list_strategies() -> StrategyList:
                 parameters=kind.model_json_schema(),
             )
             for name, kind in sorted(PARAMETERS.items())
-        ]
+        ],
     )
+
+
+def _list_own(folder: Path) -> list[str]:
+    """Return the names of a folder's files, without those of strategies of Kaboom, which no request may name."""
+    try:
+        names = sorted(path.stem for path in folder.iterdir() if path.suffix == ".py" and path.is_file())
+    except OSError:
+        return []
+    return [name for name in names if re.fullmatch(STRATEGY_NAME, name) and name not in PARAMETERS][:_MOST_OWN]

@@ -56,9 +56,10 @@ _ENGLISH = b'<input class="lang" type="radio" name="lang" id="en" checked aria-l
 _JAPANESE = '<input class="lang" type="radio" name="lang" id="ja" aria-label="日本語">'.encode()
 
 
-async def get_strategies(_caller: Caller) -> StrategyList:
-    """List the strategies that come with Kaboom, each with the JSON schema of its parameters."""
-    return list_strategies()
+async def get_strategies(jobs: Jobs, caller: Caller) -> StrategyList:
+    """List the strategies that come with Kaboom, with the JSON schemas of their parameters, and those of your own."""
+    may_run_own = Scope.STRATEGIES_RUN in caller.scopes
+    return await asyncio.to_thread(list_strategies, jobs.parts.settings.strategies_dir, may_run_own=may_run_own)
 
 
 async def get_result(jobs: Jobs, named: NamedJob) -> Response:

@@ -165,7 +165,7 @@ class CoverTables:
         return _Whole(_to_sessions(judged), _to_grid(judged, self._listed(judged)))
 
     def _listed(self, judged: _Judged) -> Mapping[str, Listing]:
-        if judged.sessions.is_empty() or not get_source_spec(judged.about["provider"]).is_tse:
+        if judged.sessions.is_empty():
             return {}
         last = judged.sessions["session"].to_list()[-1]
         markets = (load_universe(market, last, imported_dir=self.symbols_dir) for market in Market if market.is_tse)
@@ -199,7 +199,8 @@ def _to_sessions(judged: _Judged) -> Table:
 
 
 def _to_grid(judged: _Judged, listed: Mapping[str, Listing]) -> Grid:
-    symbols = judged.cells["symbol"].gather_every(max(judged.sessions.height, 1)).to_list()
+    cells = _fill(judged)
+    symbols = cells["symbol"].gather_every(max(judged.sessions.height, 1)).to_list()
     known = [listed.get(symbol, _UNKNOWN) for symbol in symbols]
     about = {
         **judged.about,
@@ -211,8 +212,19 @@ def _to_grid(judged: _Judged, listed: Mapping[str, Listing]) -> Grid:
         "sectors": [sector_of(listing.sector33).code for listing in known],
         "scales": [listing.scale for listing in known],
     }
-    states = judged.cells["state"].to_physical().cast(pl.UInt8)
+    states = cells["state"].to_physical().cast(pl.UInt8)
     return Grid(about, states.to_numpy().tobytes())
+
+
+def _fill(judged: _Judged) -> pl.DataFrame:
+    """Return a cell for each symbol and session: symbols of files have days of their own, and nothing on the others."""
+    symbols = judged.cells.select(pl.col("symbol").unique(maintain_order=True))
+    if symbols.height * judged.sessions.height == judged.cells.height:
+        return judged.cells
+    whole = symbols.join(judged.sessions.select("session"), how="cross")
+    cells = whole.join(judged.cells, on=["symbol", "session"], how="left", maintain_order="left")
+    empty = pl.lit(CellState.EMPTY.value, dtype=judged.cells.schema["state"])
+    return cells.with_columns(pl.col("state").fill_null(empty))
 
 
 def _to_cells(judged: _Judged) -> Table:

@@ -153,6 +153,9 @@ class PortfolioDesk:
     async def history(self, portfolio: Portfolio, *, first: date | None, last: date | None) -> list[EquityDay]:
         """Return the value of a portfolio at the close of each session that has ended, from its first entry on.
 
+        Without closes in the year before the newest session, as of files that end earlier, it is the year before the
+        newest close.
+
         Raises:
             InvalidRequest: the history is longer than ten years.
             Conflict: as for `stand`.
@@ -172,7 +175,12 @@ class PortfolioDesk:
         splits = await self._splits(portfolio, entries)
         closes: Closes = {}
         if symbols:
-            closes = await (await self.market.get()).closes(portfolio.provider, symbols, first=start, last=end)
+            market = await self.market.get()
+            closes = await market.closes(portfolio.provider, symbols, first=start, last=end)
+            if first is None and last is None and not any(closes.values()):
+                prices = (await market.latest(portfolio.provider, symbols)).values()
+                if prices:
+                    return await self.history(portfolio, first=None, last=max(price.session for price in prices))
         days = sessions_between(start, end)
         return await asyncio.to_thread(lambda: list(equity_history(entries, splits, closes, days)))
 

@@ -33,7 +33,9 @@ def _check_symbol(text: str) -> str:
 
 
 _Symbol = Annotated[
-    str, Field(min_length=4, max_length=5, description="a TSE local code"), AfterValidator(_check_symbol)
+    str,
+    Field(description="a TSE local code", json_schema_extra={"minLength": 4, "maxLength": 5}),
+    AfterValidator(_check_symbol),
 ]
 
 
@@ -123,7 +125,10 @@ class HistoryQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     first: Day | None = Field(default=None, description="default: a year before `last`; never before the first entry")
-    last: Day | None = Field(default=None, description="default: the newest session that is over")
+    last: Day | None = Field(
+        default=None,
+        description="default: the newest session that is over, or the newest close if the year before has none",
+    )
 
 
 class PositionsQuery(BaseModel):

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -15,13 +15,15 @@ from kaboom.bars.coverage.cells import CellState
 from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
+from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import closes_at, last_sessions
+from kaboom.market.interval import Interval
 from kaboom.market_data.page.coverage import SEVERITY
 from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
 from kaboom.web.auth.scopes import SCOPES, Role
-from tests.fixtures.bars.stored_bars import MINUTES, full_day
+from tests.fixtures.bars.stored_bars import MINUTES, bar, frame, full_day
 from tests.fixtures.jobs.apps import memory_settings, running
-from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
+from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
 
 pytestmark = pytest.mark.anyio
 SYMBOLS = ("6758", "7203", "9984")
@@ -193,3 +195,35 @@ async def test_a_viewer_reads_and_does_not_fetch(store: BarStore, tmp_path: Path
         assert page.status_code == 200
         assert 'action="/data/fetch"' not in page.text
         assert (await browser.post("/data/fetch", data={"interval": "1m"})).status_code == 403
+
+
+def values_of(page: str) -> list[str]:
+    """Return the providers that a data page offers."""
+    part = page.partition('name="provider"')[2].partition("</select>")[0]
+    return [attrs["value"] for tag, attrs in tags_of(part) if tag == "option"]
+
+
+async def test_bars_of_another_provider_can_be_chosen(
+    store: BarStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KABOOM_FILE_DIR", str(tmp_path))
+    settings = memory_settings(tmp_path, bar_store="pages")
+    async with running(settings, authenticators=[VIEWERS]) as app, browser_of(app) as browser:
+        # The default is not named, so that bars that were rolled up are found, too.
+        assert values_of(await read_page(browser, "/data?interval=1d")) == ["", "file"]
+
+
+async def test_a_chosen_provider_is_kept_and_can_be_left(browser: httpx2.AsyncClient, store: BarStore) -> None:
+    await store.write(BarSeries("file", Interval.D1), frame(bar("SPY", datetime(2024, 11, 5, tzinfo=UTC))))
+    assert values_of(await read_page(browser, "/data?interval=1d")) == []
+    page = await read_page(browser, "/data?interval=1d&provider=file")
+    [select] = [attrs for tag, attrs in tags_of(page) if tag == "select" and attrs.get("name") == "provider"]
+    assert "data-choice" in select
+    assert values_of(page) == ["", "file"]
+    assert "1 symbol \N{MULTIPLICATION SIGN} 1 session" in text_of(page)
+    # Another interval of a symbol that only files have is theirs, too, and its prices may be of any currency.
+    chart = await read_page(browser, "/symbols/SPY?interval=1d&provider=file")
+    assert "yen" not in text_of(chart.partition("<main")[2])
+    links = [attrs.get("href", "") for _, attrs in tags_of(chart)]
+    assert "/symbols/SPY?interval=1m&provider=file" in links
+    assert (await browser.get("/symbols/SPY?interval=1m&provider=file")).status_code == 200

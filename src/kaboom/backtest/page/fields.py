@@ -19,7 +19,7 @@ _NUMBERS = ("sessions", "cash", "seed")
 _SWEEP_NUMBERS = ("trials", "keep", "folds")
 #: Fields of forms that are shown again; those of parameters begin with `p_`.
 _FORM = (
-    *("strategy", "symbols", "fee", "ticks", "short", "model", "rank_by", "out_of_sample"),
+    *("strategy", "own", "symbols", "fee", "ticks", "short", "model", "rank_by", "out_of_sample"),
     *_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS,
 )  # fmt: skip
 _MOST_LETTERS = 50_000
@@ -62,8 +62,18 @@ def read_values(fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {name: first_of(fields, name).strip()[:_MOST_LETTERS] for name in names if name in fields}
 
 
+def lines_of(values: Mapping[str, str]) -> str:
+    """Return the parameters of a strategy of the user's own as lines: as typed, or of an earlier request."""
+    return values.get("own") or "\n".join(f"{name} = {text}" for name, text in _parameters(values))
+
+
 def run_body(values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the request of a run; the API checks its values."""
+    """Return the request of a run; the API checks its values.
+
+    Raises:
+        InvalidRequest: a line of parameters has no name or no value, or is not the first of its name.
+
+    """
     return _bars(values) | {"parameters": {name: parse_value(text) for name, text in _parameters(values)}}
 
 
@@ -71,7 +81,8 @@ def sweep_body(values: Mapping[str, str]) -> dict[str, Any]:
     """Return the request of a sweep; the API checks its values.
 
     Raises:
-        InvalidRequest: a list has too many values.
+        InvalidRequest: a list has too many values, or a line of parameters has no name or no value, or is not the first
+            of its name.
 
     """
     choices: dict[str, list[Any]] = {}
@@ -128,7 +139,15 @@ def _bound(shape: Mapping[str, Any], *names: str) -> str:
 
 
 def _parameters(values: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(name[2:], text) for name, text in values.items() if name.startswith("p_") and text]
+    found = {name[2:]: text for name, text in values.items() if name.startswith("p_") and text}
+    for line in filter(str.strip, values.get("own", "").splitlines()):
+        name, _, text = map(str.strip, line.replace("\uff1d", "=").partition("="))
+        if not name or not text or name in found:
+            raise InvalidRequest(
+                f"parameters had the line {line[:40]!r}, expected name = value once", pointer="/parameters"
+            )
+        found[name] = text
+    return list(found.items())
 
 
 def _bars(values: Mapping[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.backtest.page.fields import (
+    lines_of,
     list_fields,
     read_values,
     run_body,
@@ -102,7 +103,8 @@ async def _show(
     status_code: int = 200,
     problem: Mapping[str, Any] | None = None,
 ) -> Response:
-    strategies = (await page.ask(f"{API}/strategies")).items
+    found = await page.ask(f"{API}/strategies")
+    strategies, own = found.items, found.data["own"] if found.is_ok else None
     # The API sorts them by name; PARAMETERS begins with the best-known strategy.
     strategies.sort(key=lambda each: list(PARAMETERS).index(each["name"]))
     chosen = next((each for each in strategies if each["name"] == values.get("strategy")), None)
@@ -112,6 +114,8 @@ async def _show(
         kind=kind,
         values=values,
         strategies=strategies,
+        own=own,
+        own_lines=lines_of(values) if values.get("strategy") in (own or ()) else None,
         chosen=chosen,
         parameters=list_fields(chosen) if chosen else [],
         intervals=[interval.value for interval in Interval],

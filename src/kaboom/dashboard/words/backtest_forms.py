@@ -6,8 +6,34 @@ WORDS: dict[str, Pair] = {
     "run_title": ("New backtest", "バックテストの実行"),
     "sweep_title": ("New sweep", "パラメーター探索の実行"),
     "no_strategy": (
-        "This strategy is a file of the workers, so its parameters are not known here. Run it by the command line.",
-        "ワーカーに置かれた戦略のため、パラメーターを表示できません。コマンドラインから実行してください。",
+        "There is no strategy of this name: choose one above.",
+        "この名前の戦略はありません。上から選択してください。",
+    ),
+    "own": ("Your own", "自作の戦略"),
+    "own_about": (
+        "A Python file of your own. Only workers load it, in a process of its own, so its parameters are not known here.",
+        "自作のPythonファイルです。ワーカーの専用プロセスで初めて読み込まれるため、パラメーターはここでは分かりません。",
+    ),
+    "own_no_folder": (
+        "For a strategy of your own, put its file into a folder and start Kaboom with KABOOM_STRATEGIES_DIR set to it.",
+        "自作の戦略を使うには、ファイルをフォルダーに置き、KABOOM_STRATEGIES_DIRにそのフォルダーを設定してKaboomを起動します。",
+    ),
+    "own_no_files": (
+        "No strategy of your own is in KABOOM_STRATEGIES_DIR yet. A file is named like rising.py: small letters, digits and _.",
+        "KABOOM_STRATEGIES_DIRに自作の戦略はまだありません。ファイル名はrising.pyのように、英小文字・数字・_で付けます。",
+    ),
+    "own_needs_scope": (
+        "Strategies of your own need the scope {scope}, which your role does not have.",
+        "自作の戦略にはスコープ{scope}が必要ですが、現在の権限には含まれていません。",
+    ),
+    "own_lines": ("Parameters, one on each line", "パラメーター（1行に1つ）"),
+    "own_lines_run": (
+        "name = value, such as bars = 60; without a line, the value in the file",
+        "「名前 = 値」の形（例：bars = 60）。書かなければファイルの既定値",
+    ),
+    "own_lines_sweep": (
+        "name = values to try, such as bars = 20,40,60 or bars = 20:100:20",
+        "「名前 = 試す値」の形（例：bars = 20,40,60、bars = 20:100:20）",
     ),
     "d_sma_cross": (
         "Buy when the fast average crosses above the slow one; sell (or go short) when it crosses below.",

@@ -151,6 +151,7 @@ WORDS: dict[str, Pair] = {
     "no_failures_of": ("No failure of this kind.", "この種類の失敗はありません。"),
     "more_failures": ("{n} more", "ほか{n}件"),
     "request": ("Request and links", "リクエストとリンク"),
+    "see_bars": ("see the bars", "足を見る"),
     "parent": ("parent", "元のジョブ"),
     "retried_as": ("retried as", "再試行"),
     "log": ("Log", "ログ"),

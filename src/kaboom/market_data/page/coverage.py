@@ -44,7 +44,7 @@ class DataFilters(BaseModel):
     """The query of the page; unknown fields are ignored, so that old links still open."""
 
     interval: Interval = Interval.M1
-    provider: SourceName | None = None
+    provider: SourceName | Literal[""] = ""
     market: Market | Literal[""] = ""
     q: str = Field(default="", max_length=100)
     group: Literal["sector", "symbol", "size", "worst"] = "sector"
@@ -53,7 +53,12 @@ class DataFilters(BaseModel):
 
     def to_api(self) -> dict[str, object]:
         """Return the query of the API."""
-        return {"interval": self.interval, "provider": self.provider, "market": self.market, "sessions": SESSIONS}
+        return {
+            "interval": self.interval,
+            "provider": self.provider or None,
+            "market": self.market,
+            "sessions": SESSIONS,
+        }
 
     def link(self, **changed: object) -> str:
         """Return the link of the page with some filters changed."""
@@ -98,6 +103,7 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
         sector_names={each.code: _names_of(each, page.viewer.language) for each in SECTORS},
         verdict_marks=VERDICT_MARKS,
         is_derived=is_derived(found.get("provider", "")),
+        sources=_sources_of(providers, filters.provider),
         choices={"interval": tuple(Interval), "market": _MARKETS, "group": GROUPS, "rows": HEIGHTS},
     )
 
@@ -109,6 +115,15 @@ def _provider_of(providers: Reply | None, name: str) -> Mapping[str, Any] | None
     """Return a provider of the API; None for bars that are rolled up, or if the list is unavailable."""
     items = providers.data["items"] if providers and providers.is_ok else []
     return next((each for each in items if each["name"] == name), None)
+
+
+def _sources_of(providers: Reply | None, chosen: str) -> Mapping[str, str]:
+    """Return the providers that may be chosen: their value in the query, and their name; none if there is one alone."""
+    items = providers.data["items"] if providers and providers.is_ok else []
+    found = {"" if each["is_default"] else each["name"]: each["name"] for each in items if each["is_on"]}
+    if chosen and chosen not in found.values():
+        found[chosen] = chosen
+    return found if len(found) > 1 else {}
 
 
 def _words_of(language: Language) -> dict[str, str]:

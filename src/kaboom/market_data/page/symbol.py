@@ -19,6 +19,8 @@ from kaboom.dashboard.shapes.links import link_to
 from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST, latest_closed_session
 from kaboom.market.interval import Interval
+from kaboom.market.source import provider_of
+from kaboom.market.symbol import is_tse_code
 from kaboom.providers.fields import SourceName
 from kaboom.providers.registry import get_source_spec
 from kaboom.text.language import Language
@@ -94,9 +96,17 @@ async def show_symbol(
         intervals=tuple(Interval),
         chart_words={key: find_text(page.viewer.language, f"symbol.{key}") for key in _CHART_WORDS},
         signed=_signed_of(page.viewer.language),
+        # Files may have codes of any exchange.
+        is_in_yen=is_tse_code(covered.data["symbol"]),
+        kept=_kept(filters.provider),
         company=name_of(listing, page.viewer.language) if listing else None,
         **described,
     )
+
+
+def _kept(provider: str | None) -> str:
+    """Return the provider in links to other intervals: of the TSE's, the API finds the bars, some of them rolled up."""
+    return "" if provider is None or get_source_spec(provider).is_tse else provider_of(provider)
 
 
 async def _ask(page: OpenPage, covered: Reply, filters: SymbolFilters, session: date) -> Mapping[str, Reply]:

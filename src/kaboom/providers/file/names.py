@@ -44,6 +44,9 @@ _GENERIC = frozenset(
     """.split()  # noqa: SIM905  a list of words is read more easily
 )
 _MOST_LETTERS = 5
+#: Numbers and days that are no symbols: `1`, `20241105`, `2024-11`; and a year or a month, which may be a code, too.
+_NUMBER = re.compile(r"[0-9]{1,3}|[0-9]{7,}|[0-9]+(?:[-.][0-9]+)+")
+_YEAR = re.compile(r"((?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])?)(?![0-9A-Za-z.])(?!.*\1)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,16 @@ class NameRules:
             if hive := _HIVE.match(folder):
                 return parse_file_symbol(hive[1])
         return _symbol_of_name(plain)
+
+    def find_year(self, name: str) -> str | None:
+        """Return the year or the month, such as `2024` or `202411`, that the name of a file may say, not a symbol."""
+        *folders, plain = name.split("/")
+        if self.pattern is not None or any(map(_HIVE.match, folders)):
+            return None
+        if any(fnmatch(each, pattern) for pattern in self.mapping for each in (name, plain)):
+            return None
+        found = _YEAR.match(strip_suffix(plain))
+        return found[1] if found else None
 
 
 def parse_file_symbol(text: str) -> str:
@@ -149,7 +162,7 @@ def _symbol_of_chart(name: str, exchange: str, text: str) -> str:
 
 def _is_named(first: str, symbol: str) -> bool:
     """Return whether a name is meant as a symbol: a code, a few letters, or more letters in capitals."""
-    if symbol in _GENERIC:
+    if symbol in _GENERIC or _NUMBER.fullmatch(symbol):
         return False
     return is_tse_code(symbol) or not symbol.isalpha() or len(symbol) <= _MOST_LETTERS or first.isupper()
 

@@ -17,8 +17,10 @@ _MOST_REPEATED = 0.1
 def check_names(rows: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) -> pl.DataFrame:
     """Return rows without those of another symbol than the TSE code that is the file's name, which are refused.
 
-    A file with several other symbols has them all; a code such as 2024 may be the year of all its rows.
+    A file with several other symbols has them all; a code such as 2024 may be the year of all its rows. If it is, and
+    no column has symbols, the file is refused.
     """
+    rows = _drop_years(rows, opened, refused)
     if not any(each.named for each in opened):
         return rows
     named = pl.Series([each.named for each in opened], dtype=pl.String)
@@ -34,6 +36,22 @@ def check_names(rows: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refus
         for each in (part, part.with_columns(symbol=pl.lit(name))):
             refused.add_rows(each, why, column=column)
     return judged.filter(~pl.col("is_wrong")).drop("is_wrong")
+
+
+def _drop_years(rows: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) -> pl.DataFrame:
+    if not any(each.year for each in opened):
+        return rows
+    year = pl.lit(pl.Series([each.year for each in opened], dtype=pl.String)).gather(pl.col("file"))
+    is_year = pl.any_horizontal(pl.col("local").dt.strftime(form) == year for form in ("%Y", "%Y%m"))
+    judged = rows.with_columns(is_year=is_year.fill_null(value=False).all().over("file"))
+    for (file, _), part in judged.filter("is_year").group_by("file", "symbol", maintain_order=True):
+        name = opened[int(str(file))].year
+        why = (
+            f"expected a symbol as the name of the file, found {name}, the year or month of all its rows: name the"
+            " file after its symbol, or set KABOOM_FILE_SYMBOLS"
+        )
+        refused.add_rows(part, why)
+    return judged.filter(~pl.col("is_year")).drop("is_year")
 
 
 def judge_repeats(rows: pl.DataFrame) -> tuple[str, int | None]:

@@ -36,6 +36,7 @@ class OpenedFile:
         encoding: the name of its encoding.
         owner: the symbol in its name; None if its rows have symbols.
         named: the TSE code that is its name although its rows have symbols.
+        year: the year or the month that its name may say instead of a symbol.
 
     """
 
@@ -44,6 +45,7 @@ class OpenedFile:
     encoding: str
     owner: str | None
     named: str | None = None
+    year: str | None = None
     panels: tuple["OpenedFile", ...] = ()
 
 
@@ -95,7 +97,7 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
         named = find_owner(file, rules)
         return OpenedFile(file, layout, encoding, None, named if named and is_tse_code(named) else None)
     try:
-        return OpenedFile(file, layout, encoding, rules.find(file.name))
+        return OpenedFile(file, layout, encoding, rules.find(file.name), year=rules.find_year(file.name))
     except InvalidRequest as e:
         raise FileRefused(file.path, e.message) from e
 
@@ -203,6 +205,7 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
         limits.check_cells(each.file, count, len(wanted))
     refusals: list[Refusal] = []
     broken: list[int] = []
+    starts: Sequence[int] = ()
     try:
         frame = _parse(whole, layout, wanted)
     except _POLARS:
@@ -215,6 +218,7 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
         if len(opened) > 1:
             raise Uneven
         counts = [frame.height]
+        starts = _find_starts(whole, layout)
     else:
         file = Refusal(opened[0].file.name, "", symbol=opened[0].owner)
         frame, short, lines = drop_short(frame, whole, layout, file)
@@ -222,7 +226,10 @@ def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
             raise Uneven
         refusals += short
         broken += lines
-    return Cells(_by_block(frame, layout.blocks, names, layout.first_line, counts), refusals, broken)
+    cells = _by_block(frame, layout.blocks, names, layout.first_line, counts)
+    if len(starts) == frame.height:
+        cells = cells.with_columns(line=pl.lit(pl.Series(starts)).gather(pl.col("line") - layout.first_line))
+    return Cells(cells, refusals, broken)
 
 
 def _read_panels(opened: OpenedFile, limits: FileLimits) -> Cells:
@@ -286,6 +293,19 @@ def _by_block(
         for block in blocks
     ]
     return pl.concat(parts, how="diagonal").with_row_index("row")
+
+
+def _find_starts(body: bytes, layout: Layout) -> list[int]:
+    """Return the line at which each row begins, in a text some of whose cells have several lines; [] if unknown."""
+    rows = csv.reader(io.StringIO(body.decode(), newline=""), delimiter=layout.separator)
+    starts, line = [], layout.first_line
+    try:
+        for _ in rows:
+            starts.append(line)
+            line = layout.first_line + rows.line_num
+    except csv.Error:  # a cell of more than 128 kB
+        return []
+    return starts
 
 
 def _repeat(counts: Sequence[int]) -> pl.Series:

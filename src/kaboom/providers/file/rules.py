@@ -16,6 +16,8 @@ from kaboom.errors import ProviderError
 #: The file's name.
 RULES_FILE = "files.toml"
 _MOST_BYTES = 64 << 10
+#: In a line: the time that tomllib takes for `a.a.a` grows with the square of its parts.
+_MOST_LETTERS = 2000
 
 type DateOrder = Literal["ymd", "mdy", "dmy"]
 #: Whether a bar is stamped when it opens, or when it ends.
@@ -86,6 +88,8 @@ def read_rules_file(root: Path) -> RulesFile:
         if len(content) > _MOST_BYTES:
             raise _refuse(f"expected at most {_MOST_BYTES:,} bytes, found more")
         text = content.decode("utf-8-sig")
+        if long := next((n for n, line in enumerate(text.splitlines(), 1) if len(line) > _MOST_LETTERS), None):
+            raise _refuse(f"expected at most {_MOST_LETTERS:,} characters in a line, found more", long)
         found = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as e:
         raise _refuse(f"expected a text in UTF-8, found: {e}") from e
@@ -93,8 +97,8 @@ def read_rules_file(root: Path) -> RulesFile:
         why, _, place = str(e).partition(" (at line ")
         line = place.partition(",")[0]
         raise _refuse(f"expected TOML, found: {why}", int(line) if line.isdigit() else None) from e
-    except (RecursionError, ValueError) as e:
-        raise _refuse("expected rules, found values nested too deeply or a number of too many digits") from e
+    except RecursionError as e:
+        raise _refuse("expected rules, found values nested too deeply") from e
     try:
         return RulesFile.model_validate(found)
     except ValidationError as e:

@@ -160,6 +160,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
     ),
     ("{file} could not be loaded: {kind}: {message}", "{file} を読み込めません：{kind}：{message}"),
     (
+        "parameters had the line {line}, expected name = value once",
+        "パラメーターの行 {line} を読めません。「名前 = 値」を1つの名前につき1行で書いてください",
+    ),
+    (
         "{option} was {text}, expected NAME=VALUE such as {such}",
         "{option} が {text} です。{such} のように 名前=値 で指定してください",
     ),

@@ -21,6 +21,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
     ("rejected: {reasons} ({rows} rows)", "品質検査で除外した行があります：{reasons}（{rows}行）"),
     ("rejected: {reasons}", "品質検査で除外した行があります：{reasons}"),
     ("expected a year from 1900 to 2099, found {text}", "年は1900から2099までです。値は {text} です"),
+    (
+        "expected a symbol as the name of the file, found {name}, the year or month of all its rows: name the file after its symbol, or set KABOOM_FILE_SYMBOLS",
+        "ファイル名 {name} は銘柄コードではなく、全行の年または月と読めます。ファイル名を銘柄コードにするか、KABOOM_FILE_SYMBOLS で指定してください",
+    ),
     ("not in your files", "ファイルにない銘柄です"),
     (
         "no {interval} bars of it are in your files; to see what they have: kaboom files check",
@@ -251,9 +255,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "CSV、Excel（.xlsx）、Parquetのいずれかで保存してください。{kind} は読み取れません",
     ),
     (
-        "expected rules, found values nested too deeply or a number of too many digits",
-        "規則として読めません。入れ子が深すぎるか、数の桁が多すぎます",
+        "expected rules, found values nested too deeply",
+        "規則として読めません。入れ子が深すぎます",
     ),
+    ("expected at most {most} characters in a line, found more", "1行は {most} 文字までです"),
     ("expected at most {most} bytes, found more", "大きさは {most} バイトまでです"),
     (
         "expected a name such as {example}, found {key} = {value}",
