@@ -9,29 +9,45 @@
     = 0                                 the exit code; then stdout, and stderr with `! ` before each line;
                                         `(the answer)` is the last answer as JSON
 
+Those of `held.txt` run on a data folder of a few bars, at 17:00 in Japan on 2025-11-05.
+
 `KABOOM_RECORD=1 pytest tests/cli/test_transcripts.py` writes them again: read the difference before you keep it.
 """
 
+import asyncio
 import io
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 import pytest
 
+from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.pages.store import PageBarStore
 from kaboom.catalog import CATALOG
+from kaboom.market.action import ActionState
+from kaboom.market.bar import BarSeries
+from kaboom.market.calendar import is_session
+from kaboom.market.interval import Interval
 from tests.cli.conftest import Kaboom
 from tests.cli.output.test_results import job_of
+from tests.fixtures.bars.noted_actions import dividend_note, note
+from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.jobs.example_results import RESULTS
 from tests.fixtures.servers.example_api import ExampleApi, example_api
 from tests.fixtures.servers.http_servers import Response
 
 FOLDER = Path(__file__).parent / "transcripts"
+#: The time of `held.txt`.
+NOW = datetime(2025, 11, 5, 8, tzinfo=UTC)
 #: How a job in another state than `partial` differs from one.
 _STATES: dict[str, dict[str, Any]] = {
     "failed": {"result": None, "error": {"type": "InvalidRequest", "message": "why"}},
@@ -47,6 +63,32 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleApi]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with daily bars of two symbols, minutes, rejected rows, a reported split and a suspected one."""
+    folder = tmp_path_factory.mktemp("held") / "data"
+    days = [day for day in (date(2025, 8, 1) + timedelta(n) for n in range(97)) if is_session(day)]
+
+    async def write() -> None:
+        store, actions = PageBarStore(folder / "bars", clock=lambda: NOW), SqliteActionStore(folder / "bars")
+        rows = [
+            bar(symbol, at(day), close + n, volume=1000 * n, flags=n == 3)
+            for symbol, close in (("6758", 3000.0), ("7203", 1000.0))
+            for n, day in enumerate(days)
+        ]
+        await store.write(DAILY, frame(*rows))
+        await store.write(BarSeries("file", Interval.D1), frame(bar("7203", at(days[-1]), 1234.5)))
+        await store.write(MINUTES, pl.concat([full_day(["6758", "7203"], day) for day in days[-2:]]).slice(0, 1_200))
+        await store.quarantine(MINUTES, refused((*bar("7203", at(days[-1], 9)), "off_grid")))
+        await actions.save("synthetic", note("6758", days[-2], 0.2))
+        await actions.save("synthetic", note("7203", days[-1], 0.5, ActionState.SUSPECTED))
+        await actions.save("synthetic", dividend_note("7203", days[-3], 45.0))
+        await store.close()
+
+    asyncio.run(write())
+    return folder
+
+
 def blocks_of(name: str) -> list[str]:
     return re.split(r"\n\n(?=\$ )", (FOLDER / name).read_text().rstrip("\n"))
 
@@ -59,12 +101,16 @@ def cases() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("name", "n"), list(cases()))
 def test_call_is_as_recorded(
-    api: ExampleApi, kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, n: int
+    api: ExampleApi, held: Path, kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, n: int
 ) -> None:
     blocks = blocks_of(name)
     call, *rest = blocks[n].splitlines()
     plans = [line for line in rest if line.startswith("< ")]
     monkeypatch.setenv("KABOOM_API_URL", api.url)
+    if name == "held.txt":
+        shutil.copytree(held, tmp_path / "data")
+        monkeypatch.setenv("KABOOM_DATA_DIR", "data")
+        monkeypatch.setattr("kaboom.drivers.clock.utc_now", lambda: NOW)
     monkeypatch.setenv("INGEST_API_TOKEN", TOKEN)
     command, _, typed = call.removeprefix("$ kaboom ").partition(" <<< ")
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
