@@ -4,7 +4,8 @@
 
     $ kaboom jobs list                  the call, in the words of a shell; `<<< text` at its end is its stdin
     < GET /api/v1/jobs {"items": []}    what the API answers, if not the example of its description;
-                                        `@ingest.backfill failed` is an ended job with the example of its result
+                                        `@ingest.backfill failed` is an ended job with the example of its result,
+                                        of which JSON after the state changes fields
     GET /api/v1/jobs?limit=20           what it was asked, with the body and the Idempotency-Key, if any
     = 0                                 the exit code; then stdout, and stderr with `! ` before each line;
                                         `(the answer)` is the last answer as JSON
@@ -137,8 +138,9 @@ def plan_of(line: str) -> tuple[str, str, Response]:
     """Return the method, the path and the answer of a line `< GET /path [status] JSON`."""
     method, path, text = line.removeprefix("< ").split(" ", 2)
     if text.startswith("@"):
-        task, status = text.removeprefix("@").split()
-        job = job_of(CATALOG.require(task), RESULTS[task]) | {"job_id": path.rpartition("/")[2], "status": status}
+        task, status, *more = text.removeprefix("@").split(" ", 2)
+        result = RESULTS[task] | orjson.loads("".join(more) or "{}")
+        job = job_of(CATALOG.require(task), result) | {"job_id": path.rpartition("/")[2], "status": status}
         job |= {} if status == "partial" else _STATES.get(status, {"error": None})
         return method, path, Response(200, orjson.dumps(job))
     status, _, body = text.partition(" ") if text[:3].isdigit() else ("200", "", text)
