@@ -115,7 +115,7 @@ def test_call_is_as_recorded(
     monkeypatch.setenv("INGEST_API_TOKEN", TOKEN)
     command, _, typed = call.removeprefix("$ kaboom ").partition(" <<< ")
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
-    (tmp_path / "trades.csv").write_text(_TRADES)
+    write_files(tmp_path)
     api.asked.clear()
     api.planned[:] = map(plan_of, plans)
     done = kaboom(*shlex.split(command))
@@ -132,6 +132,21 @@ def test_call_is_as_recorded(
         blocks[n] = found
         (FOLDER / name).write_text("\n\n".join(blocks) + "\n")
     assert found.splitlines() == blocks[n].splitlines()
+
+
+def write_files(folder: Path) -> None:
+    """Write what commands read: entries of a portfolio, and bars in files, some of them wrong."""
+    (folder / "trades.csv").write_text(_TRADES)
+    own = folder / "own"
+    own.mkdir()
+    head, good = "Date,Open,High,Low,Close,Volume", "1300,1310,1290,1305,1000"
+    (own / "1111.csv").write_text(f"{head},Note\n2024-02-01,{good},a\n2024-02-02,{good},b\n")
+    wrong = "".join(f"2024-02-{day:02},1300,1290,1310,1305,1\n" for day in (5, 6, 7, 8, 9, 13, 14, 15))
+    (own / "2222.csv").write_text(f"{head}\n2024-02-02,{good}\n{wrong}")
+    (own / "3333.csv").write_text("a,b\n1,2\n")
+    (own / "4444.csv").write_text(
+        f"time,Open,High,Low,Close,Volume\n2024-02-02 09:00,{good}\n2024-02-02 09:01,{good}\n"
+    )
 
 
 def plan_of(line: str) -> tuple[str, str, Response]:

@@ -14,9 +14,11 @@ import pytest
 import kaboom
 from kaboom.client.backtests import Backtest
 from kaboom.client.jobs import Job
+from kaboom.client.wire import Wire
+from kaboom.errors import WaitTimedOut
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.example_api import ExampleApi, example_api
-from tests.fixtures.servers.http_servers import Response
+from tests.fixtures.servers.http_servers import Request, Response, serving
 
 JOB, FOUND = "dc84d88371794773b929d2957f6a663b", "3f1c0f5a6b4a9d8e2f3b4c5d6e7f8090"
 DAY = date(2025, 11, 4)
@@ -212,3 +214,33 @@ def test_the_files_of_a_backtest_are_read(api: ExampleApi, kb: kaboom.Kaboom, tm
     assert found.equity().rows() == found.trades().rows() == [(DAY, "0123")]
     assert found.save_report(tmp_path / "report.html").read_text() == "<html>"
     assert api.asked == [f"GET {results}/{name}" for name in ("equity.csv", "trades.csv", "report.html")]
+
+
+def job_of(status: str) -> Response:
+    return Response(200, b'{"job_id": "a", "status": "%b", "result": {}}' % status.encode())
+
+
+@pytest.mark.parametrize(("timeout_s", "prefer"), [(None, "wait=5"), (60, "wait=5"), (3, "wait=3"), (0.2, None)])
+def test_a_wait_lets_the_server_wait_for_no_longer_than_asked(timeout_s: float | None, prefer: str | None) -> None:
+    asked: list[str | None] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request.headers.get("prefer"))
+        return job_of("completed")
+
+    with serving(answer) as url:
+        assert Job(Wire(url, TOKEN), "/jobs/a", {"job_id": "a"}).wait(timeout_s=timeout_s).status == "completed"
+    assert asked == [prefer]
+
+
+@pytest.mark.parametrize("call", ["wait", "backtest", "analyse", "wait with a bar"])
+def test_a_wait_ends_in_time(api: ExampleApi, kb: kaboom.Kaboom, call: str) -> None:
+    api.planned[:] = []
+    calls: dict[str, Call] = {
+        "wait": lambda kb: kb.submit("ingest.run_daily").wait(timeout_s=0),
+        "wait with a bar": lambda kb: kb.submit("ingest.run_daily").wait(timeout_s=0, progress=True),
+        "backtest": lambda kb: kb.backtest("buy_and_hold", timeout_s=0),
+        "analyse": lambda kb: kb.analyse("7203", timeout_s=0),
+    }
+    with pytest.raises(WaitTimedOut, match=f"^job {JOB} was running after 0 s; it goes on$"):
+        calls[call](kb)
