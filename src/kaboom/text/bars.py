@@ -105,8 +105,8 @@ BAR_WORDS: dict[str, Pair] = {
         "ほかの立会日 {n:,}日（{verdicts}）：--json",
     ),
     "quarantined_rows": (
-        "{count:,} rows of these days are in quarantine; to see them: {command}",
-        "この期間の{count:,}行を隔離しています。見るには：{command}",
+        "{n:,} row of these days is in quarantine: {command} || {n:,} rows of these days are in quarantine: {command}",
+        "この期間の{n:,}行を隔離しています：{command}",
     ),
     "files_checked": (
         "{files:,} files: {rows:,} rows of {symbols:,} symbols; files with something that is not stored: {refused:,}",

@@ -120,6 +120,7 @@ JOB_WORDS: dict[str, Pair] = {
         "symbols as of {as_of}, since {previous}: {changes}",
         "{as_of} 時点の銘柄（{previous} からの変更）：{changes}",
     ),
+    "first_list": ("symbols as of {as_of}, the first list: {changes}", "{as_of} 時点の銘柄（初回）：{changes}"),
     "drop": (
         "{source} {interval} before {before}: {bars:,} bars, {bytes:,} bytes",
         "{source} {interval}、{before} より前：{bars:,}本、{bytes:,}バイト",

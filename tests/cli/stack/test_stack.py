@@ -2,15 +2,19 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import orjson
 import pytest
 
 from kaboom.cli.session import Session
+from kaboom.cli.stack import whole
 from kaboom.cli.stack.data_folder import hold_lock
 from kaboom.cli.stack.whole import Stack, StackOptions
 from kaboom.drivers.embedded.run_file import read_run_file, write_run_file
 from kaboom.drivers.embedded.servers import free_port
 from kaboom.errors import ConfigurationError
+from tests.fixtures.servers.http_servers import Response, serving
 from tests.fixtures.servers.owners import give_away
 
 
@@ -65,3 +69,107 @@ def test_a_stop_deletes_its_own_run_file_alone(stack: Stack, *, is_own: bool) ->
     assert read_run_file(stack.data_dir)
     stack.stop()
     assert (stack.data_dir / "run.json").exists() == (not is_own)
+
+
+SECRETS = {"INGEST_API_TOKEN": "ingest-token", "KABOOM_WEBHOOK_SECRET": "webhook-secret"} | {
+    "KABOOM_NOTIFICATION_KEY": "notification-key"
+}
+
+
+def test_a_missing_secret_is_made_once_and_the_token_shown_once(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    stack.data_dir.mkdir()
+    made = stack._load_secrets()
+    assert {name: (stack.data_dir / file).read_text().strip() for name, file in SECRETS.items()} == made
+    assert {(stack.data_dir / file).stat().st_mode & 0o777 for file in SECRETS.values()} == {0o600}
+    said = f"ingest token created and kept in {stack.data_dir}/ingest-token; shown only this once: "
+    assert capsys.readouterr().err.replace("\n", "") == f"{said}{made['INGEST_API_TOKEN']}"
+    assert stack._load_secrets() == made
+    assert capsys.readouterr().err == ""
+
+
+def test_secrets_of_the_environment_come_first(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {name: f"{name.lower()}-of-the-environment" for name in SECRETS}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    stack.data_dir.mkdir()
+    assert stack._load_secrets() == values
+    assert list(stack.data_dir.iterdir()) == []
+
+
+def test_children_are_told_where_they_are_and_how_many(tmp_path: Path) -> None:
+    stack = Stack(StackOptions(tmp_path, port=8123, workers=2, concurrency=3), Session(language="en"))
+    env = stack._environment()
+    names = ("KABOOM_DATA_DIR", "KABOOM_SLOTS", "PORT", "KABOOM_SIDE_PORT")
+    assert [env[name] for name in names] == [str(tmp_path), "6", "", ""]
+    api = stack._api(env)
+    assert (api.name, api.argv[1:]) == (
+        "api", ("-m", "kaboom.cli.main", "serve", "--host", "127.0.0.1", "--port", "8123")
+    )  # fmt: skip
+    workers = stack._workers(env)
+    assert [(each.name, each.log.name) for each in workers] == [
+        ("worker-1", "worker-1.log"), ("worker-2", "worker-2.log")
+    ]  # fmt: skip
+    assert workers[1].argv[1:] == (
+        "-m", "kaboom.worker", "--loglevel=info",
+        "--queues=ingest,ai_analysis,backtest,market_data,notifications", "--concurrency=3",
+        "--prefetch-multiplier=1", "--hostname=kaboom-2@%h", "--without-gossip", "--without-mingle",
+    )  # fmt: skip
+    assert {each.log.parent for each in (api, *workers)} == {tmp_path / "logs"}
+
+
+@pytest.mark.parametrize(("online", "is_ready"), [(1, False), (2, True), (3, True)])
+def test_workers_are_ready_when_all_are_online(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, online: int, *, is_ready: bool
+) -> None:
+    monkeypatch.setattr(stack, "_options", StackOptions(stack.data_dir, workers=2))
+    with serving(lambda _: Response(503, b'{"workers_online": %d}' % online)) as stack.api_url:
+        assert [each.is_ready() for each in stack._workers({})] == [is_ready] * 2
+        assert stack._api({}).is_ready()
+    assert not stack._api({}).is_ready()
+    assert not stack._workers({})[0].is_ready()
+
+
+def test_the_run_file_says_what_runs(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_API_TOKEN", "a-token-of-the-tests")
+    stack.data_dir.mkdir()
+    stack._load_secrets()
+    stack._urls = {"REDIS_URL": "redis://here", "DATABASE_URL": "postgresql://here"}
+    stack._write_run_file([SimpleNamespace(spec=SimpleNamespace(name="api"), pid=7)])  # type: ignore[list-item]
+    found = orjson.loads((stack.data_dir / "run.json").read_bytes())
+    assert (len(found.pop("proofs")), found.pop("data_dir"), "folder" in found) == (1, str(stack.data_dir), True)
+    del found["folder"]
+    assert found == {
+        "pid": os.getpid(), "api_url": stack.api_url, "redis_url": "redis://here", "database_url": "postgresql://here",
+        "bars_dir": str(stack.data_dir / "bars"), "children": [{"name": "api", "pid": 7}],
+    }  # fmt: skip
+
+
+def test_a_full_disk_and_a_lost_folder_are_told_when_they_change(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told() -> str:
+        return " ".join(capsys.readouterr().err.split())
+
+    states = iter(["", "the disk is full", "the disk is full", "", ""])
+    monkeypatch.setattr(whole, "find_full", lambda _folder: next(states))
+    found = [(stack._find_full(), told()) for _ in range(5)]
+    full = "the disk is full: jobs wait until there is room, and processes that end start again by themselves"
+    room = f"the disk of {stack.data_dir} has room again: jobs go on"
+    why = "the disk is full"
+    assert found == [("", ""), (why, full), (why, ""), ("", room), ("", "")]
+    places = iter(["here", "elsewhere", "elsewhere", "here", "elsewhere"])
+    monkeypatch.setattr(stack, "_folder", "here")
+    monkeypatch.setattr(whole, "identify_folder", lambda _folder: next(places))
+    held = [(stack._holds_folder(), told().startswith(f"the data folder {stack.data_dir} was")) for _ in range(5)]
+    assert held == [(True, False), (False, True), (False, False), (True, False), (False, True)]
+
+
+def test_a_taken_port_is_another_one() -> None:
+    with serving(lambda _: Response(200)) as url:
+        taken = int(url.rpartition(":")[2])
+        assert whole.choose_port(taken) != taken
+    assert whole.choose_port(taken) == taken

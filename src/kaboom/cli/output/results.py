@@ -37,7 +37,8 @@ def print_result(session: Session, job: dict[str, Any], result: dict[str, Any]) 
 def _print_changes(session: Session, result: dict[str, Any]) -> None:
     words = session.words
     changes = words.say("join").join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
-    session.show(words.say("list_changes", as_of=result["as_of"], previous=result["previous"], changes=changes))
+    name = "list_changes" if result["previous"] else "first_list"
+    session.show(words.say(name, as_of=result["as_of"], previous=result["previous"], changes=changes))
 
 
 def _print_planned(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:

@@ -60,9 +60,9 @@ def coverage(
     print_series(session, found.series, session.words.count(cells_of, found.held.height, interval=interval))
     session.show(_session_table(session, found, of="indices" if market == "INDEX" else "symbols"))
     _show_others(session, found)
-    if rejected := found.sessions()["quarantined"].sum():
+    if rejected := int(found.sessions()["quarantined"].sum()):
         command = f"kaboom bars quarantine --interval {found.series.interval} --source {found.series.source}"
-        session.say("quarantined_rows", count=rejected, command=command)
+        session.tell(session.words.count("quarantined_rows", rejected, command=command))
     wanting = _pick(found.cells, GAPS)
     if wanting.height:
         verdicts = found.sessions()
