@@ -3,7 +3,7 @@
 from kaboom.text.language import Pair
 
 JOB_WORDS: dict[str, Pair] = {
-    "left_out": ("in your files: {what}", "ファイルについて：{what}"),
+    "left_out": ("note: {what}", "補足：{what}"),
     "delisted": (
         "{count:,} symbols of the list of {as_of} are delisted: not asked for",
         "{as_of} の一覧のうち{count:,}銘柄は上場廃止のため対象外です",
