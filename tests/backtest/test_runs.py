@@ -188,6 +188,10 @@ async def test_bars_that_are_not_held_are_named(tested: httpx2.AsyncClient) -> N
     done = await run_job(tested, RUN, ASKED | {"symbols": ["1301"]})
     assert done["status"] == "failed"
     assert "no synthetic 1d bars of 1301 from" in done["error"]["message"]
+    # An ingest of it would be refused.
+    unlisted = await run_job(tested, RUN, ASKED | {"symbols": ["9998"]})
+    assert "and no symbol list has 9998; nearest to it: 999" in unlisted["error"]["message"]
+    assert "kaboom ingest" not in unlisted["error"]["message"]
     assert "--symbol 1301`" in done["error"]["message"]
 
 

@@ -5,6 +5,7 @@ import pytest
 from kaboom.cli.client import ApiClient
 from kaboom.cli.exits import CliError, Exit
 from kaboom.text.speaker import Speaker
+from tests.cli.conftest import Kaboom
 from tests.fixtures.servers.http_servers import Request, Response, serving
 
 PAST = "Mon, 16 Nov 2020 06:31:00 GMT"
@@ -27,3 +28,15 @@ def test_a_limited_write_is_not_made_again() -> None:
     with serving(refuse) as url, pytest.raises(CliError) as caught:
         ApiClient(url, "token", Speaker("en")).call("POST", "/x")
     assert (caught.value.code, seen) == (Exit.RATE_LIMITED, ["POST"])
+
+
+@pytest.mark.parametrize("answer", [b"{}", b"[]", b"7", b'{"items": [{}]}'])
+def test_an_answer_of_another_server_is_a_sentence(
+    kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setenv("INGEST_API_TOKEN", "x")
+    with serving(lambda _: Response(200, answer, {"Content-Type": "application/json"})) as url:
+        for command in ("jobs list", "schedules list", "workers", "portfolio list", "ingest run-daily --symbol 7203"):
+            done = kaboom("--api-url", url, *command.split())
+            assert (done.code, done.out) == (Exit.UNAVAILABLE, "")
+            assert f"{url} answered as no Kaboom of this version does" in done.err

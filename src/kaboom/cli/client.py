@@ -1,6 +1,6 @@
 """The API client of the command line, which turns errors into messages and exit codes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +27,7 @@ class ApiClient:
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON of an answer, or None if the answer is empty."""
         with self._told():
-            return self._wire.call(method, path, **options)
+            return self._checked(self._wire.call(method, path, **options))
 
     def fetch(self, path: str, **options: Any) -> bytes:
         """Return the body of an answer that is not JSON."""
@@ -37,12 +37,22 @@ class ApiClient:
     def readiness(self, *, timeout_s: float) -> Any:
         """Return the JSON of `/readyz`, also from a server that is not ready."""
         with self._told():
-            return self._wire.readiness(timeout_s=timeout_s)
+            return self._checked(self._wire.readiness(timeout_s=timeout_s))
 
     def events(self, path: str, **params: str) -> Iterator[tuple[str, Any]]:
         """Yield the id and the JSON of each server-sent event, until the server ends the stream."""
         with self._told():
-            yield from self._wire.events(path, **params)
+            for event_id, data in self._wire.events(path, **params):
+                yield event_id, self._checked(data)
+
+    def _checked(self, answer: Any) -> Any:
+        """Return an answer whose missing keys end the command with a sentence, as of a server that is no Kaboom."""
+        if answer is not None and not isinstance(answer, dict):
+            raise self._strange(f"a {type(answer).__name__}")
+        return _wrap(answer, lambda key: self._strange(f"no {key}"))
+
+    def _strange(self, found: str) -> CliError:
+        return CliError(Exit.UNAVAILABLE, self.words.say("strange_answer", url=self.url, found=found))
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -65,6 +75,23 @@ class ApiClient:
             return f"HTTP {problem.status}: {problem.text}"
         text = clean(join_title(said["title"], _all_faults(said)), keep_lines=True)
         return self.words.say("problem", text=text, request_id=said["request_id"])
+
+
+class _Answer(dict[str, Any]):
+    """An object of an answer, which raises a CliError for a key that it lacks."""
+
+    def __init__(self, values: Mapping[str, Any], refuse: Callable[[str], CliError]) -> None:
+        super().__init__(values)
+        self._refuse = refuse
+
+    def __missing__(self, key: str) -> Any:
+        raise self._refuse(key)
+
+
+def _wrap(value: Any, refuse: Callable[[str], CliError]) -> Any:
+    if isinstance(value, dict):
+        return _Answer({name: _wrap(each, refuse) for name, each in value.items()}, refuse)
+    return [_wrap(each, refuse) for each in value] if isinstance(value, list) else value
 
 
 def _all_faults(problem: Any) -> str:

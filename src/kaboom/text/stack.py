@@ -56,6 +56,10 @@ STACK_WORDS: dict[str, Pair] = {
     ),
     "not_written": ("{path} could not be written: {reason}", "{path} に書き込めません：{reason}"),
     "problem": ("{text} (request {request_id})", "{text}（リクエスト {request_id} ）"),
+    "strange_answer": (
+        "{url} answered as no Kaboom of this version does ({found}): look at --api-url and KABOOM_API_URL",
+        "{url} の応答は、このバージョンのKaboomのものではありません（{found}）。--api-url と KABOOM_API_URL を確かめてください",
+    ),
     "not_json": ("the answer was something else than JSON", "JSON以外の応答"),
     "no_token": (
         "no ingest token: set INGEST_API_TOKEN, or run where {path} can be read",

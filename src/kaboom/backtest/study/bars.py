@@ -21,6 +21,7 @@ from kaboom.market.calendar import JST, last_sessions, utc_midnight
 from kaboom.market.indices import TOPIX as INDEX
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
+from kaboom.market.lists.history import load_history
 from kaboom.market.lists.universe import Universe, load_universe
 from kaboom.market.source import provider_of
 from kaboom.providers.commands import MOST_NAMED, ingest_command
@@ -97,7 +98,7 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
     known = _find_symbols(request, tools.symbols_dir)
     frames = await _read(request, known.symbols, tools.store, should_stop)
     if not frames:
-        raise _none_held(request)
+        raise _none_held(request, tools.symbols_dir)
     bars = pl.concat(frames)
     held = frozenset(bars["symbol"].unique().to_list())
     panel = Panel.of(bars, request.interval, await _listings(request, bars, known, tools.actions))
@@ -140,10 +141,19 @@ def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market,
     return {market: load_universe(market, day, imported_dir=symbols_dir, known_at=as_of) for market in markets}
 
 
-def _none_held(request: BarsAsked) -> InvalidRequest:
+def _none_held(request: BarsAsked, symbols_dir: Path) -> InvalidRequest:
     symbols, source, interval = request.symbols or (), request.source, request.interval
     names = ", ".join(symbols[:MOST_NAMED]) + (" …" if len(symbols) > MOST_NAMED else "") or request.market
     first, last = request.first, request.last
+    # An ingest of a symbol that no list has would be refused.
+    history = load_history(symbols_dir) if symbols and request.spec.capabilities.follows_lists else None
+    unknown = next((symbol for symbol in symbols if history and not history.validities(symbol)), "")
+    if history and unknown:
+        near = ", ".join(history.find_nearest(unknown, last or history.newest)) or "none"
+        message = (
+            f"no {source} {interval} bars of {names} are held, and no symbol list has {unknown}; nearest to it: {near}"
+        )
+        return InvalidRequest(message, pointer="/symbols")
     command = ingest_command(source, interval, 250, symbols) + (f" --market {request.market}" if request.market else "")
     if request.as_of is None:
         return InvalidRequest(

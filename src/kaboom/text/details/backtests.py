@@ -68,6 +68,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "市場区分 {market} の銘柄一覧はありません。銘柄を指定してください",
     ),
     (
+        "no {source} {interval} bars of {names} are held, and no symbol list has {unknown}; nearest to it: {near}",
+        "{names} の {source} {interval} 足がなく、{unknown} は銘柄一覧にもありません。近い銘柄コード：{near}",
+    ),
+    (
         "no {source} {interval} bars of {names} from {first} to {last} are held; take some by `{command}`",
         "{names} の {source} {interval} 足（{first}～{last}）がありません。`{command}` で取り込めます",
     ),
