@@ -15,8 +15,8 @@ from kaboom.drivers.redis.client import Redis, connect_redis
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.reaper import Reaper
-from kaboom.jobs.engine.settle import restore_results, settle_job
+from kaboom.jobs.engine.reaper import Reaper, restore_results
+from kaboom.jobs.engine.settle import settle_job
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.postgres.port import Terms
 from kaboom.jobs.redis import keys

@@ -1,19 +1,21 @@
 """Repair after crashes: expired leases, lost messages, jobs that are missing from one of the stores."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
 
 import structlog
 
+from kaboom.drivers.clock import utc_now
 from kaboom.errors import KaboomError
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.settle import keep_given_up, restore_results, settle_job, settle_or_leave, show_ledgers_word
-from kaboom.jobs.model import PLAN, Chunk, ChunkState, JobStatus
-from kaboom.jobs.postgres.port import UNFINISHED_PAGE, Unfinished
+from kaboom.jobs.engine.settle import keep_given_up, settle_job, settle_or_leave, show_ledgers_word
+from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus
+from kaboom.jobs.postgres.port import ENDED_PAGE, UNFINISHED_PAGE, Unfinished
+from kaboom.jobs.redis.celery_results import FAILURE_EXPIRES_S, lifetime_s
 from kaboom.jobs.redis.store import BEAT_S, LEASE_S, ChunkRef
 from kaboom.telemetry.metrics import CHUNKS_SENT_AGAIN, DEAD_LETTERS, JOBS_RESTORED, LEASES_EXPIRED, count
 
@@ -249,3 +251,35 @@ async def _for_each(queues: Sequence[str], work: Callable[[str], Awaitable[None]
             failed.append(e)
     if failed:
         raise failed[0]
+
+
+async def restore_results(parts: Parts) -> None:
+    """Write results again after Redis has lost them: of jobs that ended in the last week, and of running jobs."""
+    if not await parts.results.claim_rebuild():
+        return
+    restored = 0
+    for queue in parts.catalog.queues:
+        async for job in _ended(parts, queue):
+            if not await parts.results.write_end(job):
+                # The mark expires, and the rebuild starts again.
+                return
+            restored += 1
+        for unfinished in await parts.history.unfinished(queue, older_than_s=0):
+            running = await parts.history.load(queue, unfinished.job_id)
+            if running is not None and running.status in {JobStatus.RUNNING, JobStatus.CANCELLING}:
+                await parts.results.write_started(running)
+    await parts.results.end_rebuild()
+    _log.info("celery_results_restored", count=restored)
+
+
+async def _ended(parts: Parts, queue: str) -> AsyncIterator[Job]:
+    since, place = utc_now() - timedelta(seconds=FAILURE_EXPIRES_S), None
+    while True:
+        page = await parts.history.recent_ends(queue, since=since, after=place)
+        for job in page:
+            if job.completed_at and utc_now() - job.completed_at < timedelta(seconds=lifetime_s(job)):
+                yield job
+        if len(page) < ENDED_PAGE:
+            return
+        last = page[-1]
+        place = (last.completed_at or since, last.job_id)

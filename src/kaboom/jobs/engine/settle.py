@@ -1,19 +1,15 @@
 """Copy the end of a job from Redis to the ledger and to Celery's clients; any process that notices it does this."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 
 import structlog
 
-from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.message import JobEvent
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, describe_given_up
-from kaboom.jobs.postgres.port import ENDED_PAGE
-from kaboom.jobs.redis.celery_results import FAILURE_EXPIRES_S, lifetime_s
 from kaboom.jobs.redis.store import ChunkRef, Claim
 from kaboom.telemetry.metrics import JOBS_FINISHED, count
 
@@ -38,38 +34,6 @@ async def show_ledgers_word(parts: Parts, job_id: str, kept: Job | None) -> None
         # Otherwise the result says STARTED until it expires.
         with suppress(StoreError):
             await parts.results.forget(job_id)
-
-
-async def restore_results(parts: Parts) -> None:
-    """Write results again after Redis has lost them: of jobs that ended in the last week, and of running jobs."""
-    if not await parts.results.claim_rebuild():
-        return
-    count = 0
-    for queue in parts.catalog.queues:
-        async for job in _ended(parts, queue):
-            if not await parts.results.write_end(job):
-                # The mark expires, and the rebuild starts again.
-                return
-            count += 1
-        for unfinished in await parts.history.unfinished(queue, older_than_s=0):
-            running = await parts.history.load(queue, unfinished.job_id)
-            if running is not None and running.status in {JobStatus.RUNNING, JobStatus.CANCELLING}:
-                await parts.results.write_started(running)
-    await parts.results.end_rebuild()
-    _log.info("celery_results_restored", count=count)
-
-
-async def _ended(parts: Parts, queue: str) -> AsyncIterator[Job]:
-    since, place = utc_now() - timedelta(seconds=FAILURE_EXPIRES_S), None
-    while True:
-        page = await parts.history.recent_ends(queue, since=since, after=place)
-        for job in page:
-            if job.completed_at and utc_now() - job.completed_at < timedelta(seconds=lifetime_s(job)):
-                yield job
-        if len(page) < ENDED_PAGE:
-            return
-        last = page[-1]
-        place = (last.completed_at or since, last.job_id)
 
 
 async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
