@@ -29,10 +29,12 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
+import typer
 
 from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.catalog import CATALOG
+from kaboom.cli.index import INDEX
 from kaboom.market.action import ActionState
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import is_session
@@ -167,3 +169,24 @@ def is_answer(out: str, answer: bytes) -> bool:
         return out[:1] in {"{", "["} and orjson.loads(out) == orjson.loads(answer)
     except orjson.JSONDecodeError:
         return False
+
+
+#: Commands that run or look at processes and machines, and those that read stdin for secrets alone: their own tests.
+_ELSEWHERE = frozenset({
+    "ai fake-openrouter", "ai-analysis analyse", "backup", "bars mirror", "config show", "demo", "doctor", "migrate",
+    "notifications deliver", "openapi", "providers test", "restore", "serve", "smoke", "symbols import", "up", "worker",
+})  # fmt: skip
+
+
+def test_every_command_is_recorded() -> None:
+    def leaves(name: str, loaded: Any) -> Iterator[str]:
+        if isinstance(loaded, typer.Typer):
+            yield from (f"{name} {each}" for each in getattr(typer.main.get_group(loaded), "commands", ()))
+        else:
+            yield name
+
+    commands = {leaf for name, entry in INDEX.items() for leaf in leaves(name, entry.load(name))}
+    lines = [block.partition("\n")[0] for path in FOLDER.glob("*.txt") for block in blocks_of(path.name)]
+    calls = [line.removeprefix("$ kaboom ").removeprefix("--lang ja ") for line in lines]
+    recorded = {command for command in commands if any(f"{call} ".startswith(f"{command} ") for call in calls)}
+    assert commands - recorded == _ELSEWHERE

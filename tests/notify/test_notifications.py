@@ -96,6 +96,25 @@ async def test_apprise_sends_in_the_language_of_the_rule(http: httpx2.AsyncClien
     assert got.headers["X-Kaboom-Message"] == message["id"]
 
 
+async def test_a_channel_with_another_url_sends_there_under_its_name(
+    http: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    channel = await add_channel(http, receiver.url)
+    with receiving() as other:
+        changes = ({"url": other.url}, {"name": "team"}, {"is_enabled": False}, {"is_enabled": True})
+        found = [(await http.patch(f"{API}/channels/{channel}", json=change)).json() for change in changes]
+        assert [(each["name"], each["is_enabled"]) for each in found] == [
+            ("ops", True), ("team", True), ("team", False), ("team", True)
+        ]  # fmt: skip
+        assert {(each["service"], each["host"]) for each in found} == {("webhook", "127.0.0.1")}
+        refused = await http.patch(f"{API}/channels/{channel}", json={"url": "http://10.0.0.1/"})
+        assert refused.status_code == 422
+        await add_rule(http, channel)
+        await http.post(RUN_DAILY, json=DRY)
+        await ended(http)
+        assert (len(other.seen), len(receiver.seen)) == (1, 0)
+
+
 async def test_a_rule_tells_only_what_passes_it(http: httpx2.AsyncClient, receiver: Receiver) -> None:
     channel = await add_channel(http, receiver.url)
     await add_rule(http, channel, only={"status": ["failed", "partial"]}, name="failed")

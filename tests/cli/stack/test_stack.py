@@ -1,8 +1,10 @@
 """What `kaboom up` hands its children: secrets that are sound, and no deployment's."""
 
 import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
@@ -12,7 +14,7 @@ from kaboom.cli.stack import whole
 from kaboom.cli.stack.data_folder import hold_lock
 from kaboom.cli.stack.whole import Stack, StackOptions
 from kaboom.drivers.embedded.run_file import read_run_file, write_run_file
-from kaboom.drivers.embedded.servers import free_port
+from kaboom.drivers.embedded.servers import EmbeddedServer, free_port
 from kaboom.errors import ConfigurationError
 from tests.fixtures.servers.http_servers import Response, serving
 from tests.fixtures.servers.owners import give_away
@@ -173,3 +175,24 @@ def test_a_taken_port_is_another_one() -> None:
         taken = int(url.rpartition(":")[2])
         assert whole.choose_port(taken) != taken
     assert whole.choose_port(taken) == taken
+
+
+@pytest.mark.parametrize("damage", [None, "cut short"])
+def test_a_server_is_run_as_it_says(stack: Stack, capsys: pytest.CaptureFixture[str], damage: str | None) -> None:
+    seen: list[str] = []
+
+    def repair(output: str) -> tuple[Path, str] | None:
+        seen.append(output)
+        return (Path("aside"), damage) if damage else None
+
+    parts: dict[str, Any] = {
+        "name": "postgres", "argv": ("postgres", "-D", "x"), "is_ready": lambda: True, "stop_signal": signal.SIGINT,
+        "user": "nobody", "folder": Path("/tmp"), "address": Path("/tmp/socket"),
+    }  # fmt: skip
+    stack._mark = {"MARK": "1"}
+    spec = stack._server(EmbeddedServer(**parts, url="postgresql://here", repair=repair))
+    assert {name: getattr(spec, name) for name in parts} == parts
+    assert (spec.env, spec.log) == ({"MARK": "1"}, stack.data_dir / "logs/postgres.log")
+    assert (spec.repair("its last words"), seen) == (damage is not None, ["its last words"])
+    told = " ".join(capsys.readouterr().err.split())
+    assert ("append-only log is damaged (cut short) and was moved to aside" in told) == (damage is not None)
