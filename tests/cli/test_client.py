@@ -5,7 +5,7 @@ import pytest
 from kaboom.cli.client import ApiClient
 from kaboom.cli.exits import CliError, Exit
 from kaboom.text.speaker import Speaker
-from tests.cli.conftest import Kaboom
+from tests.fixtures.cli import Kaboom
 from tests.fixtures.servers.http_servers import Request, Response, serving
 
 PAST = "Mon, 16 Nov 2020 06:31:00 GMT"
