@@ -28,7 +28,7 @@ from kaboom.analysis.results import (
     SubjectAnalysis,
 )
 from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, load_splits, resolve_session
-from kaboom.analysis.vocabulary import Kind, Language, disclaimer, say_verdict
+from kaboom.analysis.vocabulary import Kind, disclaimer, say_verdict
 from kaboom.errors import Conflict, InvalidRequest
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.own_history import OwnHistory
@@ -42,6 +42,7 @@ from kaboom.pictures.model import Picture
 from kaboom.pictures.process import PictureProcess
 from kaboom.portfolio.book import replay
 from kaboom.providers.commands import MOST_NAMED, ingest_command
+from kaboom.text.language import Language
 
 #: How often a job that waits for models checks whether it was cancelled.
 _LOOK_S = 1.0

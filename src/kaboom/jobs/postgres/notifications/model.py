@@ -13,7 +13,7 @@ MANY_FAILURES = 5
 
 
 class EventKind(StrEnum):
-    """The kind of an event; `kaboom.text.notifications` has the titles."""
+    """The kind of an event; `kaboom.text.tables` has the titles."""
 
     JOB_ENDED = "job_ended"
     DATA_INCOMPLETE = "data_incomplete"
