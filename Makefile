@@ -51,7 +51,7 @@ else \
 fi && echo "$(CURDIR)/api" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kaboom-names.pth"
 endef
 
-.PHONY: help setup demo up quick test check static fmt influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos bench lock clean
+.PHONY: help setup demo up quick test check static fmt texts influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -82,6 +82,9 @@ static: $(STAMP) ## Format, lint, types and import contracts
 fmt: $(STAMP) ## Format, and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+texts: $(STAMP) ## Bring src/kaboom/text/ja.po up to the texts of the code
+	$(BIN)/python -m tests.text.update
 
 influx: $(STAMP) ## Keep bars in a real InfluxDB 1.x (Debian's influxdb) behind a v2 shim, and break what can break
 	@command -v influxd >/dev/null || { \

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,8 +11,8 @@ from kaboom.analysis.facts.jobs import gather_ingest
 from kaboom.analysis.facts.market import History, Holding, gather_risk, gather_technical
 from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.rules.analyst import give_opinion
-from kaboom.analysis.rules.phrases import PHRASES
-from kaboom.analysis.vocabulary import VERDICTS, Language, Verdict
+from kaboom.analysis.vocabulary import VERDICTS, Verdict
+from kaboom.text.language import Language
 from tests.analysis.cases import backtest_facts, ingest_facts, make_history, risk_facts, technical_facts
 
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
@@ -113,10 +112,3 @@ def test_a_position_is_reported_with_its_cost_and_weight() -> None:
     assert "The position has 300 shares at an average cost of 1,200 yen." in texts
     assert "Against the average cost the close is 25%." in texts
     assert "The position is 62.5% of the portfolio's cost." in texts
-
-
-@pytest.mark.parametrize("name", PHRASES)
-def test_both_languages_of_a_phrase_say_the_same_fields(name: str) -> None:
-    english, japanese = PHRASES[name]
-    fields = [{part.partition("}")[0] for part in text.split("{")[1:]} for text in (english, japanese)]
-    assert fields[0] == fields[1] != set()

@@ -35,7 +35,8 @@ from kaboom.operations.alerts.kinds import (
 from kaboom.providers.limiter.keys import state
 from kaboom.schedules.store import open_schedules
 from kaboom.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
-from kaboom.text.alerts import ALERT_TITLES
+from kaboom.text.catalogue import pair_of
+from kaboom.text.tables import TITLES
 from tests.alerts.rules import load_rules
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, real_settings, running
 from tests.fixtures.jobs.job_steps import until
@@ -306,7 +307,7 @@ async def test_many_readers_share_one_search(real_http: httpx2.AsyncClient, monk
 
 
 def test_every_kind_has_a_title_a_source_and_a_line_in_the_reference() -> None:
-    assert list(ALERT_TITLES) == [kind.value for kind in Kind]
+    assert list(TITLES["alert"]) == [kind.value for kind in Kind]
     assert sorted(kind for kinds in finding.SOURCES.values() for kind in kinds) == sorted(Kind)
     page = load_text("docs/reference/overview-api.md")
     assert [kind for kind in Kind if f"| `{kind}` |" not in page] == []
@@ -329,7 +330,7 @@ class TestRules:
     @pytest.mark.parametrize("kind", sorted(RULES.keys() - SOONER))
     def test_the_same_condition_has_the_same_words(self, kind: Kind) -> None:
         told = load_rules()[RULES[kind]].annotations
-        assert ALERT_TITLES[kind] == (told["summary"], told["summary_ja"])
+        assert pair_of(TITLES["alert"][kind], f"alert {kind}") == (told["summary"], told["summary_ja"])
 
     @pytest.mark.parametrize(
         ("kind", "threshold"),

@@ -47,7 +47,7 @@ async def test_japanese_readers_get_japanese(http: httpx2.AsyncClient) -> None:
     assert "私的利用" in found["jquants"]["terms"]["text"]
     for each in found.values():
         for text in filter(None, (each["summary"], each["lacking"])):
-            assert JAPANESE.search(text), f"say it in Japanese in src/kaboom/text/details: {text}"
+            assert JAPANESE.search(text), f"say it in Japanese in src/kaboom/text/ja.po: {text}"
 
 
 async def test_the_settings_decide(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from kaboom.domain_settings import BatchSettings
 from kaboom.providers.registry import provider_names
-from kaboom.text.translate import DETAILS, translate
+from kaboom.text.translate import translate
 from tests.fixtures.repo.repository import Module, load_modules
-from tests.text.texts import JAPANESE, fields
+from tests.text.texts import JAPANESE, catalogue, fields
 
 #: Errors that an API caller or a person at the command line gets to read.
 _CALLERS = frozenset(
@@ -20,7 +20,7 @@ _CALLERS = frozenset(
 #: Calls whose second argument is a text for a caller; a provider's `Server` has the advice after a refusal.
 _SECOND = frozenset({"Answer", "CliError", "Server"})
 
-#: How what pydantic and FastAPI say begins.
+#: How what pydantic, FastAPI and Typer say begins.
 _OF_FRAMEWORKS = (
     *(
         "Input should",
@@ -32,6 +32,7 @@ _OF_FRAMEWORKS = (
         "Extra inputs",
     ),
     *("Unexpected keyword", "JSON decode error", "Method Not Allowed"),
+    *("No such ", "Missing ", "Option '{name}'", "Got unexpected", "Invalid value for '{name}'"),
 )
 #: What an owner may have only so many of.
 _LIMITED = ("channels", "portfolios", "rules", "schedules", "tokens", "users")
@@ -99,6 +100,7 @@ def sample_of(node: ast.expr | None = None) -> str:
 
 
 MESSAGES = list(raised())
+ERRORS = [(english, japanese) for context, english, japanese in catalogue() if context == "error"]
 
 
 def test_messages_are_found_in_the_code() -> None:
@@ -108,16 +110,16 @@ def test_messages_are_found_in_the_code() -> None:
 
 def test_every_error_of_a_caller_has_a_japanese_text() -> None:
     missing = {text: place for place, text in MESSAGES if not JAPANESE.search(translate(text, "ja"))}
-    assert missing == {}, "give each of these texts a pair in src/kaboom/text/details/"
+    assert missing == {}, 'give each of these texts an entry in src/kaboom/text/ja.po, msgctxt "error"'
 
 
 def test_every_pair_is_a_text_of_the_code() -> None:
     # A text that was worded anew leaves its pair behind, and its reader in Japan without one.
     modules = load_modules("src/kaboom")
-    nodes = [n for m in modules if "text/details/" not in m.name for n in ast.walk(m.tree)]
+    nodes = [n for m in modules for n in ast.walk(m.tree)]
     constants = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     said = "\n".join([*constants, *(BatchSettings().lacking_for(name) or "" for name in provider_names())])
-    ours = [english for english, _ in DETAILS if not english.startswith(_OF_FRAMEWORKS)]
+    ours = [english for english, _ in ERRORS if not english.startswith(_OF_FRAMEWORKS)]
     unsaid = [text for text in ours if max(_literals(text), key=len).strip() not in said]
     assert [text for text in unsaid if not text.startswith(_COMPOSED)] == []
     assert len(unsaid) == len(_COMPOSED)
@@ -132,7 +134,7 @@ def test_english_stays_as_it_was_raised() -> None:
 
 
 def test_every_template_translates_its_own_text() -> None:
-    for english, japanese in DETAILS:
+    for english, japanese in ERRORS:
         values = {name: f"<{name}>" for name in fields(english)}
         assert translate(english.format(**values), "ja") == japanese.format(**values), english
 

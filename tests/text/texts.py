@@ -1,4 +1,4 @@
-"""Every Japanese text of the project's catalogue and alerts, by where it stands."""
+"""Every Japanese text of the catalogue and of alerts, by where it stands."""
 
 import re
 import string
@@ -6,29 +6,26 @@ from collections.abc import Iterator
 
 import yaml
 
-from kaboom.providers.registry import provider_specs
-from kaboom.text.problems import TITLES
-from kaboom.text.speaker import WORDS
-from kaboom.text.tables import CODES, HEADERS
-from kaboom.text.translate import DETAILS
+from kaboom.text.catalogue import load_japanese
 from tests.fixtures.repo.repository import load_text
+from tests.text.extraction import of_python, of_tables
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def catalogue() -> Iterator[tuple[str, str, str]]:
-    """Yield the place, the English and the Japanese of each text of `kaboom.text`."""
-    for name, table in (("word", WORDS), ("header", HEADERS), ("title", TITLES)):
-        yield from ((f"{name} {key}", *pair) for key, pair in table.items())
-    yield from ((f"terms {spec.name}", spec.terms.en, spec.terms.ja) for spec in provider_specs() if spec.terms)
-    for kind, codes in CODES.items():
-        yield from ((f"code {kind} {code}", *pair) for code, pair in codes.items())
-    yield from ((f"detail {english!r}", english, japanese) for english, japanese in DETAILS)
+    """Yield the context, the English and the Japanese of each text of the catalogue."""
+    for context, texts in load_japanese().items():
+        yield from ((context, english, japanese) for english, japanese in texts.items())
 
 
 def japanese_texts() -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of everything that is Japanese."""
-    yield from ((place, japanese) for place, _, japanese in catalogue())
+    """Yield the place and the text of everything that is Japanese, but for pages and help."""
+    texts = (*of_python(), *(found for found in of_tables() if found[0] != "LABELS"))
+    shown = {(text.context, text.english) for _, text in texts}
+    for context, english, japanese in catalogue():
+        if context == "error" or (context, english) in shown:
+            yield f"{context} {english!r}", japanese
     for group in yaml.safe_load(load_text("infra/alerts/kaboom.rules.yaml"))["groups"]:
         for rule in group["rules"]:
             for name in ("summary_ja", "description_ja"):

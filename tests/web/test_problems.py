@@ -7,7 +7,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.text.problems import join_title
+from kaboom.cli.client import join_title
+from kaboom.text.catalogue import pair_of
 from kaboom.web import errors as edge
 from kaboom.web.errors import Problem, accepted_language, describe_problems
 from tests.fixtures.jobs.apps import REPORT_BODY, RUN_DAILY, client_of
@@ -119,7 +120,7 @@ async def test_a_japanese_problem_is_japanese_in_every_part(
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.slug)
 def test_no_line_repeats_the_title_of_its_problem(problem: Problem) -> None:
-    for title in (problem.title_en, problem.title_ja):
+    for title in pair_of(problem.title, f"problem {problem.slug}"):
         for detail in (title, f"{title}: why", f"{title.upper()}: why", "why", ""):
             line = join_title(title, detail)
             assert line.startswith(title)

@@ -56,7 +56,7 @@ def close_breaker(context: typer.Context) -> None:
     """Ask models again after a 402, once the account has credit; the next 402 stops them again."""
     session: Session = context.obj
     session.client().call("DELETE", f"{ANALYSE.path.rpartition('/')[0]}/models/breaker")
-    session.say("breaker_closed")
+    session.say("models are asked again")
 
 
 @app.command("fake-openrouter")
@@ -73,10 +73,12 @@ def fake_openrouter(
     session: Session = context.obj
     server = open_server(port, slow_s=slow_s)
     url = f"http://127.0.0.1:{port}"
-    session.say("fake_openrouter", url=url)
+    session.say(
+        "A fake OpenRouter listens on {url}. It knows no market and costs nothing. Set before `kaboom up`:", url=url
+    )
     models = 'KABOOM_AI_MODELS="good/a good/b last/c"'
     session.show(f"export OPENROUTER_BASE_URL={url} OPENROUTER_API_KEY={KEY} {models}")
-    session.say("fake_behaviours")
+    session.say("The part of a model's name before the slash chooses what it does:")
     for name, about in BEHAVIOURS.items():
         session.tell(f"  {name}: {about}")
     with suppress(KeyboardInterrupt), server:
@@ -93,6 +95,12 @@ def _say_what_leaves(session: Session) -> None:
         if not found["is_asked"]:
             return
         dollars, models = found["job_budget_microdollars"] / 1_000_000, ", ".join(found["models"])
-        session.say("analysis_sends", destination=found["destination"], models=models, dollars=dollars)
+        session.say(
+            "facts go to {destination} for {models}, at most ${dollars:.2f}; --dry-run shows them, "
+            "--analyst rules sends nothing",
+            destination=found["destination"],
+            models=models,
+            dollars=dollars,
+        )
         if found.get("sends_pictures"):
-            session.say("analysis_pictures")
+            session.say("the candles of each symbol are sent, too, as a picture (KABOOM_AI_IMAGES)")

@@ -2,11 +2,11 @@
 
 import structlog
 
-from kaboom.analysis.vocabulary import Language
 from kaboom.errors import KaboomError
 from kaboom.jobs.postgres.files import JobFiles
 from kaboom.pictures.model import Picture
 from kaboom.pictures.process import PictureProcess
+from kaboom.text.language import Language
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,8 @@ from statistics import median
 from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.opinion import Opinion, Point
 from kaboom.analysis.rules.analyst import RULES_ANALYST, give_opinion
-from kaboom.analysis.vocabulary import Language, Verdict
+from kaboom.analysis.vocabulary import Verdict
+from kaboom.text.language import Language
 
 
 @dataclass(frozen=True, slots=True)

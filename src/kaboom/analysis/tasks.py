@@ -29,7 +29,7 @@ from kaboom.analysis.results import (
 )
 from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, load_splits, resolve_session
 from kaboom.analysis.spending import open_spending
-from kaboom.analysis.vocabulary import Kind, Language, disclaimer, say_verdict
+from kaboom.analysis.vocabulary import Kind, disclaimer, say_verdict
 from kaboom.errors import Conflict, InvalidRequest
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.model import Job
@@ -44,6 +44,7 @@ from kaboom.portfolio.book import replay
 from kaboom.portfolio.model import PortfolioStore
 from kaboom.portfolio.store import open_portfolios
 from kaboom.providers.commands import MOST_NAMED, ingest_command
+from kaboom.text.language import Language
 
 if TYPE_CHECKING:
     from kaboom.settings import AppSettings

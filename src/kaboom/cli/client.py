@@ -7,7 +7,6 @@ from typing import Any
 from kaboom.cli.exits import CliError, Exit, exit_for_status
 from kaboom.drivers.printable import clean
 from kaboom.errors import KaboomError, Problem
-from kaboom.text.problems import join_title
 from kaboom.text.speaker import Speaker
 
 
@@ -52,7 +51,14 @@ class ApiClient:
         return _wrap(answer, lambda key: self._strange(f"no {key}"))
 
     def _strange(self, found: str) -> CliError:
-        return CliError(Exit.UNAVAILABLE, self.words.say("strange_answer", url=self.url, found=found))
+        return CliError(
+            Exit.UNAVAILABLE,
+            self.words.say(
+                "{url} answered as no Kaboom of this version does ({found}): look at --api-url and KABOOM_API_URL",
+                url=self.url,
+                found=found,
+            ),
+        )
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -66,15 +72,20 @@ class ApiClient:
         if isinstance(cause, Problem):
             return CliError(exit_for_status(cause.status), clean(self._tell(cause), keep_lines=True))
         is_other = isinstance(cause, ValueError)
-        reason = self.words.say("not_json") if is_other else type(cause).__name__
-        return CliError(Exit.UNAVAILABLE, self.words.say("unreachable", url=self.url, reason=reason))
+        reason = self.words.say("the answer was something else than JSON") if is_other else type(cause).__name__
+        return CliError(
+            Exit.UNAVAILABLE,
+            self.words.say(
+                "{url} did not answer ({reason}): check that it runs, with `kaboom doctor`", url=self.url, reason=reason
+            ),
+        )
 
     def _tell(self, problem: Problem) -> str:
         said = problem.said
         if not said:
             return f"HTTP {problem.status}: {problem.text}"
         text = clean(join_title(said["title"], _all_faults(said)), keep_lines=True)
-        return self.words.say("problem", text=text, request_id=said["request_id"])
+        return self.words.say("{text} (request {request_id})", text=text, request_id=said["request_id"])
 
 
 class _Answer(dict[str, Any]):
@@ -98,3 +109,12 @@ def _all_faults(problem: Any) -> str:
     """Return the detail of a problem; if several fields are invalid, a line for each."""
     faults = [f"{fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", ())]
     return "\n  ".join(map(clean, faults)) if len(faults) > 1 else clean(problem["detail"])
+
+
+def join_title(title: str, detail: str) -> str:
+    """Return a problem in one line: title and detail, without saying twice what is said once."""
+    rest = detail.strip()
+    if rest.casefold().startswith(title.casefold()):
+        rest = rest[len(title) :].lstrip(" :\N{FULLWIDTH COLON}")
+    colon = ": " if title.isascii() else "\N{FULLWIDTH COLON}"
+    return f"{title}{colon}{rest}" if rest else title

@@ -8,7 +8,7 @@ def find_id(session: Session, path: str, wanted: str, *, missing: str, key: str 
     """Return the id of the item of a list that has this name, or else this id; `key` names the field of ids.
 
     Raises:
-        CliError: no item has this name or id; `missing` is the key of the message.
+        CliError: no item has this name or id; `missing` is the message.
 
     """
     items = session.client().call("GET", path)["items"]

@@ -25,9 +25,11 @@ def submit(
     """Submit a job; with `wait`, follow it until it ends."""
     accepted = session.client().call("POST", path, json=body)
     if not wait:
-        print_state(session, accepted, "detached", job_id=accepted["job_id"])
+        print_state(
+            session, accepted, "the job goes on; follow it with: kaboom jobs watch {job_id}", job_id=accepted["job_id"]
+        )
         return
-    session.say("submitted", job_id=accepted["job_id"])
+    session.say("job {job_id} accepted", job_id=accepted["job_id"])
     follow(session, accepted["job_id"], timeout_s=timeout_s, show=show)
 
 
@@ -43,7 +45,7 @@ def wait_for(session: Session, job_id: str, *, timeout_s: float | None) -> dict[
     try:
         return watch_job(session, session.client(), job_id, timeout_s=timeout_s)
     except KeyboardInterrupt:
-        session.say("detached", job_id=job_id)
+        session.say("the job goes on; follow it with: kaboom jobs watch {job_id}", job_id=job_id)
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 

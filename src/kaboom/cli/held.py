@@ -37,9 +37,14 @@ async def choose_series(session: Session, store: "BarStore", interval: str, sour
     provider = load_settings().provider
     chosen = next((name for name in (provider, derived_source(provider)) if name in sources), None)
     if chosen is None:
-        raise CliError(Exit.USAGE, session.words.say("choose_source", sources=", ".join(sources)))
+        raise CliError(
+            Exit.USAGE,
+            session.words.say(
+                "bars of several sources are held ({sources}): choose one with --source", sources=", ".join(sources)
+            ),
+        )
     others = ", ".join(name for name in sources if name != chosen)
-    session.say("source_chosen", source=chosen, others=others)
+    session.say("bars of {source}; also held, for --source: {others}", source=chosen, others=others)
     return held[sources.index(chosen)]
 
 
@@ -66,7 +71,12 @@ def none_held(session: Session, what: str, *, source: str | None = None, symbol:
         command += "" if spec.is_tse else " --all"
     if symbol is not None:
         command += f" --symbol {symbol}" if not symbol.startswith("^") else f" --market INDEX --symbol {symbol[1:]}"
-    return CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place(), command=command))
+    return CliError(
+        Exit.NOT_FOUND,
+        session.words.say(
+            "no bars of {what} in {place}; ingest some: {command}", what=what, place=store_place(), command=command
+        ),
+    )
 
 
 def store_place() -> str:

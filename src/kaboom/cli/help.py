@@ -6,7 +6,7 @@ from unicodedata import east_asian_width
 
 from typer.core import TyperCommand
 
-from kaboom.text.help.say import HEADINGS, USAGE, say_help
+from kaboom.text.help import USAGE, say_heading, say_help
 from kaboom.text.language import Language
 
 _Context: Any = TyperCommand.context_class
@@ -27,12 +27,12 @@ class JapaneseHelp(_English):  # type: ignore[misc]  # Typer's formatter has no 
     @override
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the usage line of a command."""
-        super().write_usage(prog, args, USAGE)
+        super().write_usage(prog, args, say_heading(USAGE))
 
     @override
     def write_heading(self, heading: str) -> None:
         """Write the name of a section."""
-        self.write(f"{'':>{self.current_indent}}{HEADINGS.get(heading, heading)}\N{FULLWIDTH COLON}\n")
+        self.write(f"{'':>{self.current_indent}}{say_heading(heading)}\N{FULLWIDTH COLON}\n")
 
     @override
     def write_text(self, text: str) -> None:

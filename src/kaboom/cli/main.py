@@ -18,8 +18,10 @@ from kaboom.cli.index import INDEX, Entry
 from kaboom.cli.session import Session
 from kaboom.drivers.printable import clean
 from kaboom.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
-from kaboom.text.help.say import USAGE
+from kaboom.text.catalogue import gettext
+from kaboom.text.help import USAGE, say_heading
 from kaboom.text.language import choose_language
+from kaboom.text.translate import translate
 
 
 class LazyGroup(TyperGroup):
@@ -178,7 +180,7 @@ def _explain(error: typer.TyperException) -> Exit:
     if show is None or clean(error.message, keep_lines=True) != error.message:
         return _fail(Exit.USAGE, error.message)
     # Without a command, the message is the help.
-    if choose_language() == "ja" and not error.message.startswith(USAGE):
+    if choose_language() == "ja" and not error.message.startswith(say_heading(USAGE)):
         _explain_in_japanese(error)
     else:
         show()
@@ -186,21 +188,17 @@ def _explain(error: typer.TyperException) -> Exit:
 
 
 def _explain_in_japanese(error: Any) -> None:
-    from kaboom.text.help.faults import FAULT, SEE_HELP, say_fault  # noqa: PLC0415  with the catalogue of details
-
-    lines = [FAULT.format(text=say_fault(error.format_message())), ""]
+    fault = translate(error.format_message(), "ja")
+    lines = [gettext("Error: {text}", "ja").format(text=fault), ""]
     if (context := error.ctx) is not None:
-        lines = [context.get_usage(), SEE_HELP.format(command=context.command_path), "", *lines]
+        see = gettext("Try '{command} --help' for help.", "ja").format(command=context.command_path)
+        lines = [context.get_usage(), see, "", *lines]
     sys.stderr.write("\n".join(lines))
 
 
 def _fail(code: Exit, message: str) -> Exit:
     if message:
-        if choose_language() == "ja":
-            from kaboom.text.translate import translate  # noqa: PLC0415  the catalogue of details
-
-            message = translate(message, "ja")
-        sys.stderr.write(f"kaboom: {clean(message, keep_lines=True)}\n")
+        sys.stderr.write(f"kaboom: {clean(translate(message, choose_language()), keep_lines=True)}\n")
     return code
 
 

@@ -42,7 +42,11 @@ class QueuedJob:
                     raise
                 del self._paths[0]
                 if not self._paths:
-                    said = self._client.words.say("no_such_job", job_id=self._job_id)
+                    said = self._client.words.say(
+                        "job {job_id} does not exist in any queue: an id is 32 hex digits, as `kaboom jobs "
+                        "list` shows it",
+                        job_id=self._job_id,
+                    )
                     raise CliError(Exit.NOT_FOUND, said) from e
             else:
                 del self._paths[1:]

@@ -46,8 +46,12 @@ def up(
     options = StackOptions(session.find_data_dir(), port=port, workers=workers, concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
         make_first_user(Session(stack.api_url, options.data_dir, language=session.language))
-        session.say("ready", api_url=stack.api_url, data_dir=stack.data_dir)
-        session.say("dashboard", url=stack.api_url)
+        session.say(
+            "Kaboom is ready on {api_url}  (data: {data_dir}, stop: Ctrl-C)",
+            api_url=stack.api_url,
+            data_dir=stack.data_dir,
+        )
+        session.say("dashboard: {url}", url=stack.api_url)
         stopped.wait()
 
 
@@ -71,19 +75,19 @@ def demo(
         accepted, days = [
             client.call("POST", "/api/v1/ingest/run-daily", json=body) for body in (_DEMO_MINUTES, _DEMO_DAYS)
         ]
-        session.say("submitted", job_id=accepted["job_id"])
-        session.say("dashboard", url=f"{stack.api_url}/jobs/ingest/{accepted['job_id']}")
+        session.say("job {job_id} accepted", job_id=accepted["job_id"])
+        session.say("dashboard: {url}", url=f"{stack.api_url}/jobs/ingest/{accepted['job_id']}")
         job = watch_job(session, client, accepted["job_id"], should_stop=stopped.is_set)
         print_summary(session, job)
-        session.say("demo_days", job_id=days["job_id"])
+        session.say("a year of daily bars of three symbols, to test strategies on: job {job_id}", job_id=days["job_id"])
         of_days = watch_job(session, client, days["job_id"], should_stop=stopped.is_set)
         job = of_days if job["status"] == "completed" else job
         if not exit_after and not stopped.is_set():
-            session.say("demo_chart", url=f"{stack.api_url}/symbols/7203?interval=1d")
+            session.say("a chart of them: {url}", url=f"{stack.api_url}/symbols/7203?interval=1d")
             if activation := find_activation():
-                session.say("demo_activate", command=activation)
-            session.say("demo_backtest")
-            session.say("stays_up", api_url=stack.api_url)
+                session.say("for the commands here, first run in another terminal: {command}", command=activation)
+            session.say("in another terminal: kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait")
+            session.say("Kaboom stays up on {api_url}; Ctrl-C stops it", api_url=stack.api_url)
             stopped.wait()
     raise typer.Exit(BY_STATUS.get(job["status"], cut_short) if exit_after else Exit.OK)
 
@@ -145,7 +149,7 @@ def _running(options: StackOptions, session: Session, cut_short: Exit = Exit.OK)
         stack.start()
         is_up = True
         yield stack, stopped
-        session.say("stopping")
+        session.say("stopping …")
     except Exception as e:
         if is_up or not stopped.is_set():
             raise
@@ -156,7 +160,7 @@ def _running(options: StackOptions, session: Session, cut_short: Exit = Exit.OK)
         was_asked = stopped.is_set()
         stack.stop()
         if is_up or was_asked:
-            session.say("stopped", data_dir=options.data_dir)
+            session.say("stopped; everything that was accepted is kept in {data_dir}", data_dir=options.data_dir)
 
 
 def _stop_on_signals() -> StopEvent:
@@ -183,7 +187,11 @@ def make_first_user(session: Session) -> None:
         # Kaboom works without this user: the ingest token can log in, too.
         session.tell(e.message)
         return
-    session.say("first_user_created", name="admin", password=password)
+    session.say(
+        "first user created: log in as {name} with the password {password}; shown only this once",
+        name="admin",
+        password=password,
+    )
 
 
 class Lossy:

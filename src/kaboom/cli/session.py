@@ -59,9 +59,9 @@ class Session:
 
         return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
-    def say(self, name: str, /, **values: object) -> None:
+    def say(self, text: str, /, **values: object) -> None:
         """Print a message to stderr."""
-        self.tell(self.words.say(name, **values))
+        self.tell(self.words.say(text, **values))
 
     def tell(self, text: str) -> None:
         """Print a line to stderr."""
@@ -83,7 +83,10 @@ class Session:
     def say_source(self, source: str) -> str:
         """Return the line that names the source of bars; it says whether they are made up."""
         spec = _find_spec(source)
-        return self.words.say("made_up" if spec and not spec.is_real else "source", source=source)
+        return self.words.say(
+            "source: {source} — generated, not market data" if spec and not spec.is_real else "source: {source}",
+            source=source,
+        )
 
     def say_terms(self, provider: str | None) -> None:
         """Print the terms of use of a provider's data to stderr, if it has any."""
@@ -102,12 +105,12 @@ class Session:
             self.print_json(value)
         return self.is_json
 
-    def print_if_json_or_empty(self, page: Mapping[str, Any], name: str, /, **values: object) -> bool:
+    def print_if_json_or_empty(self, page: Mapping[str, Any], text: str, /, **values: object) -> bool:
         """Print a list as JSON if --json is set, or a message if the list is empty; return whether it printed."""
         if self.print_if_json(page):
             return True
         if not page["items"]:
-            self.say(name, **values)
+            self.say(text, **values)
         return not page["items"]
 
     @staticmethod
@@ -121,7 +124,7 @@ class Session:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
 
-    def save_file(self, path: Path, content: bytes, name: str, /) -> None:
+    def save_file(self, path: Path, content: bytes, text: str, /) -> None:
         """Write a file, and print a message with its path to stderr.
 
         Raises:
@@ -131,8 +134,10 @@ class Session:
         try:
             path.write_bytes(content)
         except OSError as e:
-            raise CliError(Exit.USAGE, self.words.say("not_written", path=path, reason=e.strerror)) from e
-        self.say(name, path=path)
+            raise CliError(
+                Exit.USAGE, self.words.say("{path} could not be written: {reason}", path=path, reason=e.strerror)
+            ) from e
+        self.say(text, path=path)
 
     def find_data_dir(self) -> Path:
         """Return the data folder: the option, KABOOM_DATA_DIR, the nearest running one, else `.kaboom`."""
@@ -152,7 +157,10 @@ class Session:
         from kaboom.cli.client import ApiClient  # noqa: PLC0415  which help does without
 
         if not (url := self.find_api_url()):
-            raise CliError(Exit.UNAVAILABLE, self.words.say("no_server"))
+            raise CliError(
+                Exit.UNAVAILABLE,
+                self.words.say("no Kaboom to talk to: run `kaboom up`, or give --api-url or KABOOM_API_URL"),
+            )
         return ApiClient(url, self._token(), self.words)
 
     def _token(self) -> str:
@@ -163,7 +171,10 @@ class Session:
         if token:
             return token
         path = self.find_data_dir() / TOKEN_FILE
-        raise CliError(Exit.AUTH, self.words.say("no_token", path=path))
+        raise CliError(
+            Exit.AUTH,
+            self.words.say("no ingest token: set INGEST_API_TOKEN, or run where {path} can be read", path=path),
+        )
 
 
 def _find_spec(source: str) -> "ProviderSpec | None":

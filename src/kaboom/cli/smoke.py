@@ -86,7 +86,9 @@ def judge(seen: Seen, words: Speaker, *, release: str | None, only: bool) -> lis
     workers = [worker for worker in seen.workers if release in {None, worker.release}]
     nodes = [node for node in seen.nodes if release in {None, node.release}]
     unconsumed = {queue.value for queue in Queue} - {queue for node in nodes for queue in node.queues}
-    checks = [Check(part, not fault, fault or words.say("smoke_answers")) for part, fault in seen.faults.items()]
+    checks = [
+        Check(part, not fault, fault or words.say("answers and is healthy")) for part, fault in seen.faults.items()
+    ]
     checks += [
         Check("heartbeat", bool(workers), _tell(words, [worker.name for worker in workers], seen.workers)),
         Check("ping", bool(nodes), _tell(words, [node.name for node in nodes], seen.nodes)),
@@ -94,24 +96,30 @@ def judge(seen: Seen, words: Speaker, *, release: str | None, only: bool) -> lis
     ]
     if only:
         left = sorted(_others(seen.workers, release) | _others(seen.nodes, release))
-        detail = words.say("smoke_left", names=", ".join(left)) if left else words.say("smoke_alone")
+        detail = (
+            words.say("of another release: {names}", names=", ".join(left))
+            if left
+            else words.say("no other release is left")
+        )
         checks.append(Check("only", not left, detail))
     return checks
 
 
 def _tell(words: Speaker, found: list[str], everybody: Sequence[Worker | Node]) -> str:
     if found:
-        return words.say("smoke_workers", count=len(found), names=", ".join(sorted(found)))
+        return words.say("{count}: {names}", count=len(found), names=", ".join(sorted(found)))
     if everybody:
         releases = sorted({one.release or "-" for one in everybody})
-        return words.say("smoke_other_release", count=len(everybody), releases=", ".join(releases))
-    return words.say("smoke_nobody")
+        return words.say(
+            "no worker of this release; {count} of {releases}", count=len(everybody), releases=", ".join(releases)
+        )
+    return words.say("no worker")
 
 
 def _tell_queues(words: Speaker, unconsumed: list[str]) -> str:
     if unconsumed:
-        return words.say("smoke_unconsumed", queues=", ".join(unconsumed))
-    return words.say("smoke_consumed", count=len(Queue))
+        return words.say("no worker consumes {queues}", queues=", ".join(unconsumed))
+    return words.say("all {count} are consumed", count=len(Queue))
 
 
 def _others(everybody: Sequence[Worker | Node], release: str | None) -> set[str]:
@@ -149,9 +157,11 @@ def smoke(
     else:
         session.show(_table(session.words, checks))
     if bad:
-        session.say("smoke_failed", count=len(bad), total=len(checks), seconds=seconds)
+        session.say(
+            "{count} of {total} checks failed after {seconds:.0f} s", count=len(bad), total=len(checks), seconds=seconds
+        )
         raise typer.Exit(Exit.UNAVAILABLE)
-    session.say("smoke_passed", total=len(checks), seconds=seconds)
+    session.say("all {total} checks passed after {seconds:.0f} s", total=len(checks), seconds=seconds)
 
 
 async def _wait(session: Session, release: str | None, *, only: bool, timeout_s: float) -> list[Check]:

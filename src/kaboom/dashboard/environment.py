@@ -7,14 +7,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from kaboom.dashboard.catalogue import find_text, load_words
 from kaboom.dashboard.filters import FILTERS, number, took, until
+from kaboom.dashboard.labels import label
 from kaboom.dashboard.shapes.amounts import direction, signed_yen, yen
 from kaboom.dashboard.shapes.analyses import caution, dollars, figure, say
 from kaboom.dashboard.shapes.fetch_time import seconds_between
 from kaboom.dashboard.shapes.job_rows import area_of, job_page, page_of
 from kaboom.dashboard.shapes.links import link_to, page_showing
-from kaboom.text.language import Language, choose_form
+from kaboom.text.catalogue import gettext, ngettext
+from kaboom.text.language import Language
 from kaboom.text.tables import CODES
 from kaboom.text.translate import translate
 
@@ -37,8 +38,9 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
     )
     environment.filters |= FILTERS | {"detail": _translate}
     environment.globals |= {
-        "t": _say, "th": _say_html, "code": _say_code, "outcome_word": _say_outcome, "static": static,
-        "release": release, "places": PLACES, "known_tasks": load_words("tasks"),
+        "_": _say, "pgettext": _say_in, "ngettext": _say_form, "_html": _say_html, "code": _say_code,
+        "outcome_word": _say_outcome, "static": static, "release": release, "places": PLACES,
+        "known_tasks": CODES["task"],
     }  # fmt: skip
     environment.globals |= {each.__name__: each for each in _FUNCTIONS}
     return environment
@@ -49,20 +51,28 @@ def _language(context: Context) -> Language:
 
 
 @pass_context
-def _say(context: Context, key: str, **values: object) -> str:
-    """Return the text of a key; `n` selects singular or plural, and integers are formatted like `number`."""
-    return _find(context, key, values).format(**_format(values))
+def _say(context: Context, text: str, **values: object) -> str:
+    """Return a text with its fields filled; integers are formatted like `number`."""
+    return gettext(text, _language(context)).format(**_format(values))
 
 
 @pass_context
-def _say_html(context: Context, key: str, **values: object) -> Markup:
-    """Return the text of a key, which may contain HTML tags; values are escaped."""
+def _say_in(context: Context, about: str, text: str, **values: object) -> str:
+    """Return a text that has another Japanese in this context."""
+    return gettext(text, _language(context), about).format(**_format(values))
+
+
+@pass_context
+def _say_form(context: Context, one: str, several: str, *, n: object, **values: object) -> str:
+    """Return the form of a text for `n`."""
+    return ngettext(one, several, n, _language(context)).format(**_format(values | {"n": n}))
+
+
+@pass_context
+def _say_html(context: Context, text: str, **values: object) -> Markup:
+    """Return a text, which may contain HTML tags; values are escaped."""
     values = {name: escape(value) for name, value in _format(values).items()}
-    return Markup(_find(context, key, values)).format(**values)  # noqa: S704  ours
-
-
-def _find(context: Context, key: str, values: Mapping[str, object]) -> str:
-    return choose_form(find_text(_language(context), key), values.get("n"))
+    return Markup(gettext(text, _language(context))).format(**values)  # noqa: S704  ours
 
 
 def _format(values: Mapping[str, object]) -> dict[str, object]:
@@ -70,9 +80,10 @@ def _format(values: Mapping[str, object]) -> dict[str, object]:
 
 
 @pass_context
-def _say_code(context: Context, kind: str, code: str) -> str:
-    """Return the meaning of a code of the API; return an unknown code unchanged."""
-    return CODES[kind].get(code, (code, code))[1 if context["lang"] == "ja" else 0]
+def _say_code(context: Context, kind: str, code: object, **values: object) -> str:
+    """Return the label of a code, with its fields filled; return an unknown code unchanged."""
+    text = label(kind, str(code), _language(context), n=values.get("n"))
+    return text.format(**_format(values)) if values else text
 
 
 @pass_context

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from kaboom.dashboard.shapes.amounts import UNKNOWN
 from kaboom.market.calendar import JST
+from kaboom.text.catalogue import gettext, gettext_noop
 
 _DAYS = (
     ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -19,8 +20,11 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
-#: Seconds of a unit, and its name in English and Japanese.
-_UNITS = ((86_400, ("d", "日")), (3600, ("h", "時間")), (60, ("min", "分")), (1, ("s", "秒")))
+#: Seconds of a unit, and a text with a number of it.
+_UNITS = (
+    (86_400, gettext_noop("{n} d")), (3600, gettext_noop("{n} h")), (60, gettext_noop("{n} min")),
+    (1, gettext_noop("{n} s")),
+)  # fmt: skip
 
 
 def number(value: float | None) -> str:
@@ -100,15 +104,14 @@ def duration(context: Context, seconds: float | None) -> str:
     """Return a duration with its two largest units: 1 min 18 s or 1分18秒."""
     if seconds is None:
         return UNKNOWN
-    space, form = _style(context)
     if seconds < 10:
-        return f"{seconds:.1f}".removesuffix(".0") + space + _UNITS[-1][1][form]
+        return _in_unit(context, _UNITS[-1][1], f"{seconds:.1f}".removesuffix(".0"))
     left, parts = round(seconds), list[str]()
-    for size, names in _UNITS:
+    for size, unit_text in _UNITS:
         if left >= size:
-            parts.append(f"{left // size}{space}{names[form]}")
+            parts.append(_in_unit(context, unit_text, left // size))
             left %= size
-    return space.join(parts[:2])
+    return ("" if _is_japanese(context) else " ").join(parts[:2])
 
 
 @pass_context
@@ -116,13 +119,12 @@ def span(context: Context, low: float | None, high: float | None) -> str:
     """Return a range of durations in one unit: 55–75 s or 55～75秒."""  # noqa: RUF002
     if low is None or high is None:
         return UNKNOWN
-    space, form = _style(context)
     # Choose a unit of which `high` has at least two, so that rounding does not hide the range.
-    size, names = next((each for each in _UNITS if high >= 2 * each[0]), _UNITS[-1])
+    size, unit_text = next((each for each in _UNITS if high >= 2 * each[0]), _UNITS[-1])
     first, last = int(low // size), max(1, round(high / size))
     dash = "～" if _is_japanese(context) else "–"  # noqa: RUF001
     text = f"{last}" if first >= last else f"{first}{dash}{last}"
-    return f"{text}{space}{names[form]}"
+    return _in_unit(context, unit_text, text)
 
 
 @pass_context
@@ -174,9 +176,8 @@ def _is_japanese(context: Context) -> bool:
     return bool(context["lang"] == "ja")
 
 
-def _style(context: Context) -> tuple[str, int]:
-    """Return the space before a unit, and the index of the unit's name."""
-    return ("", 1) if _is_japanese(context) else (" ", 0)
+def _in_unit(context: Context, text: str, n: int | str) -> str:
+    return gettext(text, "ja" if _is_japanese(context) else "en").format(n=n)
 
 
 FILTERS: dict[str, Callable[..., Any]] = {

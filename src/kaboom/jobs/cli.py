@@ -21,6 +21,7 @@ from kaboom.cli.session import Session
 from kaboom.drivers.printable import clean
 from kaboom.jobs.model import ChunkState
 from kaboom.jobs.queues import USER_QUEUES, Queue, writes_bars
+from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker
 
 JobId = Annotated[str, typer.Argument(help="32 hex digits, as the submission printed them")]
@@ -37,7 +38,7 @@ def cancel(context: typer.Context, job_ids: JobIds, reason: Reason = None, *, js
 
     def act(job_id: str) -> None:
         answer = QueuedJob(session.client(), job_id).call("POST", "/cancel", json=body)
-        print_state(session, answer, "cancelled", job_id=job_id)
+        print_state(session, answer, "cancelling job {job_id}", job_id=job_id)
 
     _act_on_each(session, job_ids, act)
 
@@ -59,7 +60,7 @@ def retry(
         answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json=body)
         if wait:
             follow(session, answer["job_id"])
-        print_state(session, answer, "retried_as", job_id=job_id, new=answer["job_id"])
+        print_state(session, answer, "job {job_id} runs again as {new}", job_id=job_id, new=answer["job_id"])
 
     _act_on_each(session, job_ids, act)
 
@@ -69,7 +70,7 @@ def delete(context: typer.Context, job_id: JobId, *, json: Json = False) -> None
     session: Session = context.obj.with_json(json)
     QueuedJob(session.client(), job_id).call("DELETE")
     session.print_if_json({"job_id": job_id, "status": "deleted"})
-    session.say("deleted", job_id=job_id)
+    session.say("job {job_id} deleted; its bars stay", job_id=job_id)
 
 
 def _act_on_each(session: Session, job_ids: Sequence[str], act: Callable[[str], None]) -> None:
@@ -136,7 +137,11 @@ def list_jobs(
     elif not back_to:
         session.say(_explain_none(session, is_filtered=bool(status or queue or cursor), q=q), q=q)
     if back_to:
-        message = "searched_back_to" if page["items"] else "no_jobs_found_since"
+        message = (
+            gettext_noop("searched the jobs since {at}; search older ones: --cursor {cursor}")
+            if page["items"]
+            else gettext_noop("no job since {at} mentions {q}; search older ones: --cursor {cursor}")
+        )
         session.say(message, q=q, at=back_to, cursor=page["next_cursor"])
 
 
@@ -196,7 +201,9 @@ def logs(
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
     if is_empty:
-        session.say("no_lines", level=level)
+        session.say(
+            "the log has no line at level {level} or above; new lines can take a few seconds to arrive", level=level
+        )
 
 
 @app.command("chunks")
@@ -233,7 +240,7 @@ def dead(
     is_retried = None if every else "false"
     params = given(limit=limit, cursor=cursor, queue=queue and queue.value, is_retried=is_retried)
     page = session.client().call("GET", "/api/v1/dead-letters", params=params)
-    if not session.print_if_json_or_empty(page, "no_dead_letters"):
+    if not session.print_if_json_or_empty(page, "no chunk was given up"):
         session.show(_dead_table(session.words, page["items"]))
 
 
@@ -244,9 +251,13 @@ for act in (cancel, retry, delete):
 def _explain_none(session: Session, *, is_filtered: bool, q: str) -> str:
     """Return the name of the message for an empty list; one of some states may be empty beside other jobs."""
     if q:
-        return "no_jobs_found"
+        return gettext_noop("no job mentions {q}")
     has_others = is_filtered and session.client().call("GET", _JOBS, params={"limit": 1})["items"]
-    return "no_jobs_match" if has_others else "no_jobs"
+    return (
+        gettext_noop("no job is in this state or queue; for all jobs: kaboom jobs list")
+        if has_others
+        else gettext_noop("no jobs yet; submit one: kaboom ingest run-daily --wait")
+    )
 
 
 def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
@@ -275,7 +286,7 @@ def _narrow_job_table(words: Speaker, jobs: list[dict[str, Any]]) -> Table:
         head = [job["job_id"], f"  {task} {market}" if len(f"  {task} {market}") <= len(job["job_id"]) else f"  {task}"]
         status = words.coded("job", job["status"]).split(" ")
         if progress["failed"]:
-            status.append(words.say("progress_failed", failed=progress["failed"]))
+            status.append(words.say("{failed:,} failed", failed=progress["failed"]))
         at = [to_jst(job["requested_at"])[5:]]
         if progress["total"]:
             at.append(f"{progress['done']:,}/{progress['total']:,}")
@@ -291,7 +302,7 @@ def _stats_table(words: Speaker, found: dict[str, Any]) -> Table:
     for status in found["by_status"]:
         add_row(table, words.coded("job", status), *(f"{queue['by_status'][status]:,}" for queue in queues.values()))
     waiting = (f"{queue['waiting_messages']:,}" for queue in queues.values())
-    add_row(table, words.say("stats_waiting"), *waiting)
+    add_row(table, words.say("messages that wait"), *waiting)
     return table
 
 
@@ -307,7 +318,7 @@ def _dead_table(words: Speaker, letters: list[dict[str, Any]]) -> Table:
 
 def _failure_table(words: Speaker, page: dict[str, Any]) -> Table:
     names = ("symbol", "interval", "outcome", "attempts", "message")
-    table = new_table(words, *names, title=words.say("failures", total=page["total"]))
+    table = new_table(words, *names, title=words.say("failures ({total:,})", total=page["total"]))
     for item in page["items"]:
         outcome = words.coded("outcome", item["outcome"])
         message = words.detail(item["message"] or "")

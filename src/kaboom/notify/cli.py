@@ -22,7 +22,9 @@ def list_channels(context: typer.Context, *, json: Json = False) -> None:
     """List all channels; their URLs are never shown."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", f"{API}/channels")
-    if session.print_if_json_or_empty(found, "no_channels"):
+    if session.print_if_json_or_empty(
+        found, "no channels yet; set one up: kaboom notify add-channel NAME, with its URL on stdin"
+    ):
         return
     table = new_table(session.words, "name", "service", "on", "rests until (JST)", "id", whole={"id"})
     for each in found["items"]:
@@ -46,7 +48,7 @@ def add_channel(
     body = {"name": name, "kind": "webhook" if webhook else "apprise", "url": url}
     made = session.client().call("POST", f"{API}/channels", json=body)
     if not session.print_if_json(made):
-        session.say("channel_added", channel=name)
+        session.say("channel {channel} is set up; test it: kaboom notify test '{channel}'", channel=name)
 
 
 @app.command("rules")
@@ -55,7 +57,9 @@ def list_rules(context: typer.Context, *, json: Json = False) -> None:
     session: Session = context.obj.with_json(json)
     client = session.client()
     found = client.call("GET", f"{API}/rules")
-    if session.print_if_json_or_empty(found, "no_rules"):
+    if session.print_if_json_or_empty(
+        found, "no rules yet; add one: kaboom notify add-rule NAME --channel CHANNEL --event job_ended"
+    ):
         return
     names = {each["id"]: each["name"] for each in client.call("GET", f"{API}/channels")["items"]}
     table = new_table(session.words, "name", "events", "channel", "when (JST)", "on", "sent", right={"sent"})
@@ -85,7 +89,7 @@ def add_rule(
 ) -> None:
     """Add a rule: which events are told to which channel, and when."""
     session: Session = context.obj.with_json(json)
-    channel_id = find_id(session, f"{API}/channels", channel, missing="no_such_channel")
+    channel_id = find_id(session, f"{API}/channels", channel, missing="no channel {wanted}; there are: {names}")
     body: dict[str, Any] = {"name": name, "channel_id": channel_id, "events": event}
     for field, _, value in (text.partition("=") for text in only or []):
         body.setdefault("only", {}).setdefault(field, []).append(value)
@@ -95,7 +99,7 @@ def add_rule(
     body["language"] = lang_of_text or session.words.language
     made = session.client().call("POST", f"{API}/rules", json=body)
     if not session.print_if_json(made):
-        session.say("rule_added", rule=name)
+        session.say("rule {rule} is on", rule=name)
 
 
 @app.command("log")
@@ -109,7 +113,7 @@ def show_log(
     """List messages, newest first, and what became of each."""
     session: Session = context.obj.with_json(json)
     page = session.client().call("GET", f"{API}/messages", params={"limit": limit, "status": status or []})
-    if session.print_if_json_or_empty(page, "no_messages"):
+    if session.print_if_json_or_empty(page, "no messages yet"):
         return
     names = ("message", "event", "status", "attempts", "last result")
     table = new_table(session.words, *names, right={"attempts"}, whole={"message"})
@@ -125,7 +129,7 @@ def show_log(
 def send_test(context: typer.Context, channel: Named, *, json: Json = False) -> None:
     """Send a test through a channel."""
     session: Session = context.obj.with_json(json)
-    channel_id = find_id(session, f"{API}/channels", channel, missing="no_such_channel")
+    channel_id = find_id(session, f"{API}/channels", channel, missing="no channel {wanted}; there are: {names}")
     _print_queued(session, session.client().call("POST", f"{API}/channels/{channel_id}/test"))
 
 
@@ -143,15 +147,15 @@ def replay(
 
 def _print_queued(session: Session, message: dict[str, Any]) -> None:
     if not session.print_if_json(message):
-        session.say("message_queued", message=message["id"])
+        session.say("message {message} is sent now; see what becomes of it: kaboom notify log", message=message["id"])
 
 
 def _when(words: Speaker, rule: dict[str, Any]) -> str:
-    parts = [words.say("rule_now")]
+    parts = [words.say("now")]
     if rule["digest_at"]:
-        parts = [words.say("rule_digest_at", at=rule["digest_at"])]
+        parts = [words.say("digest {at}", at=rule["digest_at"])]
     elif rule["digest_minutes"]:
-        parts = [words.say("rule_digest_minutes", minutes=rule["digest_minutes"])]
+        parts = [words.say("digest every {minutes} min", minutes=rule["digest_minutes"])]
     if rule["quiet_from"]:
-        parts.append(words.say("rule_quiet", begins=rule["quiet_from"], ends=rule["quiet_until"]))
-    return words.say("join").join(parts)
+        parts.append(words.say("quiet {begins} to {ends}", begins=rule["quiet_from"], ends=rule["quiet_until"]))
+    return words.say(" · ").join(parts)

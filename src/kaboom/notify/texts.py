@@ -14,9 +14,9 @@ from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.jobs.queues import Queue
 from kaboom.market.calendar import JST
 from kaboom.notify.model import Message
-from kaboom.text.language import Language, Pair
-from kaboom.text.notifications import BODIES, PHRASES, TITLES
-from kaboom.text.speaker import Speaker
+from kaboom.text.catalogue import gettext
+from kaboom.text.language import Language
+from kaboom.text.tables import say_title
 from kaboom.text.translate import translate
 
 #: The most events that a digest lists.
@@ -43,17 +43,14 @@ def write_text(message: Message, events: Sequence[Event], *, site: str = "") -> 
     """
     language = message.language
     if not events:
-        return Text(f"[Kaboom] {message.rule_name}", PHRASES["gone"][language == "ja"])
+        return Text(f"[Kaboom] {message.rule_name}", gettext("the event is no longer kept", language))
     parts = [title_of(events[0], language), *_lines(events[0], language, site.rstrip("/"))]
     if len(events) > 1:
         rule = _safe(message.rule_name)
-        parts = [_say(PHRASES["digest"], language, {"rule": rule, "count": len(events)})]
-        parts += [
-            _say(PHRASES["line"], language, {"at": _at(event), "title": title_of(event, language)})
-            for event in events[:MOST_LISTED]
-        ]
+        parts = [gettext("{rule}: {count} events", language).format(rule=rule, count=len(events))]
+        parts += [f"{_at(event)} {title_of(event, language)}" for event in events[:MOST_LISTED]]
         if len(events) > MOST_LISTED:
-            parts.append(_say(PHRASES["more"], language, {"count": len(events) - MOST_LISTED}))
+            parts.append(gettext("and {count} more", language).format(count=len(events) - MOST_LISTED))
     if judged := [event for event in events if event.data.get("queue") == Queue.AI_ANALYSIS]:
         is_simulated = any(event.data.get("kind") == Kind.BACKTEST for event in judged)
         parts += ["", disclaimer(language, Kind.BACKTEST if is_simulated else Kind.TECHNICAL, is_by_models=None)]
@@ -62,7 +59,7 @@ def write_text(message: Message, events: Sequence[Event], *, site: str = "") -> 
 
 def title_of(event: Event, language: Language) -> str:
     """Return the title of an event."""
-    return _say(TITLES[_key(event)], language, _values(event, language))
+    return _say("event_title", event, _values(event, language), language)
 
 
 def write_body(message: Message, events: Sequence[Event], text: Text) -> str:
@@ -81,11 +78,13 @@ def write_body(message: Message, events: Sequence[Event], text: Text) -> str:
 
 def _lines(event: Event, language: Language, site: str) -> list[str]:
     values = _values(event, language)
-    lines = [_say(BODIES[_key(event)], language, values).strip(), _say(PHRASES["at"], language, {"at": _at(event)})]
+    at = gettext("Time: {at}", language).format(at=_at(event))
+    lines = [_say("event_body", event, values, language).strip(), at]
     if event.data.get("job_id"):
         queue = str(values.get("queue")).replace("_", "-")
         values["url"] = f"{site}/jobs/{queue}/{values['job_id']}"
-        lines.append(_say(PHRASES["job_link" if site else "job_command"], language, values))
+        link = gettext("Job: {url}" if site else "See: kaboom jobs show {job_id}", language)
+        lines.append(link.format_map(values))
     return [line for line in lines if line]
 
 
@@ -102,18 +101,23 @@ def _key(event: Event) -> str:
 def _values(event: Event, language: Language) -> dict[str, Any]:
     values: dict[str, Any] = {name: _safe(str(value)) for name, value in event.data.items()}
     values["short"] = str(event.data.get("job_id", ""))[:8]
-    if event.kind is EventKind.JOB_ENDED and language == "ja":
-        values["status"] = Speaker("ja").code("job", str(event.data.get("status")))
+    if event.kind is EventKind.JOB_ENDED and "status" in values:
+        values["status"] = gettext(values["status"], language, f"job {values['status']}")
     for name in ("reason", "error"):
         values[name] = translate(values.get(name, ""), language)
     # A job without items has none that could be done.
-    values["items"] = _say(PHRASES["items"], language, values) if event.data.get("total") else ""
+    items = gettext("{done} of {total} done, {failed} failed.", language)
+    values["items"] = _fill(items, values) if event.data.get("total") else ""
     return values
 
 
-def _say(pair: Pair, language: Language, values: Mapping[str, Any]) -> str:
+def _say(kind: str, event: Event, values: Mapping[str, Any], language: Language) -> str:
+    return _fill(say_title(kind, _key(event), language), values)
+
+
+def _fill(text: str, values: Mapping[str, Any]) -> str:
     # A field that an earlier version did not write is `-`.
-    return pair[language == "ja"].format_map(defaultdict(lambda: "-", values))
+    return text.format_map(defaultdict(lambda: "-", values))
 
 
 def _safe(text: str) -> str:

@@ -14,8 +14,9 @@ from kaboom.providers.limiter.pauses import ProviderPause
 from kaboom.providers.limiter.port import parse_limits
 from kaboom.providers.registry import provider_specs
 from kaboom.providers.spec import ProviderSpec
+from kaboom.text.catalogue import gettext
 from kaboom.text.language import Language
-from kaboom.text.translate import translate
+from kaboom.text.translate import ERROR, translate
 
 
 class TermsView(BaseModel):
@@ -94,7 +95,7 @@ def _view(
 
 def _describe(spec: ProviderSpec, language: Language) -> dict[str, object]:
     can, terms, fields = spec.capabilities, spec.terms, spec.settings.model_fields
-    text = (terms.ja if language == "ja" else terms.en).format(url=terms.url) if terms else ""
+    text = gettext(terms.text, language, ERROR).format(url=terms.url) if terms else ""
     return {
         "name": spec.name,
         "summary": translate(spec.summary, language),

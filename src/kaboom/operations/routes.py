@@ -25,8 +25,8 @@ from kaboom.operations.providers import ProviderList, list_providers
 from kaboom.operations.settings import SettingList, list_settings
 from kaboom.operations.stats import AllStats, Series, SeriesListing, find_all_stats, find_series
 from kaboom.operations.workers import WorkerList, list_workers
-from kaboom.text.alerts import ALERT_TITLES
 from kaboom.text.language import Language
+from kaboom.text.tables import say_title
 from kaboom.text.translate import translate
 from kaboom.web.address_limit import FORWARDED_WARNING, AddressLimiter
 from kaboom.web.auth.scopes import Scope
@@ -64,7 +64,7 @@ def view_alerts(found: AlertsFound, language: Language) -> AlertList:
     """Return the alerts in a language."""
     items = [
         AlertView(
-            title=ALERT_TITLES[alert.kind][language == "ja"],
+            title=say_title("alert", alert.kind, language),
             **asdict(alert) | {"detail": translate(alert.detail, language)},
         )
         for alert in found.alerts

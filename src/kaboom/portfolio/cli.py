@@ -79,7 +79,7 @@ def book_dividends(context: typer.Context, portfolio: Which, *, json: Json = Fal
         return
     if booked["items"]:
         session.show(_entries_table(session, booked["items"]))
-    session.say("dividends_booked", count=len(booked["items"]))
+    session.say("dividends booked: {count}", count=len(booked["items"]))
 
 
 @app.command("reverse")
@@ -123,7 +123,8 @@ def list_movements(
 
 def find_portfolio(session: Session, wanted: str) -> str:
     """Return the path of a portfolio by its name or id; a name comes before an id."""
-    return f"{PORTFOLIOS}/{quote(find_id(session, PORTFOLIOS, wanted, missing='no_such_portfolio'))}"
+    found = find_id(session, PORTFOLIOS, wanted, missing="no portfolio {wanted}; there are: {names}")
+    return f"{PORTFOLIOS}/{quote(found)}"
 
 
 def show_yen(amount: str | None) -> str:
@@ -142,12 +143,12 @@ def _book(session: Session, path: str, body: dict[str, Any], key: str | None) ->
     if session.print_if_json(booked):
         return
     session.show(_entries_table(session, [booked]))
-    session.say("entry_booked", entry_id=booked["id"])
+    session.say("booked as {entry_id}", entry_id=booked["id"])
 
 
 def _list_entries(session: Session, portfolio: str, part: str, limit: int) -> None:
     found = session.client().call("GET", f"{find_portfolio(session, portfolio)}/{part}", params={"limit": limit})
-    if not session.print_if_json_or_empty(found, "no_entries"):
+    if not session.print_if_json_or_empty(found, "no entries"):
         session.show(_entries_table(session, found["items"]))
 
 
@@ -178,7 +179,7 @@ def create_portfolio(
     if session.print_if_json(made):
         return
     session.show(made["id"])
-    session.say("portfolio_created", name=made["name"])
+    session.say("portfolio {name} created", name=made["name"])
 
 
 @app.command("rename")
@@ -193,7 +194,7 @@ def rename_portfolio(
     session: Session = context.obj.with_json(json)
     changed = session.client().call("PATCH", find_portfolio(session, portfolio), json={"name": name})
     session.print_if_json(changed)
-    session.say("portfolio_renamed", name=changed["name"])
+    session.say("its name is {name} now", name=changed["name"])
 
 
 @app.command("delete")
@@ -207,9 +208,15 @@ def delete_portfolio(
     session: Session = context.obj
     path = find_portfolio(session, portfolio)
     if not yes:
-        typer.confirm(session.words.say("portfolio_delete", portfolio=portfolio), abort=True, err=True)
+        typer.confirm(
+            session.words.say(
+                "delete the portfolio {portfolio} with all its entries? this cannot be undone", portfolio=portfolio
+            ),
+            abort=True,
+            err=True,
+        )
     session.client().call("DELETE", path)
-    session.say("portfolio_deleted", portfolio=portfolio)
+    session.say("portfolio {portfolio} deleted", portfolio=portfolio)
 
 
 @app.command("list")
@@ -217,7 +224,7 @@ def list_portfolios(context: typer.Context, *, json: Json = False) -> None:
     """List portfolios with their cash in yen."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", PORTFOLIOS)
-    if session.print_if_json_or_empty(found, "no_portfolios"):
+    if session.print_if_json_or_empty(found, "no portfolios: create one with `kaboom portfolio create NAME`"):
         return
     table = new_table(session.words, "id", "name", "provider", "cash", right={"cash"}, whole={"id"})
     for each in found["items"]:
@@ -236,11 +243,15 @@ def show_portfolio(context: typer.Context, portfolio: Which, *, json: Json = Fal
     if found["items"]:
         session.show(_positions_table(session, found["items"]))
     else:
-        session.say("no_positions")
-    totals = {
-        name: show_yen(found[name]) or session.words.say("unknown_value") for name in ("value", "equity", "profit")
-    }
-    session.show(session.words.say("portfolio_totals", cash=show_yen(found["cash"]), **totals))
+        session.say("no positions")
+    totals = {name: show_yen(found[name]) or session.words.say("unknown") for name in ("value", "equity", "profit")}
+    session.show(
+        session.words.say(
+            "cash {cash} yen · positions {value} yen · equity {equity} yen · profit {profit} yen",
+            cash=show_yen(found["cash"]),
+            **totals,
+        )
+    )
     _say_doubts(session, found)
 
 
@@ -260,11 +271,13 @@ def import_file(
         text = decode_csv(file.read_bytes())
     except (OSError, ValueError) as e:
         reason = getattr(e, "strerror", None) or e
-        raise CliError(Exit.USAGE, session.words.say("csv_unreadable", path=file, reason=reason)) from e
+        raise CliError(
+            Exit.USAGE, session.words.say("{path} could not be read: {reason}", path=file, reason=reason)
+        ) from e
     path = f"{find_portfolio(session, portfolio)}/import"
     done = session.client().call("POST", path, json={"csv": text, "force": force}, headers=key_header(key))
     session.print_if_json(done)
-    session.say("portfolio_imported", count=done["entries"])
+    session.say("{count} entries booked", count=done["entries"])
 
 
 @app.command("export")
@@ -279,7 +292,7 @@ def export_file(
     if out is None:
         session.write_file(content)
     else:
-        session.save_file(out, content, "portfolio_exported")
+        session.save_file(out, content, "written to {path}")
 
 
 def _positions_table(session: Session, items: list[dict[str, Any]]) -> Table:
@@ -295,7 +308,7 @@ def _positions_table(session: Session, items: list[dict[str, Any]]) -> Table:
 
 def _say_doubts(session: Session, found: dict[str, Any]) -> None:
     if found["unpriced"]:
-        session.say("portfolio_unpriced", symbols=", ".join(found["unpriced"]))
+        session.say("no close is stored of {symbols}", symbols=", ".join(found["unpriced"]))
     doubtful = [each["symbol"] for each in found["items"] if each["price"] and each["price"]["is_final"] is not True]
     if doubtful:
-        session.say("portfolio_not_final", symbols=", ".join(doubtful))
+        session.say("the closes of {symbols} may still change", symbols=", ".join(doubtful))

@@ -41,11 +41,10 @@ class Required:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The allowed use of a provider's data, in English and Japanese; the text at `url` is authoritative."""
+    """The allowed use of a provider's data, with the field `url`; the text at `url` is authoritative."""
 
     url: str
-    en: str
-    ja: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

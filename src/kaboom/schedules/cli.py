@@ -13,6 +13,7 @@ from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.output.times import to_jst
 from kaboom.cli.session import Session
+from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker
 
 app = typer.Typer(help="Submit jobs automatically: after each session, or by cron.", no_args_is_help=True)
@@ -28,7 +29,9 @@ def list_schedules(context: typer.Context, *, json: Json = False) -> None:
     """List all schedules."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", _SCHEDULES)
-    if not session.print_if_json_or_empty(found, "no_schedules"):
+    if not session.print_if_json_or_empty(
+        found, "no schedules yet; add one: kaboom schedules add 'daily ingest' --session-at 16:35"
+    ):
         session.show(_schedule_table(session.words, found["items"]))
 
 
@@ -41,14 +44,18 @@ def show_schedule(context: typer.Context, schedule: Named, *, json: Json = False
         return
     words = session.words
     session.show(_schedule_table(words, [found]))
-    session.show(words.say("schedule_request", request=found["request"]))
+    session.show(words.say("request: {request}", request=found["request"]))
     missed = words.coded("missed", found["missed"])
-    session.show(words.say("schedule_missed", missed=missed, max_late_h=found["max_late_h"]))
-    session.show(words.say("schedule_next", times=", ".join(to_jst(at) for at in found["next_due"])))
+    session.show(
+        words.say("missed: {missed}, at most {max_late_h} h late", missed=missed, max_late_h=found["max_late_h"])
+    )
+    session.show(words.say("next (JST): {times}", times=", ".join(to_jst(at) for at in found["next_due"])))
     if found["firings"]:
         session.show(_firing_table(words, found["firings"]))
     if not found["is_enabled"]:
-        session.say("schedule_is_off", schedule=found["name"])
+        session.say(
+            "{schedule} is disabled; enable it with: kaboom schedules enable '{schedule}'", schedule=found["name"]
+        )
 
 
 @app.command("add")
@@ -113,7 +120,9 @@ def run(
     accepted = session.client().call("POST", f"{_path(session, schedule)}/run")
     if wait:
         follow(session, accepted["job_id"])
-    print_state(session, accepted, "detached", job_id=accepted["job_id"])
+    print_state(
+        session, accepted, "the job goes on; follow it with: kaboom jobs watch {job_id}", job_id=accepted["job_id"]
+    )
 
 
 @app.command("remove")
@@ -123,7 +132,7 @@ def remove(context: typer.Context, schedule: Named, *, json: Json = False) -> No
     path = _path(session, schedule)
     session.client().call("DELETE", path)
     session.print_if_json({"schedule_id": path.rpartition("/")[2], "status": "deleted"})
-    session.say("schedule_removed", schedule=schedule)
+    session.say("schedule {schedule} removed; its jobs stay", schedule=schedule)
 
 
 def _parse_request(text: str) -> dict[str, Any]:
@@ -142,7 +151,8 @@ def _switch(session: Session, schedule: str, *, is_enabled: bool) -> None:
 
 
 def _path(session: Session, schedule: str) -> str:
-    return f"{_SCHEDULES}/{find_id(session, _SCHEDULES, schedule, missing='no_such_schedule', key='schedule_id')}"
+    missing = gettext_noop("no schedule {wanted}; there are: {names}")
+    return f"{_SCHEDULES}/{find_id(session, _SCHEDULES, schedule, missing=missing, key='schedule_id')}"
 
 
 def _print_changed(session: Session, schedule: dict[str, Any]) -> None:
@@ -150,9 +160,13 @@ def _print_changed(session: Session, schedule: dict[str, Any]) -> None:
         return
     session.show(_schedule_table(session.words, [schedule]))
     if schedule["is_enabled"] and schedule["next_at"]:
-        session.say("schedule_is_on", schedule=schedule["name"], next_at=to_jst(schedule["next_at"]))
+        session.say(
+            "{schedule} fires next at {next_at} JST", schedule=schedule["name"], next_at=to_jst(schedule["next_at"])
+        )
     else:
-        session.say("schedule_is_off", schedule=schedule["name"])
+        session.say(
+            "{schedule} is disabled; enable it with: kaboom schedules enable '{schedule}'", schedule=schedule["name"]
+        )
 
 
 def _schedule_table(words: Speaker, schedules: list[dict[str, Any]]) -> Table:
@@ -160,9 +174,9 @@ def _schedule_table(words: Speaker, schedules: list[dict[str, Any]]) -> Table:
     table = new_table(words, *names, whole={"when (JST)", "on", "next (JST)"})
     for item in schedules:
         if item["kind"] == "session":
-            when = words.say("at_session", at=item["session_at"])
+            when = words.say("session {at}", at=item["session_at"])
         else:
-            when = words.say("at_cron", cron=item["cron"])
+            when = words.say("cron {cron}", cron=item["cron"])
         is_on = words.say("yes" if item["is_enabled"] else "no")
         last = (to_jst(item["last_at"]), item["last_job_id"] or "")
         add_row(table, item["name"], when, is_on, to_jst(item["next_at"]), *last, item["task"])
@@ -174,6 +188,6 @@ def _firing_table(words: Speaker, firings: list[dict[str, Any]]) -> Table:
     for item in firings:
         outcome = words.coded("firing", item["outcome"])
         if item["is_manual"]:
-            outcome = words.say("by_hand", outcome=outcome)
+            outcome = words.say("{outcome} (by hand)", outcome=outcome)
         add_row(table, to_jst(item["due_at"]), outcome, item["job_id"] or "", words.detail(item["reason"]))
     return table

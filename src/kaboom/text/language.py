@@ -4,25 +4,17 @@ import os
 from typing import Literal
 
 type Language = Literal["en", "ja"]
-#: A message in both languages.
+#: A text in both languages.
 type Pair = tuple[str, str]
 
 #: POSIX: the first of these that is set decides the language of messages.
 _POSIX = ("LC_ALL", "LC_MESSAGES", "LANG")
-#: Divides a text for one from a text for several; Japanese needs no second form.
-_OR = " || "
 
 
 def choose_language(wanted: str | None = None) -> Language:
     """Return the language asked for, else that of KABOOM_LANG, else that of the locale; English where none is set."""
     named = (wanted, os.environ.get("KABOOM_LANG"), *(os.environ.get(name) for name in _POSIX))
     return _parse(next((text for text in named if text), ""))
-
-
-def choose_form(text: str, n: object) -> str:
-    """Return the form of a text for a number: `{n} job || {n} jobs`."""
-    one, _, several = text.partition(_OR)
-    return several if several and str(n) != "1" else one
 
 
 def _parse(text: str) -> Language:

@@ -1,48 +1,19 @@
-"""Translates the English text of an error by the catalogue of details.
+"""Translates a text that is made elsewhere, such as the English text of an error, by the templates of the catalogue.
 
-Errors are raised in English, where no language is known. A detail of the catalogue is a pair of templates; the text
-is matched with the English one, and its values fill the Japanese one.
+Errors are raised in English, where no language is known. The text is matched with the English template of an entry,
+and its values fill the Japanese one.
 """
 
 import string
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from kaboom.text.details.accounts import ACCOUNT_DETAILS
-from kaboom.text.details.alerts import ALERT_DETAILS
-from kaboom.text.details.analyses import ANALYSIS_DETAILS
-from kaboom.text.details.backtests import BACKTEST_DETAILS
-from kaboom.text.details.files import FILE_DETAILS
-from kaboom.text.details.findings import FINDING_DETAILS
-from kaboom.text.details.instruments import INSTRUMENT_DETAILS
-from kaboom.text.details.notifications import NOTIFICATION_DETAILS
-from kaboom.text.details.portfolios import PORTFOLIO_DETAILS
-from kaboom.text.details.requests import REQUEST_DETAILS
-from kaboom.text.details.servers import SERVER_DETAILS
-from kaboom.text.details.settings import SETTING_DETAILS
-from kaboom.text.details.state import STATE_DETAILS
-from kaboom.text.details.validation import VALIDATION_DETAILS
-from kaboom.text.language import Language, Pair
+from kaboom.text.catalogue import load_japanese
+from kaboom.text.language import Language
 
-DETAILS: Sequence[Pair] = (
-    *REQUEST_DETAILS,
-    *INSTRUMENT_DETAILS,
-    *STATE_DETAILS,
-    *ACCOUNT_DETAILS,
-    *VALIDATION_DETAILS,
-    *SERVER_DETAILS,
-    *SETTING_DETAILS,
-    *FILE_DETAILS,
-    *FINDING_DETAILS,
-    *ALERT_DETAILS,
-    *PORTFOLIO_DETAILS,
-    *ANALYSIS_DETAILS,
-    *NOTIFICATION_DETAILS,
-    # Last: one of its templates begins with a field.
-    *BACKTEST_DETAILS,
-)
-#: A field of this name, with or without a digit after it, holds another detail.
+#: The context of errors and findings, and of what `--help` adds behind a text.
+ERROR, HELP_ENDING = "error", "help_ending"
+#: A field of this name, with or without a digit after it, holds another text of the same context.
 NESTED = "why"
 _MOST_DEPTH = 3
 
@@ -73,26 +44,26 @@ class _Template:
         return dict(zip(self.fields, [*values, text[place:end]], strict=True))
 
 
-def translate(text: str, language: Language) -> str:
-    """Return a text of the catalogue in a language; any other text as it is."""
-    return _translate(text, _MOST_DEPTH) if language == "ja" else text
+def translate(text: str, language: Language, context: str = ERROR) -> str:
+    """Return a text of a template of the catalogue in a language; any other text as it is."""
+    return _translate(text, context, _MOST_DEPTH) if language == "ja" else text
 
 
-def _translate(text: str, depth: int) -> str:
-    for template in _templates():
+def _translate(text: str, context: str, depth: int) -> str:
+    for template in _templates(context):
         values = template.match(text)
         if values is not None:
             for name in values:
                 if depth and _is_nested(name):
-                    values[name] = _translate(values[name], depth - 1)
+                    values[name] = _translate(values[name], context, depth - 1)
             return template.japanese.format(**values)
     return text
 
 
 @cache
-def _templates() -> list[_Template]:
-    """Return the templates: those around another detail first, then those with most literal text."""
-    templates = [_compile(english, japanese) for english, japanese in DETAILS]
+def _templates(context: str) -> list[_Template]:
+    """Return the templates: those around another text first, then those with most literal text."""
+    templates = [_compile(english, japanese) for english, japanese in load_japanese()[context].items()]
     return sorted(templates, key=lambda t: (not any(map(_is_nested, t.fields)), -sum(map(len, t.literals))))
 
 

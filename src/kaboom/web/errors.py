@@ -15,8 +15,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kaboom import errors as domain
+from kaboom.text.catalogue import gettext
 from kaboom.text.language import Language
-from kaboom.text.problems import TITLES
+from kaboom.text.tables import TITLES
 from kaboom.text.translate import translate
 from kaboom.web.caller_errors import BadCursor, NotAcceptable, PasswordNeeded, TooManyLogins, TooManyStreams
 
@@ -31,12 +32,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A kind of problem: the stable last part of its `type`, its status and its titles."""
+    """A kind of problem: the stable last part of its `type`, its status and its title."""
 
     slug: str
     status: int
-    title_en: str
-    title_ja: str
+    title: str
 
 
 class FaultyField(BaseModel):
@@ -59,7 +59,7 @@ class ProblemBody(BaseModel):
 
 
 def _define(slug: str, status: int) -> Problem:
-    return Problem(slug, status, *TITLES[slug])
+    return Problem(slug, status, TITLES["problem"][slug])
 
 
 BAD_JSON = _define("bad-json", 400)
@@ -127,7 +127,7 @@ def problem_response(answer: Answer, *, path: str, language: str, request_id: st
     spoken = accepted_language(language)
     body: dict[str, Any] = {
         "type": PROBLEM_BASE + problem.slug,
-        "title": problem.title_ja if spoken == "ja" else problem.title_en,
+        "title": gettext(problem.title, spoken, f"problem {problem.slug}"),
         "status": problem.status,
         "detail": translate(answer.detail, spoken),
         "instance": path,
@@ -144,13 +144,13 @@ def describe_problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of the problems of a route."""
     described: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
-        entry = described.setdefault(problem.status, {"description": problem.title_en})
+        entry = described.setdefault(problem.status, {"description": problem.title})
         content = entry.setdefault("content", {"application/problem+json": {"schema": _SCHEMA, "examples": {}}})
         example = {
             "type": PROBLEM_BASE + problem.slug,
-            "title": problem.title_en,
+            "title": problem.title,
             "status": problem.status,
-            "detail": problem.title_en,
+            "detail": problem.title,
             "instance": "/api/v1/ingest/run-daily",
             "request_id": "7c6a1c0f5a6b4a9d8e2f3b4c5d6e7f80",
         }
@@ -233,7 +233,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         raise error
     problem = _BY_STATUS.get(error.status_code)
     if problem is None:
-        problem = Problem("http", error.status_code, str(error.detail), str(error.detail))
+        problem = Problem("http", error.status_code, str(error.detail))
     headers = dict(error.headers or {})
     if problem is METHOD and (methods := await _find_methods(request) or headers.get("Allow", "").split(", ")):
         headers["Allow"] = ", ".join(sorted(methods))

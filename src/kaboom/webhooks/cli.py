@@ -31,7 +31,9 @@ def list_webhooks(
     session: Session = context.obj.with_json(json)
     params = given(limit=limit, status=status or [], job_id=job or None, cursor=cursor or None)
     page = session.client().call("GET", _WEBHOOKS, params=params)
-    if not session.print_if_json_or_empty(page, "no_webhooks"):
+    if not session.print_if_json_or_empty(
+        page, "no webhooks; request one: kaboom ingest run-daily --callback-url https://…"
+    ):
         session.show(_webhook_table(session.words, page["items"]))
 
 
@@ -55,7 +57,7 @@ def replay_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json 
     webhook = session.client().call("POST", f"{_WEBHOOKS}/{webhook_id}/replay")
     if not session.print_if_json(webhook):
         session.show(f"{webhook['id']}  {session.words.coded('webhook', webhook['status'])}")
-        session.say("webhook_replayed", webhook_id=webhook_id)
+        session.say("webhook {webhook_id} is sent again; see: kaboom webhooks show {webhook_id}", webhook_id=webhook_id)
 
 
 def _webhook_table(words: Speaker, webhooks: list[dict[str, Any]]) -> Table:

@@ -23,7 +23,7 @@ def list_sessions(context: typer.Context, *, everybody: Everybody = False, json:
     """List the sessions of browsers that the token has opened, or all; times are JST."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", _ALL if everybody else _OWN)
-    if session.print_if_json_or_empty(found, "no_sessions"):
+    if session.print_if_json_or_empty(found, "no browser is logged in"):
         return
     names = ("id", "user", "logged in by", "address", "browser", "last (JST)", "expires (JST)")
     table = new_table(session.words, *names, whole={"id"})
@@ -45,11 +45,14 @@ def end_session(
     """End a session of a browser, or log a user out everywhere; it holds within 5 s in every process."""
     session: Session = context.obj
     if (session_id is None) is (user is None):
-        raise CliError(Exit.USAGE, session.words.say("session_or_user"))
+        raise CliError(
+            Exit.USAGE,
+            session.words.say("expected the id of a session, or --user NAME: `kaboom session list` shows the ids"),
+        )
     if user is not None:
-        user_id = find_id(session, USERS, user.casefold(), missing="no_such_user")
+        user_id = find_id(session, USERS, user.casefold(), missing="no user {wanted}; there are: {names}")
         session.client().call("DELETE", f"{USERS}/{user_id}/sessions")
-        session.say("user_logged_out", user=user)
+        session.say("{user} was logged out everywhere; it holds within 5 s in every process", user=user)
         return
     session.client().call("DELETE", f"{_ALL if everybody else _OWN}/{session_id}")
-    session.say("session_ended", session_id=session_id)
+    session.say("session {session_id} ended; every process refuses it within 5 s", session_id=session_id)

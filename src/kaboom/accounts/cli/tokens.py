@@ -52,9 +52,16 @@ def rotate_token(context: typer.Context, *, json: Json = False) -> None:
     session: Session = context.obj.with_json(json)
     kept = _read(session)
     if len(kept) > 1:
-        raise CliError(Exit.CONFLICT, session.words.say("token_rotates", count=len(kept)))
+        raise CliError(
+            Exit.CONFLICT,
+            session.words.say(
+                "the value already holds {count} tokens: switch all callers to the first, then run "
+                "`kaboom token revoke`",
+                count=len(kept),
+            ),
+        )
     _print(session, [make_webhook_secret() if _is_webhook_secret(kept[0]) else make_ingest_token(), *kept])
-    session.say("token_rotated")
+    session.say("save both and restart with them; then switch all callers to the first, and run `kaboom token revoke`")
 
 
 @app.command("revoke")
@@ -69,13 +76,20 @@ def revoke_token(
     if token_id is not None:
         revoked = session.client().call("DELETE", f"{TOKENS}/{token_id}")
         session.print_if_json(revoked)
-        session.say("api_token_revoked", token_id=revoked["id"])
+        session.say("token {token_id} revoked; every process refuses it within 5 s", token_id=revoked["id"])
         return
     kept = _read(session)
     if len(kept) == 1:
-        raise CliError(Exit.CONFLICT, session.words.say("token_alone"))
+        raise CliError(
+            Exit.CONFLICT,
+            session.words.say(
+                "the value holds only one token, and nothing would replace it: run `kaboom token rotate` first"
+            ),
+        )
     _print(session, kept[:1])
-    session.say("token_revoked", count=len(kept) - 1)
+    session.say(
+        "{count} removed; still valid until all processes have restarted with the new value", count=len(kept) - 1
+    )
 
 
 @app.command("list")
@@ -83,12 +97,12 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
     """List the tokens that the API keeps, newest first, with what each allows now; times are JST."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", TOKENS)
-    if session.print_if_json_or_empty(found, "no_tokens"):
+    if session.print_if_json_or_empty(found, "no tokens: make one with `kaboom token new --name NAME --scope ingest`"):
         return
     words = session.words
     table = new_table(words, "id", "name", "state", "scopes", "last (JST)", "expires (JST)", whole={"id"})
     for token in found["items"]:
-        expiry = to_jst(token["expires_at"]) if token["expires_at"] else words.say("token_never_expires")
+        expiry = to_jst(token["expires_at"]) if token["expires_at"] else words.say("never")
         state = words.code("token", token["state"])
         add_row(
             table,
@@ -102,7 +116,11 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
     session.show(table)
     soon = [token["name"] for token in found["items"] if token["state"] == "active" and _ends_soon(token)]
     if soon:
-        session.say("tokens_end_soon", names=", ".join(soon), days=SOON_DAYS)
+        session.say(
+            "expiring within {days} days: {names}; make new ones with `kaboom token new`",
+            names=", ".join(soon),
+            days=SOON_DAYS,
+        )
 
 
 def _ends_soon(token: Mapping[str, Any]) -> bool:
@@ -117,9 +135,9 @@ def _create(session: Session, name: str, scopes: list[Scope], days: str | None) 
     if session.print_if_json(made):
         return
     sys.stdout.write(f"{made['token']}\n")
-    session.say("token_shown_once", token_id=made["id"])
+    session.say("token {token_id} created; its value is shown only this once", token_id=made["id"])
     if made["expires_at"]:
-        session.say("token_expires", at=to_jst(made["expires_at"]))
+        session.say("it expires at {at} JST", at=to_jst(made["expires_at"]))
 
 
 def _read(session: Session) -> list[str]:
@@ -127,7 +145,10 @@ def _read(session: Session) -> list[str]:
     text = "" if sys.stdin.isatty() else sys.stdin.read()
     kept = text.split()
     if not kept:
-        raise CliError(Exit.USAGE, session.words.say("token_missing"))
+        raise CliError(
+            Exit.USAGE,
+            session.words.say("no value on stdin: pipe one in, such as: kaboom token rotate < .kaboom/ingest-token"),
+        )
     if _is_webhook_secret(kept[0]):
         parse_secrets(text)
     else:

@@ -37,7 +37,7 @@ def list_users(context: typer.Context, *, json: Json = False) -> None:
     """List the users."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", USERS)
-    if not session.print_if_json_or_empty(found, "no_users"):
+    if not session.print_if_json_or_empty(found, "no users: add one with `kaboom user add`"):
         _show(session, found["items"])
 
 
@@ -67,18 +67,18 @@ def change_password(context: typer.Context, user: Named, *, json: Json = False) 
 
 
 def _change(session: Session, user: str, **values: Any) -> None:
-    user_id = find_id(session, USERS, user.casefold(), missing="no_such_user")
+    user_id = find_id(session, USERS, user.casefold(), missing="no user {wanted}; there are: {names}")
     _show(session, [session.client().call("PATCH", f"{USERS}/{user_id}", json=values)])
 
 
 def _read_password(session: Session) -> str:
     """Return a password that is typed twice, or the first line of stdin."""
     if sys.stdin.isatty():
-        prompt = session.words.say("ask_password")
-        again = session.words.say("ask_password_again")
+        prompt = session.words.say("Password")
+        again = session.words.say("Again")
         return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=again, err=True))
     if not (password := sys.stdin.readline().rstrip("\r\n")):
-        raise CliError(Exit.USAGE, session.words.say("password_missing"))
+        raise CliError(Exit.USAGE, session.words.say("no password on stdin"))
     return password
 
 

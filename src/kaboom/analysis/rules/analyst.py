@@ -7,7 +7,9 @@ from types import MappingProxyType
 from kaboom.analysis.facts.model import Facts, unit_of
 from kaboom.analysis.opinion import MOST_POINTS, Claim, Opinion, Point
 from kaboom.analysis.rules.phrases import PHRASES
-from kaboom.analysis.vocabulary import Kind, Language, Verdict
+from kaboom.analysis.vocabulary import Kind, Verdict
+from kaboom.text.catalogue import gettext, gettext_noop
+from kaboom.text.language import Language
 
 #: Its name on a result, with the version of the rules.
 RULES_ANALYST = "rules-1"
@@ -29,7 +31,12 @@ _CAUSES: Mapping[str, Verdict] = MappingProxyType(
 _HELD = ("position", "unrealised", "weight")
 #: A verdict, its confidence from 0 to 1, and the names of its sentences.
 type _Ruling = tuple[Verdict, float, Sequence[str]]
-_UNITS = {"percent": ("%", "%"), "yen": (" yen", "円"), "shares": (" shares", "株"), "times": (" times", "倍")}
+_UNITS = {
+    "percent": "{n}%",
+    "yen": gettext_noop("{n} yen"),
+    "shares": gettext_noop("{n} shares"),
+    "times": gettext_noop("{n} times"),
+}
 
 
 def give_opinion(facts: Facts, language: Language) -> Opinion:
@@ -132,7 +139,7 @@ _RULES: Mapping[Kind, Callable[[Facts], _Ruling]] = MappingProxyType(
 
 def write_point(name: str, facts: Facts, language: Language) -> Point | None:
     """Return a sentence of `PHRASES` on some facts; None if they lack one of its fields."""
-    phrase = PHRASES[name][language == "ja"]
+    phrase = gettext(PHRASES[name], language)
     fields = [field for _, field, _, _ in Formatter().parse(phrase) if field]
     claims, shown = list[Claim](), dict[str, str]()
     for field in fields:
@@ -147,4 +154,4 @@ def write_point(name: str, facts: Facts, language: Language) -> Point | None:
 def _show(field: str, value: float, language: Language) -> str:
     number = f"{value:,.2f}".rstrip("0").rstrip(".") if value != int(value) else f"{value:,.0f}"
     unit = unit_of(field)
-    return number + (_UNITS[unit][language == "ja"] if unit else "")
+    return gettext(_UNITS[unit], language).format(n=number) if unit else number

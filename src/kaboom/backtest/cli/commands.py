@@ -127,7 +127,14 @@ def sweep(
     """Run a strategy with every combination of some parameters; with --wait, print the best of them."""
     session: Session = context.obj.with_json(json)
     if is_file(strategy):
-        raise CliError(Exit.USAGE, session.words.say("sweep_of_file", file=strategy))
+        raise CliError(
+            Exit.USAGE,
+            session.words.say(
+                "{file} is a file; a sweep runs in workers: put it in their KABOOM_STRATEGIES_DIR, and "
+                "name it without .py",
+                file=strategy,
+            ),
+        )
     body: dict[str, Any] = {"strategy": strategy, "symbols": symbol, "market": market, "interval": interval}
     body |= {
         "parameters": read_choices(param),
@@ -160,4 +167,4 @@ def show_end(session: Session, job: dict[str, Any], *, out: Path | None) -> None
     else:
         print_sweep(session, found)
     report = session.client().fetch(f"{path}/report.html")
-    session.save_file(out or Path(f"backtest-{found['strategy']}.html"), report, "report_written")
+    session.save_file(out or Path(f"backtest-{found['strategy']}.html"), report, "report: {path}")

@@ -12,6 +12,7 @@ from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.held import open_actions, open_store
 from kaboom.cli.session import Session
 from kaboom.settings import load_settings
+from kaboom.text.catalogue import gettext_noop
 
 if TYPE_CHECKING:
     from kaboom.backtest.panel import Panel
@@ -35,11 +36,11 @@ def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | N
 
     kind = load_strategy_file(Path(file))
     bars, request = _load({**body, "strategy": name_of(file)})
-    session.say("ran_here", file=file)
+    session.say("{file} runs in this process, without a worker", file=file)
     study = run_backtest(bars, kind, request)
     if not session.print_if_json(study.summary.model_dump(mode="json")):
         print_run(session, study.summary.model_dump(mode="json"))
-    session.save_file(out or Path(f"backtest-{kind.name}.html"), study.files["report.html"], "report_written")
+    session.save_file(out or Path(f"backtest-{kind.name}.html"), study.files["report.html"], "report: {path}")
 
 
 def check_here(session: Session, file: str, parameters: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
@@ -64,13 +65,30 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
         session.print_json({"looks_ahead": found is not None, "found": values, **counts})
     if found:
         at = panel.closed_at(found.bar).date()
-        raise CliError(Exit.JOB_FAILED, session.words.say("looks_ahead", at=at, what=found.what))
+        raise CliError(
+            Exit.JOB_FAILED,
+            session.words.say(
+                "the strategy looks ahead: its decision of {at} changes without later bars; {what}",
+                at=at,
+                what=found.what,
+            ),
+        )
     if not session.is_json:
         span = {"first": panel.closed_at(0).date(), "last": panel.closed_at(panel.shape[0] - 1).date()}
         counts = {"decisions": compared.decisions, "cuts": compared.cuts, "bars": panel.shape[0]}
-        where = "check_held" if body else "check_made_up"
+        where = (
+            gettext_noop("{symbols} symbols, {first} to {last}") if body else gettext_noop("{symbols} made-up symbols")
+        )
         bars = session.words.say(where, symbols=panel.shape[1], **span)
-        session.show(session.words.say("looks_not_ahead", file=file, where=bars, **counts))
+        session.show(
+            session.words.say(
+                "{file}: none of {decisions:,} decisions changed when later bars were taken away, at "
+                "{cuts} of {bars:,} bars of {where}",
+                file=file,
+                where=bars,
+                **counts,
+            )
+        )
 
 
 def name_of(file: str) -> str:

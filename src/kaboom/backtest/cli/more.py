@@ -30,7 +30,7 @@ def rerun(
     client = session.client()
     old = client.call("GET", f"{RESULTS}/{job_id}")
     accepted = client.call("POST", f"/api/v1/backtest/{old['kind']}", json=old["request"], params={"on_overlap": "new"})
-    session.say("submitted", job_id=accepted["job_id"])
+    session.say("job {job_id} accepted", job_id=accepted["job_id"])
     job = wait_for(session, accepted["job_id"], timeout_s=timeout)
     if job["status"] != "completed":
         print_summary(session, job)
@@ -63,7 +63,13 @@ def check(
     asked = {"first": first, "last": last, "sessions": sessions, "as_of": read_moment(as_of), "provider": provider}
     body: dict[str, Any] = keep_given(asked | {"symbols": symbol, "market": market})
     if body and not (symbol or market):
-        raise CliError(Exit.USAGE, session.words.say("check_of_no_symbol"))
+        raise CliError(
+            Exit.USAGE,
+            session.words.say(
+                "made-up bars have no days and no provider: name the bars by --symbol or --market, or "
+                "leave the other options out"
+            ),
+        )
     check_here(session, file, read_parameters(param), body | {"interval": interval} if body else None)
 
 
@@ -109,7 +115,7 @@ def report(
         return
     kind, spoken = "png" if png else "html", language or session.words.language
     content = session.client().fetch(f"{RESULTS}/{job_id}/report.{kind}?lang={spoken}", timeout=_DRAWN_S)
-    session.save_file(out or Path(f"backtest-{job_id[:8]}.{kind}"), content, "report_written")
+    session.save_file(out or Path(f"backtest-{job_id[:8]}.{kind}"), content, "report: {path}")
 
 
 def compare(

@@ -10,8 +10,8 @@ from kaboom.backtest.report.text import MINUS, metric
 from kaboom.cli.output.text import add_row, new_list, new_table
 from kaboom.cli.output.times import to_jst_line
 from kaboom.cli.session import Session
-from kaboom.text.backtests import METRIC_CODES
 from kaboom.text.speaker import Speaker
+from kaboom.text.tables import CODES
 
 #: The most letters to show of a value that differs between runs; a fingerprint is longer.
 _MOST_LETTERS = 30
@@ -22,62 +22,107 @@ def print_run(session: Session, result: Mapping[str, Any]) -> None:
     words = session.words
     span = {"first": result["first"], "last": result["last"]}
     counts = {
-        "symbols": words.count("symbol_count", result["symbols"]),
-        "sessions": words.count("session_count", result["session_count"]),
+        "symbols": words.count("{n:,} symbol", "{n:,} symbols", result["symbols"]),
+        "sessions": words.count("{n:,} session", "{n:,} sessions", result["session_count"]),
     }
     head = {"strategy": result["strategy"], "parameters": say_parameters(result["parameters"])}
-    session.show(words.say("backtest_head", **head, **span, **counts))
+    session.show(
+        words.say("{strategy} {parameters} · {symbols} · {first} to {last}, {sessions}", **head, **span, **counts)
+    )
     session.show(session.say_source(result["provider"]))
     _say_costs(session, result)
     _say_symbols(session, result)
     if result["parameters"].get("side") == "both" and not result["request"].get("model", {}).get("allows_short"):
-        session.show(words.say("backtest_no_shorts"))
+        session.show(
+            words.say(
+                "side is both, and short positions are not allowed: only the long side was run (--short allows them)"
+            )
+        )
     _say_moment(session, result)
     session.show(_metric_table(words, result))
     if result["is_ruined"]:
-        session.show(words.say("backtest_ruined"))
+        session.show(words.say("short positions lost more than there was: the run ended there"))
 
 
 def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
     """Print the result of a sweep: its best trials, and how much of it may be luck."""
     words = session.words
-    session.show(words.say("sweep_head", **{name: result[name] for name in ("trials", "left_out", "lost")}))
+    session.show(
+        words.say(
+            "{trials:,} trials, {left_out:,} left out, {lost:,} lost; the best:",
+            **{name: result[name] for name in ("trials", "left_out", "lost")},
+        )
+    )
     _say_costs(session, result)
     _say_symbols(session, result)
     _say_moment(session, result)
     session.show(_best_table(words, result))
     deflated = result["deflated_sharpe"]
     if deflated is not None:
-        session.show(words.say("sweep_deflated", trials=result["trials"], deflated=deflated))
+        session.show(
+            words.say(
+                "deflated Sharpe ratio of the best of {trials:,} trials: {deflated:.1%} probable that it is not luck",
+                trials=result["trials"],
+                deflated=deflated,
+            )
+        )
     if result["walk_forward"]:
         whole, folds = result["walk_forward"]["whole"], len(result["walk_forward"]["folds"])
         numbers = {name: _number(name, whole[name]) for name in ("total_return", "sharpe", "max_drawdown")}
-        session.show(words.say("sweep_forward", folds=folds, **numbers))
+        session.show(
+            words.say(
+                "walking forward in {folds} steps: return {total_return}, Sharpe {sharpe}, drawdown {max_drawdown}",
+                folds=folds,
+                **numbers,
+            )
+        )
 
 
 def print_repetition(session: Session, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Print whether a rerun gave the same result, and what has changed."""
     is_same = old["digest"] == new["digest"]
-    session.show(session.words.say("rerun_same" if is_same else "rerun_differs", digest=new["digest"][:16]))
+    session.show(
+        session.words.say(
+            "the same bytes: {digest}" if is_same else "the result differs: {digest}", digest=new["digest"][:16]
+        )
+    )
     if old["fingerprint"] != new["fingerprint"]:
-        session.show(session.words.say("rerun_bars", old=old["fingerprint"][:16], new=new["fingerprint"][:16]))
+        session.show(
+            session.words.say(
+                "the bars have changed since: {old}, now {new}",
+                old=old["fingerprint"][:16],
+                new=new["fingerprint"][:16],
+            )
+        )
         if not old.get("is_pinned"):
-            session.show(session.words.say("rerun_not_pinned"))
+            session.show(
+                session.words.say("the first run had no moment to read its bars at: InfluxDB keeps no history")
+            )
     if old["code_version"] != new["code_version"]:
-        session.show(session.words.say("rerun_code", old=old["code_version"], new=new["code_version"]))
+        session.show(
+            session.words.say(
+                "the code has changed since: {old}, now {new}", old=old["code_version"], new=new["code_version"]
+            )
+        )
     if old["strategy_digest"] != new["strategy_digest"]:
-        session.show(session.words.say("rerun_strategy", strategy=new["strategy"]))
+        session.show(session.words.say("the file of strategy {strategy} has changed since", strategy=new["strategy"]))
 
 
 def print_comparison(session: Session, found: Mapping[str, Any]) -> None:
     """Print runs side by side: their metrics, and what differs."""
     words, items = session.words, found["items"]
-    session.show(words.say("compare_same" if found["has_same_bars"] else "compare_other"))
-    table = _side_by_side(words.say("compare_metric"), found)
-    for name in (name for name in METRIC_CODES if any(name in each["metrics"] for each in items)):
+    session.show(
+        words.say(
+            "All runs saw the same bars, splits and listings."
+            if found["has_same_bars"]
+            else "The runs saw different bars: part of what differs is not the strategy."
+        )
+    )
+    table = _side_by_side(words.say("metric"), found)
+    for name in (name for name in CODES["metric"] if any(name in each["metrics"] for each in items)):
         add_row(table, words.code("metric", name), *(_number(name, each["metrics"].get(name)) for each in items))
     session.show(table)
-    differing = _side_by_side(words.say("compare_difference"), found)
+    differing = _side_by_side(words.say("what differs"), found)
     for each in found["differences"]:
         add_row(differing, each["name"], *(_short(value) for value in each["values"]))
     session.show(differing)
@@ -121,10 +166,21 @@ def say_parameters(parameters: Mapping[str, Any]) -> str:
 def _say_symbols(session: Session, result: Mapping[str, Any]) -> None:
     """Warn if symbols were left out, or if the list of symbols is newer than the first session."""
     if result["missing"]:
-        session.show(session.words.count("backtest_missing", result["missing"]))
+        session.show(
+            session.words.count(
+                "{n:,} more symbol was asked for and has no bars",
+                "{n:,} more symbols were asked for and have no bars",
+                result["missing"],
+            )
+        )
     oldest = min(result["listed_on"], default="")
     if oldest > result["first"]:
-        session.show(session.words.say("backtest_late_list", day=oldest))
+        session.show(
+            session.words.say(
+                "no list of the first day is held: symbols that left before {day} are missing (survivorship bias)",
+                day=oldest,
+            )
+        )
 
 
 def _say_costs(session: Session, result: Mapping[str, Any]) -> None:
@@ -134,9 +190,9 @@ def _say_costs(session: Session, result: Mapping[str, Any]) -> None:
 def _say_moment(session: Session, result: Mapping[str, Any]) -> None:
     words = session.words
     if result.get("is_pinned"):
-        session.show(words.say("backtest_pinned", at=to_jst_line(result["request"]["as_of"], "seconds")))
+        session.show(words.say("bars as of {at}", at=to_jst_line(result["request"]["as_of"], "seconds")))
     else:
-        session.show(words.say("backtest_not_pinned"))
+        session.show(words.say("bars as they are: InfluxDB keeps no history, so a repetition reads corrected bars"))
 
 
 def _default(about: Mapping[str, Any]) -> str:
@@ -149,10 +205,10 @@ def _metric_table(words: Speaker, result: Mapping[str, Any]) -> Table:
     table.add_column()
     table.add_column(justify="right")
     # The ledger sorts the names, so restore their order.
-    for name in (name for name in METRIC_CODES if name in result["metrics"]):
+    for name in (name for name in CODES["metric"] if name in result["metrics"]):
         add_row(table, words.code("metric", name), _number(name, result["metrics"][name]))
     benchmark = result["benchmark"]
-    name = words.say("benchmark_return", name=benchmark["name"])
+    name = words.say("benchmark {name}, total return", name=benchmark["name"])
     add_row(table, name, _number("total_return", benchmark["total_return"]))
     if benchmark.get("note"):
         add_row(table, "", words.detail(benchmark["note"]))
@@ -166,8 +222,8 @@ def _best_table(words: Speaker, result: Mapping[str, Any]) -> Table:
     for name in names:
         table.add_column(words.code("metric", name), justify="right")
     if has_test:
-        table.add_column(words.say("test_return"), justify="right")
-        table.add_column(words.say("test_sharpe"), justify="right")
+        table.add_column(words.say("test: return"), justify="right")
+        table.add_column(words.say("test: Sharpe"), justify="right")
     for trial in result["best"]:
         test = trial["test"] or {}
         tested = [_number(name, test.get(name)) for name in ("total_return", "sharpe")] if has_test else []

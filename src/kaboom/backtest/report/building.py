@@ -24,11 +24,19 @@ from kaboom.backtest.report.content import (
     TradeLine,
 )
 from kaboom.backtest.report.rolling import rolling_of
-from kaboom.backtest.report.tables import SHOWN_TRADES, count_trades, describe, fees_a_year, measure_benchmark
+from kaboom.backtest.report.tables import (
+    DISCLAIMER,
+    SHOWN_TRADES,
+    count_trades,
+    describe,
+    fees_a_year,
+    measure_benchmark,
+)
+from kaboom.backtest.report.text import tell
 from kaboom.backtest.report.traded_bars import find_traded
-from kaboom.backtest.report.words import DISCLAIMER
 from kaboom.backtest.result import Result
 from kaboom.backtest.summary import RunSummary
+from kaboom.text.language import Pair
 
 
 def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> ReportContent:
@@ -53,8 +61,8 @@ def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> Rep
             flows=result.flows,
             turnover=summary.metrics.get("turnover"),
         ),
-        conventions=[Sides(en=english, ja=japanese) for english, japanese in describe(summary)],
-        disclaimer=Sides(en=DISCLAIMER[0], ja=DISCLAIMER[1]),
+        conventions=[_sides(text) for text in describe(summary)],
+        disclaimer=_sides(tell(DISCLAIMER)),
     )
 
 
@@ -142,3 +150,7 @@ def _round(value: float | None, digits: int) -> float | None:
 
 def _instant(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _sides(text: Pair) -> Sides:
+    return Sides(en=text[0], ja=text[1])

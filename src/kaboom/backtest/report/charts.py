@@ -137,13 +137,13 @@ def monthly_returns(days: Ints, returns: Floats) -> list[tuple[int, list[float |
 
 def month_section(days: Ints, returns: Floats) -> str:
     """Return the heat map of returns by session, `days` numbered since 1970-01-01."""
-    head = [(say("year"), False), *((str(month), True) for month in range(1, 13)), (say("total"), True)]
+    head = [(say("Year"), False), *((str(month), True) for month in range(1, 13)), (say("Total"), True)]
     rows = [
         f"<tr><th>{year}</th>{''.join(map(_cell, months))}{_cell(total)}</tr>"
         for year, months, total in monthly_returns(days, returns)
     ]
     shown = table(head, rows).replace("<table", '<table class="months"', 1)
-    return section(say("months"), shown, sub=say("months_sub"))
+    return section(say("Monthly returns"), shown, sub=say("%, of the strategy"))
 
 
 def _whole(months: list[float | None]) -> float:

@@ -18,13 +18,24 @@ def describe_costs(model: Mapping[str, Any]) -> Pair:
 def describe_fees(fees: Fees) -> Pair:
     """Return the fee of a fill."""
     if fees.steps:
-        return tell("fee_steps", steps=len(fees.steps))
+        return tell("Fees are a table of {steps} steps.", steps=len(fees.steps))
     if fees.least or fees.most is not None:
         most = "\u221e" if fees.most is None else f"{fees.most:g}"
-        return tell("fee_within", rate=f"{fees.rate:.3%}", fixed=fees.fixed, least=fees.least, most=most)
-    return tell("fee", rate=f"{fees.rate:.3%}", fixed=fees.fixed)
+        return tell(
+            "A fill costs {rate} of its value and {fixed:g} yen, from {least:g} to {most} yen.",
+            rate=f"{fees.rate:.3%}",
+            fixed=fees.fixed,
+            least=fees.least,
+            most=most,
+        )
+    return tell("A fill costs {rate} of its value and {fixed:g} yen.", rate=f"{fees.rate:.3%}", fixed=fees.fixed)
 
 
 def describe_slippage(slip: Slippage) -> Pair:
     """Return how much worse than its price a market or stop order is filled."""
-    return tell("slippage", rate=f"{slip.rate:.3%}", ticks=slip.ticks, impact=f"{slip.impact:.3%}")
+    return tell(
+        "Slippage of market and stop orders: {rate} of the price, ticks: {ticks}, impact: {impact}.",
+        rate=f"{slip.rate:.3%}",
+        ticks=slip.ticks,
+        impact=f"{slip.impact:.3%}",
+    )

@@ -5,10 +5,17 @@ from html import escape
 from kaboom.backtest.engine.arrays import Floats
 from kaboom.backtest.report.charts import Line, line_chart, month_section
 from kaboom.backtest.report.rolling import rolling_of
-from kaboom.backtest.report.tables import cost_section, measure_benchmark, metric_section, repeat_section, trade_section
+from kaboom.backtest.report.tables import (
+    DISCLAIMER,
+    cost_section,
+    measure_benchmark,
+    metric_section,
+    repeat_section,
+    trade_section,
+    warn,
+)
 from kaboom.backtest.report.text import DASH, both, say, section
 from kaboom.backtest.report.traded_bars import traded_section
-from kaboom.backtest.report.words import DISCLAIMER
 from kaboom.backtest.result import Result
 from kaboom.backtest.summary import RunSummary
 
@@ -60,11 +67,11 @@ def build_report(summary: RunSummary, result: Result, benchmark: Floats) -> byte
         _equity(result, benchmark),
         metric_section(summary, measure_benchmark(result, benchmark)),
         cost_section(summary, result),
-        _shares(result, "drawdown", result.drawdown, 140),
+        _drawdown(result),
         month_section(result.panel.days[result.panel.session_ends], result.returns),
         _rolling(result),
         traded_section(result),
-        _shares(result, "exposure", result.exposure, 120),
+        _exposure(result),
         trade_section(result),
         repeat_section(summary),
     ]
@@ -77,7 +84,7 @@ def build_report(summary: RunSummary, result: Result, benchmark: Floats) -> byte
         '<input class="lang" type="radio" name="lang" id="en" checked aria-label="English">'
         '<input class="lang" type="radio" name="lang" id="ja" aria-label="日本語">'
         f"{_header(summary, title)}<main>{''.join(sections)}</main>"
-        f"<footer>{both(DISCLAIMER)}</footer></body></html>\n"
+        f"<footer>{say(DISCLAIMER)}</footer></body></html>\n"
     ).encode()
 
 
@@ -87,12 +94,11 @@ def _scope(summary: RunSummary) -> str:
 
 
 def _header(summary: RunSummary, title: str) -> str:
-    notes = [name for name, is_so in (("made_up", not summary.is_real), ("ruined", summary.is_ruined)) if is_so]
-    strips = "".join(f'<p class="warn">{say(name)}</p>' for name in (*notes, "in_sample"))
+    strips = "".join(f'<p class="warn">{both(note)}</p>' for note in warn(summary))
     span = f"{summary.interval}, {summary.first} {DASH} {summary.last}, {summary.provider}"
     return (
         '<header><div class="pick"><label for="en">English</label><label for="ja" lang="ja">日本語</label></div>'
-        f'<span class="sub">{say("backtest")}</span><h1>{escape(title)}</h1><span class="sub">{escape(span)}</span>'
+        f'<span class="sub">{say("Backtest")}</span><h1>{escape(title)}</h1><span class="sub">{escape(span)}</span>'
         f"{strips}</header>"
     )
 
@@ -101,14 +107,23 @@ def _equity(result: Result, benchmark: Floats) -> str:
     ends = result.panel.session_ends
     lines = [Line(benchmark[ends] / 1e6, "thin"), Line(result.equity[ends] / 1e6)]
     chart = line_chart(result.panel.days[ends], lines, height=280, label="equity")
-    return section(say("equity"), chart, sub=say("equity_sub"))
+    return section(say("Equity"), chart, sub=say("million yen; thin line: benchmark"))
 
 
-def _shares(result: Result, name: str, shares: Floats, height: int) -> str:
+def _drawdown(result: Result) -> str:
+    chart = _shares(result, result.drawdown, 140, label="drawdown")
+    return section(say("Drawdown"), chart, sub=say("distance from the highest equity so far, %"))
+
+
+def _exposure(result: Result) -> str:
+    chart = _shares(result, result.exposure, 120, label="exposure")
+    return section(say("Exposure"), chart, sub=say("value of all positions as a share of equity, %"))
+
+
+def _shares(result: Result, shares: Floats, height: int, *, label: str) -> str:
     ends = result.panel.session_ends
     lines = [Line(shares[ends] * 100)]
-    chart = line_chart(result.panel.days[ends], lines, height=height, is_area=True, label=name)
-    return section(say(name), chart, sub=say(f"{name}_sub"))
+    return line_chart(result.panel.days[ends], lines, height=height, is_area=True, label=label)
 
 
 def _rolling(result: Result) -> str:
@@ -116,8 +131,10 @@ def _rolling(result: Result) -> str:
     known = rolling.sessions - 1
     if days.size <= known + 1:
         return ""
-    sub = say("rolling_sub", sessions=rolling.sessions)
+    sub = say("of the last {sessions} sessions, a year", sessions=rolling.sessions)
     sharpe = line_chart(days[known:], [Line(rolling.sharpe[known:])], height=140, label="rolling Sharpe ratio")
     lines = [Line(rolling.volatility[known:] * 100)]
     volatility = line_chart(days[known:], lines, height=140, label="rolling volatility, %")
-    return section(say("rolling_sharpe"), sharpe, sub=sub) + section(say("rolling_volatility"), volatility, sub=sub)
+    return section(say("Rolling Sharpe ratio"), sharpe, sub=sub) + section(
+        say("Rolling volatility"), volatility, sub=sub
+    )

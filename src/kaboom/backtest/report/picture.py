@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kaboom.backtest.report.content import Numbers, ReportCandlesticks, ReportContent
-from kaboom.backtest.report.text import DASH, metric, number
-from kaboom.backtest.report.words import METRICS, WORDS
+from kaboom.backtest.report.tables import title_metrics, warn
+from kaboom.backtest.report.text import DASH, metric, number, tell
 from kaboom.market.calendar import JST
 from kaboom.pictures.model import (
     MOST_VALUES,
@@ -21,9 +21,9 @@ from kaboom.pictures.model import (
     Text,
     Values,
 )
+from kaboom.text.catalogue import gettext
 from kaboom.text.language import Pair
 
-_MONTHS = tuple((str(month), f"{month}月") for month in range(1, 13))
 _MOST_YEARS = 40
 #: Letters of a line of notes; Japanese letters are wider.
 _LINE_LETTERS = (190, 86)
@@ -45,25 +45,29 @@ def _curves(content: ReportContent) -> list[Panel]:
     curves = content.curves
     times = tuple(day.isoformat() for day in curves.days[-MOST_VALUES:])
     millions = [
-        Series(name=WORDS["strategy"], values=_scaled(curves.equity, 1e-6)),
-        Series(name=WORDS["benchmark"], values=_scaled(curves.benchmark, 1e-6), style=1),
+        Series(name=tell("Strategy"), values=_scaled(curves.equity, 1e-6)),
+        Series(name=tell("Benchmark"), values=_scaled(curves.benchmark, 1e-6), style=1),
     ]
-    found: list[Panel] = [Curves(title=_titled("equity"), times=times, lines=tuple(millions), height=3.2)]
-    for name, values, factor, is_area in (
-        ("drawdown", curves.drawdown, 100, True),
-        ("exposure", curves.exposure, 100, True),
-        ("rolling_sharpe", curves.rolling_sharpe, 1, False),
-        ("rolling_volatility", curves.rolling_volatility, 100, False),
+    title = _titled(tell("Equity"), tell("million yen; thin line: benchmark"))
+    found: list[Panel] = [Curves(title=title, times=times, lines=tuple(millions), height=3.2)]
+    rolling = tell("of the last {sessions} sessions, a year", sessions=curves.rolling_sessions)
+    for name, sub, values, factor in (
+        (tell("Drawdown"), tell("distance from the highest equity so far, %"), curves.drawdown, 100),
+        (tell("Exposure"), tell("value of all positions as a share of equity, %"), curves.exposure, 100),
+        (tell("Rolling Sharpe ratio"), rolling, curves.rolling_sharpe, 1),
+        (tell("Rolling volatility"), rolling, curves.rolling_volatility, 100),
     ):
-        line = Series(name=WORDS[name], values=_scaled(values, factor))
-        title = _titled(name, sessions=curves.rolling_sessions)
-        found.append(Curves(title=title, times=times, lines=(line,), is_area=is_area, height=1.3))
+        line = Series(name=name, values=_scaled(values, factor))
+        is_area = sub is not rolling
+        found.append(Curves(title=_titled(name, sub), times=times, lines=(line,), is_area=is_area, height=1.3))
     return found
 
 
 def _months(content: ReportContent) -> Heat:
     rows = tuple((str(each.year), (*each.months, each.total)) for each in content.years[:_MOST_YEARS])
-    return Heat(title=_titled("months"), columns=(*_MONTHS, WORDS["total"]), rows=rows)
+    months = [(str(month), gettext("{month}", "ja", "month").format(month=month)) for month in range(1, 13)]
+    title = _titled(tell("Monthly returns"), tell("%, of the strategy"))
+    return Heat(title=title, columns=(*months, tell("Total")), rows=rows)
 
 
 def _candlesticks(traded: ReportCandlesticks) -> Candlesticks:
@@ -72,7 +76,10 @@ def _candlesticks(traded: ReportCandlesticks) -> Candlesticks:
     places = {place: n for n, place in enumerate(known)}
     marks = [Mark(place=places[place], side=1 if side > 0 else -1) for place, side in traded.fills if place in places]
     return Candlesticks(
-        title=_titled("candles", symbol=traded.symbol, bars=len(known)),
+        title=_titled(
+            tell("Trades on the candles"),
+            tell("{symbol}, the last {bars} bars as traded; ▲ bought, ▼ sold", symbol=traded.symbol, bars=len(known)),
+        ),
         times=tuple(_local(traded.times[place]) for place in known),
         bars=tuple(bar for bar in traded.bars if bar is not None),
         marks=tuple(marks),
@@ -88,24 +95,25 @@ def _metrics(content: ReportContent) -> Table:
             _same(metric(name, summary.metrics.get(name))),
             _same(metric(name, content.benchmark_metrics.get(name))),
         )
-        for name, title in METRICS.items()
+        for name, title in title_metrics().items()
     ]
-    costs = (("all_fees", content.costs.fees), ("all_flows", content.costs.flows))
-    rows += [(WORDS[name], _same(number(value)), _same(DASH)) for name, value in costs]
-    head = (WORDS["metrics"], WORDS["strategy"], _with(WORDS["benchmark"], f" ({summary.benchmark.name})"))
-    return Table(title=WORDS["metrics"], head=head, rows=tuple(rows))
+    costs = (
+        (tell("All fees"), content.costs.fees),
+        (tell("Dividends, borrow costs and fractions"), content.costs.flows),
+    )
+    rows += [(title, _same(number(value)), _same(DASH)) for title, value in costs]
+    head = (tell("Metrics"), tell("Strategy"), _with(tell("Benchmark"), f" ({summary.benchmark.name})"))
+    return Table(title=tell("Metrics"), head=head, rows=tuple(rows))
 
 
 def _notes(content: ReportContent) -> Notes:
-    summary = content.summary
-    names = [name for name, is_so in (("made_up", not summary.is_real), ("ruined", summary.is_ruined)) if is_so]
-    said = [WORDS[name] for name in (*names, "in_sample")]
+    said = [*warn(content.summary)]
     said += [(each.en, each.ja) for each in (*content.conventions, content.disclaimer)]
     english = [line for text, _ in said for line in _cut(text, _LINE_LETTERS[0])]
     japanese = [line for _, text in said for line in _cut(text, _LINE_LETTERS[1])]
     size = max(len(english), len(japanese))
     filled = [[*lines, *[""] * (size - len(lines))] for lines in (english, japanese)]
-    return Notes(title=WORDS["conventions"], lines=tuple(zip(*filled, strict=True))[:40])
+    return Notes(title=tell("How it was computed"), lines=tuple(zip(*filled, strict=True))[:40])
 
 
 def _cut(text: str, most: int) -> list[str]:
@@ -118,14 +126,9 @@ def _cut(text: str, most: int) -> list[str]:
     return [*lines, text]
 
 
-def _titled(name: str, **values: object) -> Text:
+def _titled(title: Text, sub: Text) -> Text:
     """Return the title of a panel with its subtitle in the page."""
-    subs = {"rolling_sharpe": "rolling_sub", "rolling_volatility": "rolling_sub"}
-    title, sub = WORDS[name], WORDS.get(subs.get(name, f"{name}_sub"))
-    if sub is None:
-        return title
-    english, japanese = (text.format(**values) for text in sub)
-    return f"{title[0]} – {english}", f"{title[1]} – {japanese}"  # noqa: RUF001
+    return f"{title[0]} – {sub[0]}", f"{title[1]} – {sub[1]}"  # noqa: RUF001
 
 
 def _scaled(values: Numbers | Sequence[float], factor: float) -> Values:

@@ -12,14 +12,32 @@ from kaboom.backtest.metrics import SESSIONS
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.report.costs import describe_fees, describe_slippage
 from kaboom.backtest.report.text import DASH, both, metric, number, percent, say, section, sign_class, table, tell
-from kaboom.backtest.report.words import CONVENTIONS, METRICS, REASONS
 from kaboom.backtest.result import Result
 from kaboom.backtest.summary import RunSummary, finite
 from kaboom.market.calendar import JST
+from kaboom.text.catalogue import gettext_noop, pair_of
 from kaboom.text.language import Pair
+from kaboom.text.tables import METRICS, TITLES
 
 #: How many of the last trades a report shows.
 SHOWN_TRADES = 50
+#: The conventions of every report; those of a fill model are added.
+_CONVENTIONS = (
+    gettext_noop("A bar is visible from its close; a decision is filled in the next bar at the earliest."),
+    gettext_noop("Within a bar: exits before entries, stop-loss before take-profit; a gap fills at the open."),
+    gettext_noop(
+        "Bars are as traded. Splits change positions at the ex-date; strategies see prices adjusted by splits so far."
+    ),
+    gettext_noop("A year has 244 sessions. Sharpe and Sortino ratios are arithmetic, with a risk-free rate of 0."),
+    gettext_noop("The benchmark has no costs and no lots; with several symbols each has the same weight at each bar."),
+    gettext_noop("Noted dividends are paid into cash on the ex-date, before tax; the benchmark reinvests them."),
+    gettext_noop("Returns are total returns as far as dividends are noted, else price returns."),
+)
+DISCLAIMER = gettext_noop(
+    "This is a simulation with past data and guarantees no future result. Fees and slippage are as assumed above. "
+    "Taxes are not considered, nor dividends that are not noted. It is no solicitation and no investment advice. "
+    "Kaboom is not related to JPX or the Tokyo Stock Exchange."
+)
 
 
 def measure_benchmark(result: Result, benchmark: Floats) -> dict[str, float | None]:
@@ -34,25 +52,26 @@ def measure_benchmark(result: Result, benchmark: Floats) -> dict[str, float | No
 def metric_section(summary: RunSummary, other: Mapping[str, float | None]) -> str:
     """Return the metrics of the strategy, beside those of the benchmark."""
     rows = []
-    for name, title in METRICS.items():
+    for name, title in title_metrics().items():
         cells = (metric(name, summary.metrics.get(name)), metric(name, other.get(name)))
         rows.append(f"<tr><th>{both(title)}</th>{''.join(f'<td class=num>{cell}</td>' for cell in cells)}</tr>")
     about = "; ".join(filter(None, (summary.benchmark.name, summary.benchmark.note)))
-    named = f"{say('benchmark')} <span>({escape(about)})</span>"
-    return section(say("metrics"), table([("", False), (say("strategy"), True), (named, True)], rows), wide=False)
+    named = f"{say('Benchmark')} <span>({escape(about)})</span>"
+    return section(say("Metrics"), table([("", False), (say("Strategy"), True), (named, True)], rows), wide=False)
 
 
 def cost_section(summary: RunSummary, result: Result) -> str:
     """Return the costs of trading, and how they were computed."""
+    a_year = percent(fees_a_year(result), 2)
     rows = [
-        f"<tr><th>{say('all_fees')}</th><td class=num>{number(result.fees)}</td></tr>",
-        f"<tr><th>{say('fees_a_year')}</th><td class=num>{percent(fees_a_year(result), 2)}</td></tr>",
-        f"<tr><th>{say('all_flows')}</th><td class=num>{number(result.flows)}</td></tr>",
-        f"<tr><th>{say('turnover')}</th><td class=num>{number(summary.metrics.get('turnover'), 2)}</td></tr>",
+        f"<tr><th>{say('All fees')}</th><td class=num>{number(result.fees)}</td></tr>",
+        f"<tr><th>{say('Fees a year, of the mean equity')}</th><td class=num>{a_year}</td></tr>",
+        f"<tr><th>{say('Dividends, borrow costs and fractions')}</th><td class=num>{number(result.flows)}</td></tr>",
+        f"<tr><th>{say('Turnover a year')}</th><td class=num>{number(summary.metrics.get('turnover'), 2)}</td></tr>",
     ]
     listed = "".join(f"<li>{both(text)}</li>" for text in describe(summary))
-    return section(say("costs"), table([("", False), ("", True)], rows), wide=False) + section(
-        say("conventions"), f"<ul>{listed}</ul>"
+    return section(say("Costs"), table([("", False), ("", True)], rows), wide=False) + section(
+        say("How it was computed"), f"<ul>{listed}</ul>"
     )
 
 
@@ -65,7 +84,23 @@ def fees_a_year(result: Result) -> float | None:
 def describe(summary: RunSummary) -> list[Pair]:
     """Return how a run was computed: its fill model, its symbols, and the conventions of all reports."""
     model = FillModel.parse(summary.request.get("model", {}))
-    return [*_describe_model(model), *_describe_symbols(summary), *CONVENTIONS]
+    return [*_describe_model(model), *_describe_symbols(summary), *map(tell, _CONVENTIONS)]
+
+
+def warn(summary: RunSummary) -> list[Pair]:
+    """Return what a reader must know before the numbers."""
+    found = list[Pair]()
+    if not summary.is_real:
+        found.append(tell("Made with generated bars: it says how the strategy behaves, nothing about the market."))
+    if summary.is_ruined:
+        found.append(tell("Short positions lost more than there was: the run ended there."))
+    return [*found, tell("In sample: no part of the bars was held back from the choice of parameters.")]
+
+
+def title_metrics() -> Mapping[str, Pair]:
+    """Return the titles of the metrics by their names."""
+    titles = {name: pair_of(title, f"metric {name}") for name, title in METRICS.items()}
+    return {name: (english[:1].upper() + english[1:], japanese) for name, (english, japanese) in titles.items()}
 
 
 def count_trades(trades: pl.DataFrame) -> dict[str, Any]:
@@ -80,38 +115,46 @@ def trade_section(result: Result) -> str:
     """Return the last trades."""
     trades = result.trades
     if trades.is_empty():
-        return section(say("trades"), f"<p>{say('no_trades')}</p>")
+        return section(say("Trades"), f"<p>{say('No trade was made.')}</p>")
     shown = trades.tail(SHOWN_TRADES).reverse()
-    head = [(say(name), name not in {"symbol", "entry", "exit", "reason"}) for name in _COLUMNS]
+    head = _trade_head()
     rows = [_trade(row, is_intraday=result.panel.interval.is_intraday) for row in shown.iter_rows(named=True)]
-    return section(say("trades"), table(head, rows), sub=say("trades_sub", shown=shown.height, **count_trades(trades)))
+    return section(
+        say("Trades"),
+        table(head, rows),
+        sub=say(
+            "the last {shown} of {count}: {won} won, {lost} lost, {open} open",
+            shown=shown.height,
+            **count_trades(trades),
+        ),
+    )
 
 
 def repeat_section(summary: RunSummary) -> str:
     """Return the facts that a repetition needs."""
     parameters = " ".join(f"{name}={value}" for name, value in summary.parameters.items())
     values = {
-        "parameters": parameters,
-        "source": summary.provider,
-        "fingerprint": summary.fingerprint,
-        "as_of": summary.request.get("as_of", DASH),
-        "code_version": summary.code_version,
-        "seed": str(summary.seed),
-        "digest": summary.digest,
+        say("parameters"): parameters,
+        say("source of the bars"): summary.provider,
+        say("fingerprint of the bars"): summary.fingerprint,
+        say("bars as of"): summary.request.get("as_of", DASH),
+        say("code"): summary.code_version,
+        say("seed"): str(summary.seed),
+        say("digest of the result"): summary.digest,
     }
-    listed = "".join(f"<dt>{say(name)}</dt><dd>{escape(value)}</dd>" for name, value in values.items())
-    return section(say("repeat"), f"<dl>{listed}</dl>")
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in values.items())
+    return section(say("To repeat it"), f"<dl>{listed}</dl>")
 
 
-_COLUMNS = (
-    "symbol", "entry", "exit", "shares", "entry_price", "exit_price", "fees", "pnl", "gain", "reason",
-)  # fmt: skip
+def _trade_head() -> list[tuple[str, bool]]:
+    texts = (say("Symbol"), say("Entry"), say("Exit"))
+    numbers = (say("Shares"), say("At, yen"), say("Exit at, yen"), say("Fees, yen"), say("Profit, yen"), say("Return"))
+    return [*((text, False) for text in texts), *((text, True) for text in numbers), (say("Reason"), False)]
 
 
 def _trade(row: dict[str, Any], *, is_intraday: bool) -> str:
     form = "%Y-%m-%d %H:%M" if is_intraday else "%Y-%m-%d"
     times = [_local(row[name], form) if row[name] else DASH for name in ("entry_at", "exit_at")]
-    reason = row["exit_reason"] or ""
     cells = [
         f"<td>{escape(row['symbol'])}</td><td>{times[0]}</td><td>{times[1]}</td>",
         f"<td class=num>{number(row['side'] * row['shares'])}</td>",
@@ -119,7 +162,7 @@ def _trade(row: dict[str, Any], *, is_intraday: bool) -> str:
         f"<td class=num>{number(row['fees'])}</td>",
         f'<td class="{sign_class(row["pnl"])}">{number(row["pnl"])}</td>',
         f'<td class="{sign_class(row["gain"])}">{percent(row["gain"])}</td>',
-        f"<td>{both(REASONS.get(reason, (reason, reason)))}</td>",
+        f"<td>{both(_reason(row['exit_reason'] or ''))}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -129,23 +172,39 @@ def _local(at: Any, form: str) -> str:
 
 
 def _describe_model(model: FillModel) -> list[Pair]:
-    found = [
-        tell("lots", lot=model.lot, cap=f"{model.volume_cap:.0%}")
-        if model.volume_cap
-        else tell("no_cap", lot=model.lot),
-        describe_fees(model.fees),
-        describe_slippage(model.slippage),
-    ]
-    found += [tell("limits")] if model.has_limits else []
-    shorts = tell("shorts", rate=f"{model.borrow_rate:.2%}") if model.allows_short else tell("no_shorts")
-    return [*found, shorts]
+    if model.volume_cap:
+        cap = f"{model.volume_cap:.0%}"
+        found = [tell("Lots of {lot}; at most {cap} of a bar's volume is filled.", lot=model.lot, cap=cap)]
+    else:
+        found = [tell("Lots of {lot}; any volume is filled.", lot=model.lot)]
+    found += [describe_fees(model.fees), describe_slippage(model.slippage)]
+    if model.has_limits:
+        found.append(tell("Nothing is filled at a locked daily price limit."))
+    if model.allows_short:
+        found.append(tell("Short positions cost {rate} a year.", rate=f"{model.borrow_rate:.2%}"))
+    else:
+        found.append(tell("Short positions are not allowed: a sale closes what is held at most."))
+    return found
 
 
 def _describe_symbols(summary: RunSummary) -> list[Pair]:
     counts = {"delisted": summary.delisted, "missing": summary.missing}
     if not summary.listed_on:
-        return [tell("chosen", symbols=summary.symbols, **counts)]
-    days = ", ".join(day.isoformat() for day in summary.listed_on)
-    oldest = min(summary.listed_on)
-    late = [tell("late_list", day=oldest.isoformat())] if oldest > summary.first else []
-    return [tell("listed", days=days, **counts), *late]
+        text = gettext_noop(
+            "The caller chose the symbols ({symbols}), with their survivorship bias; delisted since: {delisted}, "
+            "without bars: {missing}."
+        )
+        return [tell(text, symbols=summary.symbols, **counts)]
+    days, oldest = ", ".join(day.isoformat() for day in summary.listed_on), min(summary.listed_on)
+    text = gettext_noop(
+        "Symbols are those of the lists of {days}; delisted since: {delisted}, without bars: {missing}."
+    )
+    late = gettext_noop(
+        "No list of the first day is held: symbols that left before {day} are missing, which is survivorship bias."
+    )
+    found = [tell(text, days=days, **counts)]
+    return [*found, tell(late, day=oldest.isoformat())] if oldest > summary.first else found
+
+
+def _reason(code: str) -> Pair:
+    return pair_of(TITLES["exit"].get(code, code), f"exit {code}")

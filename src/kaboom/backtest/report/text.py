@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from kaboom.backtest.report.words import WORDS
+from kaboom.text.catalogue import gettext
 from kaboom.text.language import Pair
 
 MINUS = "\u2212"
@@ -13,21 +13,20 @@ _PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit
 _WHOLE = frozenset({"final_equity", "trades", "fees", "flows", "longest_below_peak"})
 
 
-def both(pair: Pair, **values: object) -> str:
-    """Return a text in both languages; the page shows one."""
-    english, japanese = (escape(text.format(**values)) for text in pair)
+def both(pair: Pair) -> str:
+    """Return a text in both languages as HTML; the page shows one."""
+    english, japanese = map(escape, pair)
     return f'<span class="en">{english}</span><span class="ja" lang="ja">{japanese}</span>'
 
 
-def tell(name: str, /, **values: object) -> Pair:
-    """Return a text of the catalogue in both languages, as a pair."""
-    english, japanese = WORDS[name]
-    return english.format(**values), japanese.format(**values)
+def tell(text: str, /, **values: object) -> Pair:
+    """Return a text with its fields filled in both languages, as a pair."""
+    return text.format(**values), gettext(text, "ja").format(**values)
 
 
-def say(name: str, /, **values: object) -> str:
-    """Return a text of the catalogue in both languages."""
-    return both(WORDS[name], **values)
+def say(text: str, /, **values: object) -> str:
+    """Return a text with its fields filled in both languages."""
+    return both(tell(text, **values))
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -55,7 +55,10 @@ def traded_section(result: Result) -> str:
     body = scale.axis() + date_axis(result.panel.days[first:end], xs, _HEIGHT)
     body += _draw_bars(prices, xs, scale, max(1.0, step * 0.6))
     body += _marks(traded, prices, xs, scale)
-    title, sub = say("candles"), say("candles_sub", symbol=symbol, bars=end - first)
+    title, sub = (
+        say("Trades on the candles"),
+        say("{symbol}, the last {bars} bars as traded; ▲ bought, ▼ sold", symbol=symbol, bars=end - first),
+    )
     return section(title, frame(_HEIGHT, body, f"candles of {symbol}"), sub=sub)
 
 

@@ -30,7 +30,11 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
     target = data_dir or session.find_data_dir()
     manifest = _check(backup, session)
     if manifest.revision:
-        session.say("restore_trust")
+        session.say(
+            "restore only backups that you made: the users, passwords, API tokens, schedules and "
+            "callback URLs of this one will be valid here. Its SQL is not executed, only rows are "
+            "copied. Everybody logs in again"
+        )
     try:
         # If root runs this command, PostgreSQL runs as `nobody`, who needs to enter the folder.
         with draft_of(target, mode=0o711 if os.geteuid() == 0 else 0o700) as draft:
@@ -41,7 +45,11 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
     session.print_if_json(summary)
     for sentence in manifest.lacks:
         session.tell(sentence)
-    session.say("restore_done", **summary | {"made_at": to_jst_line(manifest.made_at, "seconds")})
+    session.say(
+        "restored to {data_dir}: {jobs:,} jobs, {bars:,} bars as of {made_at}; start it with: "
+        "kaboom --data-dir {data_dir} up",
+        **summary | {"made_at": to_jst_line(manifest.made_at, "seconds")},
+    )
 
 
 def _check(backup: Path, session: Session) -> Manifest:
@@ -52,20 +60,28 @@ def _check(backup: Path, session: Session) -> Manifest:
     if manifest.revision and not knows_revision(manifest.revision):
         raise Conflict(f"the ledger of this backup is of a newer Kaboom: migration {manifest.revision} is unknown here")
     if manifest.revision and os.environ.get("DATABASE_URL"):
-        raise Conflict(session.words.say("restore_elsewhere", path=backup / LEDGER))
+        raise Conflict(
+            session.words.say(
+                "DATABASE_URL is set, so `kaboom up` would not use the restored ledger: unset it, or "
+                "restore {path} to that database with pg_restore",
+                path=backup / LEDGER,
+            )
+        )
     names = [Path(name) for name in manifest.files]
     sound = check_files(backup, manifest)
-    for _ in paced(names, lambda done: session.say("restore_checked", done=done, total=len(names))):
+    for _ in paced(names, lambda done: session.say("checked {done:,} of {total:,} files", done=done, total=len(names))):
         next(sound, None)
     return manifest
 
 
 def _fill(draft: Path, backup: Path, manifest: Manifest, session: Session) -> None:
     names = [Path(name) for name in manifest.files if name.startswith((f"{BARS}/", f"{SYMBOLS}/"))]
-    for name in paced(names, lambda done: session.say("backup_files", what=BARS, done=done, total=len(names))):
+    for name in paced(
+        names, lambda done: session.say("{what}: {done:,} of {total:,} files", what=BARS, done=done, total=len(names))
+    ):
         copy_store_file(backup / name, draft / name)
     if manifest.revision:
-        session.say("backup_part", what=session.words.say("part_ledger"))
+        session.say("copying the {what} …", what=session.words.say("ledger"))
         _fill_ledger(draft, backup, manifest, session)
 
 
@@ -81,6 +97,6 @@ def _fill_ledger(draft: Path, backup: Path, manifest: Manifest, session: Session
         if rows != expected:
             raise CliError(Exit.JOB_FAILED, f"the ledger has {rows} rows after the restore, expected {expected}")
         if others := sorted(manifest.rows.keys() - rows.keys()):
-            session.say("restore_skipped", tables=", ".join(others))
+            session.say("not restored, since Kaboom does not make them: the tables {tables}", tables=", ".join(others))
         migrate(url)
     drop_socket_folder(draft)

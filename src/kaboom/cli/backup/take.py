@@ -69,7 +69,7 @@ def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, 
     session.print_if_json(summary)
     for sentence in manifest.lacks:
         session.tell(sentence)
-    session.say("backup_done", **summary)
+    session.say("backup made in {folder}: {jobs:,} jobs, {bars:,} bars, {files:,} files, {bytes:,} bytes", **summary)
 
 
 def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
@@ -89,20 +89,35 @@ def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
         source.database_url = _start_ledger(data_dir, session, stack)
     source.bars_dir = None if is_in_influxdb else data_dir / BARS
     if source.database_url is None:
-        source.lacks.append(session.words.say("backup_lacks_ledger"))
+        source.lacks.append(
+            session.words.say(
+                "not in this backup: the jobs. They are in no PostgreSQL of this data folder; back up "
+                "the database of DATABASE_URL with pg_dump"
+            )
+        )
     if is_in_influxdb:
-        source.lacks.append(session.words.say("backup_lacks_bars"))
-    source.lacks.append(session.words.say("backup_lacks_always"))
+        source.lacks.append(
+            session.words.say(
+                "not in this backup: the bars and corporate actions. They are in InfluxDB; back it up with its own tool"
+            )
+        )
+    source.lacks.append(
+        session.words.say(
+            "not in any backup: secrets (the ingest token, the webhook secret, keys of providers, "
+            "the keys of logins), browser sessions, logs, the contents of Redis (job logs and "
+            "events), and files that can be made again (mirror, indicators, downloads)"
+        )
+    )
     return source
 
 
 def _start_ledger(data_dir: Path, session: Session, stack: ExitStack) -> str | None:
     """Start the ledger of a stopped Kaboom; None if it has no embedded ledger."""
     if orphans := end_orphans(data_dir):
-        session.say("orphans", count=orphans)
+        session.say("ended {count} process groups that a killed Kaboom had left", count=orphans)
     if os.environ.get("DATABASE_URL") or not (data_dir / "postgres/PG_VERSION").exists():
         return None
-    session.say("starting", what="postgres")
+    session.say("starting {what} …", what="postgres")
     return stack.enter_context(started_postgres(data_dir, data_dir / "logs/postgres.log"))
 
 
@@ -120,7 +135,7 @@ def _copy(source: Source, draft: Path, session: Session) -> Manifest:
     if source.database_url:
         from kaboom.drivers.postgres.dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
 
-        session.say("backup_part", what=session.words.say("part_ledger"))
+        session.say("copying the {what} …", what=session.words.say("ledger"))
         facts = dump_database(source.database_url, draft / LEDGER, without=WITHOUT)
         revision, rows = facts.revision, facts.rows
         sync(draft / LEDGER)
@@ -147,7 +162,10 @@ def _copy(source: Source, draft: Path, session: Session) -> Manifest:
 
 def _copy_folder(source: Path, target: Path, session: Session) -> None:
     names = list_store_files(source) if source.is_dir() else []
-    for name in paced(names, lambda done: session.say("backup_files", what=source.name, done=done, total=len(names))):
+    for name in paced(
+        names,
+        lambda done: session.say("{what}: {done:,} of {total:,} files", what=source.name, done=done, total=len(names)),
+    ):
         copy_store_file(source / name, target / name)
 
 

@@ -86,7 +86,11 @@ def _print(session: Session, findings: Sequence[Finding], limit: int) -> None:
     session.show(table)
     for part, count in shown.items():
         if limit and count > limit:
-            session.say("more_faults", count=count - limit, part=part)
+            session.say(
+                "{count:,} more of {part}: `kaboom doctor --limit 0` or --json shows all",
+                count=count - limit,
+                part=part,
+            )
 
 
 async def find_bars(settings: AppSettings) -> list[Finding]:

@@ -14,7 +14,7 @@ from kaboom.drivers.embedded.run_file import LOCK, NAME
 from kaboom.errors import StoreError
 from kaboom.providers.registry import get_provider_spec, provider_names
 from kaboom.settings import AppSettings
-from kaboom.text.speaker import WORDS, Speaker
+from kaboom.text.speaker import Speaker
 
 #: The fixes of settings that the API warns of.
 _FIXES = {"KABOOM_PROXY_HOPS": "set KABOOM_PROXY_HOPS to the number of proxies in front of the API"}
@@ -99,7 +99,8 @@ def is_supervised(session: Session) -> bool:
 def find_api(session: Session) -> Finding:
     """Return whether the API answers that it is ready."""
     if not (url := session.find_api_url()):
-        return Finding("api", "warning", WORDS["no_server"][0], "kaboom up")
+        detail = "no Kaboom to talk to: run `kaboom up`, or give --api-url or KABOOM_API_URL"
+        return Finding("api", "warning", detail, "kaboom up")
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=10, trust_env=False)
     except httpx2.HTTPError as e:

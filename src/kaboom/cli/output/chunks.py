@@ -27,7 +27,9 @@ def describe_pauses(words: Speaker, page: dict[str, Any]) -> Iterator[str]:
     for pause in page["pauses"]:
         begins, ends = (to_jst(pause[name], "seconds") for name in ("begins_at", "ends_at"))
         reason = words.detail(pause["reason"])
-        yield words.say("pause", begins=begins, ends=ends.partition(" ")[2], reason=reason)
+        yield words.say(
+            "paused {begins} to {ends} JST: {reason}", begins=begins, ends=ends.partition(" ")[2], reason=reason
+        )
 
 
 def _cells(words: Speaker, chunk: dict[str, Any], run: dict[str, Any] | None) -> list[str]:

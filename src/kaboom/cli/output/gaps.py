@@ -17,18 +17,27 @@ def print_gaps(session: Session, gaps: Mapping[str, Any]) -> None:
     words = session.words
     for interval, found in gaps.items():
         if not found["cells"]:
-            session.show(words.say("nothing_missing_of", interval=interval))
+            session.show(words.say("{interval}: nothing is missing", interval=interval))
             continue
         states = ", ".join(f"{words.coded('cell', state)} {count:,}" for state, count in found["states"].items())
-        counts = {"cells": found["cells"], "symbols": words.count("symbol_count", found["symbols"])}
-        session.show(words.say("gaps_found", interval=interval, states=states, **counts))
+        counts = {"cells": found["cells"], "symbols": words.count("{n:,} symbol", "{n:,} symbols", found["symbols"])}
+        session.show(
+            words.say(
+                "{interval}: {cells:,} symbol sessions of {symbols} ({states})",
+                interval=interval,
+                states=states,
+                **counts,
+            )
+        )
         session.show(_table(words, found["sessions"]))
 
 
 def name_some(words: Speaker, names: list[str], count: int) -> str:
     """Return some names as text, and how many more there are."""
     named = " ".join(names[:_MOST_NAMED])
-    return words.say("name_more", named=named, count=count - _MOST_NAMED) if count > _MOST_NAMED else named
+    return (
+        words.say("{named} … {count:,} more", named=named, count=count - _MOST_NAMED) if count > _MOST_NAMED else named
+    )
 
 
 def _table(words: Speaker, sessions: list[dict[str, Any]]) -> Table:

@@ -8,6 +8,7 @@ from kaboom.cli.output.kinds import is_of, is_planned, unit_of
 from kaboom.cli.output.times import to_jst, to_jst_line
 from kaboom.jobs.queues import writes_bars
 from kaboom.jobs.results import OfSession
+from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker
 
 #: Fewer items a second are shown with a digit after the point.
@@ -19,53 +20,55 @@ def describe_job(words: Speaker, job: dict[str, Any]) -> str:
     result, rows, seconds = job["result"], job["progress"]["rows"], runtime_s(job)
     parts = [_head(words, job)]
     if result and is_of(job, OfSession):
-        name = "job_session" if result["is_final"] else "job_session_open"
-        parts.append(words.say(name, session=result["session"]))
+        session = result["session"]
+        parts.append(
+            words.say("session {session}" if result["is_final"] else "session {session} (not final)", session=session)
+        )
     if job["progress"]["total"] and is_planned(job) and writes_bars(job):
-        parts.append(words.say("job_rows", rows=rows))
+        parts.append(words.say("{rows:,} rows", rows=rows))
     if seconds:
-        name = "job_speed" if rows else "job_took"
+        name = gettext_noop("{seconds:.1f} s · {rate:,.0f} rows/s") if rows else gettext_noop("{seconds:.1f} s")
         parts.append(words.say(name, seconds=seconds, rate=rows / seconds))
-    return words.say("join").join(parts)
+    return words.say(" · ").join(parts)
 
 
 def describe_times(words: Speaker, job: dict[str, Any]) -> str:
     """Return when a job was requested and when it ended, JST; empty if neither is known."""
-    named = {"job_requested": "requested_at", "job_ended": "completed_at"}
-    times = [(name, to_jst_line(job[field], "seconds")) for name, field in named.items()]
-    return words.say("join").join(words.say(name, at=at) for name, at in times if at)
+    asked, ended = to_jst_line(job["requested_at"], "seconds"), to_jst_line(job["completed_at"], "seconds")
+    parts = [words.say("requested {at}", at=asked) if asked else "", words.say("ended {at}", at=ended) if ended else ""]
+    return words.say(" · ").join(filter(None, parts))
 
 
 def describe_progress(words: Speaker, job: dict[str, Any], why: str = "") -> str:
     """Return the progress of a job and why it stands still; without items, whether it is being planned."""
     progress = job["progress"]
     if not progress["total"] or not is_planned(job):
-        planned = words.say("progress_planned") if job["status"] not in BY_STATUS and is_planned(job) else ""
-        return words.say("join").join(filter(None, (planned, why)))
-    return words.say("join").join(filter(None, (*_describe_items(words, job), why)))
+        planned = words.say("being planned") if job["status"] not in BY_STATUS and is_planned(job) else ""
+        return words.say(" · ").join(filter(None, (planned, why)))
+    return words.say(" · ").join(filter(None, (*_describe_items(words, job), why)))
 
 
 def _describe_items(words: Speaker, job: dict[str, Any]) -> list[str]:
     progress = job["progress"]
     settled, total = progress["done"] + progress["failed"], progress["total"]
-    unit = words.say(unit_of(job))
-    parts = [words.say("progress_done", settled=settled, total=total, unit=unit)]
+    unit = words.code("unit", unit_of(job))
+    parts = [words.say("{settled:,}/{total:,} {unit}", settled=settled, total=total, unit=unit)]
     if writes_bars(job):
-        parts.append(words.say("job_rows", rows=progress["rows"]))
+        parts.append(words.say("{rows:,} rows", rows=progress["rows"]))
     if progress["rate"]:
         digits = 0 if progress["rate"] >= _WHOLE_RATE else 1
-        parts.append(words.say("progress_rate", rate=f"{progress['rate']:,.{digits}f}", unit=unit))
+        parts.append(words.say("{rate} {unit}/s", rate=f"{progress['rate']:,.{digits}f}", unit=unit))
     if progress.get("eta_low_s") is not None:
         parts.append(_describe_range(words, progress["eta_low_s"], progress["eta_high_s"]))
     elif progress["eta_s"] is not None:
-        parts.append(words.say("progress_eta", eta_s=progress["eta_s"]))
+        parts.append(words.say("ETA {eta_s:.0f} s", eta_s=progress["eta_s"]))
     elif job["status"] not in BY_STATUS:
-        parts.append(words.say("progress_no_eta"))
-    parts.append(words.say("progress_failed", failed=progress["failed"]))
+        parts.append(words.say("ETA not yet known"))
+    parts.append(words.say("{failed:,} failed", failed=progress["failed"]))
     if progress.get("paused_until"):
         reason = words.detail(progress["pause_reason"] or "")
         at = to_jst(progress["paused_until"], "seconds").partition(" ")[2]
-        parts.append(words.say("progress_paused", at=at, reason=reason))
+        parts.append(words.say("paused until {at} JST: {reason}", at=at, reason=reason))
     return parts
 
 
@@ -79,11 +82,11 @@ def runtime_s(job: dict[str, Any]) -> float | None:
 
 def _describe_range(words: Speaker, low_s: float, high_s: float) -> str:
     if round(low_s) == round(high_s):
-        return words.say("progress_eta", eta_s=low_s)
-    return words.say("progress_eta_range", low_s=low_s, high_s=high_s)
+        return words.say("ETA {eta_s:.0f} s", eta_s=low_s)
+    return words.say("ETA {low_s:.0f} to {high_s:.0f} s", low_s=low_s, high_s=high_s)
 
 
 def _head(words: Speaker, job: dict[str, Any]) -> str:
     status = job["status"]
     shown = words.coded("job", status) if words.is_japanese else status.upper()
-    return words.say("job_head", status=shown, job_id=job["job_id"])
+    return words.say("{status}  job {job_id}", status=shown, job_id=job["job_id"])

@@ -16,6 +16,7 @@ from kaboom.ingest.results import IngestResult
 from kaboom.jobs.results import OfProvider, PlannedResult, list_facts
 from kaboom.market.outcome import Outcome
 from kaboom.market_data.results import CompactResult, IndicatorResult, MirrorResult, SymbolsResult
+from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker
 
 
@@ -36,9 +37,17 @@ def print_result(session: Session, job: dict[str, Any], result: dict[str, Any]) 
 
 def _print_changes(session: Session, result: dict[str, Any]) -> None:
     words = session.words
-    changes = words.say("join").join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
-    name = "list_changes" if result["previous"] else "first_list"
-    session.show(words.say(name, as_of=result["as_of"], previous=result["previous"], changes=changes))
+    changes = words.say(" · ").join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
+    session.show(
+        words.say(
+            "symbols as of {as_of}, since {previous}: {changes}"
+            if result["previous"]
+            else "symbols as of {as_of}, the first list: {changes}",
+            as_of=result["as_of"],
+            previous=result["previous"],
+            changes=changes,
+        )
+    )
 
 
 def _print_planned(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:
@@ -67,18 +76,31 @@ def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any
     session.show(_balance(words, job, result))
     counts = ", ".join(f"{words.coded('count', name)} {n:,}" for name, n in sorted(result["counts"].items()))
     if counts:
-        session.show(words.say("quality", counts=counts))
+        session.show(words.say("quality: {counts}", counts=counts))
 
 
 def _print_what_is_left_out(session: Session, result: dict[str, Any]) -> None:
     words, universe = session.words, result["universe"]
     for left_out in universe.get("left_out") or ():
-        session.show(words.say("left_out", what=words.detail(left_out)))
+        session.show(words.say("note: {what}", what=words.detail(left_out)))
     if universe.get("delisted"):
-        session.show(words.say("delisted", count=universe["delisted"], as_of=universe["as_of"]))
+        session.show(
+            words.say(
+                "{count:,} symbols of the list of {as_of} are delisted: not asked for",
+                count=universe["delisted"],
+                as_of=universe["as_of"],
+            )
+        )
     for interval, rows in (result.get("outside") or {}).items():
         command = f"kaboom ingest run-daily --provider {result['provider']} --all --wait"
-        session.show(words.say("outside", interval=interval, **rows, command=command))
+        session.show(
+            words.say(
+                "{interval}: {rows:,} of {of:,} rows are of other days, {first} to {last}; to take all: {command}",
+                interval=interval,
+                **rows,
+                command=command,
+            )
+        )
 
 
 def _outcome_table(words: Speaker, outcomes: dict[str, int], *, has_files: bool) -> Table:
@@ -91,13 +113,18 @@ def _outcome_table(words: Speaker, outcomes: dict[str, int], *, has_files: bool)
 
 def _balance(words: Speaker, job: dict[str, Any], result: dict[str, Any]) -> str:
     progress, settled = job["progress"], sum(result["outcomes"].values())
-    what = words.say(unit_of(job))
+    what = words.code("unit", unit_of(job))
     if job["intervals"]:
-        what = words.say("symbols_of", intervals=", ".join(job["intervals"]))
+        what = words.say("symbols of {intervals}", intervals=", ".join(job["intervals"]))
     if settled == progress["total"]:
-        return words.say("outcomes_sum", total=settled, what=what, sum=settled)
+        return words.say(
+            "{total:,} asked for ({what}), {sum:,} outcomes: every one is accounted for",
+            total=settled,
+            what=what,
+            sum=settled,
+        )
     counts = {"total": progress["total"], "sum": settled, "cancelled": progress["cancelled"]}
-    return words.say("outcomes_missing", what=what, **counts)
+    return words.say("{total:,} asked for ({what}), {sum:,} outcomes, {cancelled:,} cancelled", what=what, **counts)
 
 
 def print_analyses(session: Session, result: Mapping[str, Any]) -> None:
@@ -110,19 +137,30 @@ def print_analyses(session: Session, result: Mapping[str, Any]) -> None:
     for one in result["previews"]:
         _print_preview(session, one)
     if cost := result["cost_microdollars"]:
-        session.show(session.words.say("analysis_cost", dollars=cost / 1_000_000))
+        session.show(session.words.say("cost: ${dollars:.6f}", dollars=cost / 1_000_000))
     session.show(result["disclaimer"])
 
 
 def _print_one(session: Session, one: Mapping[str, Any]) -> None:
     words = session.words
-    verdict = one["verdict_words"] or words.say("analysis_no_consensus" if one["asked"] else "analysis_no_bars")
+    verdict = one["verdict_words"] or words.say("no consensus" if one["asked"] else "no bars")
     confidence = "-" if one["confidence"] is None else f"{one['confidence']:.2f}"
-    session.show(words.say("analysis_head", subject=one["subject"], verdict=verdict, confidence=confidence))
-    by = "analysis_by" if one["models"] else "analysis_by_rules"
+    session.show(
+        words.say(
+            "{subject}: {verdict}, confidence {confidence}",
+            subject=one["subject"],
+            verdict=verdict,
+            confidence=confidence,
+        )
+    )
+    by = (
+        gettext_noop("analyst {analyst}, {agreed} of {asked} agree")
+        if one["models"]
+        else gettext_noop("analyst {analyst}: fixed rules, no models")
+    )
     session.show(words.say(by, analyst=one["analyst"], agreed=one["agreed"], asked=one["asked"]))
     if one["reason"]:
-        session.show(words.say("analysis_reason", reason=words.detail(one["reason"])))
+        session.show(words.say("models were not used: {reason}", reason=words.detail(one["reason"])))
     for point in one["points"]:
         session.show(f"- {point['text']}")
         sources = dict.fromkeys(f"{claim['source']}#{claim['field']}" for claim in point["claims"])
@@ -135,13 +173,17 @@ def _print_one(session: Session, one: Mapping[str, Any]) -> None:
 def _print_preview(session: Session, one: Mapping[str, Any]) -> None:
     words = session.words
     if one["destination"] is None:
-        session.show(words.say("analysis_stays", subject=one["subject"]))
+        session.show(words.say("{subject}: nothing leaves; the facts are:", subject=one["subject"]))
     else:
         models, dollars = ", ".join(one["models"]), one["most_microdollars"] / 1_000_000
         where = {"subject": one["subject"], "destination": one["destination"], "models": models}
-        session.show(words.say("analysis_leaves", dollars=dollars, **where))
+        session.show(
+            words.say(
+                "{subject}: sent to {destination} for {models}, at most ${dollars:.6f}:", dollars=dollars, **where
+            )
+        )
     if one.get("picture") == "sent":
-        session.show(words.say("analysis_pictures"))
+        session.show(words.say("the candles of each symbol are sent, too, as a picture (KABOOM_AI_IMAGES)"))
     for line in (*one["system"].splitlines(), *one["user"].splitlines()):
         session.show(f"  {line}")
 
@@ -159,4 +201,4 @@ def print_drops(session: Session, result: Mapping[str, Any]) -> None:
         session.show(session.words.detail(message))
     for old in result["drops"]:
         fields = {name: old[name] for name in ("source", "interval", "before", "bars", "bytes")}
-        session.show(session.words.say("drop", **fields))
+        session.show(session.words.say("{source} {interval} before {before}: {bars:,} bars, {bytes:,} bytes", **fields))

@@ -47,7 +47,11 @@ class Standstill:
         self._log["after"] = page["after"]
         for event in (line["event"] for line in page["items"] if line["event"].startswith("kernel_")):
             self._is_compiling = event == "kernel_compiling"
-        return self._client.words.say("kernel_compiling") if self._is_compiling else ""
+        return (
+            self._client.words.say("the worker compiles the fill model, once on its machine")
+            if self._is_compiling
+            else ""
+        )
 
 
 def find_unready(client: ApiClient) -> str:
@@ -62,10 +66,10 @@ def find_unready(client: ApiClient) -> str:
         return ""
     words = client.words
     if not faults and not workers:
-        return words.say("no_worker_online")
+        return words.say("no worker is online: kaboom worker")
     # A broker on the same Redis has the same fault.
-    found = words.say("join").join(words.detail(fault) for fault in dict.fromkeys(faults))
-    return words.say("not_ready", reason=found) if found else ""
+    found = words.say(" · ").join(words.detail(fault) for fault in dict.fromkeys(faults))
+    return words.say("not ready: {reason}", reason=found) if found else ""
 
 
 def _count(job: dict[str, Any]) -> tuple[int, ...]:

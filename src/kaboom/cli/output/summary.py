@@ -21,7 +21,7 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         session.show(times)
     if job["error"]:
         message = session.words.detail(str(job["error"].get("message")))
-        session.show(session.words.say("job_error", kind=job["error"].get("type"), message=message))
+        session.show(session.words.say("{kind}: {message}", kind=job["error"].get("type"), message=message))
     if job["result"]:
         from kaboom.cli.output.results import print_result  # noqa: PLC0415  the results of all jobs, which help does without
 
@@ -78,6 +78,6 @@ def _print_next(session: Session, job: dict[str, Any]) -> None:
     lines.append(f"kaboom jobs show {job['job_id']}")
     if job["progress"]["failed"]:
         lines.append(f"kaboom jobs retry {job['job_id']}")
-    session.say("next")
+    session.say("where to look next:")
     for line in lines:
         session.tell(f"  {line}")

@@ -45,7 +45,11 @@ def watch_job(
             if job["status"] in BY_STATUS or should_stop():
                 return job
             if deadline is not None and time.monotonic() > deadline:
-                message = session.words.say("wait_timed_out", timeout_s=timeout_s, job_id=job_id)
+                message = session.words.say(
+                    "stopped waiting after {timeout_s:g} s; the job goes on: kaboom jobs watch {job_id}",
+                    timeout_s=timeout_s,
+                    job_id=job_id,
+                )
                 raise CliError(Exit.TIMED_OUT, message)
             time.sleep(_POLL_S)
 
@@ -59,7 +63,7 @@ def _load(session: Session, queued: QueuedJob) -> dict[str, Any]:
             if e.code is not Exit.UNAVAILABLE or time.monotonic() > deadline:
                 raise
             if not is_reported:
-                session.say("asked_again", reason=e.message, seconds=_AWAY_S)
+                session.say("{reason}; asking again for {seconds:.0f} s", reason=e.message, seconds=_AWAY_S)
                 is_reported = True
             time.sleep(1)
         else:

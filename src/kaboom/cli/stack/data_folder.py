@@ -42,7 +42,12 @@ def hold_lock(data_dir: Path, session: Session) -> IO[bytes]:
         lock.close()
         run = read_run_file(data_dir)
         pid, api_url = run.get("pid", "?"), run.get("api_url", "starting")
-        message = session.words.say("already_running", data_dir=data_dir, pid=pid, api_url=api_url)
+        message = session.words.say(
+            "a Kaboom already runs on {data_dir} (pid {pid}, {api_url}): use it, stop it, or give another --data-dir",
+            data_dir=data_dir,
+            pid=pid,
+            api_url=api_url,
+        )
         raise CliError(Exit.CONFLICT, message) from e
     return lock
 

@@ -103,14 +103,19 @@ class Stack:
         logs.mkdir(mode=0o700, exist_ok=True)
         logs.chmod(0o700)  # an earlier release made it readable for all users
         if orphans := end_orphans(self.data_dir):
-            self._session.say("orphans", count=orphans)
+            self._session.say("ended {count} process groups that a killed Kaboom had left", count=orphans)
         if not is_free(self._options.port):
-            raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
+            raise CliError(
+                Exit.CONFLICT,
+                self._session.words.say(
+                    "port {port} is taken by another program: give another --port", port=self._options.port
+                ),
+            )
         env = self._load_secrets()
         self._supervisor.start([guard_spec(self._mark, self._log("guard"))])
         self._start_servers()
         self._migrate()
-        self._session.say("starting", what="api, worker")
+        self._session.say("starting {what} …", what="api, worker")
         env |= self._environment()
         self._supervisor.start([self._api(env), *self._workers(env)])
         self._supervisor.watch()
@@ -119,7 +124,11 @@ class Stack:
         """Return whether the folder is still the same as at the start, not removed or replaced."""
         is_held = self._folder == identify_folder(self.data_dir)
         if self._is_held and not is_held:
-            self._session.say("folder_replaced", data_dir=self.data_dir)
+            self._session.say(
+                "the data folder {data_dir} was removed or replaced: processes that end are not "
+                "restarted until it is back; stop this Kaboom",
+                data_dir=self.data_dir,
+            )
         self._is_held = is_held
         return is_held
 
@@ -129,9 +138,12 @@ class Stack:
         if self._is_full != bool(why):
             self._is_full = bool(why)
             if why:
-                self._session.say("disk_full", why=self._session.words.detail(why))
+                self._session.say(
+                    "{why}: jobs wait until there is room, and processes that end start again by themselves",
+                    why=self._session.words.detail(why),
+                )
             else:
-                self._session.say("disk_has_room", data_dir=self.data_dir)
+                self._session.say("the disk of {data_dir} has room again: jobs go on", data_dir=self.data_dir)
         return why
 
     def _load_secrets(self) -> dict[str, str]:
@@ -140,7 +152,11 @@ class Stack:
         if not token:
             token, is_new = self._keep_secret(TOKEN_FILE, make_ingest_token)
             if is_new:
-                self._session.say("token_created", path=self.data_dir / TOKEN_FILE, token=token)
+                self._session.say(
+                    "ingest token created and kept in {path}; shown only this once: {token}",
+                    path=self.data_dir / TOKEN_FILE,
+                    token=token,
+                )
         self._tokens = parse_ingest_tokens(token)
         found = {"INGEST_API_TOKEN": token}
         kept = {
@@ -171,7 +187,7 @@ class Stack:
         with ThreadPoolExecutor() as pool:
             servers = list(pool.map(lambda name: wanted[name](self.data_dir.resolve()), missing))
         if servers:
-            self._session.say("starting", what=", ".join(server.name for server in servers))
+            self._session.say("starting {what} …", what=", ".join(server.name for server in servers))
         self._urls |= {name: server.url for name, server in zip(missing, servers, strict=True)}
         self._supervisor.start([self._server(server) for server in servers])
 
@@ -193,7 +209,12 @@ class Stack:
         if repaired is None:
             return False
         _log.warning("append_only_log_set_aside", path=str(repaired[0]), reason=repaired[1])
-        self._session.say("redis_set_aside", path=repaired[0], reason=repaired[1])
+        self._session.say(
+            "the embedded Redis's append-only log is damaged ({reason}) and was moved to {path}: "
+            "Redis starts empty, and unfinished jobs are restored from the ledger",
+            path=repaired[0],
+            reason=repaired[1],
+        )
         return True
 
     def _migrate(self) -> None:

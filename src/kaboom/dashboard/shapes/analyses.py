@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from kaboom.analysis.report import MODELS_ANALYST
-from kaboom.analysis.vocabulary import Kind, Language, Verdict, disclaimer, say_verdict
+from kaboom.analysis.vocabulary import Kind, Verdict, disclaimer, say_verdict
+from kaboom.text.language import Language
 
 type Claim = tuple[str, str]
 

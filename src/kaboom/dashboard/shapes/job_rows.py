@@ -106,11 +106,6 @@ class JobRow:
         return self.result["counts"] if self.has(PlannedResult) else {}
 
     @property
-    def title_key(self) -> str:
-        """The key of its task in the texts of tasks."""
-        return str(self.job["task"]).replace(".", "_")
-
-    @property
     def intervals(self) -> str:
         """The intervals of its request, such as `1m, 1d`."""
         return ", ".join(self.job["intervals"] or {})

@@ -106,18 +106,32 @@ def _show(session: Session, files: Sequence[dict[str, Any]], tried: dict[str, An
             text = f"{file['file']}: {words.detail(refusal['why'])}" if is_whole else words.detail(refusal["message"])
             session.show(text)
         if (more := len(refusals) - _MOST_REFUSALS) > 0:
-            session.show(words.say("more_refusals", file=file["file"], count=more))
+            session.show(words.say("{file}: {count:,} more: --json", file=file["file"], count=more))
     rows = sum(file["rows"] for file in files)
     symbols = len({symbol for file in files for symbol in file["symbols"]})
-    session.say("files_checked", files=len(files), symbols=symbols, rows=rows, refused=len(refused))
+    session.say(
+        "{files:,} files: {rows:,} rows of {symbols:,} symbols; files with something that is not stored: {refused:,}",
+        files=len(files),
+        symbols=symbols,
+        rows=rows,
+        refused=len(refused),
+    )
     if tried["days"]:
-        each = (words.say("files_days", interval=interval, **days) for interval, days in tried["days"].items())
+        each = (
+            words.say("{interval} {count:,} days from {first} to {last}", interval=interval, **days)
+            for interval, days in tried["days"].items()
+        )
         counts = {name: tried[name] for name in ("stored", "rejected")}
-        session.say("files_stored", rows=sum(counts.values()), **counts, days=words.say("join").join(each))
+        session.say(
+            "an ingest stores {stored:,} of {rows:,} rows and rejects {rejected:,}: {days}",
+            rows=sum(counts.values()),
+            **counts,
+            days=words.say(" · ").join(each),
+        )
         # The settings are those of the server, which reads the files.
         settings = [f"{_PREFIX}{name.removeprefix('file_').upper()}={shlex.quote(str(given[name]))}" for name in given]
-        session.say("files_up", command=" ".join([*settings, "kaboom up"]))
-        session.say("files_next", command=_INGEST)
+        session.say("start Kaboom with: {command}", command=" ".join([*settings, "kaboom up"]))
+        session.say("then ingest them in another terminal: {command}", command=_INGEST)
 
 
 def _say_rule(rule: dict[str, str] | None) -> str:
@@ -137,7 +151,7 @@ def _file_table(words: Speaker, files: Sequence[dict[str, Any]]) -> Table:
         shown = " ".join(names) + (f" … {count:,}" if count > len(names) else "")
         columns = file["columns"].items()
         recognised = " ".join(name if name.lower() == role else f"{role}={name}" for role, name in columns)
-        unknown = words.say("unknown_columns", names=", ".join(file["unknown"])) if file["unknown"] else ""
+        unknown = words.say("(not recognised: {names})", names=", ".join(file["unknown"])) if file["unknown"] else ""
         cells: tuple[str, ...] = (file["interval"] or "-", f"{file['rows']:,}", file["first"] or "", file["last"] or "")
         cells += (file["encoding"], file["time_zone"] or "", f"{recognised} {unknown}")
         add_row(table, file["file"], shown, *cells, *([_say_rule(file["rule"])] if has_rules else []))

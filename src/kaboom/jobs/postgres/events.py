@@ -12,7 +12,7 @@ from kaboom.jobs.queues import Queue
 
 
 class EventKind(StrEnum):
-    """The kind of an event; `kaboom.text.notifications` has the titles."""
+    """The kind of an event; `kaboom.text.tables` has the titles."""
 
     JOB_ENDED = "job_ended"
     DATA_INCOMPLETE = "data_incomplete"

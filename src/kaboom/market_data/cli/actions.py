@@ -56,12 +56,20 @@ def list_actions(
     if session.print_if_json({"source": name, "items": rows}):
         return
     if not rows:
-        session.say("no_actions", source=name)
+        session.say(
+            "no corporate actions of {source}; an ingest records them, and `kaboom actions add` adds one by hand",
+            source=name,
+        )
         return
     session.show(_table(session.words, rows))
     if suspected := [row for row in rows if row["state"] == ActionState.SUSPECTED]:
         which = f"{suspected[0]['symbol']} {suspected[0]['ex_session']} --source {name}"
-        for line in session.words.say("actions_suspected", count=len(suspected), which=which).splitlines():
+        for line in session.words.say(
+            "{count:,} suspected and not applied; if the first is right: kaboom actions confirm "
+            "{which}\nif it is not: kaboom actions reject {which}",
+            count=len(suspected),
+            which=which,
+        ).splitlines():
             session.tell(line)
 
 
@@ -142,7 +150,14 @@ def _find(session: Session, asked: tuple[str, str], source: str | None, *, is_di
     ]
     if not listed:
         words = {"symbol": symbol, "ex_session": day, "source": name}
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_such_action", **words))
+        raise CliError(
+            Exit.NOT_FOUND,
+            session.words.say(
+                "{source} has no action of {symbol} on {ex_session}; those that it has: kaboom actions "
+                "list --symbol {symbol} --source {source}",
+                **words,
+            ),
+        )
     return CorporateAction(symbol, day, listed[0]["factor"], listed[0]["amount"])
 
 
@@ -153,7 +168,11 @@ def _keep(session: Session, action: CorporateAction, state: ActionState, source:
     if session.print_if_json({"source": name, **row}):
         return
     session.show(_table(session.words, [row]))
-    session.say("action_kept", state=session.words.code("action", state.value), source=name)
+    session.say(
+        "{state} for the bars of {source}; raw bars do not change",
+        state=session.words.code("action", state.value),
+        source=name,
+    )
 
 
 async def _load(source: str, symbols: list[str], as_of: datetime | None = None) -> "pl.DataFrame":

@@ -61,7 +61,17 @@ def show_indicators(
         head = {"source": series.source, "interval": series.interval, "adjusted": not raw}
         session.print_json({**head, "bars": rows.to_dicts()})
         return
-    print_series(session, series, session.words.count("bars_of", rows.height, symbol=symbol, interval=interval))
+    print_series(
+        session,
+        series,
+        session.words.count(
+            "{symbol} {interval}: {n:,} bar",
+            "{symbol} {interval}: {n:,} bars",
+            rows.height,
+            symbol=symbol,
+            interval=interval,
+        ),
+    )
     session.show(_table(session.words, rows, series, [name for i in chosen for name in i.columns]))
 
 
@@ -109,7 +119,8 @@ def _print_specs(session: Session) -> None:
     table = new_table(session.words, "indicator", "default", "parameters", "title")
     for spec in indicator_specs():
         bounds = ", ".join(
-            session.words.say("indicator_bounds", name=p.name, least=p.least, most=p.most) for p in spec.parameters
+            session.words.say("{name} {least:g} to {most:g}", name=p.name, least=p.least, most=p.most)
+            for p in spec.parameters
         )
         add_row(table, spec.name, default_text(spec), bounds, spec.title)
     session.show(table)
@@ -135,18 +146,20 @@ def show_quarantine(
     params = given(interval=interval, limit=limit, session=session_date, symbol=symbol)
     params |= given(reason=reason, provider=source, cursor=cursor)
     page = session.client().call("GET", "/api/v1/bars/quarantine", params=params)
-    if not session.print_if_json_or_empty(page, "no_rejected_rows", source=page["provider"], interval=page["interval"]):
+    if not session.print_if_json_or_empty(
+        page, "{source} {interval}: no row was rejected", source=page["provider"], interval=page["interval"]
+    ):
         _show(session, page)
 
 
 def _show(session: Session, page: dict[str, Any]) -> None:
     words = session.words
-    reasons = words.say("join").join(f"{words.coded('refusal', code)} {n:,}" for code, n in page["reasons"].items())
+    reasons = words.say(" · ").join(f"{words.coded('refusal', code)} {n:,}" for code, n in page["reasons"].items())
     about = {"source": page["provider"], "interval": page["interval"], "total": page["total"]}
-    session.say("rejected_rows", **about, reasons=reasons)
+    session.say("{source} {interval}: {total:,} rejected rows ({reasons})", **about, reasons=reasons)
     session.show(_row_table(words, page["items"]))
     if page["next_cursor"]:
-        session.say("more_rejected_rows", cursor=page["next_cursor"])
+        session.say("there are more: --cursor {cursor}", cursor=page["next_cursor"])
 
 
 def _row_table(words: Speaker, rows: list[dict[str, Any]]) -> Table:
@@ -193,7 +206,13 @@ def show(
     if session.is_json:
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
-    head = session.words.count("bars_of", frame.height, symbol=frame["symbol"][0], interval=interval)
+    head = session.words.count(
+        "{symbol} {interval}: {n:,} bar",
+        "{symbol} {interval}: {n:,} bars",
+        frame.height,
+        symbol=frame["symbol"][0],
+        interval=interval,
+    )
     print_series(session, series, head)
     session.show(_bar_table(session.words, frame, series, everything=everything))
 
@@ -214,7 +233,7 @@ async def _read(
             frame = frame.filter(frame["opened_at"].dt.date() == newest)
     if not frame.height:
         what = f"{symbol} {interval}"
-        what = session.words.say("on_day", what=what, day=day) if day else what
+        what = session.words.say("{what} on {day}", what=what, day=day) if day else what
         raise none_held(session, what, source=series.source, symbol=symbol)
     return series, frame
 
@@ -238,7 +257,7 @@ def _bar_table(words: Speaker, frame: "pl.DataFrame", series: "BarSeries", *, ev
         if everything or hidden <= 0 or not _EDGE <= i < len(rows) - _EDGE:
             add_row(table, *_cells(row, pattern))
         elif i == _EDGE:
-            add_row(table, words.say("more_bars", count=hidden))
+            add_row(table, words.say("… {count:,} more: --all", count=hidden))
     return table
 
 

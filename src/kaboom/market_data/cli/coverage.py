@@ -54,15 +54,30 @@ def coverage(
         _print_json(session, found)
         return
     if found.cells.is_empty():
-        what = session.words.say("last_days", interval=interval, days=days)
+        what = session.words.say("{interval} of the last {days:,} days", interval=interval, days=days)
         raise none_held(session, what, source=found.series.source)
-    cells_of = "cells_of_indices" if market == "INDEX" else "cells_of"
-    print_series(session, found.series, session.words.count(cells_of, found.held.height, interval=interval))
+    held, words = found.held.height, session.words
+    if market == "INDEX":
+        count = words.count(
+            "{interval}: {n:,} index session", "{interval}: {n:,} index sessions", held, interval=interval
+        )
+    else:
+        count = words.count(
+            "{interval}: {n:,} symbol session", "{interval}: {n:,} symbol sessions", held, interval=interval
+        )
+    print_series(session, found.series, count)
     session.show(_session_table(session, found, of="indices" if market == "INDEX" else "symbols"))
     _show_others(session, found)
     if rejected := int(found.sessions()["quarantined"].sum()):
         command = f"kaboom bars quarantine --interval {found.series.interval} --source {found.series.source}"
-        session.tell(session.words.count("quarantined_rows", rejected, command=command))
+        session.tell(
+            words.count(
+                "{n:,} row of these days is in quarantine: {command}",
+                "{n:,} rows of these days are in quarantine: {command}",
+                rejected,
+                command=command,
+            )
+        )
     wanting = _pick(found.cells, GAPS)
     if wanting.height:
         verdicts = found.sessions()
@@ -70,9 +85,13 @@ def coverage(
         own = wanting.filter(~wanting["session"].is_in(degraded.to_list()))
         if own.height:
             session.show(_gap_table(session.words, own))
-        session.say("repair", command=_command(found, market))
+        session.say("ingest what is missing with: {command}", command=_command(found, market))
     if suspects := _pick(found.cells, SUSPECTS).height:
-        session.say("suspects", count=suspects)
+        session.say(
+            "{count:,} symbol sessions are short, lack the closing auction or differ from their "
+            "daily bar; to ingest these too: --include-short",
+            count=suspects,
+        )
 
 
 async def _judge(
@@ -135,8 +154,15 @@ def _show_others(session: Session, found: "Judgement") -> None:
     if left_out.height:
         words = session.words
         counted = sorted(left_out["verdict"].value_counts().rows())
-        verdicts = words.say("join").join(f"{words.coded('coverage', name)} {count:,}" for name, count in counted)
-        session.show(words.count("other_sessions", left_out.height, verdicts=verdicts))
+        verdicts = words.say(" · ").join(f"{words.coded('coverage', name)} {count:,}" for name, count in counted)
+        session.show(
+            words.count(
+                "… {n:,} other session ({verdicts}): --json",
+                "… {n:,} other sessions ({verdicts}): --json",
+                left_out.height,
+                verdicts=verdicts,
+            )
+        )
 
 
 def pick_sessions(found: "Judgement") -> "pl.DataFrame":
@@ -168,7 +194,7 @@ def _gap_table(words: Speaker, gaps: "pl.DataFrame") -> Table:
         named = name_some(words, [str(day) for day in days], len(days))
         add_row(table, symbol, words.coded("cell", state), named)
     if grouped.height > _MOST_SYMBOLS:
-        add_row(table, words.say("more_gaps", count=grouped.height - _MOST_SYMBOLS), "", "")
+        add_row(table, words.say("… {count:,} more: --json", count=grouped.height - _MOST_SYMBOLS), "", "")
     return table
 
 

@@ -102,7 +102,7 @@ def mirror_bars(
         planned = [await plan_folder(store, s, folder, suffix) for s in selections]
         found = [newest_files(files, months) if months else files for files in planned]
         if not any(found):
-            raise none_held(session, session.words.say("any_interval"))
+            raise none_held(session, session.words.say("any interval"))
         return [file for files in found for file in files]
 
     _run(session, plan)
@@ -116,8 +116,11 @@ def _run(session: Session, plan: "Planner", as_of: datetime | None = None) -> No
     for file in files:
         session.show(f"{file['path']}  {file['bars']:,}  {file['provider']}")
     if any(not file["is_real"] for file in files):
-        session.say("made_up", source=", ".join(sorted({file["provider"] for file in files if not file["is_real"]})))
-    session.say("exported", files=len(files), **totals)
+        session.say(
+            "source: {source} — generated, not market data",
+            source=", ".join(sorted({file["provider"] for file in files if not file["is_real"]})),
+        )
+    session.say("{bars:,} bars in {files:,} files, {bytes:,} bytes", files=len(files), **totals)
 
 
 async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> list[dict[str, Any]]:

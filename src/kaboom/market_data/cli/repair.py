@@ -69,7 +69,13 @@ async def _repair(session: Session, *, is_dry: bool) -> "tuple[RepairedItem, ...
 
     async with open_store() as store:
         if not isinstance(store, RepairableStore):
-            raise CliError(Exit.USAGE, session.words.say("not_repairable", place=store_place()))
+            raise CliError(
+                Exit.USAGE,
+                session.words.say(
+                    "bars are kept in {place}, which Kaboom cannot repair: use the server's own tools",
+                    place=store_place(),
+                ),
+            )
         return await store.repair(is_dry=is_dry)
 
 
@@ -153,26 +159,26 @@ def _submit(session: Session, refill: Refill) -> Refill:
     try:
         accepted = session.client().call("POST", refill.path, json=refill.body)
     except CliError as e:
-        session.say("not_submitted", reason=e.message)
+        session.say("the backfill could not be submitted: {reason}", reason=e.message)
         return refill
     return replace(refill, job_id=accepted["job_id"])
 
 
 def _print(session: Session, mended: "Iterable[RepairedItem]", refills: list[Refill]) -> None:
     if not (found := list(mended)):
-        session.show(session.words.say("nothing_damaged", place=store_place()))
+        session.show(session.words.say("nothing is damaged in {place}", place=store_place()))
         return
     table = new_table(session.words, "where", "fault", "done with it", "kept in")
     for each in found:
         add_row(table, each.where, each.fault, each.done, each.kept)
     session.show(table)
     if any(gap.is_guess for each in found for gap in each.gaps):
-        session.say("symbols_guessed")
+        session.say("the symbols of a damaged file are unknown: the symbols of the source's other files are used")
     for refill in refills:
         if refill.job_id:
             session.show(f"{refill.job_id}  {refill.command}")
         else:
-            session.show(session.words.say("repair", command=refill.command))
+            session.show(session.words.say("ingest what is missing with: {command}", command=refill.command))
 
 
 def _follow(session: Session, jobs: Iterable[str]) -> None:

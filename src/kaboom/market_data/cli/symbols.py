@@ -58,7 +58,12 @@ def import_file(
         session.show(f"{market:<14} {count:>6,}")
     for kind, found in report.changes.to_json().items():
         session.show(f"{kind:<14} {found['count']:>6,}")
-    session.say("imported", count=sum(report.counts.values()), as_of=report.snapshot.as_of, path=report.path)
+    session.say(
+        "imported {count} listings as of {as_of}: {path}",
+        count=sum(report.counts.values()),
+        as_of=report.snapshot.as_of,
+        path=report.path,
+    )
 
 
 @app.command("search")
@@ -85,7 +90,7 @@ def search(
         session.print_json({"items": orjson.loads(found.head(limit).write_json()), "total": found.height})
         return
     if not found.height:
-        session.say("no_listing", text=text)
+        session.say("no listed symbol has {text} in its code, name or sector", text=text)
         return
     rows = found.head(limit).to_dicts()
     # Lists of JPX have no English names.
@@ -95,7 +100,7 @@ def search(
         add_row(table, *(str(row[name] or "") for name in names))
     session.show(table)
     if found.height > limit:
-        session.say("more_listings", left=found.height - limit)
+        session.say("{left:,} more; --limit shows them", left=found.height - limit)
 
 
 @app.command("history")
@@ -115,7 +120,10 @@ def show_history(
     if session.is_json:
         session.print_json({"symbol": parse_symbol(symbol), "items": [asdict(span) for span in spans]})
     elif not spans:
-        session.say("never_listed", symbol=parse_symbol(symbol))
+        session.say(
+            "no list names {symbol}; import JPX's list of another date: kaboom symbols import data_j.xls",
+            symbol=parse_symbol(symbol),
+        )
     else:
         session.show(_span_table(session.words, spans))
 

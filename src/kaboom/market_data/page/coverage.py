@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
 from kaboom.dashboard.asking import Reply
-from kaboom.dashboard.catalogue import find_text
+from kaboom.dashboard.labels import LABELS, label
 from kaboom.dashboard.page_request import Page
 from kaboom.dashboard.shapes.links import link_to
 from kaboom.jobs.deps import needs
@@ -31,11 +31,6 @@ SEVERITY = (
 VERDICT_MARKS = {
     "pending": ("idle", "wait"), "degraded": ("bad", "bad"), "gaps": ("warn", "warn"), "complete": ("ok", "ok"),
 }  # fmt: skip
-#: The texts that the script of the map uses.
-_MAP_WORDS = (
-    "session", "sector", "no_sector", "bars", "median", "asked", "never_asked", "per_session", "newest", "last_20",
-    "no_match",
-)  # fmt: skip
 GROUPS = ("sector", "symbol", "size", "worst")
 HEIGHTS = ("fit", "3", "14")
 
@@ -127,8 +122,10 @@ def _sources_of(providers: Reply | None, chosen: str) -> Mapping[str, str]:
 
 
 def _words_of(language: Language) -> dict[str, str]:
-    keys = [*_MAP_WORDS, *(f"{kind}_{state}" for state in CellState for kind in ("s", "w"))]
-    return {key: find_text(language, f"data.{key}") for key in keys}
+    """Return the texts that the script of the map uses."""
+    states = {f"s_{state}": label("cell_state", state, language) for state in CellState}
+    about = {f"w_{state}": label("cell_about", state, language) for state in CellState}
+    return states | about | {word: label("map_word", word, language) for word in LABELS["map_word"]}
 
 
 def _names_of(sector: Sector, language: Language) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS
 from kaboom.dashboard.asking import Reply
-from kaboom.dashboard.catalogue import find_text
+from kaboom.dashboard.labels import LABELS, label
 from kaboom.dashboard.page_request import OpenPage, Page, ask_all
 from kaboom.dashboard.shapes.company_names import name_of
 from kaboom.dashboard.shapes.links import link_to
@@ -33,21 +33,6 @@ _MOST_BARS = 800
 _YEAR = timedelta(days=366)
 _SHOWN = (*GAPS, *SUSPECTS)
 
-#: The texts that the script of the chart uses.
-_CHART_WORDS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "previous",
-    "lunch",
-    "shares",
-    "a_open",
-    "a_am_close",
-    "a_pm_open",
-    "a_close",
-)
 type Bar = Mapping[str, Any]
 #: The auctions of a session, by the field of the calendar.
 _AUCTIONS = {
@@ -94,7 +79,7 @@ async def show_symbol(
         filters=filters,
         session=session,
         intervals=tuple(Interval),
-        chart_words={key: find_text(page.viewer.language, f"symbol.{key}") for key in _CHART_WORDS},
+        chart_words={word: label("chart_word", word, page.viewer.language) for word in LABELS["chart_word"]},
         signed=_signed_of(page.viewer.language),
         # Files may have codes of any exchange.
         is_in_yen=is_tse_code(covered.data["symbol"]),

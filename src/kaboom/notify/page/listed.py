@@ -10,7 +10,8 @@ from kaboom.dashboard.shapes.links import link_to, page_links
 from kaboom.jobs.deps import needs
 from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.routes import PREFIX
-from kaboom.text.notifications import EVENT_KINDS
+from kaboom.text.language import Language
+from kaboom.text.tables import TITLES, say_title
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -41,6 +42,6 @@ async def show_notifications(page: Page, filters: Annotated[DeliveryFilters, Que
     )
 
 
-def kinds_in(language: str) -> dict[str, str]:
+def kinds_in(language: Language) -> dict[str, str]:
     """Return the names of the kinds of events."""
-    return {kind: pair[language == "ja"] for kind, pair in EVENT_KINDS.items()}
+    return {kind: say_title("event", kind, language) for kind in TITLES["event"]}

@@ -22,7 +22,7 @@ class Severity(StrEnum):
 
 
 class Kind(StrEnum):
-    """The kinds of alerts; `kaboom.text.alerts` has their titles."""
+    """The kinds of alerts; `kaboom.text.tables` has their titles."""
 
     STORE_AWAY = "store_away"
     DISK_FULL = "disk_full"

@@ -21,9 +21,9 @@ def alerts(context: typer.Context, *, json: Json = False) -> None:
     if found["items"]:
         session.show(_table(session.words, found["items"]))
     elif not found["unknown"]:
-        session.say("no_alerts")
+        session.say("nothing needs attention")
     if found["unknown"]:
-        session.say("alerts_unknown", kinds=", ".join(found["unknown"]))
+        session.say("could not be checked: {kinds}", kinds=", ".join(found["unknown"]))
 
 
 def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:

@@ -37,8 +37,13 @@ def run_trial(
         session.show(_trial_table(session.words, trials))
     failed = [trial for trial in trials if not trial.outcome.is_fine]
     if failed:
-        raise CliError(Exit.UNAVAILABLE, session.words.say("trials_failed", failed=len(failed), total=len(trials)))
-    session.say("trials_passed", total=len(trials))
+        raise CliError(
+            Exit.UNAVAILABLE,
+            session.words.say(
+                "{failed} of {total} questions failed: the details say why", failed=len(failed), total=len(trials)
+            ),
+        )
+    session.say("all {total} questions were answered", total=len(trials))
 
 
 async def _try(session: Session, name: str, symbol: str) -> "list[Trial]":
@@ -51,7 +56,7 @@ async def _try(session: Session, name: str, symbol: str) -> "list[Trial]":
         async for trial in try_provider(provider, asked, now=utc_now()):
             trials.append(trial)
             if session.err.is_terminal:
-                session.say("trial_done", done=len(trials))
+                session.say("{done} answered", done=len(trials))
     return trials
 
 
@@ -60,8 +65,8 @@ def _trial_table(words: Speaker, trials: "list[Trial]") -> Table:
     for trial in trials:
         asked = words.coded("trial", trial.question)
         about = f"{asked} {trial.interval}" if trial.interval else asked
-        rows = words.say("trial_own") if trial.rows is None and trial.outcome.is_fine else f"{trial.rows or 0:,}"
-        result = words.say("trial_ok") if trial.outcome is Outcome.OK else words.coded("outcome", trial.outcome)
+        rows = words.say("Kaboom's own") if trial.rows is None and trial.outcome.is_fine else f"{trial.rows or 0:,}"
+        result = words.say("answered") if trial.outcome is Outcome.OK else words.coded("outcome", trial.outcome)
         add_row(table, about, trial.session.isoformat(), result, rows, f"{trial.seconds:.1f}", trial.message)
     return table
 
@@ -85,9 +90,14 @@ def providers(context: typer.Context, *, json: Json = False) -> None:
     for each in found["items"]:
         if each["is_paused"]:
             until = to_jst(each["paused_until"], "seconds")
-            session.say("provider_paused", name=each["name"], until=until, reason=each["pause_reason"])
+            session.say(
+                "{name} is paused until {until} JST: {reason}",
+                name=each["name"],
+                until=until,
+                reason=each["pause_reason"],
+            )
     if any(each["is_paused"] is None for each in found["items"]):
-        session.say("provider_pauses_unknown")
+        session.say("Redis is unavailable, so it is unknown which providers are paused")
 
 
 def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:
@@ -95,7 +105,7 @@ def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:
     table = new_table(words, "provider", "state", *limits, "prices", "intervals", "markets", "detail", right=limits)
     for each in items:
         state = words.coded("provider", _state(each))
-        state = words.say("provider_default", state=state) if each["is_default"] else state
+        state = words.say("{state} (default)", state=state) if each["is_default"] else state
         bounds = [_rate(words, each), "" if each["concurrency"] is None else f"{each['concurrency']:,}"]
         prices = words.code("prices", _PRICES[each.get("is_adjusted")])
         lists = [", ".join(each[name]) for name in ("intervals", "markets")]
@@ -104,10 +114,10 @@ def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:
 
 
 def _rate(words: Speaker, provider: dict[str, Any]) -> str:
-    for name in ("requests_per_minute", "requests_per_second"):
-        if n := provider.get(name):
-            return words.say(name, n=n)
-    return ""
+    if n := provider.get("requests_per_minute"):
+        return words.say("{n:,}/min", n=n)
+    n = provider.get("requests_per_second")
+    return words.say("{n:,}/s", n=n) if n else ""
 
 
 def _state(provider: dict[str, Any]) -> str:

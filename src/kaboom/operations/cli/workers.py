@@ -18,7 +18,9 @@ def workers(context: typer.Context, *, json: Json = False) -> None:
     """Show the workers of the last 15 minutes, and the chunks that each runs now."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", "/api/v1/workers")
-    if not session.print_if_json_or_empty(found, "no_workers"):
+    if not session.print_if_json_or_empty(
+        found, "no worker has reported in the last 15 minutes; start one: kaboom worker"
+    ):
         session.show(_worker_table(session.words, found["items"]))
         _show_chunks(session, found["items"])
 

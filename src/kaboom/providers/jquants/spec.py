@@ -38,9 +38,8 @@ SPEC = ProviderSpec(
     required=(Required("jquants_api_key", "get a key of your own, for personal use"),),
     terms=Terms(
         url="https://jpx-jquants.com/",
-        en="J-Quants is for the personal use of the person who holds the key: no redistribution, no business use."
+        text="J-Quants is for the personal use of the person who holds the key: no redistribution, no business use."
         " Terms: {url}",
-        ja="J-Quantsの利用はキーの保有者本人の私的利用に限られ、再配布や業務での利用はできません。規約：{url}",
     ),
     has_master=True,
 )

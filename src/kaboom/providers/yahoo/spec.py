@@ -35,7 +35,6 @@ SPEC = ProviderSpec(
     required=(Required("yahoo_enabled", "read Yahoo's terms, then set it"),),
     terms=Terms(
         url="https://legal.yahoo.com/us/en/yahoo/terms/otos/index.html",
-        en="Yahoo's data is for personal use, and Yahoo may turn callers away. Terms: {url}",
-        ja="Yahooのデータは個人利用に限られ、アクセスを拒否されることがあります。規約：{url}",
+        text="Yahoo's data is for personal use, and Yahoo may turn callers away. Terms: {url}",
     ),
 )

@@ -1,1 +1,0 @@
-"""What pages say: a module each, every text in English and Japanese."""
