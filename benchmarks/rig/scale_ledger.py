@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from kaboom.errors import StoreError
 from kaboom.ingest.plan import plan_chunks
-from kaboom.jobs.api.listing import SEARCHED_JOBS
+from kaboom.jobs.api.job_list import SEARCHED_JOBS
 from kaboom.jobs.model import Chunk, ChunkState, ItemNote, Job, JobStatus, Tally
 from kaboom.jobs.postgres.activity import ActivityQuery
 from kaboom.jobs.postgres.dead_letters import DeadLetterQuery

@@ -19,13 +19,13 @@ from kaboom.catalog import CATALOG
 from kaboom.drivers.redis.client import connect_redis, redis_errors
 from kaboom.errors import KaboomError
 from kaboom.ingest.jobs import RUN_DAILY
-from kaboom.jobs.engine.courier import run_courier
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.message import list_key
 from kaboom.jobs.engine.parts import build_parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.engine.webhook_sender import run_courier
 from kaboom.jobs.model import PLAN, Tally
 from kaboom.jobs.redis.store import ChunkRef
 from kaboom.jobs.runs import name_slot

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kaboom.client.aio import AsyncJob, AsyncKaboom
     from kaboom.client.backtests import Backtest
     from kaboom.client.client import Kaboom
-    from kaboom.client.connecting import connect, connect_async
+    from kaboom.client.connection import connect, connect_async
     from kaboom.client.frames import to_pandas
     from kaboom.client.jobs import Job
     from kaboom.client.portfolios import Portfolio

@@ -24,20 +24,20 @@ from kaboom.drivers.open_sessions import close_sessions
 from kaboom.drivers.stop import end_tasks
 from kaboom.errors import ConfigurationError
 from kaboom.health.routes import router as health_router
-from kaboom.jobs.api.listing import router as all_jobs_router
+from kaboom.jobs.api.job_list import router as all_jobs_router
 from kaboom.jobs.api.submit_routes import queue_routers
 from kaboom.jobs.cursor import Cursors
-from kaboom.jobs.engine.asking import DataDisk
 from kaboom.jobs.engine.dispatch import LocalDispatcher
+from kaboom.jobs.engine.health_checks import DataDisk
 from kaboom.jobs.engine.instruments import instrument_api
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import build_parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.redis.events import EventHub
 from kaboom.jobs.redis.redis_counts import RedisCounts
-from kaboom.jobs.sharing import Sharing
-from kaboom.market_data.opening import open_desk
+from kaboom.jobs.shared_answers import Sharing
 from kaboom.market_data.routes import router as market_router
+from kaboom.market_data.service import open_desk
 from kaboom.notify.notifier import Notifier
 from kaboom.notify.routes import router as notifications_router
 from kaboom.notify.rule_routes import router as rules_router
@@ -47,8 +47,8 @@ from kaboom.operations.routes import router as overview_router
 from kaboom.operations.routes import settings_router
 from kaboom.pictures.process import PictureProcess
 from kaboom.portfolio.booking_routes import router as booking_router
-from kaboom.portfolio.desk import build_desk
 from kaboom.portfolio.routes import router as portfolios_router
+from kaboom.portfolio.service import build_desk
 from kaboom.portfolio.store import open_portfolios
 from kaboom.schedules.overdue import read_missing
 from kaboom.schedules.routes import router as schedules_router
@@ -189,8 +189,8 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
     work = [Reaper(parts, prune=Pruner(parts).step).run()]
     if isinstance(parts.dispatcher, LocalDispatcher):
         # With Celery, workers run the handlers; their main processes run the scheduler, the courier and the notifier.
-        from kaboom.jobs.engine.courier import run_courier  # noqa: PLC0415
         from kaboom.jobs.engine.local import local_workers  # noqa: PLC0415
+        from kaboom.jobs.engine.webhook_sender import run_courier  # noqa: PLC0415
 
         work += [
             Scheduler(jobs, parts.database.open(open_schedules)).run(),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from kaboom.jobs.engine.run.ends import ERROR_ENDINGS
+from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.telemetry.metrics import METRICS, Kind
 from tests.alerts.rules import Rule
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from kaboom.audit.log import AuditLine, AuditQuery
 from kaboom.audit.store import MemoryAuditLog
-from kaboom.audit.trail import AuditTrail
+from kaboom.audit.writer import AuditTrail
 from kaboom.errors import StoreError
 from kaboom.telemetry.logs import tap_lines
 from kaboom.web.auth.changes import Change

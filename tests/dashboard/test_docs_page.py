@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.rendering import CSP
+from kaboom.dashboard.renderer import CSP
 from tests.fixtures.jobs.browsers import browser_of, tags_of
 
 pytestmark = pytest.mark.anyio

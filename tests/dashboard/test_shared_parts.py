@@ -35,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture(autouse=True)
 def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part is kept for as long as a slow machine needs to ask for it again."""
-    monkeypatch.setattr("kaboom.dashboard.rendering._KEPT_S", 60.0)
+    monkeypatch.setattr("kaboom.dashboard.renderer._KEPT_S", 60.0)
 
 
 async def test_many_viewers_cost_one_part(real_app: FastAPI, made: list[str]) -> None:

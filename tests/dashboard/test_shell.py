@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.dashboard.environment import PLACES
-from kaboom.dashboard.rendering import CSP
+from kaboom.dashboard.renderer import CSP
 from kaboom.dashboard.viewer import is_own_path
 from kaboom.web.auth.guard import stated_scopes
 from kaboom.web.auth.scopes import Scope

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kaboom.backtest.room import measure_free_memory
+from kaboom.backtest.memory_check import measure_free_memory
 
 MB = 1024 * 1024
 

@@ -15,7 +15,7 @@ from kaboom.drivers.disk import Room, find_full, measure_room, nearest_folder, t
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.drivers.redis.client import connect_redis
 from kaboom.errors import StoreError
-from kaboom.jobs.engine.asking import RecentAnswer
+from kaboom.jobs.engine.health_checks import RecentAnswer
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.settings import AppSettings

@@ -1,6 +1,6 @@
 """Sealed URLs during a rotation of their key."""
 
-from kaboom.drivers.sealing import Sealer, parse_sealer
+from kaboom.drivers.encryption import Sealer, parse_sealer
 
 OLD, NEW = "o" * 32, "n" * 32
 

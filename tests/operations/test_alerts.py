@@ -21,7 +21,7 @@ from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.market.lists.snapshot import find_newest_date
 from kaboom.notify.model import MANY_FAILURES
 from kaboom.notify.store import open_notifications
-from kaboom.operations.alerts import finding, sources
+from kaboom.operations.alerts import collector, sources
 from kaboom.operations.alerts.kinds import (
     DEAD_FOR_H,
     FULL_REDIS,
@@ -308,7 +308,7 @@ async def test_many_readers_share_one_search(real_http: httpx2.AsyncClient, monk
 
 def test_every_kind_has_a_title_a_source_and_a_line_in_the_reference() -> None:
     assert list(TITLES["alert"]) == [kind.value for kind in Kind]
-    assert sorted(kind for kinds in finding.SOURCES.values() for kind in kinds) == sorted(Kind)
+    assert sorted(kind for kinds in collector.SOURCES.values() for kind in kinds) == sorted(Kind)
     page = load_text("docs/reference/overview-api.md")
     assert [kind for kind in Kind if f"| `{kind}` |" not in page] == []
 

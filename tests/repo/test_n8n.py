@@ -10,7 +10,7 @@ import pytest
 
 from kaboom.analysis.jobs import ANALYSE
 from kaboom.ingest.jobs import RUN_DAILY
-from kaboom.jobs.api.submitting import build_body
+from kaboom.jobs.api.submission import build_body
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import TRANSITIONS, JobStatus
 from kaboom.main import create_app

@@ -17,7 +17,7 @@ from kaboom.accounts.sessions import Sessions
 from kaboom.accounts.shared_keys import SharedKeys
 from kaboom.accounts.store import open_accounts
 from kaboom.audit.store import open_audit_log
-from kaboom.audit.trail import AuditTrail
+from kaboom.audit.writer import AuditTrail
 from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.redis.client import Redis
 from kaboom.jobs.postgres.opening import open_events, open_history

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from kaboom.drivers.sealing import Sealer
+from kaboom.drivers.encryption import Sealer
 from kaboom.errors import ConfigurationError, StoreError
 from kaboom.jobs.postgres.port import JobHistory
 

@@ -8,7 +8,7 @@ import typer
 from kaboom.analysis.jobs import ANALYSE
 from kaboom.analysis.request import DEFAULT_SESSIONS
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.following import submit
+from kaboom.cli.job_follower import submit
 from kaboom.cli.options import Callback, Json, Provider, Timeout, given
 from kaboom.cli.session import Session
 

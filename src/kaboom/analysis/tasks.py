@@ -13,7 +13,7 @@ from kaboom.analysis.facts.jobs import gather_backtest, gather_ingest
 from kaboom.analysis.facts.market import Holding
 from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.jobs import POSITIONS_STAY
-from kaboom.analysis.models.asking import Asker
+from kaboom.analysis.models.calls import Asker
 from kaboom.analysis.pictures import draw_for_models, keep_pictures
 from kaboom.analysis.prompt import VERSION, Prompt, build_prompt
 from kaboom.analysis.report import MODELS_ANALYST, Analysis, Answer, analyse_by_models, analyse_by_rules, without_bars

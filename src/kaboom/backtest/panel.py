@@ -23,7 +23,7 @@ from kaboom.backtest.engine.arrays import (
     Issues,
     carry_forward,
 )
-from kaboom.backtest.room import check_room
+from kaboom.backtest.memory_check import check_room
 from kaboom.errors import InvalidRequest
 from kaboom.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
 from kaboom.market.bar import VALUES

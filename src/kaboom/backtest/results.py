@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from kaboom.backtest.examples import COMPARED, RUN, STRATEGIES, SWEEP
-from kaboom.backtest.report.comparing import Comparison
+from kaboom.backtest.report.comparison import Comparison
 from kaboom.backtest.request import STRATEGY_NAME
 from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.backtest.summary import RunSummary, SweepSummary, TestedBars

@@ -7,7 +7,7 @@ from fastapi import Path, Query, Request, Response
 from pydantic import StringConstraints
 
 from kaboom.backtest.examples import CSV
-from kaboom.backtest.report.comparing import Comparison, compare_runs
+from kaboom.backtest.report.comparison import Comparison, compare_runs
 from kaboom.backtest.report.content import ReportContent
 from kaboom.backtest.report.picture import picture_of
 from kaboom.backtest.results import FoundBySweep, RunResult, RunsCompared, StrategyList, list_strategies

@@ -10,10 +10,10 @@ from kaboom.backtest.request import BacktestRequest, SweepRequest, count_combina
 from kaboom.backtest.results import RunResult
 from kaboom.backtest.run_job import load_study_bars, open_requested, pin_request
 from kaboom.backtest.strategies.files import StrategyKind
-from kaboom.backtest.study import sweeping
+from kaboom.backtest.study import sweep_chunks
 from kaboom.backtest.study.bars import StudyBars
-from kaboom.backtest.study.choosing import SweepEnd, end_sweep
 from kaboom.backtest.study.fingerprint import fingerprint_of
+from kaboom.backtest.study.selection import SweepEnd, end_sweep
 from kaboom.backtest.study.single import run_backtest
 from kaboom.backtest.study.trials import join_trials
 from kaboom.drivers.stop import ShouldStop, Stopped
@@ -63,7 +63,7 @@ async def plan_sweep(run: Run) -> None:
     with _until_cancelled(run) as should_stop, open_requested(request, settings, should_stop=should_stop) as find:
         kind = await asyncio.to_thread(find)
         bars = await load_study_bars(request, settings, should_stop=should_stop)
-        plan = await asyncio.to_thread(sweeping.plan_sweep, bars, kind, request, slots=settings.slots)
+        plan = await asyncio.to_thread(sweep_chunks.plan_sweep, bars, kind, request, slots=settings.slots)
     await hand_out(run, plan)
 
 
@@ -75,7 +75,7 @@ async def run_sweep_chunk(run: Run) -> Tally:
         InvalidRequest: the bars or the strategy have changed since the sweep was planned, or no trial has ended.
 
     """
-    if run.chunk.items != (sweeping.RESULT_ITEM,):
+    if run.chunk.items != (sweep_chunks.RESULT_ITEM,):
         return await go_on(run, partial(_run_trials, run), stops_at_once=True)
     run.keeper.look_often()
     return add_report(run.chunk.tally, await _end(run))
@@ -84,7 +84,7 @@ async def run_sweep_chunk(run: Run) -> Tally:
 async def _run_trials(
     run: Run, *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: ShouldStop
 ) -> OutcomeReport:
-    chunk = sweeping.SweepChunk(run.chunk.items, tuple(run.chunk.payload["numbers"]))
+    chunk = sweep_chunks.SweepChunk(run.chunk.items, tuple(run.chunk.payload["numbers"]))
     alive = _alive(run, should_stop)
     request = SweepRequest.parse(run.plan["request"])
     with open_requested(request, run.settings, should_stop=alive) as find:
@@ -92,8 +92,8 @@ async def _run_trials(
             bars, kind = await _load(run, request, find, alive)
         except Stopped:
             return OutcomeReport()
-        tools = sweeping.SweepTools(bars, kind, request, partial(_keep_trials, run.files, _job_id(run)))
-        return await sweeping.run_sweep_chunk(chunk, tools, start=start, on_progress=on_progress, should_stop=alive)
+        tools = sweep_chunks.SweepTools(bars, kind, request, partial(_keep_trials, run.files, _job_id(run)))
+        return await sweep_chunks.run_sweep_chunk(chunk, tools, start=start, on_progress=on_progress, should_stop=alive)
 
 
 async def _keep_trials(files: JobFiles, job_id: str, name: str, content: bytes) -> None:
@@ -103,7 +103,7 @@ async def _keep_trials(files: JobFiles, job_id: str, name: str, content: bytes) 
 async def _end(run: Run) -> OutcomeReport:
     """Choose the best trials once all other chunks have ended; after a crash a saved summary is not computed again."""
     ref, files = run.claim.lease.ref, run.files
-    done = OutcomeReport((SymbolOutcome(sweeping.RESULT_ITEM, Outcome.OK),))
+    done = OutcomeReport((SymbolOutcome(sweep_chunks.RESULT_ITEM, Outcome.OK),))
     if await files.load(ref.job_id, "summary.json"):
         return done
     chunks = await run.parts.store.load_chunks(ref.queue, ref.job_id)

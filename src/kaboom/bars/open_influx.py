@@ -6,7 +6,7 @@ from pathlib import Path
 from kaboom.bars.actions.influx import InfluxActionStore
 from kaboom.bars.influx.layout import InfluxBuckets
 from kaboom.bars.influx.line_writer import LineWriter
-from kaboom.bars.influx.refused import RefusedLines
+from kaboom.bars.influx.refused_lines import RefusedLines
 from kaboom.bars.influx.sql_reads import build_reads
 from kaboom.bars.influx.store import InfluxBarStore
 from kaboom.bars.influx.target import InfluxTarget, build_target

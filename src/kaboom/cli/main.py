@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from kaboom.cli.completing import offer_values
+from kaboom.cli.completion import offer_values
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.help import choose_help
 from kaboom.cli.index import INDEX, Entry

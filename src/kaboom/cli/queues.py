@@ -13,8 +13,8 @@ from kaboom.backtest.cli.commands import run, sweep
 from kaboom.backtest.cli.more import check, compare, list_strategies, report, rerun
 from kaboom.backtest.jobs import RUN, SWEEP
 from kaboom.catalog import CATALOG
-from kaboom.cli.following import parse_pair, submit
 from kaboom.cli.index import describe_queue
+from kaboom.cli.job_follower import parse_pair, submit
 from kaboom.cli.options import Callback, Json, Timeout, Wait
 from kaboom.cli.session import Session
 from kaboom.ingest.cli.backfill import backfill

@@ -76,7 +76,7 @@ class Session:
         if isinstance(data, str):
             self.out.print(Text(clean(data)), soft_wrap=True)
         else:
-            from kaboom.cli.fitting import fit  # noqa: PLC0415  help does without
+            from kaboom.cli.table_layout import fit  # noqa: PLC0415  help does without
 
             self.out.print(fit(data, self.out))
 

@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from kaboom.catalog import CATALOG
-from kaboom.cli.closing import closing
+from kaboom.cli.cleanup import closing
 from kaboom.cli.exits import Exit
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_list
 from kaboom.cli.session import Session
 from kaboom.errors import ConfigurationError
-from kaboom.jobs.engine.asking import find_fault
+from kaboom.jobs.engine.health_checks import find_fault
 from kaboom.jobs.engine.parts import Parts, broker_urls, build_parts
 from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.workers import Worker

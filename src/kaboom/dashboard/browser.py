@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kaboom.dashboard.rendering import Pages
+from kaboom.dashboard.renderer import Pages
 from kaboom.dashboard.viewer import viewer_of
 
 LOGIN = "/login"

@@ -13,7 +13,7 @@ import structlog
 from fastapi import status
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.live_log import LiveLog, place_of
 from kaboom.dashboard.page_request import OpenPage
 from kaboom.dashboard.shapes.job_rows import JobRow

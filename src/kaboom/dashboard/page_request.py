@@ -8,8 +8,8 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
-from kaboom.dashboard.asking import Api, Reply
-from kaboom.dashboard.rendering import Pages
+from kaboom.dashboard.api_client import Api, Reply
+from kaboom.dashboard.renderer import Pages
 from kaboom.dashboard.viewer import Viewer, viewer_of
 from kaboom.web.server.negotiate import accepts_gzip
 

@@ -9,13 +9,13 @@ from kaboom.accounts.page import audit, login, sessions, tokens, users
 from kaboom.analysis import page as analyses
 from kaboom.backtest.page import forms as backtest_forms
 from kaboom.backtest.page import reports
-from kaboom.dashboard.asking import ProblemAnswered
+from kaboom.dashboard.api_client import ProblemAnswered
 from kaboom.dashboard.browser import BrowserAnswers
-from kaboom.dashboard.held_series import HeldSeries
 from kaboom.dashboard.language import CHOICES, KEPT_S, cookie_of
 from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page_request import NextPath, Page, open_page, pages_of
-from kaboom.dashboard.rendering import Pages
+from kaboom.dashboard.renderer import Pages
+from kaboom.dashboard.series import HeldSeries
 from kaboom.dashboard.static_files import StaticFiles
 from kaboom.dashboard.viewer import is_own_path
 from kaboom.errors import NotFound

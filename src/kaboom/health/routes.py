@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel, ConfigDict
 
 from kaboom.jobs.deps import Jobs
-from kaboom.jobs.engine.asking import BarsFolder, DataDisk, RecentAnswer, find_fault
+from kaboom.jobs.engine.health_checks import BarsFolder, DataDisk, RecentAnswer, find_fault
 from kaboom.jobs.engine.parts import Parts
 
 #: How long each part may take; all are asked at the same time.

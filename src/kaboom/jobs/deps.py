@@ -12,7 +12,7 @@ from kaboom.errors import ConfigurationError, NotFound
 from kaboom.jobs.cursor import Cursors as CursorsOfProcess
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
 from kaboom.jobs.redis.events import EVENT_STREAM, EventHub
-from kaboom.jobs.sharing import OwnersSharing, Sharing
+from kaboom.jobs.shared_answers import OwnersSharing, Sharing
 from kaboom.pictures.model import Language, Picture
 from kaboom.pictures.process import PictureProcess
 from kaboom.web.auth.guard import Needs, current_principal

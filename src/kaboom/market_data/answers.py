@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from kaboom.bars.export.formats import Format
 from kaboom.jobs.deps import Cursors, Shared
-from kaboom.market_data.opening import Desk, OpenDesk
 from kaboom.market_data.queries import ManyBarsQuery, Query
+from kaboom.market_data.service import Desk, OpenDesk
 from kaboom.market_data.table import Grid, Table
 from kaboom.web.caller_errors import NotAcceptable
 from kaboom.web.routers import link_next
@@ -23,7 +23,7 @@ from kaboom.web.server.negotiate import accepts_gzip, has_tag
 
 if TYPE_CHECKING:
     from kaboom.jobs.cursor import Cursors as CursorsOfProcess
-    from kaboom.jobs.sharing import OwnersSharing
+    from kaboom.jobs.shared_answers import OwnersSharing
 
 
 #: The media type of a grid: one line of JSON, then a byte for each cell.

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from kaboom.drivers.clock import utc_now
-from kaboom.drivers.sealing import Sealer, parse_sealer
+from kaboom.drivers.encryption import Sealer, parse_sealer
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.callbacks.callback import CallbackRules
 from kaboom.jobs.postgres.events import Event, EventKind

@@ -9,9 +9,9 @@ from functools import partial
 import structlog
 
 from kaboom.drivers.clock import Clock, utc_now
+from kaboom.drivers.encryption import Sealer
 from kaboom.drivers.http.reply import Reply
 from kaboom.drivers.retry import retry_while_unavailable
-from kaboom.drivers.sealing import Sealer
 from kaboom.errors import ConfigurationError
 from kaboom.jobs.callbacks.callback import CallbackRules
 from kaboom.jobs.callbacks.retry import MESSAGE_DELAYS_S, judge_reply

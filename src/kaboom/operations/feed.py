@@ -18,7 +18,7 @@ from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.model import Job, JobStatus
 from kaboom.jobs.redis.events import START, EventHub, Feed, FeedKey, JobEvent, parse_event_id
 from kaboom.jobs.redis.workers import Worker
-from kaboom.jobs.sharing import Sharing
+from kaboom.jobs.shared_answers import Sharing
 from kaboom.operations.examples import CHANGE
 from kaboom.web.routers import view_of
 

@@ -14,9 +14,9 @@ from kaboom.health.routes import find_readiness
 from kaboom.jobs.api.rendering import answer_with_model, build_answer
 from kaboom.jobs.api.sse import STREAM_HEADERS, LastEventId
 from kaboom.jobs.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, needs
-from kaboom.jobs.engine.asking import KeptAnswers
+from kaboom.jobs.engine.health_checks import KeptAnswers
 from kaboom.jobs.redis.events import EVENT_STREAM, parse_event_id
-from kaboom.operations.alerts.finding import AlertsFound, find_alerts
+from kaboom.operations.alerts.collector import AlertsFound, find_alerts
 from kaboom.operations.alerts.kinds import Kind, Severity
 from kaboom.operations.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
 from kaboom.operations.examples import ALERTS, CHANGE

@@ -14,12 +14,12 @@ from kaboom.errors import Conflict
 from kaboom.jobs.deps import Caller, digest_key
 from kaboom.portfolio.book import OddLot, Shortfall
 from kaboom.portfolio.csv_file import MOST_FAULTS, Fault, Parsed, parse_csv
-from kaboom.portfolio.desk import ManyDoubtful, new_id
 from kaboom.portfolio.entry import Entry, EntryKind, Order, check_day, check_note, make_movement, make_trade
 from kaboom.portfolio.model import Booked, Once
 from kaboom.portfolio.money import parse_yen
 from kaboom.portfolio.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, Desk, Loaded
 from kaboom.portfolio.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
+from kaboom.portfolio.service import ManyDoubtful, new_id
 from kaboom.portfolio.views import BookedDividends, CashPage, EntryView, Imported, TradePage, view_entry
 from kaboom.web.auth.principals import Principal
 from kaboom.web.routers import FeatureRouter

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.finding import find_id
+from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Json, given
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session

@@ -6,9 +6,9 @@ from fastapi import Depends, Query, Response, status
 
 from kaboom.jobs.deps import Caller, Jobs, needs
 from kaboom.portfolio.csv_file import format_csv
-from kaboom.portfolio.desk import PortfolioDesk, desk_of, new_id
 from kaboom.portfolio.model import Portfolio
 from kaboom.portfolio.schemas import HistoryQuery, NewPortfolio, PortfolioPatch, PositionsQuery
+from kaboom.portfolio.service import PortfolioDesk, desk_of, new_id
 from kaboom.portfolio.views import (
     EquityHistory,
     PortfolioList,

@@ -7,8 +7,8 @@ import typer
 from rich.table import Table
 
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.finding import find_id
-from kaboom.cli.following import follow, parse_pair, print_state
+from kaboom.cli.job_follower import follow, parse_pair, print_state
+from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.output.times import to_jst

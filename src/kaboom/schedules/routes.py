@@ -23,7 +23,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Response, status
 
 from kaboom.drivers.clock import utc_now
-from kaboom.jobs.api.submitting import accept
+from kaboom.jobs.api.submission import accept
 from kaboom.jobs.api.view import Accepted
 from kaboom.jobs.deps import Caller, Jobs, needs, opened
 from kaboom.schedules.model import MissedPolicy, Schedule, ScheduleStore

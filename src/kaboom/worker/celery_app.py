@@ -33,7 +33,7 @@ from kaboom.drivers.gc_tuning import freeze_loaded_objects
 from kaboom.errors import ConfigurationError, InvalidRequest
 from kaboom.jobs.engine.instruments import instrument_child
 from kaboom.jobs.engine.parts import broker_urls, check_parts
-from kaboom.jobs.engine.run.ends import ERROR_ENDINGS
+from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.jobs.engine.run.worker import perform
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import PLAN

@@ -24,13 +24,13 @@ from kaboom.backtest.engine.kernel_build import program_command
 from kaboom.backtest.engine.kernel_cache import has_numba, is_built, kernel_folder
 from kaboom.catalog import CATALOG
 from kaboom.errors import KaboomError
-from kaboom.jobs.engine.asking import BarsFolder, RecentAnswer, find_fault
-from kaboom.jobs.engine.courier import run_courier
+from kaboom.jobs.engine.health_checks import BarsFolder, RecentAnswer, find_fault
 from kaboom.jobs.engine.instruments import metrics_route, share_meter
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
+from kaboom.jobs.engine.webhook_sender import run_courier
 from kaboom.jobs.queues import Queue
 from kaboom.notify.notifier import Notifier
 from kaboom.operations.pruner import Pruner

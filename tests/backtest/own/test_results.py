@@ -8,8 +8,8 @@ import pytest
 
 from kaboom.backtest.request import BacktestRequest, SweepRequest
 from kaboom.backtest.strategies.files import load_strategy_file
-from kaboom.backtest.study import sweeping
-from kaboom.backtest.study.choosing import SweepEnd, end_sweep
+from kaboom.backtest.study import sweep_chunks
+from kaboom.backtest.study.selection import SweepEnd, end_sweep
 from kaboom.backtest.study.single import run_backtest, run_stoppable
 from kaboom.backtest.study.trials import join_trials
 from kaboom.drivers.stop import never
@@ -149,8 +149,8 @@ async def run_chunk(bars: Any, kind: Any, request: SweepRequest, numbers: tuple[
     async def keep(name: str, content: bytes) -> None:
         kept[name] = content
 
-    chunk = sweeping.SweepChunk(tuple(map(str, numbers)), numbers)
-    report = await sweeping.run_sweep_chunk(chunk, sweeping.SweepTools(bars, kind, request, keep))
+    chunk = sweep_chunks.SweepChunk(tuple(map(str, numbers)), numbers)
+    report = await sweep_chunks.run_sweep_chunk(chunk, sweep_chunks.SweepTools(bars, kind, request, keep))
     assert len(report.outcomes) == len(numbers)
 
 
@@ -160,7 +160,7 @@ def test_a_combination_that_it_rejects_is_left_out_of_a_sweep(tmp_path: Path) ->
     )
     request = SweepRequest.parse(ASKED | {"strategy": "mine", "parameters": {"bars": [3, 5, 7]}})
     with opened(tmp_path, source, request=request) as kind:
-        plan = sweeping.plan_sweep(load(request), kind, request, slots=1)
+        plan = sweep_chunks.plan_sweep(load(request), kind, request, slots=1)
         assert plan.facts["trials"] == 2
         with pytest.raises(InvalidRequest, match="greater than 4") as rejected:
             kind.parse({"bars": 3})
@@ -173,4 +173,4 @@ def test_a_sweep_of_a_strategy_that_is_called_for_each_bar_is_refused(tmp_path: 
         opened(tmp_path, CALLED, request=request) as kind,
         pytest.raises(InvalidRequest, match="has on_bar, and a sweep needs targets"),
     ):
-        sweeping.plan_sweep(load(request), kind, request, slots=1)
+        sweep_chunks.plan_sweep(load(request), kind, request, slots=1)

@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 
 from kaboom.backtest.request import Scalar
-from kaboom.backtest.study.choosing import build_surfaces
+from kaboom.backtest.study.selection import build_surfaces
 from kaboom.backtest.study.trials import TrialTable
 from kaboom.backtest.sweep import COLUMNS
 

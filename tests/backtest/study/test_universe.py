@@ -115,9 +115,9 @@ def test_bars_that_memory_does_not_hold_are_refused_while_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_list(tmp_path, FIRST, "7203", "6758", "9984")
-    monkeypatch.setattr("kaboom.backtest.room._SMALL", 100)
-    monkeypatch.setattr("kaboom.backtest.room.measure_free_memory", lambda: 70_000)
+    monkeypatch.setattr("kaboom.backtest.memory_check._SMALL", 100)
+    monkeypatch.setattr("kaboom.backtest.memory_check.measure_free_memory", lambda: 70_000)
     with pytest.raises(InvalidRequest, match=r"a test on \d+ bars takes about 0\.0 GB of memory, and 0\.0 GB are free"):
         run(tmp_path, daily_bars(480), market="TSE_PRIME")
-    monkeypatch.setattr("kaboom.backtest.room.measure_free_memory", lambda: 70_000_000)
+    monkeypatch.setattr("kaboom.backtest.memory_check.measure_free_memory", lambda: 70_000_000)
     run(tmp_path, daily_bars(480), market="TSE_PRIME")

@@ -19,9 +19,9 @@ from kaboom.market.outcome import Outcome
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.file.provider import FileProvider
 from kaboom.providers.jquants.bulk import JquantsBulk
+from kaboom.providers.jquants.file_cache import JquantsShelf
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.provider import JquantsProvider
-from kaboom.providers.jquants.shelf import JquantsShelf
 from kaboom.providers.limiter.rate_limiter import NoRateLimit
 from kaboom.providers.registry import get_provider_spec, provider_names
 from kaboom.providers.synthetic.provider import SyntheticProvider

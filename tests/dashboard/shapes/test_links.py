@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.shapes.links import link_to, page_links, page_showing
 
 

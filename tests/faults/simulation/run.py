@@ -15,7 +15,7 @@ import structlog
 
 from kaboom.catalog import CATALOG
 from kaboom.jobs.engine import lifecycle
-from kaboom.jobs.engine.run import keeper as stall_clock
+from kaboom.jobs.engine.run import heartbeat as stall_clock
 from kaboom.jobs.job_type import load_function
 from kaboom.settings import AppSettings, load_settings
 from tests.faults.simulation.clients import Client

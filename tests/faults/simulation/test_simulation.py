@@ -12,7 +12,7 @@ import pytest
 
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.reaper import Reaper
-from kaboom.jobs.engine.run import ends, worker
+from kaboom.jobs.engine.run import completion, worker
 from kaboom.jobs.model import Chunk, Job, JobStatus, Tally
 from kaboom.jobs.postgres.memory import MemoryJobHistory
 from kaboom.jobs.redis import memory, memory_records
@@ -167,7 +167,7 @@ def a_late_end_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def unsettled_items_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     async def believe(parts: Any, claim: Any, keeper: Any, tally: Tally) -> str:
-        await ends._end(parts, claim, Ending.DONE, tally)
+        await completion._end(parts, claim, Ending.DONE, tally)
         return "done"
 
     monkeypatch.setattr(worker, "end_done", believe)

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.jobs.api import listing
+from kaboom.jobs.api import job_list
 from kaboom.jobs.postgres.port import JobQuery
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.jobs import OWNER
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def markets(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Jobs of seven markets, newest first, of which a page searches three."""
-    monkeypatch.setattr(listing, "SEARCHED_JOBS", 3)
+    monkeypatch.setattr(job_list, "SEARCHED_JOBS", 3)
     planted = ["TSE_GROWTH", "FILE", "FILE", "TSE_PRIME", "FILE", "TSE_PRIME", "TSE_PRIME"]
     for market in reversed(planted):
         await plant_queued(real_app, market=market)

@@ -3,7 +3,7 @@
 import pytest
 
 from kaboom.errors import InvalidRequest, NotFound, ProviderError, RateLimited, StoreError
-from kaboom.jobs.engine.run.ends import LONGEST_WAIT_S, Verdict, describe, is_bug, is_out_of_memory, judge, wait_s
+from kaboom.jobs.engine.run.completion import LONGEST_WAIT_S, Verdict, describe, is_bug, is_out_of_memory, judge, wait_s
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from kaboom.jobs.engine.dispatch import LocalDispatcher
 from kaboom.jobs.engine.instruments import instrument_api, read_gauges
 from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run.ends import ERROR_ENDINGS
+from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.jobs.redis.memory import MemoryJobStore
 from kaboom.providers.watch import Heard, listen_to_waits, tell, watch_requests
 from kaboom.schedules.store import open_schedules

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from kaboom.errors import StoreError
-from kaboom.jobs.engine.run.keeper import LeaseKeeper
+from kaboom.jobs.engine.run.heartbeat import LeaseKeeper
 from kaboom.jobs.model import PLAN, Chunk, Tally
 from kaboom.jobs.redis.memory import MemoryJobStore
 from kaboom.jobs.redis.store import Beat, ChunkRef, Claim, Lease

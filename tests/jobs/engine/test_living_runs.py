@@ -14,7 +14,7 @@ from kaboom.catalog import CATALOG
 from kaboom.errors import StoreError
 from kaboom.jobs import job_type as loading
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run import keeper
+from kaboom.jobs.engine.run import heartbeat
 from kaboom.jobs.engine.run.worker import Run, perform
 from kaboom.jobs.job_type import load_function
 from kaboom.jobs.model import JobStatus, Tally
@@ -53,8 +53,8 @@ class Listening(MemoryJobStore):
 @pytest.fixture
 def parts(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Parts:
     """Memory twins with a heartbeat every few milliseconds."""
-    monkeypatch.setattr(keeper, "_REPORT_S", 0.001)
-    monkeypatch.setattr(keeper, "BEAT_S", 0.005)
+    monkeypatch.setattr(heartbeat, "_REPORT_S", 0.001)
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.005)
     return replace(parts, store=Listening())
 
 

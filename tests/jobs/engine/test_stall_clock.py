@@ -2,8 +2,8 @@
 
 import pytest
 
-from kaboom.jobs.engine.run import keeper as stall_clock
-from kaboom.jobs.engine.run.keeper import StallClock
+from kaboom.jobs.engine.run import heartbeat as stall_clock
+from kaboom.jobs.engine.run.heartbeat import StallClock
 
 
 class Machine:

@@ -10,7 +10,7 @@ from kaboom.errors import StoreError
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
-from kaboom.jobs.engine.run import ends
+from kaboom.jobs.engine.run import completion
 from kaboom.jobs.engine.run.worker import Run, perform
 from kaboom.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
 from kaboom.jobs.postgres.memory import MemoryJobHistory
@@ -151,7 +151,7 @@ class TestChunk:
 async def test_an_end_that_the_ledger_missed_is_kept_by_the_reaper(
     parts: Parts, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ends, "_LEDGER_RETRY_S", 0.01)
+    monkeypatch.setattr(completion, "_LEDGER_RETRY_S", 0.01)
     SCRIPT["plan"] = planning([make_chunk(0)])
     job = await submit(parts)
     await perform(parts, messages(parts)[0])

@@ -9,10 +9,10 @@ from kaboom.errors import InvalidRequest, ProviderError
 from kaboom.ingest.jobs import RUN_DAILY
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run import keeper
-from kaboom.jobs.engine.run import keeper as stall_clock
+from kaboom.jobs.engine.run import heartbeat
+from kaboom.jobs.engine.run import heartbeat as stall_clock
 from kaboom.jobs.engine.run.answers import HandBack
-from kaboom.jobs.engine.run.keeper import LeaseKeeper
+from kaboom.jobs.engine.run.heartbeat import LeaseKeeper
 from kaboom.jobs.engine.run.worker import Run, perform
 from kaboom.jobs.model import ChunkState, JobStatus, Tally
 from kaboom.jobs.redis.store import Claim, Refusal
@@ -217,8 +217,8 @@ class TestLease:
             asked.append(None)
 
         monkeypatch.setattr(LeaseKeeper, "_beat", stall_check)
-        monkeypatch.setattr(keeper, "_REPORT_S", 0.01)
-        monkeypatch.setattr(keeper, "BEAT_S", 0.02)
+        monkeypatch.setattr(heartbeat, "_REPORT_S", 0.01)
+        monkeypatch.setattr(heartbeat, "BEAT_S", 0.02)
 
         async def wait(run: Run) -> Tally:
             # Several times as long as a hung handler would have.

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from kaboom.dashboard.shapes.job_rows import JobRow
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
-from kaboom.jobs.api import listing
+from kaboom.jobs.api import job_list
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.page.listed import JobFilters
 from kaboom.jobs.postgres.port import JobQuery
@@ -131,7 +131,7 @@ async def test_a_cursor_leads_to_older_jobs_and_an_old_one_to_the_first(
 async def test_a_search_says_how_far_back_it_went_and_goes_on(
     real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "SEARCHED_JOBS", 2)
+    monkeypatch.setattr(job_list, "SEARCHED_JOBS", 2)
     made = [await plant_queued(real_app, market=market) for market in ("FILE", "TSE_GROWTH", "FILE", "FILE")]
     first = await read_page(real_browser, "/jobs?q=growth")
     assert re.search(r"No job since [\d:]{8} mentions “growth”\.", text_of(first))

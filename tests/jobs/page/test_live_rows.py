@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.dashboard import live
-from kaboom.dashboard.rendering import Pages
+from kaboom.dashboard.renderer import Pages
 from kaboom.dashboard.viewer import Viewer
 from kaboom.errors import StoreError
 from kaboom.jobs.postgres.port import JobQuery

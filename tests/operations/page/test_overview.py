@@ -181,7 +181,7 @@ async def test_the_next_session_is_shown_once_it_opens(tmp_path: Path, monkeypat
     # By name: for an hour after the close, the newest session is not final yet, and the one before is the default.
     asked = {"intervals": {"1m": 1}, "symbols": ["7203"], "session": last.isoformat()}
     now = closes_at(last) + timedelta(hours=4)
-    for module in ("kaboom.market_data.opening", "kaboom.dashboard.viewer"):
+    for module in ("kaboom.market_data.service", "kaboom.dashboard.viewer"):
         monkeypatch.setattr(f"{module}.utc_now", lambda: now)
     async with running(memory_settings(tmp_path, bar_store="pages"), authenticators=[VIEWERS]) as app:
         async with browser_of(app, accept="*/*") as caller:

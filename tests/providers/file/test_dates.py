@@ -10,11 +10,11 @@ import pytest
 from kaboom.market.interval import Interval
 from kaboom.providers.base import BarRequest
 from kaboom.providers.file.check import describe_files
-from kaboom.providers.file.moments import TimeRules
 from kaboom.providers.file.provider import FileProvider, FileRules
 from kaboom.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
 from kaboom.providers.file.recognise.years import OUT_OF_ERA
 from kaboom.providers.file.rules import DateOrder
+from kaboom.providers.file.times import TimeRules
 
 HEADS = {"ja": "日付,始値,高値,安値,終値,出来高", "en": "Date,Open,High,Low,Close,Volume"}
 

@@ -12,8 +12,8 @@ from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import Market
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.file.check import describe_files
-from kaboom.providers.file.moments import TimeRules
 from kaboom.providers.file.provider import FileProvider, FileRules
+from kaboom.providers.file.times import TimeRules
 
 LAST = date(2100, 1, 1)
 HEAD = "Datetime,Open,High,Low,Close,Volume\n"

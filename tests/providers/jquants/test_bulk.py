@@ -22,9 +22,9 @@ from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.jquants import bulk as module
 from kaboom.providers.jquants import query
 from kaboom.providers.jquants.bulk import JquantsBulk
+from kaboom.providers.jquants.file_cache import JquantsShelf
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.provider import JquantsProvider
-from kaboom.providers.jquants.shelf import JquantsShelf
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.providers.provider_faults import SPOILT, as_json, say_status
 from tests.fixtures.providers.remote_providers import CountingRateLimiter

@@ -9,14 +9,14 @@ from tests.fixtures.repo.repository import Module, load_modules, load_text
 _LEVELS = {"debug", "info", "warning", "error"}
 #: Here the job is bound to every line; elsewhere a line names it.
 _BOUND = {
-    "src/kaboom/jobs/engine/run/ends.py",
-    "src/kaboom/jobs/engine/run/keeper.py",
+    "src/kaboom/jobs/engine/run/completion.py",
+    "src/kaboom/jobs/engine/run/heartbeat.py",
     "src/kaboom/jobs/engine/run/worker.py",
     "src/kaboom/jobs/engine/settle.py",
     "src/kaboom/backtest/engine/kernel_build.py",
     "src/kaboom/bars/coverage/fetch_log.py",
     "src/kaboom/bars/influx/line_writer.py",
-    "src/kaboom/bars/influx/refused.py",
+    "src/kaboom/bars/influx/refused_lines.py",
     "src/kaboom/bars/influx/wire.py",
     "src/kaboom/ingest/window.py",
     "src/kaboom/providers/jquants/bulk.py",

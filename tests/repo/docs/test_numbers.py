@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from kaboom.cli.stack.whole import choose_port
-from kaboom.jobs.api.listing import SEARCHED_JOBS
+from kaboom.jobs.api.job_list import SEARCHED_JOBS
 from kaboom.providers.registry import get_provider_spec, provider_names
 from kaboom.settings import AppSettings
 from tests.fixtures.repo.repository import load_text

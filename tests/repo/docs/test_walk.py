@@ -9,7 +9,7 @@ BY_NAME = {
     "src/kaboom/jobs/engine/run/worker.py": "a message of src/kaboom/jobs/engine/lifecycle.py",
     "src/kaboom/ingest/tasks.py": "the job type in src/kaboom/ingest/jobs.py",
     "src/kaboom/jobs/api/routes.py": "an HTTP request",
-    "src/kaboom/jobs/engine/run/ends.py": "src/kaboom/jobs/engine/run/worker.py",
+    "src/kaboom/jobs/engine/run/completion.py": "src/kaboom/jobs/engine/run/worker.py",
 }
 
 

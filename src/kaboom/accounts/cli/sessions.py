@@ -6,7 +6,7 @@ import typer
 
 from kaboom.accounts.cli.users import USERS
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.finding import find_id
+from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.output.times import to_jst

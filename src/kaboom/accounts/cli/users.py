@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.finding import find_id
+from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kaboom.backtest.cli.local import is_file, run_here
-from kaboom.backtest.cli.reading import (
+from kaboom.backtest.cli.options import (
     Benchmark,
     Cash,
     Fee,
@@ -29,9 +29,9 @@ from kaboom.backtest.cli.reading import (
 )
 from kaboom.backtest.cli.tables import print_run, print_sweep
 from kaboom.backtest.jobs import RUN, SWEEP
+from kaboom.cli.dates import AsOf
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.following import submit
-from kaboom.cli.moment import AsOf
+from kaboom.cli.job_follower import submit
 from kaboom.cli.options import Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.session import Session

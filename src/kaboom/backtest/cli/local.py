@@ -9,7 +9,7 @@ from kaboom.backtest.cli.tables import print_run
 from kaboom.backtest.request import BacktestRequest
 from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.held import open_actions, open_store
+from kaboom.cli.local_store import open_actions, open_store
 from kaboom.cli.session import Session
 from kaboom.settings import load_settings
 from kaboom.text.catalogue import gettext_noop

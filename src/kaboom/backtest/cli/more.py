@@ -8,11 +8,11 @@ import typer
 
 from kaboom.backtest.cli.commands import RESULTS
 from kaboom.backtest.cli.local import check_here
-from kaboom.backtest.cli.reading import First, Last, Market, Params, Sessions, keep_given, read_moment, read_parameters
+from kaboom.backtest.cli.options import First, Last, Market, Params, Sessions, keep_given, read_moment, read_parameters
 from kaboom.backtest.cli.tables import print_comparison, print_repetition, print_strategies
+from kaboom.cli.dates import AsOf
 from kaboom.cli.exits import BY_STATUS, CliError, Exit
-from kaboom.cli.following import wait_for
-from kaboom.cli.moment import AsOf
+from kaboom.cli.job_follower import wait_for
 from kaboom.cli.options import IntervalName, Json, Provider, Symbols, Timeout
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.session import Session

@@ -17,7 +17,7 @@ from kaboom.backtest.page.fields import (
 )
 from kaboom.backtest.page.reports import API
 from kaboom.backtest.strategies.parameters import PARAMETERS
-from kaboom.dashboard.asking import problem_of
+from kaboom.dashboard.api_client import problem_of
 from kaboom.dashboard.page_request import OpenPage, Page
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.errors import InvalidRequest

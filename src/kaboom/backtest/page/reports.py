@@ -11,7 +11,7 @@ from kaboom.backtest.page.candlestick_plot import build_candlesticks
 from kaboom.backtest.page.numbers import METRICS, NUMBERS
 from kaboom.backtest.page.plots import build_comparison, build_report_plots
 from kaboom.backtest.report.costs import describe_costs
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
 from kaboom.dashboard.shapes.company_names import CompanyName, name_of
 from kaboom.dashboard.shapes.job_rows import JobRow

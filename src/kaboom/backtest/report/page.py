@@ -4,7 +4,7 @@ from html import escape
 
 from kaboom.backtest.engine.arrays import Floats
 from kaboom.backtest.report.charts import Line, line_chart, month_section
-from kaboom.backtest.report.rolling import rolling_of
+from kaboom.backtest.report.rolling_metrics import rolling_of
 from kaboom.backtest.report.tables import (
     DISCLAIMER,
     cost_section,

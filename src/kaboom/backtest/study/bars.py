@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from kaboom.backtest.memory_check import check_room
 from kaboom.backtest.panel import Delisting, Listings, Panel
 from kaboom.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
-from kaboom.backtest.room import check_room
 from kaboom.bars.actions.resolve import applied_actions, applied_dividends
 from kaboom.bars.actions.store import ActionReader
 from kaboom.bars.history import reader_at

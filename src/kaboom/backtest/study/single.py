@@ -15,7 +15,7 @@ from kaboom.backtest.engine.arrays import Floats
 from kaboom.backtest.engine.kernel_build import build_kernel
 from kaboom.backtest.engines import EngineName, choose_engine
 from kaboom.backtest.panel import Panel
-from kaboom.backtest.report.building import build_content
+from kaboom.backtest.report.builder import build_content
 from kaboom.backtest.report.page import build_report
 from kaboom.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
 from kaboom.backtest.result import Result

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from kaboom.bars.actions.said import FACTORS, TABLES, NoteTable, begin_said
+from kaboom.bars.actions.note_history import FACTORS, TABLES, NoteTable, begin_said
 from kaboom.bars.folder.connection import connected
 from kaboom.bars.folder.moments import to_us
 from kaboom.drivers.clock import utc_now

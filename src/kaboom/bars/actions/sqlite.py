@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from kaboom.bars.actions.said import DIVIDENDS, FACTORS, TABLES, NoteTable, add_said, prepare_said, read_said
+from kaboom.bars.actions.note_history import DIVIDENDS, FACTORS, TABLES, NoteTable, add_said, prepare_said, read_said
 from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
 from kaboom.bars.folder.catalogue import Catalogue
 from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, connected, has_table

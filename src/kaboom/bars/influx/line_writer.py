@@ -10,7 +10,7 @@ import structlog
 from isal import isal_zlib
 
 from kaboom.bars.influx.reads import InfluxReads
-from kaboom.bars.influx.refused import RefusedLines
+from kaboom.bars.influx.refused_lines import RefusedLines
 from kaboom.bars.influx.responses import parse_refusal
 from kaboom.bars.influx.target import Precision
 from kaboom.bars.influx.wire import SOME_REFUSED, TOO_LARGE, InfluxWire

@@ -18,7 +18,7 @@ from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_nam
 from kaboom.bars.pages.frames import PageBatch, split_in_pages, take_pages
 from kaboom.bars.pages.history.growth import add_run
 from kaboom.bars.pages.history.moments import WriteMoment, prepare_history
-from kaboom.bars.pages.history.replaced import Undo, find_undo
+from kaboom.bars.pages.history.replaced_bars import Undo, find_undo
 from kaboom.bars.pages.merge import MergedPages, merge_pages
 from kaboom.bars.pages.schema import ADD_SUMS, HEADER, SID_BITS, page_headers
 from kaboom.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from kaboom.catalog import CATALOG
-from kaboom.cli.closing import closing
+from kaboom.cli.cleanup import closing
 from kaboom.cli.doctor.finding import Finding
 from kaboom.cli.doctor.machine import (
     find_api,

@@ -8,9 +8,9 @@ from typing import Any
 
 from kaboom.cli.client import ApiClient
 from kaboom.cli.exits import BY_STATUS, CliError, Exit
+from kaboom.cli.job_paths import QueuedJob
 from kaboom.cli.output.headline import describe_progress
 from kaboom.cli.output.standstill import Standstill
-from kaboom.cli.queued import QueuedJob
 from kaboom.cli.session import Session
 
 _POLL_S = 0.25

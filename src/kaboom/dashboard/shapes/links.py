@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qsl, urlencode
 
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 
 #: The page for each prefix of an API path; query fields that the page also has are kept.
 _PAGES = (

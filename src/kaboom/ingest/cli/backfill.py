@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from kaboom.cli.following import parse_pair, submit
-from kaboom.cli.moment import parse_day
+from kaboom.cli.dates import parse_day
+from kaboom.cli.job_follower import parse_pair, submit
 from kaboom.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait
 from kaboom.cli.session import Session
 from kaboom.ingest.jobs import BACKFILL

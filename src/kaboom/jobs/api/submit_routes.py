@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from fastapi import APIRouter, Request, Response, status
 
 from kaboom.jobs.api.routes import JobRoutes, jobs_router
-from kaboom.jobs.api.submitting import Asking, OverlapRule, SubmittedJob, build_body, submit
+from kaboom.jobs.api.submission import Asking, OverlapRule, SubmittedJob, build_body, submit
 from kaboom.jobs.api.view import Accepted
 from kaboom.jobs.deps import IdempotencyKey, Jobs, needs
 from kaboom.jobs.job_type import Catalog, JobType

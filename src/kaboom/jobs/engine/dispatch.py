@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.redis.client import Redis, check_server, redis_errors, try_key
 from kaboom.drivers.redis.load import ServerLoad, read_load
 from kaboom.errors import StoreError

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kaboom.errors import KaboomError
-from kaboom.jobs.engine.asking import RecentAnswer
+from kaboom.jobs.engine.health_checks import RecentAnswer
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run.ends import ERROR_ENDINGS
+from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.jobs.job_type import Catalog, load_function
 from kaboom.jobs.queues import Queue
 from kaboom.providers.registry import provider_names

@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 from fastapi import APIRouter, Request, Response
 
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.language import KEPT_S
 from kaboom.dashboard.page_request import Page
 from kaboom.dashboard.shapes.job_rows import JobRow, api_path, is_reference

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field, field_validator
 from starlette.responses import StreamingResponse
 
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page_request import Page, ask_all
 from kaboom.dashboard.shapes.job_rows import JobRow, sum_states

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
 from kaboom.dashboard.shapes.company_names import CompanyName, name_of
 from kaboom.dashboard.shapes.fetch_time import seconds_between

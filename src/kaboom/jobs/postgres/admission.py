@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaboom.audit.log import AuditLine
 from kaboom.audit.postgres import INSERT_LINES, append_lines, dump_lines
-from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.postgres.engine import Statements
 from kaboom.errors import StoreError
 from kaboom.jobs.model import Job

@@ -11,7 +11,7 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.clock import to_ms
 from kaboom.drivers.redis.client import Redis, check_server, redis_errors, register_script, run_together, try_key
 from kaboom.drivers.redis.load import ServerLoad, read_load

@@ -6,7 +6,7 @@ from typing import cast
 
 import orjson
 
-from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.clock import from_ms
 from kaboom.drivers.redis.client import Redis, redis_errors
 from kaboom.jobs.records import dump_json

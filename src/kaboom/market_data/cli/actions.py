@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from kaboom.cli.dates import AsOf, parse_as_of, parse_day
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.held import open_actions, open_store
-from kaboom.cli.moment import AsOf, parse_as_of, parse_day
+from kaboom.cli.local_store import open_actions, open_store
 from kaboom.cli.options import Json, Source
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from kaboom.cli.held import choose_series, none_held, open_actions, open_store, print_series
-from kaboom.cli.moment import AsOf, parse_as_of, parse_day
+from kaboom.cli.dates import AsOf, parse_as_of, parse_day
+from kaboom.cli.local_store import choose_series, none_held, open_actions, open_store, print_series
 from kaboom.cli.options import IntervalName, Json, Source, given
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.output.times import to_jst

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
-from kaboom.cli.held import choose_series, none_held, open_store, print_series
+from kaboom.cli.local_store import choose_series, none_held, open_store, print_series
 from kaboom.cli.options import IntervalName, Json, Source
 from kaboom.cli.output.gaps import name_some
 from kaboom.cli.output.text import add_row, new_table

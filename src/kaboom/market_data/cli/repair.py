@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kaboom.cli.exits import BY_STATUS, CliError, Exit
-from kaboom.cli.held import open_store, store_place
+from kaboom.cli.local_store import open_store, store_place
 from kaboom.cli.options import Json, Wait
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.output.text import add_row, new_table

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.labels import LABELS, label
 from kaboom.dashboard.page_request import Page
 from kaboom.dashboard.shapes.links import link_to

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.labels import LABELS, label
 from kaboom.dashboard.page_request import OpenPage, Page, ask_all
 from kaboom.dashboard.shapes.company_names import name_of

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.page_request import HexId, Page
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.jobs.deps import needs

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response, status
 
-from kaboom.dashboard.asking import Reply
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.page_request import HexId, Page
 from kaboom.dashboard.viewer import first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from kaboom.cli.closing import closing
+from kaboom.cli.cleanup import closing
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_table

@@ -8,7 +8,7 @@ from kaboom.market.interval import Interval
 from kaboom.providers.file.errors import Refusal
 from kaboom.providers.file.folder import SourceFile
 from kaboom.providers.file.provider import FileProvider
-from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.reader import OpenedFile
 from kaboom.providers.file.recognise.layout import Layout, Role, normalise
 from kaboom.providers.file.sheet import Facts
 

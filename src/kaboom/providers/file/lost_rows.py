@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
-from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.reader import OpenedFile
 from kaboom.providers.file.recognise.numbers import parse_numbers
 
 #: Rows of files that are lost: what could be read of each, the number of its file, and its line. `of` and `session` are

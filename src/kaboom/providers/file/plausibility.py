@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from kaboom.market.bar import VALUES
-from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.reader import OpenedFile
 from kaboom.providers.file.recognise.layout import Layout, Role
-from kaboom.providers.file.refusing import Refusals
+from kaboom.providers.file.refusals import Refusals
 
 #: Rows of one file with the symbol and the time of another one, and other prices, that are taken for corrections.
 MOST_REPEATS = 2

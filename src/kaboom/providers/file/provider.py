@@ -19,15 +19,15 @@ from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.file.errors import Refusal
 from kaboom.providers.file.folder import SourceFile, list_files
 from kaboom.providers.file.limits import FileLimits
-from kaboom.providers.file.moments import TimeRules
 from kaboom.providers.file.names import NameRules
 from kaboom.providers.file.outcomes import find_outcomes
-from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.reader import OpenedFile
 from kaboom.providers.file.recognise.numbers import NumberRules
 from kaboom.providers.file.rules import is_zone
 from kaboom.providers.file.sheet import Facts, Sheet
 from kaboom.providers.file.spec import SPEC, FileSettings
 from kaboom.providers.file.tables import TableCache
+from kaboom.providers.file.times import TimeRules
 from kaboom.providers.limiter.rate_limiter import limit_calls
 from kaboom.providers.spec import ProviderParts
 

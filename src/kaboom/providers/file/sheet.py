@@ -13,15 +13,15 @@ from kaboom.market.interval import Interval
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.file.errors import Refusal
 from kaboom.providers.file.lost_rows import LOST_SCHEMA, find_lost_rows
-from kaboom.providers.file.moments import TimeRules, date_rows
 from kaboom.providers.file.names import parse_file_symbol
 from kaboom.providers.file.plausibility import check_names, find_notes
-from kaboom.providers.file.reading import Cells, OpenedFile
+from kaboom.providers.file.reader import Cells, OpenedFile
 from kaboom.providers.file.recognise.layout import NUMBERS, Layout, Role
 from kaboom.providers.file.recognise.numbers import NumberRules, find_unclear, parse_numbers
-from kaboom.providers.file.refusing import Refusals
+from kaboom.providers.file.refusals import Refusals
 from kaboom.providers.file.spans import TOKYO, drop_days, find_intervals
-from kaboom.providers.file.splitting import find_actions, restore_traded
+from kaboom.providers.file.splits import find_actions, restore_traded
+from kaboom.providers.file.times import TimeRules, date_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import polars as pl
 
 from kaboom.market.interval import Interval
-from kaboom.providers.file.moments import explain
 from kaboom.providers.file.names import strip_suffix
 from kaboom.providers.file.plausibility import MOST_REPEATS, judge_repeats
-from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.reader import OpenedFile
 from kaboom.providers.file.recognise.layout import Role
 from kaboom.providers.file.recognise.steps import find_interval, judge_days, read_interval, typical_step
-from kaboom.providers.file.refusing import Refusals
+from kaboom.providers.file.refusals import Refusals
+from kaboom.providers.file.times import explain
 
 TOKYO = "Asia/Tokyo"
 #: Tokyo trades within these hours; bars at others have another zone.

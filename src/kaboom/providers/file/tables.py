@@ -8,12 +8,12 @@ from threading import Lock
 from kaboom.providers.file.errors import FileRefused, Refusal
 from kaboom.providers.file.folder import SourceFile
 from kaboom.providers.file.limits import FileLimits
-from kaboom.providers.file.moments import TimeRules
 from kaboom.providers.file.names import NameRules
 from kaboom.providers.file.packed.workbooks import XLSX
-from kaboom.providers.file.reading import OpenedFile, Uneven, find_owner, open_file, read_tables
+from kaboom.providers.file.reader import OpenedFile, Uneven, find_owner, open_file, read_tables
 from kaboom.providers.file.recognise.numbers import NumberRules
 from kaboom.providers.file.sheet import Facts, Sheet, build_sheet
+from kaboom.providers.file.times import TimeRules
 
 # Parsed rows of this many bytes are kept; the facts of a file are small, and are kept forever.
 _KEPT_BYTES = 128 * 1024 * 1024

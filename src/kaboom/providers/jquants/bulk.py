@@ -16,6 +16,7 @@ from kaboom.errors import ProviderError, RateLimited
 from kaboom.market.interval import Interval
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.jquants import query
+from kaboom.providers.jquants.file_cache import JquantsShelf
 from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.parse import (
@@ -30,8 +31,7 @@ from kaboom.providers.jquants.parse import (
     traded,
 )
 from kaboom.providers.jquants.query import code_of
-from kaboom.providers.jquants.shelf import JquantsShelf
-from kaboom.providers.shaping import lengthen
+from kaboom.providers.reshape import lengthen
 
 #: The fewest requests that files need: one for the list, one for an address, and one for a file.
 _FEWEST_QUESTIONS = 3

@@ -15,9 +15,9 @@ from kaboom.market.lists.snapshot import Snapshot
 from kaboom.market.lists.universe import Market
 from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
-from kaboom.providers.each import SymbolAnswer, ask_each, nothing_traded
 from kaboom.providers.jquants import query
 from kaboom.providers.jquants.bulk import JquantsBulk
+from kaboom.providers.jquants.file_cache import JquantsShelf, find_folder
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.parse import (
     add_outcomes,
@@ -33,9 +33,9 @@ from kaboom.providers.jquants.parse import (
     traded,
     unfinished,
 )
-from kaboom.providers.jquants.shelf import JquantsShelf, find_folder
 from kaboom.providers.jquants.spec import SPEC, JquantsSettings
-from kaboom.providers.shaping import lengthen, pick_sessions
+from kaboom.providers.per_symbol import SymbolAnswer, ask_each, nothing_traded
+from kaboom.providers.reshape import lengthen, pick_sessions
 from kaboom.providers.spec import INTRADAY, ProviderParts
 
 #: For fewer symbols minutes are requested one by one: the file of a past month has 100 MB.

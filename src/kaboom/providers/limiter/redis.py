@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import uuid4
 
-from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.open_sessions import note_closed, note_open
 from kaboom.drivers.redis.client import AsyncScript, Redis, redis_errors, register_script, run_together
 from kaboom.providers.limiter.keys import of_provider

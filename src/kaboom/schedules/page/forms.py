@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response, status
 
-from kaboom.dashboard.asking import problem_of
+from kaboom.dashboard.api_client import problem_of
 from kaboom.dashboard.page_request import HexId, Page
 from kaboom.dashboard.shapes.job_rows import page_of
 from kaboom.dashboard.viewer import first_of, read_form

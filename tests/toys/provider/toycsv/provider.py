@@ -13,9 +13,9 @@ from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
-from kaboom.providers.each import SymbolAnswer, ask_each, nothing_traded
+from kaboom.providers.per_symbol import SymbolAnswer, ask_each, nothing_traded
 from kaboom.providers.replies import Server, quote
-from kaboom.providers.shaping import pick_sessions
+from kaboom.providers.reshape import pick_sessions
 from kaboom.providers.spec import ProviderParts
 from kaboom.providers.wire import ProviderWire
 

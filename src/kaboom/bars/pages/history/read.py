@@ -19,7 +19,7 @@ from kaboom.bars.pages.files import PageFile, PageFiles, page_name
 from kaboom.bars.pages.frames import keep_between, to_frame
 from kaboom.bars.pages.history.growth import find_cut
 from kaboom.bars.pages.history.moments import snapshot_at
-from kaboom.bars.pages.history.replaced import LOST, put_back
+from kaboom.bars.pages.history.replaced_bars import LOST, put_back
 from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from kaboom.bars.pages.schema import SID_BITS
 from kaboom.bars.store import COVERAGE_SCHEMA

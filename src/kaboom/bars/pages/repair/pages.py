@@ -11,7 +11,7 @@ from kaboom.bars.folder.connection import has_table
 from kaboom.bars.normalise import to_day, to_session
 from kaboom.bars.pages.files import PageFile, page_name
 from kaboom.bars.pages.history.moments import WriteMoment
-from kaboom.bars.pages.history.replaced import LOST
+from kaboom.bars.pages.history.replaced_bars import LOST
 from kaboom.bars.pages.repair.archive import DamageArchive
 from kaboom.bars.pages.repair.port import Gap, RepairedItem
 from kaboom.bars.pages.verify import CHECKED, CheckedPage, check_rows, select_pages

@@ -13,7 +13,7 @@ from kaboom.bars.pages.blob import add_key, page_keys
 from kaboom.bars.pages.codec import decode_pages
 from kaboom.bars.pages.files import PageFile, PageFiles, has_sums, page_name
 from kaboom.bars.pages.history.check import find_damaged_history
-from kaboom.bars.pages.history.replaced import LOST
+from kaboom.bars.pages.history.replaced_bars import LOST
 from kaboom.bars.pages.repair.archive import DamageArchive
 from kaboom.bars.pages.repair.files import replace_file
 from kaboom.bars.pages.repair.pages import days_of, delete_fetches, gaps_of, remove_damaged_pages

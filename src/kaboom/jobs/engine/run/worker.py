@@ -13,7 +13,7 @@ from kaboom.drivers.stop import is_being_cancelled
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.answers import HandBack, Settled, check_answer
-from kaboom.jobs.engine.run.ends import (
+from kaboom.jobs.engine.run.completion import (
     end_broken,
     end_cancelled,
     end_done,
@@ -22,7 +22,7 @@ from kaboom.jobs.engine.run.ends import (
     is_worth_a_line,
     measure,
 )
-from kaboom.jobs.engine.run.keeper import STALL_S, LeaseKeeper
+from kaboom.jobs.engine.run.heartbeat import STALL_S, LeaseKeeper
 from kaboom.jobs.engine.settle import settle_or_leave, show_started
 from kaboom.jobs.job_type import load_function
 from kaboom.jobs.model import PLAN, Chunk, JobStatus, Tally

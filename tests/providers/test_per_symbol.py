@@ -7,7 +7,7 @@ import pytest
 
 from kaboom.errors import ProviderError, RateLimited
 from kaboom.market.outcome import Outcome, SymbolOutcome
-from kaboom.providers.each import SymbolAnswer, ask_each
+from kaboom.providers.per_symbol import SymbolAnswer, ask_each
 from tests.fixtures.bars.raw_bars import raw_bar, raw_frame
 
 pytestmark = pytest.mark.anyio

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.providers.jquants import query, shelf
+from kaboom.providers.jquants import file_cache, query
+from kaboom.providers.jquants.file_cache import JquantsShelf, find_folder
 from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
 from kaboom.providers.jquants.get import JquantsSource
-from kaboom.providers.jquants.shelf import JquantsShelf, find_folder
 from kaboom.providers.limiter.rate_limiter import NoRateLimit
 from kaboom.providers.watch import while_alive
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
@@ -66,11 +66,11 @@ async def test_the_oldest_go_beyond_what_is_kept(
         os.utime(place, (time.time() - 100 - age, time.time() - 100 - age))
     # Taken up again, the first is the newer one.
     assert await fetch(fake, tmp_path, DAYS[0]) == [first]
-    monkeypatch.setattr(shelf, "_KEPT_BYTES", int(first.stat().st_size * 2.5))
+    monkeypatch.setattr(file_cache, "_KEPT_BYTES", int(first.stat().st_size * 2.5))
     (third,) = await fetch(fake, tmp_path, DAYS[2])
     assert names(tmp_path) == {first.name, third.name, "lock"}
     # The newest stays, whatever it weighs.
-    monkeypatch.setattr(shelf, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(file_cache, "_KEPT_BYTES", 1)
     await fetch(fake, tmp_path, DAYS[1])
     assert names(tmp_path) == {second.name, "lock"}
 
@@ -112,5 +112,5 @@ async def test_on_a_mounted_bucket_the_files_stay_on_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find_folder(tmp_path) == tmp_path / "jquants-bulk"
-    monkeypatch.setattr("kaboom.providers.jquants.shelf.is_in_user_space", lambda _: True)
+    monkeypatch.setattr("kaboom.providers.jquants.file_cache.is_in_user_space", lambda _: True)
     assert tmp_path not in find_folder(tmp_path).parents

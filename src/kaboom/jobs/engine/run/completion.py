@@ -26,7 +26,7 @@ from kaboom.drivers.retry import backoff_s, retry_while_unavailable
 from kaboom.errors import KaboomError, NotFound, StoreError
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.answers import HandBack
-from kaboom.jobs.engine.run.keeper import LeaseKeeper
+from kaboom.jobs.engine.run.heartbeat import LeaseKeeper
 from kaboom.jobs.engine.settle import keep_given_up, settle_or_leave
 from kaboom.jobs.model import PLAN, Chunk, ChunkState, Tally
 from kaboom.jobs.redis.store import ChunkRef, Claim, Ending

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from kaboom.jobs.engine.asking import KeptAnswers
+from kaboom.jobs.engine.health_checks import KeptAnswers
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from kaboom.cli.closing import closing
+from kaboom.cli.cleanup import closing
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.session import Session
 from kaboom.market.interval import parse_interval

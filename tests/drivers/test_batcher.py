@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.batcher import CallBatcher
 from kaboom.errors import Conflict, StoreError
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.batcher import CallBatcher
 from kaboom.web.auth.scopes import Scope
 
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 from rich.console import Console
 
-from kaboom.cli.fitting import fit
 from kaboom.cli.output.text import add_row, new_table
+from kaboom.cli.table_layout import fit
 from kaboom.market_data.examples import QUARANTINE
 from kaboom.text.speaker import Speaker
 from tests.fixtures.cli import Kaboom, Scripted

@@ -7,12 +7,12 @@ import polars as pl
 
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.file.errors import Refusal
-from kaboom.providers.file.moments import explain
 from kaboom.providers.file.packed.workbooks import XLSX
-from kaboom.providers.file.reading import OpenedFile
+from kaboom.providers.file.reader import OpenedFile
 from kaboom.providers.file.recognise.layout import Layout, find_role
 from kaboom.providers.file.recognise.numbers import has_decimal_comma
 from kaboom.providers.file.recognise.units import explain_scale, names_scale
+from kaboom.providers.file.times import explain
 
 #: Cells of one column of one file that are named one by one.
 _MOST_CELLS = 20

@@ -12,9 +12,9 @@ from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.errors import StoreError
 from kaboom.jobs.callbacks.retry import DELAYS_S
 from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
-from kaboom.jobs.engine import courier as module
-from kaboom.jobs.engine.courier import PER_HOST, SLOTS, Courier, run_courier
+from kaboom.jobs.engine import webhook_sender as module
 from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.engine.webhook_sender import PER_HOST, SLOTS, Courier, run_courier
 from kaboom.jobs.postgres.memory import MemoryJobHistory
 from kaboom.jobs.postgres.outbox import LEASE_S, Delivery, DeliveryStatus
 from kaboom.jobs.postgres.port import JobHistory

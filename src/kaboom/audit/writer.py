@@ -8,7 +8,7 @@ from dataclasses import asdict
 import structlog
 
 from kaboom.audit.log import AuditLine, AuditLog
-from kaboom.drivers.batching import CallBatcher
+from kaboom.drivers.batcher import CallBatcher
 from kaboom.errors import StoreError
 from kaboom.web.auth.changes import Change
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from kaboom.jobs.sharing import Sharing
+from kaboom.jobs.shared_answers import Sharing
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from kaboom.market.bar import VALUES
 from kaboom.market.interval import Interval
 from kaboom.providers.divided_prices import day_prices, find_divisors, undivide, undivide_dividend
 from kaboom.providers.file.recognise.layout import Role
-from kaboom.providers.file.refusing import Refusals
+from kaboom.providers.file.refusals import Refusals
 from kaboom.providers.rows import SymbolRows
 
 

@@ -23,7 +23,7 @@ from kaboom.backtest.report.content import (
     TradeCounts,
     TradeLine,
 )
-from kaboom.backtest.report.rolling import rolling_of
+from kaboom.backtest.report.rolling_metrics import rolling_of
 from kaboom.backtest.report.tables import (
     DISCLAIMER,
     SHOWN_TRADES,
