@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 #: Loaded with the first use of a name, lightest first: an import of kaboom costs next to nothing.
 _HOMES = (
     "errors",
-    *(f"client.{name}" for name in ("connecting", "frames", "client", "jobs", "portfolios", "backtests", "aio")),
+    *(f"client.{name}" for name in ("connection", "frames", "client", "jobs", "portfolios", "backtests", "aio")),
 )
 
 __all__ = [
