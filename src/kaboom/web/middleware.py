@@ -141,7 +141,7 @@ class Gate:
         if refusal:
             await _answer(refusal, scope, headers)(scope, receive, reply.send)
         else:
-            # Pages themselves only log users in and out; dashboard/api_client.py records the changes of a page's API calls.
+            # Pages only log users in and out; dashboard/api_client.py records the changes of their API calls.
             if scope["path"].startswith("/api/") or scope["path"] in _LOGINS:
                 reply.before_start = partial(self._note, scope)
             await self._app(scope, _replay(body, receive), reply.send)
