@@ -47,7 +47,7 @@ def test_one_file_of_one_symbol_and_session(held: Kaboom) -> None:
     done = held("bars", "export", "one.csv", "--symbol", "72030", "--first", "2025-11-04", "--last", "2025-11-04")
     assert done.code == 0, done.err
     assert done.out == "one.csv  327  synthetic\n"
-    assert "327 bars in 1 files" in done.err
+    assert "327 bars in 1 file" in done.err
     assert "generated, not market data" in done.err
     lines = Path("one.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "provider,interval,symbol,opened_at,open,high,low,close,volume,flags"

@@ -155,8 +155,16 @@ def show_quarantine(
 def _show(session: Session, page: dict[str, Any]) -> None:
     words = session.words
     reasons = words.say(" · ").join(f"{words.coded('refusal', code)} {n:,}" for code, n in page["reasons"].items())
-    about = {"source": page["provider"], "interval": page["interval"], "total": page["total"]}
-    session.say("{source} {interval}: {total:,} rejected rows ({reasons})", **about, reasons=reasons)
+    session.tell(
+        words.count(
+            "{source} {interval}: {n:,} rejected row ({reasons})",
+            "{source} {interval}: {n:,} rejected rows ({reasons})",
+            page["total"],
+            source=page["provider"],
+            interval=page["interval"],
+            reasons=reasons,
+        )
+    )
     session.show(_row_table(words, page["items"]))
     if page["next_cursor"]:
         session.say("there are more: --cursor {cursor}", cursor=page["next_cursor"])

@@ -120,7 +120,14 @@ def _run(session: Session, plan: "Planner", as_of: datetime | None = None) -> No
             "source: {source} — generated, not market data",
             source=", ".join(sorted({file["provider"] for file in files if not file["is_real"]})),
         )
-    session.say("{bars:,} bars in {files:,} files, {bytes:,} bytes", files=len(files), **totals)
+    words = session.words
+    bars = words.count("{n:,} bar", "{n:,} bars", totals["bars"])
+    session.say(
+        "{bars} in {files}, {bytes:,} bytes",
+        bars=bars,
+        files=words.count("{n:,} file", "{n:,} files", len(files)),
+        bytes=totals["bytes"],
+    )
 
 
 async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> list[dict[str, Any]]:
