@@ -12,9 +12,8 @@ from kaboom.backtest.report.tables import (
     metric_section,
     repeat_section,
     trade_section,
-    warn,
 )
-from kaboom.backtest.report.text import DASH, both, say, section
+from kaboom.backtest.report.text import DASH, both, say, section, warn
 from kaboom.backtest.report.traded_bars import traded_section
 from kaboom.backtest.result import Result
 from kaboom.backtest.summary import RunSummary

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kaboom.backtest.report.content import Numbers, ReportCandlesticks, ReportContent
-from kaboom.backtest.report.tables import title_metrics, warn
-from kaboom.backtest.report.text import DASH, metric, number, tell
+from kaboom.backtest.report.text import DASH, metric, number, tell, title_metrics, warn
 from kaboom.market.calendar import JST
 from kaboom.pictures.model import (
     MOST_VALUES,

@@ -11,13 +11,25 @@ from kaboom.backtest.engine.arrays import Floats
 from kaboom.backtest.metrics import SESSIONS
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.report.costs import describe_fees, describe_slippage
-from kaboom.backtest.report.text import DASH, both, metric, number, percent, say, section, sign_class, table, tell
+from kaboom.backtest.report.text import (
+    DASH,
+    both,
+    metric,
+    number,
+    percent,
+    say,
+    section,
+    sign_class,
+    table,
+    tell,
+    title_metrics,
+)
 from kaboom.backtest.result import Result
 from kaboom.backtest.summary import RunSummary, finite
 from kaboom.market.calendar import JST
 from kaboom.text.catalogue import gettext_noop, pair_of
 from kaboom.text.language import Pair
-from kaboom.text.tables import METRICS, TITLES
+from kaboom.text.tables import TITLES
 
 #: How many of the last trades a report shows.
 SHOWN_TRADES = 50
@@ -85,22 +97,6 @@ def describe(summary: RunSummary) -> list[Pair]:
     """Return how a run was computed: its fill model, its symbols, and the conventions of all reports."""
     model = FillModel.parse(summary.request.get("model", {}))
     return [*_describe_model(model), *_describe_symbols(summary), *map(tell, _CONVENTIONS)]
-
-
-def warn(summary: RunSummary) -> list[Pair]:
-    """Return what a reader must know before the numbers."""
-    found = list[Pair]()
-    if not summary.is_real:
-        found.append(tell("Made with generated bars: it says how the strategy behaves, nothing about the market."))
-    if summary.is_ruined:
-        found.append(tell("Short positions lost more than there was: the run ended there."))
-    return [*found, tell("In sample: no part of the bars was held back from the choice of parameters.")]
-
-
-def title_metrics() -> Mapping[str, Pair]:
-    """Return the titles of the metrics by their names."""
-    titles = {name: pair_of(title, f"metric {name}") for name, title in METRICS.items()}
-    return {name: (english[:1].upper() + english[1:], japanese) for name, (english, japanese) in titles.items()}
 
 
 def count_trades(trades: pl.DataFrame) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Text of a report: both languages side by side, of which one is shown, and numbers."""
 
 import math
+from collections.abc import Mapping
 from html import escape
 
-from kaboom.text.catalogue import gettext
+from kaboom.backtest.summary import RunSummary
+from kaboom.text.catalogue import gettext, pair_of
 from kaboom.text.language import Pair
+from kaboom.text.tables import METRICS
 
 MINUS = "\u2212"
 #: Shown if there is no number.
@@ -64,3 +67,19 @@ def table(head: list[tuple[str, bool]], rows: list[str]) -> str:
     """Return a table; of each head, the text and whether its column has numbers."""
     cells = "".join(f"<th{' class=num' if is_number else ''}>{text}</th>" for text, is_number in head)
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def warn(summary: RunSummary) -> list[Pair]:
+    """Return what a reader must know before the numbers."""
+    found = list[Pair]()
+    if not summary.is_real:
+        found.append(tell("Made with generated bars: it says how the strategy behaves, nothing about the market."))
+    if summary.is_ruined:
+        found.append(tell("Short positions lost more than there was: the run ended there."))
+    return [*found, tell("In sample: no part of the bars was held back from the choice of parameters.")]
+
+
+def title_metrics() -> Mapping[str, Pair]:
+    """Return the titles of the metrics by their names."""
+    titles = {name: pair_of(title, f"metric {name}") for name, title in METRICS.items()}
+    return {name: (english[:1].upper() + english[1:], japanese) for name, (english, japanese) in titles.items()}
