@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from kaboom.market.interval import Interval
-from kaboom.pictures import sheet
+from kaboom.pictures import drawing
 from kaboom.pictures.candlesticks import CandlestickStyle, Indicators, draw_candlesticks
-from kaboom.pictures.sheet import Speaker
+from kaboom.pictures.drawing import Speaker
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -51,8 +51,8 @@ def test_an_indicator_below_makes_the_picture_higher() -> None:
 
 
 def test_only_the_last_bars_are_drawn() -> None:
-    sheet = CandlestickStyle(most_bars=20)
-    assert draw_candlesticks(bars(100)[80:], style=sheet) == draw_candlesticks(bars(100), style=sheet)
+    drawing = CandlestickStyle(most_bars=20)
+    assert draw_candlesticks(bars(100)[80:], style=drawing) == draw_candlesticks(bars(100), style=drawing)
 
 
 def test_one_bar_and_a_volume_of_zero_can_be_drawn() -> None:
@@ -70,7 +70,7 @@ def test_no_bar_is_refused() -> None:
 
 
 def test_without_a_japanese_font_words_are_english_and_names_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheet, "find_japanese", lambda: None)
+    monkeypatch.setattr(drawing, "find_japanese", lambda: None)
     speaker = Speaker("ja")
     assert speaker.say(("Volume", "出来高")) == "Volume"
     assert speaker.say(("7203 トヨタ自動車 daily", "7203 トヨタ自動車 日足")) == "7203 daily"

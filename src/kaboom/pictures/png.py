@@ -15,7 +15,7 @@ def draw(picture: Picture, *, language: Language = "en") -> bytes:
 
     """
     try:
-        from kaboom.pictures.sheet import draw_sheet  # noqa: PLC0415 (matplotlib is an extra, and slow to import)
+        from kaboom.pictures.drawing import draw_sheet  # noqa: PLC0415 (matplotlib is an extra, and slow to import)
     except ModuleNotFoundError as e:
         raise ConfigurationError("matplotlib is not installed: pictures need kaboom-api[pictures]") from e
     return draw_sheet(picture, language)
