@@ -6,15 +6,13 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import httpx2
-import psycopg
 import pytest
 from fastapi import FastAPI
 from hypothesis import settings
 
-from kaboom.drivers.redis.client import connect_redis
 from kaboom.jobs.engine.parts import Parts
 from kaboom.settings import load_settings
-from tests.fixtures.jobs.apps import client_of, memory_settings, real_settings, running
+from tests.fixtures.jobs.apps import client_of, empty_servers, memory_settings, running
 from tests.fixtures.jobs.memory_parts import memory_parts
 from tests.fixtures.patience import crowd
 from tests.fixtures.servers.servers import Servers, fresh_database, open_folder, shared_servers, stop_servers
@@ -127,12 +125,7 @@ async def http(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.fixture
 async def real_app(redis_url: str, database_url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
     """The API on an empty Redis and an empty ledger; no worker takes what it queues."""
-    redis = connect_redis(redis_url, client_name="test")
-    await redis.flushdb()
-    await redis.aclose()
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("TRUNCATE jobs, idempotency_keys, webhook_deliveries, schedules CASCADE")
-    async with running(real_settings(redis_url, database_url, tmp_path)) as app:
+    async with running(await empty_servers(redis_url, database_url, tmp_path)) as app:
         yield app
 
 

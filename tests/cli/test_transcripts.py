@@ -121,14 +121,14 @@ def test_call_is_as_recorded(
     api.asked.clear()
     api.planned[:] = map(plan_of, plans)
     done = kaboom(*shlex.split(command))
-    told = [f"! {line}" for line in done.err.splitlines()]
+    errors = [f"! {line}" for line in done.err.splitlines()]
     shown = ["(the answer)"] if is_answer(done.out, api.last) else done.out.splitlines()
     files = [
         f"{path.name}: {path.stat().st_size > 0}"
         for path in sorted(tmp_path.iterdir())
         if path.suffix in {".html", ".png"}
     ]
-    lines = [call, *plans, *api.asked, *files, f"= {done.code}", *shown, *told]
+    lines = [call, *plans, *api.asked, *files, f"= {done.code}", *shown, *errors]
     found = "\n".join(line.rstrip() for line in lines).replace(api.url, "http://api")
     if os.environ.get("KABOOM_RECORD"):
         blocks[n] = found

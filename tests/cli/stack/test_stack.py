@@ -153,12 +153,12 @@ def test_the_run_file_says_what_runs(stack: Stack, monkeypatch: pytest.MonkeyPat
 def test_a_full_disk_and_a_lost_folder_are_told_when_they_change(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def told() -> str:
+    def printed() -> str:
         return " ".join(capsys.readouterr().err.split())
 
     states = iter(["", "the disk is full", "the disk is full", "", ""])
     monkeypatch.setattr(whole, "find_full", lambda _folder: next(states))
-    found = [(stack._find_full(), told()) for _ in range(5)]
+    found = [(stack._find_full(), printed()) for _ in range(5)]
     full = "the disk is full: jobs wait until there is room, and processes that end start again by themselves"
     room = f"the disk of {stack.data_dir} has room again: jobs go on"
     why = "the disk is full"
@@ -166,7 +166,7 @@ def test_a_full_disk_and_a_lost_folder_are_told_when_they_change(
     places = iter(["here", "elsewhere", "elsewhere", "here", "elsewhere"])
     monkeypatch.setattr(stack, "_folder", "here")
     monkeypatch.setattr(whole, "identify_folder", lambda _folder: next(places))
-    held = [(stack._holds_folder(), told().startswith(f"the data folder {stack.data_dir} was")) for _ in range(5)]
+    held = [(stack._holds_folder(), printed().startswith(f"the data folder {stack.data_dir} was")) for _ in range(5)]
     assert held == [(True, False), (False, True), (False, False), (True, False), (False, True)]
 
 
@@ -194,5 +194,5 @@ def test_a_server_is_run_as_it_says(stack: Stack, capsys: pytest.CaptureFixture[
     assert {name: getattr(spec, name) for name in parts} == parts
     assert (spec.env, spec.log) == ({"MARK": "1"}, stack.data_dir / "logs/postgres.log")
     assert (spec.repair("its last words"), seen) == (damage is not None, ["its last words"])
-    told = " ".join(capsys.readouterr().err.split())
-    assert ("append-only log is damaged (cut short) and was moved to aside" in told) == (damage is not None)
+    printed = " ".join(capsys.readouterr().err.split())
+    assert ("append-only log is damaged (cut short) and was moved to aside" in printed) == (damage is not None)
