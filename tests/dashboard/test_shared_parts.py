@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.dashboard.page_request import OpenPage
-from kaboom.jobs.page import one as job_page
+from kaboom.jobs.page import job as job_page
 from tests.fixtures.accounts.callers import browser_of as log_in
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.jobs.browsers import browser_of

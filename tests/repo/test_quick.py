@@ -30,7 +30,7 @@ def test_a_file_is_mirrored(path: str, tests: list[str]) -> None:
 
 
 def test_a_folder_covers_its_files() -> None:
-    paths = ["tests/ingest/test_overdue.py", "src/kaboom/ingest/jobs.py", "src/kaboom/ingest/jobs.py"]
+    paths = ["tests/ingest/test_runner.py", "src/kaboom/ingest/jobs.py", "src/kaboom/ingest/jobs.py"]
     assert mirrored_tests(paths) == ["tests/ingest"]
 
 

@@ -1,4 +1,4 @@
-"""The port to bar stores."""
+"""The port to bar stores, and the report of a write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -172,7 +172,7 @@ class BarStore(BarReader, Protocol):
 
 
 def report_replaced(taken: pl.DataFrame, held: pl.DataFrame, refused: tuple[RefusedBars, ...] = ()) -> WriteReport:
-    """Return the report of a write of the `taken` bars over those `held` before, both in `BAR_SCHEMA`."""
+    """Return the report of a write that adds the bars `taken` to the bars `held`, both in `BAR_SCHEMA`."""
     both = taken.join(held, on=["symbol", "opened_at"], suffix="_old")
     changed, corrected = (
         both.filter(pl.any_horizontal(pl.col(name) != pl.col(f"{name}_old") for name in names))

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kaboom.analysis.cli import app as ai
-from kaboom.backtest.cli.commands import run, sweep
-from kaboom.backtest.cli.more import check, compare, list_strategies, report, rerun
+from kaboom.backtest.cli.commands import check, compare, list_strategies, report, rerun, run, sweep
 from kaboom.backtest.jobs import RUN, SWEEP
 from kaboom.catalog import CATALOG
 from kaboom.cli.index import describe_queue

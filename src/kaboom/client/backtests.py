@@ -1,4 +1,4 @@
-"""What a backtest found."""
+"""The options of a backtest, and what it found."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

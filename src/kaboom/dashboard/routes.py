@@ -20,24 +20,19 @@ from kaboom.dashboard.static_files import StaticFiles
 from kaboom.dashboard.viewer import is_own_path
 from kaboom.errors import NotFound
 from kaboom.jobs.deps import needs
-from kaboom.jobs.page import dead_letters, failures
+from kaboom.jobs.page import dead_letters, failures, job, jobs
 from kaboom.jobs.page import forms as job_forms
-from kaboom.jobs.page import listed as jobs
-from kaboom.jobs.page import one as job
 from kaboom.market_data.page import coverage, fetch, quarantine, symbol
-from kaboom.notify.page import channels, rules
-from kaboom.notify.page import listed as notifications
+from kaboom.notify.page import channels, notifications, rules
 from kaboom.operations.page import overview, settings, workers
 from kaboom.portfolio import page as portfolios
 from kaboom.schedules.page import forms as schedule_forms
-from kaboom.schedules.page import listed as schedules
+from kaboom.schedules.page import schedules
 from kaboom.web.auth.guard import STATIC_PREFIX
 from kaboom.webhooks import page as webhooks
 
 router = APIRouter(include_in_schema=False)
-
-
-#: The modules of all pages. The page of one backtest comes after the others: its path would match theirs.
+#: The modules of all pages. `/backtests/new` comes before the page of one backtest, whose path would match it, too.
 _PAGES = (
     login, overview, jobs, job, failures, job_forms, dead_letters,
     coverage, fetch, quarantine, symbol, portfolios, backtest_forms, reports, analyses,

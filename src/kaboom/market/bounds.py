@@ -1,4 +1,4 @@
-"""Bounds of requests, and the last session that a request means; importable without polars."""
+"""Bounds of requests, the last session that a request means, and the trading unit; importable without polars."""
 
 from datetime import date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The request of a compaction; importable without polars, since the API checks it."""
+"""The requests of the jobs on stored bars; importable without polars, since the API checks them."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self

@@ -1,4 +1,4 @@
-"""When each part of a worker's main process last worked, and what is wrong with those that stopped; does no I/O."""
+"""When each part of a worker's main process last worked, and the thread that ends the process when one has stopped."""
 
 import threading
 import time

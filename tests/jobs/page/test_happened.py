@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kaboom.jobs.page.one import list_notices, pause_seconds
+from kaboom.jobs.page.job import list_notices, pause_seconds
 
 BEGAN, ENDED, NEXT = "2025-11-04T07:00:00Z", "2025-11-04T07:01:30Z", "2025-11-04T07:02:00Z"
 

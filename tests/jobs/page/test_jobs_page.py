@@ -14,7 +14,7 @@ from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.jobs.api import job_list
 from kaboom.jobs.model import JobStatus
-from kaboom.jobs.page.listed import JobFilters
+from kaboom.jobs.page.jobs import JobFilters
 from kaboom.jobs.postgres.port import JobQuery
 from kaboom.notify.jobs import DELIVER
 from tests.fixtures.jobs.apps import jobs_of

@@ -1,4 +1,4 @@
-"""Facts of a backtest or a sweep, from its summary; pure."""
+"""Facts of a job that has ended: of a backtest or a sweep, and of an ingest; pure."""
 
 import math
 from collections import Counter

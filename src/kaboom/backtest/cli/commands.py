@@ -1,12 +1,13 @@
-"""`kaboom backtest run` and `sweep`."""
+"""`kaboom backtest`: run, sweep, rerun, check, list, and the reports of runs."""
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import orjson
 import typer
 
-from kaboom.backtest.cli.local import is_file, run_here
+from kaboom.backtest.cli.local import check_here, is_file, run_here
 from kaboom.backtest.cli.options import (
     Benchmark,
     Cash,
@@ -27,11 +28,11 @@ from kaboom.backtest.cli.options import (
     read_moment,
     read_parameters,
 )
-from kaboom.backtest.cli.tables import print_run, print_sweep
+from kaboom.backtest.cli.tables import print_comparison, print_repetition, print_run, print_strategies, print_sweep
 from kaboom.backtest.jobs import RUN, SWEEP
 from kaboom.cli.dates import AsOf
-from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.job_follower import submit
+from kaboom.cli.exits import BY_STATUS, CliError, Exit
+from kaboom.cli.job_follower import submit, wait_for
 from kaboom.cli.options import Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.session import Session
@@ -168,3 +169,116 @@ def show_end(session: Session, job: dict[str, Any], *, out: Path | None) -> None
         print_sweep(session, found)
     report = session.client().fetch(f"{path}/report.html")
     session.save_file(out or Path(f"backtest-{found['strategy']}.html"), report, "report: {path}")
+
+
+def rerun(
+    context: typer.Context,
+    job_id: Annotated[str, typer.Argument(help="the job of a backtest or a sweep that has ended")],
+    timeout: Timeout = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Run a backtest again, and say whether it gave the same bytes, or what has changed; exit code 8: it differs."""
+    session: Session = context.obj.with_json(json)
+    client = session.client()
+    old = client.call("GET", f"{RESULTS}/{job_id}")
+    accepted = client.call("POST", f"/api/v1/backtest/{old['kind']}", json=old["request"], params={"on_overlap": "new"})
+    session.say("job {job_id} accepted", job_id=accepted["job_id"])
+    job = wait_for(session, accepted["job_id"], timeout_s=timeout)
+    if job["status"] != "completed":
+        print_summary(session, job)
+        raise typer.Exit(BY_STATUS[job["status"]])
+    new = client.call("GET", f"{RESULTS}/{accepted['job_id']}")
+    names = ("digest", "fingerprint", "code_version", "strategy_digest")
+    same = {name: old[name] == new[name] for name in names}
+    if not session.print_if_json({"job_id": accepted["job_id"], "is_same": same["digest"], "same": same}):
+        print_repetition(session, old, new)
+    raise typer.Exit(Exit.OK if same["digest"] else Exit.PARTIAL)
+
+
+def check(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(help="a Python file with a class Strategy; it is run here")],
+    symbol: Symbols = None,
+    market: Market = None,
+    param: Params = None,
+    interval: IntervalName = "1d",
+    first: First = None,
+    last: Last = None,
+    sessions: Sessions = None,
+    as_of: AsOf = None,
+    provider: Provider = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Look for decisions of a strategy that need later bars: on made-up bars, or on those of --symbol or --market."""
+    session: Session = context.obj.with_json(json)
+    asked = {"first": first, "last": last, "sessions": sessions, "as_of": read_moment(as_of), "provider": provider}
+    body: dict[str, Any] = keep_given(asked | {"symbols": symbol, "market": market})
+    if body and not (symbol or market):
+        raise CliError(
+            Exit.USAGE,
+            session.words.say(
+                "made-up bars have no days and no provider: name the bars by --symbol or --market, or "
+                "leave the other options out"
+            ),
+        )
+    check_here(session, file, read_parameters(param), body | {"interval": interval} if body else None)
+
+
+def list_strategies(
+    context: typer.Context,
+    what: Annotated[Literal["strategies"], typer.Argument(help="strategies")] = "strategies",
+    *,
+    json: Json = False,
+) -> None:
+    """List the strategies that come with Kaboom, with their parameters."""
+    from kaboom.backtest.results import list_strategies as find  # noqa: PLC0415 (beside its use)
+
+    session: Session = context.obj.with_json(json)
+    items = find().model_dump(mode="json")["items"]
+    if not session.print_if_json({what: items}):
+        print_strategies(session, items)
+
+
+#: A picture takes seconds, and may wait for other pictures.
+_DRAWN_S = 300.0
+JobId = Annotated[str, typer.Argument(help="the job of a backtest or a sweep that has ended")]
+Lang = Annotated[
+    Literal["en", "ja"] | None,
+    typer.Option("--in", help="language that the report opens in (default: of the commands)"),
+]
+
+
+def report(
+    context: typer.Context,
+    job_id: JobId,
+    out: Annotated[
+        Path | None, typer.Option(help="where it is written (default: backtest-<id>.html or .png here)")
+    ] = None,
+    language: Lang = None,
+    *,
+    png: Annotated[bool, typer.Option("--png", help="draw it; the server needs kaboom-api[pictures]")] = False,
+    json: Json = False,
+) -> None:
+    """Write the report of a backtest as one HTML file, with --png as a picture; with --json print its numbers."""
+    session: Session = context.obj.with_json(json)
+    if session.is_json:
+        session.print_json(orjson.loads(session.client().fetch(f"{RESULTS}/{job_id}/report.json")))
+        return
+    kind, spoken = "png" if png else "html", language or session.words.language
+    content = session.client().fetch(f"{RESULTS}/{job_id}/report.{kind}?lang={spoken}", timeout=_DRAWN_S)
+    session.save_file(out or Path(f"backtest-{job_id[:8]}.{kind}"), content, "report: {path}")
+
+
+def compare(
+    context: typer.Context,
+    job_ids: Annotated[list[str], typer.Argument(help="the jobs of two to eight backtests that have ended")],
+    *,
+    json: Json = False,
+) -> None:
+    """Show backtests side by side: metrics, and what differs between them."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", "/api/v1/backtest/compare", params={"job": job_ids})
+    if not session.print_if_json(found):
+        print_comparison(session, found)

@@ -1,4 +1,4 @@
-"""Curves over sessions, as paths of an SVG whose width is stretched and whose height is in pixels; pure."""
+"""The plots of a report and of a comparison, as paths of an SVG of stretched width and a height in pixels; pure."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

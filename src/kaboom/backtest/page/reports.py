@@ -1,4 +1,4 @@
-"""The list of backtests, the comparison of several, and the report of one, which the API draws."""
+"""The pages of backtests: the list, the comparison of several, and the report of one."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Lines and areas as inline SVG; pure."""
+"""Lines and areas as inline SVG, and the heat map of monthly returns; pure."""
 
 import math
 from collections.abc import Sequence

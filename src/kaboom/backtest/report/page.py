@@ -1,4 +1,4 @@
-"""The page of a report."""
+"""The page of a report, with its style."""
 
 from html import escape
 

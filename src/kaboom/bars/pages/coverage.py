@@ -1,4 +1,4 @@
-"""Coverage, read from page headers that match their checksums. Errors are raised as StoreError."""
+"""Coverage, read from page headers that match their checksums, many rows at once. Errors are raised as StoreError."""
 
 import sqlite3
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The SQL of a page file: tables, index, version and connection settings."""
+"""The SQL of a page file: tables, index, version, connection settings, and the header of a page with its checksums."""
 
 from collections.abc import Sequence
 from typing import Any

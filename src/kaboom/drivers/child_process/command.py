@@ -1,4 +1,4 @@
-"""How a child process is started: a fresh interpreter, and an environment without secrets."""
+"""How a child process is started, without secrets, and the limits that it sets for itself before untrusted input."""
 
 import contextlib
 import os

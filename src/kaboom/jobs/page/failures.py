@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 
 from kaboom.dashboard.page_request import HexId, Page
 from kaboom.jobs.deps import needs
-from kaboom.jobs.page.one import QueuePath
+from kaboom.jobs.page.job import QueuePath
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()

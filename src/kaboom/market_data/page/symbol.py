@@ -1,4 +1,4 @@
-"""The page of a symbol: its candles, session by session."""
+"""The page of a symbol: its bars with their flags, session by session, and the strip of its coverage."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from kaboom.dashboard.page_request import HexId, Page
 from kaboom.dashboard.viewer import first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs
 from kaboom.notify.page.channels import end_form, go_back
-from kaboom.notify.page.listed import kinds_in
+from kaboom.notify.page.notifications import kinds_in
 from kaboom.notify.routes import PREFIX
 from kaboom.notify.schemas import SELECTABLE
 from kaboom.web.auth.scopes import Scope

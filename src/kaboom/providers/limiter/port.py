@@ -1,4 +1,4 @@
-"""The port to the requests of one provider, counted over all processes."""
+"""The port to the requests of one provider, counted over all processes, and the limits of a provider."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -15,7 +15,7 @@ from kaboom.dashboard.shapes.job_rows import page_of
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs
-from kaboom.schedules.page.listed import API, show_form_of
+from kaboom.schedules.page.schedules import API, show_form_of
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.SCHEDULES_WRITE)])

@@ -16,7 +16,7 @@ _FORBIDDEN = 403
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change by a caller, or a rejected attempt; see `kaboom.accounts.model.AuditLine`."""
+    """A change by a caller, or a rejected attempt; see `kaboom.audit.log.AuditLine`."""
 
     caller: Principal
     action: str

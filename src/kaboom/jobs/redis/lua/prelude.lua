@@ -42,7 +42,7 @@ local function add_difference(prefix, new, old)
 end
 
 -- Items settled per second, smoothed over about ten seconds, and how much that varies.
--- Mirrors kaboom.jobs.pace.Pace.after.
+-- Mirrors kaboom.jobs.model.Pace.after.
 local function update_rate()
   local h = redis.call('HMGET', JOB, 'done', 'failed', 'rate', 'rate_at', 'rate_settled', 'started_at', 'rate_spread')
   local settled, at = num(h[1]) + num(h[2]), num(h[4] or h[6] or now)
