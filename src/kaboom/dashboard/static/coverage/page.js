@@ -127,11 +127,15 @@ const run = (map) => {
     location.href = `/symbols/${encodeURIComponent(cell.symbol)}?${query}`;
   };
 
-  // What was searched for: the symbol of that code, or the only one that was found.
+  // What was searched for: the symbol of that code, or the only one that was found, on its newest session that has ended.
   const openFound = () => {
     const { rows } = map.order;
     const exact = rows.findIndex((i) => map.grid.symbols[i] === form.elements.q.value.trim().toUpperCase());
-    if (exact >= 0 || rows.length === 1) open({ row: Math.max(0, exact), column: map.grid.width - 1 });
+    if (exact < 0 && rows.length !== 1) return;
+    const row = Math.max(0, exact);
+    let column = map.grid.width - 1;
+    while (column && card.describe({ row, column }).state === 'pending') column--;
+    open({ row, column });
   };
 
   const say = () => {
