@@ -101,6 +101,21 @@ def test_a_server_that_refuses_offers_nothing(scripted: Scripted, tmp_path: Path
     assert complete(tmp_path, "kaboom jobs show ", env)[0] == []
 
 
+def test_a_url_that_is_no_web_address_is_not_opened(tmp_path: Path) -> None:
+    answer = tmp_path / "api" / "v1" / "jobs?limit=20"
+    answer.parent.mkdir(parents=True)
+    answer.write_bytes(orjson.dumps({"items": [{"job_id": job} for job in IDS]}))
+    env = {"KABOOM_API_URL": tmp_path.as_uri(), "INGEST_API_TOKEN": TOKEN}
+    assert complete(tmp_path, "kaboom jobs show ", env)[0] == []
+
+
+def test_no_server_is_asked_without_a_token(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.answers.append((200, orjson.dumps({"items": [{"job_id": job} for job in IDS]})))
+    env = {"KABOOM_API_URL": scripted.url, "INGEST_API_TOKEN": "", "KABOOM_DATA_DIR": str(tmp_path)}
+    assert complete(tmp_path, "kaboom jobs show ", env)[0] == []
+    assert scripted.seen == []
+
+
 def test_the_function_that_bash_installs_offers_values(tmp_path: Path) -> None:
     command = tmp_path / "kaboom"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m kaboom.cli.main "$@"\n')

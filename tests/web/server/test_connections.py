@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import socket
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from kaboom.web.server import open_files, options
 from kaboom.web.server.connections import Connections
+from kaboom.web.server.protocol import has_unread
 
 
 @dataclass(eq=False)
@@ -105,3 +107,17 @@ def test_a_server_has_no_more_connections_than_files(
             "proxy_headers": False,
         },
     )  # fmt: skip
+
+
+@pytest.mark.anyio
+async def test_unread_bytes_are_seen_until_the_socket_is_closed() -> None:
+    ours, theirs = socket.socketpair()
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+    transport.pause_reading()
+    with theirs:
+        assert not has_unread(transport)
+        theirs.send(b"GET")
+        assert has_unread(transport)
+        ours.close()
+        assert not has_unread(transport)
+    transport.abort()
