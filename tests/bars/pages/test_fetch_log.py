@@ -11,6 +11,7 @@ import pytest
 
 from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.repair.pages import delete_fetches
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.market.calendar import sessions_between
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, full_day
@@ -55,6 +56,32 @@ async def test_a_year_of_days_without_a_bar_is_a_handful_of_rows(store: PageBarS
     assert rows < len(year) / 10
     found = await store.load_fetch_log(DAILY, first=year[0], last=year[-1])
     assert set(year) <= set(found["session"])
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (date(2025, 1, 1), date(2025, 12, 31)),
+        (date(2024, 12, 26), date(2024, 12, 26)),
+        (date(2024, 1, 1), date(2024, 12, 31)),
+        (date(2024, 12, 23), date(2025, 1, 10)),
+        (date(2025, 1, 11), date(2025, 1, 31)),
+    ],
+)
+async def test_deleted_fetches_leave_those_of_other_days(
+    store: PageBarStore, tmp_path: Path, first: date, last: date
+) -> None:
+    days = sessions_between(date(2024, 12, 23), date(2025, 1, 10))
+    for symbol in ("9998", "9999"):
+        await store.save_fetch_log(DAILY, build_fetch_log(DAY.clear(), [symbol], days, NIGHT))
+    with closing(sqlite3.connect(tmp_path / "synthetic/1d/all.sqlite")) as db, db:
+        (sid,) = db.execute("SELECT id FROM sym WHERE symbol = '9999'").fetchone()
+        delete_fetches(db, sid, (first, last))
+        assert db.execute("SELECT * FROM asked WHERE first > last").fetchall() == []
+    found = await store.load_fetch_log(DAILY, first=days[0], last=days[-1])
+    left = {symbol: {*of["session"]} & {*days} for (symbol,), of in found.group_by("symbol")}
+    assert left["9998"] == {*days}
+    assert left.get("9999", set()) == {day for day in days if not first <= day <= last}
 
 
 async def test_bars_still_wait_for_the_disk_after_answers(store: PageBarStore) -> None:

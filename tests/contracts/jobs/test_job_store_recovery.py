@@ -117,6 +117,15 @@ class TestRelease:
             ends.append((round(found.pause_left_s(found.updated_at), -1), found.pause_reason))
         assert ends == [(300.0, "blocked"), (900.0, "blocked again"), (900.0, "blocked again")]
 
+    @pytest.mark.parametrize(("pause_s", "reason"), [(1.0, None), (1.001, "others first")])
+    async def test_a_chunk_that_waits_a_second_for_others_pauses_no_job(
+        self, job_store: JobStore, pause_s: float, reason: str | None
+    ) -> None:
+        job = await planned(job_store, make_chunk(0))
+        claim = await claimed(job_store, ref_of(job, 0))
+        await job_store.end(claim.lease, Ending.WAITING, claim.chunk.tally, error="others first", pause_s=pause_s)
+        assert (await live(job_store, job)).pause_reason == reason
+
     async def test_a_plan_step_that_broke_off_for_a_pause_waits_as_long(self, bench: Bench) -> None:
         job = make_job()
         await bench.store.put(job, [plan_step()])

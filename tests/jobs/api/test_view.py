@@ -69,6 +69,7 @@ class TestProgress:
     def test_the_rate_of_a_final_job_is_its_mean(self) -> None:
         times = {"started_at": NOW - timedelta(seconds=4), "completed_at": NOW}
         assert seen(status=JobStatus.COMPLETED, total=10, done=10, rate=99.0, **times).progress.rate == 2.5
+        assert seen(status=JobStatus.COMPLETED, total=9, done=9, **times).progress.rate == 2.2
         assert seen(status=JobStatus.RUNNING, total=10, done=5, rate=99.04).progress.rate == 99.0
 
 
