@@ -16,14 +16,15 @@ DAYS = [date(2024, 12, 30), *(date(2025, 6, 2) + timedelta(days=n) for n in rang
 
 
 class Watched(MemoryBarStore):
-    """A store that remembers how many bars it was asked to decode."""
+    """A store that remembers how many bars it was asked to decode, and the longest span that it was asked for."""
 
-    decoded, reads = 0, 0
+    decoded, reads, longest = 0, 0, timedelta()
 
     async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime):  # type: ignore[no-untyped-def]  # noqa: ANN201  as the port has it
         found = await super().read(series, symbol, start=start, end=end)
         self.decoded += found.height
         self.reads += 1
+        self.longest = max(self.longest, end - start)
         return found
 
 
@@ -62,6 +63,14 @@ async def test_little_more_is_decoded_than_is_wanted(store: Watched) -> None:
     await read_first(store, MINUTES, "7203", start=OLD, end=NEW, limit=100)
     assert store.decoded <= 6 * 327
     assert store.reads < 70
+    assert store.longest <= timedelta(days=366)
+
+
+async def test_a_span_without_bars_is_read_in_steps_that_double(store: Watched) -> None:
+    await read_first(store, MINUTES, "7203", start=at(DAYS[0]), end=at(DAYS[1]), limit=400)
+    # Half a year without bars.
+    assert 3 < store.reads < 10
+    assert store.longest < timedelta(days=120)
 
 
 async def test_daily_bars_are_read_at_once(store: Watched) -> None:

@@ -37,6 +37,13 @@ def test_the_newest_month_may_have_its_first_day_alone() -> None:
     days = (date(2025, 11, 28), date(2025, 12, 1))
     november, december = (PlannedFile(Path("x"), Format.CSV, Selection(MINUTES, day, day), 1) for day in days)
     assert newest_files([november, december], 1) == [december]
+    assert newest_files([november, december], 2) == [november, december]
+
+
+def test_a_month_that_ends_with_its_first_day_is_one_of_the_newest() -> None:
+    days = (date(2025, 10, 31), date(2025, 11, 1), date(2025, 12, 30))
+    october, november, december = (PlannedFile(Path("x"), Format.CSV, Selection(MINUTES, day, day), 1) for day in days)
+    assert newest_files([october, november, december], 2) == [november, december]
 
 
 def without_labels(rows: pl.DataFrame, series: BarSeries = MINUTES) -> pl.DataFrame:

@@ -174,6 +174,21 @@ async def test_moments_before_a_repair_are_refused_for_the_page_that_it_moved(
     assert (await read_day(store.known_at(utc_now())))["close"].to_list() == [100.0, 200.0]
 
 
+async def test_newest_bars_before_a_repair_are_refused_though_others_are_newer(
+    store: PageBarStore, tmp_path: Path
+) -> None:
+    await store.write(
+        MINUTES, pl.concat([OLD, frame(bar("1301", at(JUNE_2))), frame(bar("9984", at(date(2025, 6, 3))))])
+    )
+    moment = utc_now()
+    flip_page(tmp_path / "synthetic/1m/2025-06.sqlite", "7203")
+    await store.repair(is_dry=False)
+
+    with pytest.raises(InvalidRequest, match=r"moved the damaged page synthetic/1m/2025-06\.sqlite 7203"):
+        await store.known_at(moment).latest(MINUTES)
+    assert (await store.known_at(utc_now()).latest(MINUTES))["symbol"].to_list() == ["1301", "9984"]
+
+
 async def test_a_file_put_in_place_by_a_repair_begins_its_history_then(store: PageBarStore, tmp_path: Path) -> None:
     await store.write(MINUTES, OLD)
     moment = utc_now()

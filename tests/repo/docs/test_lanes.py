@@ -1,8 +1,10 @@
 """Pages list every lane, target, page, queue and exit code that there is."""
 
 import re
+import tomllib
 
 import pytest
+from _pytest.pathlib import fnmatch_ex
 
 from kaboom.cli.exits import Exit
 from kaboom.jobs.queues import Queue
@@ -28,9 +30,22 @@ def test_every_make_target_that_a_page_names_exists(page: str) -> None:
     assert {first or second for first, second in named} <= targets
 
 
+def skipped_folders() -> list[str]:
+    """Return the patterns of the folders that `make test` leaves out."""
+    options = tomllib.loads(load_text("pyproject.toml"))["tool"]["pytest"]["ini_options"]
+    return [str(pattern) for pattern in options["norecursedirs"]]
+
+
+def test_only_lanes_are_left_out_of_the_tests() -> None:
+    lanes = {pattern for pattern in skipped_folders() if pattern.startswith("tests/")}
+    folders = {path.parent for path in (ROOT / "tests").rglob("test_*.py")}
+    every = {each for folder in folders for each in (folder, *folder.parents) if (ROOT / "tests") in each.parents}
+    left_out = {each for each in every if any(fnmatch_ex(pattern, each) for pattern in skipped_folders())}
+    assert {folder.relative_to(ROOT).as_posix() for folder in left_out} == lanes
+
+
 def test_every_lane_has_a_target_a_step_and_a_row() -> None:
-    (skipped,) = re.findall(r"^norecursedirs = \[(.*?)\]", load_text("pyproject.toml"), re.MULTILINE | re.DOTALL)
-    lanes = {name for name in re.findall(r'"([\w-]+)"', skipped) if (ROOT / "tests" / name).is_dir()}
+    lanes = {name.removeprefix("tests/") for name in skipped_folders() if name.startswith("tests/")}
     makefile, steps, rows = load_text("Makefile"), load_text(".ci/run"), load_text("CONTRIBUTING.md")
     recipes = dict(re.findall(r"^([a-z0-9-]+): .*\n((?:\t.*\n)+)", makefile, re.MULTILINE))
     for lane in lanes - {"faults"}:
