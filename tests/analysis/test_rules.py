@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,29 @@ def test_a_history_without_bars_has_too_few() -> None:
     for facts in (gather_technical(empty), gather_risk(empty)):
         check(facts)
         assert give_opinion(facts, "en").points[0].text.startswith("Only 0 bars of 250 sessions")
+
+
+@pytest.mark.parametrize(
+    ("sma_25", "sma_75", "histogram", "rsi", "verdict", "confidence"),
+    [
+        # The mean of the signals that are known, from -1 to 1; of less than 0.4 either way it is neutral.
+        (99.0, 98.0, 1.0, 29.0, Verdict.BULLISH, 0.9),
+        (99.0, 98.0, 1.0, 50.0, Verdict.BULLISH, 0.78),
+        (99.0, 98.0, -1.0, 50.0, Verdict.NEUTRAL, 0.57),
+        (99.0, 101.0, 1.0, 70.0, Verdict.NEUTRAL, 0.7),
+        (101.0, 100.0, -1.0, 50.0, Verdict.NEUTRAL, 0.57),
+        (101.0, 102.0, -1.0, 69.9, Verdict.BEARISH, 0.78),
+        (101.0, 102.0, -1.0, 70.0, Verdict.BEARISH, 0.9),
+        (None, 102.0, -1.0, 70.0, Verdict.NEUTRAL, 0.1),
+    ],
+)
+def test_a_lean_of_the_signals_is_a_verdict(  # noqa: PLR0913 (four facts, and what follows)
+    sma_25: float | None, sma_75: float, histogram: float, rsi: float, verdict: Verdict, confidence: float
+) -> None:
+    ends = {"sma_25": sma_25, "sma_75": sma_75, "rsi_14": rsi, "macd_12_26_9_histogram": histogram}
+    history = make_history([100.0] * 30, {name: [None] * 29 + [end] for name, end in ends.items()})
+    opinion = give_opinion(gather_technical(history), "en")
+    assert (opinion.verdict, opinion.confidence) == (verdict, confidence)
 
 
 def test_a_rising_share_is_bullish() -> None:

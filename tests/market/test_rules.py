@@ -1,5 +1,6 @@
 """Ticks and price limits, at and around their bounds."""
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -23,7 +24,11 @@ TICKS = [
     (500_000, 100, 500),
     (1_000_000, 100, 1_000),
     (3_000_000, 500, 1_000),
+    (5_000_000, 1_000, 5_000),
+    (10_000_000, 1_000, 10_000),
+    (30_000_000, 5_000, 10_000),
     (50_000_000, 10_000, 50_000),
+    (50_000_001, 10_000, 100_000),
 ]
 # (price below which a base price belongs to the class, limit)
 LIMITS = [
@@ -43,6 +48,9 @@ def test_a_tick_class_includes_its_upper_bound(highest: float, fine: float, plai
 
 
 def test_the_next_class_begins_just_above_the_bound() -> None:
+    for (highest, *_), (_, *next_ticks) in pairwise(TICKS):
+        above = np.array([highest + 0.5])
+        assert [tick_sizes(above, topix500=is_fine)[0] for is_fine in (True, False)] == next_ticks
     assert tick_sizes(np.array([3_000.0, 3_000.5, 5_000.0, 5_001.0]), topix500=False).tolist() == [
         1,
         5,

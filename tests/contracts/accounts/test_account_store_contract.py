@@ -186,9 +186,12 @@ class TestSessions:
 
     async def test_the_last_use_is_written_once_a_minute(self, accounts: AccountStore, owner: str) -> None:
         old, young = make_session(owner, age=timedelta(minutes=2)), make_session(owner, age=timedelta(seconds=30))
+        unused = make_session(owner, age=timedelta(minutes=2))
+        await accounts.add_session(unused)
         for session in (old, young):
             await accounts.add_session(session)
             await accounts.touch_session(session.session_id)
+        assert await accounts.load_session(unused.session_id) == unused
         touched = await accounts.load_session(old.session_id)
         assert touched
         assert touched.seen_at > old.seen_at

@@ -11,11 +11,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.shapes.links import page_showing
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.market.calendar import closes_at, latest_closed_session, next_session, opens_at
-from kaboom.operations.page.overview import Completeness, build_columns, choose_sessions
+from kaboom.operations.page.overview import Completeness, build_columns, choose_sessions, list_coming
 from kaboom.schedules.store import open_schedules
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
@@ -58,6 +59,12 @@ async def test_it_shows_what_runs(real_app: FastAPI, real_browser: httpx2.AsyncC
     assert f'href="/jobs/ingest/{partial.job_id}#failures"' in html
     assert "2 items" in part_of(html, "ht")
     assert "No worker is online." in part_of(html, "hw")
+
+
+def test_the_next_schedules_are_those_that_come_first() -> None:
+    times = [f"2025-11-{day:02}T07:35:00Z" for day in (6, 4, 11, 7, 5, 10)]
+    reply = Reply(200, {"items": [{"next_at": each} for each in (None, *times)]})
+    assert [each["next_at"] for each in list_coming(reply)] == sorted(times)[:5]
 
 
 @pytest.mark.parametrize(

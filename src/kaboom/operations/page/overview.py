@@ -67,7 +67,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         rows=[JobRow(job) for job in found["jobs"].items],
         depth=_chart(found["series"], "waiting"),
         settled=_chart(found["series"], "settled"),
-        coming=_coming(found["schedules"]),
+        coming=list_coming(found["schedules"]),
         today=page.viewer.now.astimezone(JST).date().isoformat(),
     )
 
@@ -129,7 +129,7 @@ def _chart(series: Reply, name: str) -> Any:
     return build_columns([sum(each) for each in zip(*values, strict=True)], height=_CHART_PX, share=0.9)
 
 
-def _coming(schedules: Reply) -> list[Mapping[str, Any]]:
+def list_coming(schedules: Reply) -> list[Mapping[str, Any]]:
     """Return the next enabled schedules, by their time."""
     found = schedules.items
     return sorted((each for each in found if each["next_at"]), key=lambda each: str(each["next_at"]))[:_SCHEDULES]
