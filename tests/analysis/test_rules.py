@@ -69,7 +69,7 @@ def test_a_history_without_bars_has_too_few() -> None:
         (None, 102.0, -1.0, 70.0, Verdict.NEUTRAL, 0.1),
     ],
 )
-def test_a_lean_of_the_signals_is_a_verdict(  # noqa: PLR0913 (four facts, and what follows)
+def test_a_lean_of_the_signals_is_a_verdict(
     sma_25: float | None, sma_75: float, histogram: float, rsi: float, verdict: Verdict, confidence: float
 ) -> None:
     ends = {"sma_25": sma_25, "sma_75": sma_75, "rsi_14": rsi, "macd_12_26_9_histogram": histogram}
