@@ -87,6 +87,9 @@ def test_weights_are_sized_by_the_close_of_the_decision_and_cut_to_cash() -> Non
     assert rows(weigh(panel, 1.0, cash=100_000)) == [(1, 800, 125)]
     assert rows(weigh(panel, 0.5, cash=100_000)) == [(1, 500, 125)]
     assert rows(weigh(panel, 0.5, cash=100_000, model=PLAIN.filled(size_at="fill"))) == [(1, 400, 125)]
+    # 50,000 yen at 125.9 yen and a fee of 1 % a share.
+    single = PLAIN.filled(size_at="fill", lot=1, fees={"rate": 0.01})
+    assert rows(weigh(panel_of(flat(100), flat(125.9)), 0.5, cash=100_000, model=single)) == [(1, 393, 125.9)]
 
 
 def test_what_cash_does_not_pay_is_cancelled() -> None:
