@@ -70,7 +70,9 @@ from kaboom.webhooks.routes import router as webhooks_router
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+# The routes of jobs first: FastAPI tries routers in their order.
 _ROUTERS = (
+    *queue_routers(CATALOG),
     all_jobs_router,
     overview_router,
     settings_router,
@@ -87,6 +89,7 @@ _ROUTERS = (
     notifications_router,
     rules_router,
     analysis_router,
+    health_router,
 )
 
 _log = structlog.get_logger(__name__)
@@ -130,8 +133,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         addresses=addresses,
         changes=accounts.trail,
     )
-    # The routes of jobs first: FastAPI tries routers in their order.
-    for router in (*queue_routers(CATALOG), *_ROUTERS, health_router):
+    for router in _ROUTERS:
         app.include_router(router)
     install_openapi(app)
     install_dashboard(app, release=chosen.release)

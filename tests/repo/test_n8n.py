@@ -3,7 +3,7 @@
 import json
 import re
 from copy import deepcopy
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,9 +13,8 @@ from kaboom.ingest.jobs import RUN_DAILY
 from kaboom.jobs.api.submission import build_body
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import TRANSITIONS, JobStatus
-from kaboom.main import create_app
 from kaboom.schedules.model import default_schedule
-from tests.fixtures.jobs.apps import memory_settings
+from tests.fixtures.jobs.apps import openapi_document
 from tests.fixtures.repo.n8n_workflows import Frame, faults_in, kind, node_of, rules_of, texts_in
 from tests.fixtures.repo.repository import ROOT, load_text
 
@@ -24,14 +23,6 @@ WORKFLOWS: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in
 ANALYSIS = WORKFLOWS["ai-analysis"]
 POLLING, CALLBACK = WORKFLOWS["daily-ingest-polling"], WORKFLOWS["daily-ingest-callback"]
 README = load_text("n8n/README.md")
-FRAME = Frame(
-    paths={
-        re.sub(r"\{\w+\}", "{}", path): {method.upper() for method in methods}
-        for path, methods in create_app(memory_settings(Path("unused"))).openapi()["paths"].items()
-    },
-    variables=set(re.findall(r"^\| `(KABOOM_\w+)` \|", README, re.MULTILINE)),
-    ids={workflow["id"] for workflow in WORKFLOWS.values()},
-)
 #: What the two ways of waiting cannot have in common.
 _APART = {"Ask for the job", "How is it?", "Job", "Request", "Settings", "Until Kaboom calls", "Until the next look"}
 _DROP = object()
@@ -65,6 +56,19 @@ _PLANTED: list[tuple[str, tuple[str | int, ...], Any]] = [
 ]
 
 
+@cache
+def frame() -> Frame:
+    """Return what surrounds the workflows: the routes of the API, the variables, and their own ids."""
+    return Frame(
+        paths={
+            re.sub(r"\{\w+\}", "{}", path): {method.upper() for method in methods}
+            for path, methods in openapi_document()["paths"].items()
+        },
+        variables=set(re.findall(r"^\| `(KABOOM_\w+)` \|", README, re.MULTILINE)),
+        ids={workflow["id"] for workflow in WORKFLOWS.values()},
+    )
+
+
 def plant(path: tuple[str | int, ...], value: Any) -> Any:
     """Return the polling workflow with something else at a path of it."""
     found = deepcopy(POLLING)
@@ -80,16 +84,16 @@ def plant(path: tuple[str | int, ...], value: Any) -> Any:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORKFLOWS.keys())
 def test_a_workflow_is_sound(workflow: Any) -> None:
-    assert faults_in(workflow, FRAME) == []
+    assert faults_in(workflow, frame()) == []
 
 
 @pytest.mark.parametrize(("said", "path", "value"), _PLANTED)
 def test_a_planted_fault_is_found(said: str, path: tuple[str | int, ...], value: Any) -> None:
-    assert [fault for fault in faults_in(plant(path, value), FRAME) if said in fault] != []
+    assert [fault for fault in faults_in(plant(path, value), frame()) if said in fault] != []
 
 
 def test_no_two_workflows_or_nodes_share_an_id() -> None:
-    assert len(FRAME.ids) == len(WORKFLOWS)
+    assert len(frame().ids) == len(WORKFLOWS)
     nodes = [node["id"] for workflow in WORKFLOWS.values() for node in workflow["nodes"]]
     assert len(set(nodes)) == len(nodes)
 
@@ -153,7 +157,7 @@ def test_the_readme_names_what_is_imported() -> None:
     assert all(f"`{path}`" in README for path in paths)
     assert all(f"[`{name}.json`]({name}.json)" in README for name in WORKFLOWS)
     read = {name for w in WORKFLOWS.values() for text in texts_in(w) for name in re.findall(r"\$env\.(\w+)", text)}
-    assert read == FRAME.variables
+    assert read == frame().variables
 
 
 def test_the_lock_has_the_documented_n8n_and_no_host() -> None:

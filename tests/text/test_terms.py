@@ -1,13 +1,13 @@
 """Japanese texts use the words of docs/reference/terms.md, and the punctuation that it asks for."""
 
 import re
+from functools import cache
 
 import pytest
 
 from tests.fixtures.repo.repository import load_text
 from tests.text.texts import japanese_texts
 
-TEXTS = list(japanese_texts())
 _KATAKANA = re.compile(r"[\u30a0-\u30ff]+")
 _LETTER = r"[\u3040-\u30ff\u4e00-\u9fff]"
 #: Names that are never a command, an option or an id, so that no space belongs beside them.
@@ -16,6 +16,7 @@ _HALF_WIDTH = re.compile(rf"{_LETTER}[(:?]|[)]{_LETTER}|[(:?]{_LETTER}")
 _SPACED = re.compile(rf"{_LETTER} (?:{_NAMES})(?![\w={{ -])|(?<![\w`./=-])(?:{_NAMES}) {_LETTER}")
 
 
+@cache
 def terms() -> tuple[set[str], set[str]]:
     """Return the words of the second column of the table, and the forbidden ones of the third."""
     rows = re.findall(r"^\| (.+?) \| (.+?) \| (.*?) ?\|$", load_text("docs/reference/terms.md"), re.MULTILINE)[1:]
@@ -55,21 +56,21 @@ def test_a_forbidden_word_is_found(text: str, found: list[str]) -> None:
 
 
 def test_no_text_has_a_forbidden_word() -> None:
-    assert {place: found for place, text in TEXTS if (found := find_forbidden(text))} == {}
+    assert {place: found for place, text in japanese_texts() if (found := find_forbidden(text))} == {}
 
 
 def test_punctuation_in_japanese_is_full_width() -> None:
     assert _HALF_WIDTH.search("取り込み(日次)")
-    assert {place: text for place, text in TEXTS if _HALF_WIDTH.search(text)} == {}
+    assert {place: text for place, text in japanese_texts() if _HALF_WIDTH.search(text)} == {}
 
 
 def test_names_in_japanese_have_no_space_beside_them() -> None:
     assert _SPACED.search("Kaboom が動いています")
     assert not _SPACED.search("`kaboom up` を実行するか、KABOOM_API_URL を指定")
-    assert {place: text for place, text in TEXTS if _SPACED.search(text)} == {}
+    assert {place: text for place, text in japanese_texts() if _SPACED.search(text)} == {}
 
 
 def test_texts_do_not_use_glyphs_of_uncertain_width() -> None:
     # A terminal shows them one or two columns wide. Those of an example address stay.
-    found = {place: text for place, text in TEXTS if re.search(r"(?<!://)[·…│╭─]", text)}
+    found = {place: text for place, text in japanese_texts() if re.search(r"(?<!://)[·…│╭─]", text)}
     assert found == {}

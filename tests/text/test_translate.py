@@ -3,6 +3,7 @@
 import ast
 import string
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -55,6 +56,12 @@ _COMPOSED = (
 _OWN_FAULTS = ("src/kaboom/jobs/job_type.py", "src/kaboom/pictures/")
 
 
+@cache
+def messages() -> list[tuple[str, str]]:
+    """Return the messages of the code, read once; when a test asks, since that takes seconds."""
+    return list(raised())
+
+
 def raised() -> Iterator[tuple[str, str]]:
     """Yield the place and a sample of each message that is written where it is raised or answered."""
     for module in load_modules("src/kaboom"):
@@ -99,17 +106,16 @@ def sample_of(node: ast.expr | None = None) -> str:
     return "" if text.replace("7", "") in {": ", " was , expected "} else text
 
 
-MESSAGES = list(raised())
 ERRORS = [(english, japanese) for context, english, japanese in catalogue() if context == "error"]
 
 
 def test_messages_are_found_in_the_code() -> None:
-    assert len(MESSAGES) > 90
-    assert any("expected YYYY-MM-DD" in text for _, text in MESSAGES)
+    assert len(messages()) > 90
+    assert any("expected YYYY-MM-DD" in text for _, text in messages())
 
 
 def test_every_error_of_a_caller_has_a_japanese_text() -> None:
-    missing = {text: place for place, text in MESSAGES if not JAPANESE.search(translate(text, "ja"))}
+    missing = {text: place for place, text in messages() if not JAPANESE.search(translate(text, "ja"))}
     assert missing == {}, 'give each of these texts an entry in src/kaboom/text/ja.po, msgctxt "error"'
 
 
@@ -130,7 +136,7 @@ def _literals(template: str) -> list[str]:
 
 
 def test_english_stays_as_it_was_raised() -> None:
-    assert all(translate(text, "en") == text for _, text in MESSAGES)
+    assert all(translate(text, "en") == text for _, text in messages())
 
 
 def test_every_template_translates_its_own_text() -> None:

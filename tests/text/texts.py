@@ -3,6 +3,7 @@
 import re
 import string
 from collections.abc import Iterator
+from functools import cache
 
 import yaml
 
@@ -19,17 +20,28 @@ def catalogue() -> Iterator[tuple[str, str, str]]:
         yield from ((context, english, japanese) for english, japanese in texts.items())
 
 
-def japanese_texts() -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of everything that is Japanese, but for pages and help."""
+@cache
+def japanese_texts() -> list[tuple[str, str]]:
+    """Return the place and the text of everything that is Japanese, but for pages and help."""
     texts = (*of_python(), *(found for found in of_tables() if found[0] != "LABELS"))
     shown = {(text.context, text.english) for _, text in texts}
-    for context, english, japanese in catalogue():
-        if context == "error" or (context, english) in shown:
-            yield f"{context} {english!r}", japanese
-    for group in yaml.safe_load(load_text("infra/alerts/kaboom.rules.yaml"))["groups"]:
-        for rule in group["rules"]:
-            for name in ("summary_ja", "description_ja"):
-                yield f"alert {rule['alert']} {name}", rule["annotations"][name]
+    alerts = [
+        rule
+        for group in yaml.safe_load(load_text("infra/alerts/kaboom.rules.yaml"))["groups"]
+        for rule in group["rules"]
+    ]
+    return [
+        *(
+            (f"{context} {english!r}", japanese)
+            for context, english, japanese in catalogue()
+            if context == "error" or (context, english) in shown
+        ),
+        *(
+            (f"alert {rule['alert']} {name}", rule["annotations"][name])
+            for rule in alerts
+            for name in ("summary_ja", "description_ja")
+        ),
+    ]
 
 
 def fields(text: str) -> set[str]:

@@ -3,22 +3,26 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
 from kaboom.main import create_app
 from kaboom.web.auth.guard import PUBLIC_PATHS, stated_scopes
 from kaboom.web.openapi import SECURITY_SCHEMES
-from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
+from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, openapi_document, running
 
-APP = create_app(memory_settings(Path("nowhere")))
-DOCUMENT = APP.openapi()
-STATED = {f"{method} {path}": scopes for method, path, scopes in stated_scopes(APP.routes)}
+
+@cache
+def api() -> FastAPI:
+    """Return the API, made once; when a test asks."""
+    return create_app(memory_settings(Path("nowhere")))
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -31,22 +35,20 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from models_in(part)
 
 
+@cache
 def documented_models() -> dict[str, type[BaseModel]]:
     """Return the models of all bodies and answers whose schema has an example, by name."""
     fields: list[Any] = []
-    for context in iter_route_contexts(APP.routes):
+    for context in iter_route_contexts(api().routes):
         fields += [getattr(context, name, None) for name in ("body_field", "response_field")]
         fields += getattr(context, "response_fields", {}).values()
     found = {model.__name__: model for field in fields if field for model in models_in(field.field_info.annotation)}
-    schemas = DOCUMENT["components"]["schemas"]
+    schemas = openapi_document()["components"]["schemas"]
     return {name: model for name, model in sorted(found.items()) if "example" in schemas.get(name, {})}
 
 
-MODELS = documented_models()
-
-
 def operations() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path, methods in DOCUMENT["paths"].items():
+    for path, methods in openapi_document()["paths"].items():
         for method, operation in methods.items():
             yield f"{method.upper()} {path}", operation
 
@@ -78,13 +80,15 @@ def test_every_body_and_every_answer_has_an_example() -> None:
 def has_example(content: dict[str, Any]) -> bool:
     """Return whether a body or an answer shows an example, itself or in a schema that it names."""
     referred = [ref.rpartition("/")[2] for ref in names_in(content.get("schema"))]
-    return bool(content.get("examples")) or any("example" in DOCUMENT["components"]["schemas"][s] for s in referred)
+    return bool(content.get("examples")) or any(
+        "example" in openapi_document()["components"]["schemas"][s] for s in referred
+    )
 
 
 def test_every_answer_of_json_has_the_fields_of_a_model_only() -> None:
     made = {
         f"{method} {context.path}"
-        for context in iter_route_contexts(APP.routes)
+        for context in iter_route_contexts(api().routes)
         if getattr(context, "response_field", None)
         for method in context.methods or ()
     }
@@ -99,25 +103,27 @@ def test_every_answer_of_json_has_the_fields_of_a_model_only() -> None:
 
 def test_every_example_of_the_document_has_its_model() -> None:
     # Problems have one schema, and their examples are compared in test_problems.py.
-    shown = {name for name, schema in DOCUMENT["components"]["schemas"].items() if "example" in schema}
-    assert shown - {"Problem"} == MODELS.keys()
+    shown = {name for name, schema in openapi_document()["components"]["schemas"].items() if "example" in schema}
+    assert shown - {"Problem"} == documented_models().keys()
 
 
 def test_examples_are_true() -> None:
-    for name, model in MODELS.items():
-        example = DOCUMENT["components"]["schemas"][name]["example"]
+    for name, model in documented_models().items():
+        example = openapi_document()["components"]["schemas"][name]["example"]
         parsed = model.model_validate_json(json.dumps(example))
         assert parsed.model_dump(mode="json", exclude_unset=True) == example, name
 
 
 def test_the_documented_body_is_the_example() -> None:
-    example = DOCUMENT["components"]["schemas"]["RunDailyBody"]["example"]
+    example = openapi_document()["components"]["schemas"]["RunDailyBody"]["example"]
     assert example == {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
 
 
 def test_every_reference_leads_somewhere() -> None:
-    known = {f"#/components/{kind}/{name}" for kind, named in DOCUMENT["components"].items() for name in named}
-    assert set(names_in(DOCUMENT)) <= known
+    known = {
+        f"#/components/{kind}/{name}" for kind, named in openapi_document()["components"].items() for name in named
+    }
+    assert set(names_in(openapi_document())) <= known
 
 
 def test_every_operation_but_the_public_ones_needs_the_token() -> None:
@@ -126,7 +132,8 @@ def test_every_operation_but_the_public_ones_needs_the_token() -> None:
 
 def is_guarded_as_stated(name: str, operation: dict[str, Any]) -> bool:
     """Return whether the document asks for the scopes that the route asks for, and says how it refuses."""
-    stated = [str(scope) for scope in STATED[name] or ()]
+    scopes = {f"{method} {path}": found for method, path, found in stated_scopes(api().routes)}
+    stated = [str(scope) for scope in scopes[name] or ()]
     if name.partition(" ")[2] in PUBLIC_PATHS:
         return "security" not in operation
     refusals = {"401", "403"} if stated else {"401"}
@@ -135,29 +142,34 @@ def is_guarded_as_stated(name: str, operation: dict[str, Any]) -> bool:
 
 
 def test_the_ingest_token_is_a_header() -> None:
-    scheme = DOCUMENT["components"]["securitySchemes"]["ingestToken"]
+    scheme = openapi_document()["components"]["securitySchemes"]["ingestToken"]
     assert scheme == {"type": "apiKey", "in": "header", "name": "x-ingest-token"}
 
 
 def test_problems_of_a_submission_are_reported() -> None:
-    answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
+    answers = openapi_document()["paths"][RUN_DAILY]["post"]["responses"]
     assert set(answers) == {"202", "400", "401", "403", "409", "413", "415", "422", "429", "503"}
     for status in set(answers) - {"202"}:
         assert list(answers[status]["content"]) == ["application/problem+json"]
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("encoding", ["identity", "gzip, br", "gzip;q=0, identity", "br, gzip;q=0.5"])
-async def test_the_document_is_cacheable(http: httpx2.AsyncClient, encoding: str) -> None:
-    first, again = [await http.get("/openapi.json", headers={"Accept-Encoding": encoding}) for _ in range(2)]
-    assert first.json() == again.json() == DOCUMENT
-    assert first.headers["etag"] == again.headers["etag"]
-    assert first.headers["cache-control"] == "public, max-age=300"
-    assert first.headers["vary"] == "Accept-Encoding"
-    assert first.headers.get("content-encoding") == (None if encoding.endswith("identity") else "gzip")
-    known = {"Accept-Encoding": encoding, "If-None-Match": first.headers["etag"]}
-    same = await http.get("/openapi.json", headers=known)
-    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
+async def test_the_document_is_cacheable(http: httpx2.AsyncClient) -> None:
+    for encoding, sent in (
+        ("identity", None),
+        ("gzip, br", "gzip"),
+        ("gzip;q=0, identity", None),
+        ("br, gzip;q=0.5", "gzip"),
+    ):
+        first, again = [await http.get("/openapi.json", headers={"Accept-Encoding": encoding}) for _ in range(2)]
+        assert first.json() == again.json() == openapi_document()
+        assert first.headers["etag"] == again.headers["etag"]
+        assert first.headers["cache-control"] == "public, max-age=300"
+        assert first.headers["vary"] == "Accept-Encoding"
+        assert first.headers.get("content-encoding") == sent
+        known = {"Accept-Encoding": encoding, "If-None-Match": first.headers["etag"]}
+        same = await http.get("/openapi.json", headers=known)
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
 
 
 @pytest.mark.anyio
@@ -176,9 +188,9 @@ async def test_the_document_is_made_once(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_limits_of_a_call_are_described() -> None:
-    answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
+    answers = openapi_document()["paths"][RUN_DAILY]["post"]["responses"]
     limits = {"RateLimit", "RateLimit-Policy"}
     for code, wanted in (("202", limits | {"Retry-After"}), ("422", limits), ("429", limits | {"Retry-After"})):
         assert set(answers[code]["headers"]) == wanted
     assert "headers" not in answers["401"]
-    assert "headers" not in DOCUMENT["paths"]["/healthz"]["get"]["responses"]["200"]
+    assert "headers" not in openapi_document()["paths"]["/healthz"]["get"]["responses"]["200"]

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,16 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from kaboom.catalog import CATALOG
-from kaboom.main import create_app
-from tests.fixtures.jobs.apps import memory_settings
+from tests.fixtures.jobs.apps import openapi_document
 from tests.fixtures.repo.command_blocks import PAGES, read_blocks
 from tests.fixtures.repo.command_lines import find_commands
 from tests.fixtures.repo.repository import load_text
 
-_DOCUMENT = create_app(memory_settings(Path("nowhere"))).openapi()
-_ROUTES: dict[tuple[str, str], dict[str, Any]] = {
-    (method.upper(), path): route for path, methods in _DOCUMENT["paths"].items() for method, route in methods.items()
-}
 _METHODS = "GET|POST|PUT|PATCH|DELETE"
 #: What `json` blocks show, in the order of the page.
 _SHOWN = {
@@ -37,11 +31,12 @@ def find_route(method: str, path: str) -> dict[str, Any] | None:
     """Return a route by a path with anything in place of its parameters, or by the end of one after `…`."""
     start = ".*" if path.startswith("…") else ""
     pattern = re.sub(r"\\\{\w+\\\}|\$\w+|…", "[^/]+", re.escape(path.removeprefix("…")))
-    for (known, template), route in _ROUTES.items():
+    for template, routes in openapi_document()["paths"].items():
         filled = re.sub(r"\{\w+\}", "X", template)
         shaped = re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)), path)
-        if known == method and (shaped or re.fullmatch(start + pattern, filled)):
-            return route
+        if method.lower() in routes and (shaped or re.fullmatch(start + pattern, filled)):
+            found: dict[str, Any] = routes[method.lower()]
+            return found
     return None
 
 
@@ -66,7 +61,7 @@ def curls_of(page: str) -> list[tuple[str, str, str]]:
 
 def faults_of_body(schema: dict[str, Any], body: Any) -> list[str]:
     """Return what the API would say of a body."""
-    whole = {**schema, "components": _DOCUMENT["components"]}
+    whole = {**schema, "components": openapi_document()["components"]}
     return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(whole).iter_errors(body)]
 
 
