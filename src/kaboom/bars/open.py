@@ -60,8 +60,7 @@ def describe_bar_store(settings: BatchSettings) -> str:
     if settings.keeps_bars_in_influxdb:
         from kaboom.bars.open_influx import influx_target  # noqa: PLC0415
 
-        target = influx_target(settings)
-        return f"InfluxDB at {target.url}, asked in {target.language.words}"
+        return f"InfluxDB at {influx_target(settings).url}"
     return str(settings.bars_dir)
 
 
