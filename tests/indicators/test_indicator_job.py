@@ -8,10 +8,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.actions.store import Origin, build_notes
 from kaboom.bars.history import reader_at
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.windows import read_with_history
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.chosen import parse_indicators

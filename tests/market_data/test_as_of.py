@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.open import build_action_store
 from kaboom.bars.store import BarStore
 from kaboom.drivers.clock import utc_now

@@ -6,10 +6,9 @@ It imports only what it builds: a command that reads the data folder loads no In
 from functools import cache
 from pathlib import Path
 
-from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.actions.store import ActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.store import BarStore
 from kaboom.domain_settings import BatchSettings

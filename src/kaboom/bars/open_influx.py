@@ -3,12 +3,10 @@
 from functools import cache
 from pathlib import Path
 
-from kaboom.bars.actions.influx import InfluxActionStore
 from kaboom.bars.influx.layout import InfluxBuckets
-from kaboom.bars.influx.line_writer import LineWriter
+from kaboom.bars.influx.line_writer import LineWriter, RefusedLines
 from kaboom.bars.influx.reads import InfluxReads
-from kaboom.bars.influx.refused_lines import RefusedLines
-from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.store import InfluxActionStore, InfluxBarStore
 from kaboom.bars.influx.target import InfluxTarget, build_target
 from kaboom.bars.influx.wire import InfluxWire
 from kaboom.domain_settings import BatchSettings

@@ -10,7 +10,7 @@ from typing import Any, cast
 import polars as pl
 
 from kaboom.bars.coverage.cells import CellState
-from kaboom.bars.coverage.finality import next_change
+from kaboom.bars.coverage.classify import next_change
 from kaboom.bars.coverage.judge import CoverSpan, Judgement, judge
 from kaboom.bars.store import BarStore
 from kaboom.drivers.clock import Clock

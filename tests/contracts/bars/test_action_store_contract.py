@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.bars.actions.influx import InfluxActionStore
-from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.actions.store import ActionStore
 from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.store import InfluxActionStore
 from kaboom.bars.influx.target import InfluxTarget
+from kaboom.bars.memory import MemoryActionStore
 from tests.contracts.bars.action_store import ActionStoreContract
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx

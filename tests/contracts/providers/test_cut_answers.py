@@ -22,8 +22,7 @@ from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome
 from kaboom.providers.base import BarProvider, BarRequest
 from kaboom.providers.jquants.bulk import JquantsBulk, read_file
-from kaboom.providers.jquants.file_cache import JquantsShelf
-from kaboom.providers.jquants.files import BulkFile
+from kaboom.providers.jquants.file_cache import BulkFile, JquantsShelf
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.provider import JquantsProvider
 from kaboom.providers.limiter.rate_limiter import NoRateLimit

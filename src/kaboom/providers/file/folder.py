@@ -9,7 +9,7 @@ from pathlib import Path
 from kaboom.errors import ProviderError
 from kaboom.providers.file.errors import Refusal
 from kaboom.providers.file.names import SUFFIXES
-from kaboom.providers.file.packed.archives import ZIP, list_members
+from kaboom.providers.file.packed import ZIP, list_members
 from kaboom.providers.file.rules import RULES_FILE, Rule, RulesFile, find_rule_line, read_rules_file
 
 #: The names of files that have one price, or the volume, of many symbols; the closing prices have the dates.

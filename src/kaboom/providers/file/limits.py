@@ -11,8 +11,7 @@ from zipfile import BadZipFile
 
 from kaboom.providers.file.errors import FileRefused
 from kaboom.providers.file.folder import SourceFile
-from kaboom.providers.file.packed.archives import open_member, open_regular
-from kaboom.providers.file.packed.workbooks import XLSX, read_workbook
+from kaboom.providers.file.packed import XLSX, open_member, open_regular, read_workbook
 
 _MIB = 1 << 20
 #: A header is at most this long.
