@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from kaboom.bars.actions.resolve import resolve_actions
+from kaboom.bars.actions.adjustment import resolve_actions
 from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.errors import StoreError
 from kaboom.ingest.plan import IngestChunk

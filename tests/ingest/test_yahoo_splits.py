@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kaboom.bars.actions.resolve import applied_actions, resolve_actions
+from kaboom.bars.actions.adjustment import applied_actions, resolve_actions
 from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.ingest.plan import IngestChunk
 from kaboom.ingest.runner import run_chunk

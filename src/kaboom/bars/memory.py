@@ -7,10 +7,16 @@ import polars as pl
 
 from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
 from kaboom.bars.compaction import Compaction, OldBars
-from kaboom.bars.coverage.count import count_sessions
 from kaboom.bars.coverage.fetch_log import newest_fetches
 from kaboom.bars.normalise import check_source, normalise_bars, normalise_quarantine, to_seconds
-from kaboom.bars.store import FETCH_LOG_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport, report_replaced
+from kaboom.bars.store import (
+    FETCH_LOG_SCHEMA,
+    QUARANTINE_SCHEMA,
+    StoreHealth,
+    WriteReport,
+    count_sessions,
+    report_replaced,
+)
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.drivers.stop import ShouldStop, check_stop, never
 from kaboom.market.bar import BAR_SCHEMA, BarSeries, empty_bars

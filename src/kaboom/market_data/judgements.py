@@ -16,9 +16,9 @@ from kaboom.bars.store import BarStore
 from kaboom.drivers.clock import Clock
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, last_sessions
+from kaboom.market.indices import sector_of
 from kaboom.market.listing import Listing, Market
 from kaboom.market.lists.universe import load_universe
-from kaboom.market.sectors import sector_of
 from kaboom.market.source import derived_source
 from kaboom.market_data.queries import CellQuery, CellsQuery, SessionsQuery
 from kaboom.market_data.table import Grid, Table

@@ -10,9 +10,19 @@ from isal import isal_zlib
 
 from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
 from kaboom.bars.coverage.fetch_log import newest_fetches
-from kaboom.bars.influx.layout import ACTIONS, DIVIDENDS, FIELD_TYPES, FIELDS, InfluxBuckets, parse_measurement
+from kaboom.bars.influx.layout import (
+    ACTIONS,
+    DIVIDENDS,
+    FIELD_TYPES,
+    FIELDS,
+    InfluxBuckets,
+    action_lines,
+    bar_lines,
+    fetch_log_lines,
+    parse_measurement,
+    quarantine_lines,
+)
 from kaboom.bars.influx.line_writer import LineWriter, WriteSpec
-from kaboom.bars.influx.lines import action_lines, bar_lines, fetch_log_lines, quarantine_lines
 from kaboom.bars.influx.ql import day_seconds, seconds_between
 from kaboom.bars.influx.reads import InfluxReads
 from kaboom.bars.influx.responses import error_text

@@ -13,14 +13,13 @@ import numpy.typing as npt
 import polars as pl
 import structlog
 
-from kaboom.bars.coverage.count import count_sessions
 from kaboom.bars.normalise import to_day
 from kaboom.bars.pages.codec import PageColumns, decode_sound, page_keys
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
 from kaboom.bars.pages.frames import keep_between, rows_to_frame, to_frame
 from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from kaboom.bars.pages.schema import SID_BITS, keys_of, sum_words
-from kaboom.bars.store import COVERAGE_SCHEMA
+from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 
 _log = structlog.get_logger(__name__)

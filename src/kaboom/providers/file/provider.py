@@ -20,8 +20,7 @@ from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.file.errors import Refusal
-from kaboom.providers.file.folder import SourceFile, list_files
-from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.folder import FileLimits, SourceFile, list_files
 from kaboom.providers.file.names import NameRules
 from kaboom.providers.file.reader import OpenedFile
 from kaboom.providers.file.recognise.numbers import NumberRules

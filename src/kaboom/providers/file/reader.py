@@ -11,8 +11,7 @@ import polars as pl
 from kaboom.errors import InvalidRequest
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.file.errors import FileRefused, Refusal
-from kaboom.providers.file.folder import SourceFile
-from kaboom.providers.file.limits import DAMAGED, FileLimits
+from kaboom.providers.file.folder import DAMAGED, FileLimits, SourceFile
 from kaboom.providers.file.names import NameRules
 from kaboom.providers.file.packed import XLSX
 from kaboom.providers.file.recognise.header import LONE, find_layout, find_table_layout, is_panel, join_panels

@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from kaboom.bars.coverage.count import count_sessions
 from kaboom.bars.folder.moments import from_us
 from kaboom.bars.normalise import to_day, to_seconds, to_session
 from kaboom.bars.pages.codec import PageColumns, damaged_page, decode_pages, page_keys
@@ -20,7 +19,7 @@ from kaboom.bars.pages.history.moments import snapshot_at
 from kaboom.bars.pages.history.replaced_bars import LOST, find_cut, put_back
 from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from kaboom.bars.pages.schema import SID_BITS
-from kaboom.bars.store import COVERAGE_SCHEMA
+from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
 from kaboom.drivers.clock import Clock
 from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries, empty_bars
