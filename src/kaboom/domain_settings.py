@@ -45,7 +45,6 @@ class CommonSettings(BaseSettings):
     influxdb_bucket_agg_5m: str = Field(default="agg_5m", validation_alias="INFLUXDB_BUCKET_AGG_5M")
     influxdb_bucket_agg_1d: str = Field(default="agg_1d", validation_alias="INFLUXDB_BUCKET_AGG_1D")
     influxdb_api: Literal["v1", "v2", "v3"] = Field(default="v2", validation_alias="KABOOM_INFLUXDB_API")
-    influxdb_query: Literal["influxql", "sql"] = Field(default="influxql", validation_alias="KABOOM_INFLUXDB_QUERY")
     provider_delay_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_DELAY_S")
     fetch_attempts: int = Field(default=3, ge=1, le=20, validation_alias="KABOOM_FETCH_ATTEMPTS")
     provider_patience_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_PATIENCE_S")

@@ -12,8 +12,7 @@ from kaboom.backtest.jobs import check_backtest
 from kaboom.backtest.request import BacktestRequest
 from kaboom.backtest.run_job import pin_request
 from kaboom.backtest.study.bars import BarTools, load_bars
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.open import build_action_store, build_bar_store
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest

@@ -9,8 +9,8 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
+from kaboom.bars.export.encode import stream_table
 from kaboom.bars.export.formats import Format
-from kaboom.bars.export.stream import stream_table
 from kaboom.bars.many import Wanted, read_many
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore

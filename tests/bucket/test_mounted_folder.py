@@ -29,7 +29,7 @@ from tests.fixtures.bars.stored_bars import MINUTES, full_day
 DAY = date(2025, 10, 31)
 #: A worker that InfluxDB refused lines of.
 REFUSE = """
-from kaboom.bars.influx.refused_lines import RefusedLines
+from kaboom.bars.influx.line_writer import RefusedLines
 from kaboom.domain_settings import BatchSettings
 file = RefusedLines(BatchSettings().refused_lines_path)
 print(sum(file.keep("hot", [(f"m f={n} {n}", "too old")]) for n in range(20)))

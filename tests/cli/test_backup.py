@@ -215,6 +215,15 @@ def test_a_backup_of_a_newer_kaboom_is_refused(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_backup_of_an_older_schema_names_what_restores_it(made: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+    replace(read_manifest(made), revision="0020").write(made)
+    done = kaboom("restore", str(made), "--data-dir", str(tmp_path / "new"))
+    assert done.code == 5
+    assert "at revision 0020, older than 0021" in " ".join(done.err.split())
+    assert "git checkout 78e52e73 && make setup` and then `kaboom restore" in " ".join(done.err.split())
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_folder_without_a_manifest_is_no_backup(kaboom: Kaboom, tmp_path: Path) -> None:
     done = kaboom("restore", str(tmp_path), "--data-dir", str(tmp_path / "new"))
     assert (done.code, "is not a complete backup" in done.err) == (4, True)

@@ -15,18 +15,12 @@ from kaboom.jobs.postgres.port import JobHistory
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from kaboom.jobs.redis.store import JobStore
 from tests.contracts.bars.bar_store import run
-from tests.fixtures.influx.influx_stores import fake_v3
 from tests.fixtures.jobs.job_stores import SHORT_S, Bench, memory_bench, redis_bench
 
 
-@pytest.fixture(params=["pages", "memory", "influx-sql"])
+@pytest.fixture(params=["pages", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BarStore]:
-    """A bar store, empty; `influx-sql` is a fake InfluxDB v3 that is asked in SQL."""
-    if request.param == "influx-sql":
-        with fake_v3(tmp_path) as server:
-            yield server
-            run(server.close())
-        return
+    """A bar store, empty."""
     made: BarStore = PageBarStore(tmp_path / "bars") if request.param == "pages" else MemoryBarStore()
     yield made
     run(made.close())

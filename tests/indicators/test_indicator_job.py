@@ -8,17 +8,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.actions.store import Origin, build_notes
 from kaboom.bars.history import reader_at
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.windows import read_with_history
 from kaboom.errors import InvalidRequest
-from kaboom.indicators.chosen import parse_indicators
 from kaboom.indicators.compute import compute_indicators
 from kaboom.indicators.plan import IndicatorChunk, IndicatorPlan, folder_of, plan_indicators
 from kaboom.indicators.request import IndicatorRequest
 from kaboom.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk
+from kaboom.indicators.table import parse_indicators
 from kaboom.market.action import ActionState, CorporateAction
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from kaboom.market.calendar import last_sessions

@@ -2,9 +2,8 @@
 
 import pytest
 
-from kaboom.bars.actions.influx import InfluxActionStore
 from kaboom.bars.influx.layout import InfluxBuckets
-from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.store import InfluxActionStore, InfluxBarStore
 from tests.contracts.bars.action_store import ActionStoreContract
 
 

@@ -80,7 +80,7 @@ def test_jobs_write_there_and_commands_read_from_there(
         assert finding(running) == {
             "part": "bar store",
             "verdict": "ok",
-            "detail": f"InfluxDB at http://127.0.0.1:{port}, asked in InfluxQL: {rows:,} bars, all sound",
+            "detail": f"InfluxDB at http://127.0.0.1:{port}: {rows:,} bars, all sound",
             "mend": "",
         }
 

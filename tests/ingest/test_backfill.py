@@ -9,10 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.coverage.classify import CoverScope, summarise_sessions
 from kaboom.bars.coverage.gaps import load_cells
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.store import BarStore
 from kaboom.errors import ProviderError

@@ -6,9 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.actions.resolve import resolve_actions
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.actions.adjustment import resolve_actions
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.errors import StoreError
 from kaboom.ingest.plan import IngestChunk
 from kaboom.ingest.runner import run_chunk

@@ -2,8 +2,7 @@
 
 import pytest
 
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import RateLimited
 from kaboom.ingest import tasks

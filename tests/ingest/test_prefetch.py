@@ -5,8 +5,7 @@ from datetime import date
 
 import pytest
 
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.store import WriteReport
 from kaboom.errors import RateLimited
 from kaboom.ingest.plan import IngestChunk

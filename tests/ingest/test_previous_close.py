@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.store import BarStore
 from kaboom.ingest import runner

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.errors import InvalidRequest
 from kaboom.ingest.plan import IngestChunk, IngestPlan
 from kaboom.ingest.request import QuotesRequest

@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 from structlog.testing import CapturingLogger
 
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.store import BarStore
 from kaboom.errors import ProviderError, RateLimited, StoreError
 from kaboom.ingest import fetch, window

@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.actions.resolve import applied_actions, resolve_actions
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.actions.adjustment import applied_actions, resolve_actions
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.ingest.plan import IngestChunk
 from kaboom.ingest.runner import run_chunk
 from kaboom.ingest.window import IngestTools

@@ -13,8 +13,8 @@ from kaboom.market.bar import BAR_SCHEMA, BarFlag, empty_bars
 from kaboom.market.calendar import grid, minute_grid
 from kaboom.market.interval import Interval
 from kaboom.market.resample import compare_days, flag_days, resample
-from kaboom.providers.synthetic.columns import BarColumns
 from kaboom.providers.synthetic.generator import aggregate_minutes
+from kaboom.providers.synthetic.minutes import BarColumns
 from tests.fixtures.bars.stored_bars import at, bar, frame
 
 #: The day before the afternoon was lengthened, and the day from which it is.

@@ -1,7 +1,7 @@
 """The 33 sectors are those that JPX's list names."""
 
+from kaboom.market.indices import SECTORS, sector_of
 from kaboom.market.lists.snapshot import load_snapshots
-from kaboom.market.sectors import SECTORS, sector_of
 
 
 def test_the_shipped_list_names_exactly_the_33_sectors() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from kaboom.bars.actions.memory import MemoryActionStore
+from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.open import build_action_store
 from kaboom.bars.store import BarStore
 from kaboom.drivers.clock import utc_now
@@ -19,7 +19,7 @@ from kaboom.market_data.schemas import BarPage, CoveragePage, LatestBars, Symbol
 from kaboom.market_data.tables import BarTables
 from tests.fixtures.bars.noted_actions import note
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame, full_day
-from tests.fixtures.influx.influx_stores import fake_v3
+from tests.fixtures.influx.influx_stores import fake_store
 from tests.fixtures.jobs.apps import memory_settings
 from tests.market_data.conftest import SESSIONS
 
@@ -119,7 +119,7 @@ async def test_a_moment_to_come_is_refused(market: httpx2.AsyncClient, url: str)
 
 
 async def test_bars_in_influxdb_are_refused_with_the_reason(tmp_path: Path) -> None:
-    with fake_v3(tmp_path) as store:
+    with fake_store(tmp_path) as store:
         tables = BarTables(store, MemoryActionStore(), "synthetic", utc_now)
         for find in (
             tables.bars("7203", BarsQuery(as_of="2025-11-04"), None),

@@ -32,7 +32,7 @@ from kaboom.operations.alerts.kinds import (
     Kind,
     Severity,
 )
-from kaboom.providers.limiter.keys import state
+from kaboom.providers.limiter.pauses import state
 from kaboom.schedules.store import open_schedules
 from kaboom.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
 from kaboom.text.catalogue import pair_of

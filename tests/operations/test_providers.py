@@ -12,7 +12,7 @@ from kaboom.drivers.redis.client import connect_redis
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.operations.providers import ProviderList
-from kaboom.providers.limiter.keys import state
+from kaboom.providers.limiter.pauses import state
 from kaboom.providers.registry import provider_names
 from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
 from tests.text.texts import JAPANESE

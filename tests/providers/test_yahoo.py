@@ -18,9 +18,8 @@ from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.limiter.rate_limiter import NoRateLimit
 from kaboom.providers.rows import build_frame
-from kaboom.providers.yahoo.parse import parse_chart
+from kaboom.providers.yahoo.parse import ChartQuery, ask_charts, parse_chart
 from kaboom.providers.yahoo.provider import YahooProvider, connect_yahoo
-from kaboom.providers.yahoo.query import ChartQuery, ask_charts
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, explain, yahoo_server
 
 pytestmark = pytest.mark.anyio

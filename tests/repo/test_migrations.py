@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from kaboom.cli.stack.migrate import BASELINE
 from tests.fixtures.repo.repository import ROOT
 
 VERSIONS = ROOT / "src/kaboom/migrations/versions"
-#: What was there before this rule: a database of a release has all of these.
-NEWEST_RELEASED = "0005"
 #: On the line before, as in `# contract: last used by 1.4.0`.
 _MARKER = re.compile(r"# contract: last used by (\d+\.\d+\.\d+)$")
 _DESTRUCTIVE = {
@@ -89,9 +88,9 @@ def released() -> frozenset[str]:
 
 
 def newer() -> Iterator[Path]:
-    """Yield the migrations that no release has."""
+    """Yield the migrations after the baseline, which every database has."""
     for path in sorted(VERSIONS.glob("[0-9]*.py")):
-        if path.name[:4] > NEWEST_RELEASED:
+        if path.name[:4] > BASELINE:
             yield path
 
 
@@ -99,8 +98,10 @@ def test_no_migration_removes_what_the_previous_release_uses() -> None:
     assert {path.name: found for path in newer() if (found := violations(path.read_text(), releases=released()))} == {}
 
 
-def test_the_released_migrations_are_there() -> None:
-    assert any(path.name.startswith(NEWEST_RELEASED) for path in VERSIONS.glob("[0-9]*.py"))
+def test_the_baseline_is_the_first_migration() -> None:
+    first = min(VERSIONS.glob("[0-9]*.py"))
+    assert first.name.startswith(f"{BASELINE}_")
+    assert "down_revision = None" in first.read_text()
 
 
 @pytest.mark.parametrize(

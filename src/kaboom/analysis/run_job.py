@@ -11,12 +11,12 @@ from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.models.terms import Budget, ModelTerms, parse_chains
 from kaboom.analysis.request import AnalysisRequest
 from kaboom.analysis.vocabulary import Kind
-from kaboom.bars.actions.resolve import applied_actions
+from kaboom.bars.actions.adjustment import applied_actions
 from kaboom.bars.open import build_action_store, build_bar_store
 from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.clock import utc_now
-from kaboom.indicators.chosen import parse_indicators
 from kaboom.indicators.run import IndicatorTools, load_indicators
+from kaboom.indicators.table import parse_indicators
 from kaboom.market.action import CorporateAction
 from kaboom.market.bar import BarSeries
 from kaboom.market.bounds import resolve_last_session

@@ -43,7 +43,7 @@ from kaboom.pictures.process import PictureProcess
 from kaboom.portfolio.book import replay
 from kaboom.portfolio.model import PortfolioStore
 from kaboom.portfolio.store import open_portfolios
-from kaboom.providers.commands import MOST_NAMED, ingest_command
+from kaboom.providers.registry import MOST_NAMED, ingest_command
 from kaboom.text.language import Language
 
 if TYPE_CHECKING:

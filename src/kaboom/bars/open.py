@@ -6,10 +6,9 @@ It imports only what it builds: a command that reads the data folder loads no In
 from functools import cache
 from pathlib import Path
 
-from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.actions.store import ActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.store import BarStore
 from kaboom.domain_settings import BatchSettings
@@ -60,8 +59,7 @@ def describe_bar_store(settings: BatchSettings) -> str:
     if settings.keeps_bars_in_influxdb:
         from kaboom.bars.open_influx import influx_target  # noqa: PLC0415
 
-        target = influx_target(settings)
-        return f"InfluxDB at {target.url}, asked in {target.language.words}"
+        return f"InfluxDB at {influx_target(settings).url}"
     return str(settings.bars_dir)
 
 

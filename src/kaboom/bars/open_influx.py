@@ -3,12 +3,10 @@
 from functools import cache
 from pathlib import Path
 
-from kaboom.bars.actions.influx import InfluxActionStore
 from kaboom.bars.influx.layout import InfluxBuckets
-from kaboom.bars.influx.line_writer import LineWriter
-from kaboom.bars.influx.refused_lines import RefusedLines
-from kaboom.bars.influx.sql_reads import build_reads
-from kaboom.bars.influx.store import InfluxBarStore
+from kaboom.bars.influx.line_writer import LineWriter, RefusedLines
+from kaboom.bars.influx.reads import InfluxReads
+from kaboom.bars.influx.store import InfluxActionStore, InfluxBarStore
 from kaboom.bars.influx.target import InfluxTarget, build_target
 from kaboom.bars.influx.wire import InfluxWire
 from kaboom.domain_settings import BatchSettings
@@ -47,15 +45,11 @@ def influx_target(settings: BatchSettings) -> InfluxTarget:
 
     """
     return build_target(
-        settings.influxdb_host,
-        settings.influxdb_secret,
-        org=settings.influxdb_org,
-        api=settings.influxdb_api,
-        language=settings.influxdb_query,
+        settings.influxdb_host, settings.influxdb_secret, org=settings.influxdb_org, api=settings.influxdb_api
     )
 
 
 @cache
 def _store(target: InfluxTarget, buckets: InfluxBuckets, refused: Path) -> InfluxBarStore:
     wire = InfluxWire(target, HttpClient(target.url))
-    return InfluxBarStore(LineWriter(wire, build_reads(wire), RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)
+    return InfluxBarStore(LineWriter(wire, InfluxReads(wire), RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)

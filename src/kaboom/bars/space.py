@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.folder.connection import store_errors
 from kaboom.bars.store import BarStore
 from kaboom.drivers.disk import write_and_remove
 from kaboom.market.bar import BarSeries

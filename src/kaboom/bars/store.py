@@ -1,4 +1,4 @@
-"""The port to bar stores, and the report of a write."""
+"""The port to bar stores, the report of a write, and coverage counted from bars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -186,3 +186,18 @@ def report_replaced(taken: pl.DataFrame, held: pl.DataFrame, refused: tuple[Refu
         Correction(symbol, at, old, new) for (symbol, at), old, new in zip(keys, olds, news, strict=True)
     )
     return WriteReport(taken.height, changed.height, refused, corrected.height, corrections)
+
+
+def count_sessions(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return how many bars each symbol has in each session, in `COVERAGE_SCHEMA`.
+
+    A session is the UTC date of `opened_at`, which is also the date in Japan: the TSE trades from 00:00 to 06:30 UTC.
+    """
+    counted = bars.group_by("symbol", pl.col("opened_at").dt.date().alias("session")).agg(
+        pl.len().cast(pl.Int64).alias("bars"),
+        pl.col("opened_at").min().alias("first_at"),
+        pl.col("opened_at").max().alias("last_at"),
+        (pl.col("flags") != 0).sum().cast(pl.Int64).alias("flagged"),
+        pl.col("flags").bitwise_or().cast(pl.UInt16).alias("flags"),
+    )
+    return counted.select(list(COVERAGE_SCHEMA)).sort("symbol", "session")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from kaboom.errors import InvalidRequest
 from kaboom.market.indices import find_index
-from kaboom.market.lists.nearest import MOST_NEAR, find_nearest
-from kaboom.market.symbol import normalise_symbol, parse_symbol
+from kaboom.market.symbol import MOST_NEAR, find_nearest, normalise_symbol, parse_symbol
 
 if TYPE_CHECKING:
     import polars as pl

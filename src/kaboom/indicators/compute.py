@@ -6,8 +6,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from kaboom.indicators.chosen import Indicator
 from kaboom.indicators.formulas import FORMULAS, BarColumns
+from kaboom.indicators.table import Indicator
 
 
 def compute_indicators(

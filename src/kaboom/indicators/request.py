@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_serializer, field_validator
 
 from kaboom.drivers.request import PlannedRequest
-from kaboom.indicators.chosen import MAX_INDICATORS, Indicator, parse_indicators
+from kaboom.indicators.table import MAX_INDICATORS, Indicator, parse_indicators
 from kaboom.market.fields import Day, IntervalName, LookBack, MarketName, Moment
 from kaboom.market.interval import Interval
 from kaboom.providers.fields import OfSource, SourceName, SourceSymbols

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import polars as pl
 
-from kaboom.bars.actions.resolve import applied_actions
+from kaboom.bars.actions.adjustment import applied_actions
 from kaboom.bars.actions.store import ActionReader
 from kaboom.bars.export.encode import label_rows
 from kaboom.bars.store import BarReader
 from kaboom.bars.windows import read_with_history
 from kaboom.drivers.drafts import Draft, sweep_drafts
 from kaboom.drivers.durable import make_folders, sync
-from kaboom.indicators.chosen import Indicator
 from kaboom.indicators.compute import compute_indicators
 from kaboom.indicators.plan import IndicatorChunk
+from kaboom.indicators.table import Indicator
 from kaboom.market.adjust import adjust_bars
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, utc_midnight

@@ -8,8 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.quality.hard_rules import REASONS, UNREADABLE
 from kaboom.bars.store import QUARANTINE_SCHEMA
 from kaboom.drivers.clock import utc_now

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from kaboom.market.calendar import JST, closes_at, minute_grid, opens_at, session_hours, sessions_between
+from kaboom.market.indices import sector_of
 from kaboom.market.listing import Listing
 from kaboom.market.lists.history import ListingHistory
 from kaboom.market.lists.universe import Universe
-from kaboom.market.sectors import sector_of
 
 _TIME = pl.Datetime("us", "UTC")
 _LISTING = pl.Schema(

@@ -1,13 +1,20 @@
-"""Symbols as text: TSE local codes, and names in the user's own files."""
+"""Symbols as text: TSE local codes, names in the user's own files, and the codes that a mistyped code may mean."""
 
 import re
 import unicodedata
+from collections.abc import Collection
+from difflib import SequenceMatcher, get_close_matches
+from heapq import nlargest
+from itertools import takewhile
+from operator import eq
 
 from kaboom.errors import InvalidRequest
 
 _LETTER_OR_DIGIT = "[0-9ACDFGHJKLMNPRSTUWXY]"
 _LOCAL_CODE = re.compile(rf"([1-9]{_LETTER_OR_DIGIT}[0-9]{_LETTER_OR_DIGIT})([05]?)")
 _FOREIGN = re.compile(r"[A-Z0-9^=\-][A-Z0-9.^=\-]{0,19}")
+#: The most codes that are named as near.
+MOST_NEAR = 3
 
 
 def parse_symbol(text: str) -> str:
@@ -65,3 +72,13 @@ def parse_foreign_symbol(text: str) -> str:
 def normalise_symbol(text: str) -> str:
     """Return a text in half-width capitals, without white space around it."""
     return unicodedata.normalize("NFKC", text).strip().upper()
+
+
+def find_nearest(symbol: str, known: Collection[str], preferred: Collection[str] = ()) -> list[str]:
+    """Return the known codes that look most like a code, the likest first; of equals, the preferred ones."""
+
+    def likeness(code: str) -> tuple[float, int, bool]:
+        shared = sum(takewhile(bool, map(eq, symbol, code)))
+        return SequenceMatcher(None, code, symbol).ratio(), shared, code in preferred
+
+    return nlargest(MOST_NEAR, get_close_matches(symbol, known, n=max(1, len(known))), key=likeness)

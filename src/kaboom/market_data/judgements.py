@@ -10,15 +10,15 @@ from typing import Any, cast
 import polars as pl
 
 from kaboom.bars.coverage.cells import CellState
-from kaboom.bars.coverage.finality import next_change
+from kaboom.bars.coverage.classify import next_change
 from kaboom.bars.coverage.judge import CoverSpan, Judgement, judge
 from kaboom.bars.store import BarStore
 from kaboom.drivers.clock import Clock
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, last_sessions
+from kaboom.market.indices import sector_of
 from kaboom.market.listing import Listing, Market
 from kaboom.market.lists.universe import load_universe
-from kaboom.market.sectors import sector_of
 from kaboom.market.source import derived_source
 from kaboom.market_data.queries import CellQuery, CellsQuery, SessionsQuery
 from kaboom.market_data.table import Grid, Table

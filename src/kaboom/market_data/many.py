@@ -10,8 +10,8 @@ import orjson
 import polars as pl
 
 from kaboom.bars.actions.adjustment import Adjustment
+from kaboom.bars.export.encode import stream_table
 from kaboom.bars.export.formats import Format
-from kaboom.bars.export.stream import stream_table
 from kaboom.bars.history import reader_at
 from kaboom.bars.many import Wanted, read_many
 from kaboom.bars.store import BarReader

@@ -10,7 +10,7 @@ import polars as pl
 
 from kaboom.bars.actions.adjustment import Adjustment, Wish, load_adjustment
 from kaboom.bars.actions.store import ActionStore
-from kaboom.bars.coverage.finality import add_finality
+from kaboom.bars.coverage.classify import add_finality
 from kaboom.bars.history import reader_at
 from kaboom.bars.store import BarStore
 from kaboom.bars.windows import read_first

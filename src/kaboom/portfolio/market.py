@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from kaboom.bars.actions.resolve import applied_actions, applied_dividends
+from kaboom.bars.actions.adjustment import applied_actions, applied_dividends
 from kaboom.bars.actions.store import ActionStore
-from kaboom.bars.coverage.finality import add_finality
+from kaboom.bars.coverage.classify import add_finality
 from kaboom.bars.store import BarStore
 from kaboom.drivers.clock import Clock
 from kaboom.market.action import CorporateAction

@@ -1,12 +1,13 @@
 """The providers that exist. Each describes itself in the `spec.py` of its folder; numpy and polars are not loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
 
 from kaboom.errors import InvalidRequest
-from kaboom.market.source import provider_of
+from kaboom.market.interval import Interval
+from kaboom.market.source import is_derived, provider_of
 from kaboom.providers.spec import ProviderSpec
 
 #: One line for each provider: its folder, whose `spec.py` has its `SPEC`. The default comes first.
@@ -16,6 +17,8 @@ _FOLDERS = (
     "jquants",
     "yahoo",
 )
+#: The most symbols that a command names.
+MOST_NAMED = 5
 
 
 def _load(folder: str) -> ProviderSpec:
@@ -81,3 +84,16 @@ def check_has_master(name: str) -> ProviderSpec:
             pointer="/provider",
         )
     return spec
+
+
+def ingest_command(source: str, interval: Interval, sessions: int, symbols: Sequence[str]) -> str:
+    """Return a command that takes bars of the first symbols; those of a roll-up come from minutes.
+
+    Own files give all that they have: they may end long ago.
+    """
+    provider = provider_of(source)
+    taken = f"--interval {Interval.M1 if is_derived(source) else interval}={sessions}"
+    if not get_provider_spec(provider).is_tse:
+        taken = "--all"
+    chosen = "".join(f" --symbol {symbol}" for symbol in symbols[:MOST_NAMED])
+    return f"kaboom ingest run-daily --provider {provider} {taken}{chosen}"

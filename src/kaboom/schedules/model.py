@@ -215,7 +215,7 @@ class ScheduleStore(Protocol):
 def default_schedule() -> Schedule:
     """Return the daily ingest: 65 minutes after each close, when providers have the bars of the day.
 
-    Migration 0004 inserts the same schedule once.
+    The first migration inserts the same schedule once.
     """
     return Schedule(
         schedule_id=uuid4().hex,

@@ -19,8 +19,7 @@ from kaboom.backtest.study.made_up import make_panel
 from kaboom.backtest.study.single import Study, run_backtest
 from kaboom.backtest.study.windows import find_windows, run_test
 from kaboom.backtest.summary import RunSummary
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.drivers.stop import Stopped
 from kaboom.errors import InvalidRequest
 from tests.fixtures.backtest.stored import SERIES, daily_bars

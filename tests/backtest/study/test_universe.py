@@ -13,8 +13,7 @@ from kaboom.backtest.strategies.files import find_strategy
 from kaboom.backtest.study.bars import BarTools, StudyBars, load_bars
 from kaboom.backtest.study.single import Study, run_backtest
 from kaboom.backtest.summary import RunSummary
-from kaboom.bars.actions.memory import MemoryActionStore
-from kaboom.bars.memory import MemoryBarStore
+from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.errors import InvalidRequest
 from kaboom.market.listing import Listing, Market
 from kaboom.market.lists.snapshot import Snapshot, save_snapshot

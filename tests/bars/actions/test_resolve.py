@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from kaboom.bars.actions.resolve import ACTION_SCHEMA, applied_actions, applied_dividends, resolve_actions
+from kaboom.bars.actions.adjustment import ACTION_SCHEMA, applied_actions, applied_dividends, resolve_actions
 from kaboom.bars.actions.store import NOTE_SCHEMA
 from kaboom.market.action import ActionState
 from tests.fixtures.bars.noted_actions import dividend_note, note

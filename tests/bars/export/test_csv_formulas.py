@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator
 import polars as pl
 import pytest
 
-from kaboom.bars.export.encode import encode_table, escape_formulas
+from kaboom.bars.export.encode import encode_table, escape_formulas, stream_table
 from kaboom.bars.export.formats import Format
-from kaboom.bars.export.stream import stream_table
 
 NAMES = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", "'", "\uff1d1", "a=1", "トヨタ", "", None]
 TABLE = pl.DataFrame({"symbol": NAMES, "close": [-1.5] * len(NAMES), "volume": [-3] * len(NAMES)})

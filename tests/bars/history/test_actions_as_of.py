@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.history import reader_at
+from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest

@@ -10,11 +10,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kaboom.bars.coverage.count import count_sessions
 from kaboom.bars.history import HistoricalStore
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
-from kaboom.bars.store import BarReader, BarStore
+from kaboom.bars.store import BarReader, BarStore, count_sessions
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar
 

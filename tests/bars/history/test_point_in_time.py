@@ -23,7 +23,7 @@ from kaboom.errors import InvalidRequest, StoreError
 from tests.fixtures.bars import corrections
 from tests.fixtures.bars.damage import flip_page
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
-from tests.fixtures.influx.influx_stores import fake_v3
+from tests.fixtures.influx.influx_stores import fake_store
 
 pytestmark = pytest.mark.anyio
 
@@ -305,7 +305,7 @@ async def test_a_pinned_moment_reads_the_same_bars_after_a_correction(store: Pag
 
 
 async def test_influxdb_refuses_a_moment_and_pins_none(tmp_path: Path) -> None:
-    with fake_v3(tmp_path) as server:
+    with fake_store(tmp_path) as server:
         with pytest.raises(InvalidRequest, match="InfluxDB overwrites a corrected bar"):
             reader_at(server, utc_now())
         assert pin_moment(server) is None

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaboom.bars.influx.layout import InfluxBuckets, series_tags
-from kaboom.bars.influx.lines import bar_lines, quarantine_lines
+from kaboom.bars.influx.layout import InfluxBuckets, bar_lines, quarantine_lines, series_tags
 from kaboom.errors import StoreError
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from kaboom.bars.influx.refused_lines import RefusedLines
+from kaboom.bars.influx.line_writer import RefusedLines
 
 NOW = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 

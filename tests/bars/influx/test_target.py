@@ -1,6 +1,5 @@
 """Addresses and tokens of InfluxDB servers: what works, and what is refused without being shown."""
 
-import orjson
 import pytest
 
 from kaboom.bars.influx.target import InfluxApi, InfluxTarget, Precision, build_target
@@ -9,8 +8,8 @@ from kaboom.errors import ConfigurationError
 SECRET = "s3cret-t0ken"
 
 
-def target(host: str, token: str | None = SECRET, api: str = "v2", language: str = "influxql") -> InfluxTarget:
-    return build_target(host, token, org="kaboom", api=api, language=language)
+def target(host: str, token: str | None = SECRET, api: str = "v2") -> InfluxTarget:
+    return build_target(host, token, org="kaboom", api=api)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def test_a_token_that_cannot_work_is_refused_and_not_shown(token: str | None, ap
 
 def test_no_host_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="INFLUXDB_HOST is not set"):
-        build_target(None, SECRET, org=None, api="v2", language="influxql")
+        build_target(None, SECRET, org=None, api="v2")
 
 
 def test_a_token_is_in_the_header_and_in_no_repr() -> None:
@@ -79,15 +78,3 @@ def test_lines_go_where_each_version_takes_them(api: str, bucket: str, expected:
 def test_queries_go_to_one_place_in_all_versions(api: InfluxApi) -> None:
     path, params = target("http://x", "me:pw", api).query_endpoint("hot", "SHOW MEASUREMENTS")
     assert (path, params) == ("/query", {"db": "hot", "epoch": "u", "chunked": "true", "q": "SHOW MEASUREMENTS"})
-
-
-@pytest.mark.parametrize("api", ["v2", "v3"])
-def test_sql_is_posted_and_answered_in_parquet(api: str) -> None:
-    path, body = target("http://x", api=api, language="sql").sql_endpoint("hot/week", "SELECT 1")
-    assert path == "/api/v3/query_sql"
-    assert orjson.loads(body) == {"db": "hot/week", "q": "SELECT 1", "format": "parquet"}
-
-
-def test_v1_cannot_be_asked_in_sql() -> None:
-    with pytest.raises(ConfigurationError, match="KABOOM_INFLUXDB_QUERY was sql with KABOOM_INFLUXDB_API=v1"):
-        target("http://x", "me:pw", "v1", "sql")

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.influx.layout import InfluxBuckets
 from kaboom.bars.influx.store import InfluxBarStore
-from kaboom.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
+from kaboom.bars.influx.target import InfluxApi, InfluxTarget
 from kaboom.bars.store import RefusedBars, WriteReport
 from kaboom.drivers.embedded.servers import free_port
 from kaboom.errors import StoreError
@@ -38,18 +38,11 @@ def waits() -> Waits:
     return Waits()
 
 
-@pytest.fixture(
-    params=[
-        (InfluxApi.V2, InfluxQuery.INFLUXQL),
-        (InfluxApi.V3, InfluxQuery.INFLUXQL),
-        (InfluxApi.V3, InfluxQuery.SQL),
-    ],
-    ids="-".join,
-)
+@pytest.fixture(params=[InfluxApi.V2, InfluxApi.V3])
 async def store(
     request: pytest.FixtureRequest, fake: FakeInflux, waits: Waits, tmp_path: Path
 ) -> AsyncIterator[InfluxBarStore]:
-    target = InfluxTarget(fake.url, TOKEN, ORG, *request.param)
+    target = InfluxTarget(fake.url, TOKEN, ORG, request.param)
     made = make_store(target, BUCKETS, tmp_path / "refused.jsonl", waits=waits)
     yield made
     await made.close()

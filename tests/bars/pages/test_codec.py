@@ -10,8 +10,15 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaboom.bars.pages.blob import CODEC_ZSTD_PLANES, add_key, page_keys
-from kaboom.bars.pages.codec import MAX_BARS, PageColumns, decode_pages, encode_pages
+from kaboom.bars.pages.codec import (
+    CODEC_ZSTD_PLANES,
+    MAX_BARS,
+    PageColumns,
+    add_key,
+    decode_pages,
+    encode_pages,
+    page_keys,
+)
 from kaboom.errors import StoreError
 
 INT64 = st.integers(-(2**63), 2**63 - 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.bars.pages import coverage
+from kaboom.bars.pages import headers
 from kaboom.bars.pages.files import PageFiles
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.pages.write import write_bars
@@ -68,20 +68,20 @@ def test_the_same_connection_may_write(tmp_path: Path) -> None:
     files = PageFiles(tmp_path)
     for minute in range(3):
         write_bars(files, MINUTES, frame(bar("7203", at(JUNE_2, minute))))
-        assert coverage.coverage(files, MINUTES, **YEAR)["bars"].to_list() == [minute + 1]
+        assert headers.coverage(files, MINUTES, **YEAR)["bars"].to_list() == [minute + 1]
     files.close()
 
 
 def test_what_is_remembered_is_not_counted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = PageFiles(tmp_path)
     write_bars(files, MINUTES, frame(bar("7203", at(JUNE_2))))
-    first = coverage.coverage(files, MINUTES, **YEAR)
-    monkeypatch.setattr(coverage, "count_pages", lambda *_: pytest.fail("counted again"))
-    assert coverage.coverage(files, MINUTES, **YEAR).equals(first)
+    first = headers.coverage(files, MINUTES, **YEAR)
+    monkeypatch.setattr(headers, "count_pages", lambda *_: pytest.fail("counted again"))
+    assert headers.coverage(files, MINUTES, **YEAR).equals(first)
     # The same month whatever is asked around it; another part of it is another question.
-    assert coverage.coverage(files, MINUTES, first=date(2025, 5, 1), last=date(2025, 7, 31)).equals(first)
+    assert headers.coverage(files, MINUTES, first=date(2025, 5, 1), last=date(2025, 7, 31)).equals(first)
     with pytest.raises(pytest.fail.Exception):
-        coverage.coverage(files, MINUTES, first=date(2025, 6, 2), last=date(2025, 7, 31))
+        headers.coverage(files, MINUTES, first=date(2025, 6, 2), last=date(2025, 7, 31))
     files.close()
 
 

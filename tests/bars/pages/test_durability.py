@@ -21,9 +21,9 @@ from kaboom.bars.pages.store import save_fetch_log
 from kaboom.bars.pages.write import write_bars
 from kaboom.bars.store import FETCH_LOG_SCHEMA
 from kaboom.drivers.durable import make_folders, sync
-from kaboom.indicators.chosen import parse_indicators
 from kaboom.indicators.plan import IndicatorChunk
 from kaboom.indicators.run import IndicatorTools, run_indicator_chunk
+from kaboom.indicators.table import parse_indicators
 from kaboom.market.action import ActionState, CorporateAction
 from kaboom.market.interval import Interval
 from tests.fixtures.bars.disk_spy import FULL, NORMAL, spy_on_commits, spy_on_syncs

@@ -11,7 +11,7 @@ import pytest
 
 from kaboom.bars.folder.catalogue import NAME
 from kaboom.bars.pages.files import PageFiles
-from kaboom.bars.pages.newest import last_closes, latest
+from kaboom.bars.pages.headers import last_closes, latest
 from kaboom.bars.pages.repair.run import repair
 from kaboom.bars.pages.verify import verify
 from kaboom.bars.pages.write import write_bars

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.bars.pages.repair.salvage import salvage
+from kaboom.bars.pages.repair.pages import salvage
 from kaboom.bars.pages.store import PageBarStore
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, at, refused
 

@@ -19,7 +19,7 @@ from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.actions.store import Origin, build_notes
 from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.folder.catalogue import Catalogue
-from kaboom.bars.folder.lock import folder_lock
+from kaboom.bars.folder.connection import folder_lock
 from kaboom.bars.pages.files import PageFiles
 from kaboom.bars.pages.repair.port import Gap, RepairedItem
 from kaboom.bars.pages.store import PageBarStore

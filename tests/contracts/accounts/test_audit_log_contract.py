@@ -13,7 +13,7 @@ from tests.fixtures.accounts.records import make_line
 from tests.fixtures.repo.repository import ROOT
 
 pytestmark = pytest.mark.anyio
-MIGRATION = Path("src/kaboom/migrations/versions/0009_accounts.py")
+MIGRATION = Path("src/kaboom/migrations/versions/0021_ledger.py")
 
 
 async def test_lines_are_listed_newest_first_for_their_owner(audit: AuditLog, owner: str) -> None:

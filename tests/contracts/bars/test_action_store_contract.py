@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.bars.actions.influx import InfluxActionStore
-from kaboom.bars.actions.memory import MemoryActionStore
 from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.actions.store import ActionStore
 from kaboom.bars.influx.layout import InfluxBuckets
-from kaboom.bars.influx.target import InfluxQuery, InfluxTarget
+from kaboom.bars.influx.store import InfluxActionStore
+from kaboom.bars.influx.target import InfluxTarget
+from kaboom.bars.memory import MemoryActionStore
 from tests.contracts.bars.action_store import ActionStoreContract
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx
@@ -19,14 +19,11 @@ from tests.fixtures.influx.influx_stores import make_store
 BUCKETS = InfluxBuckets("raw", "agg5", "agg1d")
 
 
-@pytest.fixture(params=["sqlite", "memory", "influx", "influx-sql"])
+@pytest.fixture(params=["sqlite", "memory", "influx"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ActionStore]:
-    if request.param in {"influx", "influx-sql"}:
-        language = InfluxQuery.SQL if request.param == "influx-sql" else InfluxQuery.INFLUXQL
+    if request.param == "influx":
         with fake_influx(*BUCKETS.names()) as fake:
-            bars = make_store(
-                InfluxTarget(fake.url, TOKEN, ORG, language=language), BUCKETS, tmp_path / "refused.jsonl"
-            )
+            bars = make_store(InfluxTarget(fake.url, TOKEN, ORG), BUCKETS, tmp_path / "refused.jsonl")
             yield InfluxActionStore(bars.writer, BUCKETS.agg_1d)
             run(bars.close())
         return

@@ -1,4 +1,4 @@
-"""What every bar store promises, run on the page store, on its memory twin and on a fake InfluxDB v3 asked in SQL."""
+"""What every bar store promises, run on the page store and on its memory twin; `make influx` runs it on an InfluxDB."""
 
 from tests.contracts.bars.bar_store import BarStoreContract
 

@@ -15,15 +15,14 @@ import pytest
 
 from kaboom.bars.influx.layout import InfluxBuckets
 from kaboom.bars.influx.store import InfluxBarStore
-from kaboom.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
+from kaboom.bars.influx.target import InfluxApi, InfluxTarget
 from kaboom.drivers.http.client import HttpClient
 from kaboom.errors import ProviderError, StoreError
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome
 from kaboom.providers.base import BarProvider, BarRequest
 from kaboom.providers.jquants.bulk import JquantsBulk, read_file
-from kaboom.providers.jquants.file_cache import JquantsShelf
-from kaboom.providers.jquants.files import BulkFile
+from kaboom.providers.jquants.file_cache import BulkFile, JquantsShelf
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.provider import JquantsProvider
 from kaboom.providers.limiter.rate_limiter import NoRateLimit
@@ -217,13 +216,11 @@ def test_a_bulk_file_that_is_cut_on_disk_is_damaged(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def cut_store(
-    folder: Path, api: InfluxApi, language: InfluxQuery
-) -> AsyncIterator[tuple[CutServer, InfluxBarStore]]:
+async def cut_store(folder: Path, api: InfluxApi) -> AsyncIterator[tuple[CutServer, InfluxBarStore]]:
     with fake_influx(*BUCKETS.names()) as fake:
         async with cutting(fake.answer) as server:
             server.is_packed = False
-            target = InfluxTarget(server.url, TOKEN, ORG, api, language)
+            target = InfluxTarget(server.url, TOKEN, ORG, api)
             store = make_store(target, BUCKETS, folder / "refused.jsonl")
             try:
                 yield server, store
@@ -231,14 +228,7 @@ async def cut_store(
                 await store.close()
 
 
-DIALECTS = pytest.mark.parametrize(
-    ("api", "language"),
-    [
-        (InfluxApi.V2, InfluxQuery.INFLUXQL),
-        (InfluxApi.V3, InfluxQuery.INFLUXQL),
-        (InfluxApi.V3, InfluxQuery.SQL),
-    ],
-)
+VERSIONS = pytest.mark.parametrize("api", [InfluxApi.V2, InfluxApi.V3])
 BARS = full_day(["7203"], JUNE_2).head(12)
 
 
@@ -249,12 +239,10 @@ async def told(asked: Awaitable[Any]) -> Any:
         return None
 
 
-@DIALECTS
+@VERSIONS
 @SHAPES
-async def test_a_cut_result_of_influxdb_is_an_error(
-    tmp_path: Path, api: InfluxApi, language: InfluxQuery, shape: Shape
-) -> None:
-    async with cut_store(tmp_path, api, language) as (server, store):
+async def test_a_cut_result_of_influxdb_is_an_error(tmp_path: Path, api: InfluxApi, shape: Shape) -> None:
+    async with cut_store(tmp_path, api) as (server, store):
         await store.write(MINUTES, BARS)
         server.answer = remembered(server.answer)
         server.framing, server.is_packed = shape
@@ -266,11 +254,9 @@ async def test_a_cut_result_of_influxdb_is_an_error(
             assert await told(store.read_session(MINUTES, JUNE_2)) is None, cut
 
 
-@DIALECTS
-async def test_a_cut_acknowledgement_of_influxdb_is_an_error(
-    tmp_path: Path, api: InfluxApi, language: InfluxQuery
-) -> None:
-    async with cut_store(tmp_path, api, language) as (server, store):
+@VERSIONS
+async def test_a_cut_acknowledgement_of_influxdb_is_an_error(tmp_path: Path, api: InfluxApi) -> None:
+    async with cut_store(tmp_path, api) as (server, store):
         answer = remembered(server.answer)
         server.answer = lambda request: replace(answer(request), headers={"X-More": "y" * 20})
         report = await store.write(MINUTES, BARS)

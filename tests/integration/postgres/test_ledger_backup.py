@@ -6,13 +6,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from alembic import command
 
 from kaboom.cli.backup.ledger import started_postgres
 from kaboom.cli.backup.manifest import read_manifest
 from kaboom.cli.main import run_cli
 from kaboom.cli.stack.data_folder import find_workers_on
-from kaboom.cli.stack.migrate import _config, check_schema, migrate
+from kaboom.cli.stack.migrate import BASELINE, check_schema, migrate
 from kaboom.drivers.embedded.postgres_cluster import find_postgres
 from kaboom.drivers.postgres.dump import dump_database
 from kaboom.errors import StoreError
@@ -27,12 +26,12 @@ VALUES (%s, 'ingest', 'ingest.run_daily', 'ingest', 'queued', '{"market": "TSE_P
 
 @pytest.fixture
 def data(open_tmp: Path) -> Path:
-    """A data folder whose ledger has had all migrations but the last, and holds a job."""
+    """A data folder whose ledger has the oldest schema that this release knows, and holds a job."""
     folder = open_tmp / "data"
     folder.mkdir(mode=0o755)
     (folder / "lock").touch()
     with started_postgres(folder, open_tmp / "postgres.log") as url:
-        command.upgrade(_config(url), "0004")
+        migrate(url, BASELINE)
         with psycopg.connect(url) as connection:
             connection.execute(INSERT, (JOB,))
     return folder
@@ -52,7 +51,7 @@ def test_a_restored_ledger_holds_every_row_and_is_migrated(
     made, new = open_tmp / "made", open_tmp / "new"
     assert run_cli(["backup", str(made), "--data-dir", str(data)]) == 0
     manifest = read_manifest(made)
-    assert (manifest.revision, manifest.rows["jobs"], manifest.rows["job_chunks"]) == ("0004", 1, 0)
+    assert (manifest.revision, manifest.rows["jobs"], manifest.rows["job_chunks"]) == (BASELINE, 1, 0)
     assert run_cli(["restore", str(made), "--data-dir", str(new)]) == 0
     assert not list(open_tmp.glob(".*.draft"))
     log = open_tmp / "postgres.log"

@@ -10,13 +10,12 @@ import pytest
 from kaboom.cli.backup.ledger import WITHOUT, started_postgres
 from kaboom.cli.backup.manifest import LEDGER, Manifest, hash_file, read_manifest
 from kaboom.cli.main import run_cli
-from kaboom.cli.stack.migrate import check_schema, migrate
+from kaboom.cli.stack.migrate import BASELINE, check_schema, migrate
 from kaboom.drivers.embedded.postgres_cluster import find_postgres
 from kaboom.drivers.postgres.dump import DumpFacts, dump_database
 from kaboom.drivers.postgres.restore import restore_rows
 from kaboom.errors import StoreError
 
-REVISION = "0019"
 ROWS = """
 INSERT INTO jobs (job_id, queue, task, owner, status, request, attempt)
     SELECT md5(n::text), 'ingest', 'ingest.run_daily', 'ingest', 'queued', '{"text": "\\\\.\\n日本\\t''"}', 0
@@ -34,12 +33,12 @@ UPDATE schedules SET name = 'mine';
 
 @pytest.fixture
 def source(open_tmp: Path) -> Iterator[str]:
-    """A ledger of the release before, with rows."""
+    """A ledger of the oldest schema that this release knows, with rows."""
     folder = open_tmp / "source"
     folder.mkdir(mode=0o755)
     (folder / "lock").touch()
     with started_postgres(folder, open_tmp / "postgres.log") as url:
-        migrate(url, REVISION)
+        migrate(url, BASELINE)
         with psycopg.connect(url) as connection:
             connection.execute(ROWS)
         yield url

@@ -6,9 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from kaboom.market.build_listings import add_english_names, build_listings, find_delisted
 from kaboom.market.listing import Listing, Market
 from kaboom.market.lists.snapshot import Snapshot
+from tests.market.lists.build_listings import add_english_names, build_listings, find_delisted
 
 EDINET = """ダウンロード実行日,2026年10月05日現在
 上場区分,提出者名,証券コード

@@ -17,7 +17,7 @@ from kaboom.market.lists.universe import Market
 from kaboom.market.outcome import Outcome
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.file.check import describe_files
-from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.folder import FileLimits
 from kaboom.providers.file.provider import FileProvider, FileRules
 
 DAYS = (date(2024, 11, 5), date(2024, 11, 6))

@@ -18,8 +18,7 @@ from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.file.check import describe_files
-from kaboom.providers.file.folder import SourceFile
-from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.folder import FileLimits, SourceFile
 from kaboom.providers.file.provider import FileProvider, FileRules
 
 pytestmark = pytest.mark.anyio

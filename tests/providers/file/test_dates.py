@@ -11,8 +11,7 @@ from kaboom.market.interval import Interval
 from kaboom.providers.base import BarRequest
 from kaboom.providers.file.check import describe_files
 from kaboom.providers.file.provider import FileProvider, FileRules
-from kaboom.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
-from kaboom.providers.file.recognise.years import OUT_OF_ERA
+from kaboom.providers.file.recognise.dates import OUT_OF_ERA, TWO_DIGITS, UNREADABLE, read_times
 from kaboom.providers.file.rules import DateOrder
 from kaboom.providers.file.times import TimeRules
 

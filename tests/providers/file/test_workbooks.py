@@ -12,7 +12,7 @@ from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import Market
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.file.check import describe_files
-from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.folder import FileLimits
 from kaboom.providers.file.provider import FileProvider, FileRules
 from tests.market.lists.test_workbook_bombs import cell, write_book
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from kaboom.providers.jquants import file_cache, query
-from kaboom.providers.jquants.file_cache import JquantsShelf, find_folder
-from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
+from kaboom.providers.jquants.file_cache import BulkFile, JquantsShelf, find_folder, parse_files, pick_files
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.limiter.rate_limiter import NoRateLimit
 from kaboom.providers.watch import while_alive

@@ -12,7 +12,7 @@ from kaboom.errors import ProviderError
 from kaboom.market.calendar import sessions_between
 from kaboom.providers.jquants import bulk, query
 from kaboom.providers.jquants.bulk import FileTable, read_file
-from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
+from kaboom.providers.jquants.file_cache import BulkFile, parse_files, pick_files
 from kaboom.providers.jquants.parse import DAILY_FIELDS, MINUTE_FIELDS
 
 FRIDAY, MONDAY = date(2026, 11, 13), date(2026, 11, 16)

@@ -13,8 +13,7 @@ from kaboom.market.lists.universe import Market, load_universe
 from kaboom.market.outcome import Outcome
 from kaboom.market.rules import is_on_tick, limit_bounds
 from kaboom.providers.base import BarRequest, FetchedBars
-from kaboom.providers.synthetic.anchors import QUIET_SESSIONS, anchor_prices, draw_splits
-from kaboom.providers.synthetic.constants import build_traits
+from kaboom.providers.synthetic.anchors import QUIET_SESSIONS, anchor_prices, build_traits, draw_splits
 from kaboom.providers.synthetic.daily import YearKey, build_year
 from kaboom.providers.synthetic.events import SessionKind, draw_events
 from kaboom.providers.synthetic.provider import SyntheticProvider

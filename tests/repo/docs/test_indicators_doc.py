@@ -2,8 +2,7 @@
 
 import re
 
-from kaboom.indicators.chosen import MAX_INDICATORS, Indicator, default_text
-from kaboom.indicators.table import IndicatorSpec, indicator_specs
+from kaboom.indicators.table import MAX_INDICATORS, Indicator, IndicatorSpec, default_text, indicator_specs
 from tests.fixtures.repo.repository import load_text
 
 PAGE = load_text("docs/reference/indicators.md")

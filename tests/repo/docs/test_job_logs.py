@@ -16,7 +16,6 @@ _BOUND = {
     "src/kaboom/backtest/engine/kernel_build.py",
     "src/kaboom/bars/coverage/fetch_log.py",
     "src/kaboom/bars/influx/line_writer.py",
-    "src/kaboom/bars/influx/refused_lines.py",
     "src/kaboom/bars/influx/wire.py",
     "src/kaboom/ingest/window.py",
     "src/kaboom/providers/jquants/bulk.py",

@@ -5,7 +5,7 @@ import re
 
 from kaboom.jobs.engine.message import list_key
 from kaboom.jobs.redis import keys
-from kaboom.providers.limiter.keys import of_provider
+from kaboom.providers.limiter.pauses import of_provider
 from tests.fixtures.repo.repository import load_text
 
 

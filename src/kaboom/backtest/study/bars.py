@@ -9,7 +9,7 @@ import polars as pl
 from kaboom.backtest.memory_check import check_room
 from kaboom.backtest.panel import Delisting, Listings, Panel
 from kaboom.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
-from kaboom.bars.actions.resolve import applied_actions, applied_dividends
+from kaboom.bars.actions.adjustment import applied_actions, applied_dividends
 from kaboom.bars.actions.store import ActionReader
 from kaboom.bars.history import reader_at
 from kaboom.bars.store import BarReader
@@ -24,7 +24,7 @@ from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history
 from kaboom.market.lists.universe import Universe, load_universe
 from kaboom.market.source import provider_of
-from kaboom.providers.commands import MOST_NAMED, ingest_command
+from kaboom.providers.registry import MOST_NAMED, ingest_command
 
 
 @dataclass(frozen=True, slots=True)

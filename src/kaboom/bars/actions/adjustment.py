@@ -1,4 +1,4 @@
-"""The adjustment of bars: by the corporate actions in force and, for total return, by dividends."""
+"""The adjustment of bars: which notes of corporate actions count, and their factors and dividends applied."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from kaboom.bars.actions.resolve import applied_actions, applied_dividends
 from kaboom.bars.actions.store import ActionReader
 from kaboom.bars.store import BarReader
+from kaboom.market.action import ActionKind, ActionState, kind_of
 from kaboom.market.adjust import (
+    DIVIDEND_SCHEMA,
     FACTOR_SCHEMA,
     adjust_bars,
     digest_actions,
@@ -24,6 +25,19 @@ from kaboom.market.source import provider_of
 #: The days before a dividend in which its previous close is searched for; longer than any closure of the market.
 _LOOK_BACK = timedelta(days=15)
 _CLOSES = pl.Schema({"symbol": pl.String(), "session": pl.Date(), "close": pl.Float64()})
+#: One row per symbol, ex-session and whether it is a dividend: the note that counts.
+ACTION_SCHEMA = pl.Schema(
+    {
+        **FACTOR_SCHEMA,
+        "amount": pl.Float64(),
+        "kind": pl.String(),
+        "state": pl.String(),
+        "noted_at": pl.Datetime("us", "UTC"),
+    }
+)
+
+#: A person overrules a provider, and a provider overrules a suspicion from bars.
+_RANK = {ActionState.CONFIRMED: 0, ActionState.REJECTED: 0, ActionState.REPORTED: 1, ActionState.SUSPECTED: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +110,34 @@ async def _read_closes(bars: BarReader, series: BarSeries, symbol: str, first: d
     found = await bars.read(series, symbol, start=utc_midnight(first), end=utc_midnight(last))
     session = pl.col("opened_at").dt.date()
     return found.group_by("symbol", session=session, maintain_order=True).agg(pl.col("close").last())
+
+
+def resolve_actions(notes: pl.DataFrame) -> pl.DataFrame:
+    """Return actions in `ACTION_SCHEMA` from notes in `NOTE_SCHEMA`, by symbol, then ex-session, dividends last."""
+    # Earlier releases wrote "told" for "reported".
+    notes = notes.with_columns(pl.col("state").replace("told", ActionState.REPORTED.value))
+    rank = pl.col("state").replace_strict({s.value: n for s, n in _RANK.items()}, return_dtype=pl.Int8)
+    key = ["symbol", "ex_session", "is_dividend"]
+    first = notes.sort(*key, rank).unique(key, keep="first", maintain_order=True)
+    found = [
+        ActionKind.DIVIDEND.value if is_dividend else kind_of(factor).value
+        for is_dividend, factor in first.select("is_dividend", "factor").iter_rows()
+    ]
+    kinds = pl.Series("kind", found, dtype=pl.String)
+    return first.with_columns(kinds).select(list(ACTION_SCHEMA))
+
+
+def applied_actions(notes: pl.DataFrame, *, until: date) -> pl.DataFrame:
+    """Return the actions in `ACTION_SCHEMA` that adjust bars: reported or confirmed, with an ex-session up to a day."""
+    return _applied(notes, until).filter(pl.col("kind") != ActionKind.DIVIDEND.value)
+
+
+def applied_dividends(notes: pl.DataFrame, *, until: date) -> pl.DataFrame:
+    """Return the dividends in `DIVIDEND_SCHEMA` that count: reported or confirmed, with an ex-session up to a day."""
+    dividends = _applied(notes, until).filter(pl.col("kind") == ActionKind.DIVIDEND.value)
+    return dividends.select(list(DIVIDEND_SCHEMA))
+
+
+def _applied(notes: pl.DataFrame, until: date) -> pl.DataFrame:
+    applied = [state.value for state in ActionState if state.is_applied]
+    return resolve_actions(notes).filter(pl.col("state").is_in(applied) & (pl.col("ex_session") <= until))

@@ -1,8 +1,9 @@
-"""Corporate actions in a SQLite file beside the pages, shared by the processes of one machine."""
+"""Corporate actions in a SQLite file beside the pages: their history, and what can be saved of a damaged file."""
 
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,15 +11,107 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from kaboom.bars.actions.note_history import DIVIDENDS, FACTORS, TABLES, NoteTable, add_said, prepare_said, read_said
 from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
 from kaboom.bars.folder.catalogue import Catalogue
-from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, connected, has_table
-from kaboom.bars.folder.errors import store_errors
-from kaboom.bars.folder.lock import folder_lock
+from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, connected, folder_lock, has_table, store_errors
+from kaboom.bars.folder.moments import check_begin, last_change_us, to_us
 from kaboom.bars.normalise import check_source
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.durable import make_folders
+from kaboom.errors import StoreDamaged, StoreError
+
+FILE = "actions.sqlite"
+
+
+# Row 0 has the moment from which the history is complete. Moments are microseconds since 1970, UTC, and never decrease.
+@dataclass(frozen=True, slots=True)
+class NoteTable:
+    """A table of notes.
+
+    Attributes:
+        name: the table.
+        said: the table of its changes.
+        value: the column of the number: a factor, or yen a share.
+
+    """
+
+    name: str
+    said: str
+    value: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its columns, in their order."""
+        return ("symbol", "ex_session", "origin", "state", self.value, "noted_at")
+
+    @property
+    def listed(self) -> str:
+        """Its columns as SQL."""
+        return ", ".join(self.columns)
+
+    def create(self, sql: sqlite3.Connection) -> None:
+        """Create the table, unless it exists."""
+        sql.execute(
+            f"CREATE TABLE IF NOT EXISTS {self.name} (symbol TEXT NOT NULL, ex_session TEXT NOT NULL,"
+            f" origin TEXT NOT NULL, state TEXT NOT NULL, {self.value} REAL NOT NULL, noted_at INTEGER NOT NULL,"
+            " PRIMARY KEY (symbol, ex_session, origin)) STRICT, WITHOUT ROWID"
+        )
+
+
+FACTORS = NoteTable("note", "said", "factor")
+#: Dividends have a separate table, which releases without dividends ignore.
+DIVIDENDS = NoteTable("dividend", "dividend_said", "amount")
+TABLES = (FACTORS, DIVIDENDS)
+
+
+def prepare_said(sql: sqlite3.Connection, table: NoteTable, path: Path) -> None:
+    """Create the history of a table in the caller's transaction: complete if the table is new, else from now."""
+    if has_table(sql, table.said):
+        return
+    is_new = not sql.execute(f"SELECT EXISTS (SELECT 1 FROM {table.name})").fetchone()[0]
+    begin_said(sql, table, 0 if is_new else last_change_us(path))
+
+
+def begin_said(sql: sqlite3.Connection, table: NoteTable, begins: int) -> None:
+    """Begin the history of a table at a moment (microseconds since 1970) with the notes in the table."""
+    sql.execute(
+        f"CREATE TABLE {table.said} (no INTEGER PRIMARY KEY, at INTEGER NOT NULL, symbol TEXT NOT NULL,"
+        f" ex_session TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, {table.value} REAL NOT NULL,"
+        " noted_at INTEGER NOT NULL) STRICT"
+    )
+    sql.execute(f"INSERT INTO {table.said} VALUES (0, ?, '', '', '', '', 0.0, 0)", (begins,))
+    sql.execute(f"INSERT INTO {table.said} (at, {table.listed}) SELECT ?, {table.listed} FROM {table.name}", (begins,))
+
+
+def add_said(sql: sqlite3.Connection, table: NoteTable, rows: Sequence[tuple[object, ...]], now: datetime) -> None:
+    """Add the notes that differ from the saved ones to the history; the caller's transaction saves them afterwards."""
+    (last,) = sql.execute(f"SELECT max(at) FROM {table.said}").fetchone()
+    at = max(to_us(now), last + 1)
+    # A note that differs only in its time is no change.
+    changed = (
+        f"INSERT INTO {table.said} (at, {table.listed}) SELECT ?7, ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS ("
+        f"SELECT 1 FROM {table.name} WHERE symbol = ?1 AND ex_session = ?2 AND origin = ?3 AND state = ?4"
+        f" AND {table.value} = ?5)"
+    )
+    sql.executemany(changed, [(*row, at) for row in rows])
+
+
+def read_said(sql: sqlite3.Connection, table: NoteTable, path: Path, moment: datetime) -> list[tuple[object, ...]]:
+    """Return the notes that were known at a moment, inside a transaction that keeps writers out.
+
+    Raises:
+        InvalidRequest: the history begins after the moment.
+
+    """
+    at = to_us(moment)
+    if not has_table(sql, table.said):
+        if table is not FACTORS:
+            return []  # no note was ever saved
+        check_begin(path, last_change_us(path), at)
+        return sql.execute(f"SELECT {table.listed} FROM {table.name}").fetchall() if has_table(sql, table.name) else []
+    check_begin(path, sql.execute(f"SELECT at FROM {table.said} WHERE no = 0").fetchone()[0], at)
+    latest = f"SELECT max(no) FROM {table.said} WHERE no > 0 AND at <= ? GROUP BY symbol, ex_session, origin"
+    return sql.execute(f"SELECT {table.listed} FROM {table.said} WHERE no IN ({latest})", (at,)).fetchall()
 
 
 class SqliteActionStore:
@@ -129,3 +222,67 @@ def _to_notes(rows: Mapping[NoteTable, Sequence[tuple[object, ...]]]) -> pl.Data
         )
         frames.append(found.select(list(NOTE_SCHEMA)).cast(NOTE_SCHEMA))
     return pl.concat(frames).sort(KEY)
+
+
+def find_action_files(root: Path) -> list[Path]:
+    """Return the files of corporate actions under a root, sorted."""
+    return sorted(path for path in root.glob(f"*/{FILE}") if path.parent.name[:1].isalpha())
+
+
+def find_damage(path: Path) -> str:
+    """Return the damage of a file of corporate actions; "" if it is sound.
+
+    Raises:
+        StoreError: the file cannot be reached.
+
+    """
+    if not path.exists():
+        return "it is missing"
+    try:
+        with connected(path, "mode=rw") as sql:
+            wrong = [" ".join(row[0].split()) for row in sql.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            if wrong:
+                return "; ".join(wrong[:3])
+            found = {table: [row[1] for row in sql.execute(f"PRAGMA table_info({table.name})")] for table in TABLES}
+            has_any = sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]
+    except StoreDamaged as e:
+        return e.damage
+    for table, columns in found.items():
+        # A new file has no table until its first commit, and one of dividends only with the first of them.
+        is_needed = bool(columns) or (table is FACTORS and has_any)
+        if is_needed and columns != list(table.columns):
+            return f"the columns of {table.name} are {columns}, expected {list(table.columns)}"
+    return ""
+
+
+def salvage_notes(damaged: Path, fresh: Path) -> int:
+    """Write a new file with the notes that can be read of a damaged one, which may be missing; return how many.
+
+    The history of the new file begins now.
+
+    Raises:
+        sqlite3.Error: the new file could not be written.
+
+    """
+    kept = 0
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
+        sql.execute("BEGIN")
+        for table in TABLES:
+            table.create(sql)
+            if damaged.exists():
+                kept += _copy(damaged, sql, table)
+            begin_said(sql, table, to_us(utc_now()))
+        sql.execute("COMMIT")
+    return kept
+
+
+def _copy(damaged: Path, sql: sqlite3.Connection, table: NoteTable) -> int:
+    kept = 0
+    with suppress(StoreError), connected(damaged, "mode=rw") as old:
+        # Without this, SQLite reads nothing of a truncated file.
+        old.execute("PRAGMA writable_schema = ON")
+        for row in old.execute(f"SELECT {table.listed} FROM {table.name}"):
+            with suppress(sqlite3.IntegrityError):
+                sql.execute(f"INSERT INTO {table.name} VALUES (?, ?, ?, ?, ?, ?)", row)
+                kept += 1
+    return kept

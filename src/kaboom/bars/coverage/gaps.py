@@ -6,9 +6,15 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from kaboom.bars.coverage.classify import CELL_SCHEMA, HISTORY_SESSIONS, CoverScope, classify_cells, list_cells
+from kaboom.bars.coverage.classify import (
+    CELL_SCHEMA,
+    HISTORY_SESSIONS,
+    CoverScope,
+    classify_cells,
+    final_times,
+    list_cells,
+)
 from kaboom.bars.coverage.fetch_log import newest_fetches
-from kaboom.bars.coverage.finality import final_times
 from kaboom.bars.store import BarStore
 from kaboom.market.bar import VALUES, BarFlag, BarSeries
 from kaboom.market.interval import Interval

@@ -8,11 +8,15 @@ import polars as pl
 
 from kaboom.bars.coverage.classify import CELL_SCHEMA, CoverScope, summarise_sessions
 from kaboom.bars.coverage.gaps import judge_cells, load_known
-from kaboom.bars.coverage.own_calendar import list_own_cells
 from kaboom.bars.store import BarStore
+from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import sessions_between
 from kaboom.market.indices import INDEX_MARK, is_index
+from kaboom.market.symbol import is_tse_code
+
+_KEY = ["symbol", "session"]
+_TSE = frozenset({"TSE", "XTKS", "JPX"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +113,51 @@ async def _count_quarantined(store: BarStore, series: BarSeries, span: CoverSpan
     rows = await store.read_quarantine(series)
     counted = rows.group_by(pl.col("opened_at").dt.date().alias("session")).agg(pl.len().alias("quarantined"))
     return counted.filter(pl.col("session").is_between(span.first, span.last))
+
+
+def list_own_cells(held: pl.DataFrame, given: Sequence[date] = ()) -> pl.DataFrame:
+    """Return `symbol` and `session` of every cell that should be held, from the first to the last bar of each symbol.
+
+    `held` is in `COVERAGE_SCHEMA`. Codes of the TSE have the sessions of the TSE. Other symbols have the sessions
+    `given`, or the days on which any of them has a bar. Without other symbols, `given` is for the codes of the TSE.
+    Days on which a symbol itself has a bar always count.
+    """
+    spans = held.group_by("symbol").agg(pl.col("session").min().alias("first"), pl.col("session").max().alias("last"))
+    of_tse = [symbol for symbol in spans["symbol"] if is_tse_code(symbol)]
+    is_tse = pl.col("symbol").is_in(of_tse)
+    own = held.filter(~is_tse)["session"].unique().to_list()
+    tokyo = given if given and len(of_tse) == spans.height else _tokyo_sessions(spans.filter(is_tse))
+    parts = [(is_tse, tokyo), (~is_tse, given or own)]
+    cells = [
+        spans.filter(which)
+        .join(pl.DataFrame({"session": list(days)}, schema={"session": pl.Date}), how="cross")
+        .filter(pl.col("session").is_between("first", "last"))
+        .select(_KEY)
+        for which, days in parts
+    ]
+    return pl.concat([*cells, held.select(_KEY)]).unique()
+
+
+def _tokyo_sessions(spans: pl.DataFrame) -> tuple[date, ...]:
+    first, last = spans["first"].min(), spans["last"].max()
+    return sessions_between(first, last) if isinstance(first, date) and isinstance(last, date) else ()
+
+
+def load_sessions(name: str, first: date, last: date) -> tuple[date, ...]:
+    """Return the sessions of an exchange, by its name in the package exchange_calendars, such as XNYS.
+
+    Raises:
+        InvalidRequest: the package is not installed, or it has no such calendar.
+
+    """
+    if name.upper() in _TSE:
+        return sessions_between(first, last)
+    try:
+        import exchange_calendars  # noqa: PLC0415  an optional package, which loads pandas
+    except ImportError as e:
+        raise InvalidRequest(f"calendar {name[:20]!r} needs a package: pip install exchange-calendars") from e
+    try:
+        calendar = exchange_calendars.get_calendar(name.upper(), start=first.isoformat(), end=last.isoformat())
+    except exchange_calendars.errors.CalendarError as e:
+        raise InvalidRequest(f"calendar was {name[:20]!r}, expected a name such as XNYS or XTKS") from e
+    return tuple(stamp.date() for stamp in calendar.sessions)

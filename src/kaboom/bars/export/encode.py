@@ -1,15 +1,21 @@
-"""Encoding tables of bars as JSON, CSV, Arrow or Parquet, and a digest of their content."""
+"""Encoding tables of bars as JSON, CSV, Arrow or Parquet, whole or part by part, and a digest of their content."""
 
+import asyncio
 import hashlib
 import io
 import re
-from collections.abc import Buffer, Iterator, Mapping
+import struct
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Buffer, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import override
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from kaboom.bars.export.formats import Format
+from kaboom.drivers.handover import hand_over
 from kaboom.drivers.printable import FORMULA_STARTS
 
 #: Times are UTC, in whole seconds.
@@ -21,6 +27,11 @@ _FORMULA = f"^[\n'{re.escape(FORMULA_STARTS)}]"
 _ROW_GROUP = 100_000
 #: Rows encoded to JSON at once, about 250 kB: larger pieces take twice as long, for buffers that grow.
 _JSON_ROWS = 2_000
+#: Bytes of a file that are sent at once.
+_PIECE = 256 * 1024
+#: Each message of an Arrow stream begins with this mark and its length; the length 0 ends the stream.
+_MARK = 0xFFFFFFFF
+_END = struct.pack("<II", _MARK, 0)
 
 
 def encode_table(table: pl.DataFrame, form: Format) -> list[bytes | memoryview]:
@@ -104,3 +115,62 @@ def _to_iso(times: pl.Series) -> pl.Series:
     if len(distinct) > len(times) // 2:
         return times.dt.strftime(form)
     return times.replace_strict(distinct, distinct.dt.strftime(form))
+
+
+async def stream_table(
+    parts: AsyncGenerator[pl.DataFrame], schema: pl.Schema, form: Format
+) -> AsyncIterator[bytes | memoryview]:
+    """Yield the bytes of a table whose rows come in parts, in Arrow, CSV or Parquet; without parts it has no rows.
+
+    Raises:
+        StoreError: reading a part failed.
+
+    """
+    if form is Format.PARQUET:
+        async for read in _by_file(parts, schema):
+            yield read
+        return
+    encode = _arrow if form is Format.ARROW else _csv
+    is_first = True
+    async for part in parts:
+        for piece in await asyncio.to_thread(encode, part, is_first=is_first):
+            yield piece
+        is_first = False
+    if is_first:
+        for piece in encode(pl.DataFrame(schema=schema), is_first=True):
+            yield piece
+    if form is Format.ARROW:
+        yield _END
+
+
+def _csv(part: pl.DataFrame, *, is_first: bool) -> list[bytes | memoryview]:
+    return [escape_formulas(part).write_csv(include_header=is_first, datetime_format=UTC_FORMAT).encode()]
+
+
+def _arrow(part: pl.DataFrame, *, is_first: bool) -> list[bytes | memoryview]:
+    """Return the messages of a part, without the end of the stream; only the first part contains the schema."""
+    whole = memoryview(b"".join(encode_table(part, Format.ARROW)))
+    mark, length = struct.unpack_from("<II", whole)
+    if mark != _MARK or whole[-len(_END) :] != _END:
+        raise AssertionError("polars wrote another Arrow stream than the format's 1.0")
+    start = 0 if is_first else 2 * 4 + length
+    return [whole[start : -len(_END)]]
+
+
+async def _by_file(parts: AsyncGenerator[pl.DataFrame], schema: pl.Schema) -> AsyncIterator[bytes]:
+    """Yield a Parquet file, which is written to the disk as a whole first."""
+    with tempfile.TemporaryDirectory(prefix="kaboom-bars-", ignore_cleanup_errors=True) as name:
+        whole = Path(name) / "whole"
+        await hand_over(parts, partial(_write, schema, whole))
+        for piece in _read(whole):
+            yield piece
+
+
+def _write(schema: pl.Schema, whole: Path, parts: Iterator[pl.DataFrame]) -> None:
+    sink_parquet(register_io_source(lambda *_: parts, schema=schema), whole)
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece

@@ -1,12 +1,10 @@
-"""An InfluxDB server: its address, its API, its query language and its credentials."""
+"""An InfluxDB server: its address, its API and its credentials."""
 
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
-
-import orjson
 
 from kaboom.errors import ConfigurationError
 
@@ -17,18 +15,6 @@ class InfluxApi(StrEnum):
     V1 = "v1"
     V2 = "v2"
     V3 = "v3"
-
-
-class InfluxQuery(StrEnum):
-    """The query language: InfluxQL at `/query`, which all versions have, or v3's SQL."""
-
-    INFLUXQL = "influxql"
-    SQL = "sql"
-
-    @property
-    def words(self) -> str:
-        """Its name, for people."""
-        return {self.INFLUXQL: "InfluxQL", self.SQL: "SQL"}[self]
 
 
 class Precision(StrEnum):
@@ -50,7 +36,6 @@ class InfluxTarget:
     token: str = field(default="", repr=False)
     org: str = ""
     api: InfluxApi = InfluxApi.V2
-    language: InfluxQuery = InfluxQuery.INFLUXQL
 
     def headers(self) -> dict[str, str]:
         """Return the authorization header; v1 takes `user:password` as the token, or none."""
@@ -79,10 +64,6 @@ class InfluxTarget:
         database = {"db": bucket} if self.api is InfluxApi.V3 else _database(bucket)
         return "/query", {**database, "epoch": "u", "chunked": "true", "q": text}
 
-    def sql_endpoint(self, bucket: str, text: str) -> tuple[str, bytes]:
-        """Return the path and the JSON body of an SQL query with a result in Parquet."""
-        return "/api/v3/query_sql", orjson.dumps({"db": bucket, "q": text, "format": "parquet"})
-
     def redact(self, text: str) -> str:
         """Return a text without the token, in case the server repeated it."""
         return text.replace(self.token, "…") if self.token else text
@@ -94,12 +75,11 @@ def _database(bucket: str) -> dict[str, str]:
     return {"db": database, "rp": policy} if policy else {"db": database}
 
 
-def build_target(host: str | None, token: str | None, *, org: str | None, api: str, language: str) -> InfluxTarget:
-    """Return the server of the settings.
+def build_target(host: str | None, token: str | None, *, org: str | None, api: str) -> InfluxTarget:
+    """Return the InfluxDB server of the settings.
 
     Raises:
-        ConfigurationError: the host is missing or not an address, the token is missing, or v1 is used with SQL; the
-            message holds no secret.
+        ConfigurationError: the host is missing or not an address, or the token is missing; the message holds no secret.
 
     """
     if not host:
@@ -112,11 +92,7 @@ def build_target(host: str | None, token: str | None, *, org: str | None, api: s
         )
     if api == InfluxApi.V1 and token and ":" not in token:
         raise ConfigurationError("INFLUXDB_TOKEN had no colon, expected user:password with KABOOM_INFLUXDB_API=v1")
-    if api == InfluxApi.V1 and language == InfluxQuery.SQL:
-        raise ConfigurationError(
-            "KABOOM_INFLUXDB_QUERY was sql with KABOOM_INFLUXDB_API=v1, expected influxql: only v3 answers SQL"
-        )
-    return InfluxTarget(_parse_host(host), token or "", org or "", InfluxApi(api), InfluxQuery(language))
+    return InfluxTarget(_parse_host(host), token or "", org or "", InfluxApi(api))
 
 
 def _parse_host(text: str) -> str:

@@ -28,8 +28,6 @@ SOME_REFUSED = frozenset({201, 400, 422})
 TOO_LARGE = 413
 #: The hint for a 1.x server.
 SET_V1 = "set KABOOM_INFLUXDB_API=v1"
-#: A statement was refused or failed. v3 has answered with each of these for a missing table.
-STATEMENT_REFUSED = frozenset({400, 422, 500})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +74,6 @@ class InfluxWire:
             return await asyncio.to_thread(parse_results, reply.body, len(statements))
         except QueryRefused as e:
             raise self.unreadable(bucket, str(e)) from e
-
-    async def query_sql(self, bucket: str, text: str) -> Reply:
-        """Return the reply to an SQL statement: 200 with a Parquet file, or one of `STATEMENT_REFUSED`.
-
-        Raises:
-            StoreError: there was another reply, or none.
-
-        """
-        path, body = self.target.sql_endpoint(bucket, text)
-        headers = {
-            **self.target.headers(),
-            "Accept": "application/vnd.apache.parquet",
-            "Content-Type": "application/json",
-        }
-        reply = await self._paced(lambda: self.http.post(path, body, params={}, headers=headers))
-        if reply.status in {200, *STATEMENT_REFUSED}:
-            return reply
-        raise self.error(reply, bucket)
 
     def unreadable(self, bucket: str, why: str) -> StoreError:
         """Return the error of a reply that cannot be read, or is incomplete."""

@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-from kaboom.bars.folder.connection import connected, has_table
-from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.folder.connection import connected, has_table, store_errors
 from kaboom.drivers.durable import make_folders, sync
 
 _SUFFIX = ".sqlite"

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaboom.bars.folder.catalogue import Catalogue
-from kaboom.bars.folder.connection import BUSY_TIMEOUT_S
-from kaboom.bars.folder.errors import REPAIR, store_errors
+from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, REPAIR, store_errors
 from kaboom.bars.normalise import check_source, to_session
 from kaboom.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION, UNSUMMED_VERSION
 from kaboom.drivers.durable import make_folders, sync

@@ -8,8 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from kaboom.bars.normalise import to_day, to_seconds, to_session
-from kaboom.bars.pages.blob import page_keys
-from kaboom.bars.pages.codec import PageColumns, decode_pages
+from kaboom.bars.pages.codec import PageColumns, decode_pages, page_keys
 from kaboom.bars.pages.files import ALL, UNDATED, PageFiles, page_name
 from kaboom.bars.pages.frames import keep_between, shard_of, to_frame
 from kaboom.bars.pages.schema import SID_BITS

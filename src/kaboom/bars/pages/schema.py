@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kaboom.bars.pages.blob import symbol_key
-from kaboom.bars.pages.codec import Ints, PageColumns
+from kaboom.bars.pages.codec import Ints, PageColumns, symbol_key
 
 #: `PRAGMA user_version` of a page file; a file with a higher one was written by a newer Kaboom.
 FORMAT_VERSION = 2

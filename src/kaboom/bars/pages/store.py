@@ -16,15 +16,21 @@ import polars as pl
 
 from kaboom.bars.compaction import Compaction, OldBars
 from kaboom.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
-from kaboom.bars.folder.connection import has_table
-from kaboom.bars.folder.errors import store_errors
+from kaboom.bars.folder.connection import has_table, store_errors
 from kaboom.bars.normalise import to_day, to_session
 from kaboom.bars.pages.compact import compact_shard, count_older
-from kaboom.bars.pages.coverage import coverage, name_symbols, rank_symbols, read_columns, sort_by_symbol
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles
+from kaboom.bars.pages.headers import (
+    coverage,
+    last_closes,
+    latest,
+    name_symbols,
+    rank_symbols,
+    read_columns,
+    sort_by_symbol,
+)
 from kaboom.bars.pages.history import read as past
 from kaboom.bars.pages.history.read import Past
-from kaboom.bars.pages.newest import last_closes, latest
 from kaboom.bars.pages.quarantine import read_quarantine, release_quarantine, write_quarantine
 from kaboom.bars.pages.read import dated_shards, read_bars, read_session, read_sessions, shards_between, within_month
 from kaboom.bars.pages.repair.port import RepairedItem

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kaboom.bars.actions.damage import find_action_files, find_damage
-from kaboom.bars.folder.errors import REPAIR, store_errors
-from kaboom.bars.pages.blob import page_keys
-from kaboom.bars.pages.codec import PageColumns, decode_sound
+from kaboom.bars.actions.sqlite import find_action_files, find_damage
+from kaboom.bars.folder.connection import REPAIR, store_errors
+from kaboom.bars.pages.codec import PageColumns, decode_sound, page_keys
 from kaboom.bars.pages.files import PageFile, PageFiles, check_order, has_sums, page_name, size_on_disk
 from kaboom.bars.pages.frames import buckets_of
-from kaboom.bars.pages.history.check import find_damaged_history
+from kaboom.bars.pages.history.moments import find_damaged_history
 from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS, page_headers
 from kaboom.bars.store import StoreFault, StoreHealth
 from kaboom.errors import StoreDamaged, StoreError

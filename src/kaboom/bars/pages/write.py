@@ -9,16 +9,13 @@ from itertools import batched, islice
 
 import polars as pl
 
-from kaboom.bars.folder.errors import store_errors
-from kaboom.bars.folder.lock import folder_lock
+from kaboom.bars.folder.connection import folder_lock, store_errors
 from kaboom.bars.normalise import sort_bars
-from kaboom.bars.pages.blob import is_keyed, page_keys
-from kaboom.bars.pages.codec import PageColumns, decode_sound, encode_pages
+from kaboom.bars.pages.codec import PageColumns, decode_sound, encode_pages, is_keyed, page_keys
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
 from kaboom.bars.pages.frames import PageBatch, split_in_pages, take_pages
-from kaboom.bars.pages.history.growth import add_run
 from kaboom.bars.pages.history.moments import WriteMoment, prepare_history
-from kaboom.bars.pages.history.replaced_bars import Undo, find_undo
+from kaboom.bars.pages.history.replaced_bars import Undo, add_run, find_undo
 from kaboom.bars.pages.merge import MergedPages, merge_pages
 from kaboom.bars.pages.schema import ADD_SUMS, HEADER, SID_BITS, page_headers
 from kaboom.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport

@@ -54,11 +54,11 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
 
 def _check(backup: Path, session: Session) -> Manifest:
     """Compare the whole backup with its manifest before anything is written."""
-    from kaboom.cli.stack.migrate import knows_revision  # noqa: PLC0415  Alembic costs 0.2 s
+    from kaboom.cli.stack.migrate import check_revision  # noqa: PLC0415  Alembic costs 0.2 s
 
     manifest = read_manifest(backup)
-    if manifest.revision and not knows_revision(manifest.revision):
-        raise Conflict(f"the ledger of this backup is of a newer Kaboom: migration {manifest.revision} is unknown here")
+    if manifest.revision:
+        check_revision(manifest.revision)
     if manifest.revision and os.environ.get("DATABASE_URL"):
         raise Conflict(
             session.words.say(

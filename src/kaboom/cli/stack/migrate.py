@@ -9,8 +9,11 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from kaboom.drivers.postgres.engine import postgres_errors
-from kaboom.errors import ConfigurationError, StoreError
+from kaboom.errors import ConfigurationError, Conflict, StoreError
 
+#: The oldest schema that this release knows, and the last commit that migrates older ones to it (decision 0103).
+BASELINE = "0021"
+_LAST_BEFORE = "78e52e73"
 _UNKNOWN = re.compile(r"Can't locate revision identified by '([^']*)'")
 _STATEMENT_MODE = "statement pooling mode"
 
@@ -19,8 +22,8 @@ def migrate(database_url: str, revision: str = "head") -> None:
     """Run the migrations that a database lacks, up to `revision`.
 
     Raises:
-        ConfigurationError: a newer release has migrated the database, it is not encoded in UTF-8, or its pooler allows
-            no transactions.
+        ConfigurationError: the database is older than `BASELINE`, or a newer release has migrated it; it is not encoded
+            in UTF-8, or its pooler allows no transactions.
         StoreError: the database does not answer.
 
     """
@@ -57,21 +60,39 @@ def check_schema(database_url: str) -> None:
         ) from e
 
 
-def _describe(error: CommandError) -> str:
-    if unknown := _UNKNOWN.search(str(error)):
-        return (
-            f"the ledger's schema is at revision {unknown[1]}, which this release does not know: a newer release has"
-            " migrated it. Install that release or a newer one, or restore a backup from before"
+def check_revision(revision: str) -> None:
+    """Check that this release knows a revision of the schema, that of a backup.
+
+    Raises:
+        Conflict: the revision is older than `BASELINE`, or of a newer release.
+
+    """
+    if revision < BASELINE:
+        raise Conflict(
+            f"the ledger of this backup is at revision {revision}, older than {BASELINE}, where this release begins:"
+            f" restore it first with `git checkout {_LAST_BEFORE} && make setup` and then `kaboom restore`; this"
+            " release continues from that data folder"
         )
-    return f"the ledger's schema could not be migrated: {error}"
-
-
-def knows_revision(revision: str) -> bool:
-    """Return whether this release has a migration."""
     try:
-        return ScriptDirectory.from_config(_config("")).get_revision(revision) is not None
-    except CommandError:
-        return False
+        ScriptDirectory.from_config(_config("")).get_revision(revision)
+    except CommandError as e:
+        raise Conflict(f"the ledger of this backup is of a newer Kaboom: migration {revision} is unknown here") from e
+
+
+def _describe(error: CommandError) -> str:
+    unknown = _UNKNOWN.search(str(error))
+    if unknown is None:
+        return f"the ledger's schema could not be migrated: {error}"
+    if (revision := unknown[1]) < BASELINE:
+        return (
+            f"the ledger's schema is at revision {revision}, older than {BASELINE}, where this release begins:"
+            f" migrate it first with `git checkout {_LAST_BEFORE} && make setup` and then `kaboom migrate`, or for a"
+            " data folder `kaboom up`"
+        )
+    return (
+        f"the ledger's schema is at revision {revision}, which this release does not know: a newer release has"
+        " migrated it. Install that release or a newer one, or restore a backup from before"
+    )
 
 
 def _config(database_url: str) -> Config:

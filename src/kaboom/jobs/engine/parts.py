@@ -156,11 +156,7 @@ def _check_bar_store(settings: AppSettings) -> None:
         )
     if settings.keeps_bars_in_influxdb:
         build_target(
-            settings.influxdb_host,
-            settings.influxdb_secret,
-            org=settings.influxdb_org,
-            api=settings.influxdb_api,
-            language=settings.influxdb_query,
+            settings.influxdb_host, settings.influxdb_secret, org=settings.influxdb_org, api=settings.influxdb_api
         )
 
 

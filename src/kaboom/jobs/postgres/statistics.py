@@ -19,7 +19,7 @@ from kaboom.jobs.postgres.activity import (
 )
 from kaboom.jobs.postgres.port import LedgerStats
 
-# The cost does not grow with the history: triggers keep the counts (migration 0013), the oldest queued job is the first
+# The cost does not grow with the history: triggers keep the counts, the oldest queued job is the first
 # entry of an index, and the windows read the last day of an index.
 STATS = text("""
 WITH day AS (

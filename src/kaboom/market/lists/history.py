@@ -10,7 +10,6 @@ from pathlib import Path
 
 from kaboom.market.calendar import JST
 from kaboom.market.listing import Listing, Market
-from kaboom.market.lists.nearest import find_nearest
 from kaboom.market.lists.snapshot import (
     Delisted,
     Snapshot,
@@ -20,6 +19,7 @@ from kaboom.market.lists.snapshot import (
     load_snapshots,
     state_of,
 )
+from kaboom.market.symbol import find_nearest
 
 #: The date of a list, and its entry of a symbol, if any.
 type _Seen = tuple[date, Listing | None]

@@ -7,15 +7,17 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
+from kaboom.drivers.child_process.workbook import NotAWorkbook, WorkbookLimits, WorkbookTooLarge
+from kaboom.drivers.child_process.workbook import read_rows as read_sheet
 from kaboom.drivers.csv_text import decode_csv
 from kaboom.errors import InvalidRequest
 from kaboom.market.listing import Listing, Market
 from kaboom.market.lists.master import MOST_LOST_PERCENT, MasterReport, take_master
 from kaboom.market.lists.snapshot import Snapshot
-from kaboom.market.lists.workbook import MOST_ROWS, read_workbook
 from kaboom.market.symbol import parse_symbol
 
 _DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE = (
@@ -39,6 +41,9 @@ _DATE_FORM = re.compile(r"(\d{4})(?:(\d\d)(\d\d)|[/-](\d{1,2})[/-](\d{1,2}))")
 _MAX_BYTES = 20_000_000
 
 Row = Mapping[str, Any]
+#: JPX's list has 4,400 rows of 10 columns, and 4 MB unpacked.
+MOST_ROWS, MOST_COLUMNS = 50_000, 100
+_LIMITS = WorkbookLimits(MOST_ROWS, MOST_COLUMNS, unpacked_bytes=200_000_000)
 
 
 def import_listings(file: Path, into: Path, *, most_lost_percent: float = MOST_LOST_PERCENT) -> MasterReport:
@@ -134,3 +139,26 @@ def _text(cell: Any) -> str:
     # Excel has only floats: the code 7203 arrives as 7203.0.
     whole = int(cell) if isinstance(cell, float) and cell.is_integer() else cell
     return unicodedata.normalize("NFKC", str(whole)).strip()
+
+
+def read_workbook(file: Path) -> list[list[Any]]:
+    """Return the rows of a workbook's first sheet: texts, numbers, and dates as `YYYY-MM-DD`.
+
+    Raises:
+        InvalidRequest: the file is not a workbook, or is too large for a list of issues.
+
+    """
+    try:
+        rows = read_sheet(file, _LIMITS)
+    except NotAWorkbook as e:
+        raise InvalidRequest(f"{file.name} is not a workbook ({e}), expected .xls, .xlsx or .csv") from e
+    except WorkbookTooLarge as e:
+        if str(e):
+            most = f"{_LIMITS.unpacked_bytes:,}"
+            raise InvalidRequest(f"{file.name} has {e} bytes unpacked, expected at most {most}") from e
+        raise InvalidRequest(
+            f"{file.name} could not be read with {_LIMITS.memory_bytes >> 20:,} MiB of memory in {_LIMITS.seconds} s,"
+            f" or has more than {MOST_ROWS:,} rows of {MOST_COLUMNS} columns: expected JPX's list of issues"
+            " (data_j.xls)"
+        ) from e
+    return list(dropwhile(lambda row: not any(cell != "" for cell in row), rows))

@@ -176,7 +176,7 @@ def _keep(session: Session, action: CorporateAction, state: ActionState, source:
 
 
 async def _load(source: str, symbols: list[str], as_of: datetime | None = None) -> "pl.DataFrame":
-    from kaboom.bars.actions.resolve import resolve_actions  # noqa: PLC0415  polars
+    from kaboom.bars.actions.adjustment import resolve_actions  # noqa: PLC0415  polars
     from kaboom.bars.history import reader_at  # noqa: PLC0415  polars
 
     async with open_actions() as store:
@@ -199,7 +199,7 @@ def _hold_against_bars(action: CorporateAction, source: str | None, *, is_forced
 
 
 async def _find_doubt(action: CorporateAction, source: str) -> str | None:
-    from kaboom.bars.actions.plausibility import LOOK_AHEAD, LOOK_BACK, find_doubt  # noqa: PLC0415  polars
+    from kaboom.bars.actions.detect import LOOK_AHEAD, LOOK_BACK, find_doubt  # noqa: PLC0415  polars
 
     # The days of files have no bounds.
     first, last = max(action.ex_session, date(1901, 1, 1)), min(action.ex_session, date(9998, 1, 1))

@@ -13,8 +13,7 @@ from kaboom.cli.options import IntervalName, Json, Source, given
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.output.times import to_jst
 from kaboom.cli.session import Session
-from kaboom.indicators.chosen import default_text, parse_indicators
-from kaboom.indicators.table import indicator_specs
+from kaboom.indicators.table import default_text, indicator_specs, parse_indicators
 from kaboom.market.interval import parse_interval
 from kaboom.market_data.cli import export, repair
 from kaboom.providers.registry import get_source_spec
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from kaboom.indicators.chosen import Indicator
+    from kaboom.indicators.table import Indicator
     from kaboom.market.bar import BarSeries
 
 

@@ -97,8 +97,11 @@ def coverage(
 async def _judge(
     session: Session, interval: str, days: int, market: str | None, source: str | None, calendar: str | None
 ) -> "Judgement":
-    from kaboom.bars.coverage.judge import CoverSpan, judge  # noqa: PLC0415  polars, which other commands do without
-    from kaboom.bars.coverage.own_calendar import load_sessions  # noqa: PLC0415  as the next
+    from kaboom.bars.coverage.judge import (  # noqa: PLC0415  polars, which other commands do without
+        CoverSpan,
+        judge,
+        load_sessions,
+    )
     from kaboom.drivers.clock import utc_now  # noqa: PLC0415  the same
     from kaboom.market.calendar import JST  # noqa: PLC0415  the same
     from kaboom.providers.registry import get_source_spec  # noqa: PLC0415  the same

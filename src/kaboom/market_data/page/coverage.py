@@ -12,9 +12,9 @@ from kaboom.dashboard.labels import LABELS, label
 from kaboom.dashboard.page_request import Page
 from kaboom.dashboard.shapes.links import link_to
 from kaboom.jobs.deps import needs
+from kaboom.market.indices import SECTORS, Sector
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
-from kaboom.market.sectors import SECTORS, Sector
 from kaboom.market.source import is_derived
 from kaboom.providers.fields import SourceName
 from kaboom.text.language import Language

@@ -11,15 +11,12 @@ import polars as pl
 from kaboom.errors import InvalidRequest
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.file.errors import FileRefused, Refusal
-from kaboom.providers.file.folder import SourceFile
-from kaboom.providers.file.limits import DAMAGED, FileLimits
+from kaboom.providers.file.folder import DAMAGED, FileLimits, SourceFile
 from kaboom.providers.file.names import NameRules
-from kaboom.providers.file.packed.workbooks import XLSX
-from kaboom.providers.file.recognise.header import find_layout, find_table_layout
+from kaboom.providers.file.packed import XLSX
+from kaboom.providers.file.recognise.header import LONE, find_layout, find_table_layout, is_panel, join_panels
 from kaboom.providers.file.recognise.layout import PRICES, Block, Layout, Role, find_missing
-from kaboom.providers.file.recognise.panel import LONE, is_panel, join_panels
-from kaboom.providers.file.recognise.text import to_utf8
-from kaboom.providers.file.short_lines import drop_short
+from kaboom.providers.file.recognise.text import drop_short, to_utf8
 
 _POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 #: Broken lines of one file that are named.

@@ -7,11 +7,10 @@ import polars as pl
 
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.file.errors import Refusal
-from kaboom.providers.file.packed.workbooks import XLSX
+from kaboom.providers.file.packed import XLSX
 from kaboom.providers.file.reader import OpenedFile
-from kaboom.providers.file.recognise.layout import Layout, find_role
+from kaboom.providers.file.recognise.layout import Layout, explain_scale, find_role, names_scale
 from kaboom.providers.file.recognise.numbers import has_decimal_comma
-from kaboom.providers.file.recognise.units import explain_scale, names_scale
 from kaboom.providers.file.times import explain
 
 #: Cells of one column of one file that are named one by one.

@@ -6,10 +6,9 @@ from itertools import groupby
 from threading import Lock
 
 from kaboom.providers.file.errors import FileRefused, Refusal
-from kaboom.providers.file.folder import SourceFile
-from kaboom.providers.file.limits import FileLimits
+from kaboom.providers.file.folder import FileLimits, SourceFile
 from kaboom.providers.file.names import NameRules
-from kaboom.providers.file.packed.workbooks import XLSX
+from kaboom.providers.file.packed import XLSX
 from kaboom.providers.file.reader import OpenedFile, Uneven, find_owner, open_file, read_tables
 from kaboom.providers.file.recognise.numbers import NumberRules
 from kaboom.providers.file.sheet import Facts, Sheet, build_sheet

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from kaboom.market.calendar import NEWEST_YEAR
-from kaboom.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
+from kaboom.providers.file.recognise.dates import OUT_OF_ERA, TWO_DIGITS, UNREADABLE, read_times
 from kaboom.providers.file.recognise.layout import Role
-from kaboom.providers.file.recognise.years import OUT_OF_ERA
 from kaboom.providers.file.rules import DateOrder, Rule, Stamp
 
 #: Why the times of a file are refused; `text` is the first of them.

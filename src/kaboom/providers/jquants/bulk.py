@@ -16,8 +16,7 @@ from kaboom.errors import ProviderError, RateLimited
 from kaboom.market.interval import Interval
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.jquants import query
-from kaboom.providers.jquants.file_cache import JquantsShelf
-from kaboom.providers.jquants.files import BulkFile, parse_files, pick_files
+from kaboom.providers.jquants.file_cache import BulkFile, JquantsShelf, parse_files, pick_files
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.parse import (
     DAILY_FIELDS,
@@ -31,7 +30,7 @@ from kaboom.providers.jquants.parse import (
     traded,
 )
 from kaboom.providers.jquants.query import code_of
-from kaboom.providers.reshape import lengthen
+from kaboom.providers.rows import lengthen
 
 #: The fewest requests that files need: one for the list, one for an address, and one for a file.
 _FEWEST_QUESTIONS = 3

@@ -9,8 +9,7 @@ from kaboom.drivers.http.client import HttpClient
 from kaboom.errors import ProviderError
 from kaboom.providers.jquants.query import JquantsQuery
 from kaboom.providers.limiter.rate_limiter import RateLimiter
-from kaboom.providers.replies import Server
-from kaboom.providers.wire import ProviderWire
+from kaboom.providers.wire import ProviderWire, Server
 
 JQUANTS_SERVER = Server(
     "jquants", "JQUANTS_API_KEY must hold a valid key, and its plan the data (minutes are an add-on to Light or higher)"

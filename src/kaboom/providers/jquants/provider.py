@@ -35,7 +35,7 @@ from kaboom.providers.jquants.parse import (
 )
 from kaboom.providers.jquants.spec import SPEC, JquantsSettings
 from kaboom.providers.per_symbol import SymbolAnswer, ask_each, nothing_traded
-from kaboom.providers.reshape import lengthen, pick_sessions
+from kaboom.providers.rows import lengthen, pick_sessions
 from kaboom.providers.spec import INTRADAY, ProviderParts
 
 #: For fewer symbols minutes are requested one by one: the file of a past month has 100 MB.

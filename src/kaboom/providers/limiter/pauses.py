@@ -1,10 +1,9 @@
-"""The current pauses of providers, for display; no permit is acquired."""
+"""The current pauses of providers, for display, and the Redis keys of the limiter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kaboom.drivers.redis.client import Redis, redis_errors
-from kaboom.providers.limiter.keys import state
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +34,13 @@ async def read_pauses(redis: Redis, providers: Sequence[str]) -> list[ProviderPa
         for provider, (until, message) in zip(providers, found, strict=True)
     ]
     return [pause for pause in pauses if pause.seconds > 0]
+
+
+def state(provider: str) -> str:
+    """Return the key of a provider's pauses and failures, a hash."""
+    return f"kaboom:provider:{provider}"
+
+
+def of_provider(provider: str) -> list[str]:
+    """Return the keys that every script takes, in the order of `lua/prelude.lua`, which says what each holds."""
+    return [state(provider), *(f"{state(provider)}:{name}" for name in ("held", "recent", "waiting"))]

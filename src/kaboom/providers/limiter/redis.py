@@ -9,7 +9,7 @@ from uuid import uuid4
 from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.open_sessions import note_closed, note_open
 from kaboom.drivers.redis.client import AsyncScript, Redis, redis_errors, register_script, run_together
-from kaboom.providers.limiter.keys import of_provider
+from kaboom.providers.limiter.pauses import of_provider
 from kaboom.providers.limiter.port import LONGEST_NAMED_S, POLL_S, Limits, Permit, Reason, Result, Wait
 
 #: A call as the script takes it: its name and up to four arguments.

@@ -1,8 +1,9 @@
 """The three layers put together: bars of any symbols, interval and sessions, as of a moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import batched
 
 import numpy as np
@@ -13,14 +14,44 @@ from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
 from kaboom.market.bounds import LOT
 from kaboom.market.calendar import auction_stamps, is_session, opens_at
 from kaboom.market.interval import Interval
+from kaboom.market.lists.universe import Market, Universe
 from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.market.resample import roll_up
 from kaboom.market.rules import Bools
 from kaboom.providers.base import BarRequest, FetchedBars
-from kaboom.providers.synthetic.columns import BarColumns, build_frame, join_columns
 from kaboom.providers.synthetic.daily import YearBlock, YearKey, build_year
-from kaboom.providers.synthetic.listings import ListingBook
-from kaboom.providers.synthetic.minutes import build_minutes
+from kaboom.providers.synthetic.minutes import BarColumns, build_frame, build_minutes, join_columns
+
+#: Gives the universe of a TSE section as of a session.
+UniverseLookup = Callable[[Market, date], Universe]
+
+_CACHED_SESSIONS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The issues of all TSE sections as of a session: TOPIX size class by symbol, and the delisted ones."""
+
+    scales: Mapping[str, str]
+    delisted: frozenset[str]
+
+
+class ListingBook:
+    """Looks listings up by session; sessions of one snapshot share one directory."""
+
+    def __init__(self, lookup: UniverseLookup) -> None:
+        self._lookup = lookup
+        self._directories: dict[tuple[object, ...], Directory] = {}
+        self.directory = lru_cache(maxsize=_CACHED_SESSIONS)(self._load)
+
+    def _load(self, session: date) -> Directory:
+        universes = [self._lookup(market, session) for market in Market if market.is_section]
+        key = tuple((u.as_of, u.source, len(u.listings), u.delisted) for u in universes)
+        if key not in self._directories:
+            scales = {listing.symbol: listing.scale for u in universes for listing in u.listings}
+            self._directories[key] = Directory(scales, frozenset().union(*(u.delisted for u in universes)))
+        return self._directories[key]
+
 
 #: 100 symbols x 327 minutes x 8 bytes is 256 kB: the arrays of a block stay in the processor's cache.
 SYMBOLS_PER_BLOCK = 100

@@ -20,8 +20,7 @@ from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.limiter.rate_limiter import limit_calls
 from kaboom.providers.spec import ProviderParts
-from kaboom.providers.synthetic.generator import Generator
-from kaboom.providers.synthetic.listings import ListingBook, UniverseLookup
+from kaboom.providers.synthetic.generator import Generator, ListingBook, UniverseLookup
 from kaboom.providers.synthetic.returns import market_returns
 from kaboom.providers.synthetic.rng import Floats, Stream, bounded_normals, derive_keys, hash_words, uniform_pairs
 from kaboom.providers.synthetic.spec import SPEC, SyntheticSettings

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kaboom.providers.synthetic.anchors import QUIET_SESSIONS
-from kaboom.providers.synthetic.constants import Traits
+from kaboom.providers.synthetic.anchors import QUIET_SESSIONS, Traits
 from kaboom.providers.synthetic.events import Events, SessionKind
 from kaboom.providers.synthetic.rng import (
     Floats,

@@ -19,13 +19,10 @@ from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.divided_prices import day_prices, find_divisors, undivide
 from kaboom.providers.limiter.rate_limiter import RateLimiter
 from kaboom.providers.per_symbol import SymbolAnswer, ask_each, nothing_traded
-from kaboom.providers.replies import Server
-from kaboom.providers.reshape import lengthen, of_sessions
-from kaboom.providers.rows import SymbolRows, build_frame
+from kaboom.providers.rows import SymbolRows, build_frame, lengthen, of_sessions
 from kaboom.providers.spec import ProviderParts
-from kaboom.providers.wire import ProviderWire
-from kaboom.providers.yahoo.parse import parse_chart, parse_dividends, parse_splits
-from kaboom.providers.yahoo.query import ChartQuery, ask_charts
+from kaboom.providers.wire import ProviderWire, Server
+from kaboom.providers.yahoo.parse import ChartQuery, ask_charts, parse_chart, parse_dividends, parse_splits
 from kaboom.providers.yahoo.spec import SPEC, YahooSettings
 
 type _Taken = tuple[ChartQuery, Mapping[str, Any], SymbolRows]

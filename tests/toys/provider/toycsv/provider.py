@@ -14,10 +14,9 @@ from kaboom.market.listing import Market
 from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.per_symbol import SymbolAnswer, ask_each, nothing_traded
-from kaboom.providers.replies import Server, quote
-from kaboom.providers.reshape import pick_sessions
+from kaboom.providers.rows import pick_sessions
 from kaboom.providers.spec import ProviderParts
-from kaboom.providers.wire import ProviderWire
+from kaboom.providers.wire import ProviderWire, Server, quote
 
 from .spec import SPEC, ToyCsvSettings
 

@@ -6,21 +6,31 @@ the file is whole.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from kaboom.bars.folder.connection import has_table
 from kaboom.bars.folder.moments import check_begin, last_change_us, to_us
-from kaboom.bars.pages.files import PageFile
-from kaboom.bars.pages.schema import CREATE_HISTORY
-from kaboom.errors import StoreError
+from kaboom.bars.pages.codec import decode_sound, page_keys
+from kaboom.bars.pages.files import PageFile, check_order, page_name
+from kaboom.bars.pages.schema import CREATE_HISTORY, SID_BITS
+from kaboom.errors import StoreDamaged, StoreError
 
 #: A writer that has not committed this long after its moment gives up, and tries again.
 MOST_COMMIT_S = 30.0
 #: Moments younger than this may have a writer that has not committed yet.
 _RECENT = timedelta(seconds=2 * MOST_COMMIT_S)
 _NEWEST = "SELECT no, at FROM moment ORDER BY no DESC LIMIT 1"
+_AT_ONCE = 2_000
+_ROWS = f"""
+SELECT r.page, r.no, coalesce(s.symbol, ''), CAST(r.data AS BLOB) FROM replaced r
+LEFT JOIN sym s ON s.id = (r.page & {(1 << SID_BITS) - 1})
+WHERE r.data <> x'' AND (r.page, r.no) > (?, ?) ORDER BY r.page, r.no LIMIT {_AT_ONCE}
+"""  # noqa: S608 (constants)
 
 
 class WriteMoment:
@@ -97,3 +107,37 @@ def _find_number(file: PageFile, at: int) -> int | None:
     check_begin(file.path, begins, at)
     (number,) = file.sql.execute("SELECT coalesce(max(no), 0) FROM moment WHERE no > 0 AND at <= ?", (at,)).fetchone()
     return int(number)
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedHistory:
+    """A row of the history that cannot be read: its page and moment, its place for people, and the fault."""
+
+    page: int
+    no: int
+    where: str
+    data: bytes
+    fault: str
+
+
+def find_damaged_history(file: PageFile) -> list[DamagedHistory]:
+    """Return the rows of a file's history that cannot be read; raises sqlite3.Error if the table cannot be."""
+    if not has_history(file.sql):
+        return []
+    found, after = list[DamagedHistory](), (-(2**63), 0)
+    while rows := file.sql.execute(_ROWS, after).fetchall():
+        check_order(file.path, after, [row[:2] for row in rows])
+        after = rows[-1][:2]
+        name_of = partial(_name_row, file, rows)
+        keys = page_keys([row[2] for row in rows], [row[0] >> SID_BITS for row in rows])
+        _, errors = decode_sound([row[3] for row in rows], keys, name_of=name_of, skip=StoreError)
+        for i, e in errors.items():
+            page, no, _, data = rows[i]
+            fault = e.damage if isinstance(e, StoreDamaged) else e.message
+            found.append(DamagedHistory(page, no, name_of(i), data, fault))
+    return found
+
+
+def _name_row(file: PageFile, rows: Sequence[tuple[Any, ...]], i: int) -> str:
+    page, _, symbol, _ = rows[i]
+    return f"{page_name(file.path, symbol, page >> SID_BITS)} (history)"

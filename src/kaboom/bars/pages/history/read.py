@@ -9,20 +9,17 @@ from typing import Any
 
 import polars as pl
 
-from kaboom.bars.coverage.count import count_sessions
 from kaboom.bars.folder.moments import from_us
 from kaboom.bars.normalise import to_day, to_seconds, to_session
-from kaboom.bars.pages.blob import damaged_page, page_keys
-from kaboom.bars.pages.codec import PageColumns, decode_pages
-from kaboom.bars.pages.coverage import count_pages
+from kaboom.bars.pages.codec import PageColumns, damaged_page, decode_pages, page_keys
 from kaboom.bars.pages.files import PageFile, PageFiles, page_name
 from kaboom.bars.pages.frames import keep_between, to_frame
-from kaboom.bars.pages.history.growth import find_cut
+from kaboom.bars.pages.headers import count_pages
 from kaboom.bars.pages.history.moments import snapshot_at
-from kaboom.bars.pages.history.replaced_bars import LOST, put_back
+from kaboom.bars.pages.history.replaced_bars import LOST, find_cut, put_back
 from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from kaboom.bars.pages.schema import SID_BITS
-from kaboom.bars.store import COVERAGE_SCHEMA
+from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
 from kaboom.drivers.clock import Clock
 from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries, empty_bars

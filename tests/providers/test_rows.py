@@ -8,7 +8,7 @@ from kaboom.market.calendar import grid
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, SymbolOutcome
 from kaboom.providers.base import FetchedBars
-from kaboom.providers.reshape import lengthen, sum_minutes
+from kaboom.providers.rows import lengthen, sum_minutes
 from tests.fixtures.bars.raw_bars import SESSIONS, clean_session, raw_bar, raw_frame
 
 DAY = SESSIONS[0]

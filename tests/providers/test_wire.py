@@ -4,7 +4,7 @@ import pytest
 
 from kaboom.drivers.http.reply import Reply
 from kaboom.errors import ProviderError, RateLimited
-from kaboom.providers.replies import Server, quote, read_object, read_retry_after
+from kaboom.providers.wire import Server, quote, read_object, read_retry_after
 
 SERVER = Server("acme", "get a key")
 

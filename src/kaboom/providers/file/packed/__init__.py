@@ -1,1 +1,0 @@
-"""Files that hold others or that are packed: zip files and Excel workbooks."""
