@@ -9,7 +9,7 @@ import orjson
 
 from kaboom.backtest.choices import parse_value, parse_values
 from kaboom.backtest.model import FillModel
-from kaboom.backtest.page.numbers import shown
+from kaboom.backtest.report.text import shown
 from kaboom.dashboard.viewer import first_of
 from kaboom.errors import InvalidRequest
 
