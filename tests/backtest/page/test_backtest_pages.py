@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.backtest.model import Fees, FillModel, Slippage
-from kaboom.backtest.page.fields import read_values, run_body, sweep_body, values_of
+from kaboom.backtest.page.forms import read_values, run_body, sweep_body, values_of
 from kaboom.backtest.report.charts import Room, build_plot, build_times, spread
 from kaboom.backtest.report.html import STYLE
 from kaboom.backtest.report.text import metric, month, signed_percent, tint

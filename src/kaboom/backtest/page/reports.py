@@ -14,11 +14,10 @@ from kaboom.backtest.report.comparison import Comparison
 from kaboom.backtest.report.content import ReportContent
 from kaboom.backtest.report.conventions import describe_costs
 from kaboom.dashboard.api_client import Reply
-from kaboom.dashboard.labels import LABELS, label
+from kaboom.dashboard.job_rows import JobRow
+from kaboom.dashboard.labels import LABELS, CompanyName, label, name_of
+from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
-from kaboom.dashboard.shapes.company_names import CompanyName, name_of
-from kaboom.dashboard.shapes.job_rows import JobRow
-from kaboom.dashboard.shapes.links import page_links
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs
 from kaboom.text.language import Language
