@@ -7,8 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from kaboom.analysis.models.calls import Asker
-from kaboom.analysis.models.openrouter import build_body, read_reply
+from kaboom.analysis.models.calls import Asker, build_body, read_reply
 from kaboom.analysis.models.terms import Budget, ModelTerms, parse_chains
 from kaboom.analysis.prompt import build_prompt
 from kaboom.analysis.report import Answer, Ending, analyse_by_models

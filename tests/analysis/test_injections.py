@@ -5,8 +5,8 @@ import pytest
 
 from kaboom.analysis.checks.judge import judge_answer
 from kaboom.analysis.facts.model import Facts
-from kaboom.analysis.fake_openrouter.behaviours import KEY, answer
-from kaboom.analysis.models.openrouter import build_body, read_reply
+from kaboom.analysis.fake_openrouter import KEY, answer
+from kaboom.analysis.models.calls import build_body, read_reply
 from kaboom.analysis.models.terms import Budget, ModelTerms
 from kaboom.analysis.opinion import Opinion
 from kaboom.analysis.prompt import build_prompt

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaboom.analysis.checks.faults import FaultCode
 from kaboom.analysis.checks.judge import judge_answer
+from kaboom.analysis.checks.numbers import FaultCode
 from kaboom.analysis.facts.model import Facts
 from tests.analysis.cases import answer, backtest_facts, ingest_facts, technical_facts
 

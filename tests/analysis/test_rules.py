@@ -11,7 +11,7 @@ from kaboom.analysis.checks.judge import judge_answer, judge_opinion
 from kaboom.analysis.facts.jobs import gather_ingest
 from kaboom.analysis.facts.market import History, Holding, gather_risk, gather_technical
 from kaboom.analysis.facts.model import Facts
-from kaboom.analysis.rules.analyst import give_opinion
+from kaboom.analysis.rules import give_opinion
 from kaboom.analysis.vocabulary import VERDICTS, Verdict
 from kaboom.text.language import Language
 from tests.analysis.cases import backtest_facts, ingest_facts, make_history, risk_facts, technical_facts

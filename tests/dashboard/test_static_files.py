@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.static_files import StaticFiles
+from kaboom.dashboard.renderer import StaticFiles
 from tests.fixtures.jobs.browsers import browser_of, tags_of
 
 pytestmark = pytest.mark.anyio

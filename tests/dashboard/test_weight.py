@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.static_files import StaticFiles
+from kaboom.dashboard.renderer import StaticFiles
 from tests.fixtures.accounts.callers import browser_of as log_in
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.jobs.browsers import tags_of

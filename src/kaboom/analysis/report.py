@@ -8,7 +8,7 @@ from statistics import median
 
 from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.opinion import Opinion, Point
-from kaboom.analysis.rules.analyst import RULES_ANALYST, give_opinion
+from kaboom.analysis.rules import RULES_ANALYST, give_opinion
 from kaboom.analysis.vocabulary import Verdict
 from kaboom.text.language import Language
 

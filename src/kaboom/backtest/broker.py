@@ -1,6 +1,8 @@
-"""The fill model in Python: fills the orders and targets of a strategy bar by bar, in the order of `targets`."""
+"""Orders, and the fill model in Python: fills orders and targets bar by bar, in the order of `targets`."""
 
 import math
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -17,10 +19,43 @@ from kaboom.backtest.engine.fills import (
     stop_price,
     whole_lots,
 )
-from kaboom.backtest.engine.order import Order, OrderKind
 from kaboom.backtest.engine.sessions import check_shorts, delist, start_bar
 from kaboom.backtest.engine.targets import enter_at_open, exit_at_open, exit_within, set_target
 from kaboom.backtest.journal import grown
+
+
+class OrderKind(StrEnum):
+    """When an order is filled: at the next open, at its price or better, or once its price is reached."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """A pending order.
+
+    Attributes:
+        column: of the symbol.
+        shares: the shares that are left to buy; negative to sell.
+        kind: of the order; a stop order that was reached and partly filled becomes a market order.
+        level: its price, yen; NaN for a market order.
+        stop: price of the stop-loss that the position gets, yen; NaN for none.
+        take: the same for the take-profit.
+        stop_loss: distance of the stop-loss from the mean price of the position, as a share of it; NaN for none.
+        take_profit: the same for the take-profit.
+
+    """
+
+    column: int
+    shares: float
+    kind: OrderKind = OrderKind.MARKET
+    level: float = math.nan
+    stop: float = math.nan
+    take: float = math.nan
+    stop_loss: float = math.nan
+    take_profit: float = math.nan
 
 
 class Broker:

@@ -4,10 +4,9 @@ import math
 from datetime import datetime
 from typing import Literal, TypedDict, Unpack, cast
 
-from kaboom.backtest.broker import Broker
+from kaboom.backtest.broker import Broker, Order, OrderKind
 from kaboom.backtest.engine.arrays import LAST, Floats
 from kaboom.backtest.engine.fills import round_price
-from kaboom.backtest.engine.order import Order, OrderKind
 from kaboom.backtest.panel import PLACES, Panel
 from kaboom.errors import InvalidRequest
 

@@ -49,7 +49,7 @@ class Backtest:
 
     def __repr__(self) -> str:
         """Return what was run, its main metrics, and the costs that it assumed."""
-        from kaboom.backtest.report.costs import describe_costs  # noqa: PLC0415  an import of kaboom does without
+        from kaboom.backtest.report.conventions import describe_costs  # noqa: PLC0415  an import of kaboom does without
 
         made = self.summary
         shown = {name: metric for name in _SHOWN if (metric := self.metrics.get(name)) is not None}

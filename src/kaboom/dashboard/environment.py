@@ -1,23 +1,222 @@
-"""The Jinja2 environment of the templates: all values are escaped, and an undefined name is an error."""
+"""The Jinja2 environment of the templates, with its filters; values are escaped, and undefined names are errors."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from kaboom.dashboard.filters import FILTERS, number, took, until
+from kaboom.dashboard.analyses import caution, dollars, figure, say
+from kaboom.dashboard.job_rows import area_of, job_page, page_of, seconds_between
 from kaboom.dashboard.labels import label
-from kaboom.dashboard.shapes.amounts import direction, signed_yen, yen
-from kaboom.dashboard.shapes.analyses import caution, dollars, figure, say
-from kaboom.dashboard.shapes.fetch_time import seconds_between
-from kaboom.dashboard.shapes.job_rows import area_of, job_page, page_of
-from kaboom.dashboard.shapes.links import link_to, page_showing
-from kaboom.text.catalogue import gettext, ngettext
+from kaboom.dashboard.links import link_to, page_showing
+from kaboom.market.calendar import JST
+from kaboom.text.catalogue import gettext, gettext_noop, ngettext
 from kaboom.text.language import Language
 from kaboom.text.tables import CODES
 from kaboom.text.translate import translate
+
+_DAYS = (
+    ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    ("月", "火", "水", "木", "金", "土", "日"),
+)
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+#: Seconds of a unit, and a text with a number of it.
+_UNITS = (
+    (86_400, gettext_noop("{n} d")), (3600, gettext_noop("{n} h")), (60, gettext_noop("{n} min")),
+    (1, gettext_noop("{n} s")),
+)  # fmt: skip
+#: Shown for an unknown value, instead of 0.
+UNKNOWN = "\N{EN DASH}"
+
+
+def number(value: float | None) -> str:
+    """Return a number such as 1,651, or such as 21.2 for a fraction under 100; a dash if it is unknown."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, int) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:,.1f}"
+
+
+def percent(part: float | None, whole: float | None = 100) -> str:
+    """Return a part of a whole in percent with one decimal; only the whole is shown as 100."""
+    if part is None or not whole:
+        return UNKNOWN
+    share = 100 * part / whole
+    if share >= 99.95 and part < whole:
+        share = 99.9
+    if 0 < share < 0.05:
+        return "<0.1"
+    return "100" if share == 100 else f"{share:.1f}"
+
+
+@pass_context
+def unit(context: Context, value: float | None, name: str) -> Markup:
+    """Return a number with its unit in a muted style, without a line break; Japanese has no space before the unit."""
+    space = "" if _is_japanese(context) else " "
+    return Markup('<span class="nowrap">{}<span class="u">{}{}</span></span>').format(number(value), space, name)
+
+
+def clock(at: str | datetime | None) -> Markup | str:
+    """Return the time of day in Japan; its tooltip shows UTC."""
+    moment = _parse(at)
+    return _time(moment, f"{moment.astimezone(JST):%H:%M:%S}") if moment else UNKNOWN
+
+
+def clock_ms(at: str | datetime | None) -> Markup | str:
+    """Return the time of day in Japan with milliseconds, for log lines."""
+    moment = _parse(at)
+    return _time(moment, f"{moment.astimezone(JST):%H:%M:%S.%f}"[:-3]) if moment else UNKNOWN
+
+
+@pass_context
+def instant(context: Context, at: str | datetime | None) -> Markup | str:
+    """Return a time in Japan: the time of day if it is today, else with the date."""
+    moment = _parse(at)
+    if moment is None:
+        return UNKNOWN
+    local, today = moment.astimezone(JST), context["now"].astimezone(JST)
+    if local.date() == today.date():
+        return _time(moment, f"{local:%H:%M:%S}")
+    if local.year == today.year:
+        return _time(moment, f"{_short_day(local, is_japanese=_is_japanese(context))} {local:%H:%M}")
+    return _time(moment, f"{local:%Y-%m-%d %H:%M}")
+
+
+@pass_context
+def day(context: Context, value: str | date | None) -> str:
+    """Return a long date: Friday, 27 November 2026; in Japanese with the weekday in brackets."""
+    found = _date(value)
+    if found is None:
+        return UNKNOWN
+    if _is_japanese(context):
+        return f"{found.year}年{found.month}月{found.day}日（{_DAYS[1][found.weekday()]}）"  # noqa: RUF001
+    return f"{_DAYS[0][found.weekday()]}, {found.day} {_MONTHS[found.month - 1]} {found.year}"
+
+
+@pass_context
+def short_day(context: Context, value: str | date | None) -> str:
+    """Return a short date: 27 Nov or 11/27."""
+    found = _date(value)
+    return _short_day(found, is_japanese=_is_japanese(context)) if found else UNKNOWN
+
+
+@pass_context
+def duration(context: Context, seconds: float | None) -> str:
+    """Return a duration with its two largest units: 1 min 18 s or 1分18秒."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 10:
+        return _in_unit(context, _UNITS[-1][1], f"{seconds:.1f}".removesuffix(".0"))
+    left, parts = round(seconds), list[str]()
+    for size, unit_text in _UNITS:
+        if left >= size:
+            parts.append(_in_unit(context, unit_text, left // size))
+            left %= size
+    return ("" if _is_japanese(context) else " ").join(parts[:2])
+
+
+@pass_context
+def span(context: Context, low: float | None, high: float | None) -> str:
+    """Return a range of durations in one unit: 55–75 s or 55～75秒."""  # noqa: RUF002
+    if low is None or high is None:
+        return UNKNOWN
+    # Choose a unit of which `high` has at least two, so that rounding does not hide the range.
+    size, unit_text = next((each for each in _UNITS if high >= 2 * each[0]), _UNITS[-1])
+    first, last = int(low // size), max(1, round(high / size))
+    dash = "～" if _is_japanese(context) else "–"  # noqa: RUF001
+    text = f"{last}" if first >= last else f"{first}{dash}{last}"
+    return _in_unit(context, unit_text, text)
+
+
+@pass_context
+def took(context: Context, job: Mapping[str, Any]) -> float | None:
+    """Return the seconds that a job of the API took, or has been running so far."""
+    start, end = _parse(job["started_at"]), _parse(job["completed_at"])
+    if start is None:
+        return None
+    return max(0.0, ((end or context["now"]) - start).total_seconds())
+
+
+@pass_context
+def until(context: Context, at: str | datetime) -> float:
+    """Return the seconds from now until a time; negative if it is past."""
+    moment = _parse(at)
+    return (moment - context["now"]).total_seconds() if moment else 0.0
+
+
+def iso(at: str | datetime | None) -> str:
+    """Return a time as ISO 8601 in UTC, for machines."""
+    moment = _parse(at)
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else ""
+
+
+def _time(moment: datetime, shown: str) -> Markup:
+    utc = moment.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}" class="nowrap">{}</time>').format(
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S} UTC", shown
+    )
+
+
+def _parse(at: str | datetime | None) -> datetime | None:
+    if isinstance(at, str):
+        return datetime.fromisoformat(at) if at else None
+    return at
+
+
+def _date(value: str | date | None) -> date | None:
+    if isinstance(value, str):
+        return date.fromisoformat(value[:10]) if value else None
+    return value
+
+
+def _short_day(value: date, *, is_japanese: bool) -> str:
+    return f"{value.month}/{value.day}" if is_japanese else f"{value.day} {_MONTHS[value.month - 1][:3]}"
+
+
+def _is_japanese(context: Context) -> bool:
+    return bool(context["lang"] == "ja")
+
+
+def _in_unit(context: Context, text: str, n: int | str) -> str:
+    return gettext(text, "ja" if _is_japanese(context) else "en").format(n=n)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    each.__name__: each
+    for each in (number, percent, unit, clock, clock_ms, instant, day, short_day, duration, span, iso)
+}
+
+
+def yen(amount: str | None) -> str:
+    """Return an amount with commas, rounded to a hundredth of a yen; a dash if it is unknown."""
+    return UNKNOWN if amount is None else _short(amount, "")
+
+
+def signed_yen(amount: str | None) -> str:
+    """Return an amount like `yen`, with its sign; a dash if it is unknown."""
+    if amount is None:
+        return UNKNOWN
+    return _short(amount, "+").replace("-", "\N{MINUS SIGN}") if Decimal(amount) else "0"
+
+
+def direction(amount: str | None) -> str:
+    """Return the class of an amount's colour: `up`, `down`, or "" for neither."""
+    found = Decimal(amount or 0)
+    return "up" if found > 0 else "down" if found < 0 else ""
+
+
+def _short(amount: str, sign: str) -> str:
+    return f"{Decimal(amount):{sign},.2f}".rstrip("0").rstrip(".")
+
 
 #: Functions that templates call by their names.
 _FUNCTIONS = (

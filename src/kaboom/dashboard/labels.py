@@ -1,6 +1,8 @@
-"""What pages say of a code: by kind, in English; a pair has a form for one and a form for several."""
+"""What pages say of a code: by kind, in English; a pair has a form for one and a form for several; and of a company."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from kaboom.text.catalogue import gettext, ngettext
 from kaboom.text.language import Language
@@ -256,3 +258,18 @@ def label(kind: str, code: str, language: Language, *, n: object = None) -> str:
     if isinstance(found, str):
         return gettext(found, language, context)
     return ngettext(*found, n, language, context)
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyName:
+    """A name, and the language that it is in, which a screen reader needs."""
+
+    text: str
+    language: Language
+
+
+def name_of(listing: Mapping[str, Any], language: Language) -> CompanyName:
+    """Return the name in a listing of the API: the English one for an English page, if the list has it."""
+    if language == "en" and (english := listing["name_en"]):
+        return CompanyName(english, "en")
+    return CompanyName(listing["name"], "ja")

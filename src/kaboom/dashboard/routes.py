@@ -1,23 +1,23 @@
-"""The dashboard's routes: its pages, static files, and the viewer's preferences."""
+"""The dashboard's routes: its pages, static files, preferences, and problems as pages for browsers."""
 
-from typing import cast
+from typing import Any, cast
+from urllib.parse import quote
 
+import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaboom.accounts.page import audit, login, sessions, tokens, users
 from kaboom.analysis import page as analyses
 from kaboom.backtest.page import forms as backtest_forms
 from kaboom.backtest.page import reports
 from kaboom.dashboard.api_client import ProblemAnswered
-from kaboom.dashboard.browser import BrowserAnswers
-from kaboom.dashboard.language import CHOICES, KEPT_S, cookie_of
 from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page_request import NextPath, Page, open_page, pages_of
-from kaboom.dashboard.renderer import Pages
+from kaboom.dashboard.renderer import Pages, StaticFiles
 from kaboom.dashboard.series import HeldSeries
-from kaboom.dashboard.static_files import StaticFiles
-from kaboom.dashboard.viewer import is_own_path
+from kaboom.dashboard.viewer import CHOICES, KEPT_S, cookie_of, is_own_path, viewer_of
 from kaboom.errors import NotFound
 from kaboom.jobs.deps import needs
 from kaboom.jobs.page import dead_letters, failures, job, jobs
@@ -39,6 +39,12 @@ _PAGES = (
     schedules, schedule_forms, workers, webhooks, notifications, channels, rules,
     settings, users, tokens, sessions, audit,
 )  # fmt: skip
+LOGIN = "/login"
+_PROBLEM = b"application/problem+json"
+#: Headers of the problem that would be wrong for the page.
+_REPLACED = frozenset({
+    b"cache-control", b"content-length", b"content-security-policy", b"content-type", b"vary", b"www-authenticate",
+})  # fmt: skip
 
 
 def install_dashboard(app: FastAPI, *, release: str | None) -> None:
@@ -94,3 +100,80 @@ async def show_docs(page: Page) -> Response:
 async def show_more(page: Page) -> Response:
     """Show every page, and the preferences of the viewer."""
     return await page.show("more.html", choices=CHOICES)
+
+
+class BrowserAnswers:
+    """ASGI middleware: a browser without a session is sent to the log-in page; other problems are shown as pages.
+
+    A client that does not accept HTML gets the problem unchanged. A request of htmx for a part of a page gets a header
+    that makes htmx open the log-in page.
+    """
+
+    def __init__(self, app: ASGIApp, pages: Pages) -> None:
+        self._app, self._pages = app, pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; replace the answer if it is a problem."""
+        if scope["type"] != "http" or scope["path"].startswith("/api/"):
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if b"hx-request" in headers:
+            await self._app(scope, receive, _send_to_login(send))
+        elif b"text/html" in headers.get(b"accept", b""):
+            held = _Held(send)
+            await self._app(scope, receive, held.send)
+            if held.start:
+                await self._show(held, Request(scope, receive), send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _show(self, held: "_Held", request: Request, send: Send) -> None:
+        status, problem = held.start["status"], orjson.loads(held.body)
+        kept = [each for each in held.start["headers"] if each[0].lower() not in _REPLACED]
+        if status == 401:
+            response: Any = RedirectResponse(_login_path(request), status_code=303)
+        else:
+            values = {"here": request.url.path, "problem": problem}
+            text = await self._pages.render("problem.html", viewer_of(request), values)
+            response = self._pages.answer(text, status_code=status)
+        response.raw_headers.extend(kept)
+        await response(request.scope, request.receive, send)
+
+
+class _Held:
+    """Holds a problem back, and passes on any other answer."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.start: Message = {}
+        self.body = b""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_problem(message):
+            self.start = message
+        elif self.start:
+            self.body += message.get("body", b"")
+        else:
+            await self._send(message)
+
+
+def _is_problem(start: Message) -> bool:
+    return any(name.lower() == b"content-type" and value.startswith(_PROBLEM) for name, value in start["headers"])
+
+
+def _send_to_login(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 401:
+            message["headers"] = [*message["headers"], (b"hx-redirect", LOGIN.encode())]
+        await send(message)
+
+    return sending
+
+
+def _login_path(request: Request) -> str:
+    """Return the path of the log-in page, with the page to return to; not after a form, which cannot be sent again."""
+    if request.method not in {"GET", "HEAD"} or request.url.path == "/":
+        return LOGIN
+    url = request.url
+    return f"{LOGIN}?next={quote(url.path + (f'?{url.query}' if url.query else ''), safe='/')}"

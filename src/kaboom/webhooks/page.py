@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
+from kaboom.dashboard.deliveries import MARKS, DeliveryFilters
+from kaboom.dashboard.links import link_to, page_links
 from kaboom.dashboard.page_request import Page
-from kaboom.dashboard.shapes.deliveries import MARKS, DeliveryFilters
-from kaboom.dashboard.shapes.links import link_to, page_links
 from kaboom.dashboard.viewer import first_of, is_own_path, read_form
 from kaboom.jobs.deps import needs
 from kaboom.jobs.postgres.outbox import DeliveryStatus

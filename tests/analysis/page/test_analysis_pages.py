@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.analysis.spending import open_spending
-from kaboom.dashboard.shapes.analyses import Report, dollars
+from kaboom.dashboard.analyses import Report, dollars
 from kaboom.web.auth.scopes import Scope
 from tests.fixtures.accounts.callers import add_token
 from tests.fixtures.accounts.callers import browser_of as log_in

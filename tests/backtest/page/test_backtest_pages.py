@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.backtest.model import Fees, FillModel, Slippage
-from kaboom.backtest.page.fields import read_values, run_body, sweep_body, values_of
-from kaboom.backtest.page.numbers import month, signed_percent, tint
-from kaboom.backtest.page.plots import Room, build_plot, build_times, spread
-from kaboom.backtest.report.text import metric
+from kaboom.backtest.page.forms import read_values, run_body, sweep_body, values_of
+from kaboom.backtest.report.charts import Room, build_plot, build_times, spread
+from kaboom.backtest.report.html import STYLE
+from kaboom.backtest.report.text import metric, month, signed_percent, tint
 from kaboom.backtest.request import BacktestRequest, SweepRequest
 from kaboom.bars.open import build_bar_store
 from tests.backtest.test_runs import finish
@@ -100,6 +101,22 @@ async def test_a_form_runs_a_backtest_and_its_page_has_the_report(app: FastAPI, 
     given = {tag["name"]: tag.get("value") for name, tag in tags_of(again) if name == "input" and "name" in tag}
     wanted = {name: value for name, value in RUN.items() if name not in {"cash", "interval", "fee"}}
     assert wanted.items() <= given.items()
+
+
+async def test_the_html_report_has_the_charts_of_the_page(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    path = await submit(app, browser, "/backtests/new", RUN)
+    report = (await browser.get(path.replace("/backtests/", "/api/v1/backtest/results/") + "/report.html")).text
+    page = await read_page(browser, path)
+    drawn, kept = (re.findall(r'<figure class="chart.*?</figure>', html, re.DOTALL) for html in (page, report))
+    paths = [[re.findall(r' d="([^"]*)"', each) for each in charts] for charts in (drawn, kept)]
+    assert (len(paths[0]), paths[0]) == (5, paths[1])
+    # The page and the file each have a style for what is drawn.
+    page_style = "".join([(await browser.get(each)).text for each in re.findall(r'href="(/[^"]*\.css)"', page)])
+    for name in {name for classes in re.findall(r'class="([^"]*)"', "".join(kept)) for name in classes.split()}:
+        if name not in {"en", "ja"}:
+            assert f".{name}" in page_style
+        assert f".{name}" in STYLE
+    assert 'class="en" lang="en">drawdown' in "".join(kept)
 
 
 async def test_a_sweep_shows_its_trials_and_how_much_is_luck(app: FastAPI, browser: httpx2.AsyncClient) -> None:
@@ -261,4 +278,4 @@ def test_a_curve_keeps_its_extremes_and_its_gaps() -> None:
     (one,) = build_plot([[5.0]], Room(0, 10)).curves  # type: ignore[union-attr]
     assert one.path.startswith("M0 ")
     assert spread([10.0, None, 12.0], 18) == [10.0, None, 28.0]
-    assert [mark.label for mark in build_times(["2025-01-06"])] == ["2025-01", "2025-01"]
+    assert [mark.label for mark in build_times([date(2025, 1, 6)])] == ["2025-01", "2025-01"]

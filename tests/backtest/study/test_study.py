@@ -14,9 +14,9 @@ from kaboom.backtest.run import run_weights
 from kaboom.backtest.strategies.files import find_strategy, load_strategy_file
 from kaboom.backtest.study import windows
 from kaboom.backtest.study.bars import BarTools, StudyBars, load_bars
-from kaboom.backtest.study.grid import combination, find_trials
 from kaboom.backtest.study.made_up import make_panel
 from kaboom.backtest.study.single import Study, run_backtest
+from kaboom.backtest.study.trials import combination, find_trials
 from kaboom.backtest.study.windows import find_windows, run_test
 from kaboom.backtest.summary import RunSummary
 from kaboom.bars.memory import MemoryActionStore, MemoryBarStore

@@ -7,9 +7,8 @@ import polars as pl
 
 from kaboom.backtest.request import SweepRequest
 from kaboom.backtest.strategies.files import load_strategy_file
-from kaboom.backtest.study.grid import combination, find_trials
 from kaboom.backtest.study.selection import SweepEnd, end_sweep
-from kaboom.backtest.study.trials import TrialRunner, dump_trials, join_trials
+from kaboom.backtest.study.trials import TrialRunner, combination, dump_trials, find_trials, join_trials
 from kaboom.backtest.study.windows import find_windows
 from kaboom.drivers.stop import never
 from tests.backtest.study.test_study import ASKED, load

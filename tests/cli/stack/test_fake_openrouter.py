@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from kaboom.analysis.fake_openrouter.behaviours import BEHAVIOURS, KEY
+from kaboom.analysis.fake_openrouter import BEHAVIOURS, KEY
 from kaboom.analysis.models.calls import Asker
 from kaboom.analysis.models.terms import Budget, ModelTerms, parse_chains
 from kaboom.analysis.prompt import build_prompt

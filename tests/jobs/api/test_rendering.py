@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kaboom.jobs.api.rendering import JobWriter
+from kaboom.jobs.api.job_list import JobWriter
 from kaboom.jobs.api.view import JobPage, view_job
 from kaboom.jobs.model import Job, JobStatus
 from kaboom.jobs.redis.workers import Worker

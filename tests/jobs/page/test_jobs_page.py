@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.shapes.job_rows import JobRow
+from kaboom.dashboard.job_rows import JobRow
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.jobs.api import job_list

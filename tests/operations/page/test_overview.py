@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.dashboard.api_client import Reply
-from kaboom.dashboard.shapes.links import page_showing
+from kaboom.dashboard.links import page_showing
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.market.calendar import closes_at, latest_closed_session, next_session, opens_at

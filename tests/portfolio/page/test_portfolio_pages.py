@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
-from kaboom.dashboard.shapes.amounts import direction, signed_yen, yen
+from kaboom.dashboard.environment import direction, signed_yen, yen
 from kaboom.portfolio.page import build_line
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running

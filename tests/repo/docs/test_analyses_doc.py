@@ -2,7 +2,7 @@
 
 import re
 
-from kaboom.analysis.fake_openrouter.behaviours import BEHAVIOURS
+from kaboom.analysis.fake_openrouter import BEHAVIOURS
 from kaboom.analysis.vocabulary import VERDICTS
 from tests.fixtures.repo.repository import load_text
 

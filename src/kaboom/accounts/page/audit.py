@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from kaboom.dashboard.links import link_to, page_links
 from kaboom.dashboard.page_request import Page
-from kaboom.dashboard.shapes.links import link_to, page_links
 from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST
 from kaboom.web.auth.scopes import Scope

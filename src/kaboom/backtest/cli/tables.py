@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from kaboom.backtest.report.costs import describe_costs
+from kaboom.backtest.report.conventions import describe_costs
 from kaboom.backtest.report.text import MINUS, metric
 from kaboom.cli.output.text import add_row, new_list, new_table
 from kaboom.cli.output.times import to_jst_line

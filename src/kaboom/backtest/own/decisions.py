@@ -9,10 +9,9 @@ from typing import cast
 
 import numpy as np
 
-from kaboom.backtest.broker import Broker
+from kaboom.backtest.broker import Broker, Order
 from kaboom.backtest.context import Context, Terms
 from kaboom.backtest.engine.arrays import Floats
-from kaboom.backtest.engine.order import Order
 from kaboom.backtest.panel import Panel
 from kaboom.errors import InvalidRequest, StrategyFailed
 

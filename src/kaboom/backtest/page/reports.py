@@ -7,25 +7,39 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from kaboom.backtest.page.candlestick_plot import build_candlesticks
-from kaboom.backtest.page.numbers import METRICS, NUMBERS
-from kaboom.backtest.page.plots import build_comparison, build_report_plots
-from kaboom.backtest.report.costs import describe_costs
+from kaboom.backtest.report import text
+from kaboom.backtest.report.candlesticks import draw_candlesticks
+from kaboom.backtest.report.charts import draw_comparison, draw_curve, draw_equity
+from kaboom.backtest.report.comparison import Comparison
+from kaboom.backtest.report.content import ReportContent
+from kaboom.backtest.report.conventions import describe_costs
 from kaboom.dashboard.api_client import Reply
+from kaboom.dashboard.job_rows import JobRow
+from kaboom.dashboard.labels import LABELS, CompanyName, label, name_of
+from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
-from kaboom.dashboard.shapes.company_names import CompanyName, name_of
-from kaboom.dashboard.shapes.job_rows import JobRow
-from kaboom.dashboard.shapes.links import page_links
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs
 from kaboom.text.language import Language
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
-
-
 API = "/api/v1/backtest"
 _PAGE = 50
+#: The metrics of a report, in the order of the page, and those that are not shown for the benchmark.
+METRICS = (
+    "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "longest_below_peak", "exposure",
+    "hit_rate", "turnover", "fees",
+)  # fmt: skip
+_OTHER = ("exposure", "hit_rate", "turnover", "fees")
+#: Functions of texts by their names in templates.
+NUMBERS = {
+    each.__name__: each
+    for each in (
+        text.metric, text.number, text.percent, text.signed_percent, text.signed, text.month, text.tint, text.way,
+        text.local, text.short_parameters, text.list_parameters, text.shown,
+    )
+}  # fmt: skip
 
 
 @router.get("/backtests", dependencies=[needs(Scope.JOBS_READ)])
@@ -68,14 +82,10 @@ async def show_comparison(
     return await page.show(
         "backtests/compare.html",
         found=found.data,
-        chart=build_comparison(found.data),
+        chart=draw_comparison(Comparison.model_validate(found.data), text.Words((page.viewer.language,))),
         metrics=METRICS,
         **NUMBERS,
     )
-
-
-#: The metrics that are not shown for the benchmark.
-_OTHER = ("exposure", "hit_rate", "turnover", "fees")
 
 
 @router.get("/backtests/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
@@ -100,8 +110,8 @@ async def _show(page: OpenPage, *, job_id: str) -> Response:
         request=job.data["request"] or {},
         summary=found.get("summary"),
         content=content,
-        plots=build_report_plots(content["curves"]) if content else None,
-        candles=build_candlesticks(content["candles"]) if content else None,
+        months=_month_ends(content["curves"]) if content else [],
+        charts=_draw(ReportContent.model_validate(content, extra="ignore"), page.viewer.language) if content else None,
         surface=build_surface(found.get("surface")),
         costs=_costs_of(job.data["request"] or {}, page.viewer.language),
         files=result,
@@ -110,6 +120,36 @@ async def _show(page: OpenPage, *, job_id: str) -> Response:
         symbol_name=await _ask_name(page, content),
         **NUMBERS,
     )
+
+
+def _draw(content: ReportContent, language: Language) -> Mapping[str, str]:
+    """Return the charts of a report as markup."""
+    curves, summary, words = content.curves, content.summary, text.Words((language,))
+    is_ours = summary.strategy in LABELS["strategy_name"]
+    name = label("strategy_name", summary.strategy, language) if is_ours else summary.strategy
+    exposure, volatility = (
+        [_percent(value) for value in values] for values in (curves.exposure, curves.rolling_volatility)
+    )
+    shown = f"{words.tell('Exposure')} {text.percent(summary.metrics['exposure'])}"
+    return {
+        "equity": draw_equity(content, name, words),
+        "candles": draw_candlesticks(content.candles, words) if content.candles else "",
+        "exposure": draw_curve(curves.days, exposure, shown, with_zero=True),
+        "sharpe": draw_curve(curves.days, curves.rolling_sharpe, words.tell("Rolling Sharpe ratio")),
+        "volatility": draw_curve(curves.days, volatility, words.tell("Rolling volatility")),
+    }
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _month_ends(curves: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the last session of each month, newest first, for the table beside the drawing."""
+    days = curves["days"]
+    last = [n for n in range(len(days)) if n + 1 == len(days) or days[n][:7] != days[n + 1][:7]]
+    names = ("equity", "benchmark", "drawdown", "exposure")
+    return [{"day": days[n]} | {name: curves[name][n] for name in names} for n in reversed(last)]
 
 
 def _costs_of(request: Mapping[str, Any], language: Language) -> str:

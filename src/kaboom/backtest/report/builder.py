@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from kaboom.backtest import metrics
-from kaboom.backtest.engine.arrays import CLOSE, Floats
-from kaboom.backtest.report.charts import monthly_returns
+from kaboom.backtest.engine.arrays import CLOSE, Floats, Ints
+from kaboom.backtest.journal import FLOWS
+from kaboom.backtest.metrics import SESSIONS
 from kaboom.backtest.report.content import (
     Numbers,
     ReportCandlesticks,
@@ -23,29 +25,25 @@ from kaboom.backtest.report.content import (
     TradeCounts,
     TradeLine,
 )
-from kaboom.backtest.report.rolling_metrics import rolling_of
-from kaboom.backtest.report.tables import (
-    DISCLAIMER,
-    SHOWN_TRADES,
-    count_trades,
-    describe,
-    fees_a_year,
-    measure_benchmark,
-)
+from kaboom.backtest.report.conventions import DISCLAIMER, describe
 from kaboom.backtest.report.text import tell
-from kaboom.backtest.report.traded_bars import find_traded
 from kaboom.backtest.result import Result
-from kaboom.backtest.summary import RunSummary
+from kaboom.backtest.summary import RunSummary, finite
 from kaboom.text.language import Pair
+
+#: How many of the last trades a report has, and how many bars of the symbol that was traded most.
+_TRADES, _BARS = 50, 160
+#: Rolling metrics are those of so many sessions at most.
+_MOST_SESSIONS = 122
 
 
 def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> ReportContent:
-    """Return the content of the report of a run, as `build_report` gets it; equal runs give equal content."""
+    """Return the content of the report of a run, with `benchmark` in yen at each bar; equal runs give equal content."""
     closes = benchmark[result.panel.session_ends]
     other = metrics.returns_of(closes, result.start)
     return ReportContent(
         summary=summary,
-        benchmark_metrics=measure_benchmark(result, benchmark),
+        benchmark_metrics=_measure_benchmark(result, closes),
         longest_below_peak=metrics.longest_below_peak(result.returns),
         curves=_curves(result, closes, other),
         years=[
@@ -53,11 +51,11 @@ def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> Rep
             for year, months, total in monthly_returns(result.panel.days[result.panel.session_ends], result.returns)
         ],
         candles=_candlesticks(result),
-        counts=TradeCounts(**count_trades(result.trades)),
+        counts=TradeCounts(**_count_trades(result.trades)),
         trades=_trades(result),
         costs=ReportCosts(
             fees=result.fees,
-            fees_a_year=fees_a_year(result),
+            fees_a_year=_fees_a_year(result),
             flows=result.flows,
             turnover=summary.metrics.get("turnover"),
         ),
@@ -67,7 +65,7 @@ def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> Rep
 
 
 def _curves(result: Result, closes: Floats, other: Floats) -> ReportCurves:
-    ends, rolling = result.panel.session_ends, rolling_of(result.returns)
+    ends, rolling = result.panel.session_ends, _roll(result.returns)
     return ReportCurves(
         days=result.panel.days[ends].astype("datetime64[D]").tolist(),
         equity=_numbers(result.equity[ends], 2),
@@ -82,7 +80,7 @@ def _curves(result: Result, closes: Floats, other: Floats) -> ReportCurves:
 
 
 def _candlesticks(result: Result) -> ReportCandlesticks | None:
-    traded = find_traded(result)
+    traded = _find_traded(result)
     if traded is None:
         return None
     first, end = traded.first, traded.end
@@ -117,7 +115,7 @@ def _line(row: dict[str, Any], first: int, end: int) -> TradeLine | None:
 def _trades(result: Result) -> list[ReportTrade]:
     # The number of the session that each bar is in.
     sessions = np.cumsum(np.append(0, np.diff(result.panel.days) != 0))
-    shown = result.trades.tail(SHOWN_TRADES).reverse()
+    shown = result.trades.tail(_TRADES).reverse()
     return [_trade(row, sessions) for row in shown.iter_rows(named=True)]
 
 
@@ -136,6 +134,92 @@ def _trade(row: dict[str, Any], sessions: Any) -> ReportTrade:
         pnl=_round(row["pnl"], 2),
         gain=_round(row["gain"], 6),
     )
+
+
+def _measure_benchmark(result: Result, closes: Floats) -> dict[str, float | None]:
+    """Return the metrics of the benchmark, in yen at each session, as those of a run; None where one is not finite."""
+    returns = metrics.returns_of(closes, result.start)
+    longest = float(metrics.longest_below_peak(returns))
+    total = float(closes[-1]) / result.start - 1
+    return finite({"total_return": total, **metrics.measure(returns), "longest_below_peak": longest})
+
+
+@dataclass(frozen=True, slots=True)
+class _Rolling:
+    """The Sharpe ratio and the volatility of the last `sessions`, a year; NaN before there are so many."""
+
+    sessions: int
+    sharpe: Floats
+    volatility: Floats
+
+
+def _roll(returns: Floats) -> _Rolling:
+    """Return the metrics of the last half year, of less than two years a quarter of it."""
+    sessions = min(_MOST_SESSIONS, max(returns.size // 4, 2))
+    none = np.full(returns.size, np.nan)
+    if returns.size <= sessions:
+        return _Rolling(sessions, none, none)
+    seen = np.lib.stride_tricks.sliding_window_view(returns, sessions)
+    mean, deviation = seen.mean(axis=1), seen.std(axis=1, ddof=1)
+    # A constant curve has no ratio, even if rounding gives it a small deviation.
+    ratio = np.divide(mean, deviation, out=np.full(mean.size, np.nan), where=deviation > 1e-12) * np.sqrt(SESSIONS)
+    before = none[: sessions - 1]
+    return _Rolling(sessions, np.append(before, ratio), np.append(before, deviation * np.sqrt(SESSIONS)))
+
+
+def monthly_returns(days: Ints, returns: Floats) -> list[tuple[int, list[float | None], float]]:
+    """Return each year, newest first, with the returns of its twelve months and of all of it, as shares."""
+    found: dict[int, list[float | None]] = {}
+    for day, gain in zip(days.astype("datetime64[D]").tolist(), returns, strict=True):
+        months = found.setdefault(day.year, [None] * 12)
+        months[day.month - 1] = (1.0 + (months[day.month - 1] or 0.0)) * (1.0 + float(gain)) - 1.0
+    return [(year, found[year], _whole(found[year])) for year in sorted(found, reverse=True)]
+
+
+def _whole(months: list[float | None]) -> float:
+    return float(np.prod([1.0 + gain for gain in months if gain is not None])) - 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Traded:
+    """The symbol that was traded most, its last bars, and its fills as numbers of bars with shares."""
+
+    symbol: str
+    column: int
+    first: int
+    end: int
+    fills: pl.DataFrame
+
+
+def _find_traded(result: Result) -> _Traded | None:
+    """Return the symbol that was traded most with its last bars; None without a fill, or without a price in them."""
+    fills = result.journal.filter(~pl.col("reason").is_in(FLOWS))
+    if fills.is_empty():
+        return None
+    ranked = fills.group_by("symbol").len().sort(["len", "symbol"], descending=[True, False])
+    symbol = str(ranked["symbol"][0])
+    column = result.panel.column_of(symbol)
+    last = int(fills.filter(pl.col("symbol") == symbol)["bar"].max()) + 20  # type: ignore[arg-type]
+    end = min(last, result.panel.shape[0])
+    first = max(0, end - _BARS)
+    if np.isnan(result.panel.prices[CLOSE, first:end, column]).all():
+        return None
+    shown = fills.filter((pl.col("symbol") == symbol) & (pl.col("bar") >= first)).select("bar", "shares")
+    return _Traded(symbol, column, first, end, shown)
+
+
+def _count_trades(trades: pl.DataFrame) -> dict[str, Any]:
+    """Return how many trades there are, won, lost and open, and the mean gain of those that are closed."""
+    closed = trades.filter(pl.col("exit_bar").is_not_null())
+    won = closed.filter(pl.col("pnl") > 0).height
+    counts = {"count": trades.height, "won": won, "lost": closed.height - won, "open": trades.height - closed.height}
+    return counts | {"mean_gain": closed["gain"].mean()}
+
+
+def _fees_a_year(result: Result) -> float | None:
+    """Return all fees as a share of the mean equity and a year."""
+    mean, years = float(result.equity.mean()), max(result.returns.size, 1) / SESSIONS
+    return result.fees / mean / years if mean > 0 else None
 
 
 def _numbers(values: Iterable[float], digits: int) -> Numbers:

@@ -19,9 +19,8 @@ from kaboom.backtest.strategies.files import StrategyKind
 from kaboom.backtest.strategy import WeightStrategy
 from kaboom.backtest.study.bars import StudyBars
 from kaboom.backtest.study.curves import encode_csv
-from kaboom.backtest.study.grid import combination
 from kaboom.backtest.study.single import Study, day_of, describe_bars, run_backtest
-from kaboom.backtest.study.trials import TrialTable
+from kaboom.backtest.study.trials import TrialTable, combination
 from kaboom.backtest.study.windows import Window, find_windows, run_test
 from kaboom.backtest.summary import Fold, RunSummary, SweepSummary, TestSummary, Trial, WalkForward, digest_of, finite
 from kaboom.backtest.sweep import COLUMNS, find_engine

@@ -16,7 +16,7 @@ from kaboom.backtest.engine.kernel_build import build_kernel
 from kaboom.backtest.engines import EngineName, choose_engine
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.report.builder import build_content
-from kaboom.backtest.report.page import build_report
+from kaboom.backtest.report.html import build_report
 from kaboom.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
 from kaboom.backtest.result import Result
 from kaboom.backtest.run import TargetStrategy, check_targets, run_bars, run_targets
@@ -74,10 +74,8 @@ def run_backtest(
         kept_files={},
         digest=digest_of(*files.values(), orjson.dumps(finite(result.summary()))),
     )
-    files |= {
-        "report.html": build_report(summary, result, benchmark),
-        "report.json": orjson.dumps(build_content(summary, result, benchmark).model_dump(mode="json")),
-    }
+    content = build_content(summary, result, benchmark)
+    files |= {"report.html": build_report(content), "report.json": orjson.dumps(content.model_dump(mode="json"))}
     return Study.of(summary, files)
 
 

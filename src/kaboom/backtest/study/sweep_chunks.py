@@ -12,9 +12,8 @@ from kaboom.backtest.request import SweepRequest, count_combinations
 from kaboom.backtest.strategies.files import StrategyKind
 from kaboom.backtest.strategy import BarStrategy, WeightStrategy
 from kaboom.backtest.study.bars import StudyBars
-from kaboom.backtest.study.grid import combination, find_trials
 from kaboom.backtest.study.single import describe_bars
-from kaboom.backtest.study.trials import TrialRunner, dump_trials
+from kaboom.backtest.study.trials import TrialRunner, combination, dump_trials, find_trials
 from kaboom.backtest.study.windows import find_windows
 from kaboom.backtest.summary import TestedBars
 from kaboom.drivers.stop import Stopped

@@ -1,6 +1,7 @@
-"""Running the trials of a sweep, and reading them back."""
+"""The combinations of a sweep: choosing them, running them, and reading the results back."""
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
@@ -12,11 +13,12 @@ from kaboom.backtest.engine.arrays import Floats
 from kaboom.backtest.engine.kernel_build import build_kernel
 from kaboom.backtest.engines import EngineName
 from kaboom.backtest.panel import Panel
-from kaboom.backtest.request import SweepRequest
+from kaboom.backtest.request import Scalar, SweepRequest, count_combinations
 from kaboom.backtest.strategy import WeightStrategy
 from kaboom.backtest.study.windows import Window
 from kaboom.backtest.sweep import COLUMNS, find_engine, run_sweep
 from kaboom.drivers.stop import ShouldStop, check_stop
+from kaboom.errors import InvalidRequest
 
 #: Values of a panel that are processed between two checks for a stop: some tenths of a second.
 _CELLS = 2_000_000
@@ -96,3 +98,40 @@ def join_trials(parts: Mapping[str, bytes]) -> TrialTable:
     values = np.concatenate([np.array(part["values"], dtype=np.float64) for part in read], axis=1)
     order = np.argsort(numbers, kind="stable")
     return TrialTable(tuple(numbers[order].tolist()), values[:, order])
+
+
+def combination(choices: Mapping[str, tuple[Scalar, ...]], number: int) -> dict[str, Scalar]:
+    """Return the parameters of a combination; the last parameter changes fastest."""
+    found: dict[str, Scalar] = {}
+    for name, values in reversed(tuple(choices.items())):
+        number, place = divmod(number, len(values))
+        found[name] = values[place]
+    return {name: found[name] for name in choices}
+
+
+def find_trials(request: SweepRequest, parse: Callable[[Mapping[str, Any]], object]) -> tuple[int, ...]:
+    """Return the numbers of the combinations to try, ascending, without those that `parse` rejects.
+
+    If fewer are requested than there are, they are drawn at random, by the seed.
+
+    Raises:
+        InvalidRequest: no combination is allowed.
+
+    """
+    size, wanted = count_combinations(request.parameters), request.trials
+    numbers = range(size)
+    if wanted is not None and wanted < size:
+        numbers = random.Random(request.seed).sample(numbers, min(size, 4 * wanted))  # type: ignore[assignment]  # noqa: S311 (no secret)
+    found, refused = list[int](), None
+    for number in numbers:
+        if wanted is not None and len(found) == wanted:
+            break
+        try:
+            parse(combination(request.parameters, number))
+        except InvalidRequest as e:
+            refused = e
+        else:
+            found.append(number)
+    if not found:
+        raise refused or InvalidRequest("parameters had no combination", pointer="/parameters")
+    return tuple(sorted(found))

@@ -8,7 +8,7 @@ from threading import Lock
 
 import orjson
 
-from kaboom.analysis.fake_openrouter.behaviours import FakeReply, answer, find_behaviour
+from kaboom.analysis.fake_openrouter import FakeReply, answer, find_behaviour
 from kaboom.cli.exits import CliError, Exit
 
 _MOST_BYTES = 16 << 20

@@ -1,25 +1,87 @@
-"""The list of jobs, of a queue or of all: from the ledger, with live values for unfinished jobs."""
+"""The list of jobs, of a queue or of all: from the ledger, with live values for unfinished jobs, written once."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from kaboom.errors import StoreError
-from kaboom.jobs.api.rendering import JobWriter, answer_together, build_answer
-from kaboom.jobs.api.view import JobPage, conceal
+from kaboom.jobs.api.view import JobPage, conceal, view_job
 from kaboom.jobs.api.words import Instant
 from kaboom.jobs.deps import Cursors, Jobs, Shared, needs
 from kaboom.jobs.model import TRANSITIONS, Job, JobStatus
 from kaboom.jobs.postgres.port import JobQuery, does_mention
 from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.workers import Worker
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
 from kaboom.web.routers import link_next
+
+
+async def answer_together(shared: Shared, request: Request, find: Callable[[], Awaitable[Response]]) -> Response:
+    """Answer as `find` does, once for all concurrent requests of an owner with the same path and query."""
+    found = await shared.ask((request.scope["path"], request.scope["query_string"]), find)
+    # Each caller gets its own response: middleware adds headers to it.
+    return Response(found.body, headers=dict(found.headers))
+
+
+async def answer_with_model(shared: Shared, request: Request, find: Callable[[], Awaitable[BaseModel]]) -> Response:
+    """Answer with the model that `find` returns, once for all requests as `answer_together` does."""
+
+    async def answer() -> Response:
+        return build_answer((await find()).model_dump_json())
+
+    return await answer_together(shared, request, answer)
+
+
+def build_answer(text: str) -> Response:
+    """Return JSON text as an answer."""
+    return Response(text, media_type="application/json")
+
+
+#: About 700 bytes each.
+_MOST = 1000
+
+
+class JobWriter:
+    """Writes jobs as JSON, as `JobPage` would; caches the text of ended jobs, which never change."""
+
+    def __init__(self) -> None:
+        self._written: OrderedDict[str, tuple[Job, str]] = OrderedDict()
+
+    def write_page(
+        self,
+        jobs: Sequence[tuple[Job, frozenset[Scope]]],
+        workers: Sequence[Worker],
+        *,
+        next_cursor: str | None,
+        searched_back_to: datetime | None = None,
+    ) -> str:
+        """Return a page of jobs, each with the scopes that the caller lacks for it."""
+        items = ",".join(self._write(job, workers, lacks) for job, lacks in jobs)
+        rest = {"next_cursor": next_cursor, "searched_back_to": searched_back_to}
+        return f'{{"items":[{items}],{orjson.dumps(rest, option=orjson.OPT_UTC_Z).decode()[1:]}'
+
+    def _write(self, job: Job, workers: Sequence[Worker], lacks: frozenset[Scope]) -> str:
+        if lacks:
+            return view_job(job, workers=workers, lacks=lacks).model_dump_json()
+        known = self._written.get(job.job_id)
+        # Compare by identity: a job that the ledger has read again may differ.
+        if known and known[0] is job:
+            return known[1]
+        text = view_job(job, workers=workers).model_dump_json()
+        if job.status.is_final:
+            self._written[job.job_id] = job, text
+            if len(self._written) > _MOST:
+                self._written.popitem(last=False)
+        return text
+
 
 #: A list waits no longer than this for live values; after that it shows the values of the ledger.
 _OVERLAY_S = 1.0

@@ -11,9 +11,8 @@ from starlette.responses import StreamingResponse
 from kaboom.errors import NotFound
 from kaboom.jobs.api.chunks import ChunkListing, ChunkPage, page_chunks
 from kaboom.jobs.api.examples import show_job
-from kaboom.jobs.api.job_list import JobList, Listing
+from kaboom.jobs.api.job_list import JobList, JobWriter, Listing, answer_together, answer_with_model
 from kaboom.jobs.api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
-from kaboom.jobs.api.rendering import JobWriter, answer_together, answer_with_model
 from kaboom.jobs.api.sse import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job, wait_for_end
 from kaboom.jobs.api.submission import accept
 from kaboom.jobs.api.view import (

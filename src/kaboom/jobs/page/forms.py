@@ -7,14 +7,13 @@ from typing import Literal, cast
 from fastapi import APIRouter, Request, Response
 
 from kaboom.dashboard.api_client import Reply
-from kaboom.dashboard.language import KEPT_S
+from kaboom.dashboard.job_rows import JobRow, api_path, is_reference
+from kaboom.dashboard.links import link_to
 from kaboom.dashboard.page_request import Page
-from kaboom.dashboard.shapes.job_rows import JobRow, api_path, is_reference
-from kaboom.dashboard.shapes.links import link_to
-from kaboom.dashboard.viewer import first_of, is_own_path, read_form
-from kaboom.dashboard.views import COOKIE, add_view, drop_view, read_views, write_views
+from kaboom.dashboard.viewer import KEPT_S, first_of, is_own_path, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs
+from kaboom.jobs.page.jobs import COOKIE, add_view, drop_view, read_views, write_views
 from kaboom.web.auth.scopes import Scope
 
 type Action = Literal["retry", "again", "cancel"]

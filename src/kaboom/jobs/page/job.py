@@ -10,10 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from kaboom.dashboard.api_client import Reply
+from kaboom.dashboard.job_rows import JobRow, seconds_between
+from kaboom.dashboard.labels import CompanyName, name_of
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
-from kaboom.dashboard.shapes.company_names import CompanyName, name_of
-from kaboom.dashboard.shapes.fetch_time import seconds_between
-from kaboom.dashboard.shapes.job_rows import JobRow
 from kaboom.jobs.deps import needs
 from kaboom.jobs.page.timeline import build_timeline
 from kaboom.jobs.queues import Queue

@@ -1,19 +1,23 @@
-"""The jobs of all queues: searched, filtered by links, page by page; and the stream of their changes."""
+"""The jobs of all queues: searched, filtered by links or saved views, page by page; and the stream of their changes."""
 
+import base64
+import binascii
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal, cast
+from urllib.parse import parse_qsl, urlencode
 
+import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field, field_validator
 from starlette.responses import StreamingResponse
 
 from kaboom.dashboard.api_client import Reply
+from kaboom.dashboard.job_rows import JobRow, sum_states
+from kaboom.dashboard.links import link_to, page_links
 from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page_request import Page, ask_all
-from kaboom.dashboard.shapes.job_rows import JobRow, sum_states
-from kaboom.dashboard.shapes.links import link_to, page_links
-from kaboom.dashboard.views import read_views
 from kaboom.jobs.api.sse import STREAM_HEADERS
 from kaboom.jobs.deps import count_stream, needs
 from kaboom.jobs.model import JobStatus
@@ -26,6 +30,12 @@ router = APIRouter()
 
 
 _Id = Annotated[str, Query(max_length=50)]
+COOKIE = "kaboom_views"
+_MOST = 12
+_NAME_CHARACTERS = 40
+_QUERY_CHARACTERS = 300
+#: The query parameters that a view keeps.
+_KEPT = frozenset({"q", "status", "queue", "period"})
 
 
 @router.get("/live/jobs", dependencies=[needs(Scope.JOBS_READ), Depends(count_stream)])
@@ -140,3 +150,42 @@ def _stats_of(reply: Reply, filters: JobFilters) -> Mapping[str, Any] | None:
     if len(listed) == 1:
         return listed[0]
     return {**reply.data, "by_status": sum_states(listed)}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A saved view."""
+
+    name: str
+    query: str
+
+
+def read_views(request: Request) -> list[View]:
+    """Return the views of the request's cookie; invalid views are left out."""
+    try:
+        found = orjson.loads(base64.urlsafe_b64decode(request.cookies.get(COOKIE, "") or "W10="))
+    except (ValueError, binascii.Error):
+        return []
+    if not isinstance(found, list):
+        return []
+    pairs = [each for each in found if isinstance(each, list) and len(each) == 2]
+    return [View(name, query) for name, query in pairs if isinstance(name, str) and isinstance(query, str)][:_MOST]
+
+
+def add_view(views: list[View], name: str, query: str) -> list[View]:
+    """Return the views with a new one first; a view of the same name is replaced, and the oldest are dropped."""
+    name = " ".join(name.split())[:_NAME_CHARACTERS]
+    kept = urlencode([pair for pair in parse_qsl(query) if pair[0] in _KEPT])
+    if not name or len(kept) > _QUERY_CHARACTERS:
+        return views
+    return [View(name, kept), *drop_view(views, name)][:_MOST]
+
+
+def drop_view(views: list[View], name: str) -> list[View]:
+    """Return the views without one."""
+    return [view for view in views if view.name != name]
+
+
+def write_views(views: list[View]) -> str:
+    """Return the cookie's value."""
+    return base64.urlsafe_b64encode(orjson.dumps([[view.name, view.query] for view in views])).decode()

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
 from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.labels import LABELS, label
+from kaboom.dashboard.links import link_to
 from kaboom.dashboard.page_request import Page
-from kaboom.dashboard.shapes.links import link_to
 from kaboom.jobs.deps import needs
 from kaboom.market.indices import SECTORS, Sector
 from kaboom.market.interval import Interval

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS
+from kaboom.dashboard.job_rows import estimate_s
 from kaboom.dashboard.page_request import HexId, Page
-from kaboom.dashboard.shapes.fetch_time import estimate_s
 from kaboom.dashboard.viewer import read_form
 from kaboom.errors import NotFound
 from kaboom.jobs.deps import needs

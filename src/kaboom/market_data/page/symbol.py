@@ -12,10 +12,9 @@ from pydantic import BaseModel
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS
 from kaboom.dashboard.api_client import Reply
-from kaboom.dashboard.labels import LABELS, label
+from kaboom.dashboard.labels import LABELS, label, name_of
+from kaboom.dashboard.links import link_to
 from kaboom.dashboard.page_request import OpenPage, Page, ask_all
-from kaboom.dashboard.shapes.company_names import name_of
-from kaboom.dashboard.shapes.links import link_to
 from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST, latest_closed_session
 from kaboom.market.interval import Interval

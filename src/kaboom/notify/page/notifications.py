@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from kaboom.dashboard.deliveries import MARKS, DeliveryFilters
+from kaboom.dashboard.links import link_to, page_links
 from kaboom.dashboard.page_request import Page, ask_all
-from kaboom.dashboard.shapes.deliveries import MARKS, DeliveryFilters
-from kaboom.dashboard.shapes.links import link_to, page_links
 from kaboom.jobs.deps import needs
 from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.routes import PREFIX

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from kaboom.dashboard.api_client import Reply
+from kaboom.dashboard.job_rows import JobRow, sum_states
 from kaboom.dashboard.page_request import OpenPage, Page, ask_all
 from kaboom.dashboard.series import HeldSeries
-from kaboom.dashboard.shapes.job_rows import JobRow, sum_states
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs

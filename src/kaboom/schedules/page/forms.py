@@ -10,8 +10,8 @@ import orjson
 from fastapi import APIRouter, Request, Response, status
 
 from kaboom.dashboard.api_client import problem_of
+from kaboom.dashboard.job_rows import page_of
 from kaboom.dashboard.page_request import HexId, Page
-from kaboom.dashboard.shapes.job_rows import page_of
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kaboom.dashboard.shapes.fetch_time import estimate_s
+from kaboom.dashboard.job_rows import estimate_s
 from kaboom.market_data.page.symbol import build_strip
 
 

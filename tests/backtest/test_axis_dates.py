@@ -5,18 +5,18 @@ from itertools import pairwise
 
 import pytest
 
-from kaboom.backtest.page.plots import build_times
+from kaboom.backtest.report.charts import build_times
 
 
 @pytest.mark.parametrize("days", [1, 2, 30, 110, 163, 250, 400, 729, 1250, 5000])
 @pytest.mark.parametrize("first", [date(2024, 1, 4), date(2026, 6, 17), date(2026, 12, 30)])
 def test_no_two_dates_are_at_one_place(first: date, days: int) -> None:
-    marks = build_times([(first + timedelta(n)).isoformat() for n in range(days)])
+    marks = build_times([first + timedelta(n) for n in range(days)])
     # Of a plot of 358 pixels on a phone, a text of 45 pixels takes 12.6%; the outer ones begin and end at the edges.
     middles = [mark.x + {"start": 6.3, "middle": 0.0, "end": -6.3}[mark.anchor] for mark in marks]
     assert all(right - left >= 12.6 for left, right in pairwise(middles))
 
 
 def test_a_month_is_named_once() -> None:
-    marks = build_times([(date(2026, 6, 17) + timedelta(n)).isoformat() for n in range(164)])
+    marks = build_times([date(2026, 6, 17) + timedelta(n) for n in range(164)])
     assert [mark.label for mark in marks] == ["2026-06", "2026-08", "2026-09", "2026-10", "2026-11"]

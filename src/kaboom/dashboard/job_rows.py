@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -34,6 +35,10 @@ MARKS: Mapping[str, tuple[str, str]] = {
 #: The area of each outcome in a proportion bar, in the order of the bar; any other outcome is a fault.
 AREAS: Mapping[str, str] = {"ok": "f-ok", "no_trades": "f-ok2", "not_listed": "f-none", "rate_limited": "f-warn"}
 _FAULT = "f-bad"
+#: Fewer items say little about the speed.
+_LEAST_ITEMS = 10
+#: Widens the estimate on both sides: one job does not show how much the time varies.
+_SPREAD = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +186,24 @@ def api_path(reference: str) -> str:
     """Return the API path of a job for its reference in forms."""
     queue, _, job_id = reference.partition("/")
     return f"/api/v1/{queue}/jobs/{job_id}"
+
+
+def estimate_s(
+    jobs: Iterable[Mapping[str, Any]], *, provider: str, interval: str, symbols: int
+) -> tuple[float, float] | None:
+    """Return the least and the most seconds for some symbols, from jobs of the API; None without a similar job."""
+    found = [
+        seconds_between(job["started_at"], job["completed_at"]) / job["progress"]["total"] * symbols
+        for job in jobs
+        if (job["result"] or {}).get("provider") == provider
+        and interval in (job["intervals"] or {})
+        and job["progress"]["total"] >= _LEAST_ITEMS
+        and job["started_at"]
+        and job["completed_at"]
+    ]
+    return (min(found) / _SPREAD, max(found) * _SPREAD) if found else None
+
+
+def seconds_between(begin: str, end: str) -> float:
+    """Return the seconds between two times of the API."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kaboom.dashboard.api_client import Reply
-from kaboom.dashboard.shapes.links import link_to, page_links, page_showing
+from kaboom.dashboard.links import link_to, page_links, page_showing
 
 
 def listed(next_cursor: str | None) -> Reply:

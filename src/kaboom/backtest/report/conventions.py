@@ -1,0 +1,102 @@
+"""How a run was computed, in sentences: its costs, which every door says, its symbols, and all conventions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kaboom.backtest.model import Fees, FillModel, Slippage
+from kaboom.backtest.report.text import tell
+from kaboom.backtest.summary import RunSummary
+from kaboom.text.catalogue import gettext_noop
+from kaboom.text.language import Pair
+
+#: The conventions of every report; those of a fill model are added.
+_CONVENTIONS = (
+    gettext_noop("A bar is visible from its close; a decision is filled in the next bar at the earliest."),
+    gettext_noop("Within a bar: exits before entries, stop-loss before take-profit; a gap fills at the open."),
+    gettext_noop(
+        "Bars are as traded. Splits change positions at the ex-date; strategies see prices adjusted by splits so far."
+    ),
+    gettext_noop("A year has 244 sessions. Sharpe and Sortino ratios are arithmetic, with a risk-free rate of 0."),
+    gettext_noop("The benchmark has no costs and no lots; with several symbols each has the same weight at each bar."),
+    gettext_noop("Noted dividends are paid into cash on the ex-date, before tax; the benchmark reinvests them."),
+    gettext_noop("Returns are total returns as far as dividends are noted, else price returns."),
+)
+DISCLAIMER = gettext_noop(
+    "This is a simulation with past data and guarantees no future result. Fees and slippage are as assumed above. "
+    "Taxes are not considered, nor dividends that are not noted. It is no solicitation and no investment advice. "
+    "Kaboom is not related to JPX or the Tokyo Stock Exchange."
+)
+
+
+def describe_costs(model: Mapping[str, Any]) -> Pair:
+    """Return the fees and the slippage of the fill model of a request, in English and Japanese."""
+    parsed = FillModel.parse(model)
+    fee, slip = describe_fees(parsed.fees), describe_slippage(parsed.slippage)
+    return f"{fee[0]} {slip[0]}", f"{fee[1]}{slip[1]}"
+
+
+def describe_fees(fees: Fees) -> Pair:
+    """Return the fee of a fill."""
+    if fees.steps:
+        return tell("Fees are a table of {steps} steps.", steps=len(fees.steps))
+    if fees.least or fees.most is not None:
+        most = "\u221e" if fees.most is None else f"{fees.most:g}"
+        return tell(
+            "A fill costs {rate} of its value and {fixed:g} yen, from {least:g} to {most} yen.",
+            rate=f"{fees.rate:.3%}",
+            fixed=fees.fixed,
+            least=fees.least,
+            most=most,
+        )
+    return tell("A fill costs {rate} of its value and {fixed:g} yen.", rate=f"{fees.rate:.3%}", fixed=fees.fixed)
+
+
+def describe_slippage(slip: Slippage) -> Pair:
+    """Return how much worse than its price a market or stop order is filled."""
+    return tell(
+        "Slippage of market and stop orders: {rate} of the price, ticks: {ticks}, impact: {impact}.",
+        rate=f"{slip.rate:.3%}",
+        ticks=slip.ticks,
+        impact=f"{slip.impact:.3%}",
+    )
+
+
+def describe(summary: RunSummary) -> list[Pair]:
+    """Return how a run was computed: its fill model, its symbols, and the conventions of all reports."""
+    model = FillModel.parse(summary.request.get("model", {}))
+    return [*_describe_model(model), *_describe_symbols(summary), *map(tell, _CONVENTIONS)]
+
+
+def _describe_model(model: FillModel) -> list[Pair]:
+    if model.volume_cap:
+        cap = f"{model.volume_cap:.0%}"
+        found = [tell("Lots of {lot}; at most {cap} of a bar's volume is filled.", lot=model.lot, cap=cap)]
+    else:
+        found = [tell("Lots of {lot}; any volume is filled.", lot=model.lot)]
+    found += [describe_fees(model.fees), describe_slippage(model.slippage)]
+    if model.has_limits:
+        found.append(tell("Nothing is filled at a locked daily price limit."))
+    if model.allows_short:
+        found.append(tell("Short positions cost {rate} a year.", rate=f"{model.borrow_rate:.2%}"))
+    else:
+        found.append(tell("Short positions are not allowed: a sale closes what is held at most."))
+    return found
+
+
+def _describe_symbols(summary: RunSummary) -> list[Pair]:
+    counts = {"delisted": summary.delisted, "missing": summary.missing}
+    if not summary.listed_on:
+        text = gettext_noop(
+            "The caller chose the symbols ({symbols}), with their survivorship bias; delisted since: {delisted}, "
+            "without bars: {missing}."
+        )
+        return [tell(text, symbols=summary.symbols, **counts)]
+    days, oldest = ", ".join(day.isoformat() for day in summary.listed_on), min(summary.listed_on)
+    text = gettext_noop(
+        "Symbols are those of the lists of {days}; delisted since: {delisted}, without bars: {missing}."
+    )
+    late = gettext_noop(
+        "No list of the first day is held: symbols that left before {day} are missing, which is survivorship bias."
+    )
+    found = [tell(text, days=days, **counts)]
+    return [*found, tell(late, day=oldest.isoformat())] if oldest > summary.first else found

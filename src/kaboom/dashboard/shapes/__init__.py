@@ -1,1 +1,0 @@
-"""Turn the API's answers into the shapes that pages draw: rows, bars, timelines and sentences; pure."""
