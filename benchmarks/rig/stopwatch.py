@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from kaboom.jobs.engine.run import heartbeat, long_runs, worker
+from kaboom.jobs.engine.run import heartbeat, worker
 from kaboom.jobs.model import PLAN
 
 #: Seconds of this process since the last chunk ended.
@@ -17,7 +17,7 @@ _spent = {"telling_s": 0.0}
 
 def install_stopwatch() -> None:
     """Time the parts that tell, and log for each chunk what they took and what the whole chunk took."""
-    _time_name(long_runs, "add_report")
+    _time_name(worker, "add_report")
     worker.Run.report = _timed(worker.Run.report)  # type: ignore[method-assign]
     heartbeat.LeaseKeeper._beat = _timed_async(heartbeat.LeaseKeeper._beat)  # type: ignore[method-assign]  # noqa: SLF001
     structlog.stdlib.BoundLogger._proxy_to_logger = _timed(  # type: ignore[method-assign]  # noqa: SLF001

@@ -10,12 +10,10 @@ import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from kaboom.accounts.audit_routes import router as audit_router
-from kaboom.accounts.login_routes import router as login_router
+from kaboom.accounts.routes import admin_router
+from kaboom.accounts.routes import router as accounts_router
 from kaboom.accounts.service import Accounts
-from kaboom.accounts.session_routes import router as sessions_router
 from kaboom.accounts.shared_keys import SharedKeys
-from kaboom.accounts.user_routes import router as users_router
 from kaboom.analysis.routes import router as analysis_router
 from kaboom.backtest.routes import router as backtest_router
 from kaboom.catalog import CATALOG
@@ -25,7 +23,7 @@ from kaboom.drivers.stop import end_tasks
 from kaboom.errors import ConfigurationError
 from kaboom.health.routes import router as health_router
 from kaboom.jobs.api.job_list import router as all_jobs_router
-from kaboom.jobs.api.submit_routes import queue_routers
+from kaboom.jobs.api.routes import queue_routers
 from kaboom.jobs.cursor import Cursors
 from kaboom.jobs.engine.dispatch import LocalDispatcher
 from kaboom.jobs.engine.health_checks import DataDisk
@@ -58,13 +56,12 @@ from kaboom.settings import AppSettings, load_settings
 from kaboom.telemetry.logs import configure_logging
 from kaboom.telemetry.requests import Measured
 from kaboom.telemetry.traces import start_tracing, stop_tracing
-from kaboom.web.address_limit import AddressLimiter
 from kaboom.web.auth.guard import Authenticator
 from kaboom.web.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
-from kaboom.web.caller_limit import CallerLimiter
 from kaboom.web.errors import install_handlers
 from kaboom.web.middleware import Gate
 from kaboom.web.openapi import install_openapi
+from kaboom.web.rate_limit import AddressLimiter, CallerLimiter
 from kaboom.webhooks.routes import router as webhooks_router
 
 if TYPE_CHECKING:
@@ -77,10 +74,8 @@ _ROUTERS = (
     overview_router,
     settings_router,
     schedules_router,
-    login_router,
-    sessions_router,
-    users_router,
-    audit_router,
+    accounts_router,
+    admin_router,
     webhooks_router,
     market_router,
     portfolios_router,

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.accounts.devices import LIFE_S, Devices
+from kaboom.accounts.logins import LIFE_S, Devices
 from tests.fixtures.accounts.callers import LOGIN, LOGIN_SESSION, PASSWORD, add_user, browser_of, stranger_of
 from tests.fixtures.jobs.apps import memory_settings, running
 

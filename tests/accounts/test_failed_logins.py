@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from kaboom.accounts import failed_logins as module
+from kaboom.accounts import login_limits as module
 from kaboom.audit.log import AuditQuery
 from kaboom.audit.store import open_audit_log
 from kaboom.telemetry.metrics import FAILED_LOGINS, Metric, Reading, use_meter

@@ -2,8 +2,7 @@
 
 import pytest
 
-from kaboom.accounts.failed_logins import LoginStorms
-from kaboom.accounts.login_limits import LoginBrake
+from kaboom.accounts.login_limits import LoginBrake, LoginStorms
 from kaboom.jobs.postgres.events import EventKind
 from kaboom.notify.model import MessageQuery
 from kaboom.notify.routing import route

@@ -14,7 +14,7 @@ from kaboom.drivers.child_process.command import build_command, build_environmen
 #: Runs code in a guarded child as on a system without namespaces.
 GUARDED = """
 import os, signal, sys, time
-from kaboom.drivers.child_process import guard
+from kaboom.drivers.child_process import isolation
 
 guard.leave_machine = lambda: False
 
@@ -39,13 +39,13 @@ sys.exit(guard.run_guarded(work, parent=os.getppid(), clean=lambda: print('clean
 def run_guarded(end: str) -> tuple[int, int, str]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", GUARDED.format(end=end)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as guard:
-        assert guard.stdout
-        orphan = int(guard.stdout.readline())
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as isolation:
+        assert isolation.stdout
+        orphan = int(isolation.stdout.readline())
         if "sleep" in end:
-            guard.send_signal(signal.SIGTERM)
-        left = guard.stdout.read()
-    return guard.returncode, orphan, left
+            isolation.send_signal(signal.SIGTERM)
+        left = isolation.stdout.read()
+    return isolation.returncode, orphan, left
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from kaboom.drivers import cpu_waits
-from kaboom.drivers.cpu_waits import longest_cpu_wait_s, read_cpu_waits
+from kaboom.jobs.engine.run import heartbeat
+from kaboom.jobs.engine.run.heartbeat import longest_cpu_wait_s, read_cpu_waits
 
 
 @pytest.mark.skipif(not read_cpu_waits(), reason="the kernel does not count waits")
@@ -37,5 +37,5 @@ def test_the_longest_wait_of_a_thread_counts() -> None:
 
 
 def test_a_system_that_does_not_count_has_no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_waits, "_THREADS", cpu_waits._THREADS / "none")
+    monkeypatch.setattr(heartbeat, "_THREADS", heartbeat._THREADS / "none")
     assert read_cpu_waits() == {}

@@ -10,7 +10,7 @@ from kaboom.ingest.jobs import BACKFILL, RUN_DAILY
 from kaboom.ingest.window import IngestTools
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run import long_runs
+from kaboom.jobs.engine.run import worker
 from kaboom.jobs.engine.run.worker import perform
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import Job, JobStatus
@@ -79,11 +79,11 @@ async def test_a_chunk_that_runs_for_long_is_handed_back_between_slices(
     parts: Parts, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await begin(parts)
-    monkeypatch.setattr(long_runs, "LONGEST_RUN_S", -1.0)
+    monkeypatch.setattr(worker, "LONGEST_RUN_S", -1.0)
     assert await work_off(parts) == ["paused"]
     assert (await in_store(parts, job)).paused_until is None
     assert await parts.store.take_retries(job.queue) == [ref_of(job, 0)]
-    monkeypatch.setattr(long_runs, "LONGEST_RUN_S", 900.0)
+    monkeypatch.setattr(worker, "LONGEST_RUN_S", 900.0)
     assert await perform(parts, ref_of(job, 0)) == "done"
     assert provider.requests
 

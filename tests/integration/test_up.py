@@ -10,7 +10,7 @@ import psutil
 
 from kaboom.drivers.embedded.run_file import read_run_file
 from kaboom.drivers.embedded.servers import free_port
-from kaboom.jobs.callbacks.callback import parse_secrets
+from kaboom.jobs.callbacks.url_guard import parse_secrets
 from tests.fixtures.servers.stacks import KABOOM, Stack, clean_environment, end_all, stack, until
 
 

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 
 from kaboom.drivers.http.reply import Reply
-from kaboom.jobs.callbacks.retry import DELAYS_S, JITTER, Verdict, judge_reply
+from kaboom.jobs.callbacks.webhooks import DELAYS_S, JITTER, Verdict, judge_reply
 
 NOW = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
 

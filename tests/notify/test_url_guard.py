@@ -15,8 +15,7 @@ from kaboom.drivers.http import poster as module
 from kaboom.drivers.http.destination import Destination
 from kaboom.drivers.http.poster import HttpPoster
 from kaboom.errors import ConfigurationError, InvalidRequest
-from kaboom.jobs.callbacks.callback import CallbackRules, parse_secrets
-from kaboom.jobs.callbacks.url_guard import UrlGuard, check_address, parse_trusted
+from kaboom.jobs.callbacks.url_guard import CallbackRules, UrlGuard, check_address, parse_secrets, parse_trusted
 from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
 from tests.fixtures.servers.receivers import SECRET, Canary, canary, receiving
 

@@ -20,8 +20,7 @@ from kaboom.drivers.http.destination import Destination
 from kaboom.drivers.http.poster import HttpPoster
 from kaboom.drivers.http.reply import Reply
 from kaboom.errors import ConfigurationError
-from kaboom.jobs.callbacks.callback import CallbackRules, make_webhook_secret, parse_secrets
-from kaboom.jobs.callbacks.url_guard import UrlGuard
+from kaboom.jobs.callbacks.url_guard import CallbackRules, UrlGuard, make_webhook_secret, parse_secrets
 from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
 from tests.fixtures.servers.certificate import CERTIFICATE, HOST, server_context
 from tests.fixtures.servers.receivers import SECRET, TRUSTING, Receiver, receiving

@@ -7,7 +7,7 @@ import pytest
 
 from kaboom.operations.settings import SettingList, redact_settings
 from kaboom.settings import AppSettings
-from kaboom.web.address_limit import FORWARDED_WARNING
+from kaboom.web.rate_limit import FORWARDED_WARNING
 from tests.fixtures.jobs.apps import TOKEN, client_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of
 

@@ -14,7 +14,7 @@ from kaboom.jobs.redis.redis_counts import RedisCounts
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import SCOPES, Role, Scope
 from kaboom.web.caller_errors import TooManyStreams
-from kaboom.web.caller_limit import CallerLimiter
+from kaboom.web.rate_limit import CallerLimiter
 from tests.fixtures.accounts.callers import TOKENS, add_token, add_user, jwt_of, stranger_of
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kaboom.worker.liveness import FRESH_S, PATIENCE_S, REPORT_FRESH_S, SICK_S, Liveness, Watchdog
+from kaboom.worker.main_process import FRESH_S, PATIENCE_S, REPORT_FRESH_S, SICK_S, Liveness, Watchdog
 
 NOW = 1_000.0
 LONG = FRESH_S + 1

@@ -21,8 +21,8 @@ from kaboom.accounts.model import (
     no_token,
     no_user,
 )
+from kaboom.drivers.postgres.database import name_taken, too_many
 from kaboom.drivers.postgres.engine import METADATA, AsyncEngine, Statements, open_transaction, texts
-from kaboom.drivers.postgres.refusals import name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.web.auth.scopes import Role, Scope
 

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, cast
 from fastapi import Request
 
 from kaboom.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, TokenAuthenticator
-from kaboom.accounts.devices import Devices
 from kaboom.accounts.directory import Directory
-from kaboom.accounts.failed_logins import FailedLogins, LoginStorms
-from kaboom.accounts.login_limits import LoginBrake, RedisLoginFailures
-from kaboom.accounts.logins import Logins
+from kaboom.accounts.login_limits import FailedLogins, LoginBrake, LoginStorms, RedisLoginFailures
+from kaboom.accounts.logins import Devices, Logins
 from kaboom.accounts.passwords import Passwords
 from kaboom.accounts.sessions import Sessions
 from kaboom.accounts.shared_keys import SharedKeys
 from kaboom.accounts.store import open_accounts
+from kaboom.audit.log import AuditTrail
 from kaboom.audit.store import open_audit_log
-from kaboom.audit.writer import AuditTrail
 from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.redis.client import Redis
 from kaboom.jobs.postgres.opening import open_events, open_history

@@ -21,8 +21,7 @@ from kaboom.accounts.model import (
     no_user,
 )
 from kaboom.drivers.clock import utc_now
-from kaboom.drivers.postgres.database import Database
-from kaboom.drivers.postgres.refusals import name_taken, too_many
+from kaboom.drivers.postgres.database import Database, name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 
 

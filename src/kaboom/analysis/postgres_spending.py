@@ -28,7 +28,7 @@ from kaboom.analysis.models.spending import (
 from kaboom.analysis.models.terms import Budget
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.postgres.engine import METADATA, AsyncEngine, open_connection, open_transaction, texts
-from kaboom.jobs.postgres.postgres_events import note
+from kaboom.jobs.postgres.postgres_outbox import note
 
 #: Micro-dollars reserved or spent in each scope: `day:<YYYY-MM-DD>` and `job:<id>`.
 AI_SPENDING = Table(

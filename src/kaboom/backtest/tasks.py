@@ -18,9 +18,8 @@ from kaboom.backtest.study.single import run_backtest
 from kaboom.backtest.study.trials import join_trials
 from kaboom.drivers.stop import ShouldStop, Stopped
 from kaboom.errors import Conflict, InvalidRequest
-from kaboom.jobs.engine.run.answers import HandBack
-from kaboom.jobs.engine.run.long_runs import add_report, go_on, hand_out
-from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.engine.run.completion import HandBack
+from kaboom.jobs.engine.run.worker import Run, add_report, go_on, hand_out
 from kaboom.jobs.model import Tally
 from kaboom.jobs.postgres.files import JobFiles
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome

@@ -136,10 +136,10 @@ INDEX: Mapping[str, Entry] = {
         is_built=True,
     ),
     "webhooks": Entry("kaboom.webhooks.cli:app", OPERATE, "List the webhooks of jobs, and send them again."),
-    "user": Entry("kaboom.accounts.cli.users:app", OPERATE, "Manage the users who log in with a password."),
-    "session": Entry("kaboom.accounts.cli.sessions:app", OPERATE, "List and end the sessions of browsers."),
+    "user": Entry("kaboom.accounts.cli:users_app", OPERATE, "Manage the users who log in with a password."),
+    "session": Entry("kaboom.accounts.cli:sessions_app", OPERATE, "List and end the sessions of browsers."),
     "token": Entry(
-        "kaboom.accounts.cli.tokens:app",
+        "kaboom.accounts.cli:tokens_app",
         OPERATE,
         "Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.",
     ),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kaboom.accounts.page import audit, login, sessions, tokens, users
+from kaboom.accounts import page as accounts
 from kaboom.analysis import page as analyses
 from kaboom.backtest.page import forms as backtest_forms
 from kaboom.backtest.page import reports
@@ -34,10 +34,10 @@ from kaboom.webhooks import page as webhooks
 router = APIRouter(include_in_schema=False)
 #: The modules of all pages. `/backtests/new` comes before the page of one backtest, whose path would match it, too.
 _PAGES = (
-    login, overview, jobs, job, failures, job_forms, dead_letters,
+    accounts, overview, jobs, job, failures, job_forms, dead_letters,
     coverage, fetch, quarantine, symbol, portfolios, backtest_forms, reports, analyses,
     schedules, schedule_forms, workers, webhooks, notifications, channels, rules,
-    settings, users, tokens, sessions, audit,
+    settings,
 )  # fmt: skip
 LOGIN = "/login"
 _PROBLEM = b"application/problem+json"

@@ -10,9 +10,8 @@ from kaboom.ingest.plan import IngestChunk, IngestPlan
 from kaboom.ingest.request import BackfillRequest, IngestRequest
 from kaboom.ingest.run_daily import plan_backfill, plan_ingest, plan_quotes, tools_for
 from kaboom.ingest.runner import run_chunk as run_ingest_chunk
-from kaboom.jobs.engine.run.answers import HandBack
-from kaboom.jobs.engine.run.long_runs import go_on, hand_out
-from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.engine.run.completion import HandBack
+from kaboom.jobs.engine.run.worker import Run, go_on, hand_out
 from kaboom.jobs.model import Tally
 from kaboom.market.bar import BarSeries
 from kaboom.providers.watch import while_alive

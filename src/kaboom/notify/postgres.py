@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, Select, Table, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kaboom.drivers.postgres.database import name_taken, too_many
 from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_connection, open_transaction
-from kaboom.drivers.postgres.refusals import name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.events import Event
 from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
-from kaboom.jobs.postgres.postgres_events import EVENTS, dump_event, parse_event
+from kaboom.jobs.postgres.postgres_outbox import EVENTS, dump_event, parse_event
 from kaboom.notify.model import (
     KEPT,
     LEASE,

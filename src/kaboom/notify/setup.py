@@ -8,7 +8,7 @@ from uuid import uuid4
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.encryption import Sealer, parse_sealer
 from kaboom.errors import InvalidRequest
-from kaboom.jobs.callbacks.callback import CallbackRules
+from kaboom.jobs.callbacks.url_guard import CallbackRules
 from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.notify.apprise_urls import check_apprise_url, reword
 from kaboom.notify.model import Channel, ChannelKind, Message

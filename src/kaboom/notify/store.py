@@ -9,8 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from kaboom.drivers.clock import utc_now
-from kaboom.drivers.postgres.database import Database
-from kaboom.drivers.postgres.refusals import name_taken, too_many
+from kaboom.drivers.postgres.database import Database, name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.events import Event, MemoryEventOutbox, open_memory_events
 from kaboom.jobs.postgres.opening import open_events

@@ -13,10 +13,9 @@ from kaboom.drivers.encryption import Sealer
 from kaboom.drivers.http.reply import Reply
 from kaboom.drivers.retry import retry_while_unavailable
 from kaboom.errors import ConfigurationError
-from kaboom.jobs.callbacks.callback import CallbackRules
-from kaboom.jobs.callbacks.retry import MESSAGE_DELAYS_S, judge_reply
-from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
-from kaboom.jobs.engine.run.answers import Settled
+from kaboom.jobs.callbacks.url_guard import CallbackRules
+from kaboom.jobs.callbacks.webhooks import MESSAGE_DELAYS_S, Webhook, WebhookSender, judge_reply
+from kaboom.jobs.engine.run.completion import Settled
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.notify.apprise_sender import send_by_apprise

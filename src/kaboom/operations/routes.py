@@ -35,9 +35,9 @@ from kaboom.operations.workers import WorkerList, list_workers
 from kaboom.text.language import Language
 from kaboom.text.tables import say_title
 from kaboom.text.translate import translate
-from kaboom.web.address_limit import FORWARDED_WARNING, AddressLimiter
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
+from kaboom.web.rate_limit import FORWARDED_WARNING, AddressLimiter
 from kaboom.web.routers import FeatureRouter, link_next
 
 #: The most steps of a series.

@@ -27,8 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kaboom.drivers.postgres.database import name_taken, too_many
 from kaboom.drivers.postgres.engine import METADATA, AsyncEngine, open_connection, open_transaction, texts
-from kaboom.drivers.postgres.refusals import name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.port import KEY_KEPT_H, KeyReused
 from kaboom.portfolio.entry import Entry, EntryKind, number_entries

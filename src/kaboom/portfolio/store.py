@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from kaboom.drivers.clock import Clock, utc_now
-from kaboom.drivers.postgres.database import Database
-from kaboom.drivers.postgres.refusals import name_taken, too_many
+from kaboom.drivers.postgres.database import Database, name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.port import KEY_KEPT_H, KeyReused
 from kaboom.portfolio.entry import Entry, number_entries

@@ -24,8 +24,8 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kaboom.drivers.postgres.database import name_taken, too_many
 from kaboom.drivers.postgres.engine import METADATA, AsyncEngine, Statements, open_transaction, texts
-from kaboom.drivers.postgres.refusals import name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.admission import admit
 from kaboom.jobs.postgres.port import Admission, Admitted

@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from kaboom.drivers.clock import Clock, utc_now
-from kaboom.drivers.postgres.database import Database
-from kaboom.drivers.postgres.refusals import name_taken, too_many
+from kaboom.drivers.postgres.database import Database, name_taken, too_many
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.opening import open_history
 from kaboom.jobs.postgres.port import Admission, Admitted, JobHistory

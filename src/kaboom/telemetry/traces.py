@@ -1,9 +1,11 @@
-"""Traces: spans of OpenTelemetry if a collector is set; otherwise these functions do nothing."""
+"""Traces: spans of OpenTelemetry if a collector is set, and the headers that carry their origin through a queue."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import structlog
 
 from kaboom.errors import ConfigurationError
 
@@ -12,8 +14,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
+
 #: How long a process waits for its last spans to be sent when it ends; a worker has 10 s to end.
 _FLUSH_MS = 1_000
+REQUEST_ID = "request_id"
+#: The name in W3C Trace Context.
+TRACEPARENT = "traceparent"
 
 
 @dataclass(slots=True)
@@ -94,3 +100,18 @@ def continue_trace(traceparent: object) -> Iterator[None]:
         yield
     finally:
         context.detach(token)
+
+
+def outgoing_headers() -> dict[str, str]:
+    """Return the headers for a message that is sent now; {} if no request caused it, as in the reaper."""
+    said = {REQUEST_ID: structlog.contextvars.get_contextvars().get(REQUEST_ID), TRACEPARENT: current_traceparent()}
+    return {name: value for name, value in said.items() if isinstance(value, str)}
+
+
+@contextmanager
+def continue_from(headers: Mapping[str, object]) -> Iterator[None]:
+    """Within a `with`, add the request id of a message's headers to every log line, and continue its trace."""
+    traceparent, request_id = headers.get(TRACEPARENT), headers.get(REQUEST_ID)
+    words = {REQUEST_ID: request_id} if isinstance(request_id, str) else {}
+    with structlog.contextvars.bound_contextvars(**words), continue_trace(traceparent):
+        yield

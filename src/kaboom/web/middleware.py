@@ -10,13 +10,11 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaboom.errors import StoreError
-from kaboom.web.address_limit import AddressLimiter
 from kaboom.web.auth.changes import SAFE_METHODS, ChangeLog, find_change
 from kaboom.web.auth.cookies import BY_COOKIE, find_csrf_fault, is_local, read_form_token
 from kaboom.web.auth.guard import Authenticator, find_principal, is_public
 from kaboom.web.auth.principals import Principal
 from kaboom.web.caller_errors import ExpiredToken
-from kaboom.web.caller_limit import CallerLimiter, Spending
 from kaboom.web.errors import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -29,7 +27,7 @@ from kaboom.web.errors import (
     Answer,
     problem_response,
 )
-from kaboom.web.rate_limit import Allowance
+from kaboom.web.rate_limit import AddressLimiter, Allowance, CallerLimiter, Spending
 
 MAX_BODY = 64 * 1024
 #: How long each refusal of an address over its limit is delayed.

@@ -42,8 +42,7 @@ from kaboom.jobs.redis.celery_results import FAILURE_EXPIRES_S, RESULT_EXPIRES_S
 from kaboom.jobs.redis.store import ChunkRef
 from kaboom.settings import load_settings
 from kaboom.telemetry.logs import configure_logging
-from kaboom.telemetry.origin import continue_from
-from kaboom.telemetry.traces import stop_tracing
+from kaboom.telemetry.traces import continue_from, stop_tracing
 from kaboom.worker.brokers import broker_options, check_results, choose_broker, result_options
 from kaboom.worker.loop import name_node, process_loop
 from kaboom.worker.main_process import MainProcess

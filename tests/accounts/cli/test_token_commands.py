@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from kaboom.cli.exits import Exit
-from kaboom.jobs.callbacks.callback import make_webhook_secret, parse_secrets
+from kaboom.jobs.callbacks.url_guard import make_webhook_secret, parse_secrets
 from kaboom.web.auth.ingest_tokens import parse_ingest_tokens
 from tests.fixtures.cli import Kaboom
 

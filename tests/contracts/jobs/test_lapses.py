@@ -6,8 +6,20 @@ from datetime import UTC, datetime
 import pytest
 
 from kaboom.jobs.model import ChunkState, JobStatus, Tally
-from kaboom.jobs.redis.lapses import MOST_RETURNS, Lapse, Report, Seen, describe_lapses, judge_lapse
-from kaboom.jobs.redis.store import Beat, Claim, Ended, Ending, JobStore, Lease
+from kaboom.jobs.redis.store import (
+    MOST_RETURNS,
+    Beat,
+    Claim,
+    Ended,
+    Ending,
+    JobStore,
+    Lapse,
+    Lease,
+    Report,
+    Seen,
+    describe_lapses,
+    judge_lapse,
+)
 from kaboom.jobs.redis.workers import WorkerFacts
 from kaboom.jobs.runs import name_slot
 from tests.fixtures.jobs.job_steps import claimed, live, planned

@@ -16,9 +16,8 @@ from kaboom.jobs.engine.run import completion, worker
 from kaboom.jobs.model import Chunk, Job, JobStatus, Tally
 from kaboom.jobs.postgres.memory import MemoryJobHistory
 from kaboom.jobs.redis import memory, memory_records
-from kaboom.jobs.redis.lapses import Seen
 from kaboom.jobs.redis.memory import MemoryJobStore
-from kaboom.jobs.redis.store import Ended, Ending, Lease
+from kaboom.jobs.redis.store import Ended, Ending, Lease, Seen
 from tests.faults.simulation.run import Verdict, simulate
 from tests.faults.simulation.weather import CALM, Blow, Weather
 from tests.fixtures.repo.repository import ROOT

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from kaboom.jobs.model import TRANSITIONS, ChunkState, Job, JobStatus
 from kaboom.jobs.postgres.port import Admission, Terms
-from kaboom.jobs.redis.lapses import MOST_RETURNS, Seen
 from kaboom.jobs.redis.store import (
     LEASE_S,
     MAX_ATTEMPTS,
+    MOST_RETURNS,
     SILENT_S,
     Beat,
     ChunkRef,
@@ -18,6 +18,7 @@ from kaboom.jobs.redis.store import (
     Ending,
     Expired,
     Lease,
+    Seen,
 )
 from kaboom.jobs.runs import find_pid
 from tests.fixtures.jobs.job_steps import assert_accounts

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from kaboom.errors import InvalidRequest, ProviderError
-from kaboom.jobs.engine.run.answers import HandBack
+from kaboom.jobs.engine.run.completion import HandBack
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.model import Chunk, Tally
 from tests.fixtures.jobs.jobs import advance

@@ -12,8 +12,7 @@ from kaboom.cli.backup.manifest import LEDGER, Manifest, hash_file, read_manifes
 from kaboom.cli.main import run_cli
 from kaboom.cli.stack.migrate import BASELINE, check_schema, migrate
 from kaboom.drivers.embedded.postgres_cluster import find_postgres
-from kaboom.drivers.postgres.dump import DumpFacts, dump_database
-from kaboom.drivers.postgres.restore import restore_rows
+from kaboom.drivers.postgres.dump import DumpFacts, dump_database, restore_rows
 from kaboom.errors import StoreError
 
 ROWS = """

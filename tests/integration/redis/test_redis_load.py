@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kaboom.drivers.redis.client import Redis, connect_redis
-from kaboom.drivers.redis.load import ServerLoad, read_load
+from kaboom.drivers.redis.client import Redis, ServerLoad, connect_redis, read_load
 from kaboom.errors import StoreError
 
 pytestmark = pytest.mark.anyio

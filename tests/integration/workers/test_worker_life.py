@@ -15,7 +15,7 @@ import redis
 
 from kaboom.drivers.embedded.servers import embed_valkey
 from kaboom.jobs.model import ChunkState, JobStatus
-from kaboom.worker.liveness import FRESH_S
+from kaboom.worker.main_process import FRESH_S
 from tests.fixtures.servers.stacks import end_all, until
 from tests.fixtures.workers.workers import Place, WorkerProcess, worker
 

@@ -8,7 +8,7 @@ import pytest
 
 from kaboom.catalog import CATALOG
 from kaboom.jobs.api.view import ItemOutcome
-from kaboom.jobs.engine.run.answers import Settled
+from kaboom.jobs.engine.run.completion import Settled
 from kaboom.jobs.results import OfSession
 from kaboom.market.outcome import Outcome
 from tests.fixtures.jobs.apps import JOBS

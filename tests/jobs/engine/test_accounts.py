@@ -14,8 +14,7 @@ from kaboom.jobs.api.view import FailureListing, page_failures, view_job
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
-from kaboom.jobs.engine.run.long_runs import add_report
-from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.engine.run.worker import Run, add_report, perform
 from kaboom.jobs.model import PLAN, Chunk, Job, JobStatus, Tally
 from kaboom.jobs.postgres.memory import MemoryJobHistory
 from kaboom.jobs.redis.memory import MemoryJobStore

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from kaboom.drivers.clock import utc_now
-from kaboom.drivers.redis.load import ServerLoad
+from kaboom.drivers.redis.client import ServerLoad
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.dispatch import LocalDispatcher
 from kaboom.jobs.engine.instruments import instrument_api, read_gauges

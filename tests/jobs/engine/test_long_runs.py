@@ -8,9 +8,8 @@ import pytest
 
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run import long_runs
-from kaboom.jobs.engine.run.long_runs import go_on
-from kaboom.jobs.engine.run.worker import Run, perform
+from kaboom.jobs.engine.run import worker
+from kaboom.jobs.engine.run.worker import Run, go_on, perform
 from kaboom.jobs.model import Tally
 from kaboom.jobs.redis.store import BEAT_S
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
@@ -60,7 +59,7 @@ async def test_work_that_reports_nothing_hears_of_a_cancel_long_before_the_next_
 async def test_work_that_runs_long_stops_once_it_has_settled_an_item(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(long_runs, "LONGEST_RUN_S", 0.0)
+    monkeypatch.setattr(worker, "LONGEST_RUN_S", 0.0)
     seen: list[bool] = []
 
     async def work(

@@ -10,8 +10,7 @@ import pytest
 from kaboom.drivers.http.poster import HttpPoster
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.errors import StoreError
-from kaboom.jobs.callbacks.retry import DELAYS_S
-from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
+from kaboom.jobs.callbacks.webhooks import DELAYS_S, Webhook, WebhookSender
 from kaboom.jobs.engine import webhook_sender as module
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.webhook_sender import PER_HOST, SLOTS, Courier, run_courier

@@ -11,7 +11,7 @@ from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run import heartbeat
 from kaboom.jobs.engine.run import heartbeat as stall_clock
-from kaboom.jobs.engine.run.answers import HandBack
+from kaboom.jobs.engine.run.completion import HandBack
 from kaboom.jobs.engine.run.heartbeat import LeaseKeeper
 from kaboom.jobs.engine.run.worker import Run, perform
 from kaboom.jobs.model import ChunkState, JobStatus, Tally

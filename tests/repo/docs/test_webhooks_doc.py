@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from kaboom.jobs.callbacks.retry import DELAYS_S
 from kaboom.jobs.callbacks.url_guard import PORTS
+from kaboom.jobs.callbacks.webhooks import DELAYS_S
 from kaboom.jobs.engine.webhook_sender import PER_HOST, SLOTS
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.postgres.outbox import KEPT_DAYS, LEASE_S, DeliveryStatus, encode_event

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from kaboom.web.server.refusals import MAX_HEAD, MAX_HEADERS
+from kaboom.web.server.protocol import MAX_HEAD, MAX_HEADERS
 from tests.fixtures.servers.raw_http import Served, connect, exchange, read_to_end, served, statuses
 
 END = b"Connection: close\r\n\r\n"

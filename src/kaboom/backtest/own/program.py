@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from kaboom.drivers.child_process import command, isolation
-from kaboom.drivers.child_process.guard import run_guarded
+from kaboom.drivers.child_process.isolation import run_guarded
 
 #: The exit code of a process that had no memory for a message.
 NO_MEMORY = 77

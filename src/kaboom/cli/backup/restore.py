@@ -88,7 +88,7 @@ def _fill(draft: Path, backup: Path, manifest: Manifest, session: Session) -> No
 def _fill_ledger(draft: Path, backup: Path, manifest: Manifest, session: Session) -> None:
     """Make the tables by our own migrations, and copy the rows of the dump to them: its SQL is not executed."""
     from kaboom.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s
-    from kaboom.drivers.postgres.restore import restore_rows  # noqa: PLC0415  the driver costs 0.1 s
+    from kaboom.drivers.postgres.dump import restore_rows  # noqa: PLC0415  the driver costs 0.1 s
 
     with started_postgres(draft, draft / "logs/postgres.log") as url:
         migrate(url, manifest.revision)

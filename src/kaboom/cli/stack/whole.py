@@ -24,7 +24,7 @@ from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres, embe
 from kaboom.drivers.embedded.trusted_files import check_folder, read_trusted
 from kaboom.drivers.stop import StopEvent
 from kaboom.errors import ConfigurationError
-from kaboom.jobs.callbacks.callback import make_webhook_secret
+from kaboom.jobs.callbacks.url_guard import make_webhook_secret
 from kaboom.jobs.queues import Queue
 from kaboom.settings import load_settings
 from kaboom.web.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens

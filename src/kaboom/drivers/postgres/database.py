@@ -43,3 +43,13 @@ def open_database(url: str | None, *, name: str, pool_size: int) -> Database:
     from kaboom.drivers.postgres.engine import connect_postgres  # noqa: PLC0415
 
     return Database(connect_postgres(url, application_name=name, pool_size=pool_size))
+
+
+def name_taken(what: str, name: str) -> str:
+    """Return the message for a name that another one has."""
+    return f"a {what} named {name!r} exists already: choose another name"
+
+
+def too_many(what: str, most: int) -> str:
+    """Return the message for an owner who has reached a limit; `what` is in the plural."""
+    return f"there are {most} {what} already, which is the limit"

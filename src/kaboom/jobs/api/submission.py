@@ -1,10 +1,10 @@
-"""Submit a job over HTTP: the body of each job type, and the headers and query parameters beside it."""
+"""Submit a job over HTTP: a route for each job type, its body, and the headers and query parameters beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
-from fastapi import Query, Response, status
+from fastapi import APIRouter, Query, Response, status
 from fastapi import Request as HttpRequest
 from pydantic import ConfigDict, Field, create_model
 
@@ -12,7 +12,7 @@ from kaboom.drivers.request import Request
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import Accepted
 from kaboom.jobs.api.words import CallbackUrl
-from kaboom.jobs.deps import Jobs, digest_key
+from kaboom.jobs.deps import IdempotencyKey, Jobs, digest_key, needs
 from kaboom.jobs.engine.lifecycle import fingerprint
 from kaboom.jobs.job_type import JobType, refuse_internal
 from kaboom.jobs.model import JobStatus
@@ -20,6 +20,10 @@ from kaboom.jobs.postgres.port import Admission, Admitted, Terms
 from kaboom.jobs.queues import Queue, jobs_path
 from kaboom.web.auth.changes import build_change, set_logged
 from kaboom.web.auth.guard import current_principal, require_scopes
+from kaboom.web.errors import CONFLICT, OF_BODY, describe_problems
+from kaboom.web.routers import FeatureRouter
+
+_JOINS = "The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`."
 
 
 class SubmittedJob(Request):
@@ -51,6 +55,44 @@ def build_body(job_type: JobType) -> type[SubmittedJob]:
     body.model_config = body.model_config | config
     body.model_rebuild(force=True)
     return cast("type[SubmittedJob]", body)
+
+
+def submit_router(queue: Queue, job_types: Iterable[JobType]) -> APIRouter:
+    """Return the routes that submit jobs of a queue: one for each job type, built from the type."""
+    router = FeatureRouter(prefix=queue.root)
+    for job_type in job_types:
+        _add_submission(router, job_type)
+    return router
+
+
+def _add_submission(router: APIRouter, job_type: JobType) -> None:
+    router.add_api_route(
+        f"/{job_type.verb}",
+        _build_endpoint(job_type),
+        methods=["POST"],
+        status_code=status.HTTP_202_ACCEPTED,
+        tags=[job_type.queue.path.replace("-", " ")],
+        summary=job_type.summary,
+        description="\n\n".join(filter(None, (f"{job_type.summary}.", job_type.notes, _JOINS))),
+        responses=describe_problems(*OF_BODY, CONFLICT),
+        dependencies=[needs(job_type.scope)],
+    )
+
+
+def _build_endpoint(job_type: JobType) -> Callable[..., Awaitable[Accepted]]:
+    async def endpoint(
+        jobs: Jobs,
+        body: SubmittedJob,
+        http: HttpRequest,
+        response: Response,
+        key: IdempotencyKey = None,
+        on_overlap: OverlapRule = "join",
+    ) -> Accepted:
+        return await submit(jobs, job_type, body, Asking(http, response, key, on_overlap))
+
+    endpoint.__annotations__["body"] = build_body(job_type)
+    endpoint.__name__ = job_type.verb.replace("-", "_")
+    return endpoint
 
 
 async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Asking) -> Accepted:

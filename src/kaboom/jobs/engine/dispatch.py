@@ -9,15 +9,14 @@ from functools import partial
 from typing import Protocol
 
 from kaboom.drivers.batcher import CallBatcher
-from kaboom.drivers.redis.client import Redis, check_server, redis_errors, try_key
-from kaboom.drivers.redis.load import ServerLoad, read_load
+from kaboom.drivers.redis.client import Redis, ServerLoad, check_server, read_load, redis_errors, try_key
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.message import JobEvent, build_message, list_key
 from kaboom.jobs.model import PLAN
 from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.keys import PROBE
 from kaboom.jobs.redis.store import ChunkRef, InMemory, OnServers
-from kaboom.telemetry.origin import outgoing_headers
+from kaboom.telemetry.traces import outgoing_headers
 
 #: A chunk with a message among the next 64 gets no new one: no worker has that many slots, and 60 KB are quick to read.
 _NEXT = 64

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,6 @@ import structlog
 
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.stop import is_being_cancelled
-from kaboom.drivers.tree_memory import measure_tree_memory
 from kaboom.errors import KaboomError
 from kaboom.jobs.engine.dispatch import LocalDispatcher
 from kaboom.jobs.engine.parts import Parts
@@ -72,3 +72,14 @@ async def _work(parts: Parts, dispatcher: LocalDispatcher) -> None:
             await perform(parts, ref)
         except KaboomError as e:
             _log.warning("chunk_not_claimed", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, reason=e.message)
+
+
+def measure_tree_memory() -> int:
+    """Return the resident memory of this process and its descendants, in bytes; shared pages count in each of them."""
+    import psutil  # noqa: PLC0415  the API loads it only where it runs workers itself
+
+    process, total = psutil.Process(), 0
+    for each in (process, *process.children(recursive=True)):
+        with suppress(psutil.Error):
+            total += each.memory_info().rss
+    return int(total)

@@ -14,8 +14,7 @@ from kaboom.drivers.postgres.database import Database, open_database
 from kaboom.drivers.redis.address import is_redis, parse_address
 from kaboom.drivers.redis.client import Redis, connect_redis
 from kaboom.errors import ConfigurationError, StoreError
-from kaboom.jobs.callbacks.callback import CallbackRules, parse_secrets
-from kaboom.jobs.callbacks.url_guard import UrlGuard, parse_trusted
+from kaboom.jobs.callbacks.url_guard import CallbackRules, UrlGuard, parse_secrets, parse_trusted
 from kaboom.jobs.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from kaboom.jobs.job_type import Catalog
 from kaboom.jobs.postgres.files import JobFiles

@@ -11,8 +11,7 @@ import structlog
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.retry import retry_while_unavailable
 from kaboom.errors import KaboomError
-from kaboom.jobs.callbacks.retry import judge_reply
-from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender
+from kaboom.jobs.callbacks.webhooks import Webhook, WebhookSender, judge_reply
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.postgres.outbox import AttemptEnd, Delivery, Outbox, host_of
 

@@ -31,6 +31,6 @@ def open_events(database: Database) -> EventOutbox:
     """Return the outbox of a database's events."""
     if database.engine is None:
         return database.open(open_memory_events)
-    from kaboom.jobs.postgres.postgres_events import PostgresEventOutbox  # noqa: PLC0415
+    from kaboom.jobs.postgres.postgres_outbox import PostgresEventOutbox  # noqa: PLC0415
 
     return PostgresEventOutbox(database.engine)

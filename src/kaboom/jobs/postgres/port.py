@@ -40,7 +40,7 @@ class JobQuery:
         queues: any of these, at least one.
         statuses: any of these; empty means all.
         since: requested at this time or later. until: requested before this time.
-        words: the job mentions each of them (`kaboom.jobs.postgres.listing`).
+        words: the job mentions each of them (`kaboom.jobs.postgres.queries`).
         before: the (requested_at, job_id) of the last job already seen.
         down_to: the (requested_at, job_id) of the oldest job to look at.
 
@@ -282,7 +282,7 @@ class JobHistory(Protocol):
 
 
 def does_mention(job: Job, word: str) -> bool:
-    """Return whether a job mentions a word, by the rules of `kaboom.jobs.postgres.listing.mentions`."""
+    """Return whether a job mentions a word, by the rules of `kaboom.jobs.postgres.queries.mentions`."""
     contained = (job.task, job.request.get("market") or "", (job.error or {}).get("message") or "")
     return (
         job.job_id.startswith(word.lower())

@@ -30,7 +30,6 @@ from kaboom.jobs.postgres.activity import Activity, ActivityQuery
 from kaboom.jobs.postgres.admission import GroupCommit, admit, build_draft, confirm
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
 from kaboom.jobs.postgres.events import events_of_end
-from kaboom.jobs.postgres.listing import VERSION, build_dead_letters, build_end, build_page, parse_dead_letter
 from kaboom.jobs.postgres.port import (
     ENDED_PAGE,
     PRUNE_STEP,
@@ -41,9 +40,19 @@ from kaboom.jobs.postgres.port import (
     Terms,
     Unfinished,
 )
-from kaboom.jobs.postgres.postgres_events import note
-from kaboom.jobs.postgres.postgres_outbox import PostgresOutbox, release
-from kaboom.jobs.postgres.statistics import FOLDS, PRUNE, STATS, load_activity, parse_stats
+from kaboom.jobs.postgres.postgres_outbox import PostgresOutbox, note, release
+from kaboom.jobs.postgres.queries import (
+    FOLDS,
+    PRUNE,
+    STATS,
+    VERSION,
+    build_dead_letters,
+    build_end,
+    build_page,
+    load_activity,
+    parse_dead_letter,
+    parse_stats,
+)
 from kaboom.jobs.postgres.tables import API_KEYS, JOB_CHUNKS, JOBS, parse_job
 from kaboom.jobs.runs import parse_runs
 

@@ -9,7 +9,6 @@ from typing import Any
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_given_up
 from kaboom.jobs.records import as_stored, chunk_as_stored, tally_as_stored
-from kaboom.jobs.redis.lapses import Lapse, Report, Seen, judge_lapse
 from kaboom.jobs.redis.memory_records import (
     MemoryEventLog,
     Record,
@@ -42,8 +41,12 @@ from kaboom.jobs.redis.store import (
     Ending,
     Expired,
     InMemory,
+    Lapse,
     Lease,
     Refusal,
+    Report,
+    Seen,
+    judge_lapse,
 )
 from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
 from kaboom.jobs.runs import EXPIRED, split_slot

@@ -23,8 +23,7 @@ from kaboom.jobs.model import (
 )
 from kaboom.jobs.redis import keys
 from kaboom.jobs.redis.events import Feed, FeedKey, JobEvent, parse_event_id
-from kaboom.jobs.redis.lapses import MOST_RETURNS, Lapse, describe_lapses
-from kaboom.jobs.redis.store import Refusal
+from kaboom.jobs.redis.store import MOST_RETURNS, Lapse, Refusal, describe_lapses
 from kaboom.jobs.runs import REASON_KEPT, RUNS_KEPT, ChunkRun
 
 _KEPT = {Feed.EVENTS: 500, Feed.LINES: 1000, Feed.CHANGES: 5000}

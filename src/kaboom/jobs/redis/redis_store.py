@@ -13,8 +13,16 @@ import structlog
 
 from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.clock import to_ms
-from kaboom.drivers.redis.client import Redis, check_server, redis_errors, register_script, run_together, try_key
-from kaboom.drivers.redis.load import ServerLoad, read_load
+from kaboom.drivers.redis.client import (
+    Redis,
+    ServerLoad,
+    check_server,
+    read_load,
+    redis_errors,
+    register_script,
+    run_together,
+    try_key,
+)
 from kaboom.errors import StoreError
 from kaboom.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
 from kaboom.jobs.records import (
@@ -29,7 +37,6 @@ from kaboom.jobs.records import (
     parse_status,
 )
 from kaboom.jobs.redis import keys
-from kaboom.jobs.redis.lapses import judge_lapse
 from kaboom.jobs.redis.redis_workers import RedisWorkers
 from kaboom.jobs.redis.store import (
     DISPATCH_S,
@@ -46,6 +53,7 @@ from kaboom.jobs.redis.store import (
     Expired,
     Lease,
     Refusal,
+    judge_lapse,
 )
 from kaboom.jobs.runs import REASON_KEPT, parse_runs, split_slot
 

@@ -11,8 +11,7 @@ from kaboom.drivers.clock import from_ms
 from kaboom.drivers.redis.client import Redis, redis_errors
 from kaboom.jobs.records import dump_json
 from kaboom.jobs.redis import keys
-from kaboom.jobs.redis.lapses import Report
-from kaboom.jobs.redis.store import LOST_S, WORKER_S
+from kaboom.jobs.redis.store import LOST_S, WORKER_S, Report
 from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
 from kaboom.jobs.runs import parse_runs
 

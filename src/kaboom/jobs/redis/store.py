@@ -1,14 +1,14 @@
-"""The port to live job state: claims, heartbeats, ends and cancellations of jobs and chunks."""
+"""The port to live job state: claims, heartbeats, ends and cancellations of jobs and chunks, and lapsed leases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from kaboom.drivers.redis.load import ServerLoad
+from kaboom.drivers.redis.client import ServerLoad
 from kaboom.jobs.model import Chunk, Job, JobStatus, Tally
 from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
-from kaboom.jobs.runs import ChunkRun
+from kaboom.jobs.runs import ChunkRun, find_pid
 
 
 class OnServers(Protocol):
@@ -52,6 +52,11 @@ class InMemory:
 LEASE_S = 15.0
 #: A process that is alive keeps its lease without a heartbeat for this long in all. After that it hangs.
 SILENT_S = 120.0
+#: How often a chunk gets an attempt back because the process that was believed dead came back. Without a bound a chunk
+#: that freezes its worker each time would run for ever.
+MOST_RETURNS = 10
+#: How much older than its time the list of processes in a report may be.
+_LAG_S = 2.0
 #: How often a running chunk reports, and extends its lease.
 BEAT_S = 5.0
 #: How long a message may stay unclaimed in an empty queue before it is sent again.
@@ -146,7 +151,7 @@ class Ended:
 class Expired:
     """An expired lease: its chunk goes back to the queue, is dead, or is cancelled with its job.
 
-    `seen` says what was seen of its worker process (`kaboom.jobs.redis.lapses.Seen`).
+    `seen` says what was seen of its worker process (`kaboom.jobs.redis.store.Seen`).
     """
 
     ref: ChunkRef
@@ -292,3 +297,56 @@ class JobStore(WorkerReports, OnServers, Protocol):
     async def ping(self, *, fresh_s: float = 0.0) -> None:
         """Raise StoreError unless the store answers, or answered within the last `fresh_s` seconds."""
         ...
+
+
+class Seen(StrEnum):
+    """What is seen of a worker process whose lease is taken back; the text is shown to callers."""
+
+    DIED = "the worker process died"
+    GONE = f"the worker was not heard of for {LEASE_S:g} s"
+    SILENT = f"the worker process was alive, but sent no heartbeat for {SILENT_S:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The last report of a worker: how long ago it came, and the processes of its pool that were alive.
+
+    `pids` is None for a worker whose slots are not processes of their own.
+    """
+
+    age_s: float
+    pids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A lease that was taken back and counts as an attempt, unless its process comes back."""
+
+    fence: str
+    owner: str
+    seen: str
+
+
+def judge_lapse(owner: str, silent_s: float, report: Report | None) -> Seen | None:
+    """Return what is seen of the process `owner` whose lease ran out; None if it lives and keeps its lease.
+
+    A worker's main process reports which processes of its pool are alive, whatever these do: an import, a kernel or a
+    starved machine may keep a process from its heartbeat. A process that is silent for `SILENT_S` hangs.
+    """
+    if report is None or report.age_s > LEASE_S:
+        return Seen.GONE
+    pid = find_pid(owner)
+    if pid is not None and pid not in (report.pids or ()):
+        # A process that is younger than the report is not in it.
+        return Seen.DIED if silent_s > report.age_s + _LAG_S else None
+    return Seen.SILENT if silent_s > SILENT_S else None
+
+
+def describe_lapses(lapses: Iterable[Lapse], attempts: int) -> str:
+    """Return in how many attempts a lease was taken back, and what was seen of the processes."""
+    found = list(lapses)
+    by_text = {lapse.seen: lapse.owner for lapse in found}
+    counted = {seen: sum(lapse.seen == seen for lapse in found) for seen in by_text}
+    return "; ".join(
+        f"in {counted[seen]} of {attempts} attempts {seen} (last: {owner})" for seen, owner in by_text.items()
+    )

@@ -4,8 +4,7 @@ from functools import partial
 
 from kaboom.bars.open import build_bar_store
 from kaboom.drivers.clock import utc_now
-from kaboom.jobs.engine.run.long_runs import go_on, hand_out
-from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.engine.run.worker import Run, go_on, hand_out
 from kaboom.jobs.model import Tally
 from kaboom.market_data.compact import CompactChunk, compact_chunk, plan_compaction
 from kaboom.market_data.mirror import MirrorChunk, mirror_chunk, plan_mirror

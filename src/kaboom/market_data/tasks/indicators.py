@@ -8,8 +8,7 @@ from kaboom.drivers.clock import utc_now
 from kaboom.indicators.plan import IndicatorChunk, folder_of, plan_indicators
 from kaboom.indicators.request import IndicatorRequest
 from kaboom.indicators.run import IndicatorTools, run_indicator_chunk
-from kaboom.jobs.engine.run.long_runs import go_on, hand_out
-from kaboom.jobs.engine.run.worker import Run
+from kaboom.jobs.engine.run.worker import Run, go_on, hand_out
 from kaboom.jobs.model import Tally
 
 

@@ -1,7 +1,7 @@
 """The worker's part of symbol lists; a job makes one request and writes one file, so it has no chunks."""
 
 from kaboom.errors import RateLimited
-from kaboom.jobs.engine.run.answers import HandBack
+from kaboom.jobs.engine.run.completion import HandBack
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.market_data.refresh_symbols import run_refresh_symbols
 from kaboom.market_data.request import MasterRequest

@@ -5,27 +5,18 @@ import fcntl
 import socket
 import struct
 import termios
+import uuid
 from array import array
 from collections import deque
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from kaboom.web.errors import Answer
+from kaboom.web.errors import BAD_REQUEST, HEADERS_TOO_LARGE, TIMED_OUT, TOO_LARGE, Answer, problem_response
 from kaboom.web.server.connections import Connections
-from kaboom.web.server.refusals import (
-    BODY_TOO_LARGE,
-    HEAD_TOO_LARGE,
-    MAX_AFTER_HEAD,
-    MAX_HEAD,
-    MAX_HEADERS,
-    MAX_RAW_BODY,
-    NOT_HTTP,
-    TOO_SLOW,
-    WAIT_S,
-    build_refusal,
-)
 
 #: How many requests of one connection may wait behind the current one.
 _MOST_PIPELINED = 16
@@ -41,6 +32,22 @@ _REST = 3
 _LEAST = 16 * 1024
 #: Where Linux keeps tcpi_bytes_acked in its tcp_info.
 _ACKED = struct.Struct("@120xQ")
+#: Bytes of a request line and its headers, and headers in it.
+MAX_HEAD = 64 * 1024
+MAX_HEADERS = 128
+#: The most bytes of a body that are read, with the framing of its chunks, even if the request is refused.
+MAX_RAW_BODY = 8 * 1024 * 1024
+#: The most bytes that are read and dropped after a refused head.
+MAX_AFTER_HEAD = 1024 * 1024
+#: Seconds for a head, for a body, for the next request, and for a client to take some of its answer.
+WAIT_S = 10
+
+NOT_HTTP = Answer(BAD_REQUEST, "the request was not valid HTTP/1.1")
+HEAD_TOO_LARGE = Answer(
+    HEADERS_TOO_LARGE, f"the request line and its headers were over {MAX_HEAD} bytes or {MAX_HEADERS} headers"
+)
+BODY_TOO_LARGE = Answer(TOO_LARGE, f"the body was over {MAX_RAW_BODY} bytes with the framing of its chunks")
+TOO_SLOW = Answer(TIMED_OUT, f"the request was not complete {WAIT_S} s after it began")
 
 
 class _Lingering:
@@ -318,3 +325,15 @@ def _count_taken(transport: asyncio.Transport, unread: int) -> int:
     except (OSError, TypeError, AttributeError, struct.error):
         return -unread
     return acked
+
+
+def build_refusal(answer: Answer, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the whole of an HTTP answer, after which the connection is closed; it is in English."""
+    request_id = uuid.uuid4().hex
+    # What the request asked for is not known.
+    response = problem_response(answer, path="", language="", request_id=request_id)
+    status = HTTPStatus(response.status_code)
+    head = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
+    own = [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
+    head += [name + b": " + value for name, value in (*default_headers, *response.raw_headers, *own)]
+    return b"\r\n".join([*head, b"", bytes(response.body)])

@@ -7,7 +7,7 @@ from kaboom.errors import NotFound
 from kaboom.ingest.jobs import RUN_DAILY
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run.answers import check_plan
+from kaboom.jobs.engine.run.completion import check_plan
 from kaboom.jobs.model import Job
 from kaboom.jobs.postgres.port import OwnHistory, Terms
 from tests.fixtures.jobs.example_results import RESULTS

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from kaboom.drivers.cpu_waits import longest_cpu_wait_s, read_cpu_waits
 from kaboom.errors import StoreError
 from kaboom.jobs.model import Tally
 from kaboom.jobs.redis.store import BEAT_S, SILENT_S, Beat, JobStore, Lease
@@ -17,6 +17,7 @@ from kaboom.jobs.redis.store import BEAT_S, SILENT_S, Beat, JobStore, Lease
 LONGEST_WAIT_S = 900.0
 #: How late a look may be; the time beyond it, the process was stopped or its event loop blocked.
 _LATEST_S = 5.0
+_THREADS = Path("/proc/self/task")
 
 
 class StallClock:
@@ -163,3 +164,20 @@ class LeaseKeeper:
             return
         self.is_cancelled = self.is_cancelled or answer is Beat.CANCEL
         self.is_lost = answer is Beat.LOST and not self._is_ending
+
+
+def read_cpu_waits() -> dict[str, int]:
+    """Return for each thread of this process the nanoseconds that it has waited for a CPU; {} if they are unknown."""
+    found = {}
+    for path in _THREADS.glob("*/schedstat"):
+        try:
+            found[path.parent.name] = int(path.read_text("ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            # The thread has ended, or the kernel does not count.
+            continue
+    return found
+
+
+def longest_cpu_wait_s(before: dict[str, int], now: dict[str, int]) -> float:
+    """Return the seconds that the thread which waited longest has waited for a CPU between two readings."""
+    return max((waited - before.get(thread, 0) for thread, waited in now.items()), default=0) / 1e9

@@ -82,7 +82,7 @@ end
 
 local function cursor(n) return num(tally_of(n).cursor) end
 
--- The leases that were taken back and count as attempts; mirrors kaboom.jobs.redis.lapses.Lapse.
+-- The leases that were taken back and count as attempts; mirrors kaboom.jobs.redis.store.Lapse.
 local function lapses_of(n)
   local stored = chunk('lapses', n)
   return stored and cjson.decode(stored) or {}
@@ -94,7 +94,7 @@ local function add_lapse(n, fence, seen)
   redis.call('HSET', CHUNKS, 'lapses:' .. n, cjson.encode(lapses))
 end
 
--- Mirrors kaboom.jobs.redis.lapses.describe_lapses.
+-- Mirrors kaboom.jobs.redis.store.describe_lapses.
 local function describe_lapses(n)
   local count, last, order = {}, {}, {}
   for _, lapse in ipairs(lapses_of(n)) do
@@ -272,7 +272,7 @@ local function is_mine(n, fence)
 end
 
 -- The process whose lease was taken back is here again, so it had not died: its attempt is not counted. The bound is
--- kaboom.jobs.redis.lapses.MOST_RETURNS.
+-- kaboom.jobs.redis.store.MOST_RETURNS.
 local function give_back(n, fence)
   local state, kept = chunk('state', n), {}
   if not state or is_final_chunk(state) then return end
