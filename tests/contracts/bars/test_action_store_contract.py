@@ -11,15 +11,18 @@ from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.actions.store import ActionStore
 from kaboom.bars.influx.layout import InfluxBuckets
 from kaboom.bars.influx.target import InfluxQuery, InfluxTarget
+from kaboom.bars.postgres.actions import PostgresActionStore
+from kaboom.drivers.postgres.blocking import BlockingDatabase
 from tests.contracts.bars.action_store import ActionStoreContract
 from tests.contracts.bars.bar_store import run
+from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx
 from tests.fixtures.influx.influx_stores import make_store
 
 BUCKETS = InfluxBuckets("raw", "agg5", "agg1d")
 
 
-@pytest.fixture(params=["sqlite", "memory", "influx", "influx-sql"])
+@pytest.fixture(params=["sqlite", "postgres", "memory", "influx", "influx-sql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ActionStore]:
     if request.param in {"influx", "influx-sql"}:
         language = InfluxQuery.SQL if request.param == "influx-sql" else InfluxQuery.INFLUXQL
@@ -29,6 +32,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ActionStor
             )
             yield InfluxActionStore(bars.writer, BUCKETS.agg_1d)
             run(bars.close())
+        return
+    if request.param == "postgres":
+        url = request.getfixturevalue("database_url")
+        empty_bar_tables(url)
+        made: ActionStore = PostgresActionStore(BlockingDatabase(url, application_name="test"))
+        yield made
+        run(made.close())
         return
     made = SqliteActionStore(tmp_path / "bars") if request.param == "sqlite" else MemoryActionStore()
     yield made

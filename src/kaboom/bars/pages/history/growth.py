@@ -7,31 +7,33 @@ runs follow, oldest first, as varints.
 import struct
 
 _NEWEST = struct.Struct("<qI")
+#: The same for moments that are microseconds since 1970.
+WIDE = struct.Struct("<qq")
 
 
-def add_run(grown: bytes | None, first_s: int, no: int) -> bytes:
+def add_run(grown: bytes | None, first_s: int, no: int, *, newest: struct.Struct = _NEWEST) -> bytes:
     """Return runs with one more: bars from `first_s` (UTC seconds) on are known since moment `no`; both rise."""
     if not grown:
-        return _NEWEST.pack(first_s, no)
-    last_s, last_no = _NEWEST.unpack_from(grown)
-    steps = grown[_NEWEST.size :] + _to_varint(first_s - last_s) + _to_varint(no - last_no)
-    return _NEWEST.pack(first_s, no) + steps
+        return newest.pack(first_s, no)
+    last_s, last_no = newest.unpack_from(grown)
+    steps = grown[newest.size :] + _to_varint(first_s - last_s) + _to_varint(no - last_no)
+    return newest.pack(first_s, no) + steps
 
 
-def find_cut(grown: bytes | None, no: int) -> int | None:
+def find_cut(grown: bytes | None, no: int, *, newest: struct.Struct = _NEWEST) -> int | None:
     """Return the time, in UTC seconds, from which bars were not there yet at moment `no`; None if all were."""
     cut = None
-    for first_s, at in _read_backwards(grown) if grown else ():
+    for first_s, at in _read_backwards(grown, newest) if grown else ():
         if at <= no:
             break
         cut = first_s
     return cut
 
 
-def _read_backwards(grown: bytes) -> list[tuple[int, int]]:
+def _read_backwards(grown: bytes, newest: struct.Struct) -> list[tuple[int, int]]:
     """Return the runs, newest first."""
-    first_s, no = _NEWEST.unpack_from(grown)
-    numbers = _from_varints(grown[_NEWEST.size :])
+    first_s, no = newest.unpack_from(grown)
+    numbers = _from_varints(grown[newest.size :])
     runs = [(first_s, no)]
     for at in range(len(numbers) - 2, -1, -2):
         first_s, no = first_s - numbers[at], no - numbers[at + 1]

@@ -1,11 +1,13 @@
 """The bars that a write replaces, kept beside the pages; and pages as they were, made by putting them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from kaboom.bars.pages.codec import Ints, PageColumns
+from kaboom.bars.pages.blob import page_keys
+from kaboom.bars.pages.codec import Ints, PageColumns, decode_pages
 from kaboom.bars.pages.merge import MergedPages, merge_pages, page_of_bar
 
 #: A value in place of the flags: there was no bar at this time before the write. Flags have 16 bits.
@@ -13,6 +15,15 @@ ABSENT = 1 << 16
 #: The blob of a page that a repair moved away: its earlier bars are unknown. No blob of bars is empty.
 LOST = b""
 _NEVER = np.int64(2**62)
+
+
+class PastPage(NamedTuple):
+    """A page as it is stored, and the time in UTC seconds from which its bars were not there yet."""
+
+    symbol: str
+    bucket: int
+    data: bytes
+    cut: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,31 @@ def put_back(
     columns = merge_pages(current, oldest).columns
     ends = np.array([_NEVER if cut is None else cut for cut in cuts], np.int64)[page_of_bar(columns)]
     return columns.keep((columns.rows[6] < ABSENT) & (columns.seconds < ends))
+
+
+def decode_past(
+    pages: Sequence[PastPage], replaced: Sequence[tuple[int, bytes]], *, name_of: Callable[[PastPage], str]
+) -> PageColumns:
+    """Return the bars of pages as they were.
+
+    Args:
+        pages: the pages as they are stored.
+        replaced: the number of a page, and bars that were replaced in it since, the oldest first.
+        name_of: gives the name of a page for the error.
+
+    Raises:
+        StoreDamaged: a page or its history is damaged.
+
+    """
+    keys = page_keys([page.symbol for page in pages], [page.bucket for page in pages])
+    columns = decode_pages([page.data for page in pages], keys, name_of=lambda i: name_of(pages[i]))
+    if not replaced and all(page.cut is None for page in pages):
+        return columns
+    own = [i for i, _ in replaced]
+    old = decode_pages(
+        [data for _, data in replaced], [keys[i] for i in own], name_of=lambda n: f"{name_of(pages[own[n]])} (history)"
+    )
+    return put_back(columns, old, own, [page.cut for page in pages])
 
 
 def _offsets(counts: Ints) -> Ints:
