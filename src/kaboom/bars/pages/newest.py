@@ -12,7 +12,7 @@ from kaboom.bars.pages.codec import PageColumns
 from kaboom.bars.pages.coverage import decode_logged, log_damage
 from kaboom.bars.pages.files import PageFile, PageFiles, has_sums
 from kaboom.bars.pages.headers import NEWEST, HeaderRow, closes_before, newest_bars
-from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between
+from kaboom.bars.pages.read import dated_shards, newest_before, shards_between
 from kaboom.bars.pages.schema import SID_BITS
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 
@@ -63,7 +63,7 @@ def last_closes(files: PageFiles, series: BarSeries, *, symbols: Sequence[str], 
     Reads headers, and a blob only for daily bars of the year of `before`. A symbol whose page is damaged is left out
     and logged.
     """
-    newest, before_s = bucket_of(series.interval, before), to_day(before) * _DAY_S
+    newest, before_s = newest_before(series.interval, before), to_day(before) * _DAY_S
     found: dict[str, float | None] = {}
     for shard in reversed(shards_between(files, series, to_day(date(1900, 1, 1)), newest)):
         with files.opened(series, shard) as file:

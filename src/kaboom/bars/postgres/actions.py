@@ -20,7 +20,8 @@ _VALUES = ("state", "factor", "amount")
 _TYPES = {
     **dict.fromkeys(("factor", "amount"), "float8"),
     **dict.fromkeys(("noted_at", "at"), "bigint"),
-    **{"ex_session": "int", "is_dividend": "boolean"},
+    "ex_session": "int",
+    "is_dividend": "boolean",
 }
 _ARRAYS = ", ".join(f"%b::{_TYPES.get(name, 'text')}[]" for name in _COLUMNS)
 _NOTES = f"unnest({_ARRAYS}) AS u ({', '.join(_COLUMNS)})"

@@ -7,18 +7,28 @@ from kaboom.bars.folder.moments import to_us
 from kaboom.bars.normalise import to_day
 from kaboom.bars.pages.quarantine import EVERY_TIME
 from kaboom.bars.pages.read import bucket_of
-from kaboom.bars.postgres.tables import BarTables, list_shards, size_of, span_named, writing
+from kaboom.bars.postgres.tables import BarTables, list_shards, note_write, size_of, span_named, writing
 from kaboom.drivers.postgres.blocking import Statements
 from kaboom.drivers.stop import ShouldStop, check_stop, never
 from kaboom.market.bar import BarSeries
 
 _DAY_US = 86_400_000_000
+#: Days; in microseconds they are an integer of 64 bits.
+_FOREVER = 10**6
 _SPAN = "series = %s AND bucket >= %s AND bucket < %s"
 _COUNT = f"""
 SELECT count(DISTINCT bucket), coalesce(sum(n), 0)::bigint, count(*), coalesce(sum(length(data)), 0)::bigint
 FROM bar_page WHERE {_SPAN}
+"""  # noqa: S608 (a constant)
+_DROP = (f"DELETE FROM bar_page WHERE {_SPAN}", f"DELETE FROM bar_replaced WHERE {_SPAN}")  # noqa: S608 (a constant)
+_DROP_ROWS = "DELETE FROM bar_quarantine WHERE series = %s AND opened_at > %s AND opened_at >= %s AND opened_at < %s"
+_DROP_FETCHES = "DELETE FROM bar_fetch WHERE series = %s AND last >= %s AND first < %s"
+_CUT_FETCHES = """
+INSERT INTO bar_fetch (series, symbol, last, first, bars, at)
+SELECT series, symbol, last, %s, bars, at FROM bar_fetch WHERE series = %s AND last >= %s AND first < %s
+ON CONFLICT DO NOTHING
 """
-_NEWEST_BEFORE = "SELECT max(at) FROM bar_replaced WHERE series = %s AND at <= %s"
+_FORGET = f"DELETE FROM bar_replaced WHERE {_SPAN} AND at <= %s"  # noqa: S608 (a constant)
 
 
 def list_dated(tables: BarTables, series: BarSeries) -> tuple[str, ...]:
@@ -62,6 +72,7 @@ def compact_shard(
         dropped = OldBars() if before is None else _drop(sql, series, number, (shard, before))
         if history_from is not None:
             _forget(sql, series, number, (shard, to_us(history_from)))
+        note_write(sql, number)
         # Raised before the commit, it rolls everything back.
         check_stop(should_stop)
     with tables.database.reading() as sql:
@@ -81,22 +92,15 @@ def _drop(sql: Statements, series: BarSeries, number: int, older: tuple[str, dat
     shard, before = older
     span = _span(series, shard, before)
     dropped = _count(sql, number, span)
-    sql.run(f"DELETE FROM bar_page WHERE {_SPAN}", (number, *span))
-    sql.run(f"DELETE FROM bar_replaced WHERE {_SPAN}", (number, *span))
+    for statement in _DROP:
+        sql.run(statement, (number, *span))
     first, day = span
     if not series.interval.is_intraday:
-        first, day = -(2**31), to_day(date(before.year, 1, 1))
-    times = "opened_at > %s AND opened_at >= %s AND opened_at < %s"
-    values = (number, EVERY_TIME, first * _DAY_US, day * _DAY_US)
-    sql.run(f"DELETE FROM bar_quarantine WHERE series = %s AND {times}", values)
+        first, day = -_FOREVER, to_day(date(before.year, 1, 1))
+    sql.run(_DROP_ROWS, (number, EVERY_TIME, first * _DAY_US, day * _DAY_US))
     # An entry without its bars would mean that they are lost.
-    within = "series = %s AND last >= %s AND first < %s"
-    begun = f"SELECT series, symbol, last, %s, bars, at FROM bar_fetch WHERE {within} AND last >= %s"
-    sql.run(
-        f"INSERT INTO bar_fetch (series, symbol, last, first, bars, at) {begun} ON CONFLICT DO NOTHING",
-        (day, number, first, day, day),
-    )
-    sql.run(f"DELETE FROM bar_fetch WHERE {within}", (number, first, day))
+    sql.run(_CUT_FETCHES, (day, number, day, day))
+    sql.run(_DROP_FETCHES, (number, first, day))
     return dropped
 
 
@@ -104,5 +108,5 @@ def _forget(sql: Statements, series: BarSeries, number: int, older: tuple[str, i
     """Drop the bars that were replaced before a moment; earlier moments cannot be read any more."""
     shard, at = older
     first, end = span_named(series, shard)
-    if sql.run(f"DELETE FROM bar_replaced WHERE {_SPAN} AND at <= %s", (number, first, end, at)):
+    if sql.run(_FORGET, (number, first, end, at)):
         sql.run("UPDATE bar_series SET history_from = greatest(history_from, %s) WHERE id = %s", (at, number))

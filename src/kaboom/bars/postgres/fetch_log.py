@@ -6,7 +6,7 @@ import polars as pl
 
 from kaboom.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
 from kaboom.bars.normalise import to_day
-from kaboom.bars.postgres.tables import BarTables, writing
+from kaboom.bars.postgres.tables import BarTables, note_write, writing
 from kaboom.bars.store import FETCH_LOG_SCHEMA
 from kaboom.market.bar import BarSeries
 
@@ -32,17 +32,18 @@ _COLUMNS = pl.Schema({**dict.fromkeys(RUN_SCHEMA, pl.Int64()), "symbol": pl.Stri
 def save_fetch_log(tables: BarTables, series: BarSeries, fetches: pl.DataFrame) -> None:
     """Keep entries in `FETCH_LOG_SCHEMA`, those of minutes month by month."""
     month = pl.col("session").dt.strftime("%Y-%m") if series.interval.is_intraday else pl.lit("all")
-    parts = fetches.with_columns(month=month).partition_by("month", include_key=False)
+    parts = fetches.with_columns(month=month).sort("month").partition_by("month", include_key=False)
     if not parts:
         return
     number = tables.prepare(series)
     with writing(tables) as sql:
         # Two writers at once take the same order.
-        for runs in sorted(map(to_runs, parts), key=lambda part: part["first"].min()):
+        for runs in map(to_runs, parts):
             ordered = runs.unique(["symbol", "first", "last"], keep="last").sort("symbol", "last", "first")
             columns = [ordered[name].to_physical().to_list() for name in RUN_SCHEMA]
             sql.run(_DROP, (*columns[:3], number))
             sql.run(_PUT, (number, *columns))
+        note_write(sql, number)
 
 
 def load_fetch_log(tables: BarTables, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:

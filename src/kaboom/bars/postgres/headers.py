@@ -13,7 +13,7 @@ from kaboom.bars.pages.blob import page_keys
 from kaboom.bars.pages.codec import PageColumns, decode_sound
 from kaboom.bars.pages.frames import keep_between, to_frame
 from kaboom.bars.pages.headers import NEWEST, closes_before, newest_bars
-from kaboom.bars.pages.read import bucket_of
+from kaboom.bars.pages.read import newest_before
 from kaboom.bars.pages.schema import keys_of, sum_words
 from kaboom.bars.postgres.tables import BarTables, page_name
 from kaboom.bars.store import COVERAGE_SCHEMA
@@ -58,7 +58,8 @@ def coverage(tables: BarTables, series: BarSeries, *, first: date, last: date) -
         if number is None:
             return pl.DataFrame(schema=COVERAGE_SCHEMA)
         if series.interval.is_intraday:
-            return count_pages(sql, series, number, (to_day(first), to_day(last)))
+            days = to_day(first), to_day(last)
+            return tables.remember(sql, (number, *days), lambda: count_pages(sql, series, number, days))
         rows = sql.rows(_BLOBS, (number, first.year, last.year))
     pages, columns = _decode_logged(series, rows)
     days = to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S
@@ -100,12 +101,12 @@ def latest(tables: BarTables, series: BarSeries, symbols: Sequence[str] = ()) ->
 
 
 def last_closes(tables: BarTables, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
-    """Return each symbol's last close in a session before `before`; one whose page is damaged is left out and logged."""
+    """Return each symbol's last close in a session before `before`; a damaged one is left out and logged."""
     with tables.database.reading() as sql:
         number = tables.find(sql, series)
         if number is None:
             return {}
-        rows = sql.rows(_CLOSES, (sorted(set(symbols)), number, bucket_of(series.interval, before)))
+        rows = sql.rows(_CLOSES, (sorted(set(symbols)), number, newest_before(series.interval, before)))
         closes = closes_before(rows, to_day(before) * _DAY_S, partial(_read_page, sql, series, number))
     return {symbol: close for symbol, close in closes.items() if close is not None}
 

@@ -35,7 +35,7 @@ _OF_SYMBOL = f"{_WITHIN} AND symbol = %s"
 _AMONG = "(series, bucket, symbol) IN (SELECT %s, u.* FROM unnest(%s::int[], %s::text[]) AS u)"
 _PAGES = "SELECT symbol, bucket, data, grown FROM bar_page WHERE {which} AND since <= %s"
 _REPLACED = "SELECT symbol, bucket, data FROM bar_replaced WHERE {which} AND at > %s ORDER BY at"
-_MOVED = f"SELECT symbol, bucket, since FROM bar_page WHERE {_WITHIN} AND moved > %s"
+_MOVED = f"SELECT symbol, bucket, since FROM bar_page WHERE {_WITHIN} AND moved > %s"  # noqa: S608 (a constant)
 _NEWEST = """
 SELECT p.bucket, s.symbol FROM (SELECT symbol FROM bar_symbol WHERE series = %s) s, LATERAL (
     SELECT bucket FROM bar_page p WHERE p.series = %s AND p.symbol = s.symbol AND p.since <= %s
@@ -120,7 +120,7 @@ class _Held:
         number = {row[:2]: i for i, row in enumerate(rows)}
         replaced = self.sql.rows(_REPLACED.format(which=which), (*values, self.at))
         undone = [(number[row[:2]], row[2]) for row in replaced if row[:2] in number]
-        pages = [PastPage(*row[:3], find_cut(row[3], self.at, newest=WIDE)) for row in rows]
+        pages = [PastPage(row[0], row[1], row[2], find_cut(row[3], self.at, newest=WIDE)) for row in rows]
         columns = decode_past(pages, undone, name_of=lambda page: page_name(self.series, page.symbol, page.bucket))
         return [page.symbol for page in pages], columns
 
@@ -129,7 +129,7 @@ class _Held:
         return self.load(_AMONG, (self.number, [page[0] for page in pages], [page[1] for page in pages]))
 
     def read_buckets(self, first: date, last: date) -> Iterator[pl.DataFrame]:
-        """Yield the bars of the days `first` to `last` a session at a time, daily bars a year: this bounds the memory."""
+        """Yield the bars of the days `first` to `last` a session at a time, daily bars a year at a time."""
         first_s, end_s = to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S
         for bucket in range(bucket_of(self.series.interval, first), bucket_of(self.series.interval, last) + 1):
             symbols, columns = self.load(_WITHIN, (self.number, bucket, bucket))

@@ -5,7 +5,7 @@ import polars as pl
 from kaboom.bars.normalise import normalise_quarantine
 from kaboom.bars.pages.frames import rows_to_frame
 from kaboom.bars.pages.quarantine import EVERY_TIME, quarantine_stamps
-from kaboom.bars.postgres.tables import BarTables, writing
+from kaboom.bars.postgres.tables import BarTables, note_write, writing
 from kaboom.bars.store import QUARANTINE_SCHEMA
 from kaboom.market.bar import BarSeries
 
@@ -22,7 +22,7 @@ _DELETE = """
 DELETE FROM bar_quarantine q USING unnest(%b::text[], %b::bigint[], %b::text[]) AS u (symbol, opened_at, reason)
 WHERE q.series = %b AND q.symbol = u.symbol AND q.opened_at = u.opened_at AND q.reason = u.reason
 """
-_GET = f"SELECT {_COLUMNS} FROM bar_quarantine WHERE series = %s AND (%s::text IS NULL OR symbol = %s)"
+_GET = f"SELECT {_COLUMNS} FROM bar_quarantine WHERE series = %s AND (%s::text IS NULL OR symbol = %s)"  # noqa: S608 (constants)
 
 
 def write_quarantine(tables: BarTables, series: BarSeries, rows: pl.DataFrame) -> int:
@@ -34,6 +34,7 @@ def write_quarantine(tables: BarTables, series: BarSeries, rows: pl.DataFrame) -
     stored = rows.with_columns(quarantine_stamps(rows)).sort(_KEY)
     with writing(tables) as sql:
         # A row that was not there before has no older version.
+        note_write(sql, number)
         return sum(is_new for (is_new,) in sql.rows(_PUT, (number, *(stored[n].to_list() for n in QUARANTINE_SCHEMA))))
 
 
@@ -42,6 +43,7 @@ def release_quarantine(tables: BarTables, series: BarSeries, rows: pl.DataFrame)
     keys = rows.with_columns(quarantine_stamps(rows)).select(_KEY).sort(_KEY)
     number = tables.prepare(series)
     with writing(tables) as sql:
+        note_write(sql, number)
         return sql.run(_DELETE, (*(keys[name].to_list() for name in _KEY), number))
 
 

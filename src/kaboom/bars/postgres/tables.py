@@ -4,12 +4,15 @@ A partition of `bar_page` holds a year of a series of minutes, or all daily bars
 the other tables.
 """
 
+import re
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 
+import polars as pl
 from psycopg import sql as composed
 
 from kaboom.bars.normalise import check_source, to_day, to_session
@@ -20,7 +23,16 @@ from kaboom.market.bar import BarSeries
 _GATE, _LAYOUT = 0x62617273, 0x62617274
 _SERIES = "SELECT id FROM bar_series WHERE source = %s AND interval = %s"
 _ADD_SERIES = "INSERT INTO bar_series (source, interval) VALUES (%s, %s) ON CONFLICT DO NOTHING"
-_NOTE_WRITE = "UPDATE bar_writes SET n = n + 1 WHERE slot = pg_backend_pid() %% 16"
+_NOTE_WRITE = """
+INSERT INTO bar_writes VALUES (%s, pg_backend_pid() %% 16, 1)
+ON CONFLICT (series, slot) DO UPDATE SET n = bar_writes.n + 1
+"""
+_WRITES = "SELECT coalesce(sum(n), 0)::bigint FROM bar_writes WHERE series = %s"
+#: The shard of daily bars, whose buckets are years; and the name of a partition.
+_ALL, _EVER = "all", (0, 10_000)
+_PARTITION = re.compile(r"bar_page_([0-9]{1,5})_([12][0-9]{3}|all)")
+#: Results that are remembered; one of sixty sessions of a market takes 6 MB.
+_REMEMBERED = 4
 _PARTITIONS = """
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = to_regclass('bar_page') AND c.relname LIKE %s ORDER BY c.relname
@@ -35,12 +47,14 @@ class BarTables:
     Attributes:
         series: the numbers of series, which never change.
         partitions: the partitions that are known to exist.
+        remembered: results by the number of their series and a range, with the number of writes that they are of.
 
     """
 
     database: BlockingDatabase
     series: dict[BarSeries, int] = field(default_factory=dict)
     partitions: set[str] = field(default_factory=set)
+    remembered: OrderedDict[tuple[int, ...], tuple[int, pl.DataFrame]] = field(default_factory=OrderedDict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, sql: Statements, series: BarSeries) -> int | None:
@@ -71,29 +85,39 @@ class BarTables:
             number = self.series.get(series)
             if number is not None and all(_name(number, name) in self.partitions for name, _, _ in spans):
                 return number
-            with self.database.writing() as sql:
-                sql.run("SELECT pg_advisory_xact_lock(%s)", (_LAYOUT,))
+            with self.database.writing(f"SELECT pg_advisory_xact_lock({_LAYOUT})") as sql:
                 sql.run(_ADD_SERIES, (series.source, series.interval.value))
-                number = sql.rows(_SERIES, (series.source, series.interval.value))[0][0]
+                number = int(sql.rows(_SERIES, (series.source, series.interval.value))[0][0])
                 for name, first, end in sorted(spans):
                     _add_partition(sql, _name(number, name), (number, first, end))
             self.series[series] = number
             self.partitions |= {_name(number, name) for name, _, _ in spans}
             return number
 
+    def remember(self, sql: Statements, key: tuple[int, ...], read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Return the result of `read` for a series and a range, from memory if nothing was written since."""
+        writes = sql.rows(_WRITES, key[:1])[0][0]
+        with self._guard:
+            known = self.remembered.pop(key, None)
+        found = known if known is not None and known[0] == writes else (writes, read())
+        with self._guard:
+            self.remembered[key] = found
+            while len(self.remembered) > _REMEMBERED:
+                self.remembered.popitem(last=False)
+        return found[1]
+
 
 def span_of(series: BarSeries, bucket: int) -> tuple[str, int, int]:
     """Return the shard that holds a bucket: its name, its first bucket, and the first bucket after it."""
     if not series.interval.is_intraday:
-        return "all", 0, 10_000
+        return _ALL, *_EVER
     year = to_session(bucket).year
-    return f"{year:04d}", to_day(date(year, 1, 1)), to_day(date(year + 1, 1, 1))
+    return f"{year:04d}", *_year(year)
 
 
 def span_named(series: BarSeries, shard: str) -> tuple[int, int]:
     """Return the first bucket of a shard, and the first one after it."""
-    _, first, end = span_of(series, to_day(date(int(shard), 1, 1)) if series.interval.is_intraday else 0)
-    return first, end
+    return _year(int(shard)) if series.interval.is_intraday else _EVER
 
 
 def page_name(series: BarSeries, symbol: str, bucket: int) -> str:
@@ -102,25 +126,29 @@ def page_name(series: BarSeries, symbol: str, bucket: int) -> str:
     return f"{series.source}/{series.interval} {symbol} {when}"
 
 
-@contextmanager
-def writing(tables: BarTables) -> Iterator[Statements]:
-    """Hold a transaction in which bars are written: readers of a moment wait for those that may have begun before it."""
-    with tables.database.writing() as sql:
-        sql.run("SELECT pg_advisory_xact_lock_shared(%s)", (_GATE,))
-        yield sql
-        sql.run(_NOTE_WRITE)
+def writing(tables: BarTables) -> AbstractContextManager[Statements]:
+    """Return a transaction in which bars are written: readers of a moment wait for those that may be before it."""
+    return tables.database.writing(f"SELECT pg_advisory_xact_lock_shared({_GATE})")
+
+
+def note_write(sql: Statements, number: int) -> None:
+    """Count a write to a series, in its transaction."""
+    sql.run(_NOTE_WRITE, (number,))
 
 
 def wait_for_writers(tables: BarTables) -> int:
-    """Wait until every writer that has begun has ended; return the server's time, in µs since 1970, before later ones."""
-    with tables.database.writing() as sql:
-        sql.run("SELECT pg_advisory_xact_lock(%s)", (_GATE,))
+    """Wait until every writer that has begun has ended; return the time before later ones, in µs since 1970."""
+    with tables.database.writing(f"SELECT pg_advisory_xact_lock({_GATE})") as sql:
         return server_time(sql)
 
 
 def server_time(sql: Statements) -> int:
     """Return the time of the server, in µs since 1970."""
     return int(sql.rows(_NOW)[0][0])
+
+
+def _year(year: int) -> tuple[int, int]:
+    return to_day(date(year, 1, 1)), to_day(date(year + 1, 1, 1))
 
 
 def _name(number: int, shard: str) -> str:
@@ -154,3 +182,16 @@ def count_writes(tables: BarTables) -> str:
     """Return a text that changes with every write."""
     with tables.database.reading() as sql:
         return str(sql.rows("SELECT sum(n)::bigint FROM bar_writes")[0][0])
+
+
+def make_partitions(url: str, tables: Iterable[str]) -> None:
+    """Create the partitions of pages that are among some tables, such as those of a dump; raises StoreError."""
+    found = [match for name in sorted(tables) if (match := _PARTITION.fullmatch(name))]
+    if not found:
+        return
+    database = BlockingDatabase(url, application_name="kaboom restore")
+    with database.writing(f"SELECT pg_advisory_xact_lock({_LAYOUT})") as sql:
+        for match in found:
+            number, shard = int(match[1]), match[2]
+            _add_partition(sql, match[0], (number, *(_year(int(shard)) if shard != _ALL else _EVER)))
+    database.close()

@@ -11,7 +11,7 @@ from kaboom.bars.pages.changes import PreparedWrite, plan_changes, prepare_write
 from kaboom.bars.pages.frames import split_in_pages
 from kaboom.bars.pages.history.growth import WIDE, add_run
 from kaboom.bars.pages.schema import HEADER
-from kaboom.bars.postgres.tables import BarTables, page_name, server_time, writing
+from kaboom.bars.postgres.tables import BarTables, note_write, page_name, server_time, writing
 from kaboom.bars.store import WriteReport
 from kaboom.drivers.clock import Clock
 from kaboom.drivers.postgres.blocking import Statements
@@ -24,6 +24,12 @@ _TYPES = {
 }
 _HEAD = ", ".join(HEADER)
 _ARRAYS = ", ".join(f"%b::{_TYPES[name]}[]" for name in HEADER)
+#: Which pages are stored, and whether as they would be written.
+_FIND = """
+SELECT k.i - 1, p.data = k.data
+FROM unnest(%b::int[], %b::text[], %b::bytea[]) WITH ORDINALITY AS k (bucket, symbol, data, i)
+JOIN bar_page p ON p.bucket = k.bucket AND p.symbol = k.symbol WHERE p.series = %b
+"""
 _KEYS = "unnest(%b::int[], %b::text[]) WITH ORDINALITY AS k (bucket, symbol, i)"
 #: The order of the keys is that of the locks: two writers of the same pages never wait for each other.
 _LOCK = f"""
@@ -41,7 +47,8 @@ FROM unnest(%b::int[], %b::text[], %b::bytea[], {_ARRAYS}) AS u (bucket, symbol,
 WHERE p.series = %b AND p.bucket = u.bucket AND p.symbol = u.symbol
 """  # noqa: S608 (constants)
 _GROW = """
-UPDATE bar_page p SET moved = %b, grown = u.grown FROM unnest(%b::int[], %b::text[], %b::bytea[]) AS u (bucket, symbol, grown)
+UPDATE bar_page p SET moved = %b, grown = u.grown
+FROM unnest(%b::int[], %b::text[], %b::bytea[]) AS u (bucket, symbol, grown)
 WHERE p.series = %b AND p.bucket = u.bucket AND p.symbol = u.symbol
 """
 _KEEP = """
@@ -67,7 +74,12 @@ def write_bars(tables: BarTables, series: BarSeries, bars: pl.DataFrame, *, cloc
         return WriteReport(0)
     number = tables.prepare(series, {bucket for write in writes for bucket in write.batch.buckets})
     with writing(tables) as sql:
-        return sum_reports([_PageWriter(sql, series, number, write, clock).put() for write in writes])
+        writers = [_PageWriter(sql, series, number, write, clock) for write in writes]
+        reports = [writer.put() for writer in writers]
+        # A session that is ingested again, with nothing new, is not waited for on the disk.
+        if any(writer.has_changed for writer in writers):
+            note_write(sql, number)
+    return sum_reports(reports)
 
 
 class _PageWriter:
@@ -81,15 +93,18 @@ class _PageWriter:
         self._number = number
         self._write = write
         self._clock = clock
+        self.has_changed = False
 
     def put(self) -> WriteReport:
         """Add the pages that are new, and merge the others with those that are stored."""
         every = range(len(self._write.batch.symbols))
-        held = self._lock(every)
-        missing = [i for i in every if i not in held]
+        found = dict(self._sql.rows(_FIND, (*self._keys(every), self._write.blobs, self._number)))
+        held = self._lock([i for i in every if found.get(i) is False])
+        missing = [i for i in every if i not in found]
         # Pages that another writer has added meanwhile are merged, too.
         if missing and (late := self._add(missing)):
             held |= self._lock(late)
+        self.has_changed = bool(missing or held)
         blobs = {i: row[0] for i, row in sorted(held.items())}
         changes = plan_changes(self._write, blobs, name_of=self._name)
         at = max([self._now(), *(row[1] + 1 for row in held.values())]) if held else 0
@@ -105,7 +120,7 @@ class _PageWriter:
 
     def _lock(self, pages: Sequence[int]) -> dict[int, tuple[bytes, int, bytes | None]]:
         """Lock the stored pages among some; return their blobs, when they were changed last, and their growth."""
-        rows = self._sql.rows(_LOCK, (*self._keys(pages), self._number))
+        rows = self._sql.rows(_LOCK, (*self._keys(pages), self._number)) if pages else []
         return {pages[i]: (data, moved, grown) for i, data, moved, grown in rows}
 
     def _add(self, pages: Sequence[int]) -> list[int]:

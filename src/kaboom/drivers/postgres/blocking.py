@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors, sql
-from sqlalchemy import make_url
+from psycopg.conninfo import conninfo_to_dict
 
 from kaboom.drivers.postgres.engine import normalize_database_url
 from kaboom.errors import StoreError
@@ -24,9 +24,9 @@ _ANSWER_S = STATEMENT_S + 5.0
 #: A connection that was idle for longer is tried before it is used.
 _FRESH_S = 1.0
 _KEPT = 1
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_SETTINGS = f"SET LOCAL statement_timeout = '{STATEMENT_S}s'; SET LOCAL timezone = 'UTC'"
+_SETTINGS = f"SET LOCAL statement_timeout = '{STATEMENT_S}s'"
+_READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
+_WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}"
 #: Refusals: the same statement would be refused again.
 _REFUSALS = (errors.DataError, errors.IntegrityError, errors.NotSupportedError, errors.ProgrammingError)
 
@@ -44,11 +44,17 @@ class _Connection(psycopg.Connection[Any]):
 
 
 class BlockingDatabase:
-    """A PostgreSQL database for threads; `url` may name a pooler. Nothing is opened before the first transaction."""
+    """A PostgreSQL database for threads; `url` may name a pooler. Nothing is opened before the first transaction.
+
+    Attributes:
+        place: the server and the database, for people.
+
+    """
 
     def __init__(self, url: str, *, application_name: str) -> None:
-        parsed = make_url(normalize_database_url(url)).set(drivername="postgresql")
-        self._url = parsed.render_as_string(hide_password=False)
+        self._url = normalize_database_url(url).replace("+psycopg", "", 1)
+        known = conninfo_to_dict(self._url)
+        self.place = f"{known.get('host', 'localhost')}/{known.get('dbname', '')}"
         self._application_name = application_name
         self._guard = threading.Lock()
         self._idle: list[tuple[float, _Connection]] = []
@@ -61,9 +67,9 @@ class BlockingDatabase:
         yield from self._transaction(_READ)
 
     @contextmanager
-    def writing(self) -> Iterator["Statements"]:
-        """Hold a transaction that commits at the end; raises StoreError, as `translated`."""
-        yield from self._transaction(_WRITE)
+    def writing(self, first: LiteralString = "") -> Iterator["Statements"]:
+        """Hold a transaction that begins with a statement, and commits at the end; raises StoreError."""
+        yield from self._transaction(f"{_WRITE}; {first}" if first else _WRITE)
 
     def close(self) -> None:
         """Close the idle connections; others are closed when they are given back."""
@@ -76,7 +82,8 @@ class BlockingDatabase:
         with translated():
             connection = self._take()
             try:
-                connection.execute(f"{begin}; {_SETTINGS}")
+                # One round trip.
+                connection.execute(begin)
                 yield Statements(connection)
                 connection.execute("COMMIT")
             except BaseException:

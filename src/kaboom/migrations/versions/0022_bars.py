@@ -104,9 +104,15 @@ _TABLES = (
         PRIMARY KEY (source, symbol, ex_session, is_dividend, origin, at)
     )
     """,
-    # Each write adds one to a number; several of them, so that writers do not wait for one another.
-    "CREATE TABLE bar_writes (slot smallint PRIMARY KEY, n bigint NOT NULL) WITH (fillfactor = 10)",
-    "INSERT INTO bar_writes SELECT slot, 0 FROM generate_series(0, 15) AS slot",
+    # Each write adds one to a number of its series; several of them, so that writers do not wait for one another.
+    """
+    CREATE TABLE bar_writes (
+        series smallint NOT NULL,
+        slot smallint NOT NULL,
+        n bigint NOT NULL,
+        PRIMARY KEY (series, slot)
+    ) WITH (fillfactor = 20)
+    """,
 )
 
 
