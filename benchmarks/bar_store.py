@@ -29,6 +29,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import BarStore
 from tests.fixtures.bars.page_kills import kill_writers
 from tests.fixtures.bars.stored_bars import MINUTES, STAMPS, at, empty_logs, full_day
 
@@ -95,7 +96,7 @@ def append_and_sync(path: Path, chunk_bytes: int, chunks: int) -> None:
             os.fsync(file.fileno())
 
 
-async def write_all(store: PageBarStore, chunks: list[pl.DataFrame]) -> None:
+async def write_all(store: BarStore, chunks: list[pl.DataFrame]) -> None:
     """Write chunk after chunk, each acknowledged before the next."""
     for chunk in chunks:
         await store.write(MINUTES, chunk)

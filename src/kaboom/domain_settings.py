@@ -37,7 +37,10 @@ class CommonSettings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".kaboom"), validation_alias="KABOOM_DATA_DIR")
     provider: str = Field(default="synthetic", validation_alias="KABOOM_PROVIDER")
-    bar_store: Literal["auto", "pages", "influx", "memory"] = Field(default="auto", validation_alias="KABOOM_BAR_STORE")
+    bar_store: Literal["auto", "pages", "postgres", "influx", "memory"] = Field(
+        default="auto", validation_alias="KABOOM_BAR_STORE"
+    )
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     influxdb_host: str | None = Field(default=None, validation_alias="INFLUXDB_HOST")
     influxdb_token: SecretStr | None = Field(default=None, validation_alias="INFLUXDB_TOKEN")
     influxdb_org: str | None = Field(default=None, validation_alias="INFLUXDB_ORG")
@@ -80,6 +83,16 @@ class CommonSettings(BaseSettings):
     def keeps_bars_in_influxdb(self) -> bool:
         """Whether bars go to an InfluxDB server: it was chosen, or no store was chosen and a host is set."""
         return self.bar_store == "influx" or (self.bar_store == "auto" and self.influxdb_host is not None)
+
+    @property
+    def keeps_bars_in_folder(self) -> bool:
+        """Whether bars are in page files of the data folder."""
+        return self.bar_store == "pages" or (self.bar_store == "auto" and not self.keeps_bars_in_influxdb)
+
+    @property
+    def keeps_bars_in_postgres(self) -> bool:
+        """Whether bars are in the database of DATABASE_URL."""
+        return self.bar_store == "postgres"
 
     def lacking_for(self, provider: str) -> str | None:
         """Return the setting that is missing for a provider, as a sentence; None if nothing is missing.

@@ -33,7 +33,6 @@ class AppSettings(BatchSettings):
     celery_broker_url: SecretStr | None = Field(default=None, validation_alias="CELERY_BROKER_URL")
     queue_brokers: SecretStr | None = Field(default=None, validation_alias="KABOOM_QUEUE_BROKERS")
     celery_result_backend: SecretStr | None = Field(default=None, validation_alias="CELERY_RESULT_BACKEND")
-    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     database_direct_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL")
     database_pool: int = Field(default=8, ge=2, le=100, validation_alias="KABOOM_DATABASE_POOL")
     job_retention_days: int = Field(default=400, le=36_500, validation_alias="KABOOM_JOB_RETENTION_DAYS")

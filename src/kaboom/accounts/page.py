@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from kaboom.accounts.service import accounts_of
 from kaboom.accounts.sessions import Confirmation
-from kaboom.dashboard.page_request import NextPath, Page
 from kaboom.dashboard.links import link_to, page_links
+from kaboom.dashboard.page_request import NextPath, Page
 from kaboom.dashboard.viewer import first_of, is_own_path, number_or_text, read_form
 from kaboom.errors import InvalidRequest, NotAuthorized, NotFound, StoreError
 from kaboom.jobs.deps import needs

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Why InfluxDB has no bars of an earlier moment.
 NOT_KEPT = (
     "as_of was given, expected none: InfluxDB overwrites a corrected bar and keeps no history; keep bars in the"
-    " embedded store (KABOOM_BAR_STORE=pages) to read them as of a moment"
+    " embedded store or in PostgreSQL (KABOOM_BAR_STORE=pages or postgres) to read them as of a moment"
 )
 
 

@@ -21,13 +21,17 @@ def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE
     `points` is the most points in one write request to InfluxDB.
 
     Raises:
-        ConfigurationError: the settings of the InfluxDB server are incomplete or invalid.
+        ConfigurationError: the settings of the server are incomplete or invalid.
 
     """
     if settings.keeps_bars_in_influxdb:
         from kaboom.bars.open_influx import open_influx  # noqa: PLC0415
 
         return open_influx(settings).with_points(points)
+    if settings.keeps_bars_in_postgres:
+        from kaboom.bars.open_postgres import open_postgres  # noqa: PLC0415
+
+        return open_postgres(settings)
     if settings.bar_store == "memory":
         return _memory_store()
     return _page_store(settings.bars_dir.resolve(), history_days=settings.history_days)
@@ -37,13 +41,17 @@ def build_action_store(settings: BatchSettings) -> ActionStore:
     """Return the store of corporate actions, which are kept beside the bars.
 
     Raises:
-        ConfigurationError: the settings of the InfluxDB server are incomplete or invalid.
+        ConfigurationError: the settings of the server are incomplete or invalid.
 
     """
     if settings.keeps_bars_in_influxdb:
         from kaboom.bars.open_influx import open_influx_actions  # noqa: PLC0415
 
         return open_influx_actions(settings)
+    if settings.keeps_bars_in_postgres:
+        from kaboom.bars.open_postgres import open_postgres_actions  # noqa: PLC0415
+
+        return open_postgres_actions(settings)
     if settings.bar_store == "memory":
         return _memory_actions()
     return SqliteActionStore(settings.bars_dir.resolve())
@@ -53,13 +61,17 @@ def describe_bar_store(settings: BatchSettings) -> str:
     """Return where bars are kept, for people; holds no secret.
 
     Raises:
-        ConfigurationError: the settings of the InfluxDB server are incomplete or invalid.
+        ConfigurationError: the settings of the server are incomplete or invalid.
 
     """
     if settings.keeps_bars_in_influxdb:
         from kaboom.bars.open_influx import influx_target  # noqa: PLC0415
 
         return f"InfluxDB at {influx_target(settings).url}"
+    if settings.keeps_bars_in_postgres:
+        from kaboom.bars.open_postgres import name_database  # noqa: PLC0415
+
+        return name_database(settings)
     return str(settings.bars_dir)
 
 

@@ -216,9 +216,11 @@ def _check_parts(**_signal: Any) -> None:
     if _settings.strategies_dir:
         # Before the fork: strategies run as this user, who may read the environment of its own processes.
         hide_memory()
+    # Loaded before the fork: the processes of the pool share its memory.
     if _settings.keeps_bars_in_influxdb:
-        # Loaded before the fork: the processes of the pool share its memory.
         import_module("kaboom.bars.open_influx")
+    if _settings.keeps_bars_in_postgres:
+        import_module("kaboom.bars.open_postgres")
     freeze_loaded_objects()
 
 

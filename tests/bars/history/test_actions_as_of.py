@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,22 +14,35 @@ from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.history import reader_at
 from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.postgres.actions import PostgresActionStore
 from kaboom.drivers.clock import utc_now
+from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.errors import InvalidRequest
 from kaboom.market.action import ActionState
 from tests.fixtures.bars.noted_actions import dividend_note, note
+from tests.fixtures.bars.postgres_bars import empty_bar_tables
 
 pytestmark = pytest.mark.anyio
 
 NOV_4, NOV_5 = date(2025, 11, 4), date(2025, 11, 5)
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> SqliteActionStore | MemoryActionStore:
-    return SqliteActionStore(tmp_path) if request.param == "sqlite" else MemoryActionStore()
+type Store = SqliteActionStore | MemoryActionStore | PostgresActionStore
 
 
-async def test_notes_are_those_of_the_moment(store: SqliteActionStore | MemoryActionStore) -> None:
+@pytest.fixture(params=["sqlite", "postgres", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "postgres":
+        url = request.getfixturevalue("database_url")
+        empty_bar_tables(url)
+        database = BlockingDatabase(url, application_name="test")
+        yield PostgresActionStore(database)
+        database.close()
+        return
+    yield SqliteActionStore(tmp_path) if request.param == "sqlite" else MemoryActionStore()
+
+
+async def test_notes_are_those_of_the_moment(store: Store) -> None:
     first, second = note("7203", NOV_4, 0.5), note("7203", NOV_4, 0.25)
     moments = [utc_now()]
     for notes in (first, second, note("285A", NOV_5)):
@@ -44,7 +58,7 @@ async def test_notes_are_those_of_the_moment(store: SqliteActionStore | MemoryAc
     assert (await store.known_at(moments[3]).load("file")).is_empty()
 
 
-async def test_dividends_are_those_of_the_moment(store: SqliteActionStore | MemoryActionStore) -> None:
+async def test_dividends_are_those_of_the_moment(store: Store) -> None:
     await store.save("synthetic", note("7203", NOV_4, 0.5))
     moments = [utc_now()]
     for amount in (45.0, 40.0):

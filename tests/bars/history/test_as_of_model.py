@@ -7,14 +7,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kaboom.bars.history import HistoricalStore
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.bars.store import BarReader, BarStore, count_sessions
+from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
+from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar
 
 SYMBOLS = ("1301", "7203", "285A")
@@ -104,4 +107,20 @@ def test_memory_at_a_moment_is_that_of_the_model(series: BarSeries, writes: list
         clock = HandClock()
         await play(MemoryBarStore(clock=clock), clock, series, writes)
 
+    asyncio.run(run())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(series=st.sampled_from([MINUTES, DAILY]), writes=_WRITES)
+def test_postgres_at_a_moment_is_that_of_the_model(database_url: str, series: BarSeries, writes: list[Any]) -> None:
+    async def run() -> None:
+        clock = HandClock()
+        store = PostgresBarStore(BlockingDatabase(database_url, application_name="test"), clock=clock)
+        try:
+            await play(store, clock, series, writes)
+            assert (await store.verify()).faults == ()
+        finally:
+            await store.close()
+
+    empty_bar_tables(database_url)
     asyncio.run(run())

@@ -22,7 +22,7 @@ DAYS = last_sessions(6, LAST)
 NOW = datetime(2025, 6, 3, 3, tzinfo=UTC)
 SYMBOLS = ["1301", "7203"]
 
-pytestmark = pytest.mark.parametrize("store", ["pages", "memory"], indirect=True)
+pytestmark = pytest.mark.parametrize("store", ["pages", "postgres", "memory"], indirect=True)
 
 
 @pytest.fixture

@@ -28,8 +28,12 @@ def check_begin(path: Path, begins: int, at: int) -> None:
         InvalidRequest: the history begins after the moment.
 
     """
+    check_reach("/".join(path.parts[-3:]), begins, at)
+
+
+def check_reach(name: str, begins: int, at: int) -> None:
+    """Check that a history of that name, which begins at `begins`, reaches back to a moment; raises InvalidRequest."""
     if at < begins:
-        name = "/".join(path.parts[-3:])
         raise InvalidRequest(
             f"as_of was {from_us(at).isoformat()}, expected {from_us(begins).isoformat()} or later: the history of"
             f" {name} begins there",

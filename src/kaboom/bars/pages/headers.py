@@ -2,22 +2,21 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
-from itertools import compress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import structlog
 
 from kaboom.bars.normalise import to_day
 from kaboom.bars.pages.codec import PageColumns, decode_sound, page_keys
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
-from kaboom.bars.pages.frames import keep_between, rows_to_frame, to_frame
-from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
+from kaboom.bars.pages.frames import keep_between, to_frame
+from kaboom.bars.pages.newest import NEWEST, HeaderRow, closes_before, newest_bars
+from kaboom.bars.pages.read import dated_shards, newest_before, shards_between, within_month
 from kaboom.bars.pages.schema import SID_BITS, keys_of, sum_words
 from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
@@ -38,13 +37,8 @@ WHERE p.bucket BETWEEN ? AND ?
 """
 _SYMBOLS = "SELECT id, symbol FROM sym"
 _KNOWN = pl.Schema({"sid": pl.Int64(), "name": pl.String()})
-_NEVER_S = 2**62
-#: The columns of a page's newest bar, in the order of their checksum.
-_BAR = {"last_ts": "INTEGER", **dict.fromkeys("ohlc", "REAL"), "v": "INTEGER", "last_flags": "INTEGER"}
 #: A damaged value is cast to its type: its checksum finds it.
-_VALUES = ", ".join(f"CAST(p.{name} AS {kind})" for name, kind in _BAR.items())
-_DTYPES = [np.float64 if kind == "REAL" else np.int64 for kind in _BAR.values()]
-_SCHEMA = pl.Schema({**BAR_SCHEMA, "opened_at": pl.Int64(), "flags": pl.Int64()})
+_VALUES = ", ".join(f"CAST(p.{name} AS {'REAL' if name in 'ohlc' else 'INTEGER'})" for name in NEWEST)
 _NEWEST = f"""
 WITH newest AS MATERIALIZED (
     SELECT s.symbol, s.id AS sid, (
@@ -61,11 +55,6 @@ WHERE s.symbol = ? AND p.bucket <= ? ORDER BY p.bucket DESC LIMIT 2
 _BLOB = f"""
 SELECT CAST(data AS BLOB) FROM page WHERE id = ? << {SID_BITS} | (SELECT id FROM sym WHERE symbol = ?)
 """  # noqa: S608 (a constant)
-
-#: `last_ts` to `last_flags`.
-type _Bar = tuple[Any, ...]
-#: Symbol, bucket, a bar, and its checksum or None.
-type _Row = tuple[Any, ...]
 
 
 def coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
@@ -196,7 +185,7 @@ def latest(files: PageFiles, series: BarSeries, *, symbols: Sequence[str] = ()) 
     when all are found; otherwise it opens every file, since each may have other symbols. A symbol whose newest page is
     damaged is left out and logged.
     """
-    parts, found = [pl.DataFrame(schema=_SCHEMA)], set[str]()
+    parts, found = [pl.DataFrame(schema=BAR_SCHEMA)], set[str]()
     for shard in reversed(dated_shards(files, series)):
         if symbols and found >= set(symbols):
             break
@@ -204,10 +193,9 @@ def latest(files: PageFiles, series: BarSeries, *, symbols: Sequence[str] = ()) 
             if file is not None:
                 known = {symbol for (symbol,) in file.sql.execute("SELECT symbol FROM sym")}
                 rows = _find_newest(file, (known & set(symbols) if symbols else known) - found)
-                parts += _newest_bars(file, rows)
+                parts.append(newest_bars(rows, partial(_read_page, file)))
                 found |= {row[0] for row in rows}
-    bars = pl.concat(parts).sort("symbol")
-    return bars.with_columns(pl.col("opened_at") * _US).cast(BAR_SCHEMA)
+    return pl.concat(parts).sort("symbol")
 
 
 def last_closes(files: PageFiles, series: BarSeries, *, symbols: Sequence[str], before: date) -> dict[str, float]:
@@ -216,81 +204,28 @@ def last_closes(files: PageFiles, series: BarSeries, *, symbols: Sequence[str], 
     Reads headers, and a blob only for daily bars of the year of `before`. A symbol whose page is damaged is left out
     and logged.
     """
-    newest, before_s = bucket_of(series.interval, before), to_day(before) * _DAY_S
+    newest, before_s = newest_before(series.interval, before), to_day(before) * _DAY_S
     found: dict[str, float | None] = {}
     for shard in reversed(shards_between(files, series, to_day(date(1900, 1, 1)), newest)):
         with files.opened(series, shard) as file:
             if file is not None:
-                found |= _closes_before(file, set(symbols) - found.keys(), newest=newest, before_s=before_s)
+                sql = _CLOSES.format(newest_sum=_newest_sum(file))
+                wanted = set(symbols) - found.keys()
+                rows = [row for symbol in wanted for row in file.sql.execute(sql, (symbol, newest))]
+                found |= closes_before(rows, before_s, partial(_read_page, file))
         if len(found) == len(symbols):
             break
     return {symbol: close for symbol, close in found.items() if close is not None}
 
 
-def _find_newest(file: PageFile, symbols: Collection[str]) -> list[_Row]:
+def _find_newest(file: PageFile, symbols: Collection[str]) -> list[HeaderRow]:
     """Return the newest bar of each symbol that has a page, with its checksum; NULLs if the page cannot be found."""
     sql = _NEWEST.format(newest_sum=_newest_sum(file))
     return file.sql.execute(sql, (json.dumps(list(symbols)),)).fetchall() if symbols else []
 
 
-def _newest_bars(file: PageFile, rows: Sequence[_Row]) -> Iterator[pl.DataFrame]:
-    """Yield the bars of rows in `_SCHEMA`; those of a damaged header from its page, if that can be read."""
-    if not rows:
-        return
-    try:
-        columns, is_sound = _check(rows)
-    except TypeError:  # a damaged row has NULLs
-        yield from _newest_bars(file, [row for row in rows if None not in row[2:9]])
-        damaged = [row for row in rows if None in row[2:9]]
-    else:
-        bars = pl.DataFrame(columns, schema=_SCHEMA)
-        yield bars if is_sound.all() else bars.filter(is_sound)
-        damaged = list(compress(rows, ~is_sound))
-    found = [(row[0], _last_bar(_read_page(file, *row[:2]))) for row in damaged]
-    yield rows_to_frame([(symbol, *bar) for symbol, bar in found if bar is not None], _SCHEMA)
-
-
-def _closes_before(file: PageFile, symbols: Collection[str], *, newest: int, before_s: int) -> dict[str, float | None]:
-    """Return the last close of each symbol that has one before a time; None if its page is damaged."""
-    sql = _CLOSES.format(newest_sum=_newest_sum(file))
-    rows = [row for symbol in symbols for row in file.sql.execute(sql, (symbol, newest))]
-    closes: dict[str, float | None] = {}
-    for (symbol, bucket, last_s, *bar), is_sound in zip(rows, _are_sound(rows), strict=True):
-        if symbol in closes:
-            continue
-        if is_sound and last_s < before_s:
-            closes[symbol] = bar[3]
-        elif (page := _read_page(file, symbol, bucket, is_sound=is_sound)) is None:
-            closes[symbol] = None
-        elif found := _last_bar(keep_between(page, -_NEVER_S, before_s)):
-            closes[symbol] = found[4]
-    return closes
-
-
 def _newest_sum(file: PageFile) -> str:
     return "CAST(p.newest_sum AS INTEGER)" if has_sums(file.sql) else "NULL"
-
-
-def _check(rows: Sequence[_Row]) -> tuple[list[Any], npt.NDArray[np.bool_]]:
-    """Return the columns of rows from symbol to flags, without the bucket, and whether each row matches its checksum.
-
-    A row without a checksum matches.
-
-    Raises:
-        TypeError: a row has NULL in place of an integer.
-
-    """
-    symbols, _, *values, sums = zip(*rows, strict=True)
-    bars = [np.array(column, dtype) for column, dtype in zip(values, _DTYPES, strict=True)]
-    expected = np.array(sums, np.float64)  # exact, since a checksum has 32 bits; NaN if there is none
-    return [symbols, *bars], (sum_words(keys_of(symbols), bars) == expected) | np.isnan(expected)
-
-
-def _are_sound(rows: Sequence[_Row]) -> list[bool]:
-    """Return whether each row is whole and matches its checksum, if it has one."""
-    whole = [None not in row[:-1] for row in rows]
-    matches = iter(_check(list(compress(rows, whole)))[1].tolist() if any(whole) else ())
-    return [is_whole and next(matches) for is_whole in whole]
 
 
 def _read_page(file: PageFile, symbol: str, bucket: int, *, is_sound: bool = False) -> PageColumns | None:
@@ -300,10 +235,3 @@ def _read_page(file: PageFile, symbol: str, bucket: int, *, is_sound: bool = Fal
     row = file.sql.execute(_BLOB, (bucket, symbol)).fetchone()
     sound, columns = decode_logged([(file.path, symbol, bucket, row[0] if row else b"")])
     return columns if sound else None
-
-
-def _last_bar(columns: PageColumns | None) -> _Bar | None:
-    if columns is None or not len(columns.seconds):
-        return None
-    seconds, volume, flags = columns.seconds, columns.rows[5], columns.rows[6]
-    return (*(row[-1].item() for row in (seconds, *columns.prices, volume, flags)),)

@@ -31,7 +31,7 @@ def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) ->
     month = pl.lit(ALL)
     if series.interval.is_intraday:
         month = pl.col("opened_at").dt.strftime("%Y-%m").fill_null(UNDATED)
-    stored = rows.with_columns(_stamps(rows))
+    stored = rows.with_columns(quarantine_stamps(rows))
     new = 0
     for (shard,), part in stored.group_by(rows.select(month.alias("shard"))["shard"]):
         file = files.open_or_create(files.path(series, str(shard)))
@@ -48,7 +48,7 @@ def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) ->
 
 def release_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) -> int:
     """Delete rows, by symbol, opened_at and reason; return how many there were."""
-    keys = rows.with_columns(_stamps(rows)).select("symbol", "opened_at", "reason").rows()
+    keys = rows.with_columns(quarantine_stamps(rows)).select("symbol", "opened_at", "reason").rows()
     deleted = 0
     for shard in files.shards(series):
         with transaction(files.open_or_create(files.path(series, shard))) as sql:
@@ -73,7 +73,7 @@ def read_quarantine(files: PageFiles, series: BarSeries, *, symbol: str | None) 
     )
 
 
-def _stamps(rows: pl.DataFrame) -> pl.Series:
+def quarantine_stamps(rows: pl.DataFrame) -> pl.Series:
     return rows["opened_at"].to_physical().fill_null(place_numbers(rows) + NO_TIME)
 
 

@@ -108,3 +108,8 @@ def within_month(shard: str, between: tuple[int, int]) -> tuple[int, int]:
 def bucket_of(interval: Interval, session: date) -> int:
     """Return the bucket that holds a session."""
     return to_day(session) if interval.is_intraday else session.year
+
+
+def newest_before(interval: Interval, session: date) -> int:
+    """Return the newest bucket that can hold a bar from before a session."""
+    return to_day(session) - 1 if interval.is_intraday else session.year

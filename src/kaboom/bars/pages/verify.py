@@ -155,7 +155,7 @@ def _compare(series: BarSeries, rows: Sequence[tuple[Any, ...]], columns: PageCo
     buckets = buckets_of(series.interval, columns.seconds)
     first, last = buckets[columns.offsets[:-1]].tolist(), buckets[columns.offsets[1:] - 1].tolist()
     heads = page_headers(columns, [row[3] or "" for row in rows], [row[2] for row in rows])
-    held = zip(heads, first, last, _rising(columns), strict=True)
+    held = zip(heads, first, last, times_rise(columns), strict=True)
     for (page, sid, bucket, symbol, _, *header), (actual, lo, hi, rising) in zip(rows, held, strict=True):
         # A page of an older Kaboom has no checksums.
         whole = tuple(actual[i] if value is None and i in _SUMS_AT else value for i, value in enumerate(header))
@@ -170,7 +170,7 @@ def _compare(series: BarSeries, rows: Sequence[tuple[Any, ...]], columns: PageCo
         yield CheckedPage(page, symbol or "", bucket, int(actual[0]), fault)
 
 
-def _rising(columns: PageColumns) -> list[bool]:
+def times_rise(columns: PageColumns) -> list[bool]:
     """Return whether times rise strictly within each page."""
     rising = np.append(np.diff(columns.seconds) > 0, True)
     rising[columns.offsets[1:] - 1] = True

@@ -1,24 +1,21 @@
 """Writing pages: encode outside the lock, merge inside it, acknowledge after COMMIT."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from itertools import batched, islice
+from itertools import batched
 
 import polars as pl
 
 from kaboom.bars.folder.connection import folder_lock, store_errors
 from kaboom.bars.normalise import sort_bars
-from kaboom.bars.pages.codec import PageColumns, decode_sound, encode_pages, is_keyed, page_keys
+from kaboom.bars.pages.changes import plan_changes, prepare_write, refuse_pages, sum_reports
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
-from kaboom.bars.pages.frames import PageBatch, split_in_pages, take_pages
+from kaboom.bars.pages.frames import PageBatch, split_in_pages
 from kaboom.bars.pages.history.moments import WriteMoment, prepare_history
-from kaboom.bars.pages.history.replaced_bars import Undo, add_run, find_undo
-from kaboom.bars.pages.merge import MergedPages, merge_pages
-from kaboom.bars.pages.schema import ADD_SUMS, HEADER, SID_BITS, page_headers
-from kaboom.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
+from kaboom.bars.pages.history.replaced_bars import add_run
+from kaboom.bars.pages.schema import ADD_SUMS, HEADER, SID_BITS
+from kaboom.bars.store import WriteReport
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.errors import StoreDamaged, StoreError
 from kaboom.market.bar import BarSeries
@@ -57,31 +54,11 @@ def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame, *, clock
             reports.append(_put_batch(files.open_or_create(files.path(series, shard)), batch, clock))
         except StoreDamaged as e:
             damage.append(e)
-            reports.append(WriteReport(0, refused=_refuse(batch, dict.fromkeys(range(len(batch.symbols)), e.message))))
+            every = dict.fromkeys(range(len(batch.symbols)), e.message)
+            reports.append(WriteReport(0, refused=refuse_pages(batch, every)))
     if damage and len(damage) == len(reports):
         raise damage[0]
-    refused = _sum_refused(reports)
-    return WriteReport(
-        written=len(found.seconds) - sum(each.bars for each in refused),
-        changed=sum(report.changed for report in reports),
-        refused=refused,
-        corrected=sum(report.corrected for report in reports),
-        corrections=tuple(islice((c for report in reports for c in report.corrections), MOST_CORRECTIONS)),
-    )
-
-
-def _refuse(batch: PageBatch, reasons: Mapping[int, str]) -> tuple[RefusedBars, ...]:
-    """Return the bars of some pages of a batch, by their numbers, as refused."""
-    starts = batch.columns.offsets.tolist()
-    return tuple(RefusedBars(batch.symbols[i], starts[i + 1] - starts[i], why) for i, why in reasons.items())
-
-
-def _sum_refused(reports: Sequence[WriteReport]) -> tuple[RefusedBars, ...]:
-    by_symbol: dict[str, RefusedBars] = {}
-    for each in (refused for report in reports for refused in report.refused):
-        first = by_symbol.get(each.symbol, replace(each, bars=0))
-        by_symbol[each.symbol] = replace(first, bars=first.bars + each.bars)
-    return tuple(by_symbol.values())
+    return sum_reports(reports)
 
 
 @contextmanager
@@ -118,9 +95,7 @@ def prepare_file(file: PageFile, sql: sqlite3.Connection) -> None:
 
 
 def _put_batch(file: PageFile, batch: PageBatch, clock: Clock) -> WriteReport:
-    keys = page_keys(batch.symbols, batch.buckets)
-    blobs, heads = encode_pages(batch.columns, keys), _headers(batch.columns, batch)  # before the lock
-    report = WriteReport(written=0)
+    write = prepare_write(batch)  # before the lock
     with transaction(file) as sql:
         prepare_file(file, sql)
         moment = WriteMoment(sql, clock())
@@ -128,53 +103,22 @@ def _put_batch(file: PageFile, batch: PageBatch, clock: Clock) -> WriteReport:
         ids = [bucket << SID_BITS | sid for bucket, sid in zip(batch.buckets, sids, strict=True)]
         stored = _stored_blobs(sql, ids)
         if len(stored) < len(ids):
-            rows = zip(ids, sids, batch.buckets, heads, blobs, strict=True)
+            rows = zip(ids, sids, batch.buckets, write.heads, write.blobs, strict=True)
             new = [(*row, *head, blob, moment.no) for i, (*row, head, blob) in enumerate(rows) if i not in stored]
             sql.executemany(_ADD, new)
-        overlap = {i: blob for i, blob in stored.items() if blob != blobs[i]}
-        old, damaged = _decode(file, batch, keys, overlap)
-        overlap = {i: blob for i, blob in overlap.items() if i not in damaged}
-        if overlap:
-            merged = merge_pages(old, take_pages(batch.columns, list(overlap)))
-            report = _report_merged(merged, [batch.symbols[i] for i in overlap])
-            own = [keys[i] for i in overlap]
-            replaced = {ids[i]: blob for i, blob in overlap.items()}
-            _keep_replaced(sql, replaced, own, find_undo(old, merged), moment)
-            if merged.are_alike and all(map(is_keyed, overlap.values())):
-                sql.executemany(_UPDATE, [(*heads[i][_VALUES], blobs[i], ids[i]) for i in overlap])
-            else:
-                merged_heads = _headers(merged.columns, batch, overlap)
-                anew = zip(overlap, merged_heads, encode_pages(merged.columns, own), strict=True)
-                sql.executemany(_REPLACE, [(*head, blob, ids[i]) for i, head, blob in anew if blob != stored[i]])
+        changes = plan_changes(
+            write, stored, name_of=lambda i: page_name(file.path, batch.symbols[i], batch.buckets[i])
+        )
+        sql.executemany(_KEEP, [(ids[i], moment.no, blob) for i, blob in changes.replaced])
+        for i, first_s in changes.grown.items():
+            (grown,) = sql.execute("SELECT grown FROM page WHERE id = ?", (ids[i],)).fetchone()
+            sql.execute(_GROW, (add_run(grown, first_s, moment.no), ids[i]))
+        if changes.are_alike:
+            sql.executemany(_UPDATE, [(*head[_VALUES], blob, ids[i]) for i, head, blob in changes.pages])
+        else:
+            sql.executemany(_REPLACE, [(*head, blob, ids[i]) for i, head, blob in changes.pages])
         moment.check()
-    return replace(report, refused=_refuse(batch, damaged)) if damaged else report
-
-
-def _headers(
-    columns: PageColumns, batch: PageBatch, pages: Iterable[int] | None = None
-) -> list[tuple[int | float, ...]]:
-    some = range(len(batch.symbols)) if pages is None else list(pages)
-    return page_headers(columns, [batch.symbols[i] for i in some], [batch.buckets[i] for i in some])
-
-
-def _keep_replaced(
-    sql: sqlite3.Connection, stored: Mapping[int, bytes], keys: Sequence[int], undo: Undo, moment: WriteMoment
-) -> None:
-    ids = list(stored)
-    own = [keys[page] for page in undo.pages]
-    blobs = stored.values() if undo.is_everything else encode_pages(undo.columns, own, may_be_plain=True)
-    sql.executemany(_KEEP, [(ids[page], moment.no, blob) for page, blob in zip(undo.pages, blobs, strict=True)])
-    for page, first_s in undo.grown.items():
-        (grown,) = sql.execute("SELECT grown FROM page WHERE id = ?", (ids[page],)).fetchone()
-        sql.execute(_GROW, (add_run(grown, first_s, moment.no), ids[page]))
-
-
-def _report_merged(merged: MergedPages, symbols: list[str]) -> WriteReport:
-    corrections = tuple(
-        Correction(symbols[page], datetime.fromtimestamp(at, UTC), old, new)
-        for page, at, old, new in merged.first_corrected(MOST_CORRECTIONS)
-    )
-    return WriteReport(0, changed=merged.changed, corrected=len(merged.corrected_at), corrections=corrections)
+    return changes.report
 
 
 def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
@@ -186,16 +130,6 @@ def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
         marks = ", ".join("?" * len(some))
         found |= sql.execute(f"SELECT id, CAST(data AS BLOB) FROM page WHERE id IN ({marks})", some)  # noqa: S608 (only marks)
     return {i: found[page] for i, page in enumerate(ids) if page in found}
-
-
-def _decode(
-    file: PageFile, batch: PageBatch, keys: Sequence[int], stored: Mapping[int, bytes]
-) -> tuple[PageColumns, dict[int, str]]:
-    """Return the stored pages that can be read, and by number the reason for each that cannot."""
-    pages = list(stored)
-    names = [page_name(file.path, batch.symbols[i], batch.buckets[i]) for i in pages]
-    columns, errors = decode_sound(list(stored.values()), [keys[i] for i in pages], name_of=names.__getitem__)
-    return columns, {pages[n]: e.message for n, e in errors.items()}
 
 
 def give_sids(file: PageFile, symbols: list[str]) -> list[int]:

@@ -87,11 +87,13 @@ def _fill(draft: Path, backup: Path, manifest: Manifest, session: Session) -> No
 
 def _fill_ledger(draft: Path, backup: Path, manifest: Manifest, session: Session) -> None:
     """Make the tables by our own migrations, and copy the rows of the dump to them: its SQL is not executed."""
+    from kaboom.bars.postgres.tables import make_partitions  # noqa: PLC0415  polars costs 0.1 s
     from kaboom.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s
     from kaboom.drivers.postgres.dump import restore_rows  # noqa: PLC0415  the driver costs 0.1 s
 
     with started_postgres(draft, draft / "logs/postgres.log") as url:
         migrate(url, manifest.revision)
+        make_partitions(url, manifest.rows)
         rows = restore_rows(url, backup / LEDGER, without=(*WITHOUT, _REVISION)).rows
         expected = {name: manifest.rows.get(name, 0) for name in rows} | dict.fromkeys(rows.keys() & set(WITHOUT), 0)
         if rows != expected:

@@ -54,8 +54,8 @@ def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, 
     """Copy jobs, bars, corporate actions and settings to a folder, also while Kaboom runs."""
     session: Session = context.obj.with_json(json)
     folder = data_dir or session.find_data_dir()
-    # With bars in InfluxDB, the data folder may still be empty.
-    is_data = load_settings().keeps_bars_in_influxdb and folder.is_dir()
+    # With bars on a server, the data folder may still be empty.
+    is_data = not load_settings().keeps_bars_in_folder and folder.is_dir()
     if not is_data and not any((folder / name).exists() for name in (LOCK, BARS)):
         raise NotFound(f"there is no data folder {folder}: name it with --data-dir")
     try:
@@ -75,7 +75,8 @@ def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, 
 def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
     source = Source(data_dir)
     run = read_run_file(data_dir)
-    is_in_influxdb = load_settings().keeps_bars_in_influxdb
+    settings = load_settings()
+    has_bars = settings.keeps_bars_in_folder
     try:
         stack.enter_context(closing(hold_lock(data_dir, session)))
     except CliError:
@@ -84,10 +85,10 @@ def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
             raise
         if any(child["name"] == "postgres" for child in run["children"]):
             source.database_url = run["database_url"]
-        is_in_influxdb = run["bars_dir"] is None
+        has_bars = run["bars_dir"] is not None
     else:
         source.database_url = _start_ledger(data_dir, session, stack)
-    source.bars_dir = None if is_in_influxdb else data_dir / BARS
+    source.bars_dir = data_dir / BARS if has_bars else None
     if source.database_url is None:
         source.lacks.append(
             session.words.say(
@@ -95,7 +96,8 @@ def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
                 "the database of DATABASE_URL with pg_dump"
             )
         )
-    if is_in_influxdb:
+    # Bars in PostgreSQL are in the dump of the ledger, or in that which an operator makes of it.
+    if not has_bars and not settings.keeps_bars_in_postgres:
         source.lacks.append(
             session.words.say(
                 "not in this backup: the bars and corporate actions. They are in InfluxDB; back it up with its own tool"

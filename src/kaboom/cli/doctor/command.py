@@ -98,9 +98,11 @@ async def find_bars(settings: AppSettings) -> list[Finding]:
     from kaboom.bars.open import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
 
     mend = "correct the INFLUXDB_ and KABOOM_INFLUXDB_ settings, or start the server"
-    if not settings.keeps_bars_in_influxdb:
+    if settings.keeps_bars_in_folder:
         mend = "check the disk, and who may read the folder"
-    faults = [] if settings.keeps_bars_in_influxdb else _write_faults(settings.bars_dir)
+    elif settings.keeps_bars_in_postgres:
+        mend = "check DATABASE_URL, start the server, or run `kaboom migrate`"
+    faults = _write_faults(settings.bars_dir) if settings.keeps_bars_in_folder else []
     try:
         place = describe_bar_store(settings)
         async with closing(build_bar_store(settings)) as store:

@@ -64,7 +64,7 @@ class Stack:
         self._mark: dict[str, str] = {}
         self._tokens: tuple[str, ...] = ()
         # A local Kaboom does not use Secret Manager.
-        self._is_in_influxdb = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_influxdb
+        self._has_bars = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_folder
         self._urls: dict[str, str] = {}
         self.data_dir = options.data_dir
         self.api_url = f"http://127.0.0.1:{options.port}"
@@ -283,7 +283,7 @@ class Stack:
             "redis_url": self._urls.get("REDIS_URL"),
             "database_url": self._urls.get("DATABASE_URL"),
             # A backup does not use it if the bars are in InfluxDB.
-            "bars_dir": None if self._is_in_influxdb else str(self.data_dir.resolve() / "bars"),
+            "bars_dir": str(self.data_dir.resolve() / "bars") if self._has_bars else None,
             "children": [{"name": child.spec.name, "pid": child.pid} for child in children],
         }
         write_run_file(self.data_dir, content)

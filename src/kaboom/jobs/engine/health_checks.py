@@ -92,8 +92,7 @@ class BarsFolder:
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.settings
-        is_remote = settings.keeps_bars_in_influxdb or settings.bar_store == "memory"
-        self._folder = None if is_remote else settings.bars_dir
+        self._folder = settings.bars_dir if settings.keeps_bars_in_folder else None
         self._written = RecentAnswer(lambda: asyncio.to_thread(self._try), for_s=0.0)
 
     @property

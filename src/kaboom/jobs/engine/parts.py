@@ -153,6 +153,8 @@ def _check_bar_store(settings: AppSettings) -> None:
         raise ConfigurationError(
             "KABOOM_BAR_STORE was memory and DISABLE_CELERY false: each worker process would keep bars of its own"
         )
+    if settings.keeps_bars_in_postgres:
+        settings.require_database_url()
     if settings.keeps_bars_in_influxdb:
         build_target(
             settings.influxdb_host, settings.influxdb_secret, org=settings.influxdb_org, api=settings.influxdb_api

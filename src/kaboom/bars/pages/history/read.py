@@ -11,12 +11,12 @@ import polars as pl
 
 from kaboom.bars.folder.moments import from_us
 from kaboom.bars.normalise import to_day, to_seconds, to_session
-from kaboom.bars.pages.codec import PageColumns, damaged_page, decode_pages, page_keys
+from kaboom.bars.pages.codec import PageColumns, damaged_page
 from kaboom.bars.pages.files import PageFile, PageFiles, page_name
 from kaboom.bars.pages.frames import keep_between, to_frame
 from kaboom.bars.pages.headers import count_pages
 from kaboom.bars.pages.history.moments import snapshot_at
-from kaboom.bars.pages.history.replaced_bars import LOST, find_cut, put_back
+from kaboom.bars.pages.history.replaced_bars import LOST, PastPage, decode_past, find_cut
 from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from kaboom.bars.pages.schema import SID_BITS
 from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
@@ -199,17 +199,10 @@ class _Held:
             if data == LOST:
                 raise self._lost(page, no)
         rows = sorted(found, key=lambda row: row[1:3])
-        names = [page_name(self.file.path, row[1], row[2]) for row in rows]
-        keys = page_keys([row[1] for row in rows], [row[2] for row in rows])
-        columns = decode_pages([row[3] for row in rows], keys, name_of=names.__getitem__)
         number = {row[0]: i for i, row in enumerate(rows)}
+        pages = [PastPage(*row[1:4], None if self.no is None else find_cut(row[4], self.no)) for row in rows]
         undone = [(number[page], data) for page, data, _ in replaced if page in number]
-        cuts = [None if self.no is None else find_cut(row[4], self.no) for row in rows]
-        if undone or any(cut is not None for cut in cuts):
-            own = [keys[page] for page, _ in undone]
-            history = [f"{names[page]} (history)" for page, _ in undone]
-            old = decode_pages([data for _, data in undone], own, name_of=history.__getitem__)
-            columns = put_back(columns, old, [page for page, _ in undone], cuts)
+        columns = decode_past(pages, undone, name_of=lambda page: page_name(self.file.path, page.symbol, page.bucket))
         return [row[1] for row in rows], columns
 
     def _check_none_lost(self, first: int) -> None:

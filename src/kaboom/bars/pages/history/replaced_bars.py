@@ -1,12 +1,13 @@
 """The bars that a write replaces, kept beside the pages; and pages as they were, made by putting them back."""
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from kaboom.bars.pages.codec import Ints, PageColumns
+from kaboom.bars.pages.codec import Ints, PageColumns, decode_pages, page_keys
 from kaboom.bars.pages.merge import MergedPages, merge_pages, page_of_bar
 
 #: A value in place of the flags: there was no bar at this time before the write. Flags have 16 bits.
@@ -15,6 +16,17 @@ ABSENT = 1 << 16
 LOST = b""
 _NEVER = np.int64(2**62)
 _NEWEST = struct.Struct("<qI")
+#: The same for moments that are microseconds since 1970.
+WIDE = struct.Struct("<qq")
+
+
+class PastPage(NamedTuple):
+    """A page as it is stored, and the time in UTC seconds from which its bars were not there yet."""
+
+    symbol: str
+    bucket: int
+    data: bytes
+    cut: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,35 +93,60 @@ def put_back(
     return columns.keep((columns.rows[6] < ABSENT) & (columns.seconds < ends))
 
 
+def decode_past(
+    pages: Sequence[PastPage], replaced: Sequence[tuple[int, bytes]], *, name_of: Callable[[PastPage], str]
+) -> PageColumns:
+    """Return the bars of pages as they were.
+
+    Args:
+        pages: the pages as they are stored.
+        replaced: the number of a page, and bars that were replaced in it since, the oldest first.
+        name_of: gives the name of a page for the error.
+
+    Raises:
+        StoreDamaged: a page or its history is damaged.
+
+    """
+    keys = page_keys([page.symbol for page in pages], [page.bucket for page in pages])
+    columns = decode_pages([page.data for page in pages], keys, name_of=lambda i: name_of(pages[i]))
+    if not replaced and all(page.cut is None for page in pages):
+        return columns
+    own = [i for i, _ in replaced]
+    old = decode_pages(
+        [data for _, data in replaced], [keys[i] for i in own], name_of=lambda n: f"{name_of(pages[own[n]])} (history)"
+    )
+    return put_back(columns, old, own, [page.cut for page in pages])
+
+
 def _offsets(counts: Ints) -> Ints:
     return np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
 
 
 # The newest run is first, as fixed numbers, so that a run is added without reading the others; then the steps between
 # runs follow, oldest first, as varints.
-def add_run(grown: bytes | None, first_s: int, no: int) -> bytes:
+def add_run(grown: bytes | None, first_s: int, no: int, *, newest: struct.Struct = _NEWEST) -> bytes:
     """Return runs with one more: bars from `first_s` (UTC seconds) on are known since moment `no`; both rise."""
     if not grown:
-        return _NEWEST.pack(first_s, no)
-    last_s, last_no = _NEWEST.unpack_from(grown)
-    steps = grown[_NEWEST.size :] + _to_varint(first_s - last_s) + _to_varint(no - last_no)
-    return _NEWEST.pack(first_s, no) + steps
+        return newest.pack(first_s, no)
+    last_s, last_no = newest.unpack_from(grown)
+    steps = grown[newest.size :] + _to_varint(first_s - last_s) + _to_varint(no - last_no)
+    return newest.pack(first_s, no) + steps
 
 
-def find_cut(grown: bytes | None, no: int) -> int | None:
+def find_cut(grown: bytes | None, no: int, *, newest: struct.Struct = _NEWEST) -> int | None:
     """Return the time, in UTC seconds, from which bars were not there yet at moment `no`; None if all were."""
     cut = None
-    for first_s, at in _read_backwards(grown) if grown else ():
+    for first_s, at in _read_backwards(grown, newest) if grown else ():
         if at <= no:
             break
         cut = first_s
     return cut
 
 
-def _read_backwards(grown: bytes) -> list[tuple[int, int]]:
+def _read_backwards(grown: bytes, newest: struct.Struct) -> list[tuple[int, int]]:
     """Return the runs, newest first."""
-    first_s, no = _NEWEST.unpack_from(grown)
-    numbers = _from_varints(grown[_NEWEST.size :])
+    first_s, no = newest.unpack_from(grown)
+    numbers = _from_varints(grown[newest.size :])
     runs = [(first_s, no)]
     for at in range(len(numbers) - 2, -1, -2):
         first_s, no = first_s - numbers[at], no - numbers[at + 1]

@@ -1,0 +1,81 @@
+"""Damage in a table is found where it is read, costs its own symbol, and changes no value of another."""
+
+from datetime import date
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from kaboom.bars.postgres.store import PostgresBarStore
+from kaboom.errors import StoreDamaged
+from tests.contracts.bars.bar_store import run
+from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame
+
+JUNE_3 = date(2025, 6, 3)
+_SPAN = {"start": at(date(2020, 1, 1)), "end": at(date(2030, 1, 1))}
+_FLIP = "UPDATE bar_page SET data = set_byte(data, 20, get_byte(data, 20) # 1) WHERE symbol = '7203'"
+
+
+@pytest.fixture
+def filled(store: PostgresBarStore) -> PostgresBarStore:
+    """A store with two sessions of two symbols."""
+    run(
+        store.write(
+            MINUTES, frame(*(bar(s, at(d), c) for s, c in (("1301", 90.0), ("7203", 100.0)) for d in (JUNE_2, JUNE_3)))
+        )
+    )
+    return store
+
+
+def damage(url: str, statement: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(statement.encode())
+
+
+def test_a_flipped_byte_of_a_page_is_refused_and_named(filled: PostgresBarStore, database_url: str) -> None:
+    damage(database_url, f"{_FLIP} AND bucket = {(JUNE_2 - date(1970, 1, 1)).days}")
+
+    with pytest.raises(StoreDamaged, match="page synthetic/1m 7203 2025-06-02 is damaged"):
+        run(filled.read(MINUTES, "7203", **_SPAN))
+    assert run(filled.read(MINUTES, "1301", **_SPAN))["close"].to_list() == [90.0, 90.0]
+    (fault,) = run(filled.verify()).faults
+    assert fault.where == "synthetic/1m 7203 2025-06-02"
+
+
+def test_a_write_to_a_damaged_page_is_refused_and_the_others_are_stored(
+    filled: PostgresBarStore, database_url: str
+) -> None:
+    damage(database_url, _FLIP)
+
+    report = run(filled.write(MINUTES, frame(bar("1301", at(JUNE_2, 1)), bar("7203", at(JUNE_2, 1)))))
+
+    assert report.written == 1
+    assert [(each.symbol, each.bars) for each in report.refused] == [("7203", 1)]
+    assert "is damaged" in report.refused[0].reason
+
+
+@pytest.mark.parametrize("column", ["last_ts", "o", "h", "l", "c", "v", "last_flags", "newest_sum"])
+def test_a_wrong_newest_bar_in_a_header_is_read_from_the_page(
+    filled: PostgresBarStore, database_url: str, column: str
+) -> None:
+    before = run(filled.latest(MINUTES)), run(filled.last_closes(MINUTES, ["1301", "7203"], before=date(2025, 6, 4)))
+    damage(database_url, f"UPDATE bar_page SET {column} = {column} + 1 WHERE symbol = '7203'")
+
+    with capture_logs() as logs:
+        assert run(filled.latest(MINUTES)).equals(before[0])
+        closes = run(filled.last_closes(MINUTES, ["1301", "7203"], before=date(2025, 6, 4)))
+    assert closes == before[1]
+    assert {log["event"] for log in logs} == {"page_damaged"}
+    assert run(filled.verify()).faults
+
+
+@pytest.mark.parametrize("column", ["n", "first_ts", "last_ts", "flagged", "flags", "cover_sum"])
+def test_a_page_with_a_wrong_header_counts_as_not_held(
+    filled: PostgresBarStore, database_url: str, column: str
+) -> None:
+    damage(database_url, f"UPDATE bar_page SET {column} = {column} + 1 WHERE symbol = '7203'")
+
+    with capture_logs() as logs:
+        held = run(filled.coverage(MINUTES, first=JUNE_2, last=JUNE_3))
+    assert held["symbol"].to_list() == ["1301", "1301"]
+    assert len([log for log in logs if log["event"] == "page_damaged"]) == 2

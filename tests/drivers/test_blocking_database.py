@@ -1,0 +1,105 @@
+"""Transactions of threads: one state, all or nothing, clear errors, and connections that processes do not share."""
+
+import multiprocessing
+
+import psycopg
+import pytest
+
+from kaboom.drivers.postgres.blocking import BlockingDatabase
+from kaboom.errors import ConfigurationError, StoreError
+
+_PID = "SELECT pg_backend_pid()"
+
+
+@pytest.fixture
+def database(database_url: str) -> BlockingDatabase:
+    return BlockingDatabase(database_url, application_name="blocking test")
+
+
+def test_one_connection_is_kept_and_used_again(database: BlockingDatabase) -> None:
+    pids = set()
+    for _ in range(3):
+        with database.reading() as sql:
+            pids.add(sql.rows(_PID)[0][0])
+    assert len(pids) == 1
+    database.close()
+
+
+def test_an_error_rolls_everything_back(database: BlockingDatabase, database_url: str) -> None:
+    def write_and_fail() -> None:
+        with database.writing() as sql:
+            sql.run("CREATE TABLE left_over (n int)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT to_regclass('left_over')").fetchone() == (None,)
+    database.close()
+
+
+def test_a_refused_statement_is_not_worth_a_retry(database: BlockingDatabase) -> None:
+    refusal = r'refused the statement: UndefinedTable: relation "no_such" does not'
+    with pytest.raises(StoreError, match=refusal) as e, database.reading() as sql:
+        sql.rows("SELECT 1 FROM no_such")
+    assert not e.value.retryable
+    database.close()
+
+
+def test_reading_refuses_to_write(database: BlockingDatabase) -> None:
+    with pytest.raises(StoreError, match="read-only transaction"), database.reading() as sql:
+        sql.run("CREATE TABLE left_over (n int)")
+    database.close()
+
+
+def test_an_idle_connection_that_ended_is_replaced(
+    database: BlockingDatabase, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaboom.drivers.postgres.blocking._FRESH_S", 0.0)
+    with database.reading() as sql:
+        (first,) = sql.rows(_PID)[0]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
+    with database.reading() as sql:
+        assert sql.rows(_PID)[0][0] != first
+    database.close()
+
+
+def test_no_server_is_an_outage() -> None:
+    database = BlockingDatabase("postgresql://user:secret@127.0.0.1:9/none", application_name="test")
+    with pytest.raises(StoreError, match="PostgreSQL did not answer") as e, database.reading():
+        pass
+    assert e.value.retryable
+    assert "secret" not in str(e.value)
+    assert database.place == "127.0.0.1/none"
+
+
+def test_an_address_of_another_database_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL was for mysql"):
+        BlockingDatabase("mysql://127.0.0.1/x", application_name="test")
+
+
+def test_the_child_of_a_fork_opens_a_connection_of_its_own(database: BlockingDatabase) -> None:
+    with database.reading() as sql:
+        (parent,) = sql.rows(_PID)[0]
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+
+    def ask() -> None:
+        with database.reading() as sql:
+            results.put(sql.rows(_PID)[0][0])
+
+    child = context.Process(target=ask)
+    child.start()
+    child.join()
+    assert results.get() != parent
+    with database.reading() as sql:
+        assert sql.rows(_PID)[0][0] == parent
+    database.close()
+
+
+def test_many_rows_come_as_csv(database: BlockingDatabase) -> None:
+    with database.reading() as sql:
+        text = sql.csv("SELECT n, %s FROM generate_series(1, 2) n", ("a,b",))
+    assert text == b'1,"a,b"\n2,"a,b"\n'
+    database.close()
