@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from kaboom.bars.actions.plausibility import find_doubt
+from kaboom.bars.actions.detect import find_doubt
 from kaboom.market.action import CorporateAction
 
 EX = date(2025, 11, 4)
