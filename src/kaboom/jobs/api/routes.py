@@ -1,6 +1,6 @@
 """The job routes of every queue: list, stats, one job, events, log, failures, chunks, cancel, retry, delete."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Union
 
@@ -10,7 +10,6 @@ from starlette.responses import StreamingResponse
 
 from kaboom.errors import NotFound
 from kaboom.jobs.api.chunks import ChunkListing, ChunkPage, page_chunks
-from kaboom.jobs.api.examples import show_job
 from kaboom.jobs.api.job_list import JobList, JobWriter, Listing, answer_together, answer_with_model
 from kaboom.jobs.api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
 from kaboom.jobs.api.sse import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job, wait_for_end
@@ -33,7 +32,7 @@ from kaboom.jobs.deps import Caller, Cursors, Events, Jobs, Shared, count_log_st
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
 from kaboom.jobs.job_type import JobType, retry_whole
 from kaboom.jobs.model import Job
-from kaboom.jobs.queues import Queue, jobs_path
+from kaboom.jobs.queues import Queue, job_links, jobs_path
 from kaboom.jobs.redis.events import EVENT_STREAM, START, Feed, parse_event_id
 from kaboom.web.auth.changes import give_reason
 from kaboom.web.auth.guard import require_scopes
@@ -49,7 +48,7 @@ from kaboom.web.errors import (
     TOO_LARGE,
     describe_problems,
 )
-from kaboom.web.routers import HEX_ID, FeatureRouter
+from kaboom.web.routers import HEX_ID, FeatureRouter, example_of
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.JOBS_WRITE)]
@@ -109,7 +108,7 @@ class JobRoutes:
         result = (Union[(*results, None)], Field(description="by kind of job"))
         view: type[JobView] = create_model(name, __base__=JobView, result=result)  # type: ignore[arg-type]
         first = self.job_types[0]
-        example = show_job(self.queue.value, first.name, first.example)
+        example = _show_job(self.queue.value, first.name, first.example)
         view.model_config = view.model_config | ConfigDict(json_schema_extra={"example": example})
         view.model_rebuild(force=True)
         return view
@@ -252,3 +251,12 @@ def _add_writings(router: APIRouter, routes: JobRoutes) -> None:
     router.add_api_route(
         _ONE, routes.delete_job, methods=["DELETE"], status_code=204, responses=conflict, dependencies=_WRITES
     )
+
+
+def _show_job(queue: str, task: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the example of a job of a queue; of a queue other than `ingest` it has no result yet."""
+    job: dict[str, Any] = example_of(JobView)
+    if queue == job["queue"]:
+        return job
+    shown = {"queue": queue, "task": task, "request": dict(request), "links": job_links(queue, job["job_id"])}
+    return job | shown | {"market": None, "intervals": None, "result": None}
