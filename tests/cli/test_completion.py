@@ -10,9 +10,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from kaboom.portfolio.examples import PORTFOLIO
+from kaboom.portfolio.views import PortfolioView
 from kaboom.providers.registry import provider_names
-from kaboom.schedules.schemas import SCHEDULE
+from kaboom.schedules.schemas import ScheduleView
+from kaboom.web.routers import example_of
 from tests.cli.test_imports import HEAVY
 from tests.fixtures.cli import Scripted
 from tests.fixtures.jobs.apps import TOKEN
@@ -84,7 +85,10 @@ def test_ids_and_names_of_one_word_are_offered(
     scripted: Scripted, tmp_path: Path, line: str, path: str, offered: list[str]
 ) -> None:
     names = ("daily ingest", "evening")
-    example, key = {"schedules": (SCHEDULE, "schedule_id"), "portfolios": (PORTFOLIO, "id")}[path]
+    example, key = {
+        "schedules": (example_of(ScheduleView), "schedule_id"),
+        "portfolios": (example_of(PortfolioView), "id"),
+    }[path]
     assert key in example
     items = [example | {key: each, "name": name} for each, name in zip(IDS, names, strict=True)]
     scripted.answers.append((200, orjson.dumps({"items": items})))

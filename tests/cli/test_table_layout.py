@@ -9,15 +9,16 @@ from rich.console import Console
 
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.table_layout import fit
-from kaboom.market_data.examples import QUARANTINE
+from kaboom.market_data.schemas import QuarantinePage
 from kaboom.text.speaker import Speaker
+from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.terminal import columns_of, run_on_terminal
 
 FILE = "年度/2024/トヨタ自動車の日足/" + "long-folder/" * 4 + "7203.csv"
-(ROW,) = QUARANTINE["items"]
-PAGE: dict[str, Any] = QUARANTINE | {"items": [ROW | {"file": FILE, "line": 17}, ROW]}
+(ROW,) = example_of(QuarantinePage)["items"]
+PAGE: dict[str, Any] = example_of(QuarantinePage) | {"items": [ROW | {"file": FILE, "line": 17}, ROW]}
 
 
 @pytest.mark.parametrize("columns", [80, 40])

@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from kaboom.operations.examples import WORKERS
+from kaboom.operations.workers import WorkerList
+from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 
 
@@ -17,14 +18,14 @@ from tests.fixtures.cli import Kaboom, Scripted
 def test_a_worker_has_a_line_and_so_has_each_chunk(
     kaboom: Kaboom, scripted: Scripted, language: str, words: tuple[str, ...]
 ) -> None:
-    scripted.answers.append((200, orjson.dumps(WORKERS)))
+    scripted.answers.append((200, orjson.dumps(example_of(WorkerList))))
     out = kaboom("--lang", language, "workers").out
     assert all(word in out for word in words), out
-    assert WORKERS["items"][0]["chunks"][0]["job_id"] in out
+    assert example_of(WorkerList)["items"][0]["chunks"][0]["job_id"] in out
 
 
 def test_unreported_facts_are_empty(kaboom: Kaboom, scripted: Scripted) -> None:
-    (item,) = WORKERS["items"]
+    (item,) = example_of(WorkerList)["items"]
     bare = item | {"memory_bytes": None, "started_at": None, "host": None, "queues": [], "chunks": [], "state": "lost"}
     scripted.answers.append((200, orjson.dumps({"items": [bare]})))
     out = kaboom("workers").out

@@ -11,11 +11,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from kaboom.main import create_app
 from kaboom.web.auth.guard import PUBLIC_PATHS, stated_scopes
 from kaboom.web.openapi import SECURITY_SCHEMES
+from kaboom.web.routers import example_of
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, openapi_document, running
 
 
@@ -194,3 +195,22 @@ def test_the_limits_of_a_call_are_described() -> None:
         assert set(answers[code]["headers"]) == wanted
     assert "headers" not in answers["401"]
     assert "headers" not in openapi_document()["paths"]["/healthz"]["get"]["responses"]["200"]
+
+
+def test_an_example_is_made_of_those_of_fields() -> None:
+    class Part(BaseModel):
+        name: str = Field(examples=["a"])
+        ends_at: str | None
+        note: str = ""
+
+    class Whole(BaseModel):
+        parts: list[Part]
+        first: Part | None
+        count: int = Field(examples=[2, 3])
+
+    class Lacking(Part):
+        size: int
+
+    part = {"name": "a", "ends_at": None}
+    assert example_of(Whole) == {"parts": [part], "first": part, "count": 2}
+    assert example_of(Lacking) is None

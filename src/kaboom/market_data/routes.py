@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from kaboom.bars.export.formats import Format
 from kaboom.jobs.deps import count_stream, needs
-from kaboom.market_data import examples
 from kaboom.market_data.answers import GRID_TYPE, Answers
 from kaboom.market_data.queries import (
     BarsQuery,
@@ -81,6 +80,13 @@ def _describe_rows(csv: str) -> dict[str, Any]:
     return {form.media_type.partition(";")[0]: described for form, described in content.items()}
 
 
+_CELLS = (
+    '{"interval":"1m","provider":"synthetic","is_real":false,"states":["pending","missing","empty","lost","not_final",'
+    '"outdated","short","no_auction","differs","complete"],"sessions":["2025-10-31","2025-11-04","2025-11-05"],'
+    '"symbols":["6758","7203"],"names":["ソニーグループ","トヨタ自動車"],'
+    '"names_en":["SONY GROUP CORPORATION","TOYOTA MOTOR CORPORATION"],"sectors":["3650","3700"],'
+    '"scales":["TOPIX Core30","TOPIX Core30"]}\n\t\t\t\t\x01\t'
+)
 _LISTED = "as_of,symbol,name,market,sector33,sector33_code,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 
 router = FeatureRouter(prefix="/api/v1", tags=["market"], dependencies=[needs(Scope.BARS_READ)])
@@ -182,7 +188,7 @@ async def show_sessions(answers: Answers, query: Annotated[SessionsQuery, Query(
     return await answers.give(query, lambda desk, _: desk.coverage.sessions(query))
 
 
-@router.get("/coverage/cells", **describe_grid(examples.CELLS))
+@router.get("/coverage/cells", **describe_grid(_CELLS))
 async def show_cells(answers: Answers, query: Annotated[CellsQuery, Query()]) -> Response:
     """Show the state of every symbol in each of the newest sessions as one byte.
 

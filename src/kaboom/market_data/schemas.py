@@ -3,13 +3,12 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from kaboom.bars.coverage.cells import CellState
 from kaboom.market.action import ActionKind, ActionState
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
-from kaboom.market_data import examples
 
 _OPENED = "the start of the bar, UTC; of a daily bar 00:00 UTC of its session"
 _FLAGS = "what quality rules saw, as a sum; docs/reference/outcomes.md has the values"
@@ -18,13 +17,13 @@ _FLAGS = "what quality rules saw, as a sum; docs/reference/outcomes.md has the v
 class Bar(BaseModel):
     """One bar. The auctions at 11:30 and at the close have their own bars."""
 
-    opened_at: AwareDatetime = Field(description=_OPENED)
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-    flags: int = Field(description=_FLAGS)
+    opened_at: AwareDatetime = Field(description=_OPENED, examples=["2025-11-04T00:00:00Z"])
+    open: float = Field(examples=[2841.5])
+    high: float = Field(examples=[2849.0])
+    low: float = Field(examples=[2838.0])
+    close: float = Field(examples=[2847.5])
+    volume: int = Field(examples=[184300])
+    flags: int = Field(description=_FLAGS, examples=[0])
 
 
 class SymbolBar(Bar):
@@ -34,9 +33,9 @@ class SymbolBar(Bar):
 
 
 class _Series(BaseModel):
-    interval: Interval
-    provider: str
-    is_real: bool = Field(description="false: made up, no market data")
+    interval: Interval = Field(examples=["1m"])
+    provider: str = Field(examples=["synthetic"])
+    is_real: bool = Field(description="false: made up, no market data", examples=[False])
 
 
 class AppliedAction(BaseModel):
@@ -68,10 +67,8 @@ class _Known(BaseModel):
 class BarPage(_Series, _Known):
     """Bars of one symbol, oldest first, with `start <= opened_at < end`."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.BARS})
-
-    symbol: str
-    adjusted: bool
+    symbol: str = Field(examples=["7203"])
+    adjusted: bool = Field(examples=[False])
     action_set: str | None = Field(
         default=None, description="of adjusted bars: changes with the actions, as the header Kaboom-Action-Set"
     )
@@ -80,8 +77,8 @@ class BarPage(_Series, _Known):
     dividends: list[AppliedDividend] | None = Field(
         default=None, description="of a total return: those after the first bar that is asked for, oldest first"
     )
-    start: AwareDatetime
-    end: AwareDatetime
+    start: AwareDatetime = Field(examples=["2025-11-03T15:00:00Z"])
+    end: AwareDatetime = Field(examples=["2025-11-04T15:00:00Z"])
     items: list[Bar]
     next_cursor: str | None
 
@@ -89,22 +86,35 @@ class BarPage(_Series, _Known):
 class LatestBars(_Series, _Known):
     """The newest bar of every symbol, sorted by symbol."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.LATEST})
-
-    items: list[SymbolBar]
+    items: list[SymbolBar] = Field(
+        examples=[
+            [
+                {
+                    "symbol": "7203",
+                    "opened_at": "2025-11-04T06:30:00Z",
+                    "open": 2841.5,
+                    "high": 2849.0,
+                    "low": 2838.0,
+                    "close": 2847.5,
+                    "volume": 184300,
+                    "flags": 0,
+                }
+            ]
+        ]
+    )
     next_cursor: None
 
 
 class Cell(BaseModel):
     """The stored bars of one symbol in one session; without bars there is no cell."""
 
-    symbol: str
-    session: date
-    bars: int
-    first_at: AwareDatetime = Field(description="`opened_at` of the first bar")
-    last_at: AwareDatetime = Field(description="`opened_at` of the last bar")
-    flagged: int = Field(description="how many bars have any flag")
-    flags: int = Field(description="the flags of all bars together")
+    symbol: str = Field(examples=["7203"])
+    session: date = Field(examples=["2025-11-04"])
+    bars: int = Field(examples=[327])
+    first_at: AwareDatetime = Field(description="`opened_at` of the first bar", examples=["2025-11-04T00:00:00Z"])
+    last_at: AwareDatetime = Field(description="`opened_at` of the last bar", examples=["2025-11-04T06:30:00Z"])
+    flagged: int = Field(description="how many bars have any flag", examples=[0])
+    flags: int = Field(description="the flags of all bars together", examples=[0])
     is_final: bool | None = Field(
         default=None,
         description="with `finality=true` alone: whether the provider was asked for them late enough after the close"
@@ -115,10 +125,8 @@ class Cell(BaseModel):
 class CoveragePage(_Series, _Known):
     """The stored bars, sorted by symbol, then session."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.COVERAGE})
-
-    first: date
-    last: date
+    first: date = Field(examples=["2025-11-04"])
+    last: date = Field(examples=["2025-11-04"])
     items: list[Cell]
     next_cursor: str | None
 
@@ -126,15 +134,21 @@ class CoveragePage(_Series, _Known):
 class RejectedRow(BaseModel):
     """A row as the provider returned it, and the reason of its rejection."""
 
-    session: date | None = Field(description="the day of `opened_at` in Japan; null without a time")
-    symbol: str = Field(description="as the row has it, also where it is no symbol; empty if it had none")
-    opened_at: AwareDatetime | None
-    open: float | None
-    high: float | None
-    low: float | None
-    close: float | None
-    volume: float | None
-    reason: str = Field(description="the first hard rule that it broke; docs/reference/quality.md lists them")
+    session: date | None = Field(
+        description="the day of `opened_at` in Japan; null without a time", examples=["2025-11-04"]
+    )
+    symbol: str = Field(
+        description="as the row has it, also where it is no symbol; empty if it had none", examples=["7203"]
+    )
+    opened_at: AwareDatetime | None = Field(examples=["2025-11-04T09:00:00Z"])
+    open: float | None = Field(examples=[3140.0])
+    high: float | None = Field(examples=[3142.0])
+    low: float | None = Field(examples=[3139.0])
+    close: float | None = Field(examples=[3141.0])
+    volume: float | None = Field(examples=[52300.0])
+    reason: str = Field(
+        description="the first hard rule that it broke; docs/reference/quality.md lists them", examples=["off_grid"]
+    )
     file: str | None = Field(description="where the provider reads files: the path below its folder; otherwise null")
     line: int | None = Field(description="the line in `file`, or the row of a Parquet file, counted from 1")
 
@@ -142,10 +156,10 @@ class RejectedRow(BaseModel):
 class QuarantinePage(_Series):
     """Rejected rows, newest first; those without a time come last."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.QUARANTINE})
-
-    total: int = Field(description="rows of all pages")
-    reasons: dict[str, int] = Field(description="rows by reason, the most frequent first, without the filter `reason`")
+    total: int = Field(description="rows of all pages", examples=[1])
+    reasons: dict[str, int] = Field(
+        description="rows by reason, the most frequent first, without the filter `reason`", examples=[{"off_grid": 1}]
+    )
     items: list[RejectedRow]
     next_cursor: str | None
 
@@ -153,29 +167,27 @@ class QuarantinePage(_Series):
 class JudgedSession(BaseModel):
     """How complete one session is, and how many symbols are in each state."""
 
-    session: date
-    verdict: Literal["pending", "degraded", "gaps", "complete"]
-    symbols: int
-    bars: int
-    median: float | None = Field(description="bars of a symbol that has any; null if none has")
-    flagged: int = Field(description="how many bars have any flag")
-    quarantined: int = Field(description="how many rows of the day are in quarantine")
-    pending: int
-    missing: int
-    empty: int
-    lost: int
-    not_final: int
-    outdated: int
-    short: int
-    no_auction: int
-    differs: int
-    complete: int
+    session: date = Field(examples=["2025-11-04"])
+    verdict: Literal["pending", "degraded", "gaps", "complete"] = Field(examples=["gaps"])
+    symbols: int = Field(examples=[1651])
+    bars: int = Field(examples=[502113])
+    median: float | None = Field(description="bars of a symbol that has any; null if none has", examples=[321.0])
+    flagged: int = Field(description="how many bars have any flag", examples=[14])
+    quarantined: int = Field(description="how many rows of the day are in quarantine", examples=[0])
+    pending: int = Field(examples=[0])
+    missing: int = Field(examples=[37])
+    empty: int = Field(examples=[113])
+    lost: int = Field(examples=[0])
+    not_final: int = Field(examples=[0])
+    outdated: int = Field(examples=[0])
+    short: int = Field(examples=[2])
+    no_auction: int = Field(examples=[1])
+    differs: int = Field(examples=[0])
+    complete: int = Field(examples=[1498])
 
 
 class SessionPage(_Series):
     """The newest sessions, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"example": examples.SESSIONS})
 
     items: list[JudgedSession]
     next_cursor: None
@@ -184,24 +196,28 @@ class SessionPage(_Series):
 class JudgedCell(BaseModel):
     """The state of a symbol in one session, with the facts behind it."""
 
-    session: date
-    state: CellState
-    bars: int
-    expected: float | None = Field(description="the median that its bars were compared with; null if it is unknown")
-    first_at: AwareDatetime | None = Field(description="`opened_at` of the first bar")
-    last_at: AwareDatetime | None = Field(description="`opened_at` of the last bar")
-    flagged: int = Field(description="how many bars have any flag")
-    flags: int = Field(description="the flags of all bars together")
-    asked_at: AwareDatetime | None = Field(description="when the provider was last asked; null if nobody noted it")
-    is_final: bool | None = Field(description="as of `/coverage`")
+    session: date = Field(examples=["2025-11-04"])
+    state: CellState = Field(examples=["complete"])
+    bars: int = Field(examples=[327])
+    expected: float | None = Field(
+        description="the median that its bars were compared with; null if it is unknown", examples=[326.5]
+    )
+    first_at: AwareDatetime | None = Field(
+        description="`opened_at` of the first bar", examples=["2025-11-04T00:00:00Z"]
+    )
+    last_at: AwareDatetime | None = Field(description="`opened_at` of the last bar", examples=["2025-11-04T06:30:00Z"])
+    flagged: int = Field(description="how many bars have any flag", examples=[0])
+    flags: int = Field(description="the flags of all bars together", examples=[0])
+    asked_at: AwareDatetime | None = Field(
+        description="when the provider was last asked; null if nobody noted it", examples=["2025-11-04T07:00:12Z"]
+    )
+    is_final: bool | None = Field(description="as of `/coverage`", examples=[True])
 
 
 class CellPage(_Series):
     """The cells of one symbol, newest session first."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.CELL})
-
-    symbol: str
+    symbol: str = Field(examples=["7203"])
     items: list[JudgedCell]
     next_cursor: None
 
@@ -209,33 +225,36 @@ class CellPage(_Series):
 class ListedSymbol(BaseModel):
     """One listed issue, as in JPX's list, or an index."""
 
-    symbol: str
-    name: str
-    name_en: str = Field(description="its English name; empty where the list has none: JPX's has none")
-    market: Market
-    sector33: str = Field(description="one of the 33 sectors, by JPX's Japanese name")
-    sector33_code: str = Field(description="its code, four digits; empty for a name that is not one of the 33")
-    sector33_en: str = Field(description="its English name; empty likewise")
-    scale: str
-    is_topix500: bool = Field(description="whether it has the finer ticks")
-    is_listed: bool = Field(description="false: in the list, and known to be gone by the session")
-    first_seen: date = Field(description="the date of the first list with it in this market")
+    symbol: str = Field(examples=["7203"])
+    name: str = Field(examples=["トヨタ自動車"])
+    name_en: str = Field(
+        description="its English name; empty where the list has none: JPX's has none",
+        examples=["TOYOTA MOTOR CORPORATION"],
+    )
+    market: Market = Field(examples=["TSE_PRIME"])
+    sector33: str = Field(description="one of the 33 sectors, by JPX's Japanese name", examples=["輸送用機器"])
+    sector33_code: str = Field(
+        description="its code, four digits; empty for a name that is not one of the 33", examples=["3700"]
+    )
+    sector33_en: str = Field(description="its English name; empty likewise", examples=["Transportation Equipment"])
+    scale: str = Field(examples=["TOPIX Core30"])
+    is_topix500: bool = Field(description="whether it has the finer ticks", examples=[True])
+    is_listed: bool = Field(description="false: in the list, and known to be gone by the session", examples=[True])
+    first_seen: date = Field(description="the date of the first list with it in this market", examples=["2024-03-29"])
     left_by: date | None = Field(description="the date of the first list after without it there, also of a later one")
     moved_to: Market | None = Field(description="the market that it left for")
     renamed_to: str | None = Field(description="the code that the company of this name had from then on")
 
 
 class _Dated(_Known):
-    session: date
-    as_of: date = Field(description="the date of the list: what was listed since is missing")
-    source: str
+    session: date = Field(examples=["2025-11-04"])
+    as_of: date = Field(description="the date of the list: what was listed since is missing", examples=["2024-03-29"])
+    source: str = Field(examples=["JPX data_j.xls"])
     items: list[ListedSymbol]
 
 
 class SymbolPage(_Dated):
     """Listed issues, sorted by symbol."""
-
-    model_config = ConfigDict(json_schema_extra={"example": examples.SYMBOLS})
 
     next_cursor: str | None
 
@@ -243,31 +262,27 @@ class SymbolPage(_Dated):
 class UniverseView(_Dated):
     """The symbols of a market as of a session."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.UNIVERSE})
-
-    market: Market
-    age_days: int = Field(description="days between the list and the session, either way")
+    market: Market = Field(examples=["TSE_PRIME"])
+    age_days: int = Field(description="days between the list and the session, either way", examples=[585])
     next_cursor: None
 
 
 class TradingSession(BaseModel):
     """One session and its hours."""
 
-    session: date
-    opens_at: AwareDatetime
-    am_closes_at: AwareDatetime = Field(description="the morning's closing auction")
-    pm_opens_at: AwareDatetime
-    closes_at: AwareDatetime = Field(description="the closing auction")
-    minutes: int = Field(description="the 1m bars that a symbol can have at most")
+    session: date = Field(examples=["2025-11-04"])
+    opens_at: AwareDatetime = Field(examples=["2025-11-04T00:00:00Z"])
+    am_closes_at: AwareDatetime = Field(description="the morning's closing auction", examples=["2025-11-04T02:30:00Z"])
+    pm_opens_at: AwareDatetime = Field(examples=["2025-11-04T03:30:00Z"])
+    closes_at: AwareDatetime = Field(description="the closing auction", examples=["2025-11-04T06:30:00Z"])
+    minutes: int = Field(description="the 1m bars that a symbol can have at most", examples=[327])
 
 
 class CalendarView(BaseModel):
     """The sessions of the TSE, oldest first."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.CALENDAR})
-
-    first: date
-    last: date
-    time_zone: Literal["Asia/Tokyo"]
+    first: date = Field(examples=["2025-11-04"])
+    last: date = Field(examples=["2025-11-04"])
+    time_zone: Literal["Asia/Tokyo"] = Field(examples=["Asia/Tokyo"])
     items: list[TradingSession]
     next_cursor: None

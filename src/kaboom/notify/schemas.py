@@ -1,7 +1,7 @@
 """The bodies and queries of the routes of notifications."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
@@ -9,7 +9,6 @@ from kaboom.jobs.api.words import CONTROL, Instant, Label
 from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.market.fields import WHOLE, one_of
-from kaboom.notify import examples
 
 #: A rule cannot select the event of a test.
 SELECTABLE = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
@@ -42,46 +41,45 @@ _Url = Annotated[
 _Minutes = Annotated[int, Field(ge=5, le=1440, description="gather events for so many minutes of the day"), WHOLE]
 
 
-def _body(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": example})
+_BODY = ConfigDict(extra="forbid", strict=True)
 
 
 class NewChannel(BaseModel):
     """A channel to set up."""
 
-    model_config = _body(examples.NEW_CHANNEL)
+    model_config = _BODY
 
-    name: Label
-    kind: Literal["apprise", "webhook"]
-    url: _Url
+    name: Label = Field(examples=["data-ops"])
+    kind: Literal["apprise", "webhook"] = Field(examples=["apprise"])
+    url: _Url = Field(examples=["slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#data-ops"])
     is_enabled: StrictBool = True
 
 
 class ChannelChange(BaseModel):
     """The changes to a channel; fields that are missing or null do not change. A new URL keeps the kind."""
 
-    model_config = _body(examples.CHANNEL_CHANGE)
+    model_config = _BODY
 
     name: Label | None = None
     url: _Url | None = None
-    is_enabled: StrictBool | None = None
+    is_enabled: StrictBool | None = Field(default=None, examples=[False])
 
 
 class NewRule(BaseModel):
     """A rule: which events to send, to which channel, and when."""
 
-    model_config = _body(examples.NEW_RULE)
+    model_config = _BODY
 
-    name: Label
-    channel_id: str = Field(pattern="^[0-9a-f]{32}$")
-    events: _Events
-    only: _Only = {}
-    quiet_from: _Time | None = None
-    quiet_until: _Time | None = None
+    name: Label = Field(examples=["A job failed or is partial"])
+    channel_id: str = Field(pattern="^[0-9a-f]{32}$", examples=["9d8e2f3b4c5d6e7f80903f1c0f5a6b4a"])
+    events: _Events = Field(examples=[["job_ended"]])
+    only: _Only = Field(default={}, examples=[{"status": ["failed", "partial"]}])
+    quiet_from: _Time | None = Field(default=None, examples=["22:00"])
+    quiet_until: _Time | None = Field(default=None, examples=["07:00"])
     digest_at: _Time | None = Field(default=None, description="gather events until this time of day")
     digest_minutes: _Minutes | None = None
     deadline: _Deadline | None = None
-    language: Literal["ja", "en"] = "ja"
+    language: Literal["ja", "en"] = Field(default="ja", examples=["ja"])
     is_enabled: StrictBool = True
 
     @model_validator(mode="after")
@@ -100,9 +98,9 @@ class NewRule(BaseModel):
 class RuleChange(BaseModel):
     """Whether a rule is on."""
 
-    model_config = _body(examples.RULE_CHANGE)
+    model_config = _BODY
 
-    is_enabled: StrictBool
+    is_enabled: StrictBool = Field(examples=[False])
 
 
 class MessageListing(BaseModel):
@@ -125,19 +123,19 @@ _Texts = Annotated[dict[Annotated[str, Field(max_length=200)], _Text], Field(max
 class Alert(BaseModel):
     """One alert; fields that are not named here are ignored."""
 
-    status: Literal["firing", "resolved"]
-    labels: _Texts = {}
-    annotations: _Texts = {}
-    startsAt: Instant  # noqa: N815  Alertmanager's name
-    fingerprint: str = Field(pattern="^[0-9a-f]{1,32}$")
+    status: Literal["firing", "resolved"] = Field(examples=["firing"])
+    labels: _Texts = Field(default={}, examples=[{"alertname": "KaboomNoWorker", "severity": "page"}])
+    annotations: _Texts = Field(
+        default={}, examples=[{"summary": "no worker is online", "description": "3 messages wait"}]
+    )
+    startsAt: Instant = Field(examples=["2026-11-25T07:35:00Z"])  # noqa: N815  Alertmanager's name
+    fingerprint: str = Field(pattern="^[0-9a-f]{1,32}$", examples=["9a1f6b4a9d8e2f3b"])
 
 
 class AlertmanagerPost(BaseModel):
     """A post of Alertmanager; fields that are not named here are ignored."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.ALERTS})
-
-    version: Literal["4"]
+    version: Literal["4"] = Field(examples=["4"])
     alerts: list[Alert] = Field(max_length=500)
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.jobs.postgres.outbox import DeliveryStatus
-from kaboom.notify import examples
 from kaboom.notify.model import Channel, ChannelKind, Message, Rule
 from kaboom.notify.texts import title_of
 from kaboom.text.language import Language
@@ -16,24 +15,20 @@ from kaboom.web.routers import view_of
 class ChannelView(BaseModel):
     """A channel; its URL, which may hold passwords, is never shown."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.CHANNEL})
-
-    id: str
-    name: str
-    kind: ChannelKind
-    service: str = Field(description="such as slack or mailtos; webhook for a signed webhook")
-    host: str = Field(description="where it leads; empty where that would tell a secret")
-    is_enabled: bool
-    failures: int = Field(description="failed attempts since the last delivery")
+    id: str = Field(examples=["9d8e2f3b4c5d6e7f80903f1c0f5a6b4a"])
+    name: str = Field(examples=["data-ops"])
+    kind: ChannelKind = Field(examples=["apprise"])
+    service: str = Field(description="such as slack or mailtos; webhook for a signed webhook", examples=["slack"])
+    host: str = Field(description="where it leads; empty where that would tell a secret", examples=[""])
+    is_enabled: bool = Field(examples=[True])
+    failures: int = Field(description="failed attempts since the last delivery", examples=[0])
     rests_until: AwareDatetime | None = Field(description="nothing is sent until then")
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
+    created_at: AwareDatetime = Field(examples=["2026-11-25T07:35:00Z"])
+    updated_at: AwareDatetime = Field(examples=["2026-11-25T07:35:00Z"])
 
 
 class ChannelList(BaseModel):
     """All channels, by name."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"items": [examples.CHANNEL]}})
 
     items: list[ChannelView]
 
@@ -41,29 +36,25 @@ class ChannelList(BaseModel):
 class RuleView(BaseModel):
     """A rule; times of day are Japan's."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.RULE})
-
-    id: str
-    name: str
-    channel_id: str
-    events: list[EventKind]
-    only: dict[str, list[str]]
-    quiet_from: str | None
-    quiet_until: str | None
+    id: str = Field(examples=["5c6d7e8f80903f1c0f5a6b4a9d8e2f3b"])
+    name: str = Field(examples=["A job failed or is partial"])
+    channel_id: str = Field(examples=["9d8e2f3b4c5d6e7f80903f1c0f5a6b4a"])
+    events: list[EventKind] = Field(examples=[["job_ended"]])
+    only: dict[str, list[str]] = Field(examples=[{"status": ["failed", "partial"]}])
+    quiet_from: str | None = Field(examples=["22:00"])
+    quiet_until: str | None = Field(examples=["07:00"])
     digest_at: str | None
     digest_minutes: int | None
     deadline: str | None
-    language: Language
-    is_enabled: bool
-    sent_7d: int = Field(description="messages delivered in the last seven days")
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
+    language: Language = Field(examples=["ja"])
+    is_enabled: bool = Field(examples=[True])
+    sent_7d: int = Field(description="messages delivered in the last seven days", examples=[5])
+    created_at: AwareDatetime = Field(examples=["2026-11-25T07:35:00Z"])
+    updated_at: AwareDatetime = Field(examples=["2026-11-25T07:35:00Z"])
 
 
 class RuleList(BaseModel):
     """All rules, by name."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"items": [examples.RULE]}})
 
     items: list[RuleView]
 
@@ -71,40 +62,51 @@ class RuleList(BaseModel):
 class EventView(BaseModel):
     """An event; the title is in the language of Accept-Language."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.EVENT})
-
-    id: str
-    kind: EventKind
-    at: AwareDatetime
-    title: str
-    data: dict[str, str | int]
+    id: str = Field(examples=["job_ended:dc84d88371794773b929d2957f6a663b"])
+    kind: EventKind = Field(examples=["job_ended"])
+    at: AwareDatetime = Field(examples=["2026-11-25T07:35:00Z"])
+    title: str = Field(examples=["Job dc84d883 partial: ingest.run_daily"])
+    data: dict[str, str | int] = Field(
+        examples=[
+            {
+                "job_id": "dc84d88371794773b929d2957f6a663b",
+                "queue": "ingest",
+                "task": "ingest.run_daily",
+                "market": "TSE_PRIME",
+                "status": "partial",
+                "done": 1589,
+                "failed": 13,
+                "total": 1602,
+                "error": "13 of 1602 items failed; first cause: the provider answered 503",
+            }
+        ]
+    )
 
 
 class MessageView(BaseModel):
     """One message to one channel; `last_status` is null if the receiver did not answer."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.MESSAGE})
-
-    id: str = Field(description="the same at each attempt: receivers recognise a repetition by it")
-    channel_id: str
-    rule_id: str = Field(description="empty for a test")
-    rule_name: str
-    status: DeliveryStatus
-    attempts: int
-    last_status: int | None
-    last_error: str | None
-    took_ms: int | None
-    created_at: AwareDatetime
+    id: str = Field(
+        description="the same at each attempt: receivers recognise a repetition by it",
+        examples=["msg_0b6f3c1d9c8e4f5aa7d2b1e0c9f8a7d6"],
+    )
+    channel_id: str = Field(examples=["9d8e2f3b4c5d6e7f80903f1c0f5a6b4a"])
+    rule_id: str = Field(description="empty for a test", examples=["5c6d7e8f80903f1c0f5a6b4a9d8e2f3b"])
+    rule_name: str = Field(examples=["A job failed or is partial"])
+    status: DeliveryStatus = Field(examples=["dead"])
+    attempts: int = Field(examples=[10])
+    last_status: int | None = Field(examples=[503])
+    last_error: str | None = Field(examples=["the receiver answered 503"])
+    took_ms: int | None = Field(examples=[84])
+    created_at: AwareDatetime = Field(examples=["2026-11-25T07:35:00Z"])
     next_attempt_at: AwareDatetime | None
-    ended_at: AwareDatetime | None
-    count: int = Field(description="how many events it tells")
+    ended_at: AwareDatetime | None = Field(examples=["2026-11-25T23:40:12Z"])
+    count: int = Field(description="how many events it tells", examples=[1])
     events: list[EventView] = Field(description="those that are still kept, the first 20")
 
 
 class MessagePage(BaseModel):
     """Some messages, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"items": [examples.MESSAGE], "next_cursor": None}})
 
     items: list[MessageView]
     next_cursor: str | None
@@ -113,9 +115,7 @@ class MessagePage(BaseModel):
 class NotedAlerts(BaseModel):
     """How many alerts were received."""
 
-    model_config = ConfigDict(json_schema_extra={"example": examples.NOTED})
-
-    alerts: int
+    alerts: int = Field(examples=[1])
 
 
 _SHOWN = 20

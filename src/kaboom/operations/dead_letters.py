@@ -10,7 +10,6 @@ from kaboom.jobs.cursor import Cursors
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
 from kaboom.jobs.postgres.port import JobHistory
 from kaboom.jobs.queues import Queue, jobs_path
-from kaboom.operations.examples import DEAD_LETTERS
 from kaboom.web.routers import view_of
 
 _PLACE = TypeAdapter(tuple[AwareDatetime, str, int])
@@ -31,23 +30,30 @@ class DeadLetterListing(BaseModel):
 class DeadLetterView(BaseModel):
     """A chunk that was given up after its last attempt, or at once if a retry could not help."""
 
-    queue: str
-    job_id: str
-    task: str
-    chunk: str
-    items: int
-    failed: int = Field(description="items of the chunk that failed, the unfinished ones among them")
-    attempts: int
-    cause: str
-    given_up_at: AwareDatetime
+    queue: str = Field(examples=["ingest"])
+    job_id: str = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    task: str = Field(examples=["ingest.run_daily"])
+    chunk: str = Field(examples=["15"])
+    items: int = Field(examples=[46])
+    failed: int = Field(description="items of the chunk that failed, the unfinished ones among them", examples=[23])
+    attempts: int = Field(examples=[3])
+    cause: str = Field(examples=["given up after 3 attempts: in 3 of 3 attempts the worker process died"])
+    given_up_at: AwareDatetime = Field(examples=["2025-11-04T07:01:12.204000Z"])
     retried_as: str | None = Field(description="the newest job that retries its job; null if there is no such job")
-    links: dict[str, str] = Field(description="its job, the runs of its chunks, and what a POST retries")
+    links: dict[str, str] = Field(
+        description="its job, the runs of its chunks, and what a POST retries",
+        examples=[
+            {
+                "job": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b",
+                "chunks": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b/chunks",
+                "retry": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b/retry",
+            }
+        ],
+    )
 
 
 class DeadLetterPage(BaseModel):
     """Some dead letters, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"example": DEAD_LETTERS})
 
     items: list[DeadLetterView]
     next_cursor: str | None

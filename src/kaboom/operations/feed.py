@@ -10,7 +10,7 @@ from typing import cast
 
 import structlog
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, Field
 
 from kaboom.errors import StoreError
 from kaboom.jobs.api.view import Health, Progress, judge_health, view_progress
@@ -19,7 +19,6 @@ from kaboom.jobs.model import Job, JobStatus
 from kaboom.jobs.redis.events import START, EventHub, Feed, FeedKey, JobEvent, parse_event_id
 from kaboom.jobs.redis.workers import Worker
 from kaboom.jobs.shared_answers import Sharing
-from kaboom.operations.examples import CHANGE
 from kaboom.web.routers import view_of
 
 #: A job is sent at most once in this many seconds.
@@ -47,13 +46,11 @@ _log = structlog.get_logger(__name__)
 class JobChange(BaseModel):
     """A job that has changed, as it is now."""
 
-    model_config = ConfigDict(json_schema_extra={"example": CHANGE})
-
-    queue: str
-    job_id: str
-    task: str
-    status: JobStatus
-    health: Health
+    queue: str = Field(examples=["ingest"])
+    job_id: str = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    task: str = Field(examples=["ingest.run_daily"])
+    status: JobStatus = Field(examples=["running"])
+    health: Health = Field(examples=["ok"])
     progress: Progress
 
 

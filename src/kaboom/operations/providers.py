@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.parts import Parts
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
-from kaboom.operations.examples import PROVIDERS
 from kaboom.providers.limiter.pauses import ProviderPause
 from kaboom.providers.limiter.port import parse_limits
 from kaboom.providers.registry import provider_specs
@@ -22,43 +21,58 @@ from kaboom.text.translate import ERROR, translate
 class TermsView(BaseModel):
     """What a provider's data may be used for; the terms at `url` are authoritative."""
 
-    url: str
-    text: str
+    url: str = Field(examples=["https://jpx-jquants.com/"])
+    text: str = Field(
+        examples=[
+            (
+                "J-Quants is for the personal use of the person who holds the key: no redistribution, no business use. "
+                "Terms: https://jpx-jquants.com/"
+            )
+        ]
+    )
 
 
 class ProviderView(BaseModel):
     """A source of bars."""
 
-    name: str
-    summary: str
-    is_real: bool = Field(description="false: its bars are made up")
-    is_default: bool = Field(description="KABOOM_PROVIDER names it")
-    is_on: bool
+    name: str = Field(examples=["jquants"])
+    summary: str = Field(examples=["J-Quants API v2 of the exchange's group, with your own key; for personal use."])
+    is_real: bool = Field(description="false: its bars are made up", examples=[True])
+    is_default: bool = Field(description="KABOOM_PROVIDER names it", examples=[True])
+    is_on: bool = Field(examples=[True])
     lacking: str | None = Field(description="what must be set before it can be used; null if nothing is missing")
-    needs: list[str] = Field(description="the settings without which it is off")
-    settings: list[str] = Field(description="all settings of its own")
-    markets: list[Market]
-    intervals: list[Interval]
-    reach_days: dict[Interval, int] = Field(description="how many days back bars reach; other intervals have no limit")
-    is_live: bool = Field(description="true: bars come during a session; false: when it is over")
-    delay_s: float = Field(description="how late its bars are; after the close, when they are final")
-    has_master: bool = Field(description="whether it has a list of what is listed")
-    is_adjusted: bool | None = Field(
-        description="whether its prices before a split are divided by it; null: that depends on its source"
+    needs: list[str] = Field(description="the settings without which it is off", examples=[["JQUANTS_API_KEY"]])
+    settings: list[str] = Field(
+        description="all settings of its own", examples=[["JQUANTS_API_KEY", "JQUANTS_BASE_URL", "JQUANTS_BULK"]]
     )
-    requests_per_minute: int | None = Field(description="most requests in any minute, over all processes; null: any")
+    markets: list[Market] = Field(examples=[["TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH", "INDEX"]])
+    intervals: list[Interval] = Field(examples=[["1m", "5m", "15m", "1h", "1d"]])
+    reach_days: dict[Interval, int] = Field(
+        description="how many days back bars reach; other intervals have no limit",
+        examples=[{"1m": 730, "5m": 730, "15m": 730, "1h": 730}],
+    )
+    is_live: bool = Field(description="true: bars come during a session; false: when it is over", examples=[False])
+    delay_s: float = Field(description="how late its bars are; after the close, when they are final", examples=[3600.0])
+    has_master: bool = Field(description="whether it has a list of what is listed", examples=[True])
+    is_adjusted: bool | None = Field(
+        description="whether its prices before a split are divided by it; null: that depends on its source",
+        examples=[False],
+    )
+    requests_per_minute: int | None = Field(
+        description="most requests in any minute, over all processes; null: any", examples=[60]
+    )
     requests_per_second: int | None = Field(description="the same in any second, in place of a minute; null: any")
-    concurrency: int | None = Field(description="most requests at once, over all processes; null: any")
+    concurrency: int | None = Field(description="most requests at once, over all processes; null: any", examples=[4])
     terms: TermsView | None
-    is_paused: bool | None = Field(description="whether it is asked nothing for now; null if Redis cannot say")
-    paused_until: AwareDatetime | None
-    pause_reason: str | None
+    is_paused: bool | None = Field(
+        description="whether it is asked nothing for now; null if Redis cannot say", examples=[True]
+    )
+    paused_until: AwareDatetime | None = Field(examples=["2025-11-04T07:05:00Z"])
+    pause_reason: str | None = Field(examples=["jquants answered 429"])
 
 
 class ProviderList(BaseModel):
     """All providers that this release knows."""
-
-    model_config = ConfigDict(json_schema_extra={"example": PROVIDERS})
 
     items: list[ProviderView]
 

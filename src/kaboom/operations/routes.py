@@ -27,8 +27,7 @@ from kaboom.jobs.redis.events import EVENT_STREAM, parse_event_id
 from kaboom.operations.alerts.collector import AlertsFound, find_alerts
 from kaboom.operations.alerts.kinds import Kind, Severity
 from kaboom.operations.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
-from kaboom.operations.examples import ALERTS, CHANGE, SERIES, STATS
-from kaboom.operations.feed import JobFeed
+from kaboom.operations.feed import JobChange, JobFeed
 from kaboom.operations.providers import ProviderList, list_providers
 from kaboom.operations.settings import SettingList, list_settings
 from kaboom.operations.workers import WorkerList, list_workers
@@ -38,7 +37,7 @@ from kaboom.text.translate import translate
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
 from kaboom.web.rate_limit import FORWARDED_WARNING, AddressLimiter
-from kaboom.web.routers import FeatureRouter, link_next
+from kaboom.web.routers import FeatureRouter, example_of, link_next
 
 #: The most steps of a series.
 _MOST_BINS = 1500
@@ -48,36 +47,43 @@ _FINAL = [status.value for status in JobStatus if status.is_final]
 class AllStats(BaseModel):
     """The statistics of all queues together, and of each queue."""
 
-    model_config = ConfigDict(json_schema_extra={"example": STATS})
-
-    by_status: dict[str, int]
-    waiting_messages: int = Field(description="chunks and plans, of all owners, that no worker has taken yet")
+    by_status: dict[str, int] = Field(
+        examples=[
+            {"queued": 0, "running": 1, "cancelling": 0, "completed": 41, "partial": 1, "failed": 0, "cancelled": 2}
+        ]
+    )
+    waiting_messages: int = Field(
+        description="chunks and plans, of all owners, that no worker has taken yet", examples=[9]
+    )
     oldest_queued_s: float | None
-    running_chunks: int = Field(description="chunks and plans, of all owners, that workers run now")
-    workers_online: int
-    slots_online: int
+    running_chunks: int = Field(description="chunks and plans, of all owners, that workers run now", examples=[4])
+    workers_online: int = Field(examples=[1])
+    slots_online: int = Field(examples=[4])
     queues: list[QueueStats]
 
 
 class QueueSeries(BaseModel):
     """The activity of the caller's jobs in one queue; each list has one value for each step."""
 
-    queue: str
+    queue: str = Field(examples=["ingest"])
     settled: list[int] = Field(
-        description="items that got an outcome, counted when their chunk or their short job ended"
+        description="items that got an outcome, counted when their chunk or their short job ended", examples=[[0, 1651]]
     )
-    failed: list[int] = Field(description="items of `settled` that failed")
-    waiting: list[int] = Field(description="the most jobs that waited at the same time, each for a second or longer")
-    finished: dict[str, list[int]] = Field(description="jobs that ended, by their state")
+    failed: list[int] = Field(description="items of `settled` that failed", examples=[[0, 37]])
+    waiting: list[int] = Field(
+        description="the most jobs that waited at the same time, each for a second or longer", examples=[[0, 2]]
+    )
+    finished: dict[str, list[int]] = Field(
+        description="jobs that ended, by their state",
+        examples=[{"completed": [0, 0], "partial": [0, 1], "failed": [0, 0], "cancelled": [0, 0]}],
+    )
 
 
 class Series(BaseModel):
     """The activity of the queues in steps of equal length, oldest first; the last step is not over yet."""
 
-    model_config = ConfigDict(json_schema_extra={"example": SERIES})
-
-    step_min: int
-    begins_at: list[AwareDatetime]
+    step_min: int = Field(examples=[15])
+    begins_at: list[AwareDatetime] = Field(examples=[["2025-11-04T07:15:00Z", "2025-11-04T07:30:00Z"]])
     queues: list[QueueSeries]
 
 
@@ -159,27 +165,40 @@ async def find_series(jobs: Jobs, query: ActivityQuery) -> Series:
 class AlertView(BaseModel):
     """One alert: something that a person should look at."""
 
-    kind: Kind
-    severity: Severity = Field(description="page: somebody is needed now; warning: it can wait until the morning")
-    title: str = Field(description="in the language of Accept-Language: en or ja")
-    about: str = Field(
-        description="which part, queue, series, schedule, provider or channel; empty if there is one only"
+    kind: Kind = Field(examples=["ingest_missed"])
+    severity: Severity = Field(
+        description="page: somebody is needed now; warning: it can wait until the morning", examples=["page"]
     )
-    detail: str
-    since: AwareDatetime | None
-    command: str = Field(description="the command to begin with")
-    link: str = Field(description="the path in this API that shows it")
+    title: str = Field(
+        description="in the language of Accept-Language: en or ja",
+        examples=["A session's daily ingest was not complete by 18:00 JST"],
+    )
+    about: str = Field(
+        description="which part, queue, series, schedule, provider or channel; empty if there is one only",
+        examples=["TSE_PRIME 1m"],
+    )
+    detail: str = Field(examples=["the newest session is not complete, 3.2 h after it was due"])
+    since: AwareDatetime | None = Field(examples=["2025-11-04T09:00:00Z"])
+    command: str = Field(
+        description="the command to begin with", examples=["kaboom ingest backfill --market TSE_PRIME --interval 1m"]
+    )
+    link: str = Field(
+        description="the path in this API that shows it",
+        examples=["/api/v1/coverage/sessions?market=TSE_PRIME&interval=1m"],
+    )
 
 
 class AlertList(BaseModel):
     """The current alerts, most severe first. `unknown` has the kinds that could not be checked."""
 
-    model_config = ConfigDict(json_schema_extra={"example": ALERTS})
-
     items: list[AlertView]
-    unknown: list[Kind]
-    verdict: Literal["page", "warning", "ok", "unknown"] = Field(description="the worst of `items` and `unknown`")
-    checked_at: AwareDatetime = Field(description="some seconds ago at most: answers are shared")
+    unknown: list[Kind] = Field(examples=[[]])
+    verdict: Literal["page", "warning", "ok", "unknown"] = Field(
+        description="the worst of `items` and `unknown`", examples=["page"]
+    )
+    checked_at: AwareDatetime = Field(
+        description="some seconds ago at most: answers are shared", examples=["2025-11-04T12:12:00Z"]
+    )
 
 
 def view_alerts(found: AlertsFound, language: Language) -> AlertList:
@@ -206,7 +225,7 @@ def _judge(found: AlertsFound) -> Literal["page", "warning", "ok", "unknown"]:
 #: How long an answer is shared by all requests; each page asks every few seconds.
 _ALERTS_KEPT_S, _SERIES_KEPT_S = 2.0, 5.0
 
-_CHANGE = f"event: job\ndata: {orjson.dumps(CHANGE).decode()}\nid: 1762239601512-0\n\n"
+_CHANGE = f"event: job\ndata: {orjson.dumps(example_of(JobChange)).decode()}\nid: 1762239601512-0\n\n"
 CHANGE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {EVENT_STREAM: {"examples": {"job": {"value": _CHANGE}}}}},
 }

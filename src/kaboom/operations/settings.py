@@ -4,9 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-
-from kaboom.operations.examples import SETTINGS
+from pydantic import BaseModel, Field, SecretStr
 
 if TYPE_CHECKING:
     from kaboom.settings import AppSettings
@@ -29,9 +27,20 @@ class SettingView(BaseModel):
 class SettingList(BaseModel):
     """All settings, by name."""
 
-    model_config = ConfigDict(json_schema_extra={"example": SETTINGS})
-
-    items: list[SettingView]
+    items: list[SettingView] = Field(
+        examples=[
+            [
+                {
+                    "name": "KABOOM_PROVIDER",
+                    "value": "jquants",
+                    "is_secret": False,
+                    "is_default": False,
+                    "warning": None,
+                },
+                {"name": "JQUANTS_API_KEY", "value": "***", "is_secret": True, "is_default": False, "warning": None},
+            ]
+        ]
+    )
 
 
 def list_settings(settings: "AppSettings", warnings: Mapping[str, str]) -> SettingList:

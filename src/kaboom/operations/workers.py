@@ -5,44 +5,43 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
 from kaboom.jobs.runs import split_slot
-from kaboom.operations.examples import WORKERS
 
 
 class WorkerChunk(BaseModel):
     """A chunk that a worker runs; without the job's id if the job belongs to another owner."""
 
-    queue: str
-    job_id: str | None = Field(description="null of another owner's job")
-    chunk: str | None = Field(description="its number, or `plan`; null of another owner's job")
-    slot: int | None
-    since: AwareDatetime | None
+    queue: str = Field(examples=["ingest"])
+    job_id: str | None = Field(description="null of another owner's job", examples=["dc84d88371794773b929d2957f6a663b"])
+    chunk: str | None = Field(description="its number, or `plan`; null of another owner's job", examples=["15"])
+    slot: int | None = Field(examples=[2])
+    since: AwareDatetime | None = Field(examples=["2025-11-04T07:00:32.818000Z"])
 
 
 class WorkerView(BaseModel):
     """A worker as it last reported; values that it has not reported are null."""
 
-    name: str
-    state: Literal["online", "lost"] = Field(description="lost: no report for 20 s, and it was not asked to stop")
-    host: str | None
-    queues: list[str]
-    slots: int
-    busy: int = Field(description="slots that run a chunk")
+    name: str = Field(examples=["worker-main@host:812-3fa9"])
+    state: Literal["online", "lost"] = Field(
+        description="lost: no report for 20 s, and it was not asked to stop", examples=["online"]
+    )
+    host: str | None = Field(examples=["host"])
+    queues: list[str] = Field(examples=[["ingest", "market_data"]])
+    slots: int = Field(examples=[4])
+    busy: int = Field(description="slots that run a chunk", examples=[1])
     chunks: list[WorkerChunk]
-    memory_bytes: int | None = Field(description="resident memory of all its processes")
-    started_at: AwareDatetime | None
-    seen_at: AwareDatetime
+    memory_bytes: int | None = Field(description="resident memory of all its processes", examples=[412000256])
+    started_at: AwareDatetime | None = Field(examples=["2025-11-04T05:58:00Z"])
+    seen_at: AwareDatetime = Field(examples=["2025-11-04T07:00:34Z"])
     release: str | None = Field(description="KABOOM_RELEASE")
 
 
 class WorkerList(BaseModel):
     """The workers that have reported in the last 15 minutes, by name."""
-
-    model_config = ConfigDict(json_schema_extra={"example": WORKERS})
 
     items: list[WorkerView]
 

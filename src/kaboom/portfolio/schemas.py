@@ -1,6 +1,6 @@
 """The request bodies and queries of the portfolio routes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -9,7 +9,6 @@ from kaboom.jobs.api.words import CONTROL, Label
 from kaboom.market.bounds import LOT
 from kaboom.market.fields import WHOLE, Day
 from kaboom.market.symbol import parse_symbol
-from kaboom.portfolio import examples
 from kaboom.portfolio.entry import MOST_NOTE, MOST_SHARES
 from kaboom.portfolio.money import AMOUNT_FORM
 from kaboom.providers.fields import ProviderName
@@ -39,16 +38,15 @@ _Symbol = Annotated[
 ]
 
 
-def _body(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": example})
+_BODY = ConfigDict(extra="forbid", strict=True)
 
 
 class NewPortfolio(BaseModel):
     """A portfolio to create."""
 
-    model_config = _body(examples.NEW_PORTFOLIO)
+    model_config = _BODY
 
-    name: Label
+    name: Label = Field(examples=["日本株"])
     provider: ProviderName | None = Field(
         default=None, description="whose bars and corporate actions value it; default: KABOOM_PROVIDER"
     )
@@ -58,22 +56,22 @@ class NewPortfolio(BaseModel):
 class PortfolioPatch(BaseModel):
     """A change of a portfolio."""
 
-    model_config = _body(examples.PATCH)
+    model_config = _BODY
 
-    name: Label
+    name: Label = Field(examples=["Core holdings"])
 
 
 class NewTrade(BaseModel):
     """A trade to book; its cash moves on the day of the trade."""
 
-    model_config = _body(examples.NEW_TRADE)
+    model_config = _BODY
 
-    day: _Day = None
-    side: Literal["buy", "sell"]
-    symbol: _Symbol
-    quantity: Annotated[int, Field(ge=1, le=MOST_SHARES, description="shares"), WHOLE]
-    price: _MoreThanNothing
-    fee: _Yen = "0"
+    day: _Day = Field(default=None, examples=["2025-11-04"])
+    side: Literal["buy", "sell"] = Field(examples=["buy"])
+    symbol: _Symbol = Field(examples=["7203"])
+    quantity: Annotated[int, Field(ge=1, le=MOST_SHARES, description="shares"), WHOLE] = Field(examples=[200])
+    price: _MoreThanNothing = Field(examples=["2841.5"])
+    fee: _Yen = Field(default="0", examples=["275"])
     note: _Note = ""
     force: _Force = False
 
@@ -81,13 +79,14 @@ class NewTrade(BaseModel):
 class NewMovement(BaseModel):
     """A cash movement to book."""
 
-    model_config = _body(examples.NEW_MOVEMENT)
+    model_config = _BODY
 
-    day: _Day = None
+    day: _Day = Field(default=None, examples=["2025-11-04"])
     kind: Literal["deposit", "withdrawal", "dividend", "interest", "fraction", "fee", "tax"] = Field(
-        description="`fraction` is what is paid for the fraction of a share that a reverse split left"
+        description="`fraction` is what is paid for the fraction of a share that a reverse split left",
+        examples=["deposit"],
     )
-    amount: _MoreThanNothing
+    amount: _MoreThanNothing = Field(examples=["1000000"])
     symbol: _Symbol | None = Field(default=None, description="of a dividend or a fraction")
     note: _Note = ""
 
@@ -95,18 +94,22 @@ class NewMovement(BaseModel):
 class NewReversal(BaseModel):
     """An entry to reverse, on its own day."""
 
-    model_config = _body(examples.NEW_REVERSAL)
+    model_config = _BODY
 
-    entry_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
-    note: _Note = ""
+    entry_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] = Field(examples=["9d8e2f3b4c5d6e7f80903f1c0f5a6b4a"])
+    note: _Note = Field(default="", examples=["typed twice"])
 
 
 class ImportBody(BaseModel):
     """A CSV file of entries: `day,kind,symbol,quantity,price,fee,amount,note`."""
 
-    model_config = _body(examples.IMPORT)
+    model_config = _BODY
 
-    csv: Annotated[str, Field(min_length=1, max_length=60_000)]
+    csv: Annotated[str, Field(min_length=1, max_length=60_000)] = Field(
+        examples=[
+            "day,kind,symbol,quantity,price,fee,amount,note\n2025-11-04,deposit,,,,,1000000,\n2025-11-04,buy,7203,200,2841.5,275,,\n"
+        ]
+    )
     force: _Force = False
 
 

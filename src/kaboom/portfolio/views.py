@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from kaboom.portfolio import examples
 from kaboom.portfolio.book import Book
 from kaboom.portfolio.entry import Entry, EntryKind
 from kaboom.portfolio.history import EquityDay
@@ -17,34 +16,27 @@ from kaboom.portfolio.position import Position
 from kaboom.portfolio.postings import Account
 from kaboom.portfolio.valuation import Valuation, ValuedPosition
 from kaboom.providers.registry import get_source_spec
+from kaboom.web.routers import example_of
 
 _Yen = Annotated[Decimal, PlainSerializer(format_yen, return_type=str)]
-
-
-def _example(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(from_attributes=True, json_schema_extra={"example": example})
 
 
 class PortfolioView(BaseModel):
     """A portfolio in yen."""
 
-    model_config = _example(examples.PORTFOLIO)
-
-    id: str
-    name: str
-    provider: str = Field(description="whose bars and corporate actions value it")
-    is_real: bool = Field(description="false: the provider makes its bars up")
-    lot: int
-    cash: _Yen
-    entries: int
-    created_at: AwareDatetime
-    created_by: str
+    id: str = Field(examples=["3f1c0f5a6b4a9d8e2f3b4c5d6e7f8090"])
+    name: str = Field(examples=["日本株"])
+    provider: str = Field(description="whose bars and corporate actions value it", examples=["synthetic"])
+    is_real: bool = Field(description="false: the provider makes its bars up", examples=[False])
+    lot: int = Field(examples=[100])
+    cash: _Yen = Field(examples=["717050"])
+    entries: int = Field(examples=[3])
+    created_at: AwareDatetime = Field(examples=["2025-11-04T07:02:11Z"])
+    created_by: str = Field(examples=["usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090"])
 
 
 class PortfolioList(BaseModel):
     """All portfolios, by name."""
-
-    model_config = _example({"items": [examples.PORTFOLIO]})
 
     items: list[PortfolioView]
 
@@ -52,28 +44,33 @@ class PortfolioList(BaseModel):
 class EntryView(BaseModel):
     """A trade, a cash movement, or a reversal of either; only trades have `quantity`, `price` and `fee`."""
 
-    model_config = _example(examples.ENTRY)
-
-    id: str
-    place: int
-    day: date
-    kind: EntryKind
-    symbol: str | None
-    quantity: int | None
-    price: _Yen | None
-    fee: _Yen | None
-    amount: _Yen = Field(description="of a trade, quantity times price")
-    note: str
+    id: str = Field(examples=["9d8e2f3b4c5d6e7f80903f1c0f5a6b4a"])
+    place: int = Field(examples=[2])
+    day: date = Field(examples=["2025-11-04"])
+    kind: EntryKind = Field(examples=["buy"])
+    symbol: str | None = Field(examples=["7203"])
+    quantity: int | None = Field(examples=[200])
+    price: _Yen | None = Field(examples=["2841.5"])
+    fee: _Yen | None = Field(examples=["275"])
+    amount: _Yen = Field(description="of a trade, quantity times price", examples=["568300"])
+    note: str = Field(examples=[""])
     reverses: str | None = Field(description="the entry that it takes back")
     reversed_by: str | None = Field(description="the entry that takes it back")
-    created_at: AwareDatetime
-    created_by: str
+    created_at: AwareDatetime = Field(examples=["2025-11-04T07:02:11Z"])
+    created_by: str = Field(examples=["usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090"])
+
+
+_MOVEMENT: dict[str, Any] = example_of(EntryView) | {
+    "id": "5c6d7e8f80903f1c0f5a6b4a9d8e2f3b", "place": 1, "kind": "deposit", "amount": "1000000",
+    **dict.fromkeys(("symbol", "quantity", "price", "fee")),
+}  # fmt: skip
+_DIVIDEND: dict[str, Any] = _MOVEMENT | {
+    "place": 4, "day": "2025-11-05", "kind": "dividend", "symbol": "7203", "amount": "4500", "note": "100 shares at 45",
+}  # fmt: skip
 
 
 class TradePage(BaseModel):
     """Trades and their reversals, newest first."""
-
-    model_config = _example(examples.TRADES)
 
     items: list[EntryView]
     next_cursor: str | None
@@ -82,30 +79,36 @@ class TradePage(BaseModel):
 class CashPage(BaseModel):
     """Cash movements other than trades and their reversals, newest first, and the balance of every account."""
 
-    model_config = _example(examples.CASH)
-
-    cash: _Yen
-    accounts: dict[Account, _Yen] = Field(description="they add up to zero; what is held is positive")
-    items: list[EntryView]
+    cash: _Yen = Field(examples=["717050"])
+    accounts: dict[Account, _Yen] = Field(
+        description="they add up to zero; what is held is positive",
+        examples=[
+            {
+                "cash": "717050",
+                "capital": "-1000000",
+                "securities": "282400",
+                "income": "0",
+                "fees": "550",
+                "taxes": "0",
+            }
+        ],
+    )
+    items: list[EntryView] = Field(examples=[[_MOVEMENT]])
     next_cursor: str | None
 
 
 class Imported(BaseModel):
     """The number of imported entries, and their first and last place."""
 
-    model_config = _example(examples.IMPORTED)
-
-    entries: int
-    first_place: int
-    last_place: int
+    entries: int = Field(examples=[2])
+    first_place: int = Field(examples=[1])
+    last_place: int = Field(examples=[2])
 
 
 class BookedDividends(BaseModel):
     """The dividends that this request booked, oldest first, without those booked before."""
 
-    model_config = _example({"items": [examples.DIVIDEND]})
-
-    items: list[EntryView]
+    items: list[EntryView] = Field(examples=[[_DIVIDEND]])
 
 
 class LotView(BaseModel):
@@ -113,19 +116,21 @@ class LotView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    bought_on: date
-    quantity: int
-    cost: _Yen
+    bought_on: date = Field(examples=["2025-11-04"])
+    quantity: int = Field(examples=[100])
+    cost: _Yen = Field(examples=["284287.5"])
 
 
 class _Held(BaseModel):
-    symbol: str
-    quantity: int
-    average_cost: _Yen = Field(description="of a share, by the moving average, fees of buys included")
-    cost: _Yen = Field(description="of all shares, likewise")
-    realised: _Yen = Field(description="earned by sells, by the moving average")
-    realised_fifo: _Yen = Field(description="earned by sells, by FIFO")
-    income: _Yen = Field(description="dividends and payments for fractions")
+    symbol: str = Field(examples=["7203"])
+    quantity: int = Field(examples=[100])
+    average_cost: _Yen = Field(
+        description="of a share, by the moving average, fees of buys included", examples=["2842.875"]
+    )
+    cost: _Yen = Field(description="of all shares, likewise", examples=["284287.5"])
+    realised: _Yen = Field(description="earned by sells, by the moving average", examples=["1337.5"])
+    realised_fifo: _Yen = Field(description="earned by sells, by FIFO", examples=["1337.5"])
+    income: _Yen = Field(description="dividends and payments for fractions", examples=["0"])
 
 
 class PositionView(_Held):
@@ -135,17 +140,15 @@ class PositionView(_Held):
 
 
 class _Totals(BaseModel):
-    cash: _Yen
-    net_deposits: _Yen = Field(description="paid in and not out again")
-    realised: _Yen
-    income: _Yen
-    costs: _Yen = Field(description="fees and taxes that are not of a trade")
+    cash: _Yen = Field(examples=["717050"])
+    net_deposits: _Yen = Field(description="paid in and not out again", examples=["1000000"])
+    realised: _Yen = Field(examples=["1337.5"])
+    income: _Yen = Field(examples=["0"])
+    costs: _Yen = Field(description="fees and taxes that are not of a trade", examples=["0"])
 
 
 class PositionList(_Totals):
     """The positions, by symbol."""
-
-    model_config = _example(examples.POSITIONS)
 
     items: list[PositionView]
 
@@ -155,38 +158,38 @@ class PriceView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    close: _Yen
-    session: date
-    at: AwareDatetime
-    interval: str
-    source: str
-    is_final: bool | None = Field(description="false: the provider may change it; null if that is unknown")
+    close: _Yen = Field(examples=["2860"])
+    session: date = Field(examples=["2025-11-05"])
+    at: AwareDatetime = Field(examples=["2025-11-05T06:30:00Z"])
+    interval: str = Field(examples=["1d"])
+    source: str = Field(examples=["synthetic"])
+    is_final: bool | None = Field(
+        description="false: the provider may change it; null if that is unknown", examples=[True]
+    )
 
 
 class ValuedView(_Held):
     """A position at its latest close; `price`, `value` and `unrealised` are null if it has no close."""
 
     price: PriceView | None
-    value: _Yen | None
-    unrealised: _Yen | None
+    value: _Yen | None = Field(examples=["286000"])
+    unrealised: _Yen | None = Field(examples=["1712.5"])
 
 
 class _Valued(BaseModel):
-    provider: str
-    is_real: bool
+    provider: str = Field(examples=["synthetic"])
+    is_real: bool = Field(examples=[False])
 
 
 class ValuationView(_Valued, _Totals):
     """The value of a portfolio; `value`, `equity`, `unrealised` and `profit` are null if a position has no price."""
 
-    model_config = _example(examples.VALUATION)
-
-    cost: _Yen
-    value: _Yen | None
-    equity: _Yen | None = Field(description="cash and value")
-    unrealised: _Yen | None
-    profit: _Yen | None = Field(description="equity beyond what was paid in")
-    unpriced: list[str]
+    cost: _Yen = Field(examples=["284287.5"])
+    value: _Yen | None = Field(examples=["286000"])
+    equity: _Yen | None = Field(description="cash and value", examples=["1003050"])
+    unrealised: _Yen | None = Field(examples=["1712.5"])
+    profit: _Yen | None = Field(description="equity beyond what was paid in", examples=["3050"])
+    unpriced: list[str] = Field(examples=[[]])
     items: list[ValuedView]
 
 
@@ -195,18 +198,18 @@ class EquityRow(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    day: date
-    cash: _Yen
-    value: _Yen | None
-    equity: _Yen | None
-    net_deposits: _Yen
-    stale: int = Field(description="positions without a close on this day, valued at an older one or not at all")
+    day: date = Field(examples=["2025-11-05"])
+    cash: _Yen = Field(examples=["717050"])
+    value: _Yen | None = Field(examples=["286000"])
+    equity: _Yen | None = Field(examples=["1003050"])
+    net_deposits: _Yen = Field(examples=["1000000"])
+    stale: int = Field(
+        description="positions without a close on this day, valued at an older one or not at all", examples=[0]
+    )
 
 
 class EquityHistory(_Valued):
     """A portfolio by session, oldest first."""
-
-    model_config = _example(examples.EQUITY)
 
     items: list[EquityRow]
 

@@ -17,44 +17,6 @@ _ID = "5b0f7f0f9c1d4c0bb4a3c0a7e2f6d1aa"
 _JOB = "dc84d88371794773b929d2957f6a663b"
 _REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 5000}
 
-NEW: dict[str, Any] = {
-    "name": "daily ingest",
-    "request": {"intervals": {"1m": 1}, "market": "TSE_PRIME"},
-    "session_at": "16:35",
-    "missed": "latest",
-}
-CHANGE: dict[str, Any] = {"is_enabled": True}
-SCHEDULE: dict[str, Any] = {
-    "schedule_id": _ID,
-    "name": "daily ingest",
-    "task": "ingest.run_daily",
-    "request": _REQUEST,
-    "kind": "session",
-    "session_at": "16:35",
-    "cron": None,
-    "missed": "latest",
-    "max_late_h": 72,
-    "is_enabled": True,
-    "next_at": "2025-11-05T07:35:00Z",
-    "last_at": "2025-11-04T07:35:00Z",
-    "last_job_id": _JOB,
-    "created_at": "2025-10-31T02:11:09Z",
-    "updated_at": "2025-10-31T02:14:40Z",
-}
-FIRING: dict[str, Any] = {
-    "due_at": "2025-11-04T07:35:00Z",
-    "outcome": "fired",
-    "fired_at": "2025-11-04T07:35:00.412000Z",
-    "job_id": _JOB,
-    "is_manual": False,
-    "reason": "",
-}
-LISTED: dict[str, Any] = SCHEDULE | {"last_firing": FIRING}
-DETAIL: dict[str, Any] = SCHEDULE | {
-    "next_due": [f"2025-11-{day:02}T07:35:00Z" for day in (5, 6, 7, 10, 11)],
-    "firings": [FIRING],
-}
-
 
 _Cron = Annotated[
     str,
@@ -97,7 +59,7 @@ _MaxLate = Annotated[
 
 class _Timed(BaseModel):
     cron: _Cron | None = None
-    session_at: _SessionAt | None = None
+    session_at: _SessionAt | None = Field(default=None, examples=["16:35"])
 
     def timing(self) -> Timing | None:
         """Return the timing of the request, if it has one.
@@ -114,12 +76,12 @@ class _Timed(BaseModel):
 class NewSchedule(_Timed):
     """A request, and when to submit it: by `cron`, or at a time of each session."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": NEW, "oneOf": _ALONE})
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"oneOf": _ALONE})
 
-    name: Label
+    name: Label = Field(examples=["daily ingest"])
     task: Task = "ingest.run_daily"
-    request: _Request
-    missed: _Missed = "latest"
+    request: _Request = Field(examples=[{"intervals": {"1m": 1}, "market": "TSE_PRIME"}])
+    missed: _Missed = Field(default="latest", examples=["latest"])
     max_late_h: _MaxLate = DEFAULT_MAX_LATE_H
     is_enabled: StrictBool = True
 
@@ -137,7 +99,7 @@ class ScheduleChange(_Timed):
         extra="forbid",
         strict=True,
         json_schema_extra={
-            "example": CHANGE,
+            "example": {"is_enabled": True},
             "not": {
                 "required": ["cron", "session_at"],
                 "properties": {"cron": {"type": "string"}, "session_at": {"type": "string"}},
@@ -149,7 +111,7 @@ class ScheduleChange(_Timed):
     request: _Request | None = None
     missed: _Missed | None = None
     max_late_h: _MaxLate | None = None
-    is_enabled: StrictBool | None = None
+    is_enabled: StrictBool | None = Field(default=None, examples=[True])
 
     @model_validator(mode="after")
     def _check_timing(self) -> Self:
@@ -161,59 +123,65 @@ class ScheduleChange(_Timed):
 class ScheduleView(BaseModel):
     """A schedule; times are UTC."""
 
-    model_config = ConfigDict(json_schema_extra={"example": SCHEDULE})
-
-    schedule_id: str
-    name: str
-    task: str
-    request: dict[str, Any]
-    kind: TimingKind
-    session_at: str | None
+    schedule_id: str = Field(examples=["5b0f7f0f9c1d4c0bb4a3c0a7e2f6d1aa"])
+    name: str = Field(examples=["daily ingest"])
+    task: str = Field(examples=["ingest.run_daily"])
+    request: dict[str, Any] = Field(examples=[{"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 5000}])
+    kind: TimingKind = Field(examples=["session"])
+    session_at: str | None = Field(examples=["16:35"])
     cron: str | None
-    missed: MissedPolicy
-    max_late_h: int
-    is_enabled: bool
-    next_at: datetime | None = Field(description="the next due time; null while disabled")
-    last_at: datetime | None = Field(description="the due time of the last firing that has a job")
-    last_job_id: str | None
-    created_at: datetime
-    updated_at: datetime
+    missed: MissedPolicy = Field(examples=["latest"])
+    max_late_h: int = Field(examples=[72])
+    is_enabled: bool = Field(examples=[True])
+    next_at: datetime | None = Field(
+        description="the next due time; null while disabled", examples=["2025-11-05T07:35:00Z"]
+    )
+    last_at: datetime | None = Field(
+        description="the due time of the last firing that has a job", examples=["2025-11-04T07:35:00Z"]
+    )
+    last_job_id: str | None = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    created_at: datetime = Field(examples=["2025-10-31T02:11:09Z"])
+    updated_at: datetime = Field(examples=["2025-10-31T02:14:40Z"])
 
 
 class FiringView(BaseModel):
     """The result of one due time; `job_id` is the job that it started or joined."""
 
-    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": FIRING})
+    model_config = ConfigDict(from_attributes=True)
 
-    due_at: datetime
-    outcome: FiringOutcome
-    fired_at: datetime
-    job_id: str | None
-    is_manual: bool
-    reason: str
+    due_at: datetime = Field(examples=["2025-11-04T07:35:00Z"])
+    outcome: FiringOutcome = Field(examples=["fired"])
+    fired_at: datetime = Field(examples=["2025-11-04T07:35:00.412000Z"])
+    job_id: str | None = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    is_manual: bool = Field(examples=[False])
+    reason: str = Field(examples=[""])
 
 
 class ScheduleDetail(ScheduleView):
     """A schedule with its next due times, also while it is disabled, and its last firings, newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"example": DETAIL})
-
-    next_due: list[datetime]
+    next_due: list[datetime] = Field(
+        examples=[
+            [
+                "2025-11-05T07:35:00Z",
+                "2025-11-06T07:35:00Z",
+                "2025-11-07T07:35:00Z",
+                "2025-11-10T07:35:00Z",
+                "2025-11-11T07:35:00Z",
+            ]
+        ]
+    )
     firings: list[FiringView]
 
 
 class ListedSchedule(ScheduleView):
     """A schedule, and its firing with the newest due time."""
 
-    model_config = ConfigDict(json_schema_extra={"example": LISTED})
-
     last_firing: FiringView | None
 
 
 class ScheduleList(BaseModel):
     """All schedules, by name."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"items": [LISTED]}})
 
     items: list[ListedSchedule]
 

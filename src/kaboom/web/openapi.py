@@ -13,6 +13,7 @@ from kaboom.web.auth.guard import is_public, stated_scopes
 from kaboom.web.auth.ingest_tokens import INGEST_HEADER
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
+from kaboom.web.routers import example_of
 from kaboom.web.server.negotiate import FixedContent
 
 PATH = "/openapi.json"
@@ -82,10 +83,14 @@ def complete_document(document: dict[str, Any], scopes: Mapping[tuple[str, str],
     components["schemas"] |= problem.pop("$defs", {}) | {"Problem": problem}
     components["headers"] = _HEADERS
     for model in _models(BaseModel):
-        extra = model.model_config.get("json_schema_extra")
-        if model.__name__ in components["schemas"] and isinstance(extra, dict) and "example" in extra:
-            # FastAPI drops nulls from examples.
-            components["schemas"][model.__name__]["example"] = extra["example"]
+        schema = components["schemas"].get(model.__name__)
+        example = example_of(model) if schema else None
+        if example is not None:
+            schema["example"] = example
+            for part in schema["properties"].values():
+                # Of a field with one example, that of the model has it.
+                if len(part.get("examples", ())) == 1:
+                    del part["examples"]
     components["securitySchemes"] = SECURITY_SCHEMES
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

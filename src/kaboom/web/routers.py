@@ -1,11 +1,13 @@
-"""The router of a feature, and what routes of several features share: ids in paths, views, links to the next page."""
+"""The router of a feature, and what several features share: ids in paths, views with examples, links to next pages."""
 
 import re
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Match
 from starlette.types import Scope
@@ -50,6 +52,42 @@ def view_of[V: BaseModel](view: type[V], record: object, **others: Any) -> V:
     """Return a record as a view shows it: its attributes by the names of the view's fields, but for the `others`."""
     names = view.model_fields
     return view.model_validate({name: others[name] if name in others else getattr(record, name) for name in names})
+
+
+def example_of(model: type[BaseModel]) -> Any:
+    """Return the example of a model, with nulls, which FastAPI drops: its own, else that of its fields, or None.
+
+    A field without an example is null if it is required and may be null. If another field is required and has none, the
+    model has no example.
+    """
+    extra = model.model_config.get("json_schema_extra")
+    if isinstance(extra, dict) and "example" in extra:
+        return extra["example"]
+    found = {name: value for name, field in model.model_fields.items() if (value := _example_in(field)) is not _NONE}
+    is_whole = found.keys() >= {name for name, field in model.model_fields.items() if field.is_required()}
+    return found if is_whole and any(value is not None for value in found.values()) else None
+
+
+#: In place of an example; null is one.
+_NONE = object()
+
+
+def _example_in(field: FieldInfo) -> Any:
+    if field.examples:
+        return field.examples[0]
+    part = _example_within(field.annotation)
+    may_be_null = field.annotation is NoneType or NoneType in get_args(field.annotation)
+    return part if part is not None else None if field.is_required() and may_be_null else _NONE
+
+
+def _example_within(kind: Any) -> Any:
+    """Return the example of the model that a type names, also in a list, or beside None; None for other types."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return example_of(kind)
+    parts = [found for each in get_args(kind) if (found := _example_within(each)) is not None]
+    if len(parts) != 1:
+        return None
+    return parts if get_origin(kind) is list else parts[0] if NoneType in get_args(kind) else None
 
 
 def link_next(request: Request, headers: MutableHeaders | dict[str, str], cursor: str | None) -> None:

@@ -1,7 +1,6 @@
 """Webhook deliveries as the API shows them."""
 
 from hashlib import sha256
-from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -19,23 +18,6 @@ _SUBMITTERS = frozenset({Scope.INGEST, Scope.JOBS_WRITE})
 
 _ID = "msg_0b6f3c1d9c8e4f5aa7d2b1e0c9f8a7d6"
 _JOB = "dc84d88371794773b929d2957f6a663b"
-_EXAMPLE: dict[str, Any] = {
-    "id": _ID,
-    "job_id": _JOB,
-    "url": "https://hooks.example.com/kaboom",
-    "status": "dead",
-    "attempts": 10,
-    "last_status": 500,
-    "last_error": "the receiver answered 500",
-    "created_at": "2026-11-25T07:35:00Z",
-    "next_attempt_at": None,
-    "ended_at": "2026-11-28T11:58:12Z",
-    "links": {
-        "self": f"{WEBHOOKS}/{_ID}",
-        "replay": f"{WEBHOOKS}/{_ID}/replay",
-        "job": f"{jobs_path('ingest')}/{_JOB}",
-    },
-}
 
 
 class Listing(BaseModel):
@@ -52,25 +34,34 @@ class Listing(BaseModel):
 class DeliveryView(BaseModel):
     """One webhook to one receiver; `last_status` is null if the receiver did not answer."""
 
-    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
-
-    id: str = Field(description="the header webhook-id, the same at each attempt")
-    job_id: str
-    url: str = Field(description="its host and a hash, unless the caller has the scope `ingest` or `jobs:write`")
-    status: DeliveryStatus
-    attempts: int
-    last_status: int | None
-    last_error: str | None
-    created_at: AwareDatetime | None
+    id: str = Field(
+        description="the header webhook-id, the same at each attempt", examples=["msg_0b6f3c1d9c8e4f5aa7d2b1e0c9f8a7d6"]
+    )
+    job_id: str = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    url: str = Field(
+        description="its host and a hash, unless the caller has the scope `ingest` or `jobs:write`",
+        examples=["https://hooks.example.com/kaboom"],
+    )
+    status: DeliveryStatus = Field(examples=["dead"])
+    attempts: int = Field(examples=[10])
+    last_status: int | None = Field(examples=[500])
+    last_error: str | None = Field(examples=["the receiver answered 500"])
+    created_at: AwareDatetime | None = Field(examples=["2026-11-25T07:35:00Z"])
     next_attempt_at: AwareDatetime | None
-    ended_at: AwareDatetime | None
-    links: dict[str, str]
+    ended_at: AwareDatetime | None = Field(examples=["2026-11-28T11:58:12Z"])
+    links: dict[str, str] = Field(
+        examples=[
+            {
+                "self": "/api/v1/ingest/webhooks/msg_0b6f3c1d9c8e4f5aa7d2b1e0c9f8a7d6",
+                "replay": "/api/v1/ingest/webhooks/msg_0b6f3c1d9c8e4f5aa7d2b1e0c9f8a7d6/replay",
+                "job": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b",
+            }
+        ]
+    )
 
 
 class DeliveryPage(BaseModel):
     """Some deliveries, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"items": [_EXAMPLE], "next_cursor": None}})
 
     items: list[DeliveryView]
     next_cursor: str | None

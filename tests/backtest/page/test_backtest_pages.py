@@ -13,9 +13,11 @@ from fastapi import FastAPI
 
 from kaboom.backtest.model import Fees, FillModel, Slippage
 from kaboom.backtest.page.forms import read_values, run_body, sweep_body, values_of
+from kaboom.backtest.report.candlesticks import draw_candlesticks
 from kaboom.backtest.report.charts import Room, build_plot, build_times, spread
+from kaboom.backtest.report.content import ReportCandlesticks
 from kaboom.backtest.report.html import STYLE
-from kaboom.backtest.report.text import metric, month, signed_percent, tint
+from kaboom.backtest.report.text import Words, metric, month, signed_percent, tint
 from kaboom.backtest.request import BacktestRequest, SweepRequest
 from kaboom.bars.open import build_bar_store
 from tests.backtest.test_runs import finish
@@ -279,3 +281,13 @@ def test_a_curve_keeps_its_extremes_and_its_gaps() -> None:
     assert one.path.startswith("M0 ")
     assert spread([10.0, None, 12.0], 18) == [10.0, None, 28.0]
     assert [mark.label for mark in build_times([date(2025, 1, 6)])] == ["2025-01", "2025-01"]
+
+
+def test_candles_without_a_whole_bar_are_not_drawn() -> None:
+    at = "2025-11-04T00:00:00Z"
+    traded = ReportCandlesticks(symbol="7203", times=[at], bars=[None], fills=[(0, 1)], trades=[])
+    assert draw_candlesticks(traded, Words(("en",))) == ""
+    one = traded.model_copy(update={"bars": [(2000.0, 2000.0, 2000.0, 2000.0)]})
+    drawn = draw_candlesticks(one, Words(("en", "ja")))
+    assert 'aria-label="Candles of 7203 with 1 purchases and sales / ' in drawn
+    assert "nan" not in drawn

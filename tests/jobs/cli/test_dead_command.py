@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from kaboom.operations.examples import DEAD_LETTERS
+from kaboom.operations.dead_letters import DeadLetterPage
+from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 
 
@@ -17,10 +18,10 @@ from tests.fixtures.cli import Kaboom, Scripted
 def test_a_chunk_that_was_given_up_has_a_line(
     kaboom: Kaboom, scripted: Scripted, language: str, words: tuple[str, ...]
 ) -> None:
-    scripted.answers.append((200, orjson.dumps(DEAD_LETTERS)))
+    scripted.answers.append((200, orjson.dumps(example_of(DeadLetterPage))))
     out = kaboom("--lang", language, "jobs", "dead").out
     assert all(word in out for word in words), out
-    assert DEAD_LETTERS["items"][0]["job_id"] in out
+    assert example_of(DeadLetterPage)["items"][0]["job_id"] in out
 
 
 def test_no_dead_letters_are_reported(kaboom: Kaboom, scripted: Scripted) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from kaboom.jobs.api.examples import JOB_PAGE
+from kaboom.jobs.api.view import JobPage
+from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 
 STOPPED = {"next_cursor": "WyIy", "searched_back_to": "2025-11-04T07:30:00Z"}
@@ -16,8 +17,8 @@ STOPPED = {"next_cursor": "WyIy", "searched_back_to": "2025-11-04T07:30:00Z"}
     [
         ("en", {"items": []} | STOPPED, "no job since 2025-11-04 16:30 JST mentions 7203; search older ones"),
         ("ja", {"items": []} | STOPPED, "2025-11-04 16:30 JST 以降で 7203 に該当するジョブはありません"),
-        ("en", JOB_PAGE | STOPPED, "searched the jobs since 2025-11-04 16:30 JST; search older ones"),
-        ("ja", JOB_PAGE | STOPPED, "2025-11-04 16:30 JST 以降のジョブを検索しました"),
+        ("en", example_of(JobPage) | STOPPED, "searched the jobs since 2025-11-04 16:30 JST; search older ones"),
+        ("ja", example_of(JobPage) | STOPPED, "2025-11-04 16:30 JST 以降のジョブを検索しました"),
     ],
 )
 def test_a_search_that_stopped_names_the_time_and_the_cursor(

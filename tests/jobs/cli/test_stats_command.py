@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from kaboom.operations.examples import STATS
+from kaboom.operations.routes import AllStats
+from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 
 
@@ -15,7 +16,7 @@ from tests.fixtures.cli import Kaboom, Scripted
     ],
 )
 def test_each_state_has_a_line(kaboom: Kaboom, scripted: Scripted, language: str, words: tuple[str, ...]) -> None:
-    scripted.answers.append((200, orjson.dumps(STATS)))
+    scripted.answers.append((200, orjson.dumps(example_of(AllStats))))
     out = kaboom("--lang", language, "jobs", "stats").out
     assert all(word in out for word in words), out
     assert [line.split()[-2:] for line in out.splitlines() if "completed" in line] == [["41", "41"]]

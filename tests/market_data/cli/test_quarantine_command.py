@@ -4,12 +4,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from kaboom.market_data.examples import QUARANTINE
+from kaboom.market_data.schemas import QuarantinePage
+from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 
 
 def test_filters_are_those_of_the_route(kaboom: Kaboom, scripted: Scripted) -> None:
-    scripted.answers.append((200, orjson.dumps(QUARANTINE | {"items": []})))
+    scripted.answers.append((200, orjson.dumps(example_of(QuarantinePage) | {"items": []})))
     filters = ("--session", "2025-11-04", "--symbol", "", "--reason", "off_grid", "--source", "yahoo", "--limit", "7")
     done = kaboom("bars", "quarantine", "--interval", "1d", *filters)
     assert "no row was rejected" in done.err

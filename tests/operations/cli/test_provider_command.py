@@ -5,12 +5,13 @@ from typing import Any
 import orjson
 import pytest
 
-from kaboom.operations.examples import PROVIDERS
+from kaboom.operations.providers import ProviderList
+from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 from tests.fixtures.providers.fake_jquants import API_KEY, jquants_server
 from tests.fixtures.providers.provider_faults import say_status
 
-(JQUANTS,) = PROVIDERS["items"]
+(JQUANTS,) = example_of(ProviderList)["items"]
 
 
 def answer(scripted: Scripted, **values: Any) -> None:
@@ -64,7 +65,7 @@ def test_unknown_pauses_are_not_called_none(kaboom: Kaboom, scripted: Scripted) 
 
 def test_json_is_the_answer_of_the_api(kaboom: Kaboom, scripted: Scripted) -> None:
     answer(scripted)
-    assert kaboom("providers", "--json").json == PROVIDERS
+    assert kaboom("providers", "--json").json == example_of(ProviderList)
 
 
 def test_a_real_api_names_every_provider(at_live: Kaboom) -> None:

@@ -8,7 +8,8 @@ import pytest
 from orjson import dumps, loads
 
 from kaboom.cli.exits import Exit
-from kaboom.portfolio.examples import VALUATION
+from kaboom.portfolio.views import ValuationView
+from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 
 
@@ -47,8 +48,8 @@ def test_a_portfolio_is_shown_with_what_is_not_known(at_live: Kaboom, name: str)
 def test_a_close_that_may_change_is_reported(
     kaboom: Kaboom, scripted: Scripted, *, is_final: bool | None, is_doubted: bool
 ) -> None:
-    (item,) = VALUATION["items"]
-    held = VALUATION | {"items": [item | {"price": item["price"] | {"is_final": is_final}}]}
+    (item,) = example_of(ValuationView)["items"]
+    held = example_of(ValuationView) | {"items": [item | {"price": item["price"] | {"is_final": is_final}}]}
     scripted.answers += [(200, dumps({"items": [{"id": "0" * 32, "name": "a"}]})), (200, dumps(held))]
     assert ("may still change" in kaboom("portfolio", "show", "a").err) is is_doubted
 

@@ -46,13 +46,13 @@ class _Grid:
 
 
 def draw_candlesticks(traded: ReportCandlesticks, words: Words) -> str:
-    """Return bars with purchases, sales, and a dashed line from each entry to its exit."""
+    """Return bars with purchases, sales, and a dashed line from each entry to its exit; "" without a whole bar."""
     bars = traded.bars
-    known = [bar for bar in bars if bar is not None]
-    low, high = min(bar[2] for bar in known), max(bar[1] for bar in known)
-    plot = build_plot([[low, high]], Room(_TOP, _BOTTOM))
+    prices = [price for bar in bars if bar is not None for price in bar]
+    plot = build_plot([prices], Room(_TOP, _BOTTOM))
     if plot is None:
         return ""
+    low, high = min(prices), max(prices)
     grid = _Grid(low if low < high else low - 1, high if low < high else high + 1, WIDTH / len(bars))
     marks = _marks(traded.fills, bars, grid)
     paths = draw_paths(
@@ -64,8 +64,8 @@ def draw_candlesticks(traded: ReportCandlesticks, words: Words) -> str:
     )
     body = "".join((draw_grid(plot), paths, *marks, *_gains(traded.trades, bars, grid), *_times(traded.times, grid)))
     label = words.tell("Candles of {symbol} with {n} purchases and sales", symbol=traded.symbol, n=len(marks))
-    prices = [draw_text("", 8, tick.y + 4, tick.label) for tick in plot.ticks]
-    return draw_figure("chart with-prices", _HEIGHT, body, label, draw_side("prices", 56, _HEIGHT, prices))
+    labels = [draw_text("", 8, tick.y + 4, tick.label) for tick in plot.ticks]
+    return draw_figure("chart with-prices", _HEIGHT, body, label, draw_side("prices", 56, _HEIGHT, labels))
 
 
 def _bodies(bars: Bars, grid: _Grid, *, is_rise: bool) -> str:

@@ -5,7 +5,6 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from kaboom.jobs.api.examples import CHUNK_PAGE
 from kaboom.jobs.model import Chunk, ChunkState
 from kaboom.jobs.runs import ChunkRun, find_pauses, split_slot
 from kaboom.web.routers import view_of
@@ -42,34 +41,63 @@ class RunView(BaseModel):
 class ChunkView(BaseModel):
     """A chunk as it was planned, and its progress."""
 
-    n: str
-    state: ChunkState
-    interval: str | None
-    items: int
-    settled: int
-    failed: int
-    attempts: int
-    error: str = Field(description="why it was given up")
-    runs: list[RunView]
+    n: str = Field(examples=["15"])
+    state: ChunkState = Field(examples=["done"])
+    interval: str | None = Field(examples=["1m"])
+    items: int = Field(examples=[46])
+    settled: int = Field(examples=[46])
+    failed: int = Field(examples=[1])
+    attempts: int = Field(examples=[2])
+    error: str = Field(description="why it was given up", examples=[""])
+    runs: list[RunView] = Field(
+        examples=[
+            [
+                {
+                    "run": 1,
+                    "worker": "worker-main@host:812-3fa9",
+                    "slot": 1,
+                    "started_at": "2025-11-04T07:00:12.004000Z",
+                    "ended_at": "2025-11-04T07:00:32.204000Z",
+                    "ending": "expired",
+                    "settled_before": 0,
+                    "settled": 23,
+                    "failed": 0,
+                    "reason": "",
+                    "paused_until": None,
+                },
+                {
+                    "run": 2,
+                    "worker": "worker-main@host:812-3fa9",
+                    "slot": 2,
+                    "started_at": "2025-11-04T07:00:32.818000Z",
+                    "ended_at": "2025-11-04T07:00:49.077000Z",
+                    "ending": "done",
+                    "settled_before": 23,
+                    "settled": 23,
+                    "failed": 1,
+                    "reason": "",
+                    "paused_until": None,
+                },
+            ]
+        ]
+    )
 
 
 class PauseView(BaseModel):
     """A time in which chunks waited for a provider or a store."""
 
-    begins_at: AwareDatetime
-    ends_at: AwareDatetime
-    reason: str
+    begins_at: AwareDatetime = Field(examples=["2025-11-04T07:00:33.010000Z"])
+    ends_at: AwareDatetime = Field(examples=["2025-11-04T07:00:45.010000Z"])
+    reason: str = Field(examples=["the provider answered 429"])
 
 
 class ChunkPage(BaseModel):
     """Some chunks of a job in the order of the plan, and all of its pauses."""
 
-    model_config = ConfigDict(json_schema_extra={"example": CHUNK_PAGE})
-
     items: list[ChunkView]
-    total: int
+    total: int = Field(examples=[36])
     pauses: list[PauseView]
-    next_cursor: str | None
+    next_cursor: str | None = Field(examples=["1"])
 
 
 def page_chunks(chunks: Sequence[Chunk], query: ChunkListing) -> ChunkPage:

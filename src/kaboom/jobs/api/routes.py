@@ -1,6 +1,6 @@
 """The job routes of every queue: list, stats, one job, events, log, failures, chunks, cancel, retry, delete."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Union
@@ -12,7 +12,6 @@ from starlette.responses import StreamingResponse
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import NotFound
 from kaboom.jobs.api.chunks import ChunkListing, ChunkPage, page_chunks
-from kaboom.jobs.api.examples import show_job
 from kaboom.jobs.api.job_list import JobList, JobWriter, Listing, answer_together, answer_with_model
 from kaboom.jobs.api.sse import (
     EVENT_ANSWERS,
@@ -44,7 +43,7 @@ from kaboom.jobs.deps import Caller, Cursors, Events, Jobs, Shared, count_log_st
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
 from kaboom.jobs.job_type import Catalog, JobType, retry_whole
 from kaboom.jobs.model import Job
-from kaboom.jobs.queues import Queue, jobs_path
+from kaboom.jobs.queues import Queue, job_links, jobs_path
 from kaboom.jobs.redis.events import EVENT_STREAM, START, EventHub, Feed, JobEvent, parse_event_id
 from kaboom.jobs.redis.lines import JobLine
 from kaboom.web.auth.changes import give_reason
@@ -61,7 +60,7 @@ from kaboom.web.errors import (
     TOO_LARGE,
     describe_problems,
 )
-from kaboom.web.routers import HEX_ID, FeatureRouter
+from kaboom.web.routers import HEX_ID, FeatureRouter, example_of
 
 #: The last lines of a job may arrive this long after its end.
 _LATE_S = 4.0
@@ -177,7 +176,7 @@ class JobRoutes:
         result = (Union[(*results, None)], Field(description="by kind of job"))
         view: type[JobView] = create_model(name, __base__=JobView, result=result)  # type: ignore[arg-type]
         first = self.job_types[0]
-        example = show_job(self.queue.value, first.name, first.example)
+        example = _show_job(self.queue.value, first.name, first.example)
         view.model_config = view.model_config | ConfigDict(json_schema_extra={"example": example})
         view.model_rebuild(force=True)
         return view
@@ -328,3 +327,12 @@ def queue_routers(catalog: Catalog) -> Iterator[APIRouter]:
         job_types = catalog.of(queue)
         yield jobs_router(JobRoutes(queue, job_types))
         yield submit_router(queue, job_types)
+
+
+def _show_job(queue: str, task: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the example of a job of a queue; of a queue other than `ingest` it has no result yet."""
+    job: dict[str, Any] = example_of(JobView)
+    if queue == job["queue"]:
+        return job
+    shown = {"queue": queue, "task": task, "request": dict(request), "links": job_links(queue, job["job_id"])}
+    return job | shown | {"market": None, "intervals": None, "result": None}

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from kaboom.jobs.api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
 from kaboom.jobs.api.words import Reason
 from kaboom.jobs.deps import Jobs
 from kaboom.jobs.model import Chunk, Job, JobStatus
@@ -18,7 +17,7 @@ from kaboom.jobs.redis.store import LEASE_S
 from kaboom.jobs.redis.workers import Worker
 from kaboom.market.outcome import is_fine
 from kaboom.web.auth.scopes import Scope
-from kaboom.web.routers import view_of
+from kaboom.web.routers import example_of, view_of
 
 Health = Literal["ok", "waiting", "paused", "stalled", "recovering"]
 
@@ -29,75 +28,111 @@ class Progress(BaseModel):
     `paused_until` and `pause_reason` are set while chunks wait for a provider that is paused.
     """
 
-    done: int
-    total: int
-    failed: int
-    cancelled: int
-    percent: float
-    rate: float | None
-    eta_s: float | None
-    eta_low_s: float | None = Field(default=None, description="in four of five cases it takes at least this long …")
-    eta_high_s: float | None = Field(default=None, description="… and at most this; null before 5 % and 10 items")
-    rows: int
-    paused_until: AwareDatetime | None = None
-    pause_reason: str | None = None
+    done: int = Field(examples=[820])
+    total: int = Field(examples=[1651])
+    failed: int = Field(examples=[3])
+    cancelled: int = Field(examples=[0])
+    percent: float = Field(examples=[49.8])
+    rate: float | None = Field(examples=[310.5])
+    eta_s: float | None = Field(examples=[2.7])
+    eta_low_s: float | None = Field(
+        default=None, description="in four of five cases it takes at least this long …", examples=[2.2]
+    )
+    eta_high_s: float | None = Field(
+        default=None, description="… and at most this; null before 5 % and 10 items", examples=[3.3]
+    )
+    rows: int = Field(examples=[214380])
+    paused_until: AwareDatetime | None = Field(default=None, examples=[None])
+    pause_reason: str | None = Field(default=None, examples=[None])
 
 
 class JobView(BaseModel):
     """One job."""
 
-    model_config = ConfigDict(json_schema_extra={"example": JOB})
-
-    job_id: str
-    status: JobStatus
-    queue: str
-    task: str
-    market: str | None
-    intervals: dict[str, int] | None
-    requested_at: AwareDatetime | None
-    started_at: AwareDatetime | None
+    job_id: str = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    status: JobStatus = Field(examples=["running"])
+    queue: str = Field(examples=["ingest"])
+    task: str = Field(examples=["ingest.run_daily"])
+    market: str | None = Field(examples=["TSE_PRIME"])
+    intervals: dict[str, int] | None = Field(examples=[{"1m": 1}])
+    requested_at: AwareDatetime | None = Field(examples=["2025-11-04T07:00:00Z"])
+    started_at: AwareDatetime | None = Field(examples=["2025-11-04T07:00:01Z"])
     completed_at: AwareDatetime | None
-    attempt: int
+    attempt: int = Field(examples=[1])
     parent_id: str | None
     progress: Progress
-    result: dict[str, Any] | None = Field(description="as far as it is known; each kind of job has its own")
+    result: dict[str, Any] | None = Field(
+        description="as far as it is known; each kind of job has its own",
+        examples=[
+            {
+                "chunks": 36,
+                "session": "2025-11-04",
+                "is_final": True,
+                "provider": "synthetic",
+                "universe": {
+                    "source": "jpx",
+                    "as_of": "2025-10-31",
+                    "age_days": 4,
+                    "market": "TSE_PRIME",
+                    "symbols": 1651,
+                },
+                "sessions": {"1m": {"count": 1, "first": "2025-11-04", "last": "2025-11-04"}},
+                "rows": 214380,
+                "outcomes": {"ok": 790, "no_trades": 1, "not_listed": 29, "provider_error": 3},
+                "counts": {"flag_stale": 3510},
+            }
+        ],
+    )
     error: dict[str, Any] | None
-    health: Health
-    request: dict[str, Any] | None = Field(default=None, description="what was asked for; null in lists")
-    links: dict[str, str]
+    health: Health = Field(examples=["ok"])
+    request: dict[str, Any] | None = Field(
+        default=None,
+        description="what was asked for; null in lists",
+        examples=[{"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}],
+    )
+    links: dict[str, str] = Field(
+        examples=[
+            {
+                "self": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b",
+                "events": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b/events",
+                "logs": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b/logs",
+                "failures": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b/failures",
+                "chunks": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b/chunks",
+                "cancel": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b/cancel",
+                "retry": "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b/retry",
+            }
+        ]
+    )
     lacks: list[Scope] = Field(
-        description="in lists: the scopes that the caller lacks for this job, whose result and error are then left out"
+        description="in lists: the scopes that the caller lacks for this job, whose result and error are then left out",
+        examples=[[]],
     )
 
 
 class Failure(BaseModel):
     """One item that is not a plain success, with its outcome."""
 
-    item: str
-    interval: str | None
-    outcome: str
-    message: str
-    attempts: int
+    item: str = Field(examples=["7203"])
+    interval: str | None = Field(examples=["1m"])
+    outcome: str = Field(examples=["provider_error"])
+    message: str = Field(examples=["the provider answered 502"])
+    attempts: int = Field(examples=[3])
 
 
 class Accepted(BaseModel):
     """A job that was accepted and cannot be lost."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"job_id": "dc84d88371794773b929d2957f6a663b", "status": "queued"}}
-    )
-
-    job_id: str
-    status: JobStatus
+    job_id: str = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    status: JobStatus = Field(examples=["queued"])
 
 
 class JobPage(BaseModel):
     """Some jobs, newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"example": JOB_PAGE})
-
-    items: list[JobView]
-    next_cursor: str | None
+    items: list[JobView] = Field(examples=[[example_of(JobView) | {"request": None}]])
+    next_cursor: str | None = Field(
+        examples=["WyIyMDI1LTExLTA0VDA3OjAwOjAwKzAwOjAwIiwiZGM4NGQ4ODM3MTc5NDc3M2I5MjlkMjk1N2Y2YTY2M2IiXQ"]
+    )
     searched_back_to: AwareDatetime | None = Field(
         description="the next page searches jobs requested before then for the words of `q`; null: none is left"
     )
@@ -106,11 +141,9 @@ class JobPage(BaseModel):
 class FailurePage(BaseModel):
     """Items that are not plain successes, in the order of the plan."""
 
-    model_config = ConfigDict(json_schema_extra={"example": FAILURE_PAGE})
-
     items: list[Failure]
-    total: int
-    next_cursor: str | None
+    total: int = Field(examples=[3])
+    next_cursor: str | None = Field(examples=["1"])
 
 
 class LogLine(BaseModel):
@@ -126,39 +159,62 @@ class LogLine(BaseModel):
 class LogPage(BaseModel):
     """Some log lines of a job, oldest first."""
 
-    model_config = ConfigDict(json_schema_extra={"example": LOG_PAGE})
-
-    items: list[LogLine]
-    after: str = Field(description="give it as `after` to get what comes next, now or later")
-    has_more: bool
+    items: list[LogLine] = Field(
+        examples=[
+            [
+                {
+                    "id": "1762239601512-0",
+                    "at": "2025-11-04T07:00:01.204000Z",
+                    "level": "info",
+                    "event": "job_planned",
+                    "fields": {"chunk": "plan", "chunks": 36, "accepted": True},
+                },
+                {
+                    "id": "1762239603012-0",
+                    "at": "2025-11-04T07:00:02.733000Z",
+                    "level": "warning",
+                    "event": "chunk_broken",
+                    "fields": {"chunk": "7", "error": "StoreError: the disk was full", "attempt": 1},
+                },
+            ]
+        ]
+    )
+    after: str = Field(
+        description="give it as `after` to get what comes next, now or later", examples=["1762239603012-0"]
+    )
+    has_more: bool = Field(examples=[False])
 
 
 class QueueStats(BaseModel):
     """The statistics of a queue; times in seconds, rates from 0 to 1."""
 
-    model_config = ConfigDict(json_schema_extra={"example": QUEUE_STATS})
-
-    queue: str
-    by_status: dict[str, int]
-    waiting_messages: int
+    queue: str = Field(examples=["ingest"])
+    by_status: dict[str, int] = Field(
+        examples=[
+            {"queued": 0, "running": 1, "cancelling": 0, "completed": 41, "partial": 1, "failed": 0, "cancelled": 2}
+        ]
+    )
+    waiting_messages: int = Field(examples=[9])
     oldest_queued_s: float | None
-    throughput_1m: int
-    throughput_1h: int
-    p50_runtime_s: float | None
-    p95_runtime_s: float | None
-    success_rate_24h: float | None
-    workers_online: int
-    slots_online: int
+    throughput_1m: int = Field(examples=[0])
+    throughput_1h: int = Field(examples=[4])
+    p50_runtime_s: float | None = Field(examples=[4.1])
+    p95_runtime_s: float | None = Field(examples=[9.7])
+    success_rate_24h: float | None = Field(examples=[0.976])
+    workers_online: int = Field(examples=[1])
+    slots_online: int = Field(examples=[4])
 
 
 class ChangeBody(BaseModel):
     """Why a job is changed."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"reason": "the list of symbols was wrong"}}
-    )
+    model_config = ConfigDict(extra="forbid")
 
-    reason: Reason | None = Field(default=None, description="kept in the audit log and in the job's log")
+    reason: Reason | None = Field(
+        default=None,
+        description="kept in the audit log and in the job's log",
+        examples=["the list of symbols was wrong"],
+    )
 
 
 class RetryBody(ChangeBody):
