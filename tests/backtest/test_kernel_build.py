@@ -13,7 +13,7 @@ import structlog
 
 from kaboom.backtest.engine import kernel_build
 from kaboom.backtest.engine.kernel_build import PROGRAM, build_kernel, kernel_lock, program_command
-from kaboom.backtest.engine.kernel_cache import is_built, kernel_folder, mark_built
+from kaboom.backtest.engine.kernel_cache import digest, is_built, kernel_folder, mark_built
 from kaboom.drivers.stop import Stopped
 from tests.fixtures.servers.stacks import until
 
@@ -153,3 +153,16 @@ def test_built_code_of_an_image_is_used_before_an_empty_cache(
     assert own.stat().st_mode & 0o777 == own.parent.stat().st_mode & 0o777 == 0o700
     mark_built(beside)
     assert kernel_folder() == beside
+
+
+def test_code_of_other_sources_or_another_processor_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "kernel.built").write_text("")
+    assert not is_built(folder)
+    mark_built(folder)
+    assert is_built(folder)
+    # As for another processor; a source that changed counts likewise.
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    digest.cache_clear()
+    assert not is_built(folder)
+    monkeypatch.undo()
+    digest.cache_clear()

@@ -43,6 +43,14 @@ def test_one_sample_or_no_speed_gives_no_range(pace: Pace) -> None:
     assert foresee(100, pace, seen_s=20) is None
 
 
+def test_a_slow_job_has_a_range_from_its_first_moment() -> None:
+    """Half an item a second, and half a second of it."""
+    assert foresee(100, Pace(0.5, 0.0), seen_s=20) == (200.0, 200.0)
+    assert foresee(100, Pace(5.0, 0.0), seen_s=0.5) == (20.0, 20.0)
+    assert foresee(0, Pace(5.0, 1.0), seen_s=20) == (0.0, 0.0)
+    assert foresee(100, Pace(5.0, 0.0), seen_s=0.0) is None
+
+
 def test_a_wildly_varying_rate_gives_no_estimate() -> None:
     assert foresee(10, watch([0.0, 100.0, 0.0, 0.0, 0.0]), seen_s=5) is None
 

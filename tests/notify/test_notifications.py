@@ -81,7 +81,10 @@ async def test_the_end_of_a_job_is_reported_once_by_a_signed_webhook(
     assert message["events"][0]["id"] == f"job_ended:{job_id}"
     # Sending is a job, too, whose end is no event.
     jobs = (await http.get(f"{API}/jobs")).json()["items"]
-    assert [(job["task"], job["status"]) for job in jobs] == [("notifications.deliver", "completed")]
+    assert [job["task"] for job in jobs] == ["notifications.deliver"]
+    job = (await http.get(f"{API}/jobs/{jobs[0]['job_id']}", headers={"prefer": "wait=20"})).json()
+    assert (job["status"], job["result"]["delivered"], job["result"]["failed"]) == ("completed", 1, 0)
+    assert (job["progress"]["total"], job["progress"]["done"], job["progress"]["failed"]) == (1, 1, 0)
 
 
 async def test_apprise_sends_in_the_language_of_the_rule(http: httpx2.AsyncClient, receiver: Receiver) -> None:

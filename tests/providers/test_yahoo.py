@@ -163,7 +163,10 @@ def test_what_is_no_chart_is_a_fault_and_never_no_trades(answer: dict[str, Any])
         parse_chart(answer, QUERY)
 
 
-@pytest.mark.parametrize("change", [{"timestamp": None}, {"timestamp": []}])
+UNPRICED = {"quote": [{name: [None] for name in ("open", "high", "low", "close", "volume")}]}
+
+
+@pytest.mark.parametrize("change", [{"timestamp": None}, {"timestamp": []}, {"indicators": UNPRICED}])
 def test_a_chart_without_bars_is_no_trades(change: dict[str, Any]) -> None:
     assert parse_chart(chart(**change), QUERY) == SymbolOutcome("7203", Outcome.NO_TRADES)
 

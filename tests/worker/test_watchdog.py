@@ -102,5 +102,7 @@ class TestWatchdog:
 
     def test_sick_comes_before_dead(self) -> None:
         dog = Watchdog(liveness(), lambda _: None)
-        dog.look(NOW + LONG, elapsed_s=SICK_S + 1)
-        assert "loop" in dog.lasting()
+        dog.look(NOW + LONG, elapsed_s=SICK_S)
+        assert dog.lasting() == {}
+        dog.look(NOW + LONG, elapsed_s=1.0)
+        assert dog.lasting()["loop"] == SICK_S + 1

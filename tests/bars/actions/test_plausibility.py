@@ -13,10 +13,9 @@ EX = date(2025, 11, 4)
 
 def days(*rows: tuple[int, float, float]) -> pl.DataFrame:
     """Return daily bars of November: day of the month, open, close."""
-    opened = [datetime(2025, 11, day, tzinfo=UTC) for day, _, _ in rows]
-    prices = {"open": [o for _, o, _ in rows], "close": [c for _, _, c in rows]}
-    schema = {"opened_at": pl.Datetime("us", "UTC"), "open": pl.Float64, "close": pl.Float64}
-    return pl.DataFrame({"opened_at": opened, **prices}, schema)
+    bars = [(datetime(2025, 11, day, tzinfo=UTC), opened, close) for day, opened, close in rows]
+    prices = pl.DataFrame(bars, ["opened_at", "open", "close"], orient="row")
+    return prices.cast({"opened_at": pl.Datetime("us", "UTC"), "open": pl.Float64, "close": pl.Float64})
 
 
 #: Newest first, as no store promises an order; the ex-session opens at half the close before.

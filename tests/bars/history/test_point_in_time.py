@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import polars as pl
 import pytest
 
@@ -274,6 +275,20 @@ async def test_a_reader_of_a_recent_moment_waits_for_the_writer_before_it(tmp_pa
     await writer.close()
     await reader.close()
     assert seen == [200.0]
+
+
+async def test_a_reader_of_an_older_moment_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    now = [datetime(2026, 1, 1, tzinfo=UTC)]
+    store = PageBarStore(tmp_path, clock=lambda: now[0])
+    await store.write(MINUTES, OLD)
+    now[0] += timedelta(days=1)
+    with closing(sqlite3.connect(tmp_path / "synthetic/1m/2025-06.sqlite", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with anyio.fail_after(20):
+            bars = await store.known_at(now[0] - timedelta(hours=1)).read_session(MINUTES, JUNE_2)
+        writer.execute("ROLLBACK")
+    assert bars.equals(OLD)
+    await store.close()
 
 
 async def test_a_commit_too_long_after_its_moment_is_not_made(

@@ -88,6 +88,7 @@ def test_a_damaged_blob_is_named_by_verify_and_by_read(files: PageFiles, path: P
         ("bucket = bucket + 1", "its bars were of the buckets"),
         ("sid = 99", "has no symbol"),
         ("id = id + 5", "its id was"),
+        ("id = -id", "its crc32 was"),
     ],
 )
 def test_a_header_that_differs_from_its_page_is_found(files: PageFiles, path: Path, change: str, said: str) -> None:

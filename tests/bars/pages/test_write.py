@@ -56,3 +56,13 @@ async def test_a_page_written_again_is_described_anew(store: PageBarStore, chang
         assert (await store.coverage(MINUTES, **days)).equals(await model.coverage(MINUTES, **days))
         assert (await store.latest(MINUTES)).equals(await model.latest(MINUTES))
         assert (await store.read_session(MINUTES, JUNE_2)).equals(await model.read_session(MINUTES, JUNE_2))
+
+
+async def test_a_file_that_is_gone_since_it_was_listed_holds_nothing(store: PageBarStore, tmp_path: Path) -> None:
+    # Listed, and not there when it is opened.
+    (tmp_path / "synthetic/1m/2025-07.sqlite").symlink_to("nowhere")
+    july = date(2025, 7, 31)
+    assert (await store.latest(MINUTES))["symbol"].to_list() == ["1301", "7203"]
+    assert (await store.coverage(MINUTES, first=JUNE_2, last=july))["bars"].sum() == FIRST.height
+    assert (await store.load_fetch_log(MINUTES, first=JUNE_2, last=july)).is_empty()
+    assert (await store.read_session(MINUTES, date(2025, 7, 1))).is_empty()

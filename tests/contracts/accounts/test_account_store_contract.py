@@ -184,6 +184,19 @@ class TestSessions:
         await accounts.end_session(session.session_id)
         assert await accounts.load_session(session.session_id) is None
 
+    async def test_a_session_of_one_browser_leaves_those_of_others_alone(
+        self, accounts: AccountStore, owner: str
+    ) -> None:
+        mine, other = make_session(owner), make_session(owner)
+        for session in (other, mine):
+            await accounts.add_session(session)
+        await accounts.confirm_session(mine.session_id)
+        assert await accounts.load_session(other.session_id) == other
+        await accounts.end_session(mine.session_id)
+        assert await accounts.load_session(mine.session_id) is None
+        assert await accounts.load_session(other.session_id) == other
+        assert await accounts.list_sessions(owner) == [other]
+
     async def test_the_last_use_is_written_once_a_minute(self, accounts: AccountStore, owner: str) -> None:
         old, young = make_session(owner, age=timedelta(minutes=2)), make_session(owner, age=timedelta(seconds=30))
         unused = make_session(owner, age=timedelta(minutes=2))

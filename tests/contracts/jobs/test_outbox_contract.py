@@ -190,6 +190,25 @@ class TestAttempts:
         await pass_time(ledger, 10 * 86_400)
         assert await claim(ledger) == []
 
+    async def test_one_of_several_is_loaded_ended_and_replayed_alone(self, ledger: JobHistory) -> None:
+        for _ in range(3):
+            await due(ledger)
+        made = await ledger.outbox.claim(limit=3, per_host=3, busy=())
+        assert len(made) == 3
+        for delivery in made:
+            assert await ledger.outbox.load(OWNER, delivery.delivery_id) == delivery
+        assert await ledger.outbox.load(OWNER, "0" * 32) is None
+        first, second, third = made
+        for delivery in (first, second):
+            assert await ledger.outbox.save_attempt(delivery, DEAD)
+        assert await ledger.outbox.load(OWNER, third.delivery_id) == third
+        ended = await ledger.outbox.load(OWNER, second.delivery_id)
+        again = await ledger.outbox.replay(OWNER, first.delivery_id)
+        assert again
+        assert (again.delivery_id, again.status) == (first.delivery_id, DeliveryStatus.PENDING)
+        assert await ledger.outbox.load(OWNER, second.delivery_id) == ended
+        assert await ledger.outbox.load(OWNER, third.delivery_id) == third
+
     async def test_the_result_of_an_overtaken_attempt_is_dropped(self, ledger: JobHistory) -> None:
         await due(ledger)
         (late,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())

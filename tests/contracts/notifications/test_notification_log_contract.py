@@ -177,6 +177,33 @@ async def test_a_dead_letter_is_sent_again(stores: Notifications) -> None:
     assert second.message.message_id == message_id
 
 
+async def test_each_channel_has_messages_of_its_own_and_one_is_replayed_alone(stores: Notifications) -> None:
+    (first, _), (second, _) = await set_up(stores), await set_up(stores, EventKind.WORKER_LOST)
+    idle = await stores.rules.add_channel(make_channel())
+    await tell(stores, make_event("job_ended:1"), make_event("job_ended:2"))
+    assert await stores.log.due_channels(NOW) == [("team", first.channel_id)]
+    for empty in (second, idle):
+        assert await stores.log.claim(empty.channel_id, NOW) is None
+    dead = AttemptEnd(DeliveryStatus.DEAD, 400, "no")
+    for _ in range(2):
+        claimed = await stores.log.claim(first.channel_id, NOW)
+        assert claimed
+        assert (claimed.channel.channel_id, claimed.message.channel_id) == (first.channel_id, first.channel_id)
+        assert tuple(event.event_id for event in claimed.events) == claimed.message.event_ids
+        await stores.log.save_attempt(claimed.message, dead, took_ms=1, now=NOW)
+    assert await stores.rules.load_channel("team", second.channel_id) == second
+    assert await stores.rules.load_channel("team", idle.channel_id) == idle
+    one, other = await messages(stores)
+    for message in (one, other):
+        assert await stores.log.load_message("team", message.message_id) == message
+        assert await stores.log.load_message("other", message.message_id) is None
+    again = await stores.log.replay("team", one.message_id, NOW)
+    assert again
+    assert again.message_id == one.message_id
+    assert [message.status for message in await messages(stores)] == [DeliveryStatus.PENDING, DeliveryStatus.DEAD]
+    assert (await messages(stores))[1] == other
+
+
 async def test_messages_are_listed_newest_first_by_page(stores: Notifications) -> None:
     channel, rule = await set_up(stores)
     for n in range(5):

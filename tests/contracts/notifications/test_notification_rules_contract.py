@@ -57,6 +57,23 @@ async def test_another_owner_finds_neither(stores: Notifications) -> None:
             await question
 
 
+async def test_a_change_and_a_delete_leave_the_others_alone(stores: Notifications) -> None:
+    channels = [await stores.rules.add_channel(make_channel(name=name)) for name in ("a", "b", "c")]
+    rules = [await stores.rules.add_rule(make_rule(channels[0], name=name)) for name in ("x", "y", "z")]
+    foreign = await stores.rules.add_channel(make_channel(owner="other"))
+
+    assert (await stores.rules.change_channel("team", channels[1].channel_id, {"name": "d"})).name == "d"
+    assert (await stores.rules.change_rule("team", rules[1].rule_id, {"name": "w"})).name == "w"
+    assert await stores.rules.load_channel("team", channels[2].channel_id) == channels[2]
+    assert await stores.rules.load_rule("team", rules[2].rule_id) == rules[2]
+
+    await stores.rules.delete_channel("team", channels[1].channel_id)
+    await stores.rules.delete_rule("team", rules[1].rule_id)
+    assert await stores.rules.list_channels("team") == [channels[0], channels[2]]
+    assert await stores.rules.list_rules("team") == [rules[0], rules[2]]
+    assert await stores.rules.list_channels("other") == [foreign]
+
+
 async def test_names_are_unique_among_an_owners(stores: Notifications) -> None:
     channel, rule = await set_up(stores)
     other = await stores.rules.add_channel(make_channel())

@@ -1,11 +1,13 @@
 """`kaboom jobs list --q` says how far back it searched, and how to search on."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
 
 from kaboom.jobs.api.view import JobPage
+from kaboom.jobs.queues import USER_QUEUES
 from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 
@@ -36,3 +38,27 @@ def test_a_search_of_all_jobs_says_so(kaboom: Kaboom, scripted: Scripted) -> Non
     nothing: dict[str, Any] = {"items": [], "next_cursor": None, "searched_back_to": None}
     scripted.answers.append((200, orjson.dumps(nothing)))
     assert "no job mentions 7203" in kaboom("jobs", "list", "--q", "7203").err
+
+
+def test_each_filter_and_the_cursor_are_asked_for(kaboom: Kaboom, scripted: Scripted) -> None:
+    words = "--status failed --status partial --q 7203 --limit 5 --cursor WyIy --queue ingest"
+    scripted.answers.append((200, orjson.dumps(example_of(JobPage))))
+    assert kaboom("jobs", "list", *words.split()).code == 0
+    asked = parse_qsl(urlsplit(scripted.seen[0][0]).query)
+    assert sorted(asked) == [
+        ("cursor", "WyIy"),
+        ("limit", "5"),
+        ("q", "7203"),
+        ("queue", "ingest"),
+        ("status", "failed"),
+        ("status", "partial"),
+    ]
+
+
+def test_all_but_notifications_are_listed_and_with_all_those_too(kaboom: Kaboom, scripted: Scripted) -> None:
+    for words, queues in (([], set(USER_QUEUES)), (["--all"], set[str]())):
+        scripted.answers.append((200, orjson.dumps(example_of(JobPage))))
+        kaboom("jobs", "list", *words)
+        asked = parse_qsl(urlsplit(scripted.seen[-1][0]).query)
+        assert {value for name, value in asked if name == "queue"} == queues
+        assert ("limit", "20") in asked

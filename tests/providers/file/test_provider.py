@@ -63,6 +63,15 @@ def refusal(root: Path) -> str:
     return next(facts.refusals[0].message for _, _, facts in FileProvider(root).describe() if facts.refusals)
 
 
+def test_days_of_one_symbol_are_not_steps_to_those_of_another(tmp_path: Path) -> None:
+    rows = [f"{symbol},2025-{month:02}-04,10,12,9,11,100\n" for symbol, month in (("A", 9), ("B", 10), ("C", 11))]
+    write(tmp_path, "one.csv", f"Symbol,{HEADER}{''.join(rows)}")
+    for month in (7, 8, 9):
+        write(tmp_path, f"D-{month}.csv", f"Symbol,{HEADER}D,2024-{month:02}-04,10,12,9,11,100\n")
+    bars = everything(tmp_path, Interval.D1).bars
+    assert sorted(bars["symbol"]) == ["A", "B", "C", "D", "D", "D"]
+
+
 def failure(root: Path, interval: Interval = Interval.D1) -> str:
     with pytest.raises(ProviderError) as caught:
         everything(root, interval)
