@@ -52,10 +52,16 @@ def _make_root() -> str:
     return str(root)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one worker more than there are cores: while a test waits for a process, another has its core."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, each of which is one worker's: started last they would end alone."""
-    slow = ("/e2e/test_kills.py", "/e2e/", "/integration/")
+    slow = ("/e2e/", "/integration/")
     items.sort(key=lambda item: next((n for n, part in enumerate(slow) if part in item.nodeid), len(slow)))
 
 
