@@ -12,7 +12,7 @@ _BIN = Path(sys.executable).parent
 
 
 def main() -> int:
-    """Run the checks in turn, and stop at the first that fails."""
+    """Run the checks side by side, and return the first exit code that is not 0."""
     parser = argparse.ArgumentParser(prog="make quick")
     parser.add_argument("--since", default="", help="compare with this commit (default: HEAD, or its parent if clean)")
     paths = changed_paths(parser.parse_args().since)
@@ -20,7 +20,7 @@ def main() -> int:
         sys.stdout.write("nothing has changed\n")
         return 0
     sys.stdout.write("".join(f"changed: {path}\n" for path in paths))
-    return next((code for command in commands(paths) if (code := _run(command))), 0)
+    return run_all(commands(paths))
 
 
 def changed_paths(since: str) -> list[str]:
@@ -42,8 +42,25 @@ def commands(paths: list[str]) -> list[list[str]]:
         ]
         found += [["mypy"], ["lint-imports", "--no-logo"]]
     if tests := mirrored_tests(paths):
-        found.append(["pytest", "-q", *tests])
+        # Fewer files are done before other processes have begun.
+        files = [file for test in tests for file in (ROOT / test).rglob("test_*.py")]
+        spread = ["-n", "auto", "--dist", "loadfile"] if len(files) > 20 else []
+        found.append(["pytest", "-q", *spread, *tests])
     return found
+
+
+def run_all(argvs: list[list[str]]) -> int:
+    """Run programs of the venv at the same time, and print what each said, in their order."""
+    out = subprocess.PIPE
+    running = [
+        subprocess.Popen([_BIN / name, *rest], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, text=True)
+        for name, *rest in argvs
+    ]
+    for argv, process in zip(argvs, running, strict=True):
+        said, _ = process.communicate()
+        sys.stdout.write(f"\n{' '.join(argv[:3])}\n{said}")
+        sys.stdout.flush()
+    return next((process.returncode for process in running if process.returncode), 0)
 
 
 def mirrored_tests(paths: list[str]) -> list[str]:
@@ -74,12 +91,6 @@ def _mirror_of(mirror: PurePosixPath) -> PurePosixPath | None:
 
 def _git(*command: str) -> list[str]:
     return subprocess.run(["git", *command], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-
-
-def _run(command: list[str]) -> int:
-    sys.stdout.write(f"\n{' '.join(command[:3])}\n")
-    sys.stdout.flush()
-    return subprocess.run([_BIN / command[0], *command[1:]], cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -59,15 +59,13 @@ DOORS = (
 )
 
 
-@pytest.mark.parametrize(("method", "door"), DOORS)
-async def test_a_door_of_the_job_asks_for_the_scope_of_its_request(
-    api: FastAPI, judged: dict[str, Any], method: str, door: str
-) -> None:
-    async with await narrow_of(api) as narrow:
-        refused = await narrow.request(method, f"{JOBS}/{judged['job_id']}{door}")
-    assert (refused.status_code, "portfolios:read" in refused.text) == (403, True)
-    async with client_of(api) as http:
-        assert (await http.get(f"{JOBS}/{judged['job_id']}")).json()["result"] == judged["result"]
+async def test_every_door_of_the_job_asks_for_the_scope_of_its_request(api: FastAPI, judged: dict[str, Any]) -> None:
+    path = f"{JOBS}/{judged['job_id']}"
+    async with await narrow_of(api) as narrow, client_of(api) as http:
+        for method, door in DOORS:
+            refused = await narrow.request(method, path + door)
+            assert (refused.status_code, "portfolios:read" in refused.text) == (403, True), (method, door)
+            assert (await http.get(path)).json()["result"] == judged["result"], (method, door)
 
 
 async def test_a_wait_and_an_etag_open_no_door(api: FastAPI, judged: dict[str, Any]) -> None:

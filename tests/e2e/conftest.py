@@ -16,10 +16,3 @@ def up() -> Iterator[Stack]:
         files = str(folder / "files")
         with stack(folder / "data", KABOOM_FILE_DIR=files, KABOOM_WEBHOOK_HOSTS="127.0.0.1") as running:
             yield running
-
-
-@pytest.fixture(scope="module")
-def up_alone() -> Iterator[Stack]:
-    """A `kaboom up` with one worker process, so that chunks are long and one after another."""
-    with open_folder() as folder, stack(folder / "data", concurrency=1) as running:
-        yield running

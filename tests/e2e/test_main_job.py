@@ -16,9 +16,9 @@ import redis
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 from tests.fixtures.bars.kept_bars import check_bars, kept_bars, kept_sessions
-from tests.fixtures.jobs.apps import INGEST, REPORT_JSON, RUN_DAILY
+from tests.fixtures.jobs.apps import INGEST, REPORT_BODY, REPORT_JSON, RUN_DAILY
 from tests.fixtures.servers.receivers import receiving
-from tests.fixtures.servers.stacks import FINAL, Stack, until
+from tests.fixtures.servers.stacks import FINAL, Stack, serving, until
 
 #: The day after a holiday, a weekend and All Souls'.
 SESSION = "2025-11-04"
@@ -309,3 +309,14 @@ def test_nothing_is_left_undone(up: Stack) -> None:
     assert counts["failed"] == 0
     assert up.api.http.get("/api/v1/dead-letters").json()["items"] == []
     assert {job["status"] for job in up.api.get("/jobs?limit=200")["items"]} <= FINAL
+
+
+def test_without_any_server_the_same_request_runs_in_the_api(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as api:
+        job = api.wait(api.submit(**REPORT_BODY))
+        assert job["status"] == "completed"
+        assert sum(job["result"]["outcomes"].values()) == job["progress"]["total"] > 1_500
+        assert api.http.get("/readyz").json()["workers_online"] == 1
+    rows = kept_bars(tmp_path / "data")[BarSeries("synthetic", Interval.M1)]
+    assert rows.height == job["progress"]["rows"] > 350_000
+    assert not (tmp_path / "data" / "valkey").exists()

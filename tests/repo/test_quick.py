@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.repo.repository import ROOT, load_text
-from tests.quick import commands, mirrored_tests
+from tests.quick import commands, mirrored_tests, run_all
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,20 @@ def test_python_is_formatted_linted_and_typed_before_its_tests() -> None:
     assert programs == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
     assert [command[0] for command in commands(["docs/README.md"])] == ["pytest"]
     assert commands(["Makefile"]) == []
+
+
+def test_many_files_run_in_several_processes() -> None:
+    assert "auto" in commands(["src/kaboom/bars/export/files.py", "src/kaboom/ingest/jobs.py"])[-1]
+    assert "auto" not in commands(["src/kaboom/jobs/model.py"])[-1]
+
+
+def test_all_checks_run_and_are_told_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
+    slow = ["python", "-c", "import time; time.sleep(0.5); print('first'); raise SystemExit(3)"]
+    quick = ["python", "-c", "import sys; sys.stderr.write('second')"]
+    assert run_all([slow, quick]) == 3
+    told = capsys.readouterr().out
+    assert 0 < told.index("first") < told.index("second")
+    assert run_all([quick]) == 0
 
 
 def test_what_changed_since_a_commit_is_found(tmp_path: Path) -> None:

@@ -11,10 +11,8 @@ from tests.fixtures.repo.repository import ROOT, load_modules
 NO_NAME = re.compile(r"(^|_)(utils?|helpers?|common|managers?|misc|base_service)(_|$)")
 #: Words that the glossary replaces: bar, interval, symbol. A provider may speak its own language.
 NO_WORD = re.compile(r"(^|_)(candles?|klines?|timeframes?|tickers?)(_|$)", re.IGNORECASE)
-PRODUCT = load_modules("src/kaboom")
 #: Below these rooms nothing knows of Celery, and a queue or a context variable has a `get` of its own.
 _BELOW = ("bars", "drivers", "providers")
-APP = [module for module in PRODUCT if module.name.split("/")[2] not in _BELOW]
 HELD_IN_MEMORY = "a delayed message is held unacknowledged in a worker's memory: lost with it, or run twice"
 
 
@@ -56,7 +54,7 @@ def test_code_speaks_the_words_of_the_glossary() -> None:
     named = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     names = {
         f"{module.name}: {name}"
-        for module in PRODUCT
+        for module in load_modules("src/kaboom")
         if "/providers/" not in module.name
         for node in ast.walk(module.tree)
         for name in [node.name if isinstance(node, named) else node.arg if isinstance(node, ast.arg) else ""]
@@ -66,7 +64,8 @@ def test_code_speaks_the_words_of_the_glossary() -> None:
 
 
 def test_no_celery_call_that_loses_or_doubles_work() -> None:
-    assert {m.name: sins for m in APP if (sins := list(celery_sins(m.tree)))} == {}
+    modules = [module for module in load_modules("src/kaboom") if module.name.split("/")[2] not in _BELOW]
+    assert {m.name: sins for m in modules if (sins := list(celery_sins(m.tree)))} == {}
 
 
 @pytest.mark.parametrize(

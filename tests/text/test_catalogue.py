@@ -34,7 +34,6 @@ SAME = {
     "{least} to {most}", "{name} on {scope}", "{name} {least:g} to {most:g}", "{title}, {intervals} bars",
     "{strategy} {parameters} · {symbols} · {first} to {last}, {sessions}",
 }  # fmt: skip
-TEXTS = list(catalogue())
 
 
 def strings_but_of(left_out: str) -> set[str]:
@@ -55,7 +54,7 @@ def test_both_languages_have_the_same_fields() -> None:
     several = {(text.context, text.english): text.several for text in extract() if text.several}
     wrong = {
         (context, english)
-        for context, english, japanese in TEXTS
+        for context, english, japanese in catalogue()
         if fields(several.get((context, english), english)) != fields(japanese)
     }
     # Japanese has no need of the name of a Python class.
@@ -63,9 +62,9 @@ def test_both_languages_have_the_same_fields() -> None:
 
 
 def test_japanese_is_japanese_and_english_is_english() -> None:
-    wrong = {e for _, e, j in TEXTS if not JAPANESE.search(j) and any(map(str.isalpha, _plain(e)))}
+    wrong = {e for _, e, j in catalogue() if not JAPANESE.search(j) and any(map(str.isalpha, _plain(e)))}
     assert wrong == SAME
-    assert {english for _, english, _ in TEXTS if JAPANESE.search(english.replace("トヨタ", "Toyota"))} == set()
+    assert {english for _, english, _ in catalogue() if JAPANESE.search(english.replace("トヨタ", "Toyota"))} == set()
 
 
 def _plain(english: str) -> str:

@@ -219,7 +219,10 @@ def revive_until(child: Child, wanted: Callable[[], bool], cause: str = "") -> N
     until(lambda: (child.revive(cause), wanted())[1], bool, within_s=20)
 
 
-def test_why_a_child_keeps_dying_is_told_once_until_that_changes(make: Make, told: list[EventDict]) -> None:
+def test_why_a_child_keeps_dying_is_told_once_until_that_changes(
+    make: Make, told: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "_LEAST_PAUSE_S", 0.05)
     child = Child(make("postgres", "echo PANIC no space; exit 1"))
     revive_until(child, lambda: child.restarts == 3, "the disk is full")
     revive_until(child, lambda: child.restarts == 5)

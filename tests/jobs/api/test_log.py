@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from kaboom.drivers.clock import utc_now
-from kaboom.jobs.api.log import LogQuery, stream_log
+from kaboom.jobs.api.routes import LogQuery, stream_log
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.redis.events import EventHub
 from kaboom.jobs.redis.memory_records import MemoryEventLog

@@ -77,6 +77,8 @@ def test_a_real_api_names_every_provider(at_live: Kaboom) -> None:
 def test_a_provider_is_tested_with_the_settings_of_this_machine(
     kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # At J-Quants' own limit, the 22 questions would take as many seconds.
+    monkeypatch.setenv("KABOOM_PROVIDER_REQUESTS_PER_MINUTE", "jquants=6000")
     with jquants_server() as fake:
         monkeypatch.setenv("JQUANTS_BASE_URL", fake.url)
         monkeypatch.setenv("JQUANTS_API_KEY", API_KEY)

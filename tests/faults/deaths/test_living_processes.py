@@ -1,10 +1,8 @@
 """A process of a worker keeps its lease while it lives, whatever it does; one without memory is replaced."""
 
 import signal
-from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 import redis
 
@@ -16,16 +14,6 @@ from tests.fixtures.workers.workers import Place, worker
 
 pytestmark = pytest.mark.timeout(240)
 LIVING = "tests.fixtures.workers.living_worker"
-
-
-@pytest.fixture
-def place(redis_url: str, database_url: str, tmp_path: Path) -> Place:
-    """Where a worker runs, with nothing in its Redis and its ledger."""
-    with redis.Redis.from_url(redis_url) as connection:
-        connection.flushdb()
-    with psycopg.connect(database_url) as connection:
-        connection.execute("TRUNCATE jobs CASCADE")
-    return Place(redis_url, database_url, tmp_path)
 
 
 def assert_one_run(place: Place, job: Job) -> None:
