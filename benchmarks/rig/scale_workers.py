@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 from dataclasses import replace
+from functools import partial
 
 import orjson
 
@@ -79,7 +80,7 @@ async def _run_worker() -> None:
         group.create_task(Reaper(parts).run())
         group.create_task(Scheduler(Jobs(parts), parts.database.open(open_schedules)).run())
         group.create_task(run_courier(parts))
-        group.create_task(Notifier(Jobs(parts), read_missing).run())
+        group.create_task(Notifier(Jobs(parts), partial(read_missing, parts)).run())
         group.create_task(report_alive(parts, SLOTS))
         for slot in range(1, SLOTS + 1):
             group.create_task(_work(name_slot(parts.name, slot)))

@@ -194,5 +194,5 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
             *local_workers(parts, parts.dispatcher),
             run_courier(parts),
         ]
-        work += [Notifier(jobs, read_missing).run()]
+        work += [Notifier(jobs, partial(read_missing, parts)).run()]
     return work

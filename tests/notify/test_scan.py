@@ -10,7 +10,7 @@ import pytest
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.postgres.events import Event, EventKind
-from kaboom.notify.notifier import find_events
+from kaboom.notify.notifier import Watched, find_events
 from kaboom.notify.store import open_notifications
 from kaboom.providers.limiter.pauses import ProviderPause
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
@@ -32,10 +32,12 @@ async def parts(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) ->
 
 
 async def find(parts: Parts, now: datetime = NOW, *, missing: Sequence[tuple[str, str]] = ()) -> list[Event]:
-    async def say(_parts: Parts, _session: date) -> Sequence[tuple[str, str]]:
+    async def say(_session: date) -> Sequence[tuple[str, str]]:
         return missing
 
-    return [event async for events in find_events(parts, say, now) for event in events]
+    rules = parts.database.open(open_notifications).rules
+    watched = Watched(parts.store, parts.pauses, rules, say)
+    return [event async for events in find_events(watched, now) for event in events]
 
 
 async def add_deadlines(parts: Parts, *deadlines: str) -> None:

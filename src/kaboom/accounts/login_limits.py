@@ -16,13 +16,11 @@ from kaboom.errors import StoreError
 from kaboom.jobs.postgres.events import Event, EventKind, EventOutbox
 from kaboom.jobs.redis import keys
 from kaboom.telemetry.metrics import FAILED_LOGINS, count
-from kaboom.web.auth.changes import Change, ChangeLog
+from kaboom.web.auth.changes import Action, Change, ChangeLog
 from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
 from kaboom.web.caller_errors import TooManyLogins
 from kaboom.web.rate_limit import network_of
 
-#: The action of these lines in the audit log.
-ACTION = "failed_login"
 WRONG, HELD = 401, 429
 _MINUTE_S = 60.0
 #: A process writes at most this many lines a minute: an attacker must not fill the audit log.
@@ -84,7 +82,13 @@ class FailedLogins:
 def _describe(failure: Failure, times: int) -> Change:
     caller = Principal(failure.owner, failure.how, _NOBODY, _NOBODY, frozenset())
     return Change(
-        caller, ACTION, failure.user_id, failure.status, failure.network, "", f"attempts in this minute: {times}"
+        caller,
+        Action.FAILED_LOGIN,
+        failure.user_id,
+        failure.status,
+        failure.network,
+        "",
+        f"attempts in this minute: {times}",
     )
 
 

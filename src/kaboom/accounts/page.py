@@ -15,6 +15,7 @@ from kaboom.dashboard.viewer import first_of, is_own_path, number_or_text, read_
 from kaboom.errors import InvalidRequest, NotAuthorized, NotFound, StoreError
 from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST
+from kaboom.web.auth.changes import Action, context_of, logged_as
 from kaboom.web.auth.cookies import read_session_value, session_id_of
 from kaboom.web.auth.scopes import SCOPES, Role, Scope
 from kaboom.web.caller_errors import TooManyLogins
@@ -29,6 +30,7 @@ async def show_login(page: Page, to: NextPath = "/") -> Response:
 
 
 @router.post("/login")
+@logged_as(Action.LOG_IN)
 async def log_in(page: Page, request: Request) -> Response:
     """Open a session, and redirect to the page that the browser asked for."""
     fields = {name: values[-1] for name, values in (await read_form(request)).items()}
@@ -42,6 +44,7 @@ async def log_in(page: Page, request: Request) -> Response:
 
 
 @router.post("/confirm", dependencies=[needs()])
+@logged_as(Action.CONFIRM_SESSION)
 async def confirm_session(page: Page, request: Request) -> Response:
     """Take the password or the token of the session again, and return to the page that asked for it."""
     fields = {name: values[-1] for name, values in (await read_form(request)).items()}
@@ -52,6 +55,7 @@ async def confirm_session(page: Page, request: Request) -> Response:
 
 
 @router.post("/logout", dependencies=[needs()])
+@logged_as(Action.LOG_OUT)
 async def log_out(page: Page, request: Request) -> Response:
     """End the session of the browser, or all sessions and JWTs of its user, and show the log-in."""
     if first_of(await read_form(request), "everywhere"):
@@ -66,7 +70,8 @@ async def sign_in(request: Request, fields: Mapping[str, str], response: Respons
 
     Returns "", or the reason of a refusal, as a key of the texts of the log-in page.
     """
-    accounts, address, headers = await accounts_of(request), request.scope["address"], dict(request.scope["headers"])
+    accounts, address = await accounts_of(request), context_of(request.scope).address
+    headers = dict(request.scope["headers"])
     try:
         if fields.get("user"):
             login = await accounts.logins.by_password(
@@ -82,7 +87,7 @@ async def sign_in(request: Request, fields: Mapping[str, str], response: Respons
         return "slowed"
     except StoreError:
         return "unavailable"
-    request.scope["principal"] = login.principal
+    context_of(request.scope).principal = login.principal
     response.headers["Set-Cookie"] = new.cookie
     if device:
         response.headers.append("Set-Cookie", device)
@@ -95,7 +100,7 @@ async def confirm(request: Request, fields: Mapping[str, str]) -> str:
     Returns "", or the reason of a refusal, as `sign_in` does.
     """
     accounts = await accounts_of(request)
-    given = Confirmation(fields.get("password", ""), fields.get("token", ""), request.scope["address"])
+    given = Confirmation(fields.get("password", ""), fields.get("token", ""), context_of(request.scope).address)
     try:
         await accounts.sessions.confirm(dict(request.scope["headers"]), given, accounts.logins)
     except (NotAuthorized, NotFound):

@@ -44,6 +44,7 @@ from kaboom.drivers.clock import utc_now
 from kaboom.errors import Forbidden, InvalidRequest, NotFound
 from kaboom.jobs.deps import Caller, needs, opened
 from kaboom.web.auth.api_tokens import TOKEN_PREFIX, make_api_token
+from kaboom.web.auth.changes import Action, context_of, logged_as
 from kaboom.web.auth.cookies import BY_COOKIE, find_origin_fault, read_session_value, session_id_of
 from kaboom.web.auth.guard import CONFIRMED, require_scopes
 from kaboom.web.auth.jwt.supabase import METHOD as SUPABASE
@@ -71,6 +72,7 @@ router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 
 @router.post("/login", responses=_LOGIN)
+@logged_as(Action.LOG_IN)
 async def log_in(accounts: Desk, request: Request, response: Response, body: LoginBody) -> LoginAnswer:
     """Log in for a JWT, which is valid for 12 hours, as long as its user or token is valid.
 
@@ -84,6 +86,7 @@ async def log_in(accounts: Desk, request: Request, response: Response, body: Log
 
 
 @router.post("/login/session", status_code=status.HTTP_201_CREATED, responses=_LOGIN)
+@logged_as(Action.BEGIN_SESSION)
 async def begin_session(accounts: Desk, request: Request, response: Response, body: LoginBody) -> SessionView:
     """Log a browser in with an HttpOnly session cookie; it ends after 12 hours without use, or after 7 days.
 
@@ -91,7 +94,7 @@ async def begin_session(accounts: Desk, request: Request, response: Response, bo
     """
     login = await _check_login(accounts, request, response, body)
     headers = dict(request.scope["headers"])
-    new = await accounts.sessions.create(login, headers, request.scope["address"])
+    new = await accounts.sessions.create(login, headers, context_of(request.scope).address)
     response.headers["Set-Cookie"] = new.cookie
     if login.account:
         response.headers.append("Set-Cookie", await accounts.devices.make_cookie(headers, login.account))
@@ -112,6 +115,7 @@ async def show_session(accounts: Desk, request: Request, caller: Caller) -> Sess
 @router.delete(
     "/session", status_code=status.HTTP_204_NO_CONTENT, responses=describe_problems(INVALID), dependencies=[needs()]
 )
+@logged_as(Action.END_SESSION)
 async def end_session(
     accounts: Desk,
     request: Request,
@@ -138,12 +142,13 @@ async def show_me(caller: Caller) -> Me:
     responses=describe_problems(*OF_BODY, FORBIDDEN),
     dependencies=[needs()],
 )
+@logged_as(Action.CHANGE_OWN_PASSWORD)
 async def change_own_password(accounts: Desk, request: Request, caller: Caller, body: PasswordBody) -> None:
     """Change the caller's own password, and log it out everywhere."""
     user = await accounts.directory.store.load_user(caller.subject)
     if user is None:
         raise Forbidden("the caller is not a user with a password")
-    headers, address = dict(request.scope["headers"]), request.scope["address"]
+    headers, address = dict(request.scope["headers"]), context_of(request.scope).address
     await accounts.logins.by_password(user.name, body.old, address=address, headers=headers)
     new = await accounts.passwords.hash(body.new, name=user.name, pointer="/new")
     await accounts.directory.store.change_user(user.owner, user.user_id, UserChange(password_hash=new))
@@ -151,7 +156,7 @@ async def change_own_password(accounts: Desk, request: Request, caller: Caller, 
 
 
 async def _check_login(accounts: Accounts, request: Request, response: Response, body: LoginBody) -> Login:
-    headers, address = dict(request.scope["headers"]), request.scope["address"]
+    headers, address = dict(request.scope["headers"]), context_of(request.scope).address
     if fault := find_origin_fault(headers):
         raise Forbidden(fault)
     if body.token:
@@ -160,7 +165,7 @@ async def _check_login(accounts: Accounts, request: Request, response: Response,
         login = await accounts.logins.by_password(body.user, body.password, address=address, headers=headers)
     response.headers["Cache-Control"] = "no-store"
     # The gate writes the login to the audit log as a change by this caller.
-    request.scope["principal"] = login.principal
+    context_of(request.scope).principal = login.principal
     return login
 
 
@@ -177,6 +182,7 @@ async def list_own_sessions(accounts: Desk, caller: Caller, request: Request) ->
 @router.delete(
     "/me/sessions/{session_id}", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE, dependencies=[needs()]
 )
+@logged_as(Action.END_OWN_SESSION)
 async def end_own_session(accounts: Desk, caller: Caller, session_id: SessionId) -> None:
     """End one of the caller's own sessions; every process refuses it within 5 s."""
     await accounts.sessions.end_listed(caller.owner, session_id, subject=caller.subject)
@@ -194,6 +200,7 @@ async def list_sessions(accounts: Desk, caller: Caller, request: Request) -> Ses
     responses=_ONE,
     dependencies=[needs(Scope.ADMIN)],
 )
+@logged_as(Action.END_ANY_SESSION)
 async def end_any_session(accounts: Desk, caller: Caller, session_id: SessionId) -> None:
     """End a session of anybody; every process refuses it within 5 s."""
     await accounts.sessions.end_listed(caller.owner, session_id)
@@ -204,9 +211,10 @@ async def end_any_session(accounts: Desk, caller: Caller, session_id: SessionId)
     responses=describe_problems(*OF_BODY, NOT_FOUND, UNAUTHORIZED, FORBIDDEN, RATE_LIMITED),
     dependencies=[needs()],
 )
+@logged_as(Action.CONFIRM_SESSION)
 async def confirm_session(accounts: Desk, request: Request, body: ConfirmBody) -> ConfirmedView:
     """Enter the password of the session's user again, or its token: admin changes are then accepted for 10 minutes."""
-    asked = Confirmation(body.password, body.token, request.scope["address"])
+    asked = Confirmation(body.password, body.token, context_of(request.scope).address)
     at = await accounts.sessions.confirm(dict(request.scope["headers"]), asked, accounts.logins)
     return ConfirmedView(confirmed_until=at + CONFIRMED)
 
@@ -235,6 +243,7 @@ async def list_users(accounts: Desk, caller: Caller) -> UserList:
 
 
 @admin_router.post("/users", status_code=status.HTTP_201_CREATED, responses=_BODY)
+@logged_as(Action.CREATE_USER)
 async def create_user(accounts: Desk, caller: Caller, body: NewUser, response: Response) -> UserView:
     """Create a user, who logs in with the name and the password."""
     require_scopes(caller, sorted(SCOPES[body.role]))
@@ -253,6 +262,7 @@ async def show_user(accounts: Desk, caller: Caller, user_id: UserId) -> UserView
 
 
 @admin_router.patch("/users/{user_id}", responses=_ONE | _BODY)
+@logged_as(Action.CHANGE_USER)
 async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: UserPatch) -> UserView:
     """Change a user's role or password, disable or enable the user; every process applies it within 5 s."""
     user = await _find_user(accounts, caller, user_id)
@@ -267,6 +277,7 @@ async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: Use
 
 
 @admin_router.delete("/users/{user_id}/sessions", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE)
+@logged_as(Action.END_SESSIONS)
 async def end_sessions(accounts: Desk, caller: Caller, user_id: UserId) -> None:
     """Log a user out everywhere: void all sessions and JWTs of the user within 5 s."""
     await _find_user(accounts, caller, user_id)
@@ -282,6 +293,7 @@ async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
 
 
 @admin_router.post("/tokens", status_code=status.HTTP_201_CREATED, responses=_BODY)
+@logged_as(Action.CREATE_TOKEN)
 async def create_token(accounts: Desk, caller: Caller, body: NewToken, response: Response) -> CreatedToken:
     """Create a token for a program; only this answer has its value.
 
@@ -306,6 +318,7 @@ async def create_token(accounts: Desk, caller: Caller, body: NewToken, response:
 
 
 @admin_router.delete("/tokens/{token_id}", responses=_ONE)
+@logged_as(Action.REVOKE_TOKEN)
 async def revoke_token(accounts: Desk, caller: Caller, token_id: TokenId) -> TokenView:
     """Revoke a token, with all sessions and JWTs of its logins; every process applies it within 5 s."""
     revoked = await accounts.directory.store.revoke_token(caller.owner, token_id)

@@ -16,6 +16,7 @@ from kaboom.jobs.api.words import CONTROL
 from kaboom.jobs.deps import PNG, Caller, Jobs, draw_picture, needs, opened
 from kaboom.jobs.queues import Queue
 from kaboom.pictures.model import Picture
+from kaboom.web.auth.changes import Action, logged_as
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
 from kaboom.web.routers import FeatureRouter
@@ -103,6 +104,7 @@ async def show_models(jobs: Jobs, spending: Spent, _caller: Caller) -> ModelsVie
 
 
 @router.delete("/models/breaker", status_code=status.HTTP_204_NO_CONTENT, dependencies=[needs(Scope.ADMIN)])
+@logged_as(Action.CLOSE_BREAKER)
 async def close_breaker(spending: Spent, _caller: Caller) -> None:
     """Ask models again before the breaker closes by itself, since the account has credit again.
 

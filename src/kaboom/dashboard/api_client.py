@@ -12,13 +12,13 @@ from starlette.types import Message, Scope
 
 from kaboom.errors import InvalidRequest
 from kaboom.text.language import Language
-from kaboom.web.auth.changes import find_change
+from kaboom.web.auth.changes import CONTEXT, context_of, find_change
 
 #: A page waits no longer than this for one of its parts; the part is then shown as unavailable.
 ANSWER_S = 8.0
 #: What the routes of the API need from the request of a page.
 _INHERITED = (
-    "address", "app", "asgi", "client", "fastapi_middleware_astack", "http_version", "principal", "request_id",
+    "app", "asgi", "client", "fastapi_middleware_astack", "http_version",
     "root_path", "scheme", "server", "starlette.exception_handlers", "state", "type",
 )  # fmt: skip
 #: The headers with the host and the client's address, which the API reads, too.
@@ -119,6 +119,7 @@ class Api:
         if content:
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         return {name: self.scope[name] for name in _INHERITED if name in self.scope} | {
+            CONTEXT: context_of(self.scope).for_call(),
             "method": method,
             "path": path,
             "raw_path": path.encode(),

@@ -12,6 +12,7 @@ from kaboom.accounts.directory import USER_PREFIX
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import Forbidden, InvalidRequest, NotAuthorized
 from kaboom.text.language import Language
+from kaboom.web.auth.changes import find_context
 from kaboom.web.auth.cookies import BY_COOKIE, csrf_token_of, find_origin_fault, mask_csrf_token, read_session_value
 from kaboom.web.auth.guard import is_confirmed
 from kaboom.web.auth.principals import Principal
@@ -114,7 +115,8 @@ class Viewer:
 
 def viewer_of(request: Request) -> Viewer:
     """Return the viewer of a request."""
-    principal = request.scope.get("principal")
+    context = find_context(request.scope)
+    principal = context.principal if context else None
     is_by_cookie = principal is not None and principal.method == BY_COOKIE
     value = read_session_value(dict(request.scope["headers"])) if is_by_cookie else ""
     csrf = mask_csrf_token(csrf_token_of(value)) if value else ""

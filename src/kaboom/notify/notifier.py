@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import partial
 
@@ -10,25 +11,41 @@ import structlog
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import KaboomError
 from kaboom.jobs.engine.lifecycle import Jobs
-from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.postgres.events import Event, EventKind
+from kaboom.jobs.redis.store import JobStore
 from kaboom.market.calendar import JST, is_session
 from kaboom.notify.jobs import DELIVER
+from kaboom.notify.model import NotificationRules
 from kaboom.notify.routing import route
 from kaboom.notify.store import open_notifications
+from kaboom.providers.limiter.pauses import ProviderPause
 
 #: Shorter pauses are normal for a provider with limits.
 LEAST_PAUSE_S = 60.0
 
 #: Returns the (market, interval) pairs that are ingested daily but have no complete ingest of a session.
-type Missing = Callable[[Parts, date], Awaitable[Sequence[tuple[str, str]]]]
+type Missing = Callable[[date], Awaitable[Sequence[tuple[str, str]]]]
 
 _log = structlog.get_logger(__name__)
 
 
-async def find_events(parts: Parts, missing: Missing, now: datetime) -> AsyncIterator[Sequence[Event]]:
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Where the events are found that no transaction of the ledger records."""
+
+    store: JobStore
+    pauses: Callable[[], Awaitable[Sequence[ProviderPause]]]
+    rules: NotificationRules
+    missing: Missing
+
+
+async def find_events(watched: Watched, now: datetime) -> AsyncIterator[Sequence[Event]]:
     """Yield the events of each source; a source that is unavailable is skipped."""
-    sources = (_find_lost_workers(parts), _find_paused(parts, now), _find_incomplete(parts, missing, now))
+    sources = (
+        _find_lost_workers(watched.store),
+        _find_paused(watched.pauses, now),
+        _find_incomplete(watched.rules, watched.missing, now),
+    )
     for source in sources:
         try:
             yield await source
@@ -36,7 +53,7 @@ async def find_events(parts: Parts, missing: Missing, now: datetime) -> AsyncIte
             _log.warning("events_not_found", reason=e.message)
 
 
-async def _find_lost_workers(parts: Parts) -> list[Event]:
+async def _find_lost_workers(store: JobStore) -> list[Event]:
     return [
         Event(
             f"worker_lost:{worker.name}",
@@ -44,11 +61,11 @@ async def _find_lost_workers(parts: Parts) -> list[Event]:
             worker.seen_at,
             data={"worker": worker.name, "seen_at": f"{worker.seen_at.astimezone(JST):%H:%M:%S} JST"},
         )
-        for worker in await parts.store.list_lost()
+        for worker in await store.list_lost()
     ]
 
 
-async def _find_paused(parts: Parts, now: datetime) -> list[Event]:
+async def _find_paused(pauses: Callable[[], Awaitable[Sequence[ProviderPause]]], now: datetime) -> list[Event]:
     """Return an event for each provider with a long pause; its id is the same for an hour."""
     return [
         Event(
@@ -57,20 +74,20 @@ async def _find_paused(parts: Parts, now: datetime) -> list[Event]:
             now,
             data={"provider": pause.provider, "reason": pause.reason},
         )
-        for pause in await parts.pauses()
+        for pause in await pauses()
         if pause.seconds >= LEAST_PAUSE_S
     ]
 
 
-async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> list[Event]:
+async def _find_incomplete(rules: NotificationRules, missing: Missing, now: datetime) -> list[Event]:
     """Return an event for each incomplete series of today's session and each deadline that has passed."""
     local = now.astimezone(JST)
     today = local.date()
-    deadlines = sorted(await parts.database.open(open_notifications).rules.list_deadlines())
+    deadlines = sorted(await rules.list_deadlines())
     passed = [at for at in deadlines if local.time() >= time.fromisoformat(at)]
     if not passed or not is_session(today):
         return []
-    found = await missing(parts, today)
+    found = await missing(today)
     return [
         Event(
             f"data_incomplete:{market}:{interval}:{today}:{at}",
@@ -94,7 +111,7 @@ class Notifier:
     def __init__(self, jobs: Jobs, missing: Missing) -> None:
         self._jobs = jobs
         self._notifications = jobs.parts.database.open(open_notifications)
-        self._missing = missing
+        self._watched = Watched(jobs.parts.store, jobs.parts.pauses, self._notifications.rules, missing)
         self._due_at: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -115,7 +132,7 @@ class Notifier:
 
     async def scan(self) -> None:
         """Save the events that no transaction of the ledger records."""
-        async for events in find_events(self._jobs.parts, self._missing, utc_now()):
+        async for events in find_events(self._watched, utc_now()):
             await self._notifications.events.note(events)
 
     async def _purge(self) -> None:

@@ -11,6 +11,7 @@ from kaboom.notify.schemas import AlertmanagerPost, ChannelChange, NewChannel, e
 from kaboom.notify.setup import build_sealer, make_test, seal_url
 from kaboom.notify.store import open_notifications
 from kaboom.notify.views import ChannelList, ChannelView, MessageView, NotedAlerts, view_channel, view_message
+from kaboom.web.auth.changes import Action, logged_as
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from kaboom.web.routers import FeatureRouter, hex_id
@@ -35,6 +36,7 @@ async def list_channels(notifications: Stores, caller: Caller) -> ChannelList:
 
 
 @router.post("/channels", status_code=status.HTTP_201_CREATED, responses=BODY, dependencies=ADMIN)
+@logged_as(Action.CREATE_CHANNEL)
 async def create_channel(
     jobs: Jobs, notifications: Stores, caller: Caller, body: NewChannel, response: Response
 ) -> ChannelView:
@@ -63,6 +65,7 @@ async def get_channel(notifications: Stores, caller: Caller, channel_id: Channel
 
 
 @one.patch("", responses=BODY, dependencies=ADMIN)
+@logged_as(Action.CHANGE_CHANNEL)
 async def change_channel(
     jobs: Jobs, notifications: Stores, caller: Caller, channel_id: ChannelId, body: ChannelChange
 ) -> ChannelView:
@@ -78,12 +81,14 @@ async def change_channel(
 
 
 @one.delete("", status_code=status.HTTP_204_NO_CONTENT, responses=describe_problems(CONFLICT), dependencies=ADMIN)
+@logged_as(Action.DELETE_CHANNEL)
 async def delete_channel(notifications: Stores, caller: Caller, channel_id: ChannelId) -> None:
     """Delete a channel and its messages; a channel that a rule uses cannot be deleted."""
     await notifications.rules.delete_channel(caller.owner, channel_id)
 
 
 @one.post("/test", status_code=status.HTTP_202_ACCEPTED, dependencies=ADMIN)
+@logged_as(Action.SEND_TEST)
 async def send_test(notifications: Stores, caller: Caller, channel_id: ChannelId, language: Preferred) -> MessageView:
     """Send a test through a channel, in the language of Accept-Language; get the message again to see its result."""
     channel = await notifications.rules.load_channel(caller.owner, channel_id)
@@ -101,6 +106,7 @@ router.include_router(one)
     responses=describe_problems(*OF_BODY),
     dependencies=[needs(Scope.ALERTS_WRITE)],
 )
+@logged_as(Action.TAKE_ALERTS)
 async def take_alerts(notifications: Stores, caller: Caller, body: AlertmanagerPost) -> NotedAlerts:
     """Receive a webhook of Alertmanager (version 4): a firing alert is one event, and its end is another."""
     await notifications.events.note(events_of(body, caller.owner))

@@ -15,6 +15,7 @@ from kaboom.notify.model import Message, MessageQuery, NotificationLog, Rule
 from kaboom.notify.routes import ADMIN, BODY, PREFIX, Stores
 from kaboom.notify.schemas import MessageListing, NewRule, RuleChange
 from kaboom.notify.views import MessagePage, MessageView, RuleList, RuleView, view_message, view_rule
+from kaboom.web.auth.changes import Action, logged_as
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
 from kaboom.web.routers import FeatureRouter, hex_id, link_next
 
@@ -40,6 +41,7 @@ async def list_rules(notifications: Stores, caller: Caller) -> RuleList:
 
 
 @router.post("/rules", status_code=status.HTTP_201_CREATED, responses=_CHANGES)
+@logged_as(Action.CREATE_RULE)
 async def create_rule(notifications: Stores, caller: Caller, body: NewRule, response: Response) -> RuleView:
     """Add a rule: events that match it from now on are sent to its channel."""
     rule = Rule(rule_id=uuid4().hex, owner=caller.owner, **_values_of(body))
@@ -55,6 +57,7 @@ async def get_rule(notifications: Stores, caller: Caller, rule_id: RuleId) -> Ru
 
 
 @router.put("/rules/{rule_id}", responses=_CHANGES)
+@logged_as(Action.REPLACE_RULE)
 async def replace_rule(notifications: Stores, caller: Caller, rule_id: RuleId, body: NewRule) -> RuleView:
     """Replace the values of a rule; waiting messages do not change."""
     return await _view(
@@ -63,6 +66,7 @@ async def replace_rule(notifications: Stores, caller: Caller, rule_id: RuleId, b
 
 
 @router.patch("/rules/{rule_id}", responses=_CHANGES)
+@logged_as(Action.SWITCH_RULE)
 async def switch_rule(notifications: Stores, caller: Caller, rule_id: RuleId, body: RuleChange) -> RuleView:
     """Turn a rule on or off; events that happen while it is off are not sent later."""
     values = {"is_enabled": body.is_enabled}
@@ -70,6 +74,7 @@ async def switch_rule(notifications: Stores, caller: Caller, rule_id: RuleId, bo
 
 
 @router.delete("/rules/{rule_id}", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE)
+@logged_as(Action.DELETE_RULE)
 async def delete_rule(notifications: Stores, caller: Caller, rule_id: RuleId) -> None:
     """Delete a rule; its waiting messages are still sent."""
     await notifications.rules.delete_rule(caller.owner, rule_id)
@@ -115,6 +120,7 @@ async def get_message(notifications: Stores, caller: Caller, message_id: Message
     status_code=status.HTTP_202_ACCEPTED,
     responses=_ONE | describe_problems(CONFLICT),
 )
+@logged_as(Action.REPLAY_MESSAGE)
 async def replay_message(
     notifications: Stores, caller: Caller, message_id: MessageId, language: Preferred
 ) -> MessageView:

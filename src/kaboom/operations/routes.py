@@ -237,7 +237,9 @@ settings_router = FeatureRouter(prefix="/api/v1", tags=["overview"], dependencie
 @router.get("/workers", response_model=WorkerList)
 async def get_workers(jobs: Jobs, shared: Shared, request: Request) -> Response:
     """List the workers of the last 15 minutes, also lost workers, and the chunks that each runs now."""
-    return await answer_with_model(shared, request, lambda: list_workers(jobs.parts, shared.owner))
+    return await answer_with_model(
+        shared, request, lambda: list_workers(jobs.parts.store, jobs.parts.catalog.queues, shared.owner)
+    )
 
 
 @router.get("/jobs/stats", response_model=AllStats)

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.queues import Queue
+from kaboom.jobs.redis.store import JobStore
 from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
 from kaboom.jobs.runs import split_slot
 
@@ -46,17 +47,16 @@ class WorkerList(BaseModel):
     items: list[WorkerView]
 
 
-async def list_workers(parts: Parts, owner: str) -> WorkerList:
+async def list_workers(store: JobStore, queues: Iterable[Queue], owner: str) -> WorkerList:
     """Return the workers, with the chunks that they run; chunks of other owners have no job id.
 
     Raises:
         StoreError: Redis is unavailable.
 
     """
-    store = parts.store
     online, lost = await asyncio.gather(store.workers(), store.list_lost())
     facts = await store.load_facts([worker.name for worker in (*online, *lost)])
-    running = await asyncio.gather(*(store.load_running(queue) for queue in parts.catalog.queues))
+    running = await asyncio.gather(*(store.load_running(queue) for queue in queues))
     chunks: dict[str, list[RunningChunk]] = defaultdict(list)
     for chunk in (each for of_queue in running for each in of_queue):
         chunks[split_slot(chunk.worker)[0]].append(chunk)

@@ -21,6 +21,7 @@ from kaboom.portfolio.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, D
 from kaboom.portfolio.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
 from kaboom.portfolio.service import ManyDoubtful, new_id
 from kaboom.portfolio.views import BookedDividends, CashPage, EntryView, Imported, TradePage, view_entry
+from kaboom.web.auth.changes import Action, logged_as
 from kaboom.web.auth.principals import Principal
 from kaboom.web.routers import FeatureRouter
 
@@ -79,6 +80,7 @@ async def list_trades(desk: Desk, portfolio: Loaded, query: Annotated[EntryListi
 
 
 @router.post("/trades", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+@logged_as(Action.BOOK_TRADE)
 async def book_trade(desk: Desk, portfolio: Loaded, body: NewTrade, asked: _Asked) -> EntryView:
     """Book a buy or a sell; cash and positions must not be negative on any day.
 
@@ -103,6 +105,7 @@ async def list_cash(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing
 
 
 @router.post("/cash", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+@logged_as(Action.BOOK_CASH)
 async def book_cash(desk: Desk, portfolio: Loaded, body: NewMovement, asked: _Asked) -> EntryView:
     """Book a movement of cash."""
     day = check_day(body.day or desk.today(), today=desk.today())
@@ -113,6 +116,7 @@ async def book_cash(desk: Desk, portfolio: Loaded, body: NewMovement, asked: _As
 
 
 @router.post("/dividends", responses=DERIVED, dependencies=WRITES)
+@logged_as(Action.BOOK_DIVIDENDS)
 async def book_dividends(desk: Desk, caller: Caller, portfolio: Loaded) -> BookedDividends:
     """Book the dividends that are due by the corporate actions and that no entry has booked yet.
 
@@ -124,6 +128,7 @@ async def book_dividends(desk: Desk, caller: Caller, portfolio: Loaded) -> Booke
 
 
 @router.post("/reversals", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+@logged_as(Action.REVERSE_ENTRY)
 async def reverse_entry(desk: Desk, portfolio: Loaded, body: NewReversal, asked: _Asked) -> EntryView:
     """Reverse a trade or a cash movement with a new entry; booked entries are never changed."""
     by, note = asked.caller.subject, check_note(body.note)
@@ -132,6 +137,7 @@ async def reverse_entry(desk: Desk, portfolio: Loaded, body: NewReversal, asked:
 
 
 @router.post("/import", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+@logged_as(Action.IMPORT_PORTFOLIO)
 async def import_portfolio(desk: Desk, portfolio: Loaded, body: ImportBody, asked: _Asked) -> Imported:
     """Book all entries of a CSV file, or none; the answer names up to twenty wrong lines."""
     parsed = parse_csv(body.csv, new_id, today=desk.today())

@@ -20,6 +20,7 @@ from kaboom.portfolio.views import (
     view_positions,
     view_valuation,
 )
+from kaboom.web.auth.changes import Action, logged_as
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from kaboom.web.routers import FeatureRouter, hex_id
@@ -54,6 +55,7 @@ async def list_portfolios(desk: Desk, caller: Caller) -> PortfolioList:
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=BODY, dependencies=WRITES)
+@logged_as(Action.CREATE_PORTFOLIO)
 async def create_portfolio(
     desk: Desk, jobs: Jobs, caller: Caller, body: NewPortfolio, response: Response
 ) -> PortfolioView:
@@ -72,6 +74,7 @@ async def get_portfolio(portfolio: Loaded) -> PortfolioView:
 
 
 @router.patch("/{portfolio_id}", responses=ONE | BODY, dependencies=WRITES)
+@logged_as(Action.RENAME_PORTFOLIO)
 async def rename_portfolio(
     desk: Desk, caller: Caller, portfolio_id: PortfolioId, body: PortfolioPatch
 ) -> PortfolioView:
@@ -80,6 +83,7 @@ async def rename_portfolio(
 
 
 @router.delete("/{portfolio_id}", status_code=status.HTTP_204_NO_CONTENT, responses=ONE, dependencies=WRITES)
+@logged_as(Action.DELETE_PORTFOLIO)
 async def delete_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> None:
     """Delete a portfolio; its name is free again. This cannot be undone."""
     await desk.store.delete(caller.owner, portfolio_id)

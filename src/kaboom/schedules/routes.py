@@ -40,6 +40,7 @@ from kaboom.schedules.schemas import (
 )
 from kaboom.schedules.store import open_schedules
 from kaboom.schedules.timing import next_dues
+from kaboom.web.auth.changes import Action, logged_as
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from kaboom.web.routers import FeatureRouter, hex_id
@@ -100,6 +101,7 @@ async def list_schedules(schedules: Schedules, caller: Caller) -> ScheduleList:
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=_BODY, dependencies=_WRITES)
+@logged_as(Action.CREATE_SCHEDULE)
 async def create_schedule(
     jobs: Jobs, schedules: Schedules, caller: Caller, body: NewSchedule, response: Response
 ) -> ScheduleView:
@@ -132,6 +134,7 @@ async def get_schedule(schedules: Schedules, caller: Caller, schedule_id: Schedu
 
 
 @one.patch("", responses=_BODY, dependencies=_WRITES)
+@logged_as(Action.CHANGE_SCHEDULE)
 async def change_schedule(
     jobs: Jobs, schedules: Schedules, caller: Caller, schedule_id: ScheduleId, body: ScheduleChange
 ) -> ScheduleView:
@@ -151,6 +154,7 @@ async def change_schedule(
 
 
 @one.delete("", status_code=status.HTTP_204_NO_CONTENT, dependencies=_WRITES)
+@logged_as(Action.DELETE_SCHEDULE)
 async def delete_schedule(schedules: Schedules, caller: Caller, schedule_id: ScheduleId) -> None:
     """Delete a schedule and its history; its jobs stay."""
     await _find_for(schedules, caller, schedule_id, is_to_run=False)
@@ -158,6 +162,7 @@ async def delete_schedule(schedules: Schedules, caller: Caller, schedule_id: Sch
 
 
 @one.post("/run", status_code=status.HTTP_202_ACCEPTED, dependencies=_WRITES)
+@logged_as(Action.RUN_SCHEDULE)
 async def run_schedule(
     jobs: Jobs, schedules: Schedules, caller: Caller, schedule_id: ScheduleId, response: Response
 ) -> Accepted:

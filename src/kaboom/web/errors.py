@@ -19,6 +19,7 @@ from kaboom.text.catalogue import gettext
 from kaboom.text.language import Language
 from kaboom.text.tables import TITLES
 from kaboom.text.translate import translate
+from kaboom.web.auth.changes import find_context
 from kaboom.web.caller_errors import BadCursor, NotAcceptable, PasswordNeeded, TooManyLogins, TooManyStreams
 
 PROBLEM_BASE = "https://kaboom.invalid/problems/"
@@ -180,11 +181,12 @@ def install_handlers(app: FastAPI, explain: Callable[[str], Awaitable[str]]) -> 
 
 
 def _respond(request: Request, answer: Answer) -> Response:
+    context = find_context(request.scope)
     return problem_response(
         answer,
         path=request.url.path,
         language=request.headers.get("accept-language", ""),
-        request_id=request.scope.get("request_id", ""),
+        request_id=context.request_id if context else "",
     )
 
 

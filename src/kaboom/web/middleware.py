@@ -10,7 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaboom.errors import StoreError
-from kaboom.web.auth.changes import SAFE_METHODS, ChangeLog, find_change
+from kaboom.web.auth.changes import CONTEXT, SAFE_METHODS, ChangeLog, RequestContext, context_of, find_change
 from kaboom.web.auth.cookies import BY_COOKIE, find_csrf_fault, is_local, read_form_token
 from kaboom.web.auth.guard import Authenticator, find_principal, is_public
 from kaboom.web.auth.principals import Principal
@@ -94,9 +94,10 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
             return
         headers = dict(scope["headers"])
-        scope["request_id"] = request_id = _request_id(headers)
         peer = scope["client"][0] if scope.get("client") else ""
-        scope["address"] = self._addresses.find_client(peer, scope["headers"])
+        request_id = _request_id(headers)
+        context = RequestContext(request_id, self._addresses.find_client(peer, scope["headers"]))
+        scope[CONTEXT] = context
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             reply = _Reply(send, {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS)
             # Browsers keep this for the host on all its ports, so never for loopback.
@@ -108,26 +109,26 @@ class Gate:
                 # Once a response has begun, only the server can end it, and the server logs the error.
                 if reply.has_begun:
                     raise
-                _log.error("request_crashed", path=scope["path"], **_owner_of(scope.get("principal")), exc_info=e)
+                _log.error("request_crashed", path=scope["path"], **_owner_of(context.principal), exc_info=e)
                 await _answer(_CRASHED, scope, headers)(scope, receive, reply.send)
 
     async def _pass(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
+        context = context_of(scope)
         try:
-            caller = None if is_public(scope["path"]) else await self._find_caller(scope, headers)
+            context.principal = None if is_public(scope["path"]) else await self._find_caller(scope, headers)
         except ExpiredToken:
-            caller, scope["unauthorized"] = None, _EXPIRED
+            context.is_expired = True
         except StoreError as e:
             # The caller could not be looked up: answer neither 401 nor the request.
             unknown = Answer(UNAVAILABLE, e.message, headers={"Retry-After": "2"})
             await _answer(unknown, scope, headers)(scope, receive, reply.send)
             return
-        scope["principal"] = caller
-        with structlog.contextvars.bound_contextvars(**_owner_of(caller)):
+        with structlog.contextvars.bound_contextvars(**_owner_of(context.principal)):
             await self._pass_known(scope, receive, reply, headers)
 
     async def _find_caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal | None:
         # Do not look up unknown tokens of an address over its limit: each would be a query to the ledger.
-        is_spent = self._addresses.is_spent(scope["address"])
+        is_spent = self._addresses.is_spent(context_of(scope).address)
         return await find_principal(self._authenticators, headers, known_only=is_spent)
 
     async def _pass_known(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
@@ -152,8 +153,8 @@ class Gate:
         """Return why a request is refused, or None; adds the headers about limits to the reply."""
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
             return _TWO_HOSTS
-        caller: Principal | None = scope["principal"]
-        needs_principal = not is_public(scope["path"])
+        context = context_of(scope)
+        caller, needs_principal = context.principal, not is_public(scope["path"])
         if needs_principal:
             reply.extra[b"cache-control"] = b"private, no-store"
         if needs_principal and caller:
@@ -165,7 +166,7 @@ class Gate:
         if allowance and allowance.refusal:
             return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
         if needs_principal and caller is None:
-            return scope.get("unauthorized", _NEEDS_TOKEN)  # type: ignore[no-any-return]
+            return _EXPIRED if context.is_expired else _NEEDS_TOKEN
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if has_body and not _is_accepted(media_type, scope["path"]):
@@ -173,7 +174,7 @@ class Gate:
         return None
 
     async def _count_address(self, scope: Scope) -> Allowance | None:
-        allowance = self._addresses.refuse(scope["path"], scope["address"])
+        allowance = self._addresses.refuse(scope["path"], context_of(scope).address)
         if allowance:
             # With immediate answers, a flood of requests would slow down all callers that have a token.
             await asyncio.sleep(REFUSED_AFTER_S)
@@ -238,7 +239,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def _refuse_csrf(scope: Scope, headers: dict[bytes, bytes], body: bytes) -> Answer | None:
     """Return why a change with a session cookie is refused, or None; forms of pages have the CSRF token in a field."""
-    caller: Principal | None = scope["principal"]
+    caller = context_of(scope).principal
     if caller is None or caller.method != BY_COOKIE or scope["method"] in SAFE_METHODS:
         return None
     fault = find_csrf_fault(headers, b"" if scope["path"].startswith("/api/") else read_form_token(body))
@@ -263,4 +264,4 @@ def _owner_of(caller: Principal | None) -> dict[str, str]:
 
 def _answer(answer: Answer, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp:
     language = headers.get(b"accept-language", b"").decode("latin-1")
-    return problem_response(answer, path=scope["path"], language=language, request_id=scope["request_id"])
+    return problem_response(answer, path=scope["path"], language=language, request_id=context_of(scope).request_id)

@@ -8,6 +8,7 @@ from fastapi import Path, Query, Request, Response, status
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.deps import Caller, Jobs, needs
 from kaboom.jobs.postgres.outbox import Delivery, DeliveryQuery
+from kaboom.web.auth.changes import Action, logged_as
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
 from kaboom.web.routers import FeatureRouter, link_next
@@ -52,6 +53,7 @@ async def get_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> De
     responses=describe_problems(NOT_FOUND, INVALID, CONFLICT),
     dependencies=_WRITES,
 )
+@logged_as(Action.REPLAY_WEBHOOK)
 async def replay_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> DeliveryView:
     """Send a delivered or dead webhook again: with the same id and body, and as many attempts as a new one."""
     delivery = await _find(jobs, caller.owner, delivery_id)

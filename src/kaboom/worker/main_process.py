@@ -240,7 +240,7 @@ class MainProcess(bootsteps.StartStopStep):
         loop.start(lambda parts: Reaper(parts, prune=Pruner(parts).step).run())
         loop.start(lambda parts: Scheduler(Jobs(parts), parts.database.open(open_schedules)).run())
         loop.start(run_courier)
-        loop.start(lambda parts: Notifier(Jobs(parts), read_missing).run())
+        loop.start(lambda parts: Notifier(Jobs(parts), partial(read_missing, parts)).run())
         loop.start(lambda _: _report_loop(liveness))
         loop.start(lambda _: compile_kernel(_queues(worker)))
         loop.start(lambda parts: _watch_broker(parts, liveness, worker))

@@ -13,9 +13,11 @@ from kaboom.drivers.clock import utc_now
 from kaboom.errors import ConfigurationError, StoreError
 from kaboom.jobs.engine.dispatch import Dispatcher
 from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.port import JobHistory
 from kaboom.jobs.redis.store import JobStore
+from kaboom.notify.model import NotificationRules
 from kaboom.notify.store import open_notifications
-from kaboom.schedules.model import PUNCTUAL_S
+from kaboom.schedules.model import PUNCTUAL_S, ScheduleStore
 from kaboom.schedules.store import open_schedules
 from kaboom.web.auth.principals import DEFAULT_OWNER
 
@@ -62,21 +64,23 @@ async def find_servers(session: Session, parts: Parts) -> list[Finding]:
     if not settings.disable_celery:
         broker = place("Redis", settings.broker_setting, settings.celery_broker_url or settings.redis_url)
         findings.append(await _redis("broker", parts.dispatcher, broker))
-    database = await _database(parts, place("PostgreSQL", "DATABASE_URL", settings.database_url))
+    database = await _database(
+        parts.history, settings.database_url, place("PostgreSQL", "DATABASE_URL", settings.database_url)
+    )
     findings.append(database)
-    workers = await _workers(parts) if redis.verdict == "ok" else None
+    workers = await _workers(parts.store) if redis.verdict == "ok" else None
     if workers:
         findings.append(workers)
     if database.verdict == "ok":
         has_workers = workers is not None and workers.verdict == "ok"
-        findings.append(await _schedules(parts, has_workers=has_workers))
-        findings += await _channels(parts)
+        findings.append(await _schedules(parts.database.open(open_schedules), has_workers=has_workers))
+        findings += await _channels(parts.database.open(open_notifications).rules)
     return findings
 
 
-async def _workers(parts: Parts) -> Finding:
+async def _workers(store: JobStore) -> Finding:
     try:
-        workers = await parts.store.workers()
+        workers = await store.workers()
     except StoreError as e:
         return Finding("workers", "fault", e.message, _ASK_AGAIN)
     slots = sum(worker.slots for worker in workers)
@@ -97,23 +101,22 @@ async def _redis(part: str, store: JobStore | Dispatcher, place: _Place) -> Find
     return Finding(part, "ok", "takes a write, and evicts nothing")
 
 
-async def _database(parts: Parts, place: _Place) -> Finding:
+async def _database(history: JobHistory, url: SecretStr | None, place: _Place) -> Finding:
     from kaboom.cli.stack.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
 
-    url = parts.settings.database_url
     try:
         if url is not None:
             await asyncio.to_thread(check_schema, url.get_secret_value())
-        await parts.history.try_write()
+        await history.try_write()
     except StoreError as e:
         mend = "kaboom migrate" if "kaboom migrate" in e.message else place.mend(e.message)
         return Finding("database", "fault", e.message, mend)
     return Finding("database", "ok", "takes a write, and its schema is this release's")
 
 
-async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
+async def _schedules(schedules: ScheduleStore, *, has_workers: bool) -> Finding:
     try:
-        found = [s for s in await parts.database.open(open_schedules).list_schedules(DEFAULT_OWNER) if s.is_enabled]
+        found = [s for s in await schedules.list_schedules(DEFAULT_OWNER) if s.is_enabled]
     except StoreError as e:
         return Finding("schedules", "fault", e.message, _ASK_AGAIN)
     if not found:
@@ -126,10 +129,9 @@ async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
     return Finding("schedules", "ok", f"{len(found)} enabled: {names}")
 
 
-async def _channels(parts: Parts) -> list[Finding]:
+async def _channels(rules: NotificationRules) -> list[Finding]:
     """Return a warning for each channel of notifications that fails; one line if none does."""
     try:
-        rules = parts.database.open(open_notifications).rules
         channels = [each for each in await rules.list_channels(DEFAULT_OWNER) if each.is_enabled]
     except StoreError as e:
         return [Finding("notifications", "fault", e.message, _ASK_AGAIN)]

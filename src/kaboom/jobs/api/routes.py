@@ -46,7 +46,7 @@ from kaboom.jobs.model import Job
 from kaboom.jobs.queues import Queue, job_links, jobs_path
 from kaboom.jobs.redis.events import EVENT_STREAM, START, EventHub, Feed, JobEvent, parse_event_id
 from kaboom.jobs.redis.lines import JobLine
-from kaboom.web.auth.changes import give_reason
+from kaboom.web.auth.changes import Action, context_of, logged_as
 from kaboom.web.auth.guard import require_scopes
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Scope
@@ -250,19 +250,21 @@ class JobRoutes:
         job = await named.find(self.queue)
         return page_chunks(await named.jobs.load_chunks(job), query)
 
+    @logged_as(Action.CANCEL_JOB)
     async def cancel_job(self, named: NamedJob, request: Request, body: ChangeBody | None = None) -> Accepted:
         """Cancel a job: queued chunks stop now, running chunks within seconds; bars already written stay."""
         asked = body or ChangeBody()
-        give_reason(request.scope, asked.reason)
+        context_of(request.scope).reason = asked.reason or ""
         job = await named.jobs.cancel(await named.find(self.queue), reason=asked.reason)
         return Accepted(job_id=job.job_id, status=job.status)
 
+    @logged_as(Action.RETRY_JOB)
     async def retry_job(
         self, named: NamedJob, request: Request, response: Response, body: RetryBody | None = None
     ) -> Accepted:
         """Retry a finished job as a child job: the items that failed, were cancelled or given up, or the whole job."""
         asked = body or RetryBody()
-        give_reason(request.scope, asked.reason)
+        context_of(request.scope).reason = asked.reason or ""
         job = await named.find(self.queue)
         job_type = named.jobs.parts.catalog.require(job.task)
         require_scopes(named.caller, job_type.run_scopes_of(job.request))
@@ -271,6 +273,7 @@ class JobRoutes:
         child = await named.jobs.retry(job, left, reason=asked.reason)
         return accept(child, response)
 
+    @logged_as(Action.DELETE_JOB)
     async def delete_job(self, named: NamedJob) -> None:
         """Delete a finished job and its history; its bars stay."""
         await named.jobs.delete(await named.find(self.queue))

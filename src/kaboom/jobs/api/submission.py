@@ -18,7 +18,7 @@ from kaboom.jobs.job_type import JobType, refuse_internal
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.postgres.port import Admission, Admitted, Terms
 from kaboom.jobs.queues import Queue, jobs_path
-from kaboom.web.auth.changes import build_change, set_logged
+from kaboom.web.auth.changes import build_change, context_of, logged_as
 from kaboom.web.auth.guard import current_principal, require_scopes
 from kaboom.web.errors import CONFLICT, OF_BODY, describe_problems
 from kaboom.web.routers import FeatureRouter
@@ -80,6 +80,9 @@ def _add_submission(router: APIRouter, job_type: JobType) -> None:
 
 
 def _build_endpoint(job_type: JobType) -> Callable[..., Awaitable[Accepted]]:
+    verb = job_type.verb.replace("-", "_")
+
+    @logged_as(verb)
     async def endpoint(
         jobs: Jobs,
         body: SubmittedJob,
@@ -91,7 +94,7 @@ def _build_endpoint(job_type: JobType) -> Callable[..., Awaitable[Accepted]]:
         return await submit(jobs, job_type, body, Asking(http, response, key, on_overlap))
 
     endpoint.__annotations__["body"] = build_body(job_type)
-    endpoint.__name__ = job_type.verb.replace("-", "_")
+    endpoint.__name__ = verb
     return endpoint
 
 
@@ -117,11 +120,11 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
         key=digest_key(asking.key),
         may_join=asking.on_overlap == "join",
         callback_url=body.callback_url,
-        change=build_change(asking.http.scope, status.HTTP_202_ACCEPTED),
+        change=build_change(asking.http.scope, caller, status.HTTP_202_ACCEPTED),
     )
     admission = await jobs.submit(job_type, wanted, owner=caller.owner, terms=terms)
     if admission.is_logged:
-        set_logged(asking.http.scope)
+        context_of(asking.http.scope).is_logged = True
     return accept(admission, asking.response)
 
 

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import Forbidden, NotAuthorized
-from kaboom.web.auth.changes import SAFE_METHODS
+from kaboom.web.auth.changes import SAFE_METHODS, context_of, find_context
 from kaboom.web.auth.cookies import BY_COOKIE
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Scope
@@ -98,7 +98,8 @@ async def current_principal(request: Request) -> Principal:
         NotAuthorized: the route is public, and needs no principal.
 
     """
-    principal = cast("Principal | None", request.scope.get("principal"))
+    context = find_context(request.scope)
+    principal = context.principal if context else None
     if principal is None:
         raise NotAuthorized("the request was not authenticated, and this answer depends on the caller")
     return principal
@@ -141,7 +142,7 @@ async def _require_confirmed(request: Request, principal: Principal) -> None:
             f"the password was entered over {CONFIRMED.seconds // 60} minutes ago:"
             " enter it again with POST /api/v1/session/confirm"
         )
-    request.scope["principal"] = now_confirmed
+    context_of(request.scope).principal = now_confirmed
 
 
 def require_scopes(principal: Principal, scopes: Iterable[Scope]) -> None:
