@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("job_type", list(CATALOG), ids=lambda job_type: job_type.name)
 async def test_every_function_of_a_kind_of_job_loads_and_returns_what_the_engine_expects(job_type: JobType) -> None:
-    returned = {
+    returned: dict[str, list[Any]] = {
         job_type.plan: [None],
         job_type.run_chunk: [Tally],
         job_type.run: [job_type.result, Settled],
