@@ -14,7 +14,7 @@ from kaboom.market.bounds import LOT
 from kaboom.market.calendar import auction_stamps, is_session, opens_at
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, SymbolOutcome
-from kaboom.market.resample import roll_up
+from kaboom.market.roll_up import roll_up
 from kaboom.market.rules import Bools
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.synthetic.columns import BarColumns, build_frame, join_columns
