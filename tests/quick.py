@@ -66,6 +66,9 @@ def run_all(argvs: list[list[str]]) -> int:
 def mirrored_tests(paths: list[str]) -> list[str]:
     """Return the tests to run: a changed test itself, and the folder that mirrors the folder of any other file."""
     found = {target for path in paths if (target := _tests_of(PurePosixPath(path)))}
+    # What a job type says of the functions of its feature.
+    if any(PurePosixPath(path).match("src/kaboom/*/jobs.py") for path in paths):
+        found.add(TESTS / "test_catalog.py")
     return sorted(str(one) for one in found if not any(parent in found for parent in one.parents))
 
 

@@ -91,6 +91,6 @@ def test_every_command_is_listed_in_a_section_but_the_old_names(kaboom: Kaboom) 
         name: heading for heading, text in zip(sections[1::2], sections[2::2], strict=True)
         for name in re.findall(r"^  ([a-z][a-z-]*)", text, flags=re.MULTILINE)
     }  # fmt: skip
-    assert listed.keys() == INDEX.keys() - {"ai-analysis", "notifications"}
+    assert listed.keys() == INDEX.keys() - {"ai-analysis", "notifications", "dev"}
     places = {name: listed[name] for name in ("ingest", "market-data", "backtest", "doctor")}
     assert places == {"ingest": "Run", "market-data": "Data", "backtest": "Research", "doctor": "Operate"}

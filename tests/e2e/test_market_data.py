@@ -7,7 +7,7 @@ import polars as pl
 
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
-from kaboom.market.resample import resample
+from kaboom.market.roll_up import roll_up_bars
 from tests.fixtures.bars.kept_bars import check_bars, kept_bars
 from tests.fixtures.servers.stacks import Stack
 
@@ -33,7 +33,7 @@ def test_a_roll_up_by_the_command_line(up: Stack) -> None:
     bars = kept_bars(up.data_dir)
     for interval in (Interval.M5, Interval.D1):
         ours = bars[BarSeries("synthetic_from_1m", interval)]
-        assert ours.equals(resample(bars[MINUTES], interval))
+        assert ours.equals(roll_up_bars(bars[MINUTES], interval))
     assert bars[BarSeries("synthetic", Interval.D1)].drop("flags").equals(ours.drop("flags"))
     listed = up.kaboom("jobs", "list").out
     assert job["job_id"] in listed

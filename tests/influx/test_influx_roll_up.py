@@ -15,7 +15,7 @@ from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.lists.universe import load_universe
 from kaboom.market.outcome import Outcome, OutcomeReport
-from kaboom.market.resample import resample
+from kaboom.market.roll_up import roll_up_bars
 from kaboom.market_data.request import LONGER, RollUpRequest
 from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import plan_roll_up
@@ -74,7 +74,7 @@ class TestOneDay:
             assert bars.height == report.counts[f"bars_{interval}"] >= len(SYMBOLS)
             assert_frame_equal(bars, rolled_up(pages, interval), check_exact=True)
 
-    # The server cuts time as `resample` does, from 1970 and in UTC, and a session is one UTC day: 5m, 15m and the day
+    # The server cuts time as `roll_up_bars`, from 1970 and in UTC, and a session is one UTC day: 5m, 15m and the day
     # are the same bars, those of the two auctions too. That of the close, 15:30 JST, is the first stamp of a bucket of
     # its own in both, with 15:25 to 15:29 empty, and that of 11:30 likewise; an hour is cut at 12:00 JST in both, in
     # the middle of the break. So all four compare whole. The server adds up no flags: those are left out.
@@ -128,7 +128,7 @@ class TestOneDay:
         assert points(server, store) == once
         now = run(store.read_session(MINUTES, SESSION))
         for interval in LONGER:
-            assert_frame_equal(rolled_up(store, interval), resample(now, interval), check_exact=True)
+            assert_frame_equal(rolled_up(store, interval), roll_up_bars(now, interval), check_exact=True)
 
 
 def test_it_is_a_series_of_its_own(store: InfluxBarStore) -> None:

@@ -12,7 +12,7 @@ from kaboom.bars.open import build_action_store, build_bar_store
 from kaboom.market.action import ActionState
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
-from kaboom.market.resample import resample
+from kaboom.market.roll_up import roll_up_bars
 from kaboom.market_data.schemas import BarPage
 from tests.fixtures.bars.noted_actions import dividend_note, note
 from tests.fixtures.jobs.apps import memory_settings
@@ -58,7 +58,7 @@ async def test_rolled_up_bars_are_adjusted_by_their_providers_actions(
     store = build_bar_store(memory_settings(tmp_path, bar_store="pages"))
     for day in SESSIONS[:2]:
         minutes = await store.read_session(BarSeries("synthetic", Interval.M1), day)
-        await store.write(BarSeries("synthetic_from_1m", Interval.D1), resample(minutes, Interval.D1))
+        await store.write(BarSeries("synthetic_from_1m", Interval.D1), roll_up_bars(minutes, Interval.D1))
     ours = {"interval": "1d", "provider": "synthetic_from_1m"}
     raw = await items(market, **SPAN, **ours)
     await actions.save("synthetic", note("7203", SESSIONS[1], 0.5))

@@ -14,7 +14,9 @@ from tests.quick import commands, mirrored_tests, run_all
     ("path", "tests"),
     [
         ("src/kaboom/jobs/model.py", ["tests/jobs/test_model.py"]),
-        ("src/kaboom/ingest/jobs.py", ["tests/ingest"]),
+        ("src/kaboom/ingest/jobs.py", ["tests/ingest", "tests/test_catalog.py"]),
+        ("src/kaboom/ingest/tasks.py", ["tests/ingest"]),
+        ("src/kaboom/catalog.py", ["tests/test_catalog.py"]),
         ("src/kaboom/providers/yahoo/parse.py", ["tests/providers/test_yahoo.py"]),
         ("src/kaboom/main.py", []),
         ("src/kaboom/dashboard/templates/base.html", ["tests/dashboard"]),
@@ -31,7 +33,7 @@ def test_a_file_is_mirrored(path: str, tests: list[str]) -> None:
 
 def test_a_folder_covers_its_files() -> None:
     paths = ["tests/ingest/test_runner.py", "src/kaboom/ingest/jobs.py", "src/kaboom/ingest/jobs.py"]
-    assert mirrored_tests(paths) == ["tests/ingest"]
+    assert mirrored_tests(paths) == ["tests/ingest", "tests/test_catalog.py"]
 
 
 def test_python_is_formatted_linted_and_typed_before_its_tests() -> None:

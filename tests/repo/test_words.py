@@ -9,8 +9,8 @@ import pytest
 from tests.fixtures.repo.repository import ROOT, load_modules
 
 NO_NAME = re.compile(r"(^|_)(utils?|helpers?|common|managers?|misc|base_service)(_|$)")
-#: Words that the glossary replaces: bar, interval, symbol. A provider may speak its own language.
-NO_WORD = re.compile(r"(^|_)(candles?|klines?|timeframes?|tickers?)(_|$)", re.IGNORECASE)
+#: Words that the glossary replaces: bar, interval, symbol, roll-up, paused. A provider may speak its own language.
+NO_WORD = re.compile(r"(^|_)(candles?|klines?|timeframes?|tickers?|resampl\w*|blocked)(_|$)", re.IGNORECASE)
 #: Below these rooms nothing knows of Celery, and a queue or a context variable has a `get` of its own.
 _BELOW = ("bars", "drivers", "providers")
 HELD_IN_MEMORY = "a delayed message is held unacknowledged in a worker's memory: lost with it, or run twice"

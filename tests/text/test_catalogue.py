@@ -63,7 +63,7 @@ def test_both_languages_have_the_same_fields() -> None:
 
 def test_japanese_is_japanese_and_english_is_english() -> None:
     wrong = {e for _, e, j in catalogue() if not JAPANESE.search(j) and any(map(str.isalpha, _plain(e)))}
-    assert wrong == SAME
+    assert wrong == SAME, f"write these in Japanese in {PLACE}, or take them out of SAME: {sorted(wrong ^ SAME)}"
     assert {english for _, english, _ in catalogue() if JAPANESE.search(english.replace("トヨタ", "Toyota"))} == set()
 
 

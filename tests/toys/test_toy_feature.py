@@ -1,89 +1,72 @@
-"""One more kind of job is one folder and one line: everything else about it follows from its job type."""
+"""`kaboom dev new job` in a copy of the product: the job works at once, and all about it follows from its job type."""
 
-import os
-import shutil
 import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
-from tests.fixtures.repo.repository import ROOT
+from tests.toys.copies import Copy, copy_product
 
-HERE = Path(__file__).parent
-LINE = "from kaboom.toydigest.jobs import TOY_DIGEST\n"
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The product with the toy feature: its folder, and its line in the catalog."""
-    root = tmp_path_factory.mktemp("toy")
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "src/kaboom", root / "kaboom", ignore=ignored)
-    shutil.copytree(HERE / "feature/toydigest", root / "kaboom/toydigest")
-    catalog = root / "kaboom/catalog.py"
-    first = "from kaboom.ingest.jobs import"
-    catalog.write_text(catalog.read_text().replace(first, LINE + first))
-    return root
+NAME, TASK = "sample_count", "market_data.sample_count"
 
 
 @pytest.fixture(scope="module")
-def seen(tree: Path) -> dict[str, Any]:
-    """What users of the feature see."""
-    done = run(tree, str(HERE / "drive_digest.py"), str(tree / "data"))
-    seen: dict[str, Any] = orjson.loads(done)
-    return seen
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy with a new kind of job."""
+    copy = copy_product(tmp_path_factory.mktemp("job"))
+    copy.run("-m", "kaboom.cli.main", "dev", "new", "job", NAME)
+    return copy
 
 
-def run(tree: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"PYTHONPATH": str(tree), "NO_COLOR": "1", "COLUMNS": "120", "REDIS_URL": "redis://127.0.0.1:1/0"}
-    done = subprocess.run(
-        [sys.executable, *arguments], env=environment, cwd=tree, check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
-def test_a_submitted_digest_runs_and_shows_its_result(seen: dict[str, Any]) -> None:
-    job = seen["job"]
-    assert (job["status"], job["task"]) == ("completed", "notifications.toy_digest")
-    assert (job["result"]["with_bars"], job["result"]["first"]) == (3, ["1301", "1332"])
-    assert job["result"]["symbols"] > 1000
-
-
-def test_a_bad_request_is_refused(seen: dict[str, Any]) -> None:
-    assert seen["refused"] == [[422, "#/names"], [422, "#/market"]]
-
-
-def test_a_retry_is_the_whole_request_again(seen: dict[str, Any]) -> None:
-    parent, retried = seen["job"], seen["retried"]
-    assert retried["job_id"] != parent["job_id"]
-    assert (retried["status"], retried["task"]) == ("completed", "notifications.toy_digest")
-    assert retried["request"] == parent["request"] == {"market": "TSE_PRIME", "names": 2, "provider": "synthetic"}
-
-
-def test_a_schedule_may_hold_it(seen: dict[str, Any]) -> None:
-    assert seen["schedule"]["request"] == {"market": "TSE_PRIME", "names": 5, "provider": "synthetic"}
-
-
-def test_its_queue_has_all_job_routes_and_statistics(seen: dict[str, Any]) -> None:
-    assert len([path for path in seen["paths"] if "/jobs" in path or path.endswith("/toy-digest")]) == 10
-    assert seen["stats"]["queue"] == "notifications"
-    assert seen["job"]["job_id"] in [job["job_id"] for job in seen["listed"]]
-
-
-def test_the_command_line_has_a_command_with_its_options(tree: Path) -> None:
-    shown = run(tree, "-m", "kaboom.cli.main", "notifications", "toy-digest", "--help")
-    assert "Describe a market in a few words" in shown
-    assert "--names" in shown
-    assert "symbols to name" in shown
-
-
-def test_celery_workers_know_its_tasks(tree: Path) -> None:
-    code = "from kaboom.worker.celery_app import celery_app; print(*(n for n in celery_app.tasks if 'notifi' in n))"
-    assert {"notifications.chunk", "notifications.deliver", "notifications.toy_digest"} <= {
-        *run(tree, "-c", code).split()
+def test_outside_its_folder_and_test_it_is_a_line_in_each_of_six_files(planted: Copy) -> None:
+    assert planted.changed() == {
+        ".importlinter": 2,
+        "docs/reference/queues.md": 2,
+        "docs/reference/schedules.md": 2,
+        "src/kaboom/catalog.py": 1,
+        "src/kaboom/text/ja.po": 20,
+        "src/kaboom/text/tables.py": 1,
     }
+    assert planted.added() == [
+        *(f"src/kaboom/{NAME}/{name}.py" for name in ("__init__", "jobs", "request", "tasks")),
+        f"tests/{NAME}/test_{NAME}.py",
+    ]
+
+
+@pytest.mark.timeout(600)
+def test_it_works_at_once(planted: Copy) -> None:
+    passed = planted.run_tests(f"tests/{NAME}", "tests/test_catalog.py")
+    assert "test_a_submitted_job_shows_its_result" in passed
+    assert TASK in passed
+
+
+@pytest.mark.timeout(600)
+def test_it_keeps_the_rules_of_the_house(planted: Copy) -> None:
+    planted.run("-m", "ruff", "check", f"src/kaboom/{NAME}", f"tests/{NAME}", "src/kaboom/catalog.py")
+    planted.run("-m", "ruff", "format", "--check", f"src/kaboom/{NAME}", f"tests/{NAME}", "src/kaboom/catalog.py")
+    planted.run("-m", "mypy", f"src/kaboom/{NAME}", f"tests/{NAME}")
+    planted.run("-c", "import sys; from importlinter.cli import lint_imports_command as lint; lint(['--no-logo'])")
+
+
+@pytest.mark.timeout(600)
+def test_its_rows_and_texts_are_whole(planted: Copy) -> None:
+    planted.run_tests("tests/repo/docs/test_queues.py", "tests/text", "tests/cli/test_japanese_help.py")
+    planted.run_tests("tests/web/auth/test_matrix.py", "-k", "has_a_row")
+
+
+def test_celery_workers_know_its_task(planted: Copy) -> None:
+    code = "from kaboom.worker.celery_app import celery_app; print(*celery_app.tasks)"
+    assert TASK in planted.run("-c", code, REDIS_URL="redis://127.0.0.1:1/0").split()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Sample", "name was 'Sample', expected one like sample_count"),
+        ("ingest", "name was ingest, and src/kaboom/ingest exists: choose another"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused(planted: Copy, name: str, said: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        planted.run("-m", "tests.toys.scaffold", "job", name)
+    assert caught.value.returncode == 2
+    assert said in caught.value.stderr

@@ -82,6 +82,12 @@ def test_help_lists_the_commands(installed: Installed) -> None:
     assert {"demo", "up", "ingest", "market-data"} <= set(done.out.split())
 
 
+def test_what_needs_a_clone_is_refused(installed: Installed) -> None:
+    done = installed.run("dev", "new", "job", "sample_count")
+    assert done.code == 2
+    assert "expected a clone" in done.err
+
+
 def test_openapi_is_printed(installed: Installed) -> None:
     done = installed.run("openapi")
     assert done.code == 0, done.err

@@ -160,6 +160,7 @@ INDEX: Mapping[str, Entry] = {
         "Update the ledger's schema in DATABASE_DIRECT_URL, else in DATABASE_URL.",
     ),
     "openapi": Entry("kaboom.cli.about:openapi", OPERATE, "Print the OpenAPI description of the HTTP API."),
+    "dev": Entry("kaboom.cli.dev:app", "", "Begin a kind of job or a provider, in a clone of the repository."),
     "ai-analysis": _queue(Queue.AI_ANALYSIS),
     "notifications": _queue(Queue.NOTIFICATIONS),
 }

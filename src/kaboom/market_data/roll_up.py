@@ -17,7 +17,7 @@ from kaboom.market.bar import VALUES, BarSeries, empty_bars
 from kaboom.market.calendar import utc_midnight
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from kaboom.market.resample import compare_days, flag_days, resample
+from kaboom.market.roll_up import compare_days, flag_days, roll_up_bars
 from kaboom.market.source import derived_source
 from kaboom.market_data.roll_up_plan import RollUpChunk
 
@@ -93,7 +93,7 @@ async def _roll_up(
     if wanted.is_empty():
         return wanted
     # In a thread, so that heartbeats go on.
-    longer = await asyncio.to_thread(resample, wanted, interval)
+    longer = await asyncio.to_thread(roll_up_bars, wanted, interval)
     if interval is Interval.D1:
         longer = await _compare_with_days(part, store, longer, done)
     report = await store.write(BarSeries(derived_source(part.provider), interval), longer)

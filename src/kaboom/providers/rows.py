@@ -12,7 +12,7 @@ from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
 from kaboom.market.calendar import minute_grid
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, SymbolOutcome
-from kaboom.market.resample import roll_up
+from kaboom.market.roll_up import roll_up
 from kaboom.providers.base import FetchedBars
 
 _EPOCH = date(1970, 1, 1)

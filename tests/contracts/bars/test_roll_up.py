@@ -15,7 +15,7 @@ from kaboom.market.bar import BarFlag, BarSeries
 from kaboom.market.calendar import last_sessions
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, OutcomeReport
-from kaboom.market.resample import resample
+from kaboom.market.roll_up import roll_up_bars
 from kaboom.market_data.request import LONGER, RollUpRequest
 from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import RollUpPlan, plan_roll_up
@@ -55,7 +55,7 @@ def test_every_interval_is_exactly_its_minutes(store: BarStore, minutes: pl.Data
     report = roll_up(store, intervals={interval.value: len(DAYS) for interval in LONGER})
     assert [o.outcome for o in report.outcomes] == [Outcome.OK] * 3
     for interval in LONGER:
-        assert_frame_equal(derived(store, interval), resample(minutes, interval), check_exact=True)
+        assert_frame_equal(derived(store, interval), roll_up_bars(minutes, interval), check_exact=True)
         assert report.counts[f"bars_{interval}"] == derived(store, interval).height
     assert report.rows == sum(report.counts.values())
 
@@ -76,7 +76,7 @@ def test_the_providers_own_bars_are_left_alone(store: BarStore, minutes: pl.Data
 
 
 def test_a_day_that_differs_is_flagged_counted_and_reported(store: BarStore, minutes: pl.DataFrame) -> None:
-    days = resample(minutes, Interval.D1)
+    days = roll_up_bars(minutes, Interval.D1)
     is_it = (pl.col("symbol") == "7203") & (pl.col("opened_at") == at(DAYS[-2]))
     theirs = days.with_columns(close=pl.when(is_it).then(pl.col("close") + 0.1).otherwise(pl.col("close")))
     run(store.write(DAILY, theirs))
@@ -94,7 +94,7 @@ def test_a_day_that_differs_is_flagged_counted_and_reported(store: BarStore, min
 def test_corrected_bars_lose_their_flag(store: BarStore, minutes: pl.DataFrame) -> None:
     run(store.write(DAILY, frame(bar("7203", at(LAST)))))
     assert roll_up(store).counts["days_differ"] == 1
-    run(store.write(DAILY, resample(minutes, Interval.D1)))
+    run(store.write(DAILY, roll_up_bars(minutes, Interval.D1)))
     assert "days_differ" not in roll_up(store).counts
     assert derived(store, Interval.D1)["flags"].sum() == 0
 

@@ -1,6 +1,7 @@
 """The promises of the port to sources of bars, kept by every provider."""
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -193,7 +194,9 @@ class TestProviderContract:
         for interval, values in case.values.items():
             assert len(set(values)) == len(VALUES)
             bars = bars_of(case, SYMBOLS[:1], SESSIONS[1:], interval).sort("opened_at")
-            assert dict(zip(VALUES, bars.select(VALUES).row(0), strict=True)) == dict(zip(VALUES, values, strict=True))
+            found = dict(zip(VALUES, bars.select(VALUES).row(0), strict=True))
+            where = f"look at how {inspect.getsourcefile(type(case.provider))} reads each field"
+            assert found == dict(zip(VALUES, values, strict=True)), where
 
     def test_no_bar_comes_twice(self, case: Case) -> None:
         bars = bars_of(case, (*SYMBOLS, SYMBOLS[0]))

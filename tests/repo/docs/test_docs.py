@@ -74,6 +74,23 @@ def test_each_decision_answers_one_question_of_the_index() -> None:
     assert set(re.findall(r"\]\((\d{4}-[^)]*)\) \(superseded by (\d{4})\)", index)) == newer
 
 
+def test_files_that_decisions_name_exist() -> None:
+    # A context tells of the past, and so does a record that was superseded.
+    texts = {path.name: path.read_text(encoding="utf-8").partition("\n## Decision\n")[2] for path in DECISIONS}
+    named = re.compile(r"`((?:src|tests|api|app|batch|docs|infra|benchmarks)/[\w./-]+)`")
+    gone = {
+        (name, found)
+        for name, text in texts.items()
+        for found in named.findall(text)
+        if not any(ROOT.glob(f"{found}*"))
+    }
+    assert {(name, found) for name, found in gone if name not in _superseded()} == set(), "name today's file"
+
+
+def _superseded() -> set[str]:
+    return {path.name for path in DECISIONS if "\nSuperseded by [" in path.read_text(encoding="utf-8")}
+
+
 def test_code_cites_only_decisions_that_exist() -> None:
     numbers = {path.name[:4] for path in DECISIONS}
     cited = {

@@ -50,3 +50,9 @@ def test_every_provider_under_terms_has_a_section_with_them() -> None:
             assert terms.url in section
             assert "**Terms:**" in section
             assert "The real service was not tried." in section
+
+
+def test_the_changelog_names_each_provider() -> None:
+    told = load_text("CHANGELOG.md")
+    missing = {name for name in provider_names() if not re.search(rf"`{name}\b", told)}
+    assert missing == set(), "say what is new for users in CHANGELOG.md, under Unreleased"

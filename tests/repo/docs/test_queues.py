@@ -52,3 +52,10 @@ def test_the_page_of_schedules_lists_the_tasks_that_may_be_scheduled() -> None:
     assert named == {job_type.name for job_type in CATALOG if job_type.is_schedulable}, (
         "name each task with `is_schedulable` at the top of docs/reference/schedules.md"
     )
+
+
+def test_the_changelog_names_each_task() -> None:
+    told = load_text("CHANGELOG.md")
+    missing = {spec.name for spec in CATALOG if not re.search(rf"\b(?:{spec.name}|{spec.verb})\b", told)}
+    # It is what sends notifications, and told as that.
+    assert missing == {"notifications.deliver"}, "say what is new for users in CHANGELOG.md, under Unreleased"

@@ -79,3 +79,16 @@ def _as_written(default: Any) -> str:
     if default is None or default is PydanticUndefined:
         return "none"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_the_reference_page_tells_the_bounds() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| (.*)$", load_text("docs/reference/settings.md"), re.MULTILINE))
+    untold = {
+        name: bound
+        for field in AppSettings.model_fields.values()
+        for bound in (getattr(each, "le", None) for each in field.metadata)
+        # Every port has the same bound.
+        if bound not in {None, 65535} and (name := str(field.validation_alias)) in rows
+        if f"{int(bound):,}" not in rows[name]
+    }
+    assert untold == {}, "say in docs/reference/settings.md that these are at most this"

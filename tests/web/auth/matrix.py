@@ -1,11 +1,13 @@
 """The rows of the matrix: every operation, the scope that it needs, and the object in its path.
 
 A route that you add needs a row here. The scope stands here a second time on purpose: a slip in the route is found so.
+A kind of job that needs no other scope than `jobs:write` has its row from its `JobType`: the example is the body.
 """
 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kaboom.catalog import CATALOG
 from kaboom.web.auth.scopes import Scope
 
 
@@ -326,3 +328,6 @@ ROWS: dict[str, Row] = {
     "GET /data/fetch/{job_id}": Row(_INGEST, fine={404}, also=(_READ,)),
     "POST /data/fetch/run": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1m"),
 }
+for _type in CATALOG:
+    if _type.scope is _WRITE:
+        ROWS.setdefault(f"POST {_type.path}", Row(_WRITE, dict(_type.example)))

@@ -18,7 +18,7 @@ from kaboom.bars.coverage.fetch_log import newest_fetches
 from kaboom.bars.store import BarStore
 from kaboom.market.bar import VALUES, BarFlag, BarSeries
 from kaboom.market.interval import Interval
-from kaboom.market.resample import resample
+from kaboom.market.roll_up import roll_up_bars
 from kaboom.market.source import derived_source, is_derived, provider_of
 
 _BAR = ["symbol", "opened_at"]
@@ -60,7 +60,7 @@ async def _compare(
 def _find_changed(held: pl.DataFrame, minutes: pl.DataFrame, interval: Interval) -> pl.DataFrame:
     """Return the symbols of which minutes now give other bars than those held."""
     of_held = minutes.filter(pl.col("symbol").is_in(held["symbol"].unique().implode()))
-    made = resample(of_held, interval)
+    made = roll_up_bars(of_held, interval)
     alike = made.join(held, on=[*_BAR, *VALUES], how="semi")["symbol"].value_counts(name="alike")
     counts = [part["symbol"].value_counts(name=name) for name, part in (("made", made), ("held", held))]
     # An inner join: a symbol whose minutes were dropped cannot be compared.

@@ -16,7 +16,7 @@ from kaboom.market.calendar import auction_stamps, is_session, opens_at
 from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import Market, Universe
 from kaboom.market.outcome import Outcome, SymbolOutcome
-from kaboom.market.resample import roll_up
+from kaboom.market.roll_up import roll_up
 from kaboom.market.rules import Bools
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.synthetic.daily import YearBlock, YearKey, build_year

@@ -15,6 +15,7 @@ NOT_RUN = {
     "a lane of its own": 3,
     "a step of .ci/run of its own": 3,
     "asks for a password": 1,
+    "changes the clone; tests/toys runs it in a copy": 2,
     "it checks out another commit": 1,
     "make alerts runs the same": 1,
     "needs Docker": 11,

@@ -1,4 +1,4 @@
-"""The toy provider: one CSV for each symbol, each request with a permit."""
+"""The provider toycsv: one CSV for each symbol, each request with a permit."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -20,7 +20,7 @@ from kaboom.providers.wire import ProviderWire, Server, quote
 
 from .spec import SPEC, ToyCsvSettings
 
-TOY_SERVER = Server("toycsv", "ask the owner of the server for access")
+TOYCSV_SERVER = Server("toycsv", "ask the owner of the server for access")
 _HEADER = "date,open,high,low,close,volume"
 _UNKNOWN = "unknown symbol"
 
@@ -87,7 +87,7 @@ def parse(body: bytes, symbol: str, sessions: Sequence[date]) -> SymbolAnswer[pl
 
 def build(parts: ProviderParts[ToyCsvSettings]) -> BarProvider:
     """Return the provider."""
-    client = HttpClient(parts.settings.toy_csv_url or "", connections=parts.connections)
+    client = HttpClient(parts.settings.toycsv_url or "", connections=parts.connections)
     return ToyCsvProvider(
-        ProviderWire(client, TOY_SERVER, parts.rate_limiter, headers={}), concurrency=parts.concurrency
+        ProviderWire(client, TOYCSV_SERVER, parts.rate_limiter, headers={}), concurrency=parts.concurrency
     )

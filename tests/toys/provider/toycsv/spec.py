@@ -1,4 +1,4 @@
-"""What the toy provider says of itself."""
+"""What toycsv has, how often it may be asked, and its setting."""
 
 from pydantic import Field
 
@@ -8,9 +8,9 @@ from kaboom.providers.spec import TSE_MARKETS, ProviderSettings, ProviderSpec, R
 
 
 class ToyCsvSettings(ProviderSettings):
-    """The settings of the toy provider."""
+    """The settings of toycsv."""
 
-    toy_csv_url: str | None = Field(default=None, validation_alias="TOY_CSV_URL")
+    toycsv_url: str | None = Field(default=None, validation_alias="TOYCSV_URL")
 
 
 SPEC = ProviderSpec(
@@ -19,7 +19,7 @@ SPEC = ProviderSpec(
     capabilities=Capabilities(
         frozenset({Interval.D1}), TSE_MARKETS, symbols_per_fetch=10, requests_per_second=10, concurrency=2
     ),
-    summary="Daily bars of a toy server, in CSV.",
+    summary="Daily bars of a server that answers in CSV.",
     settings=ToyCsvSettings,
-    required=(Required("toy_csv_url", "name the address of the server"),),
+    required=(Required("toycsv_url", "name the address of the server"),),
 )

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from kaboom.market.bar import BAR_SCHEMA, BarFlag, empty_bars
 from kaboom.market.calendar import grid, minute_grid
 from kaboom.market.interval import Interval
-from kaboom.market.resample import compare_days, flag_days, resample
+from kaboom.market.roll_up import compare_days, flag_days, roll_up_bars
 from kaboom.providers.synthetic.generator import aggregate_minutes
 from kaboom.providers.synthetic.minutes import BarColumns
 from tests.fixtures.bars.stored_bars import at, bar, frame
@@ -86,14 +86,14 @@ def minutes(draw: st.DrawFn) -> pl.DataFrame:
 
 @pytest.mark.parametrize(("middle", "longer"), STEPS)
 @given(bars=minutes())
-def test_every_path_of_resampling_gives_the_same_bars(middle: Interval, longer: Interval, bars: pl.DataFrame) -> None:
-    assert_frame_equal(resample(resample(bars, middle), longer), resample(bars, longer), check_exact=True)
+def test_every_path_of_rolling_up_gives_the_same_bars(middle: Interval, longer: Interval, bars: pl.DataFrame) -> None:
+    assert_frame_equal(roll_up_bars(roll_up_bars(bars, middle), longer), roll_up_bars(bars, longer), check_exact=True)
 
 
 @pytest.mark.parametrize("interval", [*Interval])
 @given(bars=minutes())
 def test_nothing_is_lost_and_nothing_is_made_up(interval: Interval, bars: pl.DataFrame) -> None:
-    longer = resample(bars, interval)
+    longer = roll_up_bars(bars, interval)
     assert longer.schema == BAR_SCHEMA
     key = ("symbol", pl.col("opened_at").dt.date())
     whole = [pl.col("volume").sum(), pl.col("high").max(), pl.col("low").min(), pl.col("flags").bitwise_or()]
@@ -105,14 +105,14 @@ def test_nothing_is_lost_and_nothing_is_made_up(interval: Interval, bars: pl.Dat
 
 @given(bars=minutes())
 def test_minutes_of_minutes_are_the_same(bars: pl.DataFrame) -> None:
-    assert_frame_equal(resample(bars, Interval.M1), bars.sort("symbol", "opened_at"))
+    assert_frame_equal(roll_up_bars(bars, Interval.M1), bars.sort("symbol", "opened_at"))
 
 
 @pytest.mark.parametrize("session", [BEFORE, SINCE])
 @pytest.mark.parametrize("interval", [*Interval])
 def test_a_full_session_stands_on_the_grid(session: date, interval: Interval) -> None:
     stamps = [datetime.fromtimestamp(stamp, UTC) for stamp in minute_grid(session)]
-    longer = resample(frame(*(bar("7203", stamp) for stamp in stamps)), interval)
+    longer = roll_up_bars(frame(*(bar("7203", stamp) for stamp in stamps)), interval)
     assert [int(stamp.timestamp()) for stamp in longer["opened_at"]] == list(grid(session, interval))
 
 
@@ -128,13 +128,13 @@ def test_no_bar_holds_both_halves(interval: Interval) -> None:
 
 def test_the_auctions_end_their_halves() -> None:
     day = frame(bar("7203", at(SINCE, 0), 100), bar("7203", at(SINCE, 150), 101), bar("7203", at(SINCE, 390), 102))
-    assert resample(day, Interval.M5)["opened_at"].to_list() == [at(SINCE, 0), at(SINCE, 150), at(SINCE, 390)]
-    assert resample(day, Interval.H1)["opened_at"].to_list() == [at(SINCE, 0), at(SINCE, 120), at(SINCE, 360)]
-    assert resample(day, Interval.D1).rows() == [("7203", at(SINCE), 99.0, 104.0, 97.0, 102.0, 300, 0)]
+    assert roll_up_bars(day, Interval.M5)["opened_at"].to_list() == [at(SINCE, 0), at(SINCE, 150), at(SINCE, 390)]
+    assert roll_up_bars(day, Interval.H1)["opened_at"].to_list() == [at(SINCE, 0), at(SINCE, 120), at(SINCE, 360)]
+    assert roll_up_bars(day, Interval.D1).rows() == [("7203", at(SINCE), 99.0, 104.0, 97.0, 102.0, 300, 0)]
 
 
 def test_no_bars_give_none() -> None:
-    assert_frame_equal(resample(empty_bars(), Interval.H1), empty_bars())
+    assert_frame_equal(roll_up_bars(empty_bars(), Interval.H1), empty_bars())
 
 
 @pytest.mark.parametrize("name", ["open", "high", "low", "close", "volume"])
@@ -157,7 +157,7 @@ def test_one_roll_up_gives_what_the_synthetic_provider_made(bars: pl.DataFrame, 
     if bars.is_empty():
         return
     expected = reduced(bars, interval)
-    longer = resample(bars, interval)
+    longer = roll_up_bars(bars, interval)
     stamped = longer.with_columns(pl.col("opened_at").to_physical() // 1_000_000).drop("flags")
     assert stamped.rows() == expected
     symbols = sorted(bars["symbol"].unique())

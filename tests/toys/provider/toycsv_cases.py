@@ -1,4 +1,4 @@
-"""What the toy provider can do once it is planted; `test_toy_provider.py` runs this file in a copy of the product."""
+"""What toycsv can do: it is refused without its setting, has limits of its own, and ingests a day."""
 
 import asyncio
 from datetime import date
@@ -18,20 +18,20 @@ from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 from kaboom.providers.limiter.port import Limits, parse_limits
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
-from tests.toys.provider.remote import csv_server
+from tests.toys.provider.fake_toycsv import csv_server
 
 SESSION = "2026-11-16"
 
 
 def test_the_missing_setting_is_reported() -> None:
-    message = "provider was toycsv and TOY_CSV_URL is not set: name the address of the server"
+    message = "provider was toycsv and TOYCSV_URL is not set: name the address of the server"
     assert BatchSettings().lacking_for("toycsv") == message
-    with pytest.raises(ConfigurationError, match="TOY_CSV_URL is not set"):
+    with pytest.raises(ConfigurationError, match="TOYCSV_URL is not set"):
         build_provider(BatchSettings(), "toycsv")
 
 
 def test_the_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOY_CSV_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("TOYCSV_URL", "http://127.0.0.1:1")
     assert BatchSettings().lacking_for("toycsv") is None
 
 
@@ -41,7 +41,7 @@ async def test_a_request_without_the_setting_is_refused(tmp_path: Path) -> None:
         body = {"intervals": {"1d": 1}, "symbols": ["7203"], "session": SESSION, "provider": "toycsv"}
         answer = await http.post("/api/v1/ingest/run-daily", json=body)
         assert (answer.status_code, pointers(answer)) == (422, ["#/provider"]), answer.text
-        assert "TOY_CSV_URL" in answer.text
+        assert "TOYCSV_URL" in answer.text
         names = str((await http.get("/openapi.json")).json())
         assert "'toycsv'" in names
         assert "'toycsv_from_1m'" in names
@@ -60,7 +60,7 @@ def test_a_day_is_ingested(tmp_path: Path) -> None:
     with csv_server() as server:
         server.market.quiet = {"6758"}
         settings = BatchSettings(
-            data_dir=tmp_path, bar_store="memory", provider="toycsv", provider_patience_s=0, toy_csv_url=server.url
+            data_dir=tmp_path, bar_store="memory", provider="toycsv", provider_patience_s=0, toycsv_url=server.url
         )
         symbols = ["7203", "6758", "1301", "285A", "9999"]
         request = IngestRequest.parse({"intervals": {"1d": 1}, "symbols": symbols, "session": SESSION})

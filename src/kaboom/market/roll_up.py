@@ -18,7 +18,7 @@ DAY_DIFFERENCES = pl.Schema(
 )
 
 
-def resample(bars: pl.DataFrame, interval: Interval) -> pl.DataFrame:
+def roll_up_bars(bars: pl.DataFrame, interval: Interval) -> pl.DataFrame:
     """Return bars in `BAR_SCHEMA` as longer ones, from those of any shorter interval that divides it.
 
     Bars are aligned to the clock, as in `kaboom.market.calendar.grid`. The auctions belong to the bucket of 11:30 and

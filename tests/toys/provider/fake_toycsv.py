@@ -1,4 +1,4 @@
-"""The toy provider's fake server, and its entry for the contract tests."""
+"""A fake of the server of toycsv, and its entry for the contract tests."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.fixtures.providers.fake_market import FakeMarket, small_market
 from tests.fixtures.providers.provider_faults import Fault
 from tests.fixtures.providers.remote import Remote
 from tests.fixtures.servers.http_servers import Request, Response, serving
-from tests.toys.provider.toycsv.provider import TOY_SERVER, ToyCsvProvider
+from tests.toys.provider.toycsv.provider import TOYCSV_SERVER, ToyCsvProvider
 
 _FIELDS = ("open", "high", "low", "close", "volume")
 
@@ -68,7 +68,7 @@ def csv_server() -> Iterator[FakeCsvServer]:
 
 
 def _connect(client: HttpClient, rate_limiter: RateLimiter) -> BarProvider:
-    return ToyCsvProvider(ProviderWire(client, TOY_SERVER, rate_limiter, headers={}))
+    return ToyCsvProvider(ProviderWire(client, TOYCSV_SERVER, rate_limiter, headers={}))
 
 
 @contextmanager

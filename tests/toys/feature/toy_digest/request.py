@@ -1,4 +1,4 @@
-"""What a caller may ask of a digest."""
+"""What a caller may ask of a toy digest."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from kaboom.market.listing import Market
 from kaboom.providers.fields import OfSource, SourceName
 
 
-class DigestRequest(OfSource, Request):
+class ToyDigestRequest(OfSource, Request):
     """Which market and session to describe, and how many symbols to name."""
 
     market: MarketName = Market.TSE_PRIME

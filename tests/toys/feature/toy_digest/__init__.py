@@ -1,0 +1,1 @@
+"""A toy: a digest of a market, as a kind of job without chunks."""
