@@ -1,5 +1,7 @@
 """The command line's client waits for the end of a rate-limit window, and reads once more."""
 
+from pathlib import Path
+
 import pytest
 
 from kaboom.cli.client import ApiClient
@@ -40,3 +42,15 @@ def test_an_answer_of_another_server_is_a_sentence(
             done = kaboom("--api-url", url, *command.split())
             assert (done.code, done.out) == (Exit.UNAVAILABLE, "")
             assert f"{url} answered as no Kaboom of this version does" in done.err
+
+
+@pytest.mark.parametrize(("content", "kind"), [(b"{}", "application/json"), (b"<p>Hello</p>", "text/plain")])
+def test_a_file_of_another_kind_is_not_written(
+    kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes, kind: str
+) -> None:
+    monkeypatch.setenv("INGEST_API_TOKEN", "x")
+    with serving(lambda _: Response(200, content, {"Content-Type": kind})) as url:
+        for command in ("backtest report 0123abcd", "backtest report 0123abcd --png"):
+            done = kaboom("--api-url", url, *command.split())
+            assert (done.code, done.out, list(tmp_path.iterdir())) == (Exit.UNAVAILABLE, "", [])
+            assert f"{url} answered as no Kaboom of this version does ({kind})" in done.err

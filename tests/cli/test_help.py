@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import typer.main
 
 from kaboom.cli.index import INDEX
-from kaboom.cli.main import app
+from kaboom.cli.main import load_command
 from tests.fixtures.cli import Kaboom
 
 
@@ -18,7 +17,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ..
         yield from commands(child, (*path, name))
 
 
-COMMANDS = list(commands(typer.main.get_command(app)))
+COMMANDS = [(), *(path for name in INDEX for path in commands(load_command(name), (name,)))]
 
 
 def test_the_commands_of_the_contract_are_there() -> None:
@@ -66,6 +65,10 @@ def test_a_group_without_a_command_shows_its_commands(kaboom: Kaboom, path: tupl
     ("arguments", "message"),
     [
         (["launch"], "No such command 'launch'"),
+        (["portfolios"], "No such command 'portfolios'. Did you mean 'portfolio'?"),
+        # Names that help does not list, such as `ai-analysis`, are not suggested.
+        (["analyse"], "No such command 'analyse'.\n"),
+        (["ai-analyse"], "No such command 'ai-analyse'.\n"),
         (["jobs", "show"], "Missing argument 'job_id'"),
         (["jobs", "list", "--limit", "0"], "Invalid value for '--limit'"),
         (["jobs", "list", "--limit", "many"], "Invalid value for '--limit'"),

@@ -9,7 +9,7 @@ import typer.main
 
 from kaboom.cli.help import fold
 from kaboom.cli.index import INDEX
-from kaboom.cli.main import app, summarise
+from kaboom.cli.main import app, load_command, summarise
 from kaboom.text.catalogue import load_japanese
 from kaboom.text.help import HELP, say_help
 from tests.fixtures.cli import Kaboom
@@ -30,7 +30,8 @@ def texts_of(command: Any) -> Iterator[str]:
         yield from texts_of(child)
 
 
-TEXTS = sorted({*texts_of(typer.main.get_command(app)), *(entry.summary for entry in INDEX.values())})
+COMMANDS = [typer.main.get_command(app), *map(load_command, INDEX)]
+TEXTS = sorted({text for command in COMMANDS for text in texts_of(command)})
 
 
 def test_every_text_of_help_has_its_japanese() -> None:

@@ -9,7 +9,7 @@ from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.bars.coverage.cells import CellState
 from kaboom.bars.quality.hard_rules import REASONS
 from kaboom.catalog import CATALOG
-from kaboom.dashboard.labels import LABELS
+from kaboom.dashboard.labels import LABELS, label
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.postgres.events import EventKind
 from kaboom.market.action import ActionKind, ActionState
@@ -23,8 +23,8 @@ from kaboom.text.speaker import Speaker
 from kaboom.text.tables import CODES, HEADERS, TITLES, say_title
 from kaboom.web.auth.scopes import Scope
 from tests.fixtures.repo.repository import load_modules
-from tests.text.extraction import extract, kinds_of_templates
-from tests.text.texts import JAPANESE, catalogue, fields
+from tests.text.extraction import extract, kinds_of_templates, of_tables, of_templates
+from tests.text.texts import JAPANESE, TYPED_SPACE, catalogue, fields
 from tests.text.update import PATH, PLACE, render, wanted
 
 #: Names and formulas, which need no Japanese letter.
@@ -67,6 +67,13 @@ def test_japanese_is_japanese_and_english_is_english() -> None:
     assert {english for _, english, _ in catalogue() if JAPANESE.search(english.replace("トヨタ", "Toyota"))} == set()
 
 
+def test_japanese_of_pages_has_no_typed_space() -> None:
+    """The browser sets the space between kana or kanji and Latin letters or digits: `text-autospace` of the CSS."""
+    known = load_japanese()
+    texts = {known[text.context][text.english] for _, text in (*of_templates(), *of_tables())}
+    assert [text for text in texts if TYPED_SPACE.search(text)] == []
+
+
 def _plain(english: str) -> str:
     for name in fields(english):
         english = english.replace(f"{{{name}", "{")
@@ -102,6 +109,12 @@ def test_every_kind_of_label_is_known_and_used() -> None:
     python = strings_but_of("src/kaboom/dashboard/labels.py")
     # The map of the bars passes two kinds to a macro.
     assert set(LABELS) - kinds.keys() - python == {"map_group", "map_market"}
+
+
+@pytest.mark.parametrize("kind", ["map_word", "job"])
+def test_a_code_without_a_label_is_its_own(kind: str) -> None:
+    """A newer worker may say one that this server does not know."""
+    assert [label(kind, "unheard", "en"), label(kind, "unheard", "ja")] == ["unheard", "unheard"]
 
 
 def test_every_header_is_used() -> None:

@@ -12,6 +12,10 @@ from tests.fixtures.repo.repository import load_text
 from tests.text.extraction import of_python, of_tables
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+#: Spaces between kana or kanji and Latin letters or digits.
+TYPED_SPACE = re.compile(
+    r"[\u3041-\u30ff\u4e00-\u9fff][ \u3000]+[A-Za-z0-9]|[A-Za-z0-9][ \u3000]+[\u3041-\u30ff\u4e00-\u9fff]"
+)
 
 
 def catalogue() -> Iterator[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.strategies.parameters import PARAMETERS
+from kaboom.backtest.strategies.settings import check_names
 from kaboom.drivers.request import PlannedRequest, Request
 from kaboom.errors import InvalidRequest
 from kaboom.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment
@@ -207,8 +208,10 @@ def _check_alone(strategy: str, name: str, value: Scalar) -> None:
 
 
 def _check(strategy: str, parameters: Mapping[str, Scalar]) -> None:
+    kind = PARAMETERS[strategy]
+    check_names(parameters, kind.model_fields)
     try:
-        PARAMETERS[strategy].parse(parameters)
+        kind.parse(parameters)
     except InvalidRequest as e:
         message = f"/parameters{e.message}" if e.pointer else e.message
         raise InvalidRequest(message, pointer=f"/parameters{e.pointer}") from e

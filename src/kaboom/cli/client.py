@@ -28,10 +28,13 @@ class ApiClient:
         with self._told():
             return self._checked(self._wire.call(method, path, **options))
 
-    def fetch(self, path: str, **options: Any) -> bytes:
-        """Return the body of an answer that is not JSON."""
+    def fetch(self, path: str, kind: str, **options: Any) -> bytes:
+        """Return the body of an answer of a media type, such as `text/html`."""
         with self._told():
-            return self._wire.ask("GET", path, **options).content
+            answer = self._wire.ask("GET", path, **options)
+        if (found := answer.headers.get("content-type", "nothing").partition(";")[0]) != kind:
+            raise self._strange(found)
+        return answer.content
 
     def readiness(self, *, timeout_s: float) -> Any:
         """Return the JSON of `/readyz`, also from a server that is not ready."""

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from kaboom.market.bar import BarSeries
 
 
-async def choose_series(session: Session, store: "BarStore", interval: str, source: str | None) -> "BarSeries":
+async def choose_series(
+    session: Session, store: "BarStore", interval: str, source: str | None, *, market: str | None = None
+) -> "BarSeries":
     """Return the series to use for an interval: of `source`, the only one held, or of KABOOM_PROVIDER.
 
     A provider's own bars come before those rolled up from its minutes. If several series are held, stderr names the
@@ -30,7 +32,7 @@ async def choose_series(session: Session, store: "BarStore", interval: str, sour
     wanted = parse_interval(interval)
     held = [s for s in await store.list_series() if s.interval is wanted and (source is None or s.source == source)]
     if not held:
-        raise none_held(session, f"{source} {interval}" if source else interval, source=source)
+        raise none_held(session, f"{source} {interval}" if source else interval, source=source, market=market)
     if len(held) == 1:
         return held[0]
     sources = [s.source for s in held]
@@ -62,15 +64,19 @@ def open_actions() -> "AbstractAsyncContextManager[ActionStore]":
     return closing(build_action_store(load_settings()))
 
 
-def none_held(session: Session, what: str, *, source: str | None = None, symbol: str | None = None) -> CliError:
+def none_held(
+    session: Session, what: str, *, source: str | None = None, symbol: str | None = None, market: str | None = None
+) -> CliError:
     """Return the error that no such bars are held, with a command that ingests some from their source."""
     command = "kaboom ingest run-daily --wait"
     if source is not None and not is_derived(source):
         spec = get_source_spec(source)
         command += "" if source == load_settings().provider else f" --provider {source}"
         command += "" if spec.is_tse else " --all"
-    if symbol is not None:
-        command += f" --symbol {symbol}" if not symbol.startswith("^") else f" --market INDEX --symbol {symbol[1:]}"
+    if symbol is not None and symbol.startswith("^"):
+        market, symbol = "INDEX", symbol[1:]
+    command += f" --market {market}" if market else ""
+    command += f" --symbol {symbol}" if symbol else ""
     return CliError(
         Exit.NOT_FOUND,
         session.words.say(

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, override
@@ -14,7 +15,7 @@ from typer.main import get_group
 from kaboom.cli.completion import offer_values
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.help import choose_help
-from kaboom.cli.index import INDEX, Entry
+from kaboom.cli.index import INDEX
 from kaboom.cli.session import Session
 from kaboom.drivers.printable import clean
 from kaboom.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
@@ -25,25 +26,12 @@ from kaboom.text.translate import translate
 
 
 class LazyGroup(TyperGroup):
-    """The commands of the index. Help and completion of names use the summaries, and load no command."""
+    """The commands of the index. Help, completion and suggestions of names use the summaries, and load no command."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        commands: Any = _Commands()
-        self.commands = commands
-
-    @override
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in the order of the index."""
-        return list(INDEX)
-
-    @override
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        """Return a command with its summary only, without loading it."""
-        if (entry := INDEX.get(cmd_name)) is None:
-            return None
-        summary, hidden = entry.summary, not entry.section
-        return TyperCommand(cmd_name, help=summary, short_help=summary, hidden=hidden, rich_markup_mode=None)
+        listed = {name: entry.summary for name, entry in INDEX.items() if entry.section}
+        self.commands = {name: TyperCommand(name, short_help=text) for name, text in listed.items()}
 
     @override
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -55,42 +43,29 @@ class LazyGroup(TyperGroup):
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the command that was called, loaded."""
-        name, known, rest = super().resolve_command(ctx, args)
-        return name, self.commands[name] if name else known, rest
+        """Return the command that was called, loaded; also by an old name, which nothing lists."""
+        if args[0] in INDEX:
+            return args[0], load_command(args[0]), args[1:]
+        return super().resolve_command(ctx, args)
 
 
-class _Commands(Mapping[str, Any]):
-    """The commands by name, each loaded on first use."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._loaded:
-            self._loaded[name] = self._load(name, INDEX[name])
-        return self._loaded[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(INDEX)
-
-    def __len__(self) -> int:
-        return len(INDEX)
-
-    def _load(self, name: str, entry: Entry) -> Any:
-        found = entry.load(name)
-        around = typer.Typer(add_completion=False, rich_markup_mode=None)
-        if isinstance(found, typer.Typer):
-            around.add_typer(found, name=name)
-        else:
-            settings = {"allow_extra_args": True, "ignore_unknown_options": True} if entry.takes_any else None
-            around.command(name, context_settings=settings)(found)
-        command = get_group(around).commands[name]
-        offer_values(command)
-        for child in getattr(command, "commands", {}).values():
-            # The whole summary: Typer would cut it off at the end of a line.
-            child.short_help = summarise(child.help or "")
-        return command
+@cache
+def load_command(name: str) -> Any:
+    """Return a command of the index, or a group, with completion."""
+    entry = INDEX[name]
+    found = entry.load(name)
+    around = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        around.add_typer(found, name=name)
+    else:
+        settings = {"allow_extra_args": True, "ignore_unknown_options": True} if entry.takes_any else None
+        around.command(name, context_settings=settings)(found)
+    command = get_group(around).commands[name]
+    offer_values(command)
+    for child in getattr(command, "commands", {}).values():
+        # The whole summary: Typer would cut it off at the end of a line.
+        child.short_help = summarise(child.help or "")
+    return command
 
 
 def summarise(text: str) -> str:

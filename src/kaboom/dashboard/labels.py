@@ -248,13 +248,13 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
 
 
 def label(kind: str, code: str, language: Language, *, n: object = None) -> str:
-    """Return the label of a code, with its fields not yet filled; an unknown code of the API as it is.
+    """Return the label of a code, with its fields not yet filled; an unknown code as it is.
 
     Raises:
-        KeyError: no page knows this kind or code.
+        KeyError: no page knows this kind.
 
     """
-    found, context = CODES[kind].get(code, code) if kind in CODES else LABELS[kind][code], f"{kind} {code}"
+    found, context = (CODES[kind] if kind in CODES else LABELS[kind]).get(code, code), f"{kind} {code}"
     if isinstance(found, str):
         return gettext(found, language, context)
     return ngettext(*found, n, language, context)

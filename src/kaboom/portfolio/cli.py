@@ -288,7 +288,7 @@ def export_file(
 ) -> None:
     """Write all entries in force as CSV for `import`; spreadsheets find no formulas in it."""
     session: Session = context.obj
-    content = session.client().fetch(f"{find_portfolio(session, portfolio)}/export")
+    content = session.client().fetch(f"{find_portfolio(session, portfolio)}/export", "text/csv")
     if out is None:
         session.write_file(content)
     else:

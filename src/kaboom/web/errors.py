@@ -209,12 +209,19 @@ async def _on_domain_error(explain: Callable[[str], Awaitable[str]], request: Re
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    found = error.errors()[:MAX_ERRORS]
+    every = error.errors()
+    found = [e for e in every if not _follows(e, every)][:MAX_ERRORS]
     if any(e["type"] == "json_invalid" for e in found):
         return _respond(request, Answer(BAD_JSON, "the body could not be parsed as JSON"))
     faulty = [{"pointer": _to_pointer(e["loc"]), "detail": e["msg"].removeprefix("Value error, ")} for e in found]
     first = f"{faulty[0]['pointer']}: {faulty[0]['detail']}" if faulty else "the request is not valid"
     return _respond(request, Answer(INVALID, first, faulty))
+
+
+def _follows(fault: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a list only seems too short: pydantic does not count its items that have faults of their own."""
+    at = fault["loc"]
+    return fault["type"] == "too_short" and any(len(e["loc"]) > len(at) and e["loc"][: len(at)] == at for e in every)
 
 
 def _parse_weight(text: str) -> float:

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from kaboom.backtest.model import FillModel
+from kaboom.backtest.request import BacktestRequest, SweepRequest
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.cli.exits import Exit
 from kaboom.drivers.clock import utc_now
+from kaboom.drivers.request import Request
+from kaboom.errors import InvalidRequest
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.cli import Kaboom
 
@@ -142,6 +145,35 @@ def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> N
 def test_what_is_no_parameter_is_refused(kaboom: Kaboom) -> None:
     done = kaboom("backtest", "run", "sma_cross", "--symbol", "7203", "--param", "fast")
     assert (done.code, "NAME=VALUE" in done.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "supported"),
+    [("    fast: int = 5\n", "stop_loss, take_profit, weight, fast"), ("", "stop_loss, take_profit, weight")],
+)
+def test_an_unknown_parameter_is_answered_with_the_known(
+    kaboom: Kaboom, tmp_path: Path, fields: str, supported: str
+) -> None:
+    head = "from kaboom.backtest.strategies.settings import StrategySettings\n\n\nclass Strategy(StrategySettings):\n"
+    (tmp_path / "mine.py").write_text(f"{head}{fields}    def targets(self, panel): ...\n")
+    done = kaboom("backtest", "check", "mine.py", "--param", "fats=3")
+    assert (done.code, done.err) == (Exit.USAGE, f"kaboom: parameter was 'fats', supported are {supported}\n")
+    japanese = kaboom("--lang", "ja", "backtest", "check", "mine.py", "--param", "fats=3")
+    assert japanese.err == f"kaboom: パラメーターが 'fats' です。使えるのは {supported} です\n"
+
+
+@pytest.mark.parametrize(("kind", "value"), [(BacktestRequest, 3), (SweepRequest, [3, 5])])
+def test_an_unknown_parameter_of_ours_is_answered_with_the_known(kind: type[Request], value: object) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        kind.parse({"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"fats": value}})
+    assert refused.value.message == "parameter was 'fats', supported are stop_loss, take_profit, weight"
+    assert refused.value.pointer == "/parameters/fats"
+
+
+def test_a_class_without_parameters_has_none(kaboom: Kaboom, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class Strategy:\n    def targets(self, panel): ...\n")
+    done = kaboom("backtest", "check", "mine.py", "--param", "fats=3")
+    assert (done.code, done.err) == (Exit.USAGE, "kaboom: parameter was 'fats', supported are none\n")
 
 
 def test_strategies_are_listed_with_their_parameters(kaboom: Kaboom) -> None:

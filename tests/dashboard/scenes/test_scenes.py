@@ -19,10 +19,15 @@ from jsonschema.exceptions import best_match
 
 from tests.fixtures.dashboard.scenes import Scene, SceneApi, differences, load_scenes, play
 from tests.fixtures.jobs.apps import memory_settings, running
+from tests.text.texts import TYPED_SPACE
 
 PAGES = Path(__file__).parent / "pages"
 SCENES = {path.stem: load_scenes(path) for path in sorted(PAGES.glob("*.json"))}
-_HEAD = "==== "
+_HEAD, _JAPANESE = "==== ", "-- in Japanese"
+#: Numbers, names and ids beside a word, which are data.
+_OF_DATA = re.compile(
+    r"(?<=クロス) \d+/\d+|(?<=リクエスト) \w+|(?:(?<=エラー)|(?<=上限超過)) [\d,]+|the server が 402|7203 トヨタ自動車"
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +62,7 @@ async def show(app: FastAPI, api: SceneApi, scene: Scene, patch: pytest.MonkeyPa
     if not scene.values.get("ja"):
         return shown, []
     japanese = differences(shown, await play(app, api, scene, "ja", patch))
-    return shown, ["-- in Japanese", *(each for each in japanese if each.startswith("+"))]
+    return shown, [_JAPANESE, *(each for each in japanese if each.startswith("+"))]
 
 
 async def show_all(app: FastAPI, api: SceneApi, page: str, patch: pytest.MonkeyPatch) -> dict[str, list[str]]:
@@ -93,6 +98,19 @@ async def test_page_shows_what_the_api_answers(
     for name, lines in shown.items():
         assert lines == expected[name], name
     assert list(shown) == list(expected)
+
+
+def test_japanese_pages_have_no_typed_space() -> None:
+    """Also none between two texts that a template puts side by side."""
+    lines = [line for page in SCENES for scene in read_expected(page).values() for line in in_japanese(scene)]
+    texts = [text for line in lines for text in re.findall("“(.*?)”", _OF_DATA.sub("", line))]
+    assert texts
+    assert [text for text in texts if TYPED_SPACE.search(text)] == []
+
+
+def in_japanese(scene: list[str]) -> list[str]:
+    """Return the lines of a scene that are only in Japanese."""
+    return scene[scene.index(_JAPANESE) :] if _JAPANESE in scene else []
 
 
 def schema_of(spec: Mapping[str, Any], ask: str, status: int) -> Mapping[str, Any]:

@@ -38,6 +38,13 @@ def test_the_check_counts_the_bars_and_the_union_of_the_days(kaboom: Kaboom, fol
     ]
 
 
+def test_the_check_counts_one_of_each_as_one(kaboom: Kaboom, tmp_path: Path) -> None:
+    (tmp_path / "1111.csv").write_text(f"{HEADER}\n2024-02-01,{GOOD}\n")
+    said = kaboom("files", "check", "1111.csv").err
+    assert said.startswith("1 file: 1 row of 1 symbol; files with something that is not stored: 0\n")
+    assert "1d 1 day from 2024-02-01 to 2024-02-01\n" in said
+
+
 def test_the_check_prints_rules_for_the_server_that_reads_the_files(kaboom: Kaboom, folder: Path) -> None:
     for file in folder.iterdir():
         file.rename(file.with_stem(f"bars of {file.stem}"))

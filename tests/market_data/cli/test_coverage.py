@@ -5,8 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
+import pytest
 
+from kaboom.cli.exits import Exit
 from kaboom.market_data.cli.coverage import pick_sessions
+from tests.fixtures.cli import Kaboom
 
 FIRST = date(2025, 1, 6)
 
@@ -25,3 +28,9 @@ def test_equal_lines_of_complete_sessions_are_left_out() -> None:
 def test_of_many_sessions_the_newest_sixty_are_looked_at() -> None:
     assert pick_sessions(judged(*["degraded"] * 100))["session"].to_list()[0] == FIRST + timedelta(days=40)
     assert pick_sessions(judged("complete", "gaps")).height == 2
+
+
+@pytest.mark.parametrize(("market", "said"), [("INDEX", "--wait --market INDEX\n"), ("", "--wait\n")])
+def test_without_bars_the_ingest_of_the_market_is_proposed(kaboom: Kaboom, market: str, said: str) -> None:
+    done = kaboom("coverage", *(("--market", market) if market else ()))
+    assert (done.code, done.err.endswith(f"ingest some: kaboom ingest run-daily {said}")) == (Exit.NOT_FOUND, True)

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import orjson
 import typer
 
 from kaboom.backtest.choices import parse_value, parse_values
@@ -246,7 +245,7 @@ def show_end(session: Session, job: dict[str, Any], *, out: Path | None) -> None
         print_run(session, found)
     else:
         print_sweep(session, found)
-    report = session.client().fetch(f"{path}/report.html")
+    report = session.client().fetch(f"{path}/report.html", "text/html")
     session.save_file(out or Path(f"backtest-{found['strategy']}.html"), report, "report: {path}")
 
 
@@ -343,11 +342,12 @@ def report(
     """Write the report of a backtest as one HTML file, with --png as a picture; with --json print its numbers."""
     session: Session = context.obj.with_json(json)
     if session.is_json:
-        session.print_json(orjson.loads(session.client().fetch(f"{RESULTS}/{job_id}/report.json")))
+        session.print_json(session.client().call("GET", f"{RESULTS}/{job_id}/report.json"))
         return
-    kind, spoken = "png" if png else "html", language or session.words.language
-    content = session.client().fetch(f"{RESULTS}/{job_id}/report.{kind}?lang={spoken}", timeout=_DRAWN_S)
-    session.save_file(out or Path(f"backtest-{job_id[:8]}.{kind}"), content, "report: {path}")
+    ending, kind = ("png", "image/png") if png else ("html", "text/html")
+    path = f"{RESULTS}/{job_id}/report.{ending}?lang={language or session.words.language}"
+    content = session.client().fetch(path, kind, timeout=_DRAWN_S)
+    session.save_file(out or Path(f"backtest-{job_id[:8]}.{ending}"), content, "report: {path}")
 
 
 def compare(

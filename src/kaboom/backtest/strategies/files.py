@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import module_from_spec, spec_from_loader
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kaboom.backtest.protection import NO_PROTECTION
 from kaboom.backtest.strategies import settings
 from kaboom.backtest.strategies.registry import STRATEGIES
 from kaboom.backtest.strategy import BarStrategy, WeightStrategy
+from kaboom.drivers.request import Request
 from kaboom.errors import InvalidRequest
 
 #: What files import that were written before Kaboom was one package.
@@ -99,6 +101,9 @@ def _run(path: Path, source: bytes) -> object:
 
 def _build(file: str, kind: type, parameters: Mapping[str, Any]) -> AnyStrategy:
     parse = getattr(kind, "parse", None)
+    takes = signature(kind).parameters
+    if (parse is None or issubclass(kind, Request)) and all(p.kind is not p.VAR_KEYWORD for p in takes.values()):
+        settings.check_names(parameters, takes)
     try:
         strategy = parse(parameters) if parse else kind(**parameters)
     except TypeError as e:

@@ -110,15 +110,21 @@ def _show(session: Session, files: Sequence[dict[str, Any]], tried: dict[str, An
     rows = sum(file["rows"] for file in files)
     symbols = len({symbol for file in files for symbol in file["symbols"]})
     session.say(
-        "{files:,} files: {rows:,} rows of {symbols:,} symbols; files with something that is not stored: {refused:,}",
-        files=len(files),
-        symbols=symbols,
-        rows=rows,
+        "{files}: {rows} of {symbols}; files with something that is not stored: {refused:,}",
+        files=words.count("{n:,} file", "{n:,} files", len(files)),
+        symbols=words.count("{n:,} symbol", "{n:,} symbols", symbols),
+        rows=words.count("{n:,} row", "{n:,} rows", rows),
         refused=len(refused),
     )
     if tried["days"]:
         each = (
-            words.say("{interval} {count:,} days from {first} to {last}", interval=interval, **days)
+            words.count(
+                "{interval} {n:,} day from {first} to {last}",
+                "{interval} {n:,} days from {first} to {last}",
+                days["count"],
+                interval=interval,
+                **days,
+            )
             for interval, days in tried["days"].items()
         )
         counts = {name: tried[name] for name in ("stored", "rejected")}

@@ -55,7 +55,7 @@ def coverage(
         return
     if found.cells.is_empty():
         what = session.words.say("{interval} of the last {days:,} days", interval=interval, days=days)
-        raise none_held(session, what, source=found.series.source)
+        raise none_held(session, what, source=found.series.source, market=market)
     held, words = found.held.height, session.words
     if market == "INDEX":
         count = words.count(
@@ -107,7 +107,7 @@ async def _judge(
     from kaboom.providers.registry import get_source_spec  # noqa: PLC0415  the same
 
     async with open_store() as store:
-        series = await choose_series(session, store, interval, source)
+        series = await choose_series(session, store, interval, source, market=market)
         now = utc_now()
         last = now.astimezone(JST).date()
         spec = get_source_spec(series.source)
