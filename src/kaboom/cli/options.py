@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,3 +28,26 @@ MarketName = Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROW
 def given(**values: Any) -> dict[str, Any]:
     """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def take(shared: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make the fields of a dataclass options of a command, which gets them as its parameter `shared`.
+
+    Typer reads the options of a command from its signature alone.
+    """
+    fields = signature(shared, eval_str=True).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def call(**values: Any) -> None:
+            command(shared=shared(**{name: values.pop(name) for name in fields}), **values)
+
+        parameters = list[Parameter]()
+        for name, parameter in signature(command, eval_str=True).parameters.items():
+            parameters += fields.values() if name == "shared" else [parameter]
+        options = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
+        call.__signature__ = signature(command).replace(parameters=options)  # type: ignore[attr-defined]
+        call.__annotations__ = {option.name: option.annotation for option in options}
+        call.__name__, call.__doc__ = command.__name__, command.__doc__
+        return call
+
+    return decorate

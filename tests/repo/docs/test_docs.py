@@ -136,6 +136,15 @@ def test_no_page_names_a_cloud_project() -> None:
     assert [path.name for path in PAGES for name in own if name in path.read_text(encoding="utf-8")] == []
 
 
+def test_pages_that_book_on_a_day_ingest_its_bars() -> None:
+    """A look-back from the newest session reaches a fixed day only until some day."""
+    booking = [
+        page for page in PAGES if re.search(r"^ *kaboom portfolio trade .*--day \d", page.read_text(), re.MULTILINE)
+    ]
+    assert len(booking) >= 2
+    assert [page.name for page in booking if not re.search(r"run-daily .*--to \d", page.read_text())] == []
+
+
 def test_benchmarks_page_is_short() -> None:
     page = load_text("benchmarks/README.md")
     assert len(re.findall(r"[^\s|]*\w[^\s|]*", re.sub("<!--.*?-->", "", page))) <= 1200
