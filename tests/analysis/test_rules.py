@@ -13,7 +13,7 @@ from kaboom.analysis.facts.market import History, Holding, gather_risk, gather_t
 from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.rules import give_opinion
 from kaboom.analysis.vocabulary import VERDICTS, Verdict
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from tests.analysis.cases import backtest_facts, ingest_facts, make_history, risk_facts, technical_facts
 
 LANGUAGES: tuple[Language, ...] = ("ja", "en")

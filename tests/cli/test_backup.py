@@ -18,9 +18,7 @@ import orjson
 import pytest
 
 from kaboom.bars.pages.store import PageBarStore
-from kaboom.cli.backup.draft import draft_of
-from kaboom.cli.backup.ledger import started_postgres
-from kaboom.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file, read_manifest
+from kaboom.cli.backup.manifest import LEDGER, NAME, Manifest, draft_of, hash_file, read_manifest, started_postgres
 from kaboom.cli.stack.migrate import migrate
 from kaboom.drivers.postgres.dump import dump_database
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused

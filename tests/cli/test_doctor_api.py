@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.cli.doctor.machine import find_warned_settings
+from kaboom.cli.doctor import find_warned_settings
 from kaboom.cli.session import Session
 from tests.fixtures.jobs.apps import JOBS, TOKEN
 from tests.fixtures.servers.stacks import serving

@@ -7,10 +7,8 @@ import pytest
 
 from kaboom.bars import open as stores
 from kaboom.bars.pages.store import PageBarStore
-from kaboom.cli.doctor import machine
-from kaboom.cli.doctor.command import find_bars
-from kaboom.cli.doctor.finding import Finding
-from kaboom.cli.doctor.servers import _Place
+from kaboom.cli import doctor
+from kaboom.cli.doctor import Finding, _Place, find_bars
 from kaboom.cli.session import Session
 from kaboom.drivers.disk import Room
 from kaboom.drivers.embedded.run_file import LOCK
@@ -26,15 +24,15 @@ GIB = 1024**3
 
 def test_a_supervisor_is_looked_for_only_where_it_ran(tmp_path: Path) -> None:
     session = Session(data_dir=tmp_path)
-    assert machine.find_supervisor(session) == []
+    assert doctor.find_supervisor(session) == []
     (tmp_path / "run.json").write_text("{}")
     detail = f"{tmp_path}/run.json is there and no `kaboom up` runs: processes that end are not restarted"
-    assert machine.find_supervisor(session) == [Finding("supervisor", "fault", detail, "kaboom up")]
+    assert doctor.find_supervisor(session) == [Finding("supervisor", "fault", detail, "kaboom up")]
     (tmp_path / LOCK).touch()
-    assert machine.find_supervisor(session)[0].verdict == "fault"
+    assert doctor.find_supervisor(session)[0].verdict == "fault"
     with (tmp_path / LOCK).open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert machine.find_supervisor(session) == [Finding("supervisor", "ok", f"`kaboom up` runs on {tmp_path}", "")]
+        assert doctor.find_supervisor(session) == [Finding("supervisor", "ok", f"`kaboom up` runs on {tmp_path}", "")]
 
 
 @pytest.mark.parametrize(
@@ -54,13 +52,13 @@ def test_the_api_is_asked_whether_it_is_ready(status: int | None, finding: tuple
 
     verdict, detail, mend = finding
     with serving(answer) as url:
-        assert machine.find_api(Session(api_url=url)) == Finding("api", verdict, f"{url} {detail}", mend)
+        assert doctor.find_api(Session(api_url=url)) == Finding("api", verdict, f"{url} {detail}", mend)
     assert asked == ["/readyz"]
 
 
 def test_no_api_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KABOOM_API_URL", raising=False)
-    found = machine.find_api(Session(data_dir=tmp_path))
+    found = doctor.find_api(Session(data_dir=tmp_path))
     assert (found.part, found.verdict, found.mend) == ("api", "warning", "kaboom up")
 
 
@@ -71,12 +69,12 @@ def test_settings_that_the_api_warns_of_are_findings(monkeypatch: pytest.MonkeyP
         b' {"name": "B", "warning": "w2"}]}'
     )
     with serving(lambda request: Response(200 if request.path == "/api/v1/settings" else 404, body)) as url:
-        assert machine.find_warned_settings(Session(api_url=url)) == [
+        assert doctor.find_warned_settings(Session(api_url=url)) == [
             Finding("api", "warning", "w1", "set KABOOM_PROXY_HOPS to the number of proxies in front of the API"),
             Finding("api", "warning", "w2", "correct B"),
         ]
     with serving(lambda _: Response(403, b"{}")) as url:
-        assert machine.find_warned_settings(Session(api_url=url)) == []
+        assert doctor.find_warned_settings(Session(api_url=url)) == []
 
 
 @pytest.mark.parametrize(
@@ -101,8 +99,8 @@ def test_each_disk_is_a_finding_once(
             raise room
         return room
 
-    monkeypatch.setattr(machine, "measure_room", measure)
-    found = machine.find_disks(memory_settings(tmp_path))
+    monkeypatch.setattr(doctor, "measure_room", measure)
+    found = doctor.find_disks(memory_settings(tmp_path))
     assert [finding.verdict for finding in found] == [verdict for verdict, _ in verdicts]
     assert all(detail in finding.detail for finding, (_, detail) in zip(found, verdicts, strict=True))
     assert [bool(finding.mend) for finding in found] == [verdict != "ok" for verdict, _ in verdicts]
@@ -126,7 +124,7 @@ def test_a_server_is_mended_by_who_started_it(*, is_ours: bool, is_supervised: b
 def test_providers_that_lack_a_setting_or_have_terms_are_findings(tmp_path: Path) -> None:
     def found(**values: object) -> list[tuple[str, str, bool]]:
         settings: AppSettings = memory_settings(tmp_path, **values)
-        return [(each.part, each.verdict, bool(each.mend)) for each in machine.find_providers(settings)]
+        return [(each.part, each.verdict, bool(each.mend)) for each in doctor.find_providers(settings)]
 
     assert found() == [("provider synthetic", "ok", False)]
     assert found(provider="jquants") == [("provider jquants", "fault", True)]

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import pytest
 
-from kaboom.cli.doctor.servers import find_servers
+from kaboom.cli.doctor import find_servers
 from kaboom.cli.session import Session
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError

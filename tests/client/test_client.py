@@ -19,10 +19,10 @@ from polars.testing import assert_frame_equal
 
 import kaboom
 import kaboom.client.client
+from kaboom.client.connection import ServerSource
 from kaboom.client.jobs import Job
 from kaboom.client.places import find_data_dir, find_url
 from kaboom.client.progress import open_bar
-from kaboom.client.server import ServerSource
 from kaboom.client.wire import Retries, Wire
 from kaboom.drivers.embedded.servers import free_port
 from kaboom.errors import JobFailed

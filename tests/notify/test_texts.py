@@ -5,7 +5,7 @@ import pytest
 from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.notify.model import Message
 from kaboom.notify.texts import write_text
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from tests.fixtures.notifications.rules import NOW
 
 ID = "d" * 32

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from kaboom.drivers.disk import Room
-from kaboom.operations.alerts import sources
-from kaboom.operations.alerts.kinds import Alert, Kind, Severity
-from kaboom.operations.alerts.sources import Asked
+from kaboom.operations import alerts
+from kaboom.operations.alerts import Alert, Asked, Kind, Severity
 from kaboom.schedules.store import open_schedules
 from tests.fixtures.jobs.apps import memory_settings
 from tests.fixtures.jobs.memory_parts import memory_parts
@@ -46,7 +45,7 @@ async def test_a_part_that_takes_no_write(asked: Asked) -> None:
         "bars": SimpleNamespace(is_ok=False, detail="read-only"),
     }
     away = replace(asked, readiness=SimpleNamespace(get=returning(SimpleNamespace(parts=states))))  # type: ignore[arg-type]
-    assert await sources.find_stores(away) == [
+    assert await alerts.find_stores(away) == [
         Alert(Kind.STORE_AWAY, PAGE, "refused", "kaboom doctor", "/readyz", "redis"),
         Alert(Kind.STORE_AWAY, WARNING, "read-only", "kaboom doctor", "/readyz", "bars"),
     ]
@@ -55,17 +54,17 @@ async def test_a_part_that_takes_no_write(asked: Asked) -> None:
 async def test_a_nearly_full_disk(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill(*rooms: Room) -> None:
         left = list(rooms)
-        monkeypatch.setattr(sources, "measure_room", lambda _folder: left.pop(0))
+        monkeypatch.setattr(alerts, "measure_room", lambda _folder: left.pop(0))
 
     full, fine = Room(0, 10**9, 1), Room(None, None, 2)
     fill(full, replace(full))
-    assert await sources.find_disks(asked) == [
+    assert await alerts.find_disks(asked) == [
         Alert(Kind.DISK_FULL, PAGE, full.fault, "kaboom doctor", "/readyz", "data folder")
     ]
     fill(fine, full)
-    assert [alert.about for alert in await sources.find_disks(asked)] == ["bars"]
+    assert [alert.about for alert in await alerts.find_disks(asked)] == ["bars"]
     fill(fine, fine)
-    assert await sources.find_disks(asked) == []
+    assert await alerts.find_disks(asked) == []
 
 
 async def test_a_redis_that_fills_up_is_one_alert_a_server(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +76,7 @@ async def test_a_redis_that_fills_up_is_one_alert_a_server(asked: Asked, monkeyp
     monkeypatch.setattr(asked.parts.store, "measure_servers", returning(jobs), raising=False)
     monkeypatch.setattr(asked.parts.dispatcher, "measure_servers", returning(broker), raising=False)
     text = "% of its memory is used; at 100 % Redis refuses writes"
-    assert await sources.find_full_redis(asked) == [
+    assert await alerts.find_full_redis(asked) == [
         Alert(Kind.REDIS_MEMORY_HIGH, PAGE, f"70 {text}", "kaboom doctor", "/readyz", "redis"),
         Alert(Kind.REDIS_MEMORY_HIGH, PAGE, f"95 {text}", "kaboom doctor", "/readyz", "other"),
     ]
@@ -109,7 +108,7 @@ async def test_workers_that_are_missing(
     monkeypatch.setattr(asked.parts.store, "workers", returning([object()] * online))
     monkeypatch.setattr(asked.parts.store, "list_lost", returning(seen))
     monkeypatch.setattr(asked.parts.dispatcher, "depth", returning(waiting))
-    assert await sources.find_workers(asked) == found
+    assert await alerts.find_workers(asked) == found
 
 
 @pytest.mark.parametrize(("waited_s", "minutes"), [(None, None), (600.0, None), (660.0, 11)])
@@ -124,7 +123,7 @@ async def test_a_job_that_waits(
     since = NOW - timedelta(seconds=waited_s or 0)
     text = f"a job has waited for {minutes} min"
     expected = [Alert(Kind.QUEUE_OLD, PAGE, text, command, link, "backtest", since)] if minutes else []
-    assert await sources.find_old_queues(asked) == expected
+    assert await alerts.find_old_queues(asked) == expected
 
 
 async def test_an_ingest_that_is_overdue(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +131,8 @@ async def test_an_ingest_that_is_overdue(asked: Asked, monkeypatch: pytest.Monke
         SimpleNamespace(value=value, labels=("TSE_GROWTH", interval))
         for interval, value in (("1d", 9_000.0), ("1m", 0))
     ]
-    monkeypatch.setattr(sources, "read_overdue", returning(readings))
-    assert await sources.find_missed_ingests(asked) == [
+    monkeypatch.setattr(alerts, "read_overdue", returning(readings))
+    assert await alerts.find_missed_ingests(asked) == [
         Alert(
             Kind.INGEST_MISSED,
             PAGE,
@@ -160,7 +159,7 @@ async def test_a_schedule_that_is_overdue(
     text = f"it is {late_s / 60:.0f} min overdue: no worker fires it"
     link = f"/api/v1/schedules/{made.schedule_id}"
     expected = [Alert(Kind.SCHEDULE_OVERDUE, PAGE, text, "kaboom worker", link, "close", due)] if is_late else []
-    assert await sources.find_overdue_schedules(asked) == expected
+    assert await alerts.find_overdue_schedules(asked) == expected
 
 
 @pytest.mark.parametrize(
@@ -186,7 +185,7 @@ async def test_chunks_that_were_given_up(
     text = f"chunks in the last 24 h: {counts}; symbols are missing until the jobs are retried"
     since = NOW - timedelta(minutes=len(jobs) - 1)
     link = "/api/v1/dead-letters?is_retried=false"
-    assert await sources.find_dead_letters(asked) == [Alert(Kind.DEAD_LETTERS, PAGE, text, command, link, since=since)]
+    assert await alerts.find_dead_letters(asked) == [Alert(Kind.DEAD_LETTERS, PAGE, text, command, link, since=since)]
     (query,) = queries
     assert (query.owner, query.since, query.is_retried, query.limit) == ("ingest", NOW - timedelta(days=1), False, 100)
 
@@ -194,7 +193,7 @@ async def test_chunks_that_were_given_up(
 async def test_a_provider_that_is_paused(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     pause = SimpleNamespace(provider="jquants", seconds=59.6, reason="429")
     monkeypatch.setattr(type(asked.parts), "pauses", returning([pause]))
-    assert await sources.find_paused_providers(asked) == [
+    assert await alerts.find_paused_providers(asked) == [
         Alert(
             Kind.PROVIDER_PAUSED, WARNING, "it is asked nothing for another 60 s: 429",
             "kaboom jobs list --all --status running", "/api/v1/jobs?status=running", "jquants",
@@ -210,8 +209,8 @@ async def test_a_list_that_is_old(
     asked: Asked, monkeypatch: pytest.MonkeyPatch, provider: str, as_of: str, age: int | None
 ) -> None:
     monkeypatch.setattr(asked.parts.settings, "provider", provider)
-    monkeypatch.setattr(sources, "find_newest_date", lambda _: date.fromisoformat(as_of))
-    found = await sources.find_old_list(asked)
+    monkeypatch.setattr(alerts, "find_newest_date", lambda _: date.fromisoformat(as_of))
+    found = await alerts.find_old_list(asked)
     text = f"the newest list is of {as_of}, {age} days ago: symbols listed later are missing"
     link, command = "/api/v1/universe?market=TSE_PRIME", "kaboom symbols import data_j.xls"
     # 45 days after 00:00 in Japan of its day.

@@ -21,8 +21,8 @@ from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.market.lists.snapshot import find_newest_date
 from kaboom.notify.model import MANY_FAILURES
 from kaboom.notify.store import open_notifications
-from kaboom.operations.alerts import collector, sources
-from kaboom.operations.alerts.kinds import (
+from kaboom.operations import alerts
+from kaboom.operations.alerts import (
     DEAD_FOR_H,
     FULL_REDIS,
     MANY_LOST,
@@ -95,8 +95,8 @@ def parts(real_app: FastAPI) -> Parts:
 
 
 async def test_no_alerts_while_workers_work(http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "find_newest_date", lambda _dir: datetime.now(UTC).date())
-    monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(10**12, None, 1))
+    monkeypatch.setattr(alerts, "find_newest_date", lambda _dir: datetime.now(UTC).date())
+    monkeypatch.setattr(alerts, "measure_room", lambda _folder: Room(10**12, None, 1))
     await until(lambda: find(http, Kind.NO_WORKER), lambda alerts: not alerts)
     found = await look(http)
     assert (found["items"], found["unknown"], found["verdict"]) == ([], [], "ok")
@@ -121,7 +121,7 @@ async def test_severe_alerts_come_first_and_a_full_disk_before_its_consequences(
     for number in range(2):
         await parts.store.report_worker(f"w{number}", 4)
         await redis_of(parts).zincrby(keys.WORKERS, -60, dump_json([f"w{number}", 4, None]))
-    monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(100 * 2**20, None, 1))
+    monkeypatch.setattr(alerts, "measure_room", lambda _folder: Room(100 * 2**20, None, 1))
     kinds = [alert["kind"] for alert in (await look(real_http))["items"]]
     # Nobody knows since when the disk is full; two lost workers are a warning, though older than nothing.
     assert [kind for kind in kinds if kind in {"disk_full", "no_worker", "workers_lost"}] == [
@@ -131,7 +131,7 @@ async def test_severe_alerts_come_first_and_a_full_disk_before_its_consequences(
     ]
     severities = [alert["severity"] for alert in (await look(real_http))["items"]]
     assert severities == sorted(severities)
-    monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(2**30, None, 1))
+    monkeypatch.setattr(alerts, "measure_room", lambda _folder: Room(2**30, None, 1))
     kinds = [alert["kind"] for alert in (await look(real_http))["items"]]
     assert kinds.index("no_worker") < kinds.index("disk_full")
 
@@ -192,7 +192,7 @@ async def test_a_missed_ingest(real_http: httpx2.AsyncClient, monkeypatch: pytes
     async def overdue(_parts: Parts) -> list[Reading]:
         return [Reading(INGEST_OVERDUE_SECONDS, s, ("TSE_PRIME", i)) for i, s in (("1m", 7200.0), ("1d", 0.0))]
 
-    monkeypatch.setattr(sources, "read_overdue", overdue)
+    monkeypatch.setattr(alerts, "read_overdue", overdue)
     (alert,) = await find(real_http, Kind.INGEST_MISSED)
     assert (alert["about"], alert["severity"]) == ("TSE_PRIME 1m", "page")
     late_s = (datetime.now(UTC) - datetime.fromisoformat(alert["since"])).total_seconds()
@@ -213,12 +213,12 @@ async def test_a_list_of_symbols_that_is_old(
     real_http: httpx2.AsyncClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     today = datetime.now(UTC) + timedelta(hours=9)
-    monkeypatch.setattr(sources, "find_newest_date", lambda _dir: date(2024, 3, 29))
+    monkeypatch.setattr(alerts, "find_newest_date", lambda _dir: date(2024, 3, 29))
     assert not await find(real_http, Kind.SYMBOL_LIST_OLD)  # the bars are made up
     monkeypatch.setattr(parts.settings, "provider", "file")
     for age_days, is_old in ((MOST_LIST_AGE_DAYS, False), (MOST_LIST_AGE_DAYS + 1, True)):
         as_of = (today - timedelta(days=age_days)).date()
-        monkeypatch.setattr(sources, "find_newest_date", lambda _dir, as_of=as_of: as_of)
+        monkeypatch.setattr(alerts, "find_newest_date", lambda _dir, as_of=as_of: as_of)
         assert bool(await find(real_http, Kind.SYMBOL_LIST_OLD)) == is_old
 
 
@@ -251,7 +251,7 @@ def test_the_newest_list_is_found_by_its_first_line(tmp_path: Path) -> None:
 async def test_a_disk_that_fills_up_counts_once(
     real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, free: int, severity: str | None
 ) -> None:
-    monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(free, None, 1))
+    monkeypatch.setattr(alerts, "measure_room", lambda _folder: Room(free, None, 1))
     assert [alert["severity"] for alert in await find(real_http, Kind.DISK_FULL)] == ([severity] if severity else [])
 
 
@@ -308,7 +308,7 @@ async def test_many_readers_share_one_search(real_http: httpx2.AsyncClient, monk
 
 def test_every_kind_has_a_title_a_source_and_a_line_in_the_reference() -> None:
     assert list(TITLES["alert"]) == [kind.value for kind in Kind]
-    assert sorted(kind for kinds in collector.SOURCES.values() for kind in kinds) == sorted(Kind)
+    assert sorted(kind for kinds in alerts.SOURCES.values() for kind in kinds) == sorted(Kind)
     page = load_text("docs/reference/overview-api.md")
     assert [kind for kind in Kind if f"| `{kind}` |" not in page] == []
 
@@ -363,6 +363,6 @@ class TestRules:
     ],
 )
 def test_commands_of_alerts_exist(command: str) -> None:
-    source = load_text("src/kaboom/operations/alerts/sources.py")
+    source = load_text("src/kaboom/operations/alerts.py")
     assert f'"kaboom {command.split(" x", maxsplit=1)[0].split(" --market", maxsplit=1)[0]}' in source
     assert refuse(["kaboom", *command.split()], is_whole=True) == ""

@@ -17,8 +17,7 @@ from kaboom.market.bar import BarFlag
 from kaboom.market.outcome import Outcome
 from kaboom.providers.registry import provider_specs
 from kaboom.schedules.model import FiringOutcome, MissedPolicy
-from kaboom.text.catalogue import load_japanese, ngettext, parse_catalogue
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, load_japanese, ngettext, parse_catalogue
 from kaboom.text.speaker import Speaker
 from kaboom.text.tables import CODES, HEADERS, TITLES, say_title
 from kaboom.web.auth.scopes import Scope

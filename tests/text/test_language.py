@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kaboom.text.language import choose_language
+from kaboom.text.catalogue import choose_language
 
 VARIABLES = ("KABOOM_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 ENGLISH, JAPANESE = "no Kaboom to talk to", "接続先のKaboomがありません"

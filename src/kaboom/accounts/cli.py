@@ -10,8 +10,7 @@ import typer
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Json, given
-from kaboom.cli.output.text import add_row, new_table
-from kaboom.cli.output.times import to_jst
+from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
 from kaboom.drivers.clock import utc_now
 from kaboom.jobs.callbacks.url_guard import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets

@@ -6,7 +6,7 @@ from kaboom.errors import KaboomError
 from kaboom.jobs.postgres.files import JobFiles
 from kaboom.pictures.model import Picture
 from kaboom.pictures.process import PictureProcess
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 
 _log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ import orjson
 from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.opinion import build_schema
 from kaboom.analysis.vocabulary import VERDICTS, Kind
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 
 #: Increase it with every change of the texts below, the facts or the schema: kept answers are found by it.
 VERSION = 3

@@ -10,7 +10,7 @@ from kaboom.analysis.facts.model import Facts
 from kaboom.analysis.opinion import Opinion, Point
 from kaboom.analysis.rules import RULES_ANALYST, give_opinion
 from kaboom.analysis.vocabulary import Verdict
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 
 
 @dataclass(frozen=True, slots=True)

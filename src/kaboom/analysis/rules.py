@@ -7,8 +7,7 @@ from types import MappingProxyType
 from kaboom.analysis.facts.model import Facts, unit_of
 from kaboom.analysis.opinion import MOST_POINTS, Claim, Opinion, Point
 from kaboom.analysis.vocabulary import Kind, Verdict
-from kaboom.text.catalogue import gettext, gettext_noop
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext, gettext_noop
 
 #: Its name on a result, with the version of the rules.
 RULES_ANALYST = "rules-1"

@@ -44,7 +44,7 @@ from kaboom.portfolio.book import replay
 from kaboom.portfolio.model import PortfolioStore
 from kaboom.portfolio.store import open_portfolios
 from kaboom.providers.registry import MOST_NAMED, ingest_command
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 
 if TYPE_CHECKING:
     from kaboom.settings import AppSettings

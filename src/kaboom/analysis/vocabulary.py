@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from kaboom.text.catalogue import gettext, gettext_noop
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext, gettext_noop
 from kaboom.text.tables import say_title
 
 

@@ -6,8 +6,8 @@ from unicodedata import east_asian_width
 
 from typer.core import TyperCommand
 
+from kaboom.text.catalogue import Language
 from kaboom.text.help import USAGE, say_heading, say_help
-from kaboom.text.language import Language
 
 _Context: Any = TyperCommand.context_class
 _English: Any = _Context.formatter_class

@@ -75,7 +75,7 @@ INDEX: Mapping[str, Entry] = {
     "jobs": Entry("kaboom.jobs.cli:app", RUN, "List, show, watch, cancel and retry jobs."),
     "schedules": Entry("kaboom.schedules.cli:app", RUN, "Submit jobs automatically: after each session, or by cron."),
     "alerts": Entry(
-        "kaboom.operations.cli.alerts:alerts",
+        "kaboom.operations.cli:alerts",
         RUN,
         "Show what a human should look at now, each with the command to begin with.",
     ),
@@ -87,7 +87,7 @@ INDEX: Mapping[str, Entry] = {
         DATA,
         "Show how complete each session is, and which symbols lack bars.",
     ),
-    "files": Entry("kaboom.ingest.cli.files:app", DATA, "Look at files of your own before they are ingested."),
+    "files": Entry("kaboom.ingest.cli:app", DATA, "Look at files of your own before they are ingested."),
     "symbols": Entry(
         "kaboom.market_data.cli.symbols:app", DATA, "Find symbols, import their lists, and show when one was listed."
     ),
@@ -97,7 +97,7 @@ INDEX: Mapping[str, Entry] = {
         "Splits, dividends and other corporate actions: list, confirm, reject and add them.",
     ),
     "providers": Entry(
-        "kaboom.operations.cli.providers:app",
+        "kaboom.operations.cli:app",
         DATA,
         "Show the data providers: which are on, their limits, and which are paused; and test one.",
     ),
@@ -115,7 +115,7 @@ INDEX: Mapping[str, Entry] = {
         "Keep portfolios: trades, cash, positions and what they are worth.",
     ),
     "doctor": Entry(
-        "kaboom.cli.doctor.command:doctor",
+        "kaboom.cli.doctor:doctor",
         OPERATE,
         "Check this machine, the servers, the workers and every stored page; exit 1 if something is wrong.",
     ),
@@ -125,7 +125,7 @@ INDEX: Mapping[str, Entry] = {
         "Check Redis, the broker, the ledger and the workers until all are healthy; exit 7 if they are not in time.",
     ),
     "workers": Entry(
-        "kaboom.operations.cli.workers:workers",
+        "kaboom.operations.cli:workers",
         OPERATE,
         "Show the workers of the last 15 minutes, and the chunks that each runs now.",
     ),

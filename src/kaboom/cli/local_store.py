@@ -1,9 +1,9 @@
 """The bar store of the data folder, and the choice of one of its series."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from kaboom.cli.cleanup import closing
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.session import Session
 from kaboom.market.interval import parse_interval
@@ -14,6 +14,7 @@ from kaboom.settings import load_settings
 if TYPE_CHECKING:
     from kaboom.bars.actions.store import ActionStore
     from kaboom.bars.store import BarStore
+    from kaboom.drivers.open_sessions import Closable
     from kaboom.market.bar import BarSeries
 
 
@@ -96,3 +97,12 @@ def print_series(session: Session, series: "BarSeries", text: str) -> None:
     """Print a line and the source of its bars; generated bars are always marked as such."""
     session.show(text)
     session.show(session.say_source(series.source))
+
+
+@asynccontextmanager
+async def closing[T: "Closable"](opened: T) -> AsyncIterator[T]:
+    """Yield a store, a provider or other parts, and close them at the end."""
+    try:
+        yield opened
+    finally:
+        await opened.close()

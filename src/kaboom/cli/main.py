@@ -19,9 +19,8 @@ from kaboom.cli.index import INDEX
 from kaboom.cli.session import Session
 from kaboom.drivers.printable import clean
 from kaboom.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
-from kaboom.text.catalogue import gettext
+from kaboom.text.catalogue import choose_language, gettext
 from kaboom.text.help import USAGE, say_heading
-from kaboom.text.language import choose_language
 from kaboom.text.translate import translate
 
 

@@ -16,7 +16,7 @@ from kaboom.cli.index import describe_queue
 from kaboom.cli.job_follower import parse_pair, submit
 from kaboom.cli.options import Callback, Json, Timeout, Wait
 from kaboom.cli.session import Session
-from kaboom.ingest.cli.backfill import backfill
+from kaboom.ingest.cli import backfill
 from kaboom.ingest.jobs import BACKFILL
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.queues import Queue

@@ -11,7 +11,7 @@ from kaboom.cli.exits import CliError, Exit
 from kaboom.client.places import TOKEN_FILE, find_data_dir, find_token, find_url
 from kaboom.drivers.printable import clean, clean_json
 from kaboom.errors import NotAuthorized
-from kaboom.text.language import choose_language
+from kaboom.text.catalogue import choose_language
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kaboom.catalog import CATALOG
-from kaboom.cli.cleanup import closing
 from kaboom.cli.exits import Exit
+from kaboom.cli.local_store import closing
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_list
 from kaboom.cli.session import Session

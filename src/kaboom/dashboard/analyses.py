@@ -7,7 +7,7 @@ from typing import Any
 
 from kaboom.analysis.report import MODELS_ANALYST
 from kaboom.analysis.vocabulary import Kind, Verdict, disclaimer, say_verdict
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 
 type Claim = tuple[str, str]
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 
 from kaboom.errors import InvalidRequest
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from kaboom.web.auth.changes import CONTEXT, context_of, find_change
 
 #: A page waits no longer than this for one of its parts; the part is then shown as unavailable.

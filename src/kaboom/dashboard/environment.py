@@ -15,8 +15,7 @@ from kaboom.dashboard.job_rows import area_of, job_page, page_of, seconds_betwee
 from kaboom.dashboard.labels import label
 from kaboom.dashboard.links import link_to, page_showing
 from kaboom.market.calendar import JST
-from kaboom.text.catalogue import gettext, gettext_noop, ngettext
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext, gettext_noop, ngettext
 from kaboom.text.tables import CODES
 from kaboom.text.translate import translate
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kaboom.text.catalogue import gettext, ngettext
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext, ngettext
 from kaboom.text.tables import CODES
 
 #: By kind and code. The context of the Japanese of a label is both.

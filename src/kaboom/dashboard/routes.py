@@ -22,22 +22,19 @@ from kaboom.errors import NotFound
 from kaboom.jobs.deps import needs
 from kaboom.jobs.page import dead_letters, failures, job, jobs
 from kaboom.jobs.page import forms as job_forms
-from kaboom.market_data.page import coverage, fetch, quarantine, symbol
-from kaboom.notify.page import channels, notifications, rules
-from kaboom.operations.page import overview, settings, workers
+from kaboom.market_data.page import data, symbol
+from kaboom.notify import page as notifications
+from kaboom.operations import page as operations
 from kaboom.portfolio import page as portfolios
-from kaboom.schedules.page import forms as schedule_forms
-from kaboom.schedules.page import schedules
+from kaboom.schedules import page as schedules
 from kaboom.web.auth.guard import STATIC_PREFIX
 from kaboom.webhooks import page as webhooks
 
 router = APIRouter(include_in_schema=False)
 #: The modules of all pages. `/backtests/new` comes before the page of one backtest, whose path would match it, too.
 _PAGES = (
-    accounts, overview, jobs, job, failures, job_forms, dead_letters,
-    coverage, fetch, quarantine, symbol, portfolios, backtest_forms, reports, analyses,
-    schedules, schedule_forms, workers, webhooks, notifications, channels, rules,
-    settings,
+    accounts, operations, jobs, job, failures, job_forms, dead_letters, data, symbol, portfolios, backtest_forms,
+    reports, analyses, schedules, webhooks, notifications,
 )  # fmt: skip
 LOGIN = "/login"
 _PROBLEM = b"application/problem+json"

@@ -11,7 +11,7 @@ from fastapi import Request
 from kaboom.accounts.directory import USER_PREFIX
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import Forbidden, InvalidRequest, NotAuthorized
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from kaboom.web.auth.changes import find_context
 from kaboom.web.auth.cookies import BY_COOKIE, csrf_token_of, find_origin_fault, mask_csrf_token, read_session_value
 from kaboom.web.auth.guard import is_confirmed

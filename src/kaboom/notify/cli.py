@@ -7,8 +7,7 @@ import typer
 
 from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Json
-from kaboom.cli.output.text import add_row, new_table
-from kaboom.cli.output.times import to_jst
+from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
 from kaboom.text.speaker import Speaker
 

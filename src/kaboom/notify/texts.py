@@ -14,8 +14,7 @@ from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.jobs.queues import Queue
 from kaboom.market.calendar import JST
 from kaboom.notify.model import Message
-from kaboom.text.catalogue import gettext
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext
 from kaboom.text.tables import say_title
 from kaboom.text.translate import translate
 

@@ -8,7 +8,7 @@ from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.model import Channel, ChannelKind, Message, Rule
 from kaboom.notify.texts import title_of
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from kaboom.web.routers import view_of
 
 

@@ -13,8 +13,7 @@ from kaboom.providers.limiter.pauses import ProviderPause
 from kaboom.providers.limiter.port import parse_limits
 from kaboom.providers.registry import provider_specs
 from kaboom.providers.spec import ProviderSpec
-from kaboom.text.catalogue import gettext
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext
 from kaboom.text.translate import ERROR, translate
 
 

@@ -24,14 +24,13 @@ from kaboom.jobs.model import JobStatus
 from kaboom.jobs.postgres.activity import ActivityQuery
 from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.events import EVENT_STREAM, parse_event_id
-from kaboom.operations.alerts.collector import AlertsFound, find_alerts
-from kaboom.operations.alerts.kinds import Kind, Severity
+from kaboom.operations.alerts import AlertsFound, Kind, Severity, find_alerts
 from kaboom.operations.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
 from kaboom.operations.feed import JobChange, JobFeed
 from kaboom.operations.providers import ProviderList, list_providers
 from kaboom.operations.settings import SettingList, list_settings
 from kaboom.operations.workers import WorkerList, list_workers
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from kaboom.text.tables import say_title
 from kaboom.text.translate import translate
 from kaboom.web.auth.scopes import Scope

@@ -10,8 +10,7 @@ from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.job_follower import follow, parse_pair, print_state
 from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Json
-from kaboom.cli.output.text import add_row, new_table
-from kaboom.cli.output.times import to_jst
+from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
 from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker

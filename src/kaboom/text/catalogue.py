@@ -1,15 +1,33 @@
 """The Japanese of every text, by the English sentence that the code says: `ja.po`, which translators' tools open."""
 
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
-from kaboom.text.language import Language, Pair
+type Language = Literal["en", "ja"]
+#: A text in both languages.
+type Pair = tuple[str, str]
 
+#: POSIX: the first of these that is set decides the language of messages.
+_POSIX = ("LC_ALL", "LC_MESSAGES", "LANG")
 #: A line of an entry: a keyword with its text, or more of the text above.
 _LINE = re.compile(r'^(?:(msg\w+)(?:\[0\])? )?"(.*)"$', re.MULTILINE)
 _ESCAPES = {"n": "\n", "t": "\t"}
+
+
+def choose_language(wanted: str | None = None) -> Language:
+    """Return the language asked for, else that of KABOOM_LANG, else that of the locale; English where none is set."""
+    named = (wanted, os.environ.get("KABOOM_LANG"), *(os.environ.get(name) for name in _POSIX))
+    return _parse(next((text for text in named if text), ""))
+
+
+def _parse(text: str) -> Language:
+    """Read `ja`, `ja-JP` or a locale such as `ja_JP.UTF-8`."""
+    name = text.lower().replace("-", "_").partition(".")[0].partition("@")[0].partition("_")[0]
+    return "ja" if name == "ja" else "en"
 
 
 def gettext(text: str, language: Language, context: str = "") -> str:

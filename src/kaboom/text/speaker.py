@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kaboom.text.catalogue import gettext, ngettext
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext, ngettext
 from kaboom.text.tables import CODES, HEADERS
 from kaboom.text.translate import ERROR, translate
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from kaboom.text.catalogue import gettext
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext
 
 
 def _same(*codes: str) -> dict[str, str]:

@@ -8,8 +8,7 @@ import string
 from dataclasses import dataclass
 from functools import cache
 
-from kaboom.text.catalogue import load_japanese
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, load_japanese
 
 #: The context of errors and findings, and of what `--help` adds behind a text.
 ERROR, HELP_ENDING = "error", "help_ending"

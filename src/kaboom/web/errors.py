@@ -15,8 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kaboom import errors as domain
-from kaboom.text.catalogue import gettext
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language, gettext
 from kaboom.text.tables import TITLES
 from kaboom.text.translate import translate
 from kaboom.web.auth.changes import find_context

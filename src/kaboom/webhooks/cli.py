@@ -6,8 +6,7 @@ import typer
 from rich.table import Table
 
 from kaboom.cli.options import Json, given
-from kaboom.cli.output.text import add_row, new_table
-from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.output.text import add_row, new_table, to_jst_line
 from kaboom.cli.session import Session
 from kaboom.text.speaker import Speaker
 

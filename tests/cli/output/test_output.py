@@ -11,9 +11,9 @@ from rich.cells import cell_len
 
 from kaboom.cli.output.headline import describe_job, describe_progress
 from kaboom.cli.output.summary import print_summary
-from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.output.text import to_jst_line
 from kaboom.cli.session import Session
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from kaboom.text.speaker import Speaker
 from tests.fixtures.cli import Done, Kaboom, Scripted
 from tests.fixtures.jobs.example_results import RESULTS

@@ -7,8 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kaboom.cli.backup.ledger import started_postgres
-from kaboom.cli.backup.manifest import read_manifest
+from kaboom.cli.backup.manifest import read_manifest, started_postgres
 from kaboom.cli.main import run_cli
 from kaboom.cli.stack.data_folder import find_workers_on
 from kaboom.cli.stack.migrate import BASELINE, check_schema, migrate

@@ -7,8 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kaboom.cli.backup.ledger import WITHOUT, started_postgres
-from kaboom.cli.backup.manifest import LEDGER, Manifest, hash_file, read_manifest
+from kaboom.cli.backup.manifest import LEDGER, WITHOUT, Manifest, hash_file, read_manifest, started_postgres
 from kaboom.cli.main import run_cli
 from kaboom.cli.stack.migrate import BASELINE, check_schema, migrate
 from kaboom.drivers.embedded.postgres_cluster import find_postgres

@@ -18,7 +18,7 @@ from kaboom.bars.store import BarStore
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import closes_at, last_sessions
 from kaboom.market.interval import Interval
-from kaboom.market_data.page.coverage import SEVERITY
+from kaboom.market_data.page.data import SEVERITY
 from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
 from kaboom.web.auth.scopes import SCOPES, Role
 from tests.fixtures.bars.stored_bars import MINUTES, bar, frame, full_day

@@ -16,7 +16,7 @@ from kaboom.dashboard.links import page_showing
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.market.calendar import closes_at, latest_closed_session, next_session, opens_at
-from kaboom.operations.page.overview import Completeness, build_columns, choose_sessions, list_coming
+from kaboom.operations.page import Completeness, build_columns, choose_sessions, list_coming
 from kaboom.schedules.store import open_schedules
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of

@@ -22,10 +22,9 @@ from kaboom.backtest.cli.options import (
 )
 from kaboom.backtest.cli.tables import print_comparison, print_repetition, print_run, print_strategies, print_sweep
 from kaboom.backtest.jobs import RUN, SWEEP
-from kaboom.cli.dates import AsOf
 from kaboom.cli.exits import BY_STATUS, CliError, Exit
 from kaboom.cli.job_follower import submit, wait_for
-from kaboom.cli.options import IntervalName, Json, Provider, Symbols, Timeout, take
+from kaboom.cli.options import AsOf, IntervalName, Json, Provider, Symbols, Timeout, take
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.session import Session
 
@@ -67,7 +66,7 @@ def sweep(
                 file=strategy,
             ),
         )
-    own = {"parameters": read_choices(param), "trials": trials, "keep": keep, "rank_by": rank_by}
+    own: dict[str, Any] = {"parameters": read_choices(param), "trials": trials, "keep": keep, "rank_by": rank_by}
     own |= {"out_of_sample": out_of_sample, "folds": folds}
     session.say_terms(shared.provider)
     _submit(session, SWEEP.path, strategy, shared.to_body() | keep_given(own), shared)

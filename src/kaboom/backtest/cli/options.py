@@ -9,9 +9,8 @@ import orjson
 import typer
 
 from kaboom.backtest.choices import parse_value, parse_values
-from kaboom.cli.dates import AsOf, parse_as_of
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.options import Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait
+from kaboom.cli.options import AsOf, Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait, parse_as_of
 
 Strategy = Annotated[str, typer.Argument(help="a name of `kaboom backtest list`, or a Python file, which runs here")]
 Market = Annotated[str | None, typer.Option(help="all symbols of TSE_PRIME, TSE_STANDARD or TSE_GROWTH")]

@@ -7,8 +7,7 @@ from rich.table import Table
 
 from kaboom.backtest.report.conventions import describe_costs
 from kaboom.backtest.report.text import MINUS, metric
-from kaboom.cli.output.text import add_row, new_list, new_table
-from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.output.text import add_row, new_list, new_table, to_jst_line
 from kaboom.cli.session import Session
 from kaboom.text.speaker import Speaker
 from kaboom.text.tables import CODES

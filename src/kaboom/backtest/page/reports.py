@@ -20,7 +20,7 @@ from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()

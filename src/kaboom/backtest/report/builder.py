@@ -29,7 +29,7 @@ from kaboom.backtest.report.conventions import DISCLAIMER, describe
 from kaboom.backtest.report.text import tell
 from kaboom.backtest.result import Result
 from kaboom.backtest.summary import RunSummary, finite
-from kaboom.text.language import Pair
+from kaboom.text.catalogue import Pair
 
 #: How many of the last trades a report has, and how many bars of the symbol that was traded most.
 _TRADES, _BARS = 50, 160

@@ -6,8 +6,7 @@ from typing import Any
 from kaboom.backtest.model import Fees, FillModel, Slippage
 from kaboom.backtest.report.text import tell
 from kaboom.backtest.summary import RunSummary
-from kaboom.text.catalogue import gettext_noop
-from kaboom.text.language import Pair
+from kaboom.text.catalogue import Pair, gettext_noop
 
 #: The conventions of every report; those of a fill model are added.
 _CONVENTIONS = (

@@ -20,8 +20,7 @@ from kaboom.pictures.model import (
     Text,
     Values,
 )
-from kaboom.text.catalogue import gettext
-from kaboom.text.language import Pair
+from kaboom.text.catalogue import Pair, gettext
 
 _MOST_YEARS = 40
 #: Letters of a line of notes; Japanese letters are wider.

@@ -9,8 +9,7 @@ from typing import Any
 
 from kaboom.backtest.summary import RunSummary
 from kaboom.market.calendar import JST
-from kaboom.text.catalogue import gettext, pair_of
-from kaboom.text.language import Language, Pair
+from kaboom.text.catalogue import Language, Pair, gettext, pair_of
 from kaboom.text.tables import METRICS
 
 MINUS = "\u2212"

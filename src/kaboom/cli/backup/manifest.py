@@ -1,7 +1,12 @@
-"""`manifest.json` of a backup: what the backup contains and lacks, with the size and SHA-256 of each file."""
+"""The folder of a backup: its manifest, the draft that it is made in, and the PostgreSQL that runs meanwhile."""
 
+import fcntl
 import hashlib
+import os
+import secrets
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -11,13 +16,20 @@ import orjson
 
 from kaboom.bars.pages.schema import FORMAT_VERSION
 from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.stack.child import Child, ChildSpec
+from kaboom.cli.stack.data_folder import end_orphans, mark_children
+from kaboom.drivers.durable import make_folders, sync
 from kaboom.drivers.embedded.run_file import write_private
+from kaboom.drivers.embedded.servers import embed_postgres
 from kaboom.errors import Conflict, NotFound
 
 NAME = "manifest.json"
 LEDGER = "ledger.dump"
 #: The format of backup folders; it is increased when the meaning of a file changes. A release reads older formats.
 BACKUP_FORMAT = 1
+#: Tables whose rows are neither dumped nor restored: the keys that logins and cursors are signed with, and sessions, of
+#: which some may have been ended since.
+WITHOUT = ("api_keys", "browser_sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +145,84 @@ def _digest(content: dict[str, Any]) -> str:
 
 def _damaged(message: str) -> CliError:
     return CliError(Exit.JOB_FAILED, f"the backup is damaged: {message}")
+
+
+@contextmanager
+def draft_of(target: Path, *, mode: int = 0o700) -> Iterator[Path]:
+    """Yield a hidden draft folder beside the target; it replaces the target at the end.
+
+    Raises:
+        Conflict: the target is a mount point, or is not an empty folder.
+        OSError: the folder cannot be created.
+
+    """
+    target = target.resolve()
+    _check_free(target)
+    make_folders(target.parent)
+    _remove_abandoned(target)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft")
+    draft.mkdir(mode=mode)
+    handle = os.open(draft, os.O_RDONLY)
+    try:
+        # The lock shows other processes that this draft is in use.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield draft
+        sync(draft)
+        _check_free(target)
+        draft.replace(target)
+        sync(target.parent)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    finally:
+        os.close(handle)
+
+
+def _check_free(target: Path) -> None:
+    if target.is_mount():
+        raise Conflict(f"{target} is a mount point, which cannot be replaced: name a folder in it")
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise Conflict(f"{target} is there and not empty: name a folder that is empty or not there")
+
+
+def _remove_abandoned(target: Path) -> None:
+    for draft in target.parent.glob(f".{target.name}.*.draft"):
+        handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            # Another process uses the draft.
+            continue
+        else:
+            # A killed restore may have left its PostgreSQL running.
+            end_orphans(draft)
+            shutil.rmtree(draft)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def started_postgres(data_dir: Path, log: Path) -> Iterator[str]:
+    """Run the PostgreSQL of a data folder on which no Kaboom runs, and yield its address.
+
+    Raises:
+        ConfigurationError: PostgreSQL does not start.
+
+    """
+    server = embed_postgres(data_dir.resolve())
+    spec = ChildSpec(
+        server.name,
+        server.argv,
+        log,
+        server.is_ready,
+        env=mark_children(data_dir),
+        stop_signal=server.stop_signal,
+        user=server.user,
+        folder=server.folder,
+    )
+    child = Child(spec)
+    try:
+        child.wait_ready()
+        yield server.url
+    finally:
+        child.stop()

@@ -7,13 +7,11 @@ from typing import Annotated
 import typer
 
 from kaboom.bars.pages.backup import copy_store_file
-from kaboom.cli.backup.draft import draft_of
-from kaboom.cli.backup.ledger import WITHOUT, started_postgres
-from kaboom.cli.backup.manifest import LEDGER, Manifest, check_files, read_manifest
+from kaboom.cli.backup.manifest import LEDGER, WITHOUT, Manifest, check_files, draft_of, read_manifest, started_postgres
 from kaboom.cli.backup.take import BARS, SYMBOLS, paced, summarize
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.options import DataDir, Json
-from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.output.text import to_jst_line
 from kaboom.cli.session import Session
 from kaboom.drivers.embedded.postgres_cluster import drop_socket_folder
 from kaboom.errors import Conflict

@@ -13,9 +13,7 @@ import orjson
 import typer
 
 from kaboom.bars.pages.backup import copy_store_file, count_bars, list_store_files
-from kaboom.cli.backup.draft import draft_of
-from kaboom.cli.backup.ledger import WITHOUT, started_postgres
-from kaboom.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file
+from kaboom.cli.backup.manifest import LEDGER, NAME, WITHOUT, Manifest, draft_of, hash_file, started_postgres
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.options import DataDir, Json
 from kaboom.cli.session import Session

@@ -5,8 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from kaboom.cli.output.text import add_row, new_table
-from kaboom.cli.output.times import to_jst
+from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.text.speaker import Speaker
 
 _COLUMNS = ("chunk", "run", "worker", "slot", "from (JST)", "to (JST)", "ending", "settled", "failed", "reason")

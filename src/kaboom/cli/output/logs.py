@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from kaboom.cli.client import ApiClient
-from kaboom.cli.output.times import to_jst_line
+from kaboom.cli.output.text import to_jst_line
 from kaboom.cli.session import Session
 
 _PAGE = 500

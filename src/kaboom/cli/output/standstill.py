@@ -5,7 +5,7 @@ from typing import Any
 
 from kaboom.cli.client import ApiClient
 from kaboom.cli.exits import CliError
-from kaboom.cli.job_paths import QueuedJob
+from kaboom.cli.lookup import QueuedJob
 from kaboom.jobs.queues import Queue
 
 #: The server is asked whenever the progress has been the same for this long.

@@ -1,12 +1,14 @@
-"""Tables of plain text, in either language, as wide as the terminal."""
+"""Tables of plain text, in either language, and times of Japan."""
 
 from collections.abc import Container
+from datetime import datetime
 from typing import Literal
 
 from rich.table import Table
 from rich.text import Text
 
 from kaboom.drivers.printable import clean
+from kaboom.market.calendar import JST
 from kaboom.text.speaker import Speaker
 
 
@@ -29,3 +31,19 @@ def new_list() -> Table:
 def add_row(table: Table, *cells: object) -> None:
     """Add a row of cells; their text is never interpreted as rich markup or as control codes of the terminal."""
     table.add_row(*(cell if isinstance(cell, Text) else Text(clean(cell)) for cell in cells))
+
+
+def to_jst(text: str | None, timespec: str = "minutes") -> str:
+    """Return an ISO time as `2025-11-04 16:35` in Japan; empty for None; any other text is unchanged."""
+    if not text:
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return at.astimezone(JST).replace(tzinfo=None).isoformat(" ", timespec)
+
+
+def to_jst_line(text: str | None, timespec: str = "minutes") -> str:
+    """Return an ISO time in Japan, marked as such: `2025-11-04 16:35 JST`."""
+    return f"{to_jst(text, timespec)} JST" if text else ""

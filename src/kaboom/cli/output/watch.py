@@ -8,7 +8,7 @@ from typing import Any
 
 from kaboom.cli.client import ApiClient
 from kaboom.cli.exits import BY_STATUS, CliError, Exit
-from kaboom.cli.job_paths import QueuedJob
+from kaboom.cli.lookup import QueuedJob
 from kaboom.cli.output.headline import describe_progress
 from kaboom.cli.output.standstill import Standstill
 from kaboom.cli.session import Session

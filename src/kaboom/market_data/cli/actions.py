@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from kaboom.cli.dates import AsOf, parse_as_of, parse_day
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.local_store import open_actions, open_store
-from kaboom.cli.options import Json, Source
+from kaboom.cli.options import AsOf, Json, Source, parse_as_of, parse_day
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
 from kaboom.drivers.clock import utc_now

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from kaboom.cli.dates import AsOf, parse_as_of, parse_day
 from kaboom.cli.local_store import choose_series, none_held, open_actions, open_store, print_series
-from kaboom.cli.options import IntervalName, Json, Source, given
-from kaboom.cli.output.text import add_row, new_table
-from kaboom.cli.output.times import to_jst
+from kaboom.cli.options import AsOf, IntervalName, Json, Source, given, parse_as_of, parse_day
+from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
 from kaboom.indicators.table import default_text, indicator_specs, parse_indicators
 from kaboom.market.interval import parse_interval

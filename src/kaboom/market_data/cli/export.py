@@ -11,10 +11,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kaboom.bars.export.formats import Format
-from kaboom.cli.dates import AsOf, parse_as_of, parse_day
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.local_store import choose_series, none_held, open_actions, open_store
-from kaboom.cli.options import IntervalName, Json, Source
+from kaboom.cli.options import AsOf, IntervalName, Json, Source, parse_as_of, parse_day
 from kaboom.cli.session import Session
 from kaboom.market.calendar import JST, OLDEST_YEAR
 from kaboom.providers.registry import get_source_spec

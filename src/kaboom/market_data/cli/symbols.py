@@ -8,8 +8,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from kaboom.cli.dates import AsOf, parse_as_of
-from kaboom.cli.options import Json
+from kaboom.cli.options import AsOf, Json, parse_as_of
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
 from kaboom.drivers.clock import utc_now

@@ -22,7 +22,7 @@ from kaboom.market.source import provider_of
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.fields import SourceName
 from kaboom.providers.registry import get_source_spec
-from kaboom.text.language import Language
+from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])

@@ -1,4 +1,4 @@
-"""`kaboom providers`: the sources of bars, their limits, and whether one is paused; and a test of one."""
+"""`kaboom workers`, `alerts` and `providers`: what runs, what to look at, and where bars come from."""
 
 import asyncio
 from dataclasses import asdict
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from kaboom.cli.cleanup import closing
 from kaboom.cli.exits import CliError, Exit
+from kaboom.cli.local_store import closing
 from kaboom.cli.options import Json
-from kaboom.cli.output.text import add_row, new_table
-from kaboom.cli.output.times import to_jst
+from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
 from kaboom.drivers.clock import utc_now
 from kaboom.market.outcome import Outcome
@@ -21,6 +20,69 @@ from kaboom.text.speaker import Speaker
 
 if TYPE_CHECKING:
     from kaboom.providers.trial import Trial
+
+
+_MIB = 2**20
+
+
+def workers(context: typer.Context, *, json: Json = False) -> None:
+    """Show the workers of the last 15 minutes, and the chunks that each runs now."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", "/api/v1/workers")
+    if not session.print_if_json_or_empty(
+        found, "no worker has reported in the last 15 minutes; start one: kaboom worker"
+    ):
+        session.show(_worker_table(session.words, found["items"]))
+        _show_chunks(session, found["items"])
+
+
+def _worker_table(words: Speaker, items: list[dict[str, Any]]) -> Table:
+    names = ("worker", "state", "busy", "memory", "queues", "up since (JST)", "seen (JST)")
+    table = new_table(words, *names, right={"busy", "memory"})
+    for each in items:
+        memory = "" if each["memory_bytes"] is None else f"{each['memory_bytes'] / _MIB:,.0f} MiB"
+        times = (to_jst(each["started_at"]), to_jst(each["seen_at"], "seconds").partition(" ")[2])
+        state = words.coded("worker", each["state"])
+        add_row(
+            table, each["name"], state, f"{each['busy']}/{each['slots']}", memory, ", ".join(each["queues"]), *times
+        )
+    return table
+
+
+def _show_chunks(session: Session, items: list[dict[str, Any]]) -> None:
+    names = ("worker", "slot", "queue", "job", "chunk", "since (JST)")
+    table = new_table(session.words, *names, right={"slot", "chunk"}, whole={"job"})
+    for each in items:
+        for chunk in each["chunks"]:
+            since = to_jst(chunk["since"], "seconds").partition(" ")[2]
+            cells = [str(chunk[name] or "") for name in ("slot", "queue", "job_id", "chunk")]
+            add_row(table, each["name"], *cells, since)
+    if table.row_count:
+        session.show("")
+        session.show(table)
+
+
+def alerts(context: typer.Context, *, json: Json = False) -> None:
+    """Show what a human should look at now, each with the command to begin with."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", "/api/v1/alerts")
+    if session.print_if_json(found):
+        return
+    if found["items"]:
+        session.show(_alert_table(session.words, found["items"]))
+    elif not found["unknown"]:
+        session.say("nothing needs attention")
+    if found["unknown"]:
+        session.say("could not be checked: {kinds}", kinds=", ".join(found["unknown"]))
+
+
+def _alert_table(words: Speaker, items: list[dict[str, Any]]) -> Table:
+    table = new_table(words, "severity", "what", "since (JST)", "detail", "fix")
+    for each in items:
+        title = f"{each['title']} ({each['about']})" if each["about"] else each["title"]
+        severity = words.coded("severity", each["severity"])
+        add_row(table, severity, title, to_jst(each["since"]), each["detail"], each["command"])
+    return table
 
 
 def run_trial(
@@ -86,7 +148,7 @@ def providers(context: typer.Context, *, json: Json = False) -> None:
     found = session.client().call("GET", "/api/v1/providers")
     if session.print_if_json(found):
         return
-    session.show(_table(session.words, found["items"]))
+    session.show(_provider_table(session.words, found["items"]))
     for each in found["items"]:
         if each["is_paused"]:
             until = to_jst(each["paused_until"], "seconds")
@@ -100,7 +162,7 @@ def providers(context: typer.Context, *, json: Json = False) -> None:
         session.say("Redis is unavailable, so it is unknown which providers are paused")
 
 
-def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:
+def _provider_table(words: Speaker, items: list[dict[str, Any]]) -> Table:
     limits = ("requests", "at once")
     table = new_table(words, "provider", "state", *limits, "prices", "intervals", "markets", "detail", right=limits)
     for each in items:

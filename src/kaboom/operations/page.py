@@ -1,4 +1,4 @@
-"""The overview: whether today's data is complete, what runs, and the alerts."""
+"""The overview: whether today's data is complete, what runs, and the alerts; the workers, and the settings."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,8 @@ from kaboom.market.listing import Market
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
+
+
 _SESSIONS = 20
 _CHART_PX = 114
 _SCHEDULES = 5
@@ -279,3 +281,34 @@ def choose_sessions(sessions: Sequence[Completeness], now: datetime) -> ShownSes
     answer = answer or (opened[-1] if opened else None)
     newest = opened[0] if opened else None
     return ShownSessions(opened, answer, newest if newest is not answer else None)
+
+
+@router.get("/workers", dependencies=[needs(Scope.JOBS_READ)])
+async def show_workers(page: Page) -> Response:
+    """Show the workers of the last 15 minutes, and all providers."""
+    found = await ask_all(
+        workers=page.ask("/api/v1/workers"),
+        stats=page.ask("/api/v1/jobs/stats"),
+        providers=page.ask("/api/v1/providers"),
+    )
+    rows = found["workers"].items
+    return await page.show(
+        "operations/workers.html",
+        **found,
+        online=[each for each in rows if each["state"] == "online"],
+        rows=rows,
+    )
+
+
+@router.get("/settings", dependencies=[needs(Scope.ADMIN)])
+async def show_settings(page: Page, shown: Annotated[str, Query(pattern="^(all|changed|secret)$")] = "all") -> Response:
+    """Show the settings of the API: all, those that are not the default, or only secrets."""
+    found = await page.ask("/api/v1/settings")
+    rows = found.items
+    kept = {
+        "all": rows,
+        "changed": [row for row in rows if not row["is_default"]],
+        "secret": [row for row in rows if row["is_secret"]],
+    }
+    counts = {name: len(each) for name, each in kept.items()}
+    return await page.show("admin/settings.html", found=found, rows=kept[shown], counts=counts, shown=shown)

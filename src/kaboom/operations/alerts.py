@@ -1,30 +1,95 @@
-"""The sources of alerts: one function for each check."""
+"""The alerts: their kinds, a source for each, asked at the same time; one that does not answer affects no other."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 
+import structlog
+
+from kaboom.drivers.clock import utc_now
 from kaboom.drivers.disk import measure_room
+from kaboom.errors import KaboomError
 from kaboom.health.routes import Readiness
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.postgres.dead_letters import DeadLetterQuery
 from kaboom.market.calendar import JST
 from kaboom.market.lists.snapshot import find_newest_date
 from kaboom.notify.store import open_notifications
-from kaboom.operations.alerts.kinds import (
-    DEAD_FOR_H,
-    FULL_REDIS,
-    MANY_LOST,
-    MOST_LIST_AGE_DAYS,
-    OLD_QUEUE_S,
-    Alert,
-    Kind,
-    Severity,
-)
 from kaboom.providers.registry import get_provider_spec
 from kaboom.schedules.model import PUNCTUAL_S
 from kaboom.schedules.overdue import read_overdue
 from kaboom.schedules.store import open_schedules
+
+#: Thresholds that are also in the rules of Prometheus (`infra/alerts/kaboom.rules.yaml`); a test compares them.
+MANY_LOST = 3
+OLD_QUEUE_S = 600
+FULL_REDIS = 0.70
+#: JPX publishes its list of issues once a month.
+MOST_LIST_AGE_DAYS = 45
+#: How far back chunks that were given up are listed.
+DEAD_FOR_H = 24
+
+
+class Severity(StrEnum):
+    """How urgent an alert is."""
+
+    PAGE = "page"  # somebody is needed now
+    WARNING = "warning"  # it can wait until the morning
+
+
+class Kind(StrEnum):
+    """The kinds of alerts; `kaboom.text.tables` has their titles."""
+
+    STORE_AWAY = "store_away"
+    DISK_FULL = "disk_full"
+    REDIS_MEMORY_HIGH = "redis_memory_high"
+    NO_WORKER = "no_worker"
+    WORKERS_LOST = "workers_lost"
+    QUEUE_OLD = "queue_old"
+    INGEST_MISSED = "ingest_missed"
+    SCHEDULE_OVERDUE = "schedule_overdue"
+    DEAD_LETTERS = "dead_letters"
+    PROVIDER_PAUSED = "provider_paused"
+    SYMBOL_LIST_OLD = "symbol_list_old"
+    CHANNEL_FAILING = "channel_failing"
+
+
+#: The matching rule of Prometheus, by kind; if the kind alerts earlier, the rule is the more severe case.
+RULES = {
+    Kind.STORE_AWAY: "KaboomStoreAway",
+    Kind.REDIS_MEMORY_HIGH: "KaboomRedisMemoryHigh",
+    Kind.NO_WORKER: "KaboomNoWorker",
+    Kind.WORKERS_LOST: "KaboomWorkersLost",
+    Kind.QUEUE_OLD: "KaboomQueueOld",
+    Kind.INGEST_MISSED: "KaboomIngestMissed",
+    Kind.DEAD_LETTERS: "KaboomDeadLetters",
+    Kind.PROVIDER_PAUSED: "KaboomProviderPaused",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert.
+
+    Attributes:
+        about: which part, queue, series, schedule, provider or channel; "" if there is only one.
+        detail: a sentence in English, which the catalogue of details translates.
+        command: the first command to run.
+        link: the path in this API that shows it.
+        since: when it began; None if that is unknown.
+
+    """
+
+    kind: Kind
+    severity: Severity
+    detail: str
+    command: str
+    link: str
+    about: str = ""
+    since: datetime | None = None
+
 
 _READYZ = "/readyz"
 _VITAL = frozenset({"redis", "database", "broker"})
@@ -206,3 +271,59 @@ async def find_failing_channels(asked: Asked) -> list[Alert]:
         for channel in await asked.parts.database.open(open_notifications).rules.list_channels(asked.owner)
         if channel.is_failing
     ]
+
+
+#: How long a source may take; all are asked at the same time.
+_WITHIN_S = 3.0
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+#: The kinds of alerts that each source finds.
+SOURCES: Mapping[Callable[[Asked], Awaitable[list[Alert]]], tuple[Kind, ...]] = {
+    find_stores: (Kind.STORE_AWAY,),
+    find_disks: (Kind.DISK_FULL,),
+    find_full_redis: (Kind.REDIS_MEMORY_HIGH,),
+    find_workers: (Kind.NO_WORKER, Kind.WORKERS_LOST),
+    find_old_queues: (Kind.QUEUE_OLD,),
+    find_missed_ingests: (Kind.INGEST_MISSED,),
+    find_overdue_schedules: (Kind.SCHEDULE_OVERDUE,),
+    find_dead_letters: (Kind.DEAD_LETTERS,),
+    find_paused_providers: (Kind.PROVIDER_PAUSED,),
+    find_old_list: (Kind.SYMBOL_LIST_OLD,),
+    find_failing_channels: (Kind.CHANNEL_FAILING,),
+}
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsFound:
+    """The alerts, most severe first, and the kinds that could not be checked."""
+
+    alerts: tuple[Alert, ...]
+    unknown: tuple[Kind, ...]
+    checked_at: datetime
+
+
+async def find_alerts(parts: Parts, readiness: Readiness, owner: str) -> AlertsFound:
+    """Return the current alerts for an owner."""
+    asked = Asked(parts, readiness, owner, utc_now())
+    answers = await asyncio.gather(*(_ask(source, asked) for source in SOURCES))
+    kinds = list(SOURCES.values())
+    unknown = [kind for of, answer in zip(kinds, answers, strict=True) if answer is None for kind in of]
+    alerts = [alert for answer in answers for alert in answer or ()]
+    alerts.sort(key=_place)
+    return AlertsFound(tuple(alerts), tuple(unknown), asked.now)
+
+
+def _place(alert: Alert) -> tuple[bool, bool, datetime]:
+    """Return the sort key: the most severe first, of these a full disk, which causes most others, then the oldest."""
+    return alert.severity is not Severity.PAGE, alert.kind is not Kind.DISK_FULL, alert.since or _NEVER
+
+
+async def _ask(source: Callable[[Asked], Awaitable[list[Alert]]], asked: Asked) -> list[Alert] | None:
+    try:
+        async with asyncio.timeout(_WITHIN_S):
+            return await source(asked)
+    except (KaboomError, TimeoutError) as e:
+        _log.warning("alerts_not_found", kind=SOURCES[source][0].value, reason=str(e) or "no answer")
+        return None

@@ -1,0 +1,262 @@
+"""The data page: which bars are stored by symbol and session, which rows were rejected, and how to fetch what lacks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from kaboom.dashboard.api_client import Reply
+from kaboom.dashboard.job_rows import estimate_s
+from kaboom.dashboard.labels import LABELS, label
+from kaboom.dashboard.links import link_to, page_links
+from kaboom.dashboard.page_request import HexId, Page
+from kaboom.dashboard.viewer import read_form
+from kaboom.errors import NotFound
+from kaboom.jobs.deps import needs
+from kaboom.jobs.model import JobStatus
+from kaboom.market.indices import SECTORS, Sector
+from kaboom.market.interval import Interval, parse_interval
+from kaboom.market.listing import Market
+from kaboom.market.source import is_derived
+from kaboom.providers.fields import SourceName
+from kaboom.providers.registry import get_provider_spec, provider_names
+from kaboom.text.catalogue import Language
+from kaboom.web.auth.scopes import Scope
+
+router = APIRouter()
+SESSIONS = 250
+FINE = (CellState.COMPLETE, CellState.EMPTY, CellState.PENDING)
+#: From the least to the most severe: if symbols share a pixel, their most severe state is shown.
+SEVERITY = (
+    *(CellState.EMPTY, CellState.COMPLETE, CellState.PENDING, *SUSPECTS),
+    *(CellState.OUTDATED, CellState.NOT_FINAL, CellState.LOST, CellState.MISSING),
+)
+VERDICT_MARKS = {
+    "pending": ("idle", "wait"), "degraded": ("bad", "bad"), "gaps": ("warn", "warn"), "complete": ("ok", "ok"),
+}  # fmt: skip
+GROUPS = ("sector", "symbol", "size", "worst")
+HEIGHTS = ("fit", "3", "14")
+
+
+class DataFilters(BaseModel):
+    """The query of the page; unknown fields are ignored, so that old links still open."""
+
+    interval: Interval = Interval.M1
+    provider: SourceName | Literal[""] = ""
+    market: Market | Literal[""] = ""
+    q: str = Field(default="", max_length=100)
+    group: Literal["sector", "symbol", "size", "worst"] = "sector"
+    rows: Literal["fit", "3", "14"] = "fit"
+    state: list[CellState] = Field(default=[], max_length=len(CellState), description="shown; none: all")
+
+    def to_api(self) -> dict[str, object]:
+        """Return the query of the API."""
+        return {
+            "interval": self.interval,
+            "provider": self.provider or None,
+            "market": self.market,
+            "sessions": SESSIONS,
+        }
+
+    def link(self, **changed: object) -> str:
+        """Return the link of the page with some filters changed."""
+        values = self.model_dump(mode="json", exclude_defaults=True) | changed
+        return link_to("/data", **values)
+
+    def is_shown(self, state: CellState) -> bool:
+        """Return whether cells in a state are shown."""
+        return not self.state or state in self.state
+
+
+@router.get("/data", dependencies=[needs(Scope.BARS_READ)])
+async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Response:
+    """Show a map of the newest sessions, and a table of those that are not complete."""
+    asked = filters.to_api()
+    reply = await page.api.get("/api/v1/coverage/sessions", asked)
+    if reply.status == 503:
+        # A busy machine may need more than the 5 s of an answer for a year of a market, but continues: ask once more.
+        reply = await page.api.get("/api/v1/coverage/sessions", asked)
+    if reply.status == 422 and reply.problem:
+        return await page.show_problem(reply)
+    found = reply.data if reply.is_ok else {}
+    providers = await page.ask("/api/v1/providers") if found and page.viewer.may(Scope.JOBS_READ) else None
+    rows = found.get("items", [])
+    return await page.show(
+        "data.html",
+        reply=reply,
+        provider=_provider_of(providers, found.get("provider", "")),
+        sessions=rows,
+        about=found,
+        wanting=[row for row in rows if row["verdict"] != "complete"],
+        totals={state: sum(row[state] for row in rows) for state in CellState},
+        gaps=GAPS,
+        suspects=SUSPECTS,
+        fine=FINE,
+        filters=filters,
+        cells_path=link_to("/api/v1/coverage/cells", **asked),
+        severity=SEVERITY,
+        to_fetch=sum(row[state] for row in rows for state in GAPS),
+        to_fetch_sessions=sum(any(row[state] for state in GAPS) for row in rows),
+        map_words=_words_of(page.viewer.language),
+        sector_names={each.code: _names_of(each, page.viewer.language) for each in SECTORS},
+        verdict_marks=VERDICT_MARKS,
+        is_derived=is_derived(found.get("provider", "")),
+        sources=_sources_of(providers, filters.provider),
+        choices={"interval": tuple(Interval), "market": _MARKETS, "group": GROUPS, "rows": HEIGHTS},
+    )
+
+
+_MARKETS = ("", *(market for market in Market if market.is_tse))
+
+
+def _provider_of(providers: Reply | None, name: str) -> Mapping[str, Any] | None:
+    """Return a provider of the API; None for bars that are rolled up, or if the list is unavailable."""
+    items = providers.data["items"] if providers and providers.is_ok else []
+    return next((each for each in items if each["name"] == name), None)
+
+
+def _sources_of(providers: Reply | None, chosen: str) -> Mapping[str, str]:
+    """Return the providers that may be chosen: their value in the query, and their name; none if there is one alone."""
+    items = providers.data["items"] if providers and providers.is_ok else []
+    found = {"" if each["is_default"] else each["name"]: each["name"] for each in items if each["is_on"]}
+    if chosen and chosen not in found.values():
+        found[chosen] = chosen
+    return found if len(found) > 1 else {}
+
+
+def _words_of(language: Language) -> dict[str, str]:
+    """Return the texts that the script of the map uses."""
+    states = {f"s_{state}": label("cell_state", state, language) for state in CellState}
+    about = {f"w_{state}": label("cell_about", state, language) for state in CellState}
+    return states | about | {word: label("map_word", word, language) for word in LABELS["map_word"]}
+
+
+def _names_of(sector: Sector, language: Language) -> tuple[str, str]:
+    """Return the name that is shown, and the name in the other language, by which the search also finds it."""
+    return (sector.ja, sector.en) if language == "ja" else (sector.en, sector.ja)
+
+
+_BACKFILL = "/api/v1/ingest/backfill"
+_JOB = "/api/v1/ingest/jobs"
+#: The most sessions that the preview names.
+_MOST_NAMED = 5
+
+
+@router.post("/data/fetch", dependencies=[needs(Scope.INGEST)])
+async def look(page: Page, request: Request) -> Response:
+    """Find the missing bars, without fetching them."""
+    body = _read(await read_form(request))
+    reply = (await page.api.post(_BACKFILL, {**body, "dry_run": True})).require()
+    with_suspects = "include_short" in body
+    if page.is_part:
+        return await _show(page, reply.data["job_id"], with_suspects=with_suspects)
+    return page.go_to(f"/data/fetch/{reply.data['job_id']}{'?include_short=1' if with_suspects else ''}")
+
+
+@router.get("/data/fetch/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
+async def preview(page: Page, job_id: HexId, include_short: str = "") -> Response:
+    """Show the result of a dry run, or that it is still running."""
+    return await _show(page, job_id, with_suspects=bool(include_short))
+
+
+@router.post("/data/fetch/run", dependencies=[needs(Scope.INGEST)])
+async def run(page: Page, request: Request) -> Response:
+    """Fetch the bars that the preview named."""
+    reply = (await page.api.post(_BACKFILL, _read(await read_form(request)))).require()
+    return page.go_to(f"/jobs/ingest/{reply.data['job_id']}")
+
+
+async def _show(page: Page, job_id: str, *, with_suspects: bool) -> Response:
+    reply = (await page.api.get(f"{_JOB}/{job_id}")).require()
+    job = reply.data
+    if job["task"] != "ingest.backfill" or len(job["intervals"] or {}) != 1:
+        raise NotFound(f"job {job_id} is not a backfill of one interval")
+    result = job["result"] or {}
+    (interval,) = job["intervals"]
+    gaps = (result.get("gaps") or {}).get(interval)
+    body = {"interval": interval, "market": job["market"], "provider": result.get("provider")}
+    body |= {"include_short": "1"} if with_suspects else {}
+    symbols = gaps["symbols"] if gaps else 0
+    done = (
+        await page.ask("/api/v1/jobs", queue="ingest", status=["completed", "partial"], limit=50) if symbols else None
+    )
+    jobs = done.data["items"] if done and done.is_ok else []
+    values = {
+        "takes": estimate_s(jobs, provider=str(body["provider"]), interval=interval, symbols=symbols),
+        "job": job,
+        "is_over": JobStatus(job["status"]).is_final,
+        "gaps": gaps,
+        "states": [state for state in (*GAPS, *SUSPECTS) if gaps and gaps["states"].get(state)],
+        "most": _name_most(gaps) if gaps else [],
+        "body": body,
+        "command": _command(job, body),
+    }
+    return await page.show("parts/data_fetch.html" if page.is_part else "data_fetch.html", **values)
+
+
+def _read(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the backfill request of a form; the API checks it."""
+    given = {name: values[0] for name, values in fields.items() if values and values[0]}
+    provider = given.get("provider", "")
+    is_tse = not provider or get_provider_spec(provider).is_tse
+    body: dict[str, Any] = {"intervals": {parse_interval(given.get("interval", "1m")).value: SESSIONS}}
+    body["market"] = given.get("market") or (Market.TSE_PRIME if is_tse else Market.FILE).value
+    if provider:
+        body["provider"] = provider
+    if "include_short" in given:
+        body["include_short"] = True
+    return body
+
+
+def _name_most(gaps: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    ranked: list[Mapping[str, Any]] = sorted(gaps["sessions"], key=lambda row: row["symbols"], reverse=True)
+    return ranked[:_MOST_NAMED]
+
+
+def _command(job: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+    ((interval, sessions),) = job["intervals"].items()
+    parts = [f"kaboom ingest backfill --wait --interval {interval}={sessions} --market {body['market']}"]
+    parts += [f"--provider {body['provider']}"] if body["provider"] else []
+    parts += ["--include-short"] if "include_short" in body else []
+    return " ".join(parts)
+
+
+_QUARANTINE = "/api/v1/bars/quarantine"
+_ROWS = 100
+
+
+class RowFilters(BaseModel):
+    """The query of the page; the _QUARANTINE checks it."""
+
+    interval: Interval = Interval.M1
+    provider: str = Field(default="", max_length=40)
+    session: str = Field(default="", max_length=10)
+    symbol: str = Field(default="", max_length=100)
+    reason: str = Field(default="", max_length=40)
+    cursor: str | None = Field(default=None, max_length=300)
+
+    def link(self, **changed: str) -> str:
+        """Return the link of the page with some filters changed, from its first row on."""
+        values = self.model_dump(mode="json", exclude={"cursor"}) | changed
+        return link_to("/quarantine", **values | {"interval": "" if values["interval"] == "1m" else values["interval"]})
+
+
+@router.get("/quarantine", dependencies=[needs(Scope.BARS_READ)])
+async def show_quarantine(page: Page, filters: Annotated[RowFilters, Query()]) -> Response:
+    """Show rejected rows, newest first."""
+    asked = filters.model_dump(mode="json") | {"limit": _ROWS}
+    found = await page.api.get(_QUARANTINE, asked)
+    if found.status == 400 and filters.cursor:
+        return page.go_to(filters.link())
+    return await page.show(
+        "operations/quarantine.html",
+        200 if found.is_ok or found.status >= 500 else found.status,
+        found=found,
+        filters=filters,
+        intervals=[interval.value for interval in Interval],
+        providers=provider_names(),
+        is_daily=filters.interval is Interval.D1,
+        **page_links(filters.link(), found, filters.cursor),
+    )

@@ -1,0 +1,193 @@
+"""The schedules: when each is due next, the results of the last due times, and the forms that change them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response, status
+
+from kaboom.catalog import CATALOG
+from kaboom.dashboard.api_client import problem_of
+from kaboom.dashboard.job_rows import page_of
+from kaboom.dashboard.page_request import HexId, Page
+from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.errors import InvalidRequest
+from kaboom.jobs.deps import needs
+from kaboom.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
+from kaboom.web.auth.scopes import Scope
+
+router = APIRouter()
+API = "/api/v1/schedules"
+#: The mark of each outcome of a due time: its kind, which selects the colour, and its shape.
+MARKS: Mapping[str, tuple[str, str]] = {
+    "fired": ("ok", "ok"),
+    "joined": ("ok", "ok"),
+    "skipped": ("idle", "stop"),
+    "missed": ("warn", "warn"),
+    "refused": ("bad", "bad"),
+}
+#: The initial values of the form for a new schedule.
+_DAILY: Mapping[str, object] = {
+    "name": "",
+    "task": "ingest.run_daily",
+    "request": '{"intervals": {"1m": 1}, "market": "TSE_PRIME"}',
+    "when": "session",
+    "session_at": "16:35",
+    "cron": "0 18 * * 5",
+    "missed": "latest",
+    "max_late_h": str(DEFAULT_MAX_LATE_H),
+    "is_enabled": "yes",
+}
+Done = Annotated[str, Query(max_length=20)]
+_TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "max_late_h", "is_enabled")
+
+
+@router.get("/schedules", dependencies=[needs(Scope.JOBS_READ)])
+async def show_schedules(page: Page, done: Done = "") -> Response:
+    """Show all schedules, by name."""
+    found = await page.ask(API)
+    due = sorted((each for each in found.items if each["next_at"]), key=lambda each: str(each["next_at"]))
+    return await page.show(
+        "operations/schedules.html",
+        found=found,
+        next_due=due[0] if due else None,
+        done=done,
+        firing_marks=MARKS,
+    )
+
+
+@router.get("/schedules/new", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def show_form(page: Page) -> Response:
+    """Show the form for a new schedule."""
+    return await show_form_of(page, _DAILY)
+
+
+@router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])
+async def show_edit_form(page: Page, schedule_id: HexId) -> Response:
+    """Show the form with the values of a schedule."""
+    found = (await page.ask(f"{API}/{schedule_id}")).require()
+    return await show_form_of(page, _values_of(found.data), schedule_id=schedule_id)
+
+
+@router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
+async def show_schedule(page: Page, schedule_id: HexId, done: Done = "") -> Response:
+    """Show one schedule with its next due times and its firings."""
+    found = (await page.ask(f"{API}/{schedule_id}")).require()
+    return await page.show("operations/schedule.html", schedule=found.data, done=done, firing_marks=MARKS)
+
+
+async def show_form_of(
+    page: Page, values: Mapping[str, object], *, schedule_id: str = "", problem: Mapping[str, Any] | None = None
+) -> Response:
+    """Show the form with values, and with the API's problem if they were refused; without an id, for a new schedule."""
+    examples = {each.name: orjson.dumps(each.example).decode() for each in CATALOG.schedulable}
+    return await page.show(
+        "operations/schedule_new.html",
+        problem["status"] if problem else 200,
+        values=values,
+        schedule_id=schedule_id,
+        problem=problem,
+        examples=dict(sorted(examples.items())),
+        policies=[policy.value for policy in MissedPolicy],
+    )
+
+
+def _values_of(schedule: Mapping[str, Any]) -> dict[str, object]:
+    """Return the values of the form for a schedule of the API."""
+    kept = {name: str(schedule[name]) for name in ("name", "task", "missed", "max_late_h")}
+    return {
+        **kept,
+        "request": orjson.dumps(schedule["request"]).decode(),
+        "when": schedule["kind"],
+        "session_at": schedule["session_at"] or _DAILY["session_at"],
+        "cron": schedule["cron"] or _DAILY["cron"],
+        "is_enabled": "yes" if schedule["is_enabled"] else "",
+    }
+
+
+# The audit log shows the names of these functions. They are those of the API, except `switch_schedule`.
+@router.post("/schedules", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def create_schedule(page: Page, request: Request) -> Response:
+    """Add a schedule; a refused form is shown again with the reason at its field."""
+    return await _save(page, request)
+
+
+@router.post("/schedules/{schedule_id}", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def change_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
+    """Change a schedule; a refused form is shown again with the reason at its field."""
+    return await _save(page, request, schedule_id)
+
+
+@router.post("/schedules/{schedule_id}/switch", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def switch_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
+    """Enable or disable a schedule."""
+    is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
+    (await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})).require()
+    return page.go_to(f"/schedules/{schedule_id}?done={'enabled' if is_enabled else 'disabled'}")
+
+
+@router.post("/schedules/{schedule_id}/run", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def run_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
+    """Submit the request of a schedule now, and open its job."""
+    await read_form(request)
+    reply = (await page.api.post(f"{API}/{schedule_id}/run")).require()
+    return page.go_to(page_of(reply.headers["location"]))
+
+
+@router.post("/schedules/{schedule_id}/remove", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def delete_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
+    """Remove a schedule with its history."""
+    await read_form(request)
+    (await page.api.delete(f"{API}/{schedule_id}")).require()
+    return page.go_to("/schedules?done=removed")
+
+
+async def _save(page: Page, request: Request, schedule_id: str = "") -> Response:
+    """Add a schedule, or change the one with the id."""
+    fields = await read_form(request)
+    values = {name: first_of(fields, name) for name in _TEXTS}
+    try:
+        body = _to_body(values)
+    except InvalidRequest as e:
+        return await show_form_of(page, values, schedule_id=schedule_id, problem=problem_of(e))
+    if schedule_id:
+        # The task of a schedule cannot be changed.
+        del body["task"]
+    reply = await (page.api.patch(f"{API}/{schedule_id}", body) if schedule_id else page.api.post(API, body))
+    if reply.status == status.HTTP_404_NOT_FOUND:
+        return await page.show_problem(reply)
+    if not reply.is_ok:
+        return await show_form_of(page, values, schedule_id=schedule_id, problem=reply.problem)
+    return page.go_to(f"/schedules/{reply.data['schedule_id']}?done={'changed' if schedule_id else 'added'}")
+
+
+def _to_body(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields as the JSON of the API, which checks their values.
+
+    Raises:
+        InvalidRequest: a field is not of its type.
+
+    """
+    by_session = values["when"] != "cron"
+    return {
+        "name": values["name"].strip(),
+        "task": values["task"],
+        "request": _parse_json(values["request"]),
+        "session_at" if by_session else "cron": values["session_at" if by_session else "cron"].strip(),
+        "missed": values["missed"],
+        "max_late_h": _parse_whole(values["max_late_h"]),
+        "is_enabled": values["is_enabled"] == "yes",
+    }
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except ValueError as e:
+        raise InvalidRequest(f"the request was not JSON: {e}", pointer="/request") from e
+
+
+def _parse_whole(text: str) -> int:
+    if not text.strip().isascii() or not text.strip().isdecimal() or len(text) > 9:
+        raise InvalidRequest(f"max_late_h was {text[:20]!r}, expected a number of hours", pointer="/max_late_h")
+    return int(text)
