@@ -38,13 +38,11 @@ from kaboom.market_data.routes import router as market_router
 from kaboom.market_data.service import open_desk
 from kaboom.notify.notifier import Notifier
 from kaboom.notify.routes import router as notifications_router
-from kaboom.notify.rule_routes import router as rules_router
 from kaboom.operations.feed import JobFeed
 from kaboom.operations.pruner import Pruner
 from kaboom.operations.routes import router as overview_router
 from kaboom.operations.routes import settings_router
 from kaboom.pictures.process import PictureProcess
-from kaboom.portfolio.booking_routes import router as booking_router
 from kaboom.portfolio.routes import router as portfolios_router
 from kaboom.portfolio.service import build_desk
 from kaboom.portfolio.store import open_portfolios
@@ -79,10 +77,8 @@ _ROUTERS = (
     webhooks_router,
     market_router,
     portfolios_router,
-    booking_router,
     backtest_router,
     notifications_router,
-    rules_router,
     analysis_router,
     health_router,
 )

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from kaboom.cli.exits import BY_STATUS, Exit, exit_for_status
-from kaboom.cli.output import standstill
+from kaboom.cli.output import watch
 from kaboom.jobs.model import TRANSITIONS, JobStatus
 from tests.fixtures.cli import Kaboom, Scripted
 
@@ -135,7 +135,7 @@ def test_why_a_watched_job_stands_still_is_said(
     workers: int,
     said: str,
 ) -> None:
-    monkeypatch.setattr(standstill, "_STILL_S", 0.0)
+    monkeypatch.setattr(watch, "_STILL_S", 0.0)
     ready = {"parts": {name: {"is_ok": False, "detail": why} for name, why in parts.items()}, "workers_online": workers}
     progress = {"done": 0, "failed": 0, "total": 2, "cancelled": 0, "rows": 0, "rate": None, "eta_s": None}
     job = {

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from kaboom.cli.exits import Exit
-from kaboom.cli.output import standstill, watch
+from kaboom.cli.output import watch
 from tests.fixtures.cli import Kaboom, Scripted
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Response, serving
@@ -48,7 +48,7 @@ def test_a_backtest_that_waits_for_the_compiler_says_so(
     kaboom: Kaboom, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "_POLL_S", 0.0)
-    monkeypatch.setattr(standstill, "_STILL_S", 0.0)
+    monkeypatch.setattr(watch, "_STILL_S", 0.0)
     begun, done = log_of("chunk_started", "kernel_compiling"), log_of("kernel_compiled")
     script(scripted, JOB, JOB, READY, begun, JOB, READY, log_of(), JOB, READY, done, JOB | {"status": "completed"})
     found = kaboom("jobs", "watch", ID)
@@ -63,7 +63,7 @@ def test_only_a_backtest_is_asked_for_its_log(
     kaboom: Kaboom, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "_POLL_S", 0.0)
-    monkeypatch.setattr(standstill, "_STILL_S", 0.0)
+    monkeypatch.setattr(watch, "_STILL_S", 0.0)
     ingest = JOB | {"queue": "ingest", "task": "ingest.run_daily"}
     script(scripted, ingest, ingest, READY, ingest | {"status": "completed"})
     kaboom("jobs", "watch", ID)

@@ -15,11 +15,10 @@ from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.store import BarStore
 from kaboom.errors import ProviderError
-from kaboom.ingest.backfill import resolve_backfill
 from kaboom.ingest.plan import IngestPlan
 from kaboom.ingest.request import BackfillRequest, IngestRequest
 from kaboom.ingest.resolve import Planning, resolve_plan
-from kaboom.ingest.run_daily import InProcessExecutor
+from kaboom.ingest.run_daily import InProcessExecutor, resolve_backfill
 from kaboom.ingest.window import IngestTools
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import closes_at, sessions_between

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaboom.bars.coverage.classify import CELL_SCHEMA
-from kaboom.ingest.backfill import describe_gaps, plan_gaps
 from kaboom.ingest.plan import IngestChunk, split_in_runs
+from kaboom.ingest.run_daily import describe_gaps, plan_gaps
 from kaboom.market.calendar import last_sessions
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market

@@ -1,26 +1,53 @@
-"""`/api/v1/portfolios`: portfolios, their positions and their values."""
+"""`/api/v1/portfolios`: portfolios, their positions and values, and the trades and cash that are booked in them."""
 
+import hashlib
+from collections.abc import Sequence
+from datetime import date
 from typing import Annotated
 
-from fastapi import Depends, Query, Response, status
+import orjson
+from fastapi import Depends, Header, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 
-from kaboom.jobs.deps import Caller, Jobs, needs
-from kaboom.portfolio.csv_file import format_csv
-from kaboom.portfolio.model import Portfolio
-from kaboom.portfolio.schemas import HistoryQuery, NewPortfolio, PortfolioPatch, PositionsQuery
-from kaboom.portfolio.service import PortfolioDesk, desk_of, new_id
+from kaboom.errors import Conflict
+from kaboom.jobs.deps import Caller, Jobs, digest_key, needs
+from kaboom.portfolio.book import OddLot, Shortfall
+from kaboom.portfolio.csv_file import MOST_FAULTS, Fault, Parsed, format_csv, parse_csv
+from kaboom.portfolio.entry import Entry, EntryKind, Order, check_day, check_note, make_movement, make_trade
+from kaboom.portfolio.model import Booked, Once, Portfolio
+from kaboom.portfolio.money import parse_yen
+from kaboom.portfolio.schemas import (
+    EntryListing,
+    HistoryQuery,
+    ImportBody,
+    NewMovement,
+    NewPortfolio,
+    NewReversal,
+    NewTrade,
+    PortfolioPatch,
+    PositionsQuery,
+)
+from kaboom.portfolio.service import ManyDoubtful, PortfolioDesk, desk_of, new_id
 from kaboom.portfolio.views import (
+    BookedDividends,
+    CashPage,
+    EntryView,
     EquityHistory,
+    Imported,
     PortfolioList,
     PortfolioView,
     PositionList,
+    TradePage,
     ValuationView,
+    view_entry,
     view_history,
     view_portfolio,
     view_positions,
     view_valuation,
 )
 from kaboom.web.auth.changes import Action, logged_as
+from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
 from kaboom.web.routers import FeatureRouter, hex_id
@@ -36,6 +63,7 @@ _EXPORTED = "day,kind,symbol,quantity,price,fee,amount,note\r\n2025-11-04,buy,72
 
 PortfolioId = Annotated[str, hex_id("portfolio_id", "portfolio")]
 Desk = Annotated[PortfolioDesk, Depends(desk_of)]
+_BOOKS = ONE | BODY
 
 
 async def _load(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> Portfolio:
@@ -121,3 +149,159 @@ async def export_portfolio(desk: Desk, portfolio: Loaded) -> Response:
     text = format_csv(await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id))
     name = f'attachment; filename="portfolio-{portfolio.portfolio_id}.csv"'
     return Response(text, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
+
+
+class _Asking:
+    """The caller, the Idempotency-Key of the request, and the response whose headers are set."""
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        caller: Caller,
+        key: Annotated[
+            str | None,
+            Header(
+                alias="Idempotency-Key",
+                pattern=r"^[\x21-\x7e]{1,255}$",
+                description="the same key and body within 24 h book once, and get the same answer; another body 422",
+            ),
+        ] = None,
+    ) -> None:
+        self._path, self._response = request.scope["path"], response
+        self._key = digest_key(key)
+        self.caller: Principal = caller
+
+    def once(self, body: BaseModel) -> Once | None:
+        """Return the key with the digest of the request, if there is a key."""
+        if self._key is None:
+            return None
+        asked = orjson.dumps(
+            [self._path, body.model_dump(mode="json", exclude_unset=True)], option=orjson.OPT_SORT_KEYS
+        )
+        return Once(self._key, hashlib.sha256(asked).hexdigest())
+
+    def note(self, booked: Booked) -> Booked:
+        """Set a header if the entries were booked by an earlier request with the same key."""
+        if booked.is_replayed:
+            self._response.headers["Idempotency-Replayed"] = "true"
+        return booked
+
+
+_Asked = Annotated[_Asking, Depends()]
+
+
+@router.get("/{portfolio_id}/trades", responses=ONE, dependencies=READS)
+async def list_trades(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> TradePage:
+    """List trades and their reversals by day, newest first."""
+    entries = await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id)
+    items, cursor = _list_entries(entries, query, trades=True)
+    return TradePage(items=items, next_cursor=cursor)
+
+
+@router.post("/{portfolio_id}/trades", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+@logged_as(Action.BOOK_TRADE)
+async def book_trade(desk: Desk, portfolio: Loaded, body: NewTrade, asked: _Asked) -> EntryView:
+    """Book a buy or a sell; cash and positions must not be negative on any day.
+
+    A trade on a day without trading, or at a price far from the stored bars, is booked only with `force`.
+    """
+    day = check_day(body.day or desk.today(), today=desk.today())
+    price, fee = parse_yen(body.price, field="price"), parse_yen(body.fee, field="fee")
+    order = Order(body.symbol, body.quantity, price, fee)
+    new = make_trade(new_id(), day, EntryKind(body.side), order, note=check_note(body.note))
+    once = asked.once(body)
+    booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=once, is_forced=body.force)
+    return view_entry(asked.note(booked).entries[0], {})
+
+
+@router.get("/{portfolio_id}/cash", responses=ONE, dependencies=READS)
+async def list_cash(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> CashPage:
+    """List cash movements other than trades by day, newest first, and the balance of every account."""
+    entries = await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id)
+    items, cursor = _list_entries(entries, query, trades=False)
+    accounts = dict(await desk.store.balances(portfolio.owner, portfolio.portfolio_id))
+    return CashPage(cash=portfolio.cash, accounts=accounts, items=items, next_cursor=cursor)
+
+
+@router.post("/{portfolio_id}/cash", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+@logged_as(Action.BOOK_CASH)
+async def book_cash(desk: Desk, portfolio: Loaded, body: NewMovement, asked: _Asked) -> EntryView:
+    """Book a movement of cash."""
+    day = check_day(body.day or desk.today(), today=desk.today())
+    amount, note = parse_yen(body.amount, field="amount"), check_note(body.note)
+    new = make_movement(new_id(), day, EntryKind(body.kind), amount, symbol=body.symbol or "", note=note)
+    booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=asked.once(body))
+    return view_entry(asked.note(booked).entries[0], {})
+
+
+@router.post("/{portfolio_id}/dividends", responses=DERIVED, dependencies=WRITES)
+@logged_as(Action.BOOK_DIVIDENDS)
+async def book_dividends(desk: Desk, caller: Caller, portfolio: Loaded) -> BookedDividends:
+    """Book the dividends that are due by the corporate actions and that no entry has booked yet.
+
+    An entry has the date of the ex-session, and the amount before tax for the shares held at the close before. A
+    dividend whose entry was reversed is not booked again.
+    """
+    booked = await desk.book_dividends(portfolio, by=caller.subject)
+    return BookedDividends(items=[view_entry(entry, {}) for entry in booked.entries])
+
+
+@router.post("/{portfolio_id}/reversals", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+@logged_as(Action.REVERSE_ENTRY)
+async def reverse_entry(desk: Desk, portfolio: Loaded, body: NewReversal, asked: _Asked) -> EntryView:
+    """Reverse a trade or a cash movement with a new entry; booked entries are never changed."""
+    by, note = asked.caller.subject, check_note(body.note)
+    booked = await desk.reverse(portfolio, body.entry_id, note=note, by=by, once=asked.once(body))
+    return view_entry(asked.note(booked).entries[0], {})
+
+
+@router.post("/{portfolio_id}/import", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+@logged_as(Action.IMPORT_PORTFOLIO)
+async def import_portfolio(desk: Desk, portfolio: Loaded, body: ImportBody, asked: _Asked) -> Imported:
+    """Book all entries of a CSV file, or none; the answer names up to twenty wrong lines."""
+    parsed = parse_csv(body.csv, new_id, today=desk.today())
+    if parsed.faults:
+        raise _refuse(*parsed.faults)
+    try:
+        by, once = asked.caller.subject, asked.once(body)
+        booked = await desk.book(portfolio, parsed.entries, by=by, once=once, is_forced=body.force)
+    except ManyDoubtful as e:
+        found = e.doubts[:MOST_FAULTS]
+        raise _refuse(*(Fault(parsed.lines[each.entry_id], each.message) for each in found)) from e
+    except Shortfall as e:
+        raise Conflict(_with_line(e.message, e.entry_id, parsed)) from e
+    except OddLot as e:
+        raise _refuse(Fault(parsed.lines[e.entry_id], e.message)) from e
+    entries = asked.note(booked).entries
+    return Imported(entries=len(entries), first_place=entries[0].place, last_place=entries[-1].place)
+
+
+def _list_entries(entries: Sequence[Entry], query: EntryListing, *, trades: bool) -> tuple[list[EntryView], str | None]:
+    """Return a page of a portfolio's trades or of its other entries, and the cursor of the next one.
+
+    The newest day comes first, and of a day the entry that was booked last. A reversal is listed on the same side as
+    the entry that it reverses.
+    """
+    wanted = sorted((each for each in entries if bool(each.quantity) == trades), key=_by_day, reverse=True)
+    last = next((_by_day(each) for each in entries if each.place == query.cursor), None)
+    after = [each for each in wanted if last is None or _by_day(each) < last] if query.cursor is None or last else []
+    page = after[: query.limit]
+    cursor = str(page[-1].place) if len(after) > query.limit else None
+    reversed_by = {entry.reverses: entry.entry_id for entry in entries if entry.reverses}
+    return [view_entry(entry, reversed_by) for entry in page], cursor
+
+
+def _by_day(entry: Entry) -> tuple[date, int]:
+    return entry.day, entry.place
+
+
+def _refuse(*faults: Fault) -> RequestValidationError:
+    return RequestValidationError(
+        [{"type": "value_error", "loc": ("body", "csv", fault.line), "msg": fault.message} for fault in faults]
+    )
+
+
+def _with_line(message: str, entry_id: str, parsed: Parsed) -> str:
+    line = parsed.lines.get(entry_id)
+    return message if line is None else f"line {line}: {message}"
