@@ -47,6 +47,7 @@ from influxdb_client.domain.write_precision import WritePrecision
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from kaboom.bars.open_provider import build_provider
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.cli.session import Session
 from kaboom.cli.stack.whole import Stack, StackOptions
@@ -54,7 +55,6 @@ from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.embedded.run_file import read_run_file
 from kaboom.drivers.embedded.servers import free_port
-from kaboom.ingest.tools import build_provider
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import last_sessions, latest_closed_session
 from kaboom.market.interval import Interval

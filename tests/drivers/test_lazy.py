@@ -49,7 +49,7 @@ async def test_a_failure_is_tried_again() -> None:
 def test_libcurl_is_loaded_with_the_first_request() -> None:
     script = """
 import sys
-import kaboom.ingest.tools, kaboom.jobs.callbacks.webhooks
+import kaboom.bars.open_provider, kaboom.jobs.callbacks.webhooks
 from kaboom.drivers.http.curl import new_handle
 print("pycurl._pycurl" in sys.modules)
 new_handle().close()

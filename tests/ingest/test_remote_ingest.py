@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 
 from kaboom.bars.open import build_bar_store
+from kaboom.bars.open_provider import build_provider
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import ConfigurationError, InvalidRequest
 from kaboom.ingest.request import IngestRequest
 from kaboom.ingest.run_daily import run_daily_ingest
-from kaboom.ingest.tools import build_provider
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import latest_closed_session, previous_session
 from kaboom.market.interval import Interval

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from kaboom.bars.open import build_bar_store
-from kaboom.ingest.tools import build_provider
+from kaboom.bars.open_provider import build_provider
 from tests.fixtures.jobs.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
 from tests.fixtures.jobs.job_steps import until
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from kaboom.errors import Conflict, InvalidRequest, NotFound
-from kaboom.market.action import CorporateAction
+from kaboom.market.action import CorporateAction, Split, splits_of
 from kaboom.portfolio.book import OddLot, Shortfall, check_new, replay
 from kaboom.portfolio.entry import (
     Entry,
@@ -20,7 +20,6 @@ from kaboom.portfolio.entry import (
     number_entries,
 )
 from kaboom.portfolio.money import format_yen, parse_yen
-from kaboom.portfolio.splits import Split, splits_of
 from tests.fixtures.portfolio.entries import cash, day_of, numbered, trade
 
 BUYS = (

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import pytest
 
+from kaboom.market.action import Split
 from kaboom.portfolio.dividends import Dividend, due_dividends
 from kaboom.portfolio.entry import Entry, make_reversal
-from kaboom.portfolio.splits import Split
 from tests.fixtures.portfolio.entries import cash, day_of, numbered, trade
 
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
+from kaboom.market.action import Split
 from kaboom.portfolio.book import replay
 from kaboom.portfolio.history import equity_history
-from kaboom.portfolio.splits import Split
 from kaboom.portfolio.valuation import Price, value_book
 from tests.fixtures.portfolio.entries import cash, day_of, numbered, trade
 

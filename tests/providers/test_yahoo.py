@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from kaboom.bars.open_provider import build_provider
 from kaboom.domain_settings import BatchSettings
 from kaboom.errors import ProviderError
-from kaboom.ingest.tools import build_provider
 from kaboom.market.action import CorporateAction
 from kaboom.market.calendar import last_sessions
 from kaboom.market.interval import Interval

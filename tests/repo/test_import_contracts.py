@@ -22,6 +22,8 @@ VIOLATIONS = [
     ("layers", "src/kaboom/health/routes.py", "import kaboom.ingest.request"),
     ("layers", "src/kaboom/settings.py", "import kaboom.cli"),
     ("layers", "src/kaboom/ingest/outcomes.py", "import kaboom.schedules.schemas"),
+    ("layers", "src/kaboom/notify/texts.py", "import kaboom.analysis.vocabulary"),
+    ("layers", "src/kaboom/market_data/refresh_symbols.py", "import kaboom.ingest.tools"),
     ("layers", "src/kaboom/stray.py", ""),
     ("layers", "src/kaboom/stray/__init__.py", ""),
     ("layers", "src/kaboom/bars/store.py", "import kaboom.ingest.plan"),

@@ -24,7 +24,7 @@ _CALLS = {
     "save_file": 2,
 }
 #: What says a text that it is given, or one in a context, which is a label's.
-_PASSING = ("src/kaboom/text/", "src/kaboom/pictures/", "src/kaboom/analysis/fake_openrouter.py")
+_PASSING = ("src/kaboom/pictures/", "src/kaboom/analysis/fake_openrouter.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,13 @@ from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.clock import utc_now
 from kaboom.indicators.run import IndicatorTools, load_indicators
 from kaboom.indicators.table import parse_indicators
-from kaboom.market.action import CorporateAction
+from kaboom.market.action import CorporateAction, Split, splits_of
 from kaboom.market.bar import BarSeries
 from kaboom.market.bounds import resolve_last_session
 from kaboom.market.calendar import JST, OLDEST_YEAR, last_sessions
 from kaboom.market.interval import Interval
 from kaboom.pictures.candlesticks import CandlestickStyle, Indicators, picture_of_bars
 from kaboom.pictures.model import Picture
-from kaboom.portfolio.splits import Split, splits_of
 
 #: The indicators over the bars and below them in the picture of a symbol, with their labels.
 _AVERAGES = {"sma_25": "SMA 25", "sma_75": "SMA 75"}

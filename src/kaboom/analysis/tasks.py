@@ -29,7 +29,7 @@ from kaboom.analysis.results import (
 )
 from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, load_splits, resolve_session
 from kaboom.analysis.spending import open_spending
-from kaboom.analysis.vocabulary import Kind, disclaimer, say_verdict
+from kaboom.analysis.vocabulary import Kind, say_verdict
 from kaboom.errors import Conflict, InvalidRequest
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.model import Job
@@ -45,6 +45,7 @@ from kaboom.portfolio.model import PortfolioStore
 from kaboom.portfolio.store import open_portfolios
 from kaboom.providers.registry import MOST_NAMED, ingest_command
 from kaboom.text.catalogue import Language
+from kaboom.text.disclaimer import disclaimer
 
 if TYPE_CHECKING:
     from kaboom.settings import AppSettings
@@ -90,7 +91,7 @@ async def analyse(run: Run) -> AnalysisResult:
         language=request.language,
         disclaimer=disclaimer(
             request.language,
-            Kind(request.kind),
+            is_of_backtest=request.kind == "backtest",
             is_by_models=any(one.analyst == MODELS_ANALYST for one in analyses),
         ),
         prompt_version=f"{request.kind}-{VERSION}",

@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from kaboom.analysis.report import MODELS_ANALYST
-from kaboom.analysis.vocabulary import Kind, Verdict, disclaimer, say_verdict
+from kaboom.analysis.vocabulary import Kind, Verdict, say_verdict
 from kaboom.text.catalogue import Language
+from kaboom.text.disclaimer import disclaimer
 
 type Claim = tuple[str, str]
 
@@ -65,7 +66,7 @@ def caution(result: Mapping[str, Any], language: Language) -> str:
     if not result.get("disclaimer"):
         return ""
     is_by_models = any(one["analyst"] == MODELS_ANALYST for one in result.get("analyses") or ())
-    return disclaimer(language, Kind(result["kind"]), is_by_models=is_by_models)
+    return disclaimer(language, is_of_backtest=result["kind"] == Kind.BACKTEST, is_by_models=is_by_models)
 
 
 def figure(value: float) -> str:

@@ -131,7 +131,6 @@ RUN_DAILY = JobType(
     scope=Scope.INGEST,
     is_schedulable=True,
     example={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500},
-    gauges="kaboom.schedules.overdue:read_overdue",
 )
 
 BACKFILL = JobType(

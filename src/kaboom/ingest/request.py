@@ -21,7 +21,7 @@ from kaboom.market.fields import (
 )
 from kaboom.market.indices import parse_index
 from kaboom.market.interval import Interval
-from kaboom.market.listing import Market
+from kaboom.market.listing import Market, default_interval
 from kaboom.market.symbol import parse_foreign_symbol, parse_symbol
 from kaboom.providers.fields import ProviderName
 from kaboom.providers.registry import provider_specs
@@ -32,11 +32,6 @@ MAX_CHUNK_SIZE = 100_000
 _OWN_FILES = tuple(spec.name for spec in provider_specs() if Market.FILE in spec.capabilities.markets)
 
 _Only = dict[IntervalKey, SymbolTexts]
-
-
-def default_interval(market: object) -> str:
-    """Return the default bar length of a market; indices have only daily bars."""
-    return Interval.D1.value if market == Market.INDEX else Interval.M1.value
 
 
 class _OfMarket(PlannedRequest):

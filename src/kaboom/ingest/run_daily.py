@@ -15,6 +15,7 @@ from kaboom.bars.coverage.cells import GAPS, SUSPECTS
 from kaboom.bars.coverage.classify import CoverScope
 from kaboom.bars.coverage.gaps import load_cells
 from kaboom.bars.open import build_bar_store
+from kaboom.bars.open_provider import build_provider
 from kaboom.bars.store import BarStore
 from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.clock import utc_now
@@ -24,7 +25,7 @@ from kaboom.ingest.provider_checks import check_capabilities, check_reach, resol
 from kaboom.ingest.request import BackfillRequest, IngestRequest
 from kaboom.ingest.resolve import Planning, is_over, resolve_plan, resolve_universe
 from kaboom.ingest.runner import run_chunk
-from kaboom.ingest.tools import build_planning, build_provider, build_tools
+from kaboom.ingest.tools import build_planning, build_tools
 from kaboom.ingest.window import IngestTools
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, is_session, last_sessions, latest_closed_session, opens_at, previous_session

@@ -108,7 +108,6 @@ class JobType:
             it, but not to read its job.
         about: returns the queue and the id of the job that a request is about, if it is about one.
         example: a request, for OpenAPI.
-        gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
 
     """
 
@@ -131,7 +130,6 @@ class JobType:
     run_scopes_of: Callable[[Mapping[str, Any]], frozenset[Scope]] = lambda _: frozenset()
     about: Callable[[Mapping[str, Any]], tuple[Queue, str] | None] = lambda _: None
     example: Mapping[str, Any] = field(default_factory=dict)
-    gauges: str = ""
 
     def __post_init__(self) -> None:
         """Reject a type that could not run.

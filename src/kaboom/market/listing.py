@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kaboom.errors import InvalidRequest
+from kaboom.market.interval import Interval
 
 _TOPIX500_SCALES = frozenset({"TOPIX Core30", "TOPIX Large70", "TOPIX Mid400"})
 
@@ -43,6 +44,11 @@ def parse_market(text: str) -> Market:
         return Market(text)
     except ValueError as e:
         raise InvalidRequest(f"market was {text[:20]!r}, supported are {', '.join(Market)}", pointer="/market") from e
+
+
+def default_interval(market: object) -> str:
+    """Return the default bar length of a market; indices have only daily bars."""
+    return Interval.D1.value if market == Market.INDEX else Interval.M1.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from datetime import date
 
 import structlog
 
+from kaboom.bars.open_provider import build_master
 from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.clock import utc_now
-from kaboom.ingest.tools import build_master
 from kaboom.market.calendar import JST, is_session, previous_session
 from kaboom.market.lists.master import MasterReport, take_master
 from kaboom.market_data.request import MasterRequest

@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from kaboom.analysis.vocabulary import Kind, disclaimer
 from kaboom.drivers.printable import clean
 from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.jobs.queues import Queue
 from kaboom.market.calendar import JST
 from kaboom.notify.model import Message
 from kaboom.text.catalogue import Language, gettext
+from kaboom.text.disclaimer import disclaimer
 from kaboom.text.tables import say_title
 from kaboom.text.translate import translate
 
@@ -51,8 +51,8 @@ def write_text(message: Message, events: Sequence[Event], *, site: str = "") -> 
         if len(events) > MOST_LISTED:
             parts.append(gettext("and {count} more", language).format(count=len(events) - MOST_LISTED))
     if judged := [event for event in events if event.data.get("queue") == Queue.AI_ANALYSIS]:
-        is_simulated = any(event.data.get("kind") == Kind.BACKTEST for event in judged)
-        parts += ["", disclaimer(language, Kind.BACKTEST if is_simulated else Kind.TECHNICAL, is_by_models=None)]
+        is_simulated = any(event.data.get("kind") == "backtest" for event in judged)
+        parts += ["", disclaimer(language, is_of_backtest=is_simulated, is_by_models=None)]
     return Text(f"[Kaboom] {parts[0]}", "\n".join(parts[1:]))
 
 

@@ -109,7 +109,7 @@ def run_trial(
 
 
 async def _try(session: Session, name: str, symbol: str) -> "list[Trial]":
-    from kaboom.ingest.tools import build_provider  # noqa: PLC0415  polars
+    from kaboom.bars.open_provider import build_provider  # noqa: PLC0415  polars
     from kaboom.providers.trial import try_provider  # noqa: PLC0415  polars
 
     asked = get_source_spec(name).parse_symbol(symbol)

@@ -5,10 +5,10 @@ from datetime import date
 from decimal import Decimal
 
 from kaboom.errors import Conflict, InvalidRequest
+from kaboom.market.action import Split
 from kaboom.portfolio.entry import Entry, EntryKind, in_force
 from kaboom.portfolio.money import ZERO, format_yen
 from kaboom.portfolio.position import Position
-from kaboom.portfolio.splits import Split
 
 _IN = frozenset(kind for kind in EntryKind if kind.is_income) | {EntryKind.SELL, EntryKind.DEPOSIT}
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from kaboom.market.action import Split
 from kaboom.portfolio.book import Book, replay
 from kaboom.portfolio.entry import Entry, EntryKind, in_force
 from kaboom.portfolio.money import round_yen
-from kaboom.portfolio.splits import Split
 
 
 @dataclass(frozen=True, slots=True)

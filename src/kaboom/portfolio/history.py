@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from kaboom.market.action import Split
 from kaboom.portfolio.book import Book
 from kaboom.portfolio.entry import Entry, in_force
 from kaboom.portfolio.money import ZERO
-from kaboom.portfolio.splits import Split
 from kaboom.portfolio.valuation import scale_price
 
 type Closes = Mapping[str, Mapping[date, Decimal]]

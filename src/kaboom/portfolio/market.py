@@ -14,7 +14,7 @@ from kaboom.bars.actions.store import ActionStore
 from kaboom.bars.coverage.classify import add_finality
 from kaboom.bars.store import BarStore
 from kaboom.drivers.clock import Clock
-from kaboom.market.action import CorporateAction
+from kaboom.market.action import CorporateAction, Split, splits_of
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, closes_at, utc_midnight
 from kaboom.market.interval import Interval
@@ -23,7 +23,6 @@ from kaboom.portfolio.dividends import Dividend
 from kaboom.portfolio.history import Closes
 from kaboom.portfolio.money import round_yen
 from kaboom.portfolio.plausibility import DayRange
-from kaboom.portfolio.splits import Split, splits_of
 from kaboom.portfolio.valuation import Price
 from kaboom.providers.registry import get_source_spec
 

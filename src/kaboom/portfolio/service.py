@@ -12,6 +12,7 @@ from fastapi import Request
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.drivers.lazy import Lazy
 from kaboom.errors import InvalidRequest
+from kaboom.market.action import Split
 from kaboom.market.calendar import JST, latest_closed_session, sessions_between
 from kaboom.portfolio.book import Book, check_new, replay
 from kaboom.portfolio.dividends import DueDividend, due_dividends
@@ -20,7 +21,6 @@ from kaboom.portfolio.history import Closes, EquityDay, equity_history
 from kaboom.portfolio.model import Booked, Draft, Once, Portfolio, PortfolioStore
 from kaboom.portfolio.money import format_yen
 from kaboom.portfolio.plausibility import Doubtful, find_doubts
-from kaboom.portfolio.splits import Split
 from kaboom.portfolio.valuation import Valuation, value_book
 from kaboom.providers.registry import get_provider_spec
 

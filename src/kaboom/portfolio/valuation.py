@@ -6,10 +6,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
+from kaboom.market.action import Split
 from kaboom.portfolio.book import Book
 from kaboom.portfolio.money import ZERO, round_yen
 from kaboom.portfolio.position import Position
-from kaboom.portfolio.splits import Split
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class ProviderSpec:
 
     Attributes:
         name: its namespace, as in `BarProvider.name`.
-        build: `"module:function"` that takes `ProviderParts` and returns the `BarProvider`, for `kaboom.ingest.tools`.
+        build: `"module:function"` that takes `ProviderParts` and returns the `BarProvider`.
         capabilities: what it can do.
         summary: one line for people.
         is_real: whether its bars are of a real market. Made-up bars are labelled wherever they are shown.

@@ -12,6 +12,7 @@ from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
+from kaboom.market.listing import default_interval
 from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker
 
@@ -82,8 +83,6 @@ def add_schedule(
     """Add a schedule for a daily ingest, or for the task of --task."""
     session: Session = context.obj.with_json(json)
     if task == _RUN_DAILY:
-        from kaboom.ingest.request import default_interval  # noqa: PLC0415  providers, which other commands do without
-
         intervals = dict(parse_pair(text) for text in interval or [f"{default_interval(market)}=1"])
         request = {"intervals": intervals, "market": market, "symbols": symbol, "provider": provider}
     else:

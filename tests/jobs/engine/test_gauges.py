@@ -17,6 +17,7 @@ from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.jobs.redis.memory import MemoryJobStore
 from kaboom.providers.watch import Heard, listen_to_waits, tell, watch_requests
+from kaboom.schedules.overdue import read_overdue
 from kaboom.schedules.store import open_schedules
 from kaboom.telemetry.metrics import use_meter
 from tests.fixtures.jobs.job_stores import bench_of
@@ -54,7 +55,7 @@ class MeasuredBroker(LocalDispatcher):
 
 async def read(parts: Parts) -> dict[str, float]:
     """Return what is read, by name and labels."""
-    lines = MemoryMeter().render(await read_gauges(parts)).decode().splitlines()
+    lines = MemoryMeter().render(await read_gauges(parts, more=read_overdue)).decode().splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
@@ -125,7 +126,7 @@ async def test_no_gauges_while_a_store_is_unavailable(parts: Parts, part: str, m
 
     holder = parts.database.open(open_schedules) if part == "schedules" else getattr(parts, part)
     monkeypatch.setattr(holder, method, refuse)
-    assert await read_gauges(parts) == []
+    assert await read_gauges(parts, more=read_overdue) == []
 
 
 def test_what_an_alert_counts_begins_at_0(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +135,7 @@ def test_what_an_alert_counts_begins_at_0(parts: Parts, monkeypatch: pytest.Monk
     settings = parts.settings.model_copy(update={"metrics_port": 1})
     monkeypatch.setattr("kaboom.jobs.engine.instruments.open_socket", lambda *_: None)
     try:
-        for work in instrument_api(replace(parts, settings=settings)):
+        for work in instrument_api(replace(parts, settings=settings), more=read_overdue):
             work.close()
         tell("yahoo", Heard.PAUSED, 300.0)
     finally:

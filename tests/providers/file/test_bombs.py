@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from kaboom.bars.open_provider import build_provider
 from kaboom.domain_settings import BatchSettings
 from kaboom.errors import ProviderError
-from kaboom.ingest.tools import build_provider
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome
 from kaboom.providers.base import BarRequest, FetchedBars

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from kaboom.bars.open_provider import build_provider
 from kaboom.domain_settings import BatchSettings
 from kaboom.errors import ConfigurationError, InvalidRequest
-from kaboom.ingest.tools import build_provider
 from kaboom.providers.limiter import port
 from kaboom.providers.limiter.port import Limits, parse_limits
 from kaboom.providers.limiter.rate_limiter import RateLimitedProvider

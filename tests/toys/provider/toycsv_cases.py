@@ -9,11 +9,11 @@ import httpx2
 import pytest
 
 from kaboom.bars.open import build_bar_store
+from kaboom.bars.open_provider import build_provider
 from kaboom.domain_settings import BatchSettings
 from kaboom.errors import ConfigurationError
 from kaboom.ingest.request import IngestRequest
 from kaboom.ingest.run_daily import run_daily_ingest
-from kaboom.ingest.tools import build_provider
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 from kaboom.providers.limiter.port import Limits, parse_limits

@@ -1,7 +1,7 @@
 """Turn on the traces and metrics that the settings ask for, and read the gauges; the libraries load only then."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import product
@@ -16,7 +16,7 @@ from kaboom.errors import KaboomError
 from kaboom.jobs.engine.health_checks import RecentAnswer
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
-from kaboom.jobs.job_type import Catalog, load_function
+from kaboom.jobs.job_type import Catalog
 from kaboom.jobs.queues import Queue
 from kaboom.providers.registry import provider_names
 from kaboom.providers.watch import Heard, listen_to_waits, watch_requests
@@ -53,9 +53,13 @@ _KEPT_S = 5.0
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def metrics_route(parts: Parts, meter: Meter) -> Route:
+#: Returns readings of a feature, such as how late a daily ingest is.
+type ReadMore = Callable[[Parts], Awaitable[Sequence[Reading]]]
+
+
+def metrics_route(parts: Parts, meter: Meter, *, more: ReadMore) -> Route:
     """Return the page of `/metrics`: counters, and gauges that are at most five seconds old."""
-    gauges = RecentAnswer(partial(read_gauges, parts), for_s=_KEPT_S)
+    gauges = RecentAnswer(partial(read_gauges, parts, more=more), for_s=_KEPT_S)
 
     async def show(_request: Request) -> Response:
         readings = await gauges.get()
@@ -66,10 +70,10 @@ def metrics_route(parts: Parts, meter: Meter) -> Route:
     return Route("/metrics", show)
 
 
-async def read_gauges(parts: Parts) -> list[Reading]:
+async def read_gauges(parts: Parts, *, more: ReadMore) -> list[Reading]:
     """Return all gauges; none while a store is unavailable, since old numbers would be wrong."""
     try:
-        return [*await _read_queues(parts), *await _read_features(parts), *await _read_servers(parts)]
+        return [*await _read_queues(parts), *await more(parts), *await _read_servers(parts)]
     except KaboomError:
         return []
 
@@ -86,12 +90,6 @@ async def _read_queues(parts: Parts) -> list[Reading]:
         stats = await parts.history.stats(queue)
         readings.append(Reading(QUEUE_OLDEST_SECONDS, stats.oldest_queued_s or 0.0, (queue,)))
     return readings
-
-
-async def _read_features(parts: Parts) -> list[Reading]:
-    """Return the gauges of the job types, such as missing ingests."""
-    functions = [await load_function(job_type.gauges) for job_type in parts.catalog if job_type.gauges]
-    return [reading for read in functions for reading in await read(parts)]
 
 
 async def _read_servers(parts: Parts) -> list[Reading]:
@@ -111,7 +109,7 @@ async def _read_servers(parts: Parts) -> list[Reading]:
     return readings
 
 
-def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
+def instrument_api(parts: Parts, *, more: ReadMore) -> list[Coroutine[Any, Any, None]]:
     """Turn on the metrics of an API process, and return the coroutines that serve them.
 
     Raises:
@@ -129,7 +127,7 @@ def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
     _use(meter, parts.catalog)
     for labels in product(("password", "token"), ("wrong", "held")):
         meter.count(FAILED_LOGINS, labels, 0)
-    page = Starlette(routes=[metrics_route(parts, meter)])
+    page = Starlette(routes=[metrics_route(parts, meter, more=more)])
     return [serve(page, open_socket(settings.side_host, settings.metrics_port))]
 
 

@@ -17,7 +17,6 @@ from kaboom.cli.output.summary import print_summary
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.output.watch import watch_job
 from kaboom.cli.session import Session
-from kaboom.ingest.jobs import BACKFILL
 from kaboom.market.source import is_derived, provider_of
 from kaboom.market_data.jobs import ROLL_UP
 from kaboom.settings import load_settings
@@ -25,6 +24,7 @@ from kaboom.settings import load_settings
 if TYPE_CHECKING:
     from kaboom.bars.pages.repair.port import Gap, RepairedItem
 
+_BACKFILL = "/api/v1/ingest/backfill"
 _CHUNK_SIZE = 5000
 #: More gaps than these are merged into one request: a backfill ingests only what is missing.
 _MOST_KINDS = 8
@@ -117,7 +117,7 @@ def _backfills(gap: "Gap", days: Sequence[date]) -> Iterator[Refill]:
         body |= {"symbols": list(symbols)} if symbols else {}
         words = ["kaboom ingest backfill", f"--interval {interval}", f"--market {market}", f"--provider {provider}"]
         words += [f"--from {days[0]} --to {days[-1]}", *(f"--symbol {quote(symbol)}" for symbol in symbols)]
-        yield Refill(" ".join(words), BACKFILL.path, body, is_known=bool(symbols))
+        yield Refill(" ".join(words), _BACKFILL, body, is_known=bool(symbols))
 
 
 def _roll_up(gap: "Gap", days: Sequence[date]) -> Iterator[Refill]:
