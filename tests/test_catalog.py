@@ -24,7 +24,6 @@ async def test_every_function_of_a_kind_of_job_loads_and_returns_what_the_engine
         job_type.plan: [None],
         job_type.run_chunk: [Tally],
         job_type.run: [job_type.result, Settled],
-        job_type.gauges: [],
     }
     for name, types in returned.items():
         if name:

@@ -11,7 +11,7 @@ from alembic.util import CommandError
 from kaboom.drivers.postgres.engine import postgres_errors
 from kaboom.errors import ConfigurationError, Conflict, StoreError
 
-#: The oldest schema that this release knows, and the last commit that migrates older ones to it (decision 0103).
+#: The oldest schema that this release knows, and the last commit that migrates older ones to it (decision 0102).
 BASELINE = "0021"
 _LAST_BEFORE = "78e52e73"
 _UNKNOWN = re.compile(r"Can't locate revision identified by '([^']*)'")

@@ -1,4 +1,4 @@
-"""The ledger: every table, index and trigger; later migrations add to it (decision 0103)."""
+"""The ledger: every table, index and trigger; later migrations add to it (decision 0102)."""
 
 from alembic import op
 
