@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,15 @@ class Copy:
         paths = {"PYTHONPATH": f"{self.root}/src:{self.root}", "NO_COLOR": "1", "KABOOM_LANG": "en"}
         argv, env = [sys.executable, *arguments], kept | paths | environment
         return subprocess.run(argv, cwd=self.root, env=env, capture_output=True, text=True, check=False)
+
+    @contextmanager
+    def told(self, name: str) -> Iterator[None]:
+        """Name something new in the changelog, which its author writes by hand."""
+        path = self.root / "CHANGELOG.md"
+        before = path.read_text()
+        path.write_text(before.replace("### Added\n", f"### Added\n\n- `{name}`.\n", 1))
+        yield
+        path.write_text(before)
 
     def changed(self) -> dict[str, int]:
         """Return the lines that differ, added and removed ones, of each file that the repository has, too."""

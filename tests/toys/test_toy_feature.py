@@ -49,7 +49,8 @@ def test_it_keeps_the_rules_of_the_house(planted: Copy) -> None:
 
 @pytest.mark.timeout(600)
 def test_its_rows_and_texts_are_whole(planted: Copy) -> None:
-    planted.run_tests("tests/repo/docs/test_queues.py", "tests/text", "tests/cli/test_japanese_help.py")
+    with planted.told(TASK):
+        planted.run_tests("tests/repo/docs/test_queues.py", "tests/text", "tests/cli/test_japanese_help.py")
     planted.run_tests("tests/web/auth/test_matrix.py", "-k", "has_a_row")
 
 

@@ -47,7 +47,8 @@ def test_it_keeps_the_rules_of_the_house(planted: Copy) -> None:
 @pytest.mark.timeout(600)
 def test_its_rows_and_texts_are_whole(planted: Copy) -> None:
     docs = [f"tests/repo/docs/test_{name}.py" for name in ("providers_doc", "settings", "numbers")]
-    planted.run_tests(*docs, "tests/text", "tests/operations/test_providers.py")
+    with planted.told(NAME):
+        planted.run_tests(*docs, "tests/text", "tests/operations/test_providers.py")
 
 
 @pytest.mark.timeout(600)

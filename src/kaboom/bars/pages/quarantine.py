@@ -74,6 +74,7 @@ def read_quarantine(files: PageFiles, series: BarSeries, *, symbol: str | None) 
 
 
 def quarantine_stamps(rows: pl.DataFrame) -> pl.Series:
+    """Return `opened_at` of rows as it is stored, in µs since 1970; a row without a time gets a number of its place."""
     return rows["opened_at"].to_physical().fill_null(place_numbers(rows) + NO_TIME)
 
 
