@@ -8,14 +8,14 @@ from enum import StrEnum
 type Watch = Callable[[str], AbstractContextManager[None]]
 
 
-class Heard(StrEnum):
-    """An event of a rate limiter; each comes with seconds."""
+class LimiterEvent(StrEnum):
+    """An event of a provider's rate limiter; each is reported with a number of seconds."""
 
     WAITED = "waited"  # a request waited this long for a permit
     PAUSED = "paused"  # a pause of this length has begun
 
 
-type Listener = Callable[[str, Heard, float], None]
+type Listener = Callable[[str, LimiterEvent, float], None]
 
 _watches: list[Watch] = []
 _listeners: list[Listener] = []
@@ -37,10 +37,10 @@ def listen_to_waits(listener: Listener | None) -> None:
     _listeners[:] = [listener] if listener else []
 
 
-def tell(provider: str, heard: Heard, seconds: float) -> None:
-    """Call the listener, if there is one."""
+def report_event(provider: str, event: LimiterEvent, seconds: float) -> None:
+    """Call the listener with an event of the provider's rate limiter; without a listener do nothing."""
     for listener in _listeners:
-        listener(provider, heard, seconds)
+        listener(provider, event, seconds)
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def while_alive(call: Callable[[], None]) -> Iterator[None]:
         _alive.reset(token)
 
 
-def tell_alive() -> None:
+def report_waiting() -> None:
     """Report that a wait goes on, so that it does not count as a stall."""
     if call := _alive.get():
         call()

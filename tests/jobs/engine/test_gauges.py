@@ -16,7 +16,7 @@ from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.jobs.redis.memory import MemoryJobStore
-from kaboom.providers.watch import Heard, listen_to_waits, tell, watch_requests
+from kaboom.providers.watch import LimiterEvent, listen_to_waits, report_event, watch_requests
 from kaboom.schedules.overdue import read_overdue
 from kaboom.schedules.store import open_schedules
 from kaboom.telemetry.metrics import use_meter
@@ -137,7 +137,7 @@ def test_what_an_alert_counts_begins_at_0(parts: Parts, monkeypatch: pytest.Monk
     try:
         for work in instrument_api(replace(parts, settings=settings), more=read_overdue):
             work.close()
-        tell("yahoo", Heard.PAUSED, 300.0)
+        report_event("yahoo", LimiterEvent.PAUSED, 300.0)
     finally:
         use_meter(None)
         watch_requests(None)

@@ -11,7 +11,7 @@ from kaboom.providers.base import BarRequest
 from kaboom.providers.limiter.memory import MemoryPermitStore
 from kaboom.providers.limiter.port import Limits, Permit, Reason, Result, Wait
 from kaboom.providers.limiter.rate_limiter import NoRateLimit, RateLimitedProvider, SharedRateLimiter
-from kaboom.providers.watch import Heard, listen_to_waits, while_alive
+from kaboom.providers.watch import LimiterEvent, listen_to_waits, while_alive
 from tests.fixtures.bars.raw_bars import SESSIONS
 from tests.fixtures.providers.fake_providers import FakeProvider, fail_with
 
@@ -87,7 +87,7 @@ async def test_the_failure_that_begins_a_pause_is_raised_as_one() -> None:
 
 async def test_short_waits_are_waited_out_and_reported() -> None:
     signs: list[None] = []
-    heard: list[tuple[str, Heard]] = []
+    heard: list[tuple[str, LimiterEvent]] = []
     waits = [Wait(Reason.PACE, 0.01), Wait(Reason.BUSY, 0.01), Wait(Reason.PAUSE, 0.01, "status was 429")]
     listen_to_waits(lambda provider, word, _: heard.append((provider, word)))
     try:
@@ -96,7 +96,7 @@ async def test_short_waits_are_waited_out_and_reported() -> None:
     finally:
         listen_to_waits(None)
     assert len(signs) == 4
-    assert heard == [("fake", Heard.WAITED)] * 3
+    assert heard == [("fake", LimiterEvent.WAITED)] * 3
 
 
 async def test_a_long_pause_is_raised() -> None:

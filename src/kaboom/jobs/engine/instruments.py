@@ -19,7 +19,7 @@ from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.jobs.job_type import Catalog
 from kaboom.jobs.queues import Queue
 from kaboom.providers.registry import provider_names
-from kaboom.providers.watch import Heard, listen_to_waits, watch_requests
+from kaboom.providers.watch import LimiterEvent, listen_to_waits, watch_requests
 from kaboom.telemetry.endpoint import open_socket, serve
 from kaboom.telemetry.metrics import (
     CHUNKS,
@@ -118,7 +118,7 @@ def instrument_api(parts: Parts, *, more: ReadMore) -> list[Coroutine[Any, Any, 
     """
     settings = parts.settings
     watch_requests(_watch)
-    listen_to_waits(_count_wait)
+    listen_to_waits(_count_limiter_event)
     if settings.metrics_port is None:
         return []
     from kaboom.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
@@ -144,7 +144,7 @@ def share_meter(catalog: Catalog) -> Meter:
 def instrument_child(otlp_endpoint: str | None) -> None:
     """Turn on the instruments of a process of the pool, after the fork."""
     watch_requests(_watch)
-    listen_to_waits(_count_wait)
+    listen_to_waits(_count_limiter_event)
     if otlp_endpoint:
         start_tracing(otlp_endpoint, service="kaboom-worker")
     if not is_counting():
@@ -178,8 +178,8 @@ def _watch(provider: str) -> Iterator[None]:
         yield
 
 
-def _count_wait(provider: str, heard: Heard, seconds: float) -> None:
-    if heard is Heard.PAUSED:
+def _count_limiter_event(provider: str, event: LimiterEvent, seconds: float) -> None:
+    if event is LimiterEvent.PAUSED:
         count(PROVIDER_PAUSES, provider)
         count(PROVIDER_PAUSED_SECONDS, provider, by=seconds)
     else:

@@ -23,7 +23,7 @@ from kaboom.errors import ProviderError
 from kaboom.providers.jquants import query
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.limiter.rate_limiter import RateLimiter
-from kaboom.providers.watch import tell_alive
+from kaboom.providers.watch import report_waiting
 from kaboom.providers.wire import Server, read_body
 
 #: A file takes two requests, for its address and for its content; the transfer counts as one more for each 2 MB.
@@ -218,7 +218,7 @@ class JquantsShelf:
             came += len(block)
             if came > file.size:
                 raise ProviderError(f"jquants: bulk file {file.title} was longer than listed", retryable=True)
-            tell_alive()
+            report_waiting()
             try:
                 await asyncio.to_thread(packed.write, block)
             except OSError as e:
@@ -236,7 +236,7 @@ class JquantsShelf:
         handle = await asyncio.to_thread(_open_lock, self.folder)
         try:
             while not _lock(handle):
-                tell_alive()
+                report_waiting()
                 await asyncio.sleep(_LOCK_S)
             yield
         finally:

@@ -17,7 +17,7 @@ from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import Market
 from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
 from kaboom.providers.limiter.port import POLL_S, Permit, PermitStore, Reason, Result, Wait
-from kaboom.providers.watch import Heard, tell, tell_alive
+from kaboom.providers.watch import LimiterEvent, report_event, report_waiting
 
 #: The longest pause that a request waits out. The caller plans for a longer one.
 LONGEST_WAIT_S = 30.0
@@ -126,7 +126,7 @@ class SharedRateLimiter:
         clock = asyncio.get_running_loop().time
         began_at = clock()
         await wait
-        tell(self._provider, Heard.WAITED, clock() - began_at)
+        report_event(self._provider, LimiterEvent.WAITED, clock() - began_at)
 
     async def _ask(self) -> Permit | Wait:
         try:
@@ -139,7 +139,7 @@ class SharedRateLimiter:
             return await self._store.acquire()
         finally:
             # Waiting for a permit does not count as a stall, nor does waiting for the store.
-            tell_alive()
+            report_waiting()
 
     @contextlib.contextmanager
     def _renewed(self, permit: Permit) -> Iterator[None]:
@@ -171,7 +171,7 @@ class SharedRateLimiter:
             _log.warning("permit_not_released", provider=self._provider, result=result.value, reason=e.message)
             return 0.0
         if pause_s:
-            tell(self._provider, Heard.PAUSED, pause_s)
+            report_event(self._provider, LimiterEvent.PAUSED, pause_s)
             _log.warning("provider_paused", provider=self._provider, seconds=round(pause_s, 1), reason=message)
         return pause_s
 
@@ -252,7 +252,7 @@ class Waiter:
             with self._queue.queued(self):
                 while not self._until.done():
                     await asyncio.wait([self._until], timeout=_ALIVE_S)
-                    tell_alive()
+                    report_waiting()
             return
         timer = loop.call_later(seconds, self.wake)
         try:
