@@ -52,7 +52,7 @@ async def ask_each[T](
     if found.end is not None:
         if not found.rows:
             raise found.end
-        _end_for(symbols, found, found.end)
+        _note_end(symbols, found, found.end)
     # In the order of the request, so that the same request has the same answer.
     rows = [found.rows[symbol] for symbol in dict.fromkeys(symbols) if symbol in found.rows]
     bars = join(rows) if rows else pl.DataFrame(schema=RAW_BAR_SCHEMA)
@@ -75,7 +75,8 @@ async def _work[T](waiting: Iterator[str], ask: Callable[[str], Awaitable[Symbol
             found.rows[symbol] = answer
 
 
-def _end_for(symbols: Sequence[str], found: _Round[Any], end: ProviderError) -> None:
+def _note_end(symbols: Sequence[str], found: _Round[Any], end: ProviderError) -> None:
+    """Give each symbol that was not answered the outcome of the error that ended the call."""
     outcome = Outcome.RATE_LIMITED if isinstance(end, RateLimited) else Outcome.PROVIDER_ERROR
     answered = found.rows.keys() | found.outcomes.keys()
     for symbol in symbols:

@@ -144,7 +144,7 @@ def _symbol_of_name(name: str) -> str:
         symbol = parse_file_symbol(first)
     except InvalidRequest as e:
         raise _no_symbol(name) from e
-    if not all(_RESTS.match(token) for token in rest) or not _is_named(first, symbol):
+    if not all(_RESTS.match(token) for token in rest) or not _is_meant_as_symbol(first, symbol):
         raise _no_symbol(name)
     return symbol
 
@@ -160,11 +160,14 @@ def _symbol_of_chart(name: str, exchange: str, text: str) -> str:
     return symbol
 
 
-def _is_named(first: str, symbol: str) -> bool:
-    """Return whether a name is meant as a symbol: a code, a few letters, or more letters in capitals."""
+def _is_meant_as_symbol(token: str, symbol: str) -> bool:
+    """Return whether a token of a file's name, parsed as `symbol`, is meant as one and not as a word or a number.
+
+    A symbol is a code, a few letters, or more letters in capitals: `msft` and `NIKKEI`, but not `nikkei`.
+    """
     if symbol in _GENERIC or _NUMBER.fullmatch(symbol):
         return False
-    return is_tse_code(symbol) or not symbol.isalpha() or len(symbol) <= _MOST_LETTERS or first.isupper()
+    return is_tse_code(symbol) or not symbol.isalpha() or len(symbol) <= _MOST_LETTERS or token.isupper()
 
 
 def _no_symbol(name: str) -> InvalidRequest:

@@ -12,9 +12,9 @@ from kaboom.drivers.redis.client import AsyncScript, Redis, redis_errors, regist
 from kaboom.providers.limiter.pauses import of_provider
 from kaboom.providers.limiter.port import LONGEST_NAMED_S, POLL_S, Limits, Permit, Reason, Result, Wait
 
-#: A call as the script takes it: its name and up to four arguments.
+#: A call as the script takes it: its name and up to four arguments, padded with empty texts to a fixed length.
 type _Call = tuple[str | int, ...]
-_WORDS = 5
+_CALL_LENGTH = 5
 
 
 class RedisPermitStore:
@@ -57,7 +57,8 @@ class RedisPermitStore:
         for redis in clients:
             await redis.aclose()
 
-    async def _call(self, *words: str | int) -> list[str]:
+    async def _call(self, name: str, *arguments: str | int) -> list[str]:
+        """Run one call of the script in a round trip that concurrent calls share; connect first if needed."""
         loop = asyncio.get_running_loop()
         if self._calls is None or self._loop is not loop:
             # One connection is held: to check one out of the pool and back in takes a fifth of a round trip.
@@ -66,14 +67,16 @@ class RedisPermitStore:
             self._clients = (redis, pool)
             note_open(self)
             self._loop = loop
-            script = register_script(redis, "kaboom.providers.limiter", "permits")
-            self._calls = CallBatcher(partial(self._run, redis, script, uuid4().hex[:12]))
-        return await self._calls.call(words + ("",) * (_WORDS - len(words)))
+            script, process = register_script(redis, "kaboom.providers.limiter", "permits"), uuid4().hex[:12]
+            self._calls = CallBatcher(partial(self._run, redis, script, process))
+        call: _Call = (name, *arguments)
+        return await self._calls.call(call + ("",) * (_CALL_LENGTH - len(call)))
 
-    async def _run(self, redis: Redis, script: AsyncScript, me: str, calls: Sequence[_Call]) -> list[list[str]]:
-        words = (me, *self._limits, *itertools.chain(*calls))
+    async def _run(self, redis: Redis, script: AsyncScript, process: str, calls: Sequence[_Call]) -> list[list[str]]:
+        """Run the script once for some calls; `process` is the id by which it shares the permits among processes."""
+        arguments = (process, *self._limits, *itertools.chain(*calls))
         with redis_errors():
-            (answers,) = await run_together(redis, [(script, self._keys, words)])
+            (answers,) = await run_together(redis, [(script, self._keys, arguments)])
         return list(answers)
 
 
