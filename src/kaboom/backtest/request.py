@@ -180,7 +180,7 @@ class SweepRequest(PlannedRequest, BarsAsked):
         if self.strategy in PARAMETERS:
             for name, values in self.parameters.items():
                 for value in values:
-                    _check_alone(self.strategy, name, value)
+                    _check_value(self.strategy, name, value)
         return self
 
 
@@ -198,8 +198,12 @@ def _check_once(choices: Mapping[str, tuple[Scalar, ...]]) -> None:
             raise InvalidRequest(f"{name[:40]} had {value!r} more than once, expected each value once", pointer=pointer)
 
 
-def _check_alone(strategy: str, name: str, value: Scalar) -> None:
-    """Refuse a value that no combination allows; combinations that are not allowed are left out of the grid later."""
+def _check_value(strategy: str, name: str, value: Scalar) -> None:
+    """Refuse a value that is invalid in every combination.
+
+    An error at `/parameters` itself is about several parameters together, so other values of them may allow this one.
+    Combinations with such an error are left out of the grid later.
+    """
     try:
         _check(strategy, {name: value})
     except InvalidRequest as e:

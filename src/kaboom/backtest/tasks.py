@@ -77,51 +77,57 @@ async def run_sweep_chunk(run: Run) -> Tally:
     if run.chunk.items != (sweep_chunks.RESULT_ITEM,):
         return await go_on(run, partial(_run_trials, run), stops_at_once=True)
     run.keeper.look_often()
-    return add_report(run.chunk.tally, await _end(run))
+    return add_report(run.chunk.tally, await _choose_best(run))
 
 
 async def _run_trials(
     run: Run, *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: ShouldStop
 ) -> OutcomeReport:
     chunk = sweep_chunks.SweepChunk(run.chunk.items, tuple(run.chunk.payload["numbers"]))
-    alive = _alive(run, should_stop)
+    should_stop = _with_life_sign(run, should_stop)
     request = SweepRequest.parse(run.plan["request"])
-    with open_requested(request, run.settings, should_stop=alive) as find:
+    with open_requested(request, run.settings, should_stop=should_stop) as find:
         try:
-            bars, kind = await _load(run, request, find, alive)
+            bars, kind = await _load(run, request, find, should_stop)
         except Stopped:
             return OutcomeReport()
         tools = sweep_chunks.SweepTools(bars, kind, request, partial(_keep_trials, run.files, _job_id(run)))
-        return await sweep_chunks.run_sweep_chunk(chunk, tools, start=start, on_progress=on_progress, should_stop=alive)
+        return await sweep_chunks.run_sweep_chunk(
+            chunk, tools, start=start, on_progress=on_progress, should_stop=should_stop
+        )
 
 
 async def _keep_trials(files: JobFiles, job_id: str, name: str, content: bytes) -> None:
     await files.save(job_id, {f"{_TRIALS}{name}": content})
 
 
-async def _end(run: Run) -> OutcomeReport:
-    """Choose the best trials once all other chunks have ended; after a crash a saved summary is not computed again."""
+async def _choose_best(run: Run) -> OutcomeReport:
+    """Choose the best trials once all other chunks have ended; hand the chunk back until then.
+
+    A summary that was saved before a crash is not computed again. A run that is stopped reports no outcome.
+    """
     ref, files = run.claim.lease.ref, run.files
     done = OutcomeReport((SymbolOutcome(sweep_chunks.RESULT_ITEM, Outcome.OK),))
     if await files.load(ref.job_id, "summary.json"):
         return done
     chunks = await run.parts.store.load_chunks(ref.queue, ref.job_id)
-    left = sum(not chunk.state.is_final for chunk in chunks if chunk.n != ref.n)
-    if left:
-        raise HandBack(f"the best trials are chosen when all have run: {left} chunks left", pause_s=_PAUSE_S)
+    unfinished = sum(not chunk.state.is_final for chunk in chunks if chunk.n != ref.n)
+    if unfinished:
+        raise HandBack(f"the best trials are chosen when all have run: {unfinished} chunks left", pause_s=_PAUSE_S)
     parts = await files.load_all(ref.job_id, _TRIALS)
     if not parts:
         raise InvalidRequest("no trial of the sweep has ended")
-    alive = _alive(run, run.should_stop)
+    should_stop = _with_life_sign(run, run.should_stop)
     request = SweepRequest.parse(run.plan["request"])
-    with open_requested(request, run.settings, should_stop=alive) as find:
+    with open_requested(request, run.settings, should_stop=should_stop) as find:
         try:
-            bars, kind = await _load(run, request, find, alive)
+            bars, kind = await _load(run, request, find, should_stop)
             table = join_trials(parts)
             planned, left_out = run.plan["trials"], 0
             if request.trials is None:
                 left_out = count_combinations(request.parameters) - planned
-            end = SweepEnd(bars, kind, request, table, left_out, planned - len(table.numbers), alive)
+            failed = planned - len(table.numbers)
+            end = SweepEnd(bars, kind, request, table, left_out, failed, should_stop)
             study = await asyncio.to_thread(end_sweep, end)
         except Stopped:
             return OutcomeReport()
@@ -152,16 +158,16 @@ def _until_cancelled(run: Run) -> Iterator[ShouldStop]:
     """Yield the check for a cancel; work that it stopped ends with Conflict."""
     run.keeper.look_often()
     try:
-        yield _alive(run, run.should_stop)
+        yield _with_life_sign(run, run.should_stop)
     except Stopped as e:
         raise Conflict("the job was cancelled") from e
 
 
-def _alive(run: Run, should_stop: ShouldStop) -> ShouldStop:
+def _with_life_sign(run: Run, should_stop: ShouldStop) -> ShouldStop:
     """Return the same check, which also reports that the run is alive, since one strategy may take minutes."""
 
-    def look() -> bool:
+    def report_and_check() -> bool:
         run.keeper.note_life()
         return should_stop()
 
-    return look
+    return report_and_check

@@ -30,12 +30,16 @@ def tick_of(price: float, row: int, rules: Rules) -> float:
 
 
 def round_price(price: float, way: float, row: int, rules: Rules) -> float:
-    """Return the legal price at or above a price (`way` > 0), or at or below it; never less than one tick."""
+    """Return the nearest price on a tick: at or above `price` if `way` > 0, else at or below it; at least one tick.
+
+    `row` is the row of the table of ticks, as in `tick_of`.
+    """
     if not rules.has_ticks or math.isnan(price):
         return price
     tick = tick_of(price, row, rules)
     steps = price / tick
     whole = math.ceil(steps - TICK_TOLERANCE) if way > 0.0 else math.floor(steps + TICK_TOLERANCE)
+    # Prices have at most one decimal: rounding to it removes the error of the multiplication.
     return math.floor(max(float(whole), 1.0) * tick * 10.0 + 0.5) / 10.0
 
 

@@ -109,8 +109,8 @@ def end_bar(sim: Sim, i: int) -> None:
         check_shorts(sim, i)
 
 
-def has_end(sim: Sim) -> bool:
-    """Return whether an issue is delisted within the run."""
+def has_delisting(sim: Sim) -> bool:
+    """Return whether any issue is delisted within the run."""
     first = sim.days.size
     for s in range(sim.issues.delisted.size):
         first = min(first, sim.issues.delisted[s])

@@ -24,7 +24,7 @@ from kaboom.backtest.engine.fills import (
     stop_price,
     whole_lots,
 )
-from kaboom.backtest.engine.sessions import end_bar, has_end, start_bar
+from kaboom.backtest.engine.sessions import end_bar, has_delisting, start_bar
 
 
 def wanted(sim: Sim, i: int, s: int, equity: float) -> float:
@@ -184,7 +184,7 @@ def simulate(sim: Sim, targets: Floats) -> None:
     """
     n, m = targets.shape
     account = sim.account
-    is_always_busy = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit)) or has_end(sim)
+    is_always_busy = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit)) or has_delisting(sim)
     # Not a literal: numba would compile every function that gets a literal a second time.
     first: Any = np.int64(0)
     while first < n:

@@ -23,7 +23,7 @@ from kaboom.pictures.model import (
 from kaboom.text.catalogue import Pair, gettext
 
 _MOST_YEARS = 40
-#: Letters of a line of notes; Japanese letters are wider.
+#: The most letters of a line of notes, in English and in Japanese, whose letters are wider.
 _LINE_LETTERS = (190, 86)
 
 
