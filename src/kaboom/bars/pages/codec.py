@@ -178,10 +178,10 @@ def _undo_deltas(deltas: Ints, offsets: Ints, firsts: Ints) -> None:
 
 
 def _present_planes(rows: list[Ints], starts: Ints) -> npt.NDArray[np.bool_]:
-    """Return, shape (pages, 56), whether any bar of the page has a bit set in that byte of that column."""
+    """Return which planes each page stores, shape (pages, 56): a plane that is 0 in all bars of a page is left out."""
     bits = np.stack([np.bitwise_or.reduceat(row, starts) for row in rows], axis=1)
-    held: npt.NDArray[np.bool_] = bits.view(np.uint8).reshape(-1, _PLANES) != 0
-    return held
+    is_present: npt.NDArray[np.bool_] = bits.view(np.uint8).reshape(-1, _PLANES) != 0
+    return is_present
 
 
 @lru_cache(maxsize=64)

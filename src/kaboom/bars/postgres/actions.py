@@ -36,7 +36,7 @@ UPDATE bar_note n SET noted_last = u.noted_at FROM {_NOTES}
 WHERE n.source = %b AND {" AND ".join(f"n.{name} = u.{name}" for name in (*KEY, "at"))}
 """  # noqa: S608 (constants)
 _FOREVER = 2**62
-#: Writers of notes take turns.
+#: The advisory lock that a writer of notes holds: writers take turns.
 _LOCK = 0x6E6F7465
 
 

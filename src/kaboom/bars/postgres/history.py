@@ -149,7 +149,10 @@ class _Held:
 
 @contextmanager
 def _opened(past: Past, series: BarSeries) -> Iterator[_Held | None]:
-    """Hold one state of a series in which every write up to the moment is; None if nothing is stored of it."""
+    """Open a series in one snapshot of the database, which has every write up to the moment.
+
+    Yields None if nothing is stored of the series.
+    """
     at = to_us(past.moment)
     _settle(past, at)
     with past.tables.database.reading() as sql:

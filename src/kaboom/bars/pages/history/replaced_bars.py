@@ -54,14 +54,16 @@ def find_undo(old: PageColumns, merged: MergedPages) -> Undo:
         changed |= before != after
     if changed.sum() == len(old.seconds) and not len(merged.added):
         return Undo([*range(len(old.offsets) - 1)], old, {}, is_everything=True)
+    # Bars added after the last one of their page are undone by their first time alone. A bar added between others
+    # needs a row of its own, whose flags are `ABSENT`.
     is_tail = merged.added > old.seconds[old.offsets[1:] - 1][merged.added_page]
-    inside, page_inside = merged.added[~is_tail], merged.added_page[~is_tail]
-    nothing = np.zeros(len(inside), np.int64)
-    absent = (inside, *[nothing] * 5, nothing + ABSENT)
-    page = np.concatenate((merged.page[changed], page_inside))
-    rows = [np.concatenate((row[changed], gone)) for row, gone in zip(merged.old, absent, strict=True)]
-    tail, first = np.unique(merged.added_page[is_tail], return_index=True)
-    grown = dict(zip(tail.tolist(), merged.added[is_tail][first].tolist(), strict=True))
+    between, page_between = merged.added[~is_tail], merged.added_page[~is_tail]
+    zeros = np.zeros(len(between), np.int64)
+    absent = (between, *[zeros] * 5, zeros + ABSENT)
+    tail_pages, first = np.unique(merged.added_page[is_tail], return_index=True)
+    grown = dict(zip(tail_pages.tolist(), merged.added[is_tail][first].tolist(), strict=True))
+    page = np.concatenate((merged.page[changed], page_between))
+    rows = [np.concatenate((before[changed], missing)) for before, missing in zip(merged.old, absent, strict=True)]
     order = np.lexsort((rows[0], page))
     pages, counts = np.unique(page, return_counts=True)
     columns = PageColumns(tuple(row[order] for row in rows), _offsets(counts))
