@@ -117,7 +117,10 @@ class Draft:
 
 
 def build_draft(job: Job, terms: Terms) -> Draft | None:
-    """Return the draft of a plain job: without parent, Idempotency-Key and callback URL; None for any other job."""
+    """Return the draft of a plain job, which `GroupCommit` can admit together with others; None for any other job.
+
+    A plain job has no parent, Idempotency-Key or callback URL, so it is one row and at most one line of the audit log.
+    """
     if job.parent_id is not None or terms != Terms(terms.fingerprint, may_join=terms.may_join):
         return None
     row = dump_job(job, overlap_key=terms.overlap_key)
@@ -126,7 +129,7 @@ def build_draft(job: Job, terms: Terms) -> Draft | None:
 
 
 class GroupCommit:
-    """Admits plain jobs together."""
+    """Admits plain jobs that are submitted at the same time by one statement."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements

@@ -58,11 +58,12 @@ def find_activity(query: ActivityQuery, jobs: Iterable[Job], ends: ChunkEnds, no
         if job.status.is_final and job.completed_at
     ]
     settled = [each for job in active for each in _settled(query, job, ends)]
-    waits = [wait for job in active if (wait := _wait(job, now))]
+    waits = [wait for job in active if (wait := _find_wait(job, now))]
     return sum_up(query, settled, finished, follow_waits(query, waits))
 
 
 def _settled(query: ActivityQuery, job: Job, ends: ChunkEnds) -> Iterator[Settled]:
+    """Yield the settled items of a job by time: all at its end if it ran within one step, else chunk by chunk."""
     end, begin = job.completed_at, job.started_at
     if end and (begin is None or end - begin <= query.step):
         yield Settled(job.queue, query.bin_of(end), job.settled, job.failed)
@@ -73,7 +74,8 @@ def _settled(query: ActivityQuery, job: Job, ends: ChunkEnds) -> Iterator[Settle
         yield Settled(job.queue, query.bin_of(at), tally.done + tally.failed, tally.failed)
 
 
-def _wait(job: Job, now: datetime) -> tuple[str, datetime, datetime | None] | None:
+def _find_wait(job: Job, now: datetime) -> tuple[str, datetime, datetime | None] | None:
+    """Return the queue of a job, and when its wait there began and ended (None: it waits); None for a short wait."""
     begin = job.requested_at
     if begin is None:
         return None

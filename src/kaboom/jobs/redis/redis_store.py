@@ -124,10 +124,12 @@ class RedisJobStore(RedisWorkers):
 
     async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
         ref = lease.ref
-        arguments = (ref.job_id, ref.n, lease.fence, ending.value, dump_json(tally.to_json()))
-        waits = (self._retry_ms, error, round(pause_s * 1000))
-        most = 0 if ending is Ending.FAILED else MAX_ATTEMPTS
-        answer = await self._run("end", ref, *arguments, most, *waits, error[:REASON_KEPT])
+        run = (ref.job_id, ref.n, lease.fence, ending.value, dump_json(tally.to_json()))
+        # With at most 0 attempts, the chunk is not tried again.
+        most_attempts = 0 if ending is Ending.FAILED else MAX_ATTEMPTS
+        retry = (most_attempts, self._retry_ms, error, round(pause_s * 1000))
+        reason_of_run = error[:REASON_KEPT]
+        answer = await self._run("end", ref, *run, *retry, reason_of_run)
         return replace(_ended(answer), runs=parse_runs(orjson.loads(answer[3])))
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:

@@ -187,10 +187,10 @@ async def measure(run: Awaitable[str], task: str, claim: Claim, keeper: LeaseKee
         count(BARS_CORRECTED, claim.lease.ref.queue, by=after - before)
 
 
-#: How long the end of a chunk is repeated while Redis is unavailable. After that the reaper takes the chunk back.
+#: How long a worker retries to save the end of a chunk in Redis. After that the reaper takes the chunk back.
 _REDIS_RETRY_S = 30.0
-#: The same for the ledger. It is short because the retry blocks the slot, and nothing is lost: Redis has the end, and
-#: the job's end saves its chunks again.
+#: How long a worker retries to save it in the ledger. It is short because the retry blocks the slot. Nothing is lost:
+#: Redis has the end of the chunk, and when the job ends, all its chunks are saved again.
 _LEDGER_RETRY_S = 1.0
 
 _log = structlog.get_logger(__name__)
