@@ -192,7 +192,7 @@ async def test_the_same_content_is_paid_once(fake: FakeOpenRouter) -> None:
 
 
 @pytest.mark.parametrize("model", ["cut/m", "ended-paid/m", "lost-error/m", "hang-up/m", "huge/m"])
-async def test_what_was_or_may_be_paid_without_an_answer_is_not_asked_again(fake: FakeOpenRouter, model: str) -> None:
+async def test_a_failed_call_that_may_have_been_paid_is_not_repeated(fake: FakeOpenRouter, model: str) -> None:
     spending = MemorySpending()
     (first,) = await asker(fake, model, spending).ask_all(PROMPT, FACTS)
     (again,) = await asker(fake, model, spending).ask_all(PROMPT, FACTS)

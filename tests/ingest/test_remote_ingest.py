@@ -213,7 +213,7 @@ def test_yesterday_s_bars_are_not_stored_as_today_s(jquants: FakeJquants, yahoo:
 def test_yahoo_s_times_nine_hours_off_are_refused(yahoo: FakeYahoo, tmp_path: Path, interval: str, hours: int) -> None:
     yahoo.shift_s = hours * 3600
     settings = settings_for(tmp_path, yahoo)
-    # Not the newest: up to midnight in Japan nine hours after today's bars are the future, and refused for that.
+    # An earlier session: today's bars shifted by nine hours may be in the future, and refused for that reason.
     session = previous_session(latest_closed_session(utc_now(), delay_s=3600)).isoformat()
     report = ingest(settings, intervals={interval: 1}, symbols=list(PRIME), session=session)
     assert by_symbol(report) == dict.fromkeys(PRIME, Outcome.INVALID)

@@ -47,7 +47,9 @@ TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 
 
 @given(st.integers(0, 366 * 86_400), TIMES, TIMES, st.integers(5, 1440))
-def test_it_is_never_early_never_quiet_and_never_late(second: int, begins: time, ends: time, minutes: int) -> None:
+def test_a_message_is_never_early_never_in_quiet_hours_and_never_late(
+    second: int, begins: time, ends: time, minutes: int
+) -> None:
     local = jst("01T00:00") + timedelta(seconds=second)
     for timing in (Timing(quiet=(begins, ends)), Timing(quiet=(begins, ends), digest_minutes=minutes)):
         if begins == ends:

@@ -11,13 +11,13 @@ LONG = FRESH_S + 1
 
 
 def liveness(**signs: Any) -> Liveness:
-    """Return the signs of a worker that is well at `NOW`; `signs` override."""
+    """Return the signs of a worker that is healthy at `NOW`; `signs` override."""
     fresh: dict[str, Any] = {"consumer_at": NOW, "loop_at": NOW, "broker_at": NOW, "taken_at": NOW, "children": 4}
     return Liveness(slots=4, longest_task_s=1860, **(fresh | signs))
 
 
 class TestFaults:
-    def test_a_worker_that_is_well_has_none(self) -> None:
+    def test_a_healthy_worker_has_no_fault(self) -> None:
         assert liveness().faults(NOW) == {}
 
     @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_a_worker_of_the_release_is_missing(
 ) -> None:
     found = bad(Seen(FINE, workers, nodes))
     assert found.items() >= faults.items()
-    # What only another release consumes is not consumed by this one.
+    # A queue counts as consumed only if a worker of this release, r2, consumes it.
     assert ("queues" in found) == ("r2" not in {node.release for node in nodes})
 
 

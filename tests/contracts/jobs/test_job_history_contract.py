@@ -94,7 +94,7 @@ class TestInsert:
         assert replace(kept, requested_at=None) == job
         assert await load(ledger, job) == kept
 
-    async def test_another_queue_or_id_is_none(self, ledger: JobHistory) -> None:
+    async def test_a_job_is_found_only_by_its_queue_and_id(self, ledger: JobHistory) -> None:
         job = await accepted(ledger)
         assert await ledger.load("backtest", job.job_id) is None
         assert await ledger.load(QUEUE, "f" * 32) is None
@@ -400,7 +400,7 @@ class TestStats:
         assert stats.oldest_queued_s is not None
         assert 0 <= stats.oldest_queued_s < 5
 
-    async def test_of_one_owner(self, ledger: JobHistory) -> None:
+    async def test_stats_count_the_jobs_of_one_owner(self, ledger: JobHistory) -> None:
         await accepted(ledger, owner="other")
         await ended(ledger, JobStatus.COMPLETED, ago_s=1, runtime_s=10)
         await ended(ledger, JobStatus.FAILED, ago_s=1, runtime_s=90, owner="other")

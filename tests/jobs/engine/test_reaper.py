@@ -326,14 +326,15 @@ async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypa
     store.is_away = False
     await sweeper.sweep()
     assert await store.beat(claim.lease, claim.chunk.tally) is Beat.OK
-    # Of a worker that does not come back it is, a little later.
+    # The lease of a worker that does not come back is taken a little later.
     await bench_of(store).lapse(ref_of(job))
     sweeper._spares_until = 0.0
     await sweeper.sweep()
     assert await store.beat(claim.lease, claim.chunk.tally) is Beat.LOST
 
 
-async def test_an_outage_lasts_from_its_first_failed_sweep(parts: Parts) -> None:
+async def test_an_outage_is_measured_from_its_first_failed_sweep(parts: Parts) -> None:
+    """A second failed sweep does not start a new outage, which would be too short to spare the leases."""
     store, sweeper, job, claim = await sweep_while_away(parts)
     assert sweeper._away_since is not None
     sweeper._away_since -= 60.0
