@@ -141,7 +141,7 @@ class _Answer:
 
     async def receive(self) -> Message:
         if self._is_read:
-            # Send no disconnect: if the viewer leaves, the request of the page is cancelled.
+            # Never report a disconnect: if the viewer leaves, the page's request is cancelled, and this call with it.
             await asyncio.Event().wait()
         self._is_read = True
         return {"type": "http.request", "body": self._content, "more_body": False}

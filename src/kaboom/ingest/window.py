@@ -275,10 +275,11 @@ def build_action_notes(
 
 
 def drop_unfinished(raw: pl.DataFrame, part: IngestChunk, *, delay: timedelta, now: datetime) -> pl.DataFrame:
-    """Return raw rows without those of bars that ended less than `delay` before `now` (aware), during a session.
+    """Return raw rows without the bars that may still change: those that ended less than `delay` before `now` (aware).
 
-    Yahoo returns the current minute, and the newest price as another row; both change a moment later. A row that begins
-    after `now` is left to the quality checks. Daily bars stay.
+    Yahoo returns the current minute, and the newest price as another row; both change a moment later. Nothing
+    is dropped once the session has been closed for `delay`. A row that begins after `now` is left to the quality
+    checks. Daily bars stay.
     """
     is_running = closes_at(part.sessions[-1]) + delay > now
     if not is_running or not part.interval.is_intraday or raw.is_empty():

@@ -16,7 +16,7 @@ SELECTABLE = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
 type Filter = Literal["status", "queue", "task", "market", "interval", "provider", "severity", "alertname"]
 _HHMM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _Time = Annotated[str, Field(pattern=_HHMM, description="HH:MM in Japan")]
-#: Not before the close, because no session can be complete by then.
+#: A deadline before 16:00 is rejected: no session can be complete before its close.
 _Deadline = Annotated[
     str, Field(pattern=r"^(1[6-9]|2[0-3]):[0-5][0-9]$", description="HH:MM in Japan, from 16:00; for data_incomplete")
 ]

@@ -127,6 +127,7 @@ def _trial_table(words: Speaker, trials: "list[Trial]") -> Table:
     for trial in trials:
         asked = words.coded("trial", trial.question)
         about = f"{asked} {trial.interval}" if trial.interval else asked
+        # An answer without a count is Kaboom's own list or calendar: the provider has none.
         rows = words.say("Kaboom's own") if trial.rows is None and trial.outcome.is_fine else f"{trial.rows or 0:,}"
         result = words.say("answered") if trial.outcome is Outcome.OK else words.coded("outcome", trial.outcome)
         add_row(table, about, trial.session.isoformat(), result, rows, f"{trial.seconds:.1f}", trial.message)

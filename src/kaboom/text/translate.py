@@ -26,7 +26,7 @@ class _Template:
     japanese: str
 
     def match(self, text: str) -> dict[str, str] | None:
-        """Return the values of the fields, None where the text is of another template."""
+        """Return the values of the fields; None if another template made the text."""
         first, *middle = self.literals
         if not self.fields or not text.startswith(first):
             return {} if text == first and not self.fields else None
@@ -61,7 +61,11 @@ def _translate(text: str, context: str, depth: int) -> str:
 
 @cache
 def _templates(context: str) -> list[_Template]:
-    """Return the templates: those around another text first, then those with most literal text."""
+    """Return the templates in the order to try them.
+
+    Those with a nested text come first, so that no other template takes that text for a plain value and leaves it in
+    English. Of the others, the one with the most literal text is the most specific.
+    """
     templates = [_compile(english, japanese) for english, japanese in load_japanese()[context].items()]
     return sorted(templates, key=lambda t: (not any(map(_is_nested, t.fields)), -sum(map(len, t.literals))))
 

@@ -77,7 +77,7 @@ class Rate:
     window_s: int
 
     def allow(self, left: int, ends_in_s: float, refusal: str = "") -> Allowance:
-        """Return the allowance when this many calls are left."""
+        """Return the allowance, with its two response headers, when `left` calls are left in the window."""
         reset_s = max(1, math.ceil(ends_in_s))
         state = f'"{self.name}";r={max(0, left)};t={reset_s}'
         return Allowance(f'"{self.name}";q={self.amount};w={self.window_s}', state, refusal, reset_s)

@@ -270,7 +270,7 @@ class _Asking:
     async def _try(self, call_id: str) -> Told:
         """Make one call and settle it; a call that is interrupted stays reserved."""
         began_at, left_s = self._loop.time(), max(self._left_s(), 0.1)
-        # A kept connection might send the request twice, which would be paid twice.
+        # A reused connection might send the request again by itself, and both would be paid.
         client = HttpClient(self._terms.base_url, timeout_s=left_s, max_bytes=_MOST_BYTES, connections=1)
         try:
             reply = await client.post(PATH, self._body, params={}, headers=build_headers(self._terms))

@@ -112,6 +112,7 @@ def _outcome_table(words: Speaker, outcomes: dict[str, int], *, has_files: bool)
 
 
 def _balance(words: Speaker, job: dict[str, Any], result: dict[str, Any]) -> str:
+    """Return the line that compares the number of items asked for with the number of outcomes."""
     progress, settled = job["progress"], sum(result["outcomes"].values())
     what = words.code("unit", unit_of(job))
     if job["intervals"]:

@@ -40,7 +40,7 @@ class Universe:
 
     @cached_property
     def topix500(self) -> frozenset[str]:
-        """The symbols with the finer ticks."""
+        """The symbols of TOPIX 500, which trade in finer ticks."""
         return frozenset(listing.symbol for listing in self.listings if listing.is_topix500)
 
     def age(self, session: date) -> int:
