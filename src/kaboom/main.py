@@ -35,7 +35,7 @@ from kaboom.jobs.redis.events import EventHub
 from kaboom.jobs.redis.redis_counts import RedisCounts
 from kaboom.jobs.shared_answers import Sharing
 from kaboom.market_data.routes import router as market_router
-from kaboom.market_data.service import open_desk
+from kaboom.market_data.service import open_market_tables
 from kaboom.notify.notifier import Notifier
 from kaboom.notify.routes import router as notifications_router
 from kaboom.operations.feed import JobFeed
@@ -44,7 +44,7 @@ from kaboom.operations.routes import router as overview_router
 from kaboom.operations.routes import settings_router
 from kaboom.pictures.process import PictureProcess
 from kaboom.portfolio.routes import router as portfolios_router
-from kaboom.portfolio.service import build_desk
+from kaboom.portfolio.service import build_portfolio_service
 from kaboom.portfolio.store import open_portfolios
 from kaboom.schedules.overdue import read_missing, read_overdue
 from kaboom.schedules.routes import router as schedules_router
@@ -157,9 +157,9 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     # The key is in the ledger, which all API processes share: cursors are valid in all of them, also after a restart.
     app.state.cursors = Cursors(partial(app.state.accounts.shared_keys.load, "cursors"))
     app.state.shared = Sharing()
-    app.state.desk = open_desk(settings)
+    app.state.market_tables = open_market_tables(settings)
     app.state.pictures = PictureProcess()
-    app.state.portfolios = build_desk(parts.database.open(open_portfolios), settings)
+    app.state.portfolios = build_portfolio_service(parts.database.open(open_portfolios), settings)
     app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
     app.state.job_feed = feed = JobFeed(parts, hub)
     accounts: Accounts = app.state.accounts

@@ -194,16 +194,16 @@ async def test_a_market_of_files_is_what_is_held(market: httpx2.AsyncClient) -> 
 
 async def watch(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Return a list that grows with each reading of coverage: whether it happens in turn."""
-    desk = await app.state.desk.get()
+    tables = await app.state.market_tables.get()
     read: list[bool] = []
-    wrapped = desk.coverage.store.coverage
+    wrapped = tables.coverage.store.coverage
 
     async def counted(series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        read.append(desk.coverage.turn.locked())
+        read.append(tables.coverage.turn.locked())
         found: pl.DataFrame = await wrapped(series, first=first, last=last)
         return found
 
-    monkeypatch.setattr(desk.coverage.store, "coverage", counted)
+    monkeypatch.setattr(tables.coverage.store, "coverage", counted)
     return read
 
 

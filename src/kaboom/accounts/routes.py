@@ -64,7 +64,7 @@ from kaboom.web.errors import (
 )
 from kaboom.web.routers import FeatureRouter, link_next
 
-Desk = Annotated[Accounts, Depends(accounts_of)]
+Service = Annotated[Accounts, Depends(accounts_of)]
 _ONE = describe_problems(NOT_FOUND, INVALID)
 _LOGIN = describe_problems(*OF_BODY, UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE)
 
@@ -73,7 +73,7 @@ router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 @router.post("/login", responses=_LOGIN)
 @logged_as(Action.LOG_IN)
-async def log_in(accounts: Desk, request: Request, response: Response, body: LoginBody) -> LoginAnswer:
+async def log_in(accounts: Service, request: Request, response: Response, body: LoginBody) -> LoginAnswer:
     """Log in for a JWT, which is valid for 12 hours, as long as its user or token is valid.
 
     After several failures logins are delayed, by account and by address.
@@ -87,7 +87,7 @@ async def log_in(accounts: Desk, request: Request, response: Response, body: Log
 
 @router.post("/login/session", status_code=status.HTTP_201_CREATED, responses=_LOGIN)
 @logged_as(Action.BEGIN_SESSION)
-async def begin_session(accounts: Desk, request: Request, response: Response, body: LoginBody) -> SessionView:
+async def begin_session(accounts: Service, request: Request, response: Response, body: LoginBody) -> SessionView:
     """Log a browser in with an HttpOnly session cookie; it ends after 12 hours without use, or after 7 days.
 
     A request that changes something needs the header `x-csrf-token`, and an `Origin` of this server.
@@ -103,7 +103,7 @@ async def begin_session(accounts: Desk, request: Request, response: Response, bo
 
 
 @router.get("/session", responses=describe_problems(NOT_FOUND), dependencies=[needs()])
-async def show_session(accounts: Desk, request: Request, caller: Caller) -> SessionView:
+async def show_session(accounts: Service, request: Request, caller: Caller) -> SessionView:
     """Show the session of the cookie, with its CSRF token."""
     found = await accounts.sessions.find(dict(request.scope["headers"])) if caller.method == BY_COOKIE else None
     if found is None:
@@ -117,7 +117,7 @@ async def show_session(accounts: Desk, request: Request, caller: Caller) -> Sess
 )
 @logged_as(Action.END_SESSION)
 async def end_session(
-    accounts: Desk,
+    accounts: Service,
     request: Request,
     response: Response,
     caller: Caller,
@@ -143,7 +143,7 @@ async def show_me(caller: Caller) -> Me:
     dependencies=[needs()],
 )
 @logged_as(Action.CHANGE_OWN_PASSWORD)
-async def change_own_password(accounts: Desk, request: Request, caller: Caller, body: PasswordBody) -> None:
+async def change_own_password(accounts: Service, request: Request, caller: Caller, body: PasswordBody) -> None:
     """Change the caller's own password, and log it out everywhere."""
     user = await accounts.directory.store.load_user(caller.subject)
     if user is None:
@@ -174,7 +174,7 @@ SessionId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="16 hex di
 
 
 @router.get("/me/sessions", dependencies=[needs()])
-async def list_own_sessions(accounts: Desk, caller: Caller, request: Request) -> SessionList:
+async def list_own_sessions(accounts: Service, caller: Caller, request: Request) -> SessionList:
     """List the caller's own sessions of browsers, last used first."""
     return await _list_sessions(accounts, caller, request, subject=caller.subject)
 
@@ -183,13 +183,13 @@ async def list_own_sessions(accounts: Desk, caller: Caller, request: Request) ->
     "/me/sessions/{session_id}", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE, dependencies=[needs()]
 )
 @logged_as(Action.END_OWN_SESSION)
-async def end_own_session(accounts: Desk, caller: Caller, session_id: SessionId) -> None:
+async def end_own_session(accounts: Service, caller: Caller, session_id: SessionId) -> None:
     """End one of the caller's own sessions; every process refuses it within 5 s."""
     await accounts.sessions.end_listed(caller.owner, session_id, subject=caller.subject)
 
 
 @router.get("/sessions", dependencies=[needs(Scope.ADMIN)])
-async def list_sessions(accounts: Desk, caller: Caller, request: Request) -> SessionList:
+async def list_sessions(accounts: Service, caller: Caller, request: Request) -> SessionList:
     """List the sessions of all callers of the owner, last used first, at most 1,000."""
     return await _list_sessions(accounts, caller, request)
 
@@ -201,7 +201,7 @@ async def list_sessions(accounts: Desk, caller: Caller, request: Request) -> Ses
     dependencies=[needs(Scope.ADMIN)],
 )
 @logged_as(Action.END_ANY_SESSION)
-async def end_any_session(accounts: Desk, caller: Caller, session_id: SessionId) -> None:
+async def end_any_session(accounts: Service, caller: Caller, session_id: SessionId) -> None:
     """End a session of anybody; every process refuses it within 5 s."""
     await accounts.sessions.end_listed(caller.owner, session_id)
 
@@ -212,7 +212,7 @@ async def end_any_session(accounts: Desk, caller: Caller, session_id: SessionId)
     dependencies=[needs()],
 )
 @logged_as(Action.CONFIRM_SESSION)
-async def confirm_session(accounts: Desk, request: Request, body: ConfirmBody) -> ConfirmedView:
+async def confirm_session(accounts: Service, request: Request, body: ConfirmBody) -> ConfirmedView:
     """Enter the password of the session's user again, or its token: admin changes are then accepted for 10 minutes."""
     asked = Confirmation(body.password, body.token, context_of(request.scope).address)
     at = await accounts.sessions.confirm(dict(request.scope["headers"]), asked, accounts.logins)
@@ -236,7 +236,7 @@ admin_router = FeatureRouter(prefix=_PREFIX, tags=["accounts"], dependencies=[ne
 
 
 @admin_router.get("/users")
-async def list_users(accounts: Desk, caller: Caller) -> UserList:
+async def list_users(accounts: Service, caller: Caller) -> UserList:
     """List the users, by name."""
     users = await accounts.directory.store.list_users(caller.owner)
     return UserList(items=[view_user(user) for user in users])
@@ -244,7 +244,7 @@ async def list_users(accounts: Desk, caller: Caller) -> UserList:
 
 @admin_router.post("/users", status_code=status.HTTP_201_CREATED, responses=_BODY)
 @logged_as(Action.CREATE_USER)
-async def create_user(accounts: Desk, caller: Caller, body: NewUser, response: Response) -> UserView:
+async def create_user(accounts: Service, caller: Caller, body: NewUser, response: Response) -> UserView:
     """Create a user, who logs in with the name and the password."""
     require_scopes(caller, sorted(SCOPES[body.role]))
     name = normalize_name(body.name)
@@ -256,14 +256,14 @@ async def create_user(accounts: Desk, caller: Caller, body: NewUser, response: R
 
 
 @admin_router.get("/users/{user_id}", responses=_ONE)
-async def show_user(accounts: Desk, caller: Caller, user_id: UserId) -> UserView:
+async def show_user(accounts: Service, caller: Caller, user_id: UserId) -> UserView:
     """Show one user."""
     return view_user(await _find_user(accounts, caller, user_id))
 
 
 @admin_router.patch("/users/{user_id}", responses=_ONE | _BODY)
 @logged_as(Action.CHANGE_USER)
-async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: UserPatch) -> UserView:
+async def change_user(accounts: Service, caller: Caller, user_id: UserId, body: UserPatch) -> UserView:
     """Change a user's role or password, disable or enable the user; every process applies it within 5 s."""
     user = await _find_user(accounts, caller, user_id)
     require_scopes(caller, sorted(SCOPES[user.role] | (SCOPES[body.role] if body.role else frozenset())))
@@ -278,7 +278,7 @@ async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: Use
 
 @admin_router.delete("/users/{user_id}/sessions", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE)
 @logged_as(Action.END_SESSIONS)
-async def end_sessions(accounts: Desk, caller: Caller, user_id: UserId) -> None:
+async def end_sessions(accounts: Service, caller: Caller, user_id: UserId) -> None:
     """Log a user out everywhere: void all sessions and JWTs of the user within 5 s."""
     await _find_user(accounts, caller, user_id)
     await accounts.directory.store.sign_out(user_id, utc_now())
@@ -286,7 +286,7 @@ async def end_sessions(accounts: Desk, caller: Caller, user_id: UserId) -> None:
 
 
 @admin_router.get("/tokens")
-async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
+async def list_tokens(accounts: Service, caller: Caller) -> TokenList:
     """List the tokens, newest first, including those that ended in the last 400 days."""
     tokens = await accounts.directory.store.list_tokens(caller.owner)
     return TokenList(items=[await _view_token(accounts, token) for token in tokens])
@@ -294,7 +294,7 @@ async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
 
 @admin_router.post("/tokens", status_code=status.HTTP_201_CREATED, responses=_BODY)
 @logged_as(Action.CREATE_TOKEN)
-async def create_token(accounts: Desk, caller: Caller, body: NewToken, response: Response) -> CreatedToken:
+async def create_token(accounts: Service, caller: Caller, body: NewToken, response: Response) -> CreatedToken:
     """Create a token for a program; only this answer has its value.
 
     The token ends with its maker, and allows no more than its maker may at its use.
@@ -319,7 +319,7 @@ async def create_token(accounts: Desk, caller: Caller, body: NewToken, response:
 
 @admin_router.delete("/tokens/{token_id}", responses=_ONE)
 @logged_as(Action.REVOKE_TOKEN)
-async def revoke_token(accounts: Desk, caller: Caller, token_id: TokenId) -> TokenView:
+async def revoke_token(accounts: Service, caller: Caller, token_id: TokenId) -> TokenView:
     """Revoke a token, with all sessions and JWTs of its logins; every process applies it within 5 s."""
     revoked = await accounts.directory.store.revoke_token(caller.owner, token_id)
     accounts.directory.forget(token_id, f"{TOKEN_PREFIX}{token_id}")
@@ -351,7 +351,7 @@ async def _find_expiry(accounts: Accounts, caller: Principal, days: int | Litera
     return min(ends, default=None)
 
 
-async def _find_user(accounts: Desk, caller: Principal, user_id: str) -> User:
+async def _find_user(accounts: Service, caller: Principal, user_id: str) -> User:
     user = await accounts.directory.store.load_user(user_id)
     if user is None or user.owner != caller.owner:
         raise NotFound(no_user(user_id))

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from kaboom.bars.export.formats import Format
 from kaboom.jobs.deps import Cursors, Shared
 from kaboom.market_data.queries import ManyBarsQuery, Query
-from kaboom.market_data.service import Desk, OpenDesk
+from kaboom.market_data.service import LazyMarketTables, MarketTables
 from kaboom.market_data.table import Grid, Table
 from kaboom.web.caller_errors import NotAcceptable
 from kaboom.web.routers import link_next
@@ -55,8 +55,8 @@ class Pieces(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-type Find = Callable[[Desk, list[Any] | None], Awaitable[Table]]
-type FindGrid = Callable[[Desk], Awaitable[Grid]]
+type Find = Callable[[MarketTables, list[Any] | None], Awaitable[Table]]
+type FindGrid = Callable[[MarketTables], Awaitable[Grid]]
 
 #: The formats of bars of many symbols; the first is the default.
 _STREAMED = (Format.ARROW, Format.PARQUET, Format.CSV)
@@ -83,7 +83,7 @@ class Answering:
     request: Request
     cursors: "CursorsOfProcess"
     shared: "OwnersSharing[Pieces]"
-    desk: OpenDesk
+    tables: LazyMarketTables
 
     async def give(self, query: Query, find: Find) -> Response:
         """Answer with the table that `find` returns, in the format that the caller prefers.
@@ -99,7 +99,7 @@ class Answering:
         known = self.request.headers.get("if-none-match", "")
 
         async def build() -> Pieces:
-            table = await find(await self.desk.get(), place)
+            table = await find(await self.tables.get(), place)
             cursor = None
             if table.next_place:
                 cursor = (await self.cursors.signer()).encode_place(table.next_place, scope)
@@ -116,7 +116,7 @@ class Answering:
         known = headers.get("if-none-match", "")
 
         async def build() -> Pieces:
-            grid = await find(await self.desk.get())
+            grid = await find(await self.tables.get())
             encoded = await asyncio.to_thread(_pack, grid, known, is_packed=is_packed)
             answered = {"ETag": encoded.etag, "Vary": "Accept-Encoding", "Kaboom-Provider": grid.about["provider"]}
             if not encoded.pieces:
@@ -135,11 +135,11 @@ class Answering:
             NotFound: the market is FILE, which has no list of symbols.
 
         """
-        from kaboom.market_data.many import find_many  # noqa: PLC0415  polars, loaded with the desk
+        from kaboom.market_data.many import find_many  # noqa: PLC0415  polars, loaded with the tables
 
         form = choose_format(self.request.headers.get("accept"), _STREAMED)
-        desk = await self.desk.get()
-        found = await find_many(desk.bars, desk.symbols_dir, query)
+        tables = await self.tables.get()
+        found = await find_many(tables.bars, tables.symbols_dir, query)
         headers = {"Vary": "Accept"} | _name_headers(found.about, found.about)
         if etag := found.tag(form):
             headers["ETag"] = etag
@@ -179,7 +179,7 @@ class Answering:
 async def _answering(request: Request, cursors: Cursors, shared: Shared) -> Answering:
     # A question begins with its path, so that only requests of these routes share these answers.
     ours = cast("OwnersSharing[Pieces]", shared)
-    return Answering(request, cursors, ours, cast("OpenDesk", request.app.state.desk))
+    return Answering(request, cursors, ours, cast("LazyMarketTables", request.app.state.market_tables))
 
 
 Answers = Annotated[Answering, Depends(_answering)]

@@ -123,7 +123,7 @@ async def latest_bars(answers: Answers, query: Annotated[LatestQuery, Query()]) 
     With `as_of` the answer has the bars that were known at that moment. Bars in InfluxDB have no history: `as_of` is
     rejected (422).
     """
-    return await answers.give(query, lambda desk, _: desk.bars.latest(query))
+    return await answers.give(query, lambda tables, _: tables.bars.latest(query))
 
 
 @router.get(
@@ -134,7 +134,7 @@ async def latest_bars(answers: Answers, query: Annotated[LatestQuery, Query()]) 
 )
 async def list_quarantine(answers: Answers, query: Annotated[QuarantineQuery, Query()]) -> Response:
     """List rows that hard quality rules rejected, newest first, with the reason; they are not stored as bars."""
-    return await answers.give(query, lambda desk, place: desk.quarantine.rows(query, place))
+    return await answers.give(query, lambda tables, place: tables.quarantine.rows(query, place))
 
 
 @router.get(
@@ -154,7 +154,7 @@ async def list_bars(
     values, and adjusted bars are adjusted by the actions known then. Bars in InfluxDB have no history: `as_of` is
     rejected (422).
     """
-    return await answers.give(query, lambda desk, place: desk.bars.bars(symbol, query, place))
+    return await answers.give(query, lambda tables, place: tables.bars.bars(symbol, query, place))
 
 
 @router.get(
@@ -169,7 +169,7 @@ async def show_coverage(answers: Answers, query: Annotated[CoverageQuery, Query(
     With `as_of` the answer has the bars that were stored at that moment, without finality. Bars in InfluxDB have no
     history: `as_of` is rejected (422).
     """
-    return await answers.give(query, lambda desk, place: desk.bars.coverage(query, place))
+    return await answers.give(query, lambda tables, place: tables.bars.coverage(query, place))
 
 
 @router.get(
@@ -185,7 +185,7 @@ async def show_sessions(answers: Answers, query: Annotated[SessionsQuery, Query(
 
     The states and verdicts are those of `kaboom coverage`. Sessions before the first with any data are left out.
     """
-    return await answers.give(query, lambda desk, _: desk.coverage.sessions(query))
+    return await answers.give(query, lambda tables, _: tables.coverage.sessions(query))
 
 
 @router.get("/coverage/cells", **describe_grid(_CELLS))
@@ -196,7 +196,7 @@ async def show_cells(answers: Answers, query: Annotated[CellsQuery, Query()]) ->
     `scales`), a line feed, then the bytes: all sessions of the first symbol, then of the second. A byte is the index
     of its state in `states`, starting at 0.
     """
-    return await answers.give_grid(lambda desk: desk.coverage.cells(query))
+    return await answers.give_grid(lambda tables: tables.coverage.cells(query))
 
 
 @router.get(
@@ -211,22 +211,22 @@ async def show_cells_of_symbol(
     query: Annotated[CellQuery, Query()],
 ) -> Response:
     """Show the state of one symbol in each of the newest sessions, with the facts behind it, newest first."""
-    return await answers.give(query, lambda desk, _: desk.coverage.cell(symbol, query))
+    return await answers.give(query, lambda tables, _: tables.coverage.cell(symbol, query))
 
 
 @router.get("/symbols", **describe_table(SymbolPage, _LISTED, NOT_FOUND))
 async def list_symbols(answers: Answers, query: Annotated[SymbolsQuery, Query()]) -> Response:
     """List the issues in the newest list of JPX up to a session, of all TSE markets or of one."""
-    return await answers.give(query, lambda desk, place: asyncio.to_thread(desk.references.symbols, query, place))
+    return await answers.give(query, lambda tables, place: asyncio.to_thread(tables.references.symbols, query, place))
 
 
 @router.get("/universe", **describe_table(UniverseView, _LISTED, NOT_FOUND))
 async def show_universe(answers: Answers, query: Annotated[UniverseQuery, Query()]) -> Response:
     """Show all symbols of a market as of a session; an ingest of that session requests the same symbols."""
-    return await answers.give(query, lambda desk, _: asyncio.to_thread(desk.references.universe, query))
+    return await answers.give(query, lambda tables, _: asyncio.to_thread(tables.references.universe, query))
 
 
 @router.get("/calendar", **describe_table(CalendarView, "session,opens_at,…\n2025-11-04,2025-11-04T00:00:00Z,…\n"))
 async def show_calendar(answers: Answers, query: Annotated[CalendarQuery, Query()]) -> Response:
     """Show the sessions of the TSE and their hours, in UTC; the calendar is valid from 1990."""
-    return await answers.give(query, lambda desk, _: asyncio.to_thread(desk.references.calendar, query))
+    return await answers.give(query, lambda tables, _: asyncio.to_thread(tables.references.calendar, query))

@@ -1,4 +1,4 @@
-"""The desk that answers market queries, built for the first query; until then the API does not load polars."""
+"""The tables that answer market queries, opened by the first query; until then the API does not load polars."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """The sources of tables: bars, their coverage, rejected rows, and listings and sessions."""
+class MarketTables:
+    """The tables that queries read: bars, their coverage, rejected rows, and listings and sessions."""
 
     bars: "BarTables"
     coverage: "CoverTables"
@@ -27,13 +27,13 @@ class Desk:
     symbols_dir: "Path"
 
 
-type OpenDesk = Lazy[Desk]
+type LazyMarketTables = Lazy[MarketTables]
 
 
-def open_desk(settings: "BatchSettings") -> OpenDesk:
-    """Return the desk for the settings, built on first use; it uses the store of the process, which stays open."""
+def open_market_tables(settings: "BatchSettings") -> LazyMarketTables:
+    """Return the tables for the settings, opened on first use; they use the store of the process, which stays open."""
 
-    def build() -> Desk:
+    def build() -> MarketTables:
         from kaboom.bars.open import build_action_store, build_bar_store  # noqa: PLC0415  the same
         from kaboom.market_data.judgements import CoverTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
         from kaboom.market_data.quarantine import QuarantineTables  # noqa: PLC0415  the same
@@ -41,7 +41,7 @@ def open_desk(settings: "BatchSettings") -> OpenDesk:
         from kaboom.market_data.tables import BarTables  # noqa: PLC0415  the same
 
         store = build_bar_store(settings)
-        return Desk(
+        return MarketTables(
             BarTables(store, build_action_store(settings), settings.provider, utc_now),
             CoverTables(store, settings.symbols_dir, settings.provider, utc_now),
             QuarantineTables(store, settings.provider),

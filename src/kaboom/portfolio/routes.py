@@ -28,7 +28,7 @@ from kaboom.portfolio.schemas import (
     PortfolioPatch,
     PositionsQuery,
 )
-from kaboom.portfolio.service import ManyDoubtful, PortfolioDesk, desk_of, new_id
+from kaboom.portfolio.service import ManyDoubtful, PortfolioService, new_id, service_of
 from kaboom.portfolio.views import (
     BookedDividends,
     CashPage,
@@ -62,12 +62,12 @@ _EXPORTED = "day,kind,symbol,quantity,price,fee,amount,note\r\n2025-11-04,buy,72
 
 
 PortfolioId = Annotated[str, hex_id("portfolio_id", "portfolio")]
-Desk = Annotated[PortfolioDesk, Depends(desk_of)]
+Service = Annotated[PortfolioService, Depends(service_of)]
 _BOOKS = ONE | BODY
 
 
-async def _load(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> Portfolio:
-    return await desk.store.load(caller.owner, portfolio_id)
+async def _load(service: Service, caller: Caller, portfolio_id: PortfolioId) -> Portfolio:
+    return await service.store.load(caller.owner, portfolio_id)
 
 
 #: The portfolio that the path names; 404 if the caller's team has no such one.
@@ -77,20 +77,20 @@ router = FeatureRouter(prefix=PREFIX, tags=["portfolios"])
 
 
 @router.get("", dependencies=READS)
-async def list_portfolios(desk: Desk, caller: Caller) -> PortfolioList:
+async def list_portfolios(service: Service, caller: Caller) -> PortfolioList:
     """List all portfolios, by name."""
-    return PortfolioList(items=[view_portfolio(each) for each in await desk.store.list_portfolios(caller.owner)])
+    return PortfolioList(items=[view_portfolio(each) for each in await service.store.list_portfolios(caller.owner)])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=BODY, dependencies=WRITES)
 @logged_as(Action.CREATE_PORTFOLIO)
 async def create_portfolio(
-    desk: Desk, jobs: Jobs, caller: Caller, body: NewPortfolio, response: Response
+    service: Service, jobs: Jobs, caller: Caller, body: NewPortfolio, response: Response
 ) -> PortfolioView:
     """Create a portfolio, without cash."""
     provider = body.provider or jobs.parts.settings.provider
     new = Portfolio(new_id(), caller.owner, body.name, provider, body.lot, created_by=caller.subject)
-    kept = await desk.store.add(new)
+    kept = await service.store.add(new)
     response.headers["Location"] = f"{PREFIX}/{kept.portfolio_id}"
     return view_portfolio(kept)
 
@@ -104,36 +104,38 @@ async def get_portfolio(portfolio: Loaded) -> PortfolioView:
 @router.patch("/{portfolio_id}", responses=ONE | BODY, dependencies=WRITES)
 @logged_as(Action.RENAME_PORTFOLIO)
 async def rename_portfolio(
-    desk: Desk, caller: Caller, portfolio_id: PortfolioId, body: PortfolioPatch
+    service: Service, caller: Caller, portfolio_id: PortfolioId, body: PortfolioPatch
 ) -> PortfolioView:
     """Rename a portfolio."""
-    return view_portfolio(await desk.store.rename(caller.owner, portfolio_id, body.name))
+    return view_portfolio(await service.store.rename(caller.owner, portfolio_id, body.name))
 
 
 @router.delete("/{portfolio_id}", status_code=status.HTTP_204_NO_CONTENT, responses=ONE, dependencies=WRITES)
 @logged_as(Action.DELETE_PORTFOLIO)
-async def delete_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> None:
+async def delete_portfolio(service: Service, caller: Caller, portfolio_id: PortfolioId) -> None:
     """Delete a portfolio; its name is free again. This cannot be undone."""
-    await desk.store.delete(caller.owner, portfolio_id)
+    await service.store.delete(caller.owner, portfolio_id)
 
 
 @router.get("/{portfolio_id}/positions", responses=DERIVED, dependencies=READS)
-async def list_positions(desk: Desk, portfolio: Loaded, query: Annotated[PositionsQuery, Query()]) -> PositionList:
+async def list_positions(
+    service: Service, portfolio: Loaded, query: Annotated[PositionsQuery, Query()]
+) -> PositionList:
     """Show the positions, with their cost by moving average and by FIFO lots, after all splits up to today."""
-    book, _ = await desk.stand(portfolio)
+    book, _ = await service.stand(portfolio)
     return view_positions(book, closed=query.closed)
 
 
 @router.get("/{portfolio_id}/valuation", responses=DERIVED, dependencies=READS)
-async def show_valuation(desk: Desk, portfolio: Loaded) -> ValuationView:
+async def show_valuation(service: Service, portfolio: Loaded) -> ValuationView:
     """Show the value at the latest close of each position, with the time of the close and whether it is final."""
-    return view_valuation(portfolio, await desk.value(portfolio))
+    return view_valuation(portfolio, await service.value(portfolio))
 
 
 @router.get("/{portfolio_id}/equity", responses=DERIVED, dependencies=READS)
-async def show_equity(desk: Desk, portfolio: Loaded, query: Annotated[HistoryQuery, Query()]) -> EquityHistory:
+async def show_equity(service: Service, portfolio: Loaded, query: Annotated[HistoryQuery, Query()]) -> EquityHistory:
     """Show the value of a portfolio at the close of each session."""
-    days = await desk.history(portfolio, first=query.first, last=query.last)
+    days = await service.history(portfolio, first=query.first, last=query.last)
     return view_history(portfolio, days)
 
 
@@ -144,9 +146,9 @@ async def show_equity(desk: Desk, portfolio: Loaded, query: Annotated[HistoryQue
     | {200: {"content": {"text/csv": {"schema": {"type": "string"}, "examples": {"rows": {"value": _EXPORTED}}}}}},
     dependencies=READS,
 )
-async def export_portfolio(desk: Desk, portfolio: Loaded) -> Response:
+async def export_portfolio(service: Service, portfolio: Loaded) -> Response:
     """Return the entries in force as CSV, which can be imported; no cell is a formula in a spreadsheet."""
-    text = format_csv(await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id))
+    text = format_csv(await service.store.load_entries(portfolio.owner, portfolio.portfolio_id))
     name = f'attachment; filename="portfolio-{portfolio.portfolio_id}.csv"'
     return Response(text, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
 
@@ -192,80 +194,80 @@ _Asked = Annotated[_Asking, Depends()]
 
 
 @router.get("/{portfolio_id}/trades", responses=ONE, dependencies=READS)
-async def list_trades(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> TradePage:
+async def list_trades(service: Service, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> TradePage:
     """List trades and their reversals by day, newest first."""
-    entries = await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id)
+    entries = await service.store.load_entries(portfolio.owner, portfolio.portfolio_id)
     items, cursor = _list_entries(entries, query, trades=True)
     return TradePage(items=items, next_cursor=cursor)
 
 
 @router.post("/{portfolio_id}/trades", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
 @logged_as(Action.BOOK_TRADE)
-async def book_trade(desk: Desk, portfolio: Loaded, body: NewTrade, asked: _Asked) -> EntryView:
+async def book_trade(service: Service, portfolio: Loaded, body: NewTrade, asked: _Asked) -> EntryView:
     """Book a buy or a sell; cash and positions must not be negative on any day.
 
     A trade on a day without trading, or at a price far from the stored bars, is booked only with `force`.
     """
-    day = check_day(body.day or desk.today(), today=desk.today())
+    day = check_day(body.day or service.today(), today=service.today())
     price, fee = parse_yen(body.price, field="price"), parse_yen(body.fee, field="fee")
     order = Order(body.symbol, body.quantity, price, fee)
     new = make_trade(new_id(), day, EntryKind(body.side), order, note=check_note(body.note))
     once = asked.once(body)
-    booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=once, is_forced=body.force)
+    booked = await service.book(portfolio, [new], by=asked.caller.subject, once=once, is_forced=body.force)
     return view_entry(asked.note(booked).entries[0], {})
 
 
 @router.get("/{portfolio_id}/cash", responses=ONE, dependencies=READS)
-async def list_cash(desk: Desk, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> CashPage:
+async def list_cash(service: Service, portfolio: Loaded, query: Annotated[EntryListing, Query()]) -> CashPage:
     """List cash movements other than trades by day, newest first, and the balance of every account."""
-    entries = await desk.store.load_entries(portfolio.owner, portfolio.portfolio_id)
+    entries = await service.store.load_entries(portfolio.owner, portfolio.portfolio_id)
     items, cursor = _list_entries(entries, query, trades=False)
-    accounts = dict(await desk.store.balances(portfolio.owner, portfolio.portfolio_id))
+    accounts = dict(await service.store.balances(portfolio.owner, portfolio.portfolio_id))
     return CashPage(cash=portfolio.cash, accounts=accounts, items=items, next_cursor=cursor)
 
 
 @router.post("/{portfolio_id}/cash", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
 @logged_as(Action.BOOK_CASH)
-async def book_cash(desk: Desk, portfolio: Loaded, body: NewMovement, asked: _Asked) -> EntryView:
+async def book_cash(service: Service, portfolio: Loaded, body: NewMovement, asked: _Asked) -> EntryView:
     """Book a movement of cash."""
-    day = check_day(body.day or desk.today(), today=desk.today())
+    day = check_day(body.day or service.today(), today=service.today())
     amount, note = parse_yen(body.amount, field="amount"), check_note(body.note)
     new = make_movement(new_id(), day, EntryKind(body.kind), amount, symbol=body.symbol or "", note=note)
-    booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=asked.once(body))
+    booked = await service.book(portfolio, [new], by=asked.caller.subject, once=asked.once(body))
     return view_entry(asked.note(booked).entries[0], {})
 
 
 @router.post("/{portfolio_id}/dividends", responses=DERIVED, dependencies=WRITES)
 @logged_as(Action.BOOK_DIVIDENDS)
-async def book_dividends(desk: Desk, caller: Caller, portfolio: Loaded) -> BookedDividends:
+async def book_dividends(service: Service, caller: Caller, portfolio: Loaded) -> BookedDividends:
     """Book the dividends that are due by the corporate actions and that no entry has booked yet.
 
     An entry has the date of the ex-session, and the amount before tax for the shares held at the close before. A
     dividend whose entry was reversed is not booked again.
     """
-    booked = await desk.book_dividends(portfolio, by=caller.subject)
+    booked = await service.book_dividends(portfolio, by=caller.subject)
     return BookedDividends(items=[view_entry(entry, {}) for entry in booked.entries])
 
 
 @router.post("/{portfolio_id}/reversals", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
 @logged_as(Action.REVERSE_ENTRY)
-async def reverse_entry(desk: Desk, portfolio: Loaded, body: NewReversal, asked: _Asked) -> EntryView:
+async def reverse_entry(service: Service, portfolio: Loaded, body: NewReversal, asked: _Asked) -> EntryView:
     """Reverse a trade or a cash movement with a new entry; booked entries are never changed."""
     by, note = asked.caller.subject, check_note(body.note)
-    booked = await desk.reverse(portfolio, body.entry_id, note=note, by=by, once=asked.once(body))
+    booked = await service.reverse(portfolio, body.entry_id, note=note, by=by, once=asked.once(body))
     return view_entry(asked.note(booked).entries[0], {})
 
 
 @router.post("/{portfolio_id}/import", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
 @logged_as(Action.IMPORT_PORTFOLIO)
-async def import_portfolio(desk: Desk, portfolio: Loaded, body: ImportBody, asked: _Asked) -> Imported:
+async def import_portfolio(service: Service, portfolio: Loaded, body: ImportBody, asked: _Asked) -> Imported:
     """Book all entries of a CSV file, or none; the answer names up to twenty wrong lines."""
-    parsed = parse_csv(body.csv, new_id, today=desk.today())
+    parsed = parse_csv(body.csv, new_id, today=service.today())
     if parsed.faults:
         raise _refuse(*parsed.faults)
     try:
         by, once = asked.caller.subject, asked.once(body)
-        booked = await desk.book(portfolio, parsed.entries, by=by, once=once, is_forced=body.force)
+        booked = await service.book(portfolio, parsed.entries, by=by, once=once, is_forced=body.force)
     except ManyDoubtful as e:
         found = e.doubts[:MOST_FAULTS]
         raise _refuse(*(Fault(parsed.lines[each.entry_id], each.message) for each in found)) from e

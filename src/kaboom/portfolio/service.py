@@ -51,7 +51,7 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PortfolioDesk:
+class PortfolioService:
     """Books entries, and computes the positions and the value of a portfolio.
 
     All methods raise NotFound if the owner has no such portfolio, and StoreError if a store is unavailable.
@@ -197,8 +197,8 @@ class PortfolioDesk:
         return await (await self.market.get()).splits(portfolio.provider, symbols) if symbols else ()
 
 
-def build_desk(store: PortfolioStore, settings: "BatchSettings") -> PortfolioDesk:
-    """Return the desk of a process; it opens the bars and corporate actions on first use."""
+def build_portfolio_service(store: PortfolioStore, settings: "BatchSettings") -> PortfolioService:
+    """Return the service of a process; it opens the bars and corporate actions on first use."""
 
     def build() -> "Market":
         from kaboom.bars.open import build_action_store, build_bar_store  # noqa: PLC0415  the same
@@ -206,12 +206,12 @@ def build_desk(store: PortfolioStore, settings: "BatchSettings") -> PortfolioDes
 
         return Market(build_bar_store(settings), build_action_store(settings), utc_now)
 
-    return PortfolioDesk(store, Lazy(build))
+    return PortfolioService(store, Lazy(build))
 
 
-async def desk_of(request: Request) -> PortfolioDesk:
-    """Return the portfolios of the process."""
-    return cast("PortfolioDesk", request.app.state.portfolios)
+async def service_of(request: Request) -> PortfolioService:
+    """Return the portfolio service of the process."""
+    return cast("PortfolioService", request.app.state.portfolios)
 
 
 def _to_entry(due: DueDividend) -> Entry:
