@@ -11,7 +11,7 @@ from kaboom.accounts.service import accounts_of
 from kaboom.accounts.sessions import Confirmation
 from kaboom.dashboard.links import link_to, page_links
 from kaboom.dashboard.page_request import NextPath, Page
-from kaboom.dashboard.viewer import first_of, is_own_path, number_or_text, read_form
+from kaboom.dashboard.viewer import check_form, first_of, is_own_path, number_or_text, read_form
 from kaboom.errors import InvalidRequest, NotAuthorized, NotFound, StoreError
 from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST
@@ -206,7 +206,7 @@ async def create_token(page: Page, request: Request) -> Response:
 @router.post("/tokens/{token_id}/revoke", dependencies=[needs(Scope.ADMIN)])
 async def revoke_token(page: Page, request: Request, token_id: TokenId) -> Response:
     """Revoke a token, and all logins that were made with it."""
-    await read_form(request)
+    await check_form(request)
     (await page.api.delete(f"{_TOKENS}/{token_id}")).require()
     return page.go_to("/tokens?done=revoked")
 
@@ -248,7 +248,7 @@ async def show_sessions(
 @router.post("/sessions/{session_id}/end", dependencies=[needs()])
 async def end_own_session(page: Page, request: Request, session_id: SessionId) -> Response:
     """End a session of the viewer."""
-    await read_form(request)
+    await check_form(request)
     (await page.api.delete(f"{_OWN}/{session_id}")).require()
     return page.go_to("/sessions?done=ended")
 
@@ -256,7 +256,7 @@ async def end_own_session(page: Page, request: Request, session_id: SessionId) -
 @router.post("/sessions/{session_id}/end-any", dependencies=[needs(Scope.ADMIN)])
 async def end_any_session(page: Page, request: Request, session_id: SessionId) -> Response:
     """End a session of anybody."""
-    await read_form(request)
+    await check_form(request)
     (await page.api.delete(f"{_ALL}/{session_id}")).require()
     return page.go_to("/sessions?whose=all&done=ended")
 

@@ -11,7 +11,7 @@ from kaboom.dashboard.analyses import Report, request_of, sum_up
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
-from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.dashboard.viewer import check_form, first_of, read_form
 from kaboom.jobs.deps import needs
 from kaboom.pictures.process import can_draw
 from kaboom.web.auth.scopes import Scope
@@ -69,7 +69,7 @@ async def submit(page: Page, request: Request) -> Response:
 @router.post("/analyses/close-breaker", dependencies=[needs(Scope.JOBS_READ), needs(Scope.ADMIN)])
 async def close_breaker(page: Page, request: Request) -> Response:
     """Ask models again after a 402."""
-    await read_form(request)
+    await check_form(request)
     (await page.api.delete(f"{API}/models/breaker")).require()
     return page.go_to("/analyses")
 

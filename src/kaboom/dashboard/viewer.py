@@ -157,6 +157,17 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
         raise InvalidRequest(f"the form was not UTF-8, or had more than {_MOST_FIELDS} fields") from e
 
 
+async def check_form(request: Request) -> None:
+    """Reject a form whose fields are not read, such as that of a single button, as `read_form` does.
+
+    Raises:
+        Forbidden: another site sent it.
+        InvalidRequest: the form has too many fields, or is not UTF-8.
+
+    """
+    await read_form(request)
+
+
 def first_of(fields: Mapping[str, Sequence[str]], name: str) -> str:
     """Return the first value of a form field; "" if it has none."""
     return next(iter(fields.get(name, ())), "")

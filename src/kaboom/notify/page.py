@@ -9,7 +9,7 @@ from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.deliveries import MARKS, DeliveryFilters
 from kaboom.dashboard.links import link_to, page_links
 from kaboom.dashboard.page_request import HexId, Page, ask_all
-from kaboom.dashboard.viewer import first_of, number_or_text, read_form
+from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs
 from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.routes import PREFIX
@@ -53,21 +53,21 @@ async def switch_channel(page: Page, request: Request, channel_id: HexId) -> Res
 @router.post("/notifications/channels/{channel_id}/test", dependencies=[needs(Scope.ADMIN)])
 async def send_test(page: Page, request: Request, channel_id: HexId) -> Response:
     """Send a test through a channel."""
-    await read_form(request)
+    await check_form(request)
     return await end_form(page, await page.api.post(f"{PREFIX}/channels/{channel_id}/test"), "tested")
 
 
 @router.post("/notifications/channels/{channel_id}/remove", dependencies=[needs(Scope.ADMIN)])
 async def delete_channel(page: Page, request: Request, channel_id: HexId) -> Response:
     """Remove a channel."""
-    await read_form(request)
+    await check_form(request)
     return await end_form(page, await page.api.delete(f"{PREFIX}/channels/{channel_id}"), "removed")
 
 
 @router.post("/notifications/messages/{message_id}/again", dependencies=[needs(Scope.ADMIN)])
 async def replay_message(page: Page, request: Request, message_id: MessageId) -> Response:
     """Send a message again."""
-    await read_form(request)
+    await check_form(request)
     return await end_form(page, await page.api.post(f"{PREFIX}/messages/{message_id}/replay"), "again")
 
 
@@ -159,7 +159,7 @@ async def switch_rule(page: Page, request: Request, rule_id: HexId) -> Response:
 @router.post("/notifications/rules/{rule_id}/remove", dependencies=[needs(Scope.ADMIN)])
 async def delete_rule(page: Page, request: Request, rule_id: HexId) -> Response:
     """Remove a rule."""
-    await read_form(request)
+    await check_form(request)
     return await end_form(page, await page.api.delete(f"{PREFIX}/rules/{rule_id}"), "removed")
 
 

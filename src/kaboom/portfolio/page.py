@@ -9,7 +9,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Query, Request, Response
 
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
-from kaboom.dashboard.viewer import first_of, number_or_text, read_form
+from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs
 from kaboom.portfolio.entry import CASH_KINDS
 from kaboom.providers.registry import provider_names
@@ -103,7 +103,7 @@ async def import_entries(page: Page, request: Request, portfolio_id: HexId) -> R
 @router.post("/portfolios/{portfolio_id}/dividends", dependencies=_WRITES)
 async def book_dividends(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Book the dividends that are due."""
-    await read_form(request)
+    await check_form(request)
     reply = (await page.api.post(f"{API}/{portfolio_id}/dividends")).require()
     return page.go_to(f"/portfolios/{portfolio_id}?done=dividends&count={len(reply.data['items'])}")
 
@@ -122,7 +122,7 @@ async def rename_portfolio(page: Page, request: Request, portfolio_id: HexId) ->
 @router.post("/portfolios/{portfolio_id}/remove", dependencies=_WRITES)
 async def delete_portfolio(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Delete a portfolio, and go back to the list."""
-    await read_form(request)
+    await check_form(request)
     (await page.api.delete(f"{API}/{portfolio_id}")).require()
     return page.go_to("/portfolios")
 

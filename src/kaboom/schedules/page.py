@@ -10,7 +10,7 @@ from kaboom.catalog import CATALOG
 from kaboom.dashboard.api_client import problem_of
 from kaboom.dashboard.job_rows import page_of
 from kaboom.dashboard.page_request import HexId, Page
-from kaboom.dashboard.viewer import first_of, read_form
+from kaboom.dashboard.viewer import check_form, first_of, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs
 from kaboom.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
@@ -129,7 +129,7 @@ async def switch_schedule(page: Page, request: Request, schedule_id: HexId) -> R
 @router.post("/schedules/{schedule_id}/run", dependencies=[needs(Scope.SCHEDULES_WRITE)])
 async def run_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Submit the request of a schedule now, and open its job."""
-    await read_form(request)
+    await check_form(request)
     reply = (await page.api.post(f"{API}/{schedule_id}/run")).require()
     return page.go_to(page_of(reply.headers["location"]))
 
@@ -137,7 +137,7 @@ async def run_schedule(page: Page, request: Request, schedule_id: HexId) -> Resp
 @router.post("/schedules/{schedule_id}/remove", dependencies=[needs(Scope.SCHEDULES_WRITE)])
 async def delete_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Remove a schedule with its history."""
-    await read_form(request)
+    await check_form(request)
     (await page.api.delete(f"{API}/{schedule_id}")).require()
     return page.go_to("/schedules?done=removed")
 
