@@ -84,7 +84,7 @@ class JobRow:
         return self.job["result"] or {}
 
     def has(self, model: type[BaseModel]) -> bool:
-        """Return whether there is a result, and its kind of job says that it is of a model."""
+        """Return whether the job has a result, and results of its kind of job are of this model or a subclass."""
         expected = CATALOG.result_of(self.job["task"])
         return bool(self.result) and expected is not None and issubclass(expected, model)
 
@@ -147,8 +147,8 @@ class JobRow:
         return "f-ok" if self.is_final else "f-run"
 
     @property
-    def unit_count(self) -> int:
-        """Items that a retry would run again."""
+    def retry_count(self) -> int:
+        """How many items a retry would run again."""
         progress = self.job["progress"]
         return int(progress["failed"] + progress["cancelled"])
 

@@ -103,5 +103,5 @@ async def _ask_each(chosen: Sequence[str], ask: Ask) -> list[Reply]:
 def _fits(row: JobRow, action: Action) -> bool:
     """Return whether an action seems to apply to a job; the API decides."""
     if action == "retry":
-        return row.is_final and row.unit_count > 0
+        return row.is_final and row.retry_count > 0
     return row.is_final == (action == "again")
