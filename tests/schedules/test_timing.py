@@ -146,7 +146,7 @@ class TestMissed:
             "13.0 h late; due times of at most 12 h late still fire",
         )
 
-    def test_skip_takes_only_the_newest_of_a_fast_schedule(self) -> None:
+    def test_skip_skips_a_due_time_once_the_next_one_has_come(self) -> None:
         schedule = make_schedule(timing=MINUTELY, missed=MissedPolicy.SKIP)
         due_at = jst("2026-11-24 16:35")
         assert judge_due_time(schedule, due_at, due_at + timedelta(seconds=61))[0] is FiringOutcome.SKIPPED

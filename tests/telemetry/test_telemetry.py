@@ -15,7 +15,7 @@ from kaboom.telemetry.logs import configure_logging, tap_lines
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Mapping[str, Any]]]:
-    """What a tap is given."""
+    """The lines that a tap is given, while the level of the log is ERROR."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     configure_logging(log_format="json", level="ERROR")
@@ -58,7 +58,7 @@ def test_other_texts_stay(lines: list[Mapping[str, Any]], text: str) -> None:
     assert lines[0]["reason"] == text
 
 
-def test_a_tap_hears_lines_below_the_level_of_the_log_until_it_ends(lines: list[Mapping[str, Any]]) -> None:
+def test_a_tap_gets_lines_below_the_log_level_until_it_ends(lines: list[Mapping[str, Any]]) -> None:
     others: list[Mapping[str, Any]] = []
     end = tap_lines(others.append)
     log = structlog.get_logger("test")

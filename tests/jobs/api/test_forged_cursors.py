@@ -53,7 +53,7 @@ async def test_a_signed_cursor_of_another_shape_is_refused(app: FastAPI, http: h
     for place in ODD:
         content = b"[%d]" % 10**30 if place == [10**30] else orjson.dumps(place)
         cursor = base64.urlsafe_b64encode(b"0" * 16 + content).decode().rstrip("=")
-        # One text is a place among the symbols.
+        # In the list of symbols, one text is a valid place.
         if path.endswith("symbols") and place == ["x"]:
             continue
         answer = await http.get(path, params={"cursor": cursor})

@@ -107,7 +107,7 @@ def test_a_first_session_that_is_open_is_the_headline() -> None:
     assert choose_sessions([], opens_at(date(2025, 11, 4))).answer is None
 
 
-def test_bars_stand_on_zero_below_a_round_number() -> None:
+def test_columns_of_the_chart_stand_on_zero_below_a_round_number() -> None:
     found = build_columns([0, 3, 120, 1], height=114)
     assert found
     assert (found.top, found.peak) == (200, 2)
