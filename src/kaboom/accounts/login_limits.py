@@ -27,7 +27,7 @@ _MINUTE_S = 60.0
 MOST_LINES = 100
 #: Who failed is not known.
 _NOBODY = "unknown"
-#: This many reported storms are cached; the ledger stores each only once anyway.
+#: The most saved events that a process remembers. If it saves one again, the ledger still stores it only once.
 _MOST_STORMS = 1000
 
 _log = structlog.get_logger(__name__)
@@ -93,7 +93,7 @@ def _describe(failure: Failure, times: int) -> Change:
 
 
 class LoginStorms:
-    """Saves an event for each storm of failed logins, at most one an hour for each network."""
+    """Saves an event when logins from a network fail again and again, at most one an hour for each network."""
 
     def __init__(self, log: EventOutbox, clock: Clock = utc_now) -> None:
         self._log = log

@@ -17,7 +17,7 @@ from kaboom.market.calendar import (
 MAX_SYMBOLS = 4_000
 #: Twenty years of sessions.
 MAX_LOOKBACK = 5_000
-#: Symbols and days of a chunk of a job, and points of one write to InfluxDB, where nobody says otherwise.
+#: Points of one write to InfluxDB, if the request does not say how many.
 DEFAULT_CHUNK_SIZE = 5_000
 #: More days than any file of bars has.
 MAX_OWN_DAYS = 100_000

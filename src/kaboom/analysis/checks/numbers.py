@@ -108,7 +108,7 @@ def find_numbers(plain: str, cited: Sequence[Cited]) -> Iterator[tuple[FaultCode
         if not _FORM.fullmatch(text.lstrip("+-")):
             yield FaultCode.NUMBER, text
         else:
-            yield from _judge(text.replace(",", ""), rest[start + len(text) :], cited)
+            yield from _check_number(text.replace(",", ""), rest[start + len(text) :], cited)
 
 
 def _hide_sessions(plain: str, cited: Sequence[Cited]) -> str:
@@ -129,7 +129,11 @@ def _unit_at(after: str) -> str:
     return next((name for name, pattern in _UNITS.items() if pattern.match(after)), "")
 
 
-def _judge(text: str, after: str, cited: Sequence[Cited]) -> Iterator[tuple[FaultCode, str]]:
+def _check_number(text: str, after: str, cited: Sequence[Cited]) -> Iterator[tuple[FaultCode, str]]:
+    """Yield the fault of a number, of which `after` is the text behind it; nothing if the number is cited.
+
+    A number in the name of a cited field, such as 20 of `sma_20`, is its period, and needs no citation.
+    """
     unit = _unit_at(after)
     matching = [one for one in cited if _is_rounded(text, one.value)]
     if any(unit == unit_of(one.field) or not unit for one in matching):

@@ -243,7 +243,7 @@ class _Running:
         if self.ended is not None:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
-            # Often it has just ended by itself, and its code is the reason.
+            # Often the process has just ended by itself: its exit code then says why.
             self.ended = self.process.wait(_TICK_S)
         if self.ended is None:
             self.process.send_signal(signal.SIGTERM)

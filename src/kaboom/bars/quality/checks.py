@@ -153,11 +153,12 @@ def _bars(raw: pl.DataFrame, kept: Columns, flags: NDArray[np.uint16]) -> pl.Dat
 def _quarantined(raw: pl.DataFrame, judged: HardRuleResult) -> pl.DataFrame:
     if not judged.refused.size:
         return pl.DataFrame(schema=QUARANTINE_SCHEMA)
-    words = pl.Series([REASONS[code] for code in judged.reasons.tolist()])
+    reasons = pl.Series([REASONS[code] for code in judged.reasons.tolist()])
     # Stores keep rejected rows by symbol, and null cannot be a key.
-    rows = raw[judged.refused].with_columns(pl.col("symbol").fill_null(""), reason=words)
-    known = [pl.lit(None, kind).alias(name) for name, kind in PLACE_SCHEMA.items() if name not in rows.columns]
-    return rows.with_columns(known).select(QUARANTINE_SCHEMA.names())
+    rows = raw[judged.refused].with_columns(pl.col("symbol").fill_null(""), reason=reasons)
+    # Only rows of files have a file and a line.
+    no_place = [pl.lit(None, kind).alias(name) for name, kind in PLACE_SCHEMA.items() if name not in rows.columns]
+    return rows.with_columns(no_place).select(QUARANTINE_SCHEMA.names())
 
 
 def _count(flags: NDArray[np.uint16]) -> dict[str, int]:

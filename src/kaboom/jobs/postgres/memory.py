@@ -85,7 +85,7 @@ def _find_wait(job: Job, now: datetime) -> tuple[str, datetime, datetime | None]
 
 
 class MemoryJobHistory:
-    """`JobHistory` in memory; `note` receives the events that notifications make of a job's end."""
+    """`JobHistory` in memory; `note` receives the events of the end of a job, of which notifications are made."""
 
     def __init__(
         self, clock: Clock = utc_now, *, note: Callable[[Sequence[Event]], None] = lambda _events: None

@@ -261,6 +261,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._reading is _BODY and self._active is self.cycle and not self._active.response_started
 
     def _end_after_answer(self) -> None:
+        """Close the connection once the running answer is sent, and parse no further request of it."""
         self._reading = _REST
         self._size = 0
         self._deadline = None
