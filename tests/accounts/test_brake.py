@@ -9,8 +9,8 @@ from kaboom.accounts import login_limits as module
 from kaboom.accounts.login_limits import (
     FREE,
     Attempt,
-    LoginBrake,
     LoginFailures,
+    LoginLimiter,
     MemoryLoginFailures,
     RedisLoginFailures,
 )
@@ -55,18 +55,18 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-def brake_of(failures: LoginFailures | None, clock: Hand | None = None) -> LoginBrake:
-    brake = LoginBrake(clock or Hand())
-    brake.share(failures)
-    return brake
+def limiter_of(failures: LoginFailures | None, clock: Hand | None = None) -> LoginLimiter:
+    limiter = LoginLimiter(clock or Hand())
+    limiter.share(failures)
+    return limiter
 
 
-async def passed(brake: LoginBrake, attempts: int, address: str = ADDRESS) -> int:
+async def passed(limiter: LoginLimiter, attempts: int, address: str = ADDRESS) -> int:
     """Return how many attempts of an account were made."""
     made = 0
     for _ in range(attempts):
         try:
-            await brake.begin("taro", address)
+            await limiter.begin("taro", address)
         except TooManyLogins:
             continue
         made += 1
@@ -74,13 +74,13 @@ async def passed(brake: LoginBrake, attempts: int, address: str = ADDRESS) -> in
 
 
 async def test_two_processes_allow_no_more_than_one(redis: Redis) -> None:
-    one, other = (brake_of(RedisLoginFailures(redis)) for _ in range(2))
+    one, other = (limiter_of(RedisLoginFailures(redis)) for _ in range(2))
     assert (await passed(one, 3), await passed(other, 3)) == (3, FREE - 3)
     assert await passed(one, 3) == 0
 
 
 async def test_a_success_in_one_process_clears_the_account_in_all(redis: Redis) -> None:
-    one, other = (brake_of(RedisLoginFailures(redis)) for _ in range(2))
+    one, other = (limiter_of(RedisLoginFailures(redis)) for _ in range(2))
     await passed(one, FREE)
     await one.succeed("taro", ADDRESS)
     assert await passed(other, 1, "198.51.100.9") == 1
@@ -88,31 +88,31 @@ async def test_a_success_in_one_process_clears_the_account_in_all(redis: Redis) 
 
 async def test_without_redis_a_process_counts_for_itself_and_returns() -> None:
     clock, shared = Hand(), Switched()
-    brake = brake_of(shared, clock)
+    limiter = limiter_of(shared, clock)
     shared.is_away = True
-    assert (await passed(brake, FREE + 2), shared.asked) == (FREE, 1)
+    assert (await passed(limiter, FREE + 2), shared.asked) == (FREE, 1)
     clock.now += module._ALONE_S
     shared.is_away = False
-    assert (await passed(brake, 1), shared.asked) == (1, 2)
+    assert (await passed(limiter, 1), shared.asked) == (1, 2)
 
 
 async def test_an_ipv6_network_is_one_address() -> None:
-    brake = brake_of(None)
+    limiter = limiter_of(None)
     for number in range(FREE):
-        await brake.begin(f"user-{number}", f"2001:db8:1:2::{number}")
+        await limiter.begin(f"user-{number}", f"2001:db8:1:2::{number}")
     with pytest.raises(TooManyLogins) as caught:
-        await brake.begin("another", "2001:db8:1:2:ffff::1")
+        await limiter.begin("another", "2001:db8:1:2:ffff::1")
     assert (caught.value.retry_after_s or 0) >= 1
-    await brake.begin("another", "2001:db8:1:3::1")
+    await limiter.begin("another", "2001:db8:1:3::1")
 
 
 async def test_a_long_wait_without_a_listener_is_a_refusal() -> None:
     clock = Hand()
-    brake = brake_of(None, clock)
+    limiter = limiter_of(None, clock)
     waits: list[float] = []
     while not waits or waits[-1] < module.STORM_S:
         try:
-            await brake.begin("taro", ADDRESS)
+            await limiter.begin("taro", ADDRESS)
         except TooManyLogins as refused:
             waits.append(refused.retry_after_s or 0.0)
             clock.now += waits[-1]

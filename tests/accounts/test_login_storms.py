@@ -2,7 +2,7 @@
 
 import pytest
 
-from kaboom.accounts.login_limits import LoginBrake, LoginStorms
+from kaboom.accounts.login_limits import LoginLimiter, LoginStorms
 from kaboom.jobs.postgres.events import EventKind
 from kaboom.notify.model import MessageQuery
 from kaboom.notify.routing import route
@@ -15,16 +15,16 @@ pytestmark = pytest.mark.anyio
 async def test_a_storm_is_reported_once_an_hour_and_a_slip_is_not() -> None:
     stores, seconds, times = memory_notifications(), [0.0], [NOW]
     await set_up(stores, EventKind.LOGIN_STORM)
-    brake = LoginBrake(lambda: seconds[0])
-    brake.tell_storms(LoginStorms(stores.events, lambda: times[0]).tell)
+    limiter = LoginLimiter(lambda: seconds[0])
+    limiter.report_storms(LoginStorms(stores.events, lambda: times[0]).save)
 
     async def fail(times_in_a_row: int) -> None:
         for _ in range(times_in_a_row):
             try:
-                await brake.begin(None, "203.0.113.7")
+                await limiter.begin(None, "203.0.113.7")
             except TooManyLogins as e:
                 seconds[0] += e.retry_after_s or 0.0
-                await brake.begin(None, "203.0.113.7")
+                await limiter.begin(None, "203.0.113.7")
 
     async def told() -> int:
         await stores.log.fan_out(lambda event, rules: route(event, rules, NOW), NOW)

@@ -98,22 +98,22 @@ class LoginStorms:
     def __init__(self, log: EventOutbox, clock: Clock = utc_now) -> None:
         self._log = log
         self._clock = clock
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._saved: OrderedDict[str, None] = OrderedDict()
 
-    async def tell(self, network: str) -> None:
+    async def save(self, network: str) -> None:
         """Save an event of repeated failures in a network; if the ledger is unavailable, the next call retries."""
         now = self._clock()
         event_id = f"login_storm:{network}:{now:%Y-%m-%dT%H}"
-        if event_id in self._told:
+        if event_id in self._saved:
             return
         try:
             await self._log.note([Event(event_id, EventKind.LOGIN_STORM, now, data={"who": network})])
         except StoreError as e:
             _log.warning("storm_not_kept", reason=e.message)
             return
-        self._told[event_id] = None
-        if len(self._told) > _MOST_STORMS:
-            self._told.popitem(last=False)
+        self._saved[event_id] = None
+        if len(self._saved) > _MOST_STORMS:
+            self._saved.popitem(last=False)
 
 
 #: This many attempts may fail without a wait.
@@ -322,7 +322,7 @@ _ALONE_S = 5.0
 STORM_S = 20.0
 
 
-class LoginBrake:
+class LoginLimiter:
     """Counts failed logins: in Redis after `share` was called; in this process while Redis is unavailable."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, failed: FailedLogins | None = None) -> None:
@@ -332,15 +332,15 @@ class LoginBrake:
         self._own = MemoryLoginFailures(clock)
         self._shared: LoginFailures | None = None
         self._alone_until = float("-inf")
-        self._tell: Callable[[str], Awaitable[None]] | None = None
+        self._report_storm: Callable[[str], Awaitable[None]] | None = None
 
     def share(self, failures: LoginFailures | None) -> None:
         """Use the counts that all API processes share; with None, count in this process only."""
         self._shared = failures
 
-    def tell_storms(self, tell: Callable[[str], Awaitable[None]]) -> None:
-        """Call `tell` with the network of each attempt that must wait for STORM_S or longer."""
-        self._tell = tell
+    def report_storms(self, report: Callable[[str], Awaitable[None]]) -> None:
+        """Call `report` with the network of each attempt that must wait for STORM_S or longer."""
+        self._report_storm = report
 
     async def begin(self, account: str | None, address: str, *, device: str = "") -> None:
         """Count an attempt of an account and of the network of an address, or of a browser that the account knows.
@@ -351,8 +351,8 @@ class LoginBrake:
         """
         attempt = Attempt(network_of(address), account, device)
         wait_s = await self._ask(lambda failures: failures.begin(attempt))
-        if wait_s >= STORM_S and self._tell:
-            await self._tell(attempt.network)
+        if wait_s >= STORM_S and self._report_storm:
+            await self._report_storm(attempt.network)
         if wait_s > 0:
             self._note(Failure("token" if account is None else "password", HELD, attempt.network))
             raise TooManyLogins("too many failed logins: wait before the next one", retry_after_s=max(1, wait_s))

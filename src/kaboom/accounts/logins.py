@@ -11,7 +11,7 @@ from datetime import datetime
 
 from kaboom.accounts.authenticators import JwtAuthenticator
 from kaboom.accounts.directory import INGEST_PREFIX, Directory, principal_of_user
-from kaboom.accounts.login_limits import LoginBrake
+from kaboom.accounts.login_limits import LoginLimiter
 from kaboom.accounts.passwords import Passwords, normalize_name
 from kaboom.errors import InvalidRequest, NotAuthorized
 from kaboom.web.auth.api_tokens import parse_api_token
@@ -90,13 +90,13 @@ class Logins:
         jwts: JwtAuthenticator,
         *,
         passwords: Passwords,
-        brake: LoginBrake,
+        limiter: LoginLimiter,
         devices: Devices,
     ) -> None:
         self._directory = directory
         self._jwts = jwts
         self._passwords = passwords
-        self._brake = brake
+        self._limiter = limiter
         self._devices = devices
 
     async def by_password(self, name: str, password: str, *, address: str, headers: Mapping[bytes, bytes]) -> Login:
@@ -110,13 +110,13 @@ class Logins:
         """
         account = _find_account(name)
         device = await self._devices.find(headers, account)
-        await self._brake.begin(account, address, device=device)
+        await self._limiter.begin(account, address, device=device)
         user = await self._directory.store.find_user(account)
         is_right = await self._passwords.verify(password, user.password_hash if user else None)
         if user is None or not is_right or user.is_disabled:
-            self._brake.fail(account, address, user)
+            self._limiter.fail(account, address, user)
             raise NotAuthorized("the name or the password was wrong")
-        await self._brake.succeed(account, address, device=device)
+        await self._limiter.succeed(account, address, device=device)
         return Login(user.user_id, principal_of_user(user), account)
 
     async def by_token(self, token: str, address: str) -> Login:
@@ -128,16 +128,16 @@ class Logins:
             StoreError: the token cannot be looked up.
 
         """
-        await self._brake.begin(None, address)
+        await self._limiter.begin(None, address)
         try:
             login = await self._find(token.strip().encode())
         except ExpiredToken:
-            self._brake.fail(None, address)
+            self._limiter.fail(None, address)
             raise
         if login is None:
-            self._brake.fail(None, address)
+            self._limiter.fail(None, address)
             raise NotAuthorized("the token was wrong, expired or revoked")
-        await self._brake.succeed(None, address)
+        await self._limiter.succeed(None, address)
         return login
 
     async def _find(self, token: bytes) -> Login | None:

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from kaboom.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, TokenAuthenticator
 from kaboom.accounts.directory import Directory
-from kaboom.accounts.login_limits import FailedLogins, LoginBrake, LoginStorms, RedisLoginFailures
+from kaboom.accounts.login_limits import FailedLogins, LoginLimiter, LoginStorms, RedisLoginFailures
 from kaboom.accounts.logins import Devices, Logins
 from kaboom.accounts.passwords import Passwords
 from kaboom.accounts.sessions import Sessions
@@ -48,10 +48,10 @@ class Accounts:
         self.passwords = Passwords()
         self.trail = AuditTrail()
         self.failed_logins = FailedLogins(self.trail)
-        self._brake = LoginBrake(failed=self.failed_logins)
+        self._limiter = LoginLimiter(failed=self.failed_logins)
         self.devices = Devices(partial(shared.load, "devices"))
         self.logins = Logins(
-            self.directory, self._by_jwt, passwords=self.passwords, brake=self._brake, devices=self.devices
+            self.directory, self._by_jwt, passwords=self.passwords, limiter=self._limiter, devices=self.devices
         )
         self.sessions = Sessions(self.directory)
 
@@ -67,8 +67,8 @@ class Accounts:
         self.shared_keys.open(database.open(open_history))
         self.directory.open(database.open(open_accounts))
         self.trail.open(database.open(open_audit_log))
-        self._brake.share(RedisLoginFailures(redis) if redis is not None else None)
-        self._brake.tell_storms(LoginStorms(database.open(open_events)).tell)
+        self._limiter.share(RedisLoginFailures(redis) if redis is not None else None)
+        self._limiter.report_storms(LoginStorms(database.open(open_events)).save)
 
     async def _load_keys(self) -> Sequence[bytes]:
         """Return the keys of JWT_SECRET_KEY; if it is not set, the key that all API processes share in the ledger."""
