@@ -32,7 +32,7 @@ _MOST_COST = 10**12
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TryResult:
     """The result of one try.
 
     Attributes:
@@ -90,16 +90,16 @@ def build_headers(terms: ModelTerms) -> dict[str, str]:
     return {"Authorization": f"Bearer {terms.key}", "Content-Type": "application/json", "X-Title": "Kaboom"}
 
 
-def read_reply(reply: Reply) -> Told:
+def read_reply(reply: Reply) -> TryResult:
     """Parse an answer; anything that is not as documented is a failure, and never a text."""
     if reply.status is None:
         # A request that was never sent is free and may be repeated; the cost of any other is unknown.
         never_left = reply.failure.startswith("could not connect")
-        return Told(cost=0 if never_left else None, failure=reply.failure, may_pass=never_left)
+        return TryResult(cost=0 if never_left else None, failure=reply.failure, may_pass=never_left)
     values = _parse(reply.body)
     if reply.status != 200:
         words = f"the server answered {reply.status}: {_find_message(values)}".rstrip(": ")
-        return Told(
+        return TryResult(
             cost=0,
             failure=words,
             may_pass=reply.status in _PASSING,
@@ -107,7 +107,7 @@ def read_reply(reply: Reply) -> Told:
             is_out_of_credit=reply.status == OUT_OF_CREDIT,
         )
     usage = _mapping(values.get("usage"))
-    known = Told(
+    known = TryResult(
         model=clean_text(str(values.get("model") or "")),
         cost=_read_cost(usage.get("cost")),
         prompt_tokens=_read_count(usage.get("prompt_tokens")),
@@ -116,7 +116,7 @@ def read_reply(reply: Reply) -> Told:
     return _read_choice(values, known)
 
 
-def _read_choice(values: dict[str, Any], known: Told) -> Told:
+def _read_choice(values: dict[str, Any], known: TryResult) -> TryResult:
     if "error" in values:
         code = _mapping(values["error"]).get("code")
         failure = f"the server answered 200 with an error: {_find_message(values)}".rstrip(": ")
@@ -254,10 +254,10 @@ class _Asking:
                 await asyncio.sleep(_LOOK_S)
                 self._waited_s += _LOOK_S
                 continue
-            told = await self._try(found.call_id)
-            if told.text is not None:
-                return self._settled(told)
-            if not told.may_pass or not await self._pause(told):
+            result = await self._try(found.call_id)
+            if result.text is not None:
+                return self._settled(result)
+            if not result.may_pass or not await self._pause(result):
                 return None
         return None
 
@@ -267,7 +267,7 @@ class _Asking:
         self.answer = replace(self.answer, is_kept=True, ending=Ending.FAILED, reason=reason)
         return None if reason else kept
 
-    async def _try(self, call_id: str) -> Told:
+    async def _try(self, call_id: str) -> TryResult:
         """Make one call and settle it; a call that is interrupted stays reserved."""
         began_at, left_s = self._loop.time(), max(self._left_s(), 0.1)
         # A reused connection might send the request again by itself, and both would be paid.
@@ -276,37 +276,37 @@ class _Asking:
             reply = await client.post(PATH, self._body, params={}, headers=build_headers(self._terms))
         finally:
             await client.close()
-        told = read_reply(reply).without(self._terms.key)
-        cost = self._question.most if told.cost is None else told.cost
+        result = read_reply(reply).without(self._terms.key)
+        cost = self._question.most if result.cost is None else result.cost
         self.answer = replace(
             self.answer,
             ending=Ending.FAILED,
-            reason=told.failure,
+            reason=result.failure,
             cost=self.answer.cost + cost,
             tries=self.answer.tries + 1,
         )
         latency_ms = round((self._loop.time() - began_at) * 1000)
-        await self._spending.settle(call_id, replace(self._settled(told), cost=cost, latency_ms=latency_ms))
-        if told.is_out_of_credit and await self._spending.open_breaker(told.failure, for_s=BREAKER_S):
-            _log.warning("ai_breaker_opened", reason=told.failure, for_s=BREAKER_S)
-        return told
+        await self._spending.settle(call_id, replace(self._settled(result), cost=cost, latency_ms=latency_ms))
+        if result.is_out_of_credit and await self._spending.open_breaker(result.failure, for_s=BREAKER_S):
+            _log.warning("ai_breaker_opened", reason=result.failure, for_s=BREAKER_S)
+        return result
 
-    def _settled(self, told: Told) -> Settlement:
+    def _settled(self, result: TryResult) -> Settlement:
         return Settlement(
-            cost=told.cost or 0,
-            model=told.model or self._question.model,
-            text=told.text,
-            prompt_tokens=told.prompt_tokens,
-            completion_tokens=told.completion_tokens,
-            reason=told.failure,
+            cost=result.cost or 0,
+            model=result.model or self._question.model,
+            text=result.text,
+            prompt_tokens=result.prompt_tokens,
+            completion_tokens=result.completion_tokens,
+            reason=result.failure,
         )
 
-    async def _pause(self, told: Told) -> bool:
+    async def _pause(self, result: TryResult) -> bool:
         """Wait before the next try; return False if there is no time for one."""
         if self.answer.tries >= _MOST_TRIES:
             return False
         grown_s = backoff_s(self.answer.tries - 1, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
-        pause_s = max(grown_s, told.retry_after_s or 0.0)
+        pause_s = max(grown_s, result.retry_after_s or 0.0)
         if pause_s >= self._left_s():
             return False
         await asyncio.sleep(pause_s)
