@@ -20,7 +20,7 @@ from kaboom.market.bar import BAR_SCHEMA
 from kaboom.market.calendar import JST
 from kaboom.market.lists.universe import load_universe
 from kaboom.market_data.queries import ManyBarsQuery
-from kaboom.market_data.table import tell_known_at
+from kaboom.market_data.table import known_at_field
 from kaboom.market_data.tables import BarTables, parse_symbol
 from kaboom.providers.spec import ProviderSpec
 
@@ -81,7 +81,7 @@ async def find_many(tables: BarTables, symbols_dir: Path, query: ManyBarsQuery) 
     start, end = _span(tables, query)
     wanted = Wanted(series, start, end, _symbols(query, spec, symbols_dir, end))
     about = {"provider": spec.name, "interval": series.interval.value}
-    about |= tell_known_at(query.as_of)
+    about |= known_at_field(query.as_of)
     adjustment = None
     if query.is_adjusted:
         adjustment = await tables.adjustment_of(query, series, wanted.symbols, start)

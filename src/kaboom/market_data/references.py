@@ -16,7 +16,7 @@ from kaboom.market.lists.history import load_history
 from kaboom.market.lists.universe import Universe, load_universe
 from kaboom.market.reference import list_listings, list_sessions, search_listings
 from kaboom.market_data.queries import CalendarQuery, SymbolsQuery, UniverseQuery, days_between
-from kaboom.market_data.table import Table, tell_known_at
+from kaboom.market_data.table import Table, known_at_field
 
 _MOST_CALENDAR_DAYS = 3_660
 
@@ -50,7 +50,7 @@ class ReferenceTables:
             rows = rows.filter(pl.col("symbol") > place[0])
         page = rows.head(query.limit)
         next_place = [page["symbol"][-1]] if rows.height > query.limit else None
-        about = _dated(universes[0], session) | tell_known_at(query.as_of)
+        about = _dated(universes[0], session) | known_at_field(query.as_of)
         return Table(page, about, ("as_of",), f"symbols-{session}", next_place)
 
     def universe(self, query: UniverseQuery) -> Table:
@@ -64,7 +64,7 @@ class ReferenceTables:
         session = query.session or self._today()
         universe = self._load(query.market, session, query.as_of)
         about = {"market": universe.market.value, **_dated(universe, session), "age_days": universe.age(session)}
-        about |= tell_known_at(query.as_of)
+        about |= known_at_field(query.as_of)
         rows = self._list([universe], query.as_of)
         return Table(rows, about, ("as_of",), f"universe-{universe.market}-{session}")
 

@@ -37,6 +37,6 @@ class Grid:
     cells: bytes
 
 
-def tell_known_at(as_of: datetime | None) -> dict[str, str]:
+def known_at_field(as_of: datetime | None) -> dict[str, str]:
     """Return the moment of a query as a field of its answer; the field `as_of` is the date of a symbol list instead."""
     return {"known_at": as_of.isoformat().replace("+00:00", "Z")} if as_of else {}

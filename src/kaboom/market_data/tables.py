@@ -21,7 +21,7 @@ from kaboom.market.calendar import JST
 from kaboom.market.indices import INDEX_MARK
 from kaboom.market.interval import Interval
 from kaboom.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, ManyBarsQuery, days_between
-from kaboom.market_data.table import Table, tell_known_at
+from kaboom.market_data.table import Table, known_at_field
 from kaboom.providers.registry import get_source_spec
 from kaboom.providers.spec import ProviderSpec
 
@@ -52,7 +52,7 @@ class BarTables:
         found = await read_first(reader, series, name, start=after, end=end, limit=query.limit + 1)
         rows, last = _cut(found, query.limit)
         about = {"symbol": name, **_about(spec, series), "adjusted": False, "start": _iso(start), "end": _iso(end)}
-        about |= tell_known_at(query.as_of)
+        about |= known_at_field(query.as_of)
         labels, stem = ("provider", "interval", "symbol"), f"{name}-{series.interval}-{spec.name}"
         next_place = [int(last["opened_at"].timestamp())] if last else None
         if not query.is_adjusted:
@@ -76,7 +76,7 @@ class BarTables:
         rows = await reader.latest(series, wanted)
         if not wanted and spec.is_tse:
             rows = rows.filter(~pl.col("symbol").str.starts_with(INDEX_MARK))
-        about = {**_about(spec, series), **tell_known_at(query.as_of)}
+        about = {**_about(spec, series), **known_at_field(query.as_of)}
         return Table(rows, about, ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
 
     async def coverage(self, query: CoverageQuery, place: list[Any] | None) -> Table:
@@ -108,7 +108,7 @@ class BarTables:
             asked = await self.store.load_fetch_log(series, first=first, last=last)
             rows = await asyncio.to_thread(add_finality, rows, asked, delay=spec.capabilities.delay, now=self.clock())
         about = {**_about(spec, series), "first": first.isoformat(), "last": last.isoformat()}
-        about |= tell_known_at(query.as_of)
+        about |= known_at_field(query.as_of)
         next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None
         return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)
 
