@@ -25,12 +25,12 @@ class ApiClient:
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON of an answer, or None if the answer is empty."""
-        with self._told():
+        with self._cli_errors():
             return self._checked(self._wire.call(method, path, **options))
 
     def fetch(self, path: str, kind: str, **options: Any) -> bytes:
         """Return the body of an answer of a media type, such as `text/html`."""
-        with self._told():
+        with self._cli_errors():
             answer = self._wire.ask("GET", path, **options)
         if (found := answer.headers.get("content-type", "nothing").partition(";")[0]) != kind:
             raise self._strange(found)
@@ -38,12 +38,12 @@ class ApiClient:
 
     def readiness(self, *, timeout_s: float) -> Any:
         """Return the JSON of `/readyz`, also from a server that is not ready."""
-        with self._told():
+        with self._cli_errors():
             return self._checked(self._wire.readiness(timeout_s=timeout_s))
 
     def events(self, path: str, **params: str) -> Iterator[tuple[str, Any]]:
         """Yield the id and the JSON of each server-sent event, until the server ends the stream."""
-        with self._told():
+        with self._cli_errors():
             for event_id, data in self._wire.events(path, **params):
                 yield event_id, self._checked(data)
 
@@ -64,7 +64,8 @@ class ApiClient:
         )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _cli_errors(self) -> Iterator[None]:
+        """Raise each error of a call as the CliError to show, in the language of the caller."""
         try:
             yield
         except KaboomError as e:
@@ -73,7 +74,7 @@ class ApiClient:
     def _translate(self, error: KaboomError) -> CliError:
         cause = error.__cause__
         if isinstance(cause, Problem):
-            return CliError(exit_for_status(cause.status), clean(self._tell(cause), keep_lines=True))
+            return CliError(exit_for_status(cause.status), clean(self._describe(cause), keep_lines=True))
         is_other = isinstance(cause, ValueError)
         reason = self.words.say("the answer was something else than JSON") if is_other else type(cause).__name__
         return CliError(
@@ -83,7 +84,7 @@ class ApiClient:
             ),
         )
 
-    def _tell(self, problem: Problem) -> str:
+    def _describe(self, problem: Problem) -> str:
         said = problem.said
         if not said:
             return f"HTTP {problem.status}: {problem.text}"

@@ -90,9 +90,9 @@ def judge(seen: Seen, words: Speaker, *, release: str | None, only: bool) -> lis
         Check(part, not fault, fault or words.say("answers and is healthy")) for part, fault in seen.faults.items()
     ]
     checks += [
-        Check("heartbeat", bool(workers), _tell(words, [worker.name for worker in workers], seen.workers)),
-        Check("ping", bool(nodes), _tell(words, [node.name for node in nodes], seen.nodes)),
-        Check("queues", not unconsumed, _tell_queues(words, sorted(unconsumed))),
+        Check("heartbeat", bool(workers), _describe_found(words, [worker.name for worker in workers], seen.workers)),
+        Check("ping", bool(nodes), _describe_found(words, [node.name for node in nodes], seen.nodes)),
+        Check("queues", not unconsumed, _describe_queues(words, sorted(unconsumed))),
     ]
     if only:
         left = sorted(_others(seen.workers, release) | _others(seen.nodes, release))
@@ -105,7 +105,7 @@ def judge(seen: Seen, words: Speaker, *, release: str | None, only: bool) -> lis
     return checks
 
 
-def _tell(words: Speaker, found: list[str], everybody: Sequence[Worker | Node]) -> str:
+def _describe_found(words: Speaker, found: list[str], everybody: Sequence[Worker | Node]) -> str:
     if found:
         return words.say("{count}: {names}", count=len(found), names=", ".join(sorted(found)))
     if everybody:
@@ -116,7 +116,7 @@ def _tell(words: Speaker, found: list[str], everybody: Sequence[Worker | Node]) 
     return words.say("no worker")
 
 
-def _tell_queues(words: Speaker, unconsumed: list[str]) -> str:
+def _describe_queues(words: Speaker, unconsumed: list[str]) -> str:
     if unconsumed:
         return words.say("no worker consumes {queues}", queues=", ".join(unconsumed))
     return words.say("all {count} are consumed", count=len(Queue))

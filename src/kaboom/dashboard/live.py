@@ -191,11 +191,11 @@ class _Channel:
     async def _check(self) -> dict[str, Mapping[str, Any]]:
         """Return the open jobs whose rows have changed, by id; publish whether the list is available."""
         found = await asyncio.gather(*(self._page.ask("/api/v1/jobs", **query) for query in _CHECKED))
-        await self._tell(next((reply for reply in found if not reply.is_ok), found[0]))
+        await self._publish_availability(next((reply for reply in found if not reply.is_ok), found[0]))
         jobs = {job["job_id"]: job for reply in found if reply.is_ok for job in reply.data["items"]}
         return self._rows.changed(jobs)
 
-    async def _tell(self, found: Reply) -> None:
+    async def _publish_availability(self, found: Reply) -> None:
         """Publish that the list is unavailable, or that it is available again."""
         note = "" if found.is_ok else await self._page.render("parts/live_away.html", problem=found.problem)
         if note != self._note:

@@ -47,7 +47,11 @@ _SESSION = pl.Schema(
 def list_listings(universes: Iterable[Universe], history: ListingHistory) -> pl.DataFrame:
     """Return the listings of universes with their validities, one row each, sorted by symbol."""
     rows = [
-        (*_told(listing), listing.symbol not in universe.delisted, *_validity(history, listing.symbol, universe.as_of))
+        (
+            *_listing_row(listing),
+            listing.symbol not in universe.delisted,
+            *_validity(history, listing.symbol, universe.as_of),
+        )
         for universe in universes
         for listing in universe.listings
     ]
@@ -69,7 +73,7 @@ def list_sessions(first: date, last: date) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SESSION, orient="row")
 
 
-def _told(listing: Listing) -> tuple[Any, ...]:
+def _listing_row(listing: Listing) -> tuple[Any, ...]:
     sector = sector_of(listing.sector33)
     return (
         listing.symbol,

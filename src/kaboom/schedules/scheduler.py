@@ -47,7 +47,7 @@ class Scheduler:
         """Fire until nothing is due; return how many due times were handled."""
         count = 0
         while fired := await self._schedules.fire_due(self._take_turn, has_ended=self._jobs.has_just_ended):
-            await self._tell(fired)
+            await self._announce(fired)
             count += 1
         return count
 
@@ -64,12 +64,12 @@ class Scheduler:
         await parts.store.ping()
         turn = partial(take_manual_turn, catalog=parts.catalog)
         fired = await self._schedules.fire_now(owner, schedule_id, turn, has_ended=has_ended)
-        await self._tell(fired)
+        await self._announce(fired)
         if fired.admission is None:
             raise InvalidRequest(fired.firing.reason)
         return fired.admission
 
-    async def _tell(self, fired: Fired) -> None:
+    async def _announce(self, fired: Fired) -> None:
         """Log the firing, and send its job to Redis and the workers; if this process dies first, the reaper does."""
         firing = fired.firing
         words = {"schedule_id": firing.schedule_id, "due_at": firing.due_at.isoformat(), "job_id": firing.job_id}

@@ -54,7 +54,7 @@ def configure_logging(*, log_format: str, level: str) -> None:
     ]
     stream = sys.stderr
     structlog.configure(
-        processors=[*shared, _tell_taps, partial(_drop_below, _LEVELS[level.lower()]), *_ending(log_format)],
+        processors=[*shared, _pass_to_taps, partial(_drop_below, _LEVELS[level.lower()]), *_ending(log_format)],
         logger_factory=lambda name="": _Lines(name, stream),
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         cache_logger_on_first_use=True,
@@ -146,7 +146,7 @@ def _star(found: re.Match[str]) -> str:
     return f"{found['address'] or found['name']}***"
 
 
-def _tell_taps(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _pass_to_taps(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for tap in _taps:
         tap(event)
     return event

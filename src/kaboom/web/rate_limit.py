@@ -167,14 +167,14 @@ class _Share:
         while not self._held and self._left:
             await self._reserve_more()
         if not self._held:
-            return self._tell(self._refusal)
+            return self._allowance(self._refusal)
         self._held -= 1
-        return self._tell()
+        return self._allowance()
 
     def refund(self) -> Allowance:
         if time.monotonic() < self._ends_at:
             self._held += 1
-        return self._tell()
+        return self._allowance()
 
     async def _reserve_more(self) -> None:
         try:
@@ -186,7 +186,7 @@ class _Share:
             self._alone_until = time.monotonic() + _ALONE_S
         await self._reserve([None])
 
-    def _tell(self, refusal: str = "") -> Allowance:
+    def _allowance(self, refusal: str = "") -> Allowance:
         return self._rate.allow(self._held + self._left, self._ends_at - time.monotonic(), refusal)
 
     async def _reserve(self, calls: Sequence[None]) -> Sequence[None]:

@@ -81,7 +81,7 @@ class Supervisor:
             try:
                 self._look()
             except Exception as e:  # noqa: BLE001  see above
-                self._tell_failure("supervisor", repr(e))
+                self._log_failure("supervisor", repr(e))
 
     def _look(self) -> None:
         if not self._is_ours():
@@ -95,10 +95,11 @@ class Supervisor:
                     self._failures.pop(child.spec.name, None)
             except Exception as e:  # noqa: BLE001  one that cannot be restarted must not keep the others from it
                 # A full disk or table of processes passes.
-                self._tell_failure(child.spec.name, str(e))
+                self._log_failure(child.spec.name, str(e))
         self._note()
 
-    def _tell_failure(self, child: str, reason: str) -> None:
+    def _log_failure(self, child: str, reason: str) -> None:
+        """Log a failed restart once, and again only if its reason changes."""
         if self._failures.get(child) != reason:
             self._failures[child] = reason
             # A full disk may also hold our own log.
