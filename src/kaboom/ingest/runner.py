@@ -49,6 +49,7 @@ async def run_chunk(
 
 
 def _slices(chunk: IngestChunk, tools: IngestTools, start: int) -> list[IngestChunk]:
+    """Return the chunk from symbol number `start` on, in parts that the provider answers in one fetch each."""
     capabilities = tools.provider.capabilities
     is_month = chunk.interval in capabilities.bulk_by_month and is_one_month(chunk.sessions)
     is_bulk = is_month or (chunk.interval in capabilities.bulk_by_session and len(chunk.sessions) == 1)

@@ -89,6 +89,7 @@ def _count(sql: Statements, number: int, span: tuple[int, int]) -> OldBars:
 
 
 def _drop(sql: Statements, series: BarSeries, number: int, older: tuple[str, date]) -> OldBars:
+    """Drop the pages of a shard before a date, with their rejected rows and fetches; return how many were dropped."""
     shard, before = older
     span = _span(series, shard, before)
     dropped = _count(sql, number, span)
