@@ -16,7 +16,7 @@ GUARDED = """
 import os, signal, sys, time
 from kaboom.drivers.child_process import isolation
 
-guard.leave_machine = lambda: False
+isolation.leave_machine = lambda: False
 
 def work(is_isolated):
     assert not is_isolated
@@ -32,7 +32,7 @@ def work(is_isolated):
     print(os.read(readable, 20).decode(), flush=True)
     {end}
 
-sys.exit(guard.run_guarded(work, parent=os.getppid(), clean=lambda: print('cleaned', flush=True)))
+sys.exit(isolation.run_guarded(work, parent=os.getppid(), clean=lambda: print('cleaned', flush=True)))
 """
 
 

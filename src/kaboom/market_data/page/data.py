@@ -155,7 +155,7 @@ async def look(page: Page, request: Request) -> Response:
     return page.go_to(f"/data/fetch/{reply.data['job_id']}{'?include_short=1' if with_suspects else ''}")
 
 
-@router.get("/data/fetch/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
+@router.get("/data/fetch/{job_id}", dependencies=[needs(Scope.INGEST), needs(Scope.JOBS_READ)])
 async def preview(page: Page, job_id: HexId, include_short: str = "") -> Response:
     """Show the result of a dry run, or that it is still running."""
     return await _show(page, job_id, with_suspects=bool(include_short))

@@ -9,7 +9,8 @@ import pytest
 
 from kaboom.errors import ConfigurationError
 from kaboom.web.auth.jwt import codec
-from kaboom.web.auth.jwt.codec import MOST_BYTES, Claims, read_head
+from kaboom.web.auth.jwt.claims import MOST_BYTES, Claims
+from kaboom.web.auth.jwt.codec import read_head
 from kaboom.web.auth.jwt.own import LIFE, OwnTokens, parse_jwt_keys
 from kaboom.web.caller_errors import ExpiredToken
 from tests.fixtures.accounts.jwts import JWT_KEY, claims, ec_key, encode_raw, public_pem, rsa_key

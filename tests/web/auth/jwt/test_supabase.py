@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kaboom.errors import ConfigurationError, StoreError
-from kaboom.web.auth.jwt.codec import Claims, parse_key_set, read_head
+from kaboom.web.auth.jwt.claims import Claims
+from kaboom.web.auth.jwt.codec import parse_key_set, read_head
 from kaboom.web.auth.jwt.supabase import KeySet, SupabaseTokens, principal_of
 from kaboom.web.auth.scopes import SCOPES, Role
 from tests.fixtures.accounts.jwts import (

@@ -5,7 +5,6 @@ seconds ahead, and malicious tokens make it raise TypeError and other errors; Ka
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,37 +12,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from kaboom.web.auth.jwt.claims import LEEWAY_S, MOST_BYTES, MOST_LIFE_S, MOST_SUBJECT, Claims, Head
 from kaboom.web.caller_errors import ExpiredToken
-
-#: The clocks of issuer and verifier may differ by this much.
-LEEWAY_S = 30
-#: A JWT with a longer life is rejected, Kaboom's or Supabase's.
-MOST_LIFE_S = 24 * 3600
-#: Longer tokens are rejected unread.
-MOST_BYTES = 8192
-MOST_SUBJECT = 200
-#: A shorter HMAC key can be guessed.
-LEAST_KEY_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The unverified header and issuer of a JWT; used only to choose the verifier."""
-
-    algorithm: str
-    key_id: str
-    issuer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """The claims of a verified JWT."""
-
-    subject: str
-    issued_at: datetime
-    expires_at: datetime
-    others: Mapping[str, Any] = field(repr=False)
-
 
 #: Headers by which a token could supply its own key or change how it is read.
 _FORBIDDEN = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc"})

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from kaboom.errors import ConfigurationError
-from kaboom.web.auth.jwt.codec import LEAST_KEY_BYTES, Claims, Head
+from kaboom.web.auth.jwt.claims import LEAST_KEY_BYTES, Claims, Head
 
 ISSUER = AUDIENCE = "kaboom"
 #: How long a login by JWT lasts.

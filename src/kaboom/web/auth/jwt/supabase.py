@@ -10,7 +10,7 @@ import orjson
 
 from kaboom.drivers.http.client import HttpClient
 from kaboom.errors import ConfigurationError, StoreError
-from kaboom.web.auth.jwt.codec import Claims, Head
+from kaboom.web.auth.jwt.claims import Claims, Head
 from kaboom.web.auth.jwt.own import check_key_length
 from kaboom.web.auth.principals import DEFAULT_OWNER, OWNER_FORM, Principal
 from kaboom.web.auth.scopes import SCOPES, Role
