@@ -1,4 +1,4 @@
-"""Failed logins: counted in memory and in Redis, delayed after several, and told in the audit log and as events."""
+"""Failed logins: counted in memory and in Redis, delayed after several, logged for audits and sent as events."""
 
 import asyncio
 import time

@@ -53,7 +53,7 @@ def suspect_splits(
 
 
 def find_doubt(action: CorporateAction, bars: pl.DataFrame) -> str | None:
-    """Return why daily bars of the symbol as traded speak against an action; None if they do not, or there are none.
+    """Return why a symbol's daily bars, as traded, contradict an action; None if they do not, or there are none.
 
     A factor is held against the open of its ex-session: it must be nearer to the close before times the factor than to
     that close alone.

@@ -5,32 +5,26 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import polars as pl
-import structlog
 
 from kaboom.bars.normalise import to_day
-from kaboom.bars.pages.codec import PageColumns, decode_sound, page_keys
+from kaboom.bars.pages.codec import PageColumns
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
 from kaboom.bars.pages.frames import keep_between, to_frame
 from kaboom.bars.pages.newest import NEWEST, HeaderRow, closes_before, newest_bars
 from kaboom.bars.pages.read import dated_shards, newest_before, shards_between, within_month
-from kaboom.bars.pages.schema import SID_BITS, keys_of, sum_words
+from kaboom.bars.pages.schema import SID_BITS
+from kaboom.bars.pages.sound import COVER, decode_logged, drop_damaged, log_damage, to_coverage
 from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 
-_log = structlog.get_logger(__name__)
-
-_US = 1_000_000
 _DAY_S = 86_400
 #: The columns of the index, which are those of `COVERAGE_SCHEMA`, and their checksum.
-_COVER = ("sid", "bucket", "n", "first_ts", "last_ts", "flagged", "flags")
+_COVER = ("sid", *COVER)
 _SUMS = ("cover_sum",)
 _COVERED = "page INDEXED BY cov WHERE bucket BETWEEN ? AND ?"
-#: Its file, symbol, bucket and blob.
-type Page = tuple[Path, str, int, bytes]
 _BLOBS = """
 SELECT s.symbol, p.bucket, CAST(p.data AS BLOB) FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
 WHERE p.bucket BETWEEN ? AND ?
@@ -88,23 +82,8 @@ def count_pages(file: PageFile, days: tuple[int, int]) -> pl.DataFrame:
     """
     sums = _SUMS if has_sums(file.sql) else ()
     ranked, names = rank_symbols(file.sql, read_columns(file.sql, _COVER, _COVERED, days, optional=sums))
-    sound = _drop_damaged(file, ranked, names) if sums else ranked
-    held = name_symbols(sound.sort("symbol", "bucket"), names)
-    held.columns = list(COVERAGE_SCHEMA)
-    times = pl.col("first_at", "last_at") * _US
-    return held.with_columns(times, pl.col("session").cast(pl.Int32)).cast(COVERAGE_SCHEMA)
-
-
-def _drop_damaged(file: PageFile, ranked: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
-    """Return the pages that match their checksum, or have none, without the checksums."""
-    keys = keys_of(names.to_list())[ranked["symbol"].to_numpy()]
-    actual = pl.Series(sum_words(keys, [ranked[name].to_numpy() for name in _COVER[1:]]), dtype=pl.Int64)
-    is_sound = (ranked["cover_sum"] == actual).fill_null(value=True)
-    if not is_sound.all():
-        for rank, bucket in ranked.filter(~is_sound).select("symbol", "bucket").iter_rows():
-            log_damage(file.path, names[rank], bucket)
-        ranked = ranked.filter(is_sound)
-    return ranked.drop(_SUMS)
+    sound = drop_damaged(ranked, names, partial(page_name, file.path)) if sums else ranked
+    return to_coverage(sound, names)
 
 
 def _rows(files: PageFiles, series: BarSeries, shard: str, *, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
@@ -114,25 +93,11 @@ def _rows(files: PageFiles, series: BarSeries, shard: str, *, sql: str, values: 
 
 def _daily_coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
     rows = _rows(files, series, ALL, sql=_BLOBS, values=(first.year, last.year))
-    sound, columns = decode_logged([(files.path(series, ALL), *row) for row in rows])
+    sound, columns = decode_logged(rows, partial(page_name, files.path(series, ALL)))
     if not sound:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
     kept = keep_between(columns, to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S)
-    return count_sessions(to_frame([page[1] for page in sound], kept))
-
-
-def decode_logged(pages: Sequence[Page]) -> tuple[Sequence[Page], PageColumns]:
-    """Return the pages that can be read, and their bars; log the others."""
-    keys = page_keys([page[1] for page in pages], [page[2] for page in pages])
-    columns, errors = decode_sound([page[3] for page in pages], keys, name_of=lambda i: page_name(*pages[i][:3]))
-    for i, e in errors.items():
-        _log.warning("page_damaged", page=page_name(*pages[i][:3]), reason=e.message)
-    return [page for i, page in enumerate(pages) if i not in errors], columns
-
-
-def log_damage(path: Path, symbol: str, bucket: int) -> None:
-    """Log that the header of a page does not match its checksum."""
-    _log.warning("page_damaged", page=page_name(path, symbol, bucket), reason="its header does not match its checksum")
+    return count_sessions(to_frame([page[0] for page in sound], kept))
 
 
 def read_columns(
@@ -165,11 +130,6 @@ def rank_symbols(sql: sqlite3.Connection, rows: pl.DataFrame) -> tuple[pl.DataFr
     known = pl.DataFrame(sql.execute(_SYMBOLS).fetchall(), schema=_KNOWN, orient="row").sort("name")
     ranked = rows.join(known.select("sid", symbol=pl.int_range(pl.len(), dtype=pl.UInt32)), on="sid")
     return ranked.select("symbol", pl.exclude("sid", "symbol")), known["name"]
-
-
-def name_symbols(ranked: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
-    """Return rows with names for the ranks of their symbols."""
-    return ranked.with_columns(symbol=names.gather(ranked["symbol"]))
 
 
 def sort_by_symbol(both: pl.DataFrame) -> pl.DataFrame:
@@ -231,7 +191,7 @@ def _newest_sum(file: PageFile) -> str:
 def _read_page(file: PageFile, symbol: str, bucket: int, *, is_sound: bool = False) -> PageColumns | None:
     """Return the bars of a page, whose header may be damaged; None if the page is damaged, too."""
     if not is_sound:
-        log_damage(file.path, symbol, bucket)
+        log_damage(page_name(file.path, symbol, bucket))
     row = file.sql.execute(_BLOB, (bucket, symbol)).fetchone()
-    sound, columns = decode_logged([(file.path, symbol, bucket, row[0] if row else b"")])
+    sound, columns = decode_logged([(symbol, bucket, row[0] if row else b"")], partial(page_name, file.path))
     return columns if sound else None

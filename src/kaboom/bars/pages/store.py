@@ -20,15 +20,7 @@ from kaboom.bars.folder.connection import has_table, store_errors
 from kaboom.bars.normalise import to_day, to_session
 from kaboom.bars.pages.compact import compact_shard, count_older
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles
-from kaboom.bars.pages.headers import (
-    coverage,
-    last_closes,
-    latest,
-    name_symbols,
-    rank_symbols,
-    read_columns,
-    sort_by_symbol,
-)
+from kaboom.bars.pages.headers import coverage, last_closes, latest, rank_symbols, read_columns, sort_by_symbol
 from kaboom.bars.pages.history import read as past
 from kaboom.bars.pages.history.read import Past
 from kaboom.bars.pages.quarantine import read_quarantine, release_quarantine, write_quarantine
@@ -36,6 +28,7 @@ from kaboom.bars.pages.read import dated_shards, read_bars, read_session, read_s
 from kaboom.bars.pages.repair.port import RepairedItem
 from kaboom.bars.pages.repair.run import repair
 from kaboom.bars.pages.schema import CREATE_FETCH_LOG
+from kaboom.bars.pages.sound import name_symbols
 from kaboom.bars.pages.verify import holds_anything, verify
 from kaboom.bars.pages.write import give_sids, transaction, write_bars
 from kaboom.bars.space import check_folder_space

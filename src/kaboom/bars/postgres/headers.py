@@ -5,24 +5,21 @@ from datetime import date
 from functools import partial
 
 import polars as pl
-import structlog
 
 from kaboom.bars.normalise import to_day
-from kaboom.bars.pages.codec import PageColumns, decode_sound, page_keys
+from kaboom.bars.pages.codec import PageColumns
 from kaboom.bars.pages.frames import keep_between, to_frame
 from kaboom.bars.pages.newest import NEWEST, closes_before, newest_bars
 from kaboom.bars.pages.read import newest_before
-from kaboom.bars.pages.schema import keys_of, sum_words
+from kaboom.bars.pages.sound import COVER, decode_logged, drop_damaged, log_damage, to_coverage
 from kaboom.bars.postgres.tables import BarTables, page_name
 from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
 from kaboom.drivers.postgres.blocking import Statements
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 
-_log = structlog.get_logger(__name__)
-
-_DAY_S, _US = 86_400, 1_000_000
+_DAY_S = 86_400
 #: The columns of `COVERAGE_SCHEMA`, and their checksum.
-_COVER = ("symbol", "bucket", "n", "first_ts", "last_ts", "flagged", "flags", "cover_sum")
+_COVER = ("symbol", *COVER, "cover_sum")
 _COVER_SCHEMA = pl.Schema({**dict.fromkeys(_COVER, pl.Int64()), "symbol": pl.String()})
 _BETWEEN = "FROM bar_page WHERE series = %s AND bucket BETWEEN %s AND %s"
 _COVERED = f"SELECT {', '.join(_COVER)} {_BETWEEN}"
@@ -59,7 +56,7 @@ def coverage(tables: BarTables, series: BarSeries, *, first: date, last: date) -
             days = to_day(first), to_day(last)
             return tables.remember(sql, (number, *days), lambda: count_pages(sql, series, number, days))
         rows = sql.rows(_BLOBS, (number, first.year, last.year))
-    pages, columns = _decode_logged(series, rows)
+    pages, columns = decode_logged(rows, partial(page_name, series))
     days = to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S
     return count_sessions(to_frame([page[0] for page in pages], keep_between(columns, *days)))
 
@@ -71,17 +68,8 @@ def count_pages(sql: Statements, series: BarSeries, number: int, days: tuple[int
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
     rows = pl.read_csv(text, has_header=False, schema=_COVER_SCHEMA)
     names = rows["symbol"].unique().sort()
-    rank = rows["symbol"].cast(pl.Enum(names)).to_physical()
-    keys = keys_of(names.to_list())[rank.to_numpy()]
-    actual = pl.Series(sum_words(keys, [rows[name].to_numpy() for name in _COVER[1:-1]]), dtype=pl.Int64)
-    is_sound = rows["cover_sum"] == actual
-    if not is_sound.all():
-        for symbol, bucket in rows.filter(~is_sound).select("symbol", "bucket").iter_rows():
-            log_damage(series, symbol, bucket)
-    held = rows.with_columns(rank=rank).filter(is_sound).sort("rank", "bucket").select(_COVER[:-1])
-    held.columns = list(COVERAGE_SCHEMA)
-    times = pl.col("first_at", "last_at") * _US
-    return held.with_columns(times, pl.col("session").cast(pl.Int32)).cast(COVERAGE_SCHEMA)
+    ranked = rows.with_columns(symbol=pl.col("symbol").cast(pl.Enum(names)).to_physical())
+    return to_coverage(drop_damaged(ranked, names, partial(page_name, series)), names)
 
 
 def latest(tables: BarTables, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
@@ -109,29 +97,11 @@ def last_closes(tables: BarTables, series: BarSeries, symbols: Sequence[str], *,
     return {symbol: close for symbol, close in closes.items() if close is not None}
 
 
-def log_damage(series: BarSeries, symbol: str, bucket: int) -> None:
-    """Log that the header of a page does not match its checksum."""
-    _log.warning(
-        "page_damaged", page=page_name(series, symbol, bucket), reason="its header does not match its checksum"
-    )
-
-
 def _read_page(
     sql: Statements, series: BarSeries, number: int, symbol: str, bucket: int, *, is_sound: bool = False
 ) -> PageColumns | None:
     if not is_sound:
-        log_damage(series, symbol, bucket)
+        log_damage(page_name(series, symbol, bucket))
     rows = [(symbol, bucket, data) for (data,) in sql.rows(_BLOB, (number, bucket, symbol))]
-    sound, columns = _decode_logged(series, rows)
+    sound, columns = decode_logged(rows, partial(page_name, series))
     return columns if sound else None
-
-
-def _decode_logged(
-    series: BarSeries, rows: Sequence[tuple[str, int, bytes]]
-) -> tuple[Sequence[tuple[str, int, bytes]], PageColumns]:
-    """Return the pages that can be read, and their bars; log the others."""
-    keys = page_keys([row[0] for row in rows], [row[1] for row in rows])
-    columns, errors = decode_sound([row[2] for row in rows], keys, name_of=lambda i: page_name(series, *rows[i][:2]))
-    for i, e in errors.items():
-        _log.warning("page_damaged", page=page_name(series, *rows[i][:2]), reason=e.message)
-    return [row for i, row in enumerate(rows) if i not in errors], columns

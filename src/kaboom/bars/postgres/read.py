@@ -1,8 +1,10 @@
 """Reading bars: one symbol over time, or every symbol of sessions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from functools import partial
 from itertools import batched, repeat
+from typing import Any
 
 import polars as pl
 
@@ -62,6 +64,9 @@ def _read_buckets(
         rows = sorted(sql.rows(_BUCKETS, (number, some[0], some[-1])))
         if rows:
             symbols, days, blobs = zip(*rows, strict=True)
-            name = [page_name(series, *row[:2]) for row in rows]
-            columns = decode_pages(blobs, page_keys(symbols, days), name_of=name.__getitem__)
+            columns = decode_pages(blobs, page_keys(symbols, days), name_of=partial(_name_row, series, rows))
             yield to_frame(symbols, keep_between(columns, start_s=first_s, end_s=end_s))
+
+
+def _name_row(series: BarSeries, rows: Sequence[tuple[Any, ...]], i: int) -> str:
+    return page_name(series, *rows[i][:2])

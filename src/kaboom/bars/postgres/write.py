@@ -31,7 +31,7 @@ FROM unnest(%b::int[], %b::text[], %b::bytea[]) WITH ORDINALITY AS k (bucket, sy
 JOIN bar_page p ON p.bucket = k.bucket AND p.symbol = k.symbol WHERE p.series = %b
 """
 _KEYS = "unnest(%b::int[], %b::text[]) WITH ORDINALITY AS k (bucket, symbol, i)"
-#: The order of the keys is that of the locks: two writers of the same pages never wait for each other.
+#: The order of the keys is that of the locks: two writers of the same pages do not wait for each other in a circle.
 _LOCK = f"""
 SELECT k.i - 1, p.data, p.moved, p.grown FROM {_KEYS} JOIN bar_page p ON p.bucket = k.bucket AND p.symbol = k.symbol
 WHERE p.series = %b ORDER BY k.i FOR UPDATE OF p
