@@ -33,7 +33,8 @@ async def choose_series(
     wanted = parse_interval(interval)
     held = [s for s in await store.list_series() if s.interval is wanted and (source is None or s.source == source)]
     if not held:
-        raise none_held(session, f"{source} {interval}" if source else interval, source=source, market=market)
+        what = f"{source} {interval}" if source else interval
+        raise none_held(session, what, interval, source=source, market=market)
     if len(held) == 1:
         return held[0]
     sources = [s.source for s in held]
@@ -66,10 +67,16 @@ def open_actions() -> "AbstractAsyncContextManager[ActionStore]":
 
 
 def none_held(
-    session: Session, what: str, *, source: str | None = None, symbol: str | None = None, market: str | None = None
+    session: Session,
+    what: str,
+    interval: str = "1m",
+    *,
+    source: str | None = None,
+    symbol: str | None = None,
+    market: str | None = None,
 ) -> CliError:
     """Return the error that no such bars are held, with a command that ingests some from their source."""
-    command = "kaboom ingest run-daily --wait"
+    command = "kaboom ingest run-daily --wait" + ("" if interval == "1m" else f" --interval {interval}")
     if source is not None and not is_derived(source):
         spec = get_source_spec(source)
         command += "" if source == load_settings().provider else f" --provider {source}"

@@ -34,3 +34,7 @@ def test_of_many_sessions_the_newest_sixty_are_looked_at() -> None:
 def test_without_bars_the_ingest_of_the_market_is_proposed(kaboom: Kaboom, market: str, said: str) -> None:
     done = kaboom("coverage", *(("--market", market) if market else ()))
     assert (done.code, done.err.endswith(f"ingest some: kaboom ingest run-daily {said}")) == (Exit.NOT_FOUND, True)
+
+
+def test_without_bars_the_ingest_of_the_interval_asked_for_is_proposed(kaboom: Kaboom) -> None:
+    assert kaboom("coverage", "--interval", "5m").err.endswith("run-daily --wait --interval 5m\n")

@@ -85,7 +85,7 @@ async def _load(
         if not is_raw:
             bars = await adjust_history(bars, series, reader_at(actions, as_of), as_of=as_of)
     if bars.is_empty():
-        raise none_held(session, f"{symbol} {interval}", source=series.source, symbol=name)
+        raise none_held(session, f"{symbol} {interval}", interval, source=series.source, symbol=name)
     return series, bars
 
 
@@ -239,7 +239,7 @@ async def _read(
     if not frame.height:
         what = f"{symbol} {interval}"
         what = session.words.say("{what} on {day}", what=what, day=day) if day else what
-        raise none_held(session, what, source=series.source, symbol=symbol)
+        raise none_held(session, what, interval, source=series.source, symbol=symbol)
     return series, frame
 
 

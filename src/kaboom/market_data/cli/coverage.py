@@ -55,7 +55,7 @@ def coverage(
         return
     if found.cells.is_empty():
         what = session.words.say("{interval} of the last {days:,} days", interval=interval, days=days)
-        raise none_held(session, what, source=found.series.source, market=market)
+        raise none_held(session, what, interval, source=found.series.source, market=market)
     held, words = found.held.height, session.words
     if market == "INDEX":
         count = words.count(

@@ -73,7 +73,7 @@ def export_bars(
         found = await (plan_file(bars, selection, out) if is_file else plan_folder(bars, selection, out, suffix))
         if not found:
             what = " ".join([*symbols, interval, f"({days[0]} … {days[1]})"])
-            raise none_held(session, what, source=series.source)
+            raise none_held(session, what, interval, source=series.source)
         return found
 
     _run(session, plan, moment)
