@@ -146,3 +146,9 @@ async def real_http(real_app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of it, with the token."""
     async with client_of(real_app) as client:
         yield client
+
+
+@pytest.fixture
+def owner() -> str:
+    """An owner that no other test has."""
+    return f"team-{uuid.uuid4().hex[:8]}"

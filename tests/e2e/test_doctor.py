@@ -22,7 +22,7 @@ from kaboom.bars.pages.store import PageBarStore
 from kaboom.drivers.embedded.servers import embed_postgres, free_port
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars import damage
 from tests.fixtures.jobs.apps import SCHEDULES
 from tests.fixtures.servers.servers import Servers, open_folder

@@ -8,7 +8,7 @@ import pytest
 from kaboom.bars.influx.layout import InfluxBuckets
 from kaboom.bars.influx.store import InfluxBarStore
 from kaboom.bars.influx.target import InfluxApi, InfluxTarget
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.influx.influx_shim import TOKEN, Shim, shim
 from tests.fixtures.influx.influx_stores import make_store
 from tests.fixtures.influx.influxd import Influxd, influxd

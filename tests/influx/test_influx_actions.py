@@ -4,7 +4,7 @@ import pytest
 
 from kaboom.bars.influx.layout import InfluxBuckets
 from kaboom.bars.influx.store import InfluxActionStore, InfluxBarStore
-from tests.contracts.bars.action_store import ActionStoreContract
+from tests.bars.action_store import ActionStoreContract
 
 
 @pytest.fixture(name="store")

@@ -17,7 +17,7 @@ from kaboom.errors import StoreError
 from kaboom.market.listing import Market
 from kaboom.market.lists.universe import load_universe
 from kaboom.market.outcome import Outcome, OutcomeReport
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 from tests.fixtures.influx.influx_shim import TOKEN, Shim, shim
 from tests.fixtures.influx.influx_stores import kept_lines, make_store

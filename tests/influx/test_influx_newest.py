@@ -7,7 +7,7 @@ import polars as pl
 
 from kaboom.bars.influx.ql import MOST_SYMBOLS
 from kaboom.bars.influx.store import InfluxBarStore
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, bar, frame
 from tests.fixtures.influx.influx_shim import Shim
 from tests.fixtures.influx.influx_stores import NOW

@@ -19,7 +19,7 @@ from kaboom.market.roll_up import roll_up_bars
 from kaboom.market_data.request import LONGER, RollUpRequest
 from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import plan_roll_up
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES
 from tests.fixtures.influx.influxd import Influxd
 from tests.fixtures.providers.synthetic_day import NOW, SESSION, ingest_day

@@ -7,7 +7,7 @@ import pytest
 from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.bars.store import BarStore
 from kaboom.drivers.postgres.blocking import BlockingDatabase
-from tests.contracts.bars.bar_store import BarStoreContract, run
+from tests.bars.bar_store import BarStoreContract, run
 from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.servers.pgbouncers import PgBouncer
 

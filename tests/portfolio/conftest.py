@@ -1,4 +1,4 @@
-"""An API with an empty portfolio, and a client of it."""
+"""An API with an empty portfolio, a client of it, and the stores that the contract tests run on."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +7,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from kaboom.drivers.postgres.engine import connect_postgres
+from kaboom.portfolio.model import PortfolioStore
+from kaboom.portfolio.postgres import PostgresPortfolioStore
+from kaboom.portfolio.store import MemoryPortfolioStore
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 from tests.fixtures.portfolio.client import Account
 
@@ -29,3 +33,14 @@ async def http(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 async def account(http: httpx2.AsyncClient) -> Account:
     """An empty portfolio."""
     return await Account.create(http)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def portfolios(request: pytest.FixtureRequest) -> AsyncIterator[PortfolioStore]:
+    """A portfolio store."""
+    if request.param == "memory":
+        yield MemoryPortfolioStore()
+        return
+    engine = connect_postgres(request.getfixturevalue("database_url"), application_name="test", pool_size=8)
+    yield PostgresPortfolioStore(engine)
+    await engine.dispose()

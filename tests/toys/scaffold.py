@@ -125,7 +125,7 @@ def plan_provider(name: str) -> Plan:
             CATALOGUE: "the Japanese of your texts (`make texts` sorts them)",
             "CHANGELOG.md": f"a line under Unreleased that names `{name}`",
         },
-        tests=f"{test} tests/contracts/providers",
+        tests="tests/providers",
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.drivers.postgres.blocking import BlockingDatabase
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.postgres_bars import empty_bar_tables
 
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.errors import StoreDamaged
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame
 
 JUNE_3 = date(2025, 6, 3)

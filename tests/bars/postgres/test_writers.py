@@ -11,7 +11,7 @@ from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.bars.store import WriteReport
 from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.errors import StoreError
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 from tests.fixtures.servers.stacks import until
 

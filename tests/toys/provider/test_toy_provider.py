@@ -53,8 +53,7 @@ def test_its_rows_and_texts_are_whole(planted: Copy) -> None:
 
 @pytest.mark.timeout(600)
 def test_it_keeps_the_contract_of_providers(planted: Copy) -> None:
-    contracts = "tests/contracts/providers"
-    files = (f"{contracts}/test_remote_provider_contract.py", f"{contracts}/test_provider_contract.py")
+    files = ("tests/providers/test_remote_provider_contract.py", "tests/providers/test_provider_contract.py")
     found = re.search(r"(\d+) passed", planted.run_tests(*files, "-k", f"{NAME} or every_provider"))
     assert found is not None
     assert int(found[1]) > 50
@@ -64,7 +63,7 @@ def test_it_keeps_the_contract_of_providers(planted: Copy) -> None:
 def test_swapped_fields_and_lost_symbols_break_the_contract(planted: Copy) -> None:
     provider = planted.root / FOLDER / "provider.py"
     whole = provider.read_text()
-    contract = "tests/contracts/providers/test_provider_contract.py"
+    contract = "tests/providers/test_provider_contract.py"
     swapped = 'schema={"date": pl.Date(), **values}).rename({"open": "close", "close": "open"})'
     lost = 'return SymbolOutcome(symbol, Outcome.INVALID, message="it is broken")\n    try:'
     spoilt = (

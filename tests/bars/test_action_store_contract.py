@@ -13,8 +13,8 @@ from kaboom.bars.influx.target import InfluxTarget
 from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.postgres.actions import PostgresActionStore
 from kaboom.drivers.postgres.blocking import BlockingDatabase
-from tests.contracts.bars.action_store import ActionStoreContract
-from tests.contracts.bars.bar_store import run
+from tests.bars.action_store import ActionStoreContract
+from tests.bars.bar_store import run
 from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx
 from tests.fixtures.influx.influx_stores import make_store

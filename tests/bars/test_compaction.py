@@ -13,7 +13,7 @@ from kaboom.market.calendar import last_sessions
 from kaboom.market.outcome import Outcome, OutcomeReport
 from kaboom.market_data.compact import CompactChunk, CompactPlan, compact_chunk, plan_compaction
 from kaboom.market_data.request import CompactRequest
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
 
 LAST = date(2025, 6, 3)

@@ -19,7 +19,7 @@ from kaboom.market.roll_up import roll_up_bars
 from kaboom.market_data.request import LONGER, RollUpRequest
 from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import RollUpPlan, plan_roll_up
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
 LAST = date(2025, 6, 3)

@@ -9,7 +9,7 @@ import pytest
 from kaboom.bars.actions.store import NOTE_SCHEMA, ActionStore
 from kaboom.errors import InvalidRequest
 from kaboom.market.action import ActionState
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.noted_actions import NOTED_AT, dividend_note, note
 
 NOV_4, NOV_5 = date(2025, 11, 4), date(2025, 11, 5)

@@ -1,6 +1,6 @@
 """What every bar store promises, run on the page store and on its memory twin; `make influx` runs it on an InfluxDB."""
 
-from tests.contracts.bars.bar_store import BarStoreContract
+from tests.bars.bar_store import BarStoreContract
 
 
 class TestBarStoreContract(BarStoreContract):

@@ -1,38 +1,16 @@
-"""The bar stores, job stores and ledgers that the contract tests run on."""
+"""The job stores and ledgers that the contract tests run on."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 
-from kaboom.bars.memory import MemoryBarStore
-from kaboom.bars.pages.store import PageBarStore
-from kaboom.bars.postgres.store import PostgresBarStore
-from kaboom.bars.store import BarStore
-from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.jobs.postgres.memory import MemoryJobHistory
 from kaboom.jobs.postgres.port import JobHistory
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from kaboom.jobs.redis.store import JobStore
-from tests.contracts.bars.bar_store import run
-from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.jobs.job_stores import SHORT_S, Bench, memory_bench, redis_bench
-
-
-@pytest.fixture(params=["pages", "postgres", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BarStore]:
-    """A bar store, empty."""
-    made: BarStore
-    if request.param == "postgres":
-        url = request.getfixturevalue("database_url")
-        empty_bar_tables(url)
-        made = PostgresBarStore(BlockingDatabase(url, application_name="test"))
-    else:
-        made = PageBarStore(tmp_path / "bars") if request.param == "pages" else MemoryBarStore()
-    yield made
-    run(made.close())
 
 
 @pytest.fixture(params=["memory", "redis"])
