@@ -96,11 +96,10 @@ def test_a_session_is_japanese(live: Api, tmp_path: Path) -> None:
     (files / "7203.csv").write_text("Date,Open,High,Low,Close,Volume\n2024-11-05,1,2,1,oops,1\n2024-11-06,1,2,1,2,1\n")
     address = {"KABOOM_API_URL": live.url, "INGEST_API_TOKEN": TOKEN, "KABOOM_DATA_DIR": str(live.data_dir)}
     env = {**address, "LANG": "ja_JP.UTF-8", "LC_ALL": "", "KABOOM_LANG": "", "HOME": str(tmp_path)}
+    commands = [command.replace("FILES", str(files)).split(" ") for command in COMMANDS.strip().splitlines()]
     found = {}
-    for command in COMMANDS.strip().splitlines():
-        arguments = [str(files) if each == "FILES" else each for each in command.split(" ")]
-        lines = run_on_terminal(*arguments, columns=200, env=env, folder=tmp_path)
+    for command, lines in zip(commands, run_on_terminal(*commands, columns=200, env=env, folder=tmp_path), strict=True):
         assert lines, command
         if english := english_in(lines):
-            found[command] = english
+            found[" ".join(command)] = english
     assert not found, "\n".join(f"$ {command}: {line}" for command, lines in found.items() for line in lines)

@@ -1,6 +1,7 @@
 """Tables fit the terminal in both languages, and lose nothing; what is no terminal gets whole lines."""
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,10 +24,13 @@ PAGE: dict[str, Any] = example_of(QuarantinePage) | {"items": [ROW | {"file": FI
 
 @pytest.mark.parametrize("columns", [80, 40])
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_a_table_on_a_terminal_is_as_wide_as_that(scripted: Scripted, columns: int, language: str) -> None:
+def test_a_table_on_a_terminal_is_as_wide_as_that(
+    scripted: Scripted, tmp_path: Path, columns: int, language: str
+) -> None:
     scripted.answers.append((200, orjson.dumps(PAGE)))
     env = {"KABOOM_API_URL": scripted.url, "INGEST_API_TOKEN": TOKEN}
-    lines = run_on_terminal("--lang", language, "bars", "quarantine", columns=columns, env=env)
+    command = ("--lang", language, "bars", "quarantine")
+    (lines,) = run_on_terminal(command, columns=columns, env=env, folder=tmp_path)
     table = lines[1:]
     assert max(map(columns_of, table)) <= columns
     shown = "".join("".join(table).split())

@@ -94,7 +94,9 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/ingest/backfill": Row(_INGEST, {"intervals": {"1d": 1}, "symbols": ["7203"], "dry_run": True}),
     "POST /api/v1/market-data/refresh-quotes": Row(_INGEST, {"interval": "1m", "dry_run": True}),
     "POST /api/v1/market-data/compact": Row(_WRITE, {"keep_days": {"1m": 90}, "dry_run": True}),
-    "POST /api/v1/market-data/indicators": Row(_WRITE, {"indicators": ["sma:25"], "interval": "1d", "sessions": 1}),
+    "POST /api/v1/market-data/indicators": Row(
+        _WRITE, {"indicators": ["sma:25"], "interval": "1d", "sessions": 1, "symbols": ["7203"]}
+    ),
     "POST /api/v1/market-data/mirror": Row(_WRITE, {"format": "parquet", "months": 1, "dry_run": True}),
     # The provider of the tests has no list of symbols.
     "POST /api/v1/market-data/take-back": Row(_WRITE, {"provider": "synthetic"}),
@@ -249,7 +251,7 @@ ROWS: dict[str, Row] = {
     "GET /schedules/{schedule_id}/edit": Row(_READ),
     "POST /schedules/{schedule_id}": Row(
         _SCHEDULES,
-        form="name=page&request=%7B%22intervals%22%3A%7B%221d%22%3A1%7D%7D&when=cron&cron=0+18+*+*+*&missed=skip&max_late_h=5",
+        form="name=page&request=%7B%22intervals%22%3A%7B%221d%22%3A1%7D,%22symbols%22%3A%5B%227203%22%5D%7D&when=cron&cron=0+18+*+*+*&missed=skip&max_late_h=5",
         fine={303},
     ),
     "POST /schedules/{schedule_id}/switch": Row(_SCHEDULES, form="is_enabled=no", fine={303}),
