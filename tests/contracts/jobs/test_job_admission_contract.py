@@ -151,12 +151,13 @@ class TestJoining:
         ended = (await ledger.admit(make_job(), JOINING)).job
         await ledger.save_final(replace(ended, status=JobStatus.COMPLETED))
         running = (await ledger.admit(make_job(), JOINING)).job
-        if isinstance(ledger, PostgresJobHistory):
-            # PostgreSQL reads the row that was written last last: the ended job.
-            async with ledger._engine.begin() as connection:
-                await connection.execute(JOBS.update().where(JOBS.c.job_id == ended.job_id).values(attempt=1))
-        joined = await ledger.admit(make_job(), replace(JOINING, key=key))
-        assert (joined.how, joined.job.job_id) == (Admitted.JOINED, running.job_id)
+        for _ in range(2):
+            joined = await ledger.admit(make_job(), replace(JOINING, key=key))
+            assert (joined.how, joined.job.job_id) == (Admitted.JOINED, running.job_id)
+            if isinstance(ledger, PostgresJobHistory):
+                # PostgreSQL reads the ended job first; a row that is written again is read last.
+                async with ledger._engine.begin() as connection:
+                    await connection.execute(JOBS.update().where(JOBS.c.job_id == ended.job_id).values(attempt=1))
 
     async def test_a_job_requested_as_new_is_never_joined(self, ledger: JobHistory) -> None:
         alone = await ledger.admit(make_job(), Terms("request-1"))
