@@ -124,6 +124,17 @@ class TestTokens:
         assert first.revoked_at is not None
         assert await accounts.revoke_token(owner, token.token_id) == first == await accounts.load_token(token.token_id)
 
+    async def test_one_of_several_tokens_is_used_and_revoked_alone(self, accounts: AccountStore, owner: str) -> None:
+        used, revoked, other = [await accounts.add_token(make_token(owner)) for _ in range(3)]
+        foreign = await accounts.add_token(make_token(f"{owner}-2"))
+        await accounts.touch_token(used.token_id)
+        assert (await accounts.revoke_token(owner, revoked.token_id)).token_id == revoked.token_id
+        kept = await accounts.load_token(used.token_id)
+        assert kept
+        assert kept == replace(used, last_used_at=kept.last_used_at)
+        for token in (other, foreign):
+            assert await accounts.load_token(token.token_id) == token
+
     async def test_a_token_of_another_owner_is_not_found(self, accounts: AccountStore, owner: str) -> None:
         token = await accounts.add_token(make_token(owner))
         with pytest.raises(NotFound, match="does not exist"):

@@ -162,6 +162,11 @@ async def test_a_cancelled_run_stops_in_the_middle(tested: httpx2.AsyncClient, t
     # Uncancelled it takes thirty seconds.
     assert (await finish(tested, location))["status"] == "cancelled"
     assert (await tested.get(f"{RESULTS}/{accepted.json()['job_id']}")).status_code == 404
+    lines: list[str] = []
+    while "job_finished" not in lines:
+        await asyncio.sleep(0.01)
+        lines = [line["event"] for line in (await tested.get(f"{location}/logs")).json()["items"]]
+    assert [line for line in lines if line.startswith("plan_")] == ["plan_started", "plan_cancelled"]
 
 
 @pytest.mark.parametrize(

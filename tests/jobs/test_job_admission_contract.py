@@ -15,6 +15,7 @@ from kaboom.errors import StoreError
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.postgres.port import Admitted, JobDeleted, JobHistory, KeyReused, Terms
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.postgres.tables import JOBS
 from tests.fixtures.accounts.records import make_change
 from tests.fixtures.jobs.jobs import make_job
 
@@ -133,10 +134,30 @@ class TestJoining:
         await ledger.save_final(replace(first.job, status=JobStatus.COMPLETED))
         assert (await ledger.admit(make_job(), JOINING)).how is Admitted.NEW
 
-    async def test_another_request_or_owner_is_not_joined(self, ledger: JobHistory) -> None:
-        await ledger.admit(make_job(), JOINING)
-        assert (await ledger.admit(make_job(), Terms("request-2", may_join=True))).how is Admitted.NEW
-        assert (await ledger.admit(make_job(owner="b"), JOINING)).how is Admitted.NEW
+    @pytest.mark.parametrize("key", [None, "key-1"])
+    async def test_another_request_or_owner_is_not_joined(self, ledger: JobHistory, key: str | None) -> None:
+        other = Terms("request-2", may_join=True)
+        planned = [("a", JOINING), ("a", other), ("b", JOINING), ("b", other)]
+        first = [(await ledger.admit(make_job(owner=owner), terms)).job.job_id for owner, terms in planned]
+        assert len(set(first)) == 4
+        again = [await ledger.admit(make_job(owner=owner), replace(terms, key=key)) for owner, terms in planned]
+        assert [(each.how, each.job.job_id) for each in again] == [(Admitted.JOINED, job_id) for job_id in first]
+        # The joined job of a key is not bound to it yet.
+        new = await ledger.admit(make_job(owner="c"), replace(JOINING, key=key))
+        assert new.how is Admitted.NEW
+
+    @pytest.mark.parametrize("key", [None, "key-1"])
+    async def test_a_running_job_is_joined_beside_an_ended_one(self, ledger: JobHistory, key: str | None) -> None:
+        ended = (await ledger.admit(make_job(), JOINING)).job
+        await ledger.save_final(replace(ended, status=JobStatus.COMPLETED))
+        running = (await ledger.admit(make_job(), JOINING)).job
+        for _ in range(2):
+            joined = await ledger.admit(make_job(), replace(JOINING, key=key))
+            assert (joined.how, joined.job.job_id) == (Admitted.JOINED, running.job_id)
+            if isinstance(ledger, PostgresJobHistory):
+                # PostgreSQL reads the ended job first; a row that is written again is read last.
+                async with ledger._engine.begin() as connection:
+                    await connection.execute(JOBS.update().where(JOBS.c.job_id == ended.job_id).values(attempt=1))
 
     async def test_a_job_requested_as_new_is_never_joined(self, ledger: JobHistory) -> None:
         alone = await ledger.admit(make_job(), Terms("request-1"))

@@ -48,9 +48,12 @@ async def test_a_file_is_returned_as_it_was_saved(files: JobFiles) -> None:
 
 
 async def test_a_file_of_the_same_name_is_replaced(files: JobFiles) -> None:
+    await files.save(OTHER, {"a": b"another job's"})
     await files.save(JOB, {"a": b"old", "b": b"stays"})
     await files.save(JOB, {"a": b"new"})
     assert await files.load_all(JOB, "") == {"a": b"new", "b": b"stays"}
+    assert [await files.load(JOB, name) for name in "ab"] == [b"new", b"stays"]
+    assert await files.load(OTHER, "a") == b"another job's"
 
 
 async def test_files_are_found_and_dropped_by_the_beginning_of_their_name(files: JobFiles) -> None:

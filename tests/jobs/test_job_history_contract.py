@@ -182,6 +182,17 @@ class TestChunks:
         assert kept[0] == end
         assert kept[1].state is ChunkState.QUEUED
 
+    async def test_an_end_leaves_the_chunks_of_other_jobs_alone(self, ledger: JobHistory) -> None:
+        (job, chunk), (other, queued) = await self.planned(ledger), await self.planned(ledger)
+        done = replace(chunk, state=ChunkState.DONE, tally=finish(chunk), attempts=1)
+        await ledger.save_chunk(job.job_id, done)
+        assert (await ledger.load_chunks(other.job_id))[0] == queued
+        ended = replace(await load(ledger, job), status=JobStatus.COMPLETED)
+        await ledger.save_final(ended, [replace(done, attempts=2), make_chunk(1, state=ChunkState.DONE)])
+        kept = await ledger.load_chunks(other.job_id)
+        assert [(c.n, c.state, c.attempts) for c in kept] == [("0", ChunkState.QUEUED, 0), ("1", ChunkState.QUEUED, 0)]
+        assert (await load(ledger, other)).status is JobStatus.RUNNING
+
     async def test_an_end_is_never_taken_back(self, ledger: JobHistory) -> None:
         job, chunk = await self.planned(ledger)
         done = replace(chunk, state=ChunkState.DONE, tally=finish(chunk), attempts=1)
@@ -247,11 +258,14 @@ class TestStatus:
         assert await ledger.load_chunks(job.job_id) == ended
 
     async def test_a_job_that_ended_without_its_plan_keeps_none(self, ledger: JobHistory) -> None:
-        job = await accepted(ledger)
-        await ledger.save_plan(job.job_id, PLAN, [make_chunk(0)])
+        job, other = await accepted(ledger), await accepted(ledger)
+        chunks = [make_chunk(0)]
+        for planned in (job, other):
+            await ledger.save_plan(planned.job_id, PLAN, chunks)
         kept = await ledger.save_final(replace(job, status=JobStatus.FAILED, error={"type": "plan_failed"}))
         assert kept is not None
         assert (kept.plan, await ledger.load_chunks(job.job_id)) == (None, [])
+        assert ((await load(ledger, other)).plan, await ledger.load_chunks(other.job_id)) == (PLAN, chunks)
 
     @pytest.mark.parametrize("status", [s for s in JobStatus if s.is_final])
     async def test_a_final_state_is_never_changed(self, ledger: JobHistory, status: JobStatus) -> None:

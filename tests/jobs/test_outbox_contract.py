@@ -87,6 +87,18 @@ class TestRegister:
         (delivery,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
         assert '"type":"ingest.job.partial"' in str(delivery.body)
 
+    async def test_another_receiver_of_an_ended_job_is_reported_alone(self, ledger: JobHistory) -> None:
+        delivery = await due(ledger)
+        waiting = (await deliveries(ledger, await accept(ledger)))[0]
+        (claimed,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
+        await ledger.outbox.save_attempt(claimed, DELIVERED)
+        sent = await ledger.outbox.load(OWNER, delivery.delivery_id)
+        await ledger.outbox.register(delivery.job_id, url=OTHER)
+        assert await ledger.outbox.load(OWNER, delivery.delivery_id) == sent
+        assert await ledger.outbox.load(OWNER, waiting.delivery_id) == waiting
+        (new,) = await ledger.outbox.claim(limit=9, per_host=9, busy=())
+        assert (new.job_id, new.url) == (delivery.job_id, OTHER)
+
     async def test_of_an_unknown_job_nothing_is_reported(self, ledger: JobHistory) -> None:
         await ledger.outbox.register("f" * 32, url=URL)
         assert await deliveries(ledger) == []
@@ -99,6 +111,7 @@ class TestRegister:
         assert len(await claim(ledger)) == 40
 
     async def test_a_child_sends_webhooks_to_the_receivers_of_its_parent(self, ledger: JobHistory) -> None:
+        await accept(ledger, "https://stranger.example.com/hook")
         parent = await accept(ledger)
         await ledger.outbox.register(parent.job_id, url=OTHER)
         await end(ledger, parent, JobStatus.FAILED)

@@ -148,6 +148,25 @@ async def test_a_channel_rests_longer_after_each_failure(stores: Notifications) 
     assert (rested.failures, rested.rests_until) == (0, None)
 
 
+async def test_each_attempt_changes_its_own_channel_alone(stores: Notifications) -> None:
+    first, second = [(await set_up(stores))[0] for _ in range(2)]
+    await tell(stores, make_event("job_ended:1"), make_event("job_ended:2"))
+    ends = (retried(), DELIVERED, AttemptEnd(DeliveryStatus.DEAD, 410, "gone"))
+    fields = []
+    for channel, end in zip((second, first, second), ends, strict=True):
+        other = first if channel is second else second
+        before = await stores.rules.load_channel("team", other.channel_id)
+        claimed = await stores.log.claim(channel.channel_id, later(60))
+        assert claimed
+        assert (claimed.channel.channel_id, claimed.message.channel_id) == (channel.channel_id, channel.channel_id)
+        assert [event.event_id for event in claimed.events] == list(claimed.message.event_ids)
+        await stores.log.save_attempt(claimed.message, end, took_ms=1, now=NOW)
+        assert await stores.rules.load_channel("team", other.channel_id) == before
+        changed = await stores.rules.load_channel("team", channel.channel_id)
+        fields.append((changed.is_enabled, changed.failures, changed.rests_until))
+    assert fields == [(True, 1, later(5)), (True, 0, None), (False, 1, later(5))]
+
+
 async def test_a_receiver_that_is_gone_turns_its_channel_off(stores: Notifications) -> None:
     channel, _ = await set_up(stores)
     await tell(stores, make_event(), make_event())

@@ -17,7 +17,7 @@ from kaboom.jobs.postgres.port import KeyReused
 from kaboom.portfolio import postgres
 from kaboom.portfolio import store as memory
 from kaboom.portfolio.book import Shortfall
-from kaboom.portfolio.model import Once, PortfolioStore
+from kaboom.portfolio.model import Booked, Once, PortfolioStore
 from kaboom.portfolio.postgres import PostgresPortfolioStore
 from kaboom.portfolio.postings import Account
 from kaboom.portfolio.store import MemoryPortfolioStore
@@ -93,6 +93,16 @@ class TestPortfolios:
         await portfolios.add(make_portfolio(owner))
         with pytest.raises(Conflict, match="portfolios already, which is the limit"):
             await portfolios.add(make_portfolio(owner, name="another"))
+
+    async def test_a_deleted_portfolio_does_not_count_against_the_limit(
+        self, portfolios: PortfolioStore, owner: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in (memory, postgres):
+            monkeypatch.setattr(module, "MAX_PORTFOLIOS", 1)
+        deleted = await portfolios.add(make_portfolio(owner))
+        await portfolios.delete(owner, deleted.portfolio_id)
+        kept = await portfolios.add(make_portfolio(owner))
+        assert await portfolios.list_portfolios(owner) == [kept]
 
     async def test_another_owner_finds_nothing(self, portfolios: PortfolioStore, owner: str) -> None:
         kept = await portfolios.add(make_portfolio(owner))
@@ -189,6 +199,18 @@ class TestKeys:
             kept = await portfolios.add(make_portfolio(each))
             booked = await portfolios.book(each, kept.portfolio_id, draft_of(DEPOSIT), once=Once("key", each))
             assert not booked.is_replayed
+
+    async def test_each_key_of_an_owner_replays_its_own_entries(self, portfolios: PortfolioStore, owner: str) -> None:
+        kept = await portfolios.add(make_portfolio(owner))
+        other = await portfolios.add(make_portfolio(owner, name="other"))
+        of = {"one": kept, "two": kept, "three": other}
+
+        async def book(key: str) -> Booked:
+            return await portfolios.book(owner, of[key].portfolio_id, draft_of(DEPOSIT), once=Once(key, key))
+
+        first = {key: await book(key) for key in of}
+        again = {key: await book(key) for key in of}
+        assert again == {key: replace(booked, is_replayed=True) for key, booked in first.items()}
 
     async def test_one_key_for_two_portfolios_at_once_books_one(self, portfolios: PortfolioStore, owner: str) -> None:
         kept = [await portfolios.add(make_portfolio(owner, name=name)) for name in "ab"]

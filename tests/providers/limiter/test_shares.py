@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from kaboom.drivers.redis.client import connect_redis
-from kaboom.providers.limiter.port import Limits, Permit, Result
+from kaboom.providers.limiter import pauses
+from kaboom.providers.limiter.port import POLL_S, Limits, Permit, Reason, Result
 from kaboom.providers.limiter.redis import RedisPermitStore
 from tests.fixtures.providers.permit_stores import PROVIDER, PermitBench, redis_permits
 
@@ -79,3 +80,34 @@ async def test_who_is_alone_or_waits_with_nobody_has_all(redis_url: str) -> None
         for _ in range(8):
             await busy.exchange()
         assert busy.held == 4
+
+
+async def test_a_process_counts_as_waiting_for_two_polls(redis_url: str) -> None:
+    async with processes(redis_url, 2, places=4) as (_, (_, waiting)):
+        redis = connect_redis(redis_url, client_name="test")
+        times = [await redis.time()]
+        await waiting.take()
+        times.append(await redis.time())
+        # The process that asked last is the last one.
+        _, until_ms = (await redis.zrange(pauses.of_provider(PROVIDER)[3], 0, -1, withscores=True))[-1]
+        await redis.aclose()
+    begin_ms, end_ms = [seconds * 1000 + micros // 1000 for seconds, micros in times]
+    assert begin_ms <= until_ms - 2000 * POLL_S <= end_ms
+
+
+async def test_each_key_of_a_provider_is_dropped_after_a_day_without_a_request(redis_url: str) -> None:
+    limits = Limits(requests=9, concurrency=2, window_s=60.0)
+    async with redis_permits(redis_url, limits) as bench:
+        permits = [await bench.permit()]
+        await bench.advance(7.0)
+        permits.append(await bench.permit())
+        assert (await bench.wait()).reason is Reason.BUSY
+        await bench.store.release(permits[0], Result.LIMITED)
+        redis = connect_redis(redis_url, client_name="test")
+        keys = pauses.of_provider(PROVIDER)
+        for key in keys:
+            await redis.pexpire(key, 60_000)
+        assert (await bench.wait()).reason is Reason.PAUSE
+        left_ms = [await redis.pttl(key) for key in keys]
+        await redis.aclose()
+    assert all(86_340_000 < each <= 86_400_000 for each in left_ms), left_ms
