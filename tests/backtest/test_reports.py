@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 import re
 from pathlib import Path
@@ -54,6 +55,21 @@ async def test_a_report_has_the_same_numbers_in_every_form(tested: httpx2.AsyncC
     assert report["longest_below_peak"] == max(map(len, runs))
     assert {place for place, _ in report["candles"]["fills"]} <= set(range(len(report["candles"]["bars"])))
     assert report["disclaimer"]["ja"].startswith("過去のデータによるシミュレーションであり、将来の成果を保証しません。")
+
+
+async def test_months_of_a_report_are_rounded_to_a_hundredth_of_a_basis_point(tested: httpx2.AsyncClient) -> None:
+    job_id = await run_one(tested, parameters={"fast": 5, "slow": 20})
+    report = (await tested.get(f"{RESULTS}/{job_id}/report.json")).json()
+    curves, last = report["curves"], dict[str, float]()
+    for day, equity in zip(curves["days"], curves["equity"], strict=True):
+        last[day[:7]] = equity
+    months = [month for month in sorted(last) if month > min(last)]
+    gains = {month: last[month] / last[before] - 1 for before, month in itertools.pairwise(sorted(last))}
+    shown = {int(year["year"]): year["months"] for year in report["years"]}
+    assert [shown[int(month[:4])][int(month[5:]) - 1] for month in months] == [
+        pytest.approx(round(gains[month], 6), abs=1e-12) for month in months
+    ]
+    assert [year["year"] for year in report["years"]] == sorted(shown, reverse=True)
 
 
 async def test_a_report_is_one_file_that_asks_nobody_and_opens_in_either_language(tested: httpx2.AsyncClient) -> None:

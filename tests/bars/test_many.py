@@ -1,6 +1,7 @@
 """Bars of many symbols are those of each symbol, whichever store reads them, and however they are encoded."""
 
 import io
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from kaboom.bars.export.encode import stream_table
 from kaboom.bars.export.formats import Format
-from kaboom.bars.many import Wanted, read_many
+from kaboom.bars.many import Wanted, read_many, split_span
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.store import BarStore
@@ -69,3 +70,21 @@ async def test_parts_make_one_table_in_every_format(count: int) -> None:
     assert pl.read_parquet(io.BytesIO(await encode(Format.PARQUET, *parts))).equals(whole)
     csv = (await encode(Format.CSV, *parts)).decode().splitlines()
     assert (len(csv), csv[0]) == (whole.height + 1, ",".join(BAR_SCHEMA))
+
+
+def test_a_span_of_minutes_is_split_at_months_and_of_daily_bars_at_years() -> None:
+    start, end = at(date(2024, 11, 29), 5), at(date(2025, 2, 3), 7)
+    months = [at(date(2024, 12, 1)), at(date(2025, 1, 1)), at(date(2025, 2, 1))]
+    assert list(split_span(Wanted(MINUTES, start, end))) == [*itertools.pairwise([start, *months, end])]
+    assert list(split_span(Wanted(DAILY, start, end))) == [(start, months[1]), (months[1], end)]
+    for series in (MINUTES, DAILY):
+        within = (start, at(date(2024, 11, 29), 9))
+        assert list(split_span(Wanted(series, *within))) == [within]
+        assert list(split_span(Wanted(series, start, start))) == []
+
+
+@pytest.mark.parametrize("symbols", [(), ("1305",)])
+async def test_a_span_within_a_month_ends_where_it_was_asked_to(store: BarStore, symbols: tuple[str, ...]) -> None:
+    wanted = Wanted(MINUTES, at(DAYS[2], 10), at(DAYS[2], 20), symbols)
+    bars = pl.concat([part async for part in read_many(store, wanted)])
+    assert bars["opened_at"].unique().sort().to_list() == [at(DAYS[2], minute) for minute in range(10, 20)]

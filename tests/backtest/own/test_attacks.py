@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from kaboom.backtest.own.decisions import MOST_DECISIONS
 from kaboom.backtest.own.process import StrategyLimits
 from kaboom.backtest.strategies.files import load_strategy_file
 from kaboom.drivers.stop import Stopped
@@ -49,6 +50,17 @@ def failure_of(folder: Path, source: str, **options: Any) -> KaboomError:
     ):
         strategy.targets(PANEL)  # type: ignore[union-attr]
     return failed.value
+
+
+def forging(sent: str) -> tuple[str, ...]:
+    """Return the lines that send bytes to the worker, and end the process."""
+    return (
+        "import os, stat, struct, orjson",
+        "sockets = [n for n in range(3, 4096) if os.path.exists(f'/proc/self/fd/{n}')]",
+        "(wire,) = [n for n in sockets if stat.S_ISSOCK(os.fstat(n).st_mode)]",
+        f"os.write(wire, {sent})",
+        "os._exit(0)",
+    )
 
 
 def test_its_environment_has_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,15 +192,26 @@ def test_what_it_prints_is_no_answer(tmp_path: Path) -> None:
     ],
 )
 def test_a_forged_answer_is_refused(tmp_path: Path, sent: str) -> None:
-    lines = (
-        "import os, stat, struct, orjson",
-        "sockets = [n for n in range(3, 4096) if os.path.exists(f'/proc/self/fd/{n}')]",
-        "(wire,) = [n for n in sockets if stat.S_ISSOCK(os.fstat(n).st_mode)]",
-        f"os.write(wire, {sent})",
-        "os._exit(0)",
-    )
-    error = failure_of(tmp_path, weights_of(*lines))
+    error = failure_of(tmp_path, weights_of(*forging(sent)))
     assert "sent data that cannot be read" in error.message
+
+
+@pytest.mark.parametrize(("more", "says"), [(0, "ended with exit code 0"), (1, "cannot be read: the arrays had")])
+@pytest.mark.parametrize("do", ["targets", "decisions"])
+def test_an_answer_is_as_large_as_its_panel_needs_and_no_larger(tmp_path: Path, do: str, more: int, says: str) -> None:
+    # The process ends after the head of its answer: an allowed one is then waited for.
+    bars, symbols = PANEL.shape
+    shapes = [[bars, symbols], [more]] if do == "targets" else [[MOST_DECISIONS, 10], [bars, 2], [more]]
+    head = {"words": {}, "arrays": [["<f8", shape] for shape in shapes]}
+    lines = forging(f"struct.pack('<I', len(orjson.dumps({head}))) + orjson.dumps({head})")
+    if do == "targets":
+        assert says in failure_of(tmp_path, weights_of(*lines)).message
+        return
+    source = "class Strategy:\n    def prepare(self, panel): pass\n    def on_bar(self, context):\n"
+    with parsed(tmp_path, source + "".join(f"        {line}\n" for line in lines)) as strategy:
+        with pytest.raises(StrategyFailed) as failed:
+            strategy.prepare(PANEL)  # type: ignore[union-attr]
+        assert says in failed.value.message
 
 
 def test_no_process_of_its_own_is_left(tmp_path: Path) -> None:

@@ -60,8 +60,9 @@ async def check_moment(reader: BarReader, series: BarSeries, expected: pl.DataFr
     newest = expected.group_by("symbol").tail(1).select(list(BAR_SCHEMA)).sort("symbol")
     assert (await reader.latest(series)).equals(newest)
     assert (await reader.latest(series, ["7203"])).equals(newest.filter(pl.col("symbol") == "7203"))
-    covered = await reader.coverage(series, first=DAYS[1], last=DAYS[2])
-    assert covered.equals(count_sessions(expected.filter(pl.col("opened_at").dt.date().is_between(DAYS[1], DAYS[2]))))
+    for first, last in ((DAYS[1], DAYS[2]), (DAYS[1], DAYS[1])):
+        covered = await reader.coverage(series, first=first, last=last)
+        assert covered.equals(count_sessions(expected.filter(pl.col("opened_at").dt.date().is_between(first, last))))
 
 
 async def play(store: BarStore, clock: HandClock, series: BarSeries, writes: list[Any]) -> None:

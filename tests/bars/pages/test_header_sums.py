@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.folder.catalogue import NAME
 from kaboom.bars.pages.files import PageFiles
 from kaboom.bars.pages.headers import last_closes, latest
+from kaboom.bars.pages.repair.port import Gap
 from kaboom.bars.pages.repair.run import repair
+from kaboom.bars.pages.store import load_fetch_log, save_fetch_log
 from kaboom.bars.pages.verify import verify
 from kaboom.bars.pages.write import write_bars
 from tests.fixtures.bars.bit_flips import FILES, LAST, SESSIONS, SYMBOLS, ask_everything, fill
@@ -38,7 +41,10 @@ def files(root: Path) -> Iterator[PageFiles]:
 
 def execute(path: Path, sql: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as db, db:
-        return db.execute(sql).fetchall()
+        *before, last = sql.split("; ")
+        for statement in before:
+            db.execute(statement)
+        return db.execute(last).fetchall()
 
 
 def mend(files: PageFiles, *, is_dry: bool = False) -> list[str]:
@@ -111,6 +117,26 @@ def test_index_that_differs_from_its_table_is_found_and_built_anew(files: PageFi
     assert line.endswith(": the indexes were built from the tables")
     assert mend(files) == []
     assert latest(files, MINUTES).equals(before)
+
+
+def test_a_page_that_only_the_index_has_is_reported_as_a_gap(files: PageFiles, root: Path) -> None:
+    write_fetch = build_fetch_log(full_day(["1301"], SESSIONS[0]), ["1301"], SESSIONS, at(LAST))
+    save_fetch_log(files, MINUTES, write_fetch)
+    files.close()
+    (row,) = execute(root / JUNE, "SELECT * FROM sqlite_schema WHERE name = 'cov'")
+    for statement in ("DELETE FROM sqlite_schema WHERE name = 'cov'", "DELETE FROM page WHERE id = 20244 << 20 | 1"):
+        execute(root / JUNE, f"PRAGMA writable_schema = ON; {statement}")
+    with closing(sqlite3.connect(root / JUNE)) as db, db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", row)
+
+    lost = Gap(MINUTES, ("1301",), SESSIONS[3], SESSIONS[3])
+    assert [item.gaps for item in repair(files, at=at(LAST), is_dry=True)] == [(lost,)]
+    (item,) = repair(files, at=at(LAST), is_dry=False)
+    assert item.gaps == (lost,)
+    log = load_fetch_log(files, MINUTES, first=SESSIONS[0], last=LAST)
+    assert log["session"].to_list() == SESSIONS[:3]
+    assert repair(files, at=at(LAST), is_dry=False) == ()
 
 
 def test_dry_run_reports_a_damaged_file_once(files: PageFiles, root: Path) -> None:

@@ -21,6 +21,7 @@ from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.folder.catalogue import Catalogue
 from kaboom.bars.folder.connection import folder_lock
 from kaboom.bars.pages.files import PageFiles
+from kaboom.bars.pages.repair.pages import gaps_of
 from kaboom.bars.pages.repair.port import Gap, RepairedItem
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.pages.write import transaction, write_bars
@@ -358,3 +359,16 @@ def damage_tree(path: Path) -> None:
         db.execute("PRAGMA writable_schema = ON")
         db.execute("UPDATE sqlite_schema SET rootpage = 99999 WHERE name = 'asked'")
         db.commit()
+
+
+def test_symbols_that_lack_the_same_buckets_share_a_gap_in_any_order() -> None:
+    two, three, may = ((day - date(1970, 1, 1)).days for day in (JUNE_2, JUNE_3, date(2025, 5, 30)))
+    cells = [("7203", three), ("1301", two), ("9984", may), ("7203", may), ("9984", three), ("1301", may)]
+    first = date(2025, 5, 30)
+    assert gaps_of(MINUTES, cells) == (
+        Gap(MINUTES, ("1301",), first, JUNE_2),
+        Gap(MINUTES, ("7203", "9984"), first, JUNE_3),
+    )
+    assert gaps_of(DAILY, [("1301", 2025), ("1301", 2023)]) == (
+        Gap(DAILY, ("1301",), date(2023, 1, 1), date(2025, 12, 31)),
+    )

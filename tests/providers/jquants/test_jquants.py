@@ -287,3 +287,8 @@ def test_a_list_of_something_else_is_refused(rows: list[dict[str, Any]], message
     with pytest.raises(ProviderError) as caught:
         parse_listings(rows, MONDAY)
     assert message in caught.value.message
+
+
+def test_the_calendar_is_asked_for_twice_the_sessions_and_the_longest_closure() -> None:
+    asked = query.ask_calendar(10, date(2025, 6, 30))
+    assert (asked.path, dict(asked.params)) == ("/markets/calendar", {"from": "2025-05-27", "to": "2025-06-30"})
