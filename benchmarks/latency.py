@@ -103,7 +103,7 @@ def prepare(bench: Bench) -> Place:
         "YAHOO_ENABLED": "true",
         "YAHOO_BASE_URL": f"http://127.0.0.1:{charts}",
         "KABOOM_PROVIDER_REQUESTS_PER_MINUTE": "yahoo=999999",
-        "KABOOM_BAR_STORE": "influx",
+        "KABOOM_BAR_STORE": "influxdb",
         "INFLUXDB_HOST": f"http://127.0.0.1:{sink}",
         "INFLUXDB_TOKEN": "bench",
         "INFLUXDB_ORG": "bench",

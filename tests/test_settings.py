@@ -7,7 +7,7 @@ import pytest
 from kaboom.drivers.embedded.run_file import write_run_file
 from kaboom.errors import ConfigurationError
 from kaboom.main import create_app
-from kaboom.settings import load_settings
+from kaboom.settings import AppSettings, load_settings
 
 
 @pytest.fixture
@@ -93,3 +93,47 @@ def test_secrets_are_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_api_that_anybody_may_use_does_not_start(home: Path) -> None:
     with pytest.raises(ConfigurationError, match="INGEST_API_TOKEN is not set"):
         create_app(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("values", "store"),
+    [
+        ({}, "pages"),
+        ({"database_url": "postgresql://h/d"}, "postgres"),
+        ({"database_url": "postgresql://h/d", "influxdb_host": "http://h"}, "influxdb"),
+        ({"influxdb_host": "http://h"}, "influxdb"),
+        ({"database_url": "postgresql://h/d", "bar_store": "pages"}, "pages"),
+        ({"influxdb_host": "http://h", "bar_store": "postgres"}, "postgres"),
+        ({"bar_store": "influx"}, "influxdb"),
+    ],
+)
+def test_bars_are_in_the_store_that_the_settings_name(tmp_path: Path, values: dict[str, str], store: str) -> None:
+    settings = load_settings(data_dir=tmp_path, **values)
+    assert _kept_in(settings) == [store]
+
+
+def test_bars_of_a_kaboom_that_runs_here_are_where_it_keeps_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _kept_in(load_settings()) == ["postgres"]
+    write_run_file(home, {"database_url": "postgresql://of-the-run/x", "bars_dir": str(home / "bars")})
+    assert _kept_in(load_settings()) == ["pages"]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://of-the-environment/x")
+    assert _kept_in(load_settings()) == ["postgres"]
+
+
+def test_bars_that_a_default_leaves_in_the_folder_are_found(tmp_path: Path) -> None:
+    server = {"data_dir": tmp_path, "database_url": "postgresql://h/d"}
+    assert load_settings(**server).find_left_bars() is None
+    (tmp_path / "bars/synthetic/1d").mkdir(parents=True)
+    (tmp_path / "bars/synthetic/1d/all.sqlite").touch()
+    assert load_settings(**server).find_left_bars() == tmp_path / "bars"
+    assert load_settings(data_dir=tmp_path).find_left_bars() is None
+    assert load_settings(**server, bar_store="postgres").find_left_bars() is None
+
+
+def _kept_in(settings: AppSettings) -> list[str]:
+    kept = {
+        "pages": settings.keeps_bars_in_folder,
+        "postgres": settings.keeps_bars_in_postgres,
+        "influxdb": settings.keeps_bars_in_influxdb,
+    }
+    return [name for name, is_kept in kept.items() if is_kept]

@@ -179,6 +179,7 @@ def running(*, connections: int = 100) -> Iterator[Bench]:
             "DATABASE_URL": postgres.url,
             "INGEST_API_TOKEN": token,
             "KABOOM_DATA_DIR": str(folder / "data"),
+            "KABOOM_BAR_STORE": os.environ.get("KABOOM_BAR_STORE", "pages"),
             "KABOOM_RATE_LIMIT_READ": "off",
             "KABOOM_RATE_LIMIT_WRITE": "off",
         }

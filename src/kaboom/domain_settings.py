@@ -1,10 +1,10 @@
 """Settings of the domain: where bars come from and where they go. Read once, in a composition root."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
 
-from pydantic import Field, SecretStr, create_model
+from pydantic import BeforeValidator, Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kaboom.providers.registry import get_provider_spec, provider_specs
@@ -37,9 +37,10 @@ class CommonSettings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".kaboom"), validation_alias="KABOOM_DATA_DIR")
     provider: str = Field(default="synthetic", validation_alias="KABOOM_PROVIDER")
-    bar_store: Literal["auto", "pages", "postgres", "influx", "memory"] = Field(
-        default="auto", validation_alias="KABOOM_BAR_STORE"
-    )
+    bar_store: Annotated[
+        Literal["auto", "pages", "postgres", "influxdb", "memory"],
+        BeforeValidator(lambda name: "influxdb" if name == "influx" else name),  # its name until 2026-12
+    ] = Field(default="auto", validation_alias="KABOOM_BAR_STORE")
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     influxdb_host: str | None = Field(default=None, validation_alias="INFLUXDB_HOST")
     influxdb_token: SecretStr | None = Field(default=None, validation_alias="INFLUXDB_TOKEN")
@@ -82,17 +83,28 @@ class CommonSettings(BaseSettings):
     @property
     def keeps_bars_in_influxdb(self) -> bool:
         """Whether bars go to an InfluxDB server: it was chosen, or no store was chosen and a host is set."""
-        return self.bar_store == "influx" or (self.bar_store == "auto" and self.influxdb_host is not None)
+        return self.bar_store == "influxdb" or (self.bar_store == "auto" and self.influxdb_host is not None)
 
     @property
     def keeps_bars_in_folder(self) -> bool:
-        """Whether bars are in page files of the data folder."""
-        return self.bar_store == "pages" or (self.bar_store == "auto" and not self.keeps_bars_in_influxdb)
+        """Whether bars are in page files of the data folder: no store was chosen, and no server is set."""
+        is_default = not (self.keeps_bars_in_influxdb or self.keeps_bars_in_postgres)
+        return self.bar_store == "pages" or (self.bar_store == "auto" and is_default)
 
     @property
     def keeps_bars_in_postgres(self) -> bool:
-        """Whether bars are in the database of DATABASE_URL."""
-        return self.bar_store == "postgres"
+        """Whether bars are in the database of DATABASE_URL: it was chosen, or it is set and no InfluxDB host is."""
+        is_default = self.database_url is not None and not self.keeps_bars_in_influxdb
+        return self.bar_store == "postgres" or (self.bar_store == "auto" and is_default)
+
+    def find_left_bars(self) -> Path | None:
+        """Return the folder of page files that nothing reads, since the default is another store; None without any.
+
+        A store that was chosen by name is no default: the files may be old copies.
+        """
+        if self.bar_store != "auto" or self.keeps_bars_in_folder:
+            return None
+        return self.bars_dir if any(self.bars_dir.glob("*/*/*.sqlite")) else None
 
     def lacking_for(self, provider: str) -> str | None:
         """Return the setting that is missing for a provider, as a sentence; None if nothing is missing.

@@ -252,6 +252,10 @@ class _RunFileSource(PydanticBaseSettingsSource):
             return {}
         run = read_run_file(data_dir)
         values = {"REDIS_URL": run.get("redis_url"), "DATABASE_URL": run.get("database_url")}
+        given = {name.lower() for name, value in self.current_state.items() if value}
+        if run.get("bars_dir") and not given & {"database_url", "influxdb_host"}:
+            # The database belongs to the folder, and so do the bars.
+            values["KABOOM_BAR_STORE"] = "pages"
         return {"KABOOM_DATA_DIR": data_dir} | {k: v for k, v in values.items() if v}
 
 

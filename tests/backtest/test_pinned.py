@@ -85,7 +85,7 @@ async def test_the_last_session_is_the_newest_one_known_then(tested: httpx2.Asyn
 
 
 async def test_with_influxdb_a_moment_is_refused_and_none_is_pinned(tmp_path: Path) -> None:
-    influx = {"influxdb_host": "http://127.0.0.1:8181", "influxdb_token": "t", "bar_store": "influx"}
+    influx = {"influxdb_host": "http://127.0.0.1:8181", "influxdb_token": "t", "bar_store": "influxdb"}
     settings = memory_settings(tmp_path, **influx)
     asked = BacktestRequest.parse(ASKED | {"provider": "synthetic"})
     assert check_backtest(asked, settings).as_of is None

@@ -149,3 +149,14 @@ async def test_a_damaged_page_is_a_finding_with_its_repair(tmp_path: Path, monke
     (found,) = await find_bars(settings)
     assert (found.part, found.verdict, found.mend) == ("bar store", "fault", "kaboom bars repair")
     assert found.detail.startswith("synthetic/1d/all.sqlite 7203 2025: ")
+
+
+def test_bars_that_nothing_reads_are_a_warning_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "bars/synthetic/1d").mkdir(parents=True)
+    (tmp_path / "bars/synthetic/1d/all.sqlite").touch()
+    settings = memory_settings(tmp_path, bar_store="auto", database_url="postgresql://h/d")
+    (found,) = doctor.find_left_bars(settings)
+    assert (found.part, found.verdict) == ("bar store", "warning")
+    assert str(tmp_path / "bars") in found.detail
+    assert "kaboom bars copy --from pages" in found.mend
+    assert doctor.find_left_bars(memory_settings(tmp_path, bar_store="postgres")) == []

@@ -105,7 +105,7 @@ async def test_nothing_is_dropped_without_a_retention(market: httpx2.AsyncClient
 
 async def test_influxdb_keeps_its_own_retention(tmp_path: Path) -> None:
     settings = memory_settings(
-        tmp_path, bar_store="influx", influxdb_host="http://127.0.0.1:9", influxdb_org="o", influxdb_token="t"
+        tmp_path, bar_store="influxdb", influxdb_host="http://127.0.0.1:9", influxdb_org="o", influxdb_token="t"
     )
     store = build_bar_store(settings)
     made = await plan_compaction(CompactRequest(keep_days={Interval.M1: 1}), store, now=utc_now())

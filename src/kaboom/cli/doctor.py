@@ -246,7 +246,16 @@ async def find_bars(settings: AppSettings) -> list[Finding]:
     except KaboomError as e:
         return [*faults, Finding(PART, "fault", e.message, mend)]
     faults += [Finding(PART, "fault", f"{fault.where}: {fault.message}", fault.mend or mend) for fault in health.faults]
-    return faults or [Finding(PART, "ok", f"{place}: {_describe(health)}, all sound")]
+    return [*(faults or [Finding(PART, "ok", f"{place}: {_describe(health)}, all sound")]), *find_left_bars(settings)]
+
+
+def find_left_bars(settings: AppSettings) -> list[Finding]:
+    """Return a warning if the data folder has bars and the default is another store."""
+    if (folder := settings.find_left_bars()) is None:
+        return []
+    detail = f"bars in {folder} are not read, since DATABASE_URL or INFLUXDB_HOST is set"
+    mend = "copy them with `kaboom bars copy --from pages`, or set KABOOM_BAR_STORE to the store that you want"
+    return [Finding(PART, "warning", detail, mend)]
 
 
 def _write_faults(folder: Path) -> list[Finding]:

@@ -15,6 +15,10 @@ from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 from tests.fixtures.servers.stacks import until
 
+_NEW_NAME = "INSERT INTO bar_symbol SELECT id, '7203' FROM bar_series"
+_NEW_PAGE = """
+INSERT INTO bar_page SELECT (jsonb_populate_record(p, '{"symbol": "7203"}')).* FROM bar_page p WHERE symbol = '1301'
+"""
 _SPAN = {"start": at(date(2020, 1, 1)), "end": at(date(2030, 1, 1))}
 
 
@@ -118,3 +122,37 @@ def test_a_reader_of_a_moment_waits_for_a_write_that_began_before_it(
         now = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
         writer.execute(f"UPDATE bar_page SET since = {now}, moved = {now}")
         assert run(read()).height == 1
+
+
+@pytest.mark.parametrize("held", [_NEW_NAME, _NEW_PAGE], ids=["name", "page"])
+def test_writers_that_add_and_change_the_same_pages_do_not_deadlock(
+    store: PostgresBarStore, database_url: str, held: str
+) -> None:
+    run(store.write(MINUTES, frame(bar("1301", at(JUNE_2)))))
+    adds = frame(bar("7203", at(JUNE_2)), bar("9984", at(JUNE_2, 1)))
+    changes = frame(bar("7203", at(JUNE_2, 1)), bar("9984", at(JUNE_2, 2)))
+
+    async def write_in_a_circle() -> list[WriteReport]:
+        # The first finds neither page, the second finds that of 9984; then both go on at the same moment.
+        first = asyncio.create_task(write_at_once(database_url, [adds]))
+        await asyncio.to_thread(until, lambda: waiting() == 1, bool, within_s=20)
+        await store.write(MINUTES, frame(bar("9984", at(JUNE_2))))
+        second = asyncio.create_task(write_at_once(database_url, [changes]))
+        await asyncio.to_thread(until, lambda: waiting() == 2, bool, within_s=20)
+        holder.rollback()
+        return [*await first, *await second]
+
+    with psycopg.connect(database_url) as holder, psycopg.connect(database_url, autocommit=True) as control:
+
+        def waiting() -> int:
+            found = control.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test' AND wait_event_type = 'Lock'"
+                " AND datname = current_database()"
+            )
+            return int(found.fetchall()[0][0])
+
+        holder.execute(held)
+        reports = run(write_in_a_circle())
+
+    assert [report.written for report in reports] == [2, 2]
+    assert run(store.read_session(MINUTES, JUNE_2)).height == 6

@@ -135,6 +135,19 @@ def test_workers_are_ready_when_all_are_online(
     assert not stack._workers({})[0].is_ready()
 
 
+def test_bars_are_in_the_folder_with_the_embedded_database_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack
+) -> None:
+    assert stack._environment()["KABOOM_BAR_STORE"] == "pages"
+    # A Kaboom that was killed here names its servers still.
+    (tmp_path / "lock").touch()
+    write_run_file(tmp_path, {"database_url": "postgresql://before/x"})
+    options, session = StackOptions(tmp_path), Session(language="en")
+    assert Stack(options, session)._environment()["KABOOM_BAR_STORE"] == "pages"
+    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/x")
+    assert "KABOOM_BAR_STORE" not in Stack(options, session)._environment()
+
+
 def test_the_run_file_says_what_runs(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INGEST_API_TOKEN", "a-token-of-the-tests")
     stack.data_dir.mkdir()

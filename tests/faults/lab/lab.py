@@ -217,6 +217,7 @@ class Lab:
             DATABASE_URL=self.database_url,
             INGEST_API_TOKEN=TOKEN,
             KABOOM_DATA_DIR=str(self.data_dir),
+            KABOOM_BAR_STORE="pages",
             KABOOM_SLOTS=str(self.size.slots * self.size.workers),
             POLARS_MAX_THREADS="1",
             REMAP_SIGTERM="SIGQUIT",

@@ -83,7 +83,9 @@ def build_target(host: str | None, token: str | None, *, org: str | None, api: s
 
     """
     if not host:
-        raise ConfigurationError("KABOOM_BAR_STORE was influx and INFLUXDB_HOST is not set: name the server's address")
+        raise ConfigurationError(
+            "KABOOM_BAR_STORE was influxdb and INFLUXDB_HOST is not set: name the server's address"
+        )
     if api != InfluxApi.V1 and not token:
         raise ConfigurationError(f"INFLUXDB_TOKEN is not set: InfluxDB's {api} API takes no request without one")
     if token and not (token.isascii() and token.isprintable()):

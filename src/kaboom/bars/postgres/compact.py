@@ -20,6 +20,8 @@ _COUNT = f"""
 SELECT count(DISTINCT bucket), coalesce(sum(n), 0)::bigint, count(*), coalesce(sum(length(data)), 0)::bigint
 FROM bar_page WHERE {_SPAN}
 """  # noqa: S608 (a constant)
+#: In the order of writers, so that none waits for a compaction that waits for it.
+_LOCK = f"SELECT 1 FROM bar_page WHERE {_SPAN} ORDER BY symbol, bucket FOR UPDATE"  # noqa: S608 (a constant)
 _DROP = (f"DELETE FROM bar_page WHERE {_SPAN}", f"DELETE FROM bar_replaced WHERE {_SPAN}")  # noqa: S608 (a constant)
 _DROP_ROWS = "DELETE FROM bar_quarantine WHERE series = %s AND opened_at > %s AND opened_at >= %s AND opened_at < %s"
 _DROP_FETCHES = "DELETE FROM bar_fetch WHERE series = %s AND last >= %s AND first < %s"
@@ -92,6 +94,7 @@ def _drop(sql: Statements, series: BarSeries, number: int, older: tuple[str, dat
     """Drop the pages of a shard before a date, with their rejected rows and fetches; return how many were dropped."""
     shard, before = older
     span = _span(series, shard, before)
+    sql.run(_LOCK, (number, *span))
     dropped = _count(sql, number, span)
     for statement in _DROP:
         sql.run(statement, (number, *span))

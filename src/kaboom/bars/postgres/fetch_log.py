@@ -11,10 +11,16 @@ from kaboom.bars.store import FETCH_LOG_SCHEMA
 from kaboom.market.bar import BarSeries
 
 _DAYS = 31
-#: A run within the new one is older.
+#: A run within the new one is older. Rows are locked in one order, so that two writers do not wait in a circle.
 _DROP = """
-DELETE FROM bar_fetch f USING unnest(%b::text[], %b::int[], %b::int[]) AS u (symbol, first, last)
-WHERE f.series = %b AND f.symbol = u.symbol AND f.last BETWEEN u.first AND u.last AND f.first >= u.first
+WITH old AS MATERIALIZED (
+    SELECT f.series, f.last, f.symbol, f.first FROM bar_fetch f
+    JOIN unnest(%b::text[], %b::int[], %b::int[]) AS u (symbol, first, last)
+    ON f.symbol = u.symbol AND f.last BETWEEN u.first AND u.last AND f.first >= u.first
+    WHERE f.series = %b ORDER BY f.symbol, f.last, f.first FOR UPDATE OF f
+)
+DELETE FROM bar_fetch f USING old o
+WHERE f.series = o.series AND f.last = o.last AND f.symbol = o.symbol AND f.first = o.first
 """
 _PUT = """
 INSERT INTO bar_fetch (series, symbol, first, last, bars, at)

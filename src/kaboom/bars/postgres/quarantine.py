@@ -19,8 +19,14 @@ INSERT INTO bar_quarantine (series, {_COLUMNS}) SELECT %b, u.* FROM unnest({_ARR
 ON CONFLICT (series, symbol, opened_at, reason) DO UPDATE SET {_NEW} RETURNING (xmax = 0)
 """  # noqa: S608 (constants)
 _DELETE = """
-DELETE FROM bar_quarantine q USING unnest(%b::text[], %b::bigint[], %b::text[]) AS u (symbol, opened_at, reason)
-WHERE q.series = %b AND q.symbol = u.symbol AND q.opened_at = u.opened_at AND q.reason = u.reason
+WITH old AS MATERIALIZED (
+    SELECT q.series, q.symbol, q.opened_at, q.reason FROM bar_quarantine q
+    JOIN unnest(%b::text[], %b::bigint[], %b::text[]) AS u (symbol, opened_at, reason)
+    ON q.symbol = u.symbol AND q.opened_at = u.opened_at AND q.reason = u.reason
+    WHERE q.series = %b ORDER BY q.symbol, q.opened_at, q.reason FOR UPDATE OF q
+)
+DELETE FROM bar_quarantine q USING old o
+WHERE q.series = o.series AND q.symbol = o.symbol AND q.opened_at = o.opened_at AND q.reason = o.reason
 """
 _GET = f"SELECT {_COLUMNS} FROM bar_quarantine WHERE series = %s AND (%s::text IS NULL OR symbol = %s)"  # noqa: S608 (constants)
 

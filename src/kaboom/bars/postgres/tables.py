@@ -7,7 +7,7 @@ the other tables.
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,6 +23,7 @@ from kaboom.market.bar import BarSeries
 _GATE, _LAYOUT = 0x62617273, 0x62617274
 _SERIES = "SELECT id FROM bar_series WHERE source = %s AND interval = %s"
 _ADD_SERIES = "INSERT INTO bar_series (source, interval) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_NAME = "INSERT INTO bar_symbol SELECT %s, u FROM unnest(%s::text[]) AS u ON CONFLICT DO NOTHING"
 _NOTE_WRITE = """
 INSERT INTO bar_writes VALUES (%s, pg_backend_pid() %% 16, 1)
 ON CONFLICT (series, slot) DO UPDATE SET n = bar_writes.n + 1
@@ -47,6 +48,7 @@ class BarTables:
     Attributes:
         series: the numbers of series, which never change.
         partitions: the partitions that are known to exist.
+        symbols: the symbols of each series, by its number, that are known to be in `bar_symbol`.
         remembered: results by the number of their series and a range, with the number of writes that they are of.
 
     """
@@ -54,6 +56,7 @@ class BarTables:
     database: BlockingDatabase
     series: dict[BarSeries, int] = field(default_factory=dict)
     partitions: set[str] = field(default_factory=set)
+    symbols: dict[int, set[str]] = field(default_factory=dict)
     remembered: OrderedDict[tuple[int, ...], tuple[int, pl.DataFrame]] = field(default_factory=OrderedDict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,14 +75,25 @@ class BarTables:
             self.series[series] = rows[0][0]
         return self.series[series]
 
-    def prepare(self, series: BarSeries, buckets: Iterable[int] = ()) -> int:
-        """Return the number of a series, which gets one and the partitions of some buckets.
+    def prepare(self, series: BarSeries, buckets: Iterable[int] = (), symbols: Collection[str] = ()) -> int:
+        """Return the number of a series, which gets one, the partitions of some buckets, and some symbols.
+
+        This commits before the bars are written, so that no writer holds a page while it waits for a name.
 
         Raises:
             InvalidRequest: the source's name is not a plain lower-case name.
 
         """
         check_source(series.source)
+        number = self._prepare(series, buckets)
+        known = self.symbols.setdefault(number, set())
+        if new := sorted(set(symbols) - known):
+            with self.database.writing() as sql:
+                sql.run(_NAME, (number, new))
+            known.update(new)
+        return number
+
+    def _prepare(self, series: BarSeries, buckets: Iterable[int]) -> int:
         spans = {span_of(series, bucket) for bucket in buckets}
         with self._guard:
             number = self.series.get(series)

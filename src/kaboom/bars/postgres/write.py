@@ -11,7 +11,7 @@ from kaboom.bars.pages.changes import PreparedWrite, plan_changes, prepare_write
 from kaboom.bars.pages.frames import split_in_pages
 from kaboom.bars.pages.history.replaced_bars import WIDE, add_run
 from kaboom.bars.pages.schema import HEADER
-from kaboom.bars.postgres.tables import BarTables, note_write, page_name, server_time, writing
+from kaboom.bars.postgres.tables import BarTables, note_write, page_name, writing
 from kaboom.bars.store import WriteReport
 from kaboom.drivers.clock import Clock
 from kaboom.drivers.postgres.blocking import Statements
@@ -30,17 +30,20 @@ SELECT k.i - 1, p.data = k.data
 FROM unnest(%b::int[], %b::text[], %b::bytea[]) WITH ORDINALITY AS k (bucket, symbol, data, i)
 JOIN bar_page p ON p.bucket = k.bucket AND p.symbol = k.symbol WHERE p.series = %b
 """
-_KEYS = "unnest(%b::int[], %b::text[]) WITH ORDINALITY AS k (bucket, symbol, i)"
-#: The order of the keys is that of the locks: two writers of the same pages do not wait for each other in a circle.
-_LOCK = f"""
-SELECT k.i - 1, p.data, p.moved, p.grown FROM {_KEYS} JOIN bar_page p ON p.bucket = k.bucket AND p.symbol = k.symbol
-WHERE p.series = %b ORDER BY k.i FOR UPDATE OF p
-"""  # noqa: S608 (constants)
-_ADD = f"""
+#: Every page is added, or locked if it is stored, in one order: two writers never wait for each other in a circle.
+_HOLD = f"""
 INSERT INTO bar_page (series, since, moved, bucket, symbol, data, {_HEAD})
-SELECT %b, %b, %b, u.* FROM unnest(%b::int[], %b::text[], %b::bytea[], {_ARRAYS}) AS u
-ON CONFLICT DO NOTHING RETURNING bucket, symbol
+SELECT %b, m.at, m.at, u.bucket, u.symbol, u.data, {", ".join(f"u.{name}" for name in HEADER)}
+FROM (SELECT coalesce(%b::bigint, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) AS at) m,
+unnest(%b::int[], %b::text[], %b::bytea[], {_ARRAYS}) WITH ORDINALITY AS u (bucket, symbol, data, {_HEAD}, i)
+ORDER BY u.i
+ON CONFLICT (series, bucket, symbol) DO UPDATE SET moved = bar_page.moved WHERE false RETURNING bucket, symbol
 """  # noqa: S608 (constants)
+_HELD = """
+SELECT k.i - 1, p.data, p.moved, p.grown, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+FROM unnest(%b::int[], %b::text[]) WITH ORDINALITY AS k (bucket, symbol, i)
+JOIN bar_page p ON p.bucket = k.bucket AND p.symbol = k.symbol WHERE p.series = %b
+"""
 _CHANGE = f"""
 UPDATE bar_page p SET moved = %b, data = u.data, {", ".join(f"{name} = u.{name}" for name in HEADER)}
 FROM unnest(%b::int[], %b::text[], %b::bytea[], {_ARRAYS}) AS u (bucket, symbol, data, {_HEAD})
@@ -55,7 +58,6 @@ _KEEP = """
 INSERT INTO bar_replaced (series, at, bucket, symbol, data)
 SELECT %b, %b, u.* FROM unnest(%b::int[], %b::text[], %b::bytea[]) AS u
 """
-_NAME = "INSERT INTO bar_symbol SELECT %b, u FROM unnest(%b::text[]) AS u ON CONFLICT DO NOTHING"
 
 
 def write_bars(tables: BarTables, series: BarSeries, bars: pl.DataFrame, *, clock: Clock | None) -> WriteReport:
@@ -72,7 +74,10 @@ def write_bars(tables: BarTables, series: BarSeries, bars: pl.DataFrame, *, cloc
     writes = [prepare_write(batch) for _, batch in split_in_pages(series.interval, sort_bars(bars))]
     if not writes:
         return WriteReport(0)
-    number = tables.prepare(series, {bucket for write in writes for bucket in write.batch.buckets})
+    batches = [write.batch for write in writes]
+    number = tables.prepare(
+        series, {b for batch in batches for b in batch.buckets}, {s for batch in batches for s in batch.symbols}
+    )
     with writing(tables) as sql:
         writers = [_PageWriter(sql, series, number, write, clock) for write in writes]
         reports = [writer.put() for writer in writers]
@@ -99,15 +104,9 @@ class _PageWriter:
         """Add the pages that are new, and merge the others with those that are stored."""
         every = range(len(self._write.batch.symbols))
         found = dict(self._sql.rows(_FIND, (*self._keys(every), self._write.blobs, self._number)))
-        held = self._lock([i for i in every if found.get(i) is False])
-        missing = [i for i in every if i not in found]
-        # Pages that another writer has added meanwhile are merged, too.
-        if missing and (late := self._add(missing)):
-            held |= self._lock(late)
-        self.has_changed = bool(missing or held)
-        blobs = {i: row[0] for i, row in sorted(held.items())}
-        changes = plan_changes(self._write, blobs, name_of=self._name)
-        at = max([self._now(), *(row[1] + 1 for row in held.values())]) if held else 0
+        held, now = self._hold([i for i in every if not found.get(i)])
+        changes = plan_changes(self._write, {i: row[0] for i, row in sorted(held.items())}, name_of=self._name)
+        at = max([now, *(row[1] + 1 for row in held.values())])
         if changes.replaced:
             pages, kept = zip(*changes.replaced, strict=True)
             self._sql.run(_KEEP, (self._number, at, *self._keys(pages), list(kept)))
@@ -118,21 +117,18 @@ class _PageWriter:
             self._sql.run(_GROW, (at, *self._keys([*changes.grown]), runs, self._number))
         return changes.report
 
-    def _lock(self, pages: Sequence[int]) -> dict[int, tuple[bytes, int, bytes | None]]:
-        """Lock the stored pages among some; return their blobs, when they were changed last, and their growth."""
-        rows = self._sql.rows(_LOCK, (*self._keys(pages), self._number)) if pages else []
-        return {pages[i]: (data, moved, grown) for i, data, moved, grown in rows}
-
-    def _add(self, pages: Sequence[int]) -> list[int]:
-        """Add pages; return those that another writer has added."""
-        batch = self._write.batch
-        self._sql.run(_NAME, (self._number, sorted({batch.symbols[i] for i in pages})))
-        at = self._now()
-        new = [(i, self._write.heads[i], self._write.blobs[i]) for i in pages]
-        added = set(self._sql.rows(_ADD, (self._number, at, at, *self._columns(new))))
-        if len(added) == len(pages):
-            return []
-        return [i for i in pages if (batch.buckets[i], batch.symbols[i]) not in added]
+    def _hold(self, pages: Sequence[int]) -> tuple[dict[int, tuple[bytes, int, bytes | None]], int]:
+        """Add or lock pages; return the blobs, last changes and growth of those that were stored, and the time."""
+        if not pages:
+            return {}, 0
+        self.has_changed = True
+        batch, now = self._write.batch, None if self._clock is None else to_us(self._clock())
+        rows = [(i, self._write.heads[i], self._write.blobs[i]) for i in pages]
+        added = set(self._sql.rows(_HOLD, (self._number, now, *self._columns(rows))))
+        stored = [i for i in pages if (batch.buckets[i], batch.symbols[i]) not in added]
+        held = self._sql.rows(_HELD, (*self._keys(stored), self._number)) if stored else []
+        found = {stored[i]: (data, moved, grown) for i, data, moved, grown, _ in held}
+        return found, now or max((row[-1] for row in held), default=0)
 
     def _keys(self, pages: Sequence[int]) -> tuple[list[int], list[str]]:
         batch = self._write.batch
@@ -144,6 +140,3 @@ class _PageWriter:
 
     def _name(self, i: int) -> str:
         return page_name(self._series, self._write.batch.symbols[i], self._write.batch.buckets[i])
-
-    def _now(self) -> int:
-        return server_time(self._sql) if self._clock is None else to_us(self._clock())

@@ -15,6 +15,7 @@ from kaboom.cli.output.text import to_jst_line
 from kaboom.cli.session import Session
 from kaboom.drivers.embedded.postgres_cluster import drop_socket_folder
 from kaboom.errors import Conflict
+from kaboom.settings import load_settings
 
 #: The table of Alembic, which our own migrations fill.
 _REVISION = "alembic_version"
@@ -43,6 +44,8 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
     session.print_if_json(summary)
     for sentence in manifest.lacks:
         session.tell(sentence)
+    if manifest.rows.get("bar_page") and not load_settings().keeps_bars_in_postgres:
+        session.say("bars of this backup are in the ledger: set KABOOM_BAR_STORE=postgres before `kaboom up`")
     session.say(
         "restored to {data_dir}: {jobs:,} jobs, {bars:,} bars as of {made_at}; start it with: "
         "kaboom --data-dir {data_dir} up",

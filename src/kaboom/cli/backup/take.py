@@ -37,7 +37,8 @@ class Source:
 
     Attributes:
         database_url: of the embedded ledger; None if it is elsewhere or was never made.
-        bars_dir: None if bars are not kept in the data folder.
+        bars_dir: None if no bars are in the data folder.
+        has_bars: whether bars are in the ledger.
         lacks: what cannot be backed up from here, one sentence each.
 
     """
@@ -45,6 +46,7 @@ class Source:
     data_dir: Path
     database_url: str | None = None
     bars_dir: Path | None = None
+    has_bars: bool = False
     lacks: list[str] = field(default_factory=list)
 
 
@@ -73,8 +75,9 @@ def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, 
 def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
     source = Source(data_dir)
     run = read_run_file(data_dir)
-    settings = load_settings()
-    has_bars = settings.keeps_bars_in_folder
+    settings = load_settings(data_dir=data_dir)
+    # Bars that no store reads now are copied, too.
+    has_bars = settings.keeps_bars_in_folder or settings.find_left_bars() is not None
     try:
         stack.enter_context(closing(hold_lock(data_dir, session)))
     except CliError:
@@ -83,7 +86,7 @@ def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
             raise
         if any(child["name"] == "postgres" for child in run["children"]):
             source.database_url = run["database_url"]
-        has_bars = run["bars_dir"] is not None
+        has_bars |= run["bars_dir"] is not None
     else:
         source.database_url = _start_ledger(data_dir, session, stack)
     source.bars_dir = data_dir / BARS if has_bars else None
@@ -94,8 +97,15 @@ def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
                 "the database of DATABASE_URL with pg_dump"
             )
         )
-    # Bars in PostgreSQL are in the dump of the ledger, or in that which an operator makes of it.
-    if not has_bars and not settings.keeps_bars_in_postgres:
+    source.has_bars = settings.keeps_bars_in_postgres and source.database_url is not None
+    if settings.keeps_bars_in_postgres and not source.has_bars:
+        source.lacks.append(
+            session.words.say(
+                "not in this backup: the bars and corporate actions. They are in the database of DATABASE_URL, "
+                "in the dump that pg_dump makes of it"
+            )
+        )
+    if settings.keeps_bars_in_influxdb:
         source.lacks.append(
             session.words.say(
                 "not in this backup: the bars and corporate actions. They are in InfluxDB; back it up with its own tool"
@@ -131,13 +141,13 @@ def _check_space(source: Source, draft: Path) -> None:
 
 def _copy(source: Source, draft: Path, session: Session) -> Manifest:
     """Copy the ledger first, then symbol lists, bars, and actions last: data is copied after the data that needs it."""
-    revision, rows = "", {}
+    revision, rows, bars = "", {}, 0
     if source.database_url:
         from kaboom.drivers.postgres.dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
 
         session.say("copying the {what} …", what=session.words.say("ledger"))
         facts = dump_database(source.database_url, draft / LEDGER, without=WITHOUT)
-        revision, rows = facts.revision, facts.rows
+        revision, rows, bars = facts.revision, facts.rows, facts.bars
         sync(draft / LEDGER)
     _copy_folder(source.data_dir / SYMBOLS, draft / SYMBOLS, session)
     if source.bars_dir:
@@ -149,8 +159,8 @@ def _copy(source: Source, draft: Path, session: Session) -> Manifest:
         made_at=utc_now().isoformat(),
         revision=revision,
         rows=rows,
-        bars=sum(count_bars(draft / name) for name in names if name.startswith(f"{BARS}/"))
-        if source.bars_dir
+        bars=bars + sum(count_bars(draft / name) for name in names if name.startswith(f"{BARS}/"))
+        if source.bars_dir or source.has_bars
         else None,
         lacks=tuple(source.lacks),
         files={name: ((draft / name).stat().st_size, hash_file(draft / name)) for name in names},

@@ -63,8 +63,10 @@ class Stack:
         self._folder, self._is_held, self._is_full = "", True, False
         self._mark: dict[str, str] = {}
         self._tokens: tuple[str, ...] = ()
-        # A local Kaboom does not use Secret Manager.
-        self._has_bars = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_folder
+        # A local Kaboom does not use Secret Manager, or the servers of a Kaboom that was killed here.
+        own = {"KABOOM_SECRET_PROJECT": "", "DATABASE_URL": os.environ.get("DATABASE_URL") or None}
+        settings = load_settings(data_dir=options.data_dir, **own)
+        self._has_bars, self._left_bars = settings.keeps_bars_in_folder, settings.find_left_bars()
         self._urls: dict[str, str] = {}
         self.data_dir = options.data_dir
         self.api_url = f"http://127.0.0.1:{options.port}"
@@ -110,6 +112,13 @@ class Stack:
                 self._session.words.say(
                     "port {port} is taken by another program: give another --port", port=self._options.port
                 ),
+            )
+        if self._left_bars:
+            self._session.say(
+                "bars in {folder} are not read, since DATABASE_URL or INFLUXDB_HOST is set: copy them with "
+                "{command}, or set KABOOM_BAR_STORE=pages",
+                folder=self._left_bars,
+                command="kaboom bars copy --from pages",
             )
         env = self._load_secrets()
         self._supervisor.start([guard_spec(self._mark, self._log("guard"))])
@@ -235,6 +244,8 @@ class Stack:
             "KABOOM_SIDE_PORT": "",
             # Do not use the broker or the bars of a deployment.
             "KABOOM_SECRET_PROJECT": "",
+            # The embedded database belongs to the folder, and so do the bars.
+            **({"KABOOM_BAR_STORE": "pages"} if self._has_bars else {}),
         }
 
     def _api(self, env: dict[str, str]) -> ChildSpec:

@@ -32,10 +32,11 @@ _SEQUENCES = "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"
 
 @dataclass(frozen=True, slots=True)
 class DumpFacts:
-    """The migration of a dumped database, and the number of rows of each table."""
+    """The migration of a dumped database, the number of rows of each table, and that of the bars in them."""
 
     revision: str
     rows: dict[str, int]
+    bars: int
 
 
 def dump_database(url: str, target: Path, *, without: Sequence[str] = ()) -> DumpFacts:
@@ -64,7 +65,10 @@ def read_facts(connection: psycopg.Connection, *, without: Sequence[str] = ()) -
     found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
     rows = {name: 0 if name in without else _count(connection, name) for (name,) in found.fetchall()}
     revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return DumpFacts(revision[0] if revision else "", rows)
+    # A page is a row of many bars.
+    pages = connection.execute("SELECT coalesce(sum(n), 0)::bigint FROM bar_page") if rows.get("bar_page") else None
+    found_bars = pages.fetchone() if pages else None
+    return DumpFacts(revision[0] if revision else "", rows, found_bars[0] if found_bars else 0)
 
 
 def _count(connection: psycopg.Connection, table: str) -> int:

@@ -141,6 +141,8 @@ async def check_parts(settings: AppSettings, catalog: Catalog, *, role: str) -> 
 
     """
     parts = build_parts(settings, catalog, role=role)
+    if folder := settings.find_left_bars():
+        _log.warning("bars_not_read", folder=str(folder), fix="kaboom bars copy --from pages")
     try:
         await parts.check()
     finally:
