@@ -55,7 +55,7 @@ from kaboom.telemetry.logs import configure_logging
 from kaboom.telemetry.requests import Measured
 from kaboom.telemetry.traces import start_tracing, stop_tracing
 from kaboom.web.auth.guard import Authenticator
-from kaboom.web.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
+from kaboom.web.auth.tokens import IngestTokens, parse_ingest_tokens
 from kaboom.web.errors import install_handlers
 from kaboom.web.middleware import Gate
 from kaboom.web.openapi import install_openapi

@@ -20,9 +20,8 @@ from kaboom.jobs.api.sse import STREAM_HEADERS, LastEventId
 from kaboom.jobs.api.view import QueueStats, find_stats
 from kaboom.jobs.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, needs
 from kaboom.jobs.engine.health_checks import KeptAnswers
-from kaboom.jobs.model import JobStatus
+from kaboom.jobs.model import JobStatus, Queue
 from kaboom.jobs.postgres.activity import ActivityQuery
-from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.events import EVENT_STREAM, parse_event_id
 from kaboom.operations.alerts import AlertsFound, Kind, Severity, find_alerts
 from kaboom.operations.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters

@@ -32,7 +32,7 @@ from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.engine.webhook_sender import run_courier
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.notify.notifier import Notifier
 from kaboom.operations.pruner import Pruner
 from kaboom.schedules.overdue import read_missing, read_overdue
