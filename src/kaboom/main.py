@@ -21,15 +21,16 @@ from kaboom.dashboard.routes import install_dashboard
 from kaboom.drivers.open_sessions import close_sessions
 from kaboom.drivers.stop import end_tasks
 from kaboom.errors import ConfigurationError
+from kaboom.health.routes import Readiness
 from kaboom.health.routes import router as health_router
 from kaboom.jobs.api.job_list import router as all_jobs_router
 from kaboom.jobs.api.routes import queue_routers
 from kaboom.jobs.cursor import Cursors
 from kaboom.jobs.engine.dispatch import LocalDispatcher
-from kaboom.jobs.engine.health_checks import DataDisk
+from kaboom.jobs.engine.health_checks import BarsFolder, DataDisk
 from kaboom.jobs.engine.instruments import instrument_api
 from kaboom.jobs.engine.lifecycle import Jobs
-from kaboom.jobs.engine.parts import build_parts
+from kaboom.jobs.engine.parts import Parts, build_parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.redis.events import EventHub
 from kaboom.jobs.redis.redis_counts import RedisCounts
@@ -40,8 +41,8 @@ from kaboom.notify.notifier import Notifier
 from kaboom.notify.routes import router as notifications_router
 from kaboom.operations.feed import JobFeed
 from kaboom.operations.pruner import Pruner
+from kaboom.operations.routes import RecentOverviews, settings_router
 from kaboom.operations.routes import router as overview_router
-from kaboom.operations.routes import settings_router
 from kaboom.pictures.process import PictureProcess
 from kaboom.portfolio.routes import router as portfolios_router
 from kaboom.portfolio.service import build_portfolio_service
@@ -54,12 +55,13 @@ from kaboom.settings import AppSettings, load_settings
 from kaboom.telemetry.logs import configure_logging
 from kaboom.telemetry.requests import Measured
 from kaboom.telemetry.traces import start_tracing, stop_tracing
-from kaboom.web.auth.guard import Authenticator
-from kaboom.web.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
+from kaboom.web.auth.guard import Authenticator, Confirmations
+from kaboom.web.auth.tokens import IngestTokens, parse_ingest_tokens
 from kaboom.web.errors import install_handlers
 from kaboom.web.middleware import Gate
 from kaboom.web.openapi import install_openapi
 from kaboom.web.rate_limit import AddressLimiter, CallerLimiter
+from kaboom.web.services import Services, services_of
 from kaboom.webhooks.routes import router as webhooks_router
 
 if TYPE_CHECKING:
@@ -101,11 +103,12 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         raise ConfigurationError("INGEST_API_TOKEN is not set: `kaboom token new` makes one")
     tokens = parse_ingest_tokens(chosen.ingest_api_token.get_secret_value())
     tracing = start_tracing(chosen.otlp_endpoint, service="kaboom-api") if chosen.otlp_endpoint else None
+    limiter = CallerLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     app = FastAPI(
         title="Kaboom",
         version="0.1.0",
         summary="Jobs on Japanese-equity market data, with the truth about each symbol.",
-        lifespan=lambda app: _live(app, chosen),
+        lifespan=lambda app: _live(app, chosen, limiter),
         # FastAPI's pages load their scripts from a CDN; the dashboard has its own API page.
         docs_url=None,
         redoc_url=None,
@@ -113,10 +116,10 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         openapi_url=None,
         telemetry=_telemetry(tracing),
     )
-    app.state.accounts = accounts = Accounts(chosen, IngestTokens(tokens), SharedKeys(tokens))
-    app.state.changes = accounts.trail
-    app.state.limiter = limiter = CallerLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
-    app.state.addresses = addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
+    accounts = Accounts(chosen, IngestTokens(tokens), SharedKeys(tokens))
+    addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
+    app.state.services = services = Services()
+    services.add(accounts, accounts.trail, addresses, Confirmations(accounts.sessions.find_confirmed_at))
     app.add_middleware(
         Gate,
         authenticators=(*accounts.authenticators, *authenticators),
@@ -147,22 +150,28 @@ def _telemetry(tracing: "TracerProvider | None") -> TelemetryConfig:
 
 
 @contextlib.asynccontextmanager
-async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
+async def _live(app: FastAPI, settings: AppSettings, limiter: CallerLimiter) -> AsyncIterator[None]:
     parts = build_parts(settings, CATALOG, role="api")
     await parts.check()
     _log.info("api_started", name=parts.name, release=settings.release)
-    app.state.limiter.share(RedisCounts(parts.redis) if parts.redis is not None else None)
-    app.state.jobs = jobs = Jobs(parts)
-    app.state.accounts.open(parts.database, parts.redis)
-    # The key is in the ledger, which all API processes share: cursors are valid in all of them, also after a restart.
-    app.state.cursors = Cursors(partial(app.state.accounts.shared_keys.load, "cursors"))
-    app.state.shared = Sharing()
-    app.state.market_tables = open_market_tables(settings)
-    app.state.pictures = PictureProcess()
-    app.state.portfolios = build_portfolio_service(parts.database.open(open_portfolios), settings)
-    app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
-    app.state.job_feed = feed = JobFeed(parts, hub)
-    accounts: Accounts = app.state.accounts
+    limiter.share(RedisCounts(parts.redis) if parts.redis is not None else None)
+    accounts = services_of(app).find(Accounts)
+    accounts.open(parts.database, parts.redis)
+    jobs, hub = Jobs(parts), EventHub(parts.events, most_streams=settings.max_streams)
+    feed = JobFeed(parts.store, parts.events, hub)
+    services_of(app).add(
+        jobs,
+        hub,
+        feed,
+        # The key is in the ledger, so that cursors are valid in all API processes, also after a restart.
+        Cursors(partial(accounts.shared_keys.load, "cursors")),
+        Sharing(),
+        PictureProcess(),
+        _build_readiness(parts),
+        RecentOverviews(),
+        open_market_tables(settings),
+        build_portfolio_service(parts.database.open(open_portfolios), settings),
+    )
     work = [hub.run(), feed.run(), accounts.trail.run(), accounts.failed_logins.run()]
     work += [*_background(jobs), *instrument_api(parts, more=read_overdue)]
     tasks = [asyncio.create_task(each) for each in work]
@@ -177,9 +186,17 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
         stop_tracing()
 
 
+def _build_readiness(parts: Parts) -> Readiness:
+    settings = parts.settings
+    bars = BarsFolder(settings.bars_dir if settings.keeps_bars_in_folder else None)
+    return Readiness(parts.store, parts.dispatcher, parts.history, bars, DataDisk(settings.data_dir), settings.release)
+
+
 def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
     parts = jobs.parts
-    work = [Reaper(parts, prune=Pruner(parts).step).run()]
+    days = parts.settings.job_retention_days
+    pruner = Pruner(parts.catalog.queues, parts.store, parts.history, parts.database, days=days)
+    work = [Reaper(parts, prune=pruner.step).run()]
     if isinstance(parts.dispatcher, LocalDispatcher):
         # With Celery, workers run the handlers; their main processes run the scheduler, the courier and the notifier.
         from kaboom.jobs.engine.local import local_workers  # noqa: PLC0415

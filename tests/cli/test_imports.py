@@ -10,7 +10,7 @@ import pytest
 from kaboom.catalog import CATALOG
 from kaboom.cli.index import INDEX
 from kaboom.cli.main import load_command
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api
 

@@ -13,7 +13,7 @@ from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.quality.checks import QualityContext, check_bars
 from kaboom.domain_settings import BatchSettings
 from kaboom.errors import InvalidRequest
-from kaboom.ingest.provider_checks import check_capabilities
+from kaboom.ingest.checks import check_capabilities
 from kaboom.ingest.request import IngestRequest
 from kaboom.ingest.run_daily import run_daily_ingest
 from kaboom.market.bar import BarSeries

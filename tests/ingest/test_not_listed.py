@@ -9,7 +9,7 @@ import pytest
 from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.domain_settings import BatchSettings
 from kaboom.errors import InvalidRequest
-from kaboom.ingest.not_listed import add_hints, check_named
+from kaboom.ingest.checks import add_hints, check_named
 from kaboom.ingest.plan import IngestChunk
 from kaboom.ingest.request import IngestRequest
 from kaboom.ingest.run_daily import run_daily_ingest

@@ -13,7 +13,7 @@ import redis
 from kaboom.cli.exits import Exit
 from kaboom.cli.stack.migrate import check_schema
 from kaboom.errors import StoreError
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from tests.fixtures.servers.servers import Servers, fresh_database
 from tests.fixtures.servers.stacks import KABOOM, Command, clean_environment, until
 from tests.fixtures.workers.workers import Place, WorkerProcess, worker

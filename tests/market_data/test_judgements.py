@@ -16,12 +16,14 @@ from kaboom.bars.coverage.cells import CellState
 from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.coverage.judge import CoverSpan, Judgement, judge
 from kaboom.bars.store import BarStore
+from kaboom.drivers.lazy import Lazy
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import closes_at
 from kaboom.market.interval import Interval
 from kaboom.market_data.judgements import CoverTables
 from kaboom.market_data.queries import SessionsQuery
 from kaboom.market_data.schemas import CellPage, SessionPage
+from kaboom.web.services import services_of
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
 from tests.market_data.conftest import OWN_FILES, SESSIONS, SYMBOLS
 
@@ -194,7 +196,7 @@ async def test_a_market_of_files_is_what_is_held(market: httpx2.AsyncClient) -> 
 
 async def watch(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Return a list that grows with each reading of coverage: whether it happens in turn."""
-    tables = await app.state.market_tables.get()
+    tables = await services_of(app).find(Lazy).get()
     read: list[bool] = []
     wrapped = tables.coverage.store.coverage
 

@@ -16,6 +16,7 @@ from kaboom.jobs.redis import keys
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.operations import feed as feeds
 from kaboom.operations.feed import BATCHES_KEPT, JobFeed
+from kaboom.web.services import services_of
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.jobs import OWNER, advance
 from tests.fixtures.jobs.planted import plant_final, plant_running
@@ -33,8 +34,7 @@ def any_app(request: pytest.FixtureRequest) -> FastAPI:
 
 
 def feed_of(app: FastAPI) -> JobFeed:
-    feed: JobFeed = app.state.job_feed
-    return feed
+    return services_of(app).find(JobFeed)
 
 
 class Stream:

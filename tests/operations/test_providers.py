@@ -14,6 +14,7 @@ from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.operations.providers import ProviderList
 from kaboom.providers.limiter.pauses import state
 from kaboom.providers.registry import provider_names
+from kaboom.web.services import services_of
 from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
 from tests.text.texts import JAPANESE
 
@@ -79,11 +80,11 @@ async def test_a_pause_is_shown_until_it_ends(real_http: httpx2.AsyncClient, red
 
 
 async def test_without_redis_a_pause_is_unknown_and_the_rest_is_shown(
-    real_app: FastAPI, real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    real_app: FastAPI, real_http: httpx2.AsyncClient
 ) -> None:
     async def away() -> Any:
         raise StoreError("Redis did not answer in 2.5 s")
 
     parts = replace(jobs_of(real_app).parts, pauses=away)
-    monkeypatch.setattr(real_app.state, "jobs", Jobs(parts))
+    services_of(real_app).add(Jobs(parts))
     assert {each["is_paused"] for each in (await look(real_http)).values()} == {None}

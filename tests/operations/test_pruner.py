@@ -28,14 +28,14 @@ async def old_job(parts: Parts, *, days: int) -> str:
     return job.job_id
 
 
-def with_days(parts: Parts, days: int) -> Parts:
-    """Return the parts with another retention."""
-    return replace(parts, settings=parts.settings.model_copy(update={"job_retention_days": days}))
+def pruner_of(parts: Parts, *, days: int = 400) -> Pruner:
+    """Return a pruner of the parts that keeps jobs for so many days."""
+    return Pruner(parts.catalog.queues, parts.store, parts.history, parts.database, days=days)
 
 
 async def test_an_old_job_is_dropped_from_the_ledger_and_from_redis(parts: Parts) -> None:
     job_id = await old_job(parts, days=401)
-    await Pruner(parts).step()
+    await pruner_of(parts).step()
     assert await parts.history.load("ingest", job_id) is None
     assert await parts.store.load("ingest", [job_id]) == [None]
 
@@ -47,24 +47,24 @@ async def test_old_calls_of_models_are_dropped(parts: Parts) -> None:
     spending._clock = lambda: datetime.now(UTC) - timedelta(days=401)
     await spending.reserve(asked, Budget(10**9, 10**9))
     spending._clock = utc_now
-    await Pruner(parts).step()
+    await pruner_of(parts).step()
     assert await spending.spent("job:job") == await spending.spent("day:2020-01-01") == 0
 
 
 async def test_after_an_empty_step_nothing_is_looked_for_soon(parts: Parts) -> None:
-    pruner = Pruner(parts)
+    pruner = pruner_of(parts)
     await pruner.step()
     job_id = await old_job(parts, days=401)
     await pruner.step()
     assert await parts.history.load("ingest", job_id) is not None
-    await Pruner(parts).step()
+    await pruner_of(parts).step()
     assert await parts.history.load("ingest", job_id) is None
 
 
 async def test_a_backlog_is_worked_off_step_by_step(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaboom.jobs.postgres.memory.PRUNE_STEP", 2)
     jobs = [await old_job(parts, days=401) for _ in range(5)]
-    pruner = Pruner(parts)
+    pruner = pruner_of(parts)
     left = []
     for _ in range(3):
         await pruner.step()
@@ -74,13 +74,13 @@ async def test_a_backlog_is_worked_off_step_by_step(parts: Parts, monkeypatch: p
 
 async def test_zero_keeps_jobs_forever(parts: Parts) -> None:
     job_id = await old_job(parts, days=4000)
-    await Pruner(with_days(parts, 0)).step()
+    await pruner_of(parts, days=0).step()
     assert await parts.history.load("ingest", job_id) is not None
 
 
 async def test_the_reaper_prunes(parts: Parts) -> None:
     job_id = await old_job(parts, days=401)
-    await Reaper(parts, prune=Pruner(parts).step).sweep()
+    await Reaper(parts, prune=pruner_of(parts).step).sweep()
     assert await parts.history.load("ingest", job_id) is None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 
 ROOT = Path(__file__).resolve().parents[2]
 TOYS = ROOT / "tests/toys"

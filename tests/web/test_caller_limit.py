@@ -9,12 +9,13 @@ import httpx2
 import pytest
 
 from kaboom.drivers.redis.client import connect_redis
-from kaboom.jobs.redis.events import StreamSlots
+from kaboom.jobs.redis.events import EventHub, StreamSlots
 from kaboom.jobs.redis.redis_counts import RedisCounts
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import SCOPES, Role, Scope
 from kaboom.web.caller_errors import TooManyStreams
 from kaboom.web.rate_limit import CallerLimiter
+from kaboom.web.services import services_of
 from tests.fixtures.accounts.callers import TOKENS, add_token, add_user, jwt_of, stranger_of
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
 
@@ -131,7 +132,7 @@ async def test_streams_of_a_viewer_leave_some_to_the_ingest_token(tmp_path: Path
         viewer = await add_user(app, Role.VIEWER)
         principal = caller_of(viewer.user_id)
         async with contextlib.AsyncExitStack() as stack:
-            await take_all(app.state.events.slots, stack, principal)
+            await take_all(services_of(app).find(EventHub).slots, stack, principal)
             token = await jwt_of(app, viewer)
             async with stranger_of(app, authorization=f"Bearer {token}", accept="text/event-stream") as http:
                 refused: httpx2.Response = await http.get(f"{job}/events")

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from kaboom.errors import ConfigurationError
 from kaboom.jobs.engine.message import KEY_PREFIX
 from kaboom.jobs.engine.parts import broker_urls
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.settings import AppSettings
 from kaboom.worker.brokers import broker_options, choose_broker, result_options
 from tests.fixtures.jobs.apps import real_settings

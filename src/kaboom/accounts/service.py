@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -20,9 +20,10 @@ from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.redis.client import Redis
 from kaboom.jobs.postgres.opening import open_events, open_history
 from kaboom.web.auth.guard import Authenticator
-from kaboom.web.auth.ingest_tokens import IngestTokens
 from kaboom.web.auth.jwt.own import OwnTokens, parse_jwt_keys
 from kaboom.web.auth.jwt.supabase import SupabaseTokens
+from kaboom.web.auth.tokens import IngestTokens
+from kaboom.web.services import services_of
 
 if TYPE_CHECKING:
     from kaboom.settings import AppSettings
@@ -91,4 +92,4 @@ def _build_supabase(settings: "AppSettings") -> SupabaseTokens | None:
 
 async def accounts_of(request: Request) -> Accounts:
     """Return the accounts of the process."""
-    return cast("Accounts", request.app.state.accounts)
+    return services_of(request.app).find(Accounts)

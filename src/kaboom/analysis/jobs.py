@@ -8,7 +8,7 @@ from kaboom.analysis.results import AnalysisResult
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.job_type import JobType
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.market.bounds import resolve_last_session
 from kaboom.web.auth.scopes import Scope
 

@@ -9,8 +9,7 @@ from kaboom.analysis.vocabulary import Kind
 from kaboom.drivers.request import Request
 from kaboom.errors import InvalidRequest
 from kaboom.market.fields import WHOLE, Day, parse_symbols
-from kaboom.providers.fields import OfSource, SourceName
-from kaboom.providers.registry import get_source_spec
+from kaboom.providers.registry import OfSource, SourceName, get_source_spec
 
 #: The most symbols of one analysis: each may cost money.
 MOST_SYMBOLS = 20

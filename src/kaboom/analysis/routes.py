@@ -14,7 +14,7 @@ from kaboom.errors import NotFound
 from kaboom.jobs.api.routes import NamedJob
 from kaboom.jobs.api.words import CONTROL
 from kaboom.jobs.deps import PNG, Caller, Jobs, draw_picture, needs, opened
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.pictures.model import Picture
 from kaboom.web.auth.changes import Action, logged_as
 from kaboom.web.auth.scopes import Scope

@@ -32,10 +32,9 @@ from kaboom.analysis.spending import open_spending
 from kaboom.analysis.vocabulary import Kind, say_verdict
 from kaboom.errors import Conflict, InvalidRequest
 from kaboom.jobs.engine.run.worker import Run
-from kaboom.jobs.model import Job
+from kaboom.jobs.model import Job, Queue
 from kaboom.jobs.postgres.files import JobFiles
 from kaboom.jobs.postgres.port import OwnHistory
-from kaboom.jobs.queues import Queue
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import is_fine
 from kaboom.pictures.model import Picture

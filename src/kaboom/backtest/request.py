@@ -16,8 +16,7 @@ from kaboom.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName,
 from kaboom.market.indices import TOPIX as INDEX
 from kaboom.market.indices import is_index
 from kaboom.market.interval import Interval
-from kaboom.providers.fields import OfSource, SourceName, SourceSymbols
-from kaboom.providers.registry import get_source_spec
+from kaboom.providers.registry import OfSource, SourceName, SourceSymbols, get_source_spec
 
 #: The benchmark of the market: the index, or else the first of its largest funds that has bars.
 TOPIX = "topix"

@@ -15,7 +15,7 @@ from kaboom.backtest.summary import FILES
 from kaboom.errors import NotFound
 from kaboom.jobs.api.routes import Named, NamedJob
 from kaboom.jobs.deps import PNG, Caller, Jobs, draw_picture, needs
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.pictures.model import Picture
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems

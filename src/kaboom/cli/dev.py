@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kaboom.cli.exits import CliError, Exit
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 
 #: The root of the clone, if this is one: an installed package has neither toys nor tests.
 _ROOT = Path(__file__).resolve().parents[3]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from kaboom.cli.client import ApiClient
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.session import Session
-from kaboom.jobs.queues import jobs_path
+from kaboom.jobs.model import jobs_path
 
 
 class QueuedJob:

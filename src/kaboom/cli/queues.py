@@ -19,7 +19,7 @@ from kaboom.cli.session import Session
 from kaboom.ingest.cli import backfill
 from kaboom.ingest.jobs import BACKFILL
 from kaboom.jobs.job_type import JobType
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.notify.cli import app as notify
 
 #: Commands with code of their own, not made from the fields of their request.

@@ -20,7 +20,7 @@ from kaboom.cli.session import Session
 from kaboom.errors import ConfigurationError
 from kaboom.jobs.engine.health_checks import find_fault
 from kaboom.jobs.engine.parts import Parts, broker_urls, build_parts
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.jobs.redis.workers import Worker
 from kaboom.settings import load_settings
 from kaboom.text.speaker import Speaker

@@ -10,9 +10,11 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 
+from kaboom.audit.log import AuditTrail
 from kaboom.errors import InvalidRequest
 from kaboom.text.catalogue import Language
 from kaboom.web.auth.changes import CONTEXT, context_of, find_change
+from kaboom.web.services import services_of
 
 #: A page waits no longer than this for one of its parts; the part is then shown as unavailable.
 ANSWER_S = 8.0
@@ -106,7 +108,7 @@ class Api:
             return _fail(504, f"the API did not answer in {ANSWER_S:g} s", path)
         # The gate records only the page's request, so record the change here.
         if change := find_change(asked, answer.status, answer.raw_headers):
-            await self.scope["app"].state.changes.note(change)
+            await services_of(self.scope["app"]).find(AuditTrail).note(change)
         return answer.read(path)
 
     def _scope(self, method: str, path: str, query: Mapping[str, object], content: bytes) -> Scope:

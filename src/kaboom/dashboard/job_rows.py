@@ -12,8 +12,7 @@ from pydantic import BaseModel
 from kaboom.analysis.results import AnalysisResult
 from kaboom.catalog import CATALOG
 from kaboom.ingest.results import IngestResult
-from kaboom.jobs.model import JobStatus
-from kaboom.jobs.queues import writes_bars
+from kaboom.jobs.model import JobStatus, writes_bars
 from kaboom.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, list_facts
 from kaboom.market.outcome import is_fine
 

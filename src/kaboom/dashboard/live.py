@@ -22,6 +22,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.redis.events import parse_event_id
 from kaboom.operations.feed import JobFeed
+from kaboom.web.services import services_of
 
 #: Changed rows are sent at most this often.
 _EVERY_S = 1.0
@@ -70,7 +71,7 @@ class LiveRows:
         key = (page.viewer.owner, page.viewer.principal and page.viewer.principal.scopes, page.viewer.language)
         channel = self._channels.get(key)
         if channel is None:
-            channel = self._channels[key] = _Channel(page, page.request.app.state.job_feed, after=after)
+            channel = self._channels[key] = _Channel(page, services_of(page.request.app).find(JobFeed), after=after)
         with channel.watched():
             try:
                 async for event in channel.follow(after):

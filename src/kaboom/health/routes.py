@@ -1,14 +1,18 @@
 """`/healthz` answers while the process runs; `/readyz` shows which parts accept a write."""
 
 import asyncio
-from typing import Annotated, Any, cast
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from fastapi import APIRouter, Response, status
 from pydantic import BaseModel, ConfigDict
 
-from kaboom.jobs.deps import Jobs
+from kaboom.jobs.engine.dispatch import Dispatcher
 from kaboom.jobs.engine.health_checks import BarsFolder, DataDisk, RecentAnswer, find_fault
-from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.postgres.port import JobHistory
+from kaboom.jobs.redis.store import JobStore
+from kaboom.web.services import service
 
 #: How long each part may take; all are asked at the same time.
 _WITHIN_S = 2.0
@@ -54,14 +58,20 @@ class Ready(BaseModel):
     release: str | None
 
 
+@dataclass
 class Readiness:
     """Tries a small write on every part, within 2 s, and at most once a second for all requests."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self._bars = BarsFolder(parts)
-        self._disk = DataDisk(parts.settings.data_dir)
-        self._recent = RecentAnswer(self._ask)
+    store: JobStore
+    dispatcher: Dispatcher
+    history: JobHistory
+    bars: BarsFolder
+    disk: DataDisk
+    release: str | None
+
+    @cached_property
+    def _recent(self) -> RecentAnswer[Ready]:
+        return RecentAnswer(self._ask)
 
     async def get(self) -> Ready:
         """Return the state of the parts, at most a second old."""
@@ -69,40 +79,31 @@ class Readiness:
 
     async def _ask(self) -> Ready:
         questions = {
-            "redis": self.parts.store.try_write(),
-            "broker": self.parts.dispatcher.try_write(),
-            "database": self.parts.history.try_write(),
+            "redis": self.store.try_write(),
+            "broker": self.dispatcher.try_write(),
+            "database": self.history.try_write(),
         }
-        if self._bars.is_here:
-            questions["bars"] = self._bars.try_write()
+        if self.bars.is_here:
+            questions["bars"] = self.bars.try_write()
         *faults, workers = await asyncio.gather(
             *(find_fault(question, within_s=_WITHIN_S) for question in questions.values()), self._count_workers()
         )
         said = {name: Part(is_ok=not fault, detail=fault) for name, fault in zip(questions, faults, strict=True)}
-        if full := await self._disk.find_full():
+        if full := await self.disk.find_full():
             said["disk"] = Part(is_ok=False, detail=full)
         is_ready = said["redis"].is_ok and said["database"].is_ok
-        return Ready(ready=is_ready, parts=said, workers_online=workers, release=self.parts.settings.release)
+        return Ready(ready=is_ready, parts=said, workers_online=workers, release=self.release)
 
     async def _count_workers(self) -> int:
         workers = 0
 
         async def count() -> None:
             nonlocal workers
-            workers = len(await self.parts.store.workers())
+            workers = len(await self.store.workers())
 
         # If Redis is unavailable, the part `redis` shows it.
         await find_fault(count(), within_s=_WITHIN_S)
         return workers
-
-
-async def find_readiness(request: Request, jobs: Jobs) -> Readiness:
-    """Return the readiness of this process, which all requests share."""
-    state = request.app.state
-    found = cast("Readiness | None", getattr(state, "readiness", None))
-    if found is None or found.parts is not jobs.parts:
-        state.readiness = found = Readiness(jobs.parts)
-    return found
 
 
 @router.get("/healthz")
@@ -112,7 +113,7 @@ async def healthz() -> Alive:
 
 
 @router.get("/readyz", responses={503: {"model": Ready, "description": "a part is unavailable"}})
-async def readyz(readiness: Annotated[Readiness, Depends(find_readiness)], response: Response) -> Ready:
+async def readyz(readiness: Annotated[Readiness, service(Readiness)], response: Response) -> Ready:
     """Check Redis, the brokers, the ledger and the folder of bars; 503 if Redis or the ledger accepts no write.
 
     The answer may be a second old: the parts are checked at most once a second.

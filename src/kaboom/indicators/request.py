@@ -9,7 +9,7 @@ from kaboom.drivers.request import PlannedRequest
 from kaboom.indicators.table import MAX_INDICATORS, Indicator, parse_indicators
 from kaboom.market.fields import Day, IntervalName, LookBack, MarketName, Moment
 from kaboom.market.interval import Interval
-from kaboom.providers.fields import OfSource, SourceName, SourceSymbols
+from kaboom.providers.registry import OfSource, SourceName, SourceSymbols
 
 DEFAULT_SESSIONS = 250
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
-from kaboom.ingest.not_listed import check_named
-from kaboom.ingest.provider_checks import check_capabilities, check_reach, resolve_session
+from kaboom.ingest.checks import check_capabilities, check_named, check_reach, resolve_session
 from kaboom.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from kaboom.ingest.results import IngestResult
 from kaboom.jobs.job_type import JobType, items_left, nothing_left, retry_items

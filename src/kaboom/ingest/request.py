@@ -23,8 +23,7 @@ from kaboom.market.indices import parse_index
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market, default_interval
 from kaboom.market.symbol import parse_foreign_symbol, parse_symbol
-from kaboom.providers.fields import ProviderName
-from kaboom.providers.registry import provider_specs
+from kaboom.providers.registry import ProviderName, provider_specs
 
 MAX_CHUNK_SIZE = 100_000
 

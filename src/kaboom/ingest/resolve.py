@@ -9,9 +9,8 @@ from typing import Any
 
 from kaboom.drivers.clock import Clock
 from kaboom.errors import InvalidRequest
-from kaboom.ingest.not_listed import check_named
+from kaboom.ingest.checks import check_capabilities, check_named, check_reach, resolve_session
 from kaboom.ingest.plan import IngestChunk, IngestPlan, plan_chunks
-from kaboom.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from kaboom.ingest.request import IngestRequest
 from kaboom.market.calendar import JST, closes_at, last_sessions
 from kaboom.market.interval import Interval

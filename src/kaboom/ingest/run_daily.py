@@ -14,23 +14,24 @@ import polars as pl
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS
 from kaboom.bars.coverage.classify import CoverScope
 from kaboom.bars.coverage.gaps import load_cells
-from kaboom.bars.open import build_bar_store
+from kaboom.bars.open import build_action_store, build_bar_store
 from kaboom.bars.open_provider import build_provider
 from kaboom.bars.store import BarStore
 from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest, KaboomError, RateLimited
+from kaboom.ingest.checks import check_capabilities, check_reach, resolve_session
 from kaboom.ingest.plan import IngestChunk, IngestPlan, plan_chunks
-from kaboom.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from kaboom.ingest.request import BackfillRequest, IngestRequest
 from kaboom.ingest.resolve import Planning, is_over, resolve_plan, resolve_universe
 from kaboom.ingest.runner import run_chunk
-from kaboom.ingest.tools import build_planning, build_tools
 from kaboom.ingest.window import IngestTools
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, is_session, last_sessions, latest_closed_session, opens_at, previous_session
 from kaboom.market.interval import Interval
-from kaboom.market.lists.universe import load_universe
+from kaboom.market.listing import Market
+from kaboom.market.lists.history import load_history
+from kaboom.market.lists.universe import Universe, load_universe
 from kaboom.market.outcome import OutcomeReport
 from kaboom.providers.base import BarProvider, Capabilities
 
@@ -284,3 +285,26 @@ def _share(gaps: pl.DataFrame, key: str, other: str) -> pl.DataFrame:
     kinds = lacks.with_columns(kind=pl.col(other).list.eval(pl.element().cast(pl.String)).list.join(","))
     shared = kinds.group_by("kind", maintain_order=True).agg(pl.col(key), pl.col(other).first())
     return shared.drop("kind")
+
+
+def build_planning(settings: BatchSettings, *, slots: int) -> Planning:
+    """Return the inputs of planning."""
+    return Planning(utc_now, settings.symbols_dir, settings.provider_delay_s, slots)
+
+
+def build_tools(
+    settings: BatchSettings, market: Market, universe: Universe | None, *, name: str, points: int
+) -> IngestTools:
+    """Return the tools for running a chunk: `universe` gives tick sizes by class, `name` is the provider."""
+    provider = build_provider(settings, name)
+    return IngestTools(
+        provider=provider,
+        store=build_bar_store(settings, points=points),
+        actions=build_action_store(settings),
+        market=market,
+        topix500=universe.topix500 if universe else frozenset(),
+        clock=utc_now,
+        history=load_history(settings.symbols_dir) if market.is_section else None,
+        fetch_attempts=settings.fetch_attempts,
+        patience_s=settings.provider_patience_s,
+    )

@@ -19,8 +19,8 @@ from kaboom.bars.store import BarStore, Correction, WriteReport
 from kaboom.drivers.clock import Clock
 from kaboom.drivers.retry import backoff_s
 from kaboom.errors import StoreDamaged, StoreError
+from kaboom.ingest.checks import add_hints, find_not_listed
 from kaboom.ingest.fetch import fetch_all
-from kaboom.ingest.not_listed import add_hints, find_not_listed
 from kaboom.ingest.outcomes import Writing, find_outcomes
 from kaboom.ingest.plan import IngestChunk
 from kaboom.market.action import ActionState, CorporateAction

@@ -18,8 +18,7 @@ from kaboom.cli.output.text import add_row, new_table, to_jst, to_jst_line
 from kaboom.cli.output.watch import find_unready
 from kaboom.cli.session import Session
 from kaboom.drivers.printable import clean
-from kaboom.jobs.model import ChunkState
-from kaboom.jobs.queues import USER_QUEUES, Queue, writes_bars
+from kaboom.jobs.model import USER_QUEUES, ChunkState, Queue, writes_bars
 from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker
 

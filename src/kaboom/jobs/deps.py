@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 
@@ -19,8 +19,12 @@ from kaboom.web.auth.guard import Needs, current_principal
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import accepted_language
+from kaboom.web.services import service, services_of
 
 Caller = Annotated[Principal, Depends(current_principal)]
+Jobs = Annotated[JobsOfProcess, service(JobsOfProcess)]
+Events = Annotated[EventHub, service(EventHub)]
+Cursors = Annotated[CursorsOfProcess, service(CursorsOfProcess)]
 
 
 def needs(*scopes: Scope) -> Any:
@@ -28,40 +32,31 @@ def needs(*scopes: Scope) -> Any:
     return Depends(Needs(scopes))
 
 
-# These are `async` because FastAPI runs a plain function in a thread, at 80 µs a request.
-async def _jobs(request: Request) -> JobsOfProcess:
-    return cast("JobsOfProcess", request.app.state.jobs)
-
-
 def opened[S](build: Callable[[Database], S]) -> Any:
     """Return the dependency on a store of the API's database, such as `opened(open_schedules)`."""
 
-    async def find(request: Request) -> S:
-        return cast("JobsOfProcess", request.app.state.jobs).parts.database.open(build)
+    async def find(jobs: Jobs) -> S:
+        return jobs.parts.database.open(build)
 
     return Depends(find)
 
 
-async def _shared(request: Request, caller: Caller) -> OwnersSharing[Response]:
-    return OwnersSharing(cast("Sharing[Response]", request.app.state.shared), caller.owner, caller.scopes)
+async def _shared(sharing: Annotated[Sharing[Response], service(Sharing)], caller: Caller) -> OwnersSharing[Response]:
+    return OwnersSharing(sharing, caller.owner, caller.scopes)
 
 
-async def _events(request: Request) -> EventHub:
-    return cast("EventHub", request.app.state.events)
-
-
-async def count_stream(request: Request, caller: Caller) -> AsyncIterator[None]:
+async def count_stream(events: Events, caller: Caller) -> AsyncIterator[None]:
     """Count a stream of the caller until it ends or is disconnected.
 
     Raises:
         TooManyStreams: the caller or its owner already has the maximum number of open streams.
 
     """
-    with request.app.state.events.slots.take(caller):
+    with events.slots.take(caller):
         yield
 
 
-async def count_log_stream(request: Request, caller: Caller) -> AsyncIterator[None]:
+async def count_log_stream(request: Request, events: Events, caller: Caller) -> AsyncIterator[None]:
     """Count as `count_stream` does, if the request asks for a stream.
 
     Raises:
@@ -69,12 +64,8 @@ async def count_log_stream(request: Request, caller: Caller) -> AsyncIterator[No
 
     """
     is_stream = EVENT_STREAM in request.headers.get("accept", "")
-    with request.app.state.events.slots.take(caller) if is_stream else nullcontext():
+    with events.slots.take(caller) if is_stream else nullcontext():
         yield
-
-
-async def _cursors(request: Request) -> CursorsOfProcess:
-    return cast("CursorsOfProcess", request.app.state.cursors)
 
 
 #: The OpenAPI content of routes that return a picture.
@@ -90,7 +81,7 @@ async def draw_picture(request: Request, picture: Picture, language: Language) -
 
     """
     try:
-        return await cast("PictureProcess", request.app.state.pictures).draw(picture, language=language)
+        return await services_of(request.app).find(PictureProcess).draw(picture, language=language)
     except ConfigurationError as e:
         raise NotFound(e.message) from e
 
@@ -99,9 +90,6 @@ async def _preferred(request: Request) -> Language:
     return accepted_language(request.headers.get("accept-language", ""))
 
 
-Jobs = Annotated[JobsOfProcess, Depends(_jobs)]
-Events = Annotated[EventHub, Depends(_events)]
-Cursors = Annotated[CursorsOfProcess, Depends(_cursors)]
 Shared = Annotated[OwnersSharing[Response], Depends(_shared)]
 #: The language that the caller prefers, by Accept-Language.
 Preferred = Annotated[Language, Depends(_preferred)]

@@ -14,8 +14,7 @@ from pydantic import BaseModel
 from kaboom.drivers.gc_tuning import freeze_loaded_objects
 from kaboom.drivers.request import Request
 from kaboom.errors import Conflict, InvalidRequest
-from kaboom.jobs.model import Chunk, Job
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Chunk, Job, Queue
 from kaboom.jobs.results import PlannedResult
 from kaboom.market.outcome import is_fine
 from kaboom.web.auth.scopes import Scope

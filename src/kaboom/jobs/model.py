@@ -1,4 +1,4 @@
-"""Jobs: their states and transitions, their chunks, and the tally of a chunk; does no I/O."""
+"""Jobs: their queues, their states and transitions, their chunks, and the tally of a chunk; does no I/O."""
 
 import math
 from collections.abc import Mapping
@@ -60,6 +60,55 @@ def foresee(left: int, pace: Pace, *, seen_s: float) -> tuple[float, float] | No
         return None
     factor = math.exp(_WIDTH * deviation)
     return likely_s / factor, likely_s * factor
+
+
+class Queue(StrEnum):
+    """A queue: the key of its messages and of its live state, and a part of its paths."""
+
+    INGEST = "ingest"
+    AI_ANALYSIS = "ai_analysis"
+    BACKTEST = "backtest"
+    MARKET_DATA = "market_data"
+    NOTIFICATIONS = "notifications"
+
+    @property
+    def path(self) -> str:
+        """Where the API submits its jobs, and the name of its commands: `market-data`."""
+        return self.value.replace("_", "-")
+
+    @property
+    def root(self) -> str:
+        """The path that its routes begin with."""
+        return f"/api/v1/{self.path}"
+
+    @property
+    def chunk_name(self) -> str:
+        """The Celery task that runs a chunk of any of its jobs: the job's record names the handler."""
+        return f"{self.value}.chunk"
+
+
+#: The queues of jobs that users submit or schedule: lists for people leave the others out unless asked. Kaboom submits
+#: each job of `notifications` itself.
+USER_QUEUES = tuple(queue for queue in Queue if queue is not Queue.NOTIFICATIONS)
+
+_BAR_QUEUES = (Queue.INGEST, Queue.MARKET_DATA)
+
+
+def writes_bars(job: Mapping[str, Any]) -> bool:
+    """Return whether a job of the API writes bars, as far as its queue and its progress say; a sweep has none."""
+    return job["queue"] in _BAR_QUEUES or bool(job["progress"]["rows"])
+
+
+def jobs_path(queue: str) -> str:
+    """Return the path of the jobs of a queue."""
+    return f"/api/v1/{queue.replace('_', '-')}/jobs"
+
+
+def job_links(queue: str, job_id: str) -> dict[str, str]:
+    """Return the paths of a job, by name: its own, and those of what it has and of what it can be asked to do."""
+    here = f"{jobs_path(queue)}/{job_id}"
+    names = ("events", "logs", "failures", "chunks", "cancel", "retry")
+    return {"self": here} | {name: f"{here}/{name}" for name in names}
 
 
 #: A range of the remaining time is shown only after this many items are settled.

@@ -10,7 +10,7 @@ import orjson
 
 from kaboom.drivers.clock import from_ms, to_ms
 from kaboom.jobs.model import COUNTS, Chunk, ChunkState, Job, JobStatus, Tally
-from kaboom.jobs.runs import parse_runs
+from kaboom.jobs.runs import ChunkRun
 
 #: The fields of a chunk, each followed by its number, that a reader needs.
 CHUNK_FIELDS = ("spec", "state", "tally", "attempts", "error", "runs")
@@ -105,6 +105,12 @@ def parse_chunk(n: str, fields: Mapping[str, str | None]) -> Chunk:
         error=fields.get("error") or "",
         runs=parse_runs(orjson.loads(fields.get("runs") or "[]")),
     )
+
+
+def parse_runs(values: Sequence[Mapping[str, Any]]) -> tuple[ChunkRun, ...]:
+    """Return the runs of a chunk from JSON types."""
+    # Lua's cjson writes an empty array as {}, too.
+    return tuple(map(ChunkRun.from_json, values or ()))
 
 
 def chunk_as_stored(chunk: Chunk) -> Chunk:

@@ -1,7 +1,7 @@
 """The runs of a chunk, from claim to end, and the pauses of a job that follow from them; does no I/O."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -101,9 +101,3 @@ def find_pid(claimant: str) -> int | None:
     """Return the process of a claim; None if the slot is not a process of its own."""
     found = _SLOT.fullmatch(claimant)
     return int(found[3]) if found and found[3] else None
-
-
-def parse_runs(values: Sequence[Mapping[str, Any]]) -> tuple[ChunkRun, ...]:
-    """Return the runs of a chunk from JSON types."""
-    # Lua's cjson writes an empty array as {}, too.
-    return tuple(map(ChunkRun.from_json, values or ()))

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from kaboom.bars.export.formats import Format
+from kaboom.drivers.lazy import Lazy
 from kaboom.jobs.deps import Cursors, Shared
 from kaboom.market_data.queries import ManyBarsQuery, Query
 from kaboom.market_data.service import LazyMarketTables, MarketTables
@@ -20,6 +21,7 @@ from kaboom.market_data.table import Grid, Table
 from kaboom.web.caller_errors import NotAcceptable
 from kaboom.web.routers import link_next
 from kaboom.web.server.negotiate import accepts_gzip, has_tag
+from kaboom.web.services import service
 
 if TYPE_CHECKING:
     from kaboom.jobs.cursor import Cursors as CursorsOfProcess
@@ -176,10 +178,12 @@ class Answering:
         return Pieces(encoded.pieces, headers=headers)
 
 
-async def _answering(request: Request, cursors: Cursors, shared: Shared) -> Answering:
+async def _answering(
+    request: Request, cursors: Cursors, shared: Shared, tables: Annotated[LazyMarketTables, service(Lazy)]
+) -> Answering:
     # A question begins with its path, so that only requests of these routes share these answers.
     ours = cast("OwnersSharing[Pieces]", shared)
-    return Answering(request, cursors, ours, cast("LazyMarketTables", request.app.state.market_tables))
+    return Answering(request, cursors, ours, tables)
 
 
 Answers = Annotated[Answering, Depends(_answering)]

@@ -11,7 +11,7 @@ from kaboom.market.calendar import NEWEST_YEAR, OLDEST_YEAR
 from kaboom.market.fields import Moment
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
-from kaboom.providers.fields import SourceName
+from kaboom.providers.registry import SourceName
 
 MOST_BARS = 20_000
 MOST_CELLS = 100_000

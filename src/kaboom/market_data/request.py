@@ -11,7 +11,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.market.fields import WHOLE, Day, IntervalName, LookBack, Moment, interval_at, one_of, parsed
 from kaboom.market.interval import Interval, parse_interval
 from kaboom.market.lists.master import MOST_LOST_PERCENT
-from kaboom.providers.fields import MasterProvider, OfSource, ProviderName, SourceName, SourceSymbols
+from kaboom.providers.registry import MasterProvider, OfSource, ProviderName, SourceName, SourceSymbols
 
 #: A hundred years.
 MAX_KEEP_DAYS = 36_500

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from kaboom.drivers.printable import clean
+from kaboom.jobs.model import Queue
 from kaboom.jobs.postgres.events import Event, EventKind
-from kaboom.jobs.queues import Queue
 from kaboom.market.calendar import JST
 from kaboom.notify.model import Message
 from kaboom.text.catalogue import Language, gettext

@@ -7,9 +7,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from kaboom.jobs.api.words import Instant
 from kaboom.jobs.cursor import Cursors
+from kaboom.jobs.model import Queue, jobs_path
 from kaboom.jobs.postgres.dead_letters import DeadLetter, DeadLetterQuery
 from kaboom.jobs.postgres.port import JobHistory
-from kaboom.jobs.queues import Queue, jobs_path
 from kaboom.web.routers import view_of
 
 _PLACE = TypeAdapter(tuple[AwareDatetime, str, int])

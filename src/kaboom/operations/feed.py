@@ -14,9 +14,9 @@ from pydantic import BaseModel, Field
 
 from kaboom.errors import StoreError
 from kaboom.jobs.api.view import Health, Progress, judge_health, view_progress
-from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.model import Job, JobStatus
-from kaboom.jobs.redis.events import START, EventHub, Feed, FeedKey, JobEvent, parse_event_id
+from kaboom.jobs.redis.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, parse_event_id
+from kaboom.jobs.redis.store import JobStore
 from kaboom.jobs.redis.workers import Worker
 from kaboom.jobs.shared_answers import Sharing
 from kaboom.web.routers import view_of
@@ -81,8 +81,9 @@ class _Ring:
 class JobFeed:
     """Sends changed jobs to streams; reads events only while there are streams."""
 
-    def __init__(self, parts: Parts, hub: EventHub) -> None:
-        self._parts = parts
+    def __init__(self, store: JobStore, log: EventLog, hub: EventHub) -> None:
+        self._store = store
+        self._log = log
         self._hub = hub
         self._rings: dict[str, _Ring] = {}
         self._is_watched = asyncio.Event()
@@ -157,7 +158,7 @@ class JobFeed:
                 self._position = ""
 
     async def _find_newest(self) -> str:
-        span = await self._parts.events.find_span(_CHANGES)
+        span = await self._log.find_span(_CHANGES)
         return span[1] if span else START
 
     async def _follow(self) -> None:
@@ -187,9 +188,8 @@ class JobFeed:
         for name in changed:
             queue, _, job_id = name.split(":")
             ids.setdefault(queue, []).append(job_id)
-        store = self._parts.store
-        loading = asyncio.gather(*(store.load(queue, job_ids) for queue, job_ids in ids.items()))
-        workers, found = await asyncio.gather(store.workers(), loading)
+        loading = asyncio.gather(*(self._store.load(queue, job_ids) for queue, job_ids in ids.items()))
+        workers, found = await asyncio.gather(self._store.workers(), loading)
         return [job for of_queue in found for job in of_queue if job], workers
 
     async def _resume(self, owner: str, after: str) -> bytes:
@@ -200,10 +200,10 @@ class JobFeed:
 
     async def _replay(self, owner: str, after: str) -> bytes:
         """Return the jobs that changed after an id, as they are now; a `reset` if they are too many or unknown."""
-        position, log = self._position, self._parts.events
-        kept = await log.read("", "", after=after or _shortly_before(position), feed=Feed.CHANGES)
+        position = self._position
+        kept = await self._log.read("", "", after=after or _shortly_before(position), feed=Feed.CHANGES)
         # Read the span last: if changes were trimmed after the read above, the client is reset and misses nothing.
-        span = await log.find_span(_CHANGES)
+        span = await self._log.find_span(_CHANGES)
         names = dict.fromkeys(event.data for event in kept)
         if len(names) > _MOST_REPLAYED or (after and not _is_kept(after, span)):
             return format_sse_event(event="reset", data_str="{}", id=position)

@@ -17,7 +17,7 @@ from kaboom.dashboard.series import HeldSeries
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.deps import needs
-from kaboom.jobs.queues import USER_QUEUES
+from kaboom.jobs.model import USER_QUEUES
 from kaboom.market.calendar import JST, closes_at, opens_at
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market

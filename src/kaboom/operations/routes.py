@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Depends, Query, Request, Response
@@ -14,15 +14,14 @@ from starlette.responses import StreamingResponse
 
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
-from kaboom.health.routes import find_readiness
+from kaboom.health.routes import Readiness
 from kaboom.jobs.api.job_list import answer_with_model, build_answer
 from kaboom.jobs.api.sse import STREAM_HEADERS, LastEventId
 from kaboom.jobs.api.view import QueueStats, find_stats
 from kaboom.jobs.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, needs
 from kaboom.jobs.engine.health_checks import KeptAnswers
-from kaboom.jobs.model import JobStatus
+from kaboom.jobs.model import JobStatus, Queue
 from kaboom.jobs.postgres.activity import ActivityQuery
-from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.events import EVENT_STREAM, parse_event_id
 from kaboom.operations.alerts import AlertsFound, Kind, Severity, find_alerts
 from kaboom.operations.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
@@ -37,6 +36,7 @@ from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
 from kaboom.web.rate_limit import FORWARDED_WARNING, AddressLimiter
 from kaboom.web.routers import FeatureRouter, example_of, link_next
+from kaboom.web.services import service
 
 #: The most steps of a series.
 _MOST_BINS = 1500
@@ -229,6 +229,16 @@ CHANGE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {EVENT_STREAM: {"examples": {"job": {"value": _CHANGE}}}}},
 }
 
+
+@dataclass(frozen=True, slots=True)
+class RecentOverviews:
+    """The recent answers of a process that cost many queries, and that all pages share: by owner and question."""
+
+    series: KeptAnswers[str] = field(default_factory=lambda: KeptAnswers(for_s=_SERIES_KEPT_S))
+    alerts: KeptAnswers[AlertsFound] = field(default_factory=lambda: KeptAnswers(for_s=_ALERTS_KEPT_S))
+
+
+Recent = Annotated[RecentOverviews, service(RecentOverviews)]
 router = FeatureRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.JOBS_READ)])
 settings_router = FeatureRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.ADMIN)])
 
@@ -249,7 +259,7 @@ async def get_stats(jobs: Jobs, shared: Shared, request: Request) -> Response:
 
 @router.get("/stats/series", response_model=Series, responses=describe_problems(INVALID))
 async def get_series(
-    jobs: Jobs, caller: Caller, request: Request, listing: Annotated[SeriesListing, Query()]
+    jobs: Jobs, caller: Caller, recent: Recent, listing: Annotated[SeriesListing, Query()]
 ) -> Response:
     """Show the activity of the caller's jobs in each queue over time: settled items, ended jobs, waiting jobs."""
     queues = jobs.parts.catalog.queues
@@ -259,20 +269,13 @@ async def get_series(
         return (await find_series(jobs, listing.to_query(queues, caller.owner, utc_now()))).model_dump_json()
 
     question = (caller.owner, wanted.queues, wanted.step, wanted.bins)
-    return build_answer(await _kept(request, "series", for_s=_SERIES_KEPT_S).ask(question, find))
+    return build_answer(await recent.series.ask(question, find))
 
 
-def _kept(request: Request, name: str, *, for_s: float) -> KeptAnswers[Any]:
-    """Return the recent answers of this process by name, which all pages share."""
-    state = request.app.state
-    if not hasattr(state, f"kept_{name}"):
-        setattr(state, f"kept_{name}", KeptAnswers[Any](for_s=for_s))
-    return cast("KeptAnswers[Any]", getattr(state, f"kept_{name}"))
-
-
-async def _alerts(request: Request, jobs: Jobs, caller: Caller) -> AlertsFound:
-    readiness, kept = await find_readiness(request, jobs), _kept(request, "alerts", for_s=_ALERTS_KEPT_S)
-    return cast("AlertsFound", await kept.ask(caller.owner, partial(find_alerts, jobs.parts, readiness, caller.owner)))
+async def _alerts(
+    jobs: Jobs, caller: Caller, recent: Recent, readiness: Annotated[Readiness, service(Readiness)]
+) -> AlertsFound:
+    return await recent.alerts.ask(caller.owner, partial(find_alerts, jobs.parts, readiness, caller.owner))
 
 
 @router.get("/alerts", response_model=AlertList)
@@ -315,7 +318,9 @@ async def list_dead_letters(
     responses=describe_problems(INVALID) | CHANGE_ANSWERS,
     dependencies=[Depends(count_stream)],
 )
-async def stream_changes(caller: Caller, request: Request, last_event_id: LastEventId = None) -> StreamingResponse:
+async def stream_changes(
+    caller: Caller, feed: Annotated[JobFeed, service(JobFeed)], last_event_id: LastEventId = None
+) -> StreamingResponse:
     """Stream the changed jobs of all queues as server-sent events.
 
     A `job` event comes at most twice a second for each job. A client that reconnects with `Last-Event-ID` misses
@@ -326,15 +331,16 @@ async def stream_changes(caller: Caller, request: Request, last_event_id: LastEv
     after = last_event_id or ""
     if after:
         parse_event_id(after)
-    feed = cast("JobFeed", request.app.state.job_feed)
     return StreamingResponse(feed.watch(caller.owner, after=after), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
 
 
 @settings_router.get("/settings")
-async def get_settings(jobs: Jobs, request: Request, response: Response) -> SettingList:
+async def get_settings(
+    jobs: Jobs, addresses: Annotated[AddressLimiter, service(AddressLimiter)], response: Response
+) -> SettingList:
     """List the settings of the API process that answers, with `***` for each secret."""
     response.headers["Cache-Control"] = "no-store"
-    warned = cast("AddressLimiter", request.app.state.addresses).has_ignored_forwarded
+    warned = addresses.has_ignored_forwarded
     return list_settings(jobs.parts.settings, {"KABOOM_PROXY_HOPS": FORWARDED_WARNING} if warned else {})
 
 

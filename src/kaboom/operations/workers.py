@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.jobs.redis.store import JobStore
 from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
 from kaboom.jobs.runs import split_slot

@@ -11,7 +11,7 @@ from kaboom.market.fields import WHOLE, Day
 from kaboom.market.symbol import parse_symbol
 from kaboom.portfolio.entry import MOST_NOTE, MOST_SHARES
 from kaboom.portfolio.money import AMOUNT_FORM
-from kaboom.providers.fields import ProviderName
+from kaboom.providers.registry import ProviderName
 
 _Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{CONTROL}]*$")]
 #: Text, since many languages read a JSON number as a float.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fastapi import Request
@@ -23,6 +23,7 @@ from kaboom.portfolio.money import format_yen
 from kaboom.portfolio.plausibility import Doubtful, find_doubts
 from kaboom.portfolio.valuation import Valuation, value_book
 from kaboom.providers.registry import get_provider_spec
+from kaboom.web.services import services_of
 
 if TYPE_CHECKING:
     from kaboom.domain_settings import BatchSettings
@@ -211,7 +212,7 @@ def build_portfolio_service(store: PortfolioStore, settings: "BatchSettings") ->
 
 async def service_of(request: Request) -> PortfolioService:
     """Return the portfolio service of the process."""
-    return cast("PortfolioService", request.app.state.portfolios)
+    return services_of(request.app).find(PortfolioService)
 
 
 def _to_entry(due: DueDividend) -> Entry:

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from kaboom.jobs.model import jobs_path
 from kaboom.jobs.postgres.outbox import Delivery, DeliveryStatus
-from kaboom.jobs.queues import jobs_path
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.routers import view_of

@@ -36,8 +36,7 @@ from kaboom.jobs.engine.parts import broker_urls, check_parts
 from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.jobs.engine.run.worker import perform
 from kaboom.jobs.job_type import JobType
-from kaboom.jobs.model import PLAN
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import PLAN, Queue
 from kaboom.jobs.redis.celery_results import FAILURE_EXPIRES_S, RESULT_EXPIRES_S
 from kaboom.jobs.redis.store import ChunkRef
 from kaboom.settings import load_settings

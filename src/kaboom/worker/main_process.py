@@ -32,7 +32,7 @@ from kaboom.jobs.engine.local import report_alive
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.engine.webhook_sender import run_courier
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.notify.notifier import Notifier
 from kaboom.operations.pruner import Pruner
 from kaboom.schedules.overdue import read_missing, read_overdue
@@ -237,7 +237,7 @@ class MainProcess(bootsteps.StartStopStep):
         self._liveness, self._worker = liveness, worker
         loop = process_loop("worker-main")
         health = WorkerHealth(loop.parts, liveness, watchdog, lambda: _queues(worker))
-        loop.start(lambda parts: Reaper(parts, prune=Pruner(parts).step).run())
+        loop.start(_reap)
         loop.start(lambda parts: Scheduler(Jobs(parts), parts.database.open(open_schedules)).run())
         loop.start(run_courier)
         loop.start(lambda parts: Notifier(Jobs(parts), partial(read_missing, parts)).run())
@@ -299,6 +299,12 @@ def _queues(worker: Any) -> list[str]:
     return sorted(worker.app.amqp.queues.consume_from)
 
 
+async def _reap(parts: Parts) -> None:
+    days = parts.settings.job_retention_days
+    pruner = Pruner(parts.catalog.queues, parts.store, parts.history, parts.database, days=days)
+    await Reaper(parts, prune=pruner.step).run()
+
+
 def _living_pids(worker: Any) -> list[int]:
     """Return the pool's processes that are alive; for a pool of threads, this process."""
     return [pid for pid in worker.pool.info.get("processes", [os.getpid()]) if _is_alive(pid)]
@@ -322,7 +328,9 @@ class WorkerHealth:
 
     def app(self, *more: Route) -> Starlette:
         """Return an application with `/healthz`, `/readyz` and the routes of `more`."""
-        stores = RecentAnswer(partial(self._ask_stores, BarsFolder(self.parts)))
+        settings = self.parts.settings
+        bars = BarsFolder(settings.bars_dir if settings.keeps_bars_in_folder else None)
+        stores = RecentAnswer(partial(self._ask_stores, bars))
 
         async def readyz(_request: Request) -> Response:
             return self._readyz(await stores.get())

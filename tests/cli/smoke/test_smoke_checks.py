@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kaboom.cli.smoke import Seen, judge
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.jobs.redis.workers import Worker
 from kaboom.text.speaker import Speaker
 from kaboom.worker.node import Node

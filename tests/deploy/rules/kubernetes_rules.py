@@ -12,7 +12,7 @@ import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from pydantic import ValidationError
 
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from tests.deploy.rules.grafana_rules import lost, query_faults
 from tests.fixtures.repo.compose_files import known_names
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from itertools import batched
 from typing import Any
 
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 
 _QUEUES = "|".join(queue.value for queue in Queue)
 _OF_JOB = re.compile(rf"(?:{_QUEUES}):job:(?P<job_id>[0-9a-f]{{32}})(?::(?:chunks|events|logs))?")

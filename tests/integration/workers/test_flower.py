@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from kaboom.drivers.embedded.servers import free_port
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.stacks import clean_environment, until
 from tests.fixtures.workers.workers import Place, worker

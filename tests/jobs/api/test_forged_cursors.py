@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.jobs.cursor import Cursors, CursorSigner
+from kaboom.web.services import services_of
 from tests.fixtures.jobs.apps import JOBS, TOKEN
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +49,8 @@ async def test_a_signed_cursor_of_another_shape_is_refused(app: FastAPI, http: h
     async def load_key() -> bytes:
         return b""
 
-    app.state.cursors = cursors = Cursors(load_key)
+    cursors = Cursors(load_key)
+    services_of(app).add(cursors)
     cursors._signer = Believing(b"")
     for place in ODD:
         content = b"[%d]" % 10**30 if place == [10**30] else orjson.dumps(place)

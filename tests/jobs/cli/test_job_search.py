@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from kaboom.jobs.api.view import JobPage
-from kaboom.jobs.queues import USER_QUEUES
+from kaboom.jobs.model import USER_QUEUES
 from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 

@@ -11,10 +11,11 @@ from kaboom.backtest.jobs import RUN
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.ingest.jobs import RUN_DAILY
-from kaboom.jobs.redis.events import Feed, FeedKey
+from kaboom.jobs.redis.events import EventHub, Feed, FeedKey
 from kaboom.jobs.redis.lines import JobLine
 from kaboom.jobs.redis.store import Ending
 from kaboom.market_data.jobs import TAKE_BACK
+from kaboom.web.services import services_of
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_example, plant_final, plant_queued, plant_result, plant_running
@@ -219,7 +220,7 @@ async def test_the_rest_of_the_page_survives_an_unavailable_part(
     async def away(*_: object, **__: object) -> None:
         raise StoreError("Redis did not answer in 2.5 s")
 
-    monkeypatch.setattr(real_app.state.events, "read", away)
+    monkeypatch.setattr(services_of(real_app).find(EventHub), "read", away)
     html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
     assert "The log is not available Redis did not answer in 2.5 s" in part_of(html, "hl")
     assert "2 asked for, 2 outcomes" in text_of(html)

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from kaboom.catalog import CATALOG
 from kaboom.jobs.job_type import JobType
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, text_of
 from tests.fixtures.jobs.example_results import RESULTS

@@ -17,6 +17,7 @@ from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.jobs.redis.workers import WorkerFacts
 from kaboom.providers.limiter.pauses import ProviderPause
+from kaboom.web.services import services_of
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, refused
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
@@ -37,7 +38,7 @@ def with_pauses(app: FastAPI, *pauses: ProviderPause) -> None:
     async def found() -> Any:
         return pauses
 
-    app.state.jobs = Jobs(replace(jobs_of(app).parts, pauses=found))
+    services_of(app).add(Jobs(replace(jobs_of(app).parts, pauses=found)))
 
 
 class TestWorkers:

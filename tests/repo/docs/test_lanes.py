@@ -7,7 +7,7 @@ import pytest
 from _pytest.pathlib import fnmatch_ex
 
 from kaboom.cli.exits import Exit
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from tests.fixtures.repo.repository import ROOT, load_text
 
 

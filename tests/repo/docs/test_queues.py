@@ -6,7 +6,7 @@ import pytest
 
 from kaboom.catalog import CATALOG
 from kaboom.cli.stack.whole import WORKER_OPTIONS
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from tests.fixtures.repo.repository import load_text
 
 #: As README.md gives it, on one line.

@@ -12,9 +12,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from kaboom.jobs.redis.events import EventHub
 from kaboom.settings import AppSettings
 from kaboom.telemetry.logs import tap_lines
-from kaboom.web.auth.ingest_tokens import IngestTokens
+from kaboom.web.auth.tokens import IngestTokens
+from kaboom.web.services import services_of
 from tests.fixtures.jobs.apps import (
     INGEST,
     JOBS,
@@ -221,7 +223,9 @@ async def test_each_owner_has_its_own_streams(tmp_path: Path) -> None:
         jobs = [(await submit(http)).headers["location"] for http in (two.mine, two.other)]
         for http, job in zip((two.mine, two.other), jobs, strict=True):
             assert (await http.get(job, headers={"Prefer": "wait=30"})).json()["status"] == "completed"
-        with two.app.state.events.slots.take(IngestTokens((TOKEN,)).find(TOKEN.encode())):
+        mine = IngestTokens((TOKEN,)).find(TOKEN.encode())
+        assert mine
+        with services_of(two.app).find(EventHub).slots.take(mine):
             for rest in ("/events", "/logs"):
                 paths = [f"{job}{rest}" for job in jobs]
                 answers = [

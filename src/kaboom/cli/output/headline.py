@@ -6,7 +6,7 @@ from typing import Any
 from kaboom.cli.exits import BY_STATUS
 from kaboom.cli.output.kinds import is_of, is_planned, unit_of
 from kaboom.cli.output.text import to_jst, to_jst_line
-from kaboom.jobs.queues import writes_bars
+from kaboom.jobs.model import writes_bars
 from kaboom.jobs.results import OfSession
 from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker

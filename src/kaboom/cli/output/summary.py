@@ -7,7 +7,7 @@ from kaboom.cli.output.headline import describe_job, describe_times
 from kaboom.cli.output.kinds import has_files, is_of
 from kaboom.cli.session import Session
 from kaboom.ingest.results import IngestResult
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.jobs.results import OfProvider, OfSession, PlannedResult
 from kaboom.market.outcome import Outcome
 

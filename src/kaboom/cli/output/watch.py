@@ -11,7 +11,7 @@ from kaboom.cli.exits import BY_STATUS, CliError, Exit
 from kaboom.cli.lookup import QueuedJob
 from kaboom.cli.output.headline import describe_progress
 from kaboom.cli.session import Session
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 
 _POLL_S = 0.25
 _LINE_S = 2.0

@@ -15,9 +15,8 @@ from kaboom.errors import StoreError
 from kaboom.jobs.api.view import JobPage, conceal, view_job
 from kaboom.jobs.api.words import Instant
 from kaboom.jobs.deps import Cursors, Jobs, Shared, needs
-from kaboom.jobs.model import TRANSITIONS, Job, JobStatus
+from kaboom.jobs.model import TRANSITIONS, Job, JobStatus, Queue
 from kaboom.jobs.postgres.port import JobQuery, does_mention
-from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.workers import Worker
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems

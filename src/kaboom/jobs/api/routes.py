@@ -42,8 +42,7 @@ from kaboom.jobs.api.view import (
 from kaboom.jobs.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
 from kaboom.jobs.job_type import Catalog, JobType, retry_whole
-from kaboom.jobs.model import Job
-from kaboom.jobs.queues import Queue, job_links, jobs_path
+from kaboom.jobs.model import Job, Queue, job_links, jobs_path
 from kaboom.jobs.redis.events import EVENT_STREAM, START, EventHub, Feed, JobEvent, parse_event_id
 from kaboom.jobs.redis.lines import JobLine
 from kaboom.web.auth.changes import Action, context_of, logged_as

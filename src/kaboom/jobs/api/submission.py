@@ -15,9 +15,8 @@ from kaboom.jobs.api.words import CallbackUrl
 from kaboom.jobs.deps import IdempotencyKey, Jobs, digest_key, needs
 from kaboom.jobs.engine.lifecycle import fingerprint
 from kaboom.jobs.job_type import JobType, refuse_internal
-from kaboom.jobs.model import JobStatus
+from kaboom.jobs.model import JobStatus, Queue, jobs_path
 from kaboom.jobs.postgres.port import Admission, Admitted, Terms
-from kaboom.jobs.queues import Queue, jobs_path
 from kaboom.web.auth.changes import build_change, context_of, logged_as
 from kaboom.web.auth.guard import current_principal, require_scopes
 from kaboom.web.errors import CONFLICT, OF_BODY, describe_problems

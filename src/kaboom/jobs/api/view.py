@@ -9,8 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kaboom.jobs.api.words import Reason
 from kaboom.jobs.deps import Jobs
-from kaboom.jobs.model import Chunk, Job, JobStatus
-from kaboom.jobs.queues import Queue, job_links
+from kaboom.jobs.model import Chunk, Job, JobStatus, Queue, job_links
 from kaboom.jobs.redis.events import JobEvent
 from kaboom.jobs.redis.lines import JobLine
 from kaboom.jobs.redis.store import LEASE_S

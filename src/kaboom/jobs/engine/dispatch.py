@@ -12,8 +12,7 @@ from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.redis.client import Redis, ServerLoad, check_server, read_load, redis_errors, try_key
 from kaboom.errors import StoreError
 from kaboom.jobs.engine.message import JobEvent, build_message, list_key
-from kaboom.jobs.model import PLAN
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import PLAN, Queue
 from kaboom.jobs.redis.keys import PROBE
 from kaboom.jobs.redis.store import ChunkRef, InMemory, OnServers
 from kaboom.telemetry.traces import outgoing_headers

@@ -9,7 +9,6 @@ from time import monotonic
 
 from kaboom.drivers.disk import find_full, measure_room, try_write
 from kaboom.errors import KaboomError, StoreError
-from kaboom.jobs.engine.parts import Parts
 
 _DISK_S = 0.5
 
@@ -90,9 +89,9 @@ class DataDisk:
 class BarsFolder:
     """Checks whether the folder of bars accepts a write; a disk that hangs blocks only one thread."""
 
-    def __init__(self, parts: Parts) -> None:
-        settings = parts.settings
-        self._folder = settings.bars_dir if settings.keeps_bars_in_folder else None
+    def __init__(self, folder: Path | None) -> None:
+        """Take the folder of the bar store; None if bars are kept elsewhere."""
+        self._folder = folder
         self._written = RecentAnswer(lambda: asyncio.to_thread(self._try), for_s=0.0)
 
     @property

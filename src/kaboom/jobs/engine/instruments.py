@@ -17,7 +17,7 @@ from kaboom.jobs.engine.health_checks import RecentAnswer
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.jobs.job_type import Catalog
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Queue
 from kaboom.providers.registry import provider_names
 from kaboom.providers.watch import LimiterEvent, listen_to_waits, watch_requests
 from kaboom.telemetry.endpoint import open_socket, serve

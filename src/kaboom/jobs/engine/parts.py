@@ -17,10 +17,10 @@ from kaboom.errors import ConfigurationError, StoreError
 from kaboom.jobs.callbacks.url_guard import CallbackRules, UrlGuard, parse_secrets, parse_trusted
 from kaboom.jobs.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from kaboom.jobs.job_type import Catalog
+from kaboom.jobs.model import Queue
 from kaboom.jobs.postgres.files import JobFiles
 from kaboom.jobs.postgres.opening import open_history, open_job_files
 from kaboom.jobs.postgres.port import JobHistory
-from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.celery_results import CeleryResults, JobResults, NoResults
 from kaboom.jobs.redis.events import EventLog, RedisEventLog
 from kaboom.jobs.redis.lines import LineWriter

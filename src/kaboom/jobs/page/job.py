@@ -14,8 +14,8 @@ from kaboom.dashboard.job_rows import JobRow, seconds_between
 from kaboom.dashboard.labels import CompanyName, name_of
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
 from kaboom.jobs.deps import needs
+from kaboom.jobs.model import Queue
 from kaboom.jobs.page.timeline import build_timeline
-from kaboom.jobs.queues import Queue
 from kaboom.jobs.redis.lines import LEVELS
 from kaboom.web.auth.scopes import Scope
 

@@ -20,8 +20,7 @@ from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page_request import Page, ask_all
 from kaboom.jobs.api.sse import STREAM_HEADERS
 from kaboom.jobs.deps import count_stream, needs
-from kaboom.jobs.model import JobStatus
-from kaboom.jobs.queues import USER_QUEUES, Queue
+from kaboom.jobs.model import USER_QUEUES, JobStatus, Queue
 from kaboom.jobs.redis.events import EVENT_STREAM
 from kaboom.market.calendar import JST
 from kaboom.web.auth.scopes import Scope

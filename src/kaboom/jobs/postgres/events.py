@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from kaboom.drivers.postgres.database import Database
-from kaboom.jobs.model import Job
-from kaboom.jobs.queues import Queue
+from kaboom.jobs.model import Job, Queue
 
 
 class EventKind(StrEnum):

@@ -16,8 +16,7 @@ import orjson
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.drivers.http.reply import Reply
 from kaboom.jobs.callbacks.webhooks import Verdict
-from kaboom.jobs.model import Job
-from kaboom.jobs.queues import jobs_path
+from kaboom.jobs.model import Job, jobs_path
 
 
 def encode_event(job: Job) -> str:

@@ -54,7 +54,7 @@ from kaboom.jobs.postgres.queries import (
     parse_stats,
 )
 from kaboom.jobs.postgres.tables import API_KEYS, JOB_CHUNKS, JOBS, parse_job
-from kaboom.jobs.runs import parse_runs
+from kaboom.jobs.records import parse_runs
 
 #: About 2 KB each.
 _MOST = 1000

@@ -34,6 +34,7 @@ from kaboom.jobs.records import (
     parse_chunk,
     parse_chunks,
     parse_job,
+    parse_runs,
     parse_status,
 )
 from kaboom.jobs.redis import keys
@@ -55,7 +56,7 @@ from kaboom.jobs.redis.store import (
     Refusal,
     judge_lapse,
 )
-from kaboom.jobs.runs import REASON_KEPT, parse_runs, split_slot
+from kaboom.jobs.runs import REASON_KEPT, split_slot
 
 _log = structlog.get_logger(__name__)
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget", "settle")

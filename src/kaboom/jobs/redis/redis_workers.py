@@ -9,11 +9,10 @@ import orjson
 from kaboom.drivers.batcher import CallBatcher
 from kaboom.drivers.clock import from_ms
 from kaboom.drivers.redis.client import Redis, redis_errors
-from kaboom.jobs.records import dump_json
+from kaboom.jobs.records import dump_json, parse_runs
 from kaboom.jobs.redis import keys
 from kaboom.jobs.redis.store import LOST_S, WORKER_S, Report
 from kaboom.jobs.redis.workers import RunningChunk, Worker, WorkerFacts
-from kaboom.jobs.runs import parse_runs
 
 #: The most chunks to list.
 _MOST_RUNNING = 2000

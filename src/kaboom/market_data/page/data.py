@@ -20,8 +20,7 @@ from kaboom.market.indices import SECTORS, Sector
 from kaboom.market.interval import Interval, parse_interval
 from kaboom.market.listing import Market
 from kaboom.market.source import is_derived
-from kaboom.providers.fields import SourceName
-from kaboom.providers.registry import get_provider_spec, provider_names
+from kaboom.providers.registry import SourceName, get_provider_spec, provider_names
 from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
 

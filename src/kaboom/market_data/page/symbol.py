@@ -20,8 +20,7 @@ from kaboom.market.calendar import JST, latest_closed_session
 from kaboom.market.interval import Interval
 from kaboom.market.source import provider_of
 from kaboom.market.symbol import is_tse_code
-from kaboom.providers.fields import SourceName
-from kaboom.providers.registry import get_source_spec
+from kaboom.providers.registry import SourceName, get_source_spec
 from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
 

@@ -1,9 +1,9 @@
 """The public paths, the authentication of requests to all others, and the scopes that routes need."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol, cast
+from typing import Protocol
 
 from fastapi import Request
 from fastapi.routing import iter_route_contexts
@@ -16,6 +16,7 @@ from kaboom.web.auth.cookies import BY_COOKIE
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.caller_errors import ExpiredToken, PasswordNeeded
+from kaboom.web.services import services_of
 
 #: The only paths that need no principal. They are compared exactly: a new path is guarded until it is listed here.
 PUBLIC_PATHS = frozenset(
@@ -32,17 +33,17 @@ STATIC_PREFIX = "/static/"
 CONFIRMED = timedelta(minutes=10)
 
 
-class Confirmations(Protocol):
-    """When sessions of browsers were confirmed."""
+@dataclass(frozen=True, slots=True)
+class Confirmations:
+    """When sessions of browsers were confirmed.
 
-    async def find_confirmed_at(self, headers: Mapping[bytes, bytes]) -> datetime | None:
-        """Return when the session of a request was confirmed, as the ledger has it now; None without a session.
+    Attributes:
+        find_confirmed_at: returns when the session of a request with these headers was confirmed, as the ledger has it
+            now; None without a session. It raises StoreError if the session cannot be looked up.
 
-        Raises:
-            StoreError: the session cannot be looked up.
+    """
 
-        """
-        ...
+    find_confirmed_at: Callable[[Mapping[bytes, bytes]], Awaitable[datetime | None]]
 
 
 class Authenticator(Protocol):
@@ -134,8 +135,7 @@ def is_confirmed(principal: Principal) -> bool:
 
 async def _require_confirmed(request: Request, principal: Principal) -> None:
     # Another process may have confirmed the session since this one looked it up.
-    sessions = cast("Confirmations", request.app.state.accounts.sessions)
-    at = await sessions.find_confirmed_at(dict(request.scope["headers"]))
+    at = await services_of(request.app).find(Confirmations).find_confirmed_at(dict(request.scope["headers"]))
     now_confirmed = replace(principal, confirmed_at=at)
     if not is_confirmed(now_confirmed):
         raise PasswordNeeded(

@@ -7,7 +7,7 @@ from pydantic import Field
 from kaboom.drivers.request import Request
 from kaboom.market.fields import WHOLE, Day, MarketName
 from kaboom.market.listing import Market
-from kaboom.providers.fields import OfSource, SourceName
+from kaboom.providers.registry import OfSource, SourceName
 
 
 class ToyDigestRequest(OfSource, Request):

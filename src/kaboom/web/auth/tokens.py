@@ -1,22 +1,60 @@
-"""The tokens of INGEST_API_TOKEN, which requests send in `x-ingest-token`."""
+"""The tokens of requests: those of INGEST_API_TOKEN, API tokens `kbm_<id>_<secret>`, and the headers that have them."""
 
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kaboom.errors import ConfigurationError
 from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
 from kaboom.web.auth.scopes import SCOPES, Role
 
 INGEST_HEADER = b"x-ingest-token"
+AUTHORIZATION = b"authorization"
+TOKEN_PREFIX = "kbm_"  # noqa: S105  the prefix of every API token
+_FORM = re.compile(rb"kbm_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+_BEARER = b"bearer "
 #: Shorter tokens can be guessed. This also rejects a passphrase, whose words would be read as several tokens.
 _MIN_CHARACTERS = 16
 #: A rotation needs two.
 _MAX_TOKENS = 4
 _MARK_BYTES = 16
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A token: its id, which is not secret, its SHA-256, and its text if it is new."""
+
+    token_id: str
+    digest: str = field(repr=False)
+    text: str = field(default="", repr=False)
+
+
+def make_api_token() -> ApiToken:
+    """Return a new token with a secret of 32 random bytes."""
+    token_id = secrets.token_hex(8)
+    text = f"{TOKEN_PREFIX}{token_id}_{secrets.token_urlsafe(32)}"
+    return ApiToken(token_id, _digest(text.encode()).hex(), text)
+
+
+def parse_api_token(text: bytes) -> ApiToken | None:
+    """Return the token in a text; None if the text does not have the form of a token."""
+    found = _FORM.fullmatch(text)
+    return ApiToken(found[1].decode(), _digest(text).hex()) if found else None
+
+
+def read_bearer(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the bearer token of the Authorization header; "" without one."""
+    value = headers.get(AUTHORIZATION, b"")
+    return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else b""
+
+
+def read_api_token(headers: Mapping[bytes, bytes]) -> ApiToken | None:
+    """Return the API token of a request, from `x-ingest-token` or from a bearer token."""
+    return parse_api_token(headers.get(INGEST_HEADER, b"")) or parse_api_token(read_bearer(headers))
 
 
 class IngestTokens:
