@@ -14,7 +14,7 @@ from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.errors import InvalidRequest, StoreError
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame
 

@@ -10,7 +10,7 @@ from kaboom.bars.postgres.tables import make_partitions
 from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
-from tests.contracts.bars.bar_store import answers, run
+from tests.bars.bar_store import answers, run
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, refused
 
 JUNE_3 = date(2025, 6, 3)

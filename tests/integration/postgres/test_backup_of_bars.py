@@ -12,7 +12,7 @@ from kaboom.cli.backup.manifest import read_manifest, started_postgres
 from kaboom.cli.main import run_cli
 from kaboom.cli.stack.migrate import migrate
 from kaboom.drivers.postgres.blocking import BlockingDatabase
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 
 _CLAIM = """
