@@ -370,6 +370,9 @@ def test_short_positions_are_called_in_before_cash_is_gone() -> None:
     panel, model = panel_of(flat(100), flat(100), flat(170), flat(172)), PLAIN.filled(allows_short=True)
     result = weigh(panel, -1.0, model=model, cash=100_000)
     assert rows(result, "bar", "shares", "price", "reason")[1:] == [(3, 1000, 172, "margin_call")]
+    # A target of the same bar does not take the call back.
+    again = weigh(panel, -1.0, NAN, -0.9, model=model, cash=100_000)
+    assert again.journal.equals(result.journal)
 
 
 def test_a_run_ends_when_short_positions_have_lost_everything() -> None:

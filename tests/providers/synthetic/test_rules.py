@@ -229,3 +229,19 @@ def test_the_last_sessions_of_a_year_are_quiet() -> None:
     moves = np.abs(draw_returns(5, traits, days, events).total).max(axis=0)
     assert (moves[-QUIET_SESSIONS:] <= 0.03).all()
     assert (moves[:-QUIET_SESSIONS] > 0.03).all()
+
+
+def test_traits_are_drawn_each_on_its_own_and_fill_their_spans() -> None:
+    codes = [str(code) for code in range(1300, 9300)]
+    traits = build_traits(11, [*codes, "285A"], [""] * (len(codes) + 1))
+    listed = traits.listed_on[:-1]
+    young = listed >= date(2010, 1, 4).toordinal()
+    assert 0.08 < young.mean() < 0.12
+    for group, first, last in ((young, date(2010, 1, 4), date(2020, 1, 1)), (~young, date(1990, 1, 4), date(2010, 1, 1))):
+        share = (listed[group] - first.toordinal()) / (last - first).days
+        assert (share.min() < 0.02, share.max() > 0.98) == (True, True)
+        assert abs(share.mean() - 0.5) < 0.05
+    assert date(2024, 1, 4).toordinal() <= traits.listed_on[-1] < date(2024, 3, 15).toordinal()
+    drawn = [traits.price[:-1], traits.beta[:-1], traits.volatility[:-1], traits.lots[:-1], listed[:]]
+    related = np.corrcoef([np.argsort(np.argsort(each)) for each in drawn])
+    assert np.abs(related - np.eye(len(drawn))).max() < 0.05
