@@ -8,9 +8,8 @@ import pytest
 from kaboom.accounts.model import AccountStore
 from kaboom.accounts.postgres import PostgresAccountStore
 from kaboom.accounts.store import MemoryAccountStore
-from kaboom.audit.log import AuditLog
+from kaboom.audit.log import AuditLog, MemoryAuditLog
 from kaboom.audit.postgres import PostgresAuditLog
-from kaboom.audit.store import MemoryAuditLog
 from kaboom.drivers.postgres.engine import connect_postgres
 
 
