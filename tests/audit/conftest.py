@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kaboom.audit.log import AuditLog
+from kaboom.audit.log import AuditLog, MemoryAuditLog
 from kaboom.audit.postgres import PostgresAuditLog
-from kaboom.audit.store import MemoryAuditLog
 from kaboom.drivers.postgres.engine import connect_postgres
 
 

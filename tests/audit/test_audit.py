@@ -9,8 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.audit.log import AuditLine, AuditQuery, AuditTrail
-from kaboom.audit.store import MemoryAuditLog
+from kaboom.audit.log import AuditLine, AuditQuery, AuditTrail, MemoryAuditLog
 from kaboom.errors import StoreError
 from kaboom.telemetry.logs import tap_lines
 from kaboom.web.auth.changes import Change

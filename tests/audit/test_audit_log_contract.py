@@ -7,8 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kaboom.audit.log import AUDIT_KEPT_DAYS, AuditLog, AuditQuery
-from kaboom.audit.store import MemoryAuditLog
+from kaboom.audit.log import AUDIT_KEPT_DAYS, AuditLog, AuditQuery, MemoryAuditLog
 from tests.fixtures.accounts.records import make_line
 from tests.fixtures.repo.repository import ROOT
 

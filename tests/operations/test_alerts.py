@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from kaboom.drivers.disk import Room
 from kaboom.drivers.embedded.servers import free_port
 from kaboom.drivers.redis.client import Redis
+from kaboom.jobs.engine.health_checks import KeptAnswers
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.records import dump_json
 from kaboom.jobs.redis import keys
@@ -32,14 +33,25 @@ from kaboom.operations.alerts import (
     Kind,
     Severity,
 )
+from kaboom.operations.routes import RecentOverviews
 from kaboom.providers.limiter.pauses import state
 from kaboom.schedules.store import open_schedules
 from kaboom.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
 from kaboom.text.catalogue import pair_of
 from kaboom.text.tables import TITLES
+from kaboom.web.services import services_of
 from tests.alerts.rules import load_rules
-from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, real_settings, running
+from tests.fixtures.jobs.apps import (
+    OTHER_OWNER,
+    OTHER_TOKEN,
+    client_of,
+    jobs_of,
+    memory_settings,
+    real_settings,
+    running,
+)
 from tests.fixtures.jobs.job_steps import until
+from tests.fixtures.jobs.memory_parts import memory_parts
 from tests.fixtures.jobs.planted import plant_queued
 from tests.fixtures.jobs.schedules import make_schedule
 from tests.fixtures.notifications.rules import make_channel
@@ -300,15 +312,18 @@ async def test_alerts_speak_the_language_of_the_reader(real_app: FastAPI, real_h
             assert bool(JAPANESE.search(alert["title"])) == bool(JAPANESE.search(alert["detail"])) == (language == "ja")
 
 
-async def test_many_readers_share_one_search(real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kaboom.operations.routes._ALERTS_KEPT_S", 60.0)
+async def test_many_readers_share_one_search(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
+    services_of(real_app).add(RecentOverviews(alerts=KeptAnswers(for_s=60.0)))
     first = await look(real_http)
     assert (await look(real_http))["checked_at"] == first["checked_at"]
 
 
-def test_every_kind_has_a_title_a_source_and_a_line_in_the_reference() -> None:
+def test_every_kind_has_a_title_a_source_and_a_line_in_the_reference(tmp_path: Path) -> None:
     assert list(TITLES["alert"]) == [kind.value for kind in Kind]
-    assert sorted(kind for kinds in alerts.SOURCES.values() for kind in kinds) == sorted(Kind)
+    parts = memory_parts(memory_settings(tmp_path))
+    readiness: Any = None
+    sources = alerts.ask_sources(parts, readiness, "ingest", datetime.now(UTC))
+    assert sorted(kind for kinds in sources for kind in kinds) == sorted(Kind)
     page = load_text("docs/reference/overview-api.md")
     assert [kind for kind in Kind if f"| `{kind}` |" not in page] == []
 

@@ -9,7 +9,7 @@ from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import Queue
-from kaboom.market.bounds import resolve_last_session
+from kaboom.market.calendar import resolve_last_session
 from kaboom.web.auth.scopes import Scope
 
 if TYPE_CHECKING:

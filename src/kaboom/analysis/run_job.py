@@ -19,8 +19,7 @@ from kaboom.indicators.run import IndicatorTools, load_indicators
 from kaboom.indicators.table import parse_indicators
 from kaboom.market.action import CorporateAction, Split, splits_of
 from kaboom.market.bar import BarSeries
-from kaboom.market.bounds import resolve_last_session
-from kaboom.market.calendar import JST, OLDEST_YEAR, last_sessions
+from kaboom.market.calendar import JST, OLDEST_YEAR, last_sessions, resolve_last_session
 from kaboom.market.interval import Interval
 from kaboom.pictures.candlesticks import CandlestickStyle, Indicators, picture_of_bars
 from kaboom.pictures.model import Picture

@@ -1,16 +1,18 @@
-"""The lines of the audit log, the port to it, and the trail that writes a line before the answer is sent."""
+"""The audit log: its lines, the port to it, the log in memory, and the trail that writes a line before the answer."""
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
 
 import structlog
 
 from kaboom.drivers.batcher import CallBatcher
+from kaboom.drivers.clock import Clock, utc_now
 from kaboom.errors import StoreError
 from kaboom.web.auth.changes import Change
 
@@ -108,6 +110,42 @@ class AuditLog(Protocol):
     async def prune(self) -> int:
         """Drop the oldest lines that are more than AUDIT_KEPT_DAYS old, at most AUDIT_PRUNE_STEP; return how many."""
         ...
+
+
+class MemoryAuditLog:
+    """`AuditLog` in memory."""
+
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._places = itertools.count(1)
+        self._lines: dict[str, AuditLine] = {}
+
+    async def append(self, lines: Sequence[AuditLine]) -> None:
+        for line in lines:
+            if line.line_id not in self._lines:
+                self._lines[line.line_id] = replace(line, at=self._clock(), place=next(self._places))
+
+    async def list_lines(self, query: AuditQuery) -> list[AuditLine]:
+        found = [line for line in self._lines.values() if _matches(line, query)]
+        return sorted(found, key=lambda line: line.place, reverse=True)[: query.limit]
+
+    async def prune(self) -> int:
+        limit = self._clock() - timedelta(days=AUDIT_KEPT_DAYS)
+        old = [line.line_id for line in self._lines.values() if line.at and line.at < limit][:AUDIT_PRUNE_STEP]
+        for line_id in old:
+            del self._lines[line_id]
+        return len(old)
+
+
+def _matches(line: AuditLine, query: AuditQuery) -> bool:
+    return (
+        line.owner == query.owner
+        and query.subject in {None, line.subject}
+        and query.action in {None, line.action}
+        and (query.since is None or (line.at is not None and line.at >= query.since))
+        and (query.until is None or (line.at is not None and line.at < query.until))
+        and (query.before is None or line.place < query.before)
+    )
 
 
 class AuditTrail:

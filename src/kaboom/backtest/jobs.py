@@ -11,7 +11,7 @@ from kaboom.bars.history import check_as_of
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.job_type import JobType
-from kaboom.market.bounds import check_first, resolve_last_session
+from kaboom.market.calendar import check_first, resolve_last_session
 from kaboom.web.auth.scopes import Scope
 
 if TYPE_CHECKING:

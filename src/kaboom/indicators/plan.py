@@ -14,8 +14,7 @@ from kaboom.bars.store import BarReader
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.request import IndicatorRequest
 from kaboom.market.bar import BarSeries
-from kaboom.market.bounds import resolve_last_session
-from kaboom.market.calendar import OLDEST_YEAR, closes_at, last_sessions
+from kaboom.market.calendar import OLDEST_YEAR, closes_at, last_sessions, resolve_last_session
 from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import load_universe
 

@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 
 from kaboom.errors import InvalidRequest
 from kaboom.ingest.request import IngestRequest
-from kaboom.market.bounds import MAX_LOOKBACK, resolve_last_session
-from kaboom.market.calendar import JST, last_sessions
+from kaboom.market.bounds import MAX_LOOKBACK
+from kaboom.market.calendar import JST, last_sessions, resolve_last_session
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.lists.history import ListingHistory

@@ -12,8 +12,7 @@ from kaboom.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from kaboom.ingest.results import IngestResult
 from kaboom.jobs.job_type import JobType, items_left, nothing_left, retry_items
 from kaboom.jobs.model import Chunk, Job
-from kaboom.market.bounds import check_first
-from kaboom.market.calendar import last_sessions
+from kaboom.market.calendar import check_first, last_sessions
 from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history
 from kaboom.providers.registry import get_provider_spec

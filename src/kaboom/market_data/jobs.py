@@ -7,7 +7,7 @@ from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.request import IndicatorRequest
 from kaboom.jobs.job_type import JobType, retry_items, retry_unfinished
-from kaboom.market.bounds import resolve_last_session
+from kaboom.market.calendar import resolve_last_session
 from kaboom.market_data.request import CompactRequest, MasterRequest, MirrorRequest, RollUpRequest, TakeBackRequest
 from kaboom.market_data.results import (
     CompactResult,

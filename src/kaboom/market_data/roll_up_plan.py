@@ -10,8 +10,7 @@ from typing import Any
 from kaboom.bars.store import BarStore
 from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries
-from kaboom.market.bounds import resolve_last_session
-from kaboom.market.calendar import OLDEST_YEAR, closes_at, last_sessions
+from kaboom.market.calendar import OLDEST_YEAR, closes_at, last_sessions, resolve_last_session
 from kaboom.market.interval import Interval
 from kaboom.market_data.request import RollUpRequest
 

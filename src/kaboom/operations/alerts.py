@@ -1,10 +1,12 @@
 """The alerts: their kinds, a source for each, asked at the same time; one that does not answer affects no other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -12,15 +14,22 @@ from kaboom.drivers.clock import utc_now
 from kaboom.drivers.disk import measure_room
 from kaboom.errors import KaboomError
 from kaboom.health.routes import Readiness
+from kaboom.jobs.engine.dispatch import Dispatcher
 from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.model import Queue
 from kaboom.jobs.postgres.dead_letters import DeadLetterQuery
+from kaboom.jobs.postgres.port import JobHistory
+from kaboom.jobs.redis.store import JobStore, OnServers
 from kaboom.market.calendar import JST
 from kaboom.market.lists.snapshot import find_newest_date
+from kaboom.notify.model import NotificationRules
 from kaboom.notify.store import open_notifications
+from kaboom.providers.limiter.pauses import ProviderPause
 from kaboom.providers.registry import get_provider_spec
-from kaboom.schedules.model import PUNCTUAL_S
+from kaboom.schedules.model import PUNCTUAL_S, ScheduleStore
 from kaboom.schedules.overdue import read_overdue
 from kaboom.schedules.store import open_schedules
+from kaboom.telemetry.metrics import Reading
 
 #: Thresholds that are also in the rules of Prometheus (`infra/alerts/kaboom.rules.yaml`); a test compares them.
 MANY_LOST = 3
@@ -97,19 +106,9 @@ _VITAL = frozenset({"redis", "database", "broker"})
 _MOST_DEAD = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The input of all sources: the parts, their readiness, the owner and the time."""
-
-    parts: Parts
-    readiness: Readiness
-    owner: str
-    now: datetime
-
-
-async def find_stores(asked: Asked) -> list[Alert]:
+async def find_stores(readiness: Readiness) -> list[Alert]:
     """Return the parts that accept no write."""
-    ready = await asked.readiness.get()
+    ready = await readiness.get()
     return [
         Alert(
             Kind.STORE_AWAY,
@@ -124,10 +123,10 @@ async def find_stores(asked: Asked) -> list[Alert]:
     ]
 
 
-async def find_disks(asked: Asked) -> list[Alert]:
-    """Return the nearly full disks of the data folder and of the bars, each once, as this process sees them."""
-    settings, seen, alerts = asked.parts.settings, set[int](), list[Alert]()
-    for name, folder in (("data folder", settings.data_dir), ("bars", settings.bars_dir)):
+async def find_disks(folders: Mapping[str, Path]) -> list[Alert]:
+    """Return the nearly full disks of named folders, each disk once, as this process sees them."""
+    seen, alerts = set[int](), list[Alert]()
+    for name, folder in folders.items():
         room = await asyncio.to_thread(measure_room, folder)
         if room.device not in seen and (text := room.fault or room.warning):
             severity = Severity.PAGE if room.fault else Severity.WARNING
@@ -136,9 +135,9 @@ async def find_disks(asked: Asked) -> list[Alert]:
     return alerts
 
 
-async def find_full_redis(asked: Asked) -> list[Alert]:
+async def find_full_redis(store: OnServers, dispatcher: OnServers) -> list[Alert]:
     """Return the Redis servers whose memory is nearly full."""
-    loads = {**await asked.parts.store.measure_servers(), **await asked.parts.dispatcher.measure_servers()}
+    loads = {**await store.measure_servers(), **await dispatcher.measure_servers()}
     alerts, seen = [], set[str]()
     for name, load in loads.items():
         share = (load.memory_used or 0) / load.memory_max if load.memory_max else 0.0
@@ -149,13 +148,13 @@ async def find_full_redis(asked: Asked) -> list[Alert]:
     return alerts
 
 
-async def find_workers(asked: Asked) -> list[Alert]:
+async def find_workers(store: JobStore, dispatcher: Dispatcher, queues: Sequence[Queue]) -> list[Alert]:
     """Return an alert if no worker is online, and an alert if workers were lost."""
-    store, alerts = asked.parts.store, list[Alert]()
+    alerts = list[Alert]()
     online, lost = await asyncio.gather(store.workers(), store.list_lost())
     newest = max((worker.seen_at for worker in lost), default=None)
     if not online:
-        waiting = sum([await asked.parts.dispatcher.depth(queue) for queue in asked.parts.catalog.queues])
+        waiting = sum([await dispatcher.depth(queue) for queue in queues])
         text = (
             f"no worker is online, and {waiting:,} messages wait" if waiting else "no worker is online; nothing waits"
         )
@@ -168,37 +167,37 @@ async def find_workers(asked: Asked) -> list[Alert]:
     return alerts
 
 
-async def find_old_queues(asked: Asked) -> list[Alert]:
+async def find_old_queues(history: JobHistory, queues: Sequence[Queue], now: datetime) -> list[Alert]:
     """Return the queues in which a job has waited for long."""
     alerts = []
-    for queue in asked.parts.catalog.queues:
-        waited_s = (await asked.parts.history.stats(queue)).oldest_queued_s or 0.0
+    for queue in queues:
+        waited_s = (await history.stats(queue)).oldest_queued_s or 0.0
         if waited_s > OLD_QUEUE_S:
-            text, since = f"a job has waited for {waited_s / 60:.0f} min", asked.now - timedelta(seconds=waited_s)
+            text, since = f"a job has waited for {waited_s / 60:.0f} min", now - timedelta(seconds=waited_s)
             command, link = "kaboom jobs list --all --status queued", f"/api/v1/jobs?status=queued&queue={queue.value}"
             alerts.append(Alert(Kind.QUEUE_OLD, Severity.PAGE, text, command, link, queue.value, since))
     return alerts
 
 
-async def find_missed_ingests(asked: Asked) -> list[Alert]:
-    """Return the series whose daily ingest is overdue."""
+async def find_missed_ingests(read: Callable[[], Awaitable[Sequence[Reading]]], now: datetime) -> list[Alert]:
+    """Return the series whose daily ingest is overdue; `read` returns how late each is."""
     alerts = []
-    for reading in await read_overdue(asked.parts):
+    for reading in await read():
         if reading.value > 0:
             market, interval = reading.labels
             text = f"the newest session is not complete, {reading.value / 3600:.1f} h after it was due"
             command = f"kaboom ingest backfill --market {market} --interval {interval}"
             link = f"/api/v1/coverage/sessions?market={market}&interval={interval}"
-            since = asked.now - timedelta(seconds=reading.value)
+            since = now - timedelta(seconds=reading.value)
             alerts.append(Alert(Kind.INGEST_MISSED, Severity.PAGE, text, command, link, f"{market} {interval}", since))
     return alerts
 
 
-async def find_overdue_schedules(asked: Asked) -> list[Alert]:
+async def find_overdue_schedules(schedules: ScheduleStore, owner: str, now: datetime) -> list[Alert]:
     """Return the enabled schedules that are overdue."""
     alerts = []
-    for schedule in await asked.parts.database.open(open_schedules).list_schedules(asked.owner):
-        late_s = (asked.now - (schedule.next_at or asked.now)).total_seconds()
+    for schedule in await schedules.list_schedules(owner):
+        late_s = (now - (schedule.next_at or now)).total_seconds()
         if schedule.is_enabled and late_s > PUNCTUAL_S:
             text = f"it is {late_s / 60:,.0f} min overdue: no worker fires it"
             link = f"/api/v1/schedules/{schedule.schedule_id}"
@@ -210,12 +209,11 @@ async def find_overdue_schedules(asked: Asked) -> list[Alert]:
     return alerts
 
 
-async def find_dead_letters(asked: Asked) -> list[Alert]:
+async def find_dead_letters(history: JobHistory, queues: Sequence[Queue], owner: str, now: datetime) -> list[Alert]:
     """Return an alert if chunks were given up and their jobs were not retried."""
-    queues = tuple(sorted(asked.parts.catalog.queues))
-    since = asked.now - timedelta(hours=DEAD_FOR_H)
-    query = DeadLetterQuery(queues, asked.owner, since=since, is_retried=False, limit=_MOST_DEAD)
-    letters = await asked.parts.history.dead_letters(query)
+    since = now - timedelta(hours=DEAD_FOR_H)
+    query = DeadLetterQuery(tuple(sorted(queues)), owner, since=since, is_retried=False, limit=_MOST_DEAD)
+    letters = await history.dead_letters(query)
     if not letters:
         return []
     jobs = {letter.job_id for letter in letters}
@@ -228,7 +226,7 @@ async def find_dead_letters(asked: Asked) -> list[Alert]:
     return [Alert(Kind.DEAD_LETTERS, Severity.PAGE, text, command, link, since=letters[-1].given_up_at)]
 
 
-async def find_paused_providers(asked: Asked) -> list[Alert]:
+async def find_paused_providers(pauses: Callable[[], Awaitable[Sequence[ProviderPause]]]) -> list[Alert]:
     """Return the providers that are paused."""
     return [
         Alert(
@@ -239,16 +237,16 @@ async def find_paused_providers(asked: Asked) -> list[Alert]:
             "/api/v1/jobs?status=running",
             pause.provider,
         )
-        for pause in await asked.parts.pauses()
+        for pause in await pauses()
     ]
 
 
-async def find_old_list(asked: Asked) -> list[Alert]:
+async def find_old_list(provider: str, symbols_dir: Path, now: datetime) -> list[Alert]:
     """Return an alert if the newest list of symbols is old; bars that are made up need no newer one."""
-    if not get_provider_spec(asked.parts.settings.provider).is_real:
+    if not get_provider_spec(provider).is_real:
         return []
-    as_of: date = await asyncio.to_thread(find_newest_date, asked.parts.settings.symbols_dir)
-    age_days = (asked.now.astimezone(JST).date() - as_of).days
+    as_of: date = await asyncio.to_thread(find_newest_date, symbols_dir)
+    age_days = (now.astimezone(JST).date() - as_of).days
     if age_days <= MOST_LIST_AGE_DAYS:
         return []
     text = f"the newest list is of {as_of}, {age_days} days ago: symbols listed later are missing"
@@ -257,7 +255,7 @@ async def find_old_list(asked: Asked) -> list[Alert]:
     return [Alert(Kind.SYMBOL_LIST_OLD, Severity.WARNING, text, "kaboom symbols import data_j.xls", link, since=since)]
 
 
-async def find_failing_channels(asked: Asked) -> list[Alert]:
+async def find_failing_channels(rules: NotificationRules, owner: str) -> list[Alert]:
     """Return the channels of notifications whose last attempts failed."""
     return [
         Alert(
@@ -268,7 +266,7 @@ async def find_failing_channels(asked: Asked) -> list[Alert]:
             f"/api/v1/notifications/messages?channel_id={channel.channel_id}",
             channel.name,
         )
-        for channel in await asked.parts.database.open(open_notifications).rules.list_channels(asked.owner)
+        for channel in await rules.list_channels(owner)
         if channel.is_failing
     ]
 
@@ -276,21 +274,6 @@ async def find_failing_channels(asked: Asked) -> list[Alert]:
 #: How long a source may take; all are asked at the same time.
 _WITHIN_S = 3.0
 _NEVER = datetime.max.replace(tzinfo=UTC)
-
-#: The kinds of alerts that each source finds.
-SOURCES: Mapping[Callable[[Asked], Awaitable[list[Alert]]], tuple[Kind, ...]] = {
-    find_stores: (Kind.STORE_AWAY,),
-    find_disks: (Kind.DISK_FULL,),
-    find_full_redis: (Kind.REDIS_MEMORY_HIGH,),
-    find_workers: (Kind.NO_WORKER, Kind.WORKERS_LOST),
-    find_old_queues: (Kind.QUEUE_OLD,),
-    find_missed_ingests: (Kind.INGEST_MISSED,),
-    find_overdue_schedules: (Kind.SCHEDULE_OVERDUE,),
-    find_dead_letters: (Kind.DEAD_LETTERS,),
-    find_paused_providers: (Kind.PROVIDER_PAUSED,),
-    find_old_list: (Kind.SYMBOL_LIST_OLD,),
-    find_failing_channels: (Kind.CHANNEL_FAILING,),
-}
 
 _log = structlog.get_logger(__name__)
 
@@ -306,13 +289,35 @@ class AlertsFound:
 
 async def find_alerts(parts: Parts, readiness: Readiness, owner: str) -> AlertsFound:
     """Return the current alerts for an owner."""
-    asked = Asked(parts, readiness, owner, utc_now())
-    answers = await asyncio.gather(*(_ask(source, asked) for source in SOURCES))
-    kinds = list(SOURCES.values())
-    unknown = [kind for of, answer in zip(kinds, answers, strict=True) if answer is None for kind in of]
+    now = utc_now()
+    questions = ask_sources(parts, readiness, owner, now)
+    answers = await asyncio.gather(*(_ask(kinds, question) for kinds, question in questions.items()))
+    unknown = [kind for kinds, answer in zip(questions, answers, strict=True) if answer is None for kind in kinds]
     alerts = [alert for answer in answers for alert in answer or ()]
     alerts.sort(key=_place)
-    return AlertsFound(tuple(alerts), tuple(unknown), asked.now)
+    return AlertsFound(tuple(alerts), tuple(unknown), now)
+
+
+def ask_sources(
+    parts: Parts, readiness: Readiness, owner: str, now: datetime
+) -> dict[tuple[Kind, ...], Callable[[], Awaitable[list[Alert]]]]:
+    """Return the question to each source, by the kinds of alerts that it finds."""
+    settings, store, history, queues = parts.settings, parts.store, parts.history, parts.catalog.queues
+    rules, schedules = parts.database.open(open_notifications).rules, parts.database.open(open_schedules)
+    folders = {"data folder": settings.data_dir, "bars": settings.bars_dir}
+    return {
+        (Kind.STORE_AWAY,): partial(find_stores, readiness),
+        (Kind.DISK_FULL,): partial(find_disks, folders),
+        (Kind.REDIS_MEMORY_HIGH,): partial(find_full_redis, store, parts.dispatcher),
+        (Kind.NO_WORKER, Kind.WORKERS_LOST): partial(find_workers, store, parts.dispatcher, queues),
+        (Kind.QUEUE_OLD,): partial(find_old_queues, history, queues, now),
+        (Kind.INGEST_MISSED,): partial(find_missed_ingests, partial(read_overdue, parts), now),
+        (Kind.SCHEDULE_OVERDUE,): partial(find_overdue_schedules, schedules, owner, now),
+        (Kind.DEAD_LETTERS,): partial(find_dead_letters, history, queues, owner, now),
+        (Kind.PROVIDER_PAUSED,): partial(find_paused_providers, parts.pauses),
+        (Kind.SYMBOL_LIST_OLD,): partial(find_old_list, settings.provider, settings.symbols_dir, now),
+        (Kind.CHANNEL_FAILING,): partial(find_failing_channels, rules, owner),
+    }
 
 
 def _place(alert: Alert) -> tuple[bool, bool, datetime]:
@@ -320,10 +325,10 @@ def _place(alert: Alert) -> tuple[bool, bool, datetime]:
     return alert.severity is not Severity.PAGE, alert.kind is not Kind.DISK_FULL, alert.since or _NEVER
 
 
-async def _ask(source: Callable[[Asked], Awaitable[list[Alert]]], asked: Asked) -> list[Alert] | None:
+async def _ask(kinds: Sequence[Kind], question: Callable[[], Awaitable[list[Alert]]]) -> list[Alert] | None:
     try:
         async with asyncio.timeout(_WITHIN_S):
-            return await source(asked)
+            return await question()
     except (KaboomError, TimeoutError) as e:
-        _log.warning("alerts_not_found", kind=SOURCES[source][0].value, reason=str(e) or "no answer")
+        _log.warning("alerts_not_found", kind=kinds[0].value, reason=str(e) or "no answer")
         return None

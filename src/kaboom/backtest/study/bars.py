@@ -16,8 +16,7 @@ from kaboom.bars.store import BarReader
 from kaboom.drivers.stop import ShouldStop, check_stop, never
 from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries
-from kaboom.market.bounds import resolve_last_session
-from kaboom.market.calendar import JST, last_sessions, utc_midnight
+from kaboom.market.calendar import JST, last_sessions, resolve_last_session, utc_midnight
 from kaboom.market.indices import TOPIX as INDEX
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market

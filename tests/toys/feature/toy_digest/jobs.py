@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.job_type import JobType
-from kaboom.market.bounds import resolve_last_session
+from kaboom.market.calendar import resolve_last_session
 from kaboom.toy_digest.request import ToyDigestRequest
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from kaboom.bars.open import build_bar_store
 from kaboom.drivers.clock import utc_now
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.market.bar import BarSeries
-from kaboom.market.bounds import resolve_last_session
+from kaboom.market.calendar import resolve_last_session
 from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import load_universe
 from kaboom.toy_digest.jobs import ToyDigestResult
