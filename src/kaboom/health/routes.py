@@ -42,6 +42,8 @@ class Part(BaseModel):
 class Ready(BaseModel):
     """Every part by name; `ready` means that jobs can be accepted, which needs neither the broker nor the bars.
 
+    `database` is not ready while its schema lacks migrations of this release; a newer schema is named in `detail`.
+
     `bars` is present if the bar store is a folder that this process sees, and `disk` while the disk of the data folder
     is full. `release` is KABOOM_RELEASE of this process.
     """
@@ -62,6 +64,7 @@ class Readiness:
         self._bars = BarsFolder(parts)
         self._disk = DataDisk(parts.settings.data_dir)
         self._recent = RecentAnswer(self._ask)
+        self._newer_schema = ""
 
     async def get(self) -> Ready:
         """Return the state of the parts, at most a second old."""
@@ -71,7 +74,7 @@ class Readiness:
         questions = {
             "redis": self.parts.store.try_write(),
             "broker": self.parts.dispatcher.try_write(),
-            "database": self.parts.history.try_write(),
+            "database": self._try_database(),
         }
         if self._bars.is_here:
             questions["bars"] = self._bars.try_write()
@@ -79,10 +82,15 @@ class Readiness:
             *(find_fault(question, within_s=_WITHIN_S) for question in questions.values()), self._count_workers()
         )
         said = {name: Part(is_ok=not fault, detail=fault) for name, fault in zip(questions, faults, strict=True)}
+        if said["database"].is_ok:
+            said["database"].detail = self._newer_schema
         if full := await self._disk.find_full():
             said["disk"] = Part(is_ok=False, detail=full)
         is_ready = said["redis"].is_ok and said["database"].is_ok
         return Ready(ready=is_ready, parts=said, workers_online=workers, release=self.parts.settings.release)
+
+    async def _try_database(self) -> None:
+        self._newer_schema = await self.parts.history.try_write()
 
     async def _count_workers(self) -> int:
         workers = 0
