@@ -15,8 +15,10 @@ from kaboom.drivers.disk import Room, find_full, measure_room, nearest_folder, t
 from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.drivers.redis.client import connect_redis
 from kaboom.errors import StoreError
+from kaboom.health.routes import Part, Readiness
 from kaboom.jobs.engine.health_checks import RecentAnswer
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
+from kaboom.jobs.postgres.schema import REVISION
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.settings import AppSettings
 from tests.fixtures.jobs.apps import TOKEN, client_of, real_settings, running
@@ -81,6 +83,32 @@ async def test_bars_that_take_no_write_are_shown_and_jobs_still_accepted(
         assert ready["ready"]
         assert not ready["parts"]["bars"]["is_ok"]
         assert "bars does not accept a write" in ready["parts"]["bars"]["detail"]
+
+
+async def test_an_older_schema_is_not_ready_and_a_newer_one_is(
+    redis_url: str, servers: Servers, tmp_path: Path, anyio_backend: str
+) -> None:
+    older, newer = f"{int(REVISION) - 1:04}", f"{int(REVISION) + 1:04}"
+    cases = {
+        f"UPDATE alembic_version SET version_num = '{older}'": (
+            503,
+            f"the schema is at revision {older}, and this release needs {REVISION}: run `kaboom migrate`",
+        ),
+        f"UPDATE alembic_version SET version_num = '{newer}'": (
+            200,
+            f"a newer release has migrated the schema: it is at revision {newer}, and this release knows {REVISION}",
+        ),
+        f"UPDATE alembic_version SET version_num = '{REVISION}'": (200, ""),
+        "DROP TABLE alembic_version": (503, "the schema is missing: run `kaboom migrate`"),
+    }
+    with fresh_database(servers) as url, psycopg.connect(url, autocommit=True) as connection:
+        async with running(real_settings(redis_url, url, tmp_path)) as app:
+            for statement, (status, detail) in cases.items():
+                connection.execute(statement)
+                # A new one each time: an answer is kept for a second.
+                ready = await Readiness(app.state.jobs.parts).get()
+                part = Part(is_ok=status == 200, detail=detail)
+                assert (ready.ready, ready.parts["database"]) == (status == 200, part), statement
 
 
 async def test_a_full_disk_is_said_and_given_as_the_cause_of_what_is_away(

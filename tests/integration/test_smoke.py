@@ -133,5 +133,4 @@ def test_a_schema_of_another_release_is_a_fault(statement: str, servers: Servers
 def test_a_migration_under_way_is_not_waited_for(servers: Servers) -> None:
     with fresh_database(servers) as url, psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
-        with pytest.raises(StoreError, match="statement timeout"):
-            check_schema(url)
+        check_schema(url)

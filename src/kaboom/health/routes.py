@@ -1,7 +1,7 @@
 """`/healthz` answers while the process runs; `/readyz` shows which parts accept a write."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -46,6 +46,8 @@ class Part(BaseModel):
 class Ready(BaseModel):
     """Every part by name; `ready` means that jobs can be accepted, which needs neither the broker nor the bars.
 
+    `database` is not ready while its schema lacks migrations of this release; a newer schema is named in `detail`.
+
     `bars` is present if the bar store is a folder that this process sees, and `disk` while the disk of the data folder
     is full. `release` is KABOOM_RELEASE of this process.
     """
@@ -68,6 +70,7 @@ class Readiness:
     bars: BarsFolder
     disk: DataDisk
     release: str | None
+    _newer_schema: str = field(default="", init=False)
 
     @cached_property
     def _recent(self) -> RecentAnswer[Ready]:
@@ -81,7 +84,7 @@ class Readiness:
         questions = {
             "redis": self.store.try_write(),
             "broker": self.dispatcher.try_write(),
-            "database": self.history.try_write(),
+            "database": self._try_database(),
         }
         if self.bars.is_here:
             questions["bars"] = self.bars.try_write()
@@ -89,10 +92,15 @@ class Readiness:
             *(find_fault(question, within_s=_WITHIN_S) for question in questions.values()), self._count_workers()
         )
         said = {name: Part(is_ok=not fault, detail=fault) for name, fault in zip(questions, faults, strict=True)}
+        if said["database"].is_ok:
+            said["database"].detail = self._newer_schema
         if full := await self.disk.find_full():
             said["disk"] = Part(is_ok=False, detail=full)
         is_ready = said["redis"].is_ok and said["database"].is_ok
         return Ready(ready=is_ready, parts=said, workers_online=workers, release=self.release)
+
+    async def _try_database(self) -> None:
+        self._newer_schema = await self.history.try_write()
 
     async def _count_workers(self) -> int:
         workers = 0

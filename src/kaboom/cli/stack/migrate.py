@@ -1,8 +1,11 @@
 """Migrate the schema of the ledger, or check that it is up to date."""
 
 import re
+from collections.abc import Callable
 from io import StringIO
+from time import sleep
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -10,26 +13,34 @@ from alembic.util import CommandError
 
 from kaboom.drivers.postgres.engine import postgres_errors
 from kaboom.errors import ConfigurationError, Conflict, StoreError
+from kaboom.jobs.postgres.schema import compare_revision
+from kaboom.migrations.inspection import describe_lock_holders, read_revision
+
+_log = structlog.get_logger(__name__)
 
 #: The oldest schema that this release knows, and the last commit that migrates older ones to it (decision 0102).
 BASELINE = "0021"
 _LAST_BEFORE = "78e52e73"
 _UNKNOWN = re.compile(r"Can't locate revision identified by '([^']*)'")
 _STATEMENT_MODE = "statement pooling mode"
+_SCRIPTS = "kaboom:migrations"
+#: A migration waits 3 s for a lock; with these pauses it goes on for two minutes.
+RETRY_AFTER_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0, 15.0)
+#: PostgreSQL's errors after which the same migration may succeed.
+_LOCKED = ("LockNotAvailable", "DeadlockDetected")
 
 
-def migrate(database_url: str, revision: str = "head") -> None:
-    """Run the migrations that a database lacks, up to `revision`.
+def migrate(database_url: str, revision: str = "head", *, scripts: str = _SCRIPTS) -> None:
+    """Run the migrations that a database lacks, up to `revision`; one that gets no lock on a table is tried again.
 
     Raises:
         ConfigurationError: the database is older than `BASELINE`, or a newer release has migrated it; it is not encoded
             in UTF-8, or its pooler allows no transactions.
-        StoreError: the database does not answer.
+        StoreError: the database does not answer, or a transaction holds a table for as long as this tries.
 
     """
     try:
-        with postgres_errors():
-            command.upgrade(_config(database_url), revision)
+        _retry_locked(database_url, lambda: command.upgrade(_config(database_url, scripts), revision))
     except CommandError as e:
         raise ConfigurationError(_describe(e)) from e
     except StoreError as e:
@@ -41,6 +52,35 @@ def migrate(database_url: str, revision: str = "head") -> None:
         ) from e
 
 
+def _retry_locked(database_url: str, upgrade: Callable[[], None]) -> None:
+    """Run the migrations; after each try that got no lock, let the statements that waited behind it pass."""
+    for pause_s in (*RETRY_AFTER_S, None):
+        try:
+            with postgres_errors():
+                return upgrade()
+        except StoreError as e:
+            if not any(name in e.message for name in _LOCKED):
+                raise
+            held_by = _find_holders(database_url)
+            if pause_s is None:
+                raise StoreError(
+                    f"a migration got no lock on a table in {len(RETRY_AFTER_S) + 1} attempts, since other"
+                    f" transactions hold it: {held_by}. Wait until they end, or end them with"
+                    " `SELECT pg_terminate_backend(pid)`, then run `kaboom migrate` again; what was done before stays"
+                ) from e
+        _log.warning("migration_locked", retry_in_s=pause_s, held_by=held_by)
+        sleep(pause_s)
+    return None
+
+
+def _find_holders(database_url: str) -> str:
+    try:
+        with postgres_errors():
+            return describe_lock_holders(database_url) or "none now"
+    except StoreError as e:
+        return e.message
+
+
 def check_schema(database_url: str) -> None:
     """Check that a database has every migration of this release, and no unknown migration.
 
@@ -48,16 +88,10 @@ def check_schema(database_url: str) -> None:
         StoreError: a migration is missing or unknown, or the database does not answer.
 
     """
-    try:
-        with postgres_errors():
-            config = _config(database_url)
-            # A running migration holds a lock; this check must not wait for it.
-            config.attributes["statement_timeout_ms"] = 5000
-            command.current(config, check_heads=True)
-    except CommandError as e:
-        raise StoreError(
-            f"the schema is not this release's: `kaboom migrate` brings it, unless a newer release migrated it ({e})"
-        ) from e
+    with postgres_errors():
+        found = read_revision(database_url)
+    if newer := compare_revision(found):
+        raise StoreError(newer, retryable=False)
 
 
 def check_revision(revision: str) -> None:
@@ -74,7 +108,7 @@ def check_revision(revision: str) -> None:
             " release continues from that data folder"
         )
     try:
-        ScriptDirectory.from_config(_config("")).get_revision(revision)
+        ScriptDirectory.from_config(_config("", _SCRIPTS)).get_revision(revision)
     except CommandError as e:
         raise Conflict(f"the ledger of this backup is of a newer Kaboom: migration {revision} is unknown here") from e
 
@@ -95,9 +129,9 @@ def _describe(error: CommandError) -> str:
     )
 
 
-def _config(database_url: str) -> Config:
+def _config(database_url: str, scripts: str) -> Config:
     config = Config(stdout=StringIO())
-    config.set_main_option("script_location", "kaboom:migrations")
+    config.set_main_option("script_location", scripts)
     config.set_main_option("path_separator", "os")
     config.attributes["database_url"] = database_url
     return config

@@ -219,6 +219,11 @@ def postgres_errors() -> Iterator[None]:
         raise e.orig or e from e
 
 
+def is_missing_table(error: DBAPIError) -> bool:
+    """Return whether a statement failed because a table does not exist."""
+    return isinstance(error.orig, errors.UndefinedTable)
+
+
 def _brief(cause: BaseException) -> str:
     # One line: a message ends in logs, tables and JSON.
     return f"{type(cause).__name__}: {' '.join(str(cause).split())}"

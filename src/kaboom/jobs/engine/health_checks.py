@@ -13,7 +13,7 @@ from kaboom.errors import KaboomError, StoreError
 _DISK_S = 0.5
 
 
-async def find_fault(question: Awaitable[None], *, within_s: float) -> str:
+async def find_fault(question: Awaitable[object], *, within_s: float) -> str:
     """Return why a part does not work, or "" if it works."""
     try:
         async with asyncio.timeout(within_s):

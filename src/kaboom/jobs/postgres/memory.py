@@ -263,8 +263,9 @@ class MemoryJobHistory:
         self._chunks.pop(job_id, None)
         self._chunk_ends.pop(job_id, None)
 
-    async def try_write(self) -> None:
+    async def try_write(self) -> str:
         """Do nothing: memory takes every write."""
+        return ""
 
     def _find_key(self, job: Job, terms: Terms, key: str) -> Job | None:
         since, fingerprint, earlier = self._keys.get((job.owner, key), (_LONG_AGO, "", job))

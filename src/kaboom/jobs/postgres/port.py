@@ -276,8 +276,11 @@ class JobHistory(Protocol):
         """Delete a job and its chunks."""
         ...
 
-    async def try_write(self) -> None:
-        """Raise StoreError unless the schema exists and the ledger accepts a small test write, which leaves no data."""
+    async def try_write(self) -> str:
+        """Raise StoreError unless the schema is new enough and the ledger accepts a small write, which leaves no data.
+
+        Return a sentence if a newer release has migrated the schema, else "".
+        """
         ...
 
 

@@ -20,10 +20,11 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaboom.drivers.clock import utc_now
-from kaboom.drivers.postgres.engine import AsyncEngine, Statements, open_transaction
+from kaboom.drivers.postgres.engine import AsyncEngine, Statements, is_missing_table, open_transaction
 from kaboom.errors import NotFound, StoreError
 from kaboom.jobs.model import COUNTS, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from kaboom.jobs.postgres.activity import Activity, ActivityQuery
@@ -53,6 +54,7 @@ from kaboom.jobs.postgres.queries import (
     parse_dead_letter,
     parse_stats,
 )
+from kaboom.jobs.postgres.schema import compare_revision
 from kaboom.jobs.postgres.tables import API_KEYS, JOB_CHUNKS, JOBS, parse_job
 from kaboom.jobs.records import parse_runs
 
@@ -80,7 +82,7 @@ class SeenJobs:
             self._jobs.popitem(last=False)
 
 
-_SCHEMA = text("SELECT 1 FROM jobs LIMIT 1")
+_REVISION = text("SELECT max(version_num) FROM alembic_version")
 #: Writes 8 KiB to the write-ahead log and to no table; the commit waits for the disk.
 _LOG = text("SELECT pg_logical_emit_message(true, 'kaboom', repeat('.', 8192))")
 #: So little memory makes PostgreSQL sort in a temporary file, which fails when the disk is full.
@@ -92,19 +94,33 @@ _SORT = text(
 _IS_READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
 
 
-async def try_write(engine: AsyncEngine) -> None:
-    """Check that the schema exists and that the disk accepts a write; costs one commit.
+async def try_write(engine: AsyncEngine) -> str:
+    """Check the schema, and that the disk accepts a write; costs one commit.
+
+    Return a sentence if a newer release has migrated the schema.
 
     Raises:
-        StoreError: the ledger does not answer, has no schema, or its disk is full or read-only.
+        StoreError: the ledger does not answer, has no schema or an older one, or its disk is full or read-only.
 
     """
     async with open_transaction(engine) as connection:
-        for statement in (_SCHEMA, _LITTLE_MEMORY, _SORT, _LOG):
+        newer = compare_revision(await _find_revision(connection))
+        for statement in (_LITTLE_MEMORY, _SORT, _LOG):
             await connection.execute(statement)
         is_read_only = (await connection.execute(_IS_READ_ONLY)).scalar_one()
     if is_read_only:
         raise StoreError("PostgreSQL takes no write: its transactions are read-only")
+    return newer
+
+
+async def _find_revision(connection: AsyncConnection) -> str | None:
+    try:
+        found: str | None = (await connection.execute(_REVISION)).scalar()
+    except ProgrammingError as e:
+        if is_missing_table(e):
+            return None
+        raise
+    return found
 
 
 _OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
@@ -277,8 +293,8 @@ class PostgresJobHistory:
     async def delete(self, job_id: str) -> None:
         await self._statements.execute(JOBS.delete().where(JOBS.c.job_id == job_id))
 
-    async def try_write(self) -> None:
-        await try_write(self._engine)
+    async def try_write(self) -> str:
+        return await try_write(self._engine)
 
     async def _load_page(self, page: Select[Any]) -> list[Job]:
         """Return the jobs of a page in its order; only jobs that have changed since the last read are read again."""
