@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -21,6 +22,7 @@ from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from kaboom.jobs.postgres.schema import REVISION
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.settings import AppSettings
+from kaboom.web.services import services_of
 from tests.fixtures.jobs.apps import TOKEN, client_of, real_settings, running
 from tests.fixtures.servers.servers import Servers, fresh_database, open_folder
 from tests.fixtures.servers.valkeys import valkey
@@ -106,7 +108,7 @@ async def test_an_older_schema_is_not_ready_and_a_newer_one_is(
             for statement, (status, detail) in cases.items():
                 connection.execute(statement)
                 # A new one each time: an answer is kept for a second.
-                ready = await Readiness(app.state.jobs.parts).get()
+                ready = await replace(services_of(app).find(Readiness)).get()
                 part = Part(is_ok=status == 200, detail=detail)
                 assert (ready.ready, ready.parts["database"]) == (status == 200, part), statement
 
