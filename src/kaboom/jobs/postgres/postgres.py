@@ -83,6 +83,7 @@ class SeenJobs:
 
 
 _REVISION = text("SELECT max(version_num) FROM alembic_version")
+_SCHEMA = text("SELECT 1 FROM jobs LIMIT 1")
 #: Writes 8 KiB to the write-ahead log and to no table; the commit waits for the disk.
 _LOG = text("SELECT pg_logical_emit_message(true, 'kaboom', repeat('.', 8192))")
 #: So little memory makes PostgreSQL sort in a temporary file, which fails when the disk is full.
@@ -105,7 +106,7 @@ async def try_write(engine: AsyncEngine) -> str:
     """
     async with open_transaction(engine) as connection:
         newer = compare_revision(await _find_revision(connection))
-        for statement in (_LITTLE_MEMORY, _SORT, _LOG):
+        for statement in (_SCHEMA, _LITTLE_MEMORY, _SORT, _LOG):
             await connection.execute(statement)
         is_read_only = (await connection.execute(_IS_READ_ONLY)).scalar_one()
     if is_read_only:
