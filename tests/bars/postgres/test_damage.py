@@ -1,6 +1,6 @@
 """Damage in a table is found where it is read, costs its own symbol, and changes no value of another."""
 
-from datetime import date
+from datetime import date, datetime
 
 import psycopg
 import pytest
@@ -104,9 +104,10 @@ def test_a_page_that_differs_from_its_row_is_named(
 
 
 def test_damaged_history_is_found_and_refused(store: PostgresBarStore, database_url: str) -> None:
+    moments = list[datetime]()
     for close in (100.0, 200.0):
         run(store.write(MINUTES, frame(bar("7203", at(JUNE_2), close), bar("1301", at(JUNE_2), close))))
-        moment = utc_now() if close == 100.0 else moment
+        moments.append(utc_now())
     damage(
         database_url,
         "UPDATE bar_replaced SET data = set_byte(data, 20, get_byte(data, 20) # 1) WHERE symbol = '7203'",
@@ -115,8 +116,8 @@ def test_damaged_history_is_found_and_refused(store: PostgresBarStore, database_
     (fault,) = run(store.verify()).faults
     assert fault.where == "synthetic/1m 7203 2025-06-02 (history)"
     with pytest.raises(StoreDamaged, match="7203 2025-06-02"):
-        run(store.known_at(moment).read(MINUTES, "7203", **_SPAN))
-    assert run(store.known_at(moment).read(MINUTES, "1301", **_SPAN))["close"].to_list() == [100.0]
+        run(store.known_at(moments[0]).read(MINUTES, "7203", **_SPAN))
+    assert run(store.known_at(moments[0]).read(MINUTES, "1301", **_SPAN))["close"].to_list() == [100.0]
     assert run(store.read(MINUTES, "7203", **_SPAN))["close"].to_list() == [200.0]
 
 
