@@ -42,6 +42,15 @@ class ActionStoreContract:
         run(store.save("synthetic", rejected))
         assert run(store.load("synthetic")).equals(pl.concat([suspected, rejected, told]))
 
+    def test_a_note_that_is_made_again_has_its_newest_time(self, store: ActionStore) -> None:
+        later = NOTED_AT + timedelta(days=1)
+        first, others = note("7203", NOV_4, 0.5), note("6758", NOV_4, 0.5)
+        run(store.save("synthetic", pl.concat([first, others])))
+        run(store.save("jquants", first))
+        run(store.save("synthetic", note("7203", NOV_4, 0.5, at=later)))
+        assert run(store.load("synthetic"))["noted_at"].to_list() == [NOTED_AT, later]
+        assert run(store.load("jquants")).equals(first)
+
     def test_a_dividend_and_a_split_of_one_session_do_not_replace_each_other(self, store: ActionStore) -> None:
         split, paid = note("7203", NOV_4, 0.5), dividend_note("7203", NOV_4, 45.0)
         run(store.save("synthetic", paid))

@@ -202,6 +202,12 @@ class BarStoreContract:
         half = timedelta(microseconds=1)
         part = run(store.read(MINUTES, "7203", start=at(JUNE_2, 3) + half, end=at(JUNE_2, 6) + half))
         assert part["close"].to_list() == [5, 6, 7]
+        # A second of a session, and of a year of daily bars, is enough.
+        second = timedelta(seconds=1)
+        for series, first in ((MINUTES, JUNE_3), (DAILY, date(2026, 1, 1))):
+            run(store.write(series, frame(bar("9984", at(first)), bar("9984", at(first - timedelta(days=1))))))
+            for end, bars in ((at(first), 1), (at(first) + second, 2)):
+                assert run(store.read(series, "9984", start=at(first) - timedelta(days=7), end=end)).height == bars
 
     def test_a_range_without_a_zone_is_refused(self, store: BarStore) -> None:
         with pytest.raises(InvalidRequest, match="time zone"):

@@ -21,11 +21,12 @@ from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.folder.catalogue import Catalogue
 from kaboom.bars.folder.connection import folder_lock
 from kaboom.bars.pages.files import PageFiles
-from kaboom.bars.pages.repair.pages import gaps_of
+from kaboom.bars.pages.repair.pages import buckets_in, gaps_of
 from kaboom.bars.pages.repair.port import Gap, RepairedItem
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.pages.write import transaction, write_bars
 from kaboom.bars.store import StoreHealth
+from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreDamaged, StoreError
 from kaboom.market.action import ActionState, CorporateAction
 from kaboom.market.bar import BarSeries
@@ -372,3 +373,27 @@ def test_symbols_that_lack_the_same_buckets_share_a_gap_in_any_order() -> None:
     assert gaps_of(DAILY, [("1301", 2025), ("1301", 2023)]) == (
         Gap(DAILY, ("1301",), date(2023, 1, 1), date(2025, 12, 31)),
     )
+
+
+def test_a_file_may_hold_the_buckets_of_its_name() -> None:
+    def days(first: date, end: date) -> range:
+        return range((first - date(1970, 1, 1)).days, (end - date(1970, 1, 1)).days)
+
+    assert buckets_in("2025-06") == days(date(2025, 6, 1), date(2025, 7, 1))
+    assert buckets_in("2025-12") == days(date(2025, 12, 1), date(2026, 1, 1))
+    assert buckets_in("2024-02") == days(date(2024, 2, 1), date(2024, 3, 1))
+    assert len(buckets_in("undated")) == 0
+    years = buckets_in("all")
+    assert (years[0], years[-1]) == (1949, utc_now().year + 1)
+
+
+def test_what_can_be_read_of_a_damaged_file_of_days_is_kept(root: Path) -> None:
+    path = root / "synthetic" / "1d" / "all.sqlite"
+    days = [date(1949, 5, 16), date(2024, 12, 30), JUNE_2]
+    bars = frame(*(bar("1301", at(day), 100.0 + n) for n, day in enumerate(days)))
+    ask(root, lambda store: store.write(DAILY, bars))
+    ask(root, lambda store: store.save_fetch_log(DAILY, build_fetch_log(bars, ["1301"], days, at(JULY_1))))
+    damage.scribble_over_table(path, "asked")
+    (mended,) = repair(root)
+    kept = ask(root, lambda store: store.read(DAILY, "1301", start=at(date(1949, 1, 1)), end=at(JULY_1)))
+    assert (kept.equals(bars), mended.gaps) == (True, ())

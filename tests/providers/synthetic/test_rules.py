@@ -237,7 +237,10 @@ def test_traits_are_drawn_each_on_its_own_and_fill_their_spans() -> None:
     listed = traits.listed_on[:-1]
     young = listed >= date(2010, 1, 4).toordinal()
     assert 0.08 < young.mean() < 0.12
-    for group, first, last in ((young, date(2010, 1, 4), date(2020, 1, 1)), (~young, date(1990, 1, 4), date(2010, 1, 1))):
+    for group, first, last in (
+        (young, date(2010, 1, 4), date(2020, 1, 1)),
+        (~young, date(1990, 1, 4), date(2010, 1, 1)),
+    ):
         share = (listed[group] - first.toordinal()) / (last - first).days
         assert (share.min() < 0.02, share.max() > 0.98) == (True, True)
         assert abs(share.mean() - 0.5) < 0.05
