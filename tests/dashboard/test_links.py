@@ -6,10 +6,11 @@ import pytest
 
 from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.links import link_to, page_links, page_showing
+from kaboom.operations.dead_letters import DeadLetterPage
 
 
-def listed(next_cursor: str | None) -> Reply:
-    return Reply(200, {"items": [], "next_cursor": next_cursor})
+def listed(next_cursor: str | None) -> Reply[DeadLetterPage]:
+    return Reply(200, DeadLetterPage(items=[], next_cursor=next_cursor))
 
 
 def test_the_older_link_leads_past_this_page_and_the_newest_to_the_first() -> None:
@@ -21,7 +22,8 @@ def test_the_older_link_leads_past_this_page_and_the_newest_to_the_first() -> No
 
 
 def test_a_list_that_is_unavailable_links_to_no_older_rows() -> None:
-    assert page_links("/jobs", Reply(503, problem={"detail": "away"}), None) == {"newest": "", "older": ""}
+    away = Reply[DeadLetterPage](503, problem={"detail": "away"})
+    assert page_links("/jobs", away, None) == {"newest": "", "older": ""}
 
 
 @pytest.mark.parametrize(

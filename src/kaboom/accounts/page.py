@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import BaseModel, Field
 
+from kaboom.accounts.schemas import AuditPage, CreatedToken, SessionList, TokenList, UserList, UserView
 from kaboom.accounts.service import accounts_of
 from kaboom.accounts.sessions import Confirmation
 from kaboom.dashboard.links import link_to, page_links
@@ -139,7 +140,7 @@ async def create_user(page: Page, request: Request) -> Response:
     """Add a user; a refused form is shown again with the reason, without the password."""
     fields = await read_form(request)
     given = {name: first_of(fields, name) for name in ("name", "role")}
-    reply = await page.api.post(_USERS, given | {"password": first_of(fields, "password")})
+    reply = await page.api.post(UserView, _USERS, given | {"password": first_of(fields, "password")})
     if not reply.is_ok:
         return await _render_users(page, reply.status, given=given, problem=reply.problem)
     return page.go_to("/users?done=added")
@@ -156,12 +157,12 @@ async def change_user(page: Page, request: Request, user_id: UserId) -> Response
         body = _CHANGES[change]
     else:
         raise InvalidRequest(f"the change was {change[:20]!r}, expected password or one of {', '.join(_CHANGES)}")
-    (await page.api.patch(f"{_USERS}/{user_id}", body)).require()
+    (await page.api.patch(UserView, f"{_USERS}/{user_id}", body)).require()
     return page.go_to("/users?done=changed")
 
 
 async def _render_users(page: Page, status_code: int = 200, **values: Any) -> Response:
-    found = await page.ask(_USERS)
+    found = await page.api.get(UserList, _USERS)
     defaults = {"given": {"name": "", "role": "viewer"}, "problem": None, "done": ""}
     return await page.show(
         "admin/users.html",
@@ -195,11 +196,11 @@ async def create_token(page: Page, request: Request) -> Response:
     given = {"name": first_of(fields, "name"), "scopes": fields.get("scopes", [])}
     days = first_of(fields, "expires_days")
     life = {"expires_days": number_or_text(days)} if days else {}
-    reply = await page.api.post(_TOKENS, given | life)
+    reply = await page.api.post(CreatedToken, _TOKENS, given | life)
     if not reply.is_ok:
         return await _render_tokens(page, reply.status, given=given | {"expires_days": days}, problem=reply.problem)
     response = await _render_tokens(page, status.HTTP_201_CREATED, made=reply.data)
-    response.headers["Location"] = f"/tokens/{reply.data['id']}"
+    response.headers["Location"] = f"/tokens/{reply.data.id}"
     return response
 
 
@@ -212,7 +213,7 @@ async def revoke_token(page: Page, request: Request, token_id: TokenId) -> Respo
 
 
 async def _render_tokens(page: Page, status_code: int = 200, **values: Any) -> Response:
-    found = await page.ask(_TOKENS)
+    found = await page.api.get(TokenList, _TOKENS)
     defaults = {
         "given": {"name": "", "scopes": [], "expires_days": "90"},
         "problem": None,
@@ -239,7 +240,7 @@ async def show_sessions(
     page: Page, whose: Literal["own", "all"] = "own", done: Annotated[str, Query(max_length=20)] = ""
 ) -> Response:
     """Show the sessions, the last used first."""
-    found = await page.ask(_ALL if whose == "all" else _OWN)
+    found = await page.api.get(SessionList, _ALL if whose == "all" else _OWN)
     # The API sees no cookie of a page, so it does not know which session is the viewer's.
     current = session_id_of(read_session_value(dict(page.request.scope["headers"])))[:16]
     return await page.show("admin/sessions.html", found.status, found=found, whose=whose, done=done, current=current)
@@ -280,7 +281,8 @@ async def show_audit(page: Page, filters: Annotated[AuditFilters, Query()]) -> R
     """Show what callers changed, newest first."""
     since = _midnight(filters.first) if filters.first else None
     until = _midnight(filters.last + timedelta(days=1)) if filters.last else None
-    found = await page.ask(
+    found = await page.api.get(
+        AuditPage,
         "/api/v1/audit",
         subject=filters.subject,
         action=filters.action,

@@ -1,19 +1,23 @@
 """The pages of analyses: the list, the form, and one report with sources, agreement and cost."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response, status
 
+from kaboom.analysis.routes import ModelsView
 from kaboom.analysis.vocabulary import VERDICTS
 from kaboom.dashboard.analyses import Report, request_of, sum_up
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.links import page_links
-from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.page_request import HexId, OpenPage, Page
 from kaboom.dashboard.viewer import check_form, first_of, read_form
+from kaboom.jobs.api.view import Accepted, JobPage, JobView
 from kaboom.jobs.deps import needs
 from kaboom.pictures.process import can_draw
+from kaboom.portfolio.views import PortfolioList, PortfolioView
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -28,15 +32,16 @@ _Given = Annotated[str, Query(max_length=400)]
 @router.get("/analyses", dependencies=[needs(Scope.JOBS_READ)])
 async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)] = "") -> Response:
     """Show analyses, newest first."""
-    found = await ask_all(jobs=page.ask(f"{API}/jobs", cursor=cursor, limit=_PAGE), models=page.ask(f"{API}/models"))
-    jobs = found["jobs"]
+    jobs, models = await asyncio.gather(
+        page.api.get(JobPage, f"{API}/jobs", cursor=cursor, limit=_PAGE), page.api.get(ModelsView, f"{API}/models")
+    )
     if jobs.status == status.HTTP_400_BAD_REQUEST and cursor:
         # The cursor is of an older release: begin with the first row.
         return page.go_to("/analyses")
     return await page.show(
         "analyses/list.html",
         found=jobs,
-        models=found["models"],
+        models=models,
         rows=[JobRow(job) for job in jobs.items],
         **page_links("/analyses", jobs, cursor),
     )
@@ -58,9 +63,9 @@ async def submit(page: Page, request: Request) -> Response:
     given = {name: first_of(fields, name).strip() for name in _FIELDS}
     body = request_of(given, page.viewer.language)
     # A form that is sent twice submits once.
-    reply = await page.api.post(f"{API}/analyse", body, key=first_of(fields, "key")[:64])
+    reply = await page.api.post(Accepted, f"{API}/analyse", body, key=first_of(fields, "key")[:64])
     if reply.is_ok:
-        return page.go_to(f"/analyses/{reply.data['job_id']}")
+        return page.go_to(f"/analyses/{reply.data.job_id}")
     if reply.status in {status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN}:
         return await page.show_problem(reply)
     return await _show(page, given, reply.status, problem=reply.problem)
@@ -77,38 +82,42 @@ async def close_breaker(page: Page, request: Request) -> Response:
 async def _show(
     page: OpenPage, given: Mapping[str, str], status_code: int = 200, *, problem: Mapping[str, Any] | None = None
 ) -> Response:
-    asked = {"models": page.ask(f"{API}/models")}
-    if page.viewer.may(Scope.PORTFOLIOS_READ):
-        asked["portfolios"] = page.ask("/api/v1/portfolios")
-    found = await ask_all(**asked)
-    held = found.get("portfolios")
+    models, portfolios = await asyncio.gather(page.api.get(ModelsView, f"{API}/models"), _ask_portfolios(page))
     return await page.show(
         "analyses/form.html",
         status_code,
         given={"session": "", **given},
         kinds=[kind.value for kind in VERDICTS],
-        models=found["models"],
-        portfolios=held.data["items"] if held and held.is_ok else [],
+        models=models,
+        portfolios=portfolios,
         problem=problem,
         key=uuid4().hex,
     )
 
 
+async def _ask_portfolios(page: OpenPage) -> Sequence[PortfolioView]:
+    """Return the portfolios that the viewer may see; none if they are unavailable."""
+    if not page.viewer.may(Scope.PORTFOLIOS_READ):
+        return []
+    return (await page.api.get(PortfolioList, "/api/v1/portfolios")).items
+
+
 @router.get("/analyses/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def show_analysis(page: Page, job_id: HexId) -> Response:
     """Show an analysis; until it has ended, the page reloads automatically."""
-    found = await ask_all(job=page.ask(f"{API}/jobs/{job_id}"), models=page.ask(f"{API}/models"))
-    found["job"].require()
-    row = JobRow(found["job"].data)
+    job, models = await asyncio.gather(
+        page.api.get(JobView, f"{API}/jobs/{job_id}"), page.api.get(ModelsView, f"{API}/models")
+    )
+    row = JobRow(job.data)
     previews = row.result.get("previews") or []
     return await page.show(
         "analyses/preview.html" if previews else "analyses/one.html",
         row=row,
         result=row.result,
-        request=row.job["request"] or {},
+        request=row.job.request or {},
         reports=[Report(one) for one in row.result.get("analyses") or ()],
         whole=sum_up(row.result),
-        models=found["models"],
+        models=models,
         draws=can_draw() and page.viewer.may(Scope.BARS_READ),
         key=uuid4().hex,
     )

@@ -1,12 +1,14 @@
-"""Call the API within this process with the rights of a page's viewer: without a socket, with the same answers."""
+"""Call the API within this process with the rights of a page's viewer; its answers are the views that it wrote."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
 import orjson
+from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 
@@ -27,35 +29,54 @@ _INHERITED = (
 _PASSED = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto"})
 
 
+class Listed[I](Protocol):
+    """A view with items."""
+
+    @property
+    def items(self) -> Sequence[I]:
+        """Its items."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply[V]:
     """An answer of the API.
 
     Attributes:
         status: its HTTP status; 504 if no answer came in time.
-        data: its JSON, or its bytes if it is not JSON; None if the answer is a problem.
-        problem: its problem (RFC 9457); None for an answer with data.
+        view: its view; None if the answer has no body, or is a problem.
+        problem: its problem (RFC 9457); None for any other answer.
         headers: its headers, in lower case.
 
     """
 
     status: int
-    data: Any = None
+    view: V | None = None
     problem: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_ok(self) -> bool:
-        """Whether the answer has data."""
+        """Whether the answer is no problem."""
         return self.problem is None
 
     @property
-    def items(self) -> list[Any]:
+    def items[I](self: "Reply[Listed[I]]") -> Sequence[I]:
         """The items of a list; none if the answer is a problem."""
-        return self.data["items"] if self.is_ok else []
+        return self.data.items if self.is_ok else []
 
-    def require(self) -> "Reply":
-        """Return the answer if it has data.
+    @property
+    def data(self) -> V:
+        """The view of the answer.
+
+        Raises:
+            ProblemAnswered: the answer is a problem; the page then shows the problem.
+
+        """
+        return cast("V", self.require().view)
+
+    def require(self) -> "Reply[V]":
+        """Return the answer if it is no problem.
 
         Raises:
             ProblemAnswered: the answer is a problem; the page then shows the problem.
@@ -68,63 +89,77 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The API, called with the rights of a request's caller."""
+    """The API, called with the rights of a request's caller.
+
+    Each call names the view that the route answers with. Query values that are None, "" or [] are left out.
+    """
 
     scope: Scope
     language: Language
 
-    async def get(self, path: str, query: Mapping[str, object] | None = None) -> Reply:
-        """Get a path; query values that are None, "" or [] are left out."""
-        return await self._ask("GET", path, query=query)
+    async def get[V](self, view: type[V], path: str, /, **query: object) -> Reply[V]:
+        """Get a path."""
+        return await self._ask(view, _Call("GET", path, query))
 
-    async def post(self, path: str, body: object = None, *, key: str = "") -> Reply:
+    async def post[V](self, view: type[V], path: str, body: object = None, *, key: str = "") -> Reply[V]:
         """Post a JSON body, with an Idempotency-Key if there is one."""
-        return await self._ask("POST", path, body=body, key=key)
+        return await self._ask(view, _Call("POST", path, body=body, key=key))
 
-    async def delete(self, path: str, **query: object) -> Reply:
-        """Delete the resource at a path."""
-        return await self._ask("DELETE", path, query=query)
+    async def delete(self, path: str, /, **query: object) -> Reply[object]:
+        """Delete the resource at a path; no page reads what the API answers to that."""
+        return await self._ask(object, _Call("DELETE", path, query))
 
-    async def patch(self, path: str, body: object) -> Reply:
+    async def patch[V](self, view: type[V], path: str, body: object) -> Reply[V]:
         """Patch the resource at a path with a JSON body."""
-        return await self._ask("PATCH", path, body=body)
+        return await self._ask(view, _Call("PATCH", path, body=body))
 
-    async def put(self, path: str, body: object) -> Reply:
+    async def put[V](self, view: type[V], path: str, body: object) -> Reply[V]:
         """Replace the resource at a path by a JSON body."""
-        return await self._ask("PUT", path, body=body)
+        return await self._ask(view, _Call("PUT", path, body=body))
 
-    async def _ask(
-        self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None, key: str = ""
-    ) -> Reply:
-        content = b"" if body is None else orjson.dumps(body)
-        answer, asked = _Answer(content), self._scope(method, path, query or {}, content)
-        asked["headers"] += [(b"idempotency-key", key.encode())] if key else []
+    async def _ask[V](self, view: type[V], call: "_Call") -> Reply[V]:
+        answer, asked = _Answer(call.content), call.in_scope(self.scope, self.language)
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self.scope["app"].router(asked, answer.receive, answer.send)
         except HTTPException as e:
-            return _fail(e.status_code, str(e.detail), path)
+            return _fail(e.status_code, str(e.detail), call.path)
         except TimeoutError:
-            return _fail(504, f"the API did not answer in {ANSWER_S:g} s", path)
+            return _fail(504, f"the API did not answer in {ANSWER_S:g} s", call.path)
         # The gate records only the page's request, so record the change here.
         if change := find_change(asked, answer.status, answer.raw_headers):
             await services_of(self.scope["app"]).find(AuditTrail).note(change)
-        return answer.read(path)
+        return answer.read(view, call.path)
 
-    def _scope(self, method: str, path: str, query: Mapping[str, object], content: bytes) -> Scope:
-        given = {name: value for name, value in query.items() if value not in (None, "", [], ())}
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    method: str
+    path: str
+    query: Mapping[str, object] = field(default_factory=dict)
+    body: object = None
+    key: str = ""
+
+    @property
+    def content(self) -> bytes:
+        return b"" if self.body is None else orjson.dumps(self.body)
+
+    def in_scope(self, scope: Scope, language: Language) -> Scope:
+        """Return the call as the ASGI scope of a request, by the caller of the page's."""
+        given = {name: value for name, value in self.query.items() if value not in (None, "", [], ())}
         headers = [
-            *(each for each in self.scope["headers"] if each[0] in _PASSED),
+            *(each for each in scope["headers"] if each[0] in _PASSED),
             (b"accept", b"application/json"),
-            (b"accept-language", self.language.encode()),
+            (b"accept-language", language.encode()),
         ]
-        if content:
+        if content := self.content:
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        return {name: self.scope[name] for name in _INHERITED if name in self.scope} | {
-            CONTEXT: context_of(self.scope).for_call(),
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
+        headers += [(b"idempotency-key", self.key.encode())] if self.key else []
+        return {name: scope[name] for name in _INHERITED if name in scope} | {
+            CONTEXT: context_of(scope).for_call(),
+            "method": self.method,
+            "path": self.path,
+            "raw_path": self.path.encode(),
             "query_string": urlencode(given, doseq=True).encode(),
             "headers": headers,
         }
@@ -155,18 +190,23 @@ class _Answer:
         else:
             self._body += message.get("body", b"")
 
-    def read(self, path: str) -> Reply:
-        kind = self._headers.get("content-type", "").split(";")[0]
-        is_json = kind == "application/json" or kind.endswith("+json")
-        data = orjson.loads(self._body) if is_json and self._body else bytes(self._body) or None
+    def read[V](self, view: type[V], path: str) -> Reply[V]:
+        body, kind = bytes(self._body), self._headers.get("content-type", "")
         if self.status < 400:
-            return Reply(self.status, data, headers=self._headers)
-        if isinstance(data, dict):
-            return Reply(self.status, problem=data, headers=self._headers)
+            # A stored report may be of a later release, with fields that this one does not know.
+            read = _reader(cast("Any", view)).validate_json(body, extra="ignore") if body else None
+            return Reply(self.status, read, headers=self._headers)
+        if "json" in kind and isinstance(problem := orjson.loads(body), dict):
+            return Reply(self.status, problem=problem, headers=self._headers)
         return _fail(self.status, "", path)
 
 
-def _fail(status: int, detail: str, path: str) -> Reply:
+@cache
+def _reader(view: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(view)
+
+
+def _fail(status: int, detail: str, path: str) -> Reply[Any]:
     return Reply(status, problem={"title": "", "detail": detail, "status": status, "instance": path, "request_id": ""})
 
 
@@ -179,6 +219,6 @@ def problem_of(error: InvalidRequest) -> dict[str, Any]:
 class ProblemAnswered(Exception):
     """The API answered a page with a problem; the viewer is shown the problem."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply[Any]) -> None:
         super().__init__(reply.problem)
         self.reply = reply

@@ -9,11 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
+from pydantic import BaseModel
 
 from kaboom.dashboard.analyses import caution, dollars, figure, say
-from kaboom.dashboard.job_rows import area_of, job_page, page_of, seconds_between
+from kaboom.dashboard.job_rows import area_of, job_page, page_of
 from kaboom.dashboard.labels import label
 from kaboom.dashboard.links import link_to, page_showing
+from kaboom.jobs.api.view import JobView
 from kaboom.market.calendar import JST
 from kaboom.text.catalogue import Language, gettext, gettext_noop, ngettext
 from kaboom.text.tables import CODES
@@ -137,19 +139,18 @@ def span(context: Context, low: float | None, high: float | None) -> str:
 
 
 @pass_context
-def took(context: Context, job: Mapping[str, Any]) -> float | None:
-    """Return the seconds that a job of the API took, or has been running so far."""
-    start, end = _parse(job["started_at"]), _parse(job["completed_at"])
-    if start is None:
+def took(context: Context, job: JobView) -> float | None:
+    """Return the seconds that a job took, or has been running so far."""
+    if job.started_at is None:
         return None
-    return max(0.0, ((end or context["now"]) - start).total_seconds())
+    return max(0.0, ((job.completed_at or context["now"]) - job.started_at).total_seconds())
 
 
 @pass_context
-def until(context: Context, at: str | datetime) -> float:
+def until(context: Context, at: datetime) -> float:
     """Return the seconds from now until a time; negative if it is past."""
-    moment = _parse(at)
-    return (moment - context["now"]).total_seconds() if moment else 0.0
+    seconds: float = (at - context["now"]).total_seconds()
+    return seconds
 
 
 def iso(at: str | datetime | None) -> str:
@@ -195,31 +196,30 @@ FILTERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def yen(amount: str | None) -> str:
+def yen(amount: Decimal | None) -> str:
     """Return an amount with commas, rounded to a hundredth of a yen; a dash if it is unknown."""
     return UNKNOWN if amount is None else _short(amount, "")
 
 
-def signed_yen(amount: str | None) -> str:
+def signed_yen(amount: Decimal | None) -> str:
     """Return an amount like `yen`, with its sign; a dash if it is unknown."""
     if amount is None:
         return UNKNOWN
-    return _short(amount, "+").replace("-", "\N{MINUS SIGN}") if Decimal(amount) else "0"
+    return _short(amount, "+").replace("-", "\N{MINUS SIGN}") if amount else "0"
 
 
-def direction(amount: str | None) -> str:
+def direction(amount: Decimal | None) -> str:
     """Return the class of an amount's colour: `up`, `down`, or "" for neither."""
-    found = Decimal(amount or 0)
-    return "up" if found > 0 else "down" if found < 0 else ""
+    return "" if not amount else "up" if amount > 0 else "down"
 
 
-def _short(amount: str, sign: str) -> str:
-    return f"{Decimal(amount):{sign},.2f}".rstrip("0").rstrip(".")
+def _short(amount: Decimal, sign: str) -> str:
+    return f"{amount:{sign},.2f}".rstrip("0").rstrip(".")
 
 
 #: Functions that templates call by their names.
 _FUNCTIONS = (
-    area_of, caution, direction, dollars, figure, job_page, link_to, page_of, page_showing, say, seconds_between,
+    area_of, caution, direction, dollars, figure, job_page, link_to, page_of, page_showing, say,
     signed_yen, took, until, yen,
 )  # fmt: skip
 
@@ -234,6 +234,7 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": _dump_view}
     environment.filters |= FILTERS | {"detail": _translate}
     environment.globals |= {
         "_": _say, "pgettext": _say_in, "ngettext": _say_form, "_html": _say_html, "code": _say_code,
@@ -242,6 +243,11 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
     }  # fmt: skip
     environment.globals |= {each.__name__: each for each in _FUNCTIONS}
     return environment
+
+
+def _dump_view(view: BaseModel) -> object:
+    """Return a view of the API as JSON, for the filter `tojson`."""
+    return view.model_dump(mode="json")
 
 
 def _language(context: Context) -> Language:

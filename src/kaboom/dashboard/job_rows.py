@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,7 +11,8 @@ from pydantic import BaseModel
 from kaboom.analysis.results import AnalysisResult
 from kaboom.catalog import CATALOG
 from kaboom.ingest.results import IngestResult
-from kaboom.jobs.model import JobStatus, writes_bars
+from kaboom.jobs.api.view import JobView, QueueStats
+from kaboom.jobs.model import writes_bars
 from kaboom.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, list_facts
 from kaboom.market.outcome import is_fine
 
@@ -44,7 +44,7 @@ _SPREAD = 1.25
 class JobRow:
     """A job as pages show it; `job` is the API's."""
 
-    job: Mapping[str, Any]
+    job: JobView
 
     @property
     def reference(self) -> str:
@@ -54,37 +54,37 @@ class JobRow:
     @property
     def path(self) -> str:
         """The page of the job."""
-        return job_page(self.job["queue"], self.job["job_id"])
+        return job_page(self.job.queue, self.job.job_id)
 
     @property
     def own_page(self) -> str:
         """The page that shows the result of this kind of job; "" if the page of the job shows it."""
-        folder = _OWN_PAGES.get(self.job["queue"], "")
-        return folder and f"{folder}/{self.job['job_id']}"
+        folder = _OWN_PAGES.get(self.job.queue, "")
+        return folder and f"{folder}/{self.job.job_id}"
 
     @property
     def short_id(self) -> str:
         """The first 8 characters of the id."""
-        return str(self.job["job_id"])[:8]
+        return self.job.job_id[:8]
 
     @property
     def mark(self) -> tuple[str, str]:
         """The kind and the shape of its state."""
-        return MARKS.get(self.job["status"], ("idle", "note"))
+        return MARKS[self.job.status]
 
     @property
     def is_final(self) -> bool:
         """Whether the job has ended."""
-        return JobStatus(self.job["status"]).is_final
+        return self.job.status.is_final
 
     @property
     def result(self) -> Mapping[str, Any]:
         """Its result, or {} without one."""
-        return self.job["result"] or {}
+        return self.job.result or {}
 
     def has(self, model: type[BaseModel]) -> bool:
         """Return whether the job has a result, and results of its kind of job are of this model or a subclass."""
-        expected = CATALOG.result_of(self.job["task"])
+        expected = CATALOG.result_of(self.job.task)
         return bool(self.result) and expected is not None and issubclass(expected, model)
 
     @property
@@ -112,7 +112,7 @@ class JobRow:
     @property
     def intervals(self) -> str:
         """The intervals of its request, such as `1m, 1d`."""
-        return ", ".join(self.job["intervals"] or {})
+        return ", ".join(self.job.intervals or {})
 
     @property
     def sessions(self) -> tuple[str, str, int] | None:
@@ -138,7 +138,7 @@ class JobRow:
     @property
     def has_bars(self) -> bool:
         """Whether it writes bars, as far as its queue and its progress say; a sweep has none."""
-        return writes_bars(self.job)
+        return writes_bars(self.job.queue, self.job.progress.rows)
 
     @property
     def area(self) -> str:
@@ -148,8 +148,7 @@ class JobRow:
     @property
     def retry_count(self) -> int:
         """How many items a retry would run again."""
-        progress = self.job["progress"]
-        return int(progress["failed"] + progress["cancelled"])
+        return self.job.progress.failed + self.job.progress.cancelled
 
 
 def area_of(outcome: str) -> str:
@@ -157,11 +156,11 @@ def area_of(outcome: str) -> str:
     return AREAS.get(outcome, _FAULT)
 
 
-def sum_states(queues: Iterable[Mapping[str, Any]]) -> Mapping[str, int]:
+def sum_states(queues: Iterable[QueueStats]) -> Mapping[str, int]:
     """Return the jobs by state of some queues of the API's statistics."""
     total = Counter[str]()
     for queue in queues:
-        total.update(queue["by_status"])
+        total.update(queue.by_status)
     return total
 
 
@@ -187,22 +186,15 @@ def api_path(reference: str) -> str:
     return f"/api/v1/{queue}/jobs/{job_id}"
 
 
-def estimate_s(
-    jobs: Iterable[Mapping[str, Any]], *, provider: str, interval: str, symbols: int
-) -> tuple[float, float] | None:
+def estimate_s(jobs: Iterable[JobView], *, provider: str, interval: str, symbols: int) -> tuple[float, float] | None:
     """Return the least and the most seconds for some symbols, from jobs of the API; None without a similar job."""
     found = [
-        seconds_between(job["started_at"], job["completed_at"]) / job["progress"]["total"] * symbols
+        (job.completed_at - job.started_at).total_seconds() / job.progress.total * symbols
         for job in jobs
-        if (job["result"] or {}).get("provider") == provider
-        and interval in (job["intervals"] or {})
-        and job["progress"]["total"] >= _LEAST_ITEMS
-        and job["started_at"]
-        and job["completed_at"]
+        if (job.result or {}).get("provider") == provider
+        and interval in (job.intervals or {})
+        and job.progress.total >= _LEAST_ITEMS
+        and job.started_at
+        and job.completed_at
     ]
     return (min(found) / _SPREAD, max(found) * _SPREAD) if found else None
-
-
-def seconds_between(begin: str, end: str) -> float:
-    """Return the seconds between two times of the API."""
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()

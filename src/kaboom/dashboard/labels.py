@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from kaboom.market_data.schemas import ListedSymbol
 from kaboom.text.catalogue import Language, gettext, ngettext
 from kaboom.text.tables import CODES
 
@@ -267,8 +267,8 @@ class CompanyName:
     language: Language
 
 
-def name_of(listing: Mapping[str, Any], language: Language) -> CompanyName:
+def name_of(listing: ListedSymbol, language: Language) -> CompanyName:
     """Return the name in a listing of the API: the English one for an English page, if the list has it."""
-    if language == "en" and (english := listing["name_en"]):
+    if language == "en" and (english := listing.name_en):
         return CompanyName(english, "en")
-    return CompanyName(listing["name"], "ja")
+    return CompanyName(listing.name, "ja")

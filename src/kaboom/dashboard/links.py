@@ -1,6 +1,7 @@
 """Links of pages: a path with the values of a query, and the page that matches a path of the API."""
 
 import re
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from kaboom.dashboard.api_client import Reply
@@ -25,9 +26,9 @@ def link_to(path: str, **values: object) -> str:
     return f"{path}{'&' if '?' in path else '?'}{query}"
 
 
-def page_links(here: str, found: Reply, cursor: object) -> dict[str, str]:
+def page_links(here: str, found: Reply[Any], cursor: object) -> dict[str, str]:
     """Return the links to the newest and to older rows of a list at `here`, or ""; `cursor` is that of the page."""
-    older = found.data["next_cursor"] if found.is_ok else None
+    older = found.data.next_cursor if found.is_ok else None
     return {"newest": here if cursor else "", "older": link_to(here, cursor=older) if older else ""}
 
 

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import orjson
 import structlog
@@ -19,6 +18,7 @@ from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.page_request import OpenPage
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.view import JobPage, JobView
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.redis.events import parse_event_id
 from kaboom.operations.feed import JobFeed
@@ -167,7 +167,7 @@ class _Channel:
         elif position not in {"", self._sent_up_to}:
             self._publish("at", "1", position)
 
-    async def _ask_changed(self) -> tuple[dict[str, Mapping[str, Any]], str]:
+    async def _ask_changed(self) -> tuple[dict[str, JobView], str]:
         """Return the changed jobs by id, and the change up to which they are complete; put back jobs not loaded."""
         paths, position = self._changes.next(_MOST_AT_ONCE)
         replies = await asyncio.gather(*(self._ask(path) for path in paths))
@@ -176,34 +176,35 @@ class _Channel:
             self._changes.put_back(failed)
             position = ""
         # The list of jobs has no requests, so leave the request out here, too.
-        found = [reply.data.get("items", [reply.data]) for reply in replies if reply.is_ok]
-        jobs = [job | {"request": None} for jobs_of_reply in found for job in jobs_of_reply]
+        found = [reply.data for reply in replies if reply.is_ok]
+        listed = [job for view in found for job in (view.items if isinstance(view, JobPage) else [view])]
+        jobs = [job.model_copy(update={"request": None}) for job in listed]
         self._rows.keep(jobs)
-        return {job["job_id"]: job for job in jobs}, position
+        return {job.job_id: job for job in jobs}, position
 
-    async def _ask(self, path: str) -> Reply:
+    async def _ask(self, path: str) -> Reply[JobView] | Reply[JobPage]:
         """Return a job; if its request needs a scope that the viewers lack, a list with what they may see of it."""
-        reply = await self._page.ask(path)
+        reply = await self._page.api.get(JobView, path)
         if reply.status != status.HTTP_403_FORBIDDEN:
             return reply
         jobs_of_queue, _, job_id = path.rpartition("/")
-        return await self._page.ask(jobs_of_queue, q=job_id, limit=1)
+        return await self._page.api.get(JobPage, jobs_of_queue, q=job_id, limit=1)
 
-    async def _check(self) -> dict[str, Mapping[str, Any]]:
+    async def _check(self) -> dict[str, JobView]:
         """Return the open jobs whose rows have changed, by id; publish whether the list is available."""
-        found = await asyncio.gather(*(self._page.ask("/api/v1/jobs", **query) for query in _CHECKED))
+        found = await asyncio.gather(*(self._page.api.get(JobPage, "/api/v1/jobs", **query) for query in _CHECKED))
         await self._publish_availability(next((reply for reply in found if not reply.is_ok), found[0]))
-        jobs = {job["job_id"]: job for reply in found if reply.is_ok for job in reply.data["items"]}
+        jobs = {job.job_id: job for reply in found if reply.is_ok for job in reply.data.items}
         return self._rows.changed(jobs)
 
-    async def _publish_availability(self, found: Reply) -> None:
+    async def _publish_availability(self, found: Reply[JobPage]) -> None:
         """Publish that the list is unavailable, or that it is available again."""
         note = "" if found.is_ok else await self._page.render("parts/live_away.html", problem=found.problem)
         if note != self._note:
             self._note = note
             self._publish("away", note, self._sent_up_to)
 
-    async def _render(self, jobs: Iterable[Mapping[str, Any]]) -> str:
+    async def _render(self, jobs: Iterable[JobView]) -> str:
         viewer = replace(self._page.viewer, now=utc_now())
         pages = self._page.pages
         return "".join([await pages.render("parts/job/row.html", viewer, {"row": JobRow(job)}) for job in jobs])
@@ -273,7 +274,7 @@ def _parse(text: bytes) -> Iterator[dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    text: bytes
+    job: JobView
     sent_at: float
 
 
@@ -284,12 +285,12 @@ class ShownRows:
         self._rows: dict[str, _Shown] = {}
         self._is_new = True
 
-    def keep(self, jobs: Sequence[Mapping[str, Any]]) -> None:
+    def keep(self, jobs: Sequence[JobView]) -> None:
         """Store some jobs as sent now."""
         now = time.monotonic()
-        self._rows |= {job["job_id"]: _Shown(orjson.dumps(job), now) for job in jobs}
+        self._rows |= {job.job_id: _Shown(job, now) for job in jobs}
 
-    def changed(self, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    def changed(self, jobs: Mapping[str, JobView]) -> dict[str, JobView]:
         """Return the jobs whose rows have changed, by id, and store them as sent.
 
         The first call returns none: the pages have just been rendered.
@@ -301,11 +302,11 @@ class ShownRows:
         is_first, self._is_new = self._is_new, False
         return {} if is_first else news
 
-    def _is_news(self, job: Mapping[str, Any], now: float) -> bool:
-        known = self._rows.get(job["job_id"])
-        if known is None or known.text != orjson.dumps(job):
+    def _is_news(self, job: JobView, now: float) -> bool:
+        known = self._rows.get(job.job_id)
+        if known is None or known.job != job:
             return True
-        return job["status"] == JobStatus.RUNNING and now - known.sent_at >= _SHOWN_AGAIN_S
+        return job.status is JobStatus.RUNNING and now - known.sent_at >= _SHOWN_AGAIN_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """A page being built: it calls the API with the rights of its viewer, then renders a template."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, cast
 
@@ -9,8 +8,11 @@ from fastapi import Depends, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from kaboom.dashboard.api_client import Api, Reply
+from kaboom.dashboard.labels import CompanyName, name_of
 from kaboom.dashboard.renderer import Pages
 from kaboom.dashboard.viewer import Viewer, viewer_of
+from kaboom.market_data.schemas import SymbolPage, UniverseView
+from kaboom.operations.providers import ProviderList, ProviderView
 from kaboom.web.server.negotiate import accepts_gzip
 
 
@@ -33,10 +35,6 @@ class OpenPage:
     def is_part(self) -> bool:
         """Whether htmx requests a part of the page, not the whole page."""
         return "hx-request" in self.request.headers
-
-    async def ask(self, path: str, **query: object) -> Reply:
-        """Get a path of the API."""
-        return await self.api.get(path, query)
 
     async def show(self, template: str, status_code: int = 200, /, **values: Any) -> Response:
         """Return a template as an HTML response; besides `values` the template gets `viewer`, `here` and `layout`."""
@@ -61,7 +59,7 @@ class OpenPage:
         text = bytes(answer.body).decode().replace(parts.csrf_mark, viewer.csrf)
         return self.pages.answer(text, status_code=answer.status_code)
 
-    async def show_problem(self, reply: Reply) -> Response:
+    async def show_problem(self, reply: Reply[Any]) -> Response:
         """Return an error page with the title, the detail and the request id of a problem."""
         return await self.show("problem.html", reply.status, problem=reply.problem)
 
@@ -70,9 +68,25 @@ class OpenPage:
         return RedirectResponse(path, status_code=status.HTTP_303_SEE_OTHER)
 
 
-async def ask_all(**asked: Awaitable[Reply]) -> Mapping[str, Reply]:
-    """Await several API calls at once, and return their replies by name."""
-    return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+type Providers = Sequence[ProviderView]
+
+
+# A feature imports no other feature, so what pages of several features ask for is asked here.
+async def ask_providers(page: OpenPage) -> Providers:
+    """Ask for all providers; none if the list is unavailable."""
+    return (await page.api.get(ProviderList, "/api/v1/providers")).items
+
+
+async def ask_name(page: OpenPage, symbol: str) -> CompanyName | None:
+    """Ask for the name of a symbol; None if it is not listed, or the lists are unavailable."""
+    found = await page.api.get(SymbolPage, "/api/v1/symbols", q=symbol, limit=50)
+    return next((name_of(each, page.viewer.language) for each in found.items if each.symbol == symbol), None)
+
+
+async def ask_names(page: OpenPage, market: str, symbols: Container[str]) -> dict[str, CompanyName]:
+    """Ask for the names of some symbols of a market, by code; {} if the list of the market is unavailable."""
+    found = await page.api.get(UniverseView, "/api/v1/universe", market=market)
+    return {each.symbol: name_of(each, page.viewer.language) for each in found.items if each.symbol in symbols}
 
 
 async def open_page(request: Request) -> OpenPage:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from kaboom.dashboard.page_request import OpenPage
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
+from kaboom.market_data.schemas import SessionPage
 
 _KEPT_S = 60.0
 _SESSIONS = 5
@@ -45,6 +46,8 @@ class HeldSeries:
         at, _ = self._found.get((market, interval), (0.0, False))
         if at and time.monotonic() - at < _KEPT_S:
             return
-        reply = await page.ask("/api/v1/coverage/sessions", market=market, interval=interval, sessions=_SESSIONS)
+        reply = await page.api.get(
+            SessionPage, "/api/v1/coverage/sessions", market=market, interval=interval, sessions=_SESSIONS
+        )
         if reply.is_ok:
-            self._found[market, interval] = time.monotonic(), any(each["bars"] for each in reply.data["items"])
+            self._found[market, interval] = time.monotonic(), any(each.bars for each in reply.data.items)

@@ -268,7 +268,7 @@ def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
     for job in jobs:
         # A job without items, or one that is not planned yet, has nothing to count.
         numbers = [f"{job['progress'][name]:,}" if job["progress"]["total"] else "" for name in counts]
-        if not writes_bars(job):
+        if not writes_bars(job["queue"], job["progress"]["rows"]):
             numbers[-1] = ""
         head = (job["job_id"], session.words.coded("job", job["status"]), job["market"] or "", job["task"])
         add_row(table, *head, to_jst(job["requested_at"]), *numbers)

@@ -94,9 +94,9 @@ USER_QUEUES = tuple(queue for queue in Queue if queue is not Queue.NOTIFICATIONS
 _BAR_QUEUES = (Queue.INGEST, Queue.MARKET_DATA)
 
 
-def writes_bars(job: Mapping[str, Any]) -> bool:
-    """Return whether a job of the API writes bars, as far as its queue and its progress say; a sweep has none."""
-    return job["queue"] in _BAR_QUEUES or bool(job["progress"]["rows"])
+def writes_bars(queue: str, rows: int) -> bool:
+    """Return whether a job writes bars, as far as its queue and the rows of its progress say; a sweep has none."""
+    return queue in _BAR_QUEUES or bool(rows)
 
 
 def jobs_path(queue: str) -> str:

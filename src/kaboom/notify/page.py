@@ -1,5 +1,6 @@
 """The page of notifications: rules, channels and the delivery log, with their forms."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -8,12 +9,13 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.deliveries import MARKS, DeliveryFilters
 from kaboom.dashboard.links import link_to, page_links
-from kaboom.dashboard.page_request import HexId, Page, ask_all
+from kaboom.dashboard.page_request import HexId, Page
 from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs
 from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.routes import PREFIX
 from kaboom.notify.schemas import SELECTABLE
+from kaboom.notify.views import ChannelList, ChannelView, MessagePage, MessageView, RuleList, RuleView
 from kaboom.text.catalogue import Language
 from kaboom.text.tables import TITLES, say_title
 from kaboom.web.auth.scopes import Scope
@@ -35,7 +37,7 @@ async def create_channel(page: Page, request: Request) -> Response:
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in ("name", "kind", "url")}
     reply = await page.api.post(
-        f"{PREFIX}/channels", {**values, "name": values["name"].strip(), "url": values["url"].strip()}
+        ChannelView, f"{PREFIX}/channels", {**values, "name": values["name"].strip(), "url": values["url"].strip()}
     )
     if reply.is_ok:
         return go_back(page, "channel_added")
@@ -46,7 +48,7 @@ async def create_channel(page: Page, request: Request) -> Response:
 async def switch_channel(page: Page, request: Request, channel_id: HexId) -> Response:
     """Turn a channel on or off."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
-    reply = await page.api.patch(f"{PREFIX}/channels/{channel_id}", {"is_enabled": is_enabled})
+    reply = await page.api.patch(ChannelView, f"{PREFIX}/channels/{channel_id}", {"is_enabled": is_enabled})
     return await end_form(page, reply, "changed")
 
 
@@ -54,7 +56,7 @@ async def switch_channel(page: Page, request: Request, channel_id: HexId) -> Res
 async def send_test(page: Page, request: Request, channel_id: HexId) -> Response:
     """Send a test through a channel."""
     await check_form(request)
-    return await end_form(page, await page.api.post(f"{PREFIX}/channels/{channel_id}/test"), "tested")
+    return await end_form(page, await page.api.post(MessageView, f"{PREFIX}/channels/{channel_id}/test"), "tested")
 
 
 @router.post("/notifications/channels/{channel_id}/remove", dependencies=[needs(Scope.ADMIN)])
@@ -68,10 +70,10 @@ async def delete_channel(page: Page, request: Request, channel_id: HexId) -> Res
 async def replay_message(page: Page, request: Request, message_id: MessageId) -> Response:
     """Send a message again."""
     await check_form(request)
-    return await end_form(page, await page.api.post(f"{PREFIX}/messages/{message_id}/replay"), "again")
+    return await end_form(page, await page.api.post(MessageView, f"{PREFIX}/messages/{message_id}/replay"), "again")
 
 
-async def end_form(page: Page, reply: Reply, done: str) -> Response:
+async def end_form(page: Page, reply: Reply[Any], done: str) -> Response:
     """Go back to the page, which shows what was done; if the API refused it, show the problem."""
     return go_back(page, done) if reply.is_ok else await page.show_problem(reply)
 
@@ -87,23 +89,24 @@ _SHOWN = 50
 @router.get("/notifications", dependencies=[needs(Scope.ADMIN)])
 async def show_notifications(page: Page, filters: Annotated[DeliveryFilters, Query()]) -> Response:
     """Show rules, channels and the newest messages."""
-    found = await ask_all(
-        rules=page.ask(f"{PREFIX}/rules"),
-        channels=page.ask(f"{PREFIX}/channels"),
-        log=page.ask(f"{PREFIX}/messages", status=filters.status, cursor=filters.cursor, limit=_SHOWN),
-        dead=page.ask(f"{PREFIX}/messages", status="dead", limit=1),
+    rules, channels, log, dead = await asyncio.gather(
+        page.api.get(RuleList, f"{PREFIX}/rules"),
+        page.api.get(ChannelList, f"{PREFIX}/channels"),
+        page.api.get(MessagePage, f"{PREFIX}/messages", status=filters.status, cursor=filters.cursor, limit=_SHOWN),
+        page.api.get(MessagePage, f"{PREFIX}/messages", status="dead", limit=1),
     )
-    rows = {name: reply.items for name, reply in found.items()}
     here = link_to("/notifications", status=filters.status)
     return await page.show(
         "notifications/list.html",
-        found=found,
-        rows=rows,
+        rules=rules,
+        channels=channels,
+        log=log,
+        dead=dead,
         filters=filters,
         states=[each.value for each in DeliveryStatus],
-        names={each["id"]: each["name"] for each in rows["channels"]},
+        names={each.id: each.name for each in channels.items},
         kinds=kinds_in(page.viewer.language),
-        **page_links(here, found["log"], filters.cursor),
+        **page_links(here, log, filters.cursor),
         delivery_marks=MARKS,
     )
 
@@ -124,14 +127,14 @@ async def show_rule_form(page: Page) -> Response:
 async def create_rule(page: Page, request: Request) -> Response:
     """Add a rule; a refused form is shown again with the reason at its field."""
     values = await _read(request)
-    reply = await page.api.post(f"{PREFIX}/rules", to_rule(values))
+    reply = await page.api.post(RuleView, f"{PREFIX}/rules", to_rule(values))
     return go_back(page, "rule_added") if reply.is_ok else await _show(page, values, reply)
 
 
 @router.get("/notifications/rules/{rule_id}/edit", dependencies=[needs(Scope.ADMIN)])
 async def show_rule(page: Page, rule_id: HexId) -> Response:
     """Show the form with the values of a rule."""
-    rule = (await page.ask(f"{PREFIX}/rules/{rule_id}")).require()
+    rule = await page.api.get(RuleView, f"{PREFIX}/rules/{rule_id}")
     return await _show(page, values_of(rule.data), rule_id=rule_id)
 
 
@@ -139,9 +142,9 @@ async def show_rule(page: Page, rule_id: HexId) -> Response:
 async def replace_rule(page: Page, request: Request, rule_id: HexId) -> Response:
     """Change a rule, which stays on or off; a refused form is shown again with the reason at its field."""
     values = await _read(request)
-    kept = (await page.ask(f"{PREFIX}/rules/{rule_id}")).require()
-    body = to_rule(values) | {"is_enabled": kept.data["is_enabled"]}
-    reply = await page.api.put(f"{PREFIX}/rules/{rule_id}", body)
+    kept = await page.api.get(RuleView, f"{PREFIX}/rules/{rule_id}")
+    body = to_rule(values) | {"is_enabled": kept.data.is_enabled}
+    reply = await page.api.put(RuleView, f"{PREFIX}/rules/{rule_id}", body)
     if reply.status == status.HTTP_404_NOT_FOUND:
         return await page.show_problem(reply)
     return go_back(page, "changed") if reply.is_ok else await _show(page, values, reply, rule_id=rule_id)
@@ -152,7 +155,7 @@ async def switch_rule(page: Page, request: Request, rule_id: HexId) -> Response:
     """Turn a rule on or off."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
     return await end_form(
-        page, await page.api.patch(f"{PREFIX}/rules/{rule_id}", {"is_enabled": is_enabled}), "changed"
+        page, await page.api.patch(RuleView, f"{PREFIX}/rules/{rule_id}", {"is_enabled": is_enabled}), "changed"
     )
 
 
@@ -169,15 +172,17 @@ async def _read(request: Request) -> dict[str, Any]:
     return values | {name: fields.get(name, []) for name in ("events", "status")}
 
 
-async def _show(page: Page, values: Mapping[str, Any], refused: Reply | None = None, *, rule_id: str = "") -> Response:
-    found = (await page.ask(f"{PREFIX}/channels")).require()
+async def _show(
+    page: Page, values: Mapping[str, Any], refused: Reply[Any] | None = None, *, rule_id: str = ""
+) -> Response:
+    found = await page.api.get(ChannelList, f"{PREFIX}/channels")
     return await page.show(
         "notifications/rule.html",
         refused.status if refused else 200,
         rule_id=rule_id,
         values=values,
         problem=refused.problem if refused else None,
-        channels=found.data["items"],
+        channels=found.data.items,
         kinds={kind: text for kind, text in kinds_in(page.viewer.language).items() if kind in SELECTABLE},
         ends=ENDS,
     )
@@ -190,14 +195,13 @@ _TIMES = ("quiet_from", "quiet_until", "digest_at", "deadline")
 TEXTS = ("name", "channel_id", "language", *_TIMES, "digest_minutes", "only")
 
 
-def values_of(rule: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(rule: RuleView) -> dict[str, Any]:
     """Return the fields of the form from a rule of the API; filters are lines of text, except for the end of a job."""
-    values: dict[str, Any] = {name: "" if rule[name] is None else str(rule[name]) for name in TEXTS}
-    only: Mapping[str, list[str]] = rule["only"]
-    pairs = [(name, text) for name, allowed in only.items() for text in allowed]
+    values: dict[str, Any] = {name: str(getattr(rule, name) or "") for name in TEXTS if name != "only"}
+    pairs = [(name, text) for name, allowed in rule.only.items() for text in allowed]
     lines = [f"{name}={text}" for name, text in pairs if name != "status" or text not in ENDS]
-    ends = [text for text in only.get("status", ()) if text in ENDS]
-    return values | {"events": rule["events"], "status": ends, "only": "\n".join(lines)}
+    ends = [text for text in rule.only.get("status", ()) if text in ENDS]
+    return values | {"events": rule.events, "status": ends, "only": "\n".join(lines)}
 
 
 def to_rule(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,26 +1,38 @@
-"""The overview: whether today's data is complete, what runs, and the alerts; the workers, and the settings."""
+"""The overview: is today's data complete, what runs, the alerts; workers, dead letters and settings."""
 
+import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from typing import Annotated, Any, cast
+from operator import itemgetter
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.job_rows import JobRow, sum_states
-from kaboom.dashboard.page_request import OpenPage, Page, ask_all
+from kaboom.dashboard.links import link_to, page_links
+from kaboom.dashboard.page_request import OpenPage, Page
 from kaboom.dashboard.series import HeldSeries
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.view import Accepted, AllStats, JobPage
 from kaboom.jobs.deps import needs
 from kaboom.jobs.model import USER_QUEUES
 from kaboom.market.calendar import JST, closes_at, opens_at
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
+from kaboom.market_data.schemas import JudgedSession, SessionPage
+from kaboom.operations.dead_letters import DeadLetterPage
+from kaboom.operations.providers import ProviderList
+from kaboom.operations.routes import AlertList
+from kaboom.operations.routes import Series as Activity
+from kaboom.operations.settings import SettingList
+from kaboom.operations.workers import WorkerList
+from kaboom.schedules.schemas import ListedSchedule, ScheduleList
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -45,19 +57,30 @@ async def show_overview(page: Page, series: Annotated[Series, Query()]) -> Respo
 
 
 async def _show(page: OpenPage, *, series: Series) -> Response:
-    found = await ask_all(
-        sessions=_ask_sessions(page, series),
-        jobs=page.ask("/api/v1/jobs", limit=5, queue=[queue.value for queue in USER_QUEUES]),
-        stats=page.ask("/api/v1/jobs/stats"),
-        series=page.ask("/api/v1/stats/series", hours=24, step_min=15),
-        workers=page.ask("/api/v1/workers"),
-        schedules=page.ask("/api/v1/schedules"),
-        alerts=page.ask("/api/v1/alerts"),
+    api, user_queues = page.api, [queue.value for queue in USER_QUEUES]
+    (sessions, jobs, stats), (activity, workers, schedules, alerts) = await asyncio.gather(
+        asyncio.gather(
+            _ask_sessions(page, series),
+            api.get(JobPage, "/api/v1/jobs", limit=5, queue=user_queues),
+            api.get(AllStats, "/api/v1/jobs/stats"),
+        ),
+        asyncio.gather(
+            api.get(Activity, "/api/v1/stats/series", hours=24, step_min=15),
+            api.get(WorkerList, "/api/v1/workers"),
+            api.get(ScheduleList, "/api/v1/schedules"),
+            api.get(AlertList, "/api/v1/alerts"),
+        ),
     )
-    shown = choose_sessions([Completeness(each) for each in found["sessions"].items], page.viewer.now)
+    judged = [Completeness(each) for each in sessions.items]
+    shown = choose_sessions(judged, page.viewer.now)
     return await page.show(
         "overview.html",
-        **found,
+        sessions=sessions,
+        jobs=jobs,
+        series=activity,
+        workers=workers,
+        schedules=schedules,
+        alerts=alerts,
         market=series.market,
         interval=series.interval,
         held=await cast("HeldSeries", page.request.app.state.held_series).find(page, series.market, series.interval),
@@ -65,12 +88,12 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         trading=shown.trading,
         gaps=build_columns([each.to_fetch for each in shown.opened[::-1]], height=_CHART_PX),
         answers=shown.opened,
-        job_count=_count_jobs(found["stats"]),
-        rows=[JobRow(job) for job in found["jobs"].items],
-        depth=_chart(found["series"], "waiting"),
-        settled=_chart(found["series"], "settled"),
-        coming=list_coming(found["schedules"]),
-        today=page.viewer.now.astimezone(JST).date().isoformat(),
+        job_count=_count_jobs(stats.data) if stats.is_ok else None,
+        rows=[JobRow(job) for job in jobs.items],
+        depth=_chart([each.waiting for each in activity.data.queues]) if activity.is_ok else None,
+        settled=_chart([each.settled for each in activity.data.queues]) if activity.is_ok else None,
+        coming=list_coming(schedules.items),
+        today=page.viewer.now.astimezone(JST).date(),
     )
 
 
@@ -79,8 +102,8 @@ async def preview_fetch(page: Page, request: Request) -> Response:
     """Show which bars of a session would be fetched."""
     fields = await read_form(request)
     session, series = _session_of(fields), _series_of(fields)
-    found = (await _ask_sessions(page, series, last=session)).require()
-    answer = next((Completeness(each) for each in found.data["items"] if each["session"] == session), None)
+    found = (await _ask_sessions(page, series, last=session)).data
+    answer = next((Completeness(each) for each in found.items if each.session.isoformat() == session), None)
     values = {"answer": answer, "session": session, "market": series.market, "interval": series.interval}
     return await page.show("parts/fetch_preview.html" if page.is_part else "fetch_preview.html", **values)
 
@@ -91,13 +114,13 @@ async def fetch(page: Page, request: Request) -> Response:
     fields = await read_form(request)
     series = _series_of(fields)
     body = {"intervals": {series.interval.value: 1}, "market": series.market, "last": _session_of(fields)}
-    reply = (await page.api.post("/api/v1/ingest/backfill", body)).require()
-    return page.go_to(f"/jobs/ingest/{reply.data['job_id']}")
+    reply = (await page.api.post(Accepted, "/api/v1/ingest/backfill", body)).require()
+    return page.go_to(f"/jobs/ingest/{reply.data.job_id}")
 
 
-async def _ask_sessions(page: OpenPage, series: Series, last: str | None = None) -> Reply:
+async def _ask_sessions(page: OpenPage, series: Series, last: str | None = None) -> Reply[SessionPage]:
     wanted = {"interval": series.interval, "market": series.market, "sessions": _SESSIONS, "last": last}
-    return await page.api.get("/api/v1/coverage/sessions", wanted)
+    return await page.api.get(SessionPage, "/api/v1/coverage/sessions", **wanted)
 
 
 def _series_of(fields: Mapping[str, Sequence[str]]) -> Series:
@@ -116,25 +139,20 @@ def _session_of(fields: Mapping[str, Sequence[str]]) -> str:
     return session
 
 
-def _count_jobs(stats: Reply) -> int | None:
-    """Return how many jobs the list of jobs has; None if that is unavailable."""
-    if not stats.is_ok:
-        return None
-    return sum(sum_states(each for each in stats.data["queues"] if each["queue"] in USER_QUEUES).values())
+def _count_jobs(stats: AllStats) -> int:
+    """Return how many jobs the list of jobs has."""
+    return sum(sum_states(each for each in stats.queues if each.queue in USER_QUEUES).values())
 
 
-def _chart(series: Reply, name: str) -> Any:
+def _chart(queues: Sequence[Sequence[int]]) -> "Columns | None":
     """Return the columns of the sums over all queues."""
-    if not series.is_ok:
-        return None
-    values = [each[name] for each in series.data["queues"]]
-    return build_columns([sum(each) for each in zip(*values, strict=True)], height=_CHART_PX, share=0.9)
+    return build_columns([sum(each) for each in zip(*queues, strict=True)], height=_CHART_PX, share=0.9)
 
 
-def list_coming(schedules: Reply) -> list[Mapping[str, Any]]:
+def list_coming(schedules: Iterable[ListedSchedule]) -> list[ListedSchedule]:
     """Return the next enabled schedules, by their time."""
-    found = schedules.items
-    return sorted((each for each in found if each["next_at"]), key=lambda each: str(each["next_at"]))[:_SCHEDULES]
+    due = sorted(((each.next_at, each) for each in schedules if each.next_at), key=itemgetter(0))
+    return [each for _, each in due[:_SCHEDULES]]
 
 
 #: Pixels above the highest bar, for its number.
@@ -217,45 +235,43 @@ STATES: Mapping[str, str] = {
     "lost": "f-bad",
     "missing": "f-bad",
 }
-#: The states that a backfill fetches.
-TO_FETCH = ("missing", "lost")
 
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
     """A session of `/api/v1/coverage/sessions`."""
 
-    session: Mapping[str, Any]
+    session: JudgedSession
 
     @property
-    def day(self) -> str:
+    def day(self) -> date:
         """The date of the session."""
-        return str(self.session["session"])
+        return self.session.session
 
     @property
     def verdict(self) -> str:
         """The verdict of the API: pending, complete, gaps or degraded."""
-        return str(self.session["verdict"])
+        return self.session.verdict
 
     @property
     def listed(self) -> int:
         """Symbols that should have bars: all except those without trades."""
-        return int(self.session["symbols"] - self.session["empty"])
+        return self.session.symbols - self.session.empty
 
     @property
     def to_fetch(self) -> int:
         """Symbols whose bars are missing or lost."""
-        return sum(int(self.session[state]) for state in TO_FETCH)
+        return self.session.missing + self.session.lost
 
     @property
     def held(self) -> int:
         """Symbols that have their bars."""
-        return self.listed - self.to_fetch - int(self.session["pending"])
+        return self.listed - self.to_fetch - self.session.pending
 
     @property
     def parts(self) -> list[tuple[str, str, int]]:
         """The states that occur, with their areas and counts."""
-        return [(state, area, self.session[state]) for state, area in STATES.items() if self.session[state]]
+        return [(state, area, n) for state, area in STATES.items() if (n := getattr(self.session, state))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +292,8 @@ class ShownSessions:
 
 def choose_sessions(sessions: Sequence[Completeness], now: datetime) -> ShownSessions:
     """Return which sessions are shown at a time (aware): one that has not opened says nothing about the data."""
-    opened = [each for each in sessions if opens_at(date.fromisoformat(each.day)) <= now] or sessions
-    answer = next((each for each in opened if closes_at(date.fromisoformat(each.day)) <= now), None)
+    opened = [each for each in sessions if opens_at(each.day) <= now] or sessions
+    answer = next((each for each in opened if closes_at(each.day) <= now), None)
     answer = answer or (opened[-1] if opened else None)
     newest = opened[0] if opened else None
     return ShownSessions(opened, answer, newest if newest is not answer else None)
@@ -286,16 +302,18 @@ def choose_sessions(sessions: Sequence[Completeness], now: datetime) -> ShownSes
 @router.get("/workers", dependencies=[needs(Scope.JOBS_READ)])
 async def show_workers(page: Page) -> Response:
     """Show the workers of the last 15 minutes, and all providers."""
-    found = await ask_all(
-        workers=page.ask("/api/v1/workers"),
-        stats=page.ask("/api/v1/jobs/stats"),
-        providers=page.ask("/api/v1/providers"),
+    workers, stats, providers = await asyncio.gather(
+        page.api.get(WorkerList, "/api/v1/workers"),
+        page.api.get(AllStats, "/api/v1/jobs/stats"),
+        page.api.get(ProviderList, "/api/v1/providers"),
     )
-    rows = found["workers"].items
+    rows = workers.items
     return await page.show(
         "operations/workers.html",
-        **found,
-        online=[each for each in rows if each["state"] == "online"],
+        workers=workers,
+        stats=stats,
+        providers=providers,
+        online=[each for each in rows if each.state == "online"],
         rows=rows,
     )
 
@@ -303,12 +321,44 @@ async def show_workers(page: Page) -> Response:
 @router.get("/settings", dependencies=[needs(Scope.ADMIN)])
 async def show_settings(page: Page, shown: Annotated[str, Query(pattern="^(all|changed|secret)$")] = "all") -> Response:
     """Show the settings of the API: all, those that are not the default, or only secrets."""
-    found = await page.ask("/api/v1/settings")
+    found = await page.api.get(SettingList, "/api/v1/settings")
     rows = found.items
     kept = {
         "all": rows,
-        "changed": [row for row in rows if not row["is_default"]],
-        "secret": [row for row in rows if row["is_secret"]],
+        "changed": [row for row in rows if not row.is_default],
+        "secret": [row for row in rows if row.is_secret],
     }
     counts = {name: len(each) for name, each in kept.items()}
     return await page.show("admin/settings.html", found=found, rows=kept[shown], counts=counts, shown=shown)
+
+
+#: The API's `is_retried` for each `shown` in the query.
+_SHOWN = {"open": "false", "retried": "true", "all": None}
+
+
+class LetterFilters(BaseModel):
+    """The query of the page."""
+
+    shown: str = Field(default="open", pattern="^(open|retried|all)$")
+    cursor: str | None = Field(default=None, max_length=200)
+    done: str = Field(default="", max_length=20)
+    n: int = Field(default=0, ge=0, le=1000)
+    refused: int = Field(default=0, ge=0, le=1000)
+
+
+@router.get("/dead-letters", dependencies=[needs(Scope.JOBS_READ)])
+async def show_dead_letters(page: Page, filters: Annotated[LetterFilters, Query()]) -> Response:
+    """Show chunks that were given up, newest first; by default those whose job was not retried."""
+    found = await page.api.get(
+        DeadLetterPage, "/api/v1/dead-letters", is_retried=_SHOWN[filters.shown], cursor=filters.cursor
+    )
+    here = link_to("/dead-letters", shown="" if filters.shown == "open" else filters.shown)
+    if found.status == 400 and filters.cursor:
+        return page.go_to(here)
+    return await page.show(
+        "operations/dead_letters.html",
+        found=found,
+        filters=filters,
+        choices=tuple(_SHOWN),
+        **page_links(here, found, filters.cursor),
+    )

@@ -17,7 +17,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.health.routes import Readiness
 from kaboom.jobs.api.job_list import answer_with_model, build_answer
 from kaboom.jobs.api.sse import STREAM_HEADERS, LastEventId
-from kaboom.jobs.api.view import QueueStats, find_stats
+from kaboom.jobs.api.view import AllStats, find_stats
 from kaboom.jobs.deps import Caller, Cursors, Jobs, Preferred, Shared, count_stream, needs
 from kaboom.jobs.engine.health_checks import KeptAnswers
 from kaboom.jobs.model import JobStatus, Queue
@@ -41,24 +41,6 @@ from kaboom.web.services import service
 #: The most steps of a series.
 _MOST_BINS = 1500
 _FINAL = [status.value for status in JobStatus if status.is_final]
-
-
-class AllStats(BaseModel):
-    """The statistics of all queues together, and of each queue."""
-
-    by_status: dict[str, int] = Field(
-        examples=[
-            {"queued": 0, "running": 1, "cancelling": 0, "completed": 41, "partial": 1, "failed": 0, "cancelled": 2}
-        ]
-    )
-    waiting_messages: int = Field(
-        description="chunks and plans, of all owners, that no worker has taken yet", examples=[9]
-    )
-    oldest_queued_s: float | None
-    running_chunks: int = Field(description="chunks and plans, of all owners, that workers run now", examples=[4])
-    workers_online: int = Field(examples=[1])
-    slots_online: int = Field(examples=[4])
-    queues: list[QueueStats]
 
 
 class QueueSeries(BaseModel):

@@ -1,17 +1,30 @@
 """The pages of portfolios: the list, and one with its worth, positions, entries and the forms that book in it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response
 
-from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.page_request import HexId, OpenPage, Page
 from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs
 from kaboom.portfolio.entry import CASH_KINDS
+from kaboom.portfolio.views import (
+    BookedDividends,
+    CashPage,
+    EntryView,
+    EquityHistory,
+    EquityRow,
+    PortfolioList,
+    PortfolioView,
+    TradePage,
+    ValuationView,
+)
 from kaboom.providers.registry import provider_names
 from kaboom.web.auth.scopes import Scope
 
@@ -32,14 +45,14 @@ async def create_portfolio(page: Page, request: Request) -> Response:
     """Create a portfolio, and open it."""
     fields = await read_form(request)
     given = {"name": first_of(fields, "name").strip(), "provider": first_of(fields, "provider")}
-    reply = await page.api.post(API, {name: value for name, value in given.items() if value})
+    reply = await page.api.post(PortfolioView, API, {name: value for name, value in given.items() if value})
     if not reply.is_ok:
         return await _show_list(page, reply.status, given=given, problem=reply.problem)
-    return page.go_to(f"/portfolios/{reply.data['id']}")
+    return page.go_to(f"/portfolios/{reply.data.id}")
 
 
 async def _show_list(page: Page, status_code: int = 200, **values: Any) -> Response:
-    found = await page.ask(API)
+    found = await page.api.get(PortfolioList, API)
     defaults = {"given": {"name": "", "provider": ""}, "problem": None}
     return await page.show(
         "portfolios/list.html",
@@ -88,7 +101,9 @@ async def book_cash(page: Page, request: Request, portfolio_id: HexId) -> Respon
 async def reverse_entry(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Reverse an entry."""
     fields = await read_form(request)
-    (await page.api.post(f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})).require()
+    (
+        await page.api.post(EntryView, f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})
+    ).require()
     return page.go_to(f"/portfolios/{portfolio_id}?done=reversed")
 
 
@@ -104,15 +119,15 @@ async def import_entries(page: Page, request: Request, portfolio_id: HexId) -> R
 async def book_dividends(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Book the dividends that are due."""
     await check_form(request)
-    reply = (await page.api.post(f"{API}/{portfolio_id}/dividends")).require()
-    return page.go_to(f"/portfolios/{portfolio_id}?done=dividends&count={len(reply.data['items'])}")
+    reply = (await page.api.post(BookedDividends, f"{API}/{portfolio_id}/dividends")).require()
+    return page.go_to(f"/portfolios/{portfolio_id}?done=dividends&count={len(reply.data.items)}")
 
 
 @router.post("/portfolios/{portfolio_id}/rename", dependencies=_WRITES)
 async def rename_portfolio(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Rename a portfolio; a refused name is shown again with the reason."""
     fields = await read_form(request)
-    reply = await page.api.patch(f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
+    reply = await page.api.patch(PortfolioView, f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
     if reply.is_ok:
         return page.go_to(f"/portfolios/{portfolio_id}?done=renamed")
     given = {name: first_of(fields, name) for name in fields}
@@ -137,7 +152,7 @@ async def _book(
     done: str = "booked",
 ) -> Response:
     # A form that is sent twice books once.
-    reply = await page.api.post(f"{API}/{portfolio_id}/{part}", body, key=first_of(fields, "key")[:64])
+    reply = await page.api.post(object, f"{API}/{portfolio_id}/{part}", body, key=first_of(fields, "key")[:64])
     if reply.is_ok:
         return page.go_to(f"/portfolios/{portfolio_id}?done={done}")
     given = {name: first_of(fields, name) for name in fields}
@@ -146,21 +161,22 @@ async def _book(
 
 async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **values: Any) -> Response:
     path = f"{API}/{portfolio_id}"
-    found = await ask_all(
-        portfolio=page.ask(path),
-        valuation=page.ask(f"{path}/valuation"),
-        equity=page.ask(f"{path}/equity"),
-        trades=page.ask(f"{path}/trades", limit=_ENTRIES),
-        cash=page.ask(f"{path}/cash", limit=_ENTRIES),
+    portfolio, valuation, equity, trades, cash = await asyncio.gather(
+        page.api.get(PortfolioView, path),
+        page.api.get(ValuationView, f"{path}/valuation"),
+        page.api.get(EquityHistory, f"{path}/equity"),
+        page.api.get(TradePage, f"{path}/trades", limit=_ENTRIES),
+        page.api.get(CashPage, f"{path}/cash", limit=_ENTRIES),
     )
-    found["portfolio"].require()
     defaults: dict[str, Any] = {"done": "", "count": 0, "problem": None, "refused": "", "given": {}}
     return await page.show(
         "portfolios/one.html",
         status_code,
-        portfolio=found["portfolio"].data,
-        found=found,
-        line=build_line(found["equity"].items),
+        portfolio=portfolio.data,
+        valuation=valuation,
+        equity=equity,
+        booked={"trades": trades, "cash": cash},
+        line=build_line(equity.items),
         kinds=[kind.value for kind in CASH_KINDS],
         key=uuid4().hex,
         **(defaults | values),
@@ -185,21 +201,21 @@ class EquityLine:
 
     Attributes:
         path: the `d` of an SVG path.
-        low, high: the lowest and the highest equity, in yen as decimal text.
+        low, high: the lowest and the highest equity, in yen.
         first, last: the first and the last day with a known equity.
 
     """
 
     path: str
-    low: str
-    high: str
-    first: str
-    last: str
+    low: Decimal
+    high: Decimal
+    first: date
+    last: date
 
 
-def build_line(days: Sequence[Mapping[str, Any]]) -> EquityLine | None:
+def build_line(days: Sequence[EquityRow]) -> EquityLine | None:
     """Return the line of the days of an equity history; None if fewer than two days are known."""
-    known = [(n, day["day"], Decimal(day["equity"])) for n, day in enumerate(days) if day["equity"] is not None]
+    known = [(n, day.day, day.equity) for n, day in enumerate(days) if day.equity is not None]
     if len(known) < 2:
         return None
     low, high = (choose(equity for *_, equity in known) for choose in (min, max))
@@ -208,4 +224,4 @@ def build_line(days: Sequence[Mapping[str, Any]]) -> EquityLine | None:
         y = _HEIGHT - (equity - low) / span * _HEIGHT
         parts.append(f"{'L' if n == before + 1 else 'M'}{n * step:.1f} {y:.1f}")
         before = n
-    return EquityLine("".join(parts), f"{low:f}", f"{high:f}", known[0][1], known[-1][1])
+    return EquityLine("".join(parts), low, high, known[0][1], known[-1][1])

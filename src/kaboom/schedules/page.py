@@ -1,6 +1,7 @@
 """The schedules: when each is due next, the results of the last due times, and the forms that change them."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Annotated, Any
 
 import orjson
@@ -12,8 +13,10 @@ from kaboom.dashboard.job_rows import page_of
 from kaboom.dashboard.page_request import HexId, Page
 from kaboom.dashboard.viewer import check_form, first_of, read_form
 from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.view import Accepted
 from kaboom.jobs.deps import needs
 from kaboom.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
+from kaboom.schedules.schemas import ScheduleDetail, ScheduleList, ScheduleView
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -45,12 +48,12 @@ _TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "ma
 @router.get("/schedules", dependencies=[needs(Scope.JOBS_READ)])
 async def show_schedules(page: Page, done: Done = "") -> Response:
     """Show all schedules, by name."""
-    found = await page.ask(API)
-    due = sorted((each for each in found.items if each["next_at"]), key=lambda each: str(each["next_at"]))
+    found = await page.api.get(ScheduleList, API)
+    due = sorted(((each.next_at, each) for each in found.items if each.next_at), key=itemgetter(0))
     return await page.show(
         "operations/schedules.html",
         found=found,
-        next_due=due[0] if due else None,
+        next_due=due[0][1] if due else None,
         done=done,
         firing_marks=MARKS,
     )
@@ -65,14 +68,14 @@ async def show_form(page: Page) -> Response:
 @router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])
 async def show_edit_form(page: Page, schedule_id: HexId) -> Response:
     """Show the form with the values of a schedule."""
-    found = (await page.ask(f"{API}/{schedule_id}")).require()
+    found = await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")
     return await show_form_of(page, _values_of(found.data), schedule_id=schedule_id)
 
 
 @router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def show_schedule(page: Page, schedule_id: HexId, done: Done = "") -> Response:
     """Show one schedule with its next due times and its firings."""
-    found = (await page.ask(f"{API}/{schedule_id}")).require()
+    found = await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")
     return await page.show("operations/schedule.html", schedule=found.data, done=done, firing_marks=MARKS)
 
 
@@ -92,16 +95,16 @@ async def show_form_of(
     )
 
 
-def _values_of(schedule: Mapping[str, Any]) -> dict[str, object]:
+def _values_of(schedule: ScheduleView) -> dict[str, object]:
     """Return the values of the form for a schedule of the API."""
-    kept = {name: str(schedule[name]) for name in ("name", "task", "missed", "max_late_h")}
+    kept = {name: str(getattr(schedule, name)) for name in ("name", "task", "missed", "max_late_h")}
     return {
         **kept,
-        "request": orjson.dumps(schedule["request"]).decode(),
-        "when": schedule["kind"],
-        "session_at": schedule["session_at"] or _DAILY["session_at"],
-        "cron": schedule["cron"] or _DAILY["cron"],
-        "is_enabled": "yes" if schedule["is_enabled"] else "",
+        "request": orjson.dumps(schedule.request).decode(),
+        "when": schedule.kind.value,
+        "session_at": schedule.session_at or _DAILY["session_at"],
+        "cron": schedule.cron or _DAILY["cron"],
+        "is_enabled": "yes" if schedule.is_enabled else "",
     }
 
 
@@ -122,7 +125,7 @@ async def change_schedule(page: Page, request: Request, schedule_id: HexId) -> R
 async def switch_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Enable or disable a schedule."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
-    (await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})).require()
+    (await page.api.patch(ScheduleView, f"{API}/{schedule_id}", {"is_enabled": is_enabled})).require()
     return page.go_to(f"/schedules/{schedule_id}?done={'enabled' if is_enabled else 'disabled'}")
 
 
@@ -130,7 +133,7 @@ async def switch_schedule(page: Page, request: Request, schedule_id: HexId) -> R
 async def run_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Submit the request of a schedule now, and open its job."""
     await check_form(request)
-    reply = (await page.api.post(f"{API}/{schedule_id}/run")).require()
+    reply = (await page.api.post(Accepted, f"{API}/{schedule_id}/run")).require()
     return page.go_to(page_of(reply.headers["location"]))
 
 
@@ -153,12 +156,16 @@ async def _save(page: Page, request: Request, schedule_id: str = "") -> Response
     if schedule_id:
         # The task of a schedule cannot be changed.
         del body["task"]
-    reply = await (page.api.patch(f"{API}/{schedule_id}", body) if schedule_id else page.api.post(API, body))
+    reply = await (
+        page.api.patch(ScheduleView, f"{API}/{schedule_id}", body)
+        if schedule_id
+        else page.api.post(ScheduleView, API, body)
+    )
     if reply.status == status.HTTP_404_NOT_FOUND:
         return await page.show_problem(reply)
     if not reply.is_ok:
         return await show_form_of(page, values, schedule_id=schedule_id, problem=reply.problem)
-    return page.go_to(f"/schedules/{reply.data['schedule_id']}?done={'changed' if schedule_id else 'added'}")
+    return page.go_to(f"/schedules/{reply.data.schedule_id}?done={'changed' if schedule_id else 'added'}")
 
 
 def _to_body(values: Mapping[str, str]) -> dict[str, Any]:

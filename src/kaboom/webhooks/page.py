@@ -13,7 +13,7 @@ from kaboom.dashboard.viewer import first_of, is_own_path, read_form
 from kaboom.jobs.deps import needs
 from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.web.auth.scopes import Scope
-from kaboom.webhooks.schemas import WEBHOOKS
+from kaboom.webhooks.schemas import WEBHOOKS, DeliveryPage, DeliveryView
 
 router = APIRouter()
 DeliveryId = Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")]
@@ -28,7 +28,9 @@ class WebhookFilters(DeliveryFilters):
 @router.get("/webhooks", dependencies=[needs(Scope.JOBS_READ)])
 async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()]) -> Response:
     """Show webhooks, newest first."""
-    found = await page.ask(WEBHOOKS, status=filters.status, job_id=filters.job_id, cursor=filters.cursor)
+    found = await page.api.get(
+        DeliveryPage, WEBHOOKS, status=filters.status, job_id=filters.job_id, cursor=filters.cursor
+    )
     here = link_to("/webhooks", status=filters.status, job_id=filters.job_id)
     return await page.show(
         "operations/webhooks.html",
@@ -45,7 +47,7 @@ async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()])
 async def replay_webhook(page: Page, request: Request, delivery_id: DeliveryId) -> Response:
     """Send a delivered or dead webhook again."""
     back = first_of(await read_form(request), "next")
-    (await page.api.post(f"{WEBHOOKS}/{delivery_id}/replay")).require()
+    (await page.api.post(DeliveryView, f"{WEBHOOKS}/{delivery_id}/replay")).require()
     return page.go_to(link_to(back if is_own_path(back) else "/webhooks", done="again"))
 
 

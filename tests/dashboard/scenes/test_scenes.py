@@ -10,19 +10,23 @@ import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from kaboom.backtest.report.content import ReportContent
 from tests.fixtures.dashboard.scenes import Scene, SceneApi, differences, load_scenes, play
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.text.texts import TYPED_SPACE
 
 PAGES = Path(__file__).parent / "pages"
 SCENES = {path.stem: load_scenes(path) for path in sorted(PAGES.glob("*.json"))}
+#: The views of files, which the API answers with as they were stored.
+_FILES = (ReportContent, dict)
 _HEAD, _JAPANESE = "==== ", "-- in Japanese"
 #: Numbers, names and ids beside a word, which are data.
 _OF_DATA = re.compile(
@@ -59,10 +63,22 @@ async def show(app: FastAPI, api: SceneApi, scene: Scene, patch: pytest.MonkeyPa
     asked = {each.partition(" {")[0].removesuffix(" with a key") for each in api.asked}
     # An answer that nothing asks for would hide a call that was dropped.
     assert asked == {each["ask"] for each in scene.calls}, scene.name
+    others = {call: view for call, view in api.views.items() if view not in views_of(app, call)}
+    assert others == {}, f"{scene.name}: the routes of these calls answer with other views"
     if not scene.values.get("ja"):
         return shown, []
     japanese = differences(shown, await play(app, api, scene, "ja", patch))
     return shown, [_JAPANESE, *(each for each in japanese if each.startswith("+"))]
+
+
+def views_of(app: FastAPI, call: str) -> tuple[object, ...]:
+    """Return the views with which the route of a call may answer; of a route of files, those of the files."""
+    method, _, path = call.partition(" ")
+    known = [each for each in iter_route_contexts(app.router.routes) if method in (each.methods or ())]
+    fitting = [each for each in known if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", each.path or ""), path)]
+    view = min(fitting, key=lambda each: (each.path or "").count("{")).response_model
+    # A page may leave an answer unread: `object`.
+    return (object, *_FILES, *(get_args(view) or (view,)))
 
 
 async def show_all(app: FastAPI, api: SceneApi, page: str, patch: pytest.MonkeyPatch) -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from kaboom.operations.routes import AllStats
+from kaboom.jobs.api.view import AllStats
 from kaboom.web.routers import example_of
 from tests.fixtures.cli import Kaboom, Scripted
 

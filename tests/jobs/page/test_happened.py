@@ -1,30 +1,31 @@
 """What the page of a job says of its runs, pauses and bars: the most serious first."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView
+from kaboom.jobs.api.view import LogLine
 from kaboom.jobs.page.job import list_notices, pause_seconds
+from kaboom.web.routers import example_of
 
-BEGAN, ENDED, NEXT = "2025-11-04T07:00:00Z", "2025-11-04T07:01:30Z", "2025-11-04T07:02:00Z"
+BEGAN, ENDED, NEXT = (datetime(2025, 11, 4, 7, *at, tzinfo=UTC) for at in ((0, 0), (1, 30), (2, 0)))
 
 
 def run(ending: str | None, **values: Any) -> dict[str, Any]:
     of_run = {
-        "worker": "w1",
-        "started_at": BEGAN,
-        "ended_at": ENDED,
-        "ending": ending,
-        "reason": "",
-        "settled_before": 0,
-    }
+        "run": 1, "worker": "w1", "slot": 1, "started_at": BEGAN, "ended_at": ENDED, "ending": ending,
+        "settled_before": 0, "settled": 0, "failed": 0, "reason": "", "paused_until": None,
+    }  # fmt: skip
     return of_run | values
 
 
 def chunk(n: str, *runs: dict[str, Any], state: str = "done", **values: Any) -> dict[str, Any]:
-    return {"n": n, "state": state, "attempts": len(runs), "items": 50, "error": "", "runs": list(runs)} | values
+    known = {"n": n, "state": state, "attempts": len(runs), "items": 50, "error": "", "runs": list(runs)}
+    return {**example_of(ChunkView), **known, **values}
 
 
-def page(*chunks: dict[str, Any], pauses: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
-    return {"items": list(chunks), "pauses": list(pauses)}
+def page(*chunks: dict[str, Any], pauses: tuple[PauseView, ...] = ()) -> ChunkPage:
+    return ChunkPage.model_validate({"items": chunks, "total": len(chunks), "pauses": pauses, "next_cursor": None})
 
 
 def test_a_chunk_that_was_given_up_counts_its_attempts_and_not_its_waits() -> None:
@@ -51,7 +52,7 @@ def test_a_run_that_nobody_went_on_with_is_open() -> None:
 
 
 def test_pauses_are_one_notice_with_their_time_and_commonest_reason() -> None:
-    pauses = tuple({"begins_at": BEGAN, "ends_at": end, "reason": why} for end, why in (
+    pauses = tuple(PauseView(begins_at=BEGAN, ends_at=end, reason=why) for end, why in (
         (ENDED, "429"), (NEXT, "503"), (ENDED, "503"),
     ))  # fmt: skip
     assert pause_seconds(pauses) == 300
@@ -61,7 +62,7 @@ def test_pauses_are_one_notice_with_their_time_and_commonest_reason() -> None:
 
 def test_odd_bars_come_last_and_the_commonest_flag_first() -> None:
     counts = {"flag_spike": 2, "flag_gap": 5, "flag_stale": 0, "corrected": 1, "rows": 9}
-    lines = [{"event": "cancel_asked", "at": BEGAN, "fields": {"reason": "too late"}}]
+    lines = [LogLine(id="1-0", at=BEGAN, level="info", event="cancel_asked", fields={"reason": "too late"})]
     found, _ = list_notices(page(chunk("0", run("broken"))), counts, lines)
     assert [each.key for each in found] == ["run_broken_open", "why_cancelled", "flagged", "corrected"]
     assert found[2].values == {"n": 7, "flags": [("gap", 5), ("spike", 2)]}

@@ -9,11 +9,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.job_rows import JobRow
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.jobs.api import job_list
-from kaboom.jobs.model import JobStatus
+from kaboom.jobs.model import JobStatus, writes_bars
 from kaboom.jobs.page.jobs import JobFilters
 from kaboom.jobs.postgres.port import JobQuery
 from kaboom.notify.jobs import DELIVER
@@ -101,9 +100,8 @@ async def test_only_jobs_that_write_bars_have_a_column_for_them(
     real_app: FastAPI, real_browser: httpx2.AsyncClient
 ) -> None:
     await plant_result(real_app, DELIVER, {"channel_id": "c" * 32}, {"channel_id": "c" * 32})
-    row = JobRow({"queue": "backtest", "progress": {"rows": 0}})
-    assert not row.has_bars
-    assert JobRow({"queue": "backtest", "progress": {"rows": 3}}).has_bars
+    assert not writes_bars("backtest", 0)
+    assert writes_bars("backtest", 3)
     assert "Bars" not in text_of(await read_page(real_browser, "/"))
     await plant_queued(real_app)
     assert "Bars" in text_of(await read_page(real_browser, "/"))

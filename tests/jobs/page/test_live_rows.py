@@ -64,7 +64,7 @@ async def test_many_viewers_cost_one_rendering(real_app: FastAPI, monkeypatch: p
     render = Pages.render
 
     async def counted(self: Pages, template: str, viewer: Viewer, values: Mapping[str, Any]) -> str:
-        rendered[viewer.language, values["row"].job["job_id"]] += 1
+        rendered[viewer.language, values["row"].job.job_id] += 1
         return await render(self, template, viewer, values)
 
     monkeypatch.setattr(Pages, "render", counted)

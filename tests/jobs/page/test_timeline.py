@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from kaboom.jobs.api.chunks import ChunkPage, ChunkView
 from kaboom.jobs.page.timeline import build_timeline
+from kaboom.web.routers import example_of
 
 START = datetime(2025, 11, 4, 7, tzinfo=UTC)
 
@@ -22,8 +24,9 @@ def run(worker: str, slot: int | None, begin: float, end: float | None, **values
     } | values  # fmt: skip
 
 
-def page(*chunks: list[dict[str, Any]], pauses: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
-    return {"items": [{"n": str(n), "runs": runs} for n, runs in enumerate(chunks)], "pauses": list(pauses)}
+def page(*chunks: list[dict[str, Any]], pauses: tuple[dict[str, Any], ...] = ()) -> ChunkPage:
+    items = [example_of(ChunkView) | {"n": str(n), "runs": runs} for n, runs in enumerate(chunks)]
+    return ChunkPage.model_validate({"items": items, "total": len(items), "pauses": pauses, "next_cursor": None})
 
 
 def test_a_lane_for_each_slot_that_ran_something() -> None:
@@ -48,7 +51,7 @@ def test_a_lost_run_links_to_its_successor() -> None:
     lost = run("a", 1, 0, 15, ending="expired")
     found = build_timeline(page([lost, run("b", 1, 20, 30)], [run("a", 2, 0, 30)]), now=START)
     assert found
-    assert [(before.run["worker"], after.run["worker"]) for before, after in found.links] == [("a", "b")]
+    assert [(before.run.worker, after.run.worker) for before, after in found.links] == [("a", "b")]
     assert [bar.look for bar in found.bars] == ["f-none", "f-ok", "f-ok"]
 
 

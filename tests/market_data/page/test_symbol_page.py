@@ -11,10 +11,13 @@ from fastapi import FastAPI
 
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
+from kaboom.market.action import ActionKind, ActionState
 from kaboom.market.bar import BarFlag, BarSeries
 from kaboom.market.calendar import JST, last_sessions
 from kaboom.market.interval import Interval
 from kaboom.market_data.page.symbol import around, first_shown, quote_of
+from kaboom.market_data.schemas import AppliedAction, Bar, JudgedCell
+from kaboom.web.routers import example_of
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
@@ -163,17 +166,11 @@ async def test_unknown_symbols_get_an_error_page(browser: httpx2.AsyncClient, pa
 
 
 def test_a_quote_across_a_split_is_against_the_base_price() -> None:
-    def one(day: str, close: float) -> dict[str, object]:
-        return {
-            "opened_at": f"{day}T00:00:00Z",
-            "open": close,
-            "high": close,
-            "low": close,
-            "close": close,
-            "volume": 100,
-        }
+    def one(day: str, close: float) -> Bar:
+        opened_at = datetime.fromisoformat(f"{day}T00:00:00Z")
+        return Bar(opened_at=opened_at, open=close, high=close, low=close, close=close, volume=100, flags=0)
 
-    action = {"ex_session": "2025-11-04", "factor": 0.5}
+    action = AppliedAction(ex_session=TUESDAY, factor=0.5, kind=ActionKind.SPLIT, state=ActionState.CONFIRMED)
     quote = quote_of([one("2025-10-31", 2000.0)], [one("2025-11-04", 1010.0)], [action])
     assert quote is not None
     assert (quote.previous, quote.change, quote.is_base) == (1000.0, 10.0, True)
@@ -186,15 +183,16 @@ def test_a_quote_across_a_split_is_against_the_base_price() -> None:
 @pytest.mark.parametrize(("hour", "session"), [(13, TUESDAY), (16, WEDNESDAY)])
 def test_without_bars_the_newest_session_that_can_be_taken_is_shown(hour: int, session: date) -> None:
     now = datetime(2025, 11, 5, hour, tzinfo=JST)
-    judged = [{"session": "2025-11-05", "bars": 0}, {"session": "2025-11-04", "bars": 0}]
+    known = example_of(JudgedCell) | {"bars": 0}
+    judged = [JudgedCell.model_validate(known | {"session": day}) for day in (WEDNESDAY, TUESDAY)]
     assert first_shown([], now) == first_shown(judged, now) == session
 
 
 def test_the_days_around_a_session() -> None:
-    days = ["2025-10-31", "2025-11-04", "2025-11-05"]
-    assert around(days, TUESDAY) == ("2025-10-31", "2025-11-05")
-    assert around(days, WEDNESDAY + timedelta(days=9)) == ("2025-11-05", "")
-    assert around([], TUESDAY) == ("", "")
+    days = [FRIDAY, TUESDAY, WEDNESDAY]
+    assert around(days, TUESDAY) == (FRIDAY, WEDNESDAY)
+    assert around(days, WEDNESDAY + timedelta(days=9)) == (WEDNESDAY, None)
+    assert around([], TUESDAY) == (None, None)
 
 
 async def test_an_index_has_points_and_neither_yen_nor_shares(browser: httpx2.AsyncClient, store: BarStore) -> None:

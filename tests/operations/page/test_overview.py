@@ -11,13 +11,15 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.links import page_showing
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.market.calendar import closes_at, latest_closed_session, next_session, opens_at
+from kaboom.market_data.schemas import JudgedSession
 from kaboom.operations.page import Completeness, build_columns, choose_sessions, list_coming
+from kaboom.schedules.schemas import ListedSchedule
 from kaboom.schedules.store import open_schedules
+from kaboom.web.routers import example_of
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_final, plant_running
@@ -26,9 +28,10 @@ pytestmark = pytest.mark.anyio
 STATES = ("pending", "missing", "empty", "lost", "not_final", "outdated", "short", "no_auction", "differs", "complete")
 
 
-def session(verdict: str, day: str = "2025-11-04", **counts: int) -> dict[str, Any]:
+def session(verdict: str, day: str = "2025-11-04", **counts: int) -> JudgedSession:
     states = dict.fromkeys(STATES, 0) | counts
-    return {"session": day, "verdict": verdict, "symbols": sum(states.values()), **states}
+    known = {"session": day, "verdict": verdict, "symbols": sum(states.values()), **states}
+    return JudgedSession.model_validate(example_of(JudgedSession) | known)
 
 
 async def read(browser: httpx2.AsyncClient, path: str = "/") -> str:
@@ -63,8 +66,9 @@ async def test_it_shows_what_runs(real_app: FastAPI, real_browser: httpx2.AsyncC
 
 def test_the_next_schedules_are_those_that_come_first() -> None:
     times = [f"2025-11-{day:02}T07:35:00Z" for day in (6, 4, 11, 7, 5, 10)]
-    reply = Reply(200, {"items": [{"next_at": each} for each in (None, *times)]})
-    assert [each["next_at"] for each in list_coming(reply)] == sorted(times)[:5]
+    known = example_of(ListedSchedule) | {"last_firing": None}
+    schedules = [ListedSchedule.model_validate(known | {"next_at": each}) for each in (None, *times)]
+    assert [each.next_at and each.next_at.day for each in list_coming(schedules)] == [4, 5, 6, 7, 10]
 
 
 @pytest.mark.parametrize(
@@ -76,11 +80,11 @@ def test_the_next_schedules_are_those_that_come_first() -> None:
     ],
 )
 def test_the_number_counts_symbols_that_have_their_bars(
-    answer: dict[str, Any], held: int, listed: int, to_fetch: int
+    answer: JudgedSession, held: int, listed: int, to_fetch: int
 ) -> None:
     found = Completeness(answer)
     assert (found.held, found.listed, found.to_fetch) == (held, listed, to_fetch)
-    assert sum(n for _, _, n in found.parts) == answer["symbols"]
+    assert sum(n for _, _, n in found.parts) == answer.symbols
 
 
 @pytest.mark.parametrize(
@@ -97,8 +101,8 @@ def test_the_headline_is_the_last_closed_session(
 ) -> None:
     sessions = [Completeness(session("pending", day)) for day in ("2025-11-05", "2025-11-04")]
     found = choose_sessions(sessions, opens_at(date(2025, 11, 5)) + timedelta(minutes=minutes))
-    assert [each.day for each in found.opened] == shown
-    assert (found.answer and found.answer.day, found.trading and found.trading.day) == (answer, trading)
+    assert [str(each.day) for each in found.opened] == shown
+    assert (found.answer and str(found.answer.day), found.trading and str(found.trading.day)) == (answer, trading)
 
 
 def test_a_first_session_that_is_open_is_the_headline() -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import httpx2
@@ -13,6 +14,8 @@ from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
 from kaboom.dashboard.environment import direction, signed_yen, yen
 from kaboom.portfolio.page import build_line
+from kaboom.portfolio.views import EquityRow
+from kaboom.web.routers import example_of
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
@@ -162,24 +165,26 @@ async def test_pages_are_in_japanese(app: FastAPI, path: str) -> None:
 
 
 def test_amounts_are_written_for_people() -> None:
-    assert [yen(each) for each in ("1234567.5", "0", "99.9999", "-3.25", None)] == [
-        "1,234,567.5",
-        "0",
-        "100",
-        "-3.25",
-        "–",
-    ]
-    assert [signed_yen(each) for each in ("1000", "-1000.25", "0", None)] == ["+1,000", "−1,000.25", "0", "–"]
-    assert [direction(each) for each in ("1", "-1", "0", None)] == ["up", "down", "", ""]
+    shown = {"1234567.5": "1,234,567.5", "0": "0", "99.9999": "100", "-3.25": "-3.25"}
+    assert [yen(Decimal(each)) for each in shown] == list(shown.values())
+    amounts = [Decimal(each) for each in ("1000", "-1000.25", "0")]
+    assert [signed_yen(each) for each in amounts] == ["+1,000", "−1,000.25", "0"]
+    assert [direction(each) for each in (*amounts, None)] == ["up", "down", "", ""]
+    assert yen(None) == signed_yen(None) == "–"
+
+
+def equity_row(day: int, equity: int | None) -> EquityRow:
+    return EquityRow.model_validate(example_of(EquityRow) | {"day": date(2025, 11, day), "equity": equity})
 
 
 def test_a_line_has_gaps_where_equity_is_not_known() -> None:
-    days = [{"day": f"2025-11-0{n}", "equity": each} for n, each in enumerate(["100", None, "300", "200"], start=4)]
+    days = [equity_row(n, each) for n, each in enumerate([100, None, 300, 200], start=4)]
     line = build_line(days)
     assert line is not None
     assert line.path == "M0.0 100.0M666.7 0.0L1000.0 50.0"
-    assert (line.low, line.high, line.first, line.last) == ("100", "300", "2025-11-04", "2025-11-07")
+    assert [line.low, line.high] == [100, 300]
+    assert [line.first, line.last] == [date(2025, 11, 4), date(2025, 11, 7)]
     assert build_line(days[:2]) is None
-    flat = build_line([{"day": "a", "equity": "5"}, {"day": "b", "equity": "5"}])
+    flat = build_line([equity_row(4, 5), equity_row(5, 5)])
     assert flat is not None
     assert flat.path == "M0.0 100.0L1000.0 100.0"

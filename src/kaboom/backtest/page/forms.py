@@ -13,11 +13,13 @@ from kaboom.backtest.choices import parse_value, parse_values
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.page.reports import API
 from kaboom.backtest.report.text import shown
+from kaboom.backtest.results import StrategyList, StrategyView
 from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.dashboard.api_client import problem_of
 from kaboom.dashboard.page_request import OpenPage, Page
 from kaboom.dashboard.viewer import first_of, read_form
 from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.view import Accepted, JobView
 from kaboom.jobs.deps import needs
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
@@ -60,9 +62,9 @@ class ParameterField:
     about: str
 
 
-def list_fields(strategy: Mapping[str, Any]) -> list[ParameterField]:
+def list_fields(strategy: StrategyView) -> list[ParameterField]:
     """Return the parameters of a strategy of the API; those that only this strategy has come first."""
-    found = [_field(name, about) for name, about in strategy["parameters"].get("properties", {}).items()]
+    found = [_field(name, about) for name, about in strategy.parameters.get("properties", {}).items()]
     # The parameters that all strategies have come last.
     return sorted(found, key=lambda each: each.name in {"weight", "stop_loss", "take_profit"})
 
@@ -264,8 +266,8 @@ async def submit_sweep(page: Page, request: Request) -> Response:
 
 async def _open(page: OpenPage, kind: Kind, strategy: str, again: str) -> Response:
     if again:
-        job = (await page.ask(f"{API}/jobs/{again}")).require()
-        values = values_of(job.data["request"] or {})
+        job = await page.api.get(JobView, f"{API}/jobs/{again}")
+        values = values_of(job.data.request or {})
         return await _show(page, kind, {**values, **({"strategy": strategy} if strategy else {})})
     chosen = strategy or "sma_cross"
     values = _DEFAULTS | {"strategy": chosen} | (_GRIDS.get(chosen, {}) if kind == "sweep" else {})
@@ -280,9 +282,9 @@ async def _submit(page: OpenPage, request: Request, kind: Kind) -> Response:
     except InvalidRequest as e:
         return await _show(page, kind, values, status_code=422, problem=problem_of(e))
     # A form that is sent twice submits once.
-    reply = await page.api.post(f"{API}/{kind}", body, key=first_of(fields, "key")[:64])
+    reply = await page.api.post(Accepted, f"{API}/{kind}", body, key=first_of(fields, "key")[:64])
     if reply.is_ok:
-        return page.go_to(f"/backtests/{reply.data['job_id']}")
+        return page.go_to(f"/backtests/{reply.data.job_id}")
     if reply.status in {status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN}:
         return await page.show_problem(reply)
     return await _show(page, kind, values, status_code=reply.status, problem=reply.problem)
@@ -296,11 +298,11 @@ async def _show(
     status_code: int = 200,
     problem: Mapping[str, Any] | None = None,
 ) -> Response:
-    found = await page.ask(f"{API}/strategies")
-    strategies, own = found.items, found.data["own"] if found.is_ok else None
+    found = await page.api.get(StrategyList, f"{API}/strategies")
+    own = found.data.own if found.is_ok else None
     # The API sorts them by name; PARAMETERS begins with the best-known strategy.
-    strategies.sort(key=lambda each: list(PARAMETERS).index(each["name"]))
-    chosen = next((each for each in strategies if each["name"] == values.get("strategy")), None)
+    strategies = sorted(found.items, key=lambda each: list(PARAMETERS).index(each.name))
+    chosen = next((each for each in strategies if each.name == values.get("strategy")), None)
     return await page.show(
         "backtests/form.html",
         status_code,

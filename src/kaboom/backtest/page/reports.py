@@ -1,6 +1,7 @@
 """The pages of backtests: the list, the comparison of several, and the report of one."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -10,15 +11,15 @@ from fastapi import APIRouter, Query, Response
 from kaboom.backtest.report import text
 from kaboom.backtest.report.candlesticks import draw_candlesticks
 from kaboom.backtest.report.charts import draw_comparison, draw_curve, draw_equity
-from kaboom.backtest.report.comparison import Comparison
-from kaboom.backtest.report.content import ReportContent
+from kaboom.backtest.report.content import ReportContent, ReportCurves
 from kaboom.backtest.report.conventions import describe_costs
-from kaboom.dashboard.api_client import Reply
+from kaboom.backtest.results import FoundBySweep, RunResult, RunsCompared
 from kaboom.dashboard.job_rows import JobRow
-from kaboom.dashboard.labels import LABELS, CompanyName, label, name_of
+from kaboom.dashboard.labels import LABELS, CompanyName, label
 from kaboom.dashboard.links import page_links
-from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_name
 from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.view import JobPage, JobView
 from kaboom.jobs.deps import needs
 from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
@@ -50,7 +51,7 @@ async def show_backtests(
     done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """Show backtests, newest first; `job` names those that are chosen."""
-    found = await page.ask("/api/v1/jobs", queue="backtest", cursor=cursor, limit=_PAGE)
+    found = await page.api.get(JobPage, "/api/v1/jobs", queue="backtest", cursor=cursor, limit=_PAGE)
     if found.status == 400 and cursor:
         # The cursor is of an older release: begin with the first row.
         return page.go_to("/backtests")
@@ -78,11 +79,11 @@ async def show_comparison(
     chosen = list(dict.fromkeys(job or ()))
     if len(chosen) < 2:
         return await page.show("backtests/compare.html", 200, found=None, chart=None, **NUMBERS)
-    found = (await page.api.get(f"{API}/compare", {"job": chosen})).require()
+    found = await page.api.get(RunsCompared, f"{API}/compare", job=chosen)
     return await page.show(
         "backtests/compare.html",
         found=found.data,
-        chart=draw_comparison(Comparison.model_validate(found.data), text.Words((page.viewer.language,))),
+        chart=draw_comparison(found.data, text.Words((page.viewer.language,))),
         metrics=METRICS,
         **NUMBERS,
     )
@@ -95,31 +96,39 @@ async def show_backtest(page: Page, job_id: HexId) -> Response:
 
 
 async def _show(page: OpenPage, *, job_id: str) -> Response:
-    job = (await page.ask(f"{API}/jobs/{job_id}")).require()
-    row, result = JobRow(job.data), f"{API}/results/{job_id}"
-    asked: dict[str, Awaitable[Reply]] = {}
-    if row.is_final:
-        asked |= {"summary": page.ask(result), "report": page.ask(f"{result}/report.json")}
-    if row.is_final and row.job["task"] == "backtest.sweep":
-        asked["surface"] = page.ask(f"{result}/surface.json")
-    found = {name: reply.data for name, reply in (await ask_all(**asked)).items()}
-    content = found.get("report")
+    row, files = JobRow((await page.api.get(JobView, f"{API}/jobs/{job_id}")).data), f"{API}/results/{job_id}"
+    summary, content, surface = await _ask_results(page, files, row) if row.is_final else (None, None, None)
+    request = row.job.request or {}
     return await page.show(
         "backtests/one.html",
         row=row,
-        request=job.data["request"] or {},
-        summary=found.get("summary"),
+        request=request,
+        summary=summary,
         content=content,
-        months=_month_ends(content["curves"]) if content else [],
-        charts=_draw(ReportContent.model_validate(content, extra="ignore"), page.viewer.language) if content else None,
-        surface=build_surface(found.get("surface")),
-        costs=_costs_of(job.data["request"] or {}, page.viewer.language),
-        files=result,
+        months=_month_ends(content.curves) if content else [],
+        charts=_draw(content, page.viewer.language) if content else None,
+        surface=build_surface(surface),
+        costs=_costs_of(request, page.viewer.language),
+        files=files,
         metrics=METRICS,
         not_of_benchmark=_OTHER,
         symbol_name=await _ask_name(page, content),
         **NUMBERS,
     )
+
+
+async def _ask_results(
+    page: OpenPage, path: str, row: JobRow
+) -> tuple[RunResult | FoundBySweep | None, ReportContent | None, Mapping[str, Any] | None]:
+    """Return the summary, the report and the surface of a job that has ended; None for one that it does not have."""
+    report = page.api.get(ReportContent, f"{path}/report.json")
+    if row.job.task != "backtest.sweep":
+        run, content = await asyncio.gather(page.api.get(RunResult, path), report)
+        return run.view, content.view, None
+    sweep, content, surface = await asyncio.gather(
+        page.api.get(FoundBySweep, path), report, page.api.get(dict, f"{path}/surface.json")
+    )
+    return sweep.view, content.view, surface.view
 
 
 def _draw(content: ReportContent, language: Language) -> Mapping[str, str]:
@@ -144,12 +153,12 @@ def _percent(value: float | None) -> float | None:
     return None if value is None else 100 * value
 
 
-def _month_ends(curves: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _month_ends(curves: ReportCurves) -> list[Mapping[str, Any]]:
     """Return the last session of each month, newest first, for the table beside the drawing."""
-    days = curves["days"]
-    last = [n for n in range(len(days)) if n + 1 == len(days) or days[n][:7] != days[n + 1][:7]]
+    days = curves.days
+    last = [n for n in range(len(days)) if n + 1 == len(days) or days[n].month != days[n + 1].month]
     names = ("equity", "benchmark", "drawdown", "exposure")
-    return [{"day": days[n]} | {name: curves[name][n] for name in names} for n in reversed(last)]
+    return [{"day": days[n]} | {name: getattr(curves, name)[n] for name in names} for n in reversed(last)]
 
 
 def _costs_of(request: Mapping[str, Any], language: Language) -> str:
@@ -160,14 +169,10 @@ def _costs_of(request: Mapping[str, Any], language: Language) -> str:
         return ""
 
 
-async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> CompanyName | None:
+async def _ask_name(page: OpenPage, content: ReportContent | None) -> CompanyName | None:
     """Return the name of the company if one symbol was tested; None if the name is unknown."""
-    symbols = content["summary"]["request"].get("symbols") if content else None
-    if not symbols or len(symbols) != 1:
-        return None
-    listed = await page.ask("/api/v1/symbols", q=symbols[0], limit=50)
-    found = (row for row in listed.items if row["symbol"] == symbols[0])
-    return next((name_of(row, page.viewer.language) for row in found), None)
+    symbols = content.summary.request.get("symbols") if content else None
+    return await ask_name(page, symbols[0]) if symbols and len(symbols) == 1 else None
 
 
 #: A surface with more cells is only drawn on the canvas.

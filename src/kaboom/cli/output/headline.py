@@ -24,7 +24,7 @@ def describe_job(words: Speaker, job: dict[str, Any]) -> str:
         parts.append(
             words.say("session {session}" if result["is_final"] else "session {session} (not final)", session=session)
         )
-    if job["progress"]["total"] and is_planned(job) and writes_bars(job):
+    if job["progress"]["total"] and is_planned(job) and writes_bars(job["queue"], job["progress"]["rows"]):
         parts.append(words.say("{rows:,} rows", rows=rows))
     if seconds:
         name = gettext_noop("{seconds:.1f} s · {rate:,.0f} rows/s") if rows else gettext_noop("{seconds:.1f} s")
@@ -53,7 +53,7 @@ def _describe_items(words: Speaker, job: dict[str, Any]) -> list[str]:
     settled, total = progress["done"] + progress["failed"], progress["total"]
     unit = words.code("unit", unit_of(job))
     parts = [words.say("{settled:,}/{total:,} {unit}", settled=settled, total=total, unit=unit)]
-    if writes_bars(job):
+    if writes_bars(job["queue"], job["progress"]["rows"]):
         parts.append(words.say("{rows:,} rows", rows=progress["rows"]))
     if progress["rate"]:
         digits = 0 if progress["rate"] >= _WHOLE_RATE else 1

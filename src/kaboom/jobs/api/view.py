@@ -204,6 +204,24 @@ class QueueStats(BaseModel):
     slots_online: int = Field(examples=[4])
 
 
+class AllStats(BaseModel):
+    """The statistics of all queues together, and of each queue."""
+
+    by_status: dict[str, int] = Field(
+        examples=[
+            {"queued": 0, "running": 1, "cancelling": 0, "completed": 41, "partial": 1, "failed": 0, "cancelled": 2}
+        ]
+    )
+    waiting_messages: int = Field(
+        description="chunks and plans, of all owners, that no worker has taken yet", examples=[9]
+    )
+    oldest_queued_s: float | None
+    running_chunks: int = Field(description="chunks and plans, of all owners, that workers run now", examples=[4])
+    workers_online: int = Field(examples=[1])
+    slots_online: int = Field(examples=[4])
+    queues: list[QueueStats]
+
+
 class ChangeBody(BaseModel):
     """Why a job is changed."""
 

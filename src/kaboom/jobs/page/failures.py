@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from kaboom.dashboard.page_request import HexId, Page
+from kaboom.jobs.api.view import Failure, FailurePage
 from kaboom.jobs.deps import needs
 from kaboom.jobs.page.job import QueuePath
 from kaboom.web.auth.scopes import Scope
@@ -24,13 +25,13 @@ async def download_failures(
     page: Page, queue: QueuePath, job_id: HexId, outcome: Annotated[str, Query(max_length=40)] = ""
 ) -> Response:
     """Return at most 50,000 failures of a job as CSV in UTF-8, with the byte order mark that Excel needs."""
-    rows: list[Mapping[str, Any]] = []
+    rows: list[Failure] = []
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
         path = f"/api/v1/{queue}/jobs/{job_id}/failures"
-        reply = (await page.ask(path, outcome=outcome, limit=_PAGE, cursor=cursor)).require()
-        rows += reply.data["items"]
-        cursor = reply.data["next_cursor"]
+        found = (await page.api.get(FailurePage, path, outcome=outcome, limit=_PAGE, cursor=cursor)).data
+        rows += found.items
+        cursor = found.next_cursor
         if not cursor:
             break
     headers = {
@@ -40,11 +41,11 @@ async def download_failures(
     return Response(_write(rows), headers=headers, media_type="text/csv; charset=utf-8")
 
 
-def _write(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _write(rows: Sequence[Failure]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
-    writer.writerows([_plain(row[name]) for name in _COLUMNS] for row in rows)
+    writer.writerows([_plain(getattr(row, name)) for name in _COLUMNS] for row in rows)
     return text.getvalue().encode("utf-8-sig")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, cast
 
 from fastapi import APIRouter, Request, Response
@@ -12,13 +13,12 @@ from kaboom.dashboard.links import link_to
 from kaboom.dashboard.page_request import Page
 from kaboom.dashboard.viewer import KEPT_S, first_of, is_own_path, read_form
 from kaboom.errors import InvalidRequest
+from kaboom.jobs.api.view import Accepted, JobView
 from kaboom.jobs.deps import needs
 from kaboom.jobs.page.jobs import COOKIE, add_view, drop_view, read_views, write_views
 from kaboom.web.auth.scopes import Scope
 
 type Action = Literal["retry", "again", "cancel"]
-type Ask = Callable[[str], Awaitable[Reply]]
-
 router = APIRouter()
 #: The API call of each action: the last part of the path, and the body.
 _CALLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -36,7 +36,7 @@ async def preview(page: Page, request: Request) -> Response:
     """Show what an action would do to the chosen jobs, before it runs."""
     fields = await read_form(request)
     action, chosen, back = _read(fields)
-    found = await _ask_each(chosen, page.api.get)
+    found = await _ask_each(chosen, partial(page.api.get, JobView))
     rows = [JobRow(reply.data) for reply in found if reply.is_ok]
     fitting = [row for row in rows if _fits(row, action)]
     values = {"action": action, "rows": fitting, "left_out": len(chosen) - len(fitting), "back": back}
@@ -51,13 +51,13 @@ async def act(page: Page, request: Request) -> Response:
     verb, body = _CALLS[action]
     reason = first_of(fields, "reason").strip()
     asked = {**body, "reason": reason} if reason else body
-    replies = await _ask_each(chosen, lambda path: page.api.post(f"{path}/{verb}", asked))
+    replies = await _ask_each(chosen, lambda path: page.api.post(Accepted, f"{path}/{verb}", asked))
     accepted = [reply for reply in replies if reply.is_ok]
     if not accepted and replies:
         return await page.show_problem(replies[0])
     if verb == "retry" and len(chosen) == 1:
         queue = chosen[0].partition("/")[0]
-        return page.go_to(f"/jobs/{queue}/{accepted[0].data['job_id']}")
+        return page.go_to(f"/jobs/{queue}/{accepted[0].data.job_id}")
     done = {"done": action, "n": len(accepted), "refused": len(replies) - len(accepted)}
     return page.go_to(link_to(back, **done))
 
@@ -90,10 +90,10 @@ def _read(fields: Mapping[str, Sequence[str]]) -> tuple[Action, list[str], str]:
     return cast("Action", action), chosen, back if is_own_path(back) else "/jobs"
 
 
-async def _ask_each(chosen: Sequence[str], ask: Ask) -> list[Reply]:
+async def _ask_each[V](chosen: Sequence[str], ask: Callable[[str], Awaitable[Reply[V]]]) -> list[Reply[V]]:
     free = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(reference: str) -> Reply:
+    async def one(reference: str) -> Reply[V]:
         async with free:
             return await ask(api_path(reference))
 

@@ -1,5 +1,6 @@
 """One job: its progress, the outcomes of its items, what happened to it, its events and log, and its actions."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from kaboom.dashboard.api_client import Reply
-from kaboom.dashboard.job_rows import JobRow, seconds_between
-from kaboom.dashboard.labels import CompanyName, name_of
-from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_all
+from kaboom.dashboard.job_rows import JobRow
+from kaboom.dashboard.labels import CompanyName
+from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_names
+from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView, RunView
+from kaboom.jobs.api.view import Failure, FailurePage, JobView, LogLine, LogPage
 from kaboom.jobs.deps import needs
-from kaboom.jobs.model import Queue
+from kaboom.jobs.model import ChunkState, Queue
 from kaboom.jobs.page.timeline import build_timeline
 from kaboom.jobs.redis.lines import LEVELS
 from kaboom.web.auth.scopes import Scope
@@ -46,21 +48,22 @@ async def show_job(
 
 async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: str) -> Response:
     most = _MOST_FAILURES if shown == "all" else _FAILURES
-    found = await ask_all(
-        job=page.ask(path),
-        failures=page.ask(f"{path}/failures", outcome=outcome, limit=most),
-        chunks=page.ask(f"{path}/chunks", limit=1000),
-        log=page.ask(f"{path}/logs", limit=_KEPT_LINES),
+    job, failures, chunks, log = await asyncio.gather(
+        page.api.get(JobView, path),
+        page.api.get(FailurePage, f"{path}/failures", outcome=outcome, limit=most),
+        page.api.get(ChunkPage, f"{path}/chunks", limit=1000),
+        page.api.get(LogPage, f"{path}/logs", limit=_KEPT_LINES),
     )
-    found["job"].require()
-    row, chunks = JobRow(found["job"].data), found["chunks"]
-    names = await _ask_names(page, row, found["failures"])
-    kept = found["log"].items
-    notices, more = list_notices(chunks.data, row.counts, kept)
-    lines = [line for line in kept if LEVELS.index(line["level"]) >= LEVELS.index(level)]
+    row = JobRow(job.data)
+    names = await _ask_names(page, row, failures.items)
+    kept = log.items
+    notices, more = list_notices(chunks.view, row.counts, kept)
+    lines = [line for line in kept if LEVELS.index(line.level) >= LEVELS.index(level)]
     return await page.show(
         "job.html",
-        **found,
+        failures=failures,
+        chunks=chunks,
+        log=log,
         row=row,
         names=names,
         lines=lines[-_LINES:],
@@ -70,20 +73,17 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
         notices=notices,
         more_notices=more,
         timeline=build_timeline(chunks.data, now=page.viewer.now) if chunks.is_ok else None,
-        pauses=chunks.data["pauses"] if chunks.is_ok else None,
-        paused_s=pause_seconds(chunks.data["pauses"]) if chunks.is_ok else None,
-        child=next((line["fields"].get("as_job") for line in kept if line["event"] == "job_retried"), None),
+        pauses=chunks.data.pauses if chunks.is_ok else None,
+        paused_s=pause_seconds(chunks.data.pauses) if chunks.is_ok else None,
+        child=next((line.fields.get("as_job") for line in kept if line.event == "job_retried"), None),
     )
 
 
-async def _ask_names(page: OpenPage, row: JobRow, failures: Reply) -> dict[str, CompanyName]:
+async def _ask_names(page: OpenPage, row: JobRow, failures: Sequence[Failure]) -> dict[str, CompanyName]:
     """Return the names of the failed symbols, by code; {} if the items are not symbols of a market."""
-    market = row.job["market"]
-    if row.job["queue"] != Queue.INGEST or not market or not failures.is_ok or not failures.data["items"]:
+    if row.job.queue != Queue.INGEST or not row.job.market or not failures:
         return {}
-    listed = await page.ask("/api/v1/universe", market=market)
-    failed = {each["item"] for each in failures.data["items"]}
-    return {each["symbol"]: name_of(each, page.viewer.language) for each in listed.items if each["symbol"] in failed}
+    return await ask_names(page, row.job.market, {each.item for each in failures})
 
 
 _MOST = 8
@@ -103,54 +103,54 @@ class Notice:
 
 
 def list_notices(
-    chunks: Mapping[str, Any] | None, counts: Mapping[str, int], lines: Sequence[Mapping[str, Any]] = ()
+    chunks: ChunkPage | None, counts: Mapping[str, int], lines: Sequence[LogLine] = ()
 ) -> tuple[list[Notice], int]:
     """Return the most serious notices of a job, and how many more there are.
 
     `counts` are those of its result, and `lines` its log.
     """
-    found = [*_of_chunks(chunks["items"] if chunks else ()), *_of_pauses(chunks["pauses"] if chunks else ())]
+    found = [*_of_chunks(chunks.items), *_of_pauses(chunks.pauses)] if chunks else []
     found += [*_of_reasons(lines), *_of_bars(counts)]
     found.sort(key=lambda notice: ("bad", "warn", "idle").index(notice.kind))
     return found[:_MOST], max(0, len(found) - _MOST)
 
 
-def pause_seconds(pauses: Sequence[Mapping[str, Any]]) -> float:
+def pause_seconds(pauses: Sequence[PauseView]) -> float:
     """Return how long a job was paused in total."""
-    return sum(seconds_between(pause["begins_at"], pause["ends_at"]) for pause in pauses)
+    return sum((pause.ends_at - pause.begins_at).total_seconds() for pause in pauses)
 
 
-def _of_chunks(chunks: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+def _of_chunks(chunks: Sequence[ChunkView]) -> Iterator[Notice]:
     for chunk in chunks:
-        runs = chunk["runs"]
-        if chunk["state"] == "dead":
-            values = {"chunk": chunk["n"], "n": chunk["attempts"], "why": chunk["error"]}
+        runs = chunk.runs
+        if chunk.state is ChunkState.DEAD:
+            values = {"chunk": chunk.n, "n": chunk.attempts, "why": chunk.error}
             yield Notice("bad", "bad", "given_up", values)
         for run, after in zip_longest(runs, runs[1:]):
-            if run["ending"] in {"expired", "broken", "waiting", "failed"}:
+            if run.ending in {"expired", "broken", "waiting", "failed"}:
                 yield _of_run(chunk, run, after)
 
 
-def _of_run(chunk: Mapping[str, Any], run: Mapping[str, Any], after: Mapping[str, Any] | None) -> Notice:
-    key = f"run_{run['ending']}" + ("" if after or run["ending"] == "failed" else "_open")
-    values = {"chunk": chunk["n"], "worker": run["worker"], "at": run["ended_at"], "why": run["reason"] or "?"}
+def _of_run(chunk: ChunkView, run: RunView, after: RunView | None) -> Notice:
+    key = f"run_{run.ending}" + ("" if after or run.ending == "failed" else "_open")
+    values: dict[str, Any] = {"chunk": chunk.n, "worker": run.worker, "at": run.ended_at, "why": run.reason or "?"}
     if after:
-        values |= {"next_worker": after["worker"], "next_at": after["started_at"]}
-        values |= {"settled": after["settled_before"], "items": chunk["items"]}
+        values |= {"next_worker": after.worker, "next_at": after.started_at}
+        values |= {"settled": after.settled_before, "items": chunk.items}
     return Notice("warn", "warn", key, values)
 
 
-def _of_pauses(pauses: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+def _of_pauses(pauses: Sequence[PauseView]) -> Iterator[Notice]:
     if pauses:
-        reasons = Counter(pause["reason"] for pause in pauses)
-        values = {"n": len(pauses), "seconds": pause_seconds(pauses), "at": pauses[0]["begins_at"]}
+        reasons = Counter(pause.reason for pause in pauses)
+        values = {"n": len(pauses), "seconds": pause_seconds(pauses), "at": pauses[0].begins_at}
         yield Notice("warn", "warn", "pauses", values | {"why": reasons.most_common(1)[0][0]})
 
 
-def _of_reasons(lines: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+def _of_reasons(lines: Sequence[LogLine]) -> Iterator[Notice]:
     for line in lines:
-        if line["event"] in _WHY and (why := line["fields"].get("reason")):
-            yield Notice("idle", "note", _WHY[line["event"]], {"at": line["at"], "why": why})
+        if line.event in _WHY and (why := line.fields.get("reason")):
+            yield Notice("idle", "note", _WHY[line.event], {"at": line.at, "why": why})
 
 
 def _of_bars(counts: Mapping[str, int]) -> Iterator[Notice]:

@@ -1,11 +1,12 @@
 """The jobs of all queues: searched, filtered by links or saved views, page by page; and the stream of their changes."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
@@ -13,12 +14,12 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field, field_validator
 from starlette.responses import StreamingResponse
 
-from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.job_rows import JobRow, sum_states
 from kaboom.dashboard.links import link_to, page_links
 from kaboom.dashboard.live import LiveRows
-from kaboom.dashboard.page_request import Page, ask_all
+from kaboom.dashboard.page_request import Page
 from kaboom.jobs.api.sse import STREAM_HEADERS
+from kaboom.jobs.api.view import AllStats, JobPage, QueueStats
 from kaboom.jobs.deps import count_stream, needs
 from kaboom.jobs.model import USER_QUEUES, JobStatus, Queue
 from kaboom.jobs.redis.events import EVENT_STREAM
@@ -121,15 +122,16 @@ class JobFilters(BaseModel):
 async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Response:
     """Show the jobs that match the query, newest first."""
     asked = filters.to_api(page.viewer.now) | {"cursor": filters.cursor, "limit": _PAGE}
-    found = await ask_all(jobs=page.api.get("/api/v1/jobs", asked), stats=page.ask("/api/v1/jobs/stats"))
-    if found["jobs"].status == 400 and filters.cursor:
+    jobs, stats = await asyncio.gather(
+        page.api.get(JobPage, "/api/v1/jobs", **asked), page.api.get(AllStats, "/api/v1/jobs/stats")
+    )
+    if jobs.status == 400 and filters.cursor:
         # The cursor is of an older release or of other filters: begin with the first row.
         return page.go_to(filters.link())
-    jobs = found["jobs"]
     return await page.show(
         "jobs.html",
         jobs=jobs,
-        stats=_stats_of(found["stats"], filters),
+        stats=_stats_of(stats.data, filters) if stats.is_ok else None,
         counts=filters.has_counts,
         rows=[JobRow(job) for job in jobs.items],
         **page_links(filters.link(), jobs, filters.cursor),
@@ -141,14 +143,10 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
     )
 
 
-def _stats_of(reply: Reply, filters: JobFilters) -> Mapping[str, Any] | None:
-    """Return the statistics of one queue, or of all with the counts of those listed; None if they are unavailable."""
-    if not reply.is_ok:
-        return None
-    listed: list[Mapping[str, Any]] = [each for each in reply.data["queues"] if each["queue"] in filters.queues]
-    if len(listed) == 1:
-        return listed[0]
-    return {**reply.data, "by_status": sum_states(listed)}
+def _stats_of(stats: AllStats, filters: JobFilters) -> AllStats | QueueStats:
+    """Return the statistics of one queue, or of all with the counts of those listed."""
+    listed = [each for each in stats.queues if each.queue in filters.queues]
+    return listed[0] if len(listed) == 1 else stats.model_copy(update={"by_status": sum_states(listed)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """The timeline of a job: the runs of its chunks as bars on lanes, one lane for each slot of a worker; pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+
+from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView, RunView
 
 #: Height of a lane and of its bar, and of the row of pauses above the lanes, in pixels.
 LANE, BAR, TOP = 22, 14, 18
@@ -20,8 +21,8 @@ _LEAST_WIDTH = 0.25
 class Bar:
     """One run of a chunk; `x`, `width` and `bad` are percent of the whole time, `lane` counts from 0."""
 
-    chunk: Mapping[str, Any]
-    run: Mapping[str, Any]
+    chunk: ChunkView
+    run: RunView
     lane: int
     x: float
     width: float
@@ -40,14 +41,14 @@ class Bar:
     @property
     def is_lost(self) -> bool:
         """Whether its worker stopped reporting."""
-        return bool(self.run["ending"] == "expired")
+        return self.run.ending == "expired"
 
     @property
     def look(self) -> str:
         """The class of its area."""
         if self.is_lost:
             return "f-none"
-        return "f-now" if self.run["ended_at"] is None else "f-ok"
+        return "f-now" if self.run.ended_at is None else "f-ok"
 
     @property
     def is_wide(self) -> bool:
@@ -73,7 +74,7 @@ class Timeline:
     workers: Sequence[str]
     bars: Sequence[Bar]
     links: Sequence[tuple[Bar, Bar]]
-    pauses: Sequence[tuple[float, float, Mapping[str, Any]]]
+    pauses: Sequence[tuple[float, float, PauseView]]
     ticks: Sequence[tuple[float, int]]
     start: datetime
 
@@ -83,15 +84,15 @@ class Timeline:
         return TOP + len(self.lanes) * LANE
 
 
-def build_timeline(page: Mapping[str, Any], *, now: datetime) -> Timeline | None:
+def build_timeline(page: ChunkPage, *, now: datetime) -> Timeline | None:
     """Return the timeline of the API's chunks of a job; None if no run is known."""
-    runs = [(chunk, run) for chunk in page["items"] for run in chunk["runs"]]
+    runs = [(chunk, run) for chunk in page.items for run in chunk.runs]
     if not runs:
         return None
-    start = min(_at(run["started_at"]) for _, run in runs)
-    end = max([start, *(_at(run["ended_at"]) if run["ended_at"] else now for _, run in runs)])
+    start = min(run.started_at for _, run in runs)
+    end = max([start, *(run.ended_at or now for _, run in runs)])
     scale = _Scale(start, max((end - start).total_seconds(), 0.1))
-    places = sorted({(run["worker"], run["slot"] or 0) for _, run in runs})
+    places = sorted({(run.worker, run.slot or 0) for _, run in runs})
     workers = sorted({worker for worker, _ in places})
     bars = [_bar(chunk, run, places, scale, now) for chunk, run in runs]
     return Timeline(
@@ -99,7 +100,7 @@ def build_timeline(page: Mapping[str, Any], *, now: datetime) -> Timeline | None
         workers=workers,
         bars=bars,
         links=list(_links(bars)),
-        pauses=[_pause(pause, scale, end) for pause in page["pauses"] if _at(pause["begins_at"]) < end],
+        pauses=[_pause(pause, scale, end) for pause in page.pauses if pause.begins_at < end],
         ticks=_ticks(scale),
         start=start,
     )
@@ -116,17 +117,17 @@ class _Scale:
 
 
 def _bar(
-    chunk: Mapping[str, Any],
-    run: Mapping[str, Any],
+    chunk: ChunkView,
+    run: RunView,
     places: Sequence[tuple[str, int]],
     scale: _Scale,
     now: datetime,
 ) -> Bar:
-    x = scale.x(_at(run["started_at"]))
-    end = scale.x(_at(run["ended_at"]) if run["ended_at"] else now)
+    x = scale.x(run.started_at)
+    end = scale.x(run.ended_at or now)
     width = max(_LEAST_WIDTH, end - x)
-    bad = width * run["failed"] / run["settled"] if run["settled"] else 0.0
-    return Bar(chunk, run, places.index((run["worker"], run["slot"] or 0)), x, round(width, 3), round(bad, 3))
+    bad = width * run.failed / run.settled if run.settled else 0.0
+    return Bar(chunk, run, places.index((run.worker, run.slot or 0)), x, round(width, 3), round(bad, 3))
 
 
 def _links(bars: Sequence[Bar]) -> Iterator[tuple[Bar, Bar]]:
@@ -136,15 +137,11 @@ def _links(bars: Sequence[Bar]) -> Iterator[tuple[Bar, Bar]]:
             yield before, after
 
 
-def _pause(pause: Mapping[str, Any], scale: _Scale, end: datetime) -> tuple[float, float, Mapping[str, Any]]:
-    x = scale.x(_at(pause["begins_at"]))
-    return x, round(scale.x(min(_at(pause["ends_at"]), end)) - x, 3), pause
+def _pause(pause: PauseView, scale: _Scale, end: datetime) -> tuple[float, float, PauseView]:
+    x = scale.x(pause.begins_at)
+    return x, round(scale.x(min(pause.ends_at, end)) - x, 3), pause
 
 
 def _ticks(scale: _Scale) -> list[tuple[float, int]]:
     step = next((step for step in _STEPS if scale.seconds / step <= _MOST_STEPS), _STEPS[-1])
     return [(round(100 * at / scale.seconds, 3), at) for at in range(0, int(scale.seconds) + 1, step)]
-
-
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -7,19 +7,19 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
-from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.job_rows import estimate_s
 from kaboom.dashboard.labels import LABELS, label
 from kaboom.dashboard.links import link_to, page_links
-from kaboom.dashboard.page_request import HexId, Page
+from kaboom.dashboard.page_request import HexId, Page, Providers, ask_providers
 from kaboom.dashboard.viewer import read_form
 from kaboom.errors import NotFound
+from kaboom.jobs.api.view import Accepted, JobPage, JobView
 from kaboom.jobs.deps import needs
-from kaboom.jobs.model import JobStatus
 from kaboom.market.indices import SECTORS, Sector
 from kaboom.market.interval import Interval, parse_interval
 from kaboom.market.listing import Market
 from kaboom.market.source import is_derived
+from kaboom.market_data.schemas import QuarantinePage, SessionPage
 from kaboom.providers.registry import SourceName, get_provider_spec, provider_names
 from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
@@ -73,35 +73,35 @@ class DataFilters(BaseModel):
 async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Response:
     """Show a map of the newest sessions, and a table of those that are not complete."""
     asked = filters.to_api()
-    reply = await page.api.get("/api/v1/coverage/sessions", asked)
+    reply = await page.api.get(SessionPage, "/api/v1/coverage/sessions", **asked)
     if reply.status == 503:
         # A busy machine may need more than the 5 s of an answer for a year of a market, but continues: ask once more.
-        reply = await page.api.get("/api/v1/coverage/sessions", asked)
+        reply = await page.api.get(SessionPage, "/api/v1/coverage/sessions", **asked)
     if reply.status == 422 and reply.problem:
         return await page.show_problem(reply)
-    found = reply.data if reply.is_ok else {}
-    providers = await page.ask("/api/v1/providers") if found and page.viewer.may(Scope.JOBS_READ) else None
-    rows = found.get("items", [])
+    found, rows = reply.view, reply.items
+    providers = await ask_providers(page) if found and page.viewer.may(Scope.JOBS_READ) else ()
+    provider = found.provider if found else ""
     return await page.show(
         "data.html",
         reply=reply,
-        provider=_provider_of(providers, found.get("provider", "")),
+        provider=next((each for each in providers if each.name == provider), None),
         sessions=rows,
         about=found,
-        wanting=[row for row in rows if row["verdict"] != "complete"],
-        totals={state: sum(row[state] for row in rows) for state in CellState},
+        wanting=[row for row in rows if row.verdict != "complete"],
+        totals={state: sum(getattr(row, state) for row in rows) for state in CellState},
         gaps=GAPS,
         suspects=SUSPECTS,
         fine=FINE,
         filters=filters,
         cells_path=link_to("/api/v1/coverage/cells", **asked),
         severity=SEVERITY,
-        to_fetch=sum(row[state] for row in rows for state in GAPS),
-        to_fetch_sessions=sum(any(row[state] for state in GAPS) for row in rows),
+        to_fetch=sum(getattr(row, state) for row in rows for state in GAPS),
+        to_fetch_sessions=sum(any(getattr(row, state) for state in GAPS) for row in rows),
         map_words=_words_of(page.viewer.language),
         sector_names={each.code: _names_of(each, page.viewer.language) for each in SECTORS},
         verdict_marks=VERDICT_MARKS,
-        is_derived=is_derived(found.get("provider", "")),
+        is_derived=is_derived(provider),
         sources=_sources_of(providers, filters.provider),
         choices={"interval": tuple(Interval), "market": _MARKETS, "group": GROUPS, "rows": HEIGHTS},
     )
@@ -110,16 +110,9 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
 _MARKETS = ("", *(market for market in Market if market.is_tse))
 
 
-def _provider_of(providers: Reply | None, name: str) -> Mapping[str, Any] | None:
-    """Return a provider of the API; None for bars that are rolled up, or if the list is unavailable."""
-    items = providers.data["items"] if providers and providers.is_ok else []
-    return next((each for each in items if each["name"] == name), None)
-
-
-def _sources_of(providers: Reply | None, chosen: str) -> Mapping[str, str]:
+def _sources_of(providers: Providers, chosen: str) -> Mapping[str, str]:
     """Return the providers that may be chosen: their value in the query, and their name; none if there is one alone."""
-    items = providers.data["items"] if providers and providers.is_ok else []
-    found = {"" if each["is_default"] else each["name"]: each["name"] for each in items if each["is_on"]}
+    found = {"" if each.is_default else each.name: each.name for each in providers if each.is_on}
     if chosen and chosen not in found.values():
         found[chosen] = chosen
     return found if len(found) > 1 else {}
@@ -147,11 +140,11 @@ _MOST_NAMED = 5
 async def look(page: Page, request: Request) -> Response:
     """Find the missing bars, without fetching them."""
     body = _read(await read_form(request))
-    reply = (await page.api.post(_BACKFILL, {**body, "dry_run": True})).require()
+    reply = (await page.api.post(Accepted, _BACKFILL, {**body, "dry_run": True})).require()
     with_suspects = "include_short" in body
     if page.is_part:
-        return await _show(page, reply.data["job_id"], with_suspects=with_suspects)
-    return page.go_to(f"/data/fetch/{reply.data['job_id']}{'?include_short=1' if with_suspects else ''}")
+        return await _show(page, reply.data.job_id, with_suspects=with_suspects)
+    return page.go_to(f"/data/fetch/{reply.data.job_id}{'?include_short=1' if with_suspects else ''}")
 
 
 @router.get("/data/fetch/{job_id}", dependencies=[needs(Scope.INGEST), needs(Scope.JOBS_READ)])
@@ -163,34 +156,31 @@ async def preview(page: Page, job_id: HexId, include_short: str = "") -> Respons
 @router.post("/data/fetch/run", dependencies=[needs(Scope.INGEST)])
 async def run(page: Page, request: Request) -> Response:
     """Fetch the bars that the preview named."""
-    reply = (await page.api.post(_BACKFILL, _read(await read_form(request)))).require()
-    return page.go_to(f"/jobs/ingest/{reply.data['job_id']}")
+    reply = (await page.api.post(Accepted, _BACKFILL, _read(await read_form(request)))).require()
+    return page.go_to(f"/jobs/ingest/{reply.data.job_id}")
 
 
 async def _show(page: Page, job_id: str, *, with_suspects: bool) -> Response:
-    reply = (await page.api.get(f"{_JOB}/{job_id}")).require()
-    job = reply.data
-    if job["task"] != "ingest.backfill" or len(job["intervals"] or {}) != 1:
+    job = (await page.api.get(JobView, f"{_JOB}/{job_id}")).data
+    if job.task != "ingest.backfill" or len(job.intervals or {}) != 1:
         raise NotFound(f"job {job_id} is not a backfill of one interval")
-    result = job["result"] or {}
-    (interval,) = job["intervals"]
+    result = job.result or {}
+    ((interval, sessions),) = (job.intervals or {}).items()
     gaps = (result.get("gaps") or {}).get(interval)
-    body = {"interval": interval, "market": job["market"], "provider": result.get("provider")}
+    body = {"interval": interval, "market": job.market, "provider": result.get("provider")}
     body |= {"include_short": "1"} if with_suspects else {}
     symbols = gaps["symbols"] if gaps else 0
-    done = (
-        await page.ask("/api/v1/jobs", queue="ingest", status=["completed", "partial"], limit=50) if symbols else None
-    )
-    jobs = done.data["items"] if done and done.is_ok else []
+    ended = {"queue": "ingest", "status": ["completed", "partial"], "limit": 50}
+    done = (await page.api.get(JobPage, "/api/v1/jobs", **ended)).items if symbols else []
     values = {
-        "takes": estimate_s(jobs, provider=str(body["provider"]), interval=interval, symbols=symbols),
+        "takes": estimate_s(done, provider=str(body["provider"]), interval=interval, symbols=symbols),
         "job": job,
-        "is_over": JobStatus(job["status"]).is_final,
+        "is_over": job.status.is_final,
         "gaps": gaps,
         "states": [state for state in (*GAPS, *SUSPECTS) if gaps and gaps["states"].get(state)],
         "most": _name_most(gaps) if gaps else [],
         "body": body,
-        "command": _command(job, body),
+        "command": _command(sessions, body),
     }
     return await page.show("parts/data_fetch.html" if page.is_part else "data_fetch.html", **values)
 
@@ -214,9 +204,8 @@ def _name_most(gaps: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return ranked[:_MOST_NAMED]
 
 
-def _command(job: Mapping[str, Any], body: Mapping[str, Any]) -> str:
-    ((interval, sessions),) = job["intervals"].items()
-    parts = [f"kaboom ingest backfill --wait --interval {interval}={sessions} --market {body['market']}"]
+def _command(sessions: int, body: Mapping[str, Any]) -> str:
+    parts = [f"kaboom ingest backfill --wait --interval {body['interval']}={sessions} --market {body['market']}"]
     parts += [f"--provider {body['provider']}"] if body["provider"] else []
     parts += ["--include-short"] if "include_short" in body else []
     return " ".join(parts)
@@ -246,7 +235,7 @@ class RowFilters(BaseModel):
 async def show_quarantine(page: Page, filters: Annotated[RowFilters, Query()]) -> Response:
     """Show rejected rows, newest first."""
     asked = filters.model_dump(mode="json") | {"limit": _ROWS}
-    found = await page.api.get(_QUARANTINE, asked)
+    found = await page.api.get(QuarantinePage, _QUARANTINE, **asked)
     if found.status == 400 and filters.cursor:
         return page.go_to(filters.link())
     return await page.show(
