@@ -18,7 +18,9 @@ pytestmark = pytest.mark.anyio
 async def test_closed_parts_have_no_connection_left(redis_url: str, database_url: str, tmp_path: Path) -> None:
     apart = SecretStr(redis_url.rpartition("/")[0] + "/15")
     values = {"celery_broker_url": apart, "celery_result_backend": SecretStr(f"{redis_url}?protocol=3")}
-    parts = build_parts(real_settings(redis_url, database_url, tmp_path).model_copy(update=values), CATALOG, role="test")
+    parts = build_parts(
+        real_settings(redis_url, database_url, tmp_path).model_copy(update=values), CATALOG, role="test"
+    )
     redis = connect_redis(redis_url, client_name="watching")
 
     async def connections() -> list[str]:
