@@ -49,6 +49,10 @@ async def test_lines_are_found_by_who_what_and_when(audit: AuditLog, owner: str)
     later = datetime.now(UTC) + timedelta(minutes=1)
     assert len(await audit.list_lines(AuditQuery(owner, until=later))) == 3
     assert await audit.list_lines(AuditQuery(owner, since=later)) == []
+    # A range begins with its first moment and ends before its last.
+    assert second.at
+    assert second in await audit.list_lines(AuditQuery(owner, since=second.at))
+    assert second not in await audit.list_lines(AuditQuery(owner, until=second.at))
 
 
 async def test_a_line_keeps_its_reason(audit: AuditLog, owner: str) -> None:

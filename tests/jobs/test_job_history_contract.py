@@ -395,7 +395,10 @@ class TestUnfinished:
 
 class TestStats:
     async def test_an_empty_queue(self, ledger: JobHistory) -> None:
-        assert await ledger.stats(QUEUE) == LedgerStats()
+        stats = await ledger.stats(QUEUE)
+        assert stats == LedgerStats()
+        assert (stats.by_status, stats.finished_1m, stats.finished_1h, stats.oldest_queued_s) == ({}, 0, 0, None)
+        assert (stats.p50_runtime_s, stats.p95_runtime_s, stats.success_rate_24h) == (None, None, None)
 
     async def test_counts_windows_and_runtimes(self, ledger: JobHistory) -> None:
         await accepted(ledger, queue="backtest")

@@ -157,13 +157,13 @@ def _print_changed(session: Session, schedule: dict[str, Any]) -> None:
     if session.print_if_json(schedule):
         return
     session.show(_schedule_table(session.words, [schedule]))
-    if schedule["is_enabled"] and schedule["next_at"]:
-        session.say(
-            "{schedule} fires next at {next_at} JST", schedule=schedule["name"], next_at=to_jst(schedule["next_at"])
-        )
-    else:
+    if not schedule["is_enabled"]:
         session.say(
             "{schedule} is disabled; enable it with: kaboom schedules enable '{schedule}'", schedule=schedule["name"]
+        )
+    elif schedule["next_at"]:
+        session.say(
+            "{schedule} fires next at {next_at} JST", schedule=schedule["name"], next_at=to_jst(schedule["next_at"])
         )
 
 

@@ -45,7 +45,7 @@ def _ask_broker(url: str, setting: str, timeout_s: float) -> list[Node]:
 
 
 def _ask(app: Celery, timeout_s: float) -> list[Node]:
-    pongs = app.control.inspect(timeout=timeout_s).ping() or {}
+    pongs = app.control.inspect(timeout=timeout_s).ping()
     if not pongs:
         return []
     # Ask only workers that answered the ping, and stop when all have answered again.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -82,6 +82,28 @@ async def test_a_log_expires_with_its_job_and_is_dropped_with_it(store: RedisJob
     await store.forget(QUEUE, job.job_id)
     await lines.write_lines({FeedKey(QUEUE, job.job_id, Feed.LINES): ["too late"]})
     assert await redis.keys("*:logs") == []
+
+
+async def test_a_forgotten_job_leaves_no_key_and_others_wait_on(store: RedisJobStore, redis: Redis) -> None:
+    jobs = [await planned(store, *(make_chunk(n) for n in range(4))) for _ in range(2)]
+    for job in jobs:
+        await claimed(store, ref_of(job, 0))
+        waiting = await claimed(store, ref_of(job, 1))
+        await store.end(waiting.lease, Ending.WAITING, waiting.chunk.tally, error="away", pause_s=60.0)
+        await end(store, ref_of(job, 2), ["ok"] * 4)
+
+    async def waiting_for(job: Job) -> list[list[str]]:
+        sets = [cast("list[str]", await redis.zrange(key(QUEUE), 0, -1)) for key in (keys.dispatch, keys.leases)]
+        sets += [cast("list[str]", await redis.zrange(key(QUEUE), 0, -1)) for key in (keys.retries, keys.active)]
+        return [sorted(each for each in found if job.job_id in each) for found in sets]
+
+    before = await waiting_for(jobs[1])
+    assert all(before), before
+    await store.forget(QUEUE, jobs[0].job_id)
+    assert await waiting_for(jobs[0]) == [[], [], [], []]
+    assert [key for key in await redis.keys("*") if jobs[0].job_id in key] == []
+    assert await waiting_for(jobs[1]) == before
+    assert await store.newest(QUEUE) == [jobs[1].job_id]
 
 
 async def test_a_log_is_bounded(store: RedisJobStore, redis: Redis) -> None:

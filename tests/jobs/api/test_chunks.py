@@ -34,6 +34,23 @@ async def test_a_running_chunk_shows_what_its_run_has_settled(real_app: FastAPI,
     assert (page["total"], page["pauses"], page["next_cursor"]) == (1, [], None)
 
 
+async def test_a_second_run_shows_only_what_it_has_settled_itself(
+    real_app: FastAPI, real_http: httpx2.AsyncClient
+) -> None:
+    job, claim = await plant_running(real_app, size=6)
+    store = jobs_of(real_app).parts.store
+    await store.end(claim.lease, Ending.RELEASED, advance(claim.chunk, ["ok", "invalid"]))
+    again = await store.claim(claim.lease.ref, owner="w2/3")
+    assert not isinstance(again, str)
+    await store.beat(again.lease, advance(again.chunk, ["ok", "ok", "invalid"]))
+    (chunk,) = (await chunks_of(real_http, job.job_id))["items"]
+    assert (chunk["settled"], chunk["failed"], chunk["attempts"]) == (5, 2, again.chunk.attempts)
+    assert [(run["ending"], run["settled"], run["failed"]) for run in chunk["runs"]] == [
+        ("released", 2, 1),
+        (None, 3, 1),
+    ]
+
+
 async def test_the_timeline_outlives_redis(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
     job, claim = await plant_running(real_app, size=4)
     jobs = jobs_of(real_app)

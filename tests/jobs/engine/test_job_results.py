@@ -21,6 +21,7 @@ from kaboom.jobs.model import JobStatus
 from kaboom.jobs.postgres.port import Terms
 from kaboom.jobs.redis import keys
 from kaboom.jobs.redis.celery_results import CeleryResults
+from kaboom.telemetry.logs import configure_logging, tap_lines
 from tests.fixtures.jobs.job_runs import in_ledger, submit, work_off
 from tests.fixtures.jobs.jobs import make_chunk, make_job
 from tests.fixtures.servers.valkeys import valkey
@@ -161,7 +162,12 @@ async def test_lost_results_are_written_again_once(shown: Parts, redis: Redis) -
     await work_off(shown)
     before = await meta(redis, job.job_id)
     await redis.flushdb()
+    configure_logging(log_format="json", level="INFO")
+    logged = list[tuple[str, int]]()
+    end_tap = tap_lines(lambda line: logged.append((line["event"], line.get("count", -1))))
     await restore_results(shown)
+    end_tap()
+    assert ("celery_results_restored", 1) in logged
     assert await meta(redis, job.job_id) == before
     await redis.delete(keys.celery_result(job.job_id))
     await restore_results(shown)

@@ -27,6 +27,21 @@ class Ended(MemoryJobStore):
         return Beat.LOST
 
 
+class CancelledOnce(MemoryJobStore):
+    """A store that says once that the job was cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = [Beat.CANCEL, Beat.OK, Beat.OK]
+        self.has_answered = asyncio.Event()
+
+    async def beat(self, lease: Lease, tally: Tally) -> Beat:
+        answer = self.answers.pop(0)
+        if len(self.answers) == 1:
+            self.has_answered.set()
+        return answer
+
+
 async def claimed_in(store: MemoryJobStore) -> Claim:
     job = make_job()
     await store.put(job, [Chunk(PLAN, (), {})])
@@ -60,6 +75,16 @@ async def test_a_lease_whose_end_failed_can_be_lost() -> None:
     task = asyncio.create_task(work())
     await asyncio.wait([task], timeout=20)
     assert (keeper.is_lost, task.cancelled()) == (True, True)
+
+
+async def test_a_cancelled_job_stays_cancelled() -> None:
+    store = CancelledOnce()
+    claim = await claimed_in(store)
+    async with LeaseKeeper(store, claim.lease, claim.chunk.tally) as keeper:
+        keeper.look_often()
+        await store.has_answered.wait()
+        await asyncio.sleep(0)
+        assert keeper.is_cancelled
 
 
 async def test_a_task_that_is_cancelled_at_the_end_of_its_lease_ends() -> None:

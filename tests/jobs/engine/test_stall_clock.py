@@ -3,7 +3,10 @@
 import pytest
 
 from kaboom.jobs.engine.run import heartbeat as stall_clock
-from kaboom.jobs.engine.run.heartbeat import StallClock
+from kaboom.jobs.engine.run.heartbeat import LeaseKeeper, StallClock
+from kaboom.jobs.model import Tally
+from kaboom.jobs.redis.memory import MemoryJobStore
+from kaboom.jobs.redis.store import ChunkRef, Lease
 
 
 class Machine:
@@ -87,3 +90,14 @@ def test_a_wait_for_a_permit_begins_again_for_15_minutes(machine: Machine) -> No
     clock.note_life()
     idle(clock, machine, 25)
     assert clock.has_stalled(120)
+
+
+@pytest.mark.anyio
+async def test_a_run_that_reports_progress_or_waits_for_a_permit_has_not_stalled(machine: Machine) -> None:
+    keeper = LeaseKeeper(MemoryJobStore(), Lease(ChunkRef("ingest", "0" * 32, "0"), "1"), Tally())
+    keeper._stall = clock = StallClock(lambda: machine.now)
+    for begin_again in (lambda: keeper.report(Tally(cursor=1)), keeper.note_life):
+        idle(clock, machine, 125)
+        assert clock.has_stalled(120)
+        begin_again()
+        assert not clock.has_stalled(120)
