@@ -124,6 +124,16 @@ class BarStoreContract:
         assert known["bars"].to_list() == [1, 1, 0, 1, 1]
         assert known["asked_at"].dt.hour().to_list() == [8, 8, 9, 8, 9]
 
+    @pytest.mark.parametrize("series", [MINUTES, DAILY])
+    def test_of_answers_at_the_same_time_the_last_one_counts(self, store: BarStore, series: BarSeries) -> None:
+        week = [JUNE_2 + timedelta(days=n) for n in range(5)]
+        run(store.save_fetch_log(series, answers(*(("7203", day, 1) for day in week))))
+        run(store.save_fetch_log(series, answers(("7203", week[1], 3), ("7203", week[2], 3))))
+        run(store.save_fetch_log(series, answers(("7203", week[2], 5))))
+        for first, last in ((0, 4), (1, 1), (1, 2), (2, 2), (3, 3)):
+            found = run(store.load_fetch_log(series, first=week[first], last=week[last]))
+            assert found["bars"].to_list() == [1, 3, 5, 1, 1][first : last + 1]
+
     def test_the_last_write_wins(self, store: BarStore) -> None:
         run(store.write(MINUTES, frame(*(bar("7203", at(JUNE_2, m), 100) for m in range(5)))))
 
