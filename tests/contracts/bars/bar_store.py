@@ -308,6 +308,14 @@ class BarStoreContract:
         assert run(store.last_closes(MINUTES, wanted, before=JUNE_2)) == {}
         assert run(store.last_closes(MINUTES, [], before=JULY_1)) == {}
 
+    @pytest.mark.parametrize("series", [MINUTES, DAILY])
+    def test_last_closes_of_some_symbols_are_theirs_alone(self, store: BarStore, series: BarSeries) -> None:
+        rows = [("1301", date(2024, 6, 3), 1), ("6758", JUNE_2, 2), ("7203", JUNE_30, 3), ("9984", JUNE_30, 4)]
+        run(store.write(series, frame(*(bar(symbol, at(day), close) for symbol, day, close in rows))))
+        closes = {symbol: close for symbol, _, close in rows}
+        for wanted in (["1301"], ["6758", "9984"], ["1301", "7203"], sorted(closes)):
+            assert run(store.last_closes(series, wanted, before=JULY_1)) == {each: closes[each] for each in wanted}
+
     def test_last_closes_of_daily_bars(self, store: BarStore) -> None:
         days = [date(2024, 12, 30), date(2025, 1, 6), date(2025, 1, 7)]
         run(store.write(DAILY, frame(*(bar("7203", at(d), d.day) for d in days))))
