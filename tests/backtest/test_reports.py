@@ -11,6 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from kaboom.backtest.report.charts import draw_curve, draw_equity
+from kaboom.backtest.report.content import ReportContent
+from kaboom.backtest.report.text import Words
 from kaboom.bars.open import build_bar_store
 from kaboom.pictures import process
 from tests.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, run_job
@@ -70,6 +73,19 @@ async def test_months_of_a_report_are_rounded_to_a_hundredth_of_a_basis_point(te
         pytest.approx(round(gains[month], 6), abs=1e-12) for month in months
     ]
     assert [year["year"] for year in report["years"]] == sorted(shown, reverse=True)
+
+
+async def test_curves_without_values_are_not_drawn(tested: httpx2.AsyncClient) -> None:
+    job_id = await run_one(tested)
+    answer = await tested.get(f"{RESULTS}/{job_id}/report.json")
+    content, words = ReportContent.model_validate_json(answer.content, strict=False), Words(("en",))
+    assert "deepest drawdown" in draw_equity(content, "mine", words)
+    none: list[float | None] = [None] * len(content.curves.days)
+    for names in (("equity", "benchmark"), ("drawdown", "benchmark_drawdown")):
+        curves = content.curves.model_copy(update=dict.fromkeys(names, none))
+        assert draw_equity(content.model_copy(update={"curves": curves}), "mine", words) == ""
+    assert draw_curve(content.curves.days, none, "exposure") == ""
+    assert draw_curve(content.curves.days, content.curves.exposure, "exposure") != ""
 
 
 async def test_a_report_is_one_file_that_asks_nobody_and_opens_in_either_language(tested: httpx2.AsyncClient) -> None:

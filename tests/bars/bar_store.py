@@ -124,6 +124,16 @@ class BarStoreContract:
         assert known["bars"].to_list() == [1, 1, 0, 1, 1]
         assert known["asked_at"].dt.hour().to_list() == [8, 8, 9, 8, 9]
 
+    @pytest.mark.parametrize("series", [MINUTES, DAILY])
+    def test_of_answers_at_the_same_time_the_last_one_counts(self, store: BarStore, series: BarSeries) -> None:
+        week = [JUNE_2 + timedelta(days=n) for n in range(5)]
+        run(store.save_fetch_log(series, answers(*(("7203", day, 1) for day in week))))
+        run(store.save_fetch_log(series, answers(("7203", week[1], 3), ("7203", week[2], 3))))
+        run(store.save_fetch_log(series, answers(("7203", week[2], 5))))
+        for first, last in ((0, 4), (1, 1), (1, 2), (2, 2), (3, 3)):
+            found = run(store.load_fetch_log(series, first=week[first], last=week[last]))
+            assert found["bars"].to_list() == [1, 3, 5, 1, 1][first : last + 1]
+
     def test_the_last_write_wins(self, store: BarStore) -> None:
         run(store.write(MINUTES, frame(*(bar("7203", at(JUNE_2, m), 100) for m in range(5)))))
 
@@ -297,6 +307,14 @@ class BarStoreContract:
         assert run(store.last_closes(MINUTES, wanted, before=JUNE_30)) == {"7203": 21}
         assert run(store.last_closes(MINUTES, wanted, before=JUNE_2)) == {}
         assert run(store.last_closes(MINUTES, [], before=JULY_1)) == {}
+
+    @pytest.mark.parametrize("series", [MINUTES, DAILY])
+    def test_last_closes_of_some_symbols_are_theirs_alone(self, store: BarStore, series: BarSeries) -> None:
+        rows = [("1301", date(2024, 6, 3), 1), ("6758", JUNE_2, 2), ("7203", JUNE_30, 3), ("9984", JUNE_30, 4)]
+        run(store.write(series, frame(*(bar(symbol, at(day), close) for symbol, day, close in rows))))
+        closes = {symbol: close for symbol, _, close in rows}
+        for wanted in (["1301"], ["6758", "9984"], ["1301", "7203"], sorted(closes)):
+            assert run(store.last_closes(series, wanted, before=JULY_1)) == {each: closes[each] for each in wanted}
 
     def test_last_closes_of_daily_bars(self, store: BarStore) -> None:
         days = [date(2024, 12, 30), date(2025, 1, 6), date(2025, 1, 7)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kaboom.drivers.embedded import trusted_files
 from kaboom.drivers.embedded.run_file import find_data_dir, prove_token, read_run_file, write_run_file
 from kaboom.drivers.embedded.trusted_files import check_folder, read_trusted
 from kaboom.errors import ConfigurationError
@@ -68,6 +69,15 @@ def test_sudo_trusts_files_of_its_caller(folder: Path, monkeypatch: pytest.Monke
     assert read_trusted(folder, NAME) == b"token\n"
     monkeypatch.setenv("SUDO_UID", "1")
     with pytest.raises(ConfigurationError):
+        read_trusted(folder, NAME)
+
+
+def test_a_user_who_is_not_root_cannot_name_a_caller_to_trust(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = folder.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 12345)
+    monkeypatch.setattr(trusted_files, "_ROOT", owner + 1)
+    monkeypatch.setenv("SUDO_UID", str(owner))
+    with pytest.raises(ConfigurationError, match="belongs to the user"):
         read_trusted(folder, NAME)
 
 

@@ -188,5 +188,5 @@ async def test_a_suffix_of_no_format_is_refused(store: BarStore, tmp_path: Path,
 
 
 async def test_days_out_of_order_are_refused(store: BarStore, tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="expected them in order"):
+    with pytest.raises(InvalidRequest, match=f"first was {DAYS[1]} and last {DAYS[0]}, expected them in order"):
         await plan_folder(store, Selection(MINUTES, DAYS[1], DAYS[0]), tmp_path, Format.CSV)

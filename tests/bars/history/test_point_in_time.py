@@ -21,6 +21,7 @@ from kaboom.bars.pages.write import write_bars
 from kaboom.bars.store import BarReader
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest, StoreError
+from kaboom.market.bar import BarSeries
 from tests.fixtures.bars import corrections
 from tests.fixtures.bars.damage import flip_page
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
@@ -105,6 +106,16 @@ async def test_a_bar_added_later_is_absent_before(store: PageBarStore) -> None:
         for m in told
     ]
     assert days == [[2], [2, 3], [2, 3, 5], [2, 3, 4, 5]]
+
+
+@pytest.mark.parametrize("series", [MINUTES, DAILY])
+async def test_coverage_of_one_session_is_that_of_its_moment(store: PageBarStore, series: BarSeries) -> None:
+    await store.write(series, frame(bar("7203", at(JUNE_2))))
+    told = [utc_now()]
+    await store.write(series, frame(bar("1301", at(JUNE_2)), bar("7203", at(date(2025, 6, 3)))))
+    told.append(utc_now())
+    held = [await store.known_at(moment).coverage(series, first=JUNE_2, last=JUNE_2) for moment in told]
+    assert [each["symbol"].to_list() for each in held] == [["7203"], ["1301", "7203"]]
 
 
 async def test_a_correction_of_an_added_bar_does_not_bring_it_back(store: PageBarStore) -> None:
@@ -285,7 +296,8 @@ async def test_a_reader_of_an_older_moment_does_not_wait_for_a_writer(tmp_path: 
     with closing(sqlite3.connect(tmp_path / "synthetic/1m/2025-06.sqlite", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         with anyio.fail_after(20):
-            bars = await store.known_at(now[0] - timedelta(hours=1)).read_session(MINUTES, JUNE_2)
+            # A writer commits within half of this time after its moment.
+            bars = await store.known_at(now[0] - timedelta(seconds=60)).read_session(MINUTES, JUNE_2)
         writer.execute("ROLLBACK")
     assert bars.equals(OLD)
     await store.close()

@@ -418,3 +418,14 @@ class TestFactors:
         text = HEADER.replace("Volume", "Volume,AdjFactor") + "2025-11-04,30,31,29,30,100,0\n"
         write(tmp_path, "7203.csv", text)
         assert "7203.csv, line 2, column AdjFactor: factor was 0" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "end"), [(3, None), (4, "; 1 more"), (1203, "; 1,200 more")])
+def test_a_folder_of_refused_files_names_the_first_three(tmp_path: Path, count: int, end: str | None) -> None:
+    for number in range(count):
+        (tmp_path / f"{number:04}.zip").write_bytes(b"no zip")
+    with pytest.raises(ProviderError) as refused:
+        asyncio.run(FileProvider(tmp_path).fetch_universe(Market.FILE, ALWAYS))
+    assert [f"{number:04}.zip" in refused.value.message for number in range(4)] == [True, True, True, False]
+    assert (refused.value.message.endswith(end or ""), " more" in refused.value.message) == (True, end is not None)
+    assert not refused.value.retryable

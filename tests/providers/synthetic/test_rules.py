@@ -242,9 +242,10 @@ def test_traits_are_drawn_each_on_its_own_and_fill_their_spans() -> None:
         (~young, date(1990, 1, 4), date(2010, 1, 1)),
     ):
         share = (listed[group] - first.toordinal()) / (last - first).days
-        assert (share.min() < 0.02, share.max() > 0.98) == (True, True)
+        assert share.min() < 0.02
+        assert share.max() > 0.98
         assert abs(share.mean() - 0.5) < 0.05
     assert date(2024, 1, 4).toordinal() <= traits.listed_on[-1] < date(2024, 3, 15).toordinal()
-    drawn = [traits.price[:-1], traits.beta[:-1], traits.volatility[:-1], traits.lots[:-1], listed[:]]
+    drawn = [traits.price[:-1], traits.beta[:-1], traits.volatility[:-1], traits.lots[:-1], listed]
     related = np.corrcoef([np.argsort(np.argsort(each)) for each in drawn])
     assert np.abs(related - np.eye(len(drawn))).max() < 0.05

@@ -132,7 +132,7 @@ def _join_fields(files: Sequence[SourceFile]) -> list[SourceFile]:
 
 def _walk(folder: Path, below: str, root: Path, refusals: list[Refusal]) -> Iterator[SourceFile]:
     try:
-        entries = list(os.scandir(folder))
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as e:
         refusals.append(Refusal(below or folder.name, f"the folder cannot be read: {e.strerror}"))
         return

@@ -209,6 +209,12 @@ def test_keys_that_can_be_guessed_are_refused(text: str) -> None:
     assert JWT_KEY not in error.value.message
 
 
+def test_the_shortest_key_has_32_bytes() -> None:
+    assert parse_jwt_keys("x" * 32) == (b"x" * 32,)
+    # A letter of three bytes counts as three.
+    assert parse_jwt_keys("鍵" * 11) == (("鍵" * 11).encode(),)
+
+
 def test_white_space_separates_keys() -> None:
     assert parse_jwt_keys(f" {JWT_KEY}\n{OTHER_KEY} ") == (JWT_KEY.encode(), OTHER_KEY.encode())
 

@@ -81,7 +81,7 @@ def days_of(series: BarSeries, bucket: int) -> tuple[date, date]:
 
 def gaps_of(series: BarSeries, cells: Sequence[tuple[str, int]]) -> tuple[Gap, ...]:
     """Return symbols and buckets as gaps; symbols that lack the same buckets share one gap."""
-    by_symbol = {s: tuple(sorted(b for _, b in some)) for s, some in groupby(sorted(cells), key=lambda cell: cell[0])}
+    by_symbol = {s: tuple(b for _, b in some) for s, some in groupby(sorted(cells), key=lambda cell: cell[0])}
     by_buckets: dict[tuple[int, ...], list[str]] = {}
     for symbol, buckets in by_symbol.items():
         by_buckets.setdefault(buckets, []).append(symbol)
