@@ -1,8 +1,8 @@
 # One repository for each image. Tags may move, as signatures do when an image is signed again: what runs is named by
 # its digest.
 
-resource "google_artifact_registry_repository" "this" {
-  for_each = var.repositories
+resource "google_artifact_registry_repository" "image" {
+  for_each = local.repositories
 
   project                = var.project_id
   location               = var.region
@@ -31,33 +31,33 @@ resource "google_artifact_registry_repository" "this" {
 }
 
 resource "google_artifact_registry_repository_iam_member" "builder" {
-  for_each = var.repositories
+  for_each = local.repositories
 
   project    = var.project_id
   location   = var.region
-  repository = google_artifact_registry_repository.this[each.key].repository_id
+  repository = google_artifact_registry_repository.image[each.key].repository_id
   role       = "roles/artifactregistry.writer"
-  member     = "serviceAccount:${var.builder}"
+  member     = "serviceAccount:${local.emails["builder"]}"
 }
 
 # Cloud Run asks whether the account that deploys an image may read it.
 resource "google_artifact_registry_repository_iam_member" "deployer" {
-  for_each = var.repositories
+  for_each = local.repositories
 
   project    = var.project_id
   location   = var.region
-  repository = google_artifact_registry_repository.this[each.key].repository_id
+  repository = google_artifact_registry_repository.image[each.key].repository_id
   role       = "roles/artifactregistry.reader"
-  member     = "serviceAccount:${var.deployer}"
+  member     = "serviceAccount:${local.emails["deployer"]}"
 }
 
 # It scans them.
 resource "google_artifact_registry_repository_iam_member" "auditor" {
-  for_each = var.repositories
+  for_each = local.repositories
 
   project    = var.project_id
   location   = var.region
-  repository = google_artifact_registry_repository.this[each.key].repository_id
+  repository = google_artifact_registry_repository.image[each.key].repository_id
   role       = "roles/artifactregistry.reader"
-  member     = "serviceAccount:${var.auditor}"
+  member     = "serviceAccount:${local.emails["auditor"]}"
 }

@@ -1,14 +1,14 @@
 # Broker, job state and results. Losing it loses no job: the ledger in PostgreSQL puts back what was unfinished.
 
-resource "google_redis_instance" "this" {
+resource "google_redis_instance" "redis" {
   project            = var.project_id
   region             = var.region
-  name               = var.name
-  tier               = var.tier
-  memory_size_gb     = var.memory_size_gb
+  name               = var.redis.name
+  tier               = var.redis.tier
+  memory_size_gb     = var.redis.memory_size_gb
   redis_version      = "REDIS_7_2"
-  connect_mode       = "DIRECT_PEERING"
-  authorized_network = "projects/${var.project_id}/global/networks/${var.network}"
+  connect_mode       = "PRIVATE_SERVICE_ACCESS"
+  authorized_network = google_compute_network.own.id
 
   auth_enabled            = true
   transit_encryption_mode = "SERVER_AUTHENTICATION"
@@ -30,11 +30,13 @@ resource "google_redis_instance" "this" {
   }
 
   persistence_config {
-    persistence_mode    = var.persistence
-    rdb_snapshot_period = var.persistence == "RDB" ? "ONE_HOUR" : null
+    persistence_mode    = var.redis.persistence
+    rdb_snapshot_period = var.redis.persistence == "RDB" ? "ONE_HOUR" : null
   }
 
   deletion_protection = true
+
+  depends_on = [google_service_networking_connection.google]
 
   lifecycle {
     prevent_destroy = true

@@ -1,10 +1,10 @@
-# What users asked to keep as files: mirrors, indicators, symbol lists, lines that InfluxDB refused. Mounted by API and
+# What users asked to keep as files: mirrors, indicators, symbol lists, lines that an InfluxDB refused. Mounted by API and
 # worker, whose own disks are lost with the instance.
 
-resource "google_storage_bucket" "this" {
+resource "google_storage_bucket" "files" {
   project                     = var.project_id
   location                    = var.region
-  name                        = var.name
+  name                        = local.bucket
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   force_destroy               = false
@@ -28,10 +28,10 @@ resource "google_storage_bucket" "this" {
   }
 }
 
-resource "google_storage_bucket_iam_member" "this" {
-  for_each = var.members
+resource "google_storage_bucket_iam_member" "files" {
+  for_each = { api = "roles/storage.objectViewer", worker = "roles/storage.objectUser" }
 
-  bucket = google_storage_bucket.this.name
-  role   = each.value.role
-  member = "serviceAccount:${each.value.account}"
+  bucket = google_storage_bucket.files.name
+  role   = each.value
+  member = "serviceAccount:${local.emails[each.key]}"
 }

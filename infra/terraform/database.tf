@@ -1,24 +1,26 @@
-# The ledger, which nothing else can restore. Only the VPC network reaches it: infra/bootstrap.sh peers that with Google's
-# services, once for all environments, and gives the roles of infra/database/roles.sql their passwords.
+# The ledger and the bars, which nothing else can restore. Only the VPC network reaches it; infra/bootstrap.sh gives the
+# roles of infra/database/roles.sql their passwords.
 
-resource "google_sql_database_instance" "this" {
+resource "google_sql_database_instance" "kaboom" {
+  count = var.make_database ? 1 : 0
+
   project             = var.project_id
   region              = var.region
-  name                = var.name
+  name                = "kaboom${local.suffix}"
   database_version    = "POSTGRES_18"
   deletion_protection = true
 
   settings {
     edition                     = "ENTERPRISE"
-    tier                        = var.size.tier
-    availability_type           = var.size.regional ? "REGIONAL" : "ZONAL"
+    tier                        = var.database.tier
+    availability_type           = var.database.regional ? "REGIONAL" : "ZONAL"
     disk_autoresize             = true
     deletion_protection_enabled = true
     retain_backups_on_delete    = true
 
     ip_configuration {
       ipv4_enabled    = false
-      private_network = "projects/${var.project_id}/global/networks/${var.network}"
+      private_network = google_compute_network.own.id
       ssl_mode        = "ENCRYPTED_ONLY"
     }
 
@@ -43,9 +45,11 @@ resource "google_sql_database_instance" "this" {
     # Instances of API and worker, twice during a release, and people (docs/operations/deploy.md).
     database_flags {
       name  = "max_connections"
-      value = "250"
+      value = tostring(var.database.connections)
     }
   }
+
+  depends_on = [google_service_networking_connection.google]
 
   lifecycle {
     prevent_destroy = true
@@ -53,8 +57,10 @@ resource "google_sql_database_instance" "this" {
 }
 
 resource "google_sql_database" "kaboom" {
+  count = var.make_database ? 1 : 0
+
   project  = var.project_id
-  instance = google_sql_database_instance.this.name
+  instance = google_sql_database_instance.kaboom[0].name
   name     = "kaboom"
   charset  = "UTF8"
 
@@ -65,13 +71,17 @@ resource "google_sql_database" "kaboom" {
 
 # For infra/database/roles.sql, which Cloud SQL imports from a bucket.
 resource "google_storage_bucket_iam_member" "imports" {
-  bucket = var.bucket
+  count = var.make_database ? 1 : 0
+
+  bucket = google_storage_bucket.files.name
   role   = "roles/storage.objectViewer"
-  member = "serviceAccount:${google_sql_database_instance.this.service_account_email_address}"
+  member = "serviceAccount:${google_sql_database_instance.kaboom[0].service_account_email_address}"
 }
 
 resource "google_storage_bucket_object" "roles" {
-  bucket  = var.bucket
+  count = var.make_database ? 1 : 0
+
+  bucket  = google_storage_bucket.files.name
   name    = "database/roles.sql"
-  content = var.roles
+  content = file("${path.module}/../database/roles.sql")
 }

@@ -8,11 +8,11 @@ locals {
     deployer  = "deploys revisions"
     auditor   = "reads images that are live"
     scheduler = "starts the nightly job"
-  }, var.further)
+  }, var.worker_pool ? { scaler = "scales the worker pool" } : {})
 
   # Put together from what is known before apply, so that a plan tells who may do what.
   emails = {
-    for key, account in google_service_account.this : key => "${account.account_id}@${account.project}.iam.gserviceaccount.com"
+    for key, account in google_service_account.kaboom : key => "${account.account_id}@${account.project}.iam.gserviceaccount.com"
   }
 
   runtime = ["api", "worker"]
@@ -27,12 +27,12 @@ locals {
   }
 }
 
-resource "google_service_account" "this" {
+resource "google_service_account" "kaboom" {
   for_each = local.accounts
 
   project         = var.project_id
-  account_id      = "kaboom-${each.key}${var.suffix}"
-  display_name    = "Kaboom${var.suffix}: ${each.value}"
+  account_id      = "kaboom-${each.key}${local.suffix}"
+  display_name    = "Kaboom${local.suffix}: ${each.value}"
   deletion_policy = "PREVENT"
 }
 

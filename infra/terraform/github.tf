@@ -11,7 +11,7 @@ locals {
 
 resource "google_iam_workload_identity_pool" "github" {
   project                   = var.project_id
-  workload_identity_pool_id = var.pool_id
+  workload_identity_pool_id = "kaboom-github${local.suffix}"
   display_name              = "GitHub: ${var.environment}"
   description               = "Deployments of Kaboom from GitHub Actions"
   # The name of a deleted pool stays taken for 30 days.
@@ -34,8 +34,8 @@ resource "google_iam_workload_identity_pool_provider" "github" {
 
   # The number too: a name that was given up can be taken by anybody.
   attribute_condition = join(" && ", [
-    "assertion.repository == '${var.repository}'",
-    "assertion.repository_id == '${var.repository_id}'",
+    "assertion.repository == '${var.github_repository}'",
+    "assertion.repository_id == '${var.github_repository_id}'",
     "(${join(" || ", local.branches)})",
   ])
 
@@ -45,9 +45,9 @@ resource "google_iam_workload_identity_pool_provider" "github" {
 }
 
 resource "google_service_account_iam_member" "github" {
-  for_each = var.accounts
+  for_each = toset(["builder", "deployer"])
 
-  service_account_id = "projects/${var.project_id}/serviceAccounts/${each.value}"
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${local.emails[each.key]}"
   role               = "roles/iam.workloadIdentityUser"
   member             = "principalSet://iam.googleapis.com/${local.pool}/attribute.environment/${var.environment}"
 }
@@ -66,9 +66,9 @@ resource "google_iam_workload_identity_pool_provider" "audit" {
   }
 
   attribute_condition = join(" && ", [
-    "assertion.repository == '${var.repository}'",
-    "assertion.repository_id == '${var.repository_id}'",
-    "assertion.workflow_ref == '${var.repository}/.github/workflows/audit.yml@refs/heads/main'",
+    "assertion.repository == '${var.github_repository}'",
+    "assertion.repository_id == '${var.github_repository_id}'",
+    "assertion.workflow_ref == '${var.github_repository}/.github/workflows/audit.yml@refs/heads/main'",
   ])
 
   oidc {
@@ -77,7 +77,7 @@ resource "google_iam_workload_identity_pool_provider" "audit" {
 }
 
 resource "google_service_account_iam_member" "audit" {
-  service_account_id = "projects/${var.project_id}/serviceAccounts/${var.auditor}"
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${local.emails["auditor"]}"
   role               = "roles/iam.workloadIdentityUser"
-  member             = "principalSet://iam.googleapis.com/${local.pool}/attribute.auditor/${var.repository}"
+  member             = "principalSet://iam.googleapis.com/${local.pool}/attribute.auditor/${var.github_repository}"
 }
