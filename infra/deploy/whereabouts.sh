@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Print where an environment is, as its committed values say: infra/deploy/whereabouts.sh production|staging
 #
-# That is project=…, region=…, worker-kind=…, suffix=…, and what audit.yml becomes: provider=… and account=….
+# That is project=…, region=…, worker-kind=…, suffix=…, what audit.yml becomes: provider=… and account=…, and what plans of
+# terraform.yml become: plan-provider=… and planner=….
 set -euo pipefail
 environment=${1:?'usage: whereabouts.sh ENVIRONMENT'}
 cd "$(dirname "$0")/../terraform"
@@ -22,4 +23,6 @@ done
 if [ "$(value worker_pool)" = true ]; then kind=pool; else kind=service; fi
 printf '%s\n' "project=$project" "region=$region" "suffix=$suffix" "worker-kind=$kind" \
   "provider=projects/$number/locations/global/workloadIdentityPools/kaboom-github$suffix/providers/audit" \
-  "account=kaboom-auditor$suffix@$project.iam.gserviceaccount.com"
+  "account=kaboom-auditor$suffix@$project.iam.gserviceaccount.com" \
+  "plan-provider=projects/$number/locations/global/workloadIdentityPools/kaboom-terraform$suffix/providers/plan" \
+  "planner=kaboom-planner$suffix@$project.iam.gserviceaccount.com"

@@ -11,38 +11,36 @@ variable "region" {
   default = "asia-northeast1"
 }
 
-variable "network" {
-  description = "The VPC network of Memorystore and of what reaches it."
-  type        = string
-  default     = "default"
-}
-
-variable "connector" {
-  description = "The Serverless VPC Access connector, or null."
-  type        = object({ name = string, cidr = string })
-}
-
-variable "direct_egress_cidr" {
-  description = "The range of a subnetwork for Direct VPC egress, or null."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.direct_egress_cidr != null || var.connector != null
-    error_message = "Without a connector and without a subnetwork nothing reaches Redis."
-  }
+variable "ranges" {
+  description = "Addresses of Cloud Run, a /26 or wider, and of Google's servers, a /20 or wider. Others only where a VPN or a peering of yours uses these."
+  type        = object({ run = string, google = string })
+  default     = { run = "10.9.0.0/24", google = "10.64.0.0/20" }
 }
 
 variable "redis" {
+  description = "With persistence RDB it takes a snapshot each hour; restored, it brings back jobs that have ended since, which the ledger then corrects."
   type = object({
     name           = string
     tier           = string
     memory_size_gb = number
     persistence    = string
   })
+
+  validation {
+    condition     = var.redis.memory_size_gb >= 1 && var.redis.memory_size_gb <= 300
+    error_message = "Memorystore has from 1 to 300 GB."
+  }
+
+  validation {
+    condition     = contains(["DISABLED", "RDB"], var.redis.persistence)
+    error_message = "Its persistence is DISABLED or RDB."
+  }
 }
 
-variable "instances" { type = map(string) }
+variable "instances" {
+  description = "Values for infra/deploy/variables that this environment has of its own."
+  type        = map(string)
+}
 
 variable "make_database" {
   description = "Whether Terraform makes a Cloud SQL; else the secret database-url names a server of your own."
@@ -50,40 +48,46 @@ variable "make_database" {
   default     = false
 }
 
-variable "database" { type = object({ tier = string, regional = bool }) }
-
-variable "make_influxdb" {
-  description = "Whether Terraform makes a VM with InfluxDB; else the secrets name a server of your own."
-  type        = bool
-  default     = false
-}
-
-variable "influxdb" {
-  description = "The VM, and a range of /28 or wider that nothing else uses."
-  type        = object({ machine_type = string, disk_gb = number, cidr = string })
-}
+variable "database" { type = object({ tier = string, regional = bool, connections = number }) }
 
 variable "worker_pool" {
   description = "Whether the worker is a worker pool with a scaler, instead of a service."
   type        = bool
   default     = false
+}
+
+variable "github_repository" {
+  description = "The repository on GitHub: owner/name."
+  type        = string
 
   validation {
-    condition     = !var.worker_pool || var.direct_egress_cidr != null
-    error_message = "A worker pool that is deployed from a manifest has no connector: it needs direct_egress_cidr."
+    condition     = can(regex("^[\\w.-]+/[\\w.-]+$", var.github_repository))
+    error_message = "It is owner/name."
   }
 }
 
-variable "github_repository" { type = string }
-variable "github_repository_id" { type = string }
+variable "github_repository_id" {
+  description = "The repository's number: `gh api repos/OWNER/NAME --jq .id`."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]+$", var.github_repository_id))
+    error_message = "It is a number."
+  }
+}
 
 variable "refs" {
-  description = "The branches that may deploy here."
+  description = "The branches that may deploy here, such as refs/heads/main."
   type        = list(string)
+
+  validation {
+    condition     = length(var.refs) > 0
+    error_message = "Without a branch every branch could deploy, or none."
+  }
 }
 
 variable "ref_prefixes" {
-  description = "What the names of further such branches begin with."
+  description = "What the names of further such branches begin with, such as refs/heads/release/."
   type        = list(string)
   default     = []
 }
@@ -104,8 +108,9 @@ variable "alert_emails" {
 }
 
 variable "alert_channels" {
-  type    = list(string)
-  default = []
+  description = "Further notification channels: projects/PROJECT/notificationChannels/NUMBER."
+  type        = list(string)
+  default     = []
 }
 
 variable "budget" {

@@ -14,9 +14,8 @@ from kaboom.drivers.redis.address import parse_address
 from kaboom.errors import ConfigurationError
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
-#: Secrets that deployments do not keep: one broker is enough for most teams, migrations also work through a pooler,
-#: and new Supabase projects sign with a key pair.
-NOT_KEPT = frozenset({"KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL", "SUPABASE_JWT_SECRET"})
+#: Secrets that deployments do not keep: one broker is enough for most teams, and migrations also work through a pooler.
+NOT_KEPT = frozenset({"KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL"})
 #: Prefixes of settings that are not secret, but kept with the secrets.
 _KEPT_WITH_SECRETS = ("INFLUXDB_", "SUPABASE_URL")
 #: The value of a secret that must exist but is not used.

@@ -5,7 +5,7 @@ import pytest
 from tests.deploy.rules.annotations import annotation_faults, annotation_table
 from tests.deploy.rules.manifests import API, POOL, RUN, SMOKE, WORKER, parse, planted, render
 
-CONNECTOR = 'run.googleapis.com/vpc-access-connector: "kaboom-vpc-connector-2"'
+INTERFACES = "run.googleapis.com/network-interfaces"
 
 
 @pytest.mark.parametrize("name", RUN)
@@ -40,11 +40,12 @@ def test_googles_table_is_read_whole() -> None:
         (WORKER, '{"collector": ["worker"]}', '{"worker": ["worker"]}', "container-dependencies was"),
         (WORKER, '{"collector": ["worker"]}', "collector", "container-dependencies was"),
         (API, "environment: gen2", "environment: gen3", "execution-environment was 'gen3'"),
-        (API, CONNECTOR, "a: b", "0 ways into the VPC"),
+        (API, INTERFACES, "run.googleapis.com/vpc-access-connector", "no way into the network"),
+        (API, INTERFACES, "run.googleapis.com/vpc-access-connector", "a connector, which costs"),
         (API, "startup-cpu-boost", "sessionAffinity", "nobody has written down"),
         (API, "private-ranges-only", "private-only", "vpc-access-egress was 'private-only'"),
         (POOL, "run.googleapis.com/manualInstanceCount", "run.googleapis.com/minScale", "belongs to Service"),
-        (POOL, '[{"network": "default"', '[{"net": "default"', "network-interfaces was"),
+        (POOL, '[{"network": "kaboom-staging"', '[{"net": "kaboom-staging"', "network-interfaces was"),
         (SMOKE, "run.googleapis.com/execution-environment", "run.googleapis.com/cpu-throttling", "Execution: run"),
     ],
 )

@@ -61,11 +61,11 @@ def test_the_rules_of_the_house_are_kept() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("influxdb:2.9.1@", "influxdb:latest@", "is not one version"),
+        ("grafana:13.1.0@", "grafana:latest@", "is not one version"),
         ("postgres:18.6@", "postgres@", "is not one version"),
         ("valkey/valkey:9.1.2@", "valkey/valkey:9@", "is not one version"),
         ("@sha256:3c42b892", "@sha256:3c42", "is not one version"),
-        ("image: kaboom:local", "image: kaboom", "it is built, and not"),
+        ("image: ${KABOOM_IMAGE:-kaboom:local}", "image: kaboom", "it is built, and not"),
         ("127.0.0.1:8000:8080", "8000:8080", "listens beyond"),
         ("127.0.0.1:9090:9090", "0.0.0.0:9090:9090", "listens beyond"),
         ("127.0.0.1:3000:3000", "${KABOOM_LISTEN:-127.0.0.1}:3000:3000", "listens beyond"),
@@ -81,15 +81,16 @@ def test_the_rules_of_the_house_are_kept() -> None:
         ("no-new-privileges:true", "no-new-privileges:false", "keeps privileges"),
         ("    user: postgres\n", "    user: postgres\n    privileged: true\n", "privileged gives it too much"),
         ("    user: postgres\n", "    user: postgres\n    network_mode: host\n", "network_mode gives it too much"),
-        ("    user: influxdb\n", "", "it runs as root"),
+        ("    user: valkey\n", "", "it runs as root"),
         ("prometheus.yml:ro", "prometheus.yml", "read only"),
         ("./infra/alerts", "/var/run/docker.sock", "read only"),
-        ("      test: [CMD, influx, ping]\n", "", "no health check"),
+        ("      test: [CMD, valkey-cli, -e, ping]\n", "", "no health check"),
         ("${GRAFANA_PASSWORD:?set it in .env, to a long random text}", "admin", "is not asked for"),
         ("  restart: unless-stopped\n", "", "started again"),
         ("condition: service_completed_successfully", "condition: service_started", "waits for migrate"),
         ("${INGEST_API_TOKEN:?set it in .env, to a long random text}", "secret", "INGEST_API_TOKEN is not asked for"),
-        ("${INFLUXDB_TOKEN:?", "${INFLUX_TOKEN:?", "not in .env.example"),
+        ("${GRAFANA_PASSWORD:?", "${GRAFANA_PASS:?", "not in .env.example"),
+        ("${KABOOM_COPIES:-backups}", "/mnt/copies", "is not a file of the repository"),
         ("${POSTGRES_PASSWORD:?set it in .env, to letters and digits}", "${POSTGRES_PASSWORD}", "has no message"),
         ("    internal: true", "    internal: false", "leads outside"),
         ("    user: valkey\n", "    user: valkey\n    ports: ['127.0.0.1:6379:6379']\n", "reached from outside"),
@@ -118,13 +119,11 @@ def test_the_worker_runs_the_documented_command() -> None:
 
 def test_kaboom_can_start_on_what_it_is_given() -> None:
     environment = {name: re.sub(r"\$\{[^}]+\}", "text", str(v)) for name, v in SERVICES["api"]["environment"].items()}
-    settings = load_settings(**environment)
-    assert settings.keeps_bars_in_influxdb
+    (default,) = re.findall(r"^\$\{KABOOM_BAR_STORE:-(\w+)\}$", SERVICES["api"]["environment"]["KABOOM_BAR_STORE"])
+    settings = load_settings(**environment | {"KABOOM_BAR_STORE": default})
+    assert settings.bar_store == "postgres"
     assert (settings.side_port, settings.metrics_port) == (8080, 9464)
     assert settings.require_broker_url() == settings.require_redis_url() == "redis://valkey:6379/0"
-    bucket = SERVICES["influxdb"]["environment"]["DOCKER_INFLUXDB_INIT_BUCKET"]
-    buckets = (settings.influxdb_bucket_raw_1m_hot, settings.influxdb_bucket_agg_5m, settings.influxdb_bucket_agg_1d)
-    assert buckets == (bucket,) * 3
 
 
 def test_links_in_notifications_lead_to_caddy() -> None:
@@ -158,13 +157,13 @@ def test_an_alert_finds_its_way_to_the_api() -> None:
 def test_backups_are_made_in_order_and_lie_together() -> None:
     made = {name: service for name, service in SERVICES.items() if name.startswith("backup-")}
     hours = {name: int(service["entrypoint"][2]) for name, service in made.items()}
-    assert set(made) == {"backup-ledger", "backup-bars", "backup-files"}
-    assert hours["backup-ledger"] < min(hours["backup-bars"], hours["backup-files"])
+    assert set(made) == {"backup-ledger", "backup-files"}
+    assert hours["backup-ledger"] < hours["backup-files"]
     for service in made.values():
-        assert "backups:/var/tmp" in service["volumes"]
+        assert {"backups:/var/tmp", "${KABOOM_COPIES:-backups}:/srv/copies"} <= set(service["volumes"])
+        assert service["healthcheck"]["test"][1].startswith("find /srv/copies ")
         assert f"'{service['entrypoint'][3]}-" in service["healthcheck"]["test"][1]
     assert made["backup-ledger"]["image"] == SERVICES["postgres"]["image"]
-    assert made["backup-bars"]["image"] == SERVICES["influxdb"]["image"]
 
 
 def test_prometheus_finds_the_alerts() -> None:

@@ -17,7 +17,8 @@ def test_the_configuration_is_right() -> None:
     [
         ("kaboom_queue_depth", "kaboom_queue_length", "query was"),
         ("max by (queue) (kaboom_leases", "sum by (queue) (kaboom_leases", "query was"),
-        ('namespace="kaboom-api-staging"', 'namespace="kaboom-api"', "query was"),
+        ('namespace=~"kaboom-api-staging|"', 'namespace=~"kaboom-api|"', "query was"),
+        ('namespace=~"kaboom-api-staging|"', 'namespace="kaboom-api-staging"', "query was"),
         ("sum(max by (queue) (kaboom_queue_depth", "(max by (queue) (kaboom_queue_depth", "query was"),
         ("maxReplicaCount: 5", "maxReplicaCount: 50", "bounds"),
         ("maxReplicaCount: 5", "maxReplicas: 5", "maxReplicaCount"),

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     argv = ["sh", str(ROOT / "infra/compose/nightly.sh"), "3", "bars", "back-up"]
-    environment = {"PATH": path, "BACKUPS": str(folder / "made")} | env
+    environment = {"PATH": path, "BACKUPS": str(folder / "made"), "COPIES": str(folder / "made")} | env
     return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -64,3 +64,26 @@ def test_the_newest_fourteen_are_kept_and_others_files_too(folder: Path) -> None
     assert len([name for name in kept if name.startswith("bars-")]) == 14
     assert "bars-2025-01-16" not in kept
     assert {"bars-2025-01-17", "ledger-2025-01-10"} <= set(kept)
+
+
+def test_a_backup_is_copied_to_a_second_place(folder: Path) -> None:
+    (folder / "copies").mkdir()
+    for day in range(10, 30):
+        (folder / f"copies/bars-2025-01-{day}").mkdir()
+    assert run(folder, COPIES=str(folder / "copies")).returncode == 9
+    (name,) = names(folder)
+    assert (folder / "copies" / name / "file").read_text() == "whole\n"
+    assert len(list((folder / "copies").iterdir())) == 14
+
+
+def test_a_copy_that_fails_is_made_at_the_next_start_from_the_same_backup(folder: Path) -> None:
+    copies = folder / "copies"
+    copies.touch()
+    assert run(folder, COPIES=str(copies)).returncode not in {0, 9}
+    (name,) = names(folder)
+    copies.unlink()
+    copies.mkdir()
+    (copies / f"{name}.part").mkdir()
+    assert run(folder, COPIES=str(copies), FAILS="1").returncode == 9
+    assert [path.name for path in copies.iterdir()] == [name]
+    assert (copies / name / "file").read_text() == "whole\n"

@@ -43,7 +43,7 @@ def test_the_worker_is_as_specified(name: str) -> None:
         (WORKER, "concurrency=4", "concurrency=8", "command was"),
         (POOL, "- --prefetch-multiplier=1", "- --prefetch-multiplier=1\n        - --without-gossip", "command was"),
         (WORKER, 'command: ["celery"]', 'command: ["sh", "-c", "celery"]', "command was"),
-        (WORKER, "memory: 4Gi", "memory: 2Gi", "limits was"),
+        (WORKER, 'memory: "4Gi"', 'memory: "2Gi"', "limits was"),
         (POOL, 'cpu: "2"', 'cpu: "4"', "limits was"),
         (WORKER, "timeoutSeconds: 3600", "timeoutSeconds: 300", "time-out was 300"),
         (WORKER, "ingress: internal", "ingress: all", "ingress was 'all'"),
@@ -143,6 +143,12 @@ def test_the_collector_finds_the_metrics_and_the_public_does_not(name: str) -> N
             "- name: collector",
             "- name: collector\n        ports: [{containerPort: 1}]",
             "the collector has ports",
+        ),
+        (
+            POOL,
+            "- name: collector",
+            "- name: collector\n        env: [{name: K_SERVICE, value: kaboom-celery-worker}]",
+            "the collector has env",
         ),
     ],
 )

@@ -1,12 +1,12 @@
 """What manifests, deploy.yml and the page on operations name is what Terraform makes; a file that is missing fails."""
 
 import re
+from typing import Any
 
 import pytest
 
-from kaboom.domain_settings import CommonSettings
 from tests.deploy.rules.manifests import default_values
-from tests.deploy.terraform.environments import WITH_ALL, WITH_POOL, environment
+from tests.deploy.terraform.environments import WITH_POOL, environment
 from tests.deploy.terraform.hcl import keys_of, load_module
 from tests.deploy.terraform.manifests import INGRESS, Manifest, load_manifests
 from tests.deploy.terraform.policies import email
@@ -16,7 +16,7 @@ from tests.fixtures.repo.repository import ROOT, load_text
 WORKFLOW = ".github/workflows/deploy.yml"
 KINDS = {"service": "Service", "job": "Job", "worker_pool": "WorkerPool"}
 #: A choice, and what only infra/bootstrap.sh knows: no facts of the infrastructure.
-_BY_HAND = {"PROVIDER", "STAGING_PROJECT_ID"}
+_BY_HAND = {"PROVIDER", "STAGING_PROJECT_ID", "PUBLISHED_IMAGE"}
 
 
 def manifests_of(name: str) -> list[Manifest]:
@@ -79,37 +79,16 @@ def _account(values: dict[str, dict[str, str]]) -> str:
     return str(template.get("service_account") or template["template"]["service_account"])  # type: ignore[index]
 
 
-def test_influxdb_is_set_up_as_kaboom_asks_for_it() -> None:
-    """The script of the VM, `compose.yaml`, the defaults of the settings and bootstrap.sh name the same."""
-    script = load_text("infra/terraform/modules/influxdb/start.sh")
-    (image,) = re.findall(r"^image=mirror\.gcr\.io/library/(\S+)$", script, re.MULTILINE)
-    assert f"&influxdb-image {image}\n" in load_text("compose.yaml")
-    (first,) = re.findall(r"INIT_BUCKET=(\w+)", script)
-    (others,) = re.findall(r"^for bucket in (.*); do$", script, re.MULTILINE)
-    asked = set(re.findall(r"\$\{INFLUXDB_BUCKET_\w+:-(\w+)\}", load_text("infra/bootstrap.sh")))
-    assert {first, *others.split()} == asked
-    fields = CommonSettings.model_fields
-    assert asked == {field.default for name, field in fields.items() if name.startswith("influxdb_bucket_")}
-
-
-def test_the_vm_reads_the_token_that_kaboom_reads() -> None:
-    vms = environment("staging", WITH_ALL).all("google_compute_instance")
-    (read,) = {r["metadata"]["token-secret"].rsplit("/", 1)[-1] for r in vms}
-    account = f"serviceAccount:{email(environment('staging'), 'influxdb')}"
-    assert (read, account) in readers_granted("staging", WITH_ALL)
-    assert readers_granted("staging", WITH_ALL) - readers_granted("staging") == {(read, account)}
-
-
 def test_the_page_imports_what_there_is() -> None:
-    named = re.findall(r"'(module\.[^']+)'", load_text("docs/operations/terraform.md"))
+    named = re.findall(r"'(google_[^']+)'", load_text("docs/operations/terraform.md"))
     assert len(named) >= 5
     assert set(named) <= {resource.address for resource in environment("production").resources}
 
 
 def test_the_scaler_is_given_what_its_configuration_asks_for() -> None:
-    (scaler,) = (b for b in load_module(TERRAFORM).all("module") if b.labels == ("scaler",))
+    crema: Any = load_module(TERRAFORM).declared["local.crema"]
     asked = set(re.findall(r"\$\{(\w+)\}", load_text("api/crema.yaml")))
-    assert set(keys_of(scaler.arguments["config"])) == asked
+    assert set(keys_of(crema.children[0].children[2].children[-1])) == asked
 
 
 def workflow(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.terraform.environments import build
+from tests.deploy.terraform.environments import WITH_POOL, build, environment
 from tests.deploy.terraform.tree import ENVIRONMENTS
 from tests.fixtures.repo.repository import load_text
 
@@ -36,7 +36,7 @@ def policies(name: str) -> dict[str, dict[str, Any]]:
 def policies_of(text: str, name: str) -> dict[str, dict[str, Any]]:
     with TemporaryDirectory() as folder:
         made = build(name, Path(folder), rules=text).all("google_monitoring_alert_policy")
-    own = [r.values for r in made if ".alerts." in r.address]
+    own = [r.values for r in made if ".rules[" in r.address]
     return {policy["conditions"]["condition_prometheus_query_language"]["alert_rule"]: policy for policy in own}
 
 
@@ -61,6 +61,30 @@ def test_a_policy_waits_and_says_what_its_alert_does(name: str) -> None:
         for note in ("description", "summary_ja", "description_ja", "runbook"):
             assert rule["annotations"][note] in policy["documentation"]["content"]
         assert policy["notification_channels"]
+
+
+def test_a_pool_has_no_namespace() -> None:
+    """Its collector is told no name by Cloud Run."""
+    with TemporaryDirectory() as folder:
+        made = build("staging", Path(folder), variables=WITH_POOL).all("google_monitoring_alert_policy")
+    queries = [r["conditions"]["condition_prometheus_query_language"]["query"] for r in made if ".rules[" in r.address]
+    assert queries == [f'max(kaboom_workers_online{{namespace=~"{SERVICES["staging"]}|"}}) == 0']
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("variables", ["", WITH_POOL], ids=["service", "pool"])
+def test_a_metric_of_the_log_is_asked_for_as_promql_names_it(name: str, variables: str) -> None:
+    expanded = environment(name, variables)
+    names = {r["name"].replace("-", "_") for r in expanded.all("google_logging_metric")}
+    conditions = [r["conditions"] for r in expanded.all("google_monitoring_alert_policy")]
+    asked = [c["condition_prometheus_query_language"] for c in conditions if "condition_prometheus_query_language" in c]
+    of_logs = [each for each in asked if "logging_googleapis_com" in each["query"]]
+    assert {re.findall(r"logging_googleapis_com:user_(\w+)\{", each["query"])[0] for each in of_logs} == names
+    # Else the first apply fails: a metric of the log exists some minutes later.
+    assert all(each["disable_metric_validation"] is True for each in asked)
+    (worker,) = (each["query"] for each in of_logs if "worker" in each["query"])
+    kind = "worker_pool" if variables else "revision"
+    assert f'monitored_resource="cloud_run_{kind}"' in worker
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

@@ -11,23 +11,22 @@ from tests.deploy.terraform.hcl import keys_of, load_module
 from tests.deploy.terraform.tree import TERRAFORM
 from tests.fixtures.repo.repository import load_text
 
-MONITORING = TERRAFORM / "modules/monitoring"
 _METRIC = re.compile(r"\bkaboom_[a-z0-9_]+")
 
 
 def dashboard() -> dict[str, Any]:
     """Return the dashboard as templatefile() gives it, with the name of each value for the value."""
-    text = (MONITORING / "dashboard.json").read_text(encoding="utf-8")
+    text = (TERRAFORM / "dashboard.json").read_text(encoding="utf-8")
     filled = re.sub(r"(?<!\$)\$\{(\w+)\}", r"\1", text)
     loaded: dict[str, Any] = json.loads(filled.replace("$${", "${"))
     return loaded
 
 
 def test_the_dashboard_is_given_what_it_asks_for() -> None:
-    (resource,) = (b for b in load_module(MONITORING).all("resource") if b.labels[0] == "google_monitoring_dashboard")
+    (resource,) = (b for b in load_module(TERRAFORM).all("resource") if b.labels[0] == "google_monitoring_dashboard")
     call = resource.arguments["dashboard_json"].children[0]
     given = set(keys_of(call.children[2].children[-1]))
-    asked = set(re.findall(r"(?<!\$)\$\{(\w+)\}", (MONITORING / "dashboard.json").read_text(encoding="utf-8")))
+    asked = set(re.findall(r"(?<!\$)\$\{(\w+)\}", (TERRAFORM / "dashboard.json").read_text(encoding="utf-8")))
     assert given == asked == {"title", "services", "redis"}
 
 

@@ -9,22 +9,21 @@ from tests.deploy.terraform.environments import WITH_ALL, WITH_BUDGET, WITH_POOL
 from tests.deploy.terraform.hcl import as_names, load_module
 from tests.deploy.terraform.policies import find_faults, shared_names
 from tests.deploy.terraform.tree import ENVIRONMENTS, TERRAFORM, Plant
-from tests.fixtures.repo.repository import load_text
 
-_IDENTITIES, _KABOOM, _SECRETS = "modules/identities/main.tf", "main.tf", "modules/secrets/main.tf"
-_DATABASE, _INFLUXDB, _FILES = (f"modules/{name}/main.tf" for name in ("database", "influxdb", "files"))
+_IDENTITIES, _SECRETS, _NETWORK = "accounts.tf", "secrets.tf", "network.tf"
+_DATABASE, _FILES = "database.tf", "files.tf"
 _REGISTRY, _LOOKS = (
-    "modules/registry/main.tf",
+    "registry.tf",
     '"roles/run.viewer"\n  member  = "serviceAccount:${local.emails["deployer"]}',
 )
 #: Where the conditions of the audit and of the environments differ.
 _AUDIT = "audit.yml@refs/heads/main'"
-_REDIS, _FEDERATION, _RUN = "modules/redis/main.tf", "modules/federation/main.tf", "modules/run/services.tf"
+_REDIS, _FEDERATION, _RUN = "redis.tf", "github.tf", "run.tf"
 
 #: The first two claims of releases; the audit's are followed by another third.
 _CLAIMS = (
-    "    \"assertion.repository == '${var.repository}'\",\n"
-    "    \"assertion.repository_id == '${var.repository_id}'\",\n"
+    "    \"assertion.repository == '${var.github_repository}'\",\n"
+    "    \"assertion.repository_id == '${var.github_repository_id}'\",\n"
     '    "(${join('
 )
 
@@ -80,8 +79,12 @@ PLANTS = {
     ),
     "maintenance while the market is open": (Plant(_REDIS, '"SATURDAY"', '"TUESDAY"'), "is not in a night before"),
     "service that can be destroyed": (
-        Plant(_RUN, "  deletion_protection = true\n", "  deletion_protection = false\n"),
-        'google_cloud_run_v2_service.this["api"]: deletion_protection is False',
+        Plant(
+            _RUN,
+            "  deletion_protection = true\n\n  # Where",
+            "  deletion_protection = false\n\n  # Where",
+        ),
+        'google_cloud_run_v2_service.kaboom["api"]: deletion_protection is False',
     ),
     "protection left out": (Plant(_SECRETS, "  deletion_protection = true\n", ""), "deletion_protection is None"),
     "federation for any repository": (
@@ -99,8 +102,8 @@ PLANTS = {
     "audit of any workflow": (
         Plant(
             _FEDERATION,
-            "    \"assertion.workflow_ref == '${var.repository}/.github/workflows/audit.yml@refs/heads/main'\",\n",
-            "",
+            " == '${var.github_repository}/.github/workflows/audit.yml@refs/heads/main'",
+            ".startsWith('${var.github_repository}/.github/workflows/')",
         ),
         "more than the audit of main is the auditor",
     ),
@@ -111,22 +114,22 @@ PLANTS = {
         "the audit could act as another",
     ),
     "auditor of the whole pool": (
-        Plant(_FEDERATION, "/attribute.auditor/${var.repository}", "/*"),
+        Plant(_FEDERATION, "/attribute.auditor/${var.github_repository}", "/*"),
         "is more than the environment production",
     ),
     "releases that act as the auditor": (
         Plant(
-            _KABOOM,
-            '    deployer = module.identities.emails["deployer"]\n  }',
-            '    deployer = module.identities.emails["auditor"]\n  }',
+            _FEDERATION,
+            'toset(["builder", "deployer"])',
+            'toset(["builder", "auditor"])',
         ),
         "GitHub may act as kaboom-auditor@",
     ),
     "auditor that pushes images": (
         Plant(
             _REGISTRY,
-            '"roles/artifactregistry.reader"\n  member     = "serviceAccount:${var.auditor}"',
-            '"roles/artifactregistry.writer"\n  member     = "serviceAccount:${var.auditor}"',
+            '"roles/artifactregistry.reader"\n  member     = "serviceAccount:${local.emails["auditor"]}"',
+            '"roles/artifactregistry.writer"\n  member     = "serviceAccount:${local.emails["auditor"]}"',
         ),
         "the auditor has roles/artifactregistry.writer",
     ),
@@ -141,16 +144,16 @@ PLANTS = {
         "is more than the environment production",
     ),
     "worker that anybody may call": (
-        Plant(_KABOOM, "public  = false", "public  = true"),
+        Plant(_RUN, "public = false", "public = true"),
         "invoker_iam_disabled is True",
     ),
     "worker that the internet reaches": (
-        Plant(_KABOOM, '"INGRESS_TRAFFIC_INTERNAL_ONLY"', '"INGRESS_TRAFFIC_ALL"'),
+        Plant(_RUN, '"INGRESS_TRAFFIC_INTERNAL_ONLY"', '"INGRESS_TRAFFIC_ALL"'),
         "ingress is INGRESS_TRAFFIC_ALL",
     ),
     "token in a header of the scheduler": (
         Plant(
-            "modules/scheduler/main.tf",
+            _RUN,
             "    http_method =",
             '    headers = { x-ingest-token = "t" }\n    http_method =',
         ),
@@ -177,56 +180,50 @@ PLANTS = {
         "availability_type is ZONAL",
     ),
     "database with the default number of connections": (
-        Plant(_DATABASE, 'value = "250"', 'value = "100"'),
-        "value is 100",
+        Plant("production.tfvars", "connections = 250", "connections = 100"),
+        "is too few, 222 are needed",
     ),
     "maintenance of the database on a Monday": (Plant(_DATABASE, "day  = 6", "day  = 7"), "is not in a night"),
-    "bars without snapshots": (
-        Plant(_INFLUXDB, "google_compute_resource_policy.nightly.name", '"another"'),
-        "has no snapshots that outlive it",
+    "account that reads a secret and runs nothing": (
+        Plant(_SECRETS, "database-url          = local.both", 'database-url          = ["api", "worker", "builder"]'),
+        "kaboom-builder@kaboom-472705.iam.gserviceaccount.com reads a secret",
     ),
-    "snapshots that go with the disk": (
-        Plant(_INFLUXDB, '"KEEP_AUTO_SNAPSHOTS"', '"APPLY_RETENTION_POLICY"'),
-        "has no snapshots that outlive it",
-    ),
-    "disk of bars that can be destroyed": (
-        Plant(_INFLUXDB, "    prevent_destroy = true\n", ""),
-        "google_compute_disk.data: prevent_destroy is None",
-    ),
-    "bars on the disk of the VM": (
-        Plant(_INFLUXDB, "  attached_disk {", '  scratch_disk {\n    interface = "NVME"\n  }\n\n  params {'),
-        "keeps its data on the disk",
-    ),
-    "InfluxDB with a public address": (
-        Plant(_INFLUXDB, "    network_ip = google", "    access_config {}\n    network_ip = google"),
-        "has a public address",
-    ),
-    "InfluxDB for the whole internet": (
-        Plant(_INFLUXDB, "= var.sources", '= ["0.0.0.0/0"]'),
-        "lets ['0.0.0.0/0'] in to ['8086']",
-    ),
-    "firewall that opens every VM": (
+    "connector beside the network": (
         Plant(
-            _INFLUXDB,
-            '  source_ranges           = ["35.235.240.0/20"]\n  target_service_accounts = [var.account]\n',
-            '  source_ranges           = ["35.235.240.0/20"]\n',
+            _NETWORK,
+            'resource "google_compute_global_address"',
+            'resource "google_vpc_access_connector" "c" {\n  name = "c"\n}\n\nresource "google_compute_global_address"',
         ),
-        "opens every VM",
+        "Cloud Run reaches all by Direct egress",
     ),
-    "VM that reads another secret": (
-        Plant(
-            "secrets.tf", "database-url          = local.both", 'database-url          = ["api", "worker", "influxdb"]'
-        ),
-        "kaboom-influxdb@kaboom-472705.iam.gserviceaccount.com reads a secret",
+    "network that makes subnetworks itself": (
+        Plant(_NETWORK, "auto_create_subnetworks = false", "auto_create_subnetworks = true"),
+        "auto_create_subnetworks is True",
+    ),
+    "release in the network default": (
+        Plant("outputs.tf", "= local.network", '= "default"'),
+        "the release is told of another network",
+    ),
+    "addresses for half a release": (
+        Plant("variables.tf", '"10.9.0.0/24"', '"10.9.0.0/27"'),
+        "32 addresses carry no release of 10 instances",
+    ),
+    "servers in Cloud Run's addresses": (
+        Plant("variables.tf", '"10.64.0.0/20"', '"10.9.0.0/20"'),
+        "10.9.0.0/20 overlaps 10.9.0.0/24",
+    ),
+    "Redis by a peering of its own": (
+        Plant(_REDIS, '"PRIVATE_SERVICE_ACCESS"', '"DIRECT_PEERING"'),
+        "connect_mode is DIRECT_PEERING",
     ),
     "public files": (Plant(_FILES, '"enforced"', '"inherited"'), "public_access_prevention is inherited"),
     "files without versions": (Plant(_FILES, "    enabled = true", "    enabled = false"), "versioning is"),
     "files that the API may delete": (
-        Plant(_KABOOM, '"roles/storage.objectViewer"', '"roles/storage.objectUser"'),
+        Plant(_FILES, '"roles/storage.objectViewer"', '"roles/storage.objectUser"'),
         "the bucket: [",
     ),
     "release with the name of another bucket": (
-        Plant("outputs.tf", "= module.files.bucket", '= "another"'),
+        Plant("outputs.tf", "= google_storage_bucket.files.name", '= "another"'),
         "gets the name of another bucket",
     ),
     "name that Google does not take": (
@@ -241,11 +238,12 @@ def faults_of(plant: Plant, folder: Path, name: str = "production") -> list[str]
     return find_faults(build(name, expanded, terraform=plant.into(folder), variables=WITH_ALL))
 
 
+_RECEIVERS = "[for channel in google_monitoring_notification_channel.email : channel.id]"
 #: Of an environment with a budget.
 BUDGETS = {
     "everybody's costs": ('["projects/${var.project_number}"]', "[]", "counts []"),
     "costs that are there": ('    spend_basis       = "FORECASTED_SPEND"\n', "", "sends no mail before the costs"),
-    "no receivers": ("[for channel in google_monitoring_notification_channel.email : channel.id]", "[]", "0 of 1"),
+    "no receivers": (f"s = {_RECEIVERS}", "s = []", "0 of 1"),
     "nothing allowed": ("= var.budget.amount", '= "0"', "allows nothing"),
 }  # fmt: skip
 
@@ -253,7 +251,7 @@ BUDGETS = {
 @pytest.mark.parametrize("name", BUDGETS)
 def test_a_budget_that_nobody_hears_of_is_found(name: str, tmp_path: Path) -> None:
     old, new, said = BUDGETS[name]
-    tree = Plant("modules/alerts/budget.tf", old, new).into(tmp_path)
+    tree = Plant("alerts.tf", old, new).into(tmp_path)
     (expanded := tmp_path / "expanded").mkdir()
     faults = find_faults(build("production", expanded, terraform=tree, variables=WITH_BUDGET))
     assert [fault for fault in faults if said in fault], faults
@@ -277,7 +275,7 @@ def test_staging_pays_for_no_second_node_and_no_api_that_sleeps() -> None:
 
 
 def test_an_api_that_is_kept_awake_is_seen(tmp_path: Path) -> None:
-    plant = Plant("main.tf", '== "0"', '== "none"')
+    plant = Plant("main.tf", "merge(local.defaults, var.instances)", "merge(var.instances, local.defaults)")
     (expanded := tmp_path / "expanded").mkdir()
     assert build("staging", expanded, terraform=plant.into(tmp_path)).all("google_monitoring_uptime_check_config")
 
@@ -316,20 +314,14 @@ def test_a_shared_name_is_found(tmp_path: Path) -> None:
     assert shared_names(environment("production"), staging) == {("google_redis_instance", "redis-asia-northeast1")}
 
 
-def test_a_disk_made_from_a_snapshot_stays() -> None:
-    (disk,) = (b for b in load_module(TERRAFORM / "modules/influxdb").all("resource") if "disk.data" in b.name)
-    (lifecycle,) = disk.all("lifecycle")
-    assert as_names(lifecycle.arguments["ignore_changes"]) == ["snapshot"]
-    assert "--source-snapshot=" in load_text("docs/operations/losses.md")
-
-
 def test_terraform_leaves_revisions_to_the_deployment() -> None:
     left = {
         block.name.removeprefix("google_cloud_run_v2_"): set(as_names(lifecycle.arguments["ignore_changes"]))
-        for block in load_module(TERRAFORM / "modules/run").all("resource")
+        for block in load_module(TERRAFORM).all("resource")
+        if block.name.startswith("google_cloud_run_v2_")
         for lifecycle in block.all("lifecycle")
     }
-    assert set(left) == {"service.this", "job.this", "worker_pool.this"}
+    assert set(left) == {"service.kaboom", "job.kaboom", "worker_pool.worker"}
     assert all({"template", "client", "client_version"} <= ignored for ignored in left.values())
-    assert {"traffic", "scaling"} <= left["service.this"]
-    assert {"instance_splits", "scaling"} <= left["worker_pool.this"]
+    assert {"traffic", "scaling"} <= left["service.kaboom"]
+    assert {"instance_splits", "scaling"} <= left["worker_pool.worker"]

@@ -14,7 +14,7 @@ from tests.fixtures.repo.containers import ABSENT, find_missing
 from tests.fixtures.repo.repository import ROOT, load_text
 from tests.fixtures.servers.stacks import Command
 
-_NAMES = ("INGEST_API_TOKEN", "INFLUXDB_TOKEN", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "KABOOM_NOTIFICATION_KEY")
+_NAMES = ("INGEST_API_TOKEN", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "KABOOM_NOTIFICATION_KEY")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_with_the_secrets_of_the_guide_it_is_whole(project: Path) -> None:
     done = compose(project, "config", "--format", "json")
     assert done.code == 0, done.err
     services: dict[str, Any] = orjson.loads(done.out)["services"]
-    kept = {"influxdb", "postgres", "valkey", "backup-bars", "backup-files", "backup-ledger"}
+    kept = {"postgres", "valkey", "backup-files", "backup-ledger"}
     assert set(services) == kept | {"alertmanager", "api", "caddy", "grafana", "migrate", "prometheus", "worker"}
     assert all(service["read_only"] for service in services.values())
     assert {port["host_ip"] for s in services.values() for port in s.get("ports", ())} == {"127.0.0.1"}

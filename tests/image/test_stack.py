@@ -112,11 +112,13 @@ def test_what_is_lost_comes_back_from_the_backups(project: Compose, api: Api, jo
     project.call("up", "--detach", "--wait", "--no-deps", *_BACKUPS)
     day = (datetime.now(UTC) + timedelta(hours=9)).date()
     (block,) = re.findall(r"^DAY=2026-11-28\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-    steps = [line for line in block.replace("\\\n", " ").splitlines() if "backup-bars" not in line]
+    steps = block.replace("\\\n", " ").splitlines()
     stop, *restore, up = (line.replace("docker compose", "docker-compose") for line in steps)
     _shell(project, stop)
-    _shell(project, 'docker-compose exec -T postgres psql -U kaboom -h 127.0.0.1 -c "DROP TABLE jobs CASCADE"')
-    _shell(project, "docker-compose run --rm --no-deps --entrypoint rm backup-files -rf /srv/kaboom/kaboom/bars")
+    _shell(
+        project, 'docker-compose exec -T postgres psql -U kaboom -h 127.0.0.1 -c "DROP TABLE jobs, bar_page CASCADE"'
+    )
+    _shell(project, "docker-compose run --rm --no-deps --entrypoint rm backup-files -rf /srv/kaboom/kaboom")
     for line in restore:
         _shell(project, f"DAY={day:%Y-%m-%d}\n{line}")
     assert up == "docker-compose up --detach --wait"

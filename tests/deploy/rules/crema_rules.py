@@ -85,6 +85,6 @@ def _trigger_faults(asked: Mapping[str, str], values: Mapping[str, str]) -> list
     if asked["ignoreNullValues"] != "false":
         faults.append("no answer would end workers")
     # One number, each queue counted once: KEDA refuses more than one.
-    of_api = f'{{namespace="{values["API_SERVICE"]}"}}'
+    of_api = f'{{namespace=~"{values["API_SERVICE"]}|"}}'
     parts = [f"sum(max by (queue) ({gauge.name}{of_api}))" for gauge in (QUEUE_DEPTH, LEASES_ACTIVE)]
     return faults if asked["query"] == " + ".join(parts) else [*faults, f"query was {asked['query']}"]

@@ -78,12 +78,11 @@ def sample_values() -> dict[str, str]:
             "WORKER_IMAGE": f"{registry}/kaboom-worker/kaboom-worker@sha256:{_DIGEST}",
             "API_ACCOUNT": "kaboom-api-staging@kaboom-472705.iam.gserviceaccount.com",
             "WORKER_ACCOUNT": "kaboom-worker-staging@kaboom-472705.iam.gserviceaccount.com",
-            "VPC_CONNECTOR": "kaboom-vpc-connector-2",
             "DATA_BUCKET": "kaboom-472705-kaboom-staging",
             "SECRET_PREFIX": "staging-",
             "PROVIDER": "synthetic",
-            "NETWORK": "default",
-            "SUBNETWORK": "default",
+            "NETWORK": "kaboom-staging",
+            "SUBNETWORK": "kaboom-run-staging",
         }
     )
 

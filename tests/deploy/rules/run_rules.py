@@ -126,9 +126,8 @@ def metrics_faults(document: Mapping[str, Any]) -> list[str]:
     faults = (
         [] if re.fullmatch(rf"{re.escape(_COLLECTOR)}:\d+\.\d+\.\d+", collector["image"]) else ["collector's image"]
     )
-    # A service's own name; a pool has none.
-    named = {"K_SERVICE": document["metadata"]["name"]} if document["kind"] == "WorkerPool" else {}
-    faults += _differ("the collector has env", values_of(collector), named)
+    # Above all no K_SERVICE, which Cloud Run takes from nobody: beside a pool the collector names no namespace.
+    faults += ["the collector has env"] if "env" in collector else []
     faults += ["the collector has ports"] if "ports" in collector else []
     is_api = main["command"] == ["kaboom"]
     scraped = int(values_of(main).get("KABOOM_METRICS_PORT", 0)) if is_api else _listening(main)

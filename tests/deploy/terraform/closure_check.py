@@ -1,30 +1,25 @@
-"""References closed: what is used is declared, what is declared is used, and a module is called as it asks to be."""
+"""References closed: what is used is declared, and what is declared is used."""
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.deploy.terraform.hcl import (
     Block,
     Module,
     Node,
-    as_text,
-    as_type,
     bound_names,
     functions,
     has_heredoc,
-    literal_type,
     references,
 )
 from tests.deploy.terraform.provider_schema import ProviderSchema
 
 #: Terraform's functions that these files use. A new one is added here once its spelling was looked up.
 _FUNCTIONS = frozenset({
-    "can", "compact", "concat", "contains", "file", "flatten", "join", "length", "merge", "one", "regex", "regexall",
-    "replace", "sha256", "substr", "templatefile", "toset", "try", "yamldecode",
+    "can", "concat", "contains", "file", "flatten", "join", "length", "merge", "one", "regex", "regexall", "replace",
+    "sha256", "split", "substr", "templatefile", "tonumber", "toset", "tostring", "yamldecode",
 })  # fmt: skip
 _TYPES = frozenset({"list", "map", "object", "optional", "set", "tuple"})
-_MODULE_META = {"source", "count", "for_each", "depends_on", "providers"}
 _WORDS = {
     "variable": {"type", "description", "default", "nullable", "sensitive", "ephemeral"},
     "output": {"value", "description", "sensitive", "ephemeral", "depends_on"},
@@ -34,41 +29,8 @@ _LOOPS = {"each": "for_each", "count": "count"}
 type Chain = tuple[str, ...]
 
 
-def find_closure_faults(modules: dict[Path, Module], schema: ProviderSchema) -> Iterator[str]:
-    """Yield faults of modules that call each other; one that nobody calls is a root, whose outputs are for people."""
-    used: dict[Path, set[str]] = {}
-    for module in modules.values():
-        name = module.folder.name
-        yield from (f"{name}: {fault}" for fault in _check_module(module, schema))
-        for call in module.all("module"):
-            source = as_text(call.arguments["source"]) if "source" in call.arguments else None
-            target = (module.folder / (source or "nowhere")).resolve()
-            if target not in modules:
-                yield f"{name}: {call.name}: there is no module {target.name}"
-                continue
-            outputs = {chain[2] for _, chain in _uses(module) if chain[:2] == ("module", call.labels[0]) and chain[2:]}
-            used.setdefault(target, set()).update(outputs)
-            yield from (f"{name}: {call.name}: {fault}" for fault in _check_call(call, modules[target], outputs))
-    for folder, outputs in used.items():
-        unused = {output.labels[0] for output in modules[folder].all("output")} - outputs
-        yield from (f"{folder.name}: nobody uses the output {name}" for name in sorted(unused))
-
-
-def _check_call(call: Block, target: Module, used: set[str]) -> Iterator[str]:
-    variables = {v.labels[0]: v for v in target.all("variable")}
-    given = set(call.arguments) - _MODULE_META
-    required = {name for name, v in variables.items() if "default" not in v.arguments}
-    outputs = {output.labels[0] for output in target.all("output")}
-    yield from (f"there is no variable {name}" for name in sorted(given - set(variables)))
-    yield from (f"the variable {name} is required" for name in sorted(required - given))
-    yield from (f"there is no output {name}" for name in sorted(used - outputs))
-    for name in sorted(given & set(variables)):
-        wanted, literal = as_type(variables[name]), literal_type(call.arguments[name])
-        if literal and wanted not in {literal, "any"} and literal != "null":
-            yield f"the variable {name} is a {wanted}, not a {literal}"
-
-
-def _check_module(module: Module, schema: ProviderSchema) -> Iterator[str]:
+def find_closure_faults(module: Module, schema: ProviderSchema) -> Iterator[str]:
+    """Yield what a folder refers to and does not declare, declares and does not use, or does not say as it should."""
     uses = list(_uses(module))
     for block, chain in uses:
         if fault := _fault_of(block, chain, module, schema):
@@ -77,7 +39,7 @@ def _check_module(module: Module, schema: ProviderSchema) -> Iterator[str]:
     for address in module.declared:
         if address.startswith(("var.", "local.")) and address not in used:
             yield f"nobody uses {address}"
-    named = Counter(b.name for b in module.blocks if b.type in {"resource", "data", "variable", "module", "output"})
+    named = Counter(b.name for b in module.blocks if b.type in {"resource", "data", "variable", "output"})
     yield from (f"{name} is declared twice" for name, count in named.items() if count > 1)
     for block in module.blocks:
         yield from (f"{block.name}: {fault}" for fault in _check_words(block))

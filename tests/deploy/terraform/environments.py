@@ -9,8 +9,7 @@ from tests.deploy.terraform.tree import TERRAFORM
 
 #: What turns the worker pool on.
 WITH_POOL = """
-direct_egress_cidr = "10.9.0.0/26"
-worker_pool        = true
+worker_pool = true
 """
 #: What makes mail of costs.
 WITH_BUDGET = """
@@ -19,7 +18,6 @@ budget = { billing_account = "012345-6789AB-CDEF01", amount = 60000, currency = 
 #: What makes all that an environment may lack.
 WITH_ALL = f"""{WITH_POOL}
 make_database = true
-make_influxdb = true
 """
 #: One alert, for all that is not about alerts.
 _RULES = """

@@ -54,11 +54,13 @@ def expand(terraform: Path, alerts: Path, name: str, folder: Path, *, variables:
 
     tfparse sees nothing above the folder that it is given: what lies there is copied below it.
     """
-    shutil.copytree(terraform / "modules", folder / "modules")
+    shutil.copy(terraform / "dashboard.json", folder)
+    shutil.copy(ROOT / "api/crema.yaml", folder)
+    shutil.copy(ROOT / "infra/database/roles.sql", folder)
     shutil.copy(alerts, folder / "kaboom.rules.yaml")
     shutil.copy(ROOT / "infra/deploy/variables", folder / "variables")
     for path in terraform.glob("*.tf"):
-        text = re.sub(r"\$\{path\.module\}/\.\./\w+/", "${path.module}/", path.read_text(encoding="utf-8"))
+        text = re.sub(r"\$\{path\.module\}/(?:\.\./)+\w+/", "${path.module}/", path.read_text(encoding="utf-8"))
         (folder / path.name).write_text(text, encoding="utf-8")
     own = (terraform / f"{name}.tfvars").read_text(encoding="utf-8")
     (folder / "all.tfvars").write_text(f"{own}\n{_PROJECT}\n{variables}\n", encoding="utf-8")

@@ -11,10 +11,8 @@ type Rule = Callable[[Environment], Iterator[str]]
 
 _ACCESSOR = "roles/secretmanager.secretAccessor"
 _READERS = ("api", "worker")
-#: What the VM of InfluxDB reads.
-_INFLUXDB_READS = "influxdb-token"
 #: What may be granted for the whole project, and to whom.
-_PROJECT_ROLES = {
+PROJECT_ROLES = {
     "roles/monitoring.metricWriter": {"api", "worker"},
     "roles/logging.logWriter": {"api", "worker"},
     "roles/run.viewer": {"deployer", "auditor"},
@@ -41,9 +39,7 @@ _COMPUTED = {
     "google_monitoring_alert_policy.api_away",
     "google_parameter_manager",
     "google_cloud_run_v2_service.scaler",
-    "google_compute_instance.this",
     "google_storage_bucket_iam_member.imports",
-    "google_storage_bucket_object.roles",
 }
 _KEPT = ("google_service_account", "google_artifact_registry_repository", "google_iam_workload_identity_pool")
 _MASTERS = ("roles/owner", "roles/editor", "Admin", ".admin")
@@ -73,7 +69,7 @@ def roles_are_narrow(environment: Environment) -> Iterator[str]:
     for r in _grants(environment):
         if any(master in r["role"] for master in _MASTERS):
             yield f"{r.address}: {r['role']} rules"
-        if r.type.startswith("google_project") and not _is_of(r, environment, *_PROJECT_ROLES.get(r["role"], ())):
+        if r.type.startswith("google_project") and not _is_of(r, environment, *PROJECT_ROLES.get(r["role"], ())):
             yield f"{r.address}: {r['role']} is granted to {r['member']} for the whole project"
 
 
@@ -83,8 +79,7 @@ def secrets_are_read_one_by_one(environment: Environment) -> Iterator[str]:
     for r in bindings:
         if r.type != "google_secret_manager_secret_iam_member" or not r["secret_id"]:
             yield f"{r.address}: reads more than one secret"
-        readers = (*_READERS, "influxdb") if str(r["secret_id"]).endswith(_INFLUXDB_READS) else _READERS
-        if not _is_of(r, environment, *readers):
+        if not _is_of(r, environment, *_READERS):
             yield f"{r.address}: {r['member']} reads a secret, and runs nothing"
     pairs = Counter((r["secret_id"], r["member"]) for r in bindings)
     yield from (f"{pair}: is granted twice" for pair, count in pairs.items() if count > 1)
@@ -244,7 +239,7 @@ def costs_are_heard_of(environment: Environment) -> Iterator[str]:
 def names_fit(environment: Environment) -> Iterator[str]:
     """Names are as long as Google allows, and every value is known before apply but those that Google gives."""
     limits = {"account_id": 30, "workload_identity_pool_id": 32}
-    by_type = {"google_vpc_access_connector": ("name", 25), "google_redis_instance": ("name", 40)}
+    by_type = {"google_redis_instance": ("name", 40), "google_compute_network": ("name", 63)}
     for r in environment.resources:
         for name, most in [*limits.items(), *([by_type[r.type]] if r.type in by_type else [])]:
             if len(str(r[name] or "")) > most:

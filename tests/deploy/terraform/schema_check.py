@@ -1,8 +1,9 @@
 """Blocks held against the provider's schema: unknown, missing, of the wrong kind, type or value."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from tests.deploy.terraform.hcl import Block, Module, Node, as_names, as_text, keys_of, literal_type
+from tests.deploy.terraform.hcl import Block, Module, Node, as_names, as_text, keys_of, literal_type, parse_blocks
 from tests.deploy.terraform.provider_schema import BlockSchema, ProviderSchema
 
 _META_ARGUMENTS = {"count", "for_each", "provider", "depends_on"}
@@ -25,6 +26,18 @@ def find_schema_faults(module: Module, schema: ProviderSchema) -> Iterator[str]:
             yield from _check(block, schema.provider, block.name)
         elif block.type == "terraform":
             yield from _check_terraform(block, schema.version)
+
+
+def find_lock_faults(path: Path, version: str) -> Iterator[str]:
+    """Yield why `terraform init` would not choose the provider that the schema is of."""
+    locked = {block.labels: block for block in parse_blocks(path.read_text(encoding="utf-8"))}
+    if set(locked) != {("registry.terraform.io/hashicorp/google",)}:
+        yield f"{path.name}: locks {sorted(locked)}"
+    wanted = {"version": version, "constraints": f"~> {version.rsplit('.', 1)[0]}"}
+    for block in locked.values():
+        said = {name: as_text(value) for name, value in block.arguments.items() if name in wanted}
+        if said != wanted:
+            yield f"{path.name}: {said}, expected {wanted}"
 
 
 def _without_meta(block: Block) -> Block:

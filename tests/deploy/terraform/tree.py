@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.deploy.terraform.closure_check import find_closure_faults
-from tests.deploy.terraform.hcl import Module, load_module
+from tests.deploy.terraform.hcl import load_module
 from tests.deploy.terraform.layout_check import find_layout_faults
 from tests.deploy.terraform.provider_schema import load_schema
-from tests.deploy.terraform.schema_check import find_schema_faults
+from tests.deploy.terraform.schema_check import find_lock_faults, find_schema_faults
 from tests.fixtures.repo.repository import ROOT
 
 TERRAFORM = ROOT / "infra/terraform"
@@ -35,23 +35,15 @@ class Plant:
         return copy
 
 
-def load_modules(root: Path = TERRAFORM) -> dict[Path, Module]:
-    """Return every module below a folder."""
-    folders = sorted({path.parent.resolve() for path in root.rglob("*.tf")})
-    return {folder: load_module(folder) for folder in folders}
-
-
 def find_faults(root: Path = TERRAFORM) -> list[str]:
     """Return what schema, references and layout are found to lack."""
     return list(_faults(root))
 
 
 def _faults(root: Path) -> Iterator[str]:
-    modules, schema = load_modules(root), load_schema()
-    for folder, module in modules.items():
-        yield from (f"{folder.name}: {fault}" for fault in find_schema_faults(module, schema))
-    yield from find_closure_faults(modules, schema)
-    for path in sorted(root.rglob("*.tf")):
-        yield from (
-            f"{path.relative_to(root)}{fault}" for fault in find_layout_faults(path.read_text(encoding="utf-8"))
-        )
+    module, schema = load_module(root), load_schema()
+    yield from find_schema_faults(module, schema)
+    yield from find_closure_faults(module, schema)
+    yield from find_lock_faults(root / ".terraform.lock.hcl", schema.version)
+    for path in sorted(root.glob("*.tf")):
+        yield from (f"{path.name}{fault}" for fault in find_layout_faults(path.read_text(encoding="utf-8")))

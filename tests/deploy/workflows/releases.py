@@ -72,13 +72,14 @@ def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
     variables = {
         "PROJECT_ID": PROJECT,
         "WIF_PROVIDER": "projects/1/x",
-        "VPC_CONNECTOR": "kaboom-vpc",
+        "NETWORK": "kaboom",
+        "SUBNETWORK": "kaboom-run",
         "DATA_BUCKET": "kaboom-files",
         "API_URL": "https://kaboom-api-1.asia-northeast1.run.app",
         "PROVIDER": "jquants",
         "REGION": REGION,
         # GitHub gives nothing for a variable that an environment does not have.
-        **dict.fromkeys((*default_values(), "WORKER_KIND", "NETWORK", "SUBNETWORK", "STAGING_PROJECT_ID"), ""),
+        **dict.fromkeys((*default_values(), "WORKER_KIND", "STAGING_PROJECT_ID", "PUBLISHED_IMAGE"), ""),
         **push.variables,
     }
 

@@ -1,1 +1,0 @@
-output "channels" { value = local.channels }

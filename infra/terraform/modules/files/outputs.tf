@@ -1,1 +1,0 @@
-output "bucket" { value = google_storage_bucket.this.name }

@@ -1,1 +1,0 @@
-output "url" { value = "http://${google_compute_address.this.address}:8086" }
