@@ -47,7 +47,7 @@ from kaboom.pictures.process import PictureProcess
 from kaboom.portfolio.routes import router as portfolios_router
 from kaboom.portfolio.service import build_portfolio_service
 from kaboom.portfolio.store import open_portfolios
-from kaboom.schedules.overdue import read_missing, read_overdue
+from kaboom.schedules.overdue import read_ingest_gauges, read_missing
 from kaboom.schedules.routes import router as schedules_router
 from kaboom.schedules.scheduler import Scheduler
 from kaboom.schedules.store import open_schedules
@@ -173,7 +173,7 @@ async def _live(app: FastAPI, settings: AppSettings, limiter: CallerLimiter) -> 
         build_portfolio_service(parts.database.open(open_portfolios), settings),
     )
     work = [hub.run(), feed.run(), accounts.trail.run(), accounts.failed_logins.run()]
-    work += [*_background(jobs), *instrument_api(parts, more=read_overdue)]
+    work += [*_background(jobs), *instrument_api(parts, more=read_ingest_gauges)]
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -58,6 +59,8 @@ class AppSettings(BatchSettings):
     own_side_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="KABOOM_SIDE_PORT")
     side_host: str = Field(default="127.0.0.1", validation_alias="KABOOM_SIDE_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="KABOOM_METRICS_PORT")
+    database_disk_gb: int | None = Field(default=None, ge=1, le=65536, validation_alias="KABOOM_DATABASE_DISK_GB")
+    backups_dir: Path | None = Field(default=None, validation_alias="KABOOM_BACKUPS_DIR")
     otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     release: str | None = Field(default=None, pattern=_RELEASE, validation_alias="KABOOM_RELEASE")
     log_format: str = Field(default="json", pattern="^(json|console)$", validation_alias="KABOOM_LOG_FORMAT")

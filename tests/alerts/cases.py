@@ -20,6 +20,7 @@ class Case:
     Attributes:
         silent: seconds at which it does not fire.
         firing: seconds at which it does, and with which labels beside its own: one mapping for each alert.
+        step_s: between two samples and two evaluations; longer where windows are long, since promtool would be slow.
 
     """
 
@@ -28,20 +29,21 @@ class Case:
     series: Mapping[str, str]
     silent: Sequence[int] = ()
     firing: Mapping[int, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    step_s: int = STEP_S
 
     @property
     def is_whole(self) -> bool:
         """Whether it fires, and is silent one step before and one step after."""
         if not self.firing:
             return False
-        return {min(self.firing) - STEP_S, max(self.firing) + STEP_S} <= set(self.silent)
+        return {min(self.firing) - self.step_s, max(self.firing) + self.step_s} <= set(self.silent)
 
     def to_promtool(self, rule: Rule) -> dict[str, Any]:
         """Return the case as a test of promtool's; the words that an alert comes with are the rule's."""
         moments: dict[int, Sequence[Mapping[str, str]]] = {**dict.fromkeys(self.silent, ()), **self.firing}
         return {
             "name": f"{self.alert}: {self.about}",
-            "interval": f"{STEP_S}s",
+            "interval": f"{self.step_s}s",
             "input_series": [{"series": name, "values": values} for name, values in self.series.items()],
             "alert_rule_test": [
                 {
@@ -58,10 +60,10 @@ class Case:
 
 
 def judge(folder: Path, rules_file: Path, cases: Sequence[Case], rules: Mapping[str, Rule]) -> tuple[int, str]:
-    """Have promtool test cases against a file of rules; return its exit code and what it said."""
+    """Have promtool test cases against a file of rules, a rule each step; return its exit code and what it said."""
     tests = {
         "rule_files": [str(rules_file)],
-        "evaluation_interval": f"{STEP_S}s",
+        "evaluation_interval": f"{min(case.step_s for case in cases)}s",
         "tests": [case.to_promtool(rules[case.alert]) for case in cases],
     }
     path = folder / "cases.yaml"

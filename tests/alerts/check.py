@@ -7,9 +7,13 @@ from kaboom.jobs.engine.run.completion import ERROR_ENDINGS
 from kaboom.telemetry.metrics import METRICS, Kind
 from tests.alerts.rules import Rule
 
-_METRICS = {metric.name: metric for metric in METRICS}
+_METRICS = {
+    f"{metric.name}{part}": metric
+    for metric in METRICS
+    for part in (("_bucket", "_count") if metric.kind is Kind.HISTOGRAM else ("",))
+}
 _WORDS = frozenset({"and", "or", "unless", "by", "on"})
-_FUNCTIONS = frozenset({"absent", "count", "deriv", "increase", "max", "rate", "resets", "sum"})
+_FUNCTIONS = frozenset({"absent", "count", "deriv", "histogram_quantile", "increase", "max", "rate", "resets", "sum"})
 _ANNOTATIONS = ["summary", "summary_ja", "description", "description_ja", "runbook"]
 
 
@@ -41,7 +45,7 @@ def _faults_of_names(expr: str) -> Iterator[str]:
 def _faults_of_kinds(expr: str) -> Iterator[str]:
     expr = re.sub(r" by \([^)]*\)", "", expr)
     for name in sorted(metrics_of(expr) & _METRICS.keys()):
-        is_counter = _METRICS[name].kind is Kind.COUNTER
+        is_counter = _METRICS[name].kind is not Kind.GAUGE
         for call, window in re.findall(rf"\b(\w+)\s*\((?:[^()]* or )?\s*{name}(?:\{{[^}}]*\}})?(\[\w+\])?", expr):
             if is_counter and not window and call not in {"absent", "count"}:
                 yield f"{name} is a counter, and is read without a window"
@@ -52,16 +56,19 @@ def _faults_of_kinds(expr: str) -> Iterator[str]:
 
 
 def _faults_of_labels(expr: str) -> Iterator[str]:
-    read = [_METRICS[name].labels for name in metrics_of(expr) & _METRICS.keys()]
+    read = [
+        (*_METRICS[name].labels, *(("le",) if _METRICS[name].kind is Kind.HISTOGRAM else ()))
+        for name in metrics_of(expr) & _METRICS.keys()
+    ]
     for group in re.findall(r"\bby \(([^)]*)\)", expr):
         for label in group.split(", "):
             if not all(label in labels for labels in read):
                 yield f"not all have a label {label}"
     for name, matchers in re.findall(r"([a-z_]+)\{([^}]*)\}", expr):
-        for label, said in re.findall(r'(\w+)\s*=~?\s*"([^"]*)"', matchers):
+        for label, said in re.findall(r'(\w+)\s*(?:=~?|!~)\s*"([^"]*)"', matchers):
             if name in _METRICS and label not in _METRICS[name].labels:
                 yield f"{name} has no label {label}"
-            if label == "ending" and tuple(said.split("|")) != ERROR_ENDINGS:
+            if label == "ending" and said != "waiting" and tuple(said.split("|")) != ERROR_ENDINGS:
                 yield f"the endings were {said}, and errors are {'|'.join(ERROR_ENDINGS)}"
 
 

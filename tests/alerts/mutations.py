@@ -14,6 +14,9 @@ _OTHER = {"max": "sum", "sum": "max"}
 
 #: Parts of an expression without which, or with another in their place, it is still one.
 _CUTS = {
+    "KaboomChunksWaiting": {'{ending="waiting"}': ""},
+    "KaboomDatabaseConnections": {" / kaboom_database_connections_max": ""},
+    "KaboomDatabaseFull": {" / kaboom_database_disk_bytes": ""},
     "KaboomWorkerErrors": {
         " or increase(kaboom_leases_expired_total[1m])": "",
         'increase(kaboom_chunks_total{ending=~"broken|failed|stalled"}[1m]) or ': "",
@@ -44,6 +47,18 @@ _SAME = {
     ("KaboomJobsRestored", "sum", "max"): "the same",
     ("KaboomIngestMissed", "max", "sum"): "a sum of times is above 0 where the largest is",
     ("KaboomNoWorker", "max", "sum"): "a sum of counts is 0 where the largest is",
+    ("KaboomChunksWaiting", "sum", "max"): "a sum of counts is above 0 where the largest is",
+    **{
+        (alert, was, became): "shares, interpolated times and extrapolated counts are hardly ever exactly this"
+        for alert in ("KaboomApiErrors", "KaboomApiErrorsSlow", "KaboomApiSlow", "KaboomApiSlowLong")
+        for was, became in (
+            ("> 0.072", ">= 0.072"),
+            ("> 0.03", ">= 0.03"),
+            ("> 1", ">= 1"),
+            (">= 10", "> 10"),
+            (">= 100", "> 100"),
+        )
+    },
 }
 
 
@@ -85,8 +100,7 @@ def _compared(rule: Rule) -> Iterator[Mutation]:
 
 
 def _seen_through(rule: Rule) -> Iterator[Mutation]:
-    if windows := sorted({found[0] for found in _WINDOW.finditer(rule.expr)}):
-        (window,) = windows
+    for window in sorted({found[0] for found in _WINDOW.finditer(rule.expr)}):
         wider = _WINDOW.sub(lambda found: f"[{int(found['number']) * 5}{found['unit']}]", window)
         yield Mutation("wider window", replace(rule, expr=rule.expr.replace(window, wider)), window, wider)
 

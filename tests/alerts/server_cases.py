@@ -181,4 +181,52 @@ _OF_LOGINS = (
     ),
 )
 
-SERVER_CASES = _OF_CPU + _OF_MEMORY + _OF_METRICS + _OF_RESTARTS + _OF_LOGINS
+_USED_UP, _MOST = "kaboom_database_connections", "kaboom_database_connections_max"
+_SIZE, _DISK, _BACKUP = "kaboom_database_size_bytes", "kaboom_database_disk_bytes", "kaboom_backup_age_seconds"
+_OF_DATABASE = (
+    Case(
+        "KaboomDatabaseConnections",
+        "more than 85 % for ten minutes, told by two processes",
+        {f'{_USED_UP}{{instance="{i}"}}': "85 86x20 85x10" for i in "ab"}
+        | {f'{_MOST}{{instance="{i}"}}': "100x40" for i in "ab"},
+        silent=(300, 660),
+        firing={330: [{}], 630: [{}]},
+    ),
+    Case(
+        "KaboomDatabaseConnections",
+        "exactly 85 %, and no server tells of a limit",
+        {f'{_USED_UP}{{instance="{i}"}}': "85x40" for i in "ab"} | {f'{_MOST}{{instance="a"}}': "100x40"},
+        silent=(300, 900),
+    ),
+    Case(
+        "KaboomDatabaseFull",
+        "more than three quarters, and more disk later",
+        {f'{_SIZE}{{instance="{i}"}}': "75 76x60" for i in "ab"}
+        | {f'{_DISK}{{instance="{i}"}}': "100x40 200x10" for i in "ab"},
+        silent=(600, 1230),
+        firing={630: [{}], 1200: [{}]},
+    ),
+    Case("KaboomDatabaseFull", "the disk is not known", {f'{_SIZE}{{instance="a"}}': "9000x60"}, silent=(600, 1500)),
+    Case(
+        "KaboomDatabaseFull",
+        "exactly three quarters, told by two processes",
+        {f'{_SIZE}{{instance="{i}"}}': "75x60" for i in "ab"} | {f'{_DISK}{{instance="{i}"}}': "100x60" for i in "ab"},
+        silent=(600, 1500),
+    ),
+    Case(
+        "KaboomBackupOld",
+        "the newest backup of one kind is 26 hours old, and is made then",
+        {f'{_BACKUP}{{backup="ledger",instance="{i}"}}': "93600 93630+30x30 60x10" for i in "ab"}
+        | {f'{_BACKUP}{{backup="files",instance="a"}}': "60000x60"},
+        silent=(600, 960),
+        firing={630: [{"backup": "ledger"}], 930: [{"backup": "ledger"}]},
+    ),
+    Case(
+        "KaboomBackupOld",
+        "exactly 26 hours, told by two processes",
+        {f'{_BACKUP}{{backup="ledger",instance="{i}"}}': "93600x60" for i in "ab"},
+        silent=(600, 1500),
+    ),
+)
+
+SERVER_CASES = _OF_DATABASE + _OF_CPU + _OF_MEMORY + _OF_METRICS + _OF_RESTARTS + _OF_LOGINS

@@ -16,9 +16,13 @@ from tests.fixtures.servers.receivers import Receiver, receiving
 from tests.fixtures.servers.stacks import until
 from tests.fixtures.workers.workers import Place, worker
 
-#: What is missing from a worker without a limit on its Redis, without a daily ingest, and without an API.
-_CONDITIONAL = {"kaboom_redis_memory_max_bytes", "kaboom_ingest_overdue_seconds"} | {
+#: What is missing from a worker without limits on Redis and disk, nightly ingests, backups and an API.
+_CONDITIONAL = {"kaboom_redis_memory_max_bytes", "kaboom_ingest_overdue_seconds", "kaboom_backfill_age_seconds"} | {
+    "kaboom_database_disk_bytes",
+    "kaboom_backup_age_seconds",
     "kaboom_http_requests_total",
+    "kaboom_http_request_seconds_bucket",
+    "kaboom_http_request_seconds_count",
     "kaboom_failed_logins_total",
 }
 

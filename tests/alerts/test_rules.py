@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.alerts.burn_cases import BURN_CASES
 from tests.alerts.cases import Case, judge
 from tests.alerts.mutations import Mutation, mutations_of
 from tests.alerts.rules import ALERTMANAGER, PACKAGES, RULES, Rule, find_tool, load_rules, run_tool, write_rules
 from tests.alerts.server_cases import SERVER_CASES
 from tests.alerts.work_cases import WORK_CASES
 
-CASES = SERVER_CASES + WORK_CASES
+CASES = SERVER_CASES + WORK_CASES + BURN_CASES
 RULES_BY_NAME: Mapping[str, Rule] = load_rules()
 MUTATIONS = [mutation for rule in RULES_BY_NAME.values() for mutation in mutations_of(rule)]
 

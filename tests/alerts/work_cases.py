@@ -6,6 +6,7 @@ _CHUNKS, _EXPIRED = "kaboom_chunks_total", "kaboom_leases_expired_total"
 _ONLINE, _LOST = "kaboom_workers_online", "kaboom_workers_lost"
 _DEPTH, _OLDEST = "kaboom_queue_depth", "kaboom_queue_oldest_seconds"
 _DEAD, _RESTORED = "kaboom_dead_letters_total", "kaboom_jobs_restored_total"
+_BACKFILL = "kaboom_backfill_age_seconds"
 _OVERDUE, _PAUSED = "kaboom_ingest_overdue_seconds", "kaboom_provider_paused_seconds_total"
 
 
@@ -122,6 +123,22 @@ _OF_WORKERS = (
 
 _OF_JOBS = (
     Case(
+        "KaboomChunksWaiting",
+        "chunks of two workers wait for a quarter of an hour, and go on",
+        {_chunks("waiting"): "0x4 0+1x15 15x60", _chunks("waiting", "b"): "0x19 1+1x15 16x60"},
+        silent=(750, 1170),
+        firing={780: [{}], 1140: [{}]},
+    ),
+    Case(
+        "KaboomChunksWaiting",
+        "one pause of all chunks, and much else",
+        {
+            _chunks("waiting"): "0x4 400x60",
+            **{_chunks(ending): "0+100x60" for ending in ("done", "paused", "released")},
+        },
+        silent=tuple(range(0, 1800, 30)),
+    ),
+    Case(
         "KaboomQueueOld",
         "a job of one queue has waited for more than ten minutes, told by two processes",
         {f'{_OLDEST}{{queue="ingest",instance="{i}"}}': "600x2 601x10 0x5" for i in "ab"}
@@ -171,6 +188,20 @@ _OF_INGESTS = (
             120: [{"market": "TSE_PRIME", "interval": "1m"}],
             330: [{"market": "TSE_PRIME", "interval": "1m"}],
         },
+    ),
+    Case(
+        "KaboomNightlyMissed",
+        "four days without a nightly backfill, told by two processes",
+        {f'{_BACKFILL}{{market="TSE_PRIME",instance="{i}"}}': "345600 345630+30x30 60x10" for i in "ab"}
+        | {f'{_BACKFILL}{{market="TSE_GROWTH",instance="a"}}': "200000x50"},
+        silent=(600, 960),
+        firing={630: [{"market": "TSE_PRIME"}], 930: [{"market": "TSE_PRIME"}]},
+    ),
+    Case(
+        "KaboomNightlyMissed",
+        "exactly four days, and nobody runs it nightly",
+        {f'{_BACKFILL}{{market="TSE_PRIME",instance="{i}"}}': "345600x60" for i in "ab"},
+        silent=(600, 1200),
     ),
     Case("KaboomIngestMissed", "nothing is ingested daily", {f'{_ONLINE}{{instance="a"}}': "1x20"}, silent=(60, 600)),
     Case(

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from kaboom.jobs.model import Job, JobStatus
 from kaboom.market.calendar import JST
 from kaboom.schedules.model import Schedule
-from kaboom.schedules.overdue import Series, find_overdue
+from kaboom.schedules.overdue import Series, find_backfill_ages, find_overdue
 from kaboom.schedules.timing import Timing, TimingKind
 from tests.fixtures.jobs.schedules import MINUTELY, SESSION_AT, make_schedule
 
@@ -112,3 +113,38 @@ class TestAScheduleIsEnabled:
     def test_default_schedule_has_the_specified_times(self) -> None:
         two = schedule(timing=SESSION_AT, request={"intervals": {"1m": 1, "1d": 5}, "market": "TSE_GROWTH"})
         assert set(find_overdue({}, [two], at("07 20:00"))) == {("TSE_GROWTH", "1m"), ("TSE_GROWTH", "1d")}
+
+
+class TestNightlyBackfill:
+    def backfill(self, ended_at: str, *, market: str = "TSE_PRIME", **values: Any) -> Job:
+        defaults: dict[str, Any] = {"status": JobStatus.COMPLETED, "plan": {"is_final": True, "session": "2025-11-04"}}
+        return Job(
+            job_id=ended_at,
+            queue="ingest",
+            task="ingest.backfill",
+            owner="default",
+            request={"market": market, "intervals": {"1m": 5}, **values.pop("request", {})},
+            completed_at=at(ended_at),
+            **(defaults | values),
+        )
+
+    def test_three_nights_are_nightly_and_the_newest_counts(self) -> None:
+        jobs = [self.backfill(f"0{day} 17:40") for day in (6, 4, 5)]
+        assert find_backfill_ages(jobs, at("07 17:40")) == {"TSE_PRIME": 24 * HOUR_S}
+
+    def test_fewer_nights_were_started_by_hand(self) -> None:
+        jobs = [self.backfill("04 17:40"), self.backfill("05 09:00"), self.backfill("05 17:40")]
+        assert find_backfill_ages(jobs, at("07 17:40")) == {}
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"status": JobStatus.FAILED, "total": 10},
+            {"request": {"symbols": ["7203"]}},
+            {"request": {"dry_run": True}},
+            {"market": "TSE_GROWTH"},
+        ],
+    )
+    def test_other_jobs_are_no_night(self, values: dict[str, Any]) -> None:
+        jobs = [self.backfill("04 17:40"), self.backfill("05 17:40"), self.backfill("06 17:40", **values)]
+        assert find_backfill_ages(jobs, at("07 17:40")) == {}

@@ -14,7 +14,7 @@ from kaboom.market.listing import Market
 from kaboom.schedules.model import Schedule
 from kaboom.schedules.store import open_schedules
 from kaboom.schedules.timing import TimingKind
-from kaboom.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
+from kaboom.telemetry.metrics import BACKFILL_AGE_SECONDS, INGEST_OVERDUE_SECONDS, Reading
 from kaboom.web.auth.principals import DEFAULT_OWNER
 
 #: By this time in Japan providers have had a session's bars for at least an hour.
@@ -23,6 +23,8 @@ _DUE = time(18)
 _TAKES = timedelta(hours=1)
 #: The markets that follow the calendar of sessions.
 _TSE = frozenset(market.value for market in Market if market.is_tse)
+#: Backfills on so many days are a nightly job.
+_NIGHTS = 3
 #: How far back to look: longer than the ten days of the longest closure so far.
 LOOKED_BACK = timedelta(days=14)
 
@@ -45,6 +47,37 @@ async def read_overdue(parts: Parts) -> list[Reading]:
     done, schedules = await _load(parts, now)
     overdue = find_overdue(done, schedules, now)
     return [Reading(INGEST_OVERDUE_SECONDS, seconds, series) for series, seconds in overdue.items()]
+
+
+async def read_ingest_gauges(parts: Parts) -> list[Reading]:
+    """Return the readings of `read_overdue`, and the age of each market's nightly backfill.
+
+    Raises:
+        StoreError: the ledger is unavailable.
+
+    """
+    now = utc_now()
+    backfills = await parts.history.ended("ingest", (_BACKFILL,), since=now - LOOKED_BACK)
+    ages = [
+        Reading(BACKFILL_AGE_SECONDS, age_s, (market,)) for market, age_s in find_backfill_ages(backfills, now).items()
+    ]
+    return [*await read_overdue(parts), *ages]
+
+
+def find_backfill_ages(jobs: Iterable[Job], now: datetime) -> dict[str, float]:
+    """Return for each market the seconds since a backfill of the whole market ended well, if it runs each night.
+
+    It runs each night if jobs ended well on three days of the two weeks before; others were started by hand.
+    """
+    ends: defaultdict[str, list[datetime]] = defaultdict(list)
+    for job in jobs:
+        if job.completed_at and _is_whole(job) and _ended_well(job):
+            ends[str(job.request.get("market", ""))].append(job.completed_at)
+    return {
+        market: (now - max(moments)).total_seconds()
+        for market, moments in ends.items()
+        if len({moment.astimezone(JST).date() for moment in moments}) >= _NIGHTS
+    }
 
 
 async def read_missing(parts: Parts, session: date) -> list[Series]:

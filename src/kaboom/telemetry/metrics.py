@@ -45,7 +45,12 @@ HTTP_REQUESTS = Metric(
     "kaboom_http_requests_total", Kind.COUNTER, "Requests by route template and status", ("method", "route", "status")
 )
 HTTP_SECONDS = Metric(
-    "kaboom_http_request_seconds", Kind.HISTOGRAM, "Time to the last byte", ("method", "route"), _REQUEST_S
+    # Not by route: 150 routes with 16 series each would be most of what a process shows.
+    "kaboom_http_request_seconds",
+    Kind.HISTOGRAM,
+    "Time to the last byte",
+    ("kind",),
+    _REQUEST_S,
 )
 FAILED_LOGINS = Metric(
     "kaboom_failed_logins_total",
@@ -97,6 +102,20 @@ INGEST_OVERDUE_SECONDS = Metric(
     Kind.GAUGE,
     "Time since a session's daily ingest should have been there; 0 where none is missing",
     ("market", "interval"),
+)
+BACKFILL_AGE_SECONDS = Metric(
+    "kaboom_backfill_age_seconds", Kind.GAUGE, "Time since a nightly backfill of a whole market ended well", ("market",)
+)
+DATABASE_SIZE_BYTES = Metric("kaboom_database_size_bytes", Kind.GAUGE, "Size of the database of the ledger")
+DATABASE_DISK_BYTES = Metric(
+    "kaboom_database_disk_bytes", Kind.GAUGE, "Disk of PostgreSQL, where KABOOM_DATABASE_DISK_GB names it"
+)
+DATABASE_CONNECTIONS = Metric("kaboom_database_connections", Kind.GAUGE, "Connections to the server of PostgreSQL")
+DATABASE_CONNECTIONS_MAX = Metric(
+    "kaboom_database_connections_max", Kind.GAUGE, "Connections that the server allows, without reserved ones"
+)
+BACKUP_AGE_SECONDS = Metric(
+    "kaboom_backup_age_seconds", Kind.GAUGE, "Age of the newest backup in KABOOM_BACKUPS_DIR", ("backup",)
 )
 # A gauge: Google's sidecar assumes that counters start with the process, but Redis has run for longer.
 REDIS_CPU_SECONDS = Metric("kaboom_redis_cpu_seconds", Kind.GAUGE, "CPU time of Redis' main thread", ("redis",))

@@ -8,11 +8,13 @@ from kaboom.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, count, observe
 
 #: The name of all paths without a route; otherwise each wrong path would be a new time series.
 _NO_ROUTE = "none"
+_PROBES = frozenset({"/healthz", "/readyz"})
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Measured:
-    """ASGI middleware, the outermost, that counts requests by route template, never by path."""
+    """ASGI middleware, the outermost, that counts requests by route template, never by path, and times them by kind."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,7 +38,19 @@ class Measured:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = _template(scope)
             count(HTTP_REQUESTS, method, route, str(status))
-            observe(HTTP_SECONDS, perf_counter() - begun_at, method, route)
+            observe(HTTP_SECONDS, perf_counter() - begun_at, _kind(scope))
+
+
+def _kind(scope: Scope) -> str:
+    """Return what a request is, of five words: `wait` takes as long as its caller wants, `probe` is no user's."""
+    path, headers = scope["path"], dict(scope["headers"])
+    if path in _PROBES:
+        return "probe"
+    if b"wait=" in headers.get(b"prefer", b"") or b"text/event-stream" in headers.get(b"accept", b""):
+        return "wait"
+    if not path.startswith("/api/"):
+        return "page"
+    return "read" if scope["method"] in _READS else "write"
 
 
 def _template(scope: Scope) -> str:

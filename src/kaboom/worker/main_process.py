@@ -35,7 +35,7 @@ from kaboom.jobs.engine.webhook_sender import run_courier
 from kaboom.jobs.model import Queue
 from kaboom.notify.notifier import Notifier
 from kaboom.operations.pruner import Pruner
-from kaboom.schedules.overdue import read_missing, read_overdue
+from kaboom.schedules.overdue import read_ingest_gauges, read_missing
 from kaboom.schedules.scheduler import Scheduler
 from kaboom.schedules.store import open_schedules
 from kaboom.settings import load_settings
@@ -245,7 +245,7 @@ class MainProcess(bootsteps.StartStopStep):
         loop.start(lambda _: compile_kernel(_queues(worker)))
         loop.start(lambda parts: _watch_broker(parts, liveness, worker))
         if self._socket and self._meter:
-            pages, opened = health.app(metrics_route(loop.parts, self._meter, more=read_overdue)), self._socket
+            pages, opened = health.app(metrics_route(loop.parts, self._meter, more=read_ingest_gauges)), self._socket
             loop.start(lambda _: serve(pages, opened))
         worker.timer.call_repeatedly(_POLL_S, _report_pool, (worker, liveness))
         watchdog.start()

@@ -20,9 +20,14 @@ from kaboom.jobs.job_type import Catalog
 from kaboom.jobs.model import Queue
 from kaboom.providers.registry import provider_names
 from kaboom.providers.watch import LimiterEvent, listen_to_waits, watch_requests
+from kaboom.telemetry.backups import read_backups
 from kaboom.telemetry.endpoint import open_socket, serve
 from kaboom.telemetry.metrics import (
     CHUNKS,
+    DATABASE_CONNECTIONS,
+    DATABASE_CONNECTIONS_MAX,
+    DATABASE_DISK_BYTES,
+    DATABASE_SIZE_BYTES,
     DEAD_LETTERS,
     FAILED_LOGINS,
     JOBS_RESTORED,
@@ -73,7 +78,13 @@ def metrics_route(parts: Parts, meter: Meter, *, more: ReadMore) -> Route:
 async def read_gauges(parts: Parts, *, more: ReadMore) -> list[Reading]:
     """Return all gauges; none while a store is unavailable, since old numbers would be wrong."""
     try:
-        return [*await _read_queues(parts), *await more(parts), *await _read_servers(parts)]
+        return [
+            *await _read_queues(parts),
+            *await more(parts),
+            *await _read_servers(parts),
+            *await _read_database(parts),
+            *await _read_backups(parts),
+        ]
     except KaboomError:
         return []
 
@@ -107,6 +118,27 @@ async def _read_servers(parts: Parts) -> list[Reading]:
             }
             readings += [Reading(metric, value, (name,)) for metric, value in values.items() if value is not None]
     return readings
+
+
+async def _read_database(parts: Parts) -> list[Reading]:
+    if parts.database.engine is None:
+        return []
+    from kaboom.jobs.postgres.load import measure_database  # noqa: PLC0415  SQLAlchemy, which a database in memory lacks
+
+    load = await measure_database(parts.database.engine)
+    values = {
+        DATABASE_SIZE_BYTES: load.size,
+        DATABASE_CONNECTIONS: load.connections,
+        DATABASE_CONNECTIONS_MAX: load.max_connections,
+    }
+    if parts.settings.database_disk_gb:
+        values[DATABASE_DISK_BYTES] = parts.settings.database_disk_gb * 1024**3
+    return [Reading(metric, value) for metric, value in values.items()]
+
+
+async def _read_backups(parts: Parts) -> list[Reading]:
+    folder = parts.settings.backups_dir
+    return [] if folder is None else await asyncio.to_thread(read_backups, folder)
 
 
 def instrument_api(parts: Parts, *, more: ReadMore) -> list[Coroutine[Any, Any, None]]:
@@ -164,7 +196,7 @@ def _use(meter: Meter, catalog: Catalog) -> None:
     """
     use_meter(meter)
     for job_type in catalog:
-        for name, ending in product((job_type.name, job_type.queue.chunk_name), ERROR_ENDINGS):
+        for name, ending in product((job_type.name, job_type.queue.chunk_name), (*ERROR_ENDINGS, "waiting")):
             meter.count(CHUNKS, (name, ending), 0)
         for metric in (LEASES_EXPIRED, DEAD_LETTERS, JOBS_RESTORED):
             meter.count(metric, (job_type.queue,), 0)
