@@ -80,7 +80,9 @@ INDEX: Mapping[str, Entry] = {
         "Show what a human should look at now, each with the command to begin with.",
     ),
     "bars": Entry(
-        "kaboom.market_data.cli.bars:app", DATA, "Show, export, mirror and repair stored bars, and list rejected rows."
+        "kaboom.market_data.cli.bars:app",
+        DATA,
+        "Show, export, mirror, copy and repair stored bars, and list rejected rows.",
     ),
     "coverage": Entry(
         "kaboom.market_data.cli.coverage:coverage",

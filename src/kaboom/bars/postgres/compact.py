@@ -30,6 +30,7 @@ INSERT INTO bar_fetch (series, symbol, last, first, bars, at)
 SELECT series, symbol, last, %s, bars, at FROM bar_fetch WHERE series = %s AND last >= %s AND first < %s
 ON CONFLICT DO NOTHING
 """
+_BEGIN = "UPDATE bar_series SET history_from = greatest(history_from, %s) WHERE id = %s"
 _FORGET = f"DELETE FROM bar_replaced WHERE {_SPAN} AND at <= %s"  # noqa: S608 (a constant)
 
 
@@ -81,6 +82,13 @@ def compact_shard(
         return Compaction(dropped, size, size_of(sql, number, shard))
 
 
+def begin_history(tables: BarTables, series: BarSeries, moment: datetime) -> None:
+    """Refuse to read a series as of an earlier moment: its bars were known elsewhere."""
+    number = tables.prepare(series)
+    with writing(tables) as sql:
+        sql.run(_BEGIN, (to_us(moment), number))
+
+
 def _span(series: BarSeries, shard: str, before: date) -> tuple[int, int]:
     first, end = span_named(series, shard)
     return first, min(end, bucket_of(series.interval, before))
@@ -113,4 +121,4 @@ def _forget(sql: Statements, series: BarSeries, number: int, older: tuple[str, i
     shard, at = older
     first, end = span_named(series, shard)
     if sql.run(_FORGET, (number, first, end, at)):
-        sql.run("UPDATE bar_series SET history_from = greatest(history_from, %s) WHERE id = %s", (at, number))
+        sql.run(_BEGIN, (at, number))

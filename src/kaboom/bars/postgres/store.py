@@ -9,7 +9,7 @@ import polars as pl
 from kaboom.bars.compaction import Compaction, OldBars
 from kaboom.bars.pages.store import PageThreads
 from kaboom.bars.postgres import history as past
-from kaboom.bars.postgres.compact import compact_shard, count_older, list_dated
+from kaboom.bars.postgres.compact import begin_history, compact_shard, count_older, list_dated
 from kaboom.bars.postgres.fetch_log import load_fetch_log, save_fetch_log
 from kaboom.bars.postgres.headers import coverage, last_closes, latest
 from kaboom.bars.postgres.history import Past
@@ -109,6 +109,9 @@ class PostgresBarStore:
             history_from=history_from,
             should_stop=should_stop,
         )
+
+    async def begin_history(self, series: BarSeries, moment: datetime) -> None:
+        await self._threads.write(begin_history, self._tables, series, moment)
 
     async def close(self) -> None:
         await self._threads.close()

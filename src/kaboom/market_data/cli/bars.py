@@ -1,4 +1,4 @@
-"""`kaboom bars`: show, export and repair the bars of the data folder, and list rejected rows."""
+"""`kaboom bars`: show, export, copy and repair the bars of the data folder, and list rejected rows."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
 from kaboom.indicators.table import default_text, indicator_specs, parse_indicators
 from kaboom.market.interval import parse_interval
-from kaboom.market_data.cli import export, repair
+from kaboom.market_data.cli import copy, export, repair
 from kaboom.providers.registry import get_source_spec
 from kaboom.text.speaker import Speaker
 
@@ -183,9 +183,12 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-app = typer.Typer(help="Show, export, mirror and repair stored bars, and list rejected rows.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show, export, mirror, copy and repair stored bars, and list rejected rows.", no_args_is_help=True
+)
 app.command("export")(export.export_bars)
 app.command("mirror")(export.mirror_bars)
+app.command("copy")(copy.copy_bars)
 app.command("repair")(repair.repair)
 app.command("indicators")(show_indicators)
 app.command("quarantine")(show_quarantine)

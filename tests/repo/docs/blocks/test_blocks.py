@@ -24,6 +24,7 @@ NOT_RUN = {
     "needs Supabase": 1,
     "needs a Redis of your own": 5,
     "needs a cluster": 3,
+    "needs a database": 1,
     "needs a job that failed": 1,
     "needs a key of J-Quants": 3,
     "needs a repository on GitHub": 2,
