@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from kaboom.accounts.model import BrowserSession, Token
 from kaboom.accounts.store import MemoryAccountStore
 from kaboom.telemetry.logs import tap_lines
-from kaboom.web.auth.api_tokens import make_api_token
 from kaboom.web.auth.cookies import make_session_value
 from kaboom.web.auth.scopes import Scope
+from kaboom.web.auth.tokens import make_api_token
 from kaboom.web.rate_limit import AddressLimiter, network_of
 from tests.fixtures.accounts.callers import accounts_of_app, add_token
 from tests.fixtures.jobs.apps import JOBS, TOKEN, client_of, memory_settings, running

@@ -6,11 +6,11 @@ from types import ModuleType
 
 from kaboom.accounts.directory import Directory
 from kaboom.drivers.lazy import Lazy
-from kaboom.web.auth.api_tokens import TOKEN_PREFIX, read_api_token, read_bearer
 from kaboom.web.auth.cookies import read_session_value
 from kaboom.web.auth.jwt.own import ISSUER, OwnTokens
 from kaboom.web.auth.jwt.supabase import SupabaseTokens, principal_of
 from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.tokens import TOKEN_PREFIX, read_api_token, read_bearer
 
 
 class TokenAuthenticator:

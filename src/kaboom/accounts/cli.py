@@ -14,8 +14,8 @@ from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
 from kaboom.drivers.clock import utc_now
 from kaboom.jobs.callbacks.url_guard import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets
-from kaboom.web.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
 from kaboom.web.auth.scopes import Role, Scope
+from kaboom.web.auth.tokens import make_ingest_token, parse_ingest_tokens
 
 users_app = typer.Typer(help="Manage the users who log in with a password.", no_args_is_help=True)
 

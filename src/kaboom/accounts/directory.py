@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 from kaboom.accounts.model import TOUCH_S, AccountStore, BrowserSession, Token, User
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.errors import StoreError
-from kaboom.web.auth.api_tokens import TOKEN_PREFIX, ApiToken
 from kaboom.web.auth.cookies import BY_COOKIE, session_id_of
-from kaboom.web.auth.ingest_tokens import IngestTokens
 from kaboom.web.auth.jwt.supabase import METHOD as SUPABASE
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import SCOPES, Scope
+from kaboom.web.auth.tokens import TOKEN_PREFIX, ApiToken, IngestTokens
 
 #: A revocation takes effect in every process within this time. During an outage of PostgreSQL cached callers are
 #: still accepted for this time.

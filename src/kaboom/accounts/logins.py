@@ -14,9 +14,9 @@ from kaboom.accounts.directory import INGEST_PREFIX, Directory, principal_of_use
 from kaboom.accounts.login_limits import LoginLimiter
 from kaboom.accounts.passwords import Passwords, normalize_name
 from kaboom.errors import InvalidRequest, NotAuthorized
-from kaboom.web.auth.api_tokens import parse_api_token
 from kaboom.web.auth.cookies import cookie_name, read_cookie, set_cookie
 from kaboom.web.auth.principals import Principal
+from kaboom.web.auth.tokens import parse_api_token
 from kaboom.web.caller_errors import ExpiredToken
 
 # It authenticates nobody (docs/decisions/0094-known-browsers-are-not-held-up.md).

@@ -43,7 +43,6 @@ from kaboom.audit.store import open_audit_log
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import Forbidden, InvalidRequest, NotFound
 from kaboom.jobs.deps import Caller, needs, opened
-from kaboom.web.auth.api_tokens import TOKEN_PREFIX, make_api_token
 from kaboom.web.auth.changes import Action, context_of, logged_as
 from kaboom.web.auth.cookies import BY_COOKIE, find_origin_fault, read_session_value, session_id_of
 from kaboom.web.auth.guard import CONFIRMED, require_scopes
@@ -51,6 +50,7 @@ from kaboom.web.auth.jwt.supabase import METHOD as SUPABASE
 from kaboom.web.auth.jwt.supabase import SUBJECT_PREFIX as SUPABASE_PREFIX
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import SCOPES, Scope
+from kaboom.web.auth.tokens import TOKEN_PREFIX, make_api_token
 from kaboom.web.errors import (
     CONFLICT,
     FORBIDDEN,

@@ -20,9 +20,9 @@ from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.redis.client import Redis
 from kaboom.jobs.postgres.opening import open_events, open_history
 from kaboom.web.auth.guard import Authenticator
-from kaboom.web.auth.ingest_tokens import IngestTokens
 from kaboom.web.auth.jwt.own import OwnTokens, parse_jwt_keys
 from kaboom.web.auth.jwt.supabase import SupabaseTokens
+from kaboom.web.auth.tokens import IngestTokens
 
 if TYPE_CHECKING:
     from kaboom.settings import AppSettings

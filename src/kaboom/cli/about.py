@@ -7,7 +7,7 @@ from kaboom.cli.output.text import add_row, new_list
 from kaboom.cli.session import Session
 from kaboom.operations.settings import redact_settings
 from kaboom.settings import load_settings
-from kaboom.web.auth.ingest_tokens import make_ingest_token
+from kaboom.web.auth.tokens import make_ingest_token
 
 app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from kaboom.drivers.lazy import Lazy
 from kaboom.web.auth.guard import is_public, stated_scopes
-from kaboom.web.auth.ingest_tokens import INGEST_HEADER
 from kaboom.web.auth.scopes import Scope
+from kaboom.web.auth.tokens import INGEST_HEADER
 from kaboom.web.errors import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
 from kaboom.web.routers import example_of
 from kaboom.web.server.negotiate import FixedContent

@@ -7,7 +7,7 @@ import pytest
 
 from kaboom.cli.exits import Exit
 from kaboom.jobs.callbacks.url_guard import make_webhook_secret, parse_secrets
-from kaboom.web.auth.ingest_tokens import parse_ingest_tokens
+from kaboom.web.auth.tokens import parse_ingest_tokens
 from tests.fixtures.cli import Kaboom
 
 OLD, NEW = "an-old-token-of-the-tests", "a-new-token-of-the-tests"

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from kaboom.settings import AppSettings
 from kaboom.telemetry.logs import tap_lines
-from kaboom.web.auth.ingest_tokens import IngestTokens
+from kaboom.web.auth.tokens import IngestTokens
 from tests.fixtures.jobs.apps import (
     INGEST,
     JOBS,

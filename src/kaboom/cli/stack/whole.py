@@ -27,7 +27,7 @@ from kaboom.errors import ConfigurationError
 from kaboom.jobs.callbacks.url_guard import make_webhook_secret
 from kaboom.jobs.queues import Queue
 from kaboom.settings import load_settings
-from kaboom.web.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
+from kaboom.web.auth.tokens import make_ingest_token, parse_ingest_tokens
 
 #: The options of the documented worker command, but for those of its pool.
 WORKER_OPTIONS = ("--loglevel=info", f"--queues={','.join(Queue)}")

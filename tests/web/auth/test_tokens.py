@@ -11,7 +11,7 @@ import pytest
 
 from kaboom.errors import ConfigurationError
 from kaboom.main import create_app
-from kaboom.web.auth.ingest_tokens import IngestTokens, make_ingest_token, parse_ingest_tokens
+from kaboom.web.auth.tokens import IngestTokens, make_ingest_token, parse_ingest_tokens
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
 
 OLD, NEW, OTHER = "an-old-token-of-the-tests", "a-new-token-of-the-tests", "another-token-altogether"
