@@ -18,6 +18,7 @@ from kaboom.analysis.routes import router as analysis_router
 from kaboom.backtest.routes import router as backtest_router
 from kaboom.catalog import CATALOG
 from kaboom.dashboard.routes import install_dashboard
+from kaboom.drivers.batcher import Sharing
 from kaboom.drivers.open_sessions import close_sessions
 from kaboom.drivers.stop import end_tasks
 from kaboom.errors import ConfigurationError
@@ -34,7 +35,6 @@ from kaboom.jobs.engine.parts import Parts, build_parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.redis.events import EventHub
 from kaboom.jobs.redis.redis_counts import RedisCounts
-from kaboom.jobs.shared_answers import Sharing
 from kaboom.market_data.routes import router as market_router
 from kaboom.market_data.service import open_market_tables
 from kaboom.notify.notifier import Notifier

@@ -6,7 +6,7 @@ import pytest
 
 from kaboom.bars import open_postgres
 from kaboom.bars.pages.store import PageBarStore
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, full_day
 from tests.fixtures.cli import Kaboom

@@ -5,7 +5,7 @@ from kaboom.bars.influx.store import InfluxBarStore
 from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.bars.store import BarStore
 from kaboom.drivers.postgres.blocking import BlockingDatabase
-from tests.contracts.bars.bar_store import run
+from tests.bars.bar_store import run
 from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day, refused
 

@@ -1,7 +1,7 @@
-"""Batching concurrent calls: callers that wait at the same time share a round trip and a commit."""
+"""Batching concurrent calls: callers that wait at the same time share a round trip and a commit, or an answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 from kaboom.errors import StoreError
 
@@ -87,3 +87,23 @@ class CallBatcher[T, R]:
                 answer.set_exception(value)
             else:
                 answer.set_result(value)
+
+
+class Sharing[T]:
+    """Finds an answer once for all callers that asked before the search began; no caller gets an older answer."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Hashable, CallBatcher[Callable[[], Awaitable[T]], T]] = {}
+
+    async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question; one of the concurrent callers finds it for all."""
+        group = self._groups.setdefault(question, CallBatcher(_find_once, max_size=10_000))
+        try:
+            return await group.call(find)
+        finally:
+            if group.is_idle:
+                self._groups.pop(question, None)
+
+
+async def _find_once[T](finders: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    return [await finders[0]()] * len(finders)

@@ -1,18 +1,19 @@
 """The dependencies of routes, as `Annotated` aliases."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 
+from kaboom.drivers.batcher import Sharing
 from kaboom.drivers.postgres.database import Database
 from kaboom.errors import ConfigurationError, NotFound
 from kaboom.jobs.cursor import Cursors as CursorsOfProcess
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
 from kaboom.jobs.redis.events import EVENT_STREAM, EventHub
-from kaboom.jobs.shared_answers import OwnersSharing, Sharing
 from kaboom.pictures.model import Language, Picture
 from kaboom.pictures.process import PictureProcess
 from kaboom.web.auth.guard import Needs, current_principal
@@ -39,6 +40,19 @@ def opened[S](build: Callable[[Database], S]) -> Any:
         return jobs.parts.database.open(build)
 
     return Depends(find)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersSharing[T]:
+    """Shares answers between callers of one owner with the same scopes only."""
+
+    sharing: Sharing[T]
+    owner: str
+    scopes: frozenset[Scope]
+
+    async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question; one of these callers finds it for all."""
+        return await self.sharing.ask((self.owner, self.scopes, question), find)
 
 
 async def _shared(sharing: Annotated[Sharing[Response], service(Sharing)], caller: Caller) -> OwnersSharing[Response]:

@@ -25,7 +25,7 @@ from kaboom.web.services import service
 
 if TYPE_CHECKING:
     from kaboom.jobs.cursor import Cursors as CursorsOfProcess
-    from kaboom.jobs.shared_answers import OwnersSharing
+    from kaboom.jobs.deps import OwnersSharing
 
 
 #: The media type of a grid: one line of JSON, then a byte for each cell.

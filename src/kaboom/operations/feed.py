@@ -12,13 +12,13 @@ import structlog
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, Field
 
+from kaboom.drivers.batcher import Sharing
 from kaboom.errors import StoreError
 from kaboom.jobs.api.view import Health, Progress, judge_health, view_progress
 from kaboom.jobs.model import Job, JobStatus
 from kaboom.jobs.redis.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, parse_event_id
 from kaboom.jobs.redis.store import JobStore
 from kaboom.jobs.redis.workers import Worker
-from kaboom.jobs.shared_answers import Sharing
 from kaboom.web.routers import view_of
 
 #: A job is sent at most once in this many seconds.

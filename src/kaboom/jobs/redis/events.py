@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 
+from kaboom.drivers.batcher import Sharing
 from kaboom.drivers.redis.client import Redis, redis_errors, register_script
 from kaboom.errors import InvalidRequest, StoreError
 from kaboom.jobs.redis import keys
-from kaboom.jobs.shared_answers import Sharing
 from kaboom.web.auth.principals import Principal, is_privileged
 from kaboom.web.caller_errors import TooManyStreams
 
