@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from kaboom.jobs.callbacks.url_guard import UrlGuard
-from kaboom.notify.apprise_sender import send_by_apprise
+from kaboom.notify.apprise_sender import load_plugin, send_by_apprise
 from tests.fixtures.servers.http_servers import Response, serving
 
 pytestmark = pytest.mark.anyio
@@ -39,3 +39,16 @@ async def test_log_lines_of_apprise_do_not_reach_ours() -> None:
     assert reply.status == 500  # which only a log line of apprise says
     assert "kaboom: heard" in heard.lines
     assert [line for line in heard.lines if line.startswith("apprise") or "secret-of-the-channel" in line] == []
+
+
+async def test_warnings_of_apprise_and_its_client_are_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loggers = [logging.getLogger(name) for name in ("apprise", "urllib3")]
+    for log in loggers:
+        monkeypatch.setattr(log, "handlers", [])
+    assert load_plugin("json://127.0.0.1/secret-of-the-channel")
+    for log in loggers:
+        log.warning("secret-of-the-channel")
+    # The standard library prints warnings of a logger that no handler listens to.
+    assert capsys.readouterr().err == ""

@@ -236,10 +236,10 @@ async def test_a_viewer_sees_the_host_of_a_callback_and_not_its_url(signing_app:
         found = (await http.get(WEBHOOKS)).json()["items"]
         assert [each["url"] for each in found] == [OTHER, URL]
     viewer = await jwt_of(signing_app, await add_user(signing_app, Role.VIEWER))
-    tokens = {
-        scope: (await add_token(signing_app, scope, Scope.JOBS_READ))[1] for scope in (Scope.INGEST, Scope.BARS_READ)
-    }
-    for bearer, sees in ((viewer, False), (tokens[Scope.BARS_READ], False), (tokens[Scope.INGEST], True)):
+    callers = [(viewer, False)]
+    for scope, sees in ((Scope.BARS_READ, False), (Scope.INGEST, True), (Scope.JOBS_WRITE, True)):
+        callers.append(((await add_token(signing_app, scope, Scope.JOBS_READ))[1], sees))
+    for bearer, sees in callers:
         async with stranger_of(signing_app, authorization=f"Bearer {bearer}") as other:
             answers = [await other.get(WEBHOOKS), await other.get(f"{WEBHOOKS}/{found[0]['id']}")]
         urls = [each["url"] for each in answers[0].json()["items"]] + [answers[1].json()["url"]]

@@ -1,19 +1,21 @@
 """The list of jobs: rows, filters in the address, pages, saved views, and what is away."""
 
+import base64
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
+import orjson
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreError
 from kaboom.jobs.api import job_list
 from kaboom.jobs.model import JobStatus, writes_bars
-from kaboom.jobs.page.jobs import JobFilters
+from kaboom.jobs.page.jobs import JobFilters, View, add_view, read_views
 from kaboom.jobs.postgres.port import JobQuery
 from kaboom.notify.jobs import DELIVER
 from tests.fixtures.jobs.apps import jobs_of
@@ -208,6 +210,41 @@ async def test_views_are_kept_in_the_browser(real_browser: httpx2.AsyncClient) -
     assert "Mine" not in await read_page(real_browser, "/jobs")
     real_browser.cookies.set("kaboom_views", "no-base64!")
     await read_page(real_browser, "/jobs")
+
+
+VIEW = ["mine", "status=failed"]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        [VIEW, ["alone"], ["one", "two", "three"], "ab", [1, "q=1"], ["x", None], {"name": "y"}, None],
+        [["x"], VIEW],
+        [[], VIEW, [["x"], "q=1"]],
+    ],
+)
+async def test_invalid_views_of_a_cookie_are_left_out(kept: list[Any]) -> None:
+    value = base64.urlsafe_b64encode(orjson.dumps(kept)).decode()
+    request = Request({"type": "http", "headers": [(b"cookie", f"kaboom_views={value}".encode())]})
+    assert read_views(request) == [View("mine", "status=failed")]
+
+
+@pytest.mark.parametrize("value", ["", "no-base64!", "bm8=", "e30=", "MQ=="])
+async def test_a_damaged_cookie_has_no_views(value: str) -> None:
+    request = Request({"type": "http", "headers": [(b"cookie", f"kaboom_views={value}".encode())]})
+    assert read_views(request) == []
+
+
+async def test_twelve_newest_views_of_different_names_are_kept() -> None:
+    views: list[View] = []
+    for n in range(14):
+        views = add_view(views, f"  view   {n} ", f"q={n}&cursor=x")
+    assert views == [View(f"view {n}", f"q={n}") for n in range(13, 1, -1)]
+    again = add_view(views, "view 5", "q=new")
+    assert again == [View("view 5", "q=new"), *(view for view in views if view.name != "view 5")]
+    for name, query in ((" ", "q=1"), ("x", f"q={'x' * 299}")):
+        assert add_view(views, name, query) == views
+    assert add_view([], "n" * 41, f"q={'x' * 298}") == [View("n" * 40, f"q={'x' * 298}")]
 
 
 async def test_an_unavailable_ledger_is_reported_instead_of_the_list(

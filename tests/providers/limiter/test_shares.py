@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
 
 import pytest
 
@@ -89,7 +90,8 @@ async def test_a_process_counts_as_waiting_for_two_polls(redis_url: str) -> None
         await waiting.take()
         times.append(await redis.time())
         # The process that asked last is the last one.
-        _, until_ms = (await redis.zrange(pauses.of_provider(PROVIDER)[3], 0, -1, withscores=True))[-1]
+        waits = await redis.zrange(pauses.of_provider(PROVIDER)[3], 0, -1, withscores=True)
+        _, until_ms = cast("tuple[str, float]", waits[-1])
         await redis.aclose()
     begin_ms, end_ms = [seconds * 1000 + micros // 1000 for seconds, micros in times]
     assert begin_ms <= until_ms - 2000 * POLL_S <= end_ms
