@@ -8,7 +8,10 @@ import polars as pl
 import pytest
 
 from kaboom.cli.exits import Exit
-from kaboom.market_data.cli.coverage import pick_sessions
+from kaboom.market.bar import BarSeries
+from kaboom.market.interval import Interval
+from kaboom.market.source import derived_source
+from kaboom.market_data.cli.coverage import command_for_gaps, pick_sessions
 from tests.fixtures.cli import Kaboom
 
 FIRST = date(2025, 1, 6)
@@ -38,3 +41,24 @@ def test_without_bars_the_ingest_of_the_market_is_proposed(kaboom: Kaboom, marke
 
 def test_without_bars_the_ingest_of_the_interval_asked_for_is_proposed(kaboom: Kaboom) -> None:
     assert kaboom("coverage", "--interval", "5m").err.endswith("run-daily --wait --interval 5m\n")
+
+
+_BACKFILL = "ingest backfill --wait --interval 5m --from 2025-01-06 --to 2025-01-09 --provider synthetic"
+_ROLL_UP = "market-data roll-up --wait --interval 5m=4 --session 2025-01-09 --provider synthetic"
+
+
+@pytest.mark.parametrize(
+    ("source", "market", "command"),
+    [
+        ("synthetic", None, f"{_BACKFILL} --symbol 1301"),
+        ("synthetic", "TSE_PRIME", f"{_BACKFILL} --market TSE_PRIME"),
+        (derived_source("synthetic"), "TSE_PRIME", f"{_ROLL_UP} --symbol 1301"),
+    ],
+)
+def test_the_proposed_command_spans_all_gaps(source: str, market: str | None, command: str) -> None:
+    days = [FIRST, FIRST + timedelta(days=1), FIRST + timedelta(days=3)]
+    cells = pl.DataFrame(
+        {"symbol": ["1301"] * 4, "session": [*days, days[-1]], "state": ["missing", "lost", "missing", "complete"]}
+    )
+    found: Any = SimpleNamespace(cells=cells, series=BarSeries(source, Interval.M5))
+    assert command_for_gaps(found, market) == f"kaboom {command}"

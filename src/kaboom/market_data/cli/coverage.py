@@ -85,7 +85,7 @@ def coverage(
         own = wanting.filter(~wanting["session"].is_in(degraded.to_list()))
         if own.height:
             session.show(_gap_table(session.words, own))
-        session.say("ingest what is missing with: {command}", command=_command(found, market))
+        session.say("ingest what is missing with: {command}", command=command_for_gaps(found, market))
     if suspects := _pick(found.cells, SUSPECTS).height:
         session.say(
             "{count:,} symbol sessions are short, lack the closing auction or differ from their "
@@ -201,7 +201,8 @@ def _gap_table(words: Speaker, gaps: "pl.DataFrame") -> Table:
     return table
 
 
-def _command(found: "Judgement", market: str | None) -> str:
+def command_for_gaps(found: "Judgement", market: str | None) -> str:
+    """Return the command that fetches, or rolls up, everything that is missing between the first gap and the last."""
     from kaboom.market.calendar import sessions_between  # noqa: PLC0415  as above
 
     gaps = _pick(found.cells, GAPS)
