@@ -237,7 +237,7 @@ variable "terraform-$environment" TERRAFORM_ACCOUNT "$applier"
 variable "terraform-$environment" TERRAFORM_WIF_PROVIDER "$at/providers/github"
 if [ "$environment" = production ]; then variable production STAGING_PROJECT_ID "$staging_project"; fi
 variable "$environment" PROVIDER "${PROVIDER:-synthetic}"
-if [ -n "${INFLUXDB_HOST:-}" ]; then variable "$environment" BAR_STORE influx; fi
+if [ -n "${INFLUXDB_HOST:-}" ]; then variable "$environment" BAR_STORE auto; fi
 if [ "$mode" != --dry-run ]; then
   terraform -chdir=infra/terraform output -json github_variables | jq -r 'to_entries[] | "\(.key)=\(.value)"' |
     while IFS='=' read -r name value; do variable "$environment" "$name" "$value" </dev/null; done

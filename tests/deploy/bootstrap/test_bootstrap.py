@@ -92,7 +92,7 @@ def is_whole(project: Project, environment: str = "production") -> None:
     assert {name for name, versions in project.secrets.items() if len(versions) != 1} == {
         f"{prefix}{name}" for name in OPTIONAL - of_influxdb
     }
-    assert project.variables.get((environment, "BAR_STORE")) == ("influx" if of_influxdb else None)
+    assert project.variables.get((environment, "BAR_STORE")) == ("auto" if of_influxdb else None)
     url = "rediss://:auth-string@10.0.0.3:6378/0?ssl_ca_certs=/etc/kaboom/redis/ca.pem&ssl_check_hostname=false"
     assert project.secrets[f"{prefix}redis-url"] == [url]
     assert stores_of(project, prefix) == stores_wanted(project)

@@ -127,6 +127,9 @@ class RegistryTools:
 
     def _may_read(self, image: str) -> None:
         repository = re.split(r"[:@]", image, maxsplit=1)[0]
+        # Anybody may read what was published.
+        if repository.startswith("ghcr.io/"):
+            return
         of_production = self.cloud.account == f"kaboom-builder@{PROJECT}.iam.gserviceaccount.com"
         own = repository.endswith("-staging") is ("-staging@" in self.cloud.account)
         if not self.cloud.docker_ready or not (own or (of_production and repository == STAGING)):

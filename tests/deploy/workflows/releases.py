@@ -79,7 +79,7 @@ def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
         "PROVIDER": "jquants",
         "REGION": REGION,
         # GitHub gives nothing for a variable that an environment does not have.
-        **dict.fromkeys((*default_values(), "WORKER_KIND", "STAGING_PROJECT_ID", "PUBLISHED_IMAGE"), ""),
+        **dict.fromkeys((*default_values(), "WORKER_KIND", "STAGING_PROJECT_ID"), ""),
         **push.variables,
     }
 
@@ -90,7 +90,8 @@ def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
     with serving_apis(cloud, dict(push.api_faults)) as url:
         tools = Tools(cloud, f"https://github.com/{github['workflow_ref']}", url, push.sha)
         with on_path(tools, folder / "bin") as programs:
-            environments = {"production": variables, "staging": variables}
+            own = {"PUBLISHED_IMAGE": push.variables.get("PUBLISHED_IMAGE", "")}
+            environments = {"": own, "production": variables, "staging": variables}
             called = {"$/.github/workflows/ci.yml": push.gate}
             world = World(github, environments, plain_environment(programs), ROOT, folder, act, called, push.cancel_in)
             return run_workflow(push.text, world)

@@ -16,6 +16,14 @@ _FORBIDDEN = {
     "self-hosted": "a machine that strangers' code could stay on",
 }
 
+_USUAL = {("contents", "read"), ("id-token", "write")}
+#: What single jobs of single workflows may do beside.
+_FURTHER = {
+    ("Release", "publish"): {("packages", "write")},
+    ("Release", "announce"): {("contents", "write")},
+    ("Audit", "published"): {("packages", "read")},
+}
+
 
 def faults_of(text: str) -> list[str]:
     """Say what is wrong with a workflow."""
@@ -49,7 +57,7 @@ def _faults_of_jobs(workflow: Workflow) -> Iterator[str]:
     for name, job in workflow["jobs"].items():
         if not isinstance(job.get("permissions"), dict):
             yield f"{name}: says which permissions it has"
-        elif odd := set(job["permissions"].items()) - {("contents", "read"), ("id-token", "write")}:
+        elif odd := set(job["permissions"].items()) - _USUAL - _FURTHER.get((str(workflow["name"]), name), set()):
             yield f"{name}: has {odd}"
         if "uses" in job:
             continue

@@ -37,7 +37,8 @@ _JOB_KEYS = {
 class World:
     """What is outside of a workflow: the event, variables by environment, the machine, actions and called workflows.
 
-    Of a job with a matrix, `matrix` says which of its jobs is run.
+    Variables of the repository are those of the environment without a name. Of a job with a matrix, `matrix` says
+    which of its jobs is run.
     """
 
     github: Mapping[str, str]
@@ -90,7 +91,7 @@ def run_workflow(text: str, world: World) -> dict[str, Job]:
 def _is_wanted(condition: str | None, needed: Mapping[str, Job], world: World) -> bool:
     """Say whether a job runs; a condition that asks for no state is tried only where all needed jobs succeeded."""
     before = {job.result for job in needed.values()}.union(*(job.after for job in needed.values()))
-    contexts = {"github": world.github, "needs": _context(needed)}
+    contexts = {"github": world.github, "needs": _context(needed), "vars": world.variables.get("", {})}
     functions: dict[str, Callable[[], bool]] = {
         # A job that was skipped skips those that come after it, also where they do not name it.
         "success": lambda: before <= {"success"},
@@ -126,11 +127,11 @@ class _JobRun:
             "github": world.github,
             "needs": _context(needed),
             "steps": self.steps,
-            "vars": {},
+            "vars": dict(world.variables.get("", {})),
             "matrix": world.matrix,
         }
         if environment := spec.get("environment"):
-            self.contexts["vars"] = world.variables[self.fill(environment)]
+            self.contexts["vars"] |= world.variables[self.fill(environment)]
         self.env = self.fill_all(workflow.get("env", {})) | self.fill_all(spec.get("env", {}))
 
     def fill(self, text: str) -> str:

@@ -74,7 +74,7 @@ def test_a_script_has_no_fault(script: Path) -> None:
 
 
 def test_the_workflows_are_those_that_are_known() -> None:
-    assert [path.name for path in WORKFLOWS] == ["audit.yml", "ci.yml", "deploy.yml", "terraform.yml"]
+    assert [path.name for path in WORKFLOWS] == ["audit.yml", "ci.yml", "deploy.yml", "release.yml", "terraform.yml"]
 
 
 #: What a checker must find, by a change of deploy.yml: (what is changed, into what, a word of the finding).
