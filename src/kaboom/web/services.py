@@ -1,6 +1,6 @@
 """What the routes of one API process share, each by its type; in `app.state` are only they and the dashboard's."""
 
-from typing import Any, cast
+from typing import Any
 
 from fastapi import Depends, Request
 from starlette.applications import Starlette
@@ -10,7 +10,7 @@ class Services:
     """The shared objects of an API process: stores, caches, limiters, streams."""
 
     def __init__(self) -> None:
-        self._held: dict[type, object] = {}
+        self._held: dict[type, Any] = {}
 
     def add(self, *services: object) -> None:
         """Share objects; one replaces an earlier one of exactly its type."""
@@ -23,12 +23,14 @@ class Services:
             KeyError: the API shares none.
 
         """
-        return cast("S", self._held[kind])
+        found: S = self._held[kind]
+        return found
 
 
 def services_of(app: Starlette) -> Services:
     """Return what the routes of an API share."""
-    return cast("Services", app.state.services)
+    services: Services = app.state.services
+    return services
 
 
 def service[S](kind: type[S]) -> Any:
