@@ -25,9 +25,6 @@ _SECRET_IN_TEXT = re.compile(
 
 _LEVELS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 
-#: The name of a request's trace in the context of its lines.
-TRACE_ID = "trace_id"
-
 #: Gets each redacted line of Kaboom's own loggers; it must not block, raise or change the line.
 type Tap = Callable[[Mapping[str, Any]], None]
 _taps: list[Tap] = []
@@ -142,7 +139,7 @@ def _severity(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Muta
 def _name_trace(
     project: str | None, _logger: Any, _name: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    if project and (trace_id := event.pop(TRACE_ID, None)):
+    if project and (trace_id := event.pop("trace_id", None)):
         event["logging.googleapis.com/trace"] = f"projects/{project}/traces/{trace_id}"
     return event
 

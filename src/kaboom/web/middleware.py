@@ -10,7 +10,6 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaboom.errors import StoreError
-from kaboom.telemetry.logs import TRACE_ID
 from kaboom.web.auth.changes import CONTEXT, SAFE_METHODS, ChangeLog, RequestContext, context_of, find_change
 from kaboom.web.auth.cookies import BY_COOKIE, find_csrf_fault, is_local, read_form_token
 from kaboom.web.auth.guard import Authenticator, find_principal, is_public
@@ -262,11 +261,11 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
 
 
 def _trace_of(headers: dict[bytes, bytes]) -> dict[str, str]:
-    """Return the trace that a proxy or a caller began, by W3C's header or Google's."""
+    """Return the trace that a proxy or a caller began, by W3C's header or Google's; logs name it."""
     found = _TRACEPARENT.match(headers.get(b"traceparent", b"")) or _CLOUD_TRACE.match(
         headers.get(b"x-cloud-trace-context", b"")
     )
-    return {TRACE_ID: found[1].decode()} if found else {}
+    return {"trace_id": found[1].decode()} if found else {}
 
 
 def _owner_of(caller: Principal | None) -> dict[str, str]:
