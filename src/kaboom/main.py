@@ -98,7 +98,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
 
     """
     chosen = settings or load_settings()
-    configure_logging(log_format=chosen.log_format, level=chosen.log_level)
+    configure_logging(log_format=chosen.log_format, level=chosen.log_level, trace_project=chosen.trace_project)
     if chosen.ingest_api_token is None:
         raise ConfigurationError("INGEST_API_TOKEN is not set: `kaboom token new` makes one")
     tokens = parse_ingest_tokens(chosen.ingest_api_token.get_secret_value())

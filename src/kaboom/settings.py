@@ -65,6 +65,7 @@ class AppSettings(BatchSettings):
     release: str | None = Field(default=None, pattern=_RELEASE, validation_alias="KABOOM_RELEASE")
     log_format: str = Field(default="json", pattern="^(json|console)$", validation_alias="KABOOM_LOG_FORMAT")
     log_level: str = Field(default="INFO", validation_alias="KABOOM_LOG_LEVEL")
+    trace_project: str | None = Field(default=None, validation_alias="KABOOM_TRACE_PROJECT")
     secret_project: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PROJECT")
     secret_prefix: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PREFIX")
 

@@ -25,10 +25,10 @@ class _Burn:
 
 
 _BURNS = (
-    _Burn("KaboomApiErrors", 300, 3600, 0.072, is_slow=False, step_s=60, first_s=8460, last_s=10_080),
-    _Burn("KaboomApiErrorsSlow", 1800, 21_600, 0.03, is_slow=False, step_s=300, first_s=50_700, last_s=60_600),
-    _Burn("KaboomApiSlow", 300, 3600, 0.144, is_slow=True, step_s=60, first_s=8460, last_s=10_080),
-    _Burn("KaboomApiSlowLong", 1800, 21_600, 0.06, is_slow=True, step_s=300, first_s=50_700, last_s=60_300),
+    _Burn("KaboomApiErrors", 300, 3600, 0.072, is_slow=False, step_s=60, first_s=8400, last_s=10_080),
+    _Burn("KaboomApiErrorsSlow", 1800, 21_600, 0.03, is_slow=False, step_s=300, first_s=50_400, last_s=60_600),
+    _Burn("KaboomApiSlow", 300, 3600, 0.144, is_slow=True, step_s=60, first_s=8400, last_s=10_080),
+    _Burn("KaboomApiSlowLong", 1800, 21_600, 0.06, is_slow=True, step_s=300, first_s=50_400, last_s=60_600),
 )
 
 
@@ -84,7 +84,7 @@ def _tell_times(good: str, bad: str, busy: str) -> Mapping[str, str]:
 
 
 def _cases_of(burn: _Burn) -> Sequence[Case]:
-    quiet_s, much, now_s = 2 * burn.long_s, 3 * burn.share, 4 * burn.long_s + 2 * burn.short_s
+    quiet_s, much, now_s = 2 * burn.long_s, 3.1 * burn.share, 4 * burn.long_s + 2 * burn.short_s
     before = (4 * burn.long_s, much)
     after = 3 * burn.short_s
     few, fewer = (110, 90) if burn.is_slow else (24, 18)

@@ -119,3 +119,24 @@ def test_a_log_has_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[s
     text = capsys.readouterr().err
     assert clean(text, keep_lines=True) == text
     assert "Traceback" in text
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize(
+    ("project", "field", "value"),
+    [
+        ("my-project", "logging.googleapis.com/trace", f"projects/my-project/traces/{'ab' * 16}"),
+        (None, "trace_id", "ab" * 16),
+    ],
+)
+def test_a_line_names_its_trace_as_cloud_run_does(
+    capsys: pytest.CaptureFixture[str], project: str | None, field: str, value: str
+) -> None:
+    configure_logging(log_format="json", level="INFO", trace_project=project)
+    with structlog.contextvars.bound_contextvars(trace_id="ab" * 16):
+        structlog.get_logger("ours").info("one")
+    structlog.get_logger("ours").info("two")
+    of_a_request, other = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert of_a_request[field] == value
+    assert {"trace_id", "logging.googleapis.com/trace"} & of_a_request.keys() == {field}
+    assert not {"trace_id", "logging.googleapis.com/trace"} & other.keys()

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Scope
 
 from kaboom.telemetry.logs import tap_lines
-from kaboom.web.middleware import MAX_BODY
+from kaboom.web.middleware import MAX_BODY, _trace_of
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN, client_of, jobs_of
 
 pytestmark = pytest.mark.anyio
@@ -160,3 +160,18 @@ async def test_a_bug_is_answered_as_a_problem_and_logged_once(app: FastAPI, http
     assert "a bug" not in answer.text
     assert "Traceback" not in answer.text
     assert sum("a bug" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace"),
+    [
+        ({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}, "ab" * 16),
+        ({"x-cloud-trace-context": f"{'cd' * 16}/123;o=1"}, "cd" * 16),
+        ({"traceparent": "00-short-1-01"}, None),
+        ({"x-cloud-trace-context": f"{'g' * 32}/1"}, None),
+        ({}, None),
+    ],
+)
+async def test_a_request_has_the_trace_of_its_proxy(headers: dict[str, str], trace: str | None) -> None:
+    found = _trace_of({name.encode(): value.encode() for name, value in headers.items()})
+    assert found.get("trace_id") == trace

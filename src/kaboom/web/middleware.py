@@ -35,6 +35,8 @@ REFUSED_AFTER_S = 0.5
 #: The pages that log a browser in and out, and that confirm its session.
 _LOGINS = frozenset({"/login", "/logout", "/confirm"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_CLOUD_TRACE = re.compile(rb"([0-9a-f]{32})(?:/|;|$)")
 _NEEDS_TOKEN = Answer(
     UNAUTHORIZED,
     "the request had no valid token: send x-ingest-token, a bearer token or the cookie of a session",
@@ -98,7 +100,7 @@ class Gate:
         request_id = _request_id(headers)
         context = RequestContext(request_id, self._addresses.find_client(peer, scope["headers"]))
         scope[CONTEXT] = context
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id, **_trace_of(headers)):
             reply = _Reply(send, {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS)
             # Browsers keep this for the host on all its ports, so never for loopback.
             if self._addresses.is_encrypted(scope.get("scheme", "http"), headers) and not is_local(headers):
@@ -256,6 +258,14 @@ def _is_accepted(media_type: bytes, path: str) -> bool:
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"")
     return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _trace_of(headers: dict[bytes, bytes]) -> dict[str, str]:
+    """Return the trace that a proxy or a caller began, by W3C's header or Google's; logs name it."""
+    found = _TRACEPARENT.match(headers.get(b"traceparent", b"")) or _CLOUD_TRACE.match(
+        headers.get(b"x-cloud-trace-context", b"")
+    )
+    return {"trace_id": found[1].decode()} if found else {}
 
 
 def _owner_of(caller: Principal | None) -> dict[str, str]:
