@@ -42,7 +42,8 @@ def save_fetch_log(tables: BarTables, series: BarSeries, fetches: pl.DataFrame) 
     if not parts:
         return
     number = tables.prepare(series)
-    with writing(tables) as sql:
+    # As in the page files: lost entries only cost another fetch.
+    with writing(tables, is_synced=False) as sql:
         # Two writers at once take the same order.
         for runs in map(to_runs, parts):
             ordered = runs.unique(["symbol", "first", "last"], keep="last").sort("symbol", "last", "first")

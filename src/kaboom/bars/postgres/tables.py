@@ -140,9 +140,14 @@ def page_name(series: BarSeries, symbol: str, bucket: int) -> str:
     return f"{series.source}/{series.interval} {symbol} {when}"
 
 
-def writing(tables: BarTables) -> AbstractContextManager[Statements]:
-    """Return a transaction in which bars are written: readers of a moment wait for those that may be before it."""
-    return tables.database.writing(f"SELECT pg_advisory_xact_lock_shared({_GATE})")
+def writing(tables: BarTables, *, is_synced: bool = True) -> AbstractContextManager[Statements]:
+    """Return a transaction in which bars are written: readers of a moment wait for those that may be before it.
+
+    One that is not `is_synced` does not wait for the disk: a crash of the server may lose its last half second.
+    """
+    if is_synced:
+        return tables.database.writing(f"SELECT pg_advisory_xact_lock_shared({_GATE})")
+    return tables.database.writing(f"SELECT pg_advisory_xact_lock_shared({_GATE}); SET LOCAL synchronous_commit = off")
 
 
 def note_write(sql: Statements, number: int) -> None:

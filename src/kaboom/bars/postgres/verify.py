@@ -29,7 +29,8 @@ MEND = "restore the row from a backup, or delete it from bar_page and fetch the 
 
 def list_series(tables: BarTables) -> tuple[BarSeries, ...]:
     """Return the series that hold a bar or a rejected row, sorted."""
-    held = "EXISTS (SELECT 1 FROM {} WHERE series = s.id)"
+    # Unlike EXISTS, it is never answered by reading all pages into a hash table.
+    held = "(SELECT true FROM {} WHERE series = s.id LIMIT 1)"
     either = f"{held.format('bar_page')} OR {held.format('bar_quarantine')}"
     with tables.database.reading() as sql:
         rows = sql.rows(f"SELECT source, interval FROM bar_series s WHERE {either}")  # noqa: S608 (constants)
