@@ -1,13 +1,14 @@
-"""When the stream of a job's log ends for good."""
+"""Where a page of a job's log ends, and when its stream ends for good."""
 
 from datetime import timedelta
 
 import pytest
 
 from kaboom.drivers.clock import utc_now
-from kaboom.jobs.api.routes import LogQuery, stream_log
+from kaboom.jobs.api.routes import LogQuery, page_log, stream_log
 from kaboom.jobs.model import JobStatus
-from kaboom.jobs.redis.events import EventHub
+from kaboom.jobs.redis.events import EventHub, JobEvent
+from kaboom.jobs.redis.lines import JobLine
 from kaboom.jobs.redis.memory_records import MemoryEventLog
 from tests.fixtures.jobs.jobs import make_job
 
@@ -29,3 +30,27 @@ async def test_the_log_of_a_job_ends_some_seconds_after_the_job(
     ended_at = None if ended_s is None else utc_now() - timedelta(seconds=ended_s)
     job = make_job(status=status, completed_at=ended_at)
     assert (await stream_log(EventHub(MemoryEventLog()), job, LogQuery())).status_code == answer
+
+
+@pytest.mark.parametrize(
+    ("limit", "level", "wanted"),
+    [
+        (4, "debug", (["a", "b", "c", "d"], "4-0", False)),
+        (3, "debug", (["a", "b", "c"], "3-0", True)),
+        # Lines below the level count as seen only if the page is the last one.
+        (2, "info", (["b", "d"], "4-0", False)),
+        (1, "info", (["b"], "2-0", True)),
+        (9, "error", ([], "4-0", False)),
+    ],
+)
+def test_a_page_of_a_log_ends_at_its_limit(limit: int, level: str, wanted: tuple[list[str], str, bool]) -> None:
+    at, levels = "2026-12-01T00:00:00+00:00", {"a": "debug", "b": "info", "c": "debug", "d": "warning"}
+    lines = [JobLine(at, each, name, {}) for name, each in levels.items()]
+    kept = [JobEvent(f"{n}-0", "line", line.to_json()) for n, line in enumerate(lines, 1)]
+    page = page_log(kept, LogQuery.model_validate({"limit": limit, "level": level}))
+    assert ([line.event for line in page.items], page.after, page.has_more) == wanted
+
+
+def test_a_page_without_lines_begins_again_where_it_was() -> None:
+    page = page_log([], LogQuery(after="7-0"))
+    assert (page.items, page.after, page.has_more) == ([], "7-0", False)
