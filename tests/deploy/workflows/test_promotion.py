@@ -287,7 +287,7 @@ SCRIPT_FAULTS: Mapping[str, tuple[str, str, Scenario]] = {
     "nobody looks at the signature": ("signed verify ||", "true ||", wrongly_signed),
     "any branch": ("(staging|release/.+)", ".+", wrongly_signed),
     "what begins like staging": (")\\$", ")", wrongly_signed),
-    "any repository": ("^https://github\\\\.com/$workflow", "", wrongly_signed),
+    "any repository": ('^https://github\\\\.com/$(escape "${GITHUB_WORKFLOW_REF%@*}")', "", wrongly_signed),
     "any letter for a dot": ("sed 's/[.+]/\\\\&/g'", "cat", wrongly_signed),
     "staging's branch alone": ("(staging|release/.+)", "staging", a_release_branch),
     "an index of the image": (" --prefer-index=false", "", from_staging_to_production),
