@@ -58,7 +58,7 @@ resource "google_monitoring_alert_policy" "rules" {
 
   documentation {
     subject   = each.value.summary
-    content   = "${each.value.description}\n\n${each.value.summary_ja}。${each.value.description_ja}\n\nWhat to do · 対応手順: ${each.value.runbook}"
+    content   = "${each.value.description}\n\n${each.value.summary_ja}。${each.value.description_ja}\n\nWhat to do · 対応手順: https://github.com/${var.github_repository}/blob/main/${each.value.runbook}"
     mime_type = "text/markdown"
   }
 
