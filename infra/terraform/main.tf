@@ -34,7 +34,7 @@ locals {
   worker_service = "kaboom-celery-worker${local.suffix}"
   network        = "kaboom${local.suffix}"
   subnetwork     = "kaboom-run${local.suffix}"
-  jobs           = { for key in ["migrate", "smoke", "nightly"] : key => "kaboom-${key}${local.suffix}" }
+  jobs           = { for key in ["migrate", "smoke", "nightly", "admin"] : key => "kaboom-${key}${local.suffix}" }
   scaler         = "kaboom-scaler${local.suffix}"
   bucket         = "${var.project_id}-kaboom${local.suffix}"
   repositories   = { for key in ["api", "worker"] : key => "kaboom-${key}${local.suffix}" }

@@ -4,6 +4,7 @@ import pytest
 
 from tests.deploy.rules import run_rules as rules
 from tests.deploy.rules.manifests import (
+    ADMIN,
     API,
     MIGRATE,
     NIGHTLY,
@@ -211,6 +212,7 @@ def test_the_jobs_run_once_and_in_time() -> None:
     assert rules.job_faults(parse(render(MIGRATE)), "kaboom migrate", retries=1) == []
     assert rules.job_faults(parse(render(SMOKE)), RUN_SMOKE, retries=0) == []
     assert rules.job_faults(parse(render(NIGHTLY)), RUN_NIGHTLY, retries=1) == []
+    assert rules.job_faults(parse(render(ADMIN)), "kaboom doctor", retries=0) == []
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def manifests_of(name: str) -> list[Manifest]:
     """Return the manifests, filled in as the deployment does."""
     prefix, suffix = ("", "") if name == "production" else (f"{name}-", f"-{name}")
     accounts = {f"{a.upper()}_ACCOUNT": email(environment(name), a) for a in ("api", "worker", "scaler")}
-    jobs = {f"{job.upper()}_JOB": f"kaboom-{job}{suffix}" for job in ("migrate", "smoke", "nightly")}
+    jobs = {f"{job.upper()}_JOB": f"kaboom-{job}{suffix}" for job in ("migrate", "smoke", "nightly", "admin")}
     services = {"API_SERVICE": f"kaboom-api{suffix}", "WORKER_SERVICE": f"kaboom-celery-worker{suffix}"}
     return [m.in_({"SECRET_PREFIX": prefix} | accounts | jobs | services) for m in load_manifests(ROOT / "api")]
 

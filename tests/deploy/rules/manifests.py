@@ -14,9 +14,10 @@ from tests.fixtures.repo.repository import ROOT, load_text
 RENDER = ROOT / "infra/deploy/render.sh"
 VARIABLES = "infra/deploy/variables"
 API, WORKER, POOL = "api-service.yaml", "celery-worker-service.yaml", "celery-worker-pool.yaml"
-MIGRATE, SMOKE, NIGHTLY, CREMA = "migrate-job.yaml", "smoke-job.yaml", "nightly-job.yaml", "crema.yaml"
+MIGRATE, SMOKE, NIGHTLY, ADMIN = "migrate-job.yaml", "smoke-job.yaml", "nightly-job.yaml", "admin-job.yaml"
+CREMA = "crema.yaml"
 #: What Cloud Run is given, and all that is rendered.
-RUN = (API, WORKER, POOL, MIGRATE, SMOKE, NIGHTLY)
+RUN = (API, WORKER, POOL, MIGRATE, SMOKE, NIGHTLY, ADMIN)
 ALL = (*RUN, CREMA)
 
 _DIGEST = "a1" * 32
@@ -72,6 +73,7 @@ def sample_values() -> dict[str, str]:
             "MIGRATE_JOB": "kaboom-migrate-staging",
             "SMOKE_JOB": "kaboom-smoke-staging",
             "NIGHTLY_JOB": "kaboom-nightly-staging",
+            "ADMIN_JOB": "kaboom-admin-staging",
             "API_URL": "https://kaboom-api-staging-657734233816.asia-northeast1.run.app",
             "API_LIVE_REVISION": "kaboom-api-staging-00007-abc",
             "API_IMAGE": f"{registry}/kaboom-api/kaboom-api@sha256:{_DIGEST}",

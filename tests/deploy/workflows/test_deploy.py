@@ -213,7 +213,7 @@ def staging(push: Push, folder: Path) -> None:
         assert jobs["target"].outputs["environment"] == "staging"
         assert live(cloud, API, WORKER) == {API: OLDER, WORKER: OLDER}
         assert set(live(cloud, f"{API}-staging", f"{WORKER}-staging").values()) == {RELEASE}
-        assert set(cloud.jobs) == {"kaboom-migrate-staging", "kaboom-smoke-staging", "kaboom-nightly-staging"}
+        assert set(cloud.jobs) == {f"kaboom-{job}-staging" for job in ("migrate", "smoke", "nightly", "admin")}
         account = yaml.safe_load(cloud.services[f"{API}-staging"].live.template)["spec"]["serviceAccountName"]
         assert account == "kaboom-api-staging@kaboom-test.iam.gserviceaccount.com"
         # Its variable says jquants.

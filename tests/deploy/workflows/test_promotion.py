@@ -50,7 +50,7 @@ def runs_one_digest(cloud: Cloud, suffix: str, digest: str) -> None:
     images = images_of(suffix, digest)
     assert cloud.services[f"{API}{suffix}"].live.image == images["api-image"]
     assert cloud.services[f"{WORKER}{suffix}"].live.image == images["worker-image"]
-    for name in ("migrate", "smoke", "nightly"):
+    for name in ("migrate", "smoke", "nightly", "admin"):
         job = cloud.jobs[f"kaboom-{name}{suffix}"]
         [container] = job["spec"]["template"]["spec"]["template"]["spec"]["containers"]
         assert container["image"] == images["worker-image"]

@@ -15,7 +15,7 @@ from tests.deploy.workflows.tools import Tools
 from tests.fixtures.repo.repository import ROOT
 
 Done = subprocess.CompletedProcess[str]
-MANIFESTS = ("api-service", "celery-worker-service", "migrate-job", "smoke-job", "nightly-job")
+MANIFESTS = ("api-service", "celery-worker-service", "migrate-job", "smoke-job", "nightly-job", "admin-job")
 
 
 @contextmanager
