@@ -133,7 +133,7 @@ def test_the_limits_are_those_of_the_providers() -> None:
 
 
 def test_api_and_workers_are_given_the_same() -> None:
-    own = {"KABOOM_METRICS_PORT", "KABOOM_PROXY_HOPS", "KABOOM_SIDE_PORT"}
+    own = {"KABOOM_METRICS_PORT", "KABOOM_PROXY_HOPS", "KABOOM_SIDE_PORT", "KABOOM_TRACE_PROJECT"}
     api, worker, pool = (main_of(parse(render(name))) for name in (API, WORKER, POOL))
     plain = [{k: v for k, v in values_of(main).items() if k not in own} for main in (api, worker, pool)]
     assert plain[0] == plain[1] == plain[2]
