@@ -65,7 +65,12 @@ BARS = {
 
 def doctor(up: Stack, **env: str) -> list[dict[str, str]]:
     done = subprocess.run(
-        (*KABOOM, "doctor", "--json"), env=up.env | env, cwd=up.data_dir.parent, capture_output=True, check=False
+        # Databases of tests stand for that of `up`, which keeps its bars in the folder.
+        (*KABOOM, "doctor", "--json"),
+        env=up.env | {"KABOOM_BAR_STORE": "pages"} | env,
+        cwd=up.data_dir.parent,
+        capture_output=True,
+        check=False,
     )
     assert done.stdout, done.stderr
     findings: list[dict[str, str]] = orjson.loads(done.stdout)

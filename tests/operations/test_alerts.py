@@ -334,7 +334,9 @@ class TestRules:
     #: Rules on rates, and on what only Prometheus can see.
     NO_KIND = frozenset(
         {"KaboomRedisCpuHigh", "KaboomWorkerErrors", "KaboomJobsRestored", "KaboomMetricsMissing", "KaboomApiRestarts"}
-        | {"KaboomFailedLogins"}
+        | {"KaboomFailedLogins", "KaboomChunksWaiting", "KaboomNightlyMissed", "KaboomBackupOld"}
+        | {"KaboomApiErrors", "KaboomApiErrorsSlow", "KaboomApiSlow", "KaboomApiSlowLong"}
+        | {"KaboomDatabaseConnections", "KaboomDatabaseFull"}
     )
     #: Kinds that tell sooner than their rule, and so have a title of their own.
     SOONER = frozenset({Kind.STORE_AWAY, Kind.NO_WORKER, Kind.WORKERS_LOST, Kind.PROVIDER_PAUSED})

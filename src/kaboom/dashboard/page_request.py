@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
@@ -14,6 +14,7 @@ from kaboom.dashboard.viewer import Viewer, viewer_of
 from kaboom.market_data.schemas import SymbolPage, UniverseView
 from kaboom.operations.providers import ProviderList, ProviderView
 from kaboom.web.server.negotiate import accepts_gzip
+from kaboom.web.services import services_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ async def open_page(request: Request) -> OpenPage:
 
 def pages_of(request: Request) -> Pages:
     """Return the renderer of this process."""
-    return cast("Pages", request.app.state.pages)
+    return services_of(request.app).find(Pages)
 
 
 #: The path to open after a form, from `next`; check it with `is_own_path`.

@@ -28,6 +28,7 @@ from kaboom.operations import page as operations
 from kaboom.portfolio import page as portfolios
 from kaboom.schedules import page as schedules
 from kaboom.web.auth.guard import STATIC_PREFIX
+from kaboom.web.services import services_of
 from kaboom.webhooks import page as webhooks
 
 router = APIRouter(include_in_schema=False)
@@ -46,8 +47,8 @@ _REPLACED = frozenset({
 
 def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     """Add the dashboard to the API; call it after `Gate` was added, so that errors of `Gate` become pages, too."""
-    app.state.pages = pages = Pages(StaticFiles(), release=release or app.version)
-    app.state.live_rows, app.state.held_series = LiveRows(), HeldSeries()
+    pages = Pages(StaticFiles(), release=release or app.version)
+    services_of(app).add(pages, LiveRows(), HeldSeries())
     app.add_middleware(BrowserAnswers, pages=pages)
     app.add_exception_handler(ProblemAnswered, _show_problem)
     app.include_router(router)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from operator import itemgetter
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, ValidationError
@@ -34,6 +34,7 @@ from kaboom.operations.settings import SettingList
 from kaboom.operations.workers import WorkerList
 from kaboom.schedules.schemas import ListedSchedule, ScheduleList
 from kaboom.web.auth.scopes import Scope
+from kaboom.web.services import services_of
 
 router = APIRouter()
 
@@ -83,7 +84,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         alerts=alerts,
         market=series.market,
         interval=series.interval,
-        held=await cast("HeldSeries", page.request.app.state.held_series).find(page, series.market, series.interval),
+        held=await services_of(page.request.app).find(HeldSeries).find(page, series.market, series.interval),
         answer=shown.answer,
         trading=shown.trading,
         gaps=build_columns([each.to_fetch for each in shown.opened[::-1]], height=_CHART_PX),

@@ -1,4 +1,4 @@
-"""What the routes of one API process share, each by its type; in `app.state` are only they and the dashboard's."""
+"""What the routes of one API process share, each by its type; `app.state` holds nothing else."""
 
 from typing import Any
 

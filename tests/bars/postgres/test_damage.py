@@ -1,14 +1,16 @@
 """Damage in a table is found where it is read, costs its own symbol, and changes no value of another."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 
 import psycopg
 import pytest
-from structlog.testing import capture_logs
 
 from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreDamaged
+from kaboom.telemetry.logs import configure_logging, tap_lines
 from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame
 
@@ -31,6 +33,16 @@ def filled(store: PostgresBarStore) -> PostgresBarStore:
 def damage(url: str, statement: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(statement.encode())
+
+
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """Collect the events that are logged."""
+    configure_logging(log_format="json", level="INFO")
+    events: list[str] = []
+    end = tap_lines(lambda line: events.append(line["event"]))
+    yield events
+    end()
 
 
 def test_a_flipped_byte_of_a_page_is_refused_and_named(filled: PostgresBarStore, database_url: str) -> None:
@@ -65,11 +77,11 @@ def test_a_wrong_newest_bar_in_a_header_is_read_from_the_page(
     before = run(filled.latest(MINUTES)), run(filled.last_closes(MINUTES, ["1301", "7203"], before=date(2025, 6, 4)))
     damage(database_url, f"UPDATE bar_page SET {column} = {column} + 1 WHERE symbol = '7203'")
 
-    with capture_logs() as logs:
+    with logged() as events:
         assert run(filled.latest(MINUTES)).equals(before[0])
         closes = run(filled.last_closes(MINUTES, ["1301", "7203"], before=date(2025, 6, 4)))
     assert closes == before[1]
-    assert {log["event"] for log in logs} == {"page_damaged"}
+    assert set(events) == {"page_damaged"}
     assert run(filled.verify()).faults
 
 
@@ -79,10 +91,10 @@ def test_a_page_with_a_wrong_header_counts_as_not_held(
 ) -> None:
     damage(database_url, f"UPDATE bar_page SET {column} = {column} + 1 WHERE symbol = '7203'")
 
-    with capture_logs() as logs:
+    with logged() as events:
         held = run(filled.coverage(MINUTES, first=JUNE_2, last=JUNE_3))
     assert held["symbol"].to_list() == ["1301", "1301"]
-    assert len([log for log in logs if log["event"] == "page_damaged"]) == 2
+    assert events.count("page_damaged") == 2
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_bars_that_are_not_held_are_to_be_taken_from_their_source(
     monkeypatch.setenv("KABOOM_DATA_DIR", str(tmp_path / "data"))
     done = kaboom("bars", "show", "ZZZZ", "--interval", "1d")
     assert done.code == Exit.NOT_FOUND
-    assert "kaboom ingest run-daily --wait --provider file --all --symbol ZZZZ" in done.err
+    assert "kaboom ingest run-daily --wait --interval 1d --provider file --all --symbol ZZZZ" in done.err
     assert f"{tmp_path}/data/bars" in done.err
 
 

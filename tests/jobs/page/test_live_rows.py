@@ -10,10 +10,12 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.dashboard import live
+from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.renderer import Pages
 from kaboom.dashboard.viewer import Viewer
 from kaboom.errors import StoreError
 from kaboom.jobs.postgres.port import JobQuery
+from kaboom.web.services import services_of
 from tests.fixtures.jobs.analyses import ANALYSE
 from tests.fixtures.jobs.apps import client_of, jobs_of
 from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running
@@ -123,7 +125,7 @@ async def test_a_page_misses_nothing_of_a_process_that_was_killed(real_app: Fast
         last = stream.last_id
     missed = await plant_queued(real_app)
     # Nobody watches now, so nothing of the first stream is kept, as in another process.
-    assert real_app.state.live_rows._channels == {}
+    assert services_of(real_app).find(LiveRows)._channels == {}
     async with open_stream(real_app, LIVE, query=f"after={last}") as back:
         text = await back.until(missed.job_id)
     assert first.job_id not in text
@@ -171,8 +173,8 @@ async def test_an_unavailable_list_is_reported_until_it_is_back(
 async def test_nobody_watches_and_nothing_is_asked(real_app: FastAPI) -> None:
     async with open_stream(real_app, LIVE) as stream:
         await stream.until("rows of jobs")
-        assert len(real_app.state.live_rows._channels) == 1
-    assert real_app.state.live_rows._channels == {}
+        assert len(services_of(real_app).find(LiveRows)._channels) == 1
+    assert services_of(real_app).find(LiveRows)._channels == {}
 
 
 async def test_a_stream_ends_so_that_its_viewer_is_authenticated_again(

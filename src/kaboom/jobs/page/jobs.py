@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
@@ -25,6 +25,7 @@ from kaboom.jobs.model import USER_QUEUES, JobStatus, Queue
 from kaboom.jobs.redis.events import EVENT_STREAM
 from kaboom.market.calendar import JST
 from kaboom.web.auth.scopes import Scope
+from kaboom.web.services import services_of
 
 router = APIRouter()
 
@@ -46,7 +47,7 @@ async def stream_rows(
     last: Annotated[str, Header(alias="Last-Event-ID", max_length=50)] = "",
 ) -> StreamingResponse:
     """Stream changed rows; a page that reconnects sends the id of the last event that it received."""
-    live = cast("LiveRows", request.app.state.live_rows)
+    live = services_of(request.app).find(LiveRows)
     headers = STREAM_HEADERS | {"Cache-Control": "no-store"}
     return StreamingResponse(live.watch(page, after=last or after), media_type=EVENT_STREAM, headers=headers)
 
