@@ -15,6 +15,7 @@ from kaboom.drivers.postgres import engine as postgres_connection
 from kaboom.drivers.postgres import engine as postgres_engine
 from kaboom.drivers.postgres.engine import (
     AsyncEngine,
+    Statements,
     connect_postgres,
     open_connection,
     open_transaction,
@@ -204,4 +205,22 @@ async def test_a_connection_is_returned_when_every_task_is_cancelled(work: Any, 
     assert turns or "AsyncConnection.close" in ending.cancelled
     assert (left, [str(each.message) for each in warned]) == (0, [])
     await work(engine)
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_connection_is_returned_when_its_caller_is_cancelled_taking_it(
+    turns: int, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = connect_postgres(database_url, application_name=NAME)
+    statements = Statements(engine)
+    await statements.execute(text("SELECT 1"))
+    # psycopg gives way to other tasks after it has been busy for a while.
+    monkeypatch.setattr(psycopg.waiting, "MAX_BUSY_TIME", 0.0)
+    asking = asyncio.create_task(statements.execute(text("SELECT 1")))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     await engine.dispose()

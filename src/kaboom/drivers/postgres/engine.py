@@ -293,6 +293,24 @@ class BoundedConnection(psycopg.AsyncConnection[Any]):
                 self.pgconn.finish()
             raise
 
+    # psycopg gives way to other tasks in these two, after SQLAlchemy has taken the connection and before it holds it.
+    # If its caller was cancelled there, nobody returned it.
+
+    async def set_autocommit(self, value: bool) -> None:  # noqa: FBT001  psycopg's signature
+        """Set the mode of commits, without a pause."""
+        async with self.lock:
+            _finish(self._set_autocommit_gen(value))
+
+    async def set_isolation_level(self, value: psycopg.IsolationLevel | None) -> None:
+        """Set the isolation level of transactions, without a pause."""
+        async with self.lock:
+            _finish(self._set_isolation_level_gen(value))
+
+
+def _finish(gen: PQGen[None]) -> None:
+    for _ in gen:
+        raise errors.ProgrammingError("a connection was changed within a pipeline")
+
 
 class TimeoutCursor(psycopg.AsyncCursor[Any]):
     """A cursor that sets the statement timeout for each transaction, without another round trip."""
