@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import httpx2
 import psycopg
 import pytest
 
+from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.drivers.embedded.servers import free_port
+from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
-from tests.fixtures.bars.kept_bars import check_bars, kept_bars
+from tests.bars.bar_store import run
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.repo.containers import Container, Podman
 from tests.fixtures.servers.outside import USER, Outside, outside
@@ -114,9 +117,11 @@ def test_api_and_worker_ingest_together_and_end_at_sigterm(
         assert (job["status"], job["result"]["outcomes"]) == ("completed", {"ok": len(SYMBOLS)})
         container.signal("TERM")
         assert container.wait() == 0, container.log()
-    rows = kept_bars(ledger.data)[BarSeries("synthetic", Interval.M1)]
+    store = PostgresBarStore(BlockingDatabase(ledger.database_url, application_name="test"))
+    rows = run(store.read_session(BarSeries("synthetic", Interval.M1), date.fromisoformat(SESSION)))
     assert rows.height == job["progress"]["rows"] > 1_000
-    assert check_bars(ledger.data).faults == ()
+    assert run(store.verify()).faults == ()
+    run(store.close())
     shown = client.http.get("/api/v1/bars/7203", params={"start": SESSION, "end": "2025-11-05"})
     assert len(shown.json()["items"]) == rows.filter(symbol="7203").height > 300, shown.text
     assert {path.stat().st_uid for path in ledger.data.rglob("*")} == {USER}
