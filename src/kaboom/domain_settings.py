@@ -81,21 +81,28 @@ class CommonSettings(BaseSettings):
     disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
 
     @property
+    def used_bar_store(self) -> Literal["pages", "postgres", "influxdb", "memory"]:
+        """The store of bars: the chosen one, or without a choice the server that is set, InfluxDB first."""
+        if self.bar_store != "auto":
+            return self.bar_store
+        if self.influxdb_host is not None:
+            return "influxdb"
+        return "pages" if self.database_url is None else "postgres"
+
+    @property
     def keeps_bars_in_influxdb(self) -> bool:
-        """Whether bars go to an InfluxDB server: it was chosen, or no store was chosen and a host is set."""
-        return self.bar_store == "influxdb" or (self.bar_store == "auto" and self.influxdb_host is not None)
+        """Whether bars go to an InfluxDB server."""
+        return self.used_bar_store == "influxdb"
 
     @property
     def keeps_bars_in_folder(self) -> bool:
-        """Whether bars are in page files of the data folder: no store was chosen, and no server is set."""
-        is_default = not (self.keeps_bars_in_influxdb or self.keeps_bars_in_postgres)
-        return self.bar_store == "pages" or (self.bar_store == "auto" and is_default)
+        """Whether bars are in page files of the data folder."""
+        return self.used_bar_store == "pages"
 
     @property
     def keeps_bars_in_postgres(self) -> bool:
-        """Whether bars are in the database of DATABASE_URL: it was chosen, or it is set and no InfluxDB host is."""
-        is_default = self.database_url is not None and not self.keeps_bars_in_influxdb
-        return self.bar_store == "postgres" or (self.bar_store == "auto" and is_default)
+        """Whether bars are in the database of DATABASE_URL."""
+        return self.used_bar_store == "postgres"
 
     def find_left_bars(self) -> Path | None:
         """Return the folder of page files that nothing reads, since the default is another store; None without any.

@@ -46,7 +46,8 @@ def copy_bars(
     """Copy what a store lacks from another: bars, fetch log, rejected rows and corporate actions; then compare both."""
     session: Session = context.obj.with_json(json)
     settings = load_settings()
-    used = _used(settings)
+    # Bars in memory end with their process.
+    used = Place.PAGES if settings.used_bar_store == "memory" else Place(settings.used_bar_store)
     target = to or used
     if origin is target:
         raise CliError(
@@ -60,12 +61,6 @@ def copy_bars(
     _print(session, copies, actions, is_whole=is_whole)
     if not is_whole:
         raise typer.Exit(Exit.JOB_FAILED)
-
-
-def _used(settings: AppSettings) -> Place:
-    if settings.keeps_bars_in_influxdb:
-        return Place.INFLUXDB
-    return Place.POSTGRES if settings.keeps_bars_in_postgres else Place.PAGES
 
 
 async def _copy(
