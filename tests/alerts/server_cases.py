@@ -186,7 +186,7 @@ _SIZE, _DISK, _BACKUP = "kaboom_database_size_bytes", "kaboom_database_disk_byte
 _OF_DATABASE = (
     Case(
         "KaboomDatabaseConnections",
-        "more than 85 % for ten minutes, told by two processes",
+        "more than 85 % for ten minutes, reported by two processes",
         {f'{_USED_UP}{{instance="{i}"}}': "85 86x20 85x10" for i in "ab"}
         | {f'{_MOST}{{instance="{i}"}}': "100x40" for i in "ab"},
         silent=(300, 660),
@@ -194,7 +194,7 @@ _OF_DATABASE = (
     ),
     Case(
         "KaboomDatabaseConnections",
-        "exactly 85 %, and no server tells of a limit",
+        "exactly 85 %, and no server reports a limit",
         {f'{_USED_UP}{{instance="{i}"}}': "85x40" for i in "ab"} | {f'{_MOST}{{instance="a"}}': "100x40"},
         silent=(300, 900),
     ),
@@ -209,7 +209,7 @@ _OF_DATABASE = (
     Case("KaboomDatabaseFull", "the disk is not known", {f'{_SIZE}{{instance="a"}}': "9000x60"}, silent=(600, 1500)),
     Case(
         "KaboomDatabaseFull",
-        "exactly three quarters, told by two processes",
+        "exactly three quarters, reported by two processes",
         {f'{_SIZE}{{instance="{i}"}}': "75x60" for i in "ab"} | {f'{_DISK}{{instance="{i}"}}': "100x60" for i in "ab"},
         silent=(600, 1500),
     ),
@@ -223,7 +223,7 @@ _OF_DATABASE = (
     ),
     Case(
         "KaboomBackupOld",
-        "exactly 26 hours, told by two processes",
+        "exactly 26 hours, reported by two processes",
         {f'{_BACKUP}{{backup="ledger",instance="{i}"}}': "93600x60" for i in "ab"},
         silent=(600, 1500),
     ),

@@ -58,14 +58,14 @@ _OF_ERRORS = (
 _OF_WORKERS = (
     Case(
         "KaboomWorkersLost",
-        "four in a quarter of an hour, told by two processes",
+        "four in a quarter of an hour, reported by two processes",
         {f'{_LOST}{{instance="{i}"}}': "0 2 4x10 3x10" for i in "ab"},
         silent=(90, 390),
         firing={120: [{}], 360: [{}]},
     ),
     Case(
         "KaboomWorkersLost",
-        "three, told by two processes",
+        "three, reported by two processes",
         {f'{_LOST}{{instance="{i}"}}': "3x20" for i in "ab"},
         silent=(60, 600),
     ),
@@ -140,7 +140,7 @@ _OF_JOBS = (
     ),
     Case(
         "KaboomQueueOld",
-        "a job of one queue has waited for more than ten minutes, told by two processes",
+        "a job of one queue has waited for more than ten minutes, reported by two processes",
         {f'{_OLDEST}{{queue="ingest",instance="{i}"}}': "600x2 601x10 0x5" for i in "ab"}
         | {f'{_OLDEST}{{queue="market_data",instance="a"}}': "550x20"},
         silent=(120, 420),
@@ -148,7 +148,7 @@ _OF_JOBS = (
     ),
     Case(
         "KaboomQueueOld",
-        "exactly ten minutes, told by two processes",
+        "exactly ten minutes, reported by two processes",
         {f'{_OLDEST}{{queue="ingest",instance="{i}"}}': "600x20" for i in "ab"},
         silent=(60, 600),
     ),
@@ -191,7 +191,7 @@ _OF_INGESTS = (
     ),
     Case(
         "KaboomNightlyMissed",
-        "four days without a nightly backfill, told by two processes",
+        "four days without a nightly backfill, reported by two processes",
         {f'{_BACKFILL}{{market="TSE_PRIME",instance="{i}"}}': "345600 345630+30x30 60x10" for i in "ab"}
         | {f'{_BACKFILL}{{market="TSE_GROWTH",instance="a"}}': "200000x50"},
         silent=(600, 960),

@@ -58,7 +58,7 @@ async def test_200_corrections_are_exact_at_every_moment_through_kill_9(store: P
     planted = corrections.planted_bars()
     await store.write(MINUTES, planted)
     before = utc_now()
-    kills, told = corrections.correct_under_kills(tmp_path, seed=3)
+    kills, moments = corrections.correct_under_kills(tmp_path, seed=3)
     after = utc_now()
 
     made = corrections.corrections(planted)
@@ -66,7 +66,7 @@ async def test_200_corrections_are_exact_at_every_moment_through_kill_9(store: P
     assert (await read_planted(store.known_at(before))).equals(planted.sort("symbol", "opened_at"))
     assert (await read_planted(store.known_at(after))).equals(corrections.apply(planted, made))
     for number in range(0, corrections.MOST, 13):
-        seen = await read_planted(store.known_at(told[number]))
+        seen = await read_planted(store.known_at(moments[number]))
         assert seen.equals(corrections.apply(planted, made[: number + 1])), number
     assert (await read_planted(store)).equals(corrections.apply(planted, made))
     assert (await store.verify()).faults == ()
@@ -94,16 +94,16 @@ async def test_only_the_replaced_bars_are_kept(store: PageBarStore, tmp_path: Pa
 
 async def test_a_bar_added_later_is_absent_before(store: PageBarStore) -> None:
     await store.write(DAILY, frame(bar("7203", at(date(2025, 6, 2)))))
-    told = [utc_now()]
+    moments = [utc_now()]
     for day in (3, 5, 4):  # the last one in the middle
         await store.write(DAILY, frame(bar("7203", at(date(2025, 6, day)))))
-        told.append(utc_now())
+        moments.append(utc_now())
 
     days = [
         (await store.known_at(m).read(DAILY, "7203", start=at(date(2025, 1, 1)), end=at(date(2026, 1, 1))))["opened_at"]
         .dt.day()
         .to_list()
-        for m in told
+        for m in moments
     ]
     assert days == [[2], [2, 3], [2, 3, 5], [2, 3, 4, 5]]
 
@@ -111,10 +111,10 @@ async def test_a_bar_added_later_is_absent_before(store: PageBarStore) -> None:
 @pytest.mark.parametrize("series", [MINUTES, DAILY])
 async def test_coverage_of_one_session_is_that_of_its_moment(store: PageBarStore, series: BarSeries) -> None:
     await store.write(series, frame(bar("7203", at(JUNE_2))))
-    told = [utc_now()]
+    moments = [utc_now()]
     await store.write(series, frame(bar("1301", at(JUNE_2)), bar("7203", at(date(2025, 6, 3)))))
-    told.append(utc_now())
-    held = [await store.known_at(moment).coverage(series, first=JUNE_2, last=JUNE_2) for moment in told]
+    moments.append(utc_now())
+    held = [await store.known_at(moment).coverage(series, first=JUNE_2, last=JUNE_2) for moment in moments]
     assert [each["symbol"].to_list() for each in held] == [["7203"], ["1301", "7203"]]
 
 
@@ -142,17 +142,17 @@ async def test_moments_increase_even_if_the_clock_is_set_back(tmp_path: Path) ->
 async def test_history_days_drop_what_is_older_and_refuse_earlier_moments(tmp_path: Path) -> None:
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
     store = PageBarStore(tmp_path, history_days=10, clock=lambda: now[0])
-    told = []
+    moments = []
     for close in range(4):
         await store.write(MINUTES, frame(bar("7203", at(JUNE_2), close)))
-        told.append(now[0])
+        moments.append(now[0])
         now[0] += timedelta(days=6)
     await store.compact(MINUTES, "2025-06", before=None)
 
     assert [row[1] for row in table(tmp_path, "replaced")] == [4]
     with pytest.raises(InvalidRequest, match=r"as_of was 2026-01-01.*expected 2026-01-15T00:00:00\+00:00 or later"):
-        await read_day(store.known_at(told[0]))
-    for moment, expected in ((told[2] + timedelta(days=2), 2.0), (told[3], 3.0)):
+        await read_day(store.known_at(moments[0]))
+    for moment, expected in ((moments[2] + timedelta(days=2), 2.0), (moments[3], 3.0)):
         assert (await read_day(store.known_at(moment)))["close"].to_list() == [expected]
     await store.close()
 
