@@ -160,8 +160,8 @@ class Requests:
 
     def __init__(self) -> None:
         sections = (market for market in Market if market.is_section)
-        # Made-up bars are of listed symbols alone.
-        self._codes = itertools.chain.from_iterable(load_universe(each, _SESSION).symbols for each in sections)
+        # Made-up bars are of listed symbols alone. The iterator of a list, which callers in threads may share.
+        self._codes = iter([symbol for each in sections for symbol in load_universe(each, _SESSION).symbols])
 
     def build(self, symbols: int = 6) -> dict[str, Any]:
         """Return a request of so many symbols, some twenty bars each."""
