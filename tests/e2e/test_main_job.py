@@ -143,7 +143,7 @@ def test_the_worker_consumes_the_five_queues(up: Stack) -> None:
 
 @contextmanager
 def another_worker(up: Stack) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run the worker command of README.md, as written, beside the worker of `kaboom up`."""
+    """Run the worker command of the tour, as written, beside the worker of `kaboom up`."""
     argv = [*CELERY, *REPORTS_WORKER]
     with (up.data_dir / "logs" / "another.log").open("ab") as log:
         process = subprocess.Popen(argv, env=up.env, cwd=up.data_dir, stdin=subprocess.DEVNULL, stderr=log, stdout=log)

@@ -13,8 +13,8 @@ from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import Stack, stack
 
-#: README.ja.md has the blocks of README.md; `repo/docs/blocks` compares them.
-RUN = [page for page in PAGES if page != "README.ja.md" and any(block.is_run for block in read_blocks(load_text(page)))]
+#: A Japanese page has the blocks of its English one; `repo/docs/blocks` compares them.
+RUN = [p for p in PAGES if not p.endswith(".ja.md") and any(block.is_run for block in read_blocks(load_text(p)))]
 #: It says how to start Kaboom, which has started when the page begins.
 OWN_FILES = "docs/how-to/use-your-own-files.md"
 #: Pages that need a running Kaboom with bars, and no state of their own, share one.

@@ -23,7 +23,7 @@ from tests.fixtures.servers.stacks import Api, until
 
 SESSION = "2025-11-04"
 SYMBOLS = ["7203", "6758", "9984", "8306", "130A"]
-#: As README.md gives it.
+#: As the tour gives it.
 WORKER = (
     "celery", "-A", "app.tasks.celery_app", "worker", "--loglevel=info",
     "--queues=ingest,ai_analysis,backtest,market_data,notifications", "--concurrency=4", "--prefetch-multiplier=1",

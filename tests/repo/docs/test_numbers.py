@@ -56,5 +56,5 @@ def test_security_and_readmes_give_the_default_limits() -> None:
 
 def test_the_port_of_the_pages_is_the_default() -> None:
     (port,) = choose_port.__defaults__ or ()
-    for page in ("README.md", "README.ja.md", "docs/how-to/read-bars.md"):
+    for page in ("docs/tutorial/tour.md", "docs/tutorial/tour.ja.md", "docs/how-to/read-bars.md"):
         assert set(re.findall(r"http://127\.0\.0\.1:(\d+)/api", load_text(page))) == {str(port)}

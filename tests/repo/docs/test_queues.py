@@ -9,7 +9,7 @@ from kaboom.cli.stack.whole import WORKER_OPTIONS
 from kaboom.jobs.model import Queue
 from tests.fixtures.repo.repository import load_text
 
-#: As README.md gives it, on one line.
+#: As the tour gives it, on one line.
 COMMAND = (
     "celery -A app.tasks.celery_app worker --loglevel=info"
     " --queues=ingest,ai_analysis,backtest,market_data,notifications --concurrency=4 --prefetch-multiplier=1"
@@ -26,7 +26,7 @@ def test_our_own_workers_have_the_options_of_the_documented_command() -> None:
     assert COMMAND.startswith(" ".join(("celery -A app.tasks.celery_app worker", *WORKER_OPTIONS)) + " ")
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.ja.md", "docs/reference/queues.md"])
+@pytest.mark.parametrize("page", ["docs/tutorial/tour.md", "docs/tutorial/tour.ja.md", "docs/reference/queues.md"])
 def test_the_docs_print_the_worker_commands(page: str) -> None:
     text = re.sub(r"\s*\\\n\s*", " ", load_text(page))
     assert COMMAND in text
