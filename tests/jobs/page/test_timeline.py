@@ -75,5 +75,12 @@ def test_the_axis_has_few_marks(seconds: float) -> None:
     assert found.bars[0].width > 0
 
 
+def test_a_timeline_of_days_places_runs_by_all_of_their_time() -> None:
+    day = 86_400
+    found = build_timeline(page([run("a", 1, 0, day)], [run("a", 1, 1.5 * day, 2 * day)]), now=START)
+    assert found
+    assert [(bar.x, bar.width) for bar in found.bars] == [(0, 50), (75, 25)]
+
+
 def test_a_job_without_runs_has_no_timeline() -> None:
     assert build_timeline(page([]), now=START) is None
