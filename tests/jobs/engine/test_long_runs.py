@@ -59,7 +59,7 @@ async def test_work_that_reports_nothing_hears_of_a_cancel_long_before_the_next_
 
 @pytest.mark.parametrize("stops_at_once", [False, True])
 async def test_only_work_that_stops_at_once_looks_for_a_cancel_without_progress(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch, stops_at_once: bool
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, *, stops_at_once: bool
 ) -> None:
     monkeypatch.setattr(heartbeat, "_REPORT_S", 0.001)
     monkeypatch.setattr(heartbeat, "_LOOK_S", 0.001)
