@@ -58,6 +58,7 @@ def test_a_lost_run_links_to_its_successor() -> None:
 def test_pauses_are_cut_at_the_end() -> None:
     pauses = (
         {"begins_at": at(5), "ends_at": at(60), "reason": "429"},
+        {"begins_at": at(20), "ends_at": at(40), "reason": "it begins at the end"},
         {"begins_at": at(30), "ends_at": at(40), "reason": ""},
     )
     found = build_timeline(page([run("a", 1, 0, 20)], pauses=pauses), now=START)
