@@ -1,9 +1,12 @@
 """Logins that fail again and again are told, once an hour."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from kaboom.accounts.login_limits import LoginLimiter, LoginStorms
-from kaboom.jobs.postgres.events import EventKind
+from kaboom.errors import StoreError
+from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.notify.model import MessageQuery
 from kaboom.notify.routing import route
 from kaboom.web.caller_errors import TooManyLogins
@@ -37,3 +40,19 @@ async def test_a_storm_is_reported_once_an_hour_and_a_slip_is_not() -> None:
     times[0] = later(3600)
     await fail(1)
     assert await told() == 2
+
+
+async def test_a_storm_that_the_ledger_does_not_take_is_reported_by_the_next_failure() -> None:
+    stores, saved = memory_notifications(), list[str]()
+
+    async def note(events: Sequence[Event]) -> None:
+        saved.extend(event.data["who"] for event in events)
+        if len(saved) == 1:
+            raise StoreError("away")
+
+    storms = LoginStorms(stores.events, lambda: NOW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stores.events, "note", note)
+        for network in ("a", "a", "a", "b"):
+            await storms.save(network)
+    assert saved == ["a", "a", "b"]

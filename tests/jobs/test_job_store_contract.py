@@ -274,6 +274,17 @@ class TestPlan:
         assert (found.status, found.done, found.failed) == (JobStatus.PARTIAL, 1, 1)
         assert (found.error or {})["message"] == f"1 of 2 items failed; first cause: {whole.items[1]} invalid: said so"
 
+    async def test_a_chunk_that_was_kept_dead_says_why_the_job_is_not_complete(self, job_store: JobStore) -> None:
+        whole = make_chunk(0, 2)
+        dead = replace(whole, state=ChunkState.DEAD, tally=replace(advance(whole, ["ok"]), cause="disk full"))
+        job = make_job()
+        await job_store.put(job, [plan_step()])
+        claim = await claimed(job_store, ref_of(job))
+        assert await job_store.set_plan(claim.lease, {}, [dead]) == Ended(is_accepted=True, is_final=True)
+        found = await live(job_store, job)
+        assert (found.done, found.failed, found.dead) == (1, 1, 1)
+        assert (found.error or {})["message"] == "1 of 2 items failed; first cause: disk full"
+
     async def test_an_invalid_plan_fails_the_job(self, job_store: JobStore) -> None:
         job = make_job()
         await job_store.put(job, [plan_step()])

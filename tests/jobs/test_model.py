@@ -1,6 +1,7 @@
 """States, tallies and what a dead chunk leaves over."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -111,6 +112,15 @@ class TestLeftOver:
         chunk = replace(chunk, tally=advance(chunk, ["ok"] * fine + ["invalid"] * failed))
         over = chunk.left_over("write_failed", "")
         assert over.done + over.failed == over.cursor == len(items) == sum(over.outcomes.values())
+
+
+@pytest.mark.parametrize(("done", "failed", "is_known"), [(9, 0, False), (9, 1, True), (10, 0, True)])
+def test_the_range_of_the_time_to_go_is_known_from_ten_settled_items(done: int, failed: int, *, is_known: bool) -> None:
+    begin = datetime(2025, 11, 4, 7, tzinfo=UTC)
+    times = {"started_at": begin, "updated_at": begin + timedelta(seconds=10)}
+    job = make_job(status=JobStatus.RUNNING, total=100, done=done, failed=failed, rate=1.0, rate_spread=0.1, **times)
+    assert job.eta_s == 100 - done - failed
+    assert (job.eta_range_s is not None) == is_known
 
 
 def test_a_job_comes_back_from_the_fields_of_its_hash() -> None:

@@ -5,17 +5,23 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from kaboom.accounts.store import open_accounts
 from kaboom.analysis.models.spending import Question
 from kaboom.analysis.models.terms import Budget
 from kaboom.analysis.spending import MemorySpending, open_spending
+from kaboom.audit.log import AUDIT_KEPT_DAYS, AuditQuery, MemoryAuditLog
+from kaboom.audit.store import open_audit_log
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import ConfigurationError
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.model import JobStatus
 from kaboom.operations.pruner import Pruner
+from kaboom.schedules.store import open_schedules
 from kaboom.settings import load_settings
+from tests.fixtures.accounts.records import make_line, make_session
 from tests.fixtures.jobs.job_runs import submit
+from tests.fixtures.jobs.schedules import firing_turn, make_schedule, never_ended
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +55,30 @@ async def test_old_calls_of_models_are_dropped(parts: Parts) -> None:
     spending._clock = utc_now
     await pruner_of(parts).step()
     assert await spending.spent("job:job") == await spending.spent("day:2020-01-01") == 0
+
+
+async def test_old_firings_of_schedules_are_dropped(parts: Parts) -> None:
+    schedules = parts.database.open(open_schedules)
+    due_at = datetime.now(UTC) - timedelta(days=401)
+    schedule = await schedules.add(make_schedule())
+    await schedules.change(schedule.owner, schedule.schedule_id, lambda kept, _: replace(kept, next_at=due_at))
+    await schedules.fire_due(firing_turn(), has_ended=never_ended)
+    assert len(await schedules.list_firings(schedule.schedule_id, limit=9)) == 1
+    await pruner_of(parts).step()
+    assert await schedules.list_firings(schedule.schedule_id, limit=9) == []
+
+
+async def test_ended_sessions_and_old_audit_lines_are_dropped_even_if_jobs_are_kept(parts: Parts) -> None:
+    accounts, audit = parts.database.open(open_accounts), parts.database.open(open_audit_log)
+    over = make_session("o", left=timedelta(seconds=-1))
+    await accounts.add_session(over)
+    assert isinstance(audit, MemoryAuditLog)
+    audit._clock = lambda: datetime.now(UTC) - timedelta(days=AUDIT_KEPT_DAYS + 1)
+    await audit.append([make_line("o")])
+    audit._clock = utc_now
+    await pruner_of(parts, days=0).step()
+    assert await accounts.load_session(over.session_id) is None
+    assert await audit.list_lines(AuditQuery("o")) == []
 
 
 async def test_after_an_empty_step_nothing_is_looked_for_soon(parts: Parts) -> None:

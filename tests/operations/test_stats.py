@@ -55,3 +55,9 @@ async def test_the_series_ends_now_and_begins_hours_ago(real_app: FastAPI, real_
 @pytest.mark.parametrize("query", ["hours=0", "step_min=0", "hours=744&step_min=1", "hours=999999", "queue=x", "day=1"])
 async def test_what_no_chart_could_draw_is_refused(real_http: httpx2.AsyncClient, query: str) -> None:
     assert (await real_http.get(f"{SERIES}?{query}")).status_code == 422
+
+
+async def test_steps_that_are_too_short_are_refused_with_the_shortest_that_fit(real_http: httpx2.AsyncClient) -> None:
+    refused = await real_http.get(f"{SERIES}?hours=744&step_min=29")
+    assert refused.json()["detail"] == "step_min was 29, expected 30 or more for 744 hours"
+    assert (await real_http.get(f"{SERIES}?hours=744&step_min=30")).status_code == 200

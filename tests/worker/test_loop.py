@@ -12,7 +12,8 @@ import pytest
 from kaboom.jobs.engine.run.worker import Run, perform
 from kaboom.jobs.model import Tally
 from kaboom.jobs.redis.store import Claim
-from kaboom.worker.loop import ProcessLoop
+from kaboom.worker import loop as module
+from kaboom.worker.loop import ProcessLoop, process_loop
 from tests.fixtures.jobs.job_runs import messages, submit
 from tests.fixtures.jobs.jobs import advance, make_chunk, ref_of
 from tests.fixtures.workers.handlers import SCRIPT, planning
@@ -64,6 +65,18 @@ def test_an_error_comes_to_the_caller_and_the_loop_goes_on(loop: ProcessLoop) ->
     with pytest.raises(LookupError, match="boom"):
         loop.run(fail())
     assert loop.run(answer()) == 42
+
+
+def test_a_process_has_one_loop_and_a_forked_child_its_own(loop: ProcessLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_current", None)
+    first = process_loop("test")
+    assert process_loop("test") is first
+    # A child inherits the loop of its parent, whose thread it lacks.
+    monkeypatch.setattr(first, "pid", loop.pid + 1)
+    second = process_loop("test")
+    assert process_loop("test") is second is not first
+    for made in (first, second):
+        made.stop()
 
 
 @pytest.mark.usefixtures("scripted", "_exit_on_signal")

@@ -1,6 +1,7 @@
 """Work on a chunk hears of a stop soon, in any thread, and is not stopped before it has settled anything."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -8,10 +9,10 @@ import pytest
 
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.engine.run import worker
+from kaboom.jobs.engine.run import heartbeat, worker
 from kaboom.jobs.engine.run.worker import Run, go_on, perform
 from kaboom.jobs.model import Tally
-from kaboom.jobs.redis.store import BEAT_S
+from kaboom.jobs.redis.store import BEAT_S, Beat, Lease
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from tests.fixtures.jobs.job_runs import in_ledger, in_store, messages, submit
 from tests.fixtures.jobs.jobs import make_job, ref_of
@@ -54,6 +55,32 @@ async def test_work_that_reports_nothing_hears_of_a_cancel_long_before_the_next_
     assert word == "cancelled"
     assert heard[0] < BEAT_S / 2
     assert (await in_ledger(parts, make_job(job_id=job_id))).done == 0
+
+
+@pytest.mark.parametrize("stops_at_once", [False, True])
+async def test_only_work_that_stops_at_once_looks_for_a_cancel_without_progress(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, *, stops_at_once: bool
+) -> None:
+    monkeypatch.setattr(heartbeat, "_REPORT_S", 0.001)
+    monkeypatch.setattr(heartbeat, "_LOOK_S", 0.001)
+    beat, beats = parts.store.beat, asyncio.Event()
+
+    async def note(lease: Lease, tally: Tally) -> Beat:
+        beats.set()
+        return await beat(lease, tally)
+
+    monkeypatch.setattr(parts.store, "beat", note)
+    seen: list[bool] = []
+
+    async def work(**_: object) -> OutcomeReport:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(beats.wait(), 10 if stops_at_once else 0.05)
+        seen.append(beats.is_set())
+        return OK
+
+    SCRIPT["chunk"] = lambda run: go_on(run, work, stops_at_once=stops_at_once)
+    await run_first(parts)
+    assert seen == [stops_at_once]
 
 
 async def test_work_that_runs_long_stops_once_it_has_settled_an_item(

@@ -1,5 +1,6 @@
 """What the reaper repairs: lost stores, lost messages, lost workers, ends that nobody wrote down."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -331,6 +332,25 @@ async def test_a_lease_is_kept_through_an_outage_of_redis(parts: Parts, monkeypa
     sweeper._spares_until = 0.0
     await sweeper.sweep()
     assert await store.beat(claim.lease, claim.chunk.tally) is Beat.LOST
+
+
+async def test_neither_an_outage_nor_a_bug_ends_the_sweeps(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper, "SWEEP_S", 0.0)
+    sweeper, failures, has_gone_on = Reaper(parts), [StoreError("away"), RuntimeError("a bug")], asyncio.Event()
+    renew = parts.store.renew_epoch
+
+    async def fail_twice() -> bool:
+        if failures:
+            raise failures.pop()
+        has_gone_on.set()
+        return await renew()
+
+    monkeypatch.setattr(parts.store, "renew_epoch", fail_twice)
+    running = asyncio.create_task(sweeper.run())
+    await asyncio.wait_for(has_gone_on.wait(), 5)
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_an_outage_is_measured_from_its_first_failed_sweep(parts: Parts) -> None:

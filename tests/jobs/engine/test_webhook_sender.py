@@ -188,6 +188,32 @@ async def test_an_end_that_the_ledger_does_not_take_at_once_is_kept_later(monkey
     assert (await look(ledger, delivery)).status is DeliveryStatus.DELIVERED
 
 
+async def test_a_bug_in_one_delivery_leaves_it_to_its_lease_and_logs_no_url(caplog: pytest.LogCaptureFixture) -> None:
+    ledger, url = MemoryJobHistory(), "https://receiver.example/s3cret"
+
+    async def fail(_host: str, _port: int) -> list[str]:
+        raise RuntimeError(f"a bug with {url}")
+
+    configure_logging(log_format="json", level="INFO")
+    logging.getLogger().addHandler(caplog.handler)
+    lines: list[str] = []
+    ended = tap_lines(lambda line: lines.append(str(line)))
+    courier = Courier(ledger.outbox, WebhookSender(TRUSTING, HttpPoster(lookup=fail)))
+    with receiving() as receiver:
+        broken, whole = await due(ledger, url), await due(ledger, receiver.url)
+        assert await round_of(courier) == 2
+        assert len(receiver.seen) == 1
+    assert (await look(ledger, whole)).status is DeliveryStatus.DELIVERED
+    assert (await look(ledger, broken)).status is DeliveryStatus.PENDING
+    assert await round_of(courier) == 0
+    await pass_time(ledger, LEASE_S + 1)
+    assert await round_of(courier) == 1
+    ended()
+    written = "".join(lines) + caplog.text
+    assert "RuntimeError" in written
+    assert "s3cret" not in written
+
+
 async def test_without_a_secret_nothing_runs(parts: Parts) -> None:
     with receiving() as receiver:
         delivery = await due(parts.history, receiver.url)

@@ -58,6 +58,7 @@ def test_a_lost_run_links_to_its_successor() -> None:
 def test_pauses_are_cut_at_the_end() -> None:
     pauses = (
         {"begins_at": at(5), "ends_at": at(60), "reason": "429"},
+        {"begins_at": at(20), "ends_at": at(40), "reason": "it begins at the end"},
         {"begins_at": at(30), "ends_at": at(40), "reason": ""},
     )
     found = build_timeline(page([run("a", 1, 0, 20)], pauses=pauses), now=START)
@@ -73,6 +74,13 @@ def test_the_axis_has_few_marks(seconds: float) -> None:
     assert all(0 <= x <= 100 for x, _ in found.ticks)
     assert found.lanes == [(1, None)]
     assert found.bars[0].width > 0
+
+
+def test_a_timeline_of_days_places_runs_by_all_of_their_time() -> None:
+    day = 86_400
+    found = build_timeline(page([run("a", 1, 0, day)], [run("a", 1, 1.5 * day, 2 * day)]), now=START)
+    assert found
+    assert [(bar.x, bar.width) for bar in found.bars] == [(0, 50), (75, 25)]
 
 
 def test_a_job_without_runs_has_no_timeline() -> None:

@@ -63,6 +63,13 @@ async def test_the_list_says_when_and_what_became_of_the_last(app: FastAPI, brow
     assert "do not run" in shown
 
 
+async def test_of_several_the_one_that_fires_first_is_next(browser: httpx2.AsyncClient) -> None:
+    # Once a minute, once a year, and in between.
+    for name, cron in (("b", "0 18 1 1 *"), ("c", "* * * * *"), ("a", "0 18 1 * *")):
+        await add(browser, name=name, when="cron", cron=cron)
+    assert "3 of 4 on · next: c," in text_of(await read_page(browser, "/schedules"))
+
+
 async def test_a_schedule_that_is_added_is_shown(browser: httpx2.AsyncClient) -> None:
     answer = await browser.post("/schedules", data=NEW | {"name": " evening "})
     assert answer.headers["location"].endswith("?done=added")

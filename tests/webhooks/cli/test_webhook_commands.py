@@ -1,12 +1,14 @@
 """`kaboom webhooks …` against a real API that calls back."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from kaboom.cli.exits import Exit
+from kaboom.market.calendar import JST
 from tests.fixtures.cli import Done, Kaboom
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.receivers import SECRET, Receiver, receiving
@@ -63,7 +65,12 @@ def test_a_dead_webhook_is_listed_shown_and_replayed(kaboom_calling: Kaboom, cal
     assert f"{webhook['id']}  {job_id}  dead" in table
     assert "the receiver answered 410" in table
     assert data(kaboom_calling("webhooks", "show", webhook["id"], "--json")) == webhook
-    assert receiver.url in kaboom_calling("webhooks", "show", webhook["id"]).out
+    shown = kaboom_calling("webhooks", "show", webhook["id"]).out
+    assert receiver.url in shown
+    for name in ("created_at", "ended_at"):
+        in_tokyo = datetime.fromisoformat(webhook[name]).astimezone(JST)
+        assert f"{in_tokyo:%Y-%m-%d %H:%M:%S}" in shown
+        assert webhook[name] not in shown
 
     done = kaboom_calling("webhooks", "replay", webhook["id"])
     assert (done.code, done.out) == (0, f"{webhook['id']}  pending\n")
