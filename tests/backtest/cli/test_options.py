@@ -41,7 +41,8 @@ def test_options_of_other_names_are_fields_too() -> None:
 
 @pytest.mark.parametrize("name", ["sessions", "cash", "seed"])
 def test_nothing_is_a_number_that_the_server_judges(name: str) -> None:
-    assert Given(**{name: 0}).to_body() == {"interval": "1d", name: 0}
+    values: dict[str, Any] = {name: 0}
+    assert Given(**values).to_body() == {"interval": "1d", name: 0}
 
 
 def test_what_was_not_given_is_left_out() -> None:
