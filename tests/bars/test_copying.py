@@ -5,11 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
 from kaboom.bars.actions.sqlite import SqliteActionStore
-from kaboom.bars.copying import CopyRule, SeriesCopy, copy_actions, copy_series
+from kaboom.bars.copying import CopyRule, SeriesCopy, copy_actions, copy_series, print_bars
 from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
@@ -167,3 +168,108 @@ async def test_actions_go_along(tmp_path: Path) -> None:
     assert (await target.load("synthetic"))["factor"].to_list() == [0.5, 0.25]
     assert await copy_actions(source, target, "synthetic", MIRROR) == 1
     assert (await target.load("synthetic"))["factor"].to_list() == [0.5, 0.5]
+
+
+async def test_bars_of_the_last_days_of_months_and_years_go_along() -> None:
+    source, target = MemoryBarStore(), MemoryBarStore()
+    days = [date(1990, 1, 4), date(2024, 2, 29), date(2024, 12, 30), date(2025, 1, 31)]
+    for series in (MINUTES, DAILY):
+        await source.write(series, frame(*(bar("7203", at(day)) for day in days)))
+    told = list[tuple[date, int]]()
+    copies = [
+        await copy_series(source, target, each, MIRROR, lambda day, done: told.append((day, done.bars)))
+        for each in (MINUTES, DAILY)
+    ]
+    assert [(each.bars, each.written) for each in copies] == [(4, 4)] * 2
+    # Daily bars are done by years.
+    years = [(date(1990, 12, 31), 1), (date(2024, 12, 31), 3), (date(2025, 12, 31), 4)]
+    assert told == [*((day, n) for n, day in enumerate(days, start=1)), *years]
+
+
+async def test_a_resumed_copy_compares_days_whose_numbers_differ() -> None:
+    source, target = MemoryBarStore(), MemoryBarStore()
+    await fill(source)
+    await copy(source, target, MIRROR)
+    more = [bar("1301", at(JUNE_3, 151)), bar("1301", at(JUNE_2), 7.0)]
+    await source.write(MINUTES, frame(*more))
+    days, minutes = await copy(source, target, RESUME)
+    # A correction leaves the numbers as they are.
+    assert (minutes.skipped, minutes.bars, minutes.written) == (2, 655, 1)
+    assert (days.skipped, days.bars, days.written) == (2, 0, 0)
+
+
+async def test_a_bar_differs_by_each_of_its_values() -> None:
+    source, target = MemoryBarStore(), MemoryBarStore()
+    names = ["open", "high", "low", "close", "volume", "flags"]
+    held = [frame(bar(name, at(JUNE_2))) for name in names]
+    others = [each.with_columns(pl.col(name) + 1) for name, each in zip(names, held, strict=True)]
+    for ours, theirs in zip(others, held, strict=True):
+        await source.write(MINUTES, ours)
+        await target.write(MINUTES, theirs)
+        assert print_bars(ours) != print_bars(theirs)
+    live = await copy_series(source, target, MINUTES, LIVE, lambda *_: None)
+    assert (live.written, live.kept, live.is_whole(MIRROR), live.is_whole(LIVE)) == (0, 6, False, True)
+    mirror = await copy_series(source, target, MINUTES, MIRROR, lambda *_: None)
+    assert (mirror.written, mirror.kept, mirror.is_whole(MIRROR)) == (6, 0, True)
+
+
+async def test_a_damaged_page_of_the_target_ends_the_copy_and_is_named(
+    pages: BarStore, postgres: BarStore, database_url: str
+) -> None:
+    await postgres.write(MINUTES, frame(bar("1301", at(JUNE_2, 395))))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE bar_page SET data = set_byte(data, 20, get_byte(data, 20) # 1)")
+    with pytest.raises(StoreError, match="1301 2025-06-02 is damaged"):
+        await copy(pages, postgres, LIVE)
+
+
+def test_a_copy_that_lacks_bars_is_not_whole_by_any_rule() -> None:
+    for rule in (MIRROR, LIVE):
+        assert not SeriesCopy(MINUTES, missing=1).is_whole(rule)
+        assert SeriesCopy(MINUTES).is_whole(rule)
+
+
+async def test_a_row_that_is_rejected_for_two_reasons_goes_along_twice() -> None:
+    source, target = MemoryBarStore(), MemoryBarStore()
+    rows = [("7203", at(JUNE_2), -1.0, 1.0, 1.0, 1.0, 1.0, reason) for reason in ("low_above_open", "off_grid")]
+    await source.quarantine(MINUTES, refused(*rows))
+    await target.quarantine(MINUTES, refused(rows[0]))
+    assert (await copy_series(source, target, MINUTES, MIRROR, lambda *_: None)).rejected == 1
+    assert (await target.read_quarantine(MINUTES)).height == 2
+
+
+async def test_a_copy_that_is_stopped_has_no_history_before_its_begin(
+    pages: BarStore, postgres: PostgresBarStore
+) -> None:
+    told = list[datetime]()
+
+    def stop(day: date, _: SeriesCopy) -> None:
+        told.append(utc_now())
+        if day == JUNE_3:
+            raise StoreError("the machine was turned off")
+
+    before = utc_now()
+    with pytest.raises(StoreError):
+        await copy_series(pages, postgres, MINUTES, MIRROR, stop)
+    with pytest.raises(InvalidRequest, match="the history of synthetic/1m begins there"):
+        await postgres.known_at(before).read_session(MINUTES, JUNE_2)
+    assert (await postgres.known_at(utc_now()).read_session(MINUTES, JUNE_2)).height == 654
+
+
+async def test_the_history_of_a_copy_begins_at_its_end(pages: BarStore, postgres: PostgresBarStore) -> None:
+    told = list[datetime]()
+    done = await copy_series(pages, postgres, MINUTES, MIRROR, lambda *_: told.append(utc_now()))
+    assert done.history_from is not None
+    assert done.history_from >= told[-1]
+    with pytest.raises(InvalidRequest, match="the history of synthetic/1m begins there"):
+        await postgres.known_at(told[0]).read_session(MINUTES, JUNE_2)
+
+
+async def test_a_fetch_that_is_newer_in_the_source_replaces_that_of_the_target() -> None:
+    source, target = MemoryBarStore(), MemoryBarStore()
+    for store, asked in ((target, ASKED), (source, ASKED + timedelta(days=1))):
+        await store.save_fetch_log(MINUTES, build_fetch_log(full_day(["1301"], JUNE_2), ["1301"], [JUNE_2], asked))
+    await source.write(MINUTES, frame(bar("1301", at(JUNE_2))))
+    assert (await copy_series(source, target, MINUTES, MIRROR, lambda *_: None)).fetches == 1
+    held = await target.load_fetch_log(MINUTES, first=JUNE_2, last=JUNE_2)
+    assert held["asked_at"].to_list() == [ASKED + timedelta(days=1)]

@@ -15,10 +15,10 @@ from kaboom.market.bar import BarFlag, BarSeries
 from kaboom.market.calendar import last_sessions
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome, OutcomeReport
-from kaboom.market.roll_up import roll_up_bars
+from kaboom.market.roll_up import compare_days, roll_up_bars
 from kaboom.market_data.request import LONGER, RollUpRequest
-from kaboom.market_data.roll_up import roll_up_chunk
-from kaboom.market_data.roll_up_plan import RollUpPlan, plan_roll_up
+from kaboom.market_data.roll_up import _describe_differences, _windows, roll_up_chunk
+from kaboom.market_data.roll_up_plan import RollUpChunk, RollUpPlan, _split, plan_roll_up
 from tests.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
@@ -244,3 +244,69 @@ def test_files_have_the_sessions_that_they_have(store: BarStore) -> None:
     run(store.write(series, frame(*(bar("AAPL", at(day, 900)) for day in days))))
     planned = plan(store, provider="file", intervals={"1d": 2})
     assert planned.summary()["sessions"]["1d"] == {"first": "2025-05-10", "last": "2025-05-12"}
+
+
+@pytest.mark.parametrize(
+    ("symbols", "sessions", "slots", "parts"),
+    [
+        (1, 1, 4, [1]),
+        (666, 1, 4, [666]),
+        (667, 1, 4, [167, 167, 167, 166]),
+        (20, 5_000, 2, [2] * 10),
+        (3, 900, 4, [1] * 3),
+    ],
+)
+def test_symbols_are_split_in_whole_rounds_of_the_slots(
+    symbols: int, sessions: int, slots: int, parts: list[int]
+) -> None:
+    # A session has about 300 minutes, and a chunk 200,000.
+    names = [str(n) for n in range(symbols)]
+    split = list(_split(names, sessions, slots))
+    assert [len(part) for part in split] == parts
+    assert [name for part in split for name in part] == names
+
+
+def test_a_long_look_back_has_eight_rounds_at_most() -> None:
+    names = [str(n) for n in range(1600)]
+    assert [len(part) for part in _split(names, 5_000, 4)] == [50] * 32
+
+
+def test_sessions_are_read_a_week_at_a_time_from_the_earliest_to_the_last() -> None:
+    spans = {Interval.M5: (date(2025, 6, 9), date(2025, 6, 16)), Interval.D1: (date(2025, 6, 2), date(2025, 6, 10))}
+    part = RollUpChunk("synthetic", ("7203",), spans)
+    assert list(_windows(part)) == [
+        (date(2025, 6, 2), date(2025, 6, 8)),
+        (date(2025, 6, 9), date(2025, 6, 15)),
+        (date(2025, 6, 16), date(2025, 6, 16)),
+    ]
+
+
+def test_a_sentence_describes_three_days_that_differ_and_counts_the_others() -> None:
+    days = [date(2025, 6, day) for day in range(2, 7)]
+    ours = frame(*(bar("7203", at(day), 100.25) for day in days), bar("6758", at(days[0])))
+    theirs = frame(*(bar("7203", at(day), 100.25, volume=200) for day in days), bar("6758", at(days[0]), 101.0))
+    found = compare_days(ours, theirs)
+    said = _describe_differences("7203", [found.head(3), found.slice(3)])
+    each = [f"2025-06-0{n} volume 100, theirs 200" for n in (2, 3, 4)]
+    assert said == f"5 days differ from the provider's own 1d: {'; '.join(each)}; 2 more"
+    said = _describe_differences("6758", [found])
+    values = "open 99, theirs 100, high 102, theirs 103, low 97, theirs 98, close 100, theirs 101"
+    assert said == f"1 days differ from the provider's own 1d: 2025-06-02 {values}"
+    assert _describe_differences("1301", [found]) == ""
+
+
+def test_a_summary_of_a_plan_has_its_numbers(store: BarStore, minutes: pl.DataFrame) -> None:
+    assert plan(store, intervals={"5m": 2}).summary() == {
+        "chunks": 1,
+        "session": "2025-06-03",
+        "is_final": True,
+        "provider": "synthetic",
+        "symbols": 3,
+        "sessions": {"5m": {"first": DAYS[-2].isoformat(), "last": "2025-06-03"}},
+    }
+    request = RollUpRequest.parse({"session": "2025-06-03", "provider": "synthetic"})
+    for now, is_final in (
+        (datetime(2025, 6, 3, 6, 29, 59, tzinfo=UTC), False),
+        (datetime(2025, 6, 3, 6, 30, tzinfo=UTC), True),
+    ):
+        assert run(plan_roll_up(request, store, now=now, delay_s=3600, slots=2)).is_final is is_final

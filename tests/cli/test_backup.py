@@ -19,7 +19,7 @@ import pytest
 
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.cli.backup.manifest import LEDGER, NAME, Manifest, draft_of, hash_file, read_manifest, started_postgres
-from kaboom.cli.stack.migrate import migrate
+from kaboom.cli.stack.migrate import BASELINE, migrate
 from kaboom.drivers.postgres.dump import dump_database
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
 from tests.fixtures.cli import Done, Kaboom
@@ -281,3 +281,41 @@ def test_a_full_disk_is_reported_and_leaves_no_files(made: Path, data: Path, kab
     assert [done.code for done in results] == [7, 7]
     assert "bytes free" in results[0].err
     assert "full" in results[1].err or "No space left" in results[1].err
+
+
+def test_an_empty_folder_may_take_a_backup_and_a_file_may_not(data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+    for name in ("made", "new"):
+        (tmp_path / name).mkdir()
+    assert kaboom("backup", str(tmp_path / "made"), "--data-dir", str(data)).code == 0
+    assert kaboom("restore", str(tmp_path / "made"), "--data-dir", str(tmp_path / "new")).code == 0
+    (tmp_path / "file").touch()
+    done = kaboom("backup", str(tmp_path / "file"), "--data-dir", str(data))
+    assert (done.code, "is there and not empty" in done.err) == (5, True)
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_a_ledger_is_not_restored_where_another_would_be_used(
+    made: Path, kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/kaboom")
+    # One of bars alone has nothing that would go to waste.
+    assert kaboom("restore", str(made), "--data-dir", str(tmp_path / "bars")).code == 0
+    replace(read_manifest(made), revision=BASELINE).write(made)
+    done = kaboom("restore", str(made), "--data-dir", str(tmp_path / "new"))
+    assert (done.code, "DATABASE_URL is set" in done.err) == (5, True)
+    assert str(made / LEDGER) in "".join(done.err.split("\n"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_backup_and_a_restore_tell_their_numbers(data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+    done = kaboom("backup", str(tmp_path / "made"), "--data-dir", str(data))
+    manifest = read_manifest(tmp_path / "made")
+    size = sum(path.stat().st_size for path in (tmp_path / "made").rglob("*") if path.is_file() and path.name != NAME)
+    files = len([path for path in (tmp_path / "made").rglob("*") if path.is_file()]) - 1
+    counted = f"0 jobs, {2 * len(SYMBOLS) * 327 + 1:,} bars, {files:,} files, {size:,} bytes"
+    assert f"backup made in {tmp_path / 'made'}: {counted}" in " ".join(done.err.split())
+    assert (len(manifest.files), manifest.bytes) == (files, size)
+    done = kaboom("restore", str(tmp_path / "made"), "--data-dir", str(tmp_path / "new"))
+    told = " ".join(done.err.split())
+    assert f"restored to {tmp_path / 'new'}: 0 jobs, {2 * len(SYMBOLS) * 327 + 1:,} bars as of" in told
+    assert f"checked {files} of {files} files" in told

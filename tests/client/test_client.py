@@ -22,6 +22,7 @@ import kaboom.client.client
 from kaboom.client.connection import ServerSource
 from kaboom.client.jobs import Job
 from kaboom.client.places import find_data_dir, find_url
+from kaboom.client.portfolios import find_portfolio
 from kaboom.client.progress import open_bar
 from kaboom.client.wire import Retries, Wire
 from kaboom.drivers.embedded.servers import free_port
@@ -260,3 +261,15 @@ def test_an_import_loads_nothing() -> None:
 @pytest.mark.parametrize("name", kaboom.__all__)
 def test_every_name_has_its_home(name: str) -> None:
     assert getattr(kaboom, name).__module__.startswith(("kaboom.", "kaboom.errors"))
+
+
+def test_a_portfolio_is_found_by_its_name_before_its_id_or_all_names_are_told() -> None:
+    items = [{"id": "a1", "name": "日本株"}, {"id": "b2", "name": "a1"}]
+    with serving(lambda _: Response(200, orjson.dumps({"items": items}))) as url:
+        wire = Wire(url, TOKEN)
+        assert [find_portfolio(wire, wanted).id for wanted in ("日本株", "a1", "b2")] == ["a1", "b2", "b2"]
+        with pytest.raises(kaboom.NotFound, match=r"^portfolio was 'x{60}', there are: 日本株, a1$"):
+            find_portfolio(wire, "x" * 61)
+        items.clear()
+        with pytest.raises(kaboom.NotFound, match=r"^portfolio was 'a1', there are: none$"):
+            find_portfolio(wire, "a1")

@@ -1,12 +1,22 @@
 """Chunks together hold every symbol and session once, in parts that keep the workers busy."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaboom.ingest.plan import IngestChunk, IngestPlan, bars_per_session, plan_chunks, split_evenly
+from kaboom.ingest.plan import (
+    IngestChunk,
+    IngestPlan,
+    bars_per_session,
+    is_one_month,
+    plan_chunks,
+    split_evenly,
+    split_in_runs,
+)
 from kaboom.market.calendar import sessions_between
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
@@ -137,3 +147,49 @@ def test_the_summary_tells_each_interval_s_sessions() -> None:
         "1d": {"count": 30, "first": SESSIONS[-30].isoformat(), "last": "2025-11-28"},
     }
     assert json.loads(json.dumps(plan.summary())) == plan.summary()
+
+
+def test_a_very_large_job_has_eight_rounds_of_slots() -> None:
+    chunks = plan_chunks(Interval.M1, SYMBOLS, SESSIONS, capabilities=DAILY, slots=4)
+    assert [len(chunk.symbols) for chunk in chunks] == [50] * 32
+
+
+@pytest.mark.parametrize(("symbols", "parts"), [(214, 1), (215, 4)])
+def test_what_fits_in_a_chunk_is_one(symbols: int, parts: int) -> None:
+    # A minute bar of 214 symbols each is 69,978 bars.
+    chunks = plan_chunks(Interval.M1, SYMBOLS[:symbols], SESSIONS[-1:], capabilities=DAILY, slots=4)
+    assert len(chunks) == parts
+
+
+def test_the_summary_has_all_of_the_plan_but_what_it_lacks() -> None:
+    chunks = plan_chunks(Interval.D1, SYMBOLS, SESSIONS[-2:], capabilities=BULK, slots=4)
+    plan = IngestPlan(SESSIONS[-1], False, "synthetic", {"symbols": 1600}, tuple(chunks))  # noqa: FBT003
+    assert plan.summary() == {
+        "chunks": 2,
+        "session": "2025-11-28",
+        "is_final": False,
+        "provider": "synthetic",
+        "universe": {"symbols": 1600},
+        "sessions": {"1d": {"count": 2, "first": "2025-11-27", "last": "2025-11-28"}},
+    }
+    more = replace(plan, gaps={"1d": {"cells": 1}}, outside={"1d": {"rows": 2}}).summary()
+    assert more == plan.summary() | {"gaps": {"1d": {"cells": 1}}, "outside": {"1d": {"rows": 2}}}
+
+
+def test_sessions_are_split_where_one_is_missing() -> None:
+    closed = date(2025, 9, 23)
+    days = [*SESSIONS[:2], *SESSIONS[3:5]]
+    assert split_in_runs([]) == []
+    assert split_in_runs(SESSIONS[:5]) == [SESSIONS[:5]]
+    assert split_in_runs(days) == [SESSIONS[:2], SESSIONS[3:5]]
+    assert split_in_runs([date(2025, 9, 22), closed, date(2025, 9, 24)]) == [
+        (date(2025, 9, 22),),
+        (closed,),
+        (date(2025, 9, 24),),
+    ]
+
+
+def test_a_month_is_that_of_a_year() -> None:
+    assert is_one_month((date(2025, 9, 1), date(2025, 9, 30)))
+    assert not is_one_month((date(2025, 9, 30), date(2025, 10, 1)))
+    assert not is_one_month((date(2024, 9, 30), date(2025, 9, 1)))

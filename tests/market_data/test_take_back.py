@@ -15,7 +15,7 @@ from kaboom.bars.store import QUARANTINE_SCHEMA, BarStore
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 from kaboom.market_data.request import TakeBackRequest
-from kaboom.market_data.take_back import take_back
+from kaboom.market_data.take_back import _is_bar, take_back
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
@@ -87,3 +87,61 @@ async def test_a_job_takes_them_back(tmp_path: Path) -> None:
     assert (job["status"], job["result"]["reasons"]) == ("completed", {"closed_day": 1})
     assert await reasons_left(bars) == ["bad_price", "off_grid", "ohlc_order"]
     await bars.close()
+
+
+async def test_rows_of_a_session_are_those_of_its_day_in_japan() -> None:
+    store, minutes = MemoryBarStore(), BarSeries("file", Interval.M1)
+    times = [datetime(2024, 11, day, hour, tzinfo=UTC) for day, hour in ((4, 14), (4, 15), (5, 14), (5, 15))]
+    rows = [row(str(1301 + n), "closed_day", at=at) for n, at in enumerate(times)]
+    await store.quarantine(minutes, pl.DataFrame(rows, schema=QUARANTINE_SCHEMA))
+    asked = TakeBackRequest(provider="file", interval=Interval.M1, session=AT.date())
+    report = await take_back(asked, store)
+    assert report == {
+        "provider": "file",
+        "interval": "1m",
+        "taken_back": 2,
+        "left": 0,
+        "reasons": {"closed_day": 2},
+    }
+    assert (await store.read_quarantine(minutes))["symbol"].to_list() == ["1301", "1304"]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_bar"),
+    [
+        ({}, True),
+        ({"opened_at": datetime(1900, 1, 1, tzinfo=UTC)}, True),
+        ({"opened_at": datetime(1899, 12, 31, tzinfo=UTC)}, False),
+        ({"opened_at": datetime(2999, 12, 31, tzinfo=UTC)}, True),
+        ({"opened_at": datetime(3000, 1, 1, tzinfo=UTC)}, False),
+        ({"opened_at": AT.replace(microsecond=1)}, False),
+        ({"opened_at": AT.replace(second=1)}, True),
+        ({"opened_at": None}, False),
+        ({"volume": 0.0}, True),
+        ({"volume": -1.0}, False),
+        ({"volume": 0.5}, False),
+        ({"volume": 2.0**53}, True),
+        ({"volume": 2.0**53 + 2}, False),
+        ({"volume": None}, False),
+        ({"open": float("inf")}, False),
+        ({"high": None}, False),
+        ({"low": float("nan")}, False),
+        ({"close": -1.0}, True),
+        ({"symbol": ""}, False),
+    ],
+    ids=str,
+)
+def test_a_row_is_a_bar_if_each_of_its_values_can_be_stored(change: dict[str, Any], *, is_bar: bool) -> None:
+    rows = pl.DataFrame([row("7203", "off_grid") | change], schema=QUARANTINE_SCHEMA)
+    assert rows.select(_is_bar()).to_series().to_list() == [is_bar]
+
+
+async def test_counts_are_by_reason_in_their_order() -> None:
+    store = MemoryBarStore()
+    rows = [row(str(1301 + n), reason) for n, reason in enumerate(("off_grid", "closed_day", "off_grid"))]
+    await store.quarantine(DAYS, pl.DataFrame(rows, schema=QUARANTINE_SCHEMA))
+    report = await take_back(TakeBackRequest(provider="file", symbol="1302"), store)
+    assert report["reasons"] == {"closed_day": 1}
+    await store.quarantine(DAYS, pl.DataFrame(rows, schema=QUARANTINE_SCHEMA))
+    report = await take_back(TakeBackRequest(provider="file"), store)
+    assert list(report["reasons"].items()) == [("closed_day", 1), ("off_grid", 2)]

@@ -13,7 +13,7 @@ from kaboom.telemetry.logs import tap_lines
 from kaboom.web.auth.cookies import make_session_value
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.auth.tokens import make_api_token
-from kaboom.web.rate_limit import AddressLimiter, network_of
+from kaboom.web.rate_limit import AddressLimiter, Allowance, Rate, network_of, parse_rate
 from tests.fixtures.accounts.callers import accounts_of_app, add_token
 from tests.fixtures.jobs.apps import JOBS, TOKEN, client_of, memory_settings, running
 
@@ -160,3 +160,80 @@ async def test_a_token_that_was_valid_before_passes_at_a_flooded_address(tmp_pat
         assert codes == [200, 429]
         async with at(app, "203.0.113.8") as elsewhere:
             assert (await elsewhere.get(JOBS, headers={"x-ingest-token": unseen})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("client", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("unix:", "unix:"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_an_address_counts_for_its_host_or_its_network_of_64_bits(client: str, network: str) -> None:
+    assert network_of(client) == network
+
+
+def test_whether_a_client_came_by_tls_is_said_by_the_first_proxy_that_is_expected() -> None:
+    forwarded = {b"x-forwarded-proto": b"https , http"}
+    direct, behind = AddressLimiter("60/minute"), AddressLimiter("60/minute", hops=1)
+    assert [direct.is_encrypted(*each) for each in (("https", {}), ("http", {}), ("http", forwarded))] == [
+        True,
+        False,
+        False,
+    ]
+    assert behind.is_encrypted("http", forwarded)
+    assert not behind.is_encrypted("http", {b"x-forwarded-proto": b"http, https"})
+    assert not behind.is_encrypted("http", {})
+
+
+def test_an_address_is_spent_after_its_last_call_and_until_its_window_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("kaboom.web.rate_limit.time.monotonic", lambda: now)
+    limiter = AddressLimiter("2/minute")
+    assert not limiter.is_spent("192.0.2.1")
+    assert limiter.refuse("/x", "192.0.2.1") is None
+    assert not limiter.is_spent("192.0.2.1")
+    assert limiter.refuse("/x", "192.0.2.1") is None
+    assert limiter.is_spent("192.0.2.1")
+    assert not limiter.is_spent("192.0.2.2")
+    now = 1059.5
+    refused = limiter.refuse("/x", "192.0.2.1")
+    assert refused == Allowance(
+        '"anonymous";q=2;w=60',
+        '"anonymous";r=0;t=1',
+        "an address without a valid token may make 2 calls in 60 s",
+        1,
+    )
+    now = 1060.0
+    assert not limiter.is_spent("192.0.2.1")
+    assert limiter.refuse("/x", "192.0.2.1") is None
+    assert AddressLimiter("off").refuse("/x", "192.0.2.1") is None
+    assert not AddressLimiter("off").is_spent("192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("left", "ends_in_s", "state"),
+    [(5, 59.2, "r=5;t=60"), (0, 0.2, "r=0;t=1"), (-3, -1.0, "r=0;t=1"), (1, 60.0, "r=1;t=60")],
+)
+def test_the_headers_of_a_limit_count_down_and_never_below_nothing(left: int, ends_in_s: float, state: str) -> None:
+    found = Rate("read", 120, 60).allow(left, ends_in_s)
+    assert (found.policy, found.state, found.refusal) == ('"read";q=120;w=60', f'"read";{state}', "")
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("3/second", Rate("read", 3, 1)),
+        ("120/minute", Rate("read", 120, 60)),
+        ("5/hour", Rate("read", 5, 3600)),
+        ("9/day", Rate("read", 9, 86_400)),
+        ("off", None),
+    ],
+)
+def test_a_policy_is_a_number_of_calls_in_a_window(text: str, rate: Rate | None) -> None:
+    assert parse_rate("read", text) == rate

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from kaboom.cli.client import join_title
 from kaboom.text.catalogue import pair_of
 from kaboom.web import errors as edge
-from kaboom.web.errors import Problem, accepted_language, describe_problems
+from kaboom.web.errors import Problem, _fits, _to_pointer, accepted_language, describe_problems
 from tests.fixtures.jobs.apps import REPORT_BODY, RUN_DAILY, client_of
 from tests.text.texts import JAPANESE
 
@@ -67,6 +67,10 @@ async def test_a_callers_long_key_is_not_thrown_back_whole(http: httpx2.AsyncCli
         ("fr, ja", "ja"),
         ("ja;q=0", "en"),
         ("ja;q=high", "en"),
+        ("ja;q=0.5, en;q=0.5", "ja"),
+        ("en, JA", "en"),
+        ("JA, en", "ja"),
+        ("japanese", "en"),
         ("*", "en"),
         ("", "en"),
     ],
@@ -173,3 +177,16 @@ def test_a_described_problem_is_reported_once_for_each_status() -> None:
     described = describe_problems(*PROBLEMS)
     examples = [e for entry in described.values() for e in entry["content"]["application/problem+json"]["examples"]]
     assert sorted(examples) == sorted(problem.slug for problem in PROBLEMS)
+
+
+def test_a_pointer_is_that_of_rfc_6901_with_keys_cut_to_forty_letters() -> None:
+    assert _to_pointer(("body", "intervals", "a/b~c", 3)) == "#/intervals/a~1b~0c/3"
+    assert _to_pointer(("body", "x" * 41)) == f"#/{'x' * 40}"
+    assert _to_pointer(("body",)) == "#"
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"), [("/jobs/a/logs", True), ("/jobs/a", False), ("/jobs/a/files", False), ("/jobs/a/logs/b", False)]
+)
+def test_a_template_fits_paths_of_its_parts(path: str, *, fits: bool) -> None:
+    assert _fits("/jobs/{job_id}/logs", path) is fits

@@ -128,5 +128,17 @@ def test_a_lock_is_held_once_and_private(data: Path) -> None:
     hold_lock(data, session).close()
 
 
+def test_who_holds_a_lock_is_told_with_its_address(data: Path) -> None:
+    session = Session(language="en")
+    with hold_lock(data, session):
+        for run, told in (
+            ({}, r"\(pid \?, starting\)"),
+            ({"pid": 7, "api_url": "http://here"}, r"\(pid 7, http://here\)"),
+        ):
+            write_run_file(data, run)
+            with pytest.raises(CliError, match=told):
+                hold_lock(data, session)
+
+
 def _numbers(path: Path) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []

@@ -11,9 +11,10 @@ import pytest
 
 from kaboom.cli.session import Session
 from kaboom.cli.stack import whole
+from kaboom.cli.stack.child import ChildSpec
 from kaboom.cli.stack.data_folder import hold_lock
 from kaboom.cli.stack.whole import Stack, StackOptions
-from kaboom.drivers.embedded.run_file import read_run_file, write_run_file
+from kaboom.drivers.embedded.run_file import identify_folder, read_run_file, write_run_file
 from kaboom.drivers.embedded.servers import EmbeddedServer, free_port
 from kaboom.errors import ConfigurationError
 from tests.fixtures.servers.http_servers import Response, serving
@@ -209,3 +210,36 @@ def test_a_server_is_run_as_it_says(stack: Stack, capsys: pytest.CaptureFixture[
     assert (spec.repair("its last words"), seen) == (damage is not None, ["its last words"])
     printed = " ".join(capsys.readouterr().err.split())
     assert ("append-only log is damaged (cut short) and was moved to aside" in printed) == (damage is not None)
+
+
+def test_the_supervisor_of_a_stack_records_its_children_and_restarts_them_in_its_own_folder_alone(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.data_dir.mkdir()
+    (stack.data_dir / "lock").touch()
+    stack._folder = identify_folder(stack.data_dir)
+    supervisor = stack._supervisor
+    log = stack.data_dir / "logs/sleep.log"
+    supervisor.start([ChildSpec("sleep", ("/bin/sleep", "1000"), log, lambda: True, stop_s=1.0)])
+    try:
+        (child,) = supervisor.children
+
+        def recorded() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = read_run_file(stack.data_dir)["children"]
+            return found
+
+        assert recorded() == [{"name": "sleep", "pid": child.pid}]
+        first = child.pid
+        os.kill(first, signal.SIGKILL)
+        child._process.wait()
+        monkeypatch.setattr(stack, "_folder", "another")
+        supervisor._look()
+        assert (child.pid, "was removed or replaced" in " ".join(capsys.readouterr().err.split())) == (first, True)
+        monkeypatch.setattr(stack, "_folder", identify_folder(stack.data_dir))
+        monkeypatch.setattr(whole, "find_full", lambda _folder: "the disk is full")
+        supervisor._look()
+        assert child.pid != first
+        assert recorded() == [{"name": "sleep", "pid": child.pid}]
+        assert "the disk is full: jobs wait" in " ".join(capsys.readouterr().err.split())
+    finally:
+        supervisor.stop()

@@ -194,3 +194,12 @@ def test_a_missing_and_a_huge_file_are_refused(tmp_path: Path) -> None:
         huge.truncate(20_000_001)
     with pytest.raises(InvalidRequest, match="expected at most"):
         import_listings(tmp_path / "huge.csv", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["xls", "xlsx"])
+def test_empty_rows_above_and_within_a_workbook_are_passed_over(tmp_path: Path, kind: str) -> None:
+    write = write_xls if kind == "xls" else write_xlsx
+    blank = [""] * len(HEAD)
+    file = write(tmp_path / f"data_j.{kind}", [blank, blank, HEAD, *ROWS[:1], blank, *ROWS[1:]])
+    report = import_listings(file, tmp_path / "symbols")
+    assert [each.symbol for each in report.snapshot.listings] == ["1301", "130A", "1773", "7203"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kaboom.errors import Conflict
 from kaboom.market.listing import Listing, Market
-from kaboom.market.lists.master import compare_masters, take_master
+from kaboom.market.lists.master import MasterReport, compare_masters, take_master
 from kaboom.market.lists.snapshot import Delisted, Snapshot, load_delisted, load_snapshots
 from kaboom.market.lists.universe import load_universe
 
@@ -108,3 +108,34 @@ def test_an_older_list_than_any_is_held_against_nothing(tmp_path: Path) -> None:
     report = take_master(snapshot(issue("1301"), day=date(2020, 1, 6)), tmp_path)
     assert report.previous is None
     assert report.to_json()["changes"]["delisted"]["count"] == 0
+
+
+def test_a_report_counts_the_issues_of_each_market_in_the_order_of_markets() -> None:
+    markets = [Market.TSE_GROWTH, Market.TSE_PRIME, Market.TSE_GROWTH]
+    listings = tuple(issue(str(1300 + n), market=market) for n, market in enumerate(markets))
+    new = snapshot(*listings)
+    report = MasterReport(new, None, compare_masters(new, new), Path("kept.csv"))
+    assert list(report.counts.items()) == [("TSE_PRIME", 1), ("TSE_GROWTH", 2)]
+    told = report.to_json()
+    assert (told["as_of"], told["source"], told["markets"]) == ("2026-11-25", "test", report.counts)
+    assert (told["previous"], told["path"]) == (None, "kept.csv")
+    later = replace(report, previous=replace(new, as_of=date(2026, 1, 5)), path=None).to_json()
+    assert later == told | {"previous": "2026-01-05", "path": None}
+
+
+def test_a_report_has_the_first_200_changes_of_a_kind_by_symbol() -> None:
+    new = snapshot(*(issue(str(n)) for n in reversed(range(1300, 1501))))
+    told = compare_masters(snapshot(), new).to_json()["listed"]
+    assert told["count"] == 201
+    assert [each["symbol"] for each in told["first"]] == [str(n) for n in range(1300, 1500)]
+
+
+def test_the_refusal_of_a_list_names_the_share_and_five_of_the_lost(tmp_path: Path) -> None:
+    old = snapshot(*(issue(str(n)) for n in range(1300, 1400)), day=TODAY - timedelta(1))
+    take_master(old, tmp_path, most_lost_percent=100)
+    with pytest.raises(Conflict) as raised:
+        take_master(snapshot(*old.listings[:-6]), tmp_path, most_lost_percent=5.5)
+    assert raised.value.message == (
+        "the list of 2026-11-25 lacked 6 of 100 issues of 2026-11-24 (6.0 %, such as 1394, 1395, 1396, 1397, 1398),"
+        " expected at most 5.5 %: it was not imported"
+    )

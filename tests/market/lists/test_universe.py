@@ -7,7 +7,7 @@ import pytest
 
 from kaboom.errors import InvalidRequest, NotFound
 from kaboom.market.listing import Listing
-from kaboom.market.lists.snapshot import Snapshot, format_snapshot, load_delisted
+from kaboom.market.lists.snapshot import Snapshot, find_newest_date, format_snapshot, load_delisted
 from kaboom.market.lists.universe import Market, Universe, load_universe, parse_market
 from kaboom.market.symbol import parse_symbol
 
@@ -142,3 +142,20 @@ def test_a_market_is_read_by_its_name() -> None:
     with pytest.raises(InvalidRequest, match="TSE_PRIME, TSE_STANDARD, TSE_GROWTH, INDEX, FILE") as caught:
         parse_market("prime")
     assert caught.value.pointer == "/market"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_list_that_an_editor_saved_with_other_ends_of_lines_is_read(tmp_path: Path, end: str) -> None:
+    keep(tmp_path, date(2025, 1, 31), "7203", "9613")
+    path = tmp_path / "listings_2025-01-31.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", end.encode()))
+    found = load_universe(Market.TSE_PRIME, date(2025, 1, 31), imported_dir=tmp_path)
+    assert (found.symbols, found.source) == (("7203", "9613"), "a test, with a comma")
+    assert find_newest_date(tmp_path) >= date(2025, 1, 31)
+
+
+def test_the_newest_date_is_that_of_any_list(tmp_path: Path) -> None:
+    shipped = find_newest_date()
+    for day in (date(2031, 1, 31), date(2030, 1, 31), date(2019, 1, 31)):
+        keep(tmp_path, day, "7203")
+    assert find_newest_date(tmp_path) == date(2031, 1, 31) > shipped

@@ -1,7 +1,9 @@
 """Every route needs a principal, but those of the public list."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -13,9 +15,21 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Message
 
+from kaboom.errors import Forbidden
 from kaboom.jobs.deps import Caller
-from kaboom.web.auth.guard import PUBLIC_PATHS, STATIC_PREFIX
+from kaboom.web.auth.cookies import BY_COOKIE
+from kaboom.web.auth.guard import (
+    CONFIRMED,
+    PUBLIC_PATHS,
+    STATIC_PREFIX,
+    find_principal,
+    is_confirmed,
+    is_public,
+    require_scopes,
+)
+from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Scope
+from kaboom.web.caller_errors import ExpiredToken
 from kaboom.web.openapi import SECURITY_SCHEMES, complete_document
 from tests.fixtures.jobs.apps import TOKEN, client_of
 from tests.fixtures.repo.repository import ROOT
@@ -210,3 +224,67 @@ def test_no_router_names_security_itself() -> None:
         file for file in app.rglob("*.py") if "fastapi.security" in (text := file.read_text()) or "Security(" in text
     ]
     assert naming == []
+
+
+class Finder:
+    """Authenticates as it was told, and counts who asked."""
+
+    def __init__(self, found: Principal | ExpiredToken | None) -> None:
+        self._found = found
+        self.asked: list[bool] = []
+
+    async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
+        self.asked.append(known_only)
+        if isinstance(self._found, ExpiredToken):
+            raise self._found
+        return self._found
+
+
+ANNA, TARO = (
+    Principal(name, method="a test", subject=name, name=name, scopes=frozenset()) for name in ("anna", "taro")
+)
+
+
+async def test_the_first_who_is_known_is_the_principal() -> None:
+    none, anna, taro = Finder(None), Finder(ANNA), Finder(TARO)
+    assert await find_principal([none, anna, taro], {}, known_only=True) is ANNA
+    assert (none.asked, anna.asked, taro.asked) == ([True], [True], [])
+    assert await find_principal([none], {}) is None
+    assert none.asked == [True, False]
+    assert await find_principal([], {}) is None
+
+
+async def test_an_expired_token_is_told_only_if_nobody_else_is_known() -> None:
+    expired = Finder(ExpiredToken("the token has expired"))
+    assert await find_principal([expired, Finder(ANNA)], {}) is ANNA
+    for order in ([expired, Finder(None)], [Finder(None), expired]):
+        with pytest.raises(ExpiredToken, match="has expired"):
+            await find_principal(order, {})
+
+
+def test_a_password_is_asked_for_again_only_of_a_browser_and_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    monkeypatch.setattr("kaboom.web.auth.guard.utc_now", lambda: now)
+    browser = replace(ANNA, method=BY_COOKIE)
+    assert is_confirmed(ANNA)
+    assert not is_confirmed(browser)
+    just = timedelta(microseconds=1)
+    assert is_confirmed(replace(browser, confirmed_at=now - CONFIRMED + just))
+    assert not is_confirmed(replace(browser, confirmed_at=now - CONFIRMED))
+    assert is_confirmed(replace(ANNA, confirmed_at=now - CONFIRMED))
+
+
+def test_the_first_missing_scope_is_named_beside_those_of_the_caller() -> None:
+    caller = replace(ANNA, scopes=frozenset({Scope.JOBS_READ, Scope.INGEST}))
+    require_scopes(caller, ())
+    require_scopes(caller, (Scope.INGEST, Scope.JOBS_READ))
+    with pytest.raises(Forbidden, match=r"^this needs the scope admin, and the caller has ingest, jobs:read$"):
+        require_scopes(caller, (Scope.INGEST, Scope.ADMIN, Scope.JOBS_WRITE))
+    with pytest.raises(Forbidden, match=r"^this needs the scope ingest, and the caller has none$"):
+        require_scopes(ANNA, (Scope.INGEST,))
+
+
+@pytest.mark.parametrize("path", ["/static/x", "/healthz"])
+def test_a_public_path_is_public_whole(path: str) -> None:
+    assert is_public(path)
+    assert not is_public(f"/x{path}")

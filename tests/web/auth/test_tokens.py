@@ -1,8 +1,10 @@
 """INGEST_API_TOKEN holds one or more tokens: each is valid, all are the same caller, and none is shown."""
 
+import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,16 @@ import pytest
 
 from kaboom.errors import ConfigurationError
 from kaboom.main import create_app
-from kaboom.web.auth.tokens import IngestTokens, make_ingest_token, parse_ingest_tokens
+from kaboom.web.auth.tokens import (
+    ApiToken,
+    IngestTokens,
+    make_api_token,
+    make_ingest_token,
+    parse_api_token,
+    parse_ingest_tokens,
+    read_api_token,
+    read_bearer,
+)
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
 
 OLD, NEW, OTHER = "an-old-token-of-the-tests", "a-new-token-of-the-tests", "another-token-altogether"
@@ -110,3 +121,48 @@ def test_a_new_token_is_valid() -> None:
     made = make_ingest_token()
     assert parse_ingest_tokens(f"{made} {make_ingest_token()}")[0] == made
     assert len(made) == 43
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        (b"Bearer abc", b"abc"),
+        (b"bearer abc", b"abc"),
+        (b"BEARER  abc ", b"abc"),
+        (b"Bearerabc", b""),
+        (b"Basic abcdef", b""),
+        (b"abc", b""),
+        (b"Bearer ", b""),
+    ],
+)
+def test_the_word_bearer_comes_before_a_token_in_any_case(value: bytes, token: bytes) -> None:
+    assert read_bearer({b"authorization": value}) == token
+
+
+def test_an_api_token_is_read_from_either_header_and_in_its_form_alone() -> None:
+    made, other = make_api_token(), make_api_token()
+    mine, theirs = made.text.encode(), other.text.encode()
+    assert made.token_id != other.token_id
+    known = ApiToken(made.token_id, hashlib.sha256(mine).hexdigest())
+    assert parse_api_token(mine) == known
+    assert replace(made, text="") == known
+    for headers in (
+        {b"x-ingest-token": mine, b"authorization": b"Bearer " + theirs},
+        {b"authorization": b"bearer " + mine},
+    ):
+        assert read_api_token(headers) == known
+    assert read_api_token({b"x-ingest-token": b"of the operator", b"authorization": b"Bearer " + mine}) == known
+    for odd in (mine[:-1], mine + b"x", b" " + mine, mine.replace(b"kbm_", b"kbn_"), mine.upper(), b""):
+        assert parse_api_token(odd) is None
+    assert read_api_token({}) is None
+    assert mine.decode() not in repr(made)
+
+
+def test_a_token_is_known_by_its_mark_and_no_other_is() -> None:
+    tokens = IngestTokens((NEW, OLD))
+    for token in (NEW, OLD):
+        mark = tokens.mark_of(token.encode())
+        assert len(mark) == 32
+        assert tokens.find_marked(mark) == tokens.find(token.encode()) is not None
+    for mark in (IngestTokens((OTHER,)).mark_of(OTHER.encode()), tokens.mark_of(NEW.encode())[:-1], ""):
+        assert tokens.find_marked(mark) is None

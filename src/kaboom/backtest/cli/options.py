@@ -118,8 +118,12 @@ def read_choices(texts: list[str] | None) -> dict[str, list[Any]]:
 
 
 def keep_given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that were given."""
-    return {name: value for name, value in values.items() if value not in (None, [], {}, False)}
+    """Return the fields that were given; 0 is given, though it equals False."""
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and value is not False and value not in ([], {})
+    }
 
 
 def _read_field(text: str) -> Any:

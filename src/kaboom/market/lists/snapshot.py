@@ -186,7 +186,7 @@ def _packaged(prefix: str) -> list[Traversable]:
 
 def _split(text: str, where: str) -> tuple[date, str, datetime | None, csv.DictReader[str]]:
     header, _, body = text.partition("\n")
-    match = _HEADER.fullmatch(header.rstrip("\r"))
+    match = _HEADER.fullmatch(header)
     if match is None:
         raise InvalidRequest(f"{where} began {header[:40]!r}, expected '# as_of=YYYY-MM-DD source=...'")
     known_at = datetime.fromisoformat(match[3]) if match[3] else None
