@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from kaboom.drivers.postgres.engine import normalize_database_url
+from kaboom.drivers.postgres.engine import describe_outage, normalize_database_url
 from kaboom.errors import StoreError
 
 #: The server ends a statement after this long; the connection is closed a little later, if the server hangs.
@@ -163,7 +163,7 @@ def translated() -> Iterator[None]:
             f"files of PostgreSQL are damaged: {_brief(e)}; restore it from a backup, or use a replica", retryable=False
         ) from e
     except (psycopg.Error, OSError) as e:
-        raise StoreError(f"PostgreSQL did not answer: {_brief(e)}") from e
+        raise StoreError(describe_outage(e)) from e
 
 
 def _undo(connection: _Connection) -> None:
