@@ -54,6 +54,12 @@ async def test_a_server_that_stops_after_its_check_is_a_finding(
     [
         ("redis", "store", "MISCONF No space left", "give Redis more room: free its disk, or raise its maxmemory"),
         ("database", "history", "DiskFull: No space left", "give PostgreSQL more room: free its disk"),
+        (
+            "database",
+            "history",
+            "no connection to PostgreSQL was free: too many clients already",
+            "raise max_connections of PostgreSQL, or put a pooler in front of it",
+        ),
     ],
 )
 async def test_a_full_server_needs_the_room_that_it_can_be_given(

@@ -1,12 +1,16 @@
 """Transactions of threads: one state, all or nothing, clear errors, and connections that processes do not share."""
 
 import multiprocessing
+from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql as composed
 
 from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.errors import ConfigurationError, StoreError
+from tests.fixtures.servers.servers import let_everybody_in
 
 _PID = "SELECT pg_backend_pid()"
 
@@ -63,6 +67,40 @@ def test_an_idle_connection_that_ended_is_replaced(
     with database.reading() as sql:
         assert sql.rows(_PID)[0][0] != first
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "retryable"),
+    [
+        ("53100", "PostgreSQL's disk is full: DiskFull: sorry", True),
+        ("XX001", "files of PostgreSQL are damaged: DataCorrupted: sorry", False),
+        ("XX002", "files of PostgreSQL are damaged: IndexCorrupted: sorry", False),
+        ("57P03", "PostgreSQL did not answer: CannotConnectNow: sorry", True),
+    ],
+)
+def test_an_error_names_its_cause(database: BlockingDatabase, code: str, said: str, *, retryable: bool) -> None:
+    raised: Any = f"DO $$ BEGIN RAISE EXCEPTION 'sorry' USING ERRCODE = '{code}'; END $$"
+    with pytest.raises(StoreError, match=said) as e, database.writing() as sql:
+        sql.run(raised)
+    assert e.value.retryable is retryable
+    database.close()
+
+
+def test_a_reader_without_a_free_connection_is_told_so(database_url: str) -> None:
+    let_everybody_in(database_url)
+    role = f"narrow_{uuid4().hex[:8]}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(composed.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT 2").format(composed.Identifier(role)))
+        database = BlockingDatabase(database_url.replace("//postgres@", f"//{role}@"), application_name="test")
+        with database.reading() as first, database.reading() as second:
+            with pytest.raises(StoreError, match="no connection to PostgreSQL was free: .*too many") as e:
+                database.reading().__enter__()
+            assert [sql.rows("SELECT 1") for sql in (first, second)] == [[(1,)]] * 2
+        assert e.value.retryable
+        with database.reading() as third:
+            assert third.rows("SELECT 1") == [(1,)]
+        database.close()
+        connection.execute(composed.SQL("DROP ROLE {}").format(composed.Identifier(role)))
 
 
 def test_no_server_is_an_outage() -> None:

@@ -47,6 +47,8 @@ _COMPOSED = (
         "{folder}: no limit",
         "{place}: {pages} pages, ",
         "{place}: {bars} bars, ",
+        "{where}: bar_symbol does not have it, ",
+        "{where}: bar_series does not have ",
     ),
     "url was not encrypted, ",
     *("files.toml: ", "{file}.csv: ", "{file}.gz: ", "{file}.txt: ", "{file}.xlsx: ", "{file}.zip: "),

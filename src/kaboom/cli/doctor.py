@@ -50,6 +50,8 @@ _MORE_ROOM = {
     "PostgreSQL": "give PostgreSQL more room: free its disk",
     "Redis": "give Redis more room: free its disk, or raise its maxmemory",
 }
+_NO_CONNECTION = "no connection to PostgreSQL was free"
+_MORE_CONNECTIONS = "raise max_connections of PostgreSQL, or put a pooler in front of it"
 #: The fix if a server stopped between its check and a later query.
 _ASK_AGAIN = "run `kaboom doctor` again"
 
@@ -244,7 +246,8 @@ async def find_bars(settings: AppSettings) -> list[Finding]:
         async with closing(build_bar_store(settings)) as store:
             health = await store.verify()
     except KaboomError as e:
-        return [*faults, Finding(PART, "fault", e.message, mend)]
+        is_starved = e.message.startswith(_NO_CONNECTION)
+        return [*faults, Finding(PART, "fault", e.message, _MORE_CONNECTIONS if is_starved else mend)]
     faults += [Finding(PART, "fault", f"{fault.where}: {fault.message}", fault.mend or mend) for fault in health.faults]
     return [*(faults or [Finding(PART, "ok", f"{place}: {_describe(health)}, all sound")]), *find_left_bars(settings)]
 
@@ -286,6 +289,8 @@ class _Place:
         """Return how to fix a server that answered with this message."""
         if any(words in message for words in _NO_ROOM):
             return _MORE_ROOM[self.server]
+        if message.startswith(_NO_CONNECTION):
+            return _MORE_CONNECTIONS
         if self.is_ours and self.is_supervised:
             return f"`kaboom up` restarts {self.server} by itself; if it does not, see logs/ in the data folder"
         return "kaboom up" if self.is_ours else f"start {self.server}, or correct {self.setting}"

@@ -20,7 +20,7 @@ from kaboom.market.bar import BAR_SCHEMA
 from tests.faults.lab.client import Attempt
 from tests.faults.lab.keys import find_stray_keys
 from tests.faults.lab.lab import QUEUES, SETS, Lab, wait_quiet
-from tests.fixtures.bars.kept_bars import check_bars, kept_bars, read_series
+from tests.fixtures.bars.kept_bars import bars_of, check_store, read_series
 from tests.fixtures.servers.stacks import FINAL, until
 
 #: Of whom the lab's ingest jobs take bars, all of them.
@@ -93,7 +93,7 @@ def collect(lab: Lab, *, within_s: float = 60.0) -> Evidence:
         left={key: lab.redis.zrange(key, 0, -1) for key in SETS},
         kept=_read_kept(lab, ingests),
         undisturbed=_run_undisturbed(ingests, lab),
-        broken_pages=[f"{f.where}: {f.message}" for f in check_bars(lab.data_dir).faults],
+        broken_pages=[f"{f.where}: {f.message}" for f in check_store(lab.open_bars()).faults],
         forgotten=frozenset(lab.forgotten),
         deleted=deleted,
         stray=find_stray_keys(lab.redis, ledger.keys()),
@@ -137,7 +137,7 @@ def _read_live(lab: Lab, queues: Mapping[str, str]) -> dict[str, LiveJob]:
 def _read_kept(lab: Lab, ingests: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Return the bars of the intervals that ingest jobs took: others were planted, or made by another kind of job."""
     taken = {*lab.requests.build(1)["intervals"], *(name for request in ingests for name in request["intervals"])}
-    kept = kept_bars(lab.data_dir) if (lab.data_dir / "bars").exists() else {}
+    kept = bars_of(lab.open_bars())
     frames = [frame for series, frame in kept.items() if series.source == _SOURCE and series.interval.value in taken]
     return pl.concat([pl.DataFrame(schema=BAR_SCHEMA), *frames])
 

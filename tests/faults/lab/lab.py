@@ -15,8 +15,12 @@ from typing import Any
 import httpx2
 import redis
 
+from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.postgres.store import PostgresBarStore
+from kaboom.bars.store import BarStore
 from kaboom.cli.stack.whole import worker_argv
 from kaboom.drivers.embedded.servers import embed_valkey, free_port
+from kaboom.drivers.postgres.blocking import BlockingDatabase
 from tests.faults.lab.client import Caller, Requests
 from tests.faults.lab.ledger import Ledger, open_ledger
 from tests.faults.lab.process import Process, Spec
@@ -90,6 +94,12 @@ class Lab:
     def data_dir(self) -> Path:
         """Where the bars are kept."""
         return self.folder / "data"
+
+    def open_bars(self) -> BarStore:
+        """Return the store of the bars, to be closed by whoever asks."""
+        if self.size.env.get("KABOOM_BAR_STORE") == "postgres":
+            return PostgresBarStore(BlockingDatabase(self.database_url, application_name="lab"))
+        return PageBarStore(self.data_dir / "bars")
 
     @property
     def servers(self) -> list[Process]:
@@ -217,14 +227,13 @@ class Lab:
             DATABASE_URL=self.database_url,
             INGEST_API_TOKEN=TOKEN,
             KABOOM_DATA_DIR=str(self.data_dir),
-            KABOOM_BAR_STORE="pages",
             KABOOM_SLOTS=str(self.size.slots * self.size.workers),
             POLARS_MAX_THREADS="1",
             REMAP_SIGTERM="SIGQUIT",
             PYTHONPATH=os.pathsep.join([str(_INJECT), *filter(None, [os.environ.get("PYTHONPATH")])]),
             FAULT_PLAN=str(self.folder / "faults.json"),
             FAULT_ROLE=role,
-            **self.size.env,
+            **{"KABOOM_BAR_STORE": "pages", **self.size.env},
         )
 
     def _api(self, n: int, port: int) -> Process:

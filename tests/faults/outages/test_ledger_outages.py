@@ -22,8 +22,8 @@ _GOES_ON_WITHIN_S = 40.0
 
 @pytest.fixture(scope="module")
 def size() -> Size:
-    """Each symbol is a chunk, and PostgreSQL the lab's own."""
-    return Size(chunk_bars=1, has_ledger=True)
+    """Each symbol is a chunk, and PostgreSQL, which has the bars too, the lab's own."""
+    return Size(chunk_bars=1, has_ledger=True, env={"KABOOM_BAR_STORE": "postgres"})
 
 
 def ledger_of(lab: Lab) -> Ledger:
@@ -152,6 +152,33 @@ def test_queued_and_running_jobs_outlive_a_ledger_whose_disk_is_full(
 
     codes = endure(lab, measure, row=30, what="PostgreSQL's disk full", fault=fill, for_s=full_s)
     assert set(codes) <= {202, 503}
+
+
+# Row 30, too: bars of a series that has no partition yet, so that they do not fit in what is there.
+def test_chunks_wait_until_bars_have_room_on_the_disk(lab: Lab, measure: Measures) -> None:
+    ledger = ledger_of(lab)
+    if ledger.disk is None:
+        pytest.skip("a disk of its own for PostgreSQL needs root and the right to mount")
+    lab.worker.freeze()
+    job_id = lab.caller.submit(lab.requests.build(3) | {"intervals": {"1m": 2}})
+    key = f"ingest:job:{job_id}"
+    lab.plan(pace_s=2.0)
+    lab.worker.thaw()
+    wait_in_chunk(lab, job_id, settled=0)
+    ledger.fill_disk()
+    lab.plan()
+    reason = until(lambda: lab.redis.hget(key, "pause_reason") or "", lambda text: "disk is full" in text, within_s=30)
+    assert reason.startswith("StoreError: PostgreSQL's disk is full: ")
+    last(4.0)
+    assert live_status(lab, job_id) == "running"
+    begun_at = time.monotonic()
+    ledger.heal()
+    job = lab.caller.wait(job_id)
+    goes_on_s = time.monotonic() - begun_at
+    assert (job["status"], job["progress"]["failed"]) == ("completed", 0)
+    chunks = lab.redis.hgetall(f"{key}:chunks")
+    assert {count for name, count in chunks.items() if name.startswith("attempts:")} == {"1"}
+    measure.note(30, "bars without room on PostgreSQL's disk", lost=0, goes_on_s=goes_on_s)
 
 
 # Row 27, too.

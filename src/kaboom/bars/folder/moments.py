@@ -41,6 +41,15 @@ def check_reach(name: str, begins: int, at: int) -> None:
         )
 
 
+def moved_away(page: str, at: int) -> InvalidRequest:
+    """Return the error that a repair moved a page away at a moment after the one that was asked for."""
+    return InvalidRequest(
+        f"as_of was before {from_us(at).isoformat()}, expected then or later: a repair moved the damaged page"
+        f" {page} away, and what it held before is not known",
+        pointer="/as_of",
+    )
+
+
 def last_change_us(path: Path) -> int:
     """Return a time at which a file without history had its present content."""
     log = path.with_name(f"{path.name}-wal")

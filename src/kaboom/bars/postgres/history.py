@@ -9,11 +9,11 @@ from typing import Any, LiteralString
 
 import polars as pl
 
-from kaboom.bars.folder.moments import check_reach, to_us
+from kaboom.bars.folder.moments import check_reach, moved_away, to_us
 from kaboom.bars.normalise import to_day, to_seconds, to_session
 from kaboom.bars.pages.codec import PageColumns
 from kaboom.bars.pages.frames import keep_between, to_frame
-from kaboom.bars.pages.history.replaced_bars import WIDE, PastPage, decode_past, find_cut
+from kaboom.bars.pages.history.replaced_bars import LOST, WIDE, PastPage, decode_past, find_cut
 from kaboom.bars.pages.read import bucket_of
 from kaboom.bars.postgres.headers import count_pages
 from kaboom.bars.postgres.tables import BarTables, page_name, wait_for_writers
@@ -24,6 +24,7 @@ from kaboom.errors import StoreError
 from kaboom.market.bar import BarSeries, empty_bars
 
 _DAY_S = 86_400
+_EVERY_BUCKET = 2**31 - 1
 #: Moments older than this have no writer that may still commit: a statement ends before.
 _RECENT_US = 120_000_000
 #: How far the clock of this machine may be ahead of the server's.
@@ -32,7 +33,7 @@ _WITHIN = "series = %s AND bucket BETWEEN %s AND %s"
 _OF_SYMBOL = f"{_WITHIN} AND symbol = %s"
 _AMONG = "(series, bucket, symbol) IN (SELECT %s, u.* FROM unnest(%s::int[], %s::text[]) AS u)"
 _PAGES = "SELECT symbol, bucket, data, grown FROM bar_page WHERE {which} AND since <= %s"
-_REPLACED = "SELECT symbol, bucket, data FROM bar_replaced WHERE {which} AND at > %s ORDER BY at"
+_REPLACED = "SELECT symbol, bucket, data, at FROM bar_replaced WHERE {which} AND at > %s ORDER BY at"
 _MOVED = f"SELECT symbol, bucket, since FROM bar_page WHERE {_WITHIN} AND moved > %s"  # noqa: S608 (a constant)
 _NEWEST = """
 SELECT p.bucket, s.symbol FROM (SELECT symbol FROM bar_symbol WHERE series = %s) s, LATERAL (
@@ -40,6 +41,8 @@ SELECT p.bucket, s.symbol FROM (SELECT symbol FROM bar_symbol WHERE series = %s)
     ORDER BY bucket DESC LIMIT 1
 ) p
 """
+#: Pages that a repair moved away; such a row is empty.
+_GONE = "SELECT symbol, bucket, at FROM bar_replaced WHERE {which} AND at > %s AND data = '' LIMIT 1"
 _BEGIN = "SELECT history_from FROM bar_series WHERE id = %s"
 
 
@@ -99,6 +102,8 @@ def latest(past: Past, series: BarSeries, symbols: Sequence[str] = ()) -> pl.Dat
             return empty_bars()
         rows = held.sql.rows(_NEWEST, (held.number, held.number, held.at))
         pages = [row for row in rows if not symbols or row[1] in set(symbols)]
+        oldest = min((bucket for bucket, _ in pages), default=-_EVERY_BUCKET)
+        held.check_none_gone(_WITHIN, (held.number, oldest, _EVERY_BUCKET))
         bars = to_frame(*held.load_some(pages))
     return bars.group_by("symbol", maintain_order=True).tail(1).select(empty_bars().columns)
 
@@ -117,10 +122,18 @@ class _Held:
         rows = sorted(self.sql.rows(_PAGES.format(which=which), (*values, self.at)), key=lambda row: row[:2])
         number = {row[:2]: i for i, row in enumerate(rows)}
         replaced = self.sql.rows(_REPLACED.format(which=which), (*values, self.at))
+        for symbol, bucket, data, at in replaced:
+            if data == LOST:
+                raise moved_away(page_name(self.series, symbol, bucket), at)
         undone = [(number[row[:2]], row[2]) for row in replaced if row[:2] in number]
         pages = [PastPage(row[0], row[1], row[2], find_cut(row[3], self.at, newest=WIDE)) for row in rows]
         columns = decode_past(pages, undone, name_of=lambda page: page_name(self.series, page.symbol, page.bucket))
         return [page.symbol for page in pages], columns
+
+    def check_none_gone(self, which: LiteralString, values: tuple[Any, ...]) -> None:
+        """Check that a repair has moved none of some pages away since the moment; raises InvalidRequest."""
+        for symbol, bucket, at in self.sql.rows(_GONE.format(which=which), (*values, self.at)):
+            raise moved_away(page_name(self.series, symbol, bucket), at)
 
     def load_some(self, pages: Sequence[tuple[int, str]]) -> tuple[list[str], PageColumns]:
         """Return the symbols and bars of pages by bucket and symbol."""
@@ -136,6 +149,7 @@ class _Held:
 
     def recount(self, days: tuple[int, int]) -> pl.DataFrame:
         """Return the coverage of some days of minutes, from the coverage now and the pages that changed since."""
+        self.check_none_gone(_WITHIN, (self.number, *days))
         held_now = count_pages(self.sql, self.series, self.number, days)
         moved = self.sql.rows(_MOVED, (self.number, *days, self.at))
         if not moved:

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from kaboom.bars.compaction import Compaction, OldBars
+from kaboom.bars.pages.repair.port import RepairedItem
 from kaboom.bars.pages.store import PageThreads
 from kaboom.bars.postgres import history as past
 from kaboom.bars.postgres.compact import begin_history, compact_shard, count_older, list_dated
@@ -15,6 +16,7 @@ from kaboom.bars.postgres.headers import coverage, last_closes, latest
 from kaboom.bars.postgres.history import Past
 from kaboom.bars.postgres.quarantine import read_quarantine, release_quarantine, write_quarantine
 from kaboom.bars.postgres.read import read_bars, read_sessions
+from kaboom.bars.postgres.repair import repair
 from kaboom.bars.postgres.tables import BarTables, count_writes
 from kaboom.bars.postgres.verify import list_series, verify
 from kaboom.bars.postgres.write import write_bars
@@ -88,6 +90,9 @@ class PostgresBarStore:
 
     async def verify(self) -> StoreHealth:
         return await self._threads.read(verify, self._tables)
+
+    async def repair(self, *, is_dry: bool) -> tuple[RepairedItem, ...]:
+        return await self._threads.write(repair, self._tables, is_dry=is_dry)
 
     async def shards(self, series: BarSeries) -> tuple[str, ...]:
         return await self._threads.read(list_dated, self._tables, series)

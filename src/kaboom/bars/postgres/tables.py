@@ -38,6 +38,11 @@ _PARTITIONS = """
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = to_regclass('bar_page') AND c.relname LIKE %s ORDER BY c.relname
 """
+_UNKNOWN = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = to_regclass('bar_page')
+AND NOT EXISTS (SELECT 1 FROM bar_series s WHERE c.relname ~ ('^bar_page_' || s.id || '_')) ORDER BY c.relname
+"""
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
@@ -190,6 +195,11 @@ def list_shards(sql: Statements, number: int) -> tuple[str, ...]:
     """Return the names of the shards of a series, oldest first."""
     prefix = _name(number, "")
     return tuple(row[0].removeprefix(prefix) for row in sql.rows(_PARTITIONS, (f"{prefix.replace('_', '\\_')}%",)))
+
+
+def list_unknown(sql: Statements) -> tuple[str, ...]:
+    """Return the names of the partitions whose series `bar_series` does not have."""
+    return tuple(name for (name,) in sql.rows(_UNKNOWN))
 
 
 def size_of(sql: Statements, number: int, shard: str) -> int:

@@ -1,13 +1,15 @@
-"""The self-check: every page decodes, and its header matches its bars."""
+"""The self-check: every page decodes, its header matches its bars, and other tables name its series and symbol."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, LiteralString
 
+from kaboom.bars.folder.connection import REPAIR
 from kaboom.bars.pages.codec import PageColumns, decode_sound, page_keys
 from kaboom.bars.pages.frames import buckets_of
 from kaboom.bars.pages.schema import HEADER, page_headers
 from kaboom.bars.pages.verify import times_rise
-from kaboom.bars.postgres.tables import BarTables, list_shards, page_name, size_of
+from kaboom.bars.postgres.tables import BarTables, list_shards, list_unknown, page_name, size_of
 from kaboom.bars.store import StoreFault, StoreHealth
 from kaboom.errors import StoreDamaged, StoreError
 from kaboom.market.bar import BarSeries
@@ -15,16 +17,55 @@ from kaboom.market.interval import Interval
 
 _AT_ONCE = 256
 _SERIES = "SELECT source, interval, id FROM bar_series ORDER BY source, interval"
+#: The columns of a page that `check_rows` takes.
+CHECKED = f"bucket, symbol, data, {', '.join(HEADER)}"
 _PAGES = f"""
-SELECT bucket, symbol, data, {", ".join(HEADER)} FROM bar_page
+SELECT {CHECKED} FROM bar_page
 WHERE series = %s AND (bucket, symbol) > (%s, %s) ORDER BY bucket, symbol LIMIT {_AT_ONCE}
 """  # noqa: S608 (constants)
+#: An empty row says that a repair moved something away.
 _REPLACED = f"""
 SELECT bucket, symbol, at, data FROM bar_replaced
-WHERE series = %s AND (bucket, symbol, at) > (%s, %s, %s) ORDER BY bucket, symbol, at LIMIT {_AT_ONCE}
+WHERE series = %s AND (bucket, symbol, at) > (%s, %s, %s) AND data <> '' ORDER BY bucket, symbol, at LIMIT {_AT_ONCE}
 """  # noqa: S608 (constants)
-#: What an administrator of PostgreSQL does about a damaged row.
-MEND = "restore the row from a backup, or delete it from bar_page and fetch the session again"
+_UNNAMED = """
+SELECT DISTINCT p.symbol FROM bar_page p
+WHERE p.series = %s AND NOT EXISTS (SELECT 1 FROM bar_symbol s WHERE s.series = p.series AND s.symbol = p.symbol)
+ORDER BY p.symbol
+"""
+NOT_NAMED = "bar_symbol does not have it, so that it has no newest bar among all symbols"
+NOT_KNOWN = "bar_series does not have the series of this table, so that its pages are not read"
+_RESTORE = "restore the row of bar_series from a backup"
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRow:
+    """A damaged page, or a damaged row of what writes replaced in it.
+
+    Attributes:
+        at: the moment of the write that replaced its bars, in µs since 1970; None for a page.
+        head: the header that its bars have, if they can be read and only the header is wrong.
+        is_newer: whether a newer Kaboom wrote it, so that it is not damaged.
+
+    """
+
+    series: BarSeries
+    symbol: str
+    bucket: int
+    fault: str
+    at: int | None = None
+    head: tuple[int | float, ...] | None = None
+    is_newer: bool = False
+
+    @property
+    def where(self) -> str:
+        """The name of the row for people."""
+        name = page_name(self.series, self.symbol, self.bucket)
+        return name if self.at is None else f"{name} (history)"
+
+    def report(self) -> StoreFault:
+        """Return the row as a fault of the store."""
+        return StoreFault(self.where, self.fault, "" if self.is_newer else REPAIR)
 
 
 def list_series(tables: BarTables) -> tuple[BarSeries, ...]:
@@ -38,24 +79,55 @@ def list_series(tables: BarTables) -> tuple[BarSeries, ...]:
     return tuple(BarSeries(*each) for each in sorted(found))
 
 
+def list_numbers(tables: BarTables) -> list[tuple[BarSeries, int]]:
+    """Return every series and its number."""
+    with tables.database.reading() as sql:
+        return [(BarSeries(source, Interval(interval)), number) for source, interval, number in sql.rows(_SERIES)]
+
+
 def verify(tables: BarTables) -> StoreHealth:
     """Read every page back."""
     pages = bars = size = 0
     faults = list[StoreFault]()
-    with tables.database.reading() as sql:
-        series = sql.rows(_SERIES)
-    for source, interval, number in series:
-        found = BarSeries(source, Interval(interval))
+    for series, number in list_numbers(tables):
         with tables.database.reading() as sql:
             size += sum(size_of(sql, number, shard) for shard in list_shards(sql, number))
-        for some in _batches(tables, _PAGES, number, (-1, "")):
+        for some, damaged in scan_pages(tables, series, number):
             pages += len(some)
             bars += sum(row[3] for row in some)
-            faults += [StoreFault(name, fault, MEND) for name, fault in _check(found, some)]
-        for some in _batches(tables, _REPLACED, number, (-1, "", 0)):
-            _, errors = _decode(found, [(*row[:2], row[3]) for row in some])
-            faults += [StoreFault(f"{page_name(found, *some[i][1::-1])} (history)", e, MEND) for i, e in errors.items()]
+            faults += [row.report() for row in damaged]
+        faults += [row.report() for row in scan_history(tables, series, number)]
+        faults += [StoreFault(f"{name_series(series)} {s}", NOT_NAMED, REPAIR) for s in find_unnamed(tables, number)]
+    with tables.database.reading() as sql:
+        faults += [StoreFault(name, NOT_KNOWN, _RESTORE) for name in list_unknown(sql)]
     return StoreHealth(pages=pages, bars=bars, bytes=size, faults=tuple(faults))
+
+
+def scan_pages(
+    tables: BarTables, series: BarSeries, number: int
+) -> Iterator[tuple[Sequence[tuple[Any, ...]], list[DamagedRow]]]:
+    """Yield some pages of a series at a time, with those of them that are damaged."""
+    for rows in _batches(tables, _PAGES, number, (-1, "")):
+        yield rows, list(check_rows(series, rows))
+
+
+def scan_history(tables: BarTables, series: BarSeries, number: int) -> Iterator[DamagedRow]:
+    """Yield the damaged rows of what writes replaced in the pages of a series."""
+    for rows in _batches(tables, _REPLACED, number, (-1, "", 0)):
+        _, errors = _decode(series, [(*row[:2], row[3]) for row in rows])
+        for i, e in errors.items():
+            yield _damaged(series, rows[i], e, at=rows[i][2])
+
+
+def find_unnamed(tables: BarTables, number: int) -> list[str]:
+    """Return the symbols that pages of a series have, and `bar_symbol` does not."""
+    with tables.database.reading() as sql:
+        return [symbol for (symbol,) in sql.rows(_UNNAMED, (number,))]
+
+
+def name_series(series: BarSeries) -> str:
+    """Return the name of a series in faults."""
+    return f"{series.source}/{series.interval}"
 
 
 def _batches(
@@ -70,20 +142,25 @@ def _batches(
             yield rows
 
 
-def _decode(series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> tuple[PageColumns, dict[int, str]]:
-    """Return the bars of the rows that can be read, and by number the fault of each other row."""
+def _decode(series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> tuple[PageColumns, dict[int, StoreError]]:
+    """Return the bars of the rows that can be read, and by number the error of each other row."""
     keys = page_keys([row[1] for row in rows], [row[0] for row in rows])
-    columns, errors = decode_sound(
+    return decode_sound(
         [row[2] for row in rows], keys, name_of=lambda i: page_name(series, *rows[i][1::-1]), skip=StoreError
     )
-    return columns, {i: e.damage if isinstance(e, StoreDamaged) else e.message for i, e in errors.items()}
 
 
-def _check(series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, str]]:
-    """Yield the name and the fault of each damaged page."""
+def _damaged(series: BarSeries, row: tuple[Any, ...], error: StoreError, *, at: int | None = None) -> DamagedRow:
+    if isinstance(error, StoreDamaged):
+        return DamagedRow(series, row[1], row[0], error.damage, at)
+    return DamagedRow(series, row[1], row[0], error.message, at, is_newer=True)
+
+
+def check_rows(series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[DamagedRow]:
+    """Yield the damaged ones of pages, of which each row has the columns `CHECKED`."""
     columns, errors = _decode(series, rows)
-    for i, fault in errors.items():
-        yield page_name(series, *rows[i][1::-1]), fault
+    for i, error in errors.items():
+        yield _damaged(series, rows[i], error)
     sound = [row for i, row in enumerate(rows) if i not in errors]
     if not sound:
         return
@@ -97,5 +174,7 @@ def _check(series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple
             "its times are not in order": not rising,
             f"its header was {tuple(header)}, expected {actual}": tuple(header) != actual,
         }
-        if fault := "; ".join(message for message, is_so in wrong.items() if is_so):
-            yield page_name(series, symbol, bucket), fault
+        faults = [message for message, is_so in wrong.items() if is_so]
+        if faults:
+            has_bars = (lo, hi) == (bucket, bucket) and rising
+            yield DamagedRow(series, symbol, bucket, "; ".join(faults), head=actual if has_bars else None)

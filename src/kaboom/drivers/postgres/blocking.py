@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from kaboom.drivers.postgres.engine import normalize_database_url
+from kaboom.drivers.postgres.engine import describe_outage, normalize_database_url
 from kaboom.errors import StoreError
 
 #: The server ends a statement after this long; the connection is closed a little later, if the server hangs.
@@ -29,6 +29,8 @@ _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 _WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}"
 #: Refusals: the same statement would be refused again.
 _REFUSALS = (errors.DataError, errors.IntegrityError, errors.NotSupportedError, errors.ProgrammingError)
+#: The server cannot read its own files: nor will it later.
+_DAMAGE = (errors.DataCorrupted, errors.IndexCorrupted)
 
 
 class _Connection(psycopg.Connection[Any]):
@@ -150,14 +152,18 @@ def translated() -> Iterator[None]:
     """Translate the driver's errors to StoreError.
 
     Retryable while PostgreSQL is unavailable, overloaded, out of disk space or read-only, and after a deadlock; not if
-    it refused the statement, for example because a table is missing.
+    it refused the statement, for example because a table is missing, or if its files are damaged.
     """
     try:
         yield
     except _REFUSALS as e:
         raise StoreError(f"PostgreSQL refused the statement: {_brief(e)}", retryable=False) from e
+    except _DAMAGE as e:
+        raise StoreError(
+            f"files of PostgreSQL are damaged: {_brief(e)}; restore it from a backup, or use a replica", retryable=False
+        ) from e
     except (psycopg.Error, OSError) as e:
-        raise StoreError(f"PostgreSQL did not answer: {_brief(e)}") from e
+        raise StoreError(describe_outage(e)) from e
 
 
 def _undo(connection: _Connection) -> None:

@@ -32,6 +32,14 @@ from kaboom.errors import ConfigurationError, Conflict, StoreError
 
 #: PostgreSQL refused the statement; a retry would get the same answer.
 _REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_NO_SPACE = "No space left on device"
+_NO_CONNECTION = (
+    "too many clients already",
+    "too many connections for",
+    "remaining connection slots are reserved",
+    "no more connections allowed",
+    "query_wait_timeout",
+)
 #: A connection used within this time is not pinged; otherwise a busy process would need twice the round trips.
 _FRESH_S = 1.0
 
@@ -214,7 +222,7 @@ def postgres_errors() -> Iterator[None]:
     except _REFUSALS as e:
         raise StoreError(f"PostgreSQL refused the statement: {_brief(e.orig or e)}", retryable=False) from e
     except (DBAPIError, PoolTimeoutError, OSError) as e:
-        raise StoreError(f"PostgreSQL did not answer: {_brief(getattr(e, 'orig', None) or e)}") from e
+        raise StoreError(describe_outage(getattr(e, "orig", None) or e)) from e
     except StatementError as e:
         raise e.orig or e from e
 
@@ -222,6 +230,18 @@ def postgres_errors() -> Iterator[None]:
 def is_missing_table(error: DBAPIError) -> bool:
     """Return whether a statement failed because a table does not exist."""
     return isinstance(error.orig, errors.UndefinedTable)
+
+
+def describe_outage(cause: BaseException) -> str:
+    """Return the message about a server that took no statement: its disk is full, it has no free connection, or else.
+
+    An error of a new connection has no code, so the words of the server and of PgBouncer are searched.
+    """
+    if isinstance(cause, errors.DiskFull) or _NO_SPACE in str(cause):
+        return f"PostgreSQL's disk is full: {_brief(cause)}"
+    if isinstance(cause, PoolTimeoutError) or any(words in str(cause) for words in _NO_CONNECTION):
+        return f"no connection to PostgreSQL was free: {_brief(cause)}"
+    return f"PostgreSQL did not answer: {_brief(cause)}"
 
 
 def _brief(cause: BaseException) -> str:

@@ -170,7 +170,8 @@ def _print(session: Session, mended: "Iterable[RepairedItem]", refills: list[Ref
         return
     table = new_table(session.words, "where", "fault", "done with it", "kept in")
     for each in found:
-        add_row(table, each.where, each.fault, each.done, each.kept)
+        detail = session.words.detail
+        add_row(table, each.where, detail(each.fault), detail(each.done), each.kept)
     session.show(table)
     if any(gap.is_guess for each in found for gap in each.gaps):
         session.say("the symbols of a damaged file are unknown: the symbols of the source's other files are used")

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from kaboom.bars.folder.moments import from_us
+from kaboom.bars.folder.moments import moved_away
 from kaboom.bars.normalise import to_day, to_seconds, to_session
 from kaboom.bars.pages.codec import PageColumns, damaged_page
 from kaboom.bars.pages.files import PageFile, PageFiles, page_name
@@ -214,11 +214,7 @@ class _Held:
         (at,) = self.file.sql.execute("SELECT at FROM moment WHERE no = ?", (no,)).fetchone()
         row = self.file.sql.execute("SELECT symbol FROM sym WHERE id = ?", (page & (1 << SID_BITS) - 1,)).fetchone()
         name = page_name(self.file.path, row[0] if row else "", page >> SID_BITS)
-        return InvalidRequest(
-            f"as_of was before {from_us(at).isoformat()}, expected then or later: a repair moved the damaged page"
-            f" {name} away, and what it held before is not known",
-            pointer="/as_of",
-        )
+        return moved_away(name, at)
 
 
 @contextmanager

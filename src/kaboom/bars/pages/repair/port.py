@@ -29,10 +29,10 @@ class RepairedItem:
     """A damaged file or page, and the result of its repair.
 
     Attributes:
-        where: the file, or the page in it.
+        where: the file, or the page.
         fault: the damage.
         done: the action of the repair, as a sentence.
-        kept: the file in the archive; "" if nothing was left to keep, and in a dry run.
+        kept: the file or the rows in the archive; "" if nothing was left to keep, and in a dry run.
         gaps: the bars that are missing now.
 
     """
