@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from kaboom.analysis.results import AnalysisResult
 from kaboom.catalog import CATALOG
+from kaboom.dashboard.links import link_to
 from kaboom.ingest.results import IngestResult
 from kaboom.jobs.api.view import JobView, QueueStats
 from kaboom.jobs.model import writes_bars
 from kaboom.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, list_facts
-from kaboom.market.outcome import is_fine
+from kaboom.market.outcome import Outcome, is_fine
 
 #: The reference of a job in forms: the queue as in paths, and the id.
 _REFERENCE = re.compile(r"[a-z][a-z-]{0,30}/[0-9a-f]{32}")
@@ -127,6 +128,18 @@ class JobRow:
     def faults(self) -> list[tuple[str, int]]:
         """The outcomes that are faults, with their counts, the most frequent first."""
         return sorted(((word, n) for word, n in self.outcomes if n and not is_fine(word)), key=lambda each: -each[1])
+
+    @property
+    def will_repeat(self) -> bool:
+        """Whether a retry will fail for the same cause: all that failed is in the provider's data or in a file."""
+        return bool(self.faults) and all(word == Outcome.INVALID for word, _ in self.faults)
+
+    def rejected_rows(self, interval: str | None = None, symbol: str = "") -> str:
+        """Return the link to its rejected rows of an interval, by default its first one; "" if it rejected none."""
+        if not self.counts.get("quarantined"):
+            return ""
+        shown = interval or next(iter(self.job.intervals or {}), "")
+        return link_to("/quarantine", interval=shown, provider=self.provider, symbol=symbol)
 
     @property
     def outcomes(self) -> list[tuple[str, int]]:

@@ -146,6 +146,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "why_cancelled": "The job was cancelled", "why_retried": "The job was retried",
         "flagged": ("{n} bar has a flag", "{n} bars have a flag"),
         "corrected": ("{n} stored bar was corrected", "{n} stored bars were corrected"),
+        "items_failed": ("{n} item failed: {outcome}", "{n} items failed: {outcome}"), "job_failed": "The job failed",
     },
     "notice_text": {
         "given_up": ("After {n} attempt: {why}", "After {n} attempts: {why}"),
@@ -156,6 +157,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "run_waiting": "From {at}: {why}. It went on at {next_at}. A wait is not counted as an attempt.",
         "run_waiting_open": "Since {at}: {why}.", "run_failed": "At {at}: {why}.",
         "pauses": "For {seconds} in all, the first at {at}: {why}. A pause is not counted as an attempt.",
+        "items_failed": "First {item}: {why}", "job_failed": "{why}",
         "why_cancelled": "At {at}: {why}", "why_retried": "At {at}: {why}",
         "corrected": "The provider gave other values than before; old and new are in the log.",
     },
