@@ -154,6 +154,13 @@ class JobRow:
         return writes_bars(self.job.queue, self.job.progress.rows)
 
     @property
+    def counted(self) -> tuple[int, int]:
+        """How many items are done, and how many there are; of a sweep its trials, without the step that ends it."""
+        progress = self.job.progress
+        trials = self.result.get("trials") if self.job.task == "backtest.sweep" else None
+        return (min(progress.done, trials), trials) if trials else (progress.done, progress.total)
+
+    @property
     def area(self) -> str:
         """The colour of the finished part: muted once the job has ended."""
         return "f-ok" if self.is_final else "f-run"

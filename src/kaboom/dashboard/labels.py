@@ -59,6 +59,14 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "past": ("The data of {day} is not complete: {some} of {whole} has no bars.", "The data of {day} is not complete: {some} of {whole} have no bars."),
     },
     "dead_letters_shown": {"open": "Not retried", "retried": "Retried", "all": "All"},
+    "difference": {
+        "strategy": "Strategy", "symbols": "Symbols", "market": "Market", "symbol_count": "Number of symbols",
+        "cash": "Yen at the start", "interval": "Bars", "first": "First session", "last": "Last session",
+        "session_count": "Sessions", "provider": "Provider", "benchmark": "Benchmark", "seed": "Seed",
+        "as_of": "As of", "fingerprint": "Fingerprint of the bars", "code_version": "Code",
+        "strategy_digest": "Digest of the strategy", "model.fees.rate": "Fee, share of the value",
+        "model.slippage.ticks": "Slippage, ticks", "model.allows_short": "Short positions",
+    },
     "flag": {
         "off_tick": "A price that is not a multiple of its tick", "limit_breach": "Beyond the daily price limit",
         "split_suspect": "Opens near the ratio of a split", "stale": "Repeats the same prices and volume",
@@ -138,6 +146,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "all": "No chunk was given up.",
     },
     "notice": {
+        "items_failed": ("{n} item failed: {outcome}", "{n} items failed: {outcome}"), "job_failed": "The job failed",
         "given_up": "Chunk {chunk} was given up", "run_expired": "Chunk {chunk} was lost and ran again",
         "run_expired_open": "Chunk {chunk} was lost", "run_broken": "Chunk {chunk} broke and ran again",
         "run_broken_open": "Chunk {chunk} broke", "run_waiting": "Chunk {chunk} waited",
@@ -146,9 +155,9 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "why_cancelled": "The job was cancelled", "why_retried": "The job was retried",
         "flagged": ("{n} bar has a flag", "{n} bars have a flag"),
         "corrected": ("{n} stored bar was corrected", "{n} stored bars were corrected"),
-        "items_failed": ("{n} item failed: {outcome}", "{n} items failed: {outcome}"), "job_failed": "The job failed",
     },
     "notice_text": {
+        "items_failed": "First {item}: {why}", "job_failed": "{why}",
         "given_up": ("After {n} attempt: {why}", "After {n} attempts: {why}"),
         "run_expired": "At {at} it was taken from {worker}: {why}. {next_worker} took the chunk at {next_at} and went on after the {settled} of {items} that were settled. No data was lost.",
         "run_expired_open": "At {at} it was taken from {worker}: {why}. Another worker will go on with it.",
@@ -157,7 +166,6 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "run_waiting": "From {at}: {why}. It went on at {next_at}. A wait is not counted as an attempt.",
         "run_waiting_open": "Since {at}: {why}.", "run_failed": "At {at}: {why}.",
         "pauses": "For {seconds} in all, the first at {at}: {why}. A pause is not counted as an attempt.",
-        "items_failed": "First {item}: {why}", "job_failed": "{why}",
         "why_cancelled": "At {at}: {why}", "why_retried": "At {at}: {why}",
         "corrected": "The provider gave other values than before; old and new are in the log.",
     },

@@ -292,6 +292,7 @@ ROWS: dict[str, Row] = {
     "GET /backtests": Row(_READ),
     "GET /backtests/new": Row(_READ),
     "GET /backtests/sweep": Row(_READ),
+    "GET /backtests/sweep/size": Row(_READ),
     "POST /backtests/new": Row(_WRITE, form="strategy=buy_and_hold&symbols=7203", fine={303}),
     "POST /backtests/sweep": Row(_WRITE, form="strategy=buy_and_hold&symbols=7203&p_weight=1", fine={303}),
     # No job of that id has ended.
