@@ -190,7 +190,8 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "overview": "Overview", "jobs": "Jobs", "data": "Data", "backtests": "Backtests", "analyses": "Analyses",
         "portfolios": "Portfolios", "schedules": "Schedules", "notifications": "Notifications",
         "webhooks": "Webhooks", "quarantine": "Quarantine", "workers": "Workers", "settings": "Settings",
-        "more": "More",
+        "dead_letters": "Dead letters", "users": "Users", "tokens": "Tokens", "sessions": "Sessions",
+        "audit": "Audit log", "docs": "API reference", "more": "More",
     },
     "portfolio_done": {
         "booked": "The entry was booked.", "reversed": "The entry was taken back by another one.",

@@ -326,9 +326,7 @@ ROWS: dict[str, Row] = {
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),
     # No day and no interval: an ingest of the whole market would take too long here.
     "POST /fetch": Row(_INGEST, form="session=never", fine={422}, accepted="session=2025-11-04"),
-    "POST /data/fetch": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1d"),
-    # The job is no backfill.
-    "GET /data/fetch/{job_id}": Row(_INGEST, fine={404}, also=(_READ,)),
+    "POST /data/fetch": Row(_INGEST, form="interval=never", fine={422}, also=(_BARS,)),
     "POST /data/fetch/run": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1m"),
 }
 for _type in CATALOG:

@@ -57,7 +57,8 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
     )
     row = JobRow(job.data)
     names = await _ask_names(page, row, failures.items)
-    kept = log.items
+    # Lines of several processes come in the order in which Redis got them.
+    kept = sorted(log.items, key=lambda line: line.at)
     notices, more = list_notices(chunks.view, row.counts, kept, list_causes(row, failures.items))
     lines = [line for line in kept if LEVELS.index(line.level) >= LEVELS.index(level)]
     return await page.show(
