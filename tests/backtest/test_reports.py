@@ -151,8 +151,13 @@ async def test_runs_are_compared(tested: httpx2.AsyncClient) -> None:
     )
     differences = {each["name"]: each["values"] for each in found["differences"]}
     assert differences["parameters.fast"] == [5, 8]
+    assert list(differences) == ["parameters.fast", "first", "session_count", "as_of", "fingerprint"]
     assert "parameters.slow" not in differences
     assert (found["has_same_bars"], "fingerprint" in differences) == (False, True)
+    other = await run_one(tested, parameters={"fast": 5, "slow": 20}, symbols=["6758"])
+    found = (await tested.get(COMPARE, params={"job": [one, other]})).json()
+    assert found["differences"][0]["name"] == "symbols"
+    assert found["differences"][0]["values"][1] == ["6758"]
     same = await run_one(tested, parameters={"fast": 9, "slow": 20})
     found = (await tested.get(COMPARE, params={"job": [one, same]})).json()
     assert (found["has_same_bars"], {each["name"] for each in found["differences"]}) == (

@@ -44,6 +44,7 @@ def test_empty_values_are_left_out_of_a_link(values: dict[str, Any], link: str) 
     [
         ("/api/v1/workers", "/workers"),
         ("/api/v1/jobs?status=queued&queue=ingest&limit=5", "/jobs?status=queued&queue=ingest"),
+        ("/api/v1/jobs?status=failed&status=partial", "/jobs?status=failed&status=partial"),
         ("/api/v1/dead-letters?is_retried=false", "/dead-letters"),
         ("/api/v1/coverage/sessions?market=TSE_PRIME&interval=1m", "/?market=TSE_PRIME&interval=1m"),
         (f"/api/v1/schedules/{'a' * 32}", f"/schedules/{'a' * 32}"),

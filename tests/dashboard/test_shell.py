@@ -1,20 +1,27 @@
 """The shell of the dashboard: the way to the log-in, problems as pages, preferences, and headers."""
 
+import asyncio
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
 from kaboom.dashboard.environment import PLACES
+from kaboom.dashboard.failed_jobs import FailedJobs
 from kaboom.dashboard.renderer import CSP
 from kaboom.dashboard.viewer import is_own_path
+from kaboom.jobs.model import JobStatus
+from kaboom.jobs.postgres.port import Terms
 from kaboom.web.auth.guard import stated_scopes
 from kaboom.web.auth.scopes import Scope
-from tests.fixtures.jobs.apps import TOKEN
+from kaboom.web.services import services_of
+from tests.fixtures.jobs.apps import TOKEN, jobs_of
 from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
+from tests.fixtures.jobs.jobs import make_job
 
 pytestmark = pytest.mark.anyio
 
@@ -181,3 +188,35 @@ async def choices_of(browser: httpx2.AsyncClient, path: str) -> dict[str, bool]:
     html = re.search(r'<nav class="pick.*?</nav>', await read_page(browser, path), flags=re.DOTALL)
     links = [tag for name, tag in tags_of(html[0] if html else "") if name == "a"]
     return {str(httpx2.URL(path).join(tag["href"]).copy_with(fragment=None)): "aria-current" in tag for tag in links}
+
+
+async def test_every_page_counts_the_jobs_that_failed(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    history, said = jobs_of(app).parts.history, "of the last 24 h failed"
+
+    async def fail(times: int) -> None:
+        for _ in range(times):
+            job = (await history.admit(make_job(), Terms("test"))).job
+            await history.save_final(replace(job, status=JobStatus.PARTIAL))
+        # The count is kept for some seconds.
+        services_of(app).add(FailedJobs())
+
+    assert said not in await read_page(browser, "/more")
+    await fail(2)
+    for path in ("/more", "/jobs", "/data"):
+        assert text_of(await read_page(browser, path)).count(f"Jobs 2 2 jobs {said}") == 2
+    await fail(8)
+    assert f"Jobs 9+ 10 or more jobs {said}" in text_of(await read_page(browser, "/more"))
+    async with browser_of(app, owner="another") as stranger:
+        assert said not in await read_page(stranger, "/more")
+
+
+async def test_a_ledger_that_does_not_answer_delays_no_page(
+    app: FastAPI, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(_query: object) -> list[object]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(jobs_of(app).parts.history, "list_jobs", hang)
+    async with asyncio.timeout(5):
+        assert (await browser.get("/more")).status_code == 200

@@ -115,7 +115,10 @@ class TestOutcomes:
         with_tools = tools(FakeProvider(say(bars=raw_frame(rows))))
         report = run(chunk("1301"), with_tools)
         assert words(report) == {"1301": "invalid"}
-        assert report.outcomes[0].message == "every row was rejected: bad_volume"
+        assert report.outcomes[0].message == (
+            "every row was rejected: bad_volume"
+            " (at 2025-11-04 09:00, with open 2000, high 2000, low 2000, close 2000, volume -1)"
+        )
         assert report.counts["quarantined"] == 3
         assert held(with_tools).is_empty()
         assert asyncio.run(with_tools.store.read_quarantine(SERIES))["reason"].to_list() == ["bad_volume"] * 3

@@ -97,7 +97,9 @@ async def test_an_outcome_says_how_many_rows_were_stored(folder: Path) -> None:
     assert said["1111"] == ("ok", "")
     assert said["2222"][0] == "invalid"
     assert said["2222"][1].startswith(f"3 of 15 rows were stored; {place}")
-    assert said["SPY"] == ("invalid", "1 of 3 rows were stored; rejected: ohlc_order (SPY.csv, line 2)")
+    row = "open 209.4, high 210.8, low 209.9, close 210.5, volume 100"
+    why = f"rejected: ohlc_order (SPY.csv, line 2, with {row})"
+    assert said["SPY"] == ("invalid", f"1 of 3 rows were stored; {why}")
 
 
 async def test_a_file_shows_the_rows_that_quality_rules_reject(folder: Path) -> None:

@@ -367,6 +367,14 @@ class TestList:
         query = JobQuery((QUEUE,), OWNER, since=new.requested_at)
         assert [j.job_id for j in await ledger.list_jobs(query)] == [new.job_id]
 
+    async def test_filters_by_whether_a_job_was_retried(self, ledger: JobHistory) -> None:
+        retried, other = await accepted(ledger), await accepted(ledger, queue="backtest")
+        child = await accepted(ledger, parent_id=retried.job_id, attempt=2)
+        queues = (QUEUE, "backtest")
+        for is_retried, found in ((True, [retried]), (False, [child, other]), (None, [child, other, retried])):
+            query = JobQuery(queues, OWNER, is_retried=is_retried)
+            assert [j.job_id for j in await ledger.list_jobs(query)] == [job.job_id for job in found]
+
 
 class TestUnfinished:
     async def test_open_jobs_of_a_queue_oldest_first(self, ledger: JobHistory) -> None:

@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from kaboom.drivers.clock import utc_now
 from kaboom.drivers.disk import Room
 from kaboom.jobs.engine.parts import Parts
+from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.postgres.port import Terms
 from kaboom.operations import alerts
 from kaboom.operations.alerts import Alert, Kind, Severity
 from kaboom.schedules.store import open_schedules
 from tests.fixtures.jobs.apps import memory_settings
+from tests.fixtures.jobs.jobs import make_job
 from tests.fixtures.jobs.memory_parts import memory_parts
 from tests.fixtures.jobs.schedules import make_schedule
 
@@ -190,6 +194,32 @@ async def test_chunks_that_were_given_up(
     assert found == [Alert(Kind.DEAD_LETTERS, PAGE, text, command, link, since=since)]
     (query,) = queries
     assert (query.owner, query.since, query.is_retried, query.limit) == ("ingest", NOW - timedelta(days=1), False, 100)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "counts", "link", "command"),
+    [
+        (["failed"], "1 failed, 0 failed in part", "/api/v1/ingest/jobs/{}", "kaboom jobs show {}"),
+        (
+            ["failed", "partial", "partial"], "1 failed, 2 failed in part", "/api/v1/jobs?status=failed&status=partial",
+            "kaboom jobs list --all --status failed --status partial",
+        ),
+    ],
+)  # fmt: skip
+async def test_jobs_that_failed(parts: Parts, statuses: list[str], counts: str, link: str, command: str) -> None:
+    made = list[Job]()
+    for status in ("completed", *statuses, "failed"):
+        job = (await parts.history.admit(make_job(), Terms("test"))).job
+        made.append(replace(job, status=JobStatus(status), completed_at=NOW + timedelta(minutes=len(made))))
+        await parts.history.save_final(made[-1])
+    # The last one was retried.
+    await parts.history.admit(make_job(parent_id=made[-1].job_id, attempt=2), Terms("test"))
+    first = made[1]
+    found = await alerts.find_failed_jobs(parts.history, first.owner, utc_now())
+    text = f"requested in the last 24 h and not retried: {counts}"
+    named = (command.format(first.job_id), link.format(first.job_id))
+    assert found == [Alert(Kind.JOBS_FAILED, WARNING, text, *named, since=first.completed_at)]
+    assert await alerts.find_failed_jobs(parts.history, first.owner, utc_now() + timedelta(days=2)) == []
 
 
 async def test_a_provider_that_is_paused() -> None:

@@ -102,6 +102,7 @@ class Trial(BaseModel):
     total_return: float | None
     sharpe: float | None
     max_drawdown: float | None
+    fills: int | None = Field(default=None, description="fills, and flows of cash such as dividends")
     test: TestSummary | None = Field(default=None, description="out of sample")
 
 

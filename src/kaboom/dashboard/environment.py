@@ -336,6 +336,12 @@ PLACES = (
     Place("notifications", "/notifications", scope="admin"),
     Place("webhooks", "/webhooks", is_in_more=True),
     Place("quarantine", "/quarantine", is_in_more=True),
+    Place("dead_letters", "/dead-letters", is_in_more=True),
     Place("settings", "/settings", scope="admin", is_in_more=True),
+    Place("users", "/users", scope="admin", is_in_more=True),
+    Place("tokens", "/tokens", scope="admin", is_in_more=True),
+    Place("sessions", "/sessions", is_in_more=True),
+    Place("audit", "/audit", scope="admin", is_in_more=True),
+    Place("docs", "/docs", is_in_more=True),
     Place("more", "/more", "t-m"),
 )

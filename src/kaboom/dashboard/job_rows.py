@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from kaboom.analysis.results import AnalysisResult
 from kaboom.catalog import CATALOG
+from kaboom.dashboard.links import link_to
 from kaboom.ingest.results import IngestResult
 from kaboom.jobs.api.view import JobView, QueueStats
 from kaboom.jobs.model import writes_bars
 from kaboom.jobs.results import OfProvider, OfSession, OfSpans, PlannedResult, list_facts
-from kaboom.market.outcome import is_fine
+from kaboom.market.outcome import Outcome, is_fine
 
 #: The reference of a job in forms: the queue as in paths, and the id.
 _REFERENCE = re.compile(r"[a-z][a-z-]{0,30}/[0-9a-f]{32}")
@@ -129,6 +130,18 @@ class JobRow:
         return sorted(((word, n) for word, n in self.outcomes if n and not is_fine(word)), key=lambda each: -each[1])
 
     @property
+    def will_repeat(self) -> bool:
+        """Whether a retry will fail for the same cause: all that failed is in the provider's data or in a file."""
+        return bool(self.faults) and all(word == Outcome.INVALID for word, _ in self.faults)
+
+    def rejected_rows(self, interval: str | None = None, symbol: str = "") -> str:
+        """Return the link to its rejected rows of an interval, by default its first one; "" if it rejected none."""
+        if not self.counts.get("quarantined"):
+            return ""
+        shown = interval or next(iter(self.job.intervals or {}), "")
+        return link_to("/quarantine", interval=shown, provider=self.provider, symbol=symbol)
+
+    @property
     def outcomes(self) -> list[tuple[str, int]]:
         """Its outcomes with their counts, in the order of the proportion bar."""
         order = list(AREAS)
@@ -139,6 +152,13 @@ class JobRow:
     def has_bars(self) -> bool:
         """Whether it writes bars, as far as its queue and its progress say; a sweep has none."""
         return writes_bars(self.job.queue, self.job.progress.rows)
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """How many items are done, and how many there are; of a sweep its trials, without the step that ends it."""
+        progress = self.job.progress
+        trials = self.result.get("trials") if self.job.task == "backtest.sweep" else None
+        return (min(progress.done, trials), trials) if trials else (progress.done, progress.total)
 
     @property
     def area(self) -> str:

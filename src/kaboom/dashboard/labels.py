@@ -59,6 +59,14 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "past": ("The data of {day} is not complete: {some} of {whole} has no bars.", "The data of {day} is not complete: {some} of {whole} have no bars."),
     },
     "dead_letters_shown": {"open": "Not retried", "retried": "Retried", "all": "All"},
+    "difference": {
+        "strategy": "Strategy", "symbols": "Symbols", "market": "Market", "symbol_count": "Number of symbols",
+        "cash": "Yen at the start", "interval": "Bars", "first": "First session", "last": "Last session",
+        "session_count": "Sessions", "provider": "Provider", "benchmark": "Benchmark", "seed": "Seed",
+        "as_of": "As of", "fingerprint": "Fingerprint of the bars", "code_version": "Code",
+        "strategy_digest": "Digest of the strategy", "model.fees.rate": "Fee, share of the value",
+        "model.slippage.ticks": "Slippage, ticks", "model.allows_short": "Short positions",
+    },
     "flag": {
         "off_tick": "A price that is not a multiple of its tick", "limit_breach": "Beyond the daily price limit",
         "split_suspect": "Opens near the ratio of a split", "stale": "Repeats the same prices and volume",
@@ -138,6 +146,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "all": "No chunk was given up.",
     },
     "notice": {
+        "items_failed": ("{n} item failed: {outcome}", "{n} items failed: {outcome}"), "job_failed": "The job failed",
         "given_up": "Chunk {chunk} was given up", "run_expired": "Chunk {chunk} was lost and ran again",
         "run_expired_open": "Chunk {chunk} was lost", "run_broken": "Chunk {chunk} broke and ran again",
         "run_broken_open": "Chunk {chunk} broke", "run_waiting": "Chunk {chunk} waited",
@@ -148,6 +157,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "corrected": ("{n} stored bar was corrected", "{n} stored bars were corrected"),
     },
     "notice_text": {
+        "items_failed": "First {item}: {why}", "job_failed": "{why}",
         "given_up": ("After {n} attempt: {why}", "After {n} attempts: {why}"),
         "run_expired": "At {at} it was taken from {worker}: {why}. {next_worker} took the chunk at {next_at} and went on after the {settled} of {items} that were settled. No data was lost.",
         "run_expired_open": "At {at} it was taken from {worker}: {why}. Another worker will go on with it.",
@@ -180,7 +190,8 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "overview": "Overview", "jobs": "Jobs", "data": "Data", "backtests": "Backtests", "analyses": "Analyses",
         "portfolios": "Portfolios", "schedules": "Schedules", "notifications": "Notifications",
         "webhooks": "Webhooks", "quarantine": "Quarantine", "workers": "Workers", "settings": "Settings",
-        "more": "More",
+        "dead_letters": "Dead letters", "users": "Users", "tokens": "Tokens", "sessions": "Sessions",
+        "audit": "Audit log", "docs": "API reference", "more": "More",
     },
     "portfolio_done": {
         "booked": "The entry was booked.", "reversed": "The entry was taken back by another one.",

@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qs, urlencode
 
 from kaboom.dashboard.api_client import Reply
 
@@ -39,5 +39,6 @@ def page_showing(link: str) -> str:
     path, _, query = link.partition("?")
     for begin, page, kept in _PAGES:
         if path == begin:
-            return link_to(page, **{name: value for name, value in parse_qsl(query) if name in kept.split("|")})
+            values = parse_qs(query)
+            return link_to(page, **{name: values[name] for name in values if name in kept.split("|")})
     return ""

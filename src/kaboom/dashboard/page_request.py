@@ -8,11 +8,14 @@ from fastapi import Depends, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from kaboom.dashboard.api_client import Api, Reply
+from kaboom.dashboard.failed_jobs import FailedJobs
 from kaboom.dashboard.labels import CompanyName, name_of
 from kaboom.dashboard.renderer import Pages
 from kaboom.dashboard.viewer import Viewer, viewer_of
+from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.market_data.schemas import SymbolPage, UniverseView
 from kaboom.operations.providers import ProviderList, ProviderView
+from kaboom.web.auth.scopes import Scope
 from kaboom.web.server.negotiate import accepts_gzip
 from kaboom.web.services import services_of
 
@@ -45,8 +48,17 @@ class OpenPage:
 
     async def render(self, template: str, **values: Any) -> str:
         """Return a template as text; a template that extends `layout` has no frame if htmx requests a part."""
-        layout = "bare.html" if self.is_part else "base.html"
-        return await self.pages.render(template, self.viewer, {"here": self.here, "layout": layout, **values})
+        if self.is_part:
+            frame: dict[str, Any] = {"layout": "bare.html"}
+        else:
+            frame = {"layout": "base.html", "failed_jobs": await self._count_failed()}
+        return await self.pages.render(template, self.viewer, {"here": self.here, **frame, **values})
+
+    async def _count_failed(self) -> int:
+        services = services_of(self.request.app)
+        if not self.viewer.may(Scope.JOBS_READ):
+            return 0
+        return await services.find(FailedJobs).count(services.find(Jobs), self.viewer.owner)
 
     async def share(self, show: Callable[["OpenPage"], Awaitable[Response]]) -> Response:
         """Return the response of `show`; a part is rendered at most once a second for all viewers who see the same."""

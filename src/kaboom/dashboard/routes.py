@@ -13,6 +13,7 @@ from kaboom.analysis import page as analyses
 from kaboom.backtest.page import forms as backtest_forms
 from kaboom.backtest.page import reports
 from kaboom.dashboard.api_client import ProblemAnswered
+from kaboom.dashboard.failed_jobs import FailedJobs
 from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page_request import NextPath, Page, open_page, pages_of
 from kaboom.dashboard.renderer import Pages, StaticFiles
@@ -48,7 +49,7 @@ _REPLACED = frozenset({
 def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     """Add the dashboard to the API; call it after `Gate` was added, so that errors of `Gate` become pages, too."""
     pages = Pages(StaticFiles(), release=release or app.version)
-    services_of(app).add(pages, LiveRows(), HeldSeries())
+    services_of(app).add(pages, LiveRows(), HeldSeries(), FailedJobs())
     app.add_middleware(BrowserAnswers, pages=pages)
     app.add_exception_handler(ProblemAnswered, _show_problem)
     app.include_router(router)

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import polars as pl
 
 from kaboom.bars.quality.checks import Checked
 from kaboom.bars.store import RefusedBars, WriteReport
+from kaboom.market.bar import VALUES
+from kaboom.market.calendar import JST
 from kaboom.market.outcome import Outcome, SymbolOutcome
 
 #: Of two rows for one bar the later one counts, so nothing is left to do for the other.
 _SETTLED = "duplicate"
 _REJECTED = "rejected: "
+#: The reasons that are in the values of a row; the others are in its time or its symbol.
+_OF_VALUES = frozenset({"bad_price", "ohlc_order", "bad_volume", "unreadable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +30,16 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class _Rejected:
-    """The rejected rows of a symbol: how many, why, and the first that someone can correct in a file."""
+    """The rejected rows of a symbol: how many, why, and the first, if possible one that can be corrected in a file."""
 
     rows: int = 0
     reasons: str = ""
-    place: str = ""
+    first: str = ""
+    is_in_file: bool = False
 
     @property
     def message(self) -> str:
-        return f"{_REJECTED}{self.reasons}{self.place}"
+        return f"{_REJECTED}{self.reasons} ({self.first})" if self.first else f"{_REJECTED}{self.reasons}"
 
 
 def find_outcomes(
@@ -73,7 +79,7 @@ def _judge(reported: SymbolOutcome, rows: int, lost: _Rejected, writing: Writing
     if not reported.outcome.is_fine:
         # The fetch failed after some bars, or a part of a file cannot be read.
         return replace(reported, rows=rows)
-    if lost.place or (lost.rows and not rows):
+    if lost.is_in_file or (lost.rows and not rows):
         return SymbolOutcome(symbol, Outcome.INVALID, rows=rows, message=lost.message)
     # Without rows, all of them were empty, so nothing traded.
     return SymbolOutcome(symbol, Outcome.OK, rows=rows) if rows else reported
@@ -82,14 +88,20 @@ def _judge(reported: SymbolOutcome, rows: int, lost: _Rejected, writing: Writing
 def _find_rejected(quarantined: pl.DataFrame) -> dict[str, _Rejected]:
     if not quarantined.height:
         return {}
-    is_placed = pl.col("file").is_not_null() & (pl.col("reason") != _SETTLED)
-    found = quarantined.group_by("symbol").agg(
-        pl.len(),
-        pl.col("reason").unique().sort().str.join(", "),
-        pl.col("file").filter(is_placed).first(),
-        pl.col("line").filter(is_placed).first(),
-    )
-    return {
-        symbol: _Rejected(rows, reasons, f" ({file}, line {line})" if file else "")
-        for symbol, rows, reasons, file, line in found.rows()
-    }
+    found = quarantined.group_by("symbol").agg(pl.len(), pl.col("reason").unique().sort().str.join(", "))
+    faults = quarantined.filter(pl.col("reason") != _SETTLED).sort(pl.col("file").is_null(), maintain_order=True)
+    firsts = {row["symbol"]: row for row in faults.unique("symbol", keep="first", maintain_order=True).to_dicts()}
+    return {symbol: _describe(rows, reasons, firsts.get(symbol)) for symbol, rows, reasons in found.rows()}
+
+
+def _describe(rows: int, reasons: str, first: Mapping[str, Any] | None) -> _Rejected:
+    """Return the rejected rows of a symbol; the first is said by its line or time, and by its values."""
+    if first is None:
+        return _Rejected(rows, reasons)
+    at = f"at {first['opened_at'].astimezone(JST):%Y-%m-%d %H:%M}" if first["opened_at"] else ""
+    said = ", ".join(f"{name} {first[name]:.15g}" for name in VALUES if first[name] is not None)
+    values = f"with {said}" if said else ""
+    parts = [at, values]
+    if first["file"]:
+        parts = [f"{first['file']}, line {first['line']}", values if first["reason"] in _OF_VALUES else at]
+    return _Rejected(rows, reasons, ", ".join(filter(None, parts)), is_in_file=first["file"] is not None)

@@ -16,9 +16,9 @@ from kaboom.errors import KaboomError
 from kaboom.health.routes import Readiness
 from kaboom.jobs.engine.dispatch import Dispatcher
 from kaboom.jobs.engine.parts import Parts
-from kaboom.jobs.model import Queue
+from kaboom.jobs.model import USER_QUEUES, JobStatus, Queue, job_links
 from kaboom.jobs.postgres.dead_letters import DeadLetterQuery
-from kaboom.jobs.postgres.port import JobHistory
+from kaboom.jobs.postgres.port import JobHistory, JobQuery
 from kaboom.jobs.redis.store import JobStore, OnServers
 from kaboom.market.calendar import JST
 from kaboom.market.lists.snapshot import find_newest_date
@@ -39,6 +39,8 @@ FULL_REDIS = 0.70
 MOST_LIST_AGE_DAYS = 45
 #: How far back chunks that were given up are listed.
 DEAD_FOR_H = 24
+#: How far back jobs that failed are listed.
+FAILED_FOR_H = 24
 
 
 class Severity(StrEnum):
@@ -60,6 +62,7 @@ class Kind(StrEnum):
     INGEST_MISSED = "ingest_missed"
     SCHEDULE_OVERDUE = "schedule_overdue"
     DEAD_LETTERS = "dead_letters"
+    JOBS_FAILED = "jobs_failed"
     PROVIDER_PAUSED = "provider_paused"
     SYMBOL_LIST_OLD = "symbol_list_old"
     CHANNEL_FAILING = "channel_failing"
@@ -104,6 +107,7 @@ _READYZ = "/readyz"
 _VITAL = frozenset({"redis", "database", "broker"})
 #: More dead letters are counted as "100 or more".
 _MOST_DEAD = 100
+_FAILED = frozenset({JobStatus.FAILED, JobStatus.PARTIAL})
 
 
 async def find_stores(readiness: Readiness) -> list[Alert]:
@@ -226,6 +230,30 @@ async def find_dead_letters(history: JobHistory, queues: Sequence[Queue], owner:
     return [Alert(Kind.DEAD_LETTERS, Severity.PAGE, text, command, link, since=letters[-1].given_up_at)]
 
 
+def query_failed(owner: str, now: datetime, *, limit: int) -> JobQuery:
+    """Return the query for an owner's jobs of the last day that failed, in whole or in part, and were not retried."""
+    since = now - timedelta(hours=FAILED_FOR_H)
+    return JobQuery(USER_QUEUES, owner, statuses=_FAILED, since=since, is_retried=False, limit=limit)
+
+
+async def find_failed_jobs(history: JobHistory, owner: str, now: datetime) -> list[Alert]:
+    """Return an alert if jobs of the last day failed, in whole or in part, and were not retried."""
+    jobs = await history.list_jobs(query_failed(owner, now, limit=_MOST_DEAD))
+    if not jobs:
+        return []
+    failed = sum(job.status is JobStatus.FAILED for job in jobs)
+    text = (
+        f"requested in the last {FAILED_FOR_H} h and not retried: {failed} failed, {len(jobs) - failed} failed in part"
+    )
+    link, command = (
+        "/api/v1/jobs?status=failed&status=partial",
+        "kaboom jobs list --all --status failed --status partial",
+    )
+    if len(jobs) == 1:
+        link, command = job_links(jobs[0].queue, jobs[0].job_id)["self"], f"kaboom jobs show {jobs[0].job_id}"
+    return [Alert(Kind.JOBS_FAILED, Severity.WARNING, text, command, link, since=jobs[-1].completed_at)]
+
+
 async def find_paused_providers(pauses: Callable[[], Awaitable[Sequence[ProviderPause]]]) -> list[Alert]:
     """Return the providers that are paused."""
     return [
@@ -314,6 +342,7 @@ def ask_sources(
         (Kind.INGEST_MISSED,): partial(find_missed_ingests, partial(read_overdue, parts), now),
         (Kind.SCHEDULE_OVERDUE,): partial(find_overdue_schedules, schedules, owner, now),
         (Kind.DEAD_LETTERS,): partial(find_dead_letters, history, queues, owner, now),
+        (Kind.JOBS_FAILED,): partial(find_failed_jobs, history, owner, now),
         (Kind.PROVIDER_PAUSED,): partial(find_paused_providers, parts.pauses),
         (Kind.SYMBOL_LIST_OLD,): partial(find_old_list, settings.provider, settings.symbols_dir, now),
         (Kind.CHANNEL_FAILING,): partial(find_failing_channels, rules, owner),

@@ -209,6 +209,7 @@ TITLES: Mapping[str, Mapping[str, str]] = {
         "ingest_missed": "A session's daily ingest was not complete by 18:00 JST",
         "schedule_overdue": "A schedule is overdue",
         "dead_letters": "A chunk was given up after its last attempt",
+        "jobs_failed": "Jobs failed, in whole or in part",
         "provider_paused": "A provider is paused",
         "symbol_list_old": "The symbol list is old",
         "channel_failing": "Notifications do not arrive",

@@ -136,7 +136,10 @@ async def test_a_sweep_shows_its_trials_and_how_much_is_luck(app: FastAPI, brows
     ids = "&".join(f"job={each.rpartition('/')[2]}" for each in (path, run))
     compared = text_of(await read_page(browser, f"/backtests/compare?{ids}"))
     assert "All runs saw the same bars" in compared
-    assert "parameters.fast" in compared
+    assert "Fast average, bars" in compared
+    # The step that ends a sweep is no trial.
+    assert "sweep, 9 trials" in text_of(await read_page(browser, "/backtests"))
+    assert "9 / 9" in text_of(await read_page(browser, "/jobs"))
 
 
 @pytest.mark.parametrize(
@@ -279,6 +282,13 @@ def test_a_curve_keeps_its_extremes_and_its_gaps() -> None:
     assert one.path.startswith("M0 ")
     assert spread([10.0, None, 12.0], 18) == [10.0, None, 28.0]
     assert [mark.label for mark in build_times([date(2025, 1, 6)])] == ["2025-01", "2025-01"]
+
+
+def test_the_fill_of_a_curve_has_its_gaps_too() -> None:
+    """A closed path across a gap would be a wedge over the whole plot."""
+    plot = build_plot([[None, 1.0, -1.0, None, 1.0, 0.5]], Room(0, 100))
+    assert plot
+    assert plot.area == "M200 0L400 100L400 50L200 50ZM800 0L1000 25L1000 50L800 50Z"
 
 
 def test_candles_without_a_whole_bar_are_not_drawn() -> None:

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from kaboom.dashboard.job_rows import JobRow
 from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView
-from kaboom.jobs.api.view import LogLine
-from kaboom.jobs.page.job import list_notices, pause_seconds
+from kaboom.jobs.api.view import Failure, JobView, LogLine
+from kaboom.jobs.page.job import list_causes, list_notices, pause_seconds
 from kaboom.web.routers import example_of
 
 BEGAN, ENDED, NEXT = (datetime(2025, 11, 4, 7, *at, tzinfo=UTC) for at in ((0, 0), (1, 30), (2, 0)))
@@ -75,3 +76,41 @@ def test_the_most_serious_are_shown_and_the_others_counted() -> None:
     found, more = list_notices(page(*broken, dead), {"corrected": 1})
     assert [each.kind for each in found] == ["bad", *["warn"] * 7]
     assert more == 12 - 8
+
+
+def row(outcomes: dict[str, int], **values: Any) -> JobRow:
+    job = example_of(JobView)
+    counts = {"quarantined": 3} if outcomes.get("invalid") else {}
+    result = job["result"] | {"provider": "file", "outcomes": outcomes, "counts": counts}
+    return JobRow(JobView.model_validate(job | {"status": "partial", "completed_at": None, "result": result} | values))
+
+
+def failure(item: str, outcome: str, message: str) -> Failure:
+    return Failure(item=item, interval="5m", outcome=outcome, message=message, attempts=1)
+
+
+def test_a_cause_is_the_first_failure_of_its_outcome_with_its_rejected_rows() -> None:
+    bad = "rejected: bad_price (9984.csv, line 3, with open -5)"
+    failures = [failure("7203", "rate_limited", "429"), failure("9984", "invalid", bad), failure("1", "invalid", "no")]
+    first, second, third = list_causes(row({"ok": 1, "rate_limited": 1, "invalid": 2, "lost": 1}), failures)
+    assert (first.kind, first.key) == ("bad", "items_failed")
+    rejected = "/quarantine?interval=5m&provider=file"
+    assert first.values == {"n": 2, "outcome": "invalid", "item": "9984", "why": bad, "rejected": rejected}
+    assert (second.kind, second.values["why"], second.values["rejected"]) == ("warn", "429", "")
+    # A failure that the page does not list is counted all the same.
+    assert (third.values["outcome"], third.values["why"]) == ("lost", "")
+    (one,) = list_causes(row({"invalid": 1}), failures[1:])
+    assert one.values["rejected"] == f"{rejected}&symbol=9984"
+    assert [each.key for each in list_notices(None, {"corrected": 1}, causes=[one])[0]] == ["items_failed", "corrected"]
+
+
+def test_a_job_that_failed_as_a_whole_says_its_error() -> None:
+    (found,) = list_causes(row({}, status="failed", error={"type": "InvalidRequest", "message": "no bars"}), [])
+    assert (found.kind, found.key, found.values) == ("bad", "job_failed", {"why": "no bars"})
+    assert list_causes(row({"ok": 5}, status="completed"), []) == []
+
+
+def test_only_faults_of_the_data_repeat() -> None:
+    assert row({"ok": 1, "invalid": 2}).will_repeat
+    assert not row({"invalid": 2, "rate_limited": 1}).will_repeat
+    assert not row({"ok": 1}).will_repeat

@@ -38,6 +38,23 @@ async def test_the_preview_says_what_a_retry_covers(real_app: FastAPI, real_brow
     assert '<h2 id="preview-h">' in part.text
 
 
+async def test_a_retry_that_will_fail_again_is_announced_and_comes_second(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient
+) -> None:
+    """A retry cannot mend rows that a file has."""
+    bad, other = await plant_final(real_app, "ok", "invalid"), await plant_final(real_app, "invalid", "rate_limited")
+    warning = "1 job failed only because of its data."
+    form = {"action": "retry", "job": [f"ingest/{bad.job_id}", f"ingest/{other.job_id}"], "next": "/jobs"}
+    assert warning in text_of((await real_browser.post("/jobs/preview", data=form)).text)
+    again = await real_browser.post("/jobs/preview", data=form | {"action": "again"})
+    assert warning not in text_of(again.text)
+    for job, look in ((bad, "btn"), (other, "btn btn-main")):
+        page = await read_page(real_browser, f"/jobs/ingest/{job.job_id}")
+        assert [tag["class"] for name, tag in tags_of(page) if name == "button" and tag.get("value") == "retry"] == [
+            look
+        ]
+
+
 async def test_a_retry_of_one_job_opens_the_new_job(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     job = await plant_final(real_app, "ok", "provider_error")
     answer = await real_browser.post("/jobs/act", data={"action": "retry", "job": f"ingest/{job.job_id}"})

@@ -1,6 +1,5 @@
 """The data page: what is missing can be read without JavaScript, and fetched after a preview."""
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -128,13 +127,8 @@ async def test_an_empty_store_says_how_to_fill_it(tmp_path: Path, anyio_backend:
 
 async def preview(browser: httpx2.AsyncClient, **form: str) -> httpx2.Response:
     answer = await browser.post("/data/fetch", data={"interval": "1m", "market": "", "provider": "synthetic"} | form)
-    assert answer.status_code == 303, answer.text
-    for _ in range(200):
-        shown = await browser.get(answer.headers["location"])
-        if "http-equiv" not in shown.text:
-            return shown
-        await asyncio.sleep(0.05)
-    raise AssertionError("the dry run did not end")
+    assert answer.status_code == 200, answer.text
+    return answer
 
 
 async def test_a_backfill_is_previewed_and_then_run(browser: httpx2.AsyncClient) -> None:
@@ -143,7 +137,8 @@ async def test_a_backfill_is_previewed_and_then_run(browser: httpx2.AsyncClient)
     assert fields == {"interval": "1m", "market": "TSE_PRIME", "provider": "synthetic"}
     assert "kaboom ingest backfill --wait --interval 1m=250 --market TSE_PRIME --provider synthetic" in shown.text
     assert "missing" in text_of(shown.text)
-    assert not [job for job in (await browser.get("/api/v1/jobs")).json()["items"] if job["progress"]["total"]]
+    # Looking leaves no job.
+    assert (await browser.get("/api/v1/jobs")).json()["items"] == []
     ran = await browser.post("/data/fetch/run", data=fields)
     assert ran.status_code == 303
     job_id = re.fullmatch("/jobs/ingest/([0-9a-f]{32})", ran.headers["location"])
@@ -157,10 +152,6 @@ async def test_the_preview_is_a_part_for_a_dialog(browser: httpx2.AsyncClient) -
     part = await browser.post("/data/fetch", data={"interval": "1m"}, headers={"hx-request": "true"})
     assert part.status_code == 200
     assert "<html" not in part.text
-    async with asyncio.timeout(20):
-        while path := next((a["hx-get"] for _, a in tags_of(part.text) if "hx-get" in a), ""):
-            await asyncio.sleep(0.05)  # the job runs in this process
-            part = await browser.get(path, headers={"hx-request": "true"})
     assert 'action="/data/fetch/run"' in part.text
 
 
@@ -178,7 +169,6 @@ async def test_a_form_of_another_site_is_refused(app: FastAPI) -> None:
 async def test_a_bad_backfill_is_an_error_page(browser: httpx2.AsyncClient) -> None:
     for form in ({"interval": "7m"}, {"market": "NASDAQ"}, {"provider": "nobody"}):
         assert (await browser.post("/data/fetch", data=form)).status_code == 422
-    assert (await browser.get(f"/data/fetch/{'0' * 32}")).status_code == 404
 
 
 class Reader:

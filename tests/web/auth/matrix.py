@@ -292,6 +292,7 @@ ROWS: dict[str, Row] = {
     "GET /backtests": Row(_READ),
     "GET /backtests/new": Row(_READ),
     "GET /backtests/sweep": Row(_READ),
+    "GET /backtests/sweep/size": Row(_READ),
     "POST /backtests/new": Row(_WRITE, form="strategy=buy_and_hold&symbols=7203", fine={303}),
     "POST /backtests/sweep": Row(_WRITE, form="strategy=buy_and_hold&symbols=7203&p_weight=1", fine={303}),
     # No job of that id has ended.
@@ -325,9 +326,7 @@ ROWS: dict[str, Row] = {
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),
     # No day and no interval: an ingest of the whole market would take too long here.
     "POST /fetch": Row(_INGEST, form="session=never", fine={422}, accepted="session=2025-11-04"),
-    "POST /data/fetch": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1d"),
-    # The job is no backfill.
-    "GET /data/fetch/{job_id}": Row(_INGEST, fine={404}, also=(_READ,)),
+    "POST /data/fetch": Row(_INGEST, form="interval=never", fine={422}, also=(_BARS,)),
     "POST /data/fetch/run": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1m"),
 }
 for _type in CATALOG:

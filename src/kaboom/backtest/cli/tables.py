@@ -7,6 +7,7 @@ from rich.table import Table
 
 from kaboom.backtest.report.conventions import describe_costs
 from kaboom.backtest.report.text import MINUS, metric
+from kaboom.backtest.strategies.parameters import in_order
 from kaboom.cli.output.text import add_row, new_list, new_table, to_jst_line
 from kaboom.cli.session import Session
 from kaboom.text.speaker import Speaker
@@ -24,7 +25,7 @@ def print_run(session: Session, result: Mapping[str, Any]) -> None:
         "symbols": words.count("{n:,} symbol", "{n:,} symbols", result["symbols"]),
         "sessions": words.count("{n:,} session", "{n:,} sessions", result["session_count"]),
     }
-    head = {"strategy": result["strategy"], "parameters": say_parameters(result["parameters"])}
+    head = {"strategy": result["strategy"], "parameters": say_parameters(result["strategy"], result["parameters"])}
     session.show(
         words.say("{strategy} {parameters} · {symbols} · {first} to {last}, {sessions}", **head, **span, **counts)
     )
@@ -157,9 +158,10 @@ def _say_title(words: Speaker, strategy: Mapping[str, Any]) -> str:
     return str(strategy["title"]) if title == strategy["name"] else title
 
 
-def say_parameters(parameters: Mapping[str, Any]) -> str:
+def say_parameters(strategy: str, parameters: Mapping[str, Any]) -> str:
     """Return parameters as a short text."""
-    return " ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+    ordered = in_order(strategy, parameters).items()
+    return " ".join(f"{name}={value}" for name, value in ordered if value is not None)
 
 
 def _say_symbols(session: Session, result: Mapping[str, Any]) -> None:
@@ -226,7 +228,8 @@ def _best_table(words: Speaker, result: Mapping[str, Any]) -> Table:
     for trial in result["best"]:
         test = trial["test"] or {}
         tested = [_number(name, test.get(name)) for name in ("total_return", "sharpe")] if has_test else []
-        add_row(table, say_parameters(trial["parameters"]), *(_number(name, trial[name]) for name in names), *tested)
+        shown = say_parameters(result["strategy"], trial["parameters"])
+        add_row(table, shown, *(_number(name, trial[name]) for name in names), *tested)
     return table
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from html import escape
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from kaboom.backtest.choices import parse_value, parse_values
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.page.reports import API
 from kaboom.backtest.report.text import shown
+from kaboom.backtest.request import count_combinations
 from kaboom.backtest.results import StrategyList, StrategyView
 from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.dashboard.api_client import problem_of
@@ -24,6 +26,7 @@ from kaboom.jobs.deps import needs
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.providers.registry import provider_names
+from kaboom.text.catalogue import Language, gettext, ngettext
 from kaboom.web.auth.scopes import Scope
 
 #: Fields that are sent as typed, and fields that are numbers.
@@ -110,6 +113,19 @@ def sweep_body(values: Mapping[str, str]) -> dict[str, Any]:
     if values.get("out_of_sample"):
         body["out_of_sample"] = _share(values["out_of_sample"])
     return body
+
+
+def say_size(values: Mapping[str, str], language: Language) -> str:
+    """Return how many trials a sweep has at most, as text; "" while its fields cannot be read."""
+    try:
+        size = count_combinations({name: tuple(parse_values(text)) for name, text in _parameters(values)})
+    except InvalidRequest:
+        return ""
+    drawn = parse_value(values.get("trials") or str(size))
+    if isinstance(drawn, int) and drawn < size:
+        text = gettext("{drawn} of {n} combinations, drawn at random", language)
+        return text.format(drawn=f"{drawn:,}", n=f"{size:,}")
+    return ngettext("{n} combination", "{n} combinations", size, language).format(n=f"{size:,}")
 
 
 def usual_costs() -> dict[str, str]:
@@ -252,6 +268,13 @@ async def show_sweep_form(page: Page, strategy: _Chosen = "", again: _Again = ""
     return await _open(page, "sweep", strategy, again)
 
 
+@router.get("/backtests/sweep/size", dependencies=[needs(Scope.JOBS_READ)])
+async def show_size(page: Page) -> Response:
+    """Say how many combinations the fields of the form have; htmx asks while they are edited."""
+    fields = {name: page.request.query_params.getlist(name) for name in page.request.query_params}
+    return page.pages.answer(escape(say_size(read_values(fields), page.viewer.language)))
+
+
 @router.post("/backtests/new", dependencies=[needs(Scope.JOBS_WRITE)])
 async def submit_run(page: Page, request: Request) -> Response:
     """Submit a run, and open its page."""
@@ -317,5 +340,6 @@ async def _show(
         markets=[market.value for market in Market if market.is_section],
         providers=provider_names(),
         problem=problem,
+        size=say_size(values, page.viewer.language) if kind == "sweep" and (chosen or values.get("own")) else "",
         key=uuid4().hex,
     )

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Query, Response
 from kaboom.backtest.report import text
 from kaboom.backtest.report.candlesticks import draw_candlesticks
 from kaboom.backtest.report.charts import draw_comparison, draw_curve, draw_equity
+from kaboom.backtest.report.comparison import find_best, name_runs
 from kaboom.backtest.report.content import ReportContent, ReportCurves
 from kaboom.backtest.report.conventions import describe_costs
 from kaboom.backtest.results import FoundBySweep, RunResult, RunsCompared
 from kaboom.dashboard.job_rows import JobRow
-from kaboom.dashboard.labels import LABELS, CompanyName, label
+from kaboom.dashboard.labels import CompanyName, label
 from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_name
 from kaboom.errors import InvalidRequest
@@ -79,12 +80,17 @@ async def show_comparison(
     chosen = list(dict.fromkeys(job or ()))
     if len(chosen) < 2:
         return await page.show("backtests/compare.html", 200, found=None, chart=None, **NUMBERS)
-    found = await page.api.get(RunsCompared, f"{API}/compare", job=chosen)
+    found = (await page.api.get(RunsCompared, f"{API}/compare", job=chosen)).data
+    runs = found.items
+    names = name_runs(found, lambda strategy: label("strategy_name", strategy, page.viewer.language))
+    rows = {name: [run.metrics.get(name) for run in runs] for name in METRICS}
+    rows["longest_below_peak"] = [run.longest_below_peak for run in runs]
     return await page.show(
         "backtests/compare.html",
-        found=found.data,
-        chart=draw_comparison(found.data, text.Words((page.viewer.language,))),
-        metrics=METRICS,
+        found=found,
+        names_of_runs=names,
+        chart=draw_comparison(found, names, text.Words((page.viewer.language,))),
+        metrics=[(name, values, find_best(name, values)) for name, values in rows.items()],
         **NUMBERS,
     )
 
@@ -134,8 +140,7 @@ async def _ask_results(
 def _draw(content: ReportContent, language: Language) -> Mapping[str, str]:
     """Return the charts of a report as markup."""
     curves, summary, words = content.curves, content.summary, text.Words((language,))
-    is_ours = summary.strategy in LABELS["strategy_name"]
-    name = label("strategy_name", summary.strategy, language) if is_ours else summary.strategy
+    name = label("strategy_name", summary.strategy, language)
     exposure, volatility = (
         [_percent(value) for value in values] for values in (curves.exposure, curves.rolling_volatility)
     )

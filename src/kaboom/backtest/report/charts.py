@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from html import escape
 
-from kaboom.backtest.report.comparison import Comparison
+from kaboom.backtest.report.comparison import Comparison, measure_drawdown
 from kaboom.backtest.report.content import ReportContent
 from kaboom.backtest.report.text import Words, number, percent, short_parameters, signed_percent
 
@@ -92,9 +92,8 @@ def build_plot(lines: Sequence[Values], room: Room) -> Plot | None:
 
     curves = [_curve(line, y) for line in lines]
     zero = y(0.0) if low <= 0 <= high else None
-    first = _points(lines[0], y)
-    closed = f"L{first[-1][1]:g} {zero:g}L{first[0][1]:g} {zero:g}Z" if first and zero is not None else ""
-    return Plot(curves, curves[0].path + closed if closed else "", _ticks((low, high), step, y), zero)
+    area = "" if zero is None else _close(curves[0].path, zero)
+    return Plot(curves, area, _ticks((low, high), step, y), zero)
 
 
 def build_times(dates: Sequence[date]) -> list[TimeMark]:
@@ -131,6 +130,15 @@ def _curve(line: Values, y: Scale) -> Curve:
     return Curve("".join(path), _points(line, y)[-1][2] if path else None)
 
 
+def _close(path: str, zero: float) -> str:
+    """Return a path with each of its parts closed along 0: a part ends where the line has a gap."""
+    parts = [part for part in path.split("M") if part]
+    ends = [(part.split(" ")[0], part.rpartition("L")[2].split(" ")[0]) for part in parts]
+    return "".join(
+        f"M{part}L{last} {zero:g}L{first} {zero:g}Z" for part, (first, last) in zip(parts, ends, strict=True)
+    )
+
+
 def _points(line: Values, y: Scale) -> list[tuple[int, float, float]]:
     """Return the points to draw: their indices and positions."""
     step = WIDTH / max(1, len(line) - 1)
@@ -165,10 +173,11 @@ def _ticks(bounds: tuple[float, float], step: float, y: Scale) -> list[Tick]:
 
 
 #: Heights of drawings in pixels, with the space above and below their plots.
-_HEIGHT, _SMALL_HEIGHT, _COMPARED_HEIGHT = 360, 140, 320
+_HEIGHT, _SMALL_HEIGHT, _COMPARED_HEIGHT = 360, 140, 420
 _EQUITY, _DRAWDOWN = Room(18, 228), Room(262, 328, with_zero=True)
+_COMPARED, _COMPARED_DRAWDOWN = Room(14, 288), Room(322, 388, with_zero=True)
 _NAME_PX, _NAMES_WIDTH = 34, 176
-_MOST_LETTERS = 16
+_MOST_LETTERS, _MOST_IN_NAME = 16, 24
 
 
 def draw_equity(content: ReportContent, name: str, words: Words) -> str:
@@ -199,7 +208,7 @@ def draw_equity(content: ReportContent, name: str, words: Words) -> str:
     ours, theirs = spread([curve.end_y for curve in equity.curves], _NAME_PX)
     names = list[str]()
     if ours is not None:
-        shown = f"{name} {_cut(short_parameters(summary.parameters))}"
+        shown = f"{name} {_cut(short_parameters(summary.strategy, summary.parameters))}"
         result = f"{words.say('{value} yen', value=number(summary.metrics['final_equity']))} {gain}"
         names += [draw_text("a", 8, ours, escape(shown)), draw_text("a", 8, ours + 14, result)]
         # A phone has no room for names.
@@ -221,29 +230,32 @@ def draw_curve(days: Sequence[date], values: Values, label: str, *, with_zero: b
     return draw_figure("chart", _SMALL_HEIGHT, body, label)
 
 
-def draw_comparison(compared: Comparison, words: Words) -> str:
-    """Return the equity of several runs, which begins at 100; "" if the runs have no session in common."""
-    plot = (
-        build_plot([each.curve for each in compared.items], Room(14, _COMPARED_HEIGHT - 28)) if compared.days else None
-    )
-    if plot is None:
+def draw_comparison(compared: Comparison, names: Sequence[str], words: Words) -> str:
+    """Return the equity of several named runs, 100 at the start, and the drawdown; "" without a common session."""
+    curves = [each.curve for each in compared.items]
+    equity = build_plot(curves, _COMPARED) if compared.days else None
+    drawdown = build_plot([_scaled(measure_drawdown(curve), 100) for curve in curves], _COMPARED_DRAWDOWN)
+    if equity is None or drawdown is None:
         return ""
     label = words.tell(
         "Equity of {n} runs from {first} to {last}, 100 at the start",
         n=len(compared.items), first=compared.days[0], last=compared.days[-1],
     )  # fmt: skip
     # The first run is drawn last, above the others.
-    lines = [_line(f"ln l{n}", curve.path) for n, curve in enumerate(plot.curves)][::-1]
-    body = draw_grid(plot) + draw_paths(_COMPARED_HEIGHT, *lines) + _values(plot.ticks)
+    lines = [_line(f"ln l{n}", curve.path) for plot in (drawdown, equity) for n, curve in enumerate(plot.curves)][::-1]
+    body = draw_grid(equity) + draw_grid(drawdown) + draw_paths(_COMPARED_HEIGHT, *lines) + _values(equity.ticks)
+    body += "".join(
+        _value(tick, words.say("drawdown") if tick.y == drawdown.zero else f"{tick.label}%") for tick in drawdown.ticks
+    )
     body += _times(compared.days, _COMPARED_HEIGHT - 6)
-    names = list[str]()
-    for n, y in enumerate(spread([curve.end_y for curve in plot.curves], 18)):
-        run = compared.items[n]
+    texts = list[str]()
+    for n, y in enumerate(spread([curve.end_y for curve in equity.curves], _NAME_PX)):
         if y is not None:
-            name = _cut(short_parameters(run.parameters)) or run.job_id[:8]
-            names.append(f'<line class="ln l{n}" x1="6" x2="20" y1="{y:g}" y2="{y:g}"/>')
-            names.append(draw_text("lab", 26, y + 4, escape(f"{name} {signed_percent(run.metrics['total_return'])}")))
-    side = draw_side("names", _NAMES_WIDTH, _COMPARED_HEIGHT, names)
+            gain = signed_percent(compared.items[n].metrics["total_return"])
+            texts.append(f'<line class="ln l{n}" x1="6" x2="20" y1="{y:g}" y2="{y:g}"/>')
+            texts.append(draw_text("lab", 26, y + 4, escape(_cut(names[n], _MOST_IN_NAME))))
+            texts.append(draw_text("lab", 26, y + 18, gain))
+    side = draw_side("names", _NAMES_WIDTH, _COMPARED_HEIGHT, texts)
     return draw_figure("chart ends", _COMPARED_HEIGHT, body, label, side)
 
 
@@ -313,5 +325,5 @@ def _scaled(values: Values, factor: float) -> Values:
     return [None if value is None else value * factor for value in values]
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"
+def _cut(text: str, most: int = _MOST_LETTERS) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -223,7 +223,7 @@ def _trade(trade: ReportTrade) -> str:
 def _facts(summary: RunSummary) -> str:
     """Return the facts that a repetition needs."""
     values = {
-        say("parameters"): list_parameters(summary.parameters),
+        say("parameters"): list_parameters(summary.strategy, summary.parameters),
         say("source of the bars"): summary.provider,
         say("fingerprint of the bars"): summary.fingerprint,
         say("bars as of"): summary.request.get("as_of", DASH),

@@ -7,6 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+from kaboom.backtest.strategies.parameters import in_order
 from kaboom.backtest.summary import RunSummary
 from kaboom.market.calendar import JST
 from kaboom.text.catalogue import Language, Pair, gettext, pair_of
@@ -110,14 +111,17 @@ def local(at: str | None) -> str:
     return datetime.fromisoformat(at).astimezone(JST).strftime("%Y-%m-%d" if "T00:00:00" in at else "%Y-%m-%d %H:%M")
 
 
-def short_parameters(parameters: Mapping[str, Any]) -> str:
+def short_parameters(strategy: str, parameters: Mapping[str, Any]) -> str:
     """Return the parameters of a strategy for a title, such as `20/50`."""
-    return "/".join(shown(value) for name, value in parameters.items() if name not in _SETTINGS and value is not None)
+    ordered = in_order(strategy, parameters).items()
+    return "/".join(shown(value) for name, value in ordered if name not in _SETTINGS and value is not None)
 
 
-def list_parameters(parameters: Mapping[str, Any]) -> str:
+def list_parameters(strategy: str, parameters: Mapping[str, Any]) -> str:
     """Return parameters with their names; those that are not set are left out."""
-    return " ".join(f"{name}={shown(value)}" for name, value in parameters.items() if value is not None)
+    return " ".join(
+        f"{name}={shown(value)}" for name, value in in_order(strategy, parameters).items() if value is not None
+    )
 
 
 def shown(value: Any) -> str:

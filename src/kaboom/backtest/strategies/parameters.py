@@ -5,7 +5,7 @@ The API and the command line check them here; `registry` adds the decisions.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -88,3 +88,15 @@ PARAMETERS: Mapping[str, type[StrategySettings]] = MappingProxyType(
         )
     }
 )
+
+
+def in_order(strategy: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters in the order in which their strategy declares them, those of every strategy last.
+
+    The ledger keeps JSON in an order of its own. Those of a user's own strategy stay as they are.
+    """
+    if strategy not in PARAMETERS:
+        return dict(parameters)
+    shared = BuyAndHoldParameters.model_fields
+    order = sorted(PARAMETERS[strategy].model_fields, key=lambda name: name in shared)
+    return {name: parameters[name] for name in (*order, *parameters) if name in parameters}

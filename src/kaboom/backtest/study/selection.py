@@ -124,7 +124,8 @@ def _describe(end: SweepEnd, place: int, windows: tuple[Window, ...]) -> Trial:
     if windows[-1].test_end is not None:
         test = _test(run_test(end.bars.panel, windows[-1], end.strategy_of(place), end.request, end.engine))
     number = end.table.numbers[place]
-    return Trial(number=number, parameters=end.parameters_of(place), test=test, **finite(row))
+    fills = int(end.table.column(len(windows) - 1, "rows")[place])
+    return Trial(number=number, parameters=end.parameters_of(place), fills=fills, test=test, **finite(row))
 
 
 def _walk(end: SweepEnd, windows: tuple[Window, ...]) -> WalkForward:

@@ -75,6 +75,14 @@ const endLog = () => {
 
 if (box?.dataset.stream) {
   const list = box.querySelector('ol');
+  // Lines of several processes come in the order in which Redis got them.
+  const atOf = (item) => Date.parse(item.querySelector('time').dateTime);
+  const add = (item) => {
+    let before = list.lastElementChild;
+    while (before && atOf(before) > atOf(item)) before = before.previousElementSibling;
+    if (before) before.after(item);
+    else list.prepend(item);
+  };
   const isAtEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
   const scroll = () => {
     if (follow?.checked) box.scrollTop = box.scrollHeight;
@@ -88,7 +96,7 @@ if (box?.dataset.stream) {
   log = new Stream((last) => `${stream}&after=${encodeURIComponent(last || after)}`, {
     line: (event) => {
       const wasFollowing = follow?.checked;
-      list.append(lineOf(JSON.parse(event.data)));
+      add(lineOf(JSON.parse(event.data)));
       while (list.children.length > 1000) list.firstElementChild.remove();
       if (wasFollowing) box.scrollTop = box.scrollHeight;
     },

@@ -1,4 +1,6 @@
 // What every page does with JavaScript; without it pages can still be read, and forms sent.
+import './clock.js';
+import './copy.js';
 import './theme.js';
 import './dialogs.js';
 import './forms.js';

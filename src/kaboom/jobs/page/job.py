@@ -16,9 +16,10 @@ from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_names
 from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView, RunView
 from kaboom.jobs.api.view import Failure, FailurePage, JobView, LogLine, LogPage
 from kaboom.jobs.deps import needs
-from kaboom.jobs.model import ChunkState, Queue
+from kaboom.jobs.model import ChunkState, JobStatus, Queue
 from kaboom.jobs.page.timeline import build_timeline
 from kaboom.jobs.redis.lines import LEVELS
+from kaboom.market.outcome import Outcome
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -56,8 +57,9 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
     )
     row = JobRow(job.data)
     names = await _ask_names(page, row, failures.items)
-    kept = log.items
-    notices, more = list_notices(chunks.view, row.counts, kept)
+    # Lines of several processes come in the order in which Redis got them.
+    kept = sorted(log.items, key=lambda line: line.at)
+    notices, more = list_notices(chunks.view, row.counts, kept, list_causes(row, failures.items))
     lines = [line for line in kept if LEVELS.index(line.level) >= LEVELS.index(level)]
     return await page.show(
         "job.html",
@@ -103,16 +105,37 @@ class Notice:
 
 
 def list_notices(
-    chunks: ChunkPage | None, counts: Mapping[str, int], lines: Sequence[LogLine] = ()
+    chunks: ChunkPage | None,
+    counts: Mapping[str, int],
+    lines: Sequence[LogLine] = (),
+    causes: Sequence[Notice] = (),
 ) -> tuple[list[Notice], int]:
     """Return the most serious notices of a job, and how many more there are.
 
-    `counts` are those of its result, and `lines` its log.
+    `counts` are those of its result, `lines` its log, and `causes` the notices of `list_causes`.
     """
-    found = [*_of_chunks(chunks.items), *_of_pauses(chunks.pauses)] if chunks else []
+    found = list(causes)
+    found += [*_of_chunks(chunks.items), *_of_pauses(chunks.pauses)] if chunks else []
     found += [*_of_reasons(lines), *_of_bars(counts)]
     found.sort(key=lambda notice: ("bad", "warn", "idle").index(notice.kind))
     return found[:_MOST], max(0, len(found) - _MOST)
+
+
+def list_causes(row: JobRow, failures: Sequence[Failure]) -> list[Notice]:
+    """Return why a job failed: for each outcome the first of its failures; without outcomes, the error of the job."""
+    found = []
+    for word, n in row.faults:
+        first = next((each for each in failures if each.outcome == word), None)
+        kind = "warn" if word == Outcome.RATE_LIMITED else "bad"
+        values: dict[str, Any] = {"n": n, "outcome": word, "item": first.item if first else ""}
+        values |= {"why": first.message if first else "", "rejected": ""}
+        if first and word == Outcome.INVALID:
+            values["rejected"] = row.rejected_rows(first.interval, first.item if n == 1 else "")
+        found.append(Notice(kind, kind, "items_failed", values))
+    error = row.job.error
+    if not found and row.job.status is JobStatus.FAILED and error:
+        found.append(Notice("bad", "bad", "job_failed", {"why": error.get("message") or error["type"]}))
+    return found
 
 
 def pause_seconds(pauses: Sequence[PauseView]) -> float:

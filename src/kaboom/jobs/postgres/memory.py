@@ -176,6 +176,9 @@ class MemoryJobHistory:
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
         matching = [job for job in self._jobs.values() if _matches(job, query)]
+        if query.is_retried is not None:
+            retried = {job.parent_id for job in self._jobs.values()}
+            matching = [job for job in matching if (job.job_id in retried) is query.is_retried]
         return sorted(matching, key=_age, reverse=True)[: query.limit]
 
     async def find_end(self, query: JobQuery, *, jobs: int) -> tuple[datetime, str] | None:

@@ -40,6 +40,7 @@ class JobQuery:
         queues: any of these, at least one.
         statuses: any of these; empty means all.
         since: requested at this time or later. until: requested before this time.
+        is_retried: whether the job has a child; None for both.
         words: the job mentions each of them (`kaboom.jobs.postgres.queries`).
         before: the (requested_at, job_id) of the last job already seen.
         down_to: the (requested_at, job_id) of the oldest job to look at.
@@ -51,6 +52,7 @@ class JobQuery:
     statuses: frozenset[JobStatus] = frozenset()
     since: datetime | None = None
     until: datetime | None = None
+    is_retried: bool | None = None
     words: tuple[str, ...] = ()
     before: tuple[datetime, str] | None = None
     down_to: tuple[datetime, str] | None = None

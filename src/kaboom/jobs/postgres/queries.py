@@ -227,6 +227,9 @@ def _page_of_queue(query: JobQuery, queue: str) -> Select[Any]:
         statement = statement.where(JOBS.c.requested_at >= query.since)
     if query.until:
         statement = statement.where(JOBS.c.requested_at < query.until)
+    if query.is_retried is not None:
+        children = _children()
+        statement = statement.where(children.exists() if query.is_retried else ~children.exists())
     if query.before:
         statement = statement.where(tuple_(*key) < query.before)
     if query.down_to:
@@ -235,11 +238,17 @@ def _page_of_queue(query: JobQuery, queue: str) -> Select[Any]:
     return statement.order_by(*(column.desc() for column in key)).limit(query.limit)
 
 
+def _children() -> Select[Any]:
+    """Return the statement that finds the retries of a job, newest first."""
+    child = JOBS.alias("child")
+    retries = select(child.c.job_id).where(child.c.parent_id == JOBS.c.job_id)
+    return retries.order_by(child.c.requested_at.desc()).correlate(JOBS)
+
+
 def build_dead_letters(query: DeadLetterQuery) -> Select[Any]:
     """Return the statement that finds the dead letters of a query."""
-    child, place = JOBS.alias("child"), (JOB_CHUNKS.c.ended_at, JOB_CHUNKS.c.job_id, JOB_CHUNKS.c.n)
-    children = select(child.c.job_id).where(child.c.parent_id == JOBS.c.job_id)
-    newest = children.order_by(child.c.requested_at.desc()).limit(1).scalar_subquery()
+    children, place = _children(), (JOB_CHUNKS.c.ended_at, JOB_CHUNKS.c.job_id, JOB_CHUNKS.c.n)
+    newest = children.limit(1).scalar_subquery()
     statement = (
         select(
             *(JOBS.c.job_id, JOBS.c.queue, JOBS.c.task, JOB_CHUNKS.c.n, JOB_CHUNKS.c.attempts),

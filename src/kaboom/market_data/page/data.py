@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.job_rows import estimate_s
 from kaboom.dashboard.labels import LABELS, label
 from kaboom.dashboard.links import link_to, page_links
-from kaboom.dashboard.page_request import HexId, Page, Providers, ask_providers
+from kaboom.dashboard.page_request import OpenPage, Page, Providers, ask_providers
 from kaboom.dashboard.viewer import read_form
-from kaboom.errors import NotFound
-from kaboom.jobs.api.view import Accepted, JobPage, JobView
+from kaboom.jobs.api.view import Accepted, JobPage
 from kaboom.jobs.deps import needs
 from kaboom.market.indices import SECTORS, Sector
 from kaboom.market.interval import Interval, parse_interval
@@ -73,10 +73,7 @@ class DataFilters(BaseModel):
 async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Response:
     """Show a map of the newest sessions, and a table of those that are not complete."""
     asked = filters.to_api()
-    reply = await page.api.get(SessionPage, "/api/v1/coverage/sessions", **asked)
-    if reply.status == 503:
-        # A busy machine may need more than the 5 s of an answer for a year of a market, but continues: ask once more.
-        reply = await page.api.get(SessionPage, "/api/v1/coverage/sessions", **asked)
+    reply = await _ask_sessions(page, asked)
     if reply.status == 422 and reply.problem:
         return await page.show_problem(reply)
     found, rows = reply.view, reply.items
@@ -97,6 +94,7 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
         cells_path=link_to("/api/v1/coverage/cells", **asked),
         severity=SEVERITY,
         to_fetch=sum(getattr(row, state) for row in rows for state in GAPS),
+        odd=sum(getattr(row, state) for row in rows for state in SUSPECTS),
         to_fetch_sessions=sum(any(getattr(row, state) for state in GAPS) for row in rows),
         map_words=_words_of(page.viewer.language),
         sector_names={each.code: _names_of(each, page.viewer.language) for each in SECTORS},
@@ -105,6 +103,14 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
         sources=_sources_of(providers, filters.provider),
         choices={"interval": tuple(Interval), "market": _MARKETS, "group": GROUPS, "rows": HEIGHTS},
     )
+
+
+async def _ask_sessions(page: OpenPage, asked: Mapping[str, object]) -> Reply[SessionPage]:
+    reply = await page.api.get(SessionPage, "/api/v1/coverage/sessions", **asked)
+    if reply.status == 503:
+        # A busy machine may need more than the 5 s of an answer for a year of a market, but continues: ask once more.
+        reply = await page.api.get(SessionPage, "/api/v1/coverage/sessions", **asked)
+    return reply
 
 
 _MARKETS = ("", *(market for market in Market if market.is_tse))
@@ -131,26 +137,34 @@ def _names_of(sector: Sector, language: Language) -> tuple[str, str]:
 
 
 _BACKFILL = "/api/v1/ingest/backfill"
-_JOB = "/api/v1/ingest/jobs"
 #: The most sessions that the preview names.
 _MOST_NAMED = 5
 
 
-@router.post("/data/fetch", dependencies=[needs(Scope.INGEST)])
-async def look(page: Page, request: Request) -> Response:
-    """Find the missing bars, without fetching them."""
+@router.post("/data/fetch", dependencies=[needs(Scope.INGEST), needs(Scope.BARS_READ)])
+async def preview(page: Page, request: Request) -> Response:
+    """Show which bars a backfill would fetch, by the same judgement as the map; no job is submitted."""
     body = _read(await read_form(request))
-    reply = (await page.api.post(Accepted, _BACKFILL, {**body, "dry_run": True})).require()
-    with_suspects = "include_short" in body
-    if page.is_part:
-        return await _show(page, reply.data.job_id, with_suspects=with_suspects)
-    return page.go_to(f"/data/fetch/{reply.data.job_id}{'?include_short=1' if with_suspects else ''}")
-
-
-@router.get("/data/fetch/{job_id}", dependencies=[needs(Scope.INGEST), needs(Scope.JOBS_READ)])
-async def preview(page: Page, job_id: HexId, include_short: str = "") -> Response:
-    """Show the result of a dry run, or that it is still running."""
-    return await _show(page, job_id, with_suspects=bool(include_short))
+    ((interval, sessions),) = body["intervals"].items()
+    wanted = (*GAPS, *SUSPECTS) if "include_short" in body else GAPS
+    asked = {"interval": interval, "provider": body.get("provider"), "market": body["market"], "sessions": sessions}
+    found = (await _ask_sessions(page, asked)).data
+    states = {state: sum(getattr(row, state) for row in found.items) for state in wanted}
+    lacking = [(row.session, sum(getattr(row, state) for state in wanted)) for row in found.items]
+    most = sorted((each for each in lacking if each[1]), key=lambda each: -each[1])[:_MOST_NAMED]
+    ended = {"queue": "ingest", "status": ["completed", "partial"], "limit": 50}
+    done = (await page.api.get(JobPage, "/api/v1/jobs", **ended)).items if most else []
+    form = {"interval": interval, "market": body["market"], "provider": found.provider}
+    form |= {"include_short": "1"} if "include_short" in body else {}
+    values = {
+        # A backfill has an item for each symbol: at least as many as lack the same session.
+        "takes": estimate_s(done, provider=found.provider, interval=interval, symbols=most[0][1]) if most else None,
+        "states": {state: n for state, n in states.items() if n},
+        "most": most,
+        "body": form,
+        "command": _command(sessions, form),
+    }
+    return await page.show("parts/data_fetch.html" if page.is_part else "data_fetch.html", **values)
 
 
 @router.post("/data/fetch/run", dependencies=[needs(Scope.INGEST)])
@@ -158,31 +172,6 @@ async def run(page: Page, request: Request) -> Response:
     """Fetch the bars that the preview named."""
     reply = (await page.api.post(Accepted, _BACKFILL, _read(await read_form(request)))).require()
     return page.go_to(f"/jobs/ingest/{reply.data.job_id}")
-
-
-async def _show(page: Page, job_id: str, *, with_suspects: bool) -> Response:
-    job = (await page.api.get(JobView, f"{_JOB}/{job_id}")).data
-    if job.task != "ingest.backfill" or len(job.intervals or {}) != 1:
-        raise NotFound(f"job {job_id} is not a backfill of one interval")
-    result = job.result or {}
-    ((interval, sessions),) = (job.intervals or {}).items()
-    gaps = (result.get("gaps") or {}).get(interval)
-    body = {"interval": interval, "market": job.market, "provider": result.get("provider")}
-    body |= {"include_short": "1"} if with_suspects else {}
-    symbols = gaps["symbols"] if gaps else 0
-    ended = {"queue": "ingest", "status": ["completed", "partial"], "limit": 50}
-    done = (await page.api.get(JobPage, "/api/v1/jobs", **ended)).items if symbols else []
-    values = {
-        "takes": estimate_s(done, provider=str(body["provider"]), interval=interval, symbols=symbols),
-        "job": job,
-        "is_over": job.status.is_final,
-        "gaps": gaps,
-        "states": [state for state in (*GAPS, *SUSPECTS) if gaps and gaps["states"].get(state)],
-        "most": _name_most(gaps) if gaps else [],
-        "body": body,
-        "command": _command(sessions, body),
-    }
-    return await page.show("parts/data_fetch.html" if page.is_part else "data_fetch.html", **values)
 
 
 def _read(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -197,11 +186,6 @@ def _read(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     if "include_short" in given:
         body["include_short"] = True
     return body
-
-
-def _name_most(gaps: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    ranked: list[Mapping[str, Any]] = sorted(gaps["sessions"], key=lambda row: row["symbols"], reverse=True)
-    return ranked[:_MOST_NAMED]
 
 
 def _command(sessions: int, body: Mapping[str, Any]) -> str:

@@ -11,9 +11,10 @@ export const number = (n, digits = 0) => n.toLocaleString('en', { minimumFractio
 export const measure = (wide, width, rows, height) => {
   const narrow = wide < 560;
   const right = narrow ? 0 : 84;
-  const column = Math.max(1, Math.floor((wide - (narrow ? 100 : 150) - right) / width));
-  // What whole pixels leave over goes to the names.
-  const left = Math.min(narrow ? 110 : 200, wide - right - column * width);
+  const left = narrow ? 100 : 180;
+  // Whole pixels where that wastes little, else parts of them: the map fills its width.
+  const exact = Math.max(1, (wide - left - right) / width);
+  const column = exact > 8 ? Math.floor(exact) : exact;
   const isFit = height === 'fit';
   const most = isFit ? HIGHEST_ROW : Number(height);
   const view = Math.min(isFit && narrow ? 560 : 600, Math.max(1, rows) * most);
