@@ -144,7 +144,7 @@ async def test_a_backfill_is_previewed_and_then_run(browser: httpx2.AsyncClient)
     assert "kaboom ingest backfill --wait --interval 1m=250 --market TSE_PRIME --provider synthetic" in shown.text
     assert "missing" in text_of(shown.text)
     assert not [job for job in (await browser.get("/api/v1/jobs")).json()["items"] if job["progress"]["total"]]
-    ran = await browser.post("/data/fetch/run", data=fields)
+    ran = await browser.post("/data/run", data=fields)
     assert ran.status_code == 303
     job_id = re.fullmatch("/jobs/ingest/([0-9a-f]{32})", ran.headers["location"])
     assert job_id
@@ -161,7 +161,7 @@ async def test_the_preview_is_a_part_for_a_dialog(browser: httpx2.AsyncClient) -
         while path := next((a["hx-get"] for _, a in tags_of(part.text) if "hx-get" in a), ""):
             await asyncio.sleep(0.05)  # the job runs in this process
             part = await browser.get(path, headers={"hx-request": "true"})
-    assert 'action="/data/fetch/run"' in part.text
+    assert 'action="/data/run"' in part.text
 
 
 async def test_what_looks_odd_is_kept_from_the_preview_to_the_run(browser: httpx2.AsyncClient) -> None:
@@ -171,7 +171,7 @@ async def test_what_looks_odd_is_kept_from_the_preview_to_the_run(browser: httpx
 
 async def test_a_form_of_another_site_is_refused(app: FastAPI) -> None:
     async with browser_of(app, **{"sec-fetch-site": "cross-site"}) as browser:
-        for path in ("/data/fetch", "/data/fetch/run"):
+        for path in ("/data/fetch", "/data/run"):
             assert (await browser.post(path, data={"interval": "1m"})).status_code == 403
 
 

@@ -153,7 +153,7 @@ async def preview(page: Page, job_id: HexId, include_short: str = "") -> Respons
     return await _show(page, job_id, with_suspects=bool(include_short))
 
 
-@router.post("/data/fetch/run", dependencies=[needs(Scope.INGEST)])
+@router.post("/data/run", dependencies=[needs(Scope.INGEST)])
 async def run(page: Page, request: Request) -> Response:
     """Fetch the bars that the preview named."""
     reply = (await page.api.post(Accepted, _BACKFILL, _read(await read_form(request)))).require()

@@ -16,6 +16,7 @@ from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.labels import LABELS, label, name_of
 from kaboom.dashboard.links import link_to
 from kaboom.dashboard.page_request import OpenPage, Page
+from kaboom.dashboard.unknown import UnknownName, find_near_symbols
 from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST, latest_closed_session
 from kaboom.market.interval import Interval
@@ -70,14 +71,17 @@ async def show_symbol(
 ) -> Response:
     """Show the bars of one session, or a year of daily bars, with their coverage."""
     series = {"interval": filters.interval, "provider": filters.provider}
-    covered = (
-        await page.api.get(
-            CellPage, f"/api/v1/coverage/cells/{symbol}", **series, sessions=_SESSIONS, last=filters.session
-        )
-    ).data
+    reply = await page.api.get(
+        CellPage, f"/api/v1/coverage/cells/{symbol}", **series, sessions=_SESSIONS, last=filters.session
+    )
+    if any(fault["pointer"] == "#/symbol" for fault in (reply.problem or {}).get("errors", ())):
+        raise UnknownName("symbol", symbol, await find_near_symbols(page, symbol))
+    covered = reply.data
     today = page.viewer.now.astimezone(JST).date()
     session = filters.session or first_shown(covered.items, page.viewer.now)
     found = await _ask(page, covered, filters, session)
+    if not _is_known(found, covered):
+        raise UnknownName("symbol", symbol, await find_near_symbols(page, symbol))
     described = _describe(found, covered, filters, session=session, today=today)
     listing = described["listing"]
     return await page.show(
@@ -95,6 +99,13 @@ async def show_symbol(
         company=name_of(listing, page.viewer.language) if listing else None,
         **described,
     )
+
+
+def _is_known(found: "_Found", covered: CellPage) -> bool:
+    """Return whether a symbol is listed or has bars; true if the list is unavailable, or if files may have any code."""
+    is_listed = any(row.symbol == covered.symbol for row in found.listed.items) or not found.listed.is_ok
+    has_bars = any(row.bars for row in [*covered.items, *found.strip.items])
+    return is_listed or has_bars or not get_source_spec(covered.provider).is_tse
 
 
 def _kept(provider: str | None) -> str:
