@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.catalog import CATALOG
 from kaboom.dashboard.api_client import problem_of
@@ -151,14 +151,15 @@ async def _save(page: Page, request: Request, schedule_id: str = "") -> Response
     values = {name: first_of(fields, name) for name in _TEXTS}
     body, fault = _to_body(values)
     if schedule_id:
-        # The task of a schedule cannot be changed, and so its form does not send it.
-        values["task"] = (await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")).data.task
+        # The task of a schedule cannot be changed.
         del body["task"]
     reply = await (
         page.api.patch(ScheduleView, f"{API}/{schedule_id}", body)
         if schedule_id
         else page.api.post(ScheduleView, API, body)
     )
+    if reply.status == status.HTTP_404_NOT_FOUND:
+        return await page.show_problem(reply)
     if not reply.is_ok:
         problem = problem_of(fault, further=reply.problem) if fault else reply.problem
         return await show_form_of(page, values, schedule_id=schedule_id, problem=problem)

@@ -4,3 +4,4 @@ import './dialogs.js';
 import './forms.js';
 import './keys.js';
 import './rows.js';
+import './symbols.js';

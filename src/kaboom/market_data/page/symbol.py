@@ -21,7 +21,7 @@ from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST, latest_closed_session
 from kaboom.market.interval import Interval
 from kaboom.market.source import provider_of
-from kaboom.market.symbol import is_tse_code
+from kaboom.market.symbol import is_tse_code, normalise_symbol
 from kaboom.market_data.schemas import (
     AppliedAction,
     Bar,
@@ -38,6 +38,8 @@ from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
 _SESSIONS, _STRIP = 20, 250
+#: The most symbols that a search lists.
+_FOUND = 100
 #: Enough for two sessions of 1-minute bars, or a year of daily bars.
 _MOST_BARS = 800
 _YEAR = timedelta(days=366)
@@ -63,6 +65,17 @@ class SymbolFilters(BaseModel):
         """Return the link of the page of a symbol with some filters changed."""
         values = self.model_dump(mode="json", exclude_defaults=True) | changed
         return link_to(f"/symbols/{quoted(symbol, safe='')}", **values)
+
+
+@router.get("/symbols")
+async def find_symbol(page: Page, q: Annotated[str, Query(max_length=100)] = "") -> Response:
+    """Open the symbol of a code, or the only one that a search finds; else list what it finds."""
+    q = "".join(letter for letter in q if letter >= " ").strip()
+    found = await page.api.get(SymbolPage, "/api/v1/symbols", q=q, limit=_FOUND if q else 1)
+    exact = [each.symbol for each in found.items if each.symbol == normalise_symbol(q) or len(found.items) == 1]
+    if q and exact:
+        return page.go_to(f"/symbols/{exact[0]}")
+    return await page.show("symbols.html", found=found, q=q)
 
 
 @router.get("/symbols/{symbol}")
