@@ -66,7 +66,7 @@ def test_a_schedule_is_added_run_disabled_and_removed(tab: Tab) -> None:
     tab.page.select_option("[name=task]", "ingest.run_daily")
     tab.page.fill("[name=request]", '{"intervals": {"1m": 1}, "symbols": ["7203"]}')
     tab.page.check("[name=is_enabled]")
-    tab.page.locator("form[action='/schedules'] .btn-main").click()
+    tab.page.locator("form[action='/schedules/new'] .btn-main").click()
     expect(tab.page.locator("h1")).to_have_text("<b>early</b> minutes")
     here = tab.page.url.partition("?")[0]
     tab.page.locator("form[action$='/run'] button").click()

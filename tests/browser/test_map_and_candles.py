@@ -57,14 +57,50 @@ def test_the_map_leads_to_candles_by_keys(open_tab: OpenTab) -> None:
 def test_a_symbol_that_was_searched_for_opens_with_enter(open_tab: OpenTab) -> None:
     tab = open_tab()
     page = open_map(tab)
-    page.keyboard.press("/")
+    page.keyboard.press("f")
     page.keyboard.type("toyota motor corp")
-    # One row is a few lines high, not as high as the map.
+    # One row is a few lines high, not as high as the map; counts are about it.
     expect(page.locator(CELLS)).to_have_js_property("offsetHeight", 144)
+    expect(page.locator("#found")).to_have_text(re.compile(r"^1 of [\d,]+ rows$"))
+    expect(page.locator('[data-sum="symbols"]').or_(page.locator(".gap .st-ok"))).to_have_text(
+        re.compile("^[01]$|Nothing")
+    )
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/symbols/7203\?interval=1m&session=\d{4}-\d\d-\d\d&provider=synthetic"))
     page.wait_for_selector("#candles:not([hidden])")
     assert tab.faults == []
+
+
+def test_a_symbol_is_found_from_every_page_by_its_name(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("/more")
+    tab.page.keyboard.press("/")
+    tab.page.keyboard.type("トヨタ自動")
+    tab.page.wait_for_selector("#symbol-options li")
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url(re.compile("/symbols/7203$"))
+    tab.open("/backtests/new")
+    tab.page.fill("[name=symbols]", "6758, ")
+    tab.page.keyboard.type("toyota mot")
+    tab.page.wait_for_selector("#symbol-options li")
+    assert tab.axe() == []
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator("[name=symbols]")).to_have_value("6758, 7203")
+    assert tab.faults == []
+
+
+def test_a_refused_form_begins_at_its_first_wrong_field(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("/schedules/new")
+    tab.page.fill("[name=max_late_h]", "soon")
+    tab.page.fill("[name=name]", "")
+    tab.page.click("main .btn-main")
+    expect(tab.page.locator("[name=name]")).to_be_focused()
+    expect(tab.page.locator("[aria-invalid=true]")).to_have_count(2)
+    assert tab.axe() == []
+    tab.open("/schedules/new")
 
 
 def test_filters_of_the_map_survive_a_reload(open_tab: OpenTab) -> None:
@@ -72,13 +108,13 @@ def test_filters_of_the_map_survive_a_reload(open_tab: OpenTab) -> None:
     page = open_map(tab)
     page.uncheck("[data-state=complete]")
     page.select_option("[name=group]", "worst")
-    page.fill("[name=q]", "7203")
+    page.fill("#filters [name=q]", "7203")
     page.reload()
     page.wait_for_selector(MAP)
     assert not page.is_checked("[data-state=complete]")
     assert page.is_checked("[data-state=missing]")
     assert page.input_value("[name=group]") == "worst"
-    assert page.input_value("[name=q]") == "7203"
+    assert page.input_value("#filters [name=q]") == "7203"
     assert tab.faults == []
 
 

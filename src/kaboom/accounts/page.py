@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from kaboom.accounts.schemas import AuditPage, CreatedToken, SessionList, TokenList, UserList, UserView
 from kaboom.accounts.service import accounts_of
 from kaboom.accounts.sessions import Confirmation
+from kaboom.dashboard.api_client import Reply, problem_of
 from kaboom.dashboard.links import link_to, page_links
 from kaboom.dashboard.page_request import NextPath, Page
 from kaboom.dashboard.viewer import check_form, first_of, is_own_path, number_or_text, read_form
@@ -27,7 +28,7 @@ router = APIRouter()
 @router.get("/login")
 async def show_login(page: Page, to: NextPath = "/") -> Response:
     """Show the form."""
-    return await page.show("login.html", to=to if is_own_path(to) else "/", refusal="", is_by_token=False)
+    return await page.show("login.html", to=to if is_own_path(to) else "/", refusal="", is_by_token=False, user="")
 
 
 @router.post("/login")
@@ -40,8 +41,8 @@ async def log_in(page: Page, request: Request) -> Response:
     refusal = await sign_in(request, fields, response)
     if not refusal:
         return response
-    by_token = bool(fields.get("token"))
-    return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal, is_by_token=by_token)
+    given = {"is_by_token": bool(fields.get("token")), "user": fields.get("user", "")}
+    return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal, **given)
 
 
 @router.post("/confirm", dependencies=[needs()])
@@ -157,13 +158,16 @@ async def change_user(page: Page, request: Request, user_id: UserId) -> Response
         body = _CHANGES[change]
     else:
         raise InvalidRequest(f"the change was {change[:20]!r}, expected password or one of {', '.join(_CHANGES)}")
-    (await page.api.patch(UserView, f"{_USERS}/{user_id}", body)).require()
+    reply = await page.api.patch(UserView, f"{_USERS}/{user_id}", body)
+    if reply.status == status.HTTP_422_UNPROCESSABLE_CONTENT:
+        return await _render_users(page, reply.status, problem=reply.problem, changed=user_id)
+    reply.require()
     return page.go_to("/users?done=changed")
 
 
 async def _render_users(page: Page, status_code: int = 200, **values: Any) -> Response:
     found = await page.api.get(UserList, _USERS)
-    defaults = {"given": {"name": "", "role": "viewer"}, "problem": None, "done": ""}
+    defaults = {"given": {"name": "", "role": "viewer"}, "problem": None, "changed": "", "done": ""}
     return await page.show(
         "admin/users.html",
         status_code,
@@ -267,8 +271,8 @@ class AuditFilters(BaseModel):
 
     subject: str = Field(default="", max_length=250)
     action: str = Field(default="", max_length=64)
-    first: date | None = None
-    last: date | None = None
+    first: str = Field(default="", max_length=10)
+    last: str = Field(default="", max_length=10)
     cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
 
     def link(self, **changed: object) -> str:
@@ -279,17 +283,7 @@ class AuditFilters(BaseModel):
 @router.get("/audit", dependencies=[needs(Scope.ADMIN)])
 async def show_audit(page: Page, filters: Annotated[AuditFilters, Query()]) -> Response:
     """Show what callers changed, newest first."""
-    since = _midnight(filters.first) if filters.first else None
-    until = _midnight(filters.last + timedelta(days=1)) if filters.last else None
-    found = await page.api.get(
-        AuditPage,
-        "/api/v1/audit",
-        subject=filters.subject,
-        action=filters.action,
-        since=since,
-        until=until,
-        cursor=filters.cursor,
-    )
+    found = await _ask_audit(page, filters)
     return await page.show(
         "admin/audit.html",
         200 if found.is_ok or found.status >= 500 else found.status,
@@ -299,5 +293,19 @@ async def show_audit(page: Page, filters: Annotated[AuditFilters, Query()]) -> R
     )
 
 
-def _midnight(day: date) -> str:
-    return datetime.combine(day, time(), JST).isoformat()
+async def _ask_audit(page: Page, filters: AuditFilters) -> Reply[AuditPage]:
+    faults, times = list[InvalidRequest](), dict[str, str]()
+    for name, day, days in (("first", filters.first, 0), ("last", filters.last, 1)):
+        try:
+            times[name] = day and _midnight(day, days=days)
+        except (ValueError, OverflowError):
+            faults.append(InvalidRequest("expected a day as YYYY-MM-DD", pointer=f"/{name}"))
+    if faults:
+        return Reply(status.HTTP_422_UNPROCESSABLE_CONTENT, problem=problem_of(*faults))
+    asked = {"subject": filters.subject, "action": filters.action, "cursor": filters.cursor}
+    return await page.api.get(AuditPage, "/api/v1/audit", **asked, since=times["first"], until=times["last"])
+
+
+def _midnight(day: str, *, days: int) -> str:
+    """Return the begin of a day in Japan, or of one that many days later."""
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time(), JST).isoformat()

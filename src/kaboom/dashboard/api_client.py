@@ -14,7 +14,7 @@ from starlette.types import Message, Scope
 
 from kaboom.audit.log import AuditTrail
 from kaboom.errors import InvalidRequest
-from kaboom.text.catalogue import Language
+from kaboom.text.catalogue import Language, gettext
 from kaboom.web.auth.changes import CONTEXT, context_of, find_change
 from kaboom.web.services import services_of
 
@@ -118,7 +118,7 @@ class Api:
         return await self._ask(view, _Call("PUT", path, body=body))
 
     async def _ask[V](self, view: type[V], call: "_Call") -> Reply[V]:
-        answer, asked = _Answer(call.content), call.in_scope(self.scope, self.language)
+        answer, asked = _Answer(call.content), call.in_scope(self.scope)
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self.scope["app"].router(asked, answer.receive, answer.send)
@@ -129,7 +129,7 @@ class Api:
         # The gate records only the page's request, so record the change here.
         if change := find_change(asked, answer.status, answer.raw_headers):
             await services_of(self.scope["app"]).find(AuditTrail).note(change)
-        return answer.read(view, call.path)
+        return answer.read(view, call.path, self.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +144,16 @@ class _Call:
     def content(self) -> bytes:
         return b"" if self.body is None else orjson.dumps(self.body)
 
-    def in_scope(self, scope: Scope, language: Language) -> Scope:
-        """Return the call as the ASGI scope of a request, by the caller of the page's."""
+    def in_scope(self, scope: Scope) -> Scope:
+        """Return the call as the ASGI scope of a request, by the caller of the page's.
+
+        It asks for English: pages translate what they show, and forms say some reasons in other words.
+        """
         given = {name: value for name, value in self.query.items() if value not in (None, "", [], ())}
         headers = [
             *(each for each in scope["headers"] if each[0] in _PASSED),
             (b"accept", b"application/json"),
-            (b"accept-language", language.encode()),
+            (b"accept-language", b"en"),
         ]
         if content := self.content:
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
@@ -190,14 +193,15 @@ class _Answer:
         else:
             self._body += message.get("body", b"")
 
-    def read[V](self, view: type[V], path: str) -> Reply[V]:
+    def read[V](self, view: type[V], path: str, language: Language) -> Reply[V]:
         body, kind = bytes(self._body), self._headers.get("content-type", "")
         if self.status < 400:
             # A stored report may be of a later release, with fields that this one does not know.
             read = _reader(cast("Any", view)).validate_json(body, extra="ignore") if body else None
             return Reply(self.status, read, headers=self._headers)
         if "json" in kind and isinstance(problem := orjson.loads(body), dict):
-            return Reply(self.status, problem=problem, headers=self._headers)
+            title = gettext(problem["title"], language, f"problem {problem['type'].rpartition('/')[2]}")
+            return Reply(self.status, problem=problem | {"title": title}, headers=self._headers)
         return _fail(self.status, "", path)
 
 
@@ -210,10 +214,15 @@ def _fail(status: int, detail: str, path: str) -> Reply[Any]:
     return Reply(status, problem={"title": "", "detail": detail, "status": status, "instance": path, "request_id": ""})
 
 
-def problem_of(error: InvalidRequest) -> dict[str, Any]:
-    """Return the problem of a form that a page refuses, in the form of the API's problems."""
-    faults = [{"pointer": f"#{error.pointer}", "detail": error.message}]
-    return {"title": "", "detail": error.message, "status": 422, "request_id": "", "errors": faults}
+def problem_of(*errors: InvalidRequest, further: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the problem of a form that a page refuses, in the form of the API's problems.
+
+    `further` is the API's problem with the same form; what it says of other fields is kept.
+    """
+    faults = [{"pointer": f"#{error.pointer}", "detail": error.message} for error in errors]
+    found = {fault["pointer"] for fault in faults}
+    faults += [fault for fault in (further or {}).get("errors", ()) if fault["pointer"] not in found]
+    return {"title": "", "detail": errors[0].message, "status": 422, "request_id": "", "errors": faults}
 
 
 class ProblemAnswered(Exception):

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from kaboom.dashboard.analyses import caution, dollars, figure, say
+from kaboom.dashboard.form import form_of
 from kaboom.dashboard.job_rows import area_of, job_page, page_of
 from kaboom.dashboard.labels import label
 from kaboom.dashboard.links import link_to, page_showing
@@ -219,7 +220,7 @@ def _short(amount: Decimal, sign: str) -> str:
 
 #: Functions that templates call by their names.
 _FUNCTIONS = (
-    area_of, caution, direction, dollars, figure, job_page, link_to, page_of, page_showing, say,
+    area_of, caution, direction, dollars, figure, form_of, job_page, link_to, page_of, page_showing, say,
     signed_yen, took, until, yen,
 )  # fmt: skip
 

@@ -118,7 +118,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     "map_word": {
         "session": "Session", "sector": "Sector", "no_sector": "Not in the list of JPX", "bars": "Bars",
         "median": "median", "asked": "Requested", "never_asked": "no record", "per_session": "to fetch",
-        "newest": "newest: {n}", "last_20": "20 sess.", "no_match": "No symbol matches.",
+        "newest": "newest: {n}", "last_20": "20 sess.", "no_match": "No symbol matches.", "found": "{n} of {all} rows",
     },
     "message_state": {"waiting": "waits", "pending": "to be sent", "delivered": "delivered", "dead": "dead letter"},
     "metric_about": {

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaboom.accounts import page as accounts
@@ -18,6 +19,7 @@ from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page_request import NextPath, Page, open_page, pages_of
 from kaboom.dashboard.renderer import Pages, StaticFiles
 from kaboom.dashboard.series import HeldSeries
+from kaboom.dashboard.unknown import UnknownName, show_unknown
 from kaboom.dashboard.viewer import CHOICES, KEPT_S, cookie_of, is_own_path, viewer_of
 from kaboom.errors import NotFound
 from kaboom.jobs.deps import needs
@@ -52,6 +54,7 @@ def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     services_of(app).add(pages, LiveRows(), HeldSeries(), FailedJobs())
     app.add_middleware(BrowserAnswers, pages=pages)
     app.add_exception_handler(ProblemAnswered, _show_problem)
+    app.add_exception_handler(UnknownName, show_unknown)
     app.include_router(router)
     for page in _PAGES:
         app.include_router(page.router, include_in_schema=False)
@@ -104,6 +107,8 @@ async def show_more(page: Page) -> Response:
 class BrowserAnswers:
     """ASGI middleware: a browser without a session is sent to the log-in page; other problems are shown as pages.
 
+    A form that was refused is shown at its own address; if no page has that address, it leads to the nearest one.
+
     A client that does not accept HTML gets the problem unchanged. A request of htmx for a part of a page gets a header
     that makes htmx open the log-in page.
     """
@@ -132,6 +137,8 @@ class BrowserAnswers:
         kept = [each for each in held.start["headers"] if each[0].lower() not in _REPLACED]
         if status == 401:
             response: Any = RedirectResponse(_login_path(request), status_code=303)
+        elif status == 405 and request.method in {"GET", "HEAD"}:
+            response = RedirectResponse(_page_above(request), status_code=303)
         else:
             values = {"here": request.url.path, "problem": problem}
             text = await self._pages.render("problem.html", viewer_of(request), values)
@@ -168,6 +175,17 @@ def _send_to_login(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+def _page_above(request: Request) -> str:
+    """Return the nearest page above a path that takes only forms: someone opened the address of a form again."""
+    parts = request.url.path.split("/")
+    for n in range(len(parts) - 1, 1, -1):
+        path = "/".join(parts[:n])
+        scope = {**request.scope, "path": path, "method": "GET"}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            return path
+    return "/"
 
 
 def _login_path(request: Request) -> str:

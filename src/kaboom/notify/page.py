@@ -28,12 +28,14 @@ MessageId = Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")]
 @router.get("/notifications/channels/new", dependencies=[needs(Scope.ADMIN)])
 async def show_channel_form(page: Page) -> Response:
     """Show the form for a new channel."""
-    return await page.show("notifications/channel_new.html", values={"name": "", "kind": "apprise"}, problem=None)
+    return await page.show(
+        "notifications/channel_new.html", values={"name": "", "kind": "apprise", "url": ""}, problem=None
+    )
 
 
-@router.post("/notifications/channels", dependencies=[needs(Scope.ADMIN)])
+@router.post("/notifications/channels/new", dependencies=[needs(Scope.ADMIN)])
 async def create_channel(page: Page, request: Request) -> Response:
-    """Create a channel; a refused form is shown again without its URL."""
+    """Create a channel; a refused form is shown again as it was sent."""
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in ("name", "kind", "url")}
     reply = await page.api.post(
@@ -123,7 +125,7 @@ async def show_rule_form(page: Page) -> Response:
     return await _show(page, empty | {"events": ["job_ended"], "status": ["failed", "partial"], "language": "ja"})
 
 
-@router.post("/notifications/rules", dependencies=[needs(Scope.ADMIN)])
+@router.post("/notifications/rules/new", dependencies=[needs(Scope.ADMIN)])
 async def create_rule(page: Page, request: Request) -> Response:
     """Add a rule; a refused form is shown again with the reason at its field."""
     values = await _read(request)
@@ -138,7 +140,7 @@ async def show_rule(page: Page, rule_id: HexId) -> Response:
     return await _show(page, values_of(rule.data), rule_id=rule_id)
 
 
-@router.post("/notifications/rules/{rule_id}", dependencies=[needs(Scope.ADMIN)])
+@router.post("/notifications/rules/{rule_id}/edit", dependencies=[needs(Scope.ADMIN)])
 async def replace_rule(page: Page, request: Request, rule_id: HexId) -> Response:
     """Change a rule, which stays on or off; a refused form is shown again with the reason at its field."""
     values = await _read(request)

@@ -11,7 +11,7 @@ from kaboom.catalog import CATALOG
 from kaboom.dashboard.api_client import problem_of
 from kaboom.dashboard.job_rows import page_of
 from kaboom.dashboard.page_request import HexId, Page
-from kaboom.dashboard.viewer import check_form, first_of, read_form
+from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import Accepted
 from kaboom.jobs.deps import needs
@@ -109,13 +109,13 @@ def _values_of(schedule: ScheduleView) -> dict[str, object]:
 
 
 # The audit log shows the names of these functions. They are those of the API, except `switch_schedule`.
-@router.post("/schedules", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+@router.post("/schedules/new", dependencies=[needs(Scope.SCHEDULES_WRITE)])
 async def create_schedule(page: Page, request: Request) -> Response:
     """Add a schedule; a refused form is shown again with the reason at its field."""
     return await _save(page, request)
 
 
-@router.post("/schedules/{schedule_id}", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+@router.post("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.SCHEDULES_WRITE)])
 async def change_schedule(page: Page, request: Request, schedule_id: HexId) -> Response:
     """Change a schedule; a refused form is shown again with the reason at its field."""
     return await _save(page, request, schedule_id)
@@ -149,10 +149,7 @@ async def _save(page: Page, request: Request, schedule_id: str = "") -> Response
     """Add a schedule, or change the one with the id."""
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in _TEXTS}
-    try:
-        body = _to_body(values)
-    except InvalidRequest as e:
-        return await show_form_of(page, values, schedule_id=schedule_id, problem=problem_of(e))
+    body, fault = _to_body(values)
     if schedule_id:
         # The task of a schedule cannot be changed.
         del body["task"]
@@ -164,37 +161,29 @@ async def _save(page: Page, request: Request, schedule_id: str = "") -> Response
     if reply.status == status.HTTP_404_NOT_FOUND:
         return await page.show_problem(reply)
     if not reply.is_ok:
-        return await show_form_of(page, values, schedule_id=schedule_id, problem=reply.problem)
+        problem = problem_of(fault, further=reply.problem) if fault else reply.problem
+        return await show_form_of(page, values, schedule_id=schedule_id, problem=problem)
     return page.go_to(f"/schedules/{reply.data.schedule_id}?done={'changed' if schedule_id else 'added'}")
 
 
-def _to_body(values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields as the JSON of the API, which checks their values.
-
-    Raises:
-        InvalidRequest: a field is not of its type.
-
-    """
+def _to_body(values: Mapping[str, str]) -> tuple[dict[str, Any], InvalidRequest | None]:
+    """Return the fields as the JSON of the API, which checks their values, and why the request is not JSON."""
     by_session = values["when"] != "cron"
+    request, fault = _parse_json(values["request"])
     return {
         "name": values["name"].strip(),
         "task": values["task"],
-        "request": _parse_json(values["request"]),
+        "request": request,
         "session_at" if by_session else "cron": values["session_at" if by_session else "cron"].strip(),
         "missed": values["missed"],
-        "max_late_h": _parse_whole(values["max_late_h"]),
+        "max_late_h": number_or_text(values["max_late_h"].strip()),
         "is_enabled": values["is_enabled"] == "yes",
-    }
+    }, fault
 
 
-def _parse_json(text: str) -> object:
+def _parse_json(text: str) -> tuple[object, InvalidRequest | None]:
+    """Return JSON; other text unchanged, which the API refuses, with the reason."""
     try:
-        return orjson.loads(text)
+        return orjson.loads(text), None
     except ValueError as e:
-        raise InvalidRequest(f"the request was not JSON: {e}", pointer="/request") from e
-
-
-def _parse_whole(text: str) -> int:
-    if not text.strip().isascii() or not text.strip().isdecimal() or len(text) > 9:
-        raise InvalidRequest(f"max_late_h was {text[:20]!r}, expected a number of hours", pointer="/max_late_h")
-    return int(text)
+        return text, InvalidRequest(f"the request was not JSON: {e}", pointer="/request")

@@ -120,4 +120,6 @@ async def test_a_refusal_shows_the_form_that_was_sent(app: FastAPI, fields: dict
     assert answer.status_code == 403
     assert answer.text.count("<details open>") == opened
     described = [name for name, tag in inputs_of(answer.text).items() if "refusal" in tag.get("aria-describedby", "")]
-    assert described == ["token" if opened else "user"]
+    assert described == (["token"] if opened else ["user", "password"])
+    assert [name for name, tag in inputs_of(answer.text).items() if "aria-invalid" in tag] == described
+    assert inputs_of(answer.text)["user"].get("value", "") == fields.get("user", "")

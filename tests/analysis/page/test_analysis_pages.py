@@ -133,7 +133,7 @@ async def test_a_refused_form_is_shown_again_with_its_reason(browser: httpx2.Asy
     assert refused.status_code == 422
     assert "../x &lt;b&gt;" in refused.text
     missing = await browser.post("/analyses/new", data={"kind": "backtest", "analyst": "rules"})
-    assert "job_id was not set, expected it of kind backtest" in text_of(missing.text)
+    assert "(32 hex digits) : was not set, expected it of kind backtest" in text_of(missing.text)
 
 
 async def test_a_refused_form_keeps_the_portfolio_that_was_chosen(app: FastAPI, browser: httpx2.AsyncClient) -> None:

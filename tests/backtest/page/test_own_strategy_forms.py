@@ -73,15 +73,15 @@ async def test_a_line_that_cannot_be_read_is_refused_beside_it(
         for each, reason in ((browser, english), (reader, japanese)):
             answer = await each.post("/backtests/new", data=OWN | {"own": own})
             assert answer.status_code == 422
-            field = answer.text.partition('name="own"')[2].partition("</label>")[0]
-            assert reason in field.partition('role="alert">')[2]
+            field = answer.text.partition('name="own"')[2].partition("</div>")[0]
+            assert reason in field.partition('id="f-parameters-fault">')[2]
             assert f">{own}</textarea>" in answer.text
 
 
 async def test_a_sweep_of_a_file_needs_a_parameter(browser: httpx2.AsyncClient) -> None:
     answer = await browser.post("/backtests/sweep", data=SWEPT)
     assert answer.status_code == 422
-    assert 'role="alert">' in answer.text.partition('name="own"')[2].partition("</label>")[0]
+    assert 'id="f-parameters-fault">' in answer.text.partition('name="own"')[2].partition("</div>")[0]
 
 
 @pytest.mark.parametrize("path", FORMS)

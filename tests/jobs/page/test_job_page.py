@@ -41,7 +41,7 @@ async def test_an_ended_job_accounts_for_every_item(real_app: FastAPI, real_brow
     job = await plant_final(real_app, "ok", "ok", "not_listed", "rate_limited", "provider_error")
     html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
     text = text_of(html)
-    assert "Daily ingest, TSE Prime, 1-minute bars partial 3 of 5 symbols ended well, 2 failed" in text
+    assert "Daily ingest TSE Prime · 1m · synthetic partial 3 of 5 symbols ended well, 2 failed" in text
     assert "Retry 2 failed…" in text
     outcomes = part_of(html, "ho")
     assert "5 asked for, 5 outcomes: every one is accounted for" in outcomes
@@ -200,7 +200,7 @@ async def test_another_owners_job_and_nonsense_are_not_found(real_app: FastAPI) 
         for path in (f"/jobs/ingest/{job.job_id}", "/jobs/ingest/" + "0" * 32, f"/jobs/nothing/{job.job_id}"):
             answer = await browser.get(path)
             assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
-        assert (await browser.get("/jobs/ingest/nonsense")).status_code == 422
+        assert (await browser.get("/jobs/ingest/nonsense")).status_code == 404
 
 
 async def test_run_again_asks_first_and_makes_a_child(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
@@ -230,6 +230,6 @@ async def test_the_page_is_complete_in_japanese(real_app: FastAPI) -> None:
     job = await plant_final(real_app, "ok", "rate_limited")
     async with browser_of(real_app, **{"accept-language": "ja"}) as browser:
         text = text_of(await read(browser, f"/jobs/ingest/{job.job_id}"))
-    assert "日次取り込み、東証プライム、1分足" in text
+    assert "日次取り込み 東証プライム · 1m · synthetic" in text
     assert "2銘柄中1銘柄が正常終了、失敗1銘柄" in text
     assert "対象2件、結果2件：すべての結果がそろっています" in text

@@ -87,7 +87,7 @@ async def test_a_refused_trade_is_shown_again_with_its_reason(browser: httpx2.As
     answer = await browser.post(f"{path}/trades", data=TRADE | {"quantity": "1e3", "note": "mine"})
     assert answer.status_code == 422
     assert ("input", "mine") in [(name, tag.get("value")) for name, tag in tags_of(answer.text)]
-    assert 'id="fault-quantity-1"' in answer.text
+    assert 'id="f-trades-quantity-fault"' in answer.text
     short = await browser.post(f"{path}/trades", data=TRADE | {"side": "sell"})
     assert short.status_code == 409
     assert "7203 would be short on 2025-11-04: 100 sold, 0 held" in text_of(short.text)

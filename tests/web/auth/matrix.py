@@ -247,9 +247,9 @@ ROWS: dict[str, Row] = {
     "GET /schedules": Row(_READ),
     "GET /schedules/new": Row(_SCHEDULES),
     "GET /schedules/{schedule_id}": Row(_READ),
-    "POST /schedules": Row(_SCHEDULES, form="name=page&task=ingest.run_daily&cron=0+18+*+*+*", fine={303, 422}),
+    "POST /schedules/new": Row(_SCHEDULES, form="name=page&task=ingest.run_daily&cron=0+18+*+*+*", fine={303, 422}),
     "GET /schedules/{schedule_id}/edit": Row(_READ),
-    "POST /schedules/{schedule_id}": Row(
+    "POST /schedules/{schedule_id}/edit": Row(
         _SCHEDULES,
         form="name=page&request=%7B%22intervals%22%3A%7B%221d%22%3A1%7D,%22symbols%22%3A%5B%227203%22%5D%7D&when=cron&cron=0+18+*+*+*&missed=skip&max_late_h=5",
         fine={303},
@@ -261,13 +261,15 @@ ROWS: dict[str, Row] = {
     "GET /notifications": Row(_ADMIN),
     "GET /notifications/rules/new": Row(_ADMIN),
     # The channel is none of the caller's.
-    "POST /notifications/rules": Row(_ADMIN, form="name=page&channel_id=0&events=job_ended&language=ja", fine={422}),
+    "POST /notifications/rules/new": Row(
+        _ADMIN, form="name=page&channel_id=0&events=job_ended&language=ja", fine={422}
+    ),
     "GET /notifications/rules/{rule_id}/edit": Row(_ADMIN, fine={200, 404}),
-    "POST /notifications/rules/{rule_id}": Row(
+    "POST /notifications/rules/{rule_id}/edit": Row(
         _ADMIN, form="name=page&channel_id=0&events=job_ended&language=ja", fine={404, 422}
     ),
     "GET /notifications/channels/new": Row(_ADMIN),
-    "POST /notifications/channels": Row(_ADMIN, form="name=page&kind=webhook&url=never", fine={422}),
+    "POST /notifications/channels/new": Row(_ADMIN, form="name=page&kind=webhook&url=never", fine={422}),
     "POST /notifications/rules/{rule_id}/switch": Row(_ADMIN, form="is_enabled=no", fine={303, 404}),
     "POST /notifications/channels/{channel_id}/switch": Row(_ADMIN, form="is_enabled=no", fine={303, 404}),
     "POST /notifications/channels/{channel_id}/test": Row(_ADMIN, form="next=/notifications", fine={303, 404}),
@@ -327,7 +329,7 @@ ROWS: dict[str, Row] = {
     # No day and no interval: an ingest of the whole market would take too long here.
     "POST /fetch": Row(_INGEST, form="session=never", fine={422}, accepted="session=2025-11-04"),
     "POST /data/fetch": Row(_INGEST, form="interval=never", fine={422}, also=(_BARS,)),
-    "POST /data/fetch/run": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1m"),
+    "POST /data/run": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1m"),
 }
 for _type in CATALOG:
     if _type.scope is _WRITE:

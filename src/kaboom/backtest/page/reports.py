@@ -18,9 +18,10 @@ from kaboom.backtest.results import FoundBySweep, RunResult, RunsCompared
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.labels import CompanyName, label
 from kaboom.dashboard.links import page_links
-from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_name
+from kaboom.dashboard.page_request import OpenPage, Page, ask_name
+from kaboom.dashboard.unknown import JobId, ask_job
 from kaboom.errors import InvalidRequest
-from kaboom.jobs.api.view import JobPage, JobView
+from kaboom.jobs.api.view import JobPage
 from kaboom.jobs.deps import needs
 from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
@@ -96,13 +97,13 @@ async def show_comparison(
 
 
 @router.get("/backtests/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_backtest(page: Page, job_id: HexId) -> Response:
+async def show_backtest(page: Page, job_id: JobId) -> Response:
     """Show a backtest or a sweep."""
     return await page.share(partial(_show, job_id=job_id))
 
 
 async def _show(page: OpenPage, *, job_id: str) -> Response:
-    row, files = JobRow((await page.api.get(JobView, f"{API}/jobs/{job_id}")).data), f"{API}/results/{job_id}"
+    row, files = JobRow(await ask_job(page, "backtest", job_id)), f"{API}/results/{job_id}"
     summary, content, surface = await _ask_results(page, files, row) if row.is_final else (None, None, None)
     request = row.job.request or {}
     return await page.show(

@@ -24,5 +24,7 @@ document.addEventListener('change', async (event) => {
   if (into && file) into.value = decode(await file.arrayBuffer());
 });
 
-// A form that was refused may stand far below the top of its page.
-document.querySelector('[data-refused]')?.scrollIntoView({ block: 'center' });
+// A form that was refused may stand far below the top of its page: go to its first wrong field, else to the reason.
+const wrong = document.querySelector('[aria-invalid="true"]');
+wrong?.focus({ preventScroll: true });
+(wrong ?? document.querySelector('[data-refused]'))?.scrollIntoView({ block: 'center' });

@@ -6,3 +6,4 @@ import './dialogs.js';
 import './forms.js';
 import './keys.js';
 import './rows.js';
+import './symbols.js';

@@ -2,7 +2,8 @@
 const isTyping = (target) => target.closest('input:not([type="checkbox"]), textarea, select, [contenteditable]');
 let isGoing = false;
 
-const focusSearch = () => document.querySelector('.search .input')?.focus();
+// A symbol, on every page; and the list of this page.
+const FIELDS = { '/': '.find .input', f: '.search .input' };
 const go = (letter) => document.querySelector(`[data-go="${CSS.escape(letter)}"]`)?.click();
 const openKeys = () => document.getElementById('keys')?.showModal();
 
@@ -15,9 +16,10 @@ document.addEventListener('keydown', (event) => {
     return;
   }
   if (event.key === 'g') isGoing = true;
-  if (event.key === '/') {
+  const field = FIELDS[event.key] && document.querySelector(FIELDS[event.key]);
+  if (field) {
     event.preventDefault();
-    focusSearch();
+    field.focus();
   }
   if (event.key === '?') openKeys();
   if (event.key === 't') document.querySelector('[data-act="theme"]')?.click();

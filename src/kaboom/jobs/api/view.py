@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from kaboom.jobs.api.subject import Subject, subject_of
 from kaboom.jobs.api.words import Reason
 from kaboom.jobs.deps import Jobs
 from kaboom.jobs.model import Chunk, Job, JobStatus, Queue, job_links
@@ -102,6 +103,7 @@ class JobView(BaseModel):
             }
         ]
     )
+    subject: Subject = Field(default=Subject(), description="what tells it from other jobs of its task")
     lacks: list[Scope] = Field(
         description="in lists: the scopes that the caller lacks for this job, whose result and error are then left out",
         examples=[[]],
@@ -267,6 +269,7 @@ def view_job(job: Job, *, workers: Sequence[Worker], lacks: Iterable[Scope] = ()
         health=judge_health(job, workers),
         request=None,
         links=job_links(job.queue, job.job_id),
+        subject=subject_of(job),
         lacks=lacks,
     )
 

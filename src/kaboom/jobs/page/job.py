@@ -12,9 +12,10 @@ from fastapi import APIRouter, Path, Query, Response
 
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.labels import CompanyName
-from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_names
+from kaboom.dashboard.page_request import OpenPage, Page, ask_names
+from kaboom.dashboard.unknown import JobId, ask_job
 from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView, RunView
-from kaboom.jobs.api.view import Failure, FailurePage, JobView, LogLine, LogPage
+from kaboom.jobs.api.view import Failure, FailurePage, LogLine, LogPage
 from kaboom.jobs.deps import needs
 from kaboom.jobs.model import ChunkState, JobStatus, Queue
 from kaboom.jobs.page.timeline import build_timeline
@@ -36,26 +37,23 @@ QueuePath = Annotated[str, Path(pattern="^[a-z][a-z-]{0,30}$")]
 async def show_job(
     page: Page,
     queue: QueuePath,
-    job_id: HexId,
+    job_id: JobId,
     outcome: Annotated[str, Query(max_length=40)] = "",
     level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
     shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
 ) -> Response:
     """Show a job; `outcome` and `shown` select failures, `level` selects lines of the log."""
-    return await page.share(
-        partial(_show, path=f"/api/v1/{queue}/jobs/{job_id}", outcome=outcome, level=level, shown=shown)
-    )
+    return await page.share(partial(_show, queue=queue, job_id=job_id, outcome=outcome, level=level, shown=shown))
 
 
-async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: str) -> Response:
+async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, level: str, shown: str) -> Response:
+    row, path = JobRow(await ask_job(page, queue, job_id)), f"/api/v1/{queue}/jobs/{job_id}"
     most = _MOST_FAILURES if shown == "all" else _FAILURES
-    job, failures, chunks, log = await asyncio.gather(
-        page.api.get(JobView, path),
+    failures, chunks, log = await asyncio.gather(
         page.api.get(FailurePage, f"{path}/failures", outcome=outcome, limit=most),
         page.api.get(ChunkPage, f"{path}/chunks", limit=1000),
         page.api.get(LogPage, f"{path}/logs", limit=_KEPT_LINES),
     )
-    row = JobRow(job.data)
     names = await _ask_names(page, row, failures.items)
     # Lines of several processes come in the order in which Redis got them.
     kept = sorted(log.items, key=lambda line: line.at)

@@ -167,7 +167,7 @@ async def preview(page: Page, request: Request) -> Response:
     return await page.show("parts/data_fetch.html" if page.is_part else "data_fetch.html", **values)
 
 
-@router.post("/data/fetch/run", dependencies=[needs(Scope.INGEST)])
+@router.post("/data/run", dependencies=[needs(Scope.INGEST)])
 async def run(page: Page, request: Request) -> Response:
     """Fetch the bars that the preview named."""
     reply = (await page.api.post(Accepted, _BACKFILL, _read(await read_form(request)))).require()

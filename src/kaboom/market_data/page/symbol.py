@@ -16,11 +16,12 @@ from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.labels import LABELS, label, name_of
 from kaboom.dashboard.links import link_to
 from kaboom.dashboard.page_request import OpenPage, Page
+from kaboom.dashboard.unknown import UnknownName, find_near_symbols
 from kaboom.jobs.deps import needs
 from kaboom.market.calendar import JST, latest_closed_session
 from kaboom.market.interval import Interval
 from kaboom.market.source import provider_of
-from kaboom.market.symbol import is_tse_code
+from kaboom.market.symbol import is_tse_code, normalise_symbol
 from kaboom.market_data.schemas import (
     AppliedAction,
     Bar,
@@ -37,6 +38,8 @@ from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
 _SESSIONS, _STRIP = 20, 250
+#: The most symbols that a search lists.
+_FOUND = 100
 #: Enough for two sessions of 1-minute bars, or a year of daily bars.
 _MOST_BARS = 800
 _YEAR = timedelta(days=366)
@@ -64,20 +67,34 @@ class SymbolFilters(BaseModel):
         return link_to(f"/symbols/{quoted(symbol, safe='')}", **values)
 
 
+@router.get("/symbols")
+async def find_symbol(page: Page, q: Annotated[str, Query(max_length=100)] = "") -> Response:
+    """Open the symbol of a code, or the only one that a search finds; else list what it finds."""
+    q = "".join(letter for letter in q if letter >= " ").strip()
+    found = await page.api.get(SymbolPage, "/api/v1/symbols", q=q, limit=_FOUND if q else 1)
+    exact = [each.symbol for each in found.items if each.symbol == normalise_symbol(q) or len(found.items) == 1]
+    if q and exact:
+        return page.go_to(f"/symbols/{exact[0]}")
+    return await page.show("symbols.html", found=found, q=q)
+
+
 @router.get("/symbols/{symbol}")
 async def show_symbol(
     page: Page, symbol: Annotated[str, Path(max_length=20)], filters: Annotated[SymbolFilters, Query()]
 ) -> Response:
     """Show the bars of one session, or a year of daily bars, with their coverage."""
     series = {"interval": filters.interval, "provider": filters.provider}
-    covered = (
-        await page.api.get(
-            CellPage, f"/api/v1/coverage/cells/{symbol}", **series, sessions=_SESSIONS, last=filters.session
-        )
-    ).data
+    reply = await page.api.get(
+        CellPage, f"/api/v1/coverage/cells/{symbol}", **series, sessions=_SESSIONS, last=filters.session
+    )
+    if any(fault["pointer"] == "#/symbol" for fault in (reply.problem or {}).get("errors", ())):
+        raise UnknownName("symbol", symbol, await find_near_symbols(page, symbol))
+    covered = reply.data
     today = page.viewer.now.astimezone(JST).date()
     session = filters.session or first_shown(covered.items, page.viewer.now)
     found = await _ask(page, covered, filters, session)
+    if not _is_known(found, covered):
+        raise UnknownName("symbol", symbol, await find_near_symbols(page, symbol))
     described = _describe(found, covered, filters, session=session, today=today)
     listing = described["listing"]
     return await page.show(
@@ -95,6 +112,13 @@ async def show_symbol(
         company=name_of(listing, page.viewer.language) if listing else None,
         **described,
     )
+
+
+def _is_known(found: "_Found", covered: CellPage) -> bool:
+    """Return whether a symbol is listed or has bars; true if the list is unavailable, or if files may have any code."""
+    is_listed = any(row.symbol == covered.symbol for row in found.listed.items) or not found.listed.is_ok
+    has_bars = any(row.bars for row in [*covered.items, *found.strip.items])
+    return is_listed or has_bars or not get_source_spec(covered.provider).is_tse
 
 
 def _kept(provider: str | None) -> str:

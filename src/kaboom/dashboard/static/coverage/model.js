@@ -13,29 +13,35 @@ export const parse = (buffer, language) => {
 // The rank of each state: of symbols that share a pixel, the one with the highest is shown.
 export const rank = (states, severity) => Uint8Array.from(states, (state) => severity.indexOf(state));
 
-// Counts what a backfill takes: by session, by symbol, and how many symbols have any.
-export const count = (grid, gaps) => {
+// Counts the cells of some symbols by state, and what a backfill takes of them: by session, by symbol, and how many
+// symbols and sessions have any.
+export const count = (grid, gaps, rows = grid.symbols.keys()) => {
   const isGap = Uint8Array.from(grid.states, (state) => (gaps.includes(state) ? 1 : 0));
   const bySession = new Uint32Array(grid.width);
   const bySymbol = new Uint32Array(grid.symbols.length);
-  for (let i = 0, k = 0; i < grid.symbols.length; i++) {
-    for (let j = 0; j < grid.width; j++, k++) {
+  const byState = new Uint32Array(grid.states.length);
+  for (const i of rows) {
+    for (let j = 0, k = i * grid.width; j < grid.width; j++, k++) {
+      byState[grid.cells[k]]++;
       if (isGap[grid.cells[k]]) {
         bySession[j]++;
         bySymbol[i]++;
       }
     }
   }
-  return { isGap, bySession, bySymbol, symbols: bySymbol.reduce((sum, n) => sum + (n > 0), 0) };
+  const some = (counts) => counts.reduce((sum, n) => sum + (n > 0), 0);
+  const cells = bySession.reduce((sum, n) => sum + n, 0);
+  return { isGap, bySession, bySymbol, byState, cells, symbols: some(bySymbol), sessions: some(bySession) };
 };
 
 const SCALES = ['TOPIX Core30', 'TOPIX Large70', 'TOPIX Mid400', 'TOPIX Small 1', 'TOPIX Small 2', ''];
 
 // The rows of the map: places of symbols in an order, and the bands of neighbours that have one name.
 export const arrange = (grid, counts, { group, q, sectors, words }) => {
-  const wanted = q.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const fold = (text) => text.normalize('NFKC').toLowerCase();
+  const wanted = fold(q).trim().split(/\s+/).filter(Boolean);
   const sectorOf = (i) => sectors[grid.sectors[i]]?.[0] ?? words.no_sector;
-  const text = (i) => `${grid.symbols[i]} ${grid.names[i]} ${grid.names_en[i]} ${sectors[grid.sectors[i]]?.join(' ') ?? ''}`.toLowerCase();
+  const text = (i) => fold(`${grid.symbols[i]} ${grid.names[i]} ${grid.names_en[i]} ${sectors[grid.sectors[i]]?.join(' ') ?? ''}`);
   let rows = [...grid.symbols.keys()];
   if (wanted.length) rows = rows.filter((i) => wanted.every((word) => text(i).includes(word)));
   const scale = (i) => SCALES.indexOf(grid.scales[i]);

@@ -31,12 +31,31 @@ const start = async () => {
   const grid = parse(await answer.arrayBuffer(), document.documentElement.lang);
   const words = JSON.parse(host.dataset.words);
   const sectors = JSON.parse(host.dataset.sectors);
-  const counts = count(grid, host.dataset.gaps.split(' '));
-  const map = { grid, words, sectors, counts, first: 0, ranks: rank(grid.states, host.dataset.severity.split(' ')) };
-  map.share = (rows, sessions) => shareComplete(grid, counts, rows, sessions);
-  for (const each of document.querySelectorAll('[data-sum="symbols"]')) each.textContent = number(counts.symbols);
+  const gaps = host.dataset.gaps.split(' ');
+  const all = count(grid, gaps);
+  const map = { grid, words, sectors, counts: all, first: 0, ranks: rank(grid.states, host.dataset.severity.split(' ')) };
+  map.share = (rows, sessions) => shareComplete(grid, all, rows, sessions);
+  map.order = null;
+  map.arrange = (choices) => {
+    map.order = arrange(grid, all, { ...choices, sectors, words });
+    map.counts = map.order.rows.length === grid.symbols.length ? all : count(grid, gaps, map.order.rows);
+    tell(map);
+  };
   host.hidden = false;
   run(map);
+};
+
+// Every number of the page is about the rows that are shown.
+const tell = ({ grid, counts, order, words }) => {
+  for (const each of document.querySelectorAll('[data-sum]')) each.textContent = number(counts[each.dataset.sum]);
+  grid.states.forEach((state, i) => {
+    const label = document.querySelector(`[data-state="${state}"]`)?.closest('label');
+    if (label) label.querySelector('.num').textContent = number(counts.byState[i]);
+  });
+  const isPart = order.rows.length < grid.symbols.length;
+  const found = document.getElementById('found');
+  found.textContent = isPart ? words.found.replace('{n}', number(order.rows.length)).replace('{all}', number(grid.symbols.length)) : '';
+  for (const each of document.querySelectorAll('[data-part]')) each.hidden = !isPart;
 };
 
 const run = (map) => {
@@ -81,7 +100,7 @@ const run = (map) => {
 
   const reorder = () => {
     const { group, q } = choices();
-    map.order = arrange(map.grid, map.counts, { group, q, sectors: map.sectors, words: map.words });
+    map.arrange({ group, q });
     at = null;
     card.hide();
     redraw();
