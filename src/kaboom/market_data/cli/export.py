@@ -124,7 +124,7 @@ def mirror_bars(
 
 def _publish(session: Session, place: str, months: int | None, grace: timedelta) -> None:
     from kaboom.bars.export.publish import Publication, publish  # noqa: PLC0415  polars
-    from kaboom.drivers.objects import open_objects  # noqa: PLC0415  only for a manifest
+    from kaboom.drivers.bucket import open_objects  # noqa: PLC0415  obstore
 
     wish, stack = Publication(datetime.now(UTC), months, grace), ExitStack()
 
