@@ -1,11 +1,13 @@
 """A folder in a bucket of Google Cloud Storage, or of S3 and servers that speak its protocol."""
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -31,6 +33,8 @@ _URL = re.compile(r"(s3|gs)://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(/.*)?")
 _CONNECT = "5s"
 _RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 #: The cause in the answer of a server (XML), and the status of its answer.
+#: What obstore tells of a request that failed: what was asked, and after its time and its tries the cause.
+_FAILED = re.compile(r"Error performing \w+ (?P<url>[^ ?]+)\S* in .*? - (?P<why>.*)")
 _CODE, _SAID = re.compile(r"<Code>(.*?)</Code>"), re.compile(r"<Message>(.*?)</Message>")
 _LONGEST = 200
 
@@ -48,7 +52,9 @@ def open_objects(place: str) -> ObjectFolder:
     if "://" not in place:
         return LocalFolder(Path(place))
     if not (parts := _URL.fullmatch(place)):
-        raise InvalidRequest(f"the place was {place[:80]!r}, expected a folder, s3://bucket/folder or gs://bucket/folder")
+        raise InvalidRequest(
+            f"the place was {place[:80]!r}, expected a folder, s3://bucket/folder or gs://bucket/folder"
+        )
     place = place.rstrip("/")
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     is_plain = parts[1] == "s3" and endpoint.startswith("http://")
@@ -80,40 +86,44 @@ class BucketFolder:
         yield
 
     async def list_names(self) -> list[str]:
-        with _translated(self.place):
-            return sorted(meta["path"] for meta in await obstore.list(self.store).collect_async())
+        return await self._do(lambda: sorted(meta["path"] for meta in obstore.list(self.store).collect()))
 
     async def read(self, name: str) -> Stored | None:
         try:
-            with _translated(self.place):
-                found = await obstore.get_async(self.store, name)
-                tag = {key: value for key in ("e_tag", "version") if (value := found.meta.get(key)) is not None}
-                return Stored(bytes(await found.bytes_async()), tag)
+            return await self._do(partial(self._read, name))
         except NotFound as e:
-            if isinstance(e.__cause__, FileNotFoundError) and "NoSuchBucket" not in str(e.__cause__):
-                return None
-            raise
+            if "NoSuchBucket" in str(e.__cause__):
+                raise
+            return None
+
+    def _read(self, name: str) -> Stored:
+        found = obstore.get(self.store, name)
+        tag = {key: value for key in ("e_tag", "version") if (value := found.meta.get(key)) is not None}
+        return Stored(bytes(found.bytes()), tag)
 
     async def add(self, name: str, path: Path) -> None:
-        with _translated(self.place):
-            await obstore.put_async(self.store, name, path)
+        await self._do(partial(obstore.put, self.store, name, path))
 
     async def replace(self, name: str, content: bytes) -> None:
-        with _translated(self.place):
-            await obstore.put_async(self.store, name, content)
+        await self._do(partial(obstore.put, self.store, name, content))
 
     async def swap(self, name: str, content: bytes, old: Stored | None) -> None:
-        with _translated(self.place):
-            mode: PutMode = "create" if old is None else cast("UpdateVersion", old.tag)
-            try:
-                await obstore.put_async(self.store, name, content, mode=mode)
-            except (AlreadyExistsError, PreconditionError) as e:
+        mode: PutMode = "create" if old is None else cast("UpdateVersion", old.tag)
+        try:
+            await self._do(partial(obstore.put, self.store, name, content, mode=mode))
+        except StoreError as e:
+            if isinstance(e.__cause__, (AlreadyExistsError, PreconditionError)):
                 raise Conflict(f"another process wrote {name} in {self.place} meanwhile: run it again") from e
+            raise
 
     async def delete(self, names: Collection[str]) -> None:
         if names:
-            with _translated(self.place):
-                await obstore.delete_async(self.store, sorted(names))
+            await self._do(partial(obstore.delete, self.store, sorted(names)))
+
+    async def _do[T](self, work: Callable[[], T]) -> T:
+        """Call obstore in a thread: its own coroutines may abort a process that ends at once after an error."""
+        with _translated(self.place):
+            return await asyncio.to_thread(work)
 
 
 @contextmanager
@@ -124,7 +134,9 @@ def _translated(place: str) -> Iterator[None]:
     except (BaseError, FileNotFoundError) as e:
         text = str(e)
         code, said = (found[1] if (found := pattern.search(text)) else "" for pattern in (_CODE, _SAID))
-        why = f"{code}: {said}"[:_LONGEST] if code else text.partition("\n")[0][:_LONGEST]
+        failed, first = _FAILED.search(text), text.partition("\n")[0]
+        why = f"{code}: {said}" if code else f"{failed['url']}: {failed['why']}" if failed else first
+        why = why[:_LONGEST]
         if code == "NoSuchBucket" or isinstance(e, FileNotFoundError):
             raise NotFound(f"{place} cannot be used: {why}") from e
         is_refused = isinstance(e, (PermissionDeniedError, UnauthenticatedError))
