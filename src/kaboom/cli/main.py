@@ -18,7 +18,7 @@ from kaboom.cli.help import choose_help
 from kaboom.cli.index import INDEX
 from kaboom.cli.session import Session
 from kaboom.drivers.printable import clean
-from kaboom.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
+from kaboom.errors import ConfigurationError, Conflict, Forbidden, InvalidRequest, KaboomError, NotFound
 from kaboom.text.catalogue import choose_language, gettext
 from kaboom.text.help import USAGE, say_heading
 from kaboom.text.translate import translate
@@ -141,6 +141,7 @@ def _exit_for(error: KaboomError) -> Exit:
     kinds = {
         InvalidRequest: Exit.USAGE,
         ConfigurationError: Exit.USAGE,
+        Forbidden: Exit.AUTH,
         NotFound: Exit.NOT_FOUND,
         Conflict: Exit.CONFLICT,
     }

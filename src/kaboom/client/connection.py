@@ -42,7 +42,7 @@ def connect(
         token: by default INGEST_API_TOKEN, else the one in the data folder. Without a URL, a token from outside of the
             folder goes only to a Kaboom that was started with it.
         data_dir: by default KABOOM_DATA_DIR, else the nearest `.kaboom`. Without a running Kaboom its bars are read.
-        mirror: a folder that `kaboom bars mirror` wrote, read in place of all these.
+        mirror: a folder or a bucket (`s3://…`, `gs://…`) that `kaboom bars mirror` wrote, read in place of all these.
         language: of what the server says of problems, `en` or `ja`.
 
     Raises:
@@ -55,7 +55,7 @@ def connect(
     if mirror is not None:
         from kaboom.client.folder import MirrorSource  # noqa: PLC0415  polars, which a server does without until it is asked
 
-        return Kaboom(MirrorSource(Path(mirror)))
+        return Kaboom(MirrorSource(str(mirror)))
     folder = find_data_dir(data_dir)
     if (found := find_url(url, folder)) and (
         wire := _open(found, find_token(folder, named_url=url, given=token), folder, language)

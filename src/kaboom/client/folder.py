@@ -15,10 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from kaboom.bars.actions.adjustment import Wish, load_adjustment
 from kaboom.bars.actions.sqlite import SqliteActionStore
+from kaboom.bars.export.manifest import MANIFEST, Manifest
 from kaboom.bars.history import reader_at
 from kaboom.bars.many import Wanted, read_many
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.client.source import Asked, When, to_text
+from kaboom.drivers.bucket import open_objects
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest, NotFound
 from kaboom.market.bar import BAR_SCHEMA, BarSeries, empty_bars
@@ -116,9 +118,12 @@ class FolderSource:
 
 @dataclass(frozen=True, slots=True)
 class MirrorSource:
-    """The Parquet files of a mirror: raw bars in `<provider>/<interval>/`. Symbol lists are those shipped."""
+    """The Parquet files of a mirror: raw bars in `<provider>/<interval>/`. Symbol lists are those shipped.
 
-    folder: Path
+    `place` is a folder or the URL of a bucket. Each call reads the files of one state, if the mirror has a manifest.
+    """
+
+    place: str
 
     def bars(self, asked: Asked) -> pl.DataFrame:
         if asked.adjusted or asked.total_return or asked.as_of:
@@ -129,21 +134,24 @@ class MirrorSource:
             text = "a mirror has raw bars: prices are not adjusted for splits; adjusted=False says that you know"
             warnings.warn(text, stacklevel=4)
         start, end = span_of(asked)
-        series = BarSeries(self._provider(asked), parse_interval(asked.interval))
-        symbols = FolderSource(self.folder)._symbols(asked, series)  # noqa: SLF001
+        provider, files = self._find(asked)
+        symbols = self._lists._symbols(asked, BarSeries(provider, parse_interval(asked.interval)))  # noqa: SLF001
         rows = (
-            self._scan(asked).select(list(BAR_SCHEMA)).filter(pl.col("opened_at").is_between(start, end, closed="left"))
+            pl.scan_parquet(files)
+            .select(list(BAR_SCHEMA))
+            .filter(pl.col("opened_at").is_between(start, end, closed="left"))
         )
         return (rows.filter(pl.col("symbol").is_in(symbols)) if symbols else rows).sort("symbol", "opened_at").collect()
 
     def held(self, asked: Asked) -> Iterable[str]:
-        return self._scan(asked).select(pl.col("symbol").unique()).collect()["symbol"]
+        _, files = self._find(asked)
+        return pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
 
     def listings(self) -> pl.DataFrame:
-        return FolderSource(self.folder).listings()
+        return self._lists.listings()
 
     def universe(self, market: str, session: date | None) -> pl.DataFrame:
-        return FolderSource(self.folder).universe(market, session)
+        return self._lists.universe(market, session)
 
     def calendar(self, first: date, last: date) -> pl.DataFrame:
         return list_sessions(first, last)
@@ -153,12 +161,21 @@ class MirrorSource:
     ) -> pl.DataFrame:
         raise InvalidRequest("a mirror has no coverage; ask a data folder or a running Kaboom")
 
-    def _scan(self, asked: Asked) -> pl.LazyFrame:
-        return pl.scan_parquet(self.folder / self._provider(asked) / asked.interval / "*.parquet")
+    @property
+    def _lists(self) -> FolderSource:
+        return FolderSource(Path(self.place))
 
-    def _provider(self, asked: Asked) -> str:
-        held = sorted(path.parent.name for path in self.folder.glob(f"*/{asked.interval}") if any(path.iterdir()))
-        return _only(held, asked.provider, asked.interval)
+    def _find(self, asked: Asked) -> tuple[str, list[str]]:
+        """Return the provider of a request, and the files of its interval."""
+        objects = open_objects(self.place)
+        if found := _run(objects.read(MANIFEST)):
+            held = [f for f in Manifest.parse(found.content, objects.place).files if f.interval == asked.interval]
+            provider = _only(sorted({file.provider for file in held}), asked.provider, asked.interval)
+            return provider, [f"{objects.place}/{file.path}" for file in held if file.provider == provider]
+        folder = Path(self.place)
+        names = sorted(path.parent.name for path in folder.glob(f"*/{asked.interval}") if any(path.iterdir()))
+        provider = _only(names, asked.provider, asked.interval)
+        return provider, [str(folder / provider / asked.interval / "*.parquet")]
 
 
 def span_of(asked: Asked) -> tuple[datetime, datetime]:

@@ -1,8 +1,8 @@
 """`kaboom bars export` and `kaboom bars mirror`: bars of the data folder as files for other tools."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ from kaboom.providers.registry import get_source_spec
 if TYPE_CHECKING:
     from kaboom.bars.actions.adjustment import Adjustment
     from kaboom.bars.export.plan import PlannedFile
+    from kaboom.bars.export.publish import Published
     from kaboom.bars.store import BarReader, BarStore
 
     type Planner = Callable[[BarStore], Awaitable[list[PlannedFile]]]
@@ -81,18 +82,32 @@ def export_bars(
 
 def mirror_bars(
     context: typer.Context,
-    folder: Annotated[
-        Path,
-        typer.Argument(help="folder for <provider>/<interval>/<YYYY-MM>.parquet (1d: <YYYY>.parquet)"),
+    place: Annotated[
+        str,
+        typer.Argument(
+            help="folder for <provider>/<interval>/<YYYY-MM>.parquet (1d: <YYYY>.parquet), or s3://bucket/folder or "
+            "gs://bucket/folder, with a manifest"
+        ),
     ],
     months: Annotated[int | None, typer.Option(help="number of newest months (default: all)", min=1, max=1200)] = None,
     form: FileFormat = "parquet",
+    grace: Annotated[
+        int, typer.Option(help="hours that a file is kept which the manifest names no more", min=1, max=8760)
+    ] = 24,
     *,
+    manifest: Annotated[
+        bool, typer.Option("--manifest", help="write a manifest to a folder, too: its readers see one state")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write all held bars, a file for each month, of daily bars for each year; each file is replaced as a whole."""
     session: Session = context.obj.with_json(json)
-    suffix = _parse_format(form)
+    suffix, folder = _parse_format(form), Path(place)
+    if "://" in place or manifest or (folder / "manifest.json").exists():
+        if suffix is not Format.PARQUET:
+            raise CliError(Exit.USAGE, session.words.say("a mirror with a manifest is in Parquet: leave out --format"))
+        _publish(session, place, months, timedelta(hours=grace))
+        return
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
         from kaboom.bars.export.plan import Selection, newest_files, plan_folder  # noqa: PLC0415  polars
@@ -107,9 +122,50 @@ def mirror_bars(
     _run(session, plan)
 
 
+def _publish(session: Session, place: str, months: int | None, grace: timedelta) -> None:
+    from kaboom.bars.export.publish import Publication, publish  # noqa: PLC0415  polars
+    from kaboom.drivers.bucket import open_objects  # noqa: PLC0415  obstore
+
+    wish, stack = Publication(datetime.now(UTC), months, grace), ExitStack()
+
+    async def run() -> "Published | None":
+        async with open_store() as store:
+            return await publish(store, open_objects(place), wish, lambda n: stack.enter_context(_progress(session, n)))
+
+    with stack:
+        done = asyncio.run(run())
+    if done is None:
+        raise none_held(session, session.words.say("any interval"))
+    files = [
+        {
+            "path": f"{place.rstrip('/')}/{file.path}",
+            "provider": file.provider,
+            "is_real": get_source_spec(file.provider).is_real,
+            "interval": file.interval,
+            "adjusted": False,
+            "bars": file.bars,
+            "bytes": file.bytes,
+            "is_new": file.path in done.written,
+        }
+        for file in done.manifest.files
+    ]
+    kept = len(files) - len(done.written)
+    counts = {"unchanged": kept, "deleted": len(done.deleted), "retired": len(done.manifest.retired)}
+    _print(session, [file for file in files if file["is_new"]] if not session.is_json else files, counts)
+    if not session.is_json:
+        session.say(
+            "{unchanged:,} files unchanged; {deleted:,} old ones deleted, {retired:,} kept for {hours} hours (--grace)",
+            **counts,
+            hours=int(grace.total_seconds() // 3600),
+        )
+
+
 def _run(session: Session, plan: "Planner", as_of: datetime | None = None) -> None:
-    files = asyncio.run(_export(session, plan, as_of))
-    totals = {"bars": sum(f["bars"] for f in files), "bytes": sum(f["bytes"] for f in files)}
+    _print(session, asyncio.run(_export(session, plan, as_of)))
+
+
+def _print(session: Session, files: Sequence[Mapping[str, Any]], counts: Mapping[str, int] | None = None) -> None:
+    totals = {"bars": sum(f["bars"] for f in files), "bytes": sum(f["bytes"] for f in files), **(counts or {})}
     if session.print_if_json({**totals, "files": files}):
         return
     for file in files:
