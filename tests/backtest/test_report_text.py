@@ -127,8 +127,8 @@ def test_a_time_is_that_of_japan_and_of_a_daily_bar_its_day() -> None:
 def test_parameters_are_named_without_those_that_are_not_set_and_in_titles_without_settings() -> None:
     given: dict[str, Any] = {"fast": 20, "rate": 0.5, "is_on": True, "weight": 0.1, "side": "both", "slow": None}
     given |= {"stop_loss": 0.1, "take_profit": 0.2, "list": [1, 2.0]}
-    assert short_parameters(given) == "20/0.5/true/1, 2"
-    assert list_parameters(given) == (
+    assert short_parameters("", given) == "20/0.5/true/1, 2"
+    assert list_parameters("", given) == (
         "fast=20 rate=0.5 is_on=true weight=0.1 side=both stop_loss=0.1 take_profit=0.2 list=1, 2"
     )
 

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from kaboom.analysis.results import AnalysisResult
 from kaboom.backtest.report.text import short_parameters
-from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.catalog import CATALOG
 from kaboom.dashboard.links import link_to
 from kaboom.ingest.results import IngestResult
@@ -120,10 +119,8 @@ class JobRow:
     @property
     def parameters(self) -> str:
         """The parameters of a backtest's strategy, such as `10/20`; "" without any."""
-        # A ledger keeps the fields of a request in an order of its own.
-        known, kind = self.job.subject.parameters, PARAMETERS.get(self.job.subject.strategy or "")
-        order = kind.model_fields if kind else known
-        return short_parameters({name: known[name] for name in order if name in known})
+        subject = self.job.subject
+        return short_parameters(subject.strategy or "", subject.parameters)
 
     @property
     def sessions(self) -> tuple[str, str, int] | None:
