@@ -71,8 +71,12 @@ def open_objects(place: str) -> ObjectFolder:
 class BucketFolder:
     """A folder in a bucket. Two writers do not see each other until `swap`, which the second one fails."""
 
-    place: str
+    url: str
     store: "ObjectStore"
+
+    @property
+    def place(self) -> str:
+        return self.url
 
     @property
     def desk(self) -> Path | None:
