@@ -5,7 +5,7 @@ import doctest
 import os
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -19,6 +19,8 @@ from polars.testing import assert_frame_equal
 
 import kaboom
 import kaboom.client.client
+from kaboom.bars.export.publish import Publication, publish
+from kaboom.bars.memory import MemoryBarStore
 from kaboom.client.connection import ServerSource
 from kaboom.client.jobs import Job
 from kaboom.client.places import find_data_dir, find_url
@@ -26,9 +28,11 @@ from kaboom.client.portfolios import find_portfolio
 from kaboom.client.progress import open_bar
 from kaboom.client.wire import Retries, Wire
 from kaboom.drivers.embedded.servers import free_port
+from kaboom.drivers.objects import LocalFolder
 from kaboom.errors import JobFailed
 from kaboom.market.bar import BAR_SCHEMA
 from tests.client.conftest import START, SYMBOLS
+from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, at, bar, frame
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Request, Response, serving
 from tests.fixtures.servers.stacks import Api
@@ -79,6 +83,19 @@ def test_a_mirror_has_raw_bars(kb: kaboom.Kaboom, mirror: kaboom.Kaboom) -> None
     assert_frame_equal(mirror.bars("7203", "1d", START, adjusted=False), raw)
     with pytest.raises(kaboom.InvalidRequest, match="expected adjusted=False"):
         mirror.bars("7203", "1d", START, adjusted=True)
+
+
+def test_a_mirror_with_a_manifest_is_read_by_it(tmp_path: Path) -> None:
+    async def publish_twice() -> None:
+        store, folder = MemoryBarStore(), LocalFolder(tmp_path)
+        for close in (100.0, 200.0):
+            await store.write(DAILY, frame(bar("7203", at(JUNE_2), close)))
+            await publish(store, folder, Publication(datetime.now(UTC)), lambda _: lambda _: None)
+
+    asyncio.run(publish_twice())
+    assert len(list(tmp_path.glob("synthetic/1d/*.parquet"))) == 2
+    found = kaboom.connect(mirror=tmp_path).bars("7203", "1d", "2025-06-01", "2025-07-01", adjusted=False)
+    assert found["close"].to_list() == [200.0]
 
 
 def test_a_mirror_warns_when_it_was_not_asked_for_raw_bars(kb: kaboom.Kaboom, mirror: kaboom.Kaboom) -> None:

@@ -1,7 +1,6 @@
 """A folder in a bucket of Google Cloud Storage, or of S3 and servers that speak its protocol."""
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -56,9 +55,8 @@ def open_objects(place: str) -> ObjectFolder:
             f"the place was {place[:80]!r}, expected a folder, s3://bucket/folder or gs://bucket/folder"
         )
     place = place.rstrip("/")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    is_plain = parts[1] == "s3" and endpoint.startswith("http://")
-    options: ClientConfig = {"connect_timeout": _CONNECT, "allow_http": is_plain}
+    # Plain HTTP only if the user's AWS_ENDPOINT_URL says so.
+    options: ClientConfig = {"connect_timeout": _CONNECT, "allow_http": parts[1] == "s3"}
     with _translated(place):
         # One for each protocol, which differ in the types of their other parameters.
         store = (
@@ -73,8 +71,12 @@ def open_objects(place: str) -> ObjectFolder:
 class BucketFolder:
     """A folder in a bucket. Two writers do not see each other until `swap`, which the second one fails."""
 
-    place: str
+    url: str
     store: "ObjectStore"
+
+    @property
+    def place(self) -> str:
+        return self.url
 
     @property
     def desk(self) -> Path | None:
