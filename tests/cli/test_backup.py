@@ -314,7 +314,7 @@ def test_a_backup_and_a_restore_tell_their_numbers(data: Path, kaboom: Kaboom, t
     files = len([path for path in (tmp_path / "made").rglob("*") if path.is_file()]) - 1
     counted = f"0 jobs, {2 * len(SYMBOLS) * 327 + 1:,} bars, {files:,} files, {size:,} bytes"
     assert f"backup made in {tmp_path / 'made'}: {counted}" in " ".join(done.err.split())
-    assert (len(manifest.files), manifest.bytes) == (files, size)
+    assert (len(manifest.files), manifest.bytes, done.out) == (files, size, "")
     done = kaboom("restore", str(tmp_path / "made"), "--data-dir", str(tmp_path / "new"))
     told = " ".join(done.err.split())
     assert f"restored to {tmp_path / 'new'}: 0 jobs, {2 * len(SYMBOLS) * 327 + 1:,} bars as of" in told

@@ -42,6 +42,32 @@ def test_help_explains_a_command(kaboom: Kaboom, path: tuple[str, ...]) -> None:
     assert done.err == ""
 
 
+def leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield the names of commands, and the commands."""
+    children = getattr(command, "commands", {})
+    if not children:
+        yield " ".join(path), command
+    for name, child in children.items():
+        yield from leaves(child, (*path, name))
+
+
+def test_switches_are_off_until_they_are_given_but_two() -> None:
+    found = [leaf for name in INDEX for leaf in leaves(load_command(name), (name,))]
+    switches = {
+        (name, each.name): each.default for name, command in found for each in command.params if is_switch(each)
+    }
+    assert len(switches) > 80
+    assert {name for name, default in switches.items() if default} == {
+        ("ai analyse", "wait"),
+        ("bars repair", "backfill"),
+    }
+    assert ("backup", "json") in switches
+
+
+def is_switch(parameter: Any) -> bool:
+    return bool(getattr(parameter, "is_flag", False)) and not parameter.is_eager
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_help_has_no_boxes(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     # Their lines are one or two columns wide on a Japanese terminal.

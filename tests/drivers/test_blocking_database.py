@@ -141,3 +141,18 @@ def test_many_rows_come_as_csv(database: BlockingDatabase) -> None:
         text = sql.csv("SELECT n, %s FROM generate_series(1, 2) n", ("a,b",))
     assert text == b'1,"a,b"\n2,"a,b"\n'
     database.close()
+
+
+def test_an_answer_that_does_not_come_is_told_with_the_time_that_was_waited(
+    database: BlockingDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.reading() as sql:
+        (first,) = sql.rows(_PID)[0]
+    monkeypatch.setattr("kaboom.drivers.postgres.blocking._ANSWER_S", 0.2)
+    with pytest.raises(StoreError, match=r"no answer came within 0\.2 s") as e, database.reading() as sql:
+        sql.rows("SELECT pg_sleep(1)")
+    assert e.value.retryable
+    monkeypatch.undo()
+    with database.reading() as sql:
+        assert sql.rows(_PID)[0] != (first,)
+    database.close()

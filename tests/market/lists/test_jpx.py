@@ -203,3 +203,9 @@ def test_empty_rows_above_and_within_a_workbook_are_passed_over(tmp_path: Path, 
     file = write(tmp_path / f"data_j.{kind}", [blank, blank, HEAD, *ROWS[:1], blank, *ROWS[1:]])
     report = import_listings(file, tmp_path / "symbols")
     assert [each.symbol for each in report.snapshot.listings] == ["1301", "130A", "1773", "7203"]
+
+
+def test_a_row_of_a_csv_may_have_more_cells_than_the_head(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "data_j.csv", [HEAD, [*ROWS[0], ""], *ROWS[1:]], "utf-8")
+    report = import_listings(file, tmp_path / "symbols")
+    assert [each.symbol for each in report.snapshot.listings] == ["1301", "130A", "1773", "7203"]

@@ -135,7 +135,7 @@ class InfluxReads:
 
     async def _symbols(self, bucket: str, series: BarSeries) -> list[str]:
         (found,) = await self.wire.query(bucket, show_symbols(series))
-        return sorted(str(symbol) for shown in found for _, symbol in shown.rows)
+        return [str(symbol) for shown in found for _, symbol in shown.rows]
 
     async def _rows(self, bucket: str, text: str, schema: pl.Schema) -> pl.DataFrame:
         return _to_rows((await self.wire.query(bucket, text))[0], schema)
