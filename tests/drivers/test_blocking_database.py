@@ -93,7 +93,7 @@ def test_a_reader_without_a_free_connection_is_told_so(database_url: str) -> Non
         connection.execute(composed.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT 2").format(composed.Identifier(role)))
         database = BlockingDatabase(database_url.replace("//postgres@", f"//{role}@"), application_name="test")
         with database.reading() as first, database.reading() as second:
-            with pytest.raises(StoreError, match="no connection to PostgreSQL was free: .*too many") as e:
+            with pytest.raises(StoreError, match=r"no connection to PostgreSQL was free: .*too many") as e:
                 database.reading().__enter__()
             assert [sql.rows("SELECT 1") for sql in (first, second)] == [[(1,)]] * 2
         assert e.value.retryable
