@@ -157,6 +157,12 @@ def test_a_count_of_tokens_is_a_whole_number_or_unknown(count: str, read: int) -
     assert (reply.prompt_tokens, reply.completion_tokens, reply.text) == (read, read, "x")
 
 
+@pytest.mark.parametrize("choices", ["[]", "{}", '"x"', "null", "[[]]", '[{"message": {"content": ""}}]'])
+def test_an_answer_without_text_is_a_failure_whatever_its_choices_are(choices: str) -> None:
+    reply = read_reply(Reply(200, body=f'{{"usage": {{"cost": 0}}, "choices": {choices}}}'.encode()))
+    assert (reply.failure, reply.text) == ("the answer has no text", None)
+
+
 async def test_a_slow_answer_ends_at_the_deadline_and_counts_as_paid(fake: FakeOpenRouter) -> None:
     spending = MemorySpending()
     fake.slow_s = 3.0

@@ -120,6 +120,22 @@ class TestReturn:
         again = await claimed(bench.store, claim.lease.ref, "w2")
         assert (again.chunk.attempts, again.chunk.tally) == (1, claim.chunk.tally)
 
+    @pytest.mark.parametrize("how", ["end", "set_plan", "fail"])
+    async def test_a_late_end_gives_the_attempt_back_too(self, bench: Bench, how: str) -> None:
+        job = make_job()
+        await bench.store.put(job, [plan_step()])
+        lease = (await claimed(bench.store, ref_of(job))).lease
+        await bench.lose(lease.ref)
+        assert await attempts(bench.store, lease) == 1
+        if how == "end":
+            ended = await bench.store.end(lease, Ending.BROKEN, Tally(), error="x")
+        elif how == "fail":
+            ended = await bench.store.fail(lease, {"type": "x", "message": "y"})
+        else:
+            ended = await bench.store.set_plan(lease, {}, [])
+        assert ended == Ended(is_accepted=False)
+        assert await attempts(bench.store, lease) == 0
+
     async def test_the_one_that_runs_by_now_is_not_disturbed(self, bench: Bench) -> None:
         claim = await run_first(bench)
         await bench.lose(claim.lease.ref)

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from kaboom.audit.log import AuditLine
 from kaboom.audit.store import open_audit_log
-from kaboom.web.auth.scopes import Role, Scope
+from kaboom.web.auth.scopes import SCOPES, Role, Scope
 from tests.fixtures.accounts.callers import PASSWORD, accounts_of_app, add_token, add_user, stranger_of
 from tests.fixtures.jobs.apps import TOKEN, jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
@@ -48,6 +48,11 @@ async def test_settings_show_no_secret(tmp_path: Path) -> None:
 
 
 class TestUsers:
+    async def test_the_scopes_of_each_role_are_in_the_order_of_their_names(self, browser: httpx2.AsyncClient) -> None:
+        text = text_of(await read_page(browser, "/users"))
+        for role in Role:
+            assert ", ".join(sorted(SCOPES[role])) in text
+
     async def test_a_user_is_added_changed_and_disabled(self, app: FastAPI, browser: httpx2.AsyncClient) -> None:
         assert "There is no user yet." in text_of(await read_page(browser, "/users"))
         form = {"name": "taro@example.com", "password": PASSWORD, "role": "viewer"}

@@ -1,5 +1,6 @@
 """The results that Celery clients read: written at the end of a job, in whichever process that is noticed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -190,3 +191,18 @@ async def test_expired_results_do_not_come_back(shown: Parts, redis: Redis) -> N
         await shown.history.save_final(replace(job, status=JobStatus(status), completed_at=utc_now() - age))
     await restore_results(shown)
     assert [bool(await meta(redis, job.job_id)) for job in jobs] == [False, True]
+
+
+async def test_all_of_more_ends_than_a_page_are_restored(
+    shown: Parts, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("engine.reaper", "postgres.memory"):
+        monkeypatch.setattr(f"kaboom.jobs.{module}.ENDED_PAGE", 2)
+    jobs = [make_job() for _ in range(5)]
+    for age, job in enumerate(jobs):
+        await shown.history.admit(job, Terms(job.job_id))
+        at = utc_now() - timedelta(minutes=age)
+        await shown.history.save_final(replace(job, status=JobStatus.COMPLETED, completed_at=at))
+    async with asyncio.timeout(10):
+        await restore_results(shown)
+    assert all([await meta(redis, job.job_id) for job in jobs])
