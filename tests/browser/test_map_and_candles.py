@@ -137,7 +137,9 @@ def test_the_map_is_drawn_in_200_ms(open_tab: OpenTab) -> None:
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["ja", "en"])
-@pytest.mark.parametrize("path", ["/data", "/symbols/7203", "/symbols/7203?interval=1d&adjusted=true", "/symbols/9999"])
+@pytest.mark.parametrize(
+    "path", ["/data", "/symbols/7203", "/symbols/7203?interval=1d&adjusted=true", "/symbols/1301?interval=1h"]
+)
 def test_a_page_of_bars_is_sound(open_tab: OpenTab, path: str, language: str, theme: str, width: int) -> None:
     tab = open_tab(language=language, theme=theme, width=width)
     tab.open(path)
