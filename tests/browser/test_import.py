@@ -15,9 +15,9 @@ def test_a_file_is_read_into_its_field(open_tab: OpenTab, stack: Stack, encoding
     tab = open_tab()
     tab.open(made.headers["location"].removeprefix("/api/v1"))
     file = FilePayload(name="trades.csv", mimeType="text/csv", buffer=_TEXT.encode(encoding))
-    tab.page.set_input_files("[data-into=csv]", file)
-    tab.page.wait_for_function("document.getElementById('csv').value !== ''")
-    assert tab.page.input_value("#csv") == _TEXT.replace("\r\n", "\n")
+    tab.page.set_input_files("[data-into]", file)
+    tab.page.wait_for_function("document.getElementById('f-import-csv').value !== ''")
+    assert tab.page.input_value("#f-import-csv") == _TEXT.replace("\r\n", "\n")
     assert tab.faults == []
 
 

@@ -62,13 +62,13 @@ def test_the_page_of_a_live_job_moves_and_its_log_is_followed(open_tab: OpenTab,
 def test_filters_survive_a_reload_and_views_are_kept(open_tab: OpenTab, stack: Stack) -> None:
     tab = open_tab()
     tab.open("/jobs")
-    tab.page.fill("input[name=q]", "run_daily")
-    tab.page.press("input[name=q]", "Enter")
+    tab.page.fill(".search input[name=q]", "run_daily")
+    tab.page.press(".search input[name=q]", "Enter")
     tab.page.wait_for_url("**/jobs?q=run_daily")
     tab.page.select_option("select[name=period]", "today")
     tab.page.wait_for_url("**period=today**")
     tab.page.reload()
-    assert tab.page.input_value("input[name=q]") == "run_daily"
+    assert tab.page.input_value(".search input[name=q]") == "run_daily"
     assert tab.page.input_value("select[name=period]") == "today"
     tab.page.click("details.save summary")
     tab.page.fill("input[name=name]", "My view")
@@ -83,7 +83,7 @@ def test_keys_move_select_and_open(open_tab: OpenTab, stack: Stack) -> None:
     tab = open_tab()
     tab.open("/jobs")
     press = tab.page.keyboard.press
-    press("/")
+    press("f")
     assert tab.page.evaluate("document.activeElement.name") == "q"
     tab.page.evaluate("document.activeElement.blur()")
     press("j")

@@ -15,6 +15,9 @@ _REDRAW = """() => {
   return performance.now() - start;
 }"""
 
+_CELLS_COUNTED = """() => [...document.querySelectorAll('.states .num')]
+  .reduce((sum, each) => sum + Number(each.textContent.replaceAll(',', '')), 0)"""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def ended(stack: Stack) -> str:
@@ -62,9 +65,7 @@ def test_a_symbol_that_was_searched_for_opens_with_enter(open_tab: OpenTab) -> N
     # One row is a few lines high, not as high as the map; counts are about it.
     expect(page.locator(CELLS)).to_have_js_property("offsetHeight", 144)
     expect(page.locator("#found")).to_have_text(re.compile(r"^1 of [\d,]+ rows$"))
-    expect(page.locator('[data-sum="symbols"]').or_(page.locator(".gap .st-ok"))).to_have_text(
-        re.compile("^[01]$|Nothing")
-    )
+    assert page.evaluate(_CELLS_COUNTED) <= 250
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/symbols/7203\?interval=1m&session=\d{4}-\d\d-\d\d&provider=synthetic"))
     page.wait_for_selector("#candles:not([hidden])")
@@ -100,7 +101,6 @@ def test_a_refused_form_begins_at_its_first_wrong_field(open_tab: OpenTab) -> No
     expect(tab.page.locator("[name=name]")).to_be_focused()
     expect(tab.page.locator("[aria-invalid=true]")).to_have_count(2)
     assert tab.axe() == []
-    tab.open("/schedules/new")
 
 
 def test_filters_of_the_map_survive_a_reload(open_tab: OpenTab) -> None:
@@ -141,7 +141,9 @@ def test_the_map_is_drawn_in_200_ms(open_tab: OpenTab) -> None:
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["ja", "en"])
-@pytest.mark.parametrize("path", ["/data", "/symbols/7203", "/symbols/7203?interval=1d&adjusted=true", "/symbols/9999"])
+@pytest.mark.parametrize(
+    "path", ["/data", "/symbols/7203", "/symbols/7203?interval=1d&adjusted=true", "/symbols/1301?interval=1h"]
+)
 def test_a_page_of_bars_is_sound(open_tab: OpenTab, path: str, language: str, theme: str, width: int) -> None:
     tab = open_tab(language=language, theme=theme, width=width)
     tab.open(path)

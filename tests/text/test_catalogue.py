@@ -30,7 +30,7 @@ from tests.text.update import PATH, PLACE, render, wanted
 SAME = {
     "5m, 15m, 1h and 1d", "At {at}: {why}", "At {at}: {why}.", "INGEST_API_TOKEN", "Kaboom", "Supabase", "URL",
     "Webhooks", "cron", "cron {cron}", "id", "of {budget}", "webhook", "w{worker}", "w{worker}·{slot}",
-    "{least} to {most}", "{name} on {scope}", "{name} {least:g} to {most:g}", "{title}, {intervals} bars",
+    "{least} to {most}", "{name} on {scope}", "{name} {least:g} to {most:g}",
     "{strategy} {parameters} · {symbols} · {first} to {last}, {sessions}",
 }  # fmt: skip
 

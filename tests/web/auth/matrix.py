@@ -324,6 +324,7 @@ ROWS: dict[str, Row] = {
     # `DELETE` comes before it.
     "POST /portfolios/{portfolio_id}/remove": Row(_TRADES, form="x=", fine={303, 404}),
     "GET /data": Row(_BARS),
+    "GET /symbols": Row(_BARS),
     "GET /symbols/{symbol}": Row(_BARS),
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),
     # No day and no interval: an ingest of the whole market would take too long here.

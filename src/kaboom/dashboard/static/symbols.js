@@ -15,11 +15,9 @@ let at = -1;
 
 const fold = (text) => text.normalize('NFKC').toLowerCase();
 
-// Where the word begins that is being typed.
-const begin = () => {
-  if (field.dataset.symbols !== 'several') return 0;
-  return field.value.slice(0, field.selectionStart).search(/[^\s,、]*$/);
-};
+// Where the words begin that are being typed: in a field of several, after the last comma or code.
+const BEFORE = /^(?:[^,、]*[,、]|\s*\d[\dA-Za-z]{3}(?=[\s,、]))*\s*/;
+const begin = () => (field.dataset.symbols === 'several' ? BEFORE.exec(field.value.slice(0, field.selectionStart))[0].length : 0);
 
 const typed = () => fold(field.value.slice(begin(), field.selectionStart).trim());
 
