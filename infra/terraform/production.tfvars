@@ -5,4 +5,4 @@ redis       = { name = "redis-asia-northeast1", tier = "STANDARD_HA", memory_siz
 instances   = {}
 
 # Of the Cloud SQL that Terraform makes where ….project.tfvars says make_database.
-database = { tier = "db-custom-1-6144", regional = true, connections = 250 }
+database = { tier = "db-custom-1-6144", regional = true, connections = 400 }

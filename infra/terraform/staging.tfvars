@@ -8,4 +8,4 @@ redis        = { name = "redis-asia-northeast1-staging", tier = "BASIC", memory_
 instances = { API_MIN_INSTANCES = "0", API_MAX_INSTANCES = "2", WORKER_MAX_INSTANCES = "2", WORKER_SLOTS = "8", WORKER_CPU = "1", WORKER_MEMORY = "2Gi" }
 
 # Of the Cloud SQL that Terraform makes where ….project.tfvars says make_database.
-database = { tier = "db-g1-small", regional = false, connections = 100 }
+database = { tier = "db-g1-small", regional = false, connections = 160 }

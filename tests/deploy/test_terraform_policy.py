@@ -180,7 +180,7 @@ PLANTS = {
         "availability_type is ZONAL",
     ),
     "database with the default number of connections": (
-        Plant("production.tfvars", "connections = 250", "connections = 100"),
+        Plant("production.tfvars", "connections = 400", "connections = 100"),
         "is too few, 222 are needed",
     ),
     "maintenance of the database on a Monday": (Plant(_DATABASE, "day  = 6", "day  = 7"), "is not in a night"),

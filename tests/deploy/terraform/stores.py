@@ -33,9 +33,9 @@ def the_database_is_safe(environment: Environment) -> Iterator[str]:
 
 
 def _connections(environment: Environment, r: Resource) -> Iterator[str]:
-    """Instances of the API open 8, workers 12, twice during a release; a tenth of all is for jobs and people."""
+    """Instances of the API open 11, workers 24, twice during a release; a tenth of all is for jobs and people."""
     bounds = default_values() | environment.outputs["github_variables"]
-    needed = 2 * (8 * int(bounds["API_MAX_INSTANCES"]) + 12 * int(bounds["WORKER_MAX_INSTANCES"])) * 10 // 9
+    needed = 2 * (11 * int(bounds["API_MAX_INSTANCES"]) + 24 * int(bounds["WORKER_MAX_INSTANCES"])) * 10 // 9
     flag = r["settings"]["database_flags"]
     if flag["name"] != "max_connections" or int(flag["value"]) < needed:
         yield f"{r.address}: {flag} is too few, {needed} are needed"
