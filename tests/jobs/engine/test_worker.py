@@ -102,6 +102,22 @@ class TestFailure:
         assert (dead.state, dead.attempts, dead.tally.cursor) == (ChunkState.DEAD, 3, 4)
         assert [(n.item, n.outcome) for n in dead.tally.notes] == [(dead.items[3], "write_failed")]
 
+    async def test_a_plan_runs_once_the_ledger_says_so_and_its_error_has_a_type_and_a_message(
+        self, parts: Parts
+    ) -> None:
+        seen: list[JobStatus] = []
+
+        async def fail(run: Run) -> Tally:
+            seen.append((await in_ledger(parts, job)).status)
+            raise ValueError("the day was: a Sunday: expected a session")
+
+        SCRIPT["plan"] = fail
+        job = await submit(parts)
+        assert await work_off(parts) == ["failed"]
+        assert seen == [JobStatus.RUNNING]
+        kept = await in_ledger(parts, job)
+        assert kept.error == {"type": "ValueError", "message": "the day was: a Sunday: expected a session"}
+
     async def test_a_job_whose_every_chunk_breaks_is_failed(self, parts: Parts) -> None:
         async def always(_run: Run) -> Tally:
             raise ProviderError("status was 404, expected 200")
