@@ -46,7 +46,7 @@ async def test_a_storm_that_the_ledger_does_not_take_is_reported_by_the_next_fai
     stores, saved = memory_notifications(), list[str]()
 
     async def note(events: Sequence[Event]) -> None:
-        saved.extend(event.data["who"] for event in events)
+        saved.extend(str(event.data["who"]) for event in events)
         if len(saved) == 1:
             raise StoreError("away")
 
