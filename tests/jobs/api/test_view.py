@@ -1,11 +1,12 @@
 """What callers see of a job: its progress, how long it will take, and whether it gets on."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kaboom.ingest.request import IngestRequest
-from kaboom.jobs.api.view import JobView, judge_health, view_job
+from kaboom.jobs.api.view import JobView, conceal, judge_health, view_job
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.redis.store import LEASE_S
 from kaboom.jobs.redis.workers import Worker
@@ -123,3 +124,14 @@ def test_a_request_of_all_days_shows_the_days_of_its_plan() -> None:
     assert seen(request=request, plan={"sessions": {"1d": span}}).intervals == {"1d": 2}
     # A plan of another queue may have sessions of another shape.
     assert seen(queue="market_data", request={}, plan={"sessions": span}).intervals is None
+
+
+def test_a_concealed_job_keeps_only_its_state_its_times_and_its_progress() -> None:
+    asked = {"request": {"symbols": ["7203"]}, "plan": {"session": "2025-11-04"}, "result": {"rows": 1}}
+    came = {"outcomes": {"ok": 1, "7203": 1}, "counts": {"flag_stale": 1}}
+    job = make_job(status=JobStatus.PARTIAL, total=2, done=1, failed=1, **asked, **came)
+    seen = conceal(replace(job, error={"type": "items_failed", "message": "7203 failed"}))
+    assert (seen.request, seen.plan, seen.result, seen.outcomes, seen.counts) == ({}, None, None, {}, {})
+    assert seen.error == {"type": "items_failed", "message": ""}
+    assert (seen.status, seen.total, seen.done, seen.failed) == (JobStatus.PARTIAL, 2, 1, 1)
+    assert conceal(job).error is None

@@ -61,6 +61,7 @@ def test_a_dead_webhook_is_listed_shown_and_replayed(kaboom_calling: Kaboom, cal
     webhook = settled(calling, job_id)
     listed = data(kaboom_calling("webhooks", "list", "--status", "dead", "--job", job_id, "--json"))
     assert listed == {"items": [webhook], "next_cursor": None}
+    assert data(kaboom_calling("webhooks", "list", "--status", "pending", "--job", job_id, "--json"))["items"] == []
     table = kaboom_calling("webhooks", "list", "--job", job_id).out
     assert f"{webhook['id']}  {job_id}  dead" in table
     assert "the receiver answered 410" in table
