@@ -30,7 +30,7 @@ def test_a_backtest_is_run_by_the_form_and_compared(open_tab: OpenTab) -> None:
     fill(tab, "/backtests/new", symbols="7203", sessions="300", p_fast="30", p_slow="20")
     tab.page.click("main .btn-main:has-text('Run the backtest')")
     # Fast and slow do not go together: said above their fields, and what was typed is still there.
-    expect(tab.page.locator("fieldset [role=alert]").first).to_contain_text("expected less than slow")
+    expect(tab.page.locator("fieldset#f-parameters .t-bad")).to_contain_text("expected less than slow")
     assert tab.page.input_value("[name=symbols]") == "7203"
     # The answer that refuses is a fault in the console.
     tab.faults.clear()
@@ -54,7 +54,7 @@ def test_a_backtest_is_run_by_the_form_and_compared(open_tab: OpenTab) -> None:
     boxes.nth(1).check()
     tab.page.click("text=Compare the chosen")
     expect(tab.page.locator("main")).to_contain_text("All runs saw the same bars")
-    expect(tab.page.locator("main")).to_contain_text("parameters.fast")
+    expect(tab.page.locator("main")).to_contain_text("Fast average")
     assert tab.faults == []
 
 
@@ -69,7 +69,7 @@ def test_a_sweep_shows_its_progress_and_its_surface(open_tab: OpenTab) -> None:
     canvas = tab.page.locator("#surface canvas")
     expect(canvas).to_be_visible(timeout=30_000)
     readout = tab.page.locator("#surface [data-readout]")
-    expect(readout).to_have_text(re.compile(r"^slow \d+, fast \d+: Trial \d+, "))
+    expect(readout).to_have_text(re.compile(r"^slow \d+, fast \d+: Combination \d+, "))
     best = readout.inner_text()
     canvas.focus()
     tab.page.keyboard.press("ArrowLeft")
