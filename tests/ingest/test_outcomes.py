@@ -49,7 +49,7 @@ def test_rejected_rows_beside_stored_ones_are_counted_and_no_fault() -> None:
 
 def test_the_reasons_of_rejected_rows_are_named_once_and_sorted() -> None:
     lost = [rejected("7203", reason) for reason in ("volume", "off_grid", "volume")]
-    message = "rejected: off_grid, volume"
+    message = "rejected: off_grid, volume (at 2025-06-02 09:00)"
     assert outcomes_of("7203", lost=lost) == [SymbolOutcome("7203", Outcome.INVALID, message=message, refused=3)]
 
 
@@ -60,7 +60,7 @@ def test_a_rejected_row_of_a_file_is_a_fault_beside_stored_ones_and_its_first_pl
         rejected("1301", "volume"),
     ]
     seven, other = outcomes_of("7203", "1301", stored={"7203": 3, "1301": 1}, lost=lost)
-    message = "rejected: off_grid, volume (a.csv, line 7)"
+    message = "rejected: off_grid, volume (a.csv, line 7, at 2025-06-02 09:00)"
     assert seven == SymbolOutcome("7203", Outcome.INVALID, rows=3, message=message, refused=2)
     assert other == SymbolOutcome("1301", Outcome.OK, rows=1, refused=1)
 
@@ -69,7 +69,7 @@ def test_a_row_of_a_file_that_a_later_one_replaces_is_no_fault() -> None:
     lost = [rejected("7203", "duplicate", "a.csv", 3)]
     assert outcomes_of("7203", stored={"7203": 1}, lost=lost) == [SymbolOutcome("7203", Outcome.OK, rows=1, refused=1)]
     (outcome,) = outcomes_of("7203", stored={"7203": 1}, lost=[*lost, rejected("7203", "volume", "a.csv", 9)])
-    assert outcome.message == "rejected: duplicate, volume (a.csv, line 9)"
+    assert outcome.message == "rejected: duplicate, volume (a.csv, line 9, at 2025-06-02 09:00)"
 
 
 def test_a_write_that_failed_fails_the_symbols_that_had_rows_or_rejected_ones() -> None:
