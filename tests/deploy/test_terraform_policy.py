@@ -181,7 +181,7 @@ PLANTS = {
     ),
     "database with the default number of connections": (
         Plant("production.tfvars", "connections = 400", "connections = 100"),
-        "is too few, 222 are needed",
+        "is too few, 388 are needed",
     ),
     "maintenance of the database on a Monday": (Plant(_DATABASE, "day  = 6", "day  = 7"), "is not in a night"),
     "account that reads a secret and runs nothing": (
