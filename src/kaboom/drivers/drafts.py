@@ -5,11 +5,13 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from kaboom.drivers.disk import is_in_user_space
+from kaboom.drivers.durable import make_folders, sync
 
 #: The stem of the future file and 32 hex digits, without the suffix of a format, so that `*.parquet` does not match.
 _NAME = re.compile(r"\..+\.[0-9a-f]{32}")
@@ -50,6 +52,25 @@ class Draft:
         """
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._handle)
+
+
+def write_durably(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` make a file at the path that it gets, and replace `path` by it in one step, on the disk on return.
+
+    Raises:
+        OSError: the file cannot be written; the old one is as it was.
+
+    """
+    make_folders(path.parent)
+    draft = Draft.open(path)
+    whole = draft.folder / "whole"
+    try:
+        write(whole)
+        sync(whole)
+        whole.replace(path)
+    finally:
+        draft.close()
+    sync(path.parent)
 
 
 def sweep_drafts(folder: Path) -> int:

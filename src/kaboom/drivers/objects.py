@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kaboom.drivers.drafts import Draft, sweep_drafts
-from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.drafts import sweep_drafts, write_durably
+from kaboom.drivers.durable import make_folders
 from kaboom.errors import Conflict, InvalidRequest
 
 
@@ -53,7 +53,7 @@ class ObjectFolder(Protocol):
         ...
 
     async def read(self, name: str) -> Stored | None:
-        """Return a small file, or None if there is none."""
+        """Return a small file; None if it does not exist."""
         ...
 
     async def add(self, name: str, path: Path) -> None:
@@ -65,7 +65,7 @@ class ObjectFolder(Protocol):
         ...
 
     async def swap(self, name: str, content: bytes, old: Stored | None) -> None:
-        """Write a small file in one step if it is still the `old` one; None: if there is none.
+        """Write a small file in one step if it has not changed since `old` was read; None: if it does not exist.
 
         Raises:
             Conflict: another process wrote it.
@@ -137,25 +137,13 @@ class LocalFolder:
             raise AssertionError(f"{path} was not written to its place")
 
     async def replace(self, name: str, content: bytes) -> None:
-        await asyncio.to_thread(self._write, self.folder / name, content)
+        await asyncio.to_thread(write_durably, self.folder / name, lambda whole: whole.write_bytes(content))
 
     async def swap(self, name: str, content: bytes, old: Stored | None) -> None:
         found = await self.read(name)
         if (found and found.tag) != (old and old.tag):
             raise Conflict(f"another process wrote {name} in {self.folder} meanwhile: run it again")
         await self.replace(name, content)
-
-    def _write(self, path: Path, content: bytes) -> None:
-        make_folders(path.parent)
-        draft = Draft.open(path)
-        try:
-            whole = draft.folder / "whole"
-            whole.write_bytes(content)
-            sync(whole)
-            whole.replace(path)
-            sync(path.parent)
-        finally:
-            draft.close()
 
     async def delete(self, names: Collection[str]) -> None:
         for name in names:

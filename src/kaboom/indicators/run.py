@@ -13,8 +13,7 @@ from kaboom.bars.actions.store import ActionReader
 from kaboom.bars.export.encode import label_rows
 from kaboom.bars.store import BarReader
 from kaboom.bars.windows import read_with_history
-from kaboom.drivers.drafts import Draft, sweep_drafts
-from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.drafts import sweep_drafts, write_durably
 from kaboom.indicators.compute import compute_indicators
 from kaboom.indicators.plan import IndicatorChunk
 from kaboom.indicators.table import Indicator
@@ -114,13 +113,4 @@ async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools)
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:
-    make_folders(path.parent)
-    draft = Draft.open(path)
-    whole = draft.folder / "whole"
-    try:
-        rows.write_parquet(whole, compression="zstd")
-        sync(whole)
-        whole.replace(path)
-    finally:
-        draft.close()
-    sync(path.parent)
+    write_durably(path, lambda whole: rows.write_parquet(whole, compression="zstd"))
