@@ -31,9 +31,9 @@ _URL = re.compile(r"(s3|gs)://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(/.*)?")
 #: A server that does not answer is reported within seconds: twice 5 s to connect, and the pause between.
 _CONNECT = "5s"
 _RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
-#: The cause in the answer of a server (XML), and the status of its answer.
-#: What obstore tells of a request that failed: what was asked, and after its time and its tries the cause.
+#: The text of obstore about a request that failed: its URL, how long it took, and the cause.
 _FAILED = re.compile(r"Error performing \w+ (?P<url>[^ ?]+)\S* in .*? - (?P<why>.*)")
+#: The cause in the answer of a server, in XML.
 _CODE, _SAID = re.compile(r"<Code>(.*?)</Code>"), re.compile(r"<Message>(.*?)</Message>")
 _LONGEST = 200
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -48,18 +48,14 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A run: the bars as of one moment, the folder, where files are written first, and the state that was found."""
+    """A run: the bars as of one moment, the folder, where files are written first, and the files that were there."""
 
     reader: BarReader
     folder: ObjectFolder
     desk: Path
     id: str
-    old: Manifest
+    held: Mapping[tuple[str, str, str], MirrorFile]
     written: list[str] = field(default_factory=list)
-
-    @property
-    def held(self) -> dict[tuple[str, str, str], MirrorFile]:
-        return {file.key: file for file in self.old.files}
 
 
 async def publish(
@@ -84,7 +80,7 @@ async def publish(
     async with folder.hold(), _open_desk(folder) as desk:
         found, old = await _load(folder)
         run_id = f"{wish.now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        run = _Run(reader_at(store, moment), folder, desk, run_id, old)
+        run = _Run(reader_at(store, moment), folder, desk, run_id, {file.key: file for file in old.files})
         planned = await _plan(run, store, wish)
         if not planned and not old.files:
             return None
@@ -115,10 +111,9 @@ async def _open_desk(folder: ObjectFolder) -> AsyncIterator[Path]:
 
 
 async def _load(folder: ObjectFolder) -> tuple[Stored | None, Manifest]:
-    names = await folder.list_names()
     if found := await folder.read(MANIFEST):
         return found, Manifest.parse(found.content, folder.place)
-    if plain := find_plain(names):
+    if plain := find_plain(await folder.list_names()):
         raise InvalidRequest(f"{folder.place} has files of a mirror without a manifest ({plain}): use another folder")
     return None, Manifest(made_at=datetime.min.replace(tzinfo=UTC))
 

@@ -20,6 +20,8 @@ from kaboom.providers.registry import get_source_spec
 
 if TYPE_CHECKING:
     from kaboom.bars.actions.adjustment import Adjustment
+    from kaboom.bars.export.files import ExportedFile
+    from kaboom.bars.export.manifest import MirrorFile
     from kaboom.bars.export.plan import PlannedFile
     from kaboom.bars.export.publish import Published
     from kaboom.bars.store import BarReader, BarStore
@@ -137,16 +139,8 @@ def _publish(session: Session, place: str, months: int | None, grace: timedelta)
     if done is None:
         raise none_held(session, session.words.say("any interval"))
     files = [
-        {
-            "path": f"{place.rstrip('/')}/{file.path}",
-            "provider": file.provider,
-            "is_real": get_source_spec(file.provider).is_real,
-            "interval": file.interval,
-            "adjusted": False,
-            "bars": file.bars,
-            "bytes": file.bytes,
-            "is_new": file.path in done.written,
-        }
+        _row(f"{place.rstrip('/')}/{file.path}", file.provider, file.interval, file)
+        | {"is_new": file.path in done.written}
         for file in done.manifest.files
     ]
     kept = len(files) - len(done.written)
@@ -196,17 +190,25 @@ async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> 
         with _progress(session, sum(file.bars for file in planned)) as show:
             written = await export_files(reader, planned, show, adjustment=adjustment)
     return [
-        {
-            "path": str(file.path),
-            "provider": (series := planned_file.selection.series).source,
-            "is_real": get_source_spec(series.source).is_real,
-            "interval": series.interval,
-            "adjusted": bool(planned_file.selection.prices),
-            "bars": file.bars,
-            "bytes": file.bytes,
-        }
-        for planned_file, file in zip(planned, written, strict=True)
+        _row(str(file.path), series.source, series.interval, file, adjusted=bool(each.selection.prices))
+        for each, file in zip(planned, written, strict=True)
+        for series in (each.selection.series,)
     ]
+
+
+def _row(
+    path: str, provider: str, interval: str, file: "ExportedFile | MirrorFile", *, adjusted: bool = False
+) -> dict[str, Any]:
+    """Return a file of bars as `--json` prints it."""
+    return {
+        "path": path,
+        "provider": provider,
+        "is_real": get_source_spec(provider).is_real,
+        "interval": interval,
+        "adjusted": adjusted,
+        "bars": file.bars,
+        "bytes": file.bytes,
+    }
 
 
 async def _load_adjustment(
