@@ -47,13 +47,14 @@ async def show_job(
 
 
 async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, level: str, shown: str) -> Response:
-    row, path = JobRow(await ask_job(page, queue, job_id)), f"/api/v1/{queue}/jobs/{job_id}"
-    most = _MOST_FAILURES if shown == "all" else _FAILURES
-    failures, chunks, log = await asyncio.gather(
+    path, most = f"/api/v1/{queue}/jobs/{job_id}", _MOST_FAILURES if shown == "all" else _FAILURES
+    job, failures, chunks, log = await asyncio.gather(
+        ask_job(page, queue, job_id),
         page.api.get(FailurePage, f"{path}/failures", outcome=outcome, limit=most),
         page.api.get(ChunkPage, f"{path}/chunks", limit=1000),
         page.api.get(LogPage, f"{path}/logs", limit=_KEPT_LINES),
     )
+    row = JobRow(job)
     names = await _ask_names(page, row, failures.items)
     # Lines of several processes come in the order in which Redis got them.
     kept = sorted(log.items, key=lambda line: line.at)
