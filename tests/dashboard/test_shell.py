@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.dashboard.environment import PLACES
-from kaboom.dashboard.failed_jobs import FailedJobs
+from kaboom.dashboard.page_request import FailedJobs
 from kaboom.dashboard.renderer import CSP
 from kaboom.dashboard.viewer import is_own_path
 from kaboom.jobs.model import JobStatus

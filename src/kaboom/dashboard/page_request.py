@@ -1,5 +1,6 @@
 """A page being built: it calls the API with the rights of its viewer, then renders a template."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -8,16 +9,46 @@ from fastapi import Depends, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from kaboom.dashboard.api_client import Api, Reply
-from kaboom.dashboard.failed_jobs import FailedJobs
 from kaboom.dashboard.labels import CompanyName, name_of
 from kaboom.dashboard.renderer import Pages
 from kaboom.dashboard.viewer import Viewer, viewer_of
+from kaboom.drivers.clock import utc_now
+from kaboom.errors import StoreError
+from kaboom.jobs.engine.health_checks import KeptAnswers
 from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.market_data.schemas import SymbolPage, UniverseView
+from kaboom.operations.alerts import query_failed
 from kaboom.operations.providers import ProviderList, ProviderView
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.server.negotiate import accepts_gzip
 from kaboom.web.services import services_of
+
+#: More failed jobs are shown as "9+".
+_MOST_FAILED = 10
+_COUNT_KEPT_S = 5.0
+_COUNT_PATIENCE_S = 0.2
+
+
+class FailedJobs:
+    """The failed jobs of each owner, for the badge that every page has: kept for some seconds, shared by all pages."""
+
+    def __init__(self) -> None:
+        self._counts: KeptAnswers[int] = KeptAnswers(for_s=_COUNT_KEPT_S)
+
+    async def count(self, jobs: Jobs, owner: str) -> int:
+        """Return the jobs that failed, in whole or in part, and were not retried, at most `_MOST_FAILED`.
+
+        A page never waits for a slow ledger: it is shown without the badge, as if there were none.
+        """
+
+        async def find() -> int:
+            return len(await jobs.parts.history.list_jobs(query_failed(owner, utc_now(), limit=_MOST_FAILED)))
+
+        try:
+            async with asyncio.timeout(_COUNT_PATIENCE_S):
+                return await self._counts.ask(owner, find)
+        except (StoreError, TimeoutError):
+            return 0
 
 
 @dataclass(frozen=True, slots=True)

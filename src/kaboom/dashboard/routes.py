@@ -14,9 +14,8 @@ from kaboom.analysis import page as analyses
 from kaboom.backtest.page import forms as backtest_forms
 from kaboom.backtest.page import reports
 from kaboom.dashboard.api_client import ProblemAnswered
-from kaboom.dashboard.failed_jobs import FailedJobs
 from kaboom.dashboard.live import LiveRows
-from kaboom.dashboard.page_request import NextPath, Page, open_page, pages_of
+from kaboom.dashboard.page_request import FailedJobs, NextPath, Page, open_page, pages_of
 from kaboom.dashboard.renderer import Pages, StaticFiles
 from kaboom.dashboard.series import HeldSeries
 from kaboom.dashboard.unknown import UnknownName, show_unknown
