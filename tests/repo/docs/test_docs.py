@@ -8,6 +8,8 @@ import pytest
 from tests.fixtures.repo.repository import ROOT, find_files, load_text
 
 PAGES = sorted(path for path in find_files() if path.suffix == ".md")
+#: Pages that have a Japanese one beside them.
+TRANSLATED = [page for page in PAGES if page.with_suffix(".ja.md") in PAGES]
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 
 
@@ -24,14 +26,17 @@ def test_no_link_is_dead() -> None:
     assert [f"{page}: {target}" for page, target in found if not (page.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/tutorial/tour.md", "docs/explanation/features.md", "docs/explanation/limits.md"]
-)
-def test_a_japanese_page_has_the_sections_of_its_english_one(page: str) -> None:
+@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.stem)
+def test_a_japanese_page_has_the_sections_of_its_english_one(page: Path) -> None:
     english, japanese = (
-        re.findall(r"^(?:#+|-|\|) ", load_text(f), re.MULTILINE) for f in (page, page.replace(".md", ".ja.md"))
+        re.findall(r"^(?:#+|-|\|) ", f.read_text(encoding="utf-8"), re.MULTILINE)
+        for f in (page, page.with_suffix(".ja.md"))
     )
     assert english == japanese
+
+
+def test_the_front_and_its_pages_are_translated() -> None:
+    assert {page.stem for page in TRANSLATED} >= {"README", "tour", "features", "limits"}
 
 
 def test_the_readme_is_read_in_three_minutes() -> None:
