@@ -51,7 +51,7 @@ else \
 fi && echo "$(CURDIR)/api" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kaboom-names.pth"
 endef
 
-.PHONY: help setup demo up quick test check static fmt texts influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos bench lock clean
+.PHONY: help setup demo up quick test check static fmt texts influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos site bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -142,6 +142,12 @@ anywhere: $(STAMP) ## Run the demo and some tests in clones in closed folders, w
 
 howtos: $(STAMP) ## Run every command block of the pages against a real Kaboom, except those that say why not
 	$(BIN)/python -m pytest -q -n 2 --dist load tests/howtos $(ARGS)
+
+site: $(STAMP) ## Build the pages as a site in build/site, and read it with Debian's chromium
+	@command -v $${KABOOM_CHROMIUM:-chromium} >/dev/null || { \
+	  echo 'make site needs chromium on PATH: on Debian `apt-get install chromium fonts-noto-cjk`' >&2; exit 1; }
+	$(BIN)/python -m docs.site.build
+	$(BIN)/python -m pytest -q -p no:randomly tests/site $(ARGS)
 
 bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is missed
 	@missed=0; for script in benchmarks/*.py; do \

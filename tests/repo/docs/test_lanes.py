@@ -4,7 +4,9 @@ import re
 import tomllib
 
 import pytest
+import yaml
 from _pytest.pathlib import fnmatch_ex
+from docs.site.build import CONFIG, LANGUAGES, SECTIONS_JA, places_of, read_nav
 
 from kaboom.cli.exits import Exit
 from kaboom.jobs.model import Queue
@@ -66,3 +68,13 @@ def test_the_versions_of_python_agree() -> None:
     (oldest,) = re.findall(r'requires-python = ">=([\d.]+)"', load_text("pyproject.toml"))
     assert f"Python {oldest} or newer" in load_text("README.md")
     assert f"Python {oldest}以降" in load_text("README.ja.md")
+
+
+def test_every_page_is_on_the_site() -> None:
+    config = yaml.safe_load(CONFIG.read_text())
+    shown = {page for language in LANGUAGES for page in places_of(read_nav(language, config))}
+    pages = {
+        path.relative_to(ROOT).as_posix() for kind in ("md", "ipynb") for path in (ROOT / "docs").rglob(f"*.{kind}")
+    }
+    assert pages - shown == set()
+    assert {section for entry in config["nav"] if isinstance(entry, dict) for section in entry} == set(SECTIONS_JA)

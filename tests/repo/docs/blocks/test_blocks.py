@@ -47,7 +47,6 @@ READ = {
     "dotenv": "repo/docs/blocks/test_settings.py",
     "http": "repo/docs/test_webhooks_doc.py",
     "json": "repo/docs/blocks/test_requests.py",
-    "mermaid": "nothing to run",
     "sql": "integration/postgres/test_database_roles.py, repo/docs/test_bar_store_doc.py",
     "text": "nothing to run, which a test below checks",
     "toml": "repo/docs/blocks/test_settings.py",
