@@ -107,7 +107,7 @@ def test_a_cancelled_run_ends_with_its_last_job() -> None:
     run = run_of(status=JobStatus.CANCELLING, a=StepStatus.COMPLETED, b=StepStatus.CANCELLED)
     assert sum_up(run) is JobStatus.CANCELLED
     assert (
-        sum_up(replace(run, states=run.states | {"b": StepState(StepStatus.CANCELLING, "b")})) is JobStatus.CANCELLING
+        sum_up(replace(run, states={**run.states, "b": StepState(StepStatus.CANCELLING, "b")})) is JobStatus.CANCELLING
     )
 
 

@@ -1,6 +1,7 @@
 """`/api/v1/pipelines` and `/api/v1/pipeline-runs`, with the jobs of the steps run by real workers in this process."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from fastapi import FastAPI
 from kaboom.drivers.clock import utc_now
 from kaboom.market.calendar import last_sessions, latest_closed_session
 from kaboom.pipelines import cli
+from kaboom.providers.base import BarRequest, FetchedBars
+from kaboom.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
@@ -35,8 +38,20 @@ INDICATORS = {
     "params": {"provider": "synthetic_from_1m", "indicators": ["sma:5"], "interval": "1d", "sessions": 5},
 }
 MORNING: dict[str, Any] = {"name": "morning", "steps": [INDICATORS, ROLL_UP, INGEST]}
-#: The bars of this symbol are not in the synthetic market: the ingest of both is partial.
-PARTIAL = INGEST | {"params": INGEST["params"] | {"symbols": [*SYMBOLS, "9999"]}}  # type: ignore[operator]
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Symbols for which the provider has no answer: `provider_error`; none at first."""
+    symbols: set[str] = set()
+    fetch = SyntheticProvider.fetch_bars
+
+    async def fetch_others(self: SyntheticProvider, request: BarRequest) -> FetchedBars:
+        found = await fetch(self, request)
+        return replace(found, bars=found.bars.filter(~found.bars["symbol"].is_in(sorted(symbols))))
+
+    monkeypatch.setattr(SyntheticProvider, "fetch_bars", fetch_others)
+    return symbols
 
 
 async def apply(http: httpx2.AsyncClient, pipeline: dict[str, Any] = MORNING) -> dict[str, Any]:
@@ -86,7 +101,7 @@ async def test_all_faults_are_named_at_once(http: httpx2.AsyncClient) -> None:
     assert answer.status_code == 422
     faults = {fault["pointer"]: fault["detail"] for fault in answer.json()["errors"]}
     assert set(faults) == {
-        "#/start/on_job", "#/steps/0/task", "#/steps/0/needs", "#/steps/1/needs/1", "#/steps/1/params/intervals/7m",
+        "#/start/on_job", "#/steps/0/task", "#/steps/0/needs", "#/steps/1/needs/1", "#/steps/1/params/intervals",
         "#/steps/2/task", "#/steps/3/params/intervall",
     }  # fmt: skip
     assert faults["#/steps/0/needs"] == "steps wait for one another: a, b"
@@ -100,7 +115,7 @@ async def test_three_steps_run_over_sessions_in_order(http: httpx2.AsyncClient) 
     items = await start(http, first=days[0].isoformat(), last=days[-1].isoformat())
     assert [item["session"] for item in items] == [day.isoformat() for day in days]
     runs = [await ended(http, item["run_id"]) for item in items]
-    assert [states(run) for run in runs] == [{name: "completed" for name in ("ingest", "roll_up", "indicators")}] * 3
+    assert [states(run) for run in runs] == [dict.fromkeys(("ingest", "roll_up", "indicators"), "completed")] * 3
     assert [run["status"] for run in runs] == ["completed"] * 3
     assert [run["ended_at"] for run in runs] == sorted(run["ended_at"] for run in runs)
     job = (await http.get(f"/api/v1/market-data/jobs/{runs[1]['steps'][1]['job_id']}")).json()
@@ -114,9 +129,10 @@ async def test_three_steps_run_over_sessions_in_order(http: httpx2.AsyncClient) 
     assert (await ended(http, second["run_id"]))["n"] == 2
 
 
-async def test_a_partial_ingest_stops_what_must_not_run_on_it(http: httpx2.AsyncClient) -> None:
+async def test_a_partial_ingest_stops_what_must_not_run_on_it(http: httpx2.AsyncClient, failing: set[str]) -> None:
+    failing.add("1333")
     digest = ROLL_UP | {"name": "digest", "on": "any", "needs": ["indicators"]}
-    await apply(http, {"name": "morning", "steps": [PARTIAL, ROLL_UP, INDICATORS, digest]})
+    await apply(http, {"name": "morning", "steps": [INGEST, ROLL_UP, INDICATORS, digest]})
     run = await ended(http, (await start(http))[0]["run_id"])
     assert states(run) == {"ingest": "partial", "roll_up": "skipped", "indicators": "skipped", "digest": "completed"}
     assert run["status"] == "partial"
@@ -126,17 +142,21 @@ async def test_a_partial_ingest_stops_what_must_not_run_on_it(http: httpx2.Async
     ]
 
 
-async def test_a_retry_runs_what_did_not_complete(http: httpx2.AsyncClient) -> None:
-    await apply(http, {"name": "morning", "steps": [PARTIAL, ROLL_UP | {"on": "partial"}, INDICATORS]})
+async def test_a_retry_runs_what_did_not_complete(http: httpx2.AsyncClient, failing: set[str]) -> None:
+    failing.add("1333")
+    await apply(http, {"name": "morning", "steps": [INGEST, ROLL_UP | {"on": "partial"}, INDICATORS]})
     run = await ended(http, (await start(http))[0]["run_id"])
     assert states(run) == {"ingest": "partial", "roll_up": "completed", "indicators": "completed"}
+    failing.clear()
     answer = await http.post(f"{RUNS}/{run['run_id']}/retry")
     assert answer.status_code == 200, answer.text
     after = await ended(http, run["run_id"])
+    assert after["status"] == "completed"
+    assert (await http.post(f"{RUNS}/{run['run_id']}/retry")).status_code == 409
     first = after["steps"][0]
     assert (first["earlier"], first["job_id"] != run["steps"][0]["job_id"]) == ([run["steps"][0]["job_id"]], True)
     job = (await http.get(f"/api/v1/ingest/jobs/{first['job_id']}")).json()
-    assert (job["parent_id"], job["request"]["only"]) == (first["earlier"][0], {"1m": ["9999"]})
+    assert (job["parent_id"], job["request"]["only"]) == (first["earlier"][0], {"1m": ["1333"]})
     assert [step["job_id"] for step in after["steps"][1:]] == [step["job_id"] for step in run["steps"][1:]]
 
 
@@ -145,7 +165,7 @@ async def test_a_run_is_cancelled_as_one(http: httpx2.AsyncClient) -> None:
     await apply(http, {"name": "morning", "steps": [large, ROLL_UP]})
     run_id = (await start(http))[0]["run_id"]
     async with asyncio.timeout(30):
-        while (await http.get(f"{RUNS}/{run_id}")).json()["steps"][0]["job_id"] is None:
+        while (await http.get(f"{RUNS}/{run_id}")).json()["steps"][0]["job_id"] is None:  # noqa: ASYNC110  of a task in the app
             await asyncio.sleep(0.05)
     assert (await http.post(f"{RUNS}/{run_id}/cancel")).json()["status"] == "cancelling"
     run = await ended(http, run_id)
@@ -161,7 +181,7 @@ async def test_the_end_of_an_ingest_starts_a_run_of_its_session(http: httpx2.Asy
     body = INGEST["params"] | {"session": day.isoformat()}  # type: ignore[operator]
     submitted = await http.post("/api/v1/ingest/run-daily", json=body)
     async with asyncio.timeout(60):
-        while not (found := (await http.get(f"{PIPELINES}/after/runs")).json()["items"]):
+        while not (found := (await http.get(f"{PIPELINES}/after/runs")).json()["items"]):  # noqa: ASYNC110  of a task in the app
             await asyncio.sleep(0.1)
     run = await ended(http, found[0]["run_id"])
     assert (run["session"], run["started_by"], run["status"]) == (day.isoformat(), "job", "completed")
@@ -211,11 +231,11 @@ async def test_a_step_that_this_version_cannot_run_fails_with_the_reason(
     await apply(http, {"name": "morning", "steps": [INGEST, ROLL_UP]})
     run_id = (await start(http, session=latest_closed_session(utc_now()).isoformat()))[0]["run_id"]
     catalog = jobs_of(app).parts.catalog
-    taken = catalog._by_name.pop("ingest.run_daily")  # noqa: SLF001  as a process of another release
+    taken = catalog._by_name.pop("ingest.run_daily")
     try:
         run = await ended(http, run_id)
     finally:
-        catalog._by_name["ingest.run_daily"] = taken  # noqa: SLF001
+        catalog._by_name["ingest.run_daily"] = taken
     assert states(run) == {"ingest": "failed", "roll_up": "skipped"}
     assert "which this version does not have" in run["steps"][0]["reason"]
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -35,9 +36,9 @@ DAYS = [date(2025, 11, 4), date(2025, 11, 5), date(2025, 11, 6)]
 STEPS = (Step("a", "ingest.run_daily", {"x": 1}), Step("b", "ingest.run_daily", needs=("a",)))
 
 
-def make_pipeline(name: str = "morning", **values: object) -> Pipeline:
+def make_pipeline(name: str = "morning", **values: Any) -> Pipeline:
     base = Pipeline(uuid4().hex, OWNER, name, STEPS)
-    return replace(base, **values)  # type: ignore[arg-type]
+    return replace(base, **values)
 
 
 def submit_first(run: PipelineRun, _jobs: Mapping[str, JobStatus]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
@@ -177,7 +178,12 @@ async def test_a_run_is_due_again_when_its_job_has_ended(desk: Desk, request: py
     await desk.history.save_final(replace(job, status=JobStatus.FAILED, completed_at=datetime.now(UTC)))
     assert await desk.store.find_due() == [run.run_id]
     seen: list[Mapping[str, JobStatus]] = []
-    await desk.store.advance(run.run_id, lambda r, jobs: (seen.append(jobs), end(r, jobs))[1])
+
+    def look(run: PipelineRun, jobs: Mapping[str, JobStatus]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
+        seen.append(jobs)
+        return end(run, jobs)
+
+    await desk.store.advance(run.run_id, look)
     assert seen == [{job.job_id: JobStatus.FAILED}]
     assert await desk.store.find_due() == []
     assert await desk.store.advance(run.run_id, end) is None if "postgres" in request.node.name else True
@@ -199,7 +205,7 @@ async def test_a_pipeline_with_a_run_that_goes_on_is_not_deleted(desk: Desk) -> 
 
 
 class TestTriggers:
-    WATCHED = {"on_task": "ingest.run_daily", "on_statuses": ("completed", "partial")}  # noqa: RUF012
+    WATCHED: Mapping[str, Any] = {"on_task": "ingest.run_daily", "on_statuses": ("completed", "partial")}
     PLAN = {"session": "2025-11-04", "is_final": True, "chunks": 0}  # noqa: RUF012
     WHOLE = {"market": "TSE_PRIME", "intervals": {"1m": 1}}  # noqa: RUF012
 

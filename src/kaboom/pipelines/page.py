@@ -73,13 +73,13 @@ async def show_pipelines(page: Page, done: Done = "") -> Response:
     return await page.show("operations/pipelines.html", found=found, done=done, run_marks=MARKS)
 
 
-@router.get("/pipelines/{name}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_pipeline(page: Page, name: Name) -> Response:
+@router.get("/pipelines/{pipeline}", dependencies=[needs(Scope.JOBS_READ)])
+async def show_pipeline(page: Page, pipeline: Name) -> Response:
     """Show one pipeline with its runs."""
-    pipeline = (await page.api.get(PipelineView, f"{API}/{name}")).data
-    runs = await page.api.get(RunList, f"{API}/{name}/runs", limit=50)
-    graph = draw_graph(pipeline.steps)
-    return await page.show("operations/pipeline.html", pipeline=pipeline, runs=runs, graph=graph, run_marks=MARKS)
+    found = (await page.api.get(PipelineView, f"{API}/{pipeline}")).data
+    runs = await page.api.get(RunList, f"{API}/{pipeline}/runs", limit=50)
+    graph = draw_graph(found.steps)
+    return await page.show("operations/pipeline.html", pipeline=found, runs=runs, graph=graph, run_marks=MARKS)
 
 
 @router.get("/pipeline-runs/{run_id}", dependencies=[needs(Scope.JOBS_READ)])
@@ -90,21 +90,21 @@ async def show_pipeline_run(page: Page, run_id: HexId) -> Response:
 
 
 # The audit log shows the names of these functions. They are those of the API.
-@router.post("/pipelines/{name}/run", dependencies=[needs(Scope.SCHEDULES_WRITE)])
-async def run_pipeline(page: Page, request: Request, name: Name) -> Response:
+@router.post("/pipelines/{pipeline}/run", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def run_pipeline(page: Page, request: Request, pipeline: Name) -> Response:
     """Run a pipeline for a session, and open the run."""
     fields = await read_form(request)
     day = first_of(fields, "session").strip()
     body = ({"session": day} if day else {}) | ({"again": True} if first_of(fields, "again") == "yes" else {})
-    started = (await page.api.post(StartedRuns, f"{API}/{name}/runs", body)).require().data
+    started = (await page.api.post(StartedRuns, f"{API}/{pipeline}/runs", body)).require().data
     return page.go_to(f"/pipeline-runs/{started.items[0].run_id}")
 
 
-@router.post("/pipelines/{name}/delete", dependencies=[needs(Scope.SCHEDULES_WRITE)])
-async def delete_pipeline(page: Page, request: Request, name: Name) -> Response:
+@router.post("/pipelines/{pipeline}/delete", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def delete_pipeline(page: Page, request: Request, pipeline: Name) -> Response:
     """Delete a pipeline with the record of its runs."""
     await check_form(request)
-    (await page.api.delete(f"{API}/{name}")).require()
+    (await page.api.delete(f"{API}/{pipeline}")).require()
     return page.go_to("/pipelines?done=deleted")
 
 

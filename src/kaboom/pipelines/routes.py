@@ -53,13 +53,13 @@ _PREFIX, _RUNS = "/api/v1/pipelines", "/api/v1/pipeline-runs"
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.SCHEDULES_WRITE)]
 _BODY = describe_problems(*OF_BODY, CONFLICT)
 
-PipelineName = Annotated[str, Path(alias="name", max_length=40, description="the name of a pipeline")]
+PipelineName = Annotated[str, Path(alias="pipeline", max_length=40, description="the name of a pipeline")]
 RunId = Annotated[str, hex_id("run_id", "pipeline run")]
 Pipelines = Annotated[PipelineStore, opened(open_pipelines)]
 _Limit = Annotated[int, Query(ge=1, le=200)]
 
 router = FeatureRouter(prefix=_PREFIX, tags=["pipelines"])
-one = APIRouter(prefix="/{name}", responses=describe_problems(NOT_FOUND, INVALID))
+one = APIRouter(prefix="/{pipeline}", responses=describe_problems(NOT_FOUND, INVALID))
 runs_router = FeatureRouter(
     prefix=_RUNS + "/{run_id}", tags=["pipelines"], responses=describe_problems(NOT_FOUND, INVALID)
 )

@@ -14,7 +14,13 @@ from kaboom.errors import Problem
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML as 1.2 does: `on` and `yes` are texts, and a day is one, too."""
+    """Reads YAML as 1.2 does: `on` and `yes` are texts, and a day is one, too. An alias could hold itself."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError("an alias is not allowed here", mark)
+        return super().compose_node(parent, index)
 
 
 _KEPT = {"null", "int", "float"}
