@@ -6,5 +6,6 @@ from kaboom.ingest.jobs import BACKFILL, REFRESH_QUOTES, RUN_DAILY
 from kaboom.jobs.job_type import Catalog, JobType
 from kaboom.market_data.jobs import COMPACT, INDICATORS, MIRROR, REFRESH_SYMBOLS, ROLL_UP, TAKE_BACK
 from kaboom.notify.jobs import DELIVER
+from kaboom.pipelines.jobs import START_PIPELINE
 
 CATALOG = Catalog([value for value in list(globals().values()) if isinstance(value, JobType)])

@@ -44,6 +44,10 @@ from kaboom.operations.pruner import Pruner
 from kaboom.operations.routes import RecentOverviews, settings_router
 from kaboom.operations.routes import router as overview_router
 from kaboom.pictures.process import PictureProcess
+from kaboom.pipelines.routes import router as pipelines_router
+from kaboom.pipelines.routes import runs_router as pipeline_runs_router
+from kaboom.pipelines.runner import PipelineRunner
+from kaboom.pipelines.store import open_pipelines
 from kaboom.portfolio.routes import router as portfolios_router
 from kaboom.portfolio.service import build_portfolio_service
 from kaboom.portfolio.store import open_portfolios
@@ -74,6 +78,8 @@ _ROUTERS = (
     overview_router,
     settings_router,
     schedules_router,
+    pipelines_router,
+    pipeline_runs_router,
     accounts_router,
     admin_router,
     webhooks_router,
@@ -204,6 +210,7 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
 
         work += [
             Scheduler(jobs, parts.database.open(open_schedules)).run(),
+            PipelineRunner(jobs, parts.database.open(open_pipelines)).run(),
             *local_workers(parts, parts.dispatcher),
             run_courier(parts),
         ]

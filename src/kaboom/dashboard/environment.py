@@ -333,6 +333,7 @@ PLACES = (
     Place("analyses", "/analyses"),
     Place("portfolios", "/portfolios", scope="portfolios:read"),
     Place("schedules", "/schedules"),
+    Place("pipelines", "/pipelines", is_in_more=True),
     Place("workers", "/workers"),
     Place("notifications", "/notifications", scope="admin"),
     Place("webhooks", "/webhooks", is_in_more=True),

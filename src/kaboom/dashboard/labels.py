@@ -188,7 +188,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     },
     "place": {
         "overview": "Overview", "jobs": "Jobs", "data": "Data", "backtests": "Backtests", "analyses": "Analyses",
-        "portfolios": "Portfolios", "schedules": "Schedules", "notifications": "Notifications",
+        "portfolios": "Portfolios", "schedules": "Schedules", "pipelines": "Pipelines", "notifications": "Notifications",
         "webhooks": "Webhooks", "quarantine": "Quarantine", "workers": "Workers", "settings": "Settings",
         "dead_letters": "Dead letters", "users": "Users", "tokens": "Tokens", "sessions": "Sessions",
         "audit": "Audit log", "docs": "API reference", "more": "More",
@@ -227,6 +227,8 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     "settings_shown": {"all": "All", "changed": "Changed", "secret": "Secrets"},
     "side": {"long": "long only", "both": "long and short"},
     "some": {"symbols": "{n}", "indices": "{n}"},
+    "started_by": {"hand": "by hand", "job": "the end of a job", "schedule": "a schedule"},
+    "step_on": {"completed": "if completed", "partial": "if completed or partly failed", "any": "after any end"},
     "strategy_about": {
         "sma_cross": "Buy when the fast average crosses above the slow one; sell (or go short) when it crosses below.",
         "momentum_rank": "Every few bars, hold the symbols that rose most, with equal weights.",

@@ -27,6 +27,7 @@ from kaboom.jobs.page import forms as job_forms
 from kaboom.market_data.page import data, symbol
 from kaboom.notify import page as notifications
 from kaboom.operations import page as operations
+from kaboom.pipelines import page as pipelines
 from kaboom.portfolio import page as portfolios
 from kaboom.schedules import page as schedules
 from kaboom.web.auth.guard import STATIC_PREFIX
@@ -37,7 +38,7 @@ router = APIRouter(include_in_schema=False)
 #: The modules of all pages. `/backtests/new` comes before the page of one backtest, whose path would match it, too.
 _PAGES = (
     accounts, operations, jobs, job, failures, job_forms, data, symbol, portfolios, backtest_forms,
-    reports, analyses, schedules, webhooks, notifications,
+    reports, analyses, schedules, pipelines, webhooks, notifications,
 )  # fmt: skip
 LOGIN = "/login"
 _PROBLEM = b"application/problem+json"

@@ -30,7 +30,7 @@ HEADERS: Mapping[str, str] = _CELLS | _same(
     "status", "symbol", "symbols", "indices", "task", "to (JST)", "total", "up since (JST)", "verdict",
     "volume", "webhook", "worker", "what", "when (JST)", "where", "amount", "average cost", "cash", "day",
     "entry", "fee", "note", "price", "quantity", "realised", "reversed by", "unrealised", "value",
-    "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
+    "pipeline", "starts after", "steps", "step", "new", "ended (JST)", "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
 ) | {
     "sent": "sent in 7 d",
     "done with it": "done",
@@ -74,6 +74,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "market_data.compact": "Compact",
         "market_data.take_back": "Take back from quarantine",
         "market_data.indicators": "Indicators",
+        "market_data.start_pipeline": "Start a pipeline",
         "backtest.run": "Backtest",
         "backtest.sweep": "Parameter sweep",
         "ai_analysis.analyse": "Analysis",
@@ -171,6 +172,9 @@ CODES: Mapping[str, Mapping[str, str]] = {
     # Of notifications.
     "message": {"waiting": "waiting", "pending": "pending", "delivered": "delivered", "dead": "dead letter"},
     "firing": _same("fired", "joined", "skipped", "missed", "refused"),
+    "step": _same(
+        "waiting", "queued", "running", "cancelling", "completed", "partial", "failed", "cancelled", "skipped"
+    ),
     "missed": _same("latest", "skip", "all"),
 }
 

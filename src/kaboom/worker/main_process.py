@@ -35,6 +35,8 @@ from kaboom.jobs.engine.webhook_sender import run_courier
 from kaboom.jobs.model import Queue
 from kaboom.notify.notifier import Notifier
 from kaboom.operations.pruner import Pruner
+from kaboom.pipelines.runner import PipelineRunner
+from kaboom.pipelines.store import open_pipelines
 from kaboom.schedules.overdue import read_ingest_gauges, read_missing
 from kaboom.schedules.scheduler import Scheduler
 from kaboom.schedules.store import open_schedules
@@ -210,7 +212,7 @@ _OVERTIME_S = 60.0
 
 
 class MainProcess(bootsteps.StartStopStep):
-    """Runs the reaper, the scheduler, the courier, the notifier, the heartbeat, the watchdog and the health server."""
+    """Runs the reaper, the scheduler, the pipelines, the courier, the notifier, the watchdog and the health server."""
 
     requires = ("celery.worker.components:Pool", "celery.worker.components:Timer")
 
@@ -239,6 +241,7 @@ class MainProcess(bootsteps.StartStopStep):
         health = WorkerHealth(loop.parts, liveness, watchdog, lambda: _queues(worker))
         loop.start(_reap)
         loop.start(lambda parts: Scheduler(Jobs(parts), parts.database.open(open_schedules)).run())
+        loop.start(lambda parts: PipelineRunner(Jobs(parts), parts.database.open(open_pipelines)).run())
         loop.start(run_courier)
         loop.start(lambda parts: Notifier(Jobs(parts), partial(read_missing, parts)).run())
         loop.start(lambda _: _report_loop(liveness))

@@ -53,6 +53,11 @@ _INGEST, _READ, _WRITE, _BARS = Scope.INGEST, Scope.JOBS_READ, Scope.JOBS_WRITE,
 _HOLDINGS, _TRADES = Scope.PORTFOLIOS_READ, Scope.PORTFOLIOS_WRITE
 _SCHEDULES, _ADMIN = Scope.SCHEDULES_WRITE, Scope.ADMIN
 _PASSWORD = "correct horse battery staple"
+PIPELINE_STEP = {
+    "name": "compact",
+    "task": "market_data.compact",
+    "params": {"keep_days": {"1m": 36500}, "dry_run": True},
+}
 _DAILY = {"intervals": {"1d": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}
 
 
@@ -102,6 +107,7 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/market-data/take-back": Row(_WRITE, {"provider": "synthetic"}),
     "POST /api/v1/market-data/refresh-symbols": Row(_WRITE, {"provider": "synthetic"}, fine={422}),
     "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
+    "POST /api/v1/market-data/start-pipeline": Row(_SCHEDULES, {"pipeline": "morning"}),
     "POST /api/v1/ai-analysis/analyse": Row(_WRITE, {"symbols": ["7203"], "dry_run": True}),
     "GET /api/v1/ai-analysis/models": Row(_READ),
     "DELETE /api/v1/ai-analysis/models/breaker": Row(_READ, also=(_ADMIN,)),
@@ -142,6 +148,16 @@ ROWS: dict[str, Row] = {
     "PATCH /api/v1/schedules/{schedule_id}": Row(_SCHEDULES, {"max_late_h": 5}),
     "DELETE /api/v1/schedules/{schedule_id}": Row(_SCHEDULES),
     "POST /api/v1/schedules/{schedule_id}/run": Row(_SCHEDULES),
+    "GET /api/v1/pipelines": Row(_READ),
+    "POST /api/v1/pipelines": Row(_SCHEDULES, {"name": "another", "steps": [PIPELINE_STEP]}),
+    "GET /api/v1/pipelines/{pipeline}": Row(_READ),
+    "GET /api/v1/pipelines/{pipeline}/runs": Row(_READ),
+    "POST /api/v1/pipelines/{pipeline}/runs": Row(_SCHEDULES, {}),
+    # A run of it goes on.
+    "DELETE /api/v1/pipelines/{pipeline}": Row(_SCHEDULES, fine={204, 409}),
+    "GET /api/v1/pipeline-runs/{run_id}": Row(_READ),
+    "POST /api/v1/pipeline-runs/{run_id}/cancel": Row(_SCHEDULES, fine={200, 409}),
+    "POST /api/v1/pipeline-runs/{run_id}/retry": Row(_SCHEDULES, fine={200, 409}),
     "GET /api/v1/ingest/webhooks": Row(_READ),
     "GET /api/v1/ingest/webhooks/{delivery_id}": Row(_READ),
     # It waits for its first attempt.
@@ -258,6 +274,13 @@ ROWS: dict[str, Row] = {
     "POST /schedules/{schedule_id}/run": Row(_SCHEDULES, form="next=/schedules", fine={303}),
     # `DELETE` comes before it.
     "POST /schedules/{schedule_id}/remove": Row(_SCHEDULES, form="next=/schedules", fine={303, 404}),
+    "GET /pipelines": Row(_READ),
+    "GET /pipelines/{pipeline}": Row(_READ),
+    "POST /pipelines/{pipeline}/run": Row(_SCHEDULES, form="session=", fine={303}),
+    "POST /pipelines/{pipeline}/delete": Row(_SCHEDULES, form="next=/pipelines", fine={303, 409}),
+    "GET /pipeline-runs/{run_id}": Row(_READ),
+    "POST /pipeline-runs/{run_id}/cancel": Row(_SCHEDULES, form="next=/pipelines", fine={303, 409}),
+    "POST /pipeline-runs/{run_id}/retry": Row(_SCHEDULES, form="next=/pipelines", fine={303, 409}),
     "GET /notifications": Row(_ADMIN),
     "GET /notifications/rules/new": Row(_ADMIN),
     # The channel is none of the caller's.

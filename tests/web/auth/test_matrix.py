@@ -33,7 +33,7 @@ from tests.fixtures.jobs.apps import INGEST, RUN_DAILY, SCHEDULES, TOKEN, client
 from tests.fixtures.notifications.rules import KEY
 from tests.fixtures.portfolio.held import hold
 from tests.fixtures.servers.receivers import SECRET
-from tests.web.auth.matrix import PUBLIC, ROWS
+from tests.web.auth.matrix import PIPELINE_STEP, PUBLIC, ROWS
 
 pytestmark = pytest.mark.anyio
 HOOK = "https://hooks.example.com/kaboom"
@@ -89,6 +89,7 @@ class World:
                 f"/api/v1/backtest/jobs/{self.ids['backtest_job_id']}",
                 f"/api/v1/ai-analysis/jobs/{self.ids['analysis_job_id']}",
                 f"{SCHEDULES}/{self.ids['schedule_id']}",
+                f"/api/v1/pipelines/{self.ids['pipeline']}",
                 f"/api/v1/users/{self.ids['user_id']}",
                 f"/api/v1/portfolios/{self.ids['portfolio_id']}",
                 f"{INGEST}/webhooks/{self.ids['delivery_id']}",
@@ -165,6 +166,10 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
             assert ended.json()["status"] == "completed", ended.text
         new = {"name": "nightly", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}, "symbols": ["7203"]}}
         ids["schedule_id"] = (await http.post(SCHEDULES, json=new)).json()["schedule_id"]
+        declared = {"name": "morning", "steps": [PIPELINE_STEP]}
+        ids["pipeline"] = (await http.post("/api/v1/pipelines", json=declared)).json()["name"]
+        started = await http.post("/api/v1/pipelines/morning/runs", json={})
+        ids["run_id"] = started.json()["items"][0]["run_id"]
         ids["delivery_id"] = (await http.get(f"{INGEST}/webhooks")).json()["items"][0]["id"]
         ids |= await set_up_notifications(http)
         ids["user_id"] = (await add_user(app, Role.VIEWER, name="secret-name@example.com")).user_id

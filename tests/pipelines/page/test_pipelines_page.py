@@ -1,0 +1,67 @@
+"""The pages of pipelines: the list, one with its graph, a run with its steps, and what each button does."""
+
+import httpx2
+import pytest
+
+from kaboom.pipelines.page import draw_graph
+from kaboom.pipelines.request import StepSpec
+from tests.fixtures.jobs.browsers import read_page, tags_of, text_of
+from tests.pipelines.test_pipeline_routes import INGEST, ROLL_UP, ended
+
+pytestmark = pytest.mark.anyio
+PIPELINES = "/api/v1/pipelines"
+
+
+async def save(browser: httpx2.AsyncClient) -> None:
+    answer = await browser.post(PIPELINES, json={"name": "morning", "steps": [INGEST, ROLL_UP]})
+    assert answer.status_code == 201, answer.text
+
+
+async def test_an_empty_list_says_what_to_do(browser: httpx2.AsyncClient) -> None:
+    text = text_of(await read_page(browser, "/pipelines"))
+    assert "No pipeline yet." in text
+    assert "kaboom pipelines apply morning.yaml" in text
+
+
+async def test_a_run_is_started_and_shown_with_its_graph(browser: httpx2.AsyncClient) -> None:
+    await save(browser)
+    page = text_of(await read_page(browser, "/pipelines/morning"))
+    assert "It has not run yet." in page
+    assert "ingest (if completed)" in page
+    answer = await browser.post("/pipelines/morning/run", data={"session": ""})
+    assert answer.status_code == 303, answer.text
+    run_id = answer.headers["location"].rpartition("/")[2]
+    run = await ended(browser, run_id)
+    html = await read_page(browser, f"/pipeline-runs/{run_id}")
+    hrefs = [tag.get("href") for name, tag in tags_of(html) if name == "a"]
+    assert f"/jobs/ingest/{run['steps'][0]['job_id']}" in hrefs
+    assert "node-ok" in html
+    assert f"/pipeline-runs/{run_id}" in await read_page(browser, "/pipelines")
+    assert "2 / 2" in text_of(await read_page(browser, "/pipelines/morning"))
+
+
+async def test_a_day_without_a_session_is_refused(browser: httpx2.AsyncClient) -> None:
+    await save(browser)
+    answer = await browser.post("/pipelines/morning/run", data={"session": "2025-11-03"})
+    assert answer.status_code == 422
+
+
+async def test_a_pipeline_is_deleted(browser: httpx2.AsyncClient) -> None:
+    await save(browser)
+    answer = await browser.post("/pipelines/morning/delete", data={"next": "/"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/pipelines?done=deleted")
+    assert "The pipeline was deleted." in text_of(await read_page(browser, "/pipelines?done=deleted"))
+    assert (await browser.get("/pipelines/morning")).status_code == 404
+
+
+def test_a_graph_has_each_step_right_of_its_needs() -> None:
+    steps = [
+        StepSpec(name="a", task="t.t"), StepSpec(name="b", task="t.t", needs=["a"]), StepSpec(name="c", task="t.t"),
+        StepSpec(name="d", task="t.t", needs=["b", "c"]),
+    ]  # fmt: skip
+    graph = draw_graph(steps)
+    places = {node.step.name: (node.x, node.y) for node in graph.nodes}
+    assert places["a"][0] == places["c"][0] < places["b"][0] < places["d"][0]
+    assert len(set(places.values())) == 4
+    assert len(graph.edges) == 3
+    assert all(x + 148 <= graph.width and y + 46 <= graph.height for x, y in places.values())
