@@ -11,6 +11,7 @@ import polars as pl
 from kaboom.bars.actions.adjustment import Adjustment
 from kaboom.bars.windows import read_with_history
 from kaboom.errors import InvalidRequest
+from kaboom.indicators.compute import compute_indicators
 from kaboom.indicators.table import Indicator, parse_indicators
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
@@ -130,8 +131,6 @@ def _build(found: _Found, query: ChartQuery, adjustment: Adjustment) -> pl.DataF
 def _compute(rows: pl.DataFrame, query: ChartQuery, indicators: Sequence[Indicator], start: datetime) -> pl.DataFrame:
     if not indicators and query.volume_average is None:
         return rows.filter(pl.col("opened_at") >= start)
-    from kaboom.indicators.compute import compute_indicators  # noqa: PLC0415  TA-Lib, for charts with indicators
-
     shown = compute_indicators(rows, indicators, start=start)
     if query.volume_average is None:
         return shown

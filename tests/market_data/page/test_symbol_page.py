@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,7 +16,9 @@ from kaboom.market.action import ActionKind, ActionState
 from kaboom.market.bar import BarFlag, BarSeries
 from kaboom.market.calendar import JST, last_sessions
 from kaboom.market.interval import Interval
-from kaboom.market_data.page.symbol import around, first_shown, quote_of
+from kaboom.market_data.page.chart import first_shown
+from kaboom.market_data.page.quote import quote_of
+from kaboom.market_data.page.symbol import around
 from kaboom.market_data.schemas import AppliedAction, Bar, JudgedCell
 from kaboom.web.routers import example_of
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
@@ -49,8 +52,19 @@ async def app(store: BarStore, tmp_path: Path) -> AsyncIterator[FastAPI]:
         yield app
 
 
-def bars_of(html: str) -> list[list[str]]:
-    return [attrs["data-bar"].split(",") for tag, attrs in tags_of(html) if tag == "tr" and "data-bar" in attrs]
+def chart_of(html: str) -> dict[str, Any]:
+    """Return what the script draws."""
+    found: dict[str, Any] = json.loads(next(attrs["data-chart"] for _, attrs in tags_of(html) if "data-chart" in attrs))
+    return found
+
+
+def bars_of(html: str) -> list[list[Any]]:
+    bars: list[list[Any]] = chart_of(html)["bars"]
+    return bars
+
+
+def lines_of(html: str) -> dict[str, list[float | None]]:
+    return {line["label"]: line["values"] for line in chart_of(html)["lines"]}
 
 
 def links(html: str) -> dict[str, str]:
@@ -69,9 +83,9 @@ async def test_the_bars_of_a_session_are_a_table(browser: httpx2.AsyncClient, st
     kept = (await store.read_session(MINUTES, TUESDAY)).drop("symbol")
     rows = bars_of(page)
     assert len(rows) == kept.height == 327
-    assert [[float(value) for value in row[1:5]] for row in rows] == [list(row[1:5]) for row in kept.rows()]
+    assert [row[1:5] for row in rows] == [list(row[1:5]) for row in kept.rows()]
     # Seconds of the clock in Japan, which is what the chart shows.
-    assert int(rows[0][0]) == int(at(TUESDAY).timestamp()) + 9 * 3600
+    assert rows[0][0] == int(at(TUESDAY).timestamp()) + 9 * 3600
     assert {row[7]: row[0] for row in rows if row[7]}.keys() == {"a_open", "a_am_close", "a_pm_open", "a_close"}
     assert [row[6] for row in rows if row[6]] == ["off_tick+gap"]
     text = text_of(page)
@@ -109,7 +123,7 @@ async def test_bars_of_a_day_without_a_session_do_no_harm(browser: httpx2.AsyncC
 
 async def test_days_are_shown_up_to_the_session(browser: httpx2.AsyncClient) -> None:
     page = await shown(browser, interval="1d")
-    assert [row[4] for row in bars_of(page)] == ["100.0", "101.0"]
+    assert [row[4] for row in bars_of(page)] == [100.0, 101.0]
     assert "+1.0" in text_of(page)
 
 
@@ -121,7 +135,7 @@ async def test_rolled_up_bars_stand_in_for_an_interval_that_nobody_gave(browser:
 
 async def test_a_symbol_of_files_needs_no_calendar(browser: httpx2.AsyncClient) -> None:
     page = await shown(browser, "^N225", interval="1d", provider="file")
-    assert [row[4] for row in bars_of(page)] == ["51000.5"]
+    assert [row[4] for row in bars_of(page)] == [51000.5]
     assert "Nikkei 225" in text_of(page)
 
 

@@ -112,13 +112,13 @@ class SymbolFilters(BaseModel):
 
     def at_interval(self, interval: ChartInterval) -> dict[str, object]:
         """Return the fields of a link to another interval: with the same range, if it has that."""
-        return {"interval": interval.value, "span": self.range.value if self.range in SPANS[interval] else ""}
+        return {"interval": interval.value, "span": _span_of(interval, self.range)}
 
     def at_span(self, span: Span) -> dict[str, object]:
         """Return the fields of a link to another range: with the same interval, if that has it."""
         has_it = span in SPANS[self.interval]
         interval = self.interval if has_it else _INTERVALS.get(span, ChartInterval.D1)
-        return {"interval": interval.value, "span": span.value}
+        return {"interval": interval.value, "span": _span_of(interval, span)}
 
     def compared(self, symbol: str) -> list[str]:
         """Return the symbols to compare with one, at most four."""
@@ -128,6 +128,11 @@ class SymbolFilters(BaseModel):
     def with_compared(self, symbol: str, without: str) -> str:
         """Return the symbols to compare with one as the address has them, without one of them."""
         return ",".join(each for each in self.compared(symbol) if each != without)
+
+
+def _span_of(interval: ChartInterval, span: Span) -> str:
+    """Return the range as the address has it; "" for the default of an interval, or one that it does not have."""
+    return span.value if span in SPANS[interval][1:] else ""
 
 
 def first_day(span: Span, session: date, *, is_tse: bool) -> date:

@@ -93,7 +93,7 @@ const start = () => {
     layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily, panes: { enableResize: false } },
     crosshair: { mode: 0, vertLine: { labelVisible: true }, horzLine: { labelVisible: true } },
     rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.06 } },
-    timeScale: { borderVisible: false, timeVisible: !isDaily, secondsVisible: false, allowBoldLabels: false, ...(isDaily ? {} : { tickMarkFormatter: tick }), fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.5, lockVisibleTimeRangeOnResize: true },
+    timeScale: { borderVisible: false, timeVisible: !isDaily, secondsVisible: false, allowBoldLabels: false, ...(isDaily ? {} : { tickMarkFormatter: tick }), fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.2, lockVisibleTimeRangeOnResize: true },
     localization: { timeFormatter: when },
     handleScroll: { vertTouchDrag: false },
     handleScale: { axisPressedMouseMove: false },
@@ -144,7 +144,7 @@ const start = () => {
   // A bar of room at both sides: the marks of the first and the last are whole.
   const show = () => {
     const count = grid.times.length;
-    const from = host.clientWidth < NARROW && count > 150 ? count - 120 : 0;
+    const from = isOne && host.clientWidth < NARROW && count > 150 ? count - 120 : 0;
     chart.timeScale().setVisibleLogicalRange({ from: from - 1.5, to: count + 0.5 });
   };
   show();
