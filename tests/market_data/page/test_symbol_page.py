@@ -120,6 +120,14 @@ async def test_without_a_session_the_newest_with_bars_is_shown(browser: httpx2.A
     assert sessions == [newest.isoformat()]
 
 
+async def test_of_rolled_up_minutes_the_newest_session_is_shown(browser: httpx2.AsyncClient, store: BarStore) -> None:
+    newest, _ = last_sessions(2, datetime.now(JST).date() - timedelta(days=1))
+    await store.write(MINUTES, frame(bar("7203", at(newest))))
+    answer = await browser.get("/symbols/7203?interval=15m")
+    assert len(bars_of(answer.text)) == 1
+    assert "Rolled up from 1-minute bars" in text_of(answer.text)
+
+
 async def test_bars_of_a_day_without_a_session_do_no_harm(browser: httpx2.AsyncClient, store: BarStore) -> None:
     await store.write(MINUTES, frame(bar("9984", at(date(2025, 11, 1)))))
     assert len(bars_of(await shown(browser, "9984", session="2025-11-01"))) == 1

@@ -96,7 +96,7 @@ class Drawn:
                     "colour": line.colour,
                     "style": line.style,
                     "guides": line.study.guides,
-                    "values": [None if value is None else round(value, 4) for value in self.values_of(line)],
+                    "values": [None if value is None else float(f"{value:.7g}") for value in self.values_of(line)],
                 }
                 for line in self.drawing.lines
             ],
@@ -140,7 +140,7 @@ async def draw(page: OpenPage, symbol: str, filters: SymbolFilters) -> Drawn:
     if any(fault["pointer"] == "#/symbol" for fault in (reply.problem or {}).get("errors", ())):
         raise UnknownName("symbol", symbol, await find_near_symbols(page, symbol))
     covered = reply.data
-    session = filters.session or first_shown(covered.items, page.viewer.now)
+    session = filters.session or await _newest_session(page, covered)
     others = filters.compared(covered.symbol)
     shown = studies_of(filters.show, page.request.cookies.get(cookie_of("chart"), ""))
     drawing = drawing_of(shown, filters.interval, is_compared=bool(others))
@@ -154,6 +154,16 @@ async def draw(page: OpenPage, symbol: str, filters: SymbolFilters) -> Drawn:
     days = [] if filters.interval is not ChartInterval.M1 else list(found.calendar.items)
     rows = to_rows(bars, days)
     return Drawn(covered, filters, session, shown, drawing, found, bars, rows, compared, base)
+
+
+async def _newest_session(page: OpenPage, covered: CellPage) -> date:
+    """Return the newest session with bars; of an interval that is made of minutes, with minutes."""
+    items = covered.items
+    if covered.interval.is_intraday and not any(row.bars for row in items):
+        provider = provider_of(covered.provider)
+        path = f"/api/v1/coverage/cells/{covered.symbol}"
+        items = (await page.api.get(CellPage, path, interval="1m", provider=provider, sessions=_SESSIONS)).items
+    return first_shown(items, page.viewer.now)
 
 
 def _chart_query(covered: CellPage, filters: SymbolFilters, session: date) -> dict[str, object]:
