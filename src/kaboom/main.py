@@ -17,11 +17,12 @@ from kaboom.accounts.shared_keys import SharedKeys
 from kaboom.analysis.routes import router as analysis_router
 from kaboom.backtest.routes import router as backtest_router
 from kaboom.catalog import CATALOG
+from kaboom.dashboard.renderer import Pages
 from kaboom.dashboard.routes import install_dashboard
 from kaboom.drivers.batcher import Sharing
 from kaboom.drivers.open_sessions import close_sessions
 from kaboom.drivers.stop import end_tasks
-from kaboom.errors import ConfigurationError
+from kaboom.errors import ConfigurationError, KaboomError
 from kaboom.health.routes import Readiness
 from kaboom.health.routes import router as health_router
 from kaboom.jobs.api.job_list import router as all_jobs_router
@@ -35,8 +36,9 @@ from kaboom.jobs.engine.parts import Parts, build_parts
 from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.redis.events import EventHub
 from kaboom.jobs.redis.redis_counts import RedisCounts
+from kaboom.market_data.queries import SymbolsQuery
 from kaboom.market_data.routes import router as market_router
-from kaboom.market_data.service import open_market_tables
+from kaboom.market_data.service import LazyMarketTables, open_market_tables
 from kaboom.notify.notifier import Notifier
 from kaboom.notify.routes import router as notifications_router
 from kaboom.operations.feed import JobFeed
@@ -163,6 +165,7 @@ async def _live(app: FastAPI, settings: AppSettings, limiter: CallerLimiter) -> 
     limiter.share(RedisCounts(parts.redis) if parts.redis is not None else None)
     accounts = services_of(app).find(Accounts)
     accounts.open(parts.database, parts.redis)
+    tables = open_market_tables(settings)
     jobs, hub = Jobs(parts), EventHub(parts.events, most_streams=settings.max_streams)
     feed = JobFeed(parts.store, parts.events, hub)
     services_of(app).add(
@@ -175,10 +178,11 @@ async def _live(app: FastAPI, settings: AppSettings, limiter: CallerLimiter) -> 
         PictureProcess(),
         _build_readiness(parts),
         RecentOverviews(),
-        open_market_tables(settings),
+        tables,
         build_portfolio_service(parts.database.open(open_portfolios), settings),
     )
     work = [hub.run(), feed.run(), accounts.trail.run(), accounts.failed_logins.run()]
+    work += [_warm_up(tables, services_of(app).find(Pages))]
     work += [*_background(jobs), *instrument_api(parts, more=read_ingest_gauges)]
     tasks = [asyncio.create_task(each) for each in work]
     try:
@@ -190,6 +194,15 @@ async def _live(app: FastAPI, settings: AppSettings, limiter: CallerLimiter) -> 
         await close_sessions()
         await parts.close()
         stop_tracing()
+
+
+async def _warm_up(tables: LazyMarketTables, pages: Pages) -> None:
+    """Load polars, symbol lists and templates in a thread while the API answers; the first page took a second."""
+    with contextlib.suppress(KaboomError, OSError):
+        # If it fails, the first request tries again, and says why it fails.
+        found = await tables.get()
+        await asyncio.to_thread(found.references.symbols, SymbolsQuery(q="7203"), None)
+    await pages.warm_up()
 
 
 def _build_readiness(parts: Parts) -> Readiness:

@@ -72,6 +72,40 @@ def test_a_symbol_that_was_searched_for_opens_with_enter(open_tab: OpenTab) -> N
     assert tab.faults == []
 
 
+def test_indicators_symbols_and_neighbours_are_a_click_or_a_key_away(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("/symbols/7203?interval=1d")
+    page = tab.page
+    page.wait_for_selector("#candles:not([hidden])")
+    low = page.locator(".plot").bounding_box()
+    page.click("text=RSI")
+    page.wait_for_url(re.compile(r"/symbols/7203\?interval=1d&show=sma\.vma\.rsi$"))
+    page.wait_for_selector("#candles:not([hidden])")
+    expect(page.locator("[data-line='4']")).to_have_text(re.compile(r"^\d+(\.\d+)?$"))
+    high = page.locator(".plot").bounding_box()
+    assert low and high and high["height"] > low["height"] + 100
+    # The average under the pointer is that of its bar.
+    last = page.locator("[data-line='0']").inner_text()
+    page.mouse.move(high["x"] + high["width"] / 3, high["y"] + 100)
+    expect(page.locator("[data-line='0']")).not_to_have_text(last)
+    page.fill("#compare", "6758")
+    page.press("#compare", "Enter")
+    page.wait_for_url(re.compile("compare=6758"))
+    page.wait_for_selector("#candles:not([hidden])")
+    expect(page.locator(".legend").first).to_contain_text("SONY GROUP CORPORATION")
+    expect(page.locator("#beside")).to_contain_text("HONDA MOTOR")
+    assert tab.axe() == []
+    page.keyboard.press("n")
+    page.wait_for_url(re.compile(r"/symbols/72\d\d$"))
+    page.wait_for_selector("#beside [data-key=p]")
+    page.keyboard.press("p")
+    page.wait_for_url(re.compile("/symbols/7203$"))
+    # What was switched on is switched on there, too.
+    page.goto(page.url + "?interval=1d")
+    expect(page.locator(".studies [aria-current]", has_text="RSI")).to_have_count(1)
+    assert tab.faults == []
+
+
 def test_a_symbol_is_found_from_every_page_by_its_name(open_tab: OpenTab) -> None:
     tab = open_tab()
     tab.open("/more")

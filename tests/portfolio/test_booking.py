@@ -57,6 +57,16 @@ async def test_trades_and_cash_are_exact(account: Account) -> None:
     assert [(entry["kind"], entry["quantity"]) for entry in cash["items"]] == [("dividend", None), ("deposit", None)]
 
 
+async def test_entries_can_be_listed_only_of_a_symbol(account: Account) -> None:
+    await account.deposit("1000000")
+    await account.trade("buy", 100, "1000")
+    await account.trade("buy", 100, "2000", symbol="6758")
+    await account.book("/cash", kind="dividend", amount="45", symbol="7203", day="2025-11-05")
+    trades, cash = await account.get("/trades", symbol="6758"), await account.get("/cash", symbol="7203")
+    assert [entry["symbol"] for entry in trades["items"]] == ["6758"]
+    assert [entry["kind"] for entry in cash["items"]] == ["dividend"]
+
+
 async def test_positions_show_average_cost_and_lots(account: Account) -> None:
     await account.deposit("1000000")
     await account.trade("buy", 100, "1000", fee="100")

@@ -105,6 +105,17 @@ def day(context: Context, value: str | date | None) -> str:
 
 
 @pass_context
+def dated(context: Context, value: str | date | None) -> str:
+    """Return an ISO date with its weekday, for tables: Fri 2026-11-27 or 2026-11-27（金）."""  # noqa: RUF002
+    found = _date(value)
+    if found is None:
+        return UNKNOWN
+    if _is_japanese(context):
+        return f"{found}（{_DAYS[1][found.weekday()]}）"  # noqa: RUF001
+    return f"{_DAYS[0][found.weekday()][:3]} {found}"
+
+
+@pass_context
 def short_day(context: Context, value: str | date | None) -> str:
     """Return a short date: 27 Nov or 11/27."""
     found = _date(value)
@@ -193,7 +204,7 @@ def _in_unit(context: Context, text: str, n: int | str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (number, percent, unit, clock, clock_ms, instant, day, short_day, duration, span, iso)
+    for each in (number, percent, unit, clock, clock_ms, instant, day, dated, short_day, duration, span, iso)
 }
 
 

@@ -256,6 +256,22 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "retry": "e.g. the provider has recovered", "again": "e.g. the list of symbols was wrong",
         "cancel": "e.g. submitted by mistake",
     },
+    "span": {
+        "1D": "1D", "5D": "5D", "1M": "1M", "3M": "3M", "6M": "6M", "1Y": "1Y", "5Y": "5Y",
+    },
+    "study": {
+        "sma": "Moving averages", "vma": "Volume average", "bbands": "Bollinger bands", "rsi": "RSI", "macd": "MACD",
+        "ema": "Exponential average", "wma": "Weighted average", "vwap": "VWAP", "stoch": "Stochastics",
+        "adx": "ADX", "atr": "ATR", "cci": "CCI", "roc": "Rate of change", "mfi": "MFI", "obv": "OBV",
+    },
+    "study_line": {
+        "sma": "MA {p}", "vma": "Volume MA {p}", "ema": "EMA {p}", "wma": "WMA {p}", "vwap": "VWAP",
+        "bbands_upper": "Bollinger {p} upper", "bbands_middle": "Bollinger {p} middle",
+        "bbands_lower": "Bollinger {p} lower", "rsi": "RSI {p}", "macd": "MACD {p}", "macd_signal": "signal",
+        "macd_histogram": "histogram", "stoch_k": "Stochastics {p} %K", "stoch_d": "%D", "adx": "ADX {p}",
+        "adx_plus_di": "+DI", "adx_minus_di": "−DI", "atr": "ATR {p}", "cci": "CCI {p}", "roc": "ROC {p} (%)",
+        "mfi": "MFI {p}", "obv": "OBV",
+    },
 }  # fmt: skip
 
 

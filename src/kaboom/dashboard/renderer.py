@@ -99,6 +99,12 @@ _HEADERS = {
 _KEPT_S = 1.0
 
 
+#: Those of the overview, of the map and of a symbol, with what they extend and import.
+_FIRST_TEMPLATES = (
+    "base.html", "parts/marks.html", "parts/forms.html", "overview.html", "data.html", "symbol.html", "login.html",
+)  # fmt: skip
+
+
 class Pages:
     """Renders the templates of the dashboard."""
 
@@ -108,6 +114,12 @@ class Pages:
         self.shared = SharedParts()
         self._release = release
         self._environment: Lazy[Environment] = Lazy(self._load)
+
+    async def warm_up(self) -> None:
+        """Compile the templates of the pages that are opened first, so that nobody waits for that."""
+        environment = await self._environment.get()
+        for name in _FIRST_TEMPLATES:
+            await asyncio.to_thread(environment.get_template, name)
 
     async def render(self, template: str, viewer: Viewer, values: Mapping[str, Any]) -> str:
         """Return a template as text."""

@@ -15,6 +15,11 @@ class Lazy[T]:
         self._built: list[T] = []
         self._lock = asyncio.Lock()
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the value was built."""
+        return bool(self._built)
+
     async def get(self) -> T:
         """Return the value; if building it failed, the next call tries again."""
         if not self._built:

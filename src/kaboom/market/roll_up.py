@@ -25,16 +25,25 @@ def roll_up_bars(bars: pl.DataFrame, interval: Interval) -> pl.DataFrame:
     of the close. A bucket without bars gives no bar. The flags of all parts are combined. A day is a UTC date, which
     for the TSE is the session.
     """
-    longer = roll_up(bars.sort(_KEY), interval, pl.col("flags").bitwise_or())
+    return _roll_up_every(bars, interval.value)
+
+
+def roll_up_weeks(days: pl.DataFrame) -> pl.DataFrame:
+    """Return daily bars in `BAR_SCHEMA` as weekly ones, stamped 00:00 UTC of their Monday, which may be a holiday."""
+    return _roll_up_every(days, "1w")
+
+
+def _roll_up_every(bars: pl.DataFrame, length: str) -> pl.DataFrame:
+    longer = roll_up(bars.sort(_KEY), length, pl.col("flags").bitwise_or())
     return longer.select(pl.col(name).cast(kind) for name, kind in BAR_SCHEMA.items())
 
 
-def roll_up(rows: pl.DataFrame, interval: Interval, *others: pl.Expr) -> pl.DataFrame:
+def roll_up(rows: pl.DataFrame, length: str, *others: pl.Expr) -> pl.DataFrame:
     """Return longer bars of rows with a symbol, `opened_at` and the values of a bar, sorted by both.
 
-    The symbol may be of any type; `others` are further columns to aggregate.
+    The symbol may be of any type; `length` is an interval or `1w`; `others` are further columns to aggregate.
     """
-    opened_at = pl.col("opened_at").dt.truncate(interval.value)
+    opened_at = pl.col("opened_at").dt.truncate(length)
     return rows.group_by("symbol", opened_at, maintain_order=True).agg(
         pl.col("open").first(),
         pl.col("high").max(),

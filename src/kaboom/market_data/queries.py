@@ -2,11 +2,13 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from kaboom.errors import InvalidRequest
+from kaboom.indicators.table import MAX_INDICATORS
 from kaboom.market.calendar import NEWEST_YEAR, OLDEST_YEAR
 from kaboom.market.fields import Moment
 from kaboom.market.interval import Interval
@@ -14,6 +16,7 @@ from kaboom.market.listing import Market
 from kaboom.providers.registry import SourceName
 
 MOST_BARS = 20_000
+MOST_CHART_BARS = 5_000
 MOST_CELLS = 100_000
 MOST_LISTINGS = 5_000
 MOST_REJECTED = 10_000
@@ -108,6 +111,53 @@ class BarsQuery(_SpanQuery):
     place_shape = TypeAdapter(tuple[Annotated[datetime, BeforeValidator(_to_second)]])
     limit: int = Field(default=1_000, ge=1, le=MOST_BARS)
     cursor: str | None = _CURSOR
+
+
+class ChartInterval(StrEnum):
+    """The length of a bar of a chart: that of stored bars, or a week of days."""
+
+    M1 = "1m"
+    M5 = "5m"
+    M15 = "15m"
+    H1 = "1h"
+    D1 = "1d"
+    W1 = "1w"
+
+    @property
+    def stored(self) -> Interval:
+        """The interval of the stored bars."""
+        return Interval.D1 if self is ChartInterval.W1 else Interval(self.value)
+
+
+class ChartQuery(Query):
+    """The newest bars of one symbol with `start <= opened_at < end`, oldest first, with indicators."""
+
+    interval: ChartInterval = ChartInterval.D1
+    provider: SourceName | None = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
+    adjusted: bool = Field(default=False, description="for splits; false: raw bars, as traded")
+    start: Moment | None = Field(
+        default=None,
+        description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d and 1w 366",
+    )
+    end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
+    indicator: list[Annotated[str, Field(max_length=40)]] = Field(
+        default=[], max_length=MAX_INDICATORS, description="such as sma:25 or macd:12,26,9; may be repeated"
+    )
+    volume_average: int | None = Field(
+        default=None, ge=2, le=500, description="also the moving average of the volume of this many bars"
+    )
+    limit: int = Field(default=2_000, ge=1, le=MOST_CHART_BARS)
+
+    @property
+    def plain(self) -> "BarsQuery":
+        """The query for the stored bars."""
+        return BarsQuery(
+            interval=self.interval.stored,
+            provider=self.provider,
+            adjusted=self.adjusted,
+            start=self.start,
+            end=self.end,
+        )
 
 
 class ManyBarsQuery(_SpanQuery):

@@ -14,6 +14,7 @@ from kaboom.market_data.queries import (
     CalendarQuery,
     CellQuery,
     CellsQuery,
+    ChartQuery,
     CoverageQuery,
     LatestQuery,
     ManyBarsQuery,
@@ -26,6 +27,7 @@ from kaboom.market_data.schemas import (
     BarPage,
     CalendarView,
     CellPage,
+    ChartPage,
     CoveragePage,
     LatestBars,
     QuarantinePage,
@@ -155,6 +157,26 @@ async def list_bars(
     rejected (422).
     """
     return await answers.give(query, lambda tables, place: tables.bars.bars(symbol, query, place))
+
+
+@router.get(
+    "/charts/{symbol}",
+    **describe_table(
+        ChartPage, "provider,interval,symbol,opened_at,…,sma_25\nsynthetic,1d,7203,2025-11-04T00:00:00Z,…\n"
+    ),
+)
+async def show_chart(
+    answers: Answers,
+    symbol: Annotated[str, Path(min_length=1, max_length=20, description="such as 7203 or 285A")],
+    query: Annotated[ChartQuery, Query()],
+) -> Response:
+    """Show the newest bars of one symbol in a span with technical indicators, oldest first.
+
+    Bars before the span warm the indicators up, so their values do not depend on its start; `obv` alone begins there.
+    If no bars of an intraday interval or of days are stored, those that were rolled up from minutes are shown;
+    intraday ones are rolled up now. Weeks are made from days, and begin on a Monday.
+    """
+    return await answers.give(query, lambda tables, _: tables.charts.chart(symbol, query))
 
 
 @router.get(

@@ -1,7 +1,7 @@
 """The answers of the read routes for OpenAPI; the answers themselves are encoded from columns without these."""
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -9,6 +9,7 @@ from kaboom.bars.coverage.cells import CellState
 from kaboom.market.action import ActionKind, ActionState
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
+from kaboom.market_data.queries import ChartInterval
 
 _OPENED = "the start of the bar, UTC; of a daily bar 00:00 UTC of its session"
 _FLAGS = "what quality rules saw, as a sum; docs/reference/outcomes.md has the values"
@@ -81,6 +82,39 @@ class BarPage(_Series, _Known):
     end: AwareDatetime = Field(examples=["2025-11-04T15:00:00Z"])
     items: list[Bar]
     next_cursor: str | None
+
+
+class PreviousBar(BaseModel):
+    """The last bar before a chart."""
+
+    opened_at: AwareDatetime = Field(description=_OPENED, examples=["2025-10-31T00:00:00Z"])
+    close: float = Field(examples=[2835.0])
+
+
+class ChartPage(BaseModel):
+    """Bars of one symbol with indicators, oldest first, with `start <= opened_at < end`."""
+
+    symbol: str = Field(examples=["7203"])
+    interval: ChartInterval = Field(examples=["1d"])
+    provider: str = Field(examples=["synthetic"])
+    is_real: bool = Field(description="false: made up, no market data", examples=[False])
+    rolled_up_from: Interval | None = Field(
+        description="the stored bars that these were made from now; null: bars of this interval are stored"
+    )
+    adjusted: bool = Field(examples=[False])
+    actions: list[AppliedAction] = Field(
+        description="that adjusted bars are adjusted by, oldest first; raw bars are not adjusted", examples=[[]]
+    )
+    start: AwareDatetime = Field(examples=["2025-11-03T15:00:00Z"])
+    end: AwareDatetime = Field(examples=["2025-11-04T15:00:00Z"])
+    previous: PreviousBar | None = Field(description="null: none is held before `start`")
+    columns: list[str] = Field(description="the fields of an item that indicators add", examples=[["sma_25"]])
+    items: list[dict[str, Any]] = Field(
+        description="bars, each with a number or null for every column",
+        examples=[[{"opened_at": "2025-11-04T00:00:00Z", "open": 2841.5, "high": 2849.0, "low": 2838.0,
+                    "close": 2847.5, "volume": 184300, "flags": 0, "sma_25": 2833.1}]],
+    )  # fmt: skip
+    next_cursor: None
 
 
 class LatestBars(_Series, _Known):

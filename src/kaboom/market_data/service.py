@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kaboom.domain_settings import BatchSettings
+    from kaboom.market_data.charts import ChartTables
     from kaboom.market_data.judgements import CoverTables
     from kaboom.market_data.quarantine import QuarantineTables
     from kaboom.market_data.references import ReferenceTables
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MarketTables:
-    """The tables that queries read: bars, their coverage, rejected rows, and listings and sessions."""
+    """The tables that queries read: bars, charts, coverage, rejected rows, and listings and sessions."""
 
     bars: "BarTables"
+    charts: "ChartTables"
     coverage: "CoverTables"
     quarantine: "QuarantineTables"
     references: "ReferenceTables"
@@ -35,14 +37,17 @@ def open_market_tables(settings: "BatchSettings") -> LazyMarketTables:
 
     def build() -> MarketTables:
         from kaboom.bars.open import build_action_store, build_bar_store  # noqa: PLC0415  the same
+        from kaboom.market_data.charts import ChartTables  # noqa: PLC0415  the same
         from kaboom.market_data.judgements import CoverTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
         from kaboom.market_data.quarantine import QuarantineTables  # noqa: PLC0415  the same
         from kaboom.market_data.references import ReferenceTables  # noqa: PLC0415  the same
         from kaboom.market_data.tables import BarTables  # noqa: PLC0415  the same
 
         store = build_bar_store(settings)
+        bars = BarTables(store, build_action_store(settings), settings.provider, utc_now)
         return MarketTables(
-            BarTables(store, build_action_store(settings), settings.provider, utc_now),
+            bars,
+            ChartTables(bars),
             CoverTables(store, settings.symbols_dir, settings.provider, utc_now),
             QuarantineTables(store, settings.provider),
             ReferenceTables(settings.symbols_dir, utc_now),

@@ -51,7 +51,7 @@ class BarTables:
         reader = reader_at(self.store, query.as_of, clock=self.clock)
         found = await read_first(reader, series, name, start=after, end=end, limit=query.limit + 1)
         rows, last = _cut(found, query.limit)
-        about = {"symbol": name, **_about(spec, series), "adjusted": False, "start": _iso(start), "end": _iso(end)}
+        about = {"symbol": name, **_about(spec, series), "adjusted": False, "start": iso(start), "end": iso(end)}
         about |= known_at_field(query.as_of)
         labels, stem = ("provider", "interval", "symbol"), f"{name}-{series.interval}-{spec.name}"
         next_place = [int(last["opened_at"].timestamp())] if last else None
@@ -146,7 +146,7 @@ class BarTables:
         end = query.end or tonight
         start = query.start or end - timedelta(days=366 if query.interval is Interval.D1 else 31)
         if start >= end:
-            raise InvalidRequest(f"start was {_iso(start)} and end {_iso(end)}, expected start first", pointer="/start")
+            raise InvalidRequest(f"start was {iso(start)} and end {iso(end)}, expected start first", pointer="/start")
         return start, end
 
     def _today(self) -> date:
@@ -158,11 +158,16 @@ def _about(spec: ProviderSpec, series: BarSeries) -> dict[str, Any]:
 
 
 def _about_adjustment(by: Adjustment) -> dict[str, Any]:
-    day = pl.col("ex_session").cast(pl.String)
-    about = {"action_set": by.digest, "actions": by.actions.select(day, "factor", "kind", "state").to_dicts()}
+    about = {"action_set": by.digest, "actions": describe_actions(by)}
     if by.dividends is None:
         return about
+    day = pl.col("ex_session").cast(pl.String)
     return about | {"total_return": True, "dividends": by.dividends.select(day, "amount", "close", "factor").to_dicts()}
+
+
+def describe_actions(by: Adjustment) -> list[dict[str, Any]]:
+    """Return the actions of an adjustment as the answers have them, oldest first."""
+    return by.actions.select(pl.col("ex_session").cast(pl.String), "factor", "kind", "state").to_dicts()
 
 
 def parse_symbol(symbol: str, spec: ProviderSpec) -> str:
@@ -190,5 +195,6 @@ def _cut(rows: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, dict[str, Any] |
     return page, page.row(-1, named=True)
 
 
-def _iso(at: datetime) -> str:
+def iso(at: datetime) -> str:
+    """Return a time as the answers have it."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -285,7 +285,8 @@ def _list_entries(entries: Sequence[Entry], query: EntryListing, *, trades: bool
     The newest day comes first, and of a day the entry that was booked last. A reversal is listed on the same side as
     the entry that it reverses.
     """
-    wanted = sorted((each for each in entries if bool(each.quantity) == trades), key=_by_day, reverse=True)
+    listed = (each for each in entries if bool(each.quantity) == trades and query.symbol in {None, each.symbol})
+    wanted = sorted(listed, key=_by_day, reverse=True)
     last = next((_by_day(each) for each in entries if each.place == query.cursor), None)
     after = [each for each in wanted if last is None or _by_day(each) < last] if query.cursor is None or last else []
     page = after[: query.limit]

@@ -118,6 +118,7 @@ class EntryListing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    symbol: str | None = Field(default=None, min_length=1, max_length=20, description="only entries of this symbol")
     limit: int = Field(default=100, ge=1, le=1000)
     cursor: int | None = Field(default=None, ge=1, le=2**31 - 1, description="next_cursor of the page before")
 

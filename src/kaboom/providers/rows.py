@@ -91,7 +91,9 @@ def sum_minutes(rows: pl.DataFrame, sessions: Sequence[date], interval: Interval
     legal = rows.filter(pl.col("opened_at").is_in(stamps.cast(RAW_BAR_SCHEMA["opened_at"]).implode()))
     minutes = legal.unique(["symbol", "opened_at"], keep="last", maintain_order=True).sort("symbol", "opened_at")
     lacking = {name: f"lacking_{name}" for name in VALUES}
-    bars = roll_up(minutes, interval, *(pl.col(name).null_count().alias(count) for name, count in lacking.items()))
+    bars = roll_up(
+        minutes, interval.value, *(pl.col(name).null_count().alias(count) for name, count in lacking.items())
+    )
     whole = bars.with_columns(pl.when(pl.col(count) == 0).then(name) for name, count in lacking.items())
     return whole.select(RAW_BAR_SCHEMA.names())
 

@@ -198,6 +198,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/symbols": Row(_BARS),
     "GET /api/v1/universe": Row(_BARS, query="?market=TSE_PRIME"),
     "GET /api/v1/calendar": Row(_BARS),
+    "GET /api/v1/charts/{symbol}": Row(_BARS),
     "GET /api/v1/portfolios": Row(_HOLDINGS),
     "POST /api/v1/portfolios": Row(_TRADES, {"name": "another"}),
     "GET /api/v1/portfolios/{portfolio_id}": Row(_HOLDINGS),
@@ -349,6 +350,8 @@ ROWS: dict[str, Row] = {
     "GET /data": Row(_BARS),
     "GET /symbols": Row(_BARS),
     "GET /symbols/{symbol}": Row(_BARS),
+    "GET /symbols/{symbol}/bars.csv": Row(_BARS),
+    "GET /symbols/{symbol}/beside": Row(_BARS),
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),
     # No day and no interval: an ingest of the whole market would take too long here.
     "POST /fetch": Row(_INGEST, form="session=never", fine={422}, accepted="session=2025-11-04"),

@@ -1,70 +1,50 @@
-"""The page of a symbol: its bars with their flags, session by session, and the strip of its coverage."""
+"""The page of a symbol: its bars with indicators and compared symbols, their flags, and the strip of its coverage."""
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import groupby
+from math import prod
 from typing import Annotated, Any
-from urllib.parse import quote as quoted
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel
 
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
-from kaboom.dashboard.api_client import Reply
+from kaboom.dashboard.beside_symbol import ask_beside
 from kaboom.dashboard.labels import LABELS, label, name_of
-from kaboom.dashboard.links import link_to
 from kaboom.dashboard.page_request import OpenPage, Page
-from kaboom.dashboard.unknown import UnknownName, find_near_symbols
+from kaboom.dashboard.viewer import KEPT_S, cookie_of
 from kaboom.jobs.deps import needs
-from kaboom.market.calendar import JST, latest_closed_session
-from kaboom.market.interval import Interval
+from kaboom.market.calendar import JST
 from kaboom.market.source import provider_of
 from kaboom.market.symbol import is_tse_code, normalise_symbol
-from kaboom.market_data.schemas import (
-    AppliedAction,
-    Bar,
-    BarPage,
-    CalendarView,
-    CellPage,
-    JudgedCell,
-    SymbolPage,
-    TradingSession,
+from kaboom.market_data.page.chart import Drawn, draw
+from kaboom.market_data.page.choice import (
+    FIRST_STUDIES,
+    MOST_COMPARED,
+    NONE_SHOWN,
+    STUDIES,
+    Span,
+    SymbolFilters,
+    first_day,
+    toggled,
 )
-from kaboom.providers.registry import SourceName, get_source_spec
+from kaboom.market_data.page.quote import Quote, high_low_of, quote_of, split_at, utc_day
+from kaboom.market_data.queries import ChartInterval
+from kaboom.market_data.schemas import Bar, JudgedCell, SymbolPage
+from kaboom.providers.registry import get_source_spec
 from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
-_SESSIONS, _STRIP = 20, 250
 #: The most symbols that a search lists.
 _FOUND = 100
-#: Enough for two sessions of 1-minute bars, or a year of daily bars.
-_MOST_BARS = 800
-_YEAR = timedelta(days=366)
+#: The newest bars, which the table lists; the chart and the file have all.
+_MOST_ROWS = 400
+#: Bars that begin later than this after the first day of a range do not reach back to it: no closure was longer.
+_CLOSURE = timedelta(days=11)
 _SHOWN = (*GAPS, *SUSPECTS)
-
-#: The auctions of a session, by the field of the calendar.
-_AUCTIONS = {
-    "opens_at": "a_open", "am_closes_at": "a_am_close", "pm_opens_at": "a_pm_open", "closes_at": "a_close",
-}  # fmt: skip
-#: Chart libraries have no time zones, so they get seconds of Japan's local time.
-_JST_S = 9 * 3600
-
-
-class SymbolFilters(BaseModel):
-    """The query of the page; unknown fields are ignored, so that old links still open."""
-
-    interval: Interval = Interval.M1
-    session: date | None = None
-    provider: SourceName | None = None
-    adjusted: bool = False
-
-    def link(self, symbol: str, **changed: object) -> str:
-        """Return the link of the page of a symbol with some filters changed."""
-        values = self.model_dump(mode="json", exclude_defaults=True) | changed
-        return link_to(f"/symbols/{quoted(symbol, safe='')}", **values)
+SymbolPath = Annotated[str, Path(max_length=20)]
 
 
 @router.get("/symbols")
@@ -80,45 +60,72 @@ async def find_symbol(page: Page, q: Annotated[str, Query(max_length=100)] = "")
 
 @router.get("/symbols/{symbol}")
 async def show_symbol(
-    page: Page, symbol: Annotated[str, Path(max_length=20)], filters: Annotated[SymbolFilters, Query()]
+    page: Page,
+    symbol: SymbolPath,
+    filters: Annotated[SymbolFilters, Query()],
 ) -> Response:
-    """Show the bars of one session, or a year of daily bars, with their coverage."""
-    series = {"interval": filters.interval, "provider": filters.provider}
-    reply = await page.api.get(
-        CellPage, f"/api/v1/coverage/cells/{symbol}", **series, sessions=_SESSIONS, last=filters.session
-    )
-    if any(fault["pointer"] == "#/symbol" for fault in (reply.problem or {}).get("errors", ())):
-        raise UnknownName("symbol", symbol, await find_near_symbols(page, symbol))
-    covered = reply.data
-    today = page.viewer.now.astimezone(JST).date()
-    session = filters.session or first_shown(covered.items, page.viewer.now)
-    found = await _ask(page, covered, filters, session)
-    if not _is_known(found, covered):
-        raise UnknownName("symbol", symbol, await find_near_symbols(page, symbol))
-    described = _describe(found, covered, filters, session=session, today=today)
+    """Show the bars of one session, or of a range up to it, with their coverage."""
+    if filters.keep:
+        return _keep(page, symbol, filters)
+    drawn = await draw(page, symbol, filters)
+    found, covered, session = drawn.found, drawn.covered, drawn.session
+    language = page.viewer.language
+    described = _describe(drawn, today=page.viewer.now.astimezone(JST).date())
     listing = described["listing"]
     return await page.show(
         "symbol.html",
         symbol=covered.symbol,
-        about=covered,
+        about=found.chart.data,
         filters=filters,
         session=session,
-        intervals=tuple(Interval),
-        chart_words={word: label("chart_word", word, page.viewer.language) for word in LABELS["chart_word"]},
-        signed=_signed_of(page.viewer.language),
+        intervals=tuple(ChartInterval),
+        spans=tuple(Span),
+        hidden=filters.model_dump(mode="json", exclude_defaults=True, exclude={"keep", "compare"}),
+        jst_day=lambda at: at.astimezone(JST).date(),
+        studies={code: toggled(drawn.shown, code) for code in STUDIES},
+        first_studies=FIRST_STUDIES,
+        shown=drawn.shown,
+        intraday_studies=[code for code, study in STUDIES.items() if study.is_intraday],
+        most_compared=MOST_COMPARED,
+        lines=drawn.legend(language),
+        chart_data=drawn.data(language),
+        chart_words={word: label("chart_word", word, language) for word in LABELS["chart_word"]},
+        signed=_signed_of(language),
         # Files may have codes of any exchange.
         is_in_yen=is_tse_code(covered.symbol),
         kept=_kept(filters.provider),
-        company=name_of(listing, page.viewer.language) if listing else None,
+        company=name_of(listing, language) if listing else None,
+        drawn=drawn,
+        most_rows=_MOST_ROWS,
         **described,
     )
 
 
-def _is_known(found: "_Found", covered: CellPage) -> bool:
-    """Return whether a symbol is listed or has bars; true if the list is unavailable, or if files may have any code."""
-    is_listed = any(row.symbol == covered.symbol for row in found.listed.items) or not found.listed.is_ok
-    has_bars = any(row.bars for row in [*covered.items, *found.strip.items])
-    return is_listed or has_bars or not get_source_spec(covered.provider).is_tse
+@router.get("/symbols/{symbol}/bars.csv")
+async def download_bars(page: Page, symbol: SymbolPath, filters: Annotated[SymbolFilters, Query()]) -> Response:
+    """Download what the chart draws: bars, indicators, and the indices of compared symbols."""
+    drawn = await draw(page, symbol, filters)
+    name = f"{drawn.covered.symbol.lstrip('^')}-{filters.interval}-{filters.range}-{drawn.session}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return Response(drawn.to_csv(), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+@router.get("/symbols/{symbol}/beside")
+async def show_beside(page: Page, symbol: SymbolPath) -> Response:
+    """Show what the viewer has of a symbol: positions, trades, backtests and analyses; and its peers."""
+    beside = await ask_beside(page, symbol)
+    signed = _signed_of(page.viewer.language)
+    return await page.show("symbol_beside.html", symbol=symbol, beside=beside, is_part=page.is_part, signed=signed)
+
+
+def _keep(page: OpenPage, symbol: str, filters: SymbolFilters) -> Response:
+    """Remember the indicators in a cookie, and open the page without `keep`."""
+    response = page.go_to(filters.link(symbol))
+    codes = [code for code in (filters.show or "").split(".") if code in STUDIES]
+    is_secure = page.request.url.scheme == "https"
+    value = ".".join(codes) or NONE_SHOWN
+    response.set_cookie(cookie_of("chart"), value, max_age=KEPT_S, secure=is_secure, samesite="lax")
+    return response
 
 
 def _kept(provider: str | None) -> str:
@@ -126,53 +133,28 @@ def _kept(provider: str | None) -> str:
     return "" if provider is None or get_source_spec(provider).is_tse else provider_of(provider)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The answers that a page is made of; only the bars must be there."""
-
-    bars: Reply[BarPage]
-    actions: Reply[BarPage]
-    calendar: Reply[CalendarView]
-    strip: Reply[CellPage]
-    listed: Reply[SymbolPage]
-
-
-async def _ask(page: OpenPage, covered: CellPage, filters: SymbolFilters, session: date) -> _Found:
-    name, get = covered.symbol, page.api.get
-    path = f"/api/v1/bars/{name}"
-    known = {"interval": filters.interval, "provider": covered.provider}
-    series = {**known, "end": session + timedelta(days=1)}
-    start = session - _YEAR if filters.interval is Interval.D1 else _session_before(covered.items, session)
-    adjusted = str(filters.adjusted).lower()
-    return _Found(
-        *await asyncio.gather(
-            get(BarPage, path, **series, start=start, adjusted=adjusted, limit=_MOST_BARS),
-            get(BarPage, path, **series, start=session, adjusted="true", limit=1),
-            get(CalendarView, "/api/v1/calendar", **days_around(session)),
-            get(CellPage, f"/api/v1/coverage/cells/{name}", **known, sessions=_STRIP),
-            get(SymbolPage, "/api/v1/symbols", q=name, session=session, limit=50),
-        )
-    )
-
-
-def _describe(
-    found: _Found, covered: CellPage, filters: SymbolFilters, *, session: date, today: date
-) -> dict[str, Any]:
-    bars, items = found.bars.data.items, covered.items
-    is_daily = filters.interval is Interval.D1
+def _describe(drawn: Drawn, *, today: date) -> dict[str, Any]:
+    found, covered, session, filters = drawn.found, drawn.covered, drawn.session, drawn.filters
+    items = covered.items
     days = {row.session: row for row in found.calendar.items}
-    hours = days.get(session)
-    before, of_session = split_at(bars, session)
-    actions = (found.actions.data.actions or []) if found.actions.is_ok else []
+    is_intraday = filters.interval.stored.is_intraday
     # If the year is unavailable, show at least the last sessions.
     year = found.strip.items if found.strip.is_ok else items
     is_tse = get_source_spec(covered.provider).is_tse
     earlier, later = around(list(days) if is_tse else [row.session for row in items], session)
+    actions = found.chart.data.actions
+    start = first_day(filters.range, session, is_tse=is_tse)
+    first = utc_day(drawn.bars[0]) if drawn.bars else None
+    tolerated = timedelta() if filters.range is Span.D5 else _CLOSURE
+    year_days = _days_of(drawn)
     return {
-        "rows": to_rows(bars if is_daily else of_session, None if is_daily else hours),
-        "quote": quote_of(before, of_session, [] if filters.adjusted else actions),
-        "hours": hours,
-        "is_daily": is_daily,
+        "rows": drawn.rows,
+        "quote": _quote_of(drawn, year_days),
+        "span_range": high_low_of(drawn.bars),
+        "year": high_low_of(year_days),
+        "begins": first if first and first - start > tolerated else None,
+        "hours": days.get(session) if is_intraday and filters.range is Span.D1 else None,
+        "is_daily": not is_intraday,
         "earlier": earlier,
         "later": later if later and later <= today else None,
         "actions": actions,
@@ -184,9 +166,29 @@ def _describe(
     }
 
 
-def _session_before(items: Sequence[JudgedCell], session: date) -> date:
-    """Return the last session with bars before a session: its last close is the previous close."""
-    return next((row.session for row in items if row.bars and row.session < session), session)
+def _quote_of(drawn: Drawn, days: Sequence[Bar]) -> Quote | None:
+    """Return the quote of the session, or of the last one before it that has bars."""
+    chart = drawn.found.chart.data
+    bars, actions = drawn.bars, [] if drawn.filters.adjusted else chart.actions
+    previous = [chart.previous] if chart.previous else []
+    if drawn.filters.interval is ChartInterval.W1:
+        # A week is no session: the headline is of days, which are adjusted already.
+        bars, actions, previous = list(days), [], []
+    if not bars:
+        return None
+    before, of_session = split_at(bars, utc_day(bars[-1]))
+    return quote_of(before or previous, of_session, actions)
+
+
+def _days_of(drawn: Drawn) -> list[Bar]:
+    """Return the days of a year, adjusted, but in prices of the session if the bars of the page are raw."""
+    year = drawn.found.year
+    bars = [Bar.model_validate(item) for item in year.items]
+    later = [each.factor for each in year.data.actions if each.ex_session > drawn.session] if bars else []
+    if drawn.filters.adjusted or not later:
+        return bars
+    names = ("open", "high", "low", "close")
+    return [bar.model_copy(update={name: getattr(bar, name) / prod(later) for name in names}) for bar in bars]
 
 
 def _signed_of(language: Language) -> Callable[[float, int], str]:
@@ -222,104 +224,7 @@ def build_strip(cells: Sequence[JudgedCell]) -> list[Run]:
     return runs
 
 
-@dataclass(frozen=True, slots=True)
-class BarRow:
-    """One bar: its time in Japan, the names of its flags, and the key of its auction, if it has one."""
-
-    bar: Bar
-    at: datetime
-    flags: tuple[str, ...]
-    auction: str
-
-    @property
-    def data(self) -> str:
-        """The data of the chart: seconds, open, high, low, close, volume, flags, auction."""
-        values = (self.bar.open, self.bar.high, self.bar.low, self.bar.close, self.bar.volume)
-        seconds = int(self.at.timestamp()) + _JST_S
-        return ",".join(map(str, (seconds, *values, "+".join(self.flags), self.auction)))
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The prices of a session and the previous close; `is_base`: the previous close is adjusted for a split."""
-
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-    previous: float | None
-    is_base: bool
-
-    @property
-    def change(self) -> float | None:
-        """The change from the previous close."""
-        return None if self.previous is None else self.close - self.previous
-
-
-def to_rows(bars: Sequence[Bar], session: TradingSession | None) -> list[BarRow]:
-    """Return bars as rows; `session` is their day in the calendar, whose auctions mark 1m bars."""
-    from kaboom.market.bar import BarFlag  # noqa: PLC0415  with polars, which answered the bars
-
-    names = {getattr(session, field): key for field, key in _AUCTIONS.items()} if session else {}
-    return [
-        BarRow(
-            bar,
-            bar.opened_at.astimezone(JST),
-            tuple(flag.name.lower() for flag in BarFlag(bar.flags) if flag.name),
-            names.get(bar.opened_at, ""),
-        )
-        for bar in bars
-    ]
-
-
-def split_at(bars: Sequence[Bar], session: date) -> tuple[list[Bar], list[Bar]]:
-    """Return the bars before a session, and the bars from the session on."""
-    before = [bar for bar in bars if _utc_day(bar) < session]
-    return before, list(bars[len(before) :])
-
-
-def quote_of(before: Sequence[Bar], bars: Sequence[Bar], actions: Sequence[AppliedAction]) -> Quote | None:
-    """Return the quote of some bars, or None without any; raw bars are compared across a split by its factor."""
-    if not bars:
-        return None
-    previous = before[-1].close if before else None
-    factors = list(_factors(before, bars, actions))
-    for factor in factors:
-        previous = previous and round(previous * factor, 4)
-    return Quote(
-        open=bars[0].open,
-        high=max(bar.high for bar in bars),
-        low=min(bar.low for bar in bars),
-        close=bars[-1].close,
-        volume=sum(bar.volume for bar in bars),
-        previous=previous,
-        is_base=bool(factors),
-    )
-
-
-def _factors(before: Sequence[Bar], bars: Sequence[Bar], actions: Sequence[AppliedAction]) -> Iterator[float]:
-    if not before:
-        return
-    last, first = _utc_day(before[-1]), _utc_day(bars[0])
-    yield from (action.factor for action in actions if last < action.ex_session <= first)
-
-
-def _utc_day(bar: Bar) -> date:
-    return bar.opened_at.astimezone(UTC).date()
-
-
-def first_shown(items: Sequence[JudgedCell], now: datetime) -> date:
-    """Return the newest session with bars, else the newest one that has closed, whose bars can be taken."""
-    return next((row.session for row in items if row.bars), None) or latest_closed_session(now)
-
-
 def around(days: Sequence[date], session: date) -> tuple[date | None, date | None]:
     """Return the day before a session and the day after it, of some days; None without such a day."""
     before, after = [day for day in days if day < session], [day for day in days if day > session]
     return max(before, default=None), min(after, default=None)
-
-
-def days_around(session: date) -> dict[str, object]:
-    """Return the query for the calendar around a session; the longest closure so far was ten days."""
-    return {"first": session - timedelta(days=16), "last": session + timedelta(days=16)}

@@ -160,7 +160,7 @@ def aggregate_minutes(minutes: BarColumns, interval: Interval) -> BarColumns:
         return minutes
     opened_at = pl.Series(minutes.stamp * _US).cast(pl.Datetime("us"))
     values = {name: getattr(minutes, name) for name in VALUES}
-    longer = roll_up(pl.DataFrame({"symbol": minutes.row, "opened_at": opened_at, **values}), interval)
+    longer = roll_up(pl.DataFrame({"symbol": minutes.row, "opened_at": opened_at, **values}), interval.value)
     stamps = longer["opened_at"].to_physical().to_numpy() // _US
     return BarColumns(longer["symbol"].to_numpy(), stamps, *(longer[name].to_numpy() for name in VALUES))
 

@@ -126,3 +126,11 @@ export const lunch = (view) => {
   overlay.views[0].zOrder = () => 'bottom';
   return overlay;
 };
+
+// The name of a pane, at its top left.
+export const named = (view, text) =>
+  new Overlay((g) => {
+    g.font = font();
+    g.textBaseline = 'middle';
+    halo(g, text, 4, 10, view.ink.ink2, view.ink.bg, 'left');
+  });

@@ -1,22 +1,18 @@
-// The page of a symbol: draws the bars of its table as candles and volume, and steps through sessions by keys.
+// The page of a symbol: draws its bars as candles and volume, with indicators or compared symbols, and steps by keys.
 import { colours } from '../colours.js';
 import { lunch, overCandles, overVolume } from './marks.js';
+import { addCompared, addLines, lineInks } from './lines.js';
 
 const host = document.getElementById('candles');
 const JST_S = 9 * 3600;
 const NARROW = 560;
 const isJapanese = document.documentElement.lang === 'ja';
 
-const read = (row) => {
-  const [time, open, high, low, close, volume, flags, auction] = row.dataset.bar.split(',');
-  const seconds = Number(time);
-  return {
-    time: seconds, open: Number(open), high: Number(high), low: Number(low), close: Number(close), volume: Number(volume),
-    flags: flags ? flags.split('+') : [], auction, day: new Date(seconds * 1000).toISOString().slice(0, 10),
-  };
-};
+const read = ([time, open, high, low, close, volume, flags, auction]) => ({
+  time, open, high, low, close, volume, auction, flags: flags ? flags.split('+') : [], day: new Date(time * 1000).toISOString().slice(0, 10),
+});
 
-const INKS = { bg: 'bg', bg3: 'bg-3', ink: 'ink', ink2: 'ink-2', ink3: 'ink-3', line: 'line', line2: 'line-2', up: 'up', down: 'down', warn: 'warn', accent: 'accent' };
+const INKS = { bg: 'bg', bg3: 'bg-3', ink: 'ink', ink2: 'ink-2', ink3: 'ink-3', line: 'line', line2: 'line-2', up: 'up', down: 'down', warn: 'warn', accent: 'accent', ...lineInks };
 
 const fade = (colour, alpha) => colour.replace(/^rgb\(([^)]+)\)$/, `rgba($1, ${alpha})`);
 const price = (value) => {
@@ -34,6 +30,13 @@ const two = (n) => String(n).padStart(2, '0');
 const clock = (time) => {
   const at = new Date(time * 1000);
   return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
+};
+
+const dated = (time, options = { weekday: 'short' }) => {
+  const at = new Date(time * 1000);
+  const day = at.toISOString().slice(0, 10);
+  const name = at.toLocaleDateString(isJapanese ? 'ja' : 'en', { ...options, timeZone: 'UTC' });
+  return isJapanese ? `${day}（${name}）` : `${name} ${day}`;
 };
 
 const SECONDS = { '1m': 60, '5m': 300, '15m': 900, '1h': 3600 };
@@ -61,27 +64,37 @@ const gridOf = (bars, hours, interval) => {
 
 const start = () => {
   const { createChart, CandlestickSeries, HistogramSeries, LineStyle } = window.LightweightCharts;
-  const bars = [...document.querySelectorAll('#bars tr')].map(read);
+  const data = JSON.parse(host.dataset.chart);
+  const bars = data.bars.map(read);
   const interval = host.dataset.interval;
-  const isDaily = interval === '1d';
+  const isDaily = interval === '1d' || interval === '1w';
+  const isOne = !isDaily && bars[0].day === bars.at(-1).day;
+  const isCompared = data.compared.length > 0;
   const words = JSON.parse(host.dataset.words);
   const hours = host.dataset.hours ? JSON.parse(host.dataset.hours) : null;
   const grid = isDaily ? { times: bars.map((bar) => bar.time), lunch: null, breaks: [] } : gridOf(bars, hours, interval);
   const byTime = new Map(bars.map((bar) => [bar.time, bar]));
   const ranked = bars.map((bar) => bar.volume).sort((a, b) => b - a);
-  const mostVolume = isDaily ? ranked[0] : ranked[Math.min(4, ranked.length - 1)];
+  const mostVolume = isDaily || !isOne ? ranked[0] : ranked[Math.min(4, ranked.length - 1)];
   const view = { bars, words, isDaily, mostVolume, volume, lunch: grid.lunch, actions: JSON.parse(host.dataset.actions), ink: colours(INKS) };
   host.hidden = false;
   const plot = host.querySelector('.plot');
   const breaks = new Set(grid.breaks);
-  const tick = (time) => (breaks.has(time) ? '' : clock(time));
+  // The kinds of tick marks of the library: 2 is a day, 3 a time of day.
+  const tick = (time, kind) => {
+    if (breaks.has(time)) return '';
+    if (isOne || kind >= 3) return clock(time);
+    const at = new Date(time * 1000);
+    return kind < 2 ? at.toISOString().slice(0, 7) : `${at.getUTCMonth() + 1}/${at.getUTCDate()}`;
+  };
+  const when = (time) => (isDaily ? dated(time) : isOne ? clock(time) : `${dated(time)} ${clock(time)}`);
   const chart = createChart(plot, {
     autoSize: true,
     layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily, panes: { enableResize: false } },
     crosshair: { mode: 0, vertLine: { labelVisible: true }, horzLine: { labelVisible: true } },
     rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.06 } },
-    timeScale: { borderVisible: false, timeVisible: !isDaily, secondsVisible: false, allowBoldLabels: false, ...(isDaily ? {} : { tickMarkFormatter: tick }), fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.5, lockVisibleTimeRangeOnResize: true },
-    localization: { timeFormatter: (time) => (isDaily ? new Date(time * 1000).toISOString().slice(0, 10) : clock(time)) },
+    timeScale: { borderVisible: false, timeVisible: !isDaily, secondsVisible: false, allowBoldLabels: false, ...(isDaily ? {} : { tickMarkFormatter: tick }), fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.2, lockVisibleTimeRangeOnResize: true },
+    localization: { timeFormatter: when },
     handleScroll: { vertTouchDrag: false },
     handleScale: { axisPressedMouseMove: false },
   });
@@ -92,16 +105,20 @@ const start = () => {
   chart.panes()[0].setStretchFactor(4);
   chart.panes()[1].setStretchFactor(1.2);
   candles.attachPrimitive(lunch(view));
-  candles.attachPrimitive(overCandles(view));
+  if (!isCompared) candles.attachPrimitive(overCandles(view));
   columns.attachPrimitive(lunch(view));
   columns.attachPrimitive(overVolume(view));
-  const line = host.dataset.previous
+  const compared = addCompared(chart, data.compared, grid.times, bars, view);
+  const lines = addLines(chart, data.lines, { times: grid.times, bars, view, isWithPrices: !isCompared, price });
+  plot.style.height = `calc(${plot.clientHeight}px + ${7 * (chart.panes().length - 2)}rem)`;
+  candles.applyOptions({ visible: !isCompared });
+  const line = host.dataset.previous && !isCompared
     ? candles.createPriceLine({ price: Number(host.dataset.previous), lineStyle: LineStyle.Dashed, lineWidth: 1, axisLabelVisible: false, title: `${words.previous} ${price(Number(host.dataset.previous))}` })
     : null;
 
   // Above or below the close before; without one, the open.
   const isUp = bars.at(-1).close >= Number(host.dataset.previous ?? bars.at(-1).open);
-  const close = candles.createPriceLine({ price: bars.at(-1).close, lineVisible: false, axisLabelVisible: true, title: '' });
+  const close = candles.createPriceLine({ price: bars.at(-1).close, lineVisible: false, axisLabelVisible: !isCompared, title: '' });
 
   const recolour = () => {
     const ink = colours(INKS);
@@ -115,6 +132,7 @@ const start = () => {
     candles.applyOptions({ upColor: ink.bg, downColor: ink.down, borderUpColor: ink.up, borderDownColor: ink.down, wickUpColor: ink.up, wickDownColor: ink.down });
     close.applyOptions({ axisLabelColor: isUp ? ink.up : ink.down, axisLabelTextColor: ink.bg, color: ink.ink3 });
     line?.applyOptions({ color: ink.ink3, lineVisible: true });
+    for (const each of [...compared, ...lines]) each.recolour(ink);
     columns.setData(grid.times.map((time) => {
       const bar = byTime.get(time);
       return bar ? { time, value: bar.volume, color: fade(bar.close >= bar.open ? ink.up : ink.down, 0.45) } : { time };
@@ -126,15 +144,15 @@ const start = () => {
   // A bar of room at both sides: the marks of the first and the last are whole.
   const show = () => {
     const count = grid.times.length;
-    const from = host.clientWidth < NARROW && count > 150 ? count - 120 : 0;
+    const from = isOne && host.clientWidth < NARROW && count > 150 ? count - 120 : 0;
     chart.timeScale().setVisibleLogicalRange({ from: from - 1.5, to: count + 0.5 });
   };
   show();
 
   const readout = host.querySelector('[data-readout]');
   const tell = (bar) => {
-    const at = isDaily ? bar.day : clock(bar.time);
-    readout.textContent = `${at}  ${words.open} ${price(bar.open)}  ${words.high} ${price(bar.high)}  ${words.low} ${price(bar.low)}  ${words.close} ${price(bar.close)}  ${words.volume} ${shares(bar.volume)}`;
+    readout.textContent = `${when(bar.time)}  ${words.open} ${price(bar.open)}  ${words.high} ${price(bar.high)}  ${words.low} ${price(bar.low)}  ${words.close} ${price(bar.close)}  ${words.volume} ${shares(bar.volume)}`;
+    for (const each of lines) each.tell(bar.time);
   };
   tell(bars.at(-1));
   chart.subscribeCrosshairMove(({ time }) => {
@@ -158,3 +176,10 @@ document.addEventListener('keydown', (event) => {
 });
 
 if (host) start();
+
+// What stands beside the chart is asked for when the chart is there; without JavaScript a link leads to it.
+const beside = document.getElementById('beside');
+if (beside) {
+  const answer = await fetch(beside.dataset.path, { headers: { 'hx-request': 'true' } }).catch(() => null);
+  if (answer?.ok) beside.innerHTML = await answer.text();
+}
