@@ -1,7 +1,7 @@
 """Each Japanese page has the hash of the English text that it translates, so that what is out of date is known.
 
-`KABOOM_RECORD=1 pytest tests/repo/docs/test_translations.py -k tour.ja.md` writes the hash of a page: bring its Japanese
-up to date first. Without `-k` it writes all of them.
+`KABOOM_RECORD=1 pytest tests/repo/docs/test_translations.py -k tour.ja.md` writes the hash of a page: bring its
+Japanese up to date first. Without `-k` it writes all of them.
 """
 
 import hashlib
