@@ -13,6 +13,8 @@ import pytest
 
 from tests.fixtures.repo.repository import ROOT, find_files
 
+#: A Japanese page that translates no single English one.
+DIGEST = ROOT / "docs/operations/README.ja.md"
 _MARK = re.compile(r"<!-- translation of \S+, sha256 [0-9a-f]{12} -->")
 
 
@@ -49,3 +51,28 @@ def test_a_translation_is_of_the_english_text_of_today(japanese: Path) -> None:
         f"the English of {name} has changed: bring the Japanese up to date, and run "
         f"KABOOM_RECORD=1 pytest tests/repo/docs/test_translations.py -k {name}"
     )
+
+
+@pytest.mark.parametrize(
+    "japanese", [p for p in TRANSLATIONS if p.suffix == ".md"], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_both_languages_of_a_page_link_to_each_other(japanese: Path) -> None:
+    english = english_of(japanese)
+    assert f"[English]({english.name})" in "".join(japanese.read_text(encoding="utf-8").splitlines()[:3])
+    assert f"[日本語]({japanese.name})" in "".join(english.read_text(encoding="utf-8").splitlines()[:3])
+
+
+def test_the_index_lists_each_translation() -> None:
+    index = ROOT / "docs/README.md"
+    listed = {
+        (index.parent / found).resolve()
+        for found in re.findall(r"\]\(([^)#]+\.ja\.\w+)\)", index.read_text(encoding="utf-8"))
+    }
+    assert listed == {*TRANSLATIONS, DIGEST}
+
+
+@pytest.mark.parametrize("page", [*TRANSLATIONS, DIGEST], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_japanese_page_links_to_the_japanese_of_a_page(page: Path) -> None:
+    others = {english_of(each): each for each in TRANSLATIONS if each != page}
+    links = re.findall(r"\]\(([^)#:\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if (page.parent / link).resolve() in others] == []
