@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from tests.fixtures.repo.repository import load_text
-from tests.text.texts import japanese_texts
+from tests.text.texts import japanese_pages, japanese_texts
 
 _KATAKANA = re.compile(r"[\u30a0-\u30ff]+")
 _LETTER = r"[\u3040-\u30ff\u4e00-\u9fff]"
@@ -57,6 +57,17 @@ def test_a_forbidden_word_is_found(text: str, found: list[str]) -> None:
 
 def test_no_text_has_a_forbidden_word() -> None:
     assert {place: found for place, text in japanese_texts() if (found := find_forbidden(text))} == {}
+
+
+@pytest.mark.parametrize(("page", "prose"), japanese_pages(), ids=[page for page, _ in japanese_pages()])
+def test_no_page_has_a_forbidden_word(page: str, prose: str) -> None:
+    assert [(line, found) for line in prose.splitlines() if (found := find_forbidden(line))] == []
+
+
+@pytest.mark.parametrize(("page", "prose"), japanese_pages(), ids=[page for page, _ in japanese_pages()])
+def test_pages_have_the_punctuation_of_texts(page: str, prose: str) -> None:
+    wrong = [line for line in prose.splitlines() if _HALF_WIDTH.search(line) or _SPACED.search(line)]
+    assert wrong == []
 
 
 def test_punctuation_in_japanese_is_full_width() -> None:

@@ -1,5 +1,6 @@
 """Every Japanese text of the catalogue and of alerts, by where it stands."""
 
+import json
 import re
 import string
 from collections.abc import Iterator
@@ -8,7 +9,8 @@ from functools import cache
 import yaml
 
 from kaboom.text.catalogue import load_japanese
-from tests.fixtures.repo.repository import load_text
+from tests.fixtures.repo.command_blocks import read_prose
+from tests.fixtures.repo.repository import ROOT, find_files, load_text
 from tests.text.extraction import of_python, of_tables
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -46,6 +48,21 @@ def japanese_texts() -> list[tuple[str, str]]:
             for name in ("summary_ja", "description_ja")
         ),
     ]
+
+
+@cache
+def japanese_pages() -> list[tuple[str, str]]:
+    """Return the path and the prose of each Japanese page and notebook: no blocks, no code, no targets of links."""
+    pages = []
+    for path in sorted(find_files()):
+        text = path.read_text(encoding="utf-8") if path.name.endswith((".ja.md", ".ja.ipynb")) else ""
+        if path.suffix == ".ipynb" and text:
+            cells = json.loads(text)["cells"]
+            text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        if text:
+            prose = re.sub(r"<!--.*?-->|(?<=\])\([^)]*\)", "", read_prose(text), flags=re.DOTALL)
+            pages.append((path.relative_to(ROOT).as_posix(), re.sub(r"`[^`]*`", "`", prose)))
+    return pages
 
 
 def fields(text: str) -> set[str]:

@@ -55,14 +55,15 @@ def test_settings_of_a_page_are_taken(page: str, text: str) -> None:
     load_settings(**values)
 
 
-def test_rules_of_files_are_taken(tmp_path: Path) -> None:
-    ((_, text),) = blocks_of("toml")
+@pytest.mark.parametrize(("page", "text"), blocks_of("toml"))
+def test_rules_of_files_are_taken(page: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "files.toml").write_text(text)
     assert len(read_rules_file(tmp_path).rules) == text.count("[[rules]]")
 
 
 def test_csv_of_pages_is_read(tmp_path: Path) -> None:
-    (panel, entries) = (text for _, text in blocks_of("csv"))
+    (japanese, panel, entries) = (text for _, text in blocks_of("csv"))
+    assert japanese == panel
     assert len(parse_csv(entries, lambda: "x", today=date(2026, 12, 1)).entries) == 3
     for price in ("open", "high", "low", "close"):
         (tmp_path / f"{price}.csv").write_text(panel)
