@@ -10,9 +10,9 @@ import pytest
 import yaml
 from fastapi import FastAPI
 
+import kaboom.pipelines
 from kaboom.drivers.clock import utc_now
 from kaboom.market.calendar import last_sessions, latest_closed_session
-from kaboom.pipelines import cli
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, memory_settings, running
@@ -254,5 +254,7 @@ async def test_a_pipeline_belongs_to_its_owner(tmp_path: Path) -> None:
 
 
 async def test_the_example_is_accepted(http: httpx2.AsyncClient) -> None:
-    text = Path(cli.__file__).with_name("example.yaml").read_text(encoding="utf-8").replace("    on:", '    "on":')
+    text = (
+        Path(kaboom.pipelines.__path__[0], "example.yaml").read_text(encoding="utf-8").replace("    on:", '    "on":')
+    )
     await apply(http, yaml.safe_load(text))

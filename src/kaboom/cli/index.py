@@ -74,7 +74,9 @@ INDEX: Mapping[str, Entry] = {
     "ingest": _queue(Queue.INGEST, RUN),
     "jobs": Entry("kaboom.jobs.cli:app", RUN, "List, show, watch, cancel and retry jobs."),
     "schedules": Entry("kaboom.schedules.cli:app", RUN, "Submit jobs automatically: after each session, or by cron."),
-    "pipelines": Entry("kaboom.pipelines.cli:app", RUN, "Run jobs that belong together after a session, in order."),
+    "pipelines": Entry(
+        "kaboom.pipelines.cli.pipelines:app", RUN, "Run jobs that belong together after a session, in order."
+    ),
     "alerts": Entry(
         "kaboom.operations.cli:alerts",
         RUN,

@@ -22,7 +22,7 @@ RunId = Annotated[str, typer.Argument(metavar="RUN", help="the id of a run, as `
 @app.command("example")
 def example() -> None:
     """Print a pipeline to begin with: ingest, repair gaps, roll up, indicators, analyse."""
-    typer.echo(Path(__file__).with_name("example.yaml").read_text(encoding="utf-8"), nl=False)
+    typer.echo(Path(__file__).parents[1].joinpath("example.yaml").read_text(encoding="utf-8"), nl=False)
 
 
 @app.command("apply")
@@ -33,7 +33,7 @@ def apply(
     json: Json = False,
 ) -> None:
     """Save the pipeline of a file, in place of the one with its name."""
-    from kaboom.pipelines.yaml_file import read_pipeline  # noqa: PLC0415  PyYAML, which help does without
+    from kaboom.pipelines.cli.yaml_file import read_pipeline  # noqa: PLC0415  PyYAML, which help does without
 
     session: Session = context.obj.with_json(json)
     declared = read_pipeline(file)
@@ -58,7 +58,7 @@ def list_pipelines(context: typer.Context, *, json: Json = False) -> None:
     found = session.client().call("GET", _PIPELINES)
     if session.print_if_json_or_empty(found, "no pipelines yet; begin with: kaboom pipelines example > morning.yaml"):
         return
-    table = new_table(session.words, "pipeline", "steps", "starts after", "session", "state", "run")
+    table = new_table(session.words, "pipeline", "steps", "starts after", "session", "state", "id")
     for item in found["items"]:
         last, start = item["last_run"], item["start"]
         state = session.words.coded("job", last["status"]) if last else ""
@@ -87,7 +87,7 @@ def run(
     found = session.client().call("POST", f"{_PIPELINES}/{pipeline}/runs", json=body)
     if session.print_if_json(found):
         return
-    table = new_table(session.words, "session", "run", "state", "new")
+    table = new_table(session.words, "session", "id", "state", "new")
     for item in found["items"]:
         is_new = session.words.say("yes" if item["is_new"] else "no")
         add_row(table, item["session"], item["run_id"], session.words.coded("job", item["status"]), is_new)
@@ -110,7 +110,7 @@ def show(
     found = session.client().call("GET", f"{_PIPELINES}/{wanted}/runs")
     if session.print_if_json_or_empty(found, "no runs yet"):
         return
-    table = new_table(session.words, "session", "run", "state", "steps", "ended (JST)")
+    table = new_table(session.words, "session", "id", "state", "steps", "ended (JST)")
     for item in found["items"]:
         done = sum(step["status"] == "completed" for step in item["steps"])
         steps, ended = f"{done}/{len(item['steps'])}", to_jst(item["ended_at"])
