@@ -83,7 +83,9 @@ def test_indicators_symbols_and_neighbours_are_a_click_or_a_key_away(open_tab: O
     page.wait_for_selector("#candles:not([hidden])")
     expect(page.locator("[data-line='4']")).to_have_text(re.compile(r"^\d+(\.\d+)?$"))
     high = page.locator(".plot").bounding_box()
-    assert low and high and high["height"] > low["height"] + 100
+    assert low
+    assert high
+    assert high["height"] > low["height"] + 100
     # The average under the pointer is that of its bar.
     last = page.locator("[data-line='0']").inner_text()
     page.mouse.move(high["x"] + high["width"] / 3, high["y"] + 100)

@@ -287,6 +287,7 @@ def test_links_keep_what_the_other_choice_allows() -> None:
         (Span.D1, TUESDAY, TUESDAY),
         (Span.D5, TUESDAY, date(2025, 10, 28)),
         (Span.M1, date(2025, 3, 31), date(2025, 2, 28)),
+        (Span.M1, date(2025, 5, 30), date(2025, 4, 30)),
         (Span.M1, date(2025, 1, 6), date(2024, 12, 6)),
         (Span.Y1, date(2024, 2, 29), date(2023, 2, 28)),
         (Span.Y5, TUESDAY, date(2020, 11, 4)),

@@ -158,7 +158,7 @@ async def draw(page: OpenPage, symbol: str, filters: SymbolFilters) -> Drawn:
 
 async def _newest_session(page: OpenPage, covered: CellPage) -> date:
     """Return the newest session with bars; of an interval that is made of minutes, with minutes."""
-    items = covered.items
+    items: Sequence[JudgedCell] = covered.items
     if covered.interval.is_intraday and not any(row.bars for row in items):
         provider = provider_of(covered.provider)
         path = f"/api/v1/coverage/cells/{covered.symbol}"
