@@ -24,8 +24,8 @@ _WHYS = {
     "zone": "expected times with a time zone, found {text!r}: set KABOOM_FILE_TIME_ZONE",
     "utc_day": "expected days, found {text!r}, a time in UTC whose day depends on a time zone: set"
     " KABOOM_FILE_TIME_ZONE",
-    TWICE: "expected a time that comes once, found {text!r}, whose hour comes twice as clocks go back: write it with its"
-    " offset",
+    TWICE: "expected a time that comes once, found {text!r}, whose hour comes twice as clocks go back: write it with"
+    " its offset",
     "year": "expected a year from 1900 to 2099, found {text!r}",
     "day": "expected a time of day of the exchange, as in the other rows, found {text!r}",
     "empty": "expected a date and a symbol in every row, found none",
