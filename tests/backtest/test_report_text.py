@@ -161,11 +161,21 @@ def test_a_sentence_has_the_numbers_of_the_fees(fees: dict[str, Any], text: str)
 def test_a_sentence_has_the_numbers_of_the_slippage_and_the_costs_are_both() -> None:
     slip = "Slippage of market and stop orders: 0.100% of the price, ticks: 2, impact: 0.200%."
     assert describe_slippage(Slippage(rate=0.001, ticks=2, impact=0.002))[0] == slip
-    english, japanese = describe_costs(
-        {"fees": {"fixed": 10}, "slippage": {"rate": 0.001, "ticks": 2, "impact": 0.002}}
-    )
+    model = {"fees": {"fixed": 10}, "slippage": {"rate": 0.001, "ticks": 2, "impact": 0.002}}
+    english, japanese = describe_costs({"symbols": ["7203"], "model": model})
     assert english == f"A fill costs 0.000% of its value and 10 yen. {slip}"
     assert japanese != english
+
+
+def test_the_costs_say_that_ticks_of_the_tse_are_applied_to_a_foreign_symbol() -> None:
+    said = "Ticks and price limits are those of the TSE, also for SPY, which has no code of it."
+    english, japanese = describe_costs({"symbols": ["7203", "SPY"]})
+    assert english.endswith(f". {said}")
+    assert "SPY" in japanese
+    free = {"has_ticks": False, "has_limits": False, "slippage": {"rate": 0.0001}}
+    assert "TSE" not in describe_costs({"symbols": ["SPY"], "model": free})[0]
+    assert "TSE" not in describe_costs({"symbols": ["7203"]})[0]
+    assert "TSE" not in describe_costs({"market": "TSE_PRIME"})[0]
 
 
 def summary(model: dict[str, Any] | None = None, **values: Any) -> RunSummary:

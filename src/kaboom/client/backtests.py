@@ -54,7 +54,7 @@ class Backtest:
         made = self.summary
         shown = {name: metric for name in _SHOWN if (metric := self.metrics.get(name)) is not None}
         numbers = ", ".join(f"{name} {metric:.4g}" for name, metric in shown.items())
-        costs = describe_costs(made["request"].get("model", {}))[0]
+        costs = describe_costs(made["request"])[0]
         return f"<Backtest {made['strategy']}, {made['first']} to {made['last']}: {numbers}. {costs}>"
 
     def equity(self) -> "pl.DataFrame":

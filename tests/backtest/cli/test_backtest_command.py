@@ -1,6 +1,7 @@
 """`kaboom backtest` without a server: strategies of your own, the check for looking ahead, and the list."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,11 @@ def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> N
     assert one == two
     early = held("backtest", "run", "honest.py", *scope, "--as-of", "2025-11-06")
     assert (early.code, "were held at 2025-11-06 00:00:00 JST" in early.err) == (Exit.USAGE, True)
+    before = held("backtest", "run", "honest.py", "--symbol", "7203", "--from", "2019-01-07", "--to", "2019-06-28")
+    assert before.code == Exit.USAGE
+    found = re.search(r"those of 7203 are from .* `--from (\S+) --to (\S+)`", before.err.replace("\n", " "))
+    assert found, before.err
+    assert held("backtest", "run", "honest.py", "--symbol", "7203", "--from", found[1], "--to", found[2]).code == 0
     unclear = held("backtest", "run", "sma_cross", *scope, "--as-of", "2025-13")
     assert (unclear.code, "expected a day, or a time with its zone" in unclear.err) == (Exit.USAGE, True)
     assert held("backtest", "run", "honest.py", "--symbol", "1301").code == Exit.USAGE

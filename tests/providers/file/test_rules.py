@@ -51,6 +51,21 @@ def test_each_folder_has_its_own_zone_and_stamp(tmp_path: Path) -> None:
     }
 
 
+def test_the_hour_that_comes_twice_is_refused_by_row_unless_it_has_an_offset(tmp_path: Path) -> None:
+    write(tmp_path, "BTC.csv", "2024-11-03 00:58", "2024-11-03 00:59", "2024-11-03 01:00", "2024-11-03 02:00")
+    write(tmp_path, "ETH.csv", "2024-11-03T01:00:00-04:00", "2024-11-03T01:01:00-04:00", "2024-11-03T01:00:00-05:00")
+    (tmp_path / "files.toml").write_text('[[rules]]\nfiles = "*"\ntime_zone = "America/New_York"\n')
+    provider = FileProvider(tmp_path)
+    found = {
+        symbol: [f"{at:%H:%M}" for at in part["opened_at"]]
+        for (symbol,), part in fetch(provider, Interval.M1).bars.group_by("symbol")
+    }
+    assert found == {"BTC": ["04:58", "04:59", "07:00"], "ETH": ["05:00", "05:01", "06:00"]}
+    (refusal,) = describe_files(provider)[0]["refusals"]
+    assert (refusal["line"], refusal["column"], refusal["rows"]) == (4, "Datetime", 1)
+    assert "found '2024-11-03 01:00', whose hour comes twice" in refusal["why"]
+
+
 def test_a_rule_counts_before_the_settings_and_the_first_of_two_rules(tmp_path: Path) -> None:
     write(tmp_path, "AAPL.csv", "2024-11-05 09:30", "2024-11-05 09:31")
     write(tmp_path, "SPY.csv", "2024-11-05 09:30", "2024-11-05 09:31")

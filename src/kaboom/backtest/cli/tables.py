@@ -185,7 +185,7 @@ def _say_symbols(session: Session, result: Mapping[str, Any]) -> None:
 
 
 def _say_costs(session: Session, result: Mapping[str, Any]) -> None:
-    session.show(describe_costs(result["request"].get("model", {}))[session.words.language == "ja"])
+    session.show(describe_costs(result["request"])[session.words.language == "ja"])
 
 
 def _say_moment(session: Session, result: Mapping[str, Any]) -> None:

@@ -169,7 +169,7 @@ def _month_ends(curves: ReportCurves) -> list[Mapping[str, Any]]:
 
 def _costs_of(request: Mapping[str, Any], language: Language) -> str:
     try:
-        return describe_costs(request.get("model", {}))[language == "ja"]
+        return describe_costs(request)[language == "ja"]
     except InvalidRequest:
         # A later release wrote it.
         return ""

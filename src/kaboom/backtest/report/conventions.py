@@ -6,6 +6,7 @@ from typing import Any
 from kaboom.backtest.model import Fees, FillModel, Slippage
 from kaboom.backtest.report.text import tell
 from kaboom.backtest.summary import RunSummary
+from kaboom.market.symbol import is_tse_code
 from kaboom.text.catalogue import Pair, gettext_noop
 
 #: The conventions of every report; those of a fill model are added.
@@ -27,11 +28,21 @@ DISCLAIMER = gettext_noop(
 )
 
 
-def describe_costs(model: Mapping[str, Any]) -> Pair:
-    """Return the fees and the slippage of the fill model of a request, in English and Japanese."""
-    parsed = FillModel.parse(model)
-    fee, slip = describe_fees(parsed.fees), describe_slippage(parsed.slippage)
-    return f"{fee[0]} {slip[0]}", f"{fee[1]}{slip[1]}"
+def describe_costs(request: Mapping[str, Any]) -> Pair:
+    """Return the fees, the slippage and foreign symbols of a request of a backtest, in English and Japanese."""
+    model = FillModel.parse(request.get("model", {}))
+    said = [describe_fees(model.fees), describe_slippage(model.slippage), *_doubt_ticks(request, model)]
+    return " ".join(english for english, _ in said), "".join(japanese for _, japanese in said)
+
+
+def _doubt_ticks(request: Mapping[str, Any], model: FillModel) -> list[Pair]:
+    """Say that the rules of the TSE are applied to a symbol of another exchange, such as one of the user's files."""
+    foreign = next((symbol for symbol in request.get("symbols") or () if not is_tse_code(symbol)), None)
+    if foreign is None or not (model.has_ticks or model.has_limits or model.slippage.ticks):
+        return []
+    return [
+        tell("Ticks and price limits are those of the TSE, also for {symbol}, which has no code of it.", symbol=foreign)
+    ]
 
 
 def describe_fees(fees: Fees) -> Pair:

@@ -16,7 +16,7 @@ from kaboom.bars.store import BarReader
 from kaboom.drivers.stop import ShouldStop, check_stop, never
 from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries
-from kaboom.market.calendar import JST, last_sessions, resolve_last_session, utc_midnight
+from kaboom.market.calendar import JST, NEWEST_YEAR, last_sessions, resolve_last_session, utc_midnight
 from kaboom.market.indices import TOPIX as INDEX
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
@@ -97,7 +97,7 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
     known = _find_symbols(request, tools.symbols_dir)
     frames = await _read(request, known.symbols, tools.store, should_stop)
     if not frames:
-        raise _none_held(request, tools.symbols_dir)
+        raise await _find_others(request, tools.store) or _none_held(request, tools.symbols_dir)
     bars = pl.concat(frames)
     held = frozenset(bars["symbol"].unique().to_list())
     panel = Panel.of(bars, request.interval, await _listings(request, bars, known, tools.actions))
@@ -138,6 +138,25 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
 def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market, Universe]:
     markets = [market for market in Market if market.is_section]
     return {market: load_universe(market, day, imported_dir=symbols_dir, known_at=as_of) for market in markets}
+
+
+async def _find_others(request: BarsAsked, store: BarReader) -> InvalidRequest | None:
+    """Return the refusal that names the days of the bars that are held; None if there are none of the first symbols."""
+    symbols = (request.symbols or ())[:MOST_NAMED]
+    frames = await _read(
+        request.model_copy(update={"first": None, "last": date(NEWEST_YEAR, 12, 31)}), symbols, store, never
+    )
+    if not frames:
+        return None
+    source, interval, first, last = request.source, request.interval, request.first, request.last
+    names = ", ".join(dict.fromkeys(str(frame["symbol"][0]) for frame in frames))
+    # The days of the stores, which `first` and `last` name, are those of UTC.
+    begin = min(frame["opened_at"][0] for frame in frames).date()
+    end = max(frame["opened_at"][-1] for frame in frames).date()
+    return InvalidRequest(
+        f"no {source} {interval} bars from {first} to {last} are held; those of {names} are from {begin} to {end}: name"
+        f" days by `--from {begin} --to {end}`"
+    )
 
 
 def _none_held(request: BarsAsked, symbols_dir: Path) -> InvalidRequest:

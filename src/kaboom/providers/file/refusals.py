@@ -11,7 +11,7 @@ from kaboom.providers.file.packed import XLSX
 from kaboom.providers.file.reader import OpenedFile
 from kaboom.providers.file.recognise.layout import Layout, explain_scale, find_role, names_scale
 from kaboom.providers.file.recognise.numbers import has_decimal_comma
-from kaboom.providers.file.times import explain
+from kaboom.providers.file.times import TWICE, explain
 
 #: Cells of one column of one file that are named one by one.
 _MOST_CELLS = 20
@@ -104,7 +104,7 @@ class Refusals:
             self._add(file, explain(str(fault), str(row["text"])), row, column, part.height)
             if layout.has_symbols and fault != "empty":
                 self._blame_others(file, part, str(fault), column)
-            if file in mixed and fault != "empty":
+            if file in mixed and fault not in {"empty", TWICE}:
                 self._judge_others(file, part, column, has_clock=len(layout.times) > 1)
             if not layout.has_symbols and column is not None:
                 self._judge_tables(file, rows, part.filter(pl.col("text").str.starts_with(column)), column)

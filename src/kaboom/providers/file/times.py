@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -10,6 +11,8 @@ from kaboom.providers.file.recognise.dates import OUT_OF_ERA, TWO_DIGITS, UNREAD
 from kaboom.providers.file.recognise.layout import Role
 from kaboom.providers.file.rules import DateOrder, Rule, Stamp
 
+#: A time of the hour that comes twice when clocks go back. Only its row is refused: nothing else depends on it.
+TWICE = "twice"
 #: Why the times of a file are refused; `text` is the first of them.
 _WHYS = {
     UNREADABLE: "expected a date such as 2024-11-05, 2024-11-05 09:00:00+09:00 or epoch seconds, found {text!r}",
@@ -21,6 +24,8 @@ _WHYS = {
     "zone": "expected times with a time zone, found {text!r}: set KABOOM_FILE_TIME_ZONE",
     "utc_day": "expected days, found {text!r}, a time in UTC whose day depends on a time zone: set"
     " KABOOM_FILE_TIME_ZONE",
+    TWICE: "expected a time that comes once, found {text!r}, whose hour comes twice as clocks go back: write it with"
+    " its offset",
     "year": "expected a year from 1900 to 2099, found {text!r}",
     "day": "expected a time of day of the exchange, as in the other rows, found {text!r}",
     "empty": "expected a date and a symbol in every row, found none",
@@ -162,13 +167,26 @@ def _by_zone(rows: pl.DataFrame) -> list[tuple[str | None, pl.DataFrame]]:
 
 
 def _localise(rows: pl.DataFrame, zone: str | None) -> pl.DataFrame:
-    """Return rows with both times; an hour that comes twice, when clocks go back, is read as the first one."""
+    """Return rows with both times; a midnight that comes twice, when clocks go back, is read as the first one."""
     if zone is None:
         return rows.with_columns(utc=pl.col("utc").fill_null(pl.col("wall")), local=pl.col("wall"))
-    own = pl.col("wall").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    utc = pl.coalesce("utc", own.dt.convert_time_zone("UTC").dt.replace_time_zone(None))
+    wall = pl.col("wall")
+    own, second = (_to_utc(wall, zone, ambiguous) for ambiguous in ("earliest", "latest"))
+    utc = pl.coalesce("utc", own)
     local = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
-    return rows.with_columns(utc=utc).with_columns(
+    is_twice = pl.col("utc").is_null() & (own != second) & (wall != wall.dt.truncate("1d"))
+    return rows.with_columns(
+        utc=utc,
         local=local,
-        fault=pl.when(utc.is_null() & pl.col("wall").is_not_null()).then(pl.lit(UNREADABLE)).otherwise("fault"),
+        fault=pl.when(pl.col("fault").is_not_null())
+        .then("fault")
+        .when(is_twice)
+        .then(pl.lit(TWICE))
+        .when(utc.is_null() & wall.is_not_null())
+        .then(pl.lit(UNREADABLE)),
     )
+
+
+def _to_utc(wall: pl.Expr, zone: str, ambiguous: Literal["earliest", "latest"]) -> pl.Expr:
+    own = wall.dt.replace_time_zone(zone, ambiguous=ambiguous, non_existent="null")
+    return own.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
