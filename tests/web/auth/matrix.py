@@ -120,6 +120,9 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/ai-analysis/results/{job_id}/{symbol}.png": Row(
         _READ, also=(Scope.BARS_READ,), of_request=(_HOLDINGS,), fine={200, 404}
     ),
+    "GET /api/v1/ai-analysis/results/{job_id}/{symbol}.json": Row(
+        _READ, also=(Scope.BARS_READ,), of_request=(_HOLDINGS,), fine={200, 404}
+    ),
     **_job_rows("ingest"),
     **_job_rows("market-data"),
     **_job_rows("backtest"),
