@@ -194,6 +194,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/portfolios/{portfolio_id}/positions": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/valuation": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/equity": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/performance": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/export": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/trades": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/cash": Row(_HOLDINGS),

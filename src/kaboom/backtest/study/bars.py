@@ -8,7 +8,7 @@ import polars as pl
 
 from kaboom.backtest.memory_check import check_room
 from kaboom.backtest.panel import Delisting, Listings, Panel
-from kaboom.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
+from kaboom.backtest.request import TOPIX, BarsAsked
 from kaboom.bars.actions.adjustment import applied_actions, applied_dividends
 from kaboom.bars.actions.store import ActionReader
 from kaboom.bars.history import reader_at
@@ -18,6 +18,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, last_sessions, resolve_last_session, utc_midnight
 from kaboom.market.indices import TOPIX as INDEX
+from kaboom.market.indices import TOPIX_AND_FUNDS
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history

@@ -17,7 +17,7 @@ from kaboom.backtest.engines import EngineName, choose_engine
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.report.builder import build_content
 from kaboom.backtest.report.html import build_report
-from kaboom.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
+from kaboom.backtest.request import BacktestRequest, BarsAsked
 from kaboom.backtest.result import Result
 from kaboom.backtest.run import TargetStrategy, check_targets, run_bars, run_targets
 from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind
@@ -27,6 +27,7 @@ from kaboom.backtest.study.curves import benchmark_of, encode_csv, equity_table
 from kaboom.backtest.study.fingerprint import code_version, fingerprint_of
 from kaboom.backtest.summary import BenchmarkSummary, FileNote, RunSummary, SweepSummary, digest_of, finite
 from kaboom.drivers.stop import ShouldStop, check_stop, never
+from kaboom.market.indices import TOPIX_AND_FUNDS
 
 
 @dataclass(frozen=True, slots=True)
