@@ -25,6 +25,7 @@ from kaboom.portfolio.schemas import (
     NewPortfolio,
     NewReversal,
     NewTrade,
+    PerformanceQuery,
     PortfolioPatch,
     PositionsQuery,
 )
@@ -143,7 +144,7 @@ async def show_equity(service: Service, portfolio: Loaded, query: Annotated[Hist
 
 @router.get("/{portfolio_id}/performance", responses=DERIVED, dependencies=READS)
 async def show_performance(
-    service: Service, portfolio: Loaded, query: Annotated[HistoryQuery, Query()]
+    service: Service, portfolio: Loaded, query: Annotated[PerformanceQuery, Query()]
 ) -> PerformanceView:
     """Show returns without the effect of deposits (TWR) and with it (XIRR), against TOPIX, and by symbol."""
     return view_performance(portfolio, await service.performance(portfolio, first=query.first, last=query.last))

@@ -65,6 +65,7 @@ METRICS: Mapping[str, str] = {
     "turnover": "turnover a year",
     "exposure": "mean exposure",
     "trades": "closed trades",
+    **AGAINST,
 }
 
 #: By kind: the codes of the API with their meanings. The context of their Japanese is the kind and the code.
