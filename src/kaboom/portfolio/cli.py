@@ -284,10 +284,10 @@ def show_performance(
         session.say("no session yet on which the value is known")
         return
     session.say("{first} to {last}", first=found["first"], last=found["last"])
-    table = new_table(session.words, "metric", "value", right={"value"})
+    table = new_table(session.words, "metric", "result", right={"result"})
     for name in _SHARES + _RATIOS:
         value = found[name]
-        shown = "" if value is None else f"{value:.2f}" if name in _RATIOS else f"{value:+.2%}"
+        shown = "" if value is None else f"{value:.2f}" if name in _RATIOS else f"{value:.2%}"
         add_row(table, session.words.coded("performance", name), shown)
     session.show(table)
     if found["benchmark"]:

@@ -176,5 +176,5 @@ def _contribute(days: Sequence[EquityDay], returns: Sequence[float]) -> list[Con
     ]
     found.sort(key=lambda each: (-each.share, each.symbol))
     earned = (last.equity or ZERO) - (first.equity or ZERO) - (last.net_deposits - first.net_deposits)
-    rest = earned - sum((each.gain for each in found), ZERO)
-    return [*found, Contribution("", rest, cash)] if rest or abs(cash) > 1e-9 else found
+    unassigned = earned - sum((each.gain for each in found), ZERO)
+    return [*found, Contribution("", unassigned, cash)] if unassigned or abs(cash) > 1e-9 else found
