@@ -3,20 +3,23 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.analysis.routes import ModelsView
 from kaboom.analysis.vocabulary import VERDICTS
-from kaboom.dashboard.analyses import Report, request_of, sum_up
+from kaboom.dashboard.analyses import count_verdicts, read_reports, request_of, say_outcome, sum_up
+from kaboom.dashboard.candles import draw_picture
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.links import page_links
-from kaboom.dashboard.page_request import OpenPage, Page
+from kaboom.dashboard.page_request import OpenPage, Page, ask_names_of
 from kaboom.dashboard.unknown import JobId, ask_job
 from kaboom.dashboard.viewer import check_form, first_of, read_form
 from kaboom.jobs.api.view import Accepted, JobPage
 from kaboom.jobs.deps import needs
+from kaboom.pictures.model import Picture
 from kaboom.pictures.process import can_draw
 from kaboom.portfolio.views import PortfolioList, PortfolioView
 from kaboom.web.auth.scopes import Scope
@@ -26,6 +29,8 @@ router = APIRouter()
 
 API = "/api/v1/ai-analysis"
 _PAGE = 50
+#: The letters of the id of a job, which some analyses are about; codes of symbols are shorter.
+_JOB_ID = 32
 _FIELDS = ("kind", "symbols", "portfolio_id", "job_id", "session", "analyst")
 _Given = Annotated[str, Query(max_length=400)]
 
@@ -36,6 +41,7 @@ async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)
     jobs, models = await asyncio.gather(
         page.api.get(JobPage, f"{API}/jobs", cursor=cursor, limit=_PAGE), page.api.get(ModelsView, f"{API}/models")
     )
+    language = page.viewer.language
     if jobs.status == status.HTTP_400_BAD_REQUEST and cursor:
         # The cursor is of an older release: begin with the first row.
         return page.go_to("/analyses")
@@ -43,7 +49,8 @@ async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)
         "analyses/list.html",
         found=jobs,
         models=models,
-        rows=[JobRow(job) for job in jobs.items],
+        rows=[(row, count_verdicts(row.result.get("analyses") or (), language)) for row in map(JobRow, jobs.items)],
+        say_outcome=say_outcome,
         **page_links("/analyses", jobs, cursor),
     )
 
@@ -107,16 +114,36 @@ async def _ask_portfolios(page: OpenPage) -> Sequence[PortfolioView]:
 async def show_analysis(page: Page, job_id: JobId) -> Response:
     """Show an analysis; until it has ended, the page reloads automatically."""
     job, models = await asyncio.gather(ask_job(page, "ai-analysis", job_id), page.api.get(ModelsView, f"{API}/models"))
-    row = JobRow(job)
-    previews = row.result.get("previews") or []
+    row, language = JobRow(job), page.viewer.language
+    previews, analyses = row.result.get("previews") or [], row.result.get("analyses") or []
+    judged = [one for one in (*analyses, *previews) if one["picture"] != "none"]
+    pictures, names = await asyncio.gather(
+        _draw_pictures(page, job_id, [one["subject"] for one in judged]),
+        ask_names_of(page, [one["subject"] for one in (*analyses, *previews) if len(one["subject"]) < _JOB_ID]),
+    )
     return await page.show(
         "analyses/preview.html" if previews else "analyses/one.html",
         row=row,
         result=row.result,
         request=row.job.request or {},
-        reports=[Report(one) for one in row.result.get("analyses") or ()],
+        reports=read_reports(row.result, language, pictures),
+        verdicts=count_verdicts(analyses, language),
+        say_outcome=say_outcome,
+        names=names,
+        pictures=pictures,
         whole=sum_up(row.result),
         models=models,
-        draws=can_draw() and page.viewer.may(Scope.BARS_READ),
+        has_png=can_draw(),
         key=uuid4().hex,
     )
+
+
+async def _draw_pictures(page: OpenPage, job_id: str, symbols: Sequence[str]) -> Mapping[str, str]:
+    """Return the candles of symbols as markup, as far as the viewer may see them and they are kept."""
+    if not page.viewer.may(Scope.BARS_READ):
+        return {}
+    found = await asyncio.gather(
+        *(page.api.get(Picture, f"{API}/results/{job_id}/{quote(symbol, safe='')}.json") for symbol in symbols)
+    )
+    drawn = zip(symbols, (reply.view for reply in found), strict=True)
+    return {symbol: draw_picture(picture, page.viewer.language) for symbol, picture in drawn if picture is not None}

@@ -48,6 +48,33 @@ _DRAWN: dict[int | str, dict[str, Any]] = {
     200: {"description": "the candles with averages, volume and RSI, 1,200 pixels wide", "content": PNG},
     **describe_problems(NOT_FOUND, INVALID, UNAVAILABLE),
 }
+_NUMBERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the same as numbers: panels with their times, bars and lines",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "examples": {
+                    "candles": {
+                        "value": {
+                            "title": ["7203", "7203"],
+                            "sub": ["1d, 2025-11-04", "1d, 2025-11-04"],
+                            "panels": [
+                                {
+                                    "kind": "candles",
+                                    "times": ["2025-11-04"],
+                                    "bars": [[2840, 2871.5, 2836, 2860]],
+                                    "volumes": [21350000],
+                                }
+                            ],
+                        }
+                    }
+                },
+            }
+        },
+    },
+    **describe_problems(NOT_FOUND, INVALID),
+}
 
 
 class BreakerView(BaseModel):
@@ -117,15 +144,28 @@ async def get_picture(
     jobs: Jobs, named: NamedJob, symbol: JudgedSymbol, request: Request, language: Spoken = "en"
 ) -> Response:
     """Draw the candles that an analysis judged; 404 if the server has no matplotlib (`kaboom-api[pictures]`)."""
-    job = await named.find(Queue.AI_ANALYSIS)
-    kept = await jobs.parts.files.load(job.job_id, name_of(symbol))
-    if kept is None:
-        raise NotFound(f"job {job.job_id} has no picture of {symbol}; its status is {job.status}")
+    kept = await _load_picture(jobs, named, symbol)
     picture = await asyncio.to_thread(Picture.model_validate_json, kept)
     content = await draw_picture(request, picture, language)
     return Response(content, media_type="image/png", headers=_HEADERS)
 
 
+async def get_candles(jobs: Jobs, named: NamedJob, symbol: JudgedSymbol) -> Response:
+    """Return the candles that an analysis judged, with their averages, volume and RSI, as numbers."""
+    return Response(await _load_picture(jobs, named, symbol), media_type="application/json", headers=_HEADERS)
+
+
+async def _load_picture(jobs: Jobs, named: NamedJob, symbol: str) -> bytes:
+    job = await named.find(Queue.AI_ANALYSIS)
+    kept = await jobs.parts.files.load(job.job_id, name_of(symbol))
+    if kept is None:
+        raise NotFound(f"job {job.job_id} has no picture of {symbol}; its status is {job.status}")
+    return kept
+
+
 router.add_api_route(
     "/results/{job_id}/{symbol}.png", get_picture, response_class=Response, responses=_DRAWN, dependencies=_BARS
+)
+router.add_api_route(
+    "/results/{job_id}/{symbol}.json", get_candles, response_class=Response, responses=_NUMBERS, dependencies=_BARS
 )

@@ -13,14 +13,12 @@ from kaboom.backtest.strategies.settings import check_names
 from kaboom.drivers.request import PlannedRequest, Request
 from kaboom.errors import InvalidRequest
 from kaboom.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment
-from kaboom.market.indices import TOPIX as INDEX
 from kaboom.market.indices import is_index
 from kaboom.market.interval import Interval
 from kaboom.providers.registry import OfSource, SourceName, SourceSymbols, get_source_spec
 
 #: The benchmark of the market: the index, or else the first of its largest funds that has bars.
 TOPIX = "topix"
-TOPIX_AND_FUNDS = (INDEX, "1306", "1305", "1475", "1348")
 #: About five years.
 DEFAULT_SESSIONS = 1250
 DEFAULT_CASH = 10_000_000.0

@@ -127,6 +127,12 @@ async def ask_name(page: OpenPage, symbol: str) -> CompanyName | None:
     return next((name_of(each, page.viewer.language) for each in found.items if each.symbol == symbol), None)
 
 
+async def ask_names_of(page: OpenPage, symbols: Sequence[str]) -> dict[str, CompanyName]:
+    """Ask for the names of some symbols of any market, by code; without those that no list has."""
+    found = await asyncio.gather(*(ask_name(page, symbol) for symbol in symbols))
+    return {symbol: name for symbol, name in zip(symbols, found, strict=True) if name is not None}
+
+
 async def ask_names(page: OpenPage, market: str, symbols: Container[str]) -> dict[str, CompanyName]:
     """Ask for the names of some symbols of a market, by code; {} if the list of the market is unavailable."""
     found = await page.api.get(UniverseView, "/api/v1/universe", market=market)

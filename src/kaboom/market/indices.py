@@ -73,6 +73,8 @@ def sector_of(name: str) -> Sector:
 #: How the symbol of an index begins.
 INDEX_MARK = "^"
 TOPIX, NIKKEI_225 = "^0000", "^N225"
+#: What stands for TOPIX, the first that has bars: the index, then the largest funds that follow it, in yen a unit.
+TOPIX_AND_FUNDS = (TOPIX, "1306", "1305", "1475", "1348")
 _ALIASES = {"TOPIX": TOPIX, "N225": NIKKEI_225}
 _CODE = re.compile(r"\^?([0-9][0-9A-F]{3})")
 

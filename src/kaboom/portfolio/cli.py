@@ -82,6 +82,14 @@ def book_dividends(context: typer.Context, portfolio: Which, *, json: Json = Fal
     session.say("dividends booked: {count}", count=len(booked["items"]))
 
 
+#: The fields of a performance in the order of the table: in percent, and as plain numbers.
+_SHARES = (
+    "time_weighted", "money_weighted", "last_day", "max_drawdown", "benchmark_return", "alpha", "tracking_error",
+    "up_capture", "down_capture",
+)  # fmt: skip
+_RATIOS = ("beta", "information_ratio")
+
+
 @app.command("reverse")
 def reverse_entry(
     context: typer.Context,
@@ -253,6 +261,43 @@ def show_portfolio(context: typer.Context, portfolio: Which, *, json: Json = Fal
         )
     )
     _say_doubts(session, found)
+
+
+@app.command("performance")
+def show_performance(
+    context: typer.Context,
+    portfolio: Which,
+    first: Annotated[str | None, typer.Option("--from", help="first day (default: that of the first entry)")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last day (default: that of the newest close)")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show returns with and without the effect of deposits, against TOPIX, and what each symbol contributed."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call(
+        "GET", f"{find_portfolio(session, portfolio)}/performance", params=given(first=first, last=last)
+    )
+    if session.print_if_json(found):
+        return
+    session.tell(session.say_source(found["provider"]))
+    if found["first"] is None:
+        session.say("no session yet on which the value is known")
+        return
+    session.say("{first} to {last}", first=found["first"], last=found["last"])
+    table = new_table(session.words, "metric", "result", right={"result"})
+    for name in _SHARES + _RATIOS:
+        value = found[name]
+        shown = "" if value is None else f"{value:.2f}" if name in _RATIOS else f"{value:.2%}"
+        add_row(table, session.words.coded("performance", name), shown)
+    session.show(table)
+    if found["benchmark"]:
+        session.say("{symbol} stands for TOPIX, without dividends", symbol=found["benchmark"])
+    if found["contributions"]:
+        table = new_table(session.words, "symbol", "gain, yen", "contribution", right={"gain, yen", "contribution"})
+        for each in found["contributions"]:
+            name = each["symbol"] or session.words.say("cash")
+            add_row(table, name, show_yen(each["gain"]), f"{each['share']:+.2%}")
+        session.show(table)
 
 
 @app.command("import")

@@ -1,7 +1,7 @@
 """The value of a portfolio at the close of each session."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -24,6 +24,8 @@ class EquityDay:
         equity: cash plus value; None if `value` is None.
         net_deposits: deposits less withdrawals, from the beginning to the day.
         stale: how many positions have no close on the day itself, and are valued at an older one or not at all.
+        gains: what each symbol has earned from the beginning to the day, realised and not, with its income; only
+            symbols with a close.
 
     """
 
@@ -33,6 +35,7 @@ class EquityDay:
     equity: Decimal | None
     net_deposits: Decimal
     stale: int
+    gains: Mapping[str, Decimal] = field(default_factory=dict, compare=False)
 
 
 def equity_history(
@@ -75,4 +78,9 @@ def _close(book: Book, day: date, last: Mapping[str, Decimal], closes: Closes) -
     if all(symbol in last for symbol in held):
         value = sum((last[symbol] * book.held(symbol) for symbol in held), ZERO)
     equity = None if value is None else book.cash + value
-    return EquityDay(day, book.cash, value, equity, book.net_deposits, stale)
+    gains = {
+        symbol: last.get(symbol, ZERO) * each.quantity - each.cost + each.realised + each.income
+        for symbol, each in book.positions.items()
+        if symbol in last or not each.quantity
+    }
+    return EquityDay(day, book.cash, value, equity, book.net_deposits, stale, gains)

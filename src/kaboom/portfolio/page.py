@@ -2,30 +2,31 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response
 
-from kaboom.dashboard.page_request import HexId, OpenPage, Page
+from kaboom.dashboard.growth import draw_growth
+from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_names_of
 from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs
+from kaboom.market.indices import TOPIX
 from kaboom.portfolio.entry import CASH_KINDS
 from kaboom.portfolio.views import (
     BookedDividends,
     CashPage,
+    ContributionView,
     EntryView,
     EquityHistory,
-    EquityRow,
+    PerformanceView,
     PortfolioList,
     PortfolioView,
     TradePage,
     ValuationView,
 )
 from kaboom.providers.registry import provider_names
+from kaboom.text.catalogue import Language, gettext
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -65,9 +66,12 @@ async def _show_list(page: Page, status_code: int = 200, **values: Any) -> Respo
 
 _WRITES = [needs(Scope.PORTFOLIOS_WRITE)]
 _DONE = ("booked", "reversed", "imported", "dividends", "renamed")
+_FORMS = ("trades", "cash", "import", "dividends", "rename")
 #: The fields of the forms that are sent as typed; empty fields are left out.
 _TRADE, _CASH = ("day", "side", "symbol", "price", "fee", "note"), ("day", "kind", "amount", "symbol", "note")
 _ENTRIES = 50
+#: How many companies are named; each name is a request.
+_MOST_NAMED = 50
 
 
 @router.get("/portfolios/{portfolio_id}", dependencies=[needs(Scope.PORTFOLIOS_READ)])
@@ -76,9 +80,11 @@ async def show_portfolio(
     portfolio_id: HexId,
     done: Annotated[str, Query(max_length=20)] = "",
     count: Annotated[int, Query(ge=0, le=100_000)] = 0,
+    form: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
-    """Show one portfolio."""
-    return await _show(page, portfolio_id, done=done if done in _DONE else "", count=count)
+    """Show one portfolio; `form` opens a form on it."""
+    values = {"done": done if done in _DONE else "", "opened": form if form in _FORMS else ""}
+    return await _show(page, portfolio_id, count=count, **values)
 
 
 @router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)
@@ -161,14 +167,17 @@ async def _book(
 
 async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **values: Any) -> Response:
     path = f"{API}/{portfolio_id}"
-    portfolio, valuation, equity, trades, cash = await asyncio.gather(
+    portfolio, valuation, equity, performance, trades, cash = await asyncio.gather(
         page.api.get(PortfolioView, path),
         page.api.get(ValuationView, f"{path}/valuation"),
         page.api.get(EquityHistory, f"{path}/equity"),
+        page.api.get(PerformanceView, f"{path}/performance"),
         page.api.get(TradePage, f"{path}/trades", limit=_ENTRIES),
         page.api.get(CashPage, f"{path}/cash", limit=_ENTRIES),
     )
-    defaults: dict[str, Any] = {"done": "", "count": 0, "problem": None, "refused": "", "given": {}}
+    defaults: dict[str, Any] = {"done": "", "count": 0, "problem": None, "refused": "", "given": {}, "opened": ""}
+    held = {each.symbol for each in valuation.items} | {each.symbol for each in _contributions(performance.view)}
+    symbols = sorted(symbol for symbol in held if symbol)[:_MOST_NAMED]
     return await page.show(
         "portfolios/one.html",
         status_code,
@@ -176,11 +185,18 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
         valuation=valuation,
         equity=equity,
         booked={"trades": trades, "cash": cash},
-        line=build_line(equity.items),
+        performance=performance,
+        chart=_draw(performance.view, page.viewer.language),
+        name_benchmark=_name_benchmark,
+        names=await ask_names_of(page, symbols),
         kinds=[kind.value for kind in CASH_KINDS],
         key=uuid4().hex,
         **(defaults | values),
     )
+
+
+def _contributions(found: PerformanceView | None) -> Sequence[ContributionView]:
+    return found.contributions if found else []
 
 
 def _force(fields: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -192,36 +208,17 @@ def _given(fields: Mapping[str, list[str]], names: tuple[str, ...]) -> dict[str,
     return {name: value for name, value in values.items() if value}
 
 
-_WIDTH, _HEIGHT = 1000, 100
+def _draw(found: PerformanceView | None, language: Language) -> str:
+    """Return the growth of a portfolio beside TOPIX; "" if it is not known on two days."""
+    if found is None:
+        return ""
+    lines: list[tuple[str, list[float | None]]] = [
+        (gettext("Portfolio", language), [row.growth for row in found.items]),
+    ]
+    if found.benchmark:
+        lines.append((_name_benchmark(found.benchmark), [row.benchmark for row in found.items]))
+    return draw_growth([row.day for row in found.items], lines, language)
 
 
-@dataclass(frozen=True, slots=True)
-class EquityLine:
-    """A line, with gaps where the equity is unknown.
-
-    Attributes:
-        path: the `d` of an SVG path.
-        low, high: the lowest and the highest equity, in yen.
-        first, last: the first and the last day with a known equity.
-
-    """
-
-    path: str
-    low: Decimal
-    high: Decimal
-    first: date
-    last: date
-
-
-def build_line(days: Sequence[EquityRow]) -> EquityLine | None:
-    """Return the line of the days of an equity history; None if fewer than two days are known."""
-    known = [(n, day.day, day.equity) for n, day in enumerate(days) if day.equity is not None]
-    if len(known) < 2:
-        return None
-    low, high = (choose(equity for *_, equity in known) for choose in (min, max))
-    span, step, parts, before = (high - low) or Decimal(1), Decimal(_WIDTH) / (len(days) - 1), list[str](), -2
-    for n, _, equity in known:
-        y = _HEIGHT - (equity - low) / span * _HEIGHT
-        parts.append(f"{'L' if n == before + 1 else 'M'}{n * step:.1f} {y:.1f}")
-        before = n
-    return EquityLine("".join(parts), low, high, known[0][1], known[-1][1])
+def _name_benchmark(symbol: str) -> str:
+    return "TOPIX" if symbol == TOPIX else f"TOPIX ({symbol})"

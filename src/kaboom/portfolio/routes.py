@@ -25,6 +25,7 @@ from kaboom.portfolio.schemas import (
     NewPortfolio,
     NewReversal,
     NewTrade,
+    PerformanceQuery,
     PortfolioPatch,
     PositionsQuery,
 )
@@ -35,6 +36,7 @@ from kaboom.portfolio.views import (
     EntryView,
     EquityHistory,
     Imported,
+    PerformanceView,
     PortfolioList,
     PortfolioView,
     PositionList,
@@ -42,6 +44,7 @@ from kaboom.portfolio.views import (
     ValuationView,
     view_entry,
     view_history,
+    view_performance,
     view_portfolio,
     view_positions,
     view_valuation,
@@ -137,6 +140,14 @@ async def show_equity(service: Service, portfolio: Loaded, query: Annotated[Hist
     """Show the value of a portfolio at the close of each session."""
     days = await service.history(portfolio, first=query.first, last=query.last)
     return view_history(portfolio, days)
+
+
+@router.get("/{portfolio_id}/performance", responses=DERIVED, dependencies=READS)
+async def show_performance(
+    service: Service, portfolio: Loaded, query: Annotated[PerformanceQuery, Query()]
+) -> PerformanceView:
+    """Show returns without the effect of deposits (TWR) and with it (XIRR), against TOPIX, and by symbol."""
+    return view_performance(portfolio, await service.performance(portfolio, first=query.first, last=query.last))
 
 
 @router.get(

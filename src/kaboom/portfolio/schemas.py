@@ -135,6 +135,15 @@ class HistoryQuery(BaseModel):
     )
 
 
+class PerformanceQuery(BaseModel):
+    """The days between whose closes performance is measured."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: Day | None = Field(default=None, description="default: that of the first entry, ten years back at most")
+    last: Day | None = Field(default=None, description="default: that of the newest close")
+
+
 class PositionsQuery(BaseModel):
     """The positions to show."""
 

@@ -14,14 +14,16 @@ from kaboom.drivers.lazy import Lazy
 from kaboom.errors import InvalidRequest
 from kaboom.market.action import Split
 from kaboom.market.calendar import JST, latest_closed_session, sessions_between
+from kaboom.market.indices import TOPIX_AND_FUNDS
 from kaboom.portfolio.book import Book, check_new, replay
 from kaboom.portfolio.dividends import DueDividend, due_dividends
-from kaboom.portfolio.entry import Entry, EntryKind, make_movement, make_reversal, number_entries
+from kaboom.portfolio.entry import Entry, EntryKind, in_force, make_movement, make_reversal, number_entries
 from kaboom.portfolio.history import Closes, EquityDay, equity_history
 from kaboom.portfolio.model import Booked, Draft, Once, Portfolio, PortfolioStore
 from kaboom.portfolio.money import format_yen
+from kaboom.portfolio.performance import Benchmark, Performance, measure
 from kaboom.portfolio.plausibility import Doubtful, find_doubts
-from kaboom.portfolio.valuation import Valuation, value_book
+from kaboom.portfolio.valuation import Valuation, adjust_closes, value_book
 from kaboom.providers.registry import get_provider_spec
 from kaboom.web.services import services_of
 
@@ -148,8 +150,13 @@ class PortfolioService:
         """
         book, splits = await self.stand(portfolio)
         held = [symbol for symbol in book.positions if book.held(symbol)]
-        prices = await (await self.market.get()).latest(portfolio.provider, held) if held else {}
-        return value_book(book, prices, splits, today=self.today())
+        if not held:
+            return value_book(book, {}, splits, today=self.today())
+        market = await self.market.get()
+        prices = await market.latest(portfolio.provider, held)
+        newest = max((price.session for price in prices.values()), default=self.today())
+        closes = await market.closes(portfolio.provider, list(prices), first=newest, last=newest) if prices else {}
+        return value_book(book, prices, splits, today=self.today(), closes=closes)
 
     async def history(self, portfolio: Portfolio, *, first: date | None, last: date | None) -> list[EquityDay]:
         """Return the value of a portfolio at the close of each session that has ended, from its first entry on.
@@ -184,6 +191,44 @@ class PortfolioService:
                     return await self.history(portfolio, first=None, last=max(price.session for price in prices))
         days = sessions_between(start, end)
         return await asyncio.to_thread(lambda: list(equity_history(entries, splits, closes, days)))
+
+    async def performance(self, portfolio: Portfolio, *, first: date | None, last: date | None) -> Performance:
+        """Return the performance of a portfolio, and against what stands for TOPIX, if it has bars.
+
+        By default it is that from the first entry to the newest close, of at most ten years.
+
+        Raises:
+            InvalidRequest: the history is longer than ten years.
+            Conflict: as for `stand`.
+
+        """
+        entries = await self.store.load_entries(portfolio.owner, portfolio.portfolio_id)
+        symbols = {entry.symbol for entry in entries if entry.kind.is_trade}
+        if last is None and symbols:
+            prices = (await (await self.market.get()).latest(portfolio.provider, symbols)).values()
+            last = max((price.session for price in prices), default=None)
+        closed = latest_closed_session(self.clock())
+        first = first or min(last or closed, closed) - _MOST_HISTORY
+        days = await self.history(portfolio, first=first, last=last)
+        if not days:
+            return Performance()
+        # A deposit on a holiday counts on the session after it.
+        begins = min((entry.day for entry in in_force(entries)), default=days[0].day)
+        is_whole = not sessions_between(begins, days[0].day)[:-1]
+        benchmark = await self._find_benchmark(portfolio, days)
+        return await asyncio.to_thread(measure, days, is_whole=is_whole, benchmark=benchmark)
+
+    async def _find_benchmark(self, portfolio: Portfolio, days: Sequence[EquityDay]) -> Benchmark | None:
+        """Return the closes of TOPIX, or else of a fund of it; None of a provider of files, which have any market."""
+        if not get_provider_spec(portfolio.provider).is_tse:
+            return None
+        market = await self.market.get()
+        for symbol in TOPIX_AND_FUNDS:
+            found = await market.closes(portfolio.provider, [symbol], first=days[0].day, last=days[-1].day)
+            if len(found[symbol]) > 1:
+                splits = await market.splits(portfolio.provider, [symbol])
+                return Benchmark(symbol, adjust_closes(found[symbol], splits))
+        return None
 
     async def _doubts(self, portfolio: Portfolio, new: Iterable[Entry]) -> list[Doubtful]:
         trades = [entry for entry in new if entry.kind.is_trade]

@@ -1,6 +1,6 @@
 """The value of a portfolio at the latest closes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -36,13 +36,24 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ValuedPosition:
-    """A position with its price; `price`, `value` and `unrealised` (yen) are None if no close is known."""
+    """A position with its price; `price`, `value` and `unrealised` (yen) are None if no close is known.
+
+    `previous` is the close of the session before that of the price, for the shares of today; None if it is not known.
+    """
 
     symbol: str
     position: Position
     price: Price | None
     value: Decimal | None
     unrealised: Decimal | None
+    previous: Decimal | None = None
+
+    @property
+    def change(self) -> Decimal | None:
+        """What the position gained in the session of its price, if it was held, in yen."""
+        if self.value is None or self.previous is None:
+            return None
+        return self.value - self.previous * self.position.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +85,25 @@ class Valuation:
         return [each.symbol for each in self.positions if each.price is None]
 
 
-def value_book(book: Book, prices: Mapping[str, Price], splits: Iterable[Split], *, today: date) -> Valuation:
-    """Return the valuation of a book; closes before a split up to `today` are adjusted for the split."""
+def value_book(
+    book: Book,
+    prices: Mapping[str, Price],
+    splits: Iterable[Split],
+    *,
+    today: date,
+    closes: Mapping[str, Mapping[date, Decimal]] | None = None,
+) -> Valuation:
+    """Return the valuation of a book; closes before a split up to `today` are adjusted for the split.
+
+    `closes` are those of the days before the prices, by symbol.
+    """
     applied = [split for split in splits if split.ex_session <= today]
     held = [(symbol, book.positions[symbol]) for symbol in sorted(book.positions) if book.held(symbol)]
-    valued = tuple(_value(symbol, position, prices.get(symbol), applied) for symbol, position in held)
+    before = closes or {}
+    valued = tuple(
+        _value(symbol, position, prices.get(symbol), [each for each in applied if each.symbol == symbol], before)
+        for symbol, position in held
+    )
     values = [each.value for each in valued if each.value is not None]
     total = sum(values, ZERO) if len(values) == len(valued) else None
     cost = sum((position.cost for _, position in held), ZERO)
@@ -96,12 +121,28 @@ def scale_price(close: Decimal, shares: Fraction) -> Decimal:
     return round_yen(close * shares.denominator / shares.numerator)
 
 
-def _value(symbol: str, position: Position, price: Price | None, splits: Iterable[Split]) -> ValuedPosition:
+def adjust_closes(closes: Mapping[date, Decimal], splits: Iterable[Split]) -> dict[date, Decimal]:
+    """Return closes of one symbol for the shares after some splits of it."""
+    adjusted = dict(closes)
+    for split in splits:
+        for day in [day for day in adjusted if day < split.ex_session]:
+            adjusted[day] = scale_price(adjusted[day], split.shares)
+    return adjusted
+
+
+def _value(
+    symbol: str,
+    position: Position,
+    price: Price | None,
+    splits: Sequence[Split],
+    before: Mapping[str, Mapping[date, Decimal]],
+) -> ValuedPosition:
     if price is None:
         return ValuedPosition(symbol, position, None, None, None)
-    close = price.close
-    for split in splits:
-        if split.symbol == symbol and split.ex_session > price.session:
-            close = scale_price(close, split.shares)
+    known = {day: close for day, close in before.get(symbol, {}).items() if day < price.session}
+    adjusted = adjust_closes(known | {price.session: price.close}, splits)
+    close = adjusted.pop(price.session)
     value = close * position.quantity
-    return ValuedPosition(symbol, position, price, value, value - position.cost)
+    return ValuedPosition(
+        symbol, position, price, value, value - position.cost, adjusted[max(adjusted)] if adjusted else None
+    )

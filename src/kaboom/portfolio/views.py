@@ -1,5 +1,6 @@
 """The answers of the portfolio routes; amounts are yen as decimal text."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,7 @@ from kaboom.portfolio.entry import Entry, EntryKind
 from kaboom.portfolio.history import EquityDay
 from kaboom.portfolio.model import Portfolio
 from kaboom.portfolio.money import format_yen
+from kaboom.portfolio.performance import Performance
 from kaboom.portfolio.position import Position
 from kaboom.portfolio.postings import Account
 from kaboom.portfolio.valuation import Valuation, ValuedPosition
@@ -174,6 +176,19 @@ class ValuedView(_Held):
     price: PriceView | None
     value: _Yen | None = Field(examples=["286000"])
     unrealised: _Yen | None = Field(examples=["1712.5"])
+    previous: _Yen | None = Field(
+        default=None,
+        description="the close of the session before, adjusted for a split; null if unknown",
+        examples=["2841.5"],
+    )
+    change: _Yen | None = Field(
+        default=None, description="of the value since that close, for the shares of today", examples=["1850"]
+    )
+    weight: float | None = Field(
+        default=None,
+        description="value as a share of the portfolio's equity; null if that is unknown",
+        examples=[0.2851],
+    )
 
 
 class _Valued(BaseModel):
@@ -212,6 +227,61 @@ class EquityHistory(_Valued):
     """A portfolio by session, oldest first."""
 
     items: list[EquityRow]
+
+
+class PerformanceRow(BaseModel):
+    """A portfolio and its benchmark at the close of a session: what 1 has become."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    day: date = Field(examples=["2025-11-05"])
+    growth: float = Field(description="without the effect of deposits and withdrawals", examples=[1.00305])
+    drawdown: float = Field(description="below the highest growth so far, as a share: 0 or less", examples=[0.0])
+    benchmark: float | None = Field(examples=[1.0021])
+
+
+class ContributionView(BaseModel):
+    """What a symbol has earned."""
+
+    symbol: str | None = Field(
+        description="null for cash: interest, and fees that are not of a trade", examples=["7203"]
+    )
+    gain: _Yen = Field(description="realised and not, with dividends", examples=["3050"])
+    share: float = Field(description="its part of the time-weighted return", examples=[0.00305])
+
+
+class PerformanceView(_Valued):
+    """The performance of a portfolio between two closes; shares are not in percent."""
+
+    first: date | None = Field(
+        description="null without a session on which the value is known", examples=["2025-11-04"]
+    )
+    last: date | None = Field(examples=["2025-11-05"])
+    time_weighted: float | None = Field(
+        description="return of the whole time, without the effect of deposits and withdrawals", examples=[0.00305]
+    )
+    money_weighted: float | None = Field(
+        description="return in a year of the money that was paid in (XIRR); null for less than 30 days",
+        examples=[0.041],
+    )
+    max_drawdown: float | None = Field(description="the deepest one: 0 or less", examples=[-0.012])
+    last_day: float | None = Field(description="return of the last session", examples=[0.0018])
+    benchmark: str | None = Field(
+        description="what stands for TOPIX: the index if it has bars, else a fund; its price, without dividends",
+        examples=["1306"],
+    )
+    benchmark_return: float | None = Field(description="between the same closes", examples=[0.0021])
+    alpha: float | None = Field(description="return in a year that beta does not explain", examples=[0.012])
+    beta: float | None = Field(examples=[0.84])
+    tracking_error: float | None = Field(description="in a year of 244 sessions", examples=[0.061])
+    information_ratio: float | None = Field(description="in a year of 244 sessions", examples=[0.42])
+    up_capture: float | None = Field(description="of sessions in which the benchmark rose", examples=[0.91])
+    down_capture: float | None = Field(description="of sessions in which the benchmark fell", examples=[0.77])
+    items: list[PerformanceRow] = Field(description="the first one is the base, unless the portfolio begins with it")
+    contributions: list[ContributionView] = Field(description="they add up to `time_weighted`")
+
+
+_AGAINST = ("alpha", "beta", "tracking_error", "information_ratio", "up_capture", "down_capture")
 
 
 def view_portfolio(portfolio: Portfolio) -> PortfolioView:
@@ -266,7 +336,7 @@ def view_valuation(portfolio: Portfolio, found: Valuation) -> ValuationView:
         unrealised=found.unrealised,
         profit=None if found.equity is None else found.equity - found.book.net_deposits,
         unpriced=found.unpriced,
-        items=[_view_valued(each) for each in found.positions],
+        items=[_view_valued(each, found.equity) for each in found.positions],
     )
 
 
@@ -275,9 +345,37 @@ def view_history(portfolio: Portfolio, days: Sequence[EquityDay]) -> EquityHisto
     return EquityHistory(**_source(portfolio), items=[EquityRow.model_validate(day) for day in days])
 
 
-def _view_valued(each: ValuedPosition) -> ValuedView:
+def view_performance(portfolio: Portfolio, found: Performance) -> PerformanceView:
+    """Return a performance as the API shows it."""
+    days = found.days
+    return PerformanceView(
+        **_source(portfolio),
+        first=days[0].day if days else None,
+        last=days[-1].day if days else None,
+        benchmark=found.benchmark or None,
+        items=[PerformanceRow.model_validate(day) for day in days],
+        contributions=[
+            ContributionView(symbol=each.symbol or None, gain=each.gain, share=each.share)
+            for each in found.contributions
+        ],
+        **{
+            name: _finite(getattr(found, name))
+            for name in ("time_weighted", "money_weighted", "max_drawdown", "last_day", "benchmark_return")
+        },
+        **{name: _finite(found.against.get(name, math.nan)) for name in _AGAINST},
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _view_valued(each: ValuedPosition, equity: Decimal | None) -> ValuedView:
     price = None if each.price is None else PriceView.model_validate(each.price)
-    return ValuedView(**_held(each.symbol, each.position), price=price, value=each.value, unrealised=each.unrealised)
+    weight = float(each.value / equity) if each.value is not None and equity else None
+    names = ("value", "unrealised", "previous", "change")
+    values = {name: getattr(each, name) for name in names}
+    return ValuedView(**_held(each.symbol, each.position), price=price, weight=weight, **values)
 
 
 def _source(portfolio: Portfolio) -> dict[str, Any]:

@@ -30,7 +30,8 @@ HEADERS: Mapping[str, str] = _CELLS | _same(
     "status", "symbol", "symbols", "indices", "task", "to (JST)", "total", "up since (JST)", "verdict",
     "volume", "webhook", "worker", "what", "when (JST)", "where", "amount", "average cost", "cash", "day",
     "entry", "fee", "note", "price", "quantity", "realised", "reversed by", "unrealised", "value",
-    "pipeline", "starts after", "steps", "step", "new", "ended (JST)", "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
+    "pipeline", "starts after", "steps", "step", "new", "ended (JST)", "metric", "gain, yen", "contribution",
+    "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
 ) | {
     "sent": "sent in 7 d",
     "done with it": "done",
@@ -41,7 +42,17 @@ HEADERS: Mapping[str, str] = _CELLS | _same(
 }  # fmt: skip
 
 
-#: The figures of a backtest, for commands, pages and reports.
+#: The measures against a benchmark, for commands, pages and reports.
+AGAINST: Mapping[str, str] = {
+    "alpha": "alpha a year",
+    "beta": "beta",
+    "tracking_error": "tracking error a year",
+    "information_ratio": "information ratio",
+    "up_capture": "up capture",
+    "down_capture": "down capture",
+}
+
+#: The figures of a backtest, likewise.
 METRICS: Mapping[str, str] = {
     "final_equity": "final equity, yen",
     "total_return": "total return",
@@ -55,6 +66,7 @@ METRICS: Mapping[str, str] = {
     "turnover": "turnover a year",
     "exposure": "mean exposure",
     "trades": "closed trades",
+    **AGAINST,
 }
 
 #: By kind: the codes of the API with their meanings. The context of their Japanese is the kind and the code.
@@ -63,6 +75,15 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "buy", "sell", "deposit", "withdrawal", "dividend", "interest", "fraction", "fee", "tax", "reversal"
     ),
     "metric": {**METRICS, "fees": "fees, yen", "flows": "dividends and borrow costs, yen"},
+    # The measures of a portfolio.
+    "performance": {
+        "time_weighted": "time-weighted return (TWR)",
+        "money_weighted": "return a year on the money paid in (XIRR)",
+        "last_day": "change of the last session",
+        "max_drawdown": "maximum drawdown",
+        "benchmark_return": "TOPIX",
+        **AGAINST,
+    },
     # The names of tasks and markets on pages.
     "task": {
         "ingest.run_daily": "Daily ingest",

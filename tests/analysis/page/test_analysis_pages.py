@@ -1,5 +1,6 @@
 """The pages of analyses: the form, what would be sent before it is, the report with its sources, and refusals."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.analysis.spending import open_spending
-from kaboom.dashboard.analyses import Report, dollars
+from kaboom.dashboard.analyses import Report, dollars, read_reports
 from kaboom.web.auth.scopes import Scope
 from tests.fixtures.accounts.callers import add_token
 from tests.fixtures.accounts.callers import browser_of as log_in
@@ -185,7 +186,10 @@ async def test_the_candles_are_shown_with_what_becomes_of_them(
         path = await submit(app, browser, analyst=analyst)
         html = await read_page(browser, path)
         source = f"/api/v1/ai-analysis/results/{path.rpartition('/')[2]}/7203.png?lang=en"
-        assert f'src="{source}"' in html
+        assert "Candles of 7203 from " in html
+        assert '<path class="up-s" d="M' in html
+        assert "SMA 25" in text_of(html)
+        assert f'href="{source}"' in html
         assert (await browser.get(source)).headers["content-type"] == "image/png"
         assert said in text_of(html)
     assert ("as a picture" in text_of(await read_page(browser, "/analyses/new"))) == bool(after)
@@ -201,3 +205,53 @@ async def test_a_picture_of_bars_is_shown_to_who_may_read_bars(
     html = await read_page(await log_in(app, token=token), path)
     assert "7203/bar/2025-11-04" in text_of(html)
     assert ("7203.png" in html) == is_allowed
+    assert ("up-s" in html) == is_allowed
+
+
+async def test_several_symbols_have_a_table_of_verdicts_and_a_title_that_counts(
+    app: FastAPI, browser: httpx2.AsyncClient
+) -> None:
+    path = await submit(app, browser, symbols="7203 9984", analyst="rules")
+    html = await read_page(browser, path)
+    (title,) = re.findall(r"<h1>(.*?)</h1>", html)
+    assert re.fullmatch(r"Technical view: 1 of 2 (bullish|neutral|bearish)", title), title
+    table = text_of(html.partition('id="verdicts"')[2].partition("</table>")[0])
+    assert re.search(r"7203 TOYOTA MOTOR CORPORATION (bullish|neutral|bearish) 0\.\d\d [0-9,.]+ 2025-11-04 The ", table)
+    assert re.search(r"9984 SoftBank Group Corp. No bars – – no synthetic 1d bars of 9984 are held", table)
+    listed = text_of(await read_page(browser, "/analyses"))
+    assert f"1 of 2 {title.rpartition(' ')[2]}" in listed
+
+
+async def test_sentences_of_the_rules_are_in_the_language_of_the_reader(
+    app: FastAPI, browser: httpx2.AsyncClient
+) -> None:
+    path = await submit(app, browser, analyst="rules")
+    english, japanese = [(await browser.get(path, headers={"accept-language": each})).text for each in ("en", "ja")]
+    sentences = [
+        re.sub("<sup.*?</sup>", "", html.partition('<div class="prose"')[2].partition("</div>")[0])
+        for html in (english, japanese)
+    ]
+    assert "25-session average" in sentences[0]
+    assert "25日移動平均" in sentences[1]
+    assert "トヨタ自動車" in japanese
+
+
+def test_sentences_of_other_rules_stay_as_they_were_kept() -> None:
+    row = {"id": "job/progress", "values": {"total": 3, "done": 3, "failed": 0}, "session": None, "notes": {}}
+    claims = [
+        {"source": "job/progress", "field": name, "value": 3.0 if name == "total" else 0.0}
+        for name in ("total", "failed")
+    ]
+    kept = {
+        "subject": "a", "analyst": "rules-1", "models": [], "sources": [row],
+        "points": [{"text": "All 3 items ended, 0 of them failed.", "claims": claims}],
+    }  # fmt: skip
+
+    def read(**changed: Any) -> str:
+        (report,) = read_reports({"kind": "ingest", "analyses": [kept | changed]}, "ja")
+        return report.first_sentence
+
+    assert read() == "対象3件がすべて終わり、失敗は0件です。"
+    old = "All 3 items ended, 0 of them failed."
+    assert read(analyst="rules-0") == old
+    assert read(points=[{"text": old, "claims": claims[:1]}]) == old

@@ -13,9 +13,6 @@ from fastapi import FastAPI
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
 from kaboom.dashboard.environment import direction, signed_yen, yen
-from kaboom.portfolio.page import build_line
-from kaboom.portfolio.views import EquityRow
-from kaboom.web.routers import example_of
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
@@ -76,11 +73,11 @@ async def test_a_page_shows_worth_positions_and_entries(browser: httpx2.AsyncCli
     text = text_of(html)
     assert "Equity, yen 1,006,351 Profit, yen +6,351 Cash, yen 715,751 Value, yen 290,600" in text
     assert "2025-11-04 buy 7203 100 2,841.5 99 284,150" in text
-    assert re.search(r"7203 100 2,842\.49 2,906 .* final 290,600 \+6,351", text)
+    assert re.search(
+        r"7203 TOYOTA MOTOR CORPORATION 100 2,842\.49 2,906 .* final \+100 \+0\.03% 290,600 28\.9% \+6,351", text
+    )
     assert "2025-11-04 deposit" in text
-    assert [tag["d"][:4] for name, tag in tags_of(html) if name == "path" and tag.get("d", "").startswith("M0.0")] == [
-        "M0.0"
-    ]
+    assert '<path class="ln" d="M0 ' in html
 
 
 async def test_a_refused_trade_is_shown_again_with_its_reason(browser: httpx2.AsyncClient, path: str) -> None:
@@ -173,18 +170,31 @@ def test_amounts_are_written_for_people() -> None:
     assert yen(None) == signed_yen(None) == "–"
 
 
-def equity_row(day: int, equity: int | None) -> EquityRow:
-    return EquityRow.model_validate(example_of(EquityRow) | {"day": date(2025, 11, day), "equity": equity})
+async def test_a_portfolio_is_shown_beside_topix_with_names_weights_and_the_change_of_the_day(
+    browser: httpx2.AsyncClient, path: str, bars: BarStore
+) -> None:
+    await browser.post(f"{path}/trades", data=TRADE | {"fee": "0", "price": "2800"})
+    prices = {"7203": (2800.0, 3000.0, 3150.0), "1306": (2000.0, 2100.0, 2000.0)}
+    for symbol, closes in prices.items():
+        days = (TUESDAY, date(2025, 11, 5), date(2025, 11, 6))
+        await bars.write(DAILY, frame(*(bar(symbol, at(day), close) for day, close in zip(days, closes, strict=True))))
+    html = await read_page(browser, path)
+    text = text_of(html)
+    assert "Portfolio +3.5% TOPIX (1306) +0.0%" in text
+    assert "time-weighted return (TWR) +3.50%" in text
+    assert "1306 stands for TOPIX, by its price without dividends." in text
+    assert "7203 TOYOTA MOTOR CORPORATION 100 2,800 3,150" in text
+    assert "+15,000 +5.00% 315,000 30.4% +35,000" in text
+    assert "7203 TOYOTA MOTOR CORPORATION +35,000 +3.50%" in text
+    assert 'class="ln ln-2 ln-dash"' in html
 
 
-def test_a_line_has_gaps_where_equity_is_not_known() -> None:
-    days = [equity_row(n, each) for n, each in enumerate([100, None, 300, 200], start=4)]
-    line = build_line(days)
-    assert line is not None
-    assert line.path == "M0.0 100.0M666.7 0.0L1000.0 50.0"
-    assert [line.low, line.high] == [100, 300]
-    assert [line.first, line.last] == [date(2025, 11, 4), date(2025, 11, 7)]
-    assert build_line(days[:2]) is None
-    flat = build_line([equity_row(4, 5), equity_row(5, 5)])
-    assert flat is not None
-    assert flat.path == "M0.0 100.0L1000.0 100.0"
+async def test_a_form_opens_without_scripts_and_after_a_refusal(browser: httpx2.AsyncClient, path: str) -> None:
+    def opened(html: str) -> list[str | None]:
+        return [tag.get("id") for name, tag in tags_of(html) if name == "dialog" and "open" in tag]
+
+    assert opened(await read_page(browser, path)) == []
+    assert opened(await read_page(browser, f"{path}?form=cash")) == ["d-cash"]
+    assert opened(await read_page(browser, f"{path}?form=other")) == []
+    refused = await browser.post(f"{path}/trades", data=TRADE | {"quantity": "x"})
+    assert opened(refused.text) == ["d-trades"]

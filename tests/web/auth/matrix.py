@@ -126,6 +126,9 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/ai-analysis/results/{job_id}/{symbol}.png": Row(
         _READ, also=(Scope.BARS_READ,), of_request=(_HOLDINGS,), fine={200, 404}
     ),
+    "GET /api/v1/ai-analysis/results/{job_id}/{symbol}.json": Row(
+        _READ, also=(Scope.BARS_READ,), of_request=(_HOLDINGS,), fine={200, 404}
+    ),
     **_job_rows("ingest"),
     **_job_rows("market-data"),
     **_job_rows("backtest"),
@@ -208,6 +211,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/portfolios/{portfolio_id}/positions": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/valuation": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/equity": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/performance": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/export": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/trades": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/cash": Row(_HOLDINGS),

@@ -24,6 +24,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import JobPage
 from kaboom.jobs.deps import needs
 from kaboom.text.catalogue import Language
+from kaboom.text.tables import AGAINST
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -32,9 +33,10 @@ _PAGE = 50
 #: The metrics of a report, in the order of the page, and those that are not shown for the benchmark.
 METRICS = (
     "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "longest_below_peak", "exposure",
-    "hit_rate", "turnover", "fees",
+    "alpha", "beta", "tracking_error", "information_ratio", "up_capture", "down_capture", "hit_rate", "turnover",
+    "fees",
 )  # fmt: skip
-_OTHER = ("exposure", "hit_rate", "turnover", "fees")
+_OTHER = ("exposure", "hit_rate", "turnover", "fees", *AGAINST)
 #: Functions of texts by their names in templates.
 NUMBERS = {
     each.__name__: each

@@ -1,7 +1,7 @@
 """The content of a report, from a run; pure."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from kaboom.backtest import metrics
-from kaboom.backtest.engine.arrays import CLOSE, Floats, Ints
+from kaboom.backtest.engine.arrays import CLOSE, LAST, Floats, Ints
 from kaboom.backtest.journal import FLOWS
 from kaboom.backtest.metrics import SESSIONS
 from kaboom.backtest.report.content import (
@@ -19,6 +19,7 @@ from kaboom.backtest.report.content import (
     ReportContent,
     ReportCosts,
     ReportCurves,
+    ReportSector,
     ReportTrade,
     ReportYear,
     Sides,
@@ -29,6 +30,7 @@ from kaboom.backtest.report.conventions import DISCLAIMER, describe
 from kaboom.backtest.report.text import tell
 from kaboom.backtest.result import Result
 from kaboom.backtest.summary import RunSummary, finite
+from kaboom.market.indices import sector_of
 from kaboom.text.catalogue import Pair
 
 #: How many of the last trades a report has, and how many bars of the symbol that was traded most.
@@ -37,8 +39,13 @@ _TRADES, _BARS = 50, 160
 _MOST_SESSIONS = 122
 
 
-def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> ReportContent:
-    """Return the content of the report of a run, with `benchmark` in yen at each bar; equal runs give equal content."""
+def build_content(
+    summary: RunSummary, result: Result, benchmark: Floats, sectors: Mapping[str, str] | None = None
+) -> ReportContent:
+    """Return the content of the report of a run, with `benchmark` in yen at each bar; equal runs give equal content.
+
+    `sectors` has the Japanese names of the sectors of symbols.
+    """
     closes = benchmark[result.panel.session_ends]
     other = metrics.returns_of(closes, result.start)
     return ReportContent(
@@ -59,9 +66,28 @@ def build_content(summary: RunSummary, result: Result, benchmark: Floats) -> Rep
             flows=result.flows,
             turnover=summary.metrics.get("turnover"),
         ),
+        sectors=_sectors(result, sectors or {}),
         conventions=[_sides(text) for text in describe(summary)],
         disclaimer=_sides(tell(DISCLAIMER)),
     )
+
+
+def _sectors(result: Result, sectors: Mapping[str, str]) -> list[ReportSector]:
+    """Return the exposure to each sector that was held; symbols without one, such as funds, are together."""
+    held = np.abs(result.positions)
+    columns: dict[str, list[int]] = {}
+    for column in np.flatnonzero(held.any(axis=0)).tolist():
+        columns.setdefault(sector_of(sectors.get(result.panel.symbols[column], "")).ja, []).append(column)
+    found = []
+    for name, chosen in columns.items():
+        value = (held[:, chosen] * np.where(held[:, chosen] == 0, 0.0, result.panel.prices[LAST][:, chosen])).sum(
+            axis=1
+        )
+        share = np.divide(value, result.equity, out=np.zeros(value.size), where=result.equity > 0)
+        sides = Sides(en=sector_of(name).en, ja=name) if name else _sides(tell("without a sector"))
+        mean, most = round(float(share.mean()), 6), round(float(share.max()), 6)
+        found.append(ReportSector(name=sides, symbols=len(chosen), mean=mean, most=most))
+    return sorted(found, key=lambda each: (-each.mean, each.name.en))
 
 
 def _curves(result: Result, closes: Floats, other: Floats) -> ReportCurves:

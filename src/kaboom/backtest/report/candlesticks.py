@@ -20,45 +20,58 @@ from kaboom.market.calendar import JST
 
 type Bars = Sequence[tuple[float, float, float, float] | None]
 
-_HEIGHT, _TOP, _BOTTOM = 300, 34, 262
+_HEIGHT, _ROOM = 300, Room(34, 262)
 _BODY = 0.66
 #: Trades with a number are at least this far apart, in percent.
 _LEAST_GAP = 4.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Grid:
+class CandleGrid:
+    """Where bars and prices are in a drawing: between which prices, how far apart, and in which room."""
+
     low: float
     high: float
     step: float
+    room: Room
+
+    @classmethod
+    def of(cls, prices: Sequence[float], room: Room, count: int) -> "CandleGrid":
+        """Return the grid of `count` bars whose prices are `prices`."""
+        low, high = min(prices), max(prices)
+        return cls(low if low < high else low - 1, high if low < high else high + 1, WIDTH / count, room)
 
     def x(self, place: float) -> float:
+        """Return the middle of the bar at a place, of `WIDTH`."""
         return round((place + 0.5) * self.step, 1)
 
     def share(self, place: float) -> float:
+        """Return the same in percent."""
         return round(100 * self.x(place) / WIDTH, 2)
 
     def percent(self, place: float) -> str:
+        """Return the same as text."""
         return f"{self.share(place):g}%"
 
     def y(self, price: float) -> float:
-        return round(_TOP + (self.high - price) / (self.high - self.low) * (_BOTTOM - _TOP), 1)
+        """Return the pixels of a price from the top."""
+        room = self.room
+        return round(room.top + (self.high - price) / (self.high - self.low) * (room.bottom - room.top), 1)
 
 
 def draw_candlesticks(traded: ReportCandlesticks, words: Words) -> str:
     """Return bars with purchases, sales, and a dashed line from each entry to its exit; "" without a whole bar."""
     bars = traded.bars
     prices = [price for bar in bars if bar is not None for price in bar]
-    plot = build_plot([prices], Room(_TOP, _BOTTOM))
+    plot = build_plot([prices], _ROOM)
     if plot is None:
         return ""
-    low, high = min(prices), max(prices)
-    grid = _Grid(low if low < high else low - 1, high if low < high else high + 1, WIDTH / len(bars))
+    grid = CandleGrid.of(prices, _ROOM, len(bars))
     marks = _marks(traded.fills, bars, grid)
     paths = draw_paths(
         _HEIGHT,
-        f'<path class="up-s" d="{_bodies(bars, grid, is_rise=True)}"/>',
-        f'<path class="dn-s" d="{_bodies(bars, grid, is_rise=False)}"/>',
+        f'<path class="up-s" d="{draw_bodies(bars, grid, is_rise=True)}"/>',
+        f'<path class="dn-s" d="{draw_bodies(bars, grid, is_rise=False)}"/>',
         f'<path class="link-up" d="{_links(traded.trades, bars, grid, is_gain=True)}"/>',
         f'<path class="link-dn" d="{_links(traded.trades, bars, grid, is_gain=False)}"/>',
     )
@@ -68,7 +81,8 @@ def draw_candlesticks(traded: ReportCandlesticks, words: Words) -> str:
     return draw_figure("chart with-prices", _HEIGHT, body, label, draw_side("prices", 56, _HEIGHT, labels))
 
 
-def _bodies(bars: Bars, grid: _Grid, *, is_rise: bool) -> str:
+def draw_bodies(bars: Bars, grid: CandleGrid, *, is_rise: bool) -> str:
+    """Return the path of the bars that rise, or of those that fall."""
     half, parts = grid.step * _BODY / 2, list[str]()
     for place, bar in enumerate(bars):
         if bar is None or (bar[3] >= bar[0]) is not is_rise:
@@ -81,7 +95,7 @@ def _bodies(bars: Bars, grid: _Grid, *, is_rise: bool) -> str:
     return "".join(parts)
 
 
-def _links(trades: Sequence[TradeLine], bars: Bars, grid: _Grid, *, is_gain: bool) -> str:
+def _links(trades: Sequence[TradeLine], bars: Bars, grid: CandleGrid, *, is_gain: bool) -> str:
     parts = []
     for trade in trades:
         if trade.entry is None or ((trade.gain or 0) > 0) is not is_gain:
@@ -94,7 +108,7 @@ def _links(trades: Sequence[TradeLine], bars: Bars, grid: _Grid, *, is_gain: boo
     return "".join(parts)
 
 
-def _marks(fills: Sequence[tuple[int, int]], bars: Bars, grid: _Grid) -> list[str]:
+def _marks(fills: Sequence[tuple[int, int]], bars: Bars, grid: CandleGrid) -> list[str]:
     marks = []
     for place, side in fills:
         bar = bars[place]
@@ -104,7 +118,7 @@ def _marks(fills: Sequence[tuple[int, int]], bars: Bars, grid: _Grid) -> list[st
     return marks
 
 
-def _gains(trades: Sequence[TradeLine], bars: Bars, grid: _Grid) -> list[str]:
+def _gains(trades: Sequence[TradeLine], bars: Bars, grid: CandleGrid) -> list[str]:
     """Return the gains of trades above the bars of their exits, as far as there is room."""
     shown, before = list[str](), -100.0
     for trade in sorted(trades, key=lambda each: each.exit if each.exit is not None else len(bars)):
@@ -119,7 +133,7 @@ def _gains(trades: Sequence[TradeLine], bars: Bars, grid: _Grid) -> list[str]:
     return shown
 
 
-def _times(times: Sequence[str], grid: _Grid) -> list[str]:
+def _times(times: Sequence[str], grid: CandleGrid) -> list[str]:
     """Return the beginnings of months, or of days if there are several bars a day."""
     local = [datetime.fromisoformat(at).astimezone(JST) for at in times]
     is_daily = len({at.date() for at in local}) > len(local) / 2

@@ -133,8 +133,8 @@ def _flatten(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 #: Metrics of which less is better; of exposure, turnover and fees neither is.
-_LESS = frozenset({"volatility", "longest_below_peak"})
-_NEITHER = frozenset({"exposure", "turnover", "fees"})
+_LESS = frozenset({"volatility", "longest_below_peak", "down_capture"})
+_NEITHER = frozenset({"exposure", "turnover", "fees", "beta", "tracking_error"})
 
 
 def name_runs(compared: Comparison, say_strategy: Callable[[str], str]) -> list[str]:

@@ -90,6 +90,15 @@ class ReportCandlesticks(_Part):
     trades: list[TradeLine]
 
 
+class ReportSector(_Part):
+    """The exposure to a sector: the value of its positions, long and short, as a share of equity."""
+
+    name: Sides
+    symbols: int = Field(description="that were held")
+    mean: float
+    most: float
+
+
 class ReportCosts(_Part):
     """The costs of trading, in yen."""
 
@@ -111,5 +120,6 @@ class ReportContent(_Part):
     counts: TradeCounts
     trades: list[ReportTrade] = Field(description="the last 50, newest first; `trades.csv` has all")
     costs: ReportCosts
+    sectors: list[ReportSector] = Field(default_factory=list, description="of the 33 of JPX, the largest mean first")
     conventions: list[Sides]
     disclaimer: Sides

@@ -94,6 +94,7 @@ def build_report(content: ReportContent) -> bytes:
         ),
         _metrics(content),
         _costs(content),
+        _sectors(content),
         _months(content.years),
         _candlesticks(content),
         _trades(content),
@@ -152,6 +153,18 @@ def _costs(content: ReportContent) -> str:
         f"<tr><th>{say('Turnover a year')}</th><td class=num>{number(costs.turnover, 2)}</td></tr>",
     ]
     return section(say("Costs"), table([("", False), ("", True)], rows), wide=False)
+
+
+def _sectors(content: ReportContent) -> str:
+    if not content.sectors:
+        return ""
+    rows = [
+        f"<tr><th>{_sides(each.name)}</th><td class=num>{each.symbols}</td>"
+        f"<td class=num>{percent(each.mean)}</td><td class=num>{percent(each.most)}</td></tr>"
+        for each in content.sectors
+    ]
+    head = [(say("Sector"), False), (say("Symbols held"), True), (say("Mean"), True), (say("Most"), True)]
+    return section(say("Exposure by sector"), table(head, rows), sub=say("as a share of equity"), wide=False)
 
 
 def _months(years: list[ReportYear]) -> str:

@@ -16,7 +16,21 @@ from kaboom.text.tables import METRICS
 MINUS = "\u2212"
 #: Shown if there is no number.
 DASH = "\u2013"
-_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure", "benchmark_return"})
+_PERCENT = frozenset(
+    {
+        "total_return",
+        "cagr",
+        "volatility",
+        "max_drawdown",
+        "hit_rate",
+        "exposure",
+        "benchmark_return",
+        "alpha",
+        "tracking_error",
+        "up_capture",
+        "down_capture",
+    }
+)
 #: The monthly returns from which a cell has the next stronger tint; for years three times as much.
 _TINTS = (0.0005, 0.015, 0.035)
 #: Parameters that most strategies have, and that titles leave out.

@@ -1,6 +1,7 @@
 """The bars of a backtest: choosing them, and reading them from the store as a panel with splits and listings."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import polars as pl
 
 from kaboom.backtest.memory_check import check_room
 from kaboom.backtest.panel import Delisting, Listings, Panel
-from kaboom.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
+from kaboom.backtest.request import TOPIX, BarsAsked
 from kaboom.bars.actions.adjustment import applied_actions, applied_dividends
 from kaboom.bars.actions.store import ActionReader
 from kaboom.bars.history import reader_at
@@ -18,6 +19,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, NEWEST_YEAR, last_sessions, resolve_last_session, utc_midnight
 from kaboom.market.indices import TOPIX as INDEX
+from kaboom.market.indices import TOPIX_AND_FUNDS
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history
@@ -47,6 +49,7 @@ class StudyBars:
         missing: requested symbols without bars.
         delisted: symbols that are not listed any more on the last day.
         listed_on: the dates of the lists that the symbols of a market come from.
+        sectors: the Japanese name of the sector of each listed symbol, of the 33 of JPX.
 
     """
 
@@ -57,6 +60,7 @@ class StudyBars:
     missing: tuple[str, ...]
     delisted: tuple[str, ...]
     listed_on: tuple[date, ...]
+    sectors: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class _Known:
     gone: frozenset[str]
     topix500: frozenset[str]
     listed_on: tuple[date, ...]
+    sectors: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve_days[R: BarsAsked](request: R, now: datetime, *, delay_s: float = 0.0) -> R:
@@ -110,6 +115,7 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
         missing=tuple(symbol for symbol in known.symbols if symbol not in held),
         delisted=tuple(sorted(known.gone & held)),
         listed_on=known.listed_on,
+        sectors=known.sectors,
     )
 
 
@@ -127,12 +133,14 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
     known = {symbol for of_day in lists for one in of_day.values() for symbol in one.symbols}
     listed = {symbol for one in lists[-1].values() for symbol in one.symbols}
     gone = frozenset(known - listed)
+    # A symbol that has left keeps the sector that it had.
+    sectors = {each.symbol: each.sector33 for of_day in lists for one in of_day.values() for each in one.listings}
     if request.market is None:
-        return _Known(request.symbols or (), gone.intersection(request.symbols or ()), topix500, ())
+        return _Known(request.symbols or (), gone.intersection(request.symbols or ()), topix500, (), sectors)
     begin, end = lists[0][request.market], lists[-1][request.market]
     # Symbols that left the market are included; otherwise only survivors would be tested.
     symbols = tuple(sorted({*begin.symbols, *end.symbols}))
-    return _Known(symbols, gone.intersection(symbols), topix500, tuple(sorted({begin.as_of, end.as_of})))
+    return _Known(symbols, gone.intersection(symbols), topix500, tuple(sorted({begin.as_of, end.as_of})), sectors)
 
 
 def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market, Universe]:

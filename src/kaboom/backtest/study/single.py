@@ -17,7 +17,7 @@ from kaboom.backtest.engines import EngineName, choose_engine
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.report.builder import build_content
 from kaboom.backtest.report.html import build_report
-from kaboom.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
+from kaboom.backtest.request import BacktestRequest, BarsAsked
 from kaboom.backtest.result import Result
 from kaboom.backtest.run import TargetStrategy, check_targets, run_bars, run_targets
 from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind
@@ -27,6 +27,8 @@ from kaboom.backtest.study.curves import benchmark_of, encode_csv, equity_table
 from kaboom.backtest.study.fingerprint import code_version, fingerprint_of
 from kaboom.backtest.summary import BenchmarkSummary, FileNote, RunSummary, SweepSummary, digest_of, finite
 from kaboom.drivers.stop import ShouldStop, check_stop, never
+from kaboom.market import performance
+from kaboom.market.indices import TOPIX_AND_FUNDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,13 @@ def run_backtest(
         parameters=parameters_of(strategy, request.parameters),
         engine=engine,
         is_ruined=result.is_ruined,
-        metrics=finite(result.summary()),
+        metrics=finite(result.summary() | _against(result, benchmark)),
         benchmark=_compare(bars, result, benchmark),
         kept_files={},
+        # The measures against the benchmark follow from the curves, which the files have.
         digest=digest_of(*files.values(), orjson.dumps(finite(result.summary()))),
     )
-    content = build_content(summary, result, benchmark)
+    content = build_content(summary, result, benchmark, bars.sectors)
     files |= {"report.html": build_report(content), "report.json": orjson.dumps(content.model_dump(mode="json"))}
     return Study.of(summary, files)
 
@@ -113,6 +116,12 @@ def parameters_of(strategy: AnyStrategy, given: Mapping[str, Any]) -> dict[str, 
     """Return the parameters of a strategy, with its defaults if it has them."""
     to_json = getattr(strategy, "to_json", None)
     return dict(to_json()) if to_json else dict(given)
+
+
+def _against(result: Result, benchmark: Floats) -> dict[str, float]:
+    """Return the measures of a run against its benchmark, by session."""
+    other = metrics.returns_of(benchmark[result.panel.session_ends], result.start)
+    return performance.compare(result.returns.tolist(), other.tolist(), metrics.SESSIONS)
 
 
 def _compare(bars: StudyBars, result: Result, benchmark: Floats) -> BenchmarkSummary:
