@@ -9,7 +9,7 @@ import pytest
 
 from kaboom.bars.export.formats import Format
 from kaboom.bars.export.manifest import MANIFEST, Manifest
-from kaboom.bars.export.publish import Publication, Published, Watch, plan_run, publish
+from kaboom.bars.export.publish import MirrorRun, Publication, Published, Watch, plan_run, publish
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.drivers.bucket import open_objects
@@ -138,17 +138,21 @@ async def test_of_two_runs_at_once_the_second_to_end_is_refused(store: MemoryBar
     ended = list[Published]()
 
     class Overtaken(MemoryBarStore):
-        async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
+        def known_at(self, moment: datetime) -> MemoryBarStore:
+            return self
+
+        async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
             # The other run begins after this one has read the manifest, and ends first.
-            if not ended:
+            if planned and not ended:
                 await store.write(MINUTES, LATER)
                 ended.append(await run(store, open_objects(bucket), 1))
-            return await super().read_session(series, session)
+            return await super().coverage(series, first=first, last=last)
 
-    slow = Overtaken()
+    slow, planned = Overtaken(), list[MirrorRun]()
     await slow.write(MINUTES, frame(bar("1301", at(DAYS[0]))))
+    planned.append(await plan_run(slow, folder, Publication(NOW + timedelta(hours=1))))
     with pytest.raises(Conflict, match=r"another process wrote manifest\.json"):
-        await run(slow, folder, 1)
+        await publish(slow, folder, planned[0])
     assert await load(folder) == ended[0].manifest
     assert (await read(folder))["symbol"].unique().sort().to_list() == ["6758", "7203"]
 
@@ -197,7 +201,7 @@ async def test_a_folder_of_a_mirror_without_a_manifest_stays_so(store: MemoryBar
     (tmp_path / "synthetic" / "1m" / "2025-10.parquet").write_bytes(b"")
     done = await run(store, LocalFolder(tmp_path))
     assert done.manifest is None
-    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")) == [
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")) == [  # noqa: ASYNC240  few files
         "synthetic/1d/2025.parquet", "synthetic/1m/2025-10.parquet", "synthetic/1m/2025-11.parquet",
     ]  # fmt: skip
     assert pl.read_parquet(tmp_path / "synthetic/1m/*.parquet").height == 4

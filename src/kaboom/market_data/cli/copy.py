@@ -106,9 +106,7 @@ def _print(session: Session, copies: "list[SeriesCopy]", actions: int, *, is_who
     else:
         for copy in copies:
             session.show(_describe(session, copy))
-        session.tell(
-            session.words.count("{n:,} corporate action copied", "{n:,} corporate actions copied", actions)
-        )
+        session.tell(session.words.count("{n:,} corporate action copied", "{n:,} corporate actions copied", actions))
     if skipped := sum(copy.skipped for copy in copies):
         session.tell(
             session.words.count(
