@@ -24,12 +24,18 @@ _TYPES = {
 }
 _HEAD = ", ".join(HEADER)
 _ARRAYS = ", ".join(f"%b::{_TYPES[name]}[]" for name in HEADER)
-#: Which pages are stored, and whether as they would be written.
-_FIND = """
-SELECT k.i - 1, p.data = k.data
-FROM unnest(%b::int[], %b::text[], %b::bytea[]) WITH ORDINALITY AS k (bucket, symbol, data, i)
-JOIN bar_page p ON p.bucket = k.bucket AND p.symbol = k.symbol WHERE p.series = %b
+#: `OFFSET 0` has the planner look each page up in the index: of a partition that was not analysed yet it thinks that it
+#: has two rows, and would read all.
+_LOOK_UP = """
+CROSS JOIN LATERAL (
+    SELECT data, moved, grown FROM bar_page WHERE series = %b AND bucket = k.bucket AND symbol = k.symbol OFFSET 0
+) p
 """
+#: Which pages are stored, and whether as they would be written.
+_FIND = f"""
+SELECT k.i - 1, p.data = k.data
+FROM unnest(%b::int[], %b::text[], %b::bytea[]) WITH ORDINALITY AS k (bucket, symbol, data, i) {_LOOK_UP}
+"""  # noqa: S608 (constants)
 #: Every page is added, or locked if it is stored, in one order: two writers never wait for each other in a circle.
 _HOLD = f"""
 INSERT INTO bar_page (series, since, moved, bucket, symbol, data, {_HEAD})
@@ -39,21 +45,25 @@ unnest(%b::int[], %b::text[], %b::bytea[], {_ARRAYS}) WITH ORDINALITY AS u (buck
 ORDER BY u.i
 ON CONFLICT (series, bucket, symbol) DO UPDATE SET moved = bar_page.moved WHERE false RETURNING bucket, symbol
 """  # noqa: S608 (constants)
-_HELD = """
+_HELD = f"""
 SELECT k.i - 1, p.data, p.moved, p.grown, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
-FROM unnest(%b::int[], %b::text[]) WITH ORDINALITY AS k (bucket, symbol, i)
-JOIN bar_page p ON p.bucket = k.bucket AND p.symbol = k.symbol WHERE p.series = %b
+FROM unnest(%b::int[], %b::text[]) WITH ORDINALITY AS k (bucket, symbol, i) {_LOOK_UP}
+"""  # noqa: S608 (constants)
+#: The arrays are for the planner, for the same reason.
+_OF_PAGES = """
+WHERE p.series = %b AND p.bucket = u.bucket AND p.symbol = u.symbol
+AND p.bucket = ANY(%b::int[]) AND p.symbol = ANY(%b::text[])
 """
 _CHANGE = f"""
 UPDATE bar_page p SET moved = %b, data = u.data, {", ".join(f"{name} = u.{name}" for name in HEADER)}
 FROM unnest(%b::int[], %b::text[], %b::bytea[], {_ARRAYS}) AS u (bucket, symbol, data, {_HEAD})
-WHERE p.series = %b AND p.bucket = u.bucket AND p.symbol = u.symbol
+{_OF_PAGES}
 """  # noqa: S608 (constants)
-_GROW = """
+_GROW = f"""
 UPDATE bar_page p SET moved = %b, grown = u.grown
 FROM unnest(%b::int[], %b::text[], %b::bytea[]) AS u (bucket, symbol, grown)
-WHERE p.series = %b AND p.bucket = u.bucket AND p.symbol = u.symbol
-"""
+{_OF_PAGES}
+"""  # noqa: S608 (constants)
 _KEEP = """
 INSERT INTO bar_replaced (series, at, bucket, symbol, data)
 SELECT %b, %b, u.* FROM unnest(%b::int[], %b::text[], %b::bytea[]) AS u
@@ -123,10 +133,12 @@ class _PageWriter:
             pages, kept = zip(*changes.replaced, strict=True)
             statements.append((_KEEP, (number, at, *self._keys(pages), list(kept))))
         if changes.pages:
-            statements.append((_CHANGE, (at, *self._columns(changes.pages), number)))
+            columns = self._columns(changes.pages)
+            statements.append((_CHANGE, (at, *columns, number, *columns[:2])))
         if changes.grown:
             runs = [add_run(held[i][2], first_s, at, newest=WIDE) for i, first_s in changes.grown.items()]
-            statements.append((_GROW, (at, *self._keys([*changes.grown]), runs, number)))
+            keys = self._keys([*changes.grown])
+            statements.append((_GROW, (at, *keys, runs, number, *keys)))
         return statements
 
     def _hold(self, sql: Statements, pages: Sequence[int]) -> tuple[dict[int, tuple[bytes, int, bytes | None]], int]:
