@@ -1,34 +1,45 @@
-"""The bar stores beside each other: PostgreSQL and page files, on the same bars in one run.
+"""The bar stores beside each other: PostgreSQL, page files and, where `influxd` is installed, InfluxDB 1.x, in one run.
 
 Usage: python benchmarks/bar_stores.py [--quick]
 
 An embedded PostgreSQL is started with its defaults, so every commit waits for the disk, as it does in the page files.
 A figure is the median of its rounds, the stores taking turns. Bars are whole sessions of 327 minutes of 1,600 symbols,
-written 50 symbols at a time. Exits with 1 when a goal is missed.
+written 50 symbols at a time. InfluxDB gets the newest session alone, and is asked for its coverage, its bars and the
+newest bars. Exits with 1 when a goal is missed.
 """
 
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
+import polars as pl
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.bar_store import FIRST, Plan, Table, timed, write_all
+from kaboom.bars.influx.layout import InfluxBuckets
+from kaboom.bars.influx.target import InfluxApi, InfluxTarget
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.bars.store import BarStore
 from kaboom.drivers.postgres.blocking import BlockingDatabase
 from tests.fixtures.bars.stored_bars import MINUTES, STAMPS, at
+from tests.fixtures.influx.influx_stores import make_store
+from tests.fixtures.influx.influxd import influxd
 from tests.fixtures.servers.servers import fresh_database, open_folder, shared_servers, stop_servers
 
 #: PostgreSQL may take so many times as long as page files.
 WRITES, READS = 3, 5
+#: InfluxDB takes so many times as long as PostgreSQL.
+INFLUX = 10
 _WRITERS = 4
 
 
@@ -105,7 +116,36 @@ def _compare(table: Table, name: str, took: list[float], goal: float) -> None:
     table.at_most(name, postgres, ("page files", pages), goal)
 
 
-async def main(plan: Plan, url: str, folder: Path) -> int:
+async def measure_influx(plan: Plan, postgres: BarStore, influx: BarStore, table: Table) -> None:
+    """Write a session to InfluxDB, and ask both stores for the bars of that session."""
+    last, took = FIRST + timedelta(days=plan.days - 1), list[float]()
+    with timed(took):
+        await write_all(influx, plan.chunks(plan.days - 1))
+    print(f"InfluxDB took {took[0]:.1f} s to write a session, {plan.symbols * len(STAMPS) / took[0]:,.0f} bars/s")
+    jobs: dict[str, Callable[[BarStore], Awaitable[pl.DataFrame]]] = {
+        "coverage of a session": lambda store: store.coverage(MINUTES, first=last, last=last),
+        "newest of all": lambda store: store.latest(MINUTES),
+        "a whole session": lambda store: store.read_session(MINUTES, last),
+    }
+    for name, job in jobs.items():
+        assert (await job(influx)).height == (await job(postgres)).height
+        ours, theirs = await in_turns(plan.rounds // 2, [postgres, influx], job)
+        table.faster(f"PostgreSQL: {name}", ours, ("InfluxDB", theirs), INFLUX)
+
+
+@contextmanager
+def open_influx(folder: Path) -> Iterator[BarStore | None]:
+    """Give a store on a new InfluxDB; None if `influxd` is not installed."""
+    if shutil.which("influxd") is None:
+        yield None
+        return
+    folder.mkdir()
+    with influxd(folder) as server:
+        buckets = InfluxBuckets(*(server.make_database() for _ in range(3)))
+        yield make_store(InfluxTarget(server.url, "", "", InfluxApi.V1), buckets, folder / "refused.jsonl")
+
+
+async def main(plan: Plan, url: str, folder: Path, influx: BarStore | None) -> int:
     """Measure everything and return the exit code."""
     table = Table()
     stores: list[BarStore] = [
@@ -114,6 +154,11 @@ async def main(plan: Plan, url: str, folder: Path) -> int:
     ]
     await measure_writes(plan, stores, table)
     await measure_reads(plan, stores, table)
+    if influx is None:
+        print("InfluxDB was not measured: influxd is not on PATH")
+    else:
+        await measure_influx(plan, stores[1], influx, table)
+        await influx.close()
     for store in stores:
         health = await store.verify()
         print(
@@ -131,8 +176,8 @@ if __name__ == "__main__":
     chosen = Plan(symbols=1600, days=5, rounds=4) if options.quick else Plan(symbols=1600, days=20, rounds=8)
     with open_folder() as root, tempfile.TemporaryDirectory(dir=Path(__file__).parent) as name:
         try:
-            with fresh_database(shared_servers(root)) as address:
-                code = asyncio.run(main(chosen, address, Path(name)))
+            with fresh_database(shared_servers(root)) as address, open_influx(Path(name, "influx")) as store:
+                code = asyncio.run(main(chosen, address, Path(name), store))
         finally:
             stop_servers(root)
     sys.exit(code)

@@ -9,25 +9,22 @@ is named, and the script exits with 1.
 
 import argparse
 import asyncio
-import re
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.postgres.store import PostgresBarStore
-from kaboom.drivers.postgres.blocking import BlockingDatabase, Statements
-from tests.fixtures.bars.stored_bars import MINUTES, at, full_day, refused
+from kaboom.drivers.postgres.blocking import BlockingDatabase
+from tests.fixtures.bars.statement_plans import call_everything, explained, find_scans
+from tests.fixtures.bars.stored_bars import MINUTES, full_day
 from tests.fixtures.servers.servers import fresh_database, open_folder, shared_servers, stop_servers
 
 _AT_ONCE, _READ = 20, 250
@@ -57,68 +54,6 @@ async def load(store: PostgresBarStore, symbols: Sequence[str], days: Sequence[d
         await store.write(MINUTES, pl.concat(bars.with_columns(pl.col("opened_at") + (day - days[0])) for day in some))
         if begin % 400 == 0:
             print(f"{begin + _AT_ONCE:,} sessions written", flush=True)
-
-
-@contextmanager
-def explained(plans: dict[str, str]) -> Iterator[None]:
-    """Keep the plan of each statement that is executed meanwhile."""
-    rows, run, csv = Statements.rows, Statements.run, Statements.csv
-
-    def explain(sql: Statements, statement: Any, values: Sequence[Any]) -> None:
-        if (
-            isinstance(statement, str)
-            and statement not in plans
-            and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", statement)
-        ):
-            found = rows(sql, f"EXPLAIN {statement}", values)
-            plans[statement] = "\n".join(line for (line,) in found)
-
-    def rows_too(sql: Statements, statement: Any, values: Sequence[Any] = ()) -> Any:
-        explain(sql, statement, values)
-        return rows(sql, statement, values)
-
-    def run_too(sql: Statements, statement: Any, values: Sequence[Any] = ()) -> int:
-        explain(sql, statement, values)
-        return run(sql, statement, values)
-
-    def csv_too(sql: Statements, statement: Any, values: Sequence[Any] = ()) -> bytes:
-        explain(sql, statement, values)
-        return csv(sql, statement, values)
-
-    _replace({"rows": rows_too, "run": run_too, "csv": csv_too})
-    try:
-        yield
-    finally:
-        _replace({"rows": rows, "run": run, "csv": csv})
-
-
-def _replace(methods: dict[str, Any]) -> None:
-    for name, method in methods.items():
-        setattr(Statements, name, method)
-
-
-async def call_everything(store: PostgresBarStore, symbols: Sequence[str], days: Sequence[date]) -> None:
-    """Make each kind of call once."""
-    last, moment = days[-1], datetime.now(UTC)
-    again = full_day(symbols[:5], last, seed=7)
-    await store.write(MINUTES, again)
-    await store.write(MINUTES, full_day(symbols, last + timedelta(days=7)))
-    await store.quarantine(MINUTES, refused((symbols[0], at(last), -1.0, 1.0, 1.0, 1.0, 1.0, "low_above_open")))
-    await store.save_fetch_log(MINUTES, build_fetch_log(again, symbols, [last], moment))
-    for reader in (store, store.known_at(moment), store.known_at(datetime.now(UTC))):
-        await reader.read(MINUTES, symbols[0], start=at(days[-60]), end=at(last))
-        await reader.read_session(MINUTES, last)
-        await reader.latest(MINUTES)
-        await reader.latest(MINUTES, symbols[:3])
-        await reader.coverage(MINUTES, first=days[-20], last=last)
-    await store.last_closes(MINUTES, symbols, before=last)
-    await store.load_fetch_log(MINUTES, first=days[-20], last=last)
-    await store.read_quarantine(MINUTES)
-    await store.release(MINUTES, await store.read_quarantine(MINUTES))
-    await store.list_series()
-    await store.version()
-    await store.older(MINUTES, str(days[0].year), before=days[20])
-    await store.compact(MINUTES, str(days[0].year), before=days[20])
 
 
 async def measure(url: str, symbols: Sequence[str], days: Sequence[date]) -> int:
@@ -151,9 +86,7 @@ async def measure(url: str, symbols: Sequence[str], days: Sequence[date]) -> int
         print(f"autovacuum ran {vacuums} times, analyze {analyses} times; {dead} dead rows")
     bad = 0
     for statement, plan in plans.items():
-        scans = sorted(set(re.findall(r"Seq Scan on (bar_(?:page|replaced)\w*)", plan)))
-        # One row of a partition is enough.
-        scans = [] if "LIMIT 1)" in statement else scans
+        scans = find_scans(statement, plan)
         bad += bool(scans)
         print(f"{'SCANS ' + ', '.join(scans) if scans else 'ok':8} {' '.join(statement.split())[:110]}")
         if scans:

@@ -60,7 +60,7 @@ class CommonSettings(BaseSettings):
     )
     retention: str | None = Field(default=None, pattern=_BY_INTERVAL, validation_alias="KABOOM_RETENTION")
     history_days: int | None = Field(default=None, ge=1, le=36_500, validation_alias="KABOOM_HISTORY_DAYS")
-    mirror_path: Path | None = Field(default=None, validation_alias="KABOOM_MIRROR_DIR")
+    mirror_folder: str | None = Field(default=None, validation_alias="KABOOM_MIRROR_DIR")
     strategies_dir: Path | None = Field(default=None, validation_alias="KABOOM_STRATEGIES_DIR")
     strategy_timeout_s: float = Field(default=300.0, ge=1, le=3600, validation_alias="KABOOM_STRATEGY_TIMEOUT_S")
     strategy_memory_mb: int = Field(default=4096, ge=512, le=1_048_576, validation_alias="KABOOM_STRATEGY_MEMORY_MB")
@@ -162,9 +162,9 @@ class CommonSettings(BaseSettings):
         return self.data_dir / "bars"
 
     @property
-    def mirror_dir(self) -> Path:
-        """Where the mirror of all bars is written."""
-        return self.mirror_path or self.data_dir / "mirror"
+    def mirror_place(self) -> str:
+        """Where the mirror of all bars is written: a folder, or the URL of one in a bucket."""
+        return self.mirror_folder or str(self.data_dir / "mirror")
 
     @property
     def keep_days(self) -> dict[str, int]:

@@ -9,8 +9,8 @@ import pytest
 
 from kaboom.bars.compaction import Compaction
 from kaboom.bars.export.files import export_files
-from kaboom.bars.export.formats import Format
-from kaboom.bars.export.plan import Selection, plan_file, plan_folder
+from kaboom.bars.export.manifest import MANIFEST, Manifest
+from kaboom.bars.export.plan import Selection, plan_file
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.bars.pages import compact as page_compact
 from kaboom.bars.pages.compact import compact_shard
@@ -18,11 +18,13 @@ from kaboom.bars.pages.files import PageFile, PageFiles
 from kaboom.bars.pages.read import read_session
 from kaboom.bars.pages.verify import verify
 from kaboom.bars.pages.write import write_bars
+from kaboom.drivers.clock import utc_now
 from kaboom.drivers.stop import Stopped
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import last_sessions
 from kaboom.market.interval import Interval
-from kaboom.market_data.mirror import MirrorChunk, mirror_chunk
+from kaboom.market_data.mirror import mirror_chunk, plan_mirror
+from kaboom.market_data.request import MirrorRequest
 from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import RollUpChunk
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
@@ -83,15 +85,17 @@ async def test_a_stop_takes_effect_within_a_large_session(
 async def test_a_mirror_stops_within_a_file_and_keeps_those_before(store: MemoryBarStore, tmp_path: Path) -> None:
     may = last_sessions(1, date(2025, 5, 30))[0]
     await store.write(MINUTES, full_day(SYMBOLS, may))
-    chunk = MirrorChunk(MINUTES, Format.PARQUET, ("2025-05", "2025-06"))
+    plan = await plan_mirror(MirrorRequest(), store, str(tmp_path), now=utc_now())
+    assert plan.chunk.items == ("synthetic/1m/2025-05", "synthetic/1m/2025-06")
     # One between files, two or three for the short file, and some of the long one.
-    report = await mirror_chunk(chunk, store, tmp_path, should_stop=After(10))
-    assert [outcome.symbol for outcome in report.outcomes] == ["2025-05"]
-    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["2025-05.parquet"]  # noqa: ASYNC240  few files
-    assert [p.path.name for p in await plan_folder(store, ALL, tmp_path, Format.PARQUET)] == [
-        "2025-05.parquet",
-        "2025-06.parquet",
-    ]
+    report = await mirror_chunk(plan.chunk, store, str(tmp_path), should_stop=After(10))
+    assert [outcome.symbol for outcome in report.outcomes] == ["synthetic/1m/2025-05"]
+    assert not (tmp_path / MANIFEST).exists()
+    (early,) = tmp_path.rglob("*.parquet")  # noqa: ASYNC240  few files
+    rest = await mirror_chunk(plan.chunk, store, str(tmp_path), start=1)
+    assert [outcome.symbol for outcome in rest.outcomes] == ["synthetic/1m/2025-06"]
+    manifest = Manifest.parse((tmp_path / MANIFEST).read_bytes(), "")
+    assert [file.path for file in manifest.files][:1] == [early.relative_to(tmp_path).as_posix()]
 
 
 @pytest.mark.anyio

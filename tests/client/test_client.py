@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 
 import kaboom
 import kaboom.client.client
-from kaboom.bars.export.publish import Publication, publish
+from kaboom.bars.export.publish import Publication, plan_run, publish
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.client.connection import ServerSource
 from kaboom.client.jobs import Job
@@ -90,7 +90,7 @@ def test_a_mirror_with_a_manifest_is_read_by_it(tmp_path: Path) -> None:
         store, folder = MemoryBarStore(), LocalFolder(tmp_path)
         for close in (100.0, 200.0):
             await store.write(DAILY, frame(bar("7203", at(JUNE_2), close)))
-            await publish(store, folder, Publication(datetime.now(UTC)), lambda _: lambda _: None)
+            await publish(store, folder, await plan_run(store, folder, Publication(datetime.now(UTC))))
 
     asyncio.run(publish_twice())
     assert len(list(tmp_path.glob("synthetic/1d/*.parquet"))) == 2

@@ -52,7 +52,7 @@ def test_a_mirror_by_a_schedule(up: Stack) -> None:
     assert added.code == 0, added.err
     ran = up.kaboom("schedules", "run", "mirror", "--wait", "--json")
     assert ran.code == 0, ran.err
-    (month,) = (up.data_dir / "mirror" / "synthetic" / "1m").glob("2025-11.parquet")
+    (month,) = (up.data_dir / "mirror" / "synthetic" / "1m").glob("2025-11.*.parquet")
     kept = kept_bars(up.data_dir)[MINUTES].filter(pl.col("opened_at").dt.strftime("%Y-%m") == "2025-11")
     assert pl.read_parquet(month).height == kept.height
 

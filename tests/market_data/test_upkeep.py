@@ -8,15 +8,20 @@ import httpx2
 import polars as pl
 import pytest
 
+from kaboom.bars.export.manifest import MANIFEST, Manifest
 from kaboom.bars.open import build_bar_store
+from kaboom.drivers.bucket import open_objects
 from kaboom.drivers.clock import utc_now
+from kaboom.drivers.objects import LocalFolder
 from kaboom.market.interval import Interval
 from kaboom.market_data.compact import plan_compaction
 from kaboom.market_data.request import CompactRequest
 from tests.fixtures.bars.stored_bars import MINUTES
 from tests.fixtures.jobs.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
+from tests.fixtures.servers.buckets import bucket, buckets
 
 pytestmark = pytest.mark.anyio
+__all__ = ["bucket", "buckets"]
 MIRROR, COMPACT = "/api/v1/market-data/mirror", "/api/v1/market-data/compact"
 SYMBOLS = ["7203", "6758"]
 SCOPE: dict[str, Any] = {"intervals": {"1m": 4}, "symbols": SYMBOLS, "session": "2025-11-05"}
@@ -45,12 +50,18 @@ async def finish(market: httpx2.AsyncClient, location: str) -> dict[str, Any]:
     return job
 
 
+def read_mirror(folder: Path) -> pl.DataFrame:
+    """Return the bars that the manifest names."""
+    manifest = Manifest.parse((folder / MANIFEST).read_bytes(), str(folder))
+    return pl.read_parquet([folder / file.path for file in manifest.files])
+
+
 async def test_a_mirror_holds_every_bar(market: httpx2.AsyncClient, tmp_path: Path) -> None:
     done = await run_job(market, MIRROR, {})
     assert (done["task"], done["status"], done["progress"]["total"]) == ("market_data.mirror", "completed", 2)
-    files = sorted((tmp_path / "mirror" / "synthetic" / "1m").iterdir())
-    assert [file.name for file in files] == ["2025-10.parquet", "2025-11.parquet"]
-    assert pl.read_parquet(files).height == done["progress"]["rows"]
+    assert done["result"]["files"] == [{"source": "synthetic", "interval": "1m", "months": ["2025-10", "2025-11"]}]
+    assert done["result"]["folder"] == str(tmp_path / "mirror")
+    assert read_mirror(tmp_path / "mirror").height == done["progress"]["rows"]
     store = build_bar_store(memory_settings(tmp_path, bar_store="pages", retention="1m=1"))
     assert (await store.verify()).bars == done["progress"]["rows"]
 
@@ -60,23 +71,46 @@ async def test_a_mirror_as_of_a_moment_is_separate_from_the_current_one(
 ) -> None:
     moment, settings = utc_now(), memory_settings(tmp_path, bar_store="pages", retention="1m=1")
     await run_job(market, MIRROR, {})
-    (today,) = (tmp_path / "mirror").iterdir()
-    whole = pl.read_parquet(sorted((today / "1m").iterdir()))
+    today = tmp_path / "mirror"
+    whole = read_mirror(today)
     corrected = whole.drop("provider", "interval").gather_every(50).with_columns(pl.col("volume") + 100)
     await build_bar_store(settings).write(MINUTES, corrected)
     done = await run_job(market, MIRROR, {"as_of": moment.isoformat()})
     assert done["status"] == "completed", done["error"]
     folder = Path(done["result"]["folder"])
     assert folder == tmp_path / "mirror" / f"as-of-{moment:%Y%m%dT%H%M%S.%fZ}"
-    assert pl.read_parquet(sorted((folder / "synthetic" / "1m").iterdir())).equals(whole)
+    assert read_mirror(folder).equals(whole)
     await run_job(market, MIRROR, {})
-    assert not pl.read_parquet(sorted((today / "1m").iterdir())).equals(whole)
+    assert not read_mirror(today).equals(whole)
     assert (await market.post(MIRROR, json={"as_of": "2999-01-01"})).status_code == 422
 
 
-async def test_months_that_are_there_are_left_alone(market: httpx2.AsyncClient, tmp_path: Path) -> None:
-    await run_job(market, MIRROR, {})
+async def test_a_mirror_is_written_to_a_bucket(tmp_path: Path, bucket: str) -> None:
+    settings = memory_settings(tmp_path, bar_store="pages", mirror_folder=bucket)
+    async with running(settings) as app, client_of(app) as client:
+        assert (await run_job(client, RUN_DAILY, SCOPE))["status"] == "completed"
+        done = await run_job(client, MIRROR, {})
+        assert (done["status"], done["result"]["folder"]) == ("completed", bucket), done["error"]
+        found = await open_objects(bucket).read(MANIFEST)
+        assert found is not None
+        assert Manifest.parse(found.content, bucket).bars == done["progress"]["rows"] > 0
+        again = await run_job(client, MIRROR, {})
+        assert again["status"] == "completed"
+        assert not again["result"]["counts"].get("bytes_written")
+    await build_bar_store(settings).close()
+
+
+async def test_a_mirror_that_another_process_writes_fails(market: httpx2.AsyncClient, tmp_path: Path) -> None:
+    async with LocalFolder(tmp_path / "mirror").hold():
+        done = await run_job(market, MIRROR, {})
+    assert done["status"] == "failed"
+    assert "another process writes to" in done["error"]["message"]
+    assert not (tmp_path / "mirror" / MANIFEST).exists()
+
+
+async def test_months_of_a_mirror_without_a_manifest_are_left_alone(market: httpx2.AsyncClient, tmp_path: Path) -> None:
     older = tmp_path / "mirror" / "synthetic" / "1m" / "2025-10.parquet"
+    older.parent.mkdir(parents=True)
     older.write_bytes(b"as it was")
     again = await run_job(market, MIRROR, {"months": 1})
     assert again["result"]["files"] == [{"source": "synthetic", "interval": "1m", "months": ["2025-11"]}]
@@ -145,7 +179,7 @@ async def test_a_mirror_of_each_session_is_scheduled(market: httpx2.AsyncClient,
     run = await market.post(f"{SCHEDULES}/{made['schedule_id']}/run")
     assert run.headers["location"].startswith("/api/v1/market-data/jobs/")
     assert (await finish(market, run.headers["location"]))["status"] == "completed"
-    assert (tmp_path / "mirror" / "synthetic" / "1m" / "2025-11.parquet").exists()
+    assert read_mirror(tmp_path / "mirror").height > 0
     changed = await market.patch(f"{SCHEDULES}/{made['schedule_id']}", json={"request": {"months": 3}})
     assert changed.json()["request"] == {"format": "parquet", "months": 3}
 

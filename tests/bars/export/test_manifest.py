@@ -12,7 +12,7 @@ GRACE = timedelta(hours=24)
 
 
 def file(period: str, run: str) -> MirrorFile:
-    name = name_file("synthetic/1m", period, f"20260101T000000Z-0000000{run}")
+    name = name_file(f"synthetic/1m/{period}", f"20260101T000000Z-0000000{run}")
     day = date.fromisoformat(f"{period}-01")
     return MirrorFile(
         path=name, provider="synthetic", interval="1m", period=period, bars=3, bytes=9, sha256=run,

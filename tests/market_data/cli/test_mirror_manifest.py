@@ -59,21 +59,20 @@ def test_a_bucket_has_a_manifest_and_a_second_run_writes_what_changed(
     assert sorted(closes) == [100.0, 200.0]
 
 
-def test_a_folder_has_a_manifest_if_it_is_asked_for_and_keeps_it(held: Kaboom) -> None:
-    assert held("bars", "mirror", "lake", "--manifest").code == Exit.OK
-    # Without the option, too: files without a manifest are not mixed with it.
+def test_a_second_run_to_a_folder_says_what_is_unchanged(held: Kaboom) -> None:
+    assert held("bars", "mirror", "lake").code == Exit.OK
     done = held("bars", "mirror", "lake")
     assert (done.code, done.out) == (Exit.OK, "")
-    assert "2 files unchanged; 0 old ones deleted, 0 kept for 24 hours (--grace)" in done.err
+    assert "2 files unchanged; of older ones 0 deleted, 0 kept for 24 hours (--grace)" in done.err
     manifest = orjson.loads(Path("lake/manifest.json").read_bytes())
     run = manifest["files"][0]["path"].split(".")[1]
-    assert manifest["files"][0]["path"] == name_file("synthetic/1m", "2025-10", run)
+    assert manifest["files"][0]["path"] == name_file("synthetic/1m/2025-10", run)
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("lake", "--manifest", "--format", "csv"), Exit.USAGE, "leave out --format"),
+        (("s3://{bucket}/a", "--format", "csv"), Exit.USAGE, "the format was csv, expected parquet"),
         (("ftp://host/folder",), Exit.USAGE, "expected a folder, s3://bucket/folder or gs://bucket/folder"),
         (("s3://no-such-bucket/a",), Exit.NOT_FOUND, "s3://no-such-bucket/a cannot be used: NoSuchBucket"),
     ],
@@ -81,13 +80,13 @@ def test_a_folder_has_a_manifest_if_it_is_asked_for_and_keeps_it(held: Kaboom) -
 def test_what_cannot_be_written_is_said(
     held: Kaboom, bucket: str, arguments: tuple[str, ...], code: Exit, said: str
 ) -> None:
-    done: Done = held("bars", "mirror", *arguments)
+    done: Done = held("bars", "mirror", *(each.replace("s3://{bucket}", bucket) for each in arguments))
     assert (done.code, said in done.err, done.out) == (code, True, ""), (bucket, done.err)
 
 
 def test_an_empty_store_makes_no_manifest(kaboom: Kaboom) -> None:
-    assert kaboom("bars", "mirror", "lake", "--manifest").code == Exit.NOT_FOUND
-    assert list(Path("lake").iterdir()) == []
+    assert kaboom("bars", "mirror", "lake").code == Exit.NOT_FOUND
+    assert not Path("lake").exists()
 
 
 def test_refused_credentials_are_said_in_both_languages(

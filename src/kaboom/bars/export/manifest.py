@@ -12,8 +12,9 @@ from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BAR_SCHEMA
 
 MANIFEST = "manifest.json"
-#: Names that `name_file` makes, and those of a mirror without a manifest.
-_OURS = re.compile(r"[a-z0-9_]+/[a-z0-9]+/\d{4}(-\d\d)?\.\d{8}T\d{6}Z-[0-9a-f]{8}\.parquet")
+#: Names that `name_file` and `name_run` make, and those of a mirror without a manifest.
+_RUN = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
+_OURS = re.compile(rf"[a-z0-9_]+/[a-z0-9]+/\d{{4}}(-\d\d)?\.{_RUN}\.parquet|run\.{_RUN}\.json")
 _PLAIN = re.compile(r"[a-z0-9_]+/[a-z0-9]+/\d{4}(-\d\d)?\.(parquet|csv|arrow)")
 _TYPES = {
     pl.String(): "string",
@@ -47,6 +48,11 @@ class MirrorFile(_Model):
     sha256: str
     first_session: date
     last_session: date
+
+    @property
+    def name(self) -> str:
+        """What the file holds, as a name without its run."""
+        return "/".join(self.key)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -96,9 +102,14 @@ class Manifest(_Model):
             ) from e
 
 
-def name_file(series: str, period: str, run: str) -> str:
-    """Return the name of a file below the mirror: no other run, and no later file of this one, has it."""
-    return f"{series}/{period}.{run}.parquet"
+def name_file(name: str, run: str) -> str:
+    """Return the path of a file (`synthetic/1m/2025-10`) below the mirror: no other run has it."""
+    return f"{name}.{run}.parquet"
+
+
+def name_run(run: str) -> str:
+    """Return the path of the file that lists what a run has written so far."""
+    return f"run.{run}.json"
 
 
 def find_plain(names: Sequence[str]) -> str | None:

@@ -31,7 +31,11 @@ _RECENT_US = 120_000_000
 _MOST_AHEAD_US = 5_000_000
 _WITHIN = "series = %s AND bucket BETWEEN %s AND %s"
 _OF_SYMBOL = f"{_WITHIN} AND symbol = %s"
-_AMONG = "(series, bucket, symbol) IN (SELECT %s, u.* FROM unnest(%s::int[], %s::text[]) AS u)"
+#: The arrays are for the planner, which would read all rows of a partition that was not analysed yet.
+_AMONG = (
+    "series = %s AND bucket = ANY(%s::int[]) AND symbol = ANY(%s::text[])"
+    " AND (bucket, symbol) IN (SELECT u.* FROM unnest(%s::int[], %s::text[]) AS u)"
+)
 _PAGES = "SELECT symbol, bucket, data, grown FROM bar_page WHERE {which} AND since <= %s"
 _REPLACED = "SELECT symbol, bucket, data, at FROM bar_replaced WHERE {which} AND at > %s ORDER BY at"
 _MOVED = f"SELECT symbol, bucket, since FROM bar_page WHERE {_WITHIN} AND moved > %s"  # noqa: S608 (a constant)
@@ -137,7 +141,8 @@ class _Held:
 
     def load_some(self, pages: Sequence[tuple[int, str]]) -> tuple[list[str], PageColumns]:
         """Return the symbols and bars of pages by bucket and symbol."""
-        return self.load(_AMONG, (self.number, [page[0] for page in pages], [page[1] for page in pages]))
+        keys = [page[0] for page in pages], [page[1] for page in pages]
+        return self.load(_AMONG, (self.number, *keys, *keys))
 
     def read_buckets(self, first: date, last: date) -> Iterator[pl.DataFrame]:
         """Yield the bars of the days `first` to `last` a session at a time, daily bars a year at a time."""

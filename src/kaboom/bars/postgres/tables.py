@@ -24,7 +24,8 @@ _GATE, _LAYOUT = 0x62617273, 0x62617274
 _SERIES = "SELECT id FROM bar_series WHERE source = %s AND interval = %s"
 _ADD_SERIES = "INSERT INTO bar_series (source, interval) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _NAME = "INSERT INTO bar_symbol SELECT %s, u FROM unnest(%s::text[]) AS u ON CONFLICT DO NOTHING"
-_NOTE_WRITE = """
+#: Counts a write to a series, in its transaction.
+NOTE_WRITE = """
 INSERT INTO bar_writes VALUES (%s, pg_backend_pid() %% 16, 1)
 ON CONFLICT (series, slot) DO UPDATE SET n = bar_writes.n + 1
 """
@@ -157,7 +158,7 @@ def writing(tables: BarTables, *, is_synced: bool = True) -> AbstractContextMana
 
 def note_write(sql: Statements, number: int) -> None:
     """Count a write to a series, in its transaction."""
-    sql.run(_NOTE_WRITE, (number,))
+    sql.run(NOTE_WRITE, (number,))
 
 
 def wait_for_writers(tables: BarTables) -> int:

@@ -6,7 +6,7 @@ own. Behind a pooler each transaction may run on another server, so nothing is p
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, LiteralString
@@ -72,6 +72,15 @@ class BlockingDatabase:
     def writing(self, first: LiteralString = "") -> Iterator["Statements"]:
         """Hold a transaction that begins with a statement, and commits at the end; raises StoreError."""
         yield from self._transaction(f"{_WRITE}; {first}" if first else _WRITE)
+
+    def rows(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Execute a SELECT outside any transaction, in one round trip; raises StoreError, as `translated`."""
+        with translated():
+            connection = self._take()
+            try:
+                return Statements(connection).rows(statement, values)
+            finally:
+                self._give_back(connection)
 
     def close(self) -> None:
         """Close the idle connections; others are closed when they are given back."""
@@ -140,6 +149,12 @@ class Statements:
             cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)", values) as copy,
         ):
             return b"".join(copy)
+
+    def run_all(self, statements: Iterable[tuple[LiteralString, Sequence[Any]]]) -> None:
+        """Execute statements one after the other, in one round trip."""
+        with self._connection.pipeline(), self._connection.cursor(binary=True) as cursor:
+            for statement, values in statements:
+                cursor.execute(statement, values)
 
     def run(self, statement: LiteralString | sql.Composed, values: Sequence[Any] = ()) -> int:
         """Execute a statement, and return how many rows it changed."""

@@ -106,9 +106,15 @@ def _print(session: Session, copies: "list[SeriesCopy]", actions: int, *, is_who
     else:
         for copy in copies:
             session.show(_describe(session, copy))
-        session.say("{count:,} corporate actions copied", count=actions)
+        session.tell(session.words.count("{n:,} corporate action copied", "{n:,} corporate actions copied", actions))
     if skipped := sum(copy.skipped for copy in copies):
-        session.say("{count:,} days were not compared: run it without --resume to compare them", count=skipped)
+        session.tell(
+            session.words.count(
+                "{n:,} day was not compared: run it without --resume to compare it",
+                "{n:,} days were not compared: run it without --resume to compare them",
+                skipped,
+            )
+        )
     if any(copy.written for copy in copies):
         session.say("replaced bars are not copied: bars as of a moment before this copy are read from the old store")
     if not is_whole:

@@ -54,7 +54,9 @@ def coverage(
         _print_json(session, found)
         return
     if found.cells.is_empty():
-        what = session.words.say("{interval} of the last {days:,} days", interval=interval, days=days)
+        what = session.words.count(
+            "{interval} of the last day", "{interval} of the last {n:,} days", days, interval=interval
+        )
         raise none_held(session, what, interval, source=found.series.source, market=market)
     held, words = found.held.height, session.words
     if market == "INDEX":

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,8 +87,7 @@ def mirror_bars(
     place: Annotated[
         str,
         typer.Argument(
-            help="folder for <provider>/<interval>/<YYYY-MM>.parquet (1d: <YYYY>.parquet), or s3://bucket/folder or "
-            "gs://bucket/folder, with a manifest"
+            help="folder, s3://bucket/folder or gs://bucket/folder, which gets a manifest and Parquet files"
         ),
     ],
     months: Annotated[int | None, typer.Option(help="number of newest months (default: all)", min=1, max=1200)] = None,
@@ -97,60 +96,44 @@ def mirror_bars(
         int, typer.Option(help="hours that a file is kept which the manifest names no more", min=1, max=8760)
     ] = 24,
     *,
-    manifest: Annotated[
-        bool, typer.Option("--manifest", help="write a manifest to a folder, too: its readers see one state")
-    ] = False,
     json: Json = False,
 ) -> None:
     """Write all held bars, a file for each month, of daily bars for each year; each file is replaced as a whole."""
-    session: Session = context.obj.with_json(json)
-    suffix, folder = _parse_format(form), Path(place)
-    if "://" in place or manifest or (folder / "manifest.json").exists():
-        if suffix is not Format.PARQUET:
-            raise CliError(Exit.USAGE, session.words.say("a mirror with a manifest is in Parquet: leave out --format"))
-        _publish(session, place, months, timedelta(hours=grace))
-        return
-
-    async def plan(store: "BarStore") -> "list[PlannedFile]":
-        from kaboom.bars.export.plan import Selection, newest_files, plan_folder  # noqa: PLC0415  polars
-
-        selections = [Selection(s, date(OLDEST_YEAR, 1, 1), _tomorrow()) for s in await store.list_series()]
-        planned = [await plan_folder(store, s, folder, suffix) for s in selections]
-        found = [newest_files(files, months) if months else files for files in planned]
-        if not any(found):
-            raise none_held(session, session.words.say("any interval"))
-        return [file for files in found for file in files]
-
-    _run(session, plan)
-
-
-def _publish(session: Session, place: str, months: int | None, grace: timedelta) -> None:
-    from kaboom.bars.export.publish import Publication, publish  # noqa: PLC0415  polars
+    from kaboom.bars.export.publish import Publication, Watch, plan_run, publish  # noqa: PLC0415  polars
     from kaboom.drivers.bucket import open_objects  # noqa: PLC0415  obstore
 
-    wish, stack = Publication(datetime.now(UTC), months, grace), ExitStack()
+    session: Session = context.obj.with_json(json)
+    wish = Publication(datetime.now(UTC), months, _parse_format(form), grace=timedelta(hours=grace))
 
     async def run() -> "Published | None":
         async with open_store() as store:
-            return await publish(store, open_objects(place), wish, lambda n: stack.enter_context(_progress(session, n)))
+            folder = open_objects(place)
+            planned = await plan_run(store, folder, wish)
+            if not planned.names:
+                raise none_held(session, session.words.say("any interval"))
+            with _progress(session, planned.bars) as show:
+                return await publish(store, folder, planned, Watch(on_bars=show))
 
-    with stack:
-        done = asyncio.run(run())
-    if done is None:
-        raise none_held(session, session.words.say("any interval"))
+    if done := asyncio.run(run()):
+        _print_mirror(session, place.rstrip("/"), done, grace)
+
+
+def _print_mirror(session: Session, place: str, done: "Published", grace: int) -> None:
     files = [
-        _row(f"{place.rstrip('/')}/{file.path}", file.provider, file.interval, file)
-        | {"is_new": file.path in done.written}
-        for file in done.manifest.files
+        _row(f"{place}/{file.path}", file.provider, file.interval, file) | {"is_new": file.path in done.written}
+        for file in done.files
     ]
-    kept = len(files) - len(done.written)
-    counts = {"unchanged": kept, "deleted": len(done.deleted), "retired": len(done.manifest.retired)}
+    retired = len(done.manifest.retired) if done.manifest else 0
+    counts = {"unchanged": len(files) - len(done.written), "deleted": len(done.deleted), "retired": retired}
     _print(session, [file for file in files if file["is_new"]] if not session.is_json else files, counts)
-    if not session.is_json:
+    if done.manifest and not session.is_json:
+        words = session.words
         session.say(
-            "{unchanged:,} files unchanged; {deleted:,} old ones deleted, {retired:,} kept for {hours} hours (--grace)",
-            **counts,
-            hours=int(grace.total_seconds() // 3600),
+            "{files} unchanged; of older ones {deleted:,} deleted, {retired:,} kept for {hours} (--grace)",
+            files=words.count("{n:,} file", "{n:,} files", counts["unchanged"]),
+            hours=words.count("{n:,} hour", "{n:,} hours", grace),
+            deleted=counts["deleted"],
+            retired=retired,
         )
 
 

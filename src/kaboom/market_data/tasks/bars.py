@@ -32,14 +32,14 @@ async def compact(run: Run) -> Tally:
 async def plan_mirrors(run: Run) -> None:
     """Plan a mirror in chunks."""
     settings, request = run.settings, MirrorRequest.parse(run.request)
-    await hand_out(run, await plan_mirror(request, build_bar_store(settings), settings.mirror_dir, now=utc_now()))
+    await hand_out(run, await plan_mirror(request, build_bar_store(settings), settings.mirror_place, now=utc_now()))
 
 
 async def mirror(run: Run) -> Tally:
     """Run a chunk of a mirror, or continue it where an earlier claim stopped; return its tally."""
     settings = run.settings
     chunk = MirrorChunk.from_payload(run.chunk.payload, run.chunk.items)
-    work = partial(mirror_chunk, chunk, build_bar_store(settings), settings.mirror_dir)
+    work = partial(mirror_chunk, chunk, build_bar_store(settings), settings.mirror_place)
     return await go_on(run, work, stops_at_once=True)
 
 
