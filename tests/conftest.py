@@ -31,7 +31,7 @@ settings.register_profile("kaboom", deadline=None)
 settings.load_profile("kaboom")
 
 #: Folders and files that take long, the longest first, and the share of the run in which they begin.
-_LONG = ("openapi", "e2e", "toys", "test_matrix.py", "test_kernel_build.py", "integration")
+_LONG = ("openapi", "e2e", "toys", "test_matrix.py", "integration")
 _SPREAD = 0.8
 # Until the tests are collected: it would walk them again and again, for a fifth of that time.
 gc.disable()

@@ -85,7 +85,7 @@ async def play(store: BarStore, clock: HandClock, series: BarSeries, writes: lis
         await check_moment(store.known_at(moment), series, expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(series=st.sampled_from([MINUTES, DAILY]), writes=_WRITES)
 def test_pages_at_a_moment_are_those_of_the_model(series: BarSeries, writes: list[Any]) -> None:
     async def run(root: Path) -> None:
@@ -111,7 +111,7 @@ def test_memory_at_a_moment_is_that_of_the_model(series: BarSeries, writes: list
     asyncio.run(run())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(series=st.sampled_from([MINUTES, DAILY]), writes=_WRITES)
 def test_postgres_at_a_moment_is_that_of_the_model(database_url: str, series: BarSeries, writes: list[Any]) -> None:
     async def run() -> None:
