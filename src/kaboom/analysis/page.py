@@ -13,7 +13,7 @@ from kaboom.dashboard.analyses import Report, request_of, sum_up
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import OpenPage, Page
-from kaboom.dashboard.unknown import JobId, ask_job
+from kaboom.dashboard.unknown import AnyId, ask_job
 from kaboom.dashboard.viewer import check_form, first_of, read_form
 from kaboom.jobs.api.view import Accepted, JobPage
 from kaboom.jobs.deps import needs
@@ -104,7 +104,7 @@ async def _ask_portfolios(page: OpenPage) -> Sequence[PortfolioView]:
 
 
 @router.get("/analyses/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_analysis(page: Page, job_id: JobId) -> Response:
+async def show_analysis(page: Page, job_id: AnyId) -> Response:
     """Show an analysis; until it has ended, the page reloads automatically."""
     job, models = await asyncio.gather(ask_job(page, "ai-analysis", job_id), page.api.get(ModelsView, f"{API}/models"))
     row = JobRow(job)

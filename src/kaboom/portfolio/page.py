@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.dashboard.page_request import HexId, OpenPage, Page
+from kaboom.dashboard.unknown import AnyId, Near, UnknownName, find_near_names, is_id
 from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs
 from kaboom.portfolio.entry import CASH_KINDS
@@ -73,11 +74,18 @@ _ENTRIES = 50
 @router.get("/portfolios/{portfolio_id}", dependencies=[needs(Scope.PORTFOLIOS_READ)])
 async def show_portfolio(
     page: Page,
-    portfolio_id: HexId,
+    portfolio_id: AnyId,
     done: Annotated[str, Query(max_length=20)] = "",
     count: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> Response:
     """Show one portfolio."""
+    if (
+        not is_id(portfolio_id)
+        or (await page.api.get(PortfolioView, f"{API}/{portfolio_id}")).status == status.HTTP_404_NOT_FOUND
+    ):
+        items = (await page.api.get(PortfolioList, API)).items
+        listed = [Near(f"/portfolios/{each.id}", each.id, each.name) for each in items]
+        raise UnknownName("portfolio", portfolio_id, find_near_names(portfolio_id, listed))
     return await _show(page, portfolio_id, done=done if done in _DONE else "", count=count)
 
 

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Request, Response, status
 from kaboom.catalog import CATALOG
 from kaboom.dashboard.api_client import problem_of
 from kaboom.dashboard.job_rows import page_of
-from kaboom.dashboard.page_request import HexId, Page
+from kaboom.dashboard.page_request import HexId, OpenPage, Page
+from kaboom.dashboard.unknown import AnyId, Near, UnknownName, find_near_names, is_id
 from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import Accepted
@@ -66,17 +67,26 @@ async def show_form(page: Page) -> Response:
 
 
 @router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])
-async def show_edit_form(page: Page, schedule_id: HexId) -> Response:
+async def show_edit_form(page: Page, schedule_id: AnyId) -> Response:
     """Show the form with the values of a schedule."""
-    found = await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")
-    return await show_form_of(page, _values_of(found.data), schedule_id=schedule_id)
+    return await show_form_of(page, _values_of(await _ask(page, schedule_id)), schedule_id=schedule_id)
 
 
 @router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_schedule(page: Page, schedule_id: HexId, done: Done = "") -> Response:
+async def show_schedule(page: Page, schedule_id: AnyId, done: Done = "") -> Response:
     """Show one schedule with its next due times and its firings."""
-    found = await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")
-    return await page.show("operations/schedule.html", schedule=found.data, done=done, firing_marks=MARKS)
+    schedule = await _ask(page, schedule_id)
+    return await page.show("operations/schedule.html", schedule=schedule, done=done, firing_marks=MARKS)
+
+
+async def _ask(page: OpenPage, schedule_id: str) -> ScheduleDetail:
+    if is_id(schedule_id):
+        reply = await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")
+        if reply.status != status.HTTP_404_NOT_FOUND:
+            return reply.data
+    items = (await page.api.get(ScheduleList, API)).items
+    listed = [Near(f"/schedules/{each.schedule_id}", each.schedule_id, each.name) for each in items]
+    raise UnknownName("schedule", schedule_id, find_near_names(schedule_id, listed))
 
 
 async def show_form_of(

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Response
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.labels import CompanyName
 from kaboom.dashboard.page_request import OpenPage, Page, ask_names
-from kaboom.dashboard.unknown import JobId, ask_job
+from kaboom.dashboard.unknown import AnyId, ask_job
 from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView, RunView
 from kaboom.jobs.api.view import Failure, FailurePage, LogLine, LogPage
 from kaboom.jobs.deps import needs
@@ -37,7 +37,7 @@ QueuePath = Annotated[str, Path(pattern="^[a-z][a-z-]{0,30}$")]
 async def show_job(
     page: Page,
     queue: QueuePath,
-    job_id: JobId,
+    job_id: AnyId,
     outcome: Annotated[str, Query(max_length=40)] = "",
     level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
     shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
