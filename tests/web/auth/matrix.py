@@ -229,6 +229,8 @@ ROWS: dict[str, Row] = {
     "GET /": Row(_READ),
     "GET /docs": Row(None),
     "GET /jobs": Row(_READ),
+    "GET /jobs/new": Row(_READ),
+    "POST /jobs/new": Row(_WRITE, form="task=market_data.compact&r_keep_days=1m%3D90&action=preview", fine={303}),
     "GET /jobs/{queue}/{job_id}": Row(_READ),
     "GET /jobs/{queue}/{job_id}/failures.csv": Row(_READ),
     "GET /live/jobs": Row(_READ, is_stream=True),
