@@ -1,4 +1,4 @@
-"""The form of a job's request, made from the JSON schema of its `JobType`: its fields, and the request that they send."""
+"""The form of a job's request, made from the JSON schema of its `JobType`: its fields, and the request of a form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -144,24 +144,23 @@ def _field(name: str, about: Mapping[str, Any], *, is_required: bool) -> Request
     return field
 
 
+#: The control of each type of JSON; without a type it is that of a time, which has two forms.
+_KINDS: Mapping[str, FieldKind] = {
+    "boolean": "flag", "integer": "number", "number": "number", "array": "list", "string": "text", "": "text",
+}  # fmt: skip
+
+
 def _kind_of(name: str, shape: Mapping[str, Any]) -> FieldKind:
     if "enum" in shape:
         return "choice"
-    match shape.get("type"):
-        case "boolean":
-            return "flag"
-        case "integer" | "number":
-            return "number"
-        case "array":
-            return "symbols" if name == "symbols" else "list"
-        case "object" if "enum" in shape.get("propertyNames", {}):
-            return "lookbacks"
-        case "string":
-            return "day" if shape.get("format") == "date" else "text"
-        case None if name == "as_of":
-            return "text"
-        case _:
-            return "json"
+    if name == "symbols":
+        return "symbols"
+    if shape.get("format") == "date":
+        return "day"
+    if "enum" in shape.get("propertyNames", {}):
+        return "lookbacks"
+    is_object = "$ref" in shape or "properties" in str(shape.get("anyOf", ""))
+    return "json" if is_object else _KINDS.get(shape.get("type", ""), "json")
 
 
 def _parse(text: str) -> int | float | str:
