@@ -230,6 +230,7 @@ ROWS: dict[str, Row] = {
     "GET /docs": Row(None),
     "GET /jobs": Row(_READ),
     "GET /jobs/new": Row(_READ),
+    "GET /jobs/history": Row(_READ),
     "POST /jobs/new": Row(_WRITE, form="task=market_data.compact&r_keep_days=1m%3D90&action=preview", fine={303}),
     "GET /jobs/{queue}/{job_id}": Row(_READ),
     "GET /jobs/{queue}/{job_id}/failures.csv": Row(_READ),
