@@ -46,7 +46,9 @@ def test_a_session_has_the_outcome_of_its_newest_job() -> None:
 
 
 def test_a_dry_run_is_no_run_of_its_session() -> None:
-    assert list_columns([row("2025-11-05", 30, total=0)]) == []
+    dry = [row("2025-11-05", 30, total=0)]
+    assert list_columns(dry) == []
+    assert list_trends(dry) == []
 
 
 def test_a_kind_of_job_compares_its_newer_half_with_the_older() -> None:

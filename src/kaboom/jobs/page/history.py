@@ -14,6 +14,7 @@ from kaboom.dashboard.page_request import Page
 from kaboom.jobs.api.view import JobPage
 from kaboom.jobs.deps import needs
 from kaboom.jobs.model import USER_QUEUES, JobStatus
+from kaboom.jobs.results import PlannedResult
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -79,7 +80,7 @@ def list_columns(rows: Iterable[JobRow]) -> list[Column]:
     """Return a column for each of the newest sessions, the oldest first; dry runs did nothing and are left out."""
     found: dict[str, list[JobRow]] = {}
     for row in rows:
-        if (span := row.sessions) and not (row.is_final and not row.job.progress.total):
+        if (span := row.sessions) and not _has_only_planned(row):
             found.setdefault(span[1], []).append(row)
     chosen = sorted(found.items())[-_SESSIONS:]
     longest = max((seconds_of(each[0]) or 0 for _, each in chosen), default=0) or 1
@@ -97,7 +98,8 @@ def list_columns(rows: Iterable[JobRow]) -> list[Column]:
 
 def list_trends(rows: Iterable[JobRow]) -> list[Trend]:
     """Return the trend of each kind of job that has ended, by name; cancelled jobs say nothing about either."""
-    ended = [row for row in rows if row.is_final and row.job.status is not JobStatus.CANCELLED]
+    counted = [row for row in rows if row.is_final and not _has_only_planned(row)]
+    ended = [row for row in counted if row.job.status is not JobStatus.CANCELLED]
     found = []
     for task, jobs in groupby(sorted(ended, key=lambda row: row.job.task), key=lambda row: row.job.task):
         # The API lists the newest first, and sorting keeps that order.
@@ -107,6 +109,11 @@ def list_trends(rows: Iterable[JobRow]) -> list[Trend]:
         newer, older = _median(every[: len(every) - half]), _median(every[len(every) - half :])
         found.append(Trend(task, len(every), states[JobStatus.COMPLETED], older, newer))
     return found
+
+
+def _has_only_planned(row: JobRow) -> bool:
+    """Return whether a job ended with its plan, such as a dry run, or one that had nothing to do."""
+    return row.is_final and row.has(PlannedResult) and not row.job.progress.total
 
 
 def seconds_of(row: JobRow) -> float | None:
