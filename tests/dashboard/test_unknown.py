@@ -1,5 +1,7 @@
 """Symbols and jobs by name: the search for symbols, and a 404 with what was perhaps meant."""
 
+from typing import Any
+
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -42,6 +44,25 @@ async def test_an_unknown_job_id_leads_to_the_job_that_begins_alike(
         assert answer.status_code == 404
         assert f"/jobs/ingest/{job.job_id}" in answer.text
     assert "Did you mean" not in (await real_browser.get(f"/{queue}/{'0' * 32}")).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("schedule", {"name": "night ingest", "session_at": "16:35", "request": {"intervals": {"1m": 1}}}),
+        ("portfolio", {"name": "night fund"}),
+    ],
+)
+async def test_an_unknown_id_leads_to_what_is_named_alike(
+    real_browser: httpx2.AsyncClient, real_http: httpx2.AsyncClient, kind: str, body: dict[str, Any]
+) -> None:
+    made = (await real_http.post(f"/api/v1/{kind}s", json=body)).json()
+    own = made.get("schedule_id") or made["id"]
+    for asked in ("night", own[:8], "0" * 32, "nothing"):
+        answer = await real_browser.get(f"/{kind}s/{asked}")
+        assert answer.status_code == 404, asked
+        assert f"There is no {kind} {asked}" in text_of(answer.text)
+        assert f'href="/{kind}s/{own}"' in answer.text
 
 
 @pytest.mark.parametrize("asked", ["7203", " ７２０３ ", "toyota motor", "トヨタ自動車"])

@@ -15,7 +15,7 @@ from kaboom.dashboard.candles import draw_picture
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import OpenPage, Page, ask_names_of
-from kaboom.dashboard.unknown import JobId, ask_job
+from kaboom.dashboard.unknown import AnyId, ask_job
 from kaboom.dashboard.viewer import check_form, first_of, read_form
 from kaboom.jobs.api.view import Accepted, JobPage
 from kaboom.jobs.deps import needs
@@ -111,7 +111,7 @@ async def _ask_portfolios(page: OpenPage) -> Sequence[PortfolioView]:
 
 
 @router.get("/analyses/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_analysis(page: Page, job_id: JobId) -> Response:
+async def show_analysis(page: Page, job_id: AnyId) -> Response:
     """Show an analysis; until it has ended, the page reloads automatically."""
     job, models = await asyncio.gather(ask_job(page, "ai-analysis", job_id), page.api.get(ModelsView, f"{API}/models"))
     row, language = JobRow(job), page.viewer.language

@@ -1,7 +1,7 @@
 """An id or a code that nothing has: the page that says so, with those that look most like it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
@@ -14,12 +14,15 @@ from kaboom.jobs.api.view import JobPage, JobView
 from kaboom.market.symbol import find_nearest, normalise_symbol
 from kaboom.market_data.schemas import ListedSymbol, SymbolPage
 
-#: The id of a job in the path of its page: any text, so that one that is no id gets a page, too.
-JobId = Annotated[str, Path(max_length=100)]
+#: An id in the path of a page: any text, so that one that is no id gets a page, too.
+AnyId = Annotated[str, Path(max_length=100)]
 _HEX_ID = re.compile("[0-9a-f]{32}")
 #: Letters of an id that are probably typed right.
 _BEGIN = 8
 _MOST = 5
+
+
+type What = Literal["job", "symbol", "schedule", "portfolio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Near:
 class UnknownName(Exception):
     """Nothing has the id or the code of a page; the viewer is shown what was perhaps meant."""
 
-    def __init__(self, what: Literal["job", "symbol"], asked: str, near: Sequence[Near]) -> None:
+    def __init__(self, what: What, asked: str, near: Sequence[Near]) -> None:
         super().__init__(f"there is no {what} {asked}")
         self.what, self.asked, self.near = what, asked, near
 
@@ -55,13 +58,25 @@ async def ask_job(page: OpenPage, queue: str, job_id: str) -> JobView:
         UnknownName: the viewer has no such job.
 
     """
-    if _HEX_ID.fullmatch(job_id):
+    if is_id(job_id):
         reply = await page.api.get(JobView, f"/api/v1/{queue}/jobs/{job_id}")
         if reply.status != status.HTTP_404_NOT_FOUND or not (reply.problem or {}).get("request_id"):
             return reply.data
     found = await page.api.get(JobPage, "/api/v1/jobs", q=job_id[:_BEGIN], limit=_MOST)
     rows = map(JobRow, found.items)
     raise UnknownName("job", job_id, [Near(row.own_page or row.path, row.short_id, row.job.task) for row in rows])
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text may be the id of a job, a schedule or a portfolio."""
+    return _HEX_ID.fullmatch(text) is not None
+
+
+def find_near_names(asked: str, listed: Iterable[Near]) -> list[Near]:
+    """Return those whose id begins as a text does, or whose name holds it; without any, the first of the list."""
+    every, text = list(listed), asked.casefold()
+    found = [each for each in every if each.text.startswith(text[:_BEGIN]) or text in each.name.casefold()]
+    return (found or every)[:_MOST]
 
 
 async def find_near_symbols(page: OpenPage, text: str) -> list[Near]:

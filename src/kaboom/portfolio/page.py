@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.dashboard.growth import draw_growth
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_names_of
+from kaboom.dashboard.unknown import AnyId, Near, UnknownName, find_near_names, is_id
 from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.jobs.deps import needs
 from kaboom.market.indices import TOPIX
@@ -77,12 +78,19 @@ _MOST_NAMED = 50
 @router.get("/portfolios/{portfolio_id}", dependencies=[needs(Scope.PORTFOLIOS_READ)])
 async def show_portfolio(
     page: Page,
-    portfolio_id: HexId,
+    portfolio_id: AnyId,
     done: Annotated[str, Query(max_length=20)] = "",
     count: Annotated[int, Query(ge=0, le=100_000)] = 0,
     form: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """Show one portfolio; `form` opens a form on it."""
+    if (
+        not is_id(portfolio_id)
+        or (await page.api.get(PortfolioView, f"{API}/{portfolio_id}")).status == status.HTTP_404_NOT_FOUND
+    ):
+        items = (await page.api.get(PortfolioList, API)).items
+        listed = [Near(f"/portfolios/{each.id}", each.id, each.name) for each in items]
+        raise UnknownName("portfolio", portfolio_id, find_near_names(portfolio_id, listed))
     values = {"done": done if done in _DONE else "", "opened": form if form in _FORMS else ""}
     return await _show(page, portfolio_id, count=count, **values)
 

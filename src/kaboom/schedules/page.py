@@ -1,6 +1,6 @@
 """The schedules: when each is due next, the results of the last due times, and the forms that change them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Annotated, Any
 
@@ -10,7 +10,16 @@ from fastapi import APIRouter, Query, Request, Response, status
 from kaboom.catalog import CATALOG
 from kaboom.dashboard.api_client import problem_of
 from kaboom.dashboard.job_rows import page_of
-from kaboom.dashboard.page_request import HexId, Page
+from kaboom.dashboard.page_request import HexId, OpenPage, Page
+from kaboom.dashboard.request_form import (
+    RequestField,
+    initial_values,
+    list_request_fields,
+    read_values,
+    show_values,
+    to_request,
+)
+from kaboom.dashboard.unknown import AnyId, Near, UnknownName, find_near_names, is_id
 from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import Accepted
@@ -33,7 +42,7 @@ MARKS: Mapping[str, tuple[str, str]] = {
 _DAILY: Mapping[str, object] = {
     "name": "",
     "task": "ingest.run_daily",
-    "request": '{"intervals": {"1m": 1}, "market": "TSE_PRIME"}',
+    "request": "",
     "when": "session",
     "session_at": "16:35",
     "cron": "0 18 * * 5",
@@ -62,37 +71,52 @@ async def show_schedules(page: Page, done: Done = "") -> Response:
 @router.get("/schedules/new", dependencies=[needs(Scope.SCHEDULES_WRITE)])
 async def show_form(page: Page) -> Response:
     """Show the form for a new schedule."""
-    return await show_form_of(page, _DAILY)
+    return await show_form_of(page, _DAILY | initial_values(CATALOG.get("ingest.run_daily")))
 
 
 @router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])
-async def show_edit_form(page: Page, schedule_id: HexId) -> Response:
+async def show_edit_form(page: Page, schedule_id: AnyId) -> Response:
     """Show the form with the values of a schedule."""
-    found = await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")
-    return await show_form_of(page, _values_of(found.data), schedule_id=schedule_id)
+    return await show_form_of(page, _values_of(await _ask(page, schedule_id)), schedule_id=schedule_id)
 
 
 @router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_schedule(page: Page, schedule_id: HexId, done: Done = "") -> Response:
+async def show_schedule(page: Page, schedule_id: AnyId, done: Done = "") -> Response:
     """Show one schedule with its next due times and its firings."""
-    found = await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")
-    return await page.show("operations/schedule.html", schedule=found.data, done=done, firing_marks=MARKS)
+    schedule = await _ask(page, schedule_id)
+    return await page.show("operations/schedule.html", schedule=schedule, done=done, firing_marks=MARKS)
+
+
+async def _ask(page: OpenPage, schedule_id: str) -> ScheduleDetail:
+    if is_id(schedule_id):
+        reply = await page.api.get(ScheduleDetail, f"{API}/{schedule_id}")
+        if reply.status != status.HTTP_404_NOT_FOUND:
+            return reply.data
+    items = (await page.api.get(ScheduleList, API)).items
+    listed = [Near(f"/schedules/{each.schedule_id}", each.schedule_id, each.name) for each in items]
+    raise UnknownName("schedule", schedule_id, find_near_names(schedule_id, listed))
 
 
 async def show_form_of(
     page: Page, values: Mapping[str, object], *, schedule_id: str = "", problem: Mapping[str, Any] | None = None
 ) -> Response:
     """Show the form with values, and with the API's problem if they were refused; without an id, for a new schedule."""
-    examples = {each.name: orjson.dumps(each.example).decode() for each in CATALOG.schedulable}
     return await page.show(
         "operations/schedule_new.html",
         problem["status"] if problem else 200,
         values=values,
         schedule_id=schedule_id,
         problem=problem,
-        examples=dict(sorted(examples.items())),
+        tasks=sorted(each.name for each in CATALOG.schedulable),
+        fields=_fields_of(str(values["task"])),
         policies=[policy.value for policy in MissedPolicy],
     )
+
+
+def _fields_of(task: str) -> tuple[RequestField, ...]:
+    """Return the fields of the request of a task; each firing takes its own session."""
+    is_known = any(each.name == task for each in CATALOG.schedulable)
+    return tuple(field for field in list_request_fields(task) if field.name != "session") if is_known else ()
 
 
 def _values_of(schedule: ScheduleView) -> dict[str, object]:
@@ -100,7 +124,8 @@ def _values_of(schedule: ScheduleView) -> dict[str, object]:
     kept = {name: str(getattr(schedule, name)) for name in ("name", "task", "missed", "max_late_h")}
     return {
         **kept,
-        "request": orjson.dumps(schedule.request).decode(),
+        "request": "",
+        **show_values(_fields_of(schedule.task), schedule.request, default=True),
         "when": schedule.kind.value,
         "session_at": schedule.session_at or _DAILY["session_at"],
         "cron": schedule.cron or _DAILY["cron"],
@@ -149,6 +174,9 @@ async def _save(page: Page, request: Request, schedule_id: str = "") -> Response
     """Add a schedule, or change the one with the id."""
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in _TEXTS}
+    values |= read_values(_fields_of(values["task"]), fields)
+    if first_of(fields, "action") == "fields":
+        return await show_form_of(page, _with_fields(values, fields), schedule_id=schedule_id)
     body, fault = _to_body(values)
     if schedule_id:
         # The task of a schedule cannot be changed.
@@ -166,10 +194,25 @@ async def _save(page: Page, request: Request, schedule_id: str = "") -> Response
     return page.go_to(f"/schedules/{reply.data.schedule_id}?done={'changed' if schedule_id else 'added'}")
 
 
+def _with_fields(values: Mapping[str, str], form: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the values of a form with the fields of its task: of the JSON, if there is any that can be read."""
+    fields, request = _fields_of(values["task"]), _parse_json(values["request"])[0]
+    if isinstance(request, dict):
+        return {**values, **show_values(fields, request, default=True), "request": ""}
+    if not fields or values["request"].strip():
+        return dict(values)
+    typed = {field.key: values[field.key] for field in fields if field.key in form or field.kind == "flag"}
+    return {**values, **initial_values(CATALOG.get(values["task"])), **typed}
+
+
 def _to_body(values: Mapping[str, str]) -> tuple[dict[str, Any], InvalidRequest | None]:
     """Return the fields as the JSON of the API, which checks their values, and why the request is not JSON."""
     by_session = values["when"] != "cron"
-    request, fault = _parse_json(values["request"])
+    request, fault = (
+        _parse_json(values["request"])
+        if values["request"].strip()
+        else (to_request(_fields_of(values["task"]), values), None)
+    )
     return {
         "name": values["name"].strip(),
         "task": values["task"],

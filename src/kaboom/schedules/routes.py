@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from kaboom.catalog import CATALOG
+from kaboom.drivers.request import report_all
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.job_type import refuse_internal
 from kaboom.web.auth.guard import require_scopes
@@ -66,7 +67,7 @@ def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings", cal
         )
     job_type = CATALOG.require(task)
     try:
-        request = refuse_internal(job_type.request.model_validate(given))
+        request = refuse_internal(report_all(given, job_type.request.model_validate))
         require_scopes(caller, job_type.scopes_of(request.to_json()))
         stored = job_type.check(request, settings).to_json()
     except ValidationError as e:

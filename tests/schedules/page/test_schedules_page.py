@@ -41,6 +41,11 @@ async def add(browser: httpx2.AsyncClient, **values: str) -> str:
     return path
 
 
+def typed_in(html: str) -> dict[str, str | None]:
+    """Return the values of the controls of a page, by name."""
+    return {tag["name"]: tag.get("value") for _, tag in tags_of(html) if "name" in tag}
+
+
 async def plant_missed(app: FastAPI, schedule_id: str, reason: str) -> None:
     firing = Firing(schedule_id, utc_now(), FiringOutcome.MISSED, utc_now(), reason=reason)
     store = jobs_of(app).parts.database.open(open_schedules)
@@ -110,6 +115,24 @@ async def test_what_is_refused_is_shown_again_with_the_reason(
     faults = [tag["id"] for _, tag in tags_of(answer.text) if tag.get("id", "").endswith("-fault")]
     assert faults == ([f"f-{field}-fault"] if field else [])
     assert list(await listed(browser)) == ["daily ingest"]
+
+
+async def test_a_schedule_is_made_of_the_fields_of_its_task(browser: httpx2.AsyncClient) -> None:
+    given = NEW | {"request": "", "task": "market_data.roll_up"}
+    shown = await browser.post("/schedules/new", data=given | {"action": "fields"})
+    names = {tag.get("name") for _, tag in tags_of(shown.text)}
+    assert {"r_intervals", "r_symbols"} <= names
+    assert "r_session" not in names
+    refused = await browser.post("/schedules/new", data=given | {"r_symbols": "x!", "r_intervals": "5m=1"})
+    assert [tag["name"] for _, tag in tags_of(refused.text) if tag.get("aria-invalid")] == ["r_symbols"]
+    path = await add(browser, **given, r_symbols="7203 6758", r_intervals="5m=3")
+    found = (await listed(browser))["evening"]["request"]
+    assert (found["symbols"], found["intervals"]) == (["7203", "6758"], {"5m": 3})
+    edited = typed_in(await read_page(browser, f"{path}/edit"))
+    assert (edited["r_symbols"], edited["r_intervals"]) == ("7203, 6758", "5m=3")
+    from_json = NEW | {"action": "fields", "request": '{"symbols": ["7203"], "intervals": {"1d": 2}}'}
+    fields = typed_in((await browser.post("/schedules/new", data=from_json)).text)
+    assert (fields["r_symbols"], fields["r_intervals"]) == ("7203", "1d=2")
 
 
 async def test_a_schedule_is_edited(browser: httpx2.AsyncClient) -> None:

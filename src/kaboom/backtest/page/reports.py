@@ -19,7 +19,7 @@ from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.labels import CompanyName, label
 from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import OpenPage, Page, ask_name
-from kaboom.dashboard.unknown import JobId, ask_job
+from kaboom.dashboard.unknown import AnyId, ask_job
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import JobPage
 from kaboom.jobs.deps import needs
@@ -99,7 +99,7 @@ async def show_comparison(
 
 
 @router.get("/backtests/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_backtest(page: Page, job_id: JobId) -> Response:
+async def show_backtest(page: Page, job_id: AnyId) -> Response:
     """Show a backtest or a sweep."""
     return await page.share(partial(_show, job_id=job_id))
 

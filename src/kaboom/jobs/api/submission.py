@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Query, Response, status
 from fastapi import Request as HttpRequest
-from pydantic import ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, WrapValidator, create_model
 
-from kaboom.drivers.request import Request
+from kaboom.drivers.request import Request, report_all
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import Accepted
 from kaboom.jobs.api.words import CallbackUrl
@@ -92,7 +92,7 @@ def _build_endpoint(job_type: JobType) -> Callable[..., Awaitable[Accepted]]:
     ) -> Accepted:
         return await submit(jobs, job_type, body, Asking(http, response, key, on_overlap))
 
-    endpoint.__annotations__["body"] = build_body(job_type)
+    endpoint.__annotations__["body"] = Annotated[build_body(job_type), WrapValidator(report_all)]
     endpoint.__name__ = verb
     return endpoint
 

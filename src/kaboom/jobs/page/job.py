@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from kaboom.dashboard.job_rows import JobRow
+from kaboom.dashboard.job_rows import JobRow, estimate_s
 from kaboom.dashboard.labels import CompanyName
 from kaboom.dashboard.page_request import OpenPage, Page, ask_names
-from kaboom.dashboard.unknown import JobId, ask_job
+from kaboom.dashboard.unknown import AnyId, ask_job
 from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView, RunView
-from kaboom.jobs.api.view import Failure, FailurePage, LogLine, LogPage
+from kaboom.jobs.api.view import Failure, FailurePage, JobPage, LogLine, LogPage
 from kaboom.jobs.deps import needs
 from kaboom.jobs.model import ChunkState, JobStatus, Queue
 from kaboom.jobs.page.timeline import build_timeline
@@ -37,7 +37,7 @@ QueuePath = Annotated[str, Path(pattern="^[a-z][a-z-]{0,30}$")]
 async def show_job(
     page: Page,
     queue: QueuePath,
-    job_id: JobId,
+    job_id: AnyId,
     outcome: Annotated[str, Query(max_length=40)] = "",
     level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
     shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
@@ -55,6 +55,7 @@ async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, level:
         page.api.get(LogPage, f"{path}/logs", limit=_KEPT_LINES),
     )
     row = JobRow(job)
+    is_dry = bool((job.request or {}).get("dry_run")) and row.is_final
     names = await _ask_names(page, row, failures.items)
     # Lines of several processes come in the order in which Redis got them.
     kept = sorted(log.items, key=lambda line: line.at)
@@ -76,8 +77,22 @@ async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, level:
         timeline=build_timeline(chunks.data, now=page.viewer.now) if chunks.is_ok else None,
         pauses=chunks.data.pauses if chunks.is_ok else None,
         paused_s=pause_seconds(chunks.data.pauses) if chunks.is_ok else None,
+        is_dry=is_dry,
+        takes=await _estimate(page, row) if is_dry and row.universe else None,
         child=next((line.fields.get("as_job") for line in kept if line.event == "job_retried"), None),
     )
+
+
+async def _estimate(page: OpenPage, row: JobRow) -> tuple[float, float] | None:
+    """Return the least and the most seconds that a planned ingest takes, judged by the newest jobs of its provider."""
+    ended = {"queue": "ingest", "status": ["completed", "partial"], "limit": 50}
+    done = (await page.api.get(JobPage, "/api/v1/jobs", **ended)).items
+    found = [
+        estimate_s(done, provider=row.provider, interval=interval, symbols=(row.universe or {}).get("symbols", 0))
+        for interval in row.job.intervals or {}
+    ]
+    known = [each for each in found if each]
+    return (sum(low for low, _ in known), sum(high for _, high in known)) if len(known) == len(found) > 0 else None
 
 
 async def _ask_names(page: OpenPage, row: JobRow, failures: Sequence[Failure]) -> dict[str, CompanyName]:
