@@ -54,10 +54,9 @@ def coverage(
         _print_json(session, found)
         return
     if found.cells.is_empty():
-        what = session.words.count(
-            "{interval} of the last day", "{interval} of the last {n:,} days", days, interval=interval
+        raise none_held(
+            session, _say_span(session, interval, days), interval, source=found.series.source, market=market
         )
-        raise none_held(session, what, interval, source=found.series.source, market=market)
     held, words = found.held.height, session.words
     if market == "INDEX":
         count = words.count(
@@ -94,6 +93,12 @@ def coverage(
             "daily bar; to ingest these too: --include-short",
             count=suspects,
         )
+
+
+def _say_span(session: Session, interval: str, days: int) -> str:
+    return session.words.count(
+        "{interval} of the last day", "{interval} of the last {n:,} days", days, interval=interval
+    )
 
 
 async def _judge(
