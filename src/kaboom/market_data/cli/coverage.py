@@ -54,9 +54,8 @@ def coverage(
         _print_json(session, found)
         return
     if found.cells.is_empty():
-        raise none_held(
-            session, _say_span(session, interval, days), interval, source=found.series.source, market=market
-        )
+        what = _say_span(session, interval, days)
+        raise none_held(session, what, interval, source=found.series.source, market=market)
     held, words = found.held.height, session.words
     if market == "INDEX":
         count = words.count(
