@@ -54,9 +54,7 @@ def coverage(
         _print_json(session, found)
         return
     if found.cells.is_empty():
-        what = session.words.count(
-            "{interval} of the last day", "{interval} of the last {n:,} days", days, interval=interval
-        )
+        what = _say_span(session, interval, days)
         raise none_held(session, what, interval, source=found.series.source, market=market)
     held, words = found.held.height, session.words
     if market == "INDEX":
@@ -94,6 +92,12 @@ def coverage(
             "daily bar; to ingest these too: --include-short",
             count=suspects,
         )
+
+
+def _say_span(session: Session, interval: str, days: int) -> str:
+    return session.words.count(
+        "{interval} of the last day", "{interval} of the last {n:,} days", days, interval=interval
+    )
 
 
 async def _judge(
