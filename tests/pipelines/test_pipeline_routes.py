@@ -20,6 +20,7 @@ from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_o
 pytestmark = pytest.mark.anyio
 PIPELINES, RUNS = "/api/v1/pipelines", "/api/v1/pipeline-runs"
 SYMBOLS = ["1301", "1332", "1333"]
+EXAMPLE = Path(kaboom.pipelines.__path__[0], "example.yaml").read_text(encoding="utf-8")
 INGEST = {
     "name": "ingest",
     "task": "ingest.run_daily",
@@ -254,7 +255,4 @@ async def test_a_pipeline_belongs_to_its_owner(tmp_path: Path) -> None:
 
 
 async def test_the_example_is_accepted(http: httpx2.AsyncClient) -> None:
-    text = (
-        Path(kaboom.pipelines.__path__[0], "example.yaml").read_text(encoding="utf-8").replace("    on:", '    "on":')
-    )
-    await apply(http, yaml.safe_load(text))
+    await apply(http, yaml.safe_load(EXAMPLE.replace("    on:", '    "on":')))
