@@ -112,6 +112,7 @@ def plan_provider(name: str) -> Plan:
             Line(remotes, r"^REMOTES: .*\{\n(?:    .*\n)+", f'    "{name}": {name}_remote,\n'),
             Line("docs/reference/providers.md", rf"^\| provider \| bars of .*{_TABLE}", row),
             Line("docs/how-to/repair-gaps.md", rf"^\| provider \| delay \|{_TABLE}", f"| `{name}` | none |\n"),
+            Line("docs/how-to/repair-gaps.ja.md", rf"^\| データ提供元 \| 遅れ \|{_TABLE}", f"| `{name}` | なし |\n"),
             Line("docs/reference/settings.md", r"^\| `KABOOM_SYNTHETIC_SEED`", described, is_before=True),
             Line(".env.example", r"^\n# AI analyses:", f"# {setting}=\n", is_before=True),
         ),

@@ -19,9 +19,10 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     return copy
 
 
-def test_outside_its_folder_and_tests_it_is_a_line_in_each_of_six_files(planted: Copy) -> None:
+def test_outside_its_folder_and_tests_it_is_a_line_in_each_of_seven_files(planted: Copy) -> None:
     assert planted.changed() == {
         ".env.example": 1,
+        "docs/how-to/repair-gaps.ja.md": 1,
         "docs/how-to/repair-gaps.md": 1,
         "docs/reference/providers.md": 1,
         "docs/reference/settings.md": 1,
