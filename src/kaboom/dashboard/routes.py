@@ -13,6 +13,7 @@ from kaboom.accounts import page as accounts
 from kaboom.analysis import page as analyses
 from kaboom.backtest.page import forms as backtest_forms
 from kaboom.backtest.page import reports
+from kaboom.dashboard import new_job
 from kaboom.dashboard.api_client import ProblemAnswered
 from kaboom.dashboard.live import LiveRows
 from kaboom.dashboard.page_request import FailedJobs, NextPath, Page, open_page, pages_of
@@ -22,7 +23,7 @@ from kaboom.dashboard.unknown import UnknownName, show_unknown
 from kaboom.dashboard.viewer import CHOICES, KEPT_S, cookie_of, is_own_path, viewer_of
 from kaboom.errors import NotFound
 from kaboom.jobs.deps import needs
-from kaboom.jobs.page import failures, history, job, jobs, new
+from kaboom.jobs.page import failures, history, job, jobs
 from kaboom.jobs.page import forms as job_forms
 from kaboom.market_data.page import data, symbol
 from kaboom.notify import page as notifications
@@ -37,7 +38,7 @@ from kaboom.webhooks import page as webhooks
 router = APIRouter(include_in_schema=False)
 #: The modules of all pages. `/backtests/new` comes before the page of one backtest, whose path would match it, too.
 _PAGES = (
-    accounts, operations, jobs, new, history, job, failures, job_forms, data, symbol, portfolios, backtest_forms,
+    accounts, operations, jobs, new_job, history, job, failures, job_forms, data, symbol, portfolios, backtest_forms,
     reports, analyses, schedules, pipelines, webhooks, notifications,
 )  # fmt: skip
 LOGIN = "/login"

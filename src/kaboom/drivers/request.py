@@ -52,7 +52,7 @@ def _faults_of(error: InvalidRequest | ValidationError) -> list[InitErrorDetails
         return [{"type": PydanticCustomError("refused", "{why}", {"why": why}), "loc": loc, "input": None}]
     return [
         {
-            "type": PydanticCustomError(each["type"], "{why}", {"why": each["msg"]}),  # type: ignore[arg-type]
+            "type": PydanticCustomError(each["type"], "{why}", {"why": each["msg"]}),
             "loc": each["loc"],
             "input": each["input"],
         }

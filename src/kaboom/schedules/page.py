@@ -71,7 +71,7 @@ async def show_schedules(page: Page, done: Done = "") -> Response:
 @router.get("/schedules/new", dependencies=[needs(Scope.SCHEDULES_WRITE)])
 async def show_form(page: Page) -> Response:
     """Show the form for a new schedule."""
-    return await show_form_of(page, _DAILY | initial_values(CATALOG.get("ingest.run_daily")))
+    return await show_form_of(page, {**_DAILY, **initial_values(CATALOG.get("ingest.run_daily"))})
 
 
 @router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])

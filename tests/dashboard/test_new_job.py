@@ -5,8 +5,8 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.catalog import CATALOG
+from kaboom.dashboard.new_job import OWN_FORMS
 from kaboom.dashboard.request_form import initial_values, list_request_fields, show_values, to_request
-from kaboom.jobs.page.new import OWN_FORMS
 from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 from tests.fixtures.jobs.job_steps import until
 
