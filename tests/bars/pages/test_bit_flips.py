@@ -50,7 +50,7 @@ def stored_rows(before: Answers, question: str) -> Rows:
     return before.rows[question]
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 3))
 def test_random_flipped_bit_is_refused_or_changes_no_value(
     source: Path, before: Answers, tmp_path: Path, seed: int
 ) -> None:
@@ -66,7 +66,7 @@ def test_random_flipped_bit_is_refused_or_changes_no_value(
                 assert after.faults, (flip, question, "a bar is missing, and the self-check finds nothing")
 
 
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("field_name", [*HEADER, *IDENTITY])
 def test_flipped_bit_in_a_header_field_is_refused_or_changes_no_value(
