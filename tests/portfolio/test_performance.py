@@ -2,6 +2,7 @@
 
 import math
 from datetime import date, timedelta
+from fractions import Fraction
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -60,7 +61,7 @@ CLOSES = {"1111": closes_of("IBM"), "2222": closes_of("MSFT")}
 
 
 def test_contributions_add_up_to_the_time_weighted_return_and_gains_to_the_profit() -> None:
-    days = list(equity_history(ENTRIES, [Split("2222", day(150), 2)], CLOSES, [day(n) for n in range(400)]))
+    days = list(equity_history(ENTRIES, [Split("2222", day(150), Fraction(2))], CLOSES, [day(n) for n in range(400)]))
     found = measure(days, is_whole=True)
     assert sum(each.share for each in found.contributions) == pytest.approx(found.time_weighted, abs=1e-12)
     last = days[-1]

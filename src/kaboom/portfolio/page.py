@@ -91,8 +91,8 @@ async def show_portfolio(
         items = (await page.api.get(PortfolioList, API)).items
         listed = [Near(f"/portfolios/{each.id}", each.id, each.name) for each in items]
         raise UnknownName("portfolio", portfolio_id, find_near_names(portfolio_id, listed))
-    values = {"done": done if done in _DONE else "", "opened": form if form in _FORMS else ""}
-    return await _show(page, portfolio_id, count=count, **values)
+    opened = form if form in _FORMS else ""
+    return await _show(page, portfolio_id, done=done if done in _DONE else "", count=count, opened=opened)
 
 
 @router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)

@@ -193,6 +193,7 @@ async def test_only_the_newest_months_are_read_and_those_that_are_missing(
 async def test_months_that_are_held_no_more_stay(store: MemoryBarStore, tmp_path: Path) -> None:
     folder = LocalFolder(tmp_path / "mirror")
     before = (await run(store, folder)).manifest
+    assert before is not None
     assert (await run(MemoryBarStore(), folder, 1)).files == before.files
 
 
