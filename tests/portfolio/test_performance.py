@@ -2,8 +2,8 @@
 
 import math
 from datetime import date, timedelta
-from fractions import Fraction
 from decimal import Decimal
+from fractions import Fraction
 from itertools import count
 from pathlib import Path
 
