@@ -174,7 +174,7 @@ def is_answer(out: str, answer: bytes) -> bool:
 #: Commands that run or look at processes and machines, and those that read stdin for secrets alone: their own tests.
 _ELSEWHERE = frozenset({
     "ai fake-openrouter", "backup", "bars mirror", "config show", "demo", "dev new", "doctor", "migrate", "openapi",
-    "providers test", "restore", "serve", "smoke", "symbols import", "up", "worker",
+    "pipelines example", "providers test", "restore", "serve", "smoke", "symbols import", "up", "worker",
 })  # fmt: skip
 
 

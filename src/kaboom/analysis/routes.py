@@ -150,7 +150,7 @@ async def get_picture(
     return Response(content, media_type="image/png", headers=_HEADERS)
 
 
-async def get_candles(jobs: Jobs, named: NamedJob, symbol: JudgedSymbol) -> Response:
+async def get_picture_bars(jobs: Jobs, named: NamedJob, symbol: JudgedSymbol) -> Response:
     """Return the candles that an analysis judged, with their averages, volume and RSI, as numbers."""
     return Response(await _load_picture(jobs, named, symbol), media_type="application/json", headers=_HEADERS)
 
@@ -167,5 +167,5 @@ router.add_api_route(
     "/results/{job_id}/{symbol}.png", get_picture, response_class=Response, responses=_DRAWN, dependencies=_BARS
 )
 router.add_api_route(
-    "/results/{job_id}/{symbol}.json", get_candles, response_class=Response, responses=_NUMBERS, dependencies=_BARS
+    "/results/{job_id}/{symbol}.json", get_picture_bars, response_class=Response, responses=_NUMBERS, dependencies=_BARS
 )

@@ -45,9 +45,11 @@ def find_faults(
     for n, step in enumerate(spec.steps):
         here = f"/steps/{n}"
         if Counter(names)[step.name] > 1:
-            faults.append((f"{here}/name", f"step {step.name}: another step has this name"))
+            faults.append((f"{here}/name", f"two steps are named {step.name}"))
         unknown = [(i, need) for i, need in enumerate(step.needs) if need not in names]
-        faults += [(f"{here}/needs/{i}", f"step {step.name}: no step is named {need!r}") for i, need in unknown]
+        faults += [
+            (f"{here}/needs/{i}", f"step {step.name} needs {need!r}, which is not a step") for i, need in unknown
+        ]
         job_type = catalog.find(step.task)
         if job_type is None or job_type.scope is Scope.ADMIN or not _may_be_step(job_type):
             faults.append((f"{here}/task", f"step {step.name}: {_unknown_task(step.task, catalog)}"))

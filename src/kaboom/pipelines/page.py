@@ -11,7 +11,7 @@ from kaboom.dashboard.page_request import HexId, Page
 from kaboom.dashboard.viewer import check_form, first_of, read_form
 from kaboom.jobs.deps import needs
 from kaboom.pipelines.request import NAME, StepSpec
-from kaboom.pipelines.views import PipelineList, PipelineView, RunList, RunView, StartedRuns, StepView
+from kaboom.pipelines.views import PipelineList, PipelineRunView, PipelineView, RunList, StartedRuns, StepView
 from kaboom.web.auth.scopes import Scope
 
 router = APIRouter()
@@ -85,7 +85,7 @@ async def show_pipeline(page: Page, pipeline: Name) -> Response:
 @router.get("/pipeline-runs/{run_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def show_pipeline_run(page: Page, run_id: HexId) -> Response:
     """Show one run with the state of each step."""
-    run = (await page.api.get(RunView, f"{RUNS}/{run_id}")).data
+    run = (await page.api.get(PipelineRunView, f"{RUNS}/{run_id}")).data
     return await page.show("operations/pipeline_run.html", run=run, graph=draw_graph(run.steps), run_marks=MARKS)
 
 
@@ -112,7 +112,7 @@ async def delete_pipeline(page: Page, request: Request, pipeline: Name) -> Respo
 async def cancel_pipeline_run(page: Page, request: Request, run_id: HexId) -> Response:
     """Cancel a run."""
     await check_form(request)
-    (await page.api.post(RunView, f"{RUNS}/{run_id}/cancel")).require()
+    (await page.api.post(PipelineRunView, f"{RUNS}/{run_id}/cancel")).require()
     return page.go_to(f"/pipeline-runs/{run_id}")
 
 
@@ -120,5 +120,5 @@ async def cancel_pipeline_run(page: Page, request: Request, run_id: HexId) -> Re
 async def retry_pipeline_run(page: Page, request: Request, run_id: HexId) -> Response:
     """Run the steps that did not complete again."""
     await check_form(request)
-    (await page.api.post(RunView, f"{RUNS}/{run_id}/retry")).require()
+    (await page.api.post(PipelineRunView, f"{RUNS}/{run_id}/retry")).require()
     return page.go_to(f"/pipeline-runs/{run_id}")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
 from uuid import uuid4
@@ -32,9 +33,9 @@ from kaboom.pipelines.store import open_pipelines
 from kaboom.pipelines.views import (
     NewRuns,
     PipelineList,
+    PipelineRunView,
     PipelineView,
     RunList,
-    RunView,
     StartedRuns,
     spec_of,
     view_listed,
@@ -135,14 +136,14 @@ async def run_pipeline(
 
 
 @runs_router.get("", dependencies=_READS)
-async def get_pipeline_run(pipelines: Pipelines, caller: Caller, run_id: RunId) -> RunView:
+async def get_pipeline_run(pipelines: Pipelines, caller: Caller, run_id: RunId) -> PipelineRunView:
     """Show a run and the state of each step."""
     return view_run(await pipelines.load_run(caller.owner, run_id))
 
 
 @runs_router.post("/cancel", responses=describe_problems(CONFLICT), dependencies=_WRITES)
 @logged_as(Action.CANCEL_PIPELINE_RUN)
-async def cancel_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, run_id: RunId) -> RunView:
+async def cancel_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, run_id: RunId) -> PipelineRunView:
     """Cancel a run: its jobs are cancelled, and the steps that wait do not run."""
     run = await pipelines.change_run(caller.owner, run_id, _stop)
     # If this process ends here, the loop that moves runs on cancels the jobs.
@@ -152,10 +153,11 @@ async def cancel_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, 
 
 @runs_router.post("/retry", responses=describe_problems(CONFLICT), dependencies=_WRITES)
 @logged_as(Action.RETRY_PIPELINE_RUN)
-async def retry_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, run_id: RunId) -> RunView:
+async def retry_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, run_id: RunId) -> PipelineRunView:
     """Run the steps of an ended run that did not complete again; a partial one does only what is left."""
-    pipeline = await pipelines.load(caller.owner, (await pipelines.load_run(caller.owner, run_id)).pipeline)
-    _check(jobs, spec_of(pipeline), caller)
+    found = await pipelines.load_run(caller.owner, run_id)
+    pipeline = await pipelines.load(caller.owner, found.pipeline)
+    _check(jobs, spec_of(replace(pipeline, steps=found.steps)), caller)
 
     async def again(run: PipelineRun) -> PipelineRun:
         if not run.status.is_final:

@@ -1,7 +1,7 @@
 """Move runs of pipelines on: start them, submit the jobs of their steps, and stop them.
 
 It runs beside the scheduler, in the same processes. Several may run at once: the transaction that admits the jobs of a
-run changes its row, so each step is submitted once (docs/decisions/0121).
+run changes its row, so each step is submitted once (docs/decisions/0118).
 """
 
 import asyncio

@@ -55,7 +55,7 @@ class RunSummary(BaseModel):
     ended_at: datetime | None = Field(examples=["2025-11-04T07:39:12Z"])
 
 
-class RunView(RunSummary):
+class PipelineRunView(RunSummary):
     """A run with its steps, each after its needs."""
 
     steps: list[StepView]
@@ -64,7 +64,7 @@ class RunView(RunSummary):
 class RunList(BaseModel):
     """Runs by session, newest first."""
 
-    items: list[RunView]
+    items: list[PipelineRunView]
 
 
 class StartedRun(BaseModel):
@@ -96,7 +96,7 @@ class PipelineView(BaseModel):
 class ListedPipeline(PipelineView):
     """A pipeline with its newest run."""
 
-    last_run: RunView | None
+    last_run: PipelineRunView | None
 
 
 class PipelineList(BaseModel):
@@ -127,9 +127,9 @@ def view_listed(pipeline: Pipeline, last: PipelineRun | None) -> ListedPipeline:
     return view_of(ListedPipeline, pipeline, start=spec.start, steps=spec.steps, last_run=last_run)
 
 
-def view_run(run: PipelineRun) -> RunView:
+def view_run(run: PipelineRun) -> PipelineRunView:
     """Return a run as the API shows it."""
-    return view_of(RunView, run, steps=[_view_step(step.to_json(), run) for step in run.steps])
+    return view_of(PipelineRunView, run, steps=[_view_step(step.to_json(), run) for step in run.steps])
 
 
 def view_started(started: Started) -> StartedRun:

@@ -54,7 +54,7 @@ def test_each_fault_of_a_file_is_named_with_its_line(at_live: Kaboom, tmp_path: 
     done = at_live("pipelines", "apply", str(file))
     assert done.code == Exit.USAGE
     assert f"{file}:4: step compact: task was a.b, expected one of " in done.err
-    assert f"{file}:8: step after: no step is named 'nobody'" in done.err
+    assert f"{file}:8: step after needs 'nobody', which is not a step" in done.err
 
 
 @pytest.mark.parametrize("text", ["", "- a", "a: [", "a: &x [*x]", "\x00"])

@@ -20,19 +20,19 @@ from tests.fixtures.bars.stored_bars import MINUTES, full_day
 from tests.fixtures.repo.repository import load_text
 
 PAGE, HOW_TO = load_text("docs/reference/market-api.md"), load_text("docs/how-to/read-bars.md")
-OPENERS = [dedent(b) for b in re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL) if "mirror/" in b]
+OPENERS = [dedent(b) for b in re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL) if "minutes/" in b]
 DAY = date(2025, 11, 4)
 
 
 @pytest.fixture
-def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mirror where the page has it."""
+def minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of the page, where it has them."""
 
     async def write() -> None:
         store = MemoryBarStore()
         await store.write(MINUTES, full_day(["6758", "7203"], DAY))
         await export_files(
-            store, await plan_folder(store, Selection(MINUTES, DAY, DAY), Path("mirror"), Format.PARQUET)
+            store, await plan_folder(store, Selection(MINUTES, DAY, DAY), Path("minutes"), Format.PARQUET)
         )
 
     monkeypatch.chdir(tmp_path)
@@ -40,7 +40,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("opener", OPENERS, ids=[re.findall(r"import (\w+)", o)[0] for o in OPENERS])
-def test_a_mirror_opens_in_two_lines(mirror: None, opener: str) -> None:
+def test_exported_minutes_open_in_two_lines(minutes: None, opener: str) -> None:
     names: dict[str, Any] = {}
     assert len([line for line in opener.splitlines() if line]) == 2
     exec(opener, names)

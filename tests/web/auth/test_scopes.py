@@ -100,7 +100,12 @@ async def test_a_refusal_is_translated(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_job_needs_a_writing_scope() -> None:
-    assert {job_type.scope for job_type in CATALOG} <= {Scope.INGEST, Scope.JOBS_WRITE, Scope.ADMIN}
+    assert {job_type.scope for job_type in CATALOG} <= {
+        Scope.INGEST,
+        Scope.JOBS_WRITE,
+        Scope.SCHEDULES_WRITE,
+        Scope.ADMIN,
+    }
 
 
 def test_a_higher_role_has_the_scopes_of_a_lower_one() -> None:

@@ -27,7 +27,7 @@ _LEAST_GAP = 4.5
 
 
 @dataclass(frozen=True, slots=True)
-class CandleGrid:
+class BarGrid:
     """Where bars and prices are in a drawing: between which prices, how far apart, and in which room."""
 
     low: float
@@ -36,7 +36,7 @@ class CandleGrid:
     room: Room
 
     @classmethod
-    def of(cls, prices: Sequence[float], room: Room, count: int) -> "CandleGrid":
+    def of(cls, prices: Sequence[float], room: Room, count: int) -> "BarGrid":
         """Return the grid of `count` bars whose prices are `prices`."""
         low, high = min(prices), max(prices)
         return cls(low if low < high else low - 1, high if low < high else high + 1, WIDTH / count, room)
@@ -66,7 +66,7 @@ def draw_candlesticks(traded: ReportCandlesticks, words: Words) -> str:
     plot = build_plot([prices], _ROOM)
     if plot is None:
         return ""
-    grid = CandleGrid.of(prices, _ROOM, len(bars))
+    grid = BarGrid.of(prices, _ROOM, len(bars))
     marks = _marks(traded.fills, bars, grid)
     paths = draw_paths(
         _HEIGHT,
@@ -81,7 +81,7 @@ def draw_candlesticks(traded: ReportCandlesticks, words: Words) -> str:
     return draw_figure("chart with-prices", _HEIGHT, body, label, draw_side("prices", 56, _HEIGHT, labels))
 
 
-def draw_bodies(bars: Bars, grid: CandleGrid, *, is_rise: bool) -> str:
+def draw_bodies(bars: Bars, grid: BarGrid, *, is_rise: bool) -> str:
     """Return the path of the bars that rise, or of those that fall."""
     half, parts = grid.step * _BODY / 2, list[str]()
     for place, bar in enumerate(bars):
@@ -95,7 +95,7 @@ def draw_bodies(bars: Bars, grid: CandleGrid, *, is_rise: bool) -> str:
     return "".join(parts)
 
 
-def _links(trades: Sequence[TradeLine], bars: Bars, grid: CandleGrid, *, is_gain: bool) -> str:
+def _links(trades: Sequence[TradeLine], bars: Bars, grid: BarGrid, *, is_gain: bool) -> str:
     parts = []
     for trade in trades:
         if trade.entry is None or ((trade.gain or 0) > 0) is not is_gain:
@@ -108,7 +108,7 @@ def _links(trades: Sequence[TradeLine], bars: Bars, grid: CandleGrid, *, is_gain
     return "".join(parts)
 
 
-def _marks(fills: Sequence[tuple[int, int]], bars: Bars, grid: CandleGrid) -> list[str]:
+def _marks(fills: Sequence[tuple[int, int]], bars: Bars, grid: BarGrid) -> list[str]:
     marks = []
     for place, side in fills:
         bar = bars[place]
@@ -118,7 +118,7 @@ def _marks(fills: Sequence[tuple[int, int]], bars: Bars, grid: CandleGrid) -> li
     return marks
 
 
-def _gains(trades: Sequence[TradeLine], bars: Bars, grid: CandleGrid) -> list[str]:
+def _gains(trades: Sequence[TradeLine], bars: Bars, grid: BarGrid) -> list[str]:
     """Return the gains of trades above the bars of their exits, as far as there is room."""
     shown, before = list[str](), -100.0
     for trade in sorted(trades, key=lambda each: each.exit if each.exit is not None else len(bars)):
@@ -133,7 +133,7 @@ def _gains(trades: Sequence[TradeLine], bars: Bars, grid: CandleGrid) -> list[st
     return shown
 
 
-def _times(times: Sequence[str], grid: CandleGrid) -> list[str]:
+def _times(times: Sequence[str], grid: BarGrid) -> list[str]:
     """Return the beginnings of months, or of days if there are several bars a day."""
     local = [datetime.fromisoformat(at).astimezone(JST) for at in times]
     is_daily = len({at.date() for at in local}) > len(local) / 2

@@ -133,6 +133,7 @@ def _label_of(line: Line, language: Language) -> str:
 
 
 async def draw(page: OpenPage, symbol: str, filters: SymbolFilters) -> Drawn:
+    """Return what the page of a symbol draws: the chart, its lines and those compared with it."""
     series = {"interval": filters.interval.stored, "provider": filters.provider}
     reply = await page.api.get(
         CellPage, f"/api/v1/coverage/cells/{symbol}", **series, sessions=_SESSIONS, last=filters.session

@@ -19,6 +19,7 @@ NOT_RUN = {
     "changes the clone; tests/toys runs it in a copy": 2,
     "it checks out another commit": 2,
     "make alerts runs the same": 1,
+    "RUN stands for an id": 1,
     "needs Docker": 14,
     "needs Google Cloud": 35,
     "needs KABOOM_METRICS_PORT": 1,
@@ -38,6 +39,7 @@ NOT_RUN = {
     "runs until Ctrl-C": 1,
     "runs until Ctrl-C; tests/e2e/test_main_job.py runs it": 3,
     "runs until Ctrl-C; the other blocks run against it": 2,
+    "takes a whole market": 2,
     "takes half an hour": 2,
     "would run itself": 1,
 }

@@ -18,7 +18,7 @@ from tests.fixtures.repo.repository import ROOT, load_text
 _READ_BY = ("src/kaboom", "infra", "n8n", ".github", ".ci", "compose.yaml", ".env.example")
 
 #: Read by tests alone.
-_OF_TESTS = {"KABOOM_TEST_TLS_SERVER"}
+_OF_TESTS = {"KABOOM_RECORD", "KABOOM_TEST_TLS_SERVER"}
 
 
 def blocks_of(language: str) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from html import escape
 
-from kaboom.backtest.report.candlesticks import CandleGrid, draw_bodies
+from kaboom.backtest.report.candlesticks import BarGrid, draw_bodies
 from kaboom.backtest.report.charts import (
     WIDTH,
     Room,
@@ -29,11 +29,11 @@ _LINES = ("ln thin", "ln ln-2", "ln ln-2 ln-dash")
 
 def draw_picture(picture: Picture, language: Language) -> str:
     """Return the candles of a picture with its averages, volume and indicators; "" if it has no candles."""
-    candles = next((panel for panel in picture.panels if isinstance(panel, Candlesticks)), None)
-    if candles is None or not candles.bars:
+    priced = next((each for each in picture.panels if isinstance(each, Candlesticks)), None)
+    if priced is None or not priced.bars:
         return ""
     words, side = Words((language,)), list[str]()
-    body = [_draw_candles(candles, side), _draw_volume(candles, words)]
+    body = [_draw_bars(priced, side), _draw_volume(priced, words)]
     bottom = _VOLUME.bottom
     for panel in picture.panels:
         if isinstance(panel, Curves):
@@ -41,40 +41,40 @@ def draw_picture(picture: Picture, language: Language) -> str:
             body.append(_draw_lines(panel.lines, room, side))
             bottom = room.bottom
     height = int(bottom) + 22
-    days = [date.fromisoformat(at[:10]) for at in candles.times]
+    days = [date.fromisoformat(at[:10]) for at in priced.times]
     body += [draw_text("", f"{mark.x:g}%", height - 4, mark.label, mark.anchor) for mark in build_times(days)]
     label = words.tell(
         "Candles of {symbol} from {first} to {last}: {n} bars, last close {close}",
-        symbol=picture.title[language == "ja"], first=days[0], last=days[-1], n=len(candles.bars),
-        close=number(candles.bars[-1][3], 1),
+        symbol=picture.title[language == "ja"], first=days[0], last=days[-1], n=len(priced.bars),
+        close=number(priced.bars[-1][3], 1),
     )  # fmt: skip
     prices = draw_side("prices", _PRICES_WIDTH, height, side)
     return draw_figure("chart with-prices", height, "".join(body), label, prices)
 
 
-def _draw_candles(candles: Candlesticks, side: list[str]) -> str:
-    known = [value for line in candles.lines for value in line.values if value is not None]
-    prices = [*(price for bar in candles.bars for price in bar), *known]
+def _draw_bars(panel: Candlesticks, side: list[str]) -> str:
+    known = [value for line in panel.lines for value in line.values if value is not None]
+    prices = [*(price for bar in panel.bars for price in bar), *known]
     plot = build_plot([prices], _CANDLES)
     if plot is None:
         return ""
     side += [draw_text("", 8, tick.y + 4, tick.label) for tick in plot.ticks]
-    grid = CandleGrid.of(prices, _CANDLES, len(candles.bars))
+    grid = BarGrid.of(prices, _CANDLES, len(panel.bars))
     paths = draw_paths(
         int(_CANDLES.bottom),
-        f'<path class="up-s" d="{draw_bodies(candles.bars, grid, is_rise=True)}"/>',
-        f'<path class="dn-s" d="{draw_bodies(candles.bars, grid, is_rise=False)}"/>',
-        *(_path(line, grid) for line in candles.lines),
+        f'<path class="up-s" d="{draw_bodies(panel.bars, grid, is_rise=True)}"/>',
+        f'<path class="dn-s" d="{draw_bodies(panel.bars, grid, is_rise=False)}"/>',
+        *(_path(line, grid) for line in panel.lines),
     )
-    return draw_grid(plot) + paths + _names(candles.lines, 10)
+    return draw_grid(plot) + paths + _names(panel.lines, 10)
 
 
-def _draw_volume(candles: Candlesticks, words: Words) -> str:
-    most = max(candles.volumes, default=0)
+def _draw_volume(panel: Candlesticks, words: Words) -> str:
+    most = max(panel.volumes, default=0)
     if not most:
         return ""
-    step, parts = WIDTH / len(candles.volumes), list[str]()
-    for place, volume in enumerate(candles.volumes):
+    step, parts = WIDTH / len(panel.volumes), list[str]()
+    for place, volume in enumerate(panel.volumes):
         tall = round(volume / most * (_VOLUME.bottom - _VOLUME.top), 1)
         parts.append(f"M{(place + 0.17) * step:.1f} {_VOLUME.bottom:g}v{-tall:g}h{0.66 * step:.1f}v{tall:g}z")
     drawn = draw_paths(int(_VOLUME.bottom), f'<path class="vol" d="{"".join(parts)}"/>')
@@ -87,12 +87,12 @@ def _draw_lines(lines: Sequence[Series], room: Room, side: list[str]) -> str:
     if plot is None:
         return ""
     side += [draw_text("", 8, tick.y + 4, tick.label) for tick in plot.ticks]
-    grid = CandleGrid.of(known, room, len(lines[0].values))
+    grid = BarGrid.of(known, room, len(lines[0].values))
     paths = draw_paths(int(room.bottom), *(_path(line, grid) for line in lines))
     return draw_grid(plot) + paths + _names(lines, room.top - 8)
 
 
-def _path(line: Series, grid: CandleGrid) -> str:
+def _path(line: Series, grid: BarGrid) -> str:
     parts, has_gap = list[str](), True
     for place, value in enumerate(line.values):
         if value is not None:
