@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from kaboom.backtest.report.content import ReportContent
+from kaboom.pictures.model import Picture
 from tests.fixtures.dashboard.scenes import Scene, SceneApi, differences, load_scenes, play
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.text.texts import TYPED_SPACE
@@ -26,7 +27,7 @@ from tests.text.texts import TYPED_SPACE
 PAGES = Path(__file__).parent / "pages"
 SCENES = {path.stem: load_scenes(path) for path in sorted(PAGES.glob("*.json"))}
 #: The views of files, which the API answers with as they were stored.
-_FILES = (ReportContent, dict)
+_FILES = (Picture, ReportContent, dict)
 _HEAD, _JAPANESE = "==== ", "-- in Japanese"
 #: Numbers, names and ids beside a word, which are data.
 _OF_DATA = re.compile(

@@ -44,11 +44,7 @@ def apply(
             raise CliError(e.code, faults) from e
         raise
     if not session.print_if_json(found):
-        session.say(
-            "pipeline {name} saved with {n} steps; run it with: kaboom pipelines run {name}",
-            name=found["name"],
-            n=len(found["steps"]),
-        )
+        session.say("pipeline {name} saved; run it with: kaboom pipelines run {name}", name=found["name"])
 
 
 @app.command("list")
