@@ -37,6 +37,6 @@ def test_left_bars_are_copied_to_the_database_and_compared(
     assert (done.json["is_whole"], series["written"], series["source"]) == (True, 654, "synthetic")
     assert series["prints"]["from"] == series["prints"]["to"]
     again = kaboom("bars", "copy", "--from", "pages", "--resume")
-    assert "1 days were not compared" in again.err
+    assert "1 day was not compared" in again.err
     assert "654" in kaboom("bars", "copy", "--from", "pages").out
     assert kaboom("bars", "copy", "--from", "postgres").code == 2

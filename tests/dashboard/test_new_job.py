@@ -27,7 +27,8 @@ def test_the_form_of_each_kind_gives_its_example_back(task: str) -> None:
 
 async def test_the_page_offers_every_kind_that_a_user_starts(browser: httpx2.AsyncClient) -> None:
     links = {tag.get("href") for name, tag in tags_of((await browser.get("/jobs/new")).text) if name == "a"}
-    offered = {job_type.name for job_type in CATALOG} - {"notifications.deliver"}
+    # A pipeline is run on its own page.
+    offered = {job_type.name for job_type in CATALOG} - {"notifications.deliver", "market_data.start_pipeline"}
     own = {"backtest.run", "backtest.sweep", "ai_analysis.analyse"}
     assert {f"/jobs/new?task={name}" for name in offered - own} <= links
     assert {"/backtests/new", "/backtests/sweep", "/analyses/new"} <= links

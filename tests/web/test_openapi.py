@@ -98,8 +98,11 @@ def test_every_answer_of_json_has_the_fields_of_a_model_only() -> None:
         for name, operation in operations()
         if any(code < "3" and "application/json" in a.get("content", {}) for code, a in operation["responses"].items())
     }
-    # The files of a backtest, of which some are JSON, are sent as they are kept.
-    assert described - made == {"GET /api/v1/backtest/results/{job_id}/{name}"}
+    # The files of a backtest, of which some are JSON, and the picture of an analysis are sent as they are kept.
+    assert described - made == {
+        "GET /api/v1/ai-analysis/results/{job_id}/{symbol}.json",
+        "GET /api/v1/backtest/results/{job_id}/{name}",
+    }
 
 
 def test_every_example_of_the_document_has_its_model() -> None:

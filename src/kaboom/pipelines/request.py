@@ -69,7 +69,15 @@ class PipelineSpec(BaseModel):
     at_once: Annotated[int, Field(ge=1, le=10), WHOLE] = Field(
         default=1, description="how many runs go on at the same time", examples=[1]
     )
-    steps: Annotated[list[StepSpec], Field(min_length=1, max_length=MAX_STEPS)] = Field(description="the steps")
+    steps: Annotated[list[StepSpec], Field(min_length=1, max_length=MAX_STEPS)] = Field(
+        description="the steps",
+        examples=[
+            [
+                {"name": "ingest", "task": "ingest.run_daily", "params": {"market": "TSE_PRIME"}},
+                {"name": "roll_up", "task": "market_data.roll_up", "needs": ["ingest"], "on": "partial"},
+            ]
+        ],
+    )
 
 
 class StartRequest(Request):

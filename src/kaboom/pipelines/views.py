@@ -40,7 +40,7 @@ class StepView(BaseModel):
     reason: str = Field(description="why it was skipped, or failed without a job", examples=[""])
 
 
-class RunSummary(BaseModel):
+class PipelineRunSummary(BaseModel):
     """A run of a pipeline for a session."""
 
     run_id: str = Field(examples=[_RUN])
@@ -55,7 +55,7 @@ class RunSummary(BaseModel):
     ended_at: datetime | None = Field(examples=["2025-11-04T07:39:12Z"])
 
 
-class PipelineRunView(RunSummary):
+class PipelineRunView(PipelineRunSummary):
     """A run with its steps, each after its needs."""
 
     steps: list[StepView]

@@ -28,6 +28,7 @@ SHOWN = {
     "backtest.sweep": "synthetic",
     "ai_analysis.analyse": "It closed at 2,504.",
     "notifications.deliver": "delivered: 2",
+    "market_data.start_pipeline": "session: 2025-11-04",
 }
 
 
