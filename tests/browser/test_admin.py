@@ -64,6 +64,7 @@ def test_a_schedule_is_added_run_disabled_and_removed(tab: Tab) -> None:
     tab.open("/schedules/new")
     tab.page.fill("[name=name]", "<b>early</b> minutes")
     tab.page.select_option("[name=task]", "ingest.run_daily")
+    tab.page.locator("summary", has_text="The request as JSON").click()
     tab.page.fill("[name=request]", '{"intervals": {"1m": 1}, "symbols": ["7203"]}')
     tab.page.check("[name=is_enabled]")
     tab.page.locator("form[action='/schedules/new'] .btn-main").click()

@@ -16,6 +16,9 @@ PAGES = {
     "overview": "/",
     "jobs": "/jobs",
     "job": "/jobs/ingest/{job}",
+    "new-job": "/jobs/new",
+    "new-ingest": "/jobs/new?task=ingest.run_daily",
+    "job-history": "/jobs/history",
     "none": "/jobs?q=9999",
     "login": "/login",
     "docs": "/docs",
@@ -39,6 +42,9 @@ PAGES = {
     "schedules": "/schedules",
     "schedule": "/schedules/{schedule}",
     "new-schedule": "/schedules/new",
+    "pipelines": "/pipelines",
+    "pipeline": "/pipelines/morning",
+    "pipeline-run": "/pipeline-runs/{pipeline_run}",
     "workers": "/workers",
     "webhooks": "/webhooks",
     "dead-letters": "/dead-letters",
@@ -80,7 +86,17 @@ def planted(stack: Stack, ended: str) -> dict[str, str]:
     portfolio = plant_portfolio(stack)
     rule = plant_rule(stack)
     jobs = {"job": ended, **plant_backtests(stack), **plant_analyses(stack, portfolio)}
+    jobs["pipeline_run"] = plant_pipeline(stack)
     return jobs | {"schedule": found["schedule_id"], "portfolio": portfolio, "rule": rule}
+
+
+def plant_pipeline(stack: Stack) -> str:
+    """Return the id of a run of a pipeline with a step that completes, and one after it."""
+    compact = {"task": "market_data.compact", "params": {"keep_days": {"1m": 36500}, "dry_run": True}}
+    steps = [{"name": "first", **compact}, {"name": "second", "needs": ["first"], **compact}]
+    stack.api.http.post("/api/v1/pipelines", json={"name": "morning", "steps": steps}).raise_for_status()
+    started = stack.api.http.post("/api/v1/pipelines/morning/runs", json={}).raise_for_status().json()
+    return str(started["items"][0]["run_id"])
 
 
 def plant_portfolio(stack: Stack) -> str:

@@ -25,7 +25,7 @@ def test_the_reason_of_a_refused_form_is_in_view(open_tab: OpenTab, stack: Stack
     made, _ = [stack.api.http.post("/api/v1/portfolios", json={"name": name}) for name in ("one", "two")]
     tab = open_tab(width=390)
     tab.open(made.headers["location"].removeprefix("/api/v1"))
-    # The last form of a page that is some screens long.
+    tab.page.get_by_role("link", name="Rename…").click()
     form = tab.page.locator("form", has=tab.page.locator("[name=name]")).last
     form.locator("[name=name]").fill("two")
     form.locator("button").click()
