@@ -1,6 +1,7 @@
 """Stopping each kind of job on bars that are held, while it is queued and while it runs (row 20)."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -117,6 +118,8 @@ def test_a_queued_job_does_nothing(lab: Lab, kind: Kind) -> None:
 
 @every_kind
 def test_a_running_job_stops_and_counts_what_it_did(lab: Lab, kind: Kind, measure: Measures) -> None:
+    # Files of an earlier run of a mirror stay for a while.
+    shutil.rmtree(lab.data_dir / "mirror", ignore_errors=True)
     lab.plan(item_pace_s=0.3, pace_s=0.3)
     job_id = lab.caller.submit(kind.body, ends=["cancelled"], path=kind.path)
     wait_in_chunk(lab, job_id, queue="market_data")

@@ -56,12 +56,13 @@ def plant_items() -> None:
     A sweep pauses before it keeps some trials.
     """
     from kaboom.backtest import tasks as backtest  # noqa: PLC0415  only in a worker
+    from kaboom.bars.export import publish  # noqa: PLC0415
     from kaboom.indicators import run as indicators  # noqa: PLC0415  only in a worker
-    from kaboom.market_data import compact, mirror, roll_up  # noqa: PLC0415
+    from kaboom.market_data import compact, roll_up  # noqa: PLC0415
 
     roll_up._SLICE = int(os.environ["FAULT_SLICE_SYMBOLS"])
     for module, name in (
-        (backtest, "_keep_trials"), (indicators, "_run_symbol"), (compact, "_compact"), (mirror, "_plan_file"),
+        (backtest, "_keep_trials"), (indicators, "_run_symbol"), (compact, "_compact"), (publish, "_write"),
         (roll_up, "_run_slice"),
     ):  # fmt: skip
         setattr(module, name, _pausing_before(getattr(module, name)))

@@ -153,14 +153,16 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/schedules/{schedule_id}/run": Row(_SCHEDULES),
     "GET /api/v1/pipelines": Row(_READ),
     "POST /api/v1/pipelines": Row(_SCHEDULES, {"name": "another", "steps": [PIPELINE_STEP]}, of_request=(_WRITE,)),
-    "GET /api/v1/pipelines/{pipeline}": Row(_READ, is_one=True),
-    "GET /api/v1/pipelines/{pipeline}/runs": Row(_READ, is_one=True),
-    "POST /api/v1/pipelines/{pipeline}/runs": Row(_SCHEDULES, {}, of_request=(_WRITE,), is_one=True),
+    "GET /api/v1/pipelines/{pipeline}": Row(_READ, is_one=True, fine={200, 202, 204, 404}),
+    "GET /api/v1/pipelines/{pipeline}/runs": Row(_READ, is_one=True, fine={200, 202, 204, 404}),
+    "POST /api/v1/pipelines/{pipeline}/runs": Row(
+        _SCHEDULES, {}, of_request=(_WRITE,), is_one=True, fine={200, 202, 204, 404}
+    ),
     # A run of it goes on, or a page deleted it.
     "DELETE /api/v1/pipelines/{pipeline}": Row(_SCHEDULES, fine={204, 404, 409}, is_one=True),
-    "GET /api/v1/pipeline-runs/{run_id}": Row(_READ),
-    "POST /api/v1/pipeline-runs/{run_id}/cancel": Row(_SCHEDULES, fine={200, 409}),
-    "POST /api/v1/pipeline-runs/{run_id}/retry": Row(_SCHEDULES, fine={200, 409}, of_request=(_WRITE,)),
+    "GET /api/v1/pipeline-runs/{run_id}": Row(_READ, fine={200, 202, 204, 404}),
+    "POST /api/v1/pipeline-runs/{run_id}/cancel": Row(_SCHEDULES, fine={200, 404, 409}),
+    "POST /api/v1/pipeline-runs/{run_id}/retry": Row(_SCHEDULES, fine={200, 404, 409}, of_request=(_WRITE,)),
     "GET /api/v1/ingest/webhooks": Row(_READ),
     "GET /api/v1/ingest/webhooks/{delivery_id}": Row(_READ),
     # It waits for its first attempt.
@@ -283,7 +285,7 @@ ROWS: dict[str, Row] = {
     # `DELETE` comes before it.
     "POST /schedules/{schedule_id}/remove": Row(_SCHEDULES, form="next=/schedules", fine={303, 404}),
     "GET /pipelines": Row(_READ),
-    "GET /pipelines/{pipeline}": Row(_READ, is_one=True),
+    "GET /pipelines/{pipeline}": Row(_READ, is_one=True, fine={200, 202, 204, 404}),
     "POST /pipelines/{pipeline}/run": Row(
         _SCHEDULES, form="session=", fine={303, 404}, of_request=(_WRITE,), is_one=True
     ),
