@@ -183,6 +183,10 @@ async def make_world(folder: Path) -> AsyncIterator[World]:
         ids["pipeline"] = (await http.post("/api/v1/pipelines", json=declared)).json()["name"]
         started = await http.post("/api/v1/pipelines/morning/runs", json={})
         ids["run_id"] = started.json()["items"][0]["run_id"]
+        # Its job would appear in the middle of a test.
+        async with asyncio.timeout(60):
+            while (await http.get(f"/api/v1/pipeline-runs/{ids['run_id']}")).json()["ended_at"] is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         ids["delivery_id"] = (await http.get(f"{INGEST}/webhooks")).json()["items"][0]["id"]
         ids |= await set_up_notifications(http)
         ids["user_id"] = (await add_user(app, Role.VIEWER, name="secret-name@example.com")).user_id
