@@ -1,5 +1,6 @@
 """The site of the pages, as a reader's browser shows it from a server of files."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -11,9 +12,10 @@ from threading import Thread
 import pytest
 from docs.site import build
 from docs.site.build import Site
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+from playwright.sync_api import TimeoutError as NotSeen
 
-from tests.browser.conftest import CHROMIUM, Tab
+from tests.browser.conftest import Tab, launch_chromium
 
 #: What a reader looks for → where the first answer stands.
 SEARCHES = {
@@ -60,10 +62,8 @@ def url(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launch_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -135,8 +135,15 @@ def test_pages_fit_a_telephone(tab: Tab, path: str) -> None:
 @pytest.mark.parametrize(("language", "words"), SEARCHES)
 def test_search_finds_what_readers_look_for(tab: Tab, language: str, words: str) -> None:
     tab.open(language)
-    tab.page.keyboard.press("Control+k")
-    tab.page.get_by_role("combobox").fill(words)
+    # The page hears the key once its script has run.
+    tab.page.wait_for_load_state("networkidle")
+    box = tab.page.get_by_role("combobox")
+    for _ in range(10):
+        tab.page.keyboard.press("Control+k")
+        with contextlib.suppress(NotSeen):
+            box.wait_for(timeout=3000)
+            break
+    box.fill(words)
     first = tab.page.locator("a[href*='?h=']").first
     assert SEARCHES[language, words] in first.inner_text()
     first.click()

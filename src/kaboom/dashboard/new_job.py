@@ -30,8 +30,10 @@ OWN_FORMS: Mapping[str, str] = {
     "backtest.sweep": "/backtests/sweep",
     "ai_analysis.analyse": "/analyses/new",
 }
-#: The kinds that the page offers, the most frequent first.
-_OFFERED = (
+#: The kinds that are submitted elsewhere: by an event, and on the page of a pipeline.
+_ELSEWHERE = frozenset({"notifications.deliver", "market_data.start_pipeline"})
+#: The most frequent kinds; those that are not here come after them.
+_FIRST = (
     "ingest.run_daily", "ingest.backfill", "market_data.refresh_quotes", "market_data.roll_up",
     "market_data.indicators", "backtest.run", "backtest.sweep", "ai_analysis.analyse",
     "market_data.refresh_symbols", "market_data.mirror", "market_data.take_back", "market_data.compact",
@@ -76,7 +78,8 @@ async def _show_form(
 ) -> Response:
     job_type = _find(task)
     if job_type is None:
-        kinds = [CATALOG.get(name) for name in _OFFERED]
+        kinds = [CATALOG.get(name) for name in _FIRST]
+        kinds += [each for each in CATALOG if each.name not in _ELSEWHERE.union(_FIRST)]
         return await page.show("job_new.html", job_type=None, kinds=kinds, own_forms=OWN_FORMS)
     fields = list_request_fields(task)
     if request is not None:
@@ -103,4 +106,4 @@ async def _show(
 
 
 def _find(task: str) -> JobType | None:
-    return CATALOG.find(task) if task in _OFFERED else None
+    return None if task in _ELSEWHERE else CATALOG.find(task)

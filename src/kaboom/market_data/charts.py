@@ -54,7 +54,7 @@ class ChartTables:
         indicators = _indicators_of(query)
         counted = [each.rows_before for each in indicators]
         # At least one, for the previous close.
-        found = await self._find(series, name, query, (start, end), max(1, query.volume_average or 0, *counted, 0))
+        found = await self._find(series, name, query, (start, end), max(1, query.volume_average or 0, *counted))
         adjustment = await self.bars.adjustment_of(query.plain, found.series, [name], start)
         rows = await asyncio.to_thread(_build, found, query, adjustment)
         before = rows.filter(pl.col("opened_at") < start).tail(1)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response, status
 
+from kaboom.dashboard.api_client import ProblemAnswered
 from kaboom.dashboard.growth import draw_growth
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_names_of
 from kaboom.dashboard.unknown import AnyId, Near, UnknownName, find_near_names, is_id
@@ -84,15 +85,20 @@ async def show_portfolio(
     form: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """Show one portfolio; `form` opens a form on it."""
-    if (
-        not is_id(portfolio_id)
-        or (await page.api.get(PortfolioView, f"{API}/{portfolio_id}")).status == status.HTTP_404_NOT_FOUND
-    ):
-        items = (await page.api.get(PortfolioList, API)).items
-        listed = [Near(f"/portfolios/{each.id}", each.id, each.name) for each in items]
-        raise UnknownName("portfolio", portfolio_id, find_near_names(portfolio_id, listed))
-    opened = form if form in _FORMS else ""
-    return await _show(page, portfolio_id, done=done if done in _DONE else "", count=count, opened=opened)
+    values: dict[str, Any] = {
+        "done": done if done in _DONE else "",
+        "count": count,
+        "opened": form if form in _FORMS else "",
+    }
+    try:
+        if is_id(portfolio_id):
+            return await _show(page, portfolio_id, **values)
+    except ProblemAnswered as e:
+        if e.reply.status != status.HTTP_404_NOT_FOUND:
+            raise
+    items = (await page.api.get(PortfolioList, API)).items
+    listed = [Near(f"/portfolios/{each.id}", each.id, each.name) for each in items]
+    raise UnknownName("portfolio", portfolio_id, find_near_names(portfolio_id, listed))
 
 
 @router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)
