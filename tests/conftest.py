@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -94,6 +95,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         limit_s = own.args[0] if own else item.config.getoption("--timeout")
         item.add_marker(pytest.mark.timeout(limit_s * times), append=False)
     return (yield)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _empty_memory_stores() -> Iterator[None]:
+    """Drop the bars in memory after each file: a mirror of what thousands of tests wrote takes seconds."""
+    yield
+    if opened := sys.modules.get("kaboom.bars.open"):
+        opened._memory_store.cache_clear()
+        opened._memory_actions.cache_clear()
 
 
 @pytest.fixture

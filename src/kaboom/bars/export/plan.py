@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from kaboom.bars.export.formats import Format
-from kaboom.bars.many import Wanted, split_span
+from kaboom.bars.many import Wanted
 from kaboom.bars.store import BarReader
 from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries
@@ -117,13 +117,16 @@ async def _find_spans(store: BarReader, selection: Selection) -> list[tuple[Sele
     """Return the months (years of daily bars) of a selection that have bars, with the number of bars."""
     if selection.first > selection.last:
         raise InvalidRequest(f"first was {selection.first} and last {selection.last}, expected them in order")
-    found = []
-    for start, end in split_span(selection.wanted):
-        last = end.date() - timedelta(days=1)
-        held = await store.coverage(selection.series, first=start.date(), last=last)
+    found, length = [], "1mo" if selection.series.interval.is_intraday else "1y"
+    # Asked by year: most years and months hold nothing, and a server answers each call with a round trip.
+    for year in range(selection.first.year, selection.last.year + 1):
+        first, last = max(selection.first, date(year, 1, 1)), min(selection.last, date(year, 12, 31))
+        held = await store.coverage(selection.series, first=first, last=last)
         if selection.symbols:
             held = held.filter(pl.col("symbol").is_in(selection.symbols))
-        if held.height:
-            sessions = held["session"].sort()
-            found.append((replace(selection, first=sessions[0], last=sessions[-1]), int(held["bars"].sum())))
+        spans = held.group_by(pl.col("session").dt.truncate(length).alias("start")).agg(
+            pl.col("session").min().alias("first"), pl.col("session").max().alias("last"), pl.col("bars").sum()
+        )
+        for _, first, last, bars in spans.sort("start").rows():
+            found.append((replace(selection, first=first, last=last), bars))
     return found

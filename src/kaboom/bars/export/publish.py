@@ -116,9 +116,10 @@ async def plan_run(store: BarStore, folder: ObjectFolder, wish: Publication) -> 
     held = {file.name for file in old.files} if old else await _list_plain(folder, wish.form)
     # Bars of other exchanges may be a day ahead.
     first, last, planned = date(OLDEST_YEAR, 1, 1), wish.now.date() + timedelta(days=2), list[PlannedFile]()
+    reader = reader_at(store, moment)
     for series in await store.list_series():
         selection = Selection(series, first, last)
-        files = await plan_folder(reader_at(store, moment), selection, folder.desk or Path(), wish.form)
+        files = await plan_folder(reader, selection, folder.desk or Path(), wish.form)
         newest = newest_files(files, wish.months) if wish.months else files
         planned += [file for file in files if file in newest or _name(file) not in held]
     names, bars = tuple(_name(file) for file in planned), sum(file.bars for file in planned)
