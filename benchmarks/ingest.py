@@ -13,6 +13,9 @@ each row, line protocol, one append to a local file. It gets the same bars of th
 beforehand: generating and encoding are not charged to it, nor is any durability (ours is synced to disk). It comes
 in two ways of walking a frame: `iterrows`, as most write it and as the goal says, and `itertuples`, the careful one.
 
+The same job of a second stack, whose bars are in PostgreSQL (`KABOOM_BAR_STORE=postgres`), runs in the same rounds. Its
+worker tree, API, Valkey and PostgreSQL together are held against those of the first.
+
 No network on either side: a real provider costs the peer a round trip for each symbol. The peer takes a sample of
 the symbols, and its whole job is scaled from it.
 
@@ -47,8 +50,8 @@ from influxdb_client.domain.write_precision import WritePrecision
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from kaboom.bars.open import build_bar_store
 from kaboom.bars.open_provider import build_provider
-from kaboom.bars.pages.store import PageBarStore
 from kaboom.cli.session import Session
 from kaboom.cli.stack.whole import Stack, StackOptions
 from kaboom.domain_settings import BatchSettings
@@ -67,6 +70,8 @@ REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
 #: Goals: CPU of the whole worker tree, and rows a second against the peer's.
 MOST_US_PER_ROW = 3.0
 LEAST_SPEEDUP = 40.0
+#: What bars in PostgreSQL may cost beyond page files, the server's own CPU included.
+MOST_US_MORE = 2.0
 WARM_UPS = 4
 #: A job that takes longer has hung.
 PATIENCE_S = 120.0
@@ -95,6 +100,11 @@ class Pass:
         """Microseconds of CPU for each row; of ours those of the whole worker tree."""
         return self.cpu_s / self.rows * 1e6
 
+    @property
+    def whole_us_per_row(self) -> float:
+        """The same of the worker tree, API, Valkey and PostgreSQL."""
+        return (self.cpu_s + self.rest_cpu_s) / self.rows * 1e6
+
 
 #: A pass of ours and of each peer on the same session, one after the other.
 Round = dict[str, Pass]
@@ -106,7 +116,9 @@ class Bench:
     def __init__(self, stack: Stack, session: Session) -> None:
         self.data_dir = stack.data_dir
         self._client = session.client()
-        self._pids = {child["name"]: child["pid"] for child in read_run_file(self.data_dir)["children"]}
+        run = read_run_file(self.data_dir)
+        self.database_url = run["database_url"]
+        self._pids = {child["name"]: child["pid"] for child in run["children"]}
 
     def run(self, session: date | None) -> Pass:
         """Have one job run to its end; None asks for the newest session."""
@@ -154,20 +166,22 @@ def tree_cpu_s(pid: int) -> float:
 
 
 @contextmanager
-def running() -> Iterator[Bench]:
+def running(bar_store: str) -> Iterator[Bench]:
     """Run a stack on a folder of its own, and leave neither processes nor files behind."""
     # A plain SIGTERM would end this process without `finally`, and leave the stack running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
-    os.environ["INGEST_API_TOKEN"] = secrets.token_urlsafe(32)
+    os.environ |= {"INGEST_API_TOKEN": secrets.token_urlsafe(32), "KABOOM_BAR_STORE": bar_store}
     root = Path(tempfile.mkdtemp(prefix="kaboom-bench-", dir="/tmp"))
     root.chmod(0o755)  # as root, PostgreSQL runs as `nobody`, who must pass through
     session = Session(data_dir=root / "data")
     stack = Stack(StackOptions(root / "data", port=free_port(), workers=1, concurrency=4), session)
     try:
         stack.start()
-        yield Bench(stack, Session(stack.api_url, root / "data"))
+        bench = Bench(stack, Session(stack.api_url, root / "data"))
+        del os.environ["KABOOM_BAR_STORE"]
+        yield bench
     finally:
         stack.stop()
         shutil.rmtree(root, ignore_errors=True)
@@ -204,6 +218,7 @@ def to_line(symbol: str, row: Any) -> str:
 
 
 OURS = "kaboom, 1 worker x 4 slots"
+IN_POSTGRES = "the same, bars in PostgreSQL"
 ITERROWS = "naive, frame.iterrows"
 PEERS: dict[str, Callable[[pd.DataFrame, str], list[str]]] = {
     ITERROWS: by_iterrows,
@@ -234,28 +249,34 @@ class Result:
     symbols: dict[str, int]
 
 
-def measure(bench: Bench, runs: int, sample_size: int) -> Result:
-    """Warm up, then run ours and the peers in turns, on one session after another, the newest first."""
+def measure(bench: Bench, other: Bench, runs: int, sample_size: int) -> Result:
+    """Warm up, then run ours in both stores and the peers in turns, on one session after another, the newest first."""
     settings = BatchSettings(data_dir=bench.data_dir)
     provider = build_provider(settings, "synthetic")
     sessions = last_sessions(runs + 1, latest_closed_session(utc_now(), delay_s=settings.provider_delay_s))
     symbols = load_universe(Market.TSE_PRIME, sessions[-1]).symbols
     sample = list(symbols[:: len(symbols) // sample_size])[:sample_size]
-    warm_ups = [bench.run(None) for _ in range(WARM_UPS)]
-    rounds = []
+    warm_ups = [(bench.run(None), other.run(None)) for _ in range(WARM_UPS)]
+    rounds: list[Round] = []
     for session in reversed(sessions[:-1]):
         payloads = load_payloads(provider, sample, session)
-        ours = bench.run(session)
-        rounds.append({OURS: ours} | {name: run_naive(payloads, bench.data_dir / "naive.lp", name) for name in PEERS})
-    check_stored(bench.data_dir, sessions, warm_ups[-1].rows + sum(r[OURS].rows for r in rounds))
-    return Result(warm_ups[0], rounds, {OURS: len(symbols)} | dict.fromkeys(PEERS, len(sample)))
+        ours = {OURS: bench.run(session), IN_POSTGRES: other.run(session)}
+        rounds.append(ours | {name: run_naive(payloads, bench.data_dir / "naive.lp", name) for name in PEERS})
+    for stack, store, name, warm_up in (
+        (bench, "pages", OURS, warm_ups[-1][0]),
+        (other, "postgres", IN_POSTGRES, warm_ups[-1][1]),
+    ):
+        check_stored(stack, store, sessions, warm_up.rows + sum(r[name].rows for r in rounds))
+    counts = dict.fromkeys((OURS, IN_POSTGRES), len(symbols)) | dict.fromkeys(PEERS, len(sample))
+    return Result(warm_ups[0][0], rounds, counts)
 
 
-def check_stored(data_dir: Path, sessions: tuple[date, ...], rows: int) -> None:
+def check_stored(bench: Bench, bar_store: str, sessions: tuple[date, ...], rows: int) -> None:
     """Exit unless the store holds every row that the jobs claim to have written."""
 
     async def count() -> int:
-        store = PageBarStore(data_dir / "bars")
+        place = {"data_dir": bench.data_dir, "database_url": bench.database_url}
+        store = build_bar_store(BatchSettings.model_validate(place | {"bar_store": bar_store}))
         held = await store.coverage(BarSeries("synthetic", Interval.M1), first=sessions[0], last=sessions[-1])
         await store.close()
         return int(held["bars"].sum())
@@ -276,11 +297,13 @@ def build_report(result: Result) -> dict[str, Any]:
             "whole_job_s": median(p.wall_s for p in passes) * symbols[OURS] / count,
             "rows_per_s": median(p.rows_per_s for p in passes),
             "us_per_row": median(p.us_per_row for p in passes),
+            "whole_us_per_row": median(p.whole_us_per_row for p in passes),
             "faster": max(r[OURS].rows_per_s for r in rounds) / max(p.rows_per_s for p in passes),
             "faster_by_median": median(r[OURS].rows_per_s / r[name].rows_per_s for r in rounds),
             "less_cpu_by_median": median(r[name].us_per_row / r[OURS].us_per_row for r in rounds),
         }
     us_per_row, faster = ways[OURS]["us_per_row"], ways[ITERROWS]["faster"]
+    more = median(r[IN_POSTGRES].whole_us_per_row - r[OURS].whole_us_per_row for r in rounds)
     return {
         "ways": ways,
         "first": asdict(result.first) | {"us_per_row": result.first.us_per_row},
@@ -291,6 +314,12 @@ def build_report(result: Result) -> dict[str, Any]:
             | {"is_met": us_per_row <= MOST_US_PER_ROW},
             {"name": f"times the rows/s of {ITERROWS}", "is": faster, "goal": f"≥ {LEAST_SPEEDUP:g}"}
             | {"is_met": faster >= LEAST_SPEEDUP},
+            {
+                "name": "µs/row more in PostgreSQL, server included",
+                "is": more,
+                "goal": f"≤ {MOST_US_MORE:g}",
+            }
+            | {"is_met": more <= MOST_US_MORE},
         ],
     }
 
@@ -328,8 +357,8 @@ def main() -> int:
     runs, sample_size = (2, 30) if options.quick else (options.runs, 80)
     if runs < 1:
         parser.error(f"--runs was {runs}, expected at least 1")
-    with running() as bench:
-        report = build_report(measure(bench, runs, sample_size))
+    with running("pages") as bench, running("postgres") as other:
+        report = build_report(measure(bench, other, runs, sample_size))
     if options.json:
         print(json.dumps(report, indent=2))
     else:
