@@ -66,6 +66,13 @@ async def test_a_rotation_in_two_steps_keeps_the_key() -> None:
     assert await load(history, THIRD) == before
 
 
+async def test_a_token_that_is_added_behind_another_one_opens_the_key_too() -> None:
+    history = MemoryJobHistory()
+    before = await load(history, OLD)
+    assert await load(history, OLD, NEW) == before
+    assert await load(history, NEW) == before
+
+
 async def test_a_revoked_token_opens_nothing_once_a_process_has_started() -> None:
     history = MemoryJobHistory()
     before = await load(history, OLD)

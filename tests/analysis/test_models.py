@@ -45,6 +45,8 @@ async def test_the_majority_of_models_is_the_result_with_its_cost(fake: FakeOpen
         assert result["disclaimer"].startswith("本分析はAIが自動生成した参考情報で、投資勧誘・投資助言を目的としません")
         again = (await end_of(http, ANALYSE, BODY))["result"]
         assert (again["cost_microdollars"], len(fake.requests)) == (0, 3)
+        spent = (await http.get("/api/v1/ai-analysis/models")).json()["spent_today_microdollars"]
+        assert spent == 3 * MICRODOLLARS
 
 
 async def test_three_verdicts_are_no_consensus(fake: FakeOpenRouter, tmp_path: Path) -> None:

@@ -60,6 +60,18 @@ async def test_a_report_has_the_same_numbers_in_every_form(tested: httpx2.AsyncC
     assert report["disclaimer"]["ja"].startswith("過去のデータによるシミュレーションであり、将来の成果を保証しません。")
 
 
+async def test_a_trade_of_a_report_is_held_for_the_sessions_from_its_entry_to_its_exit_or_the_last_one(
+    tested: httpx2.AsyncClient,
+) -> None:
+    job_id = await run_one(tested, strategy="buy_and_hold", parameters={})
+    report = (await tested.get(f"{RESULTS}/{job_id}/report.json")).json()
+    days, trades = report["curves"]["days"], report["trades"]
+    assert report["counts"]["open"]
+    assert [trade["sessions"] for trade in trades] == [
+        days.index((trade["exit_at"] or days[-1])[:10]) - days.index(trade["entry_at"][:10]) for trade in trades
+    ]
+
+
 async def test_months_of_a_report_are_rounded_to_a_hundredth_of_a_basis_point(tested: httpx2.AsyncClient) -> None:
     job_id = await run_one(tested, parameters={"fast": 5, "slow": 20})
     report = (await tested.get(f"{RESULTS}/{job_id}/report.json")).json()

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.events import EventKind
 from kaboom.notify.model import MAX_CHANNELS, Notifications
-from tests.fixtures.notifications.rules import make_channel, make_rule, set_up
+from tests.fixtures.notifications.rules import make_channel, make_rule, postgres_notifications, set_up
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +40,14 @@ async def test_a_rule_is_returned_as_it_was_kept(stores: Notifications) -> None:
     assert await stores.rules.list_deadlines() == {"18:00"}
     await stores.rules.change_rule("team", new.rule_id, {"is_enabled": False})
     assert await stores.rules.list_deadlines() == set()
+
+
+async def test_a_rule_is_read_without_the_kinds_of_events_of_a_newer_release(database_url: str) -> None:
+    async with postgres_notifications(database_url) as stores:
+        _, rule = await set_up(stores, EventKind.ALERT)
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("UPDATE notification_rules SET events = events || ARRAY['of_a_newer_release']")
+        assert [found.events for found in await stores.rules.list_rules("team")] == [rule.events]
 
 
 async def test_another_owner_finds_neither(stores: Notifications) -> None:

@@ -21,6 +21,14 @@ def body_of(event: Event, language: Language, site: str = "") -> list[str]:
     return write_text(message, [event], site=site).body.splitlines()
 
 
+@pytest.mark.parametrize(("count", "last"), [(20, "2026-11-25 16:35 JST"), (21, "and 1 more")])
+def test_a_digest_says_how_many_events_it_leaves_out(count: int, last: str) -> None:
+    message = Message("msg", "team", "c", "key", (), language="en", rule_name="rule", next_attempt_at=NOW)
+    lines = write_text(message, [ended(**NONE)] * count).body.splitlines()
+    assert len(lines) == count
+    assert lines[-1].startswith(last)
+
+
 def ended(**data: str | int) -> Event:
     job: dict[str, str | int] = {"job_id": ID, "queue": "market_data", "task": "market_data.mirror", "status": "failed"}
     return Event("job_ended:1", EventKind.JOB_ENDED, NOW, "team", job | data)

@@ -75,6 +75,21 @@ def test_contributions_add_up_to_the_time_weighted_return_and_gains_to_the_profi
     )
 
 
+def test_a_withdrawal_takes_no_part_of_a_gain_from_its_symbol() -> None:
+    entries = number_entries(
+        [
+            cash(0, EntryKind.DEPOSIT, 1_000_050),
+            trade(0, EntryKind.BUY, "1111", 100, "5000"),
+            cash(1, EntryKind.WITHDRAWAL, 400_000),
+        ],
+        after=0,
+    )
+    closes = {"1111": {day(0): Decimal(5000), day(1): Decimal(5500)}}
+    history = list(equity_history(entries, [], closes, [day(0), day(1)]))
+    [found] = measure(history, is_whole=False).contributions
+    assert (found.symbol, found.gain, found.share) == ("1111", 50_000, pytest.approx(0.05))
+
+
 def test_deposits_do_not_change_the_time_weighted_return() -> None:
     def measured(*more: Entry) -> float:
         bought = [cash(0, EntryKind.DEPOSIT, 1_000_000), trade(0, EntryKind.BUY, "1111", 100, "9999.5")]

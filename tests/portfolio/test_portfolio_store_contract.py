@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.postgres.engine import connect_postgres, postgres_errors
 from kaboom.errors import Conflict, NotFound, StoreError
-from kaboom.jobs.postgres.port import KeyReused
+from kaboom.jobs.postgres.port import KEY_KEPT_H, KeyReused
 from kaboom.portfolio import postgres
 from kaboom.portfolio import store as memory
 from kaboom.portfolio.book import Shortfall
@@ -193,6 +193,15 @@ class TestKeys:
         await portfolios.book(owner, kept.portfolio_id, draft_of(DEPOSIT), once=Once("key", "one"))
         with pytest.raises(KeyReused, match="came with another request before"):
             await portfolios.book(owner, kept.portfolio_id, draft_of(DEPOSIT), once=Once("key", "two"))
+
+    async def test_a_key_is_known_for_a_day_in_memory(self, owner: str) -> None:
+        moments = [datetime(2025, 11, 4, tzinfo=UTC)]
+        store = MemoryPortfolioStore(lambda: moments[-1])
+        kept = await store.add(make_portfolio(owner))
+        for hours, is_replayed in ((0, False), (KEY_KEPT_H, True), (KEY_KEPT_H + 0.1, False)):
+            moments.append(moments[0] + timedelta(hours=hours))
+            booked = await store.book(owner, kept.portfolio_id, draft_of(DEPOSIT), once=Once("key", "deposit"))
+            assert booked.is_replayed is is_replayed
 
     async def test_owners_do_not_share_keys(self, portfolios: PortfolioStore, owner: str) -> None:
         for each in (owner, f"{owner}-2"):

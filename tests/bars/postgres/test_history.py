@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
+from kaboom.bars import open_postgres
 from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.errors import InvalidRequest, StoreError
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
+from kaboom.settings import load_settings
 from tests.bars.bar_store import run
 from tests.fixtures.bars.postgres_bars import empty_bar_tables
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame
@@ -84,6 +86,23 @@ def test_history_days_drop_older_bars_and_refuse_earlier_moments(
         closes(kept, clock.now - timedelta(days=10) - _US, series)
     for moment, expected in ((clock.now - timedelta(days=10), 2.0), (told[3] - _US, 2.0), (told[3], 3.0)):
         assert closes(kept, moment, series) == [expected]
+
+
+def test_the_setting_for_the_length_of_the_history_reaches_the_store(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A process keeps its stores, and this one ends with the test.
+    for name in ("_database", "_store"):
+        monkeypatch.setattr(open_postgres, name, getattr(open_postgres, name).__wrapped__)
+    empty_bar_tables(database_url)
+    store = open_postgres.open_postgres(load_settings(bar_store="postgres", database_url=database_url, history_days=10))
+    for close in (1.0, 2.0):
+        run(store.write(MINUTES, frame(bar("7203", at(JUNE_2), close))))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE bar_replaced SET at = at - 20 * 86400 * 1000000::bigint")
+    run(store.compact(MINUTES, "2025", before=None))
+    run(store.close())
+    assert replaced(database_url) == []
 
 
 def test_a_bar_replaced_just_when_the_history_begins_is_dropped(

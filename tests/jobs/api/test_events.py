@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from kaboom.jobs.api.sse import preferred_wait_s
 from tests.fixtures.jobs.apps import JOBS, jobs_of
 from tests.fixtures.jobs.planted import plant_final, plant_queued
 
@@ -90,6 +91,13 @@ async def test_a_long_poll_answers_at_the_end(http: httpx2.AsyncClient, app: Fas
     assert answer.json()["status"] in {"completed", "cancelled", "failed"}
     assert answer.headers["preference-applied"] == "wait=25"
     assert time.monotonic() - begin < 20
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"), [("wait=30", 30), ("respond-async, wait=9999", 30), ("wait=7", 7), ("wait", 0), ("", 0)]
+)
+def test_a_long_poll_waits_for_half_a_minute_at_most(prefer: str, seconds: int) -> None:
+    assert preferred_wait_s(prefer) == seconds
 
 
 async def test_a_long_poll_gives_up_in_time(real_http: httpx2.AsyncClient, real_app: FastAPI) -> None:

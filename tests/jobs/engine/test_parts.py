@@ -5,6 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.pool import QueuePool
 
 from kaboom.catalog import CATALOG
 from kaboom.drivers.redis.client import connect_redis
@@ -13,6 +14,19 @@ from tests.fixtures.jobs.apps import real_settings
 from tests.fixtures.jobs.job_steps import until
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(("role", "most"), [("api", 12), ("worker-main", 6), ("worker", 3)])
+async def test_the_processes_of_a_worker_open_fewer_connections_to_postgresql(
+    redis_url: str, database_url: str, tmp_path: Path, role: str, most: int
+) -> None:
+    settings = real_settings(redis_url, database_url, tmp_path).model_copy(update={"database_pool": 12})
+    parts = build_parts(settings, CATALOG, role=role)
+    assert parts.database.engine is not None
+    pool = parts.database.engine.pool
+    assert isinstance(pool, QueuePool)
+    assert pool.size() + pool._max_overflow == most
+    await parts.close()
 
 
 async def test_closed_parts_have_no_connection_left(redis_url: str, database_url: str, tmp_path: Path) -> None:

@@ -190,6 +190,14 @@ def test_today_begins_at_midnight_in_tokyo(now: str, period: str, since: str | N
     assert JobFilters(period=period).since(datetime.fromisoformat(now).replace(tzinfo=UTC)) == since
 
 
+@pytest.mark.parametrize(
+    ("chosen", "asked"),
+    [(["running"], ["running", "cancelling"]), (["failed"], ["failed"]), ([], [])],
+)
+def test_jobs_that_are_being_cancelled_are_listed_as_running(chosen: list[JobStatus], asked: list[str]) -> None:
+    assert JobFilters(status=chosen).to_api(utc_now())["status"] == asked
+
+
 async def test_other_owners_see_nothing_of_it(real_app: FastAPI) -> None:
     job = await plant_final(real_app, "ok", "provider_error")
     async with browser_of(real_app, owner="other") as browser:
