@@ -15,8 +15,8 @@ from tests.fixtures.servers.stacks import Stack, stack
 
 #: A Japanese page has the blocks of its English one; `repo/docs/blocks` compares them.
 RUN = [p for p in PAGES if not p.endswith(".ja.md") and any(block.is_run for block in read_blocks(load_text(p)))]
-#: It says how to start Kaboom, which has started when the page begins.
-OWN_FILES = "docs/how-to/use-your-own-files.md"
+#: They say how to start Kaboom with a folder of files; it has started when the page begins.
+OWN_FILES = {"docs/how-to/use-your-own-files.md": "bars", "docs/tutorial/own-minutes.md": "minutes"}
 #: Pages that need a running Kaboom with bars, and no state of their own, share one.
 SHARED = {
     "operations": [page for page in RUN if page.startswith("docs/operations/")],
@@ -37,7 +37,8 @@ pytestmark = pytest.mark.timeout(900)
 def test_every_block_of_a_page_runs(page: str) -> None:
     with open_folder() as folder:
         data_dir = folder / ".kaboom"
-        with stack(data_dir, KABOOM_FILE_DIR="bars") if page == OWN_FILES else stack(data_dir) as up:
+        files = OWN_FILES.get(page)
+        with stack(data_dir, KABOOM_FILE_DIR=files) if files else stack(data_dir) as up:
             assert run_page(up, page) == ""
 
 
