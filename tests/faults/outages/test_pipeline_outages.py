@@ -122,7 +122,9 @@ def wait_step(lab: Lab, n: int) -> None:
 
     def ask() -> bool:
         found = Counter(row["status"] for row in read(lab, "SELECT status FROM jobs"))
-        return found.total() >= n and (found["running"] + found["queued"] > 0 or found.total() == len(SESSIONS) * len(STEPS))
+        return found.total() >= n and (
+            found["running"] + found["queued"] > 0 or found.total() == len(SESSIONS) * len(STEPS)
+        )
 
     until(ask, bool, within_s=90, every_s=0.05)
 
