@@ -63,7 +63,9 @@ class MatchView(BaseModel):
     """A symbol that passes, with its values in the session."""
 
     symbol: str = Field(examples=["7203"])
-    values: dict[str, float | None] = Field(examples=[{"close": 2841.5, "change_1d": -1.2, "turnover": 6.1e10, "rsi_14": 28.4, "sma_75": 2755.0}])
+    values: dict[str, float | None] = Field(
+        examples=[{"close": 2841.5, "change_1d": -1.2, "turnover": 6.1e10, "rsi_14": 28.4, "sma_75": 2755.0}]
+    )
 
 
 class MatchList(BaseModel):
