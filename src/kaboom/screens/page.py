@@ -82,6 +82,8 @@ async def show_screen(page: Page, screen: Name) -> Response:
 async def run_screen(page: Page, request: Request, screen: Name) -> Response:
     """Run a screen as a job, and open the job."""
     fields = await read_form(request)
+    # A job of a screen that is gone would fail later.
+    (await page.api.get(ScreenView, f"{API}/{screen}")).require()
     day = first_of(fields, "session").strip()
     body = {"screen": screen} | ({"session": day} if day else {})
     job = (await page.api.post(Accepted, "/api/v1/market-data/screen", body)).require().data

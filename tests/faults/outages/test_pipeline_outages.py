@@ -76,7 +76,7 @@ def start(lab: Lab, *sessions: str) -> None:
 def read(lab: Lab, statement: str) -> list[dict[str, Any]]:
     assert lab.ledger
     with psycopg.connect(lab.ledger.url, row_factory=dict_row) as connection:
-        return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+        return connection.execute(statement).fetchall()
 
 
 def runs_of(lab: Lab) -> dict[str, dict[str, Any]]:
