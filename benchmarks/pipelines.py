@@ -20,14 +20,24 @@ from kaboom.jobs.model import Job, JobStatus
 from kaboom.jobs.postgres.port import Terms
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from kaboom.market.calendar import last_sessions, latest_closed_session
-from kaboom.pipelines.model import Pipeline, PipelineRun, StartedBy, Step, StepStatus, is_ready, note_ends, sum_up
+from kaboom.pipelines.model import (
+    JobEnd,
+    Pipeline,
+    PipelineRun,
+    StartedBy,
+    Step,
+    StepStatus,
+    is_ready,
+    note_ends,
+    sum_up,
+)
 from kaboom.pipelines.postgres import PostgresPipelineStore
 from tests.fixtures.servers.servers import fresh_database, open_folder, shared_servers, stop_servers
 
 SESSIONS, STEPS, LIMIT_MS = 20, 5, 20.0
 
 
-def decide(run: PipelineRun, jobs: Mapping[str, JobStatus]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
+def decide(run: PipelineRun, jobs: Mapping[str, JobEnd]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
     """Submit the steps that are ready, as the runner does, with a request that needs no check."""
     run, drafts = note_ends(run, jobs), list[tuple[Job, Terms]]()
     for step in run.steps:

@@ -7,5 +7,6 @@ from kaboom.jobs.job_type import Catalog, JobType
 from kaboom.market_data.jobs import COMPACT, INDICATORS, MIRROR, REFRESH_SYMBOLS, ROLL_UP, TAKE_BACK
 from kaboom.notify.jobs import DELIVER
 from kaboom.pipelines.jobs import START_PIPELINE
+from kaboom.screens.jobs import SCREEN
 
 CATALOG = Catalog([value for value in list(globals().values()) if isinstance(value, JobType)])

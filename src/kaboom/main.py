@@ -57,6 +57,9 @@ from kaboom.schedules.overdue import read_ingest_gauges, read_missing
 from kaboom.schedules.routes import router as schedules_router
 from kaboom.schedules.scheduler import Scheduler
 from kaboom.schedules.store import open_schedules
+from kaboom.screens.routes import matches_router
+from kaboom.screens.routes import router as screens_router
+from kaboom.screens.service import SharedScreener
 from kaboom.settings import AppSettings, load_settings
 from kaboom.telemetry.logs import configure_logging
 from kaboom.telemetry.requests import Measured
@@ -82,6 +85,8 @@ _ROUTERS = (
     schedules_router,
     pipelines_router,
     pipeline_runs_router,
+    screens_router,
+    matches_router,
     accounts_router,
     admin_router,
     webhooks_router,
@@ -179,6 +184,7 @@ async def _live(app: FastAPI, settings: AppSettings, limiter: CallerLimiter) -> 
         _build_readiness(parts),
         RecentOverviews(),
         tables,
+        SharedScreener(settings),
         build_portfolio_service(parts.database.open(open_portfolios), settings),
     )
     work = [hub.run(), feed.run(), accounts.trail.run(), accounts.failed_logins.run()]

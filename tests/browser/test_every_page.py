@@ -45,6 +45,8 @@ PAGES = {
     "pipelines": "/pipelines",
     "pipeline": "/pipelines/morning",
     "pipeline-run": "/pipeline-runs/{pipeline_run}",
+    "screens": "/screens?expression=change_1d+%3E+0",
+    "screen": "/screens/rising",
     "workers": "/workers",
     "webhooks": "/webhooks",
     "dead-letters": "/dead-letters",
@@ -87,6 +89,8 @@ def planted(stack: Stack, ended: str) -> dict[str, str]:
     rule = plant_rule(stack)
     jobs = {"job": ended, **plant_backtests(stack), **plant_analyses(stack, portfolio)}
     jobs["pipeline_run"] = plant_pipeline(stack)
+    screen = {"name": "rising", "expression": "change_1d > 0"}
+    stack.api.http.post("/api/v1/screens", json=screen).raise_for_status()
     return jobs | {"schedule": found["schedule_id"], "portfolio": portfolio, "rule": rule}
 
 

@@ -6,18 +6,18 @@ from datetime import date
 import pytest
 
 from kaboom.jobs.model import JobStatus
+from kaboom.pipelines.checks import sort_steps
+from kaboom.pipelines.marks import fill_session
 from kaboom.pipelines.model import (
     On,
     PipelineRun,
     Step,
     StepState,
     StepStatus,
-    fill_session,
     is_ready,
     judge_step,
     note_ends,
     renew,
-    sort_steps,
     sum_up,
 )
 

@@ -143,6 +143,33 @@ async def test_a_partial_ingest_stops_what_must_not_run_on_it(http: httpx2.Async
     ]
 
 
+async def test_a_step_takes_the_symbols_that_another_passed(http: httpx2.AsyncClient) -> None:
+    saved = {
+        "name": "some",
+        "expression": f'symbol in ("{SYMBOLS[1]}", "{SYMBOLS[2]}")',
+        "provider": "synthetic_from_1m",
+    }
+    assert (await http.post("/api/v1/screens", json=saved)).status_code == 201
+    await http.post("/api/v1/screens", json=saved | {"name": "none", "expression": "close < 0"})
+    screen = {"name": "screen", "task": "market_data.screen", "needs": ["roll_up"], "params": {"screen": "some"}}
+    none = screen | {"name": "none", "params": {"screen": "none"}}
+    params = {"symbols": "{passed:screen}", "provider": "synthetic_from_1m", "sessions": 30}
+    analyse = {"name": "analyse", "task": "ai_analysis.analyse", "needs": ["screen"], "params": params}
+    idle = analyse | {"name": "idle", "needs": ["none"], "params": params | {"symbols": "{passed:none}"}}
+    await apply(http, {"name": "morning", "steps": [INGEST, ROLL_UP, screen, none, analyse, idle]})
+    run = await ended(http, (await start(http))[0]["run_id"])
+    assert states(run) == dict.fromkeys(("ingest", "roll_up", "screen", "none", "analyse"), "completed") | {
+        "idle": "skipped"
+    }
+    steps = {step["name"]: step for step in run["steps"]}
+    assert steps["idle"]["reason"] == "none passed no symbol"
+    job = (await http.get(f"/api/v1/ai-analysis/jobs/{steps['analyse']['job_id']}")).json()
+    assert sorted(job["request"]["symbols"]) == SYMBOLS[1:]
+    bad = {"name": "bad", "steps": [screen | {"needs": []}, analyse | {"needs": []}]}
+    (fault,) = (await http.post(PIPELINES, json=bad)).json()["errors"]
+    assert fault["detail"] == "step analyse takes what screen passed, and does not need it"
+
+
 async def test_a_retry_runs_what_did_not_complete(http: httpx2.AsyncClient, failing: set[str]) -> None:
     failing.add("1333")
     await apply(http, {"name": "morning", "steps": [INGEST, ROLL_UP | {"on": "partial"}, INDICATORS]})

@@ -18,6 +18,7 @@ from kaboom.jobs.postgres.port import JobHistory, JobQuery, Terms
 from kaboom.jobs.postgres.postgres import PostgresJobHistory
 from kaboom.pipelines.model import (
     MAX_PIPELINES,
+    JobEnd,
     Pipeline,
     PipelineRun,
     PipelineStore,
@@ -41,7 +42,7 @@ def make_pipeline(name: str = "morning", **values: Any) -> Pipeline:
     return replace(base, **values)
 
 
-def submit_first(run: PipelineRun, _jobs: Mapping[str, JobStatus]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
+def submit_first(run: PipelineRun, _jobs: Mapping[str, JobEnd]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
     """Decide to submit step `a`, unless it has a job."""
     if run.states["a"].job_id:
         return run, []
@@ -50,7 +51,7 @@ def submit_first(run: PipelineRun, _jobs: Mapping[str, JobStatus]) -> tuple[Pipe
     return replace(run, states={**run.states, "a": state}), [(job, Terms("f"))]
 
 
-def end(run: PipelineRun, _jobs: Mapping[str, JobStatus]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
+def end(run: PipelineRun, _jobs: Mapping[str, JobEnd]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
     """Decide that all steps are completed."""
     ended = replace(run, states={name: StepState(StepStatus.COMPLETED) for name in run.states})
     return replace(ended, status=sum_up(ended)), []
@@ -177,14 +178,14 @@ async def test_a_run_is_due_again_when_its_job_has_ended(desk: Desk, request: py
         assert await desk.store.find_due() == []
     await desk.history.save_final(replace(job, status=JobStatus.FAILED, completed_at=datetime.now(UTC)))
     assert await desk.store.find_due() == [run.run_id]
-    seen: list[Mapping[str, JobStatus]] = []
+    seen: list[Mapping[str, JobEnd]] = []
 
-    def look(run: PipelineRun, jobs: Mapping[str, JobStatus]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
+    def look(run: PipelineRun, jobs: Mapping[str, JobEnd]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
         seen.append(jobs)
         return end(run, jobs)
 
     await desk.store.advance(run.run_id, look)
-    assert seen == [{job.job_id: JobStatus.FAILED}]
+    assert seen == [{job.job_id: JobEnd(JobStatus.FAILED)}]
     assert await desk.store.find_due() == []
     assert await desk.store.advance(run.run_id, end) is None if "postgres" in request.node.name else True
 

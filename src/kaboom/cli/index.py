@@ -119,6 +119,14 @@ INDEX: Mapping[str, Entry] = {
         RESEARCH,
         "Keep portfolios: trades, cash, positions and what they are worth.",
     ),
+    "screen": Entry(
+        "kaboom.screens.cli:screen",
+        RESEARCH,
+        "Show the symbols that pass a condition on daily bars and indicators, by turnover.",
+    ),
+    "screens": Entry(
+        "kaboom.screens.cli:app", RESEARCH, "Saved screens: list, show what entered and left, run, delete."
+    ),
     "doctor": Entry(
         "kaboom.cli.doctor:doctor",
         OPERATE,

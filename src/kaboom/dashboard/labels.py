@@ -208,7 +208,8 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     },
     "place": {
         "overview": "Overview", "jobs": "Jobs", "data": "Data", "backtests": "Backtests", "analyses": "Analyses",
-        "portfolios": "Portfolios", "schedules": "Schedules", "pipelines": "Pipelines", "notifications": "Notifications",
+        "portfolios": "Portfolios", "schedules": "Schedules", "pipelines": "Pipelines", "screens": "Screens",
+        "notifications": "Notifications",
         "webhooks": "Webhooks", "quarantine": "Quarantine", "workers": "Workers", "settings": "Settings",
         "dead_letters": "Dead letters", "users": "Users", "tokens": "Tokens", "sessions": "Sessions",
         "audit": "Audit log", "docs": "API reference", "more": "More",

@@ -31,6 +31,7 @@ from kaboom.operations import page as operations
 from kaboom.pipelines import page as pipelines
 from kaboom.portfolio import page as portfolios
 from kaboom.schedules import page as schedules
+from kaboom.screens import page as screens
 from kaboom.web.auth.guard import STATIC_PREFIX
 from kaboom.web.services import services_of
 from kaboom.webhooks import page as webhooks
@@ -39,7 +40,7 @@ router = APIRouter(include_in_schema=False)
 #: The modules of all pages. `/backtests/new` comes before the page of one backtest, whose path would match it, too.
 _PAGES = (
     accounts, operations, jobs, new_job, history, job, failures, job_forms, data, symbol, portfolios, backtest_forms,
-    reports, analyses, schedules, pipelines, webhooks, notifications,
+    reports, analyses, schedules, pipelines, screens, webhooks, notifications,
 )  # fmt: skip
 LOGIN = "/login"
 _PROBLEM = b"application/problem+json"

@@ -13,7 +13,9 @@ from kaboom.market.fields import WHOLE, one_of
 #: A rule cannot select the event of a test.
 SELECTABLE = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
 #: The fields of an event's data that a rule can filter by.
-type Filter = Literal["status", "queue", "task", "market", "interval", "provider", "severity", "alertname"]
+type Filter = Literal[
+    "status", "queue", "task", "market", "interval", "provider", "severity", "alertname", "pipeline", "screen",
+]  # fmt: skip
 _HHMM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _Time = Annotated[str, Field(pattern=_HHMM, description="HH:MM in Japan")]
 #: A deadline before 16:00 is rejected: no session can be complete before its close.

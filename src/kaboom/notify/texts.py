@@ -100,7 +100,7 @@ def _key(event: Event) -> str:
 def _values(event: Event, language: Language) -> dict[str, Any]:
     values: dict[str, Any] = {name: _safe(str(value)) for name, value in event.data.items()}
     values["short"] = str(event.data.get("job_id", ""))[:8]
-    if event.kind is EventKind.JOB_ENDED and "status" in values:
+    if event.kind in {EventKind.JOB_ENDED, EventKind.PIPELINE_ENDED} and "status" in values:
         values["status"] = gettext(values["status"], language, f"job {values['status']}")
     for name in ("reason", "error"):
         values[name] = translate(values.get(name, ""), language)

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.job_type import Catalog, JobType, refuse_internal
-from kaboom.pipelines.model import Step, fill_session, sort_steps
+from kaboom.pipelines.marks import fill_passed, fill_session, passed_steps
+from kaboom.pipelines.model import Step
 from kaboom.pipelines.request import PipelineSpec
 from kaboom.web.auth.scopes import Scope
 
@@ -55,7 +56,15 @@ def find_faults(
             faults.append((f"{here}/task", f"step {step.name}: {_unknown_task(step.task, catalog)}"))
             continue
         try:
-            stored = request_of(job_type, step.params, session, settings)
+            taken = passed_steps(step.params)
+            if unneeded := [name for name in taken if name not in step.needs]:
+                faults.append(
+                    (f"{here}/params", f"step {step.name} takes what {unneeded[0]} passed, and does not need it")
+                )
+                continue
+            # Any symbol of any market: the step runs with those that pass.
+            params = fill_passed(step.params, dict.fromkeys(taken, ("7203",)))
+            stored = request_of(job_type, params, session, settings)
         except (InvalidRequest, ValidationError) as e:
             faults.append((f"{here}/params{getattr(e, 'pointer', '')}", f"step {step.name}: {_say(e)}"))
         else:
@@ -70,6 +79,22 @@ def find_faults(
 def to_steps(spec: PipelineSpec) -> tuple[Step, ...]:
     """Return the steps of a declaration, in its order."""
     return tuple(Step(step.name, step.task, step.params, tuple(step.needs), step.on) for step in spec.steps)
+
+
+def sort_steps(steps: Sequence[Step]) -> tuple[tuple[Step, ...], list[str]]:
+    """Return the steps, each after its needs, and the names of those in a circle or after one.
+
+    A need that does not exist is ignored.
+    """
+    known = {step.name for step in steps}
+    ordered: list[Step] = []
+    done: set[str] = set()
+    left = list(steps)
+    while ready := [step for step in left if done >= known & set(step.needs)]:
+        ordered += ready
+        done |= {step.name for step in ready}
+        left = [step for step in left if step.name not in done]
+    return tuple(ordered), [step.name for step in left]
 
 
 def _may_be_step(job_type: JobType) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Never, Protocol
+from typing import Any, NamedTuple, Never, Protocol
 
 from kaboom.errors import NotFound
 from kaboom.jobs.model import Job, JobStatus
@@ -18,8 +18,6 @@ MAX_SESSIONS = 1000
 TRIGGER_DAYS = 3
 #: How many old runs are deleted at once.
 PRUNE_STEP = 100
-#: In a text of `params` it becomes the session of the run.
-SESSION_MARK = "{session}"
 
 
 class On(StrEnum):
@@ -127,6 +125,7 @@ class StepState:
         job_id: its newest job. earlier: the jobs before it, oldest first, that a retry replaced.
         reason: why it was skipped, or has no job.
         request: the request of the next job, if a retry has less to do than the step.
+        symbols: those that the result of its job names.
 
     """
 
@@ -135,6 +134,7 @@ class StepState:
     reason: str = ""
     earlier: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
+    symbols: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "StepState":
@@ -145,11 +145,13 @@ class StepState:
             values.get("reason", ""),
             tuple(values.get("earlier", ())),
             values.get("request"),
+            tuple(values.get("symbols", ())),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON types."""
-        values = {"job_id": self.job_id, "reason": self.reason, "earlier": list(self.earlier), "request": self.request}
+        values: dict[str, Any] = {"job_id": self.job_id, "reason": self.reason, "request": self.request}
+        values |= {"earlier": list(self.earlier), "symbols": list(self.symbols)}
         return {"status": self.status.value} | {name: value for name, value in values.items() if value}
 
 
@@ -190,46 +192,33 @@ class PipelineRun:
         return replace(self, status=JobStatus.CANCELLING)
 
 
+class JobEnd(NamedTuple):
+    """The state of a job, and the symbols that its result names, if it names any."""
+
+    status: JobStatus
+    symbols: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, status: JobStatus, symbols: Any) -> "JobEnd":
+        """Return the state of a job; `symbols` of a result may also be a count."""
+        return cls(status, tuple(map(str, symbols)) if isinstance(symbols, list) else ())
+
+
 #: Decides on a locked run, given the jobs that it waits for; returns it and the jobs to admit.
-type Decide = Callable[[PipelineRun, Mapping[str, JobStatus]], tuple[PipelineRun, list[tuple[Job, Terms]]]]
+type Decide = Callable[[PipelineRun, Mapping[str, JobEnd]], tuple[PipelineRun, list[tuple[Job, Terms]]]]
 
 
-def sort_steps(steps: Sequence[Step]) -> tuple[tuple[Step, ...], list[str]]:
-    """Return the steps, each after its needs, and the names of those in a circle or after one.
-
-    A need that does not exist is ignored.
-    """
-    known = {step.name for step in steps}
-    ordered: list[Step] = []
-    done: set[str] = set()
-    left = list(steps)
-    while ready := [step for step in left if done >= known & set(step.needs)]:
-        ordered += ready
-        done |= {step.name for step in ready}
-        left = [step for step in left if step.name not in done]
-    return tuple(ordered), [step.name for step in left]
-
-
-def fill_session(value: Any, session: date) -> Any:
-    """Return JSON in which each text has the session in place of `{session}`."""
-    if isinstance(value, str):
-        return value.replace(SESSION_MARK, session.isoformat())
-    if isinstance(value, Mapping):
-        return {name: fill_session(each, session) for name, each in value.items()}
-    return [fill_session(each, session) for each in value] if isinstance(value, list | tuple) else value
-
-
-def note_ends(run: PipelineRun, jobs: Mapping[str, JobStatus]) -> PipelineRun:
+def note_ends(run: PipelineRun, jobs: Mapping[str, JobEnd]) -> PipelineRun:
     """Return the run with the states of its jobs; an unfinished job that is not there was deleted."""
     states = dict(run.states)
     for name, state in states.items():
         if state.job_id is None or state.status.is_final:
             continue
-        status = jobs.get(state.job_id)
-        if status is None:
+        job = jobs.get(state.job_id)
+        if job is None:
             states[name] = replace(state, status=StepStatus.FAILED, reason=f"job {state.job_id} was deleted")
         else:
-            states[name] = replace(state, status=StepStatus(status.value))
+            states[name] = replace(state, status=StepStatus(job.status.value), symbols=job.symbols)
     return replace(run, states=states)
 
 

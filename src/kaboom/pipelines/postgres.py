@@ -24,18 +24,22 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kaboom.drivers.clock import utc_now
 from kaboom.drivers.postgres.database import too_many
 from kaboom.drivers.postgres.engine import METADATA, AsyncEngine, Statements, open_transaction, texts
 from kaboom.errors import Conflict
 from kaboom.jobs.model import Job, JobStatus
 from kaboom.jobs.postgres.admission import admit
+from kaboom.jobs.postgres.postgres_outbox import note
 from kaboom.jobs.postgres.tables import JOBS, parse_job
+from kaboom.pipelines.events import events_of_end
 from kaboom.pipelines.model import (
     MAX_PIPELINES,
     PARTS_ONLY,
     PRUNE_STEP,
     TRIGGER_DAYS,
     Decide,
+    JobEnd,
     Pipeline,
     PipelineRun,
     Started,
@@ -266,12 +270,14 @@ class PostgresPipelineStore:
             if row is None:
                 return None
             run = _parse_run(row)
-            ids = select(JOBS.c.job_id, JOBS.c.status).where(JOBS.c.job_id.in_(run.open_jobs))
-            ends = {job.job_id: JobStatus(job.status) for job in await connection.execute(ids)}
+            ids = select(JOBS.c.job_id, JOBS.c.status, JOBS.c.result["symbols"].label("symbols"))
+            found = await connection.execute(ids.where(JOBS.c.job_id.in_(run.open_jobs)))
+            ends = {job.job_id: JobEnd.of(JobStatus(job.status), job.symbols) for job in found}
             decided, drafts = decide(run, ends)
             admitted = [(await admit(connection, job, terms)).job for job, terms in drafts]
             if decided == run:
                 return None
+            await note(connection, events_of_end(decided, utc_now()))
             return await _save(connection, decided), admitted
 
     async def prune(self, *, days: int) -> int:

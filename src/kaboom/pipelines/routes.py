@@ -16,7 +16,7 @@ from kaboom.jobs.deps import Caller, Jobs, needs, opened
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
 from kaboom.jobs.model import JobStatus
 from kaboom.market.calendar import latest_closed_session, resolve_last_session, sessions_between
-from kaboom.pipelines.checks import find_faults, to_steps
+from kaboom.pipelines.checks import find_faults, sort_steps, to_steps
 from kaboom.pipelines.model import (
     MAX_SESSIONS,
     Pipeline,
@@ -25,7 +25,6 @@ from kaboom.pipelines.model import (
     StartedBy,
     StepStatus,
     renew,
-    sort_steps,
 )
 from kaboom.pipelines.request import PipelineSpec
 from kaboom.pipelines.runner import PipelineRunner

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
@@ -15,11 +16,14 @@ import structlog
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest, KaboomError
 from kaboom.jobs.engine.lifecycle import Jobs, fingerprint
+from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import Job, JobStatus
 from kaboom.jobs.postgres.port import Terms
 from kaboom.market.calendar import latest_closed_session
 from kaboom.pipelines.checks import request_of
+from kaboom.pipelines.marks import fill_passed, passed_steps
 from kaboom.pipelines.model import (
+    JobEnd,
     PipelineRun,
     PipelineStore,
     StartedBy,
@@ -32,6 +36,9 @@ from kaboom.pipelines.model import (
     session_of,
     sum_up,
 )
+
+if TYPE_CHECKING:
+    from kaboom.settings import AppSettings
 
 #: The pause while no run goes on, and while one does. A look that finds nothing is three short queries.
 TICK_S, BUSY_S = 1.0, 0.25
@@ -104,7 +111,7 @@ class PipelineRunner:
             log("pipeline_run_ended", status=run.status.value, **words)
         return True
 
-    def _decide(self, run: PipelineRun, jobs: Mapping[str, JobStatus]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
+    def _decide(self, run: PipelineRun, jobs: Mapping[str, JobEnd]) -> tuple[PipelineRun, list[tuple[Job, Terms]]]:
         """Return the run after the ends of its jobs, with the jobs of the steps that are ready now."""
         run = note_ends(run, jobs)
         drafts: list[tuple[Job, Terms]] = []
@@ -113,7 +120,10 @@ class PipelineRunner:
             if state.status is not StepStatus.WAITING:
                 continue
             judged = judge_step(step, run)
-            if judged is None and is_ready(step, run):
+            empty = [name for name in passed_steps(step.params) if not run.states[name].symbols]
+            if judged is None and is_ready(step, run) and empty and not state.request:
+                judged = replace(state, status=StepStatus.SKIPPED, reason=f"{empty[0]} passed no symbol")
+            elif judged is None and is_ready(step, run):
                 try:
                     drafts.append(self._build(run, step, state))
                     judged = replace(state, status=StepStatus.QUEUED, job_id=drafts[-1][0].job_id, request=None)
@@ -127,7 +137,7 @@ class PipelineRunner:
         """Return the job of a step. It joins no other job: a run is cancelled and retried with its own jobs only."""
         parts = self._jobs.parts
         job_type = parts.catalog.require(step.task)
-        request = state.request or request_of(job_type, step.params, run.session, parts.settings)
+        request = state.request or _fill(job_type, step, run, parts.settings)
         parent = state.earlier[-1] if state.earlier else None
         attempt = len(state.earlier) + 1
         draft = Job(uuid4().hex, job_type.queue.value, job_type.name, run.owner, request)
@@ -139,3 +149,8 @@ class PipelineRunner:
         if days and now >= self._prune_at:
             dropped = await self._store.prune(days=days)
             self._prune_at = now + (0.0 if dropped else _PRUNE_S)
+
+
+def _fill(job_type: JobType, step: Step, run: PipelineRun, settings: "AppSettings") -> dict[str, Any]:
+    params = fill_passed(step.params, {name: state.symbols for name, state in run.states.items()})
+    return request_of(job_type, params, run.session, settings)

@@ -9,13 +9,16 @@ from kaboom.drivers.clock import utc_now
 from kaboom.drivers.postgres.database import Database, too_many
 from kaboom.errors import Conflict
 from kaboom.jobs.model import Job, JobStatus
+from kaboom.jobs.postgres.events import MemoryEventOutbox, open_memory_events
 from kaboom.jobs.postgres.opening import open_history
 from kaboom.jobs.postgres.port import JobHistory
+from kaboom.pipelines.events import events_of_end
 from kaboom.pipelines.model import (
     MAX_PIPELINES,
     PRUNE_STEP,
     TRIGGER_DAYS,
     Decide,
+    JobEnd,
     Pipeline,
     PipelineRun,
     PipelineStore,
@@ -32,7 +35,7 @@ from kaboom.pipelines.model import (
 def open_pipelines(database: Database) -> PipelineStore:
     """Return the pipelines of a database."""
     if database.engine is None:
-        return MemoryPipelineStore(database.open(open_history))
+        return MemoryPipelineStore(database.open(open_history), database.open(open_memory_events))
     # SQLAlchemy is loaded with the first database in PostgreSQL.
     from kaboom.pipelines.postgres import PostgresPipelineStore  # noqa: PLC0415
 
@@ -42,8 +45,9 @@ def open_pipelines(database: Database) -> PipelineStore:
 class MemoryPipelineStore:
     """`PipelineStore` in memory, beside the ledger that admits its jobs."""
 
-    def __init__(self, history: JobHistory) -> None:
+    def __init__(self, history: JobHistory, events: MemoryEventOutbox | None = None) -> None:
         self._history = history
+        self._events = events or MemoryEventOutbox()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._runs: dict[str, PipelineRun] = {}
 
@@ -146,9 +150,14 @@ class MemoryPipelineStore:
         run = self._runs[run_id]
         tasks = {state.job_id: step.task for step in run.steps if (state := run.states[step.name]).job_id}
         loaded = [await self._history.load(tasks[i].partition(".")[0], i) for i in run.open_jobs]
-        decided, drafts = decide(run, {job.job_id: job.status for job in loaded if job})
+        results = ((job, (job.result or {}).get("symbols")) for job in loaded if job)
+        ends = {job.job_id: JobEnd.of(job.status, symbols) for job, symbols in results}
+        decided, drafts = decide(run, ends)
         admitted = [(await self._history.admit(job, terms)).job for job, terms in drafts]
-        return None if decided == run else (self._save(decided), admitted)
+        if decided == run:
+            return None
+        self._events.note_now(events_of_end(decided, utc_now()))
+        return self._save(decided), admitted
 
     async def prune(self, *, days: int) -> int:
         limit = utc_now() - timedelta(days=days)

@@ -29,6 +29,7 @@ SHOWN = {
     "ai_analysis.analyse": "It closed at 2,504.",
     "notifications.deliver": "delivered: 2",
     "market_data.start_pipeline": "session: 2025-11-04",
+    "market_data.screen": "passed: 12",
 }
 
 

@@ -79,6 +79,18 @@ def test_a_run_is_started_shown_and_the_same_again(at_live: Kaboom, small: Path)
     assert [item["session"] for item in span] == [f"2025-11-0{n}" for n in (4, 5, 6, 7)]
 
 
+@pytest.mark.parametrize("name", ["a-pipeline-with-a-name-of-32-let", "0123456789abcdef0123456789abcdef"])
+def test_a_name_as_long_as_an_id_is_a_name(at_live: Kaboom, tmp_path: Path, name: str) -> None:
+    assert len(name) == 32
+    assert at_live("pipelines", "show", name).code == Exit.NOT_FOUND
+    file = tmp_path / "long.yaml"
+    file.write_text(SMALL.replace("name: small", f'name: "{name}"'))
+    assert at_live("pipelines", "apply", str(file)).code == 0
+    shown = at_live("pipelines", "show", name)
+    assert at_live("pipelines", "delete", name).code == 0
+    assert (shown.code, shown.err.strip()) == (0, "no runs yet")
+
+
 def test_the_reference_names_every_field() -> None:
     page = (ROOT / "docs/reference/pipelines.md").read_text(encoding="utf-8")
     parts = re.split(r"^## ", page, flags=re.MULTILINE)

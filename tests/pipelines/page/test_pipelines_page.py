@@ -40,6 +40,18 @@ async def test_a_run_is_started_and_shown_with_its_graph(browser: httpx2.AsyncCl
     assert "2 / 2" in text_of(await read_page(browser, "/pipelines/morning"))
 
 
+async def test_the_page_of_a_run_follows_it_until_it_has_ended(browser: httpx2.AsyncClient) -> None:
+    await save(browser)
+    run = (await browser.post(f"{PIPELINES}/morning/runs", json={})).json()["items"][0]
+    page = f"/pipeline-runs/{run['run_id']}"
+    going = await read_page(browser, page)
+    await ended(browser, run["run_id"])
+    over = await read_page(browser, page)
+    # `refresh.js` takes `#fresh` anew while it has `data-again`.
+    assert ['<div id="fresh" data-again>' in html for html in (going, over)] == [True, False]
+    assert ["refresh.js" in html for html in (going, over)] == [True, False]
+
+
 async def test_a_day_without_a_session_is_refused(browser: httpx2.AsyncClient) -> None:
     await save(browser)
     answer = await browser.post("/pipelines/morning/run", data={"session": "2025-11-03"})

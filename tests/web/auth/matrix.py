@@ -108,6 +108,7 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/market-data/refresh-symbols": Row(_WRITE, {"provider": "synthetic"}, fine={422}),
     "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
     "POST /api/v1/market-data/start-pipeline": Row(_SCHEDULES, {"pipeline": "morning"}),
+    "POST /api/v1/market-data/screen": Row(_WRITE, {"screen": "rising"}),
     "POST /api/v1/ai-analysis/analyse": Row(_WRITE, {"symbols": ["7203"], "dry_run": True}),
     "GET /api/v1/ai-analysis/models": Row(_READ),
     "DELETE /api/v1/ai-analysis/models/breaker": Row(_READ, also=(_ADMIN,)),
@@ -163,6 +164,14 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/pipeline-runs/{run_id}": Row(_READ, fine={200, 202, 204, 404}),
     "POST /api/v1/pipeline-runs/{run_id}/cancel": Row(_SCHEDULES, fine={200, 404, 409}),
     "POST /api/v1/pipeline-runs/{run_id}/retry": Row(_SCHEDULES, fine={200, 404, 409}, of_request=(_WRITE,)),
+    # No bars are held.
+    "GET /api/v1/screen-matches": Row(_BARS, query="?expression=close>0&session=2015-01-05", fine={422}),
+    "GET /api/v1/screens": Row(_BARS),
+    "POST /api/v1/screens": Row(_WRITE, {"name": "another", "expression": "close > 0"}),
+    "GET /api/v1/screens/{screen}": Row(_BARS, is_one=True, fine={200, 404}),
+    "GET /api/v1/screens/{screen}/sessions": Row(_BARS, is_one=True, fine={200, 404}),
+    # A page deleted it.
+    "DELETE /api/v1/screens/{screen}": Row(_WRITE, fine={204, 404}, is_one=True),
     "GET /api/v1/ingest/webhooks": Row(_READ),
     "GET /api/v1/ingest/webhooks/{delivery_id}": Row(_READ),
     # It waits for its first attempt.
@@ -295,6 +304,11 @@ ROWS: dict[str, Row] = {
     "POST /pipeline-runs/{run_id}/retry": Row(
         _SCHEDULES, form="next=/pipelines", fine={303, 404, 409}, of_request=(_WRITE,)
     ),
+    "GET /screens": Row(_BARS),
+    "POST /screens": Row(_WRITE, form="name=page&expression=close+%3E+0", fine={303}),
+    "GET /screens/{screen}": Row(_BARS, is_one=True, fine={200, 404}),
+    "POST /screens/{screen}/run": Row(_WRITE, form="session=", fine={303, 404}, is_one=True),
+    "POST /screens/{screen}/delete": Row(_WRITE, form="next=/screens", fine={303, 404}, is_one=True),
     "GET /notifications": Row(_ADMIN),
     "GET /notifications/rules/new": Row(_ADMIN),
     # The channel is none of the caller's.

@@ -92,6 +92,7 @@ class World:
                 f"/api/v1/ai-analysis/jobs/{self.ids['analysis_job_id']}",
                 f"{SCHEDULES}/{self.ids['schedule_id']}",
                 f"/api/v1/pipelines/{self.ids['pipeline']}",
+                f"/api/v1/screens/{self.ids['screen']}",
                 f"/api/v1/users/{self.ids['user_id']}",
                 f"/api/v1/portfolios/{self.ids['portfolio_id']}",
                 f"{INGEST}/webhooks/{self.ids['delivery_id']}",
@@ -183,6 +184,8 @@ async def make_world(folder: Path) -> AsyncIterator[World]:
         ids["schedule_id"] = (await http.post(SCHEDULES, json=new)).json()["schedule_id"]
         declared = {"name": "morning", "steps": [PIPELINE_STEP]}
         ids["pipeline"] = (await http.post("/api/v1/pipelines", json=declared)).json()["name"]
+        screen = {"name": "rising", "expression": "change_1d > 0"}
+        ids["screen"] = (await http.post("/api/v1/screens", json=screen)).json()["name"]
         started = await http.post("/api/v1/pipelines/morning/runs", json={})
         ids["run_id"] = started.json()["items"][0]["run_id"]
         # Its job would appear in the middle of a test.

@@ -22,6 +22,8 @@ class EventKind(StrEnum):
     PROVIDER_BLOCKED = "provider_blocked"
     WORKER_LOST = "worker_lost"
     LOGIN_STORM = "login_storm"
+    PIPELINE_ENDED = "pipeline_ended"
+    SCREEN_ENTERED = "screen_entered"
     ALERT = "alert"
     TEST = "test"
 
@@ -50,8 +52,8 @@ _COUNTED: Mapping[str, EventKind] = {
     "quarantined": EventKind.BARS_QUARANTINED,
     "actions_suspected": EventKind.SPLIT_SUSPECTED,
 }
-#: The most characters of an error in an event; the job has the whole error.
-_MOST_TEXT = 300
+#: The most characters of a text in an event, such as an error; the job has the whole error.
+MOST_TEXT = 300
 
 
 class EventOutbox(Protocol):
@@ -107,7 +109,7 @@ def events_of_end(job: Job, now: datetime) -> list[Event]:
         data["session"] = session
     ended = data | {"status": job.status.value, "done": job.done, "failed": job.failed, "total": job.total}
     if job.error:
-        ended["error"] = str(job.error.get("message", ""))[:_MOST_TEXT]
+        ended["error"] = str(job.error.get("message", ""))[:MOST_TEXT]
     events = [Event(f"job_ended:{job.job_id}", EventKind.JOB_ENDED, at, job.owner, ended)]
     for name, kind in _COUNTED.items():
         if count := job.counts.get(name, 0):

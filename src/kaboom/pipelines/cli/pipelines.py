@@ -1,12 +1,13 @@
 """`kaboom pipelines`: example, apply, list, show, run, cancel, retry, delete."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from kaboom.cli.exits import CliError
+from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.options import Json
 from kaboom.cli.output.text import add_row, new_table, to_jst
 from kaboom.cli.session import Session
@@ -100,10 +101,17 @@ def show(
 ) -> None:
     """Show a run with the state of each step; of a pipeline, its last runs."""
     session: Session = context.obj.with_json(json)
-    if len(wanted) == 32:  # longer than a name's part of a path would be useful
-        _print_run(session, session.client().call("GET", f"{_RUNS}/{wanted}"))
-        return
-    found = session.client().call("GET", f"{_PIPELINES}/{wanted}/runs")
+    client = session.client()
+    if re.fullmatch("[0-9a-f]{32}", wanted):
+        try:
+            _print_run(session, client.call("GET", f"{_RUNS}/{wanted}"))
+        except CliError as e:
+            # A name may look like an id.
+            if e.code is not Exit.NOT_FOUND:
+                raise
+        else:
+            return
+    found = client.call("GET", f"{_PIPELINES}/{wanted}/runs")
     if session.print_if_json_or_empty(found, "no runs yet"):
         return
     table = new_table(session.words, "session", "id", "state", "steps", "ended (JST)")

@@ -64,6 +64,8 @@ class Action(StrEnum):
     RUN_PIPELINE = "run_pipeline"
     CANCEL_PIPELINE_RUN = "cancel_pipeline_run"
     RETRY_PIPELINE_RUN = "retry_pipeline_run"
+    SAVE_SCREEN = "save_screen"
+    DELETE_SCREEN = "delete_screen"
     CLOSE_BREAKER = "close_breaker"
     REPLAY_WEBHOOK = "replay_webhook"
     CANCEL_JOB = "cancel_job"

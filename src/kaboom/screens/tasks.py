@@ -1,0 +1,46 @@
+"""The job handler that runs a saved screen."""
+
+from datetime import date
+
+from kaboom.jobs.engine.run.worker import Run
+from kaboom.market.listing import Market
+from kaboom.screens.expression import Question, parse_expression
+from kaboom.screens.jobs import ScreenResult
+from kaboom.screens.model import Passed
+from kaboom.screens.service import build_screener
+from kaboom.screens.store import open_screens
+
+
+async def run_screen(run: Run) -> ScreenResult:
+    """Run a screen of the job's owner, keep what passed, and return it.
+
+    Raises:
+        InvalidRequest: no bars of the session are held.
+        NotFound: the owner has no such screen.
+        StoreError: a store is unavailable; the job continues later.
+
+    """
+    store = run.database.open(open_screens)
+    screen = await store.load(run.owner, run.request["screen"])
+    given = run.request.get("session")
+    question = Question(
+        parse_expression(screen.expression),
+        screen.provider,
+        Market(screen.market) if screen.market else None,
+        date.fromisoformat(given) if given else None,
+    )
+    answer = await build_screener(run.settings).ask(question)
+    symbols = tuple(answer.rows["symbol"].to_list())
+    change = await store.save_passed(screen, Passed(answer.session, symbols, answer.seen, answer.unknown))
+    return ScreenResult(
+        screen=screen.name,
+        expression=screen.expression,
+        session=answer.session.isoformat(),
+        provider=answer.source,
+        seen=answer.seen,
+        unknown=answer.unknown,
+        passed=len(symbols),
+        symbols=list(symbols[: run.request.get("limit", 20)]),
+        entered=None if change is None else list(change.entered),
+        left=None if change is None else list(change.left),
+    )
