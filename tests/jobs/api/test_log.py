@@ -9,7 +9,7 @@ from kaboom.drivers.clock import utc_now
 from kaboom.jobs.api.log import LogQuery, download_log, page_log, stream_log
 from kaboom.jobs.model import JobStatus
 from kaboom.jobs.redis.events import EventHub, JobEvent
-from kaboom.jobs.redis.lines import JobLine
+from kaboom.jobs.redis.lines import FieldValue, JobLine
 from kaboom.jobs.redis.memory_records import MemoryEventLog
 from tests.fixtures.jobs.jobs import make_job
 
@@ -84,7 +84,8 @@ def test_a_search_finds_lines_that_have_all_words_in_any_case(q: str, wanted: li
 
 
 def test_a_file_of_a_log_has_one_line_for_each_in_order_of_time() -> None:
-    later, forged = NOON.replace("03:00", "03:01"), {"why": "no\n2026-12-01 forged", "n": 3, "item": "7203"}
+    later = NOON.replace("03:00", "03:01")
+    forged: dict[str, FieldValue] = {"why": "no\n2026-12-01 forged", "n": 3, "item": "7203"}
     kept = keep(JobLine(later, "info", "second", {}), JobLine(NOON, "warning", "first", forged))
     text = bytes(download_log(kept, LogQuery(format="txt", limit=1), "0" * 32).body).decode()
     assert text.splitlines() == [

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Union
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
+from pydantic import ConfigDict, Field, create_model
 from starlette.responses import StreamingResponse
 
 from kaboom.errors import NotFound
