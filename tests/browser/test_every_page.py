@@ -40,6 +40,7 @@ PAGES = {
     "portfolios": "/portfolios",
     "portfolio": "/portfolios/{portfolio}",
     "schedules": "/schedules",
+    "schedule-calendar": "/schedules/calendar",
     "schedule": "/schedules/{schedule}",
     "new-schedule": "/schedules/new",
     "pipelines": "/pipelines",

@@ -184,6 +184,7 @@ def logs(
     context: typer.Context,
     job_id: JobId,
     level: Annotated[Literal["debug", "info", "warning", "error"], typer.Option(help="this level and above")] = "debug",
+    q: Annotated[str, typer.Option("--q", help="only lines with all of these words")] = "",
     *,
     wait: Annotated[bool, typer.Option("--follow", "-f", help="keep reading until the job ends")] = False,
     json: Json = False,
@@ -193,12 +194,14 @@ def logs(
     client, read = session.client(), follow_lines if wait else read_lines
     is_empty = True
     try:
-        for line in QueuedJob(client, job_id).lines(lambda path: read(client, path, level)):
+        for line in QueuedJob(client, job_id).lines(lambda path: read(client, path, level, q)):
             is_empty = False
             print_line(session, line)
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
-    if is_empty:
+    if is_empty and q:
+        session.say("no line of the log has the words {q}", q=q)
+    elif is_empty:
         session.say(
             "the log has no line at level {level} or above; new lines can take a few seconds to arrive", level=level
         )

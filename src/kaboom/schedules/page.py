@@ -1,5 +1,6 @@
 """The schedules: when each is due next, the results of the last due times, and the forms that change them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Annotated, Any
@@ -24,7 +25,9 @@ from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_f
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import Accepted
 from kaboom.jobs.deps import needs
+from kaboom.schedules.calendar import fill_days, list_days
 from kaboom.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
+from kaboom.schedules.routes import LAST, NEXT
 from kaboom.schedules.schemas import ScheduleDetail, ScheduleList, ScheduleView
 from kaboom.web.auth.scopes import Scope
 
@@ -50,6 +53,8 @@ _DAILY: Mapping[str, object] = {
     "max_late_h": str(DEFAULT_MAX_LATE_H),
     "is_enabled": "yes",
 }
+#: More schedules are not in the calendar, which asks for each of them.
+_IN_CALENDAR = 50
 Done = Annotated[str, Query(max_length=20)]
 _TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "max_late_h", "is_enabled")
 
@@ -64,6 +69,22 @@ async def show_schedules(page: Page, done: Done = "") -> Response:
         found=found,
         next_due=due[0][1] if due else None,
         done=done,
+        firing_marks=MARKS,
+    )
+
+
+@router.get("/schedules/calendar", dependencies=[needs(Scope.JOBS_READ)])
+async def show_calendar(page: Page) -> Response:
+    """Show what each schedule did and will do, by day."""
+    found = await page.api.get(ScheduleList, API)
+    listed = found.items[:_IN_CALENDAR]
+    details = await asyncio.gather(*(page.api.get(ScheduleDetail, f"{API}/{each.schedule_id}") for each in listed))
+    days = list_days(page.viewer.now)
+    return await page.show(
+        "operations/schedule_calendar.html",
+        found=found,
+        days=days,
+        rows=[(each.data, fill_days(each.data, days, listed=(LAST, NEXT))) for each in details if each.is_ok],
         firing_marks=MARKS,
     )
 

@@ -80,8 +80,9 @@ def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings", cal
 
 
 _PREFIX = "/api/v1/schedules"
-_NEXT = 5
-_LAST = 20
+#: How many due times to come, and how many that have passed, the answer for one schedule lists.
+NEXT = 5
+LAST = 20
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.SCHEDULES_WRITE)]
 _BODY = describe_problems(*OF_BODY, CONFLICT)
 
@@ -130,8 +131,8 @@ async def create_schedule(
 async def get_schedule(schedules: Schedules, caller: Caller, schedule_id: ScheduleId) -> ScheduleDetail:
     """Show one schedule, its next five due times, and the results of the last twenty."""
     schedule = await schedules.load(caller.owner, schedule_id)
-    firings = await schedules.list_firings(schedule_id, limit=_LAST)
-    return view_detail(schedule, next_dues(schedule.timing, utc_now(), count=_NEXT), firings)
+    firings = await schedules.list_firings(schedule_id, limit=LAST)
+    return view_detail(schedule, next_dues(schedule.timing, utc_now(), count=NEXT), firings)
 
 
 @one.patch("", responses=_BODY, dependencies=_WRITES)

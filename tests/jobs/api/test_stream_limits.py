@@ -10,6 +10,7 @@ import pytest
 from kaboom.drivers.embedded.servers import free_port
 from kaboom.drivers.redis.client import connect_redis
 from kaboom.errors import StoreError
+from kaboom.jobs.api.log import LogQuery
 from kaboom.jobs.api.sse import stream_events, stream_lines
 from kaboom.jobs.redis.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, RedisEventLog
 from kaboom.jobs.redis.memory_records import MemoryEventLog
@@ -27,7 +28,7 @@ MOST = 3
 async def test_an_unreadable_stream_asks_to_reconnect(feed: Feed) -> None:
     redis = connect_redis(f"redis://127.0.0.1:{free_port()}/0", client_name="test")
     hub, job = EventHub(RedisEventLog(redis)), make_job()
-    lines = stream_lines(hub, job, after=START, level="debug")
+    lines = stream_lines(hub, job, after=START, is_wanted=LogQuery().selects)
     stream = lines if feed is Feed.LINES else stream_events(hub, job, after=START)
     texts = [text async for text in stream]
     await redis.aclose()
@@ -39,7 +40,7 @@ async def test_an_unreadable_stream_asks_to_reconnect(feed: Feed) -> None:
 async def test_log_stream_that_cannot_see_the_end_does_not_end_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaboom.jobs.api.sse._QUIET_S", 0.01)
     hub = EventHub(_WithoutEvents(MemoryEventLog()))
-    texts = [text async for text in stream_lines(hub, make_job(), after=START, level="debug")]
+    texts = [text async for text in stream_lines(hub, make_job(), after=START, is_wanted=LogQuery().selects)]
     assert COME_BACK in texts[-1]
 
 

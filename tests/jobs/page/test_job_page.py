@@ -166,6 +166,28 @@ async def test_the_log_is_text_and_can_be_cut_to_warnings(real_app: FastAPI, rea
     assert only.count("&lt;script&gt;alert(1)") == 1
 
 
+async def test_a_search_of_the_log_keeps_its_level_and_leads_to_a_file(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient
+) -> None:
+    job, _ = await plant_running(real_app, "ok")
+    words = [("info", "chunk_started"), ("warning", "chunk_broken"), ("warning", "chunk_paused")]
+    lines = [JobLine(utc_now().isoformat(), level, event, {}).to_json() for level, event in words]
+    await jobs_of(real_app).parts.events.write_lines({FeedKey("ingest", job.job_id, Feed.LINES): lines})
+    path = f"/jobs/ingest/{job.job_id}"
+    html = await read(real_browser, f"{path}?level=warning&q=CHUNK+broken")
+    log = part_of(html, "hl")
+    assert "1 line has the words" in log
+    assert ("chunk_broken" in log, "chunk_paused" in log, "chunk_started" in log) == (True, False, False)
+    files = [tag["href"] for name, tag in tags_of(html) if "download" in tag and "/logs" in tag["href"]]
+    assert (
+        files[0]
+        == f"/api/v1{path}".replace("/jobs/ingest", "/ingest/jobs") + "/logs?level=warning&q=CHUNK+broken&format=txt"
+    )
+    text = (await real_browser.get(files[0])).text
+    assert text.splitlines() == [line for line in text.splitlines() if "chunk_broken" in line] != []
+    assert "No line has these words." in part_of(await read(real_browser, f"{path}?q=nothing"), "hl")
+
+
 async def test_a_long_log_says_how_to_read_its_beginning(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     job, _ = await plant_running(real_app, "ok")
     lines = [JobLine(utc_now().isoformat(), "info", "chunk_started", {"n": n}).to_json() for n in range(203)]

@@ -68,6 +68,19 @@ async def test_the_list_says_when_and_what_became_of_the_last(app: FastAPI, brow
     assert "do not run" in shown
 
 
+async def test_the_calendar_has_a_row_for_each_schedule(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    path = await add(browser)
+    await plant_missed(app, path.rpartition("/")[2], "late")
+    html = await read_page(browser, "/schedules/calendar")
+    rows = [tag["href"] for name, tag in tags_of(html) if name == "a" and tag.get("class") == "row"]
+    assert path in rows
+    assert len(rows) == 2
+    text = text_of(html)
+    assert text.count("missed") == 1
+    assert "16:35" in text
+    assert "/schedules/calendar" in await read_page(browser, "/schedules")
+
+
 async def test_of_several_the_one_that_fires_first_is_next(browser: httpx2.AsyncClient) -> None:
     # Once a minute, once a year, and in between.
     for name, cron in (("b", "0 18 1 1 *"), ("c", "* * * * *"), ("a", "0 18 1 * *")):

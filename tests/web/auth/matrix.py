@@ -280,6 +280,7 @@ ROWS: dict[str, Row] = {
     "POST /webhooks/{delivery_id}/again": Row(_WRITE, form="next=/webhooks", fine={303, 409}),
     "GET /quarantine": Row(_BARS),
     "GET /schedules": Row(_READ),
+    "GET /schedules/calendar": Row(_READ),
     "GET /schedules/new": Row(_SCHEDULES),
     "GET /schedules/{schedule_id}": Row(_READ),
     "POST /schedules/new": Row(_SCHEDULES, form="name=page&task=ingest.run_daily&cron=0+18+*+*+*", fine={303, 422}),

@@ -12,9 +12,9 @@ from kaboom.cli.session import Session
 _PAGE = 500
 
 
-def read_lines(client: ApiClient, path: str, level: str) -> Iterator[dict[str, Any]]:
-    """Yield the lines that are in a log now."""
-    params: dict[str, Any] = {"level": level, "limit": _PAGE}
+def read_lines(client: ApiClient, path: str, level: str, q: str) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a level or above that are in a log now, with the words of `q`."""
+    params: dict[str, Any] = {"level": level, "limit": _PAGE} | ({"q": q} if q else {})
     has_more = True
     while has_more:
         page = client.call("GET", path, params=params)
@@ -22,9 +22,9 @@ def read_lines(client: ApiClient, path: str, level: str) -> Iterator[dict[str, A
         has_more, params["after"] = page["has_more"], page["after"]
 
 
-def follow_lines(client: ApiClient, path: str, level: str) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log until its job has ended."""
-    for event_id, line in client.events(path, level=level):
+def follow_lines(client: ApiClient, path: str, level: str, q: str) -> Iterator[dict[str, Any]]:
+    """Yield the same lines until the job has ended."""
+    for event_id, line in client.events(path, level=level, **({"q": q} if q else {})):
         yield {"id": event_id} | line
 
 

@@ -2,25 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Union
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, create_model
 from starlette.responses import StreamingResponse
 
-from kaboom.drivers.clock import utc_now
 from kaboom.errors import NotFound
 from kaboom.jobs.api.chunks import ChunkListing, ChunkPage, page_chunks
 from kaboom.jobs.api.job_list import JobList, JobWriter, Listing, answer_together, answer_with_model
+from kaboom.jobs.api.log import LOG_ANSWERS, ResumedLogQuery, download_log, page_log, stream_log
 from kaboom.jobs.api.sse import (
     EVENT_ANSWERS,
-    STREAM_HEADERS,
-    EventIdSchema,
     LastEventId,
     preferred_wait_s,
     stream_job,
-    stream_lines,
     wait_for_end,
 )
 from kaboom.jobs.api.submission import accept, submit_router
@@ -37,14 +33,12 @@ from kaboom.jobs.api.view import (
     find_stats,
     page_failures,
     view_job,
-    view_line,
 )
 from kaboom.jobs.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
 from kaboom.jobs.engine.lifecycle import Jobs as JobsOfProcess
 from kaboom.jobs.job_type import Catalog, JobType, retry_whole
 from kaboom.jobs.model import Job, Queue, job_links, jobs_path
-from kaboom.jobs.redis.events import EVENT_STREAM, START, EventHub, Feed, JobEvent, parse_event_id
-from kaboom.jobs.redis.lines import JobLine
+from kaboom.jobs.redis.events import EVENT_STREAM, START, Feed, parse_event_id
 from kaboom.web.auth.changes import Action, context_of, logged_as
 from kaboom.web.auth.guard import require_scopes
 from kaboom.web.auth.principals import Principal
@@ -60,62 +54,6 @@ from kaboom.web.errors import (
     describe_problems,
 )
 from kaboom.web.routers import HEX_ID, FeatureRouter, example_of
-
-#: The last lines of a job may arrive this long after its end.
-_LATE_S = 4.0
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_LINE = (
-    'event: line\ndata: {"at":"2025-11-04T07:00:01.204000Z","level":"info","event":"job_planned",'
-    '"fields":{"chunk":"plan","chunks":36,"accepted":true}}\nid: 1762239601512-0\n\n'
-)
-LOG_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {EVENT_STREAM: {"examples": {"line": {"value": _LINE}}}}},
-    204: {"description": "of a stream: the job has ended, and the client has seen its last line"},
-}
-
-
-class LogQuery(BaseModel):
-    """The filter and the page of a log."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    after: Annotated[str, Field(max_length=50), EventIdSchema] = Field(
-        default=START, description="the id of the last line already seen"
-    )
-    limit: int = Field(default=200, ge=1, le=1000, description="of a page, not of a stream")
-    level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="this one and above")
-
-
-def _resume(query: Annotated[LogQuery, Query()], last_event_id: LastEventId = None) -> LogQuery:
-    """Start after the last line that the client of a broken stream has seen."""
-    after = last_event_id or query.after
-    # Check both: `after` must be valid even if the header replaces it.
-    for given in (query.after, after):
-        parse_event_id(given)
-    return query.model_copy(update={"after": after})
-
-
-ResumedLogQuery = Annotated[LogQuery, Depends(_resume)]
-
-
-def page_log(kept: Sequence[JobEvent], query: LogQuery) -> LogPage:
-    """Return the first lines that a query asks for, and the id after which the next page begins."""
-    wanted = [event for event in kept if JobLine.from_json(event.data).is_at_least(query.level)]
-    items = [view_line(event) for event in wanted[: query.limit]]
-    has_more = len(wanted) > query.limit
-    # The lines that the level leaves out count as seen.
-    last = items[-1].id if has_more else (kept[-1].event_id if kept else query.after)
-    return LogPage(items=items, after=last, has_more=has_more)
-
-
-async def stream_log(hub: EventHub, job: Job, query: LogQuery) -> Response:
-    """Return the log of a job as a stream that ends after the job; 204 if nothing is left to send."""
-    is_over = job.status.is_final and (utc_now() - (job.completed_at or _LONG_AGO)).total_seconds() > _LATE_S
-    if is_over and not await hub.read(job.queue, job.job_id, after=query.after, feed=Feed.LINES):
-        return Response(status_code=status.HTTP_204_NO_CONTENT)
-    body = stream_lines(hub, job, after=query.after, level=query.level)
-    return StreamingResponse(body, media_type=EVENT_STREAM, headers=STREAM_HEADERS)
-
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.JOBS_WRITE)]
@@ -232,12 +170,14 @@ class JobRoutes:
         """Show the log of a job: about the newest 1,000 lines, oldest first, kept until 7 days after its end.
 
         With `Accept: text/event-stream` the answer is a stream of `line` events that ends after the job and resumes
-        after `Last-Event-ID`. A client that has seen the last line gets 204, and should not reconnect.
+        after `Last-Event-ID`. A client that has seen the last line gets 204, and should not reconnect. With
+        `format=ndjson` or `format=txt` the answer is a file of all lines.
         """
         job = await named.find(self.queue)
         if EVENT_STREAM in request.headers.get("accept", ""):
             return await stream_log(hub, job, query)
-        return page_log(await hub.read(self.queue, job.job_id, after=query.after, feed=Feed.LINES), query)
+        kept = await hub.read(self.queue, job.job_id, after=query.after, feed=Feed.LINES)
+        return page_log(kept, query) if query.format == "json" else download_log(kept, query, job.job_id)
 
     async def list_failures(self, named: NamedJob, query: Annotated[FailureListing, Query()]) -> FailurePage:
         """List the items that failed, with their outcomes; `outcome` selects other outcomes, such as `not_listed`."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -47,8 +47,10 @@ async def stream_events(hub: EventHub, job: Job, *, after: str) -> AsyncIterator
         yield _COME_BACK
 
 
-async def stream_lines(hub: EventHub, job: Job, *, after: str, level: str) -> AsyncIterator[bytes]:
-    """Yield a job's log lines after an id as SSE text, until the job has ended and no more lines arrive.
+async def stream_lines(
+    hub: EventHub, job: Job, *, after: str, is_wanted: Callable[[JobLine], bool]
+) -> AsyncIterator[bytes]:
+    """Yield the wanted log lines of a job after an id as SSE text, until the job has ended and no more lines arrive.
 
     If the lines cannot be read, the stream ends with a comment that says so.
     """
@@ -62,7 +64,7 @@ async def stream_lines(hub: EventHub, job: Job, *, after: str, level: str) -> As
                 yield KEEPALIVE_COMMENT
                 continue
             line, text = _format_line(event)
-            if line.is_at_least(level):
+            if is_wanted(line):
                 yield text
     except StoreError as e:
         _log.warning("stream_ended", queue=job.queue, reason=e.message)

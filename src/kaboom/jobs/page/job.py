@@ -15,11 +15,12 @@ from kaboom.dashboard.labels import CompanyName
 from kaboom.dashboard.page_request import OpenPage, Page, ask_names
 from kaboom.dashboard.unknown import AnyId, ask_job
 from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView, RunView
+from kaboom.jobs.api.log import LogQuery
 from kaboom.jobs.api.view import Failure, FailurePage, JobPage, LogLine, LogPage
 from kaboom.jobs.deps import needs
 from kaboom.jobs.model import ChunkState, JobStatus, Queue
 from kaboom.jobs.page.timeline import build_timeline
-from kaboom.jobs.redis.lines import LEVELS
+from kaboom.jobs.redis.lines import JobLine
 from kaboom.market.outcome import Outcome
 from kaboom.web.auth.scopes import Scope
 
@@ -40,13 +41,15 @@ async def show_job(
     job_id: AnyId,
     outcome: Annotated[str, Query(max_length=40)] = "",
     level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
+    q: Annotated[str, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$")] = "",
     shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
 ) -> Response:
-    """Show a job; `outcome` and `shown` select failures, `level` selects lines of the log."""
-    return await page.share(partial(_show, queue=queue, job_id=job_id, outcome=outcome, level=level, shown=shown))
+    """Show a job; `outcome` and `shown` select failures, `level` and `q` select lines of the log."""
+    wanted = LogQuery(level="warning" if level == "warning" else "debug", q=q.strip())
+    return await page.share(partial(_show, queue=queue, job_id=job_id, outcome=outcome, wanted=wanted, shown=shown))
 
 
-async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, level: str, shown: str) -> Response:
+async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, wanted: LogQuery, shown: str) -> Response:
     path, most = f"/api/v1/{queue}/jobs/{job_id}", _MOST_FAILURES if shown == "all" else _FAILURES
     job, failures, chunks, log = await asyncio.gather(
         ask_job(page, queue, job_id),
@@ -60,7 +63,7 @@ async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, level:
     # Lines of several processes come in the order in which Redis got them.
     kept = sorted(log.items, key=lambda line: line.at)
     notices, more = list_notices(chunks.view, row.counts, kept, list_causes(row, failures.items))
-    lines = [line for line in kept if LEVELS.index(line.level) >= LEVELS.index(level)]
+    lines = [line for line in kept if wanted.selects(JobLine("", line.level, line.event, line.fields))]
     return await page.show(
         "job.html",
         failures=failures,
@@ -70,7 +73,7 @@ async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, level:
         names=names,
         lines=lines[-_LINES:],
         lines_before=max(0, len(lines) - _LINES),
-        warnings=level == "warning",
+        wanted=wanted,
         outcome=outcome,
         notices=notices,
         more_notices=more,

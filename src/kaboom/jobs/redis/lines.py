@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Self
 
 import orjson
@@ -40,6 +41,11 @@ class JobLine:
     def is_at_least(self, level: str) -> bool:
         """Return whether the line has this level or a higher one."""
         return LEVELS.index(self.level) >= LEVELS.index(level)
+
+    def has_words(self, words: str) -> bool:
+        """Return whether the line has each of some words in its level, event or fields; case does not matter."""
+        text = " ".join(map(str, (self.level, self.event, *chain.from_iterable(self.fields.items())))).casefold()
+        return all(word in text for word in words.casefold().split())
 
     def to_json(self) -> str:
         """Return the line as JSON text."""
