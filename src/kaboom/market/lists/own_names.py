@@ -18,7 +18,7 @@ def keep_names(names: Mapping[str, str], into: Path) -> None:
     known = _load(into)
     if not names.items() <= known.items():
         into.mkdir(parents=True, exist_ok=True)
-        whole = orjson.dumps(known | names, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+        whole = orjson.dumps({**known, **names}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
         write_durably(into / _FILE, lambda path: path.write_bytes(whole))
 
 
@@ -35,4 +35,5 @@ def _describe(symbol: str, name: str) -> Listing:
 
 def _load(folder: Path) -> dict[str, str]:
     path = folder / _FILE
-    return orjson.loads(path.read_bytes()) if path.exists() else {}
+    known: dict[str, str] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    return known
