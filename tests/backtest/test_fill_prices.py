@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from kaboom.backtest.engine.arrays import FOREIGN
 from kaboom.backtest.engine.fills import (
     affordable,
     fee_of,
@@ -64,6 +65,12 @@ def test_a_tick_of_a_tenth_leaves_no_error_of_its_product() -> None:
     ]
     free = FillModel(has_ticks=False).to_rules()
     assert round_price(570.26, 1.0, 1, free) == 570.26
+
+
+def test_a_symbol_of_no_exchange_has_ticks_only_if_asked() -> None:
+    forced = FillModel(has_ticks=True).to_rules()
+    assert [round_price(146.53, 1.0, FOREIGN, rules) for rules in (RULES, forced)] == [146.53, 147.0]
+    assert [tick_of(146.53, FOREIGN, rules) for rules in (RULES, forced)] == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(

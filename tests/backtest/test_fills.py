@@ -489,3 +489,33 @@ def test_history_is_adjusted_by_the_splits_so_far_alone() -> None:
 def test_an_invalid_order_is_rejected(call: Callable[[Context], object], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         play(panel_of(*[flat(100)] * 3), {0: call})
+
+
+#: At the TSE's limit of a base of 146.53 yen, 50 above, in the second bar.
+LOCKED = [flat(146.53), flat(196.53), flat(150.25), flat(150.25)]
+SLIPPING = FillModel(lot=1, volume_cap=0.0, fees=Fees(), slippage=Slippage(ticks=1))
+
+
+def fills_of(symbol: str, **model: object) -> list[tuple[object, ...]]:
+    panel = Panel.of(bar_frame({symbol: LOCKED}), Interval.D1)
+    return rows(weigh(panel, 0.5, model=SLIPPING.filled(**model)), "bar", "shares", "price")
+
+
+def test_the_rules_of_the_tse_are_those_of_its_symbols() -> None:
+    bought = [(2, 3412, 152.0)]
+    assert fills_of("7203") == fills_of("7203", has_ticks=True, has_limits=True) == bought
+    assert fills_of("SPY") == [(1, 3412, 196.53)]
+
+
+def test_an_option_forces_the_rules_of_the_tse_for_all_or_none() -> None:
+    assert fills_of("SPY", has_ticks=True, has_limits=True) == fills_of("7203")
+    assert fills_of("SPY", has_ticks=True) == [(1, 3412, 198.0)]
+    assert fills_of("SPY", has_limits=True) == [(2, 3412, 150.25)]
+    assert fills_of("7203", has_limits=False) == [(1, 3412, 198.0)]
+
+
+def test_symbols_of_several_exchanges_have_their_own_rules_in_one_run() -> None:
+    panel = Panel.of(bar_frame({S: LOCKED, "SPY": LOCKED}), Interval.D1)
+    found = run_both(panel, np.full(panel.shape, 0.1), SLIPPING, 1e6).journal.filter(pl.col("shares") > 0)
+    first = found.group_by("symbol", maintain_order=True).first().select("symbol", "bar", "price")
+    assert sorted(first.rows()) == [(S, 2, 152.0), ("SPY", 1, 196.53)]

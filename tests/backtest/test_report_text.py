@@ -167,13 +167,24 @@ def test_a_sentence_has_the_numbers_of_the_slippage_and_the_costs_are_both() -> 
     assert japanese != english
 
 
-def test_the_costs_say_that_ticks_of_the_tse_are_applied_to_a_foreign_symbol() -> None:
-    said = "Ticks and price limits are those of the TSE, also for SPY, which has no code of it."
-    english, japanese = describe_costs({"symbols": ["7203", "SPY"]})
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (
+            {},
+            "SPY: no code of the TSE, so no ticks; slippage of ticks costs nothing. SPY: no daily price limits of the TSE.",
+        ),
+        (
+            {"has_ticks": True, "has_limits": True},
+            "The ticks of the TSE are applied to SPY too. The daily price limits of the TSE are applied to SPY too.",
+        ),
+    ],
+)
+def test_the_costs_say_which_rules_are_applied_to_a_foreign_symbol(model: dict[str, Any], said: str) -> None:
+    english, japanese = describe_costs({"symbols": ["7203", "SPY"], "model": model})
     assert english.endswith(f". {said}")
-    assert "SPY" in japanese
-    free = {"has_ticks": False, "has_limits": False, "slippage": {"rate": 0.0001}}
-    assert "TSE" not in describe_costs({"symbols": ["SPY"], "model": free})[0]
+    assert japanese.count("SPY") == 2
+    assert describe_costs({"symbols": list("ABCDEF")})[0].count("A, B, C, D, E, \u2026:") == 2
     assert "TSE" not in describe_costs({"symbols": ["7203"]})[0]
     assert "TSE" not in describe_costs({"market": "TSE_PRIME"})[0]
 

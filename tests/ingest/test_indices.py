@@ -19,6 +19,7 @@ from kaboom.ingest.run_daily import run_daily_ingest
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
+from kaboom.market.lists.own_names import load_own
 from kaboom.market.outcome import Outcome, OutcomeReport
 from kaboom.providers.registry import get_provider_spec
 from tests.fixtures.bars.raw_bars import raw_bar, raw_frame
@@ -75,6 +76,15 @@ def test_indices_come_from_files_too(tmp_path: Path) -> None:
         (tmp_path / "own" / name).write_text(text, encoding="utf-8")
     report = ingest(tmp_path, {"market": "INDEX", "provider": "file"})
     assert [(each.symbol, each.outcome, each.rows) for each in report.outcomes] == [("^N225", Outcome.OK, 2)]
+
+
+def test_an_ingest_keeps_the_names_that_files_have(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    text = "Date,銘柄名,Open,High,Low,Close,Volume\n2025-11-04,架空商事,52000,52100,51000,51500,0\n"
+    (tmp_path / "own/9999.csv").write_text(text, encoding="utf-8")
+    ingest(tmp_path, {"market": "FILE", "provider": "file"})
+    own = load_own(BatchSettings(data_dir=tmp_path).symbols_dir, SESSION, [])
+    assert [(each.symbol, each.name) for each in own.listings] == [("9999", "架空商事")]
 
 
 def test_rules_of_issues_do_not_flag_an_index() -> None:

@@ -20,11 +20,13 @@ from kaboom.drivers.lazy import Lazy
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import closes_at
 from kaboom.market.interval import Interval
+from kaboom.market.lists.own_names import keep_names
 from kaboom.market_data.judgements import CoverTables
 from kaboom.market_data.queries import SessionsQuery
 from kaboom.market_data.schemas import CellPage, SessionPage
 from kaboom.web.services import services_of
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
+from tests.fixtures.jobs.apps import memory_settings
 from tests.market_data.conftest import OWN_FILES, SESSIONS, SYMBOLS
 
 pytestmark = pytest.mark.anyio
@@ -88,13 +90,14 @@ async def test_a_cell_is_a_byte_by_symbol_and_session(market: httpx2.AsyncClient
     assert set(expected) == {"complete", "empty", "missing"}
 
 
-async def test_symbols_of_files_have_names_of_the_list_and_a_cell_of_each_day(
-    market: httpx2.AsyncClient, store: BarStore
+async def test_symbols_of_files_have_names_of_the_list_or_the_files_and_a_cell_of_each_day(
+    market: httpx2.AsyncClient, store: BarStore, tmp_path: Path
 ) -> None:
+    keep_names({"7203": "another", "SPY": "SPDR"}, memory_settings(tmp_path).symbols_dir)
     days = [(symbol, day) for symbol in ("7203", "SPY") for day in SESSIONS if (symbol, day) != ("7203", LAST)]
     await store.write(OWN_FILES, frame(*(bar(symbol, at(day)) for symbol, day in days)))
     head, cells = split((await market.get(f"{COVERAGE}/cells", params={"provider": "file", "interval": "1d"})).content)
-    assert (head["symbols"], head["names"][:2]) == (["7203", "SPY", "^N225"], ["トヨタ自動車", ""])
+    assert (head["symbols"], head["names"][:2]) == (["7203", "SPY", "^N225"], ["トヨタ自動車", "SPDR"])
     assert (head["names_en"][0], head["sectors"][:2]) == ("TOYOTA MOTOR CORPORATION", ["3700", ""])
     # ^N225 has one day, the second; each symbol is judged from its first to its last bar.
     states = [head["states"][byte] for byte in cells]

@@ -10,9 +10,11 @@ import pytest
 
 from kaboom.market.calendar import closes_at, opens_at, sessions_between
 from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.own_names import keep_names
 from kaboom.market.lists.snapshot import Snapshot, format_snapshot
 from kaboom.market.lists.universe import load_universe
 from kaboom.market_data.schemas import CalendarView, SymbolPage, UniverseView
+from tests.fixtures.jobs.apps import memory_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +85,15 @@ async def test_a_row_says_until_when_it_was_so(http: httpx2.AsyncClient, tmp_pat
     assert rows["1332"] == ["2024-03-29", "2025-06-30", None, None]
     after = await ok(http, "symbols", session="2025-07-01")
     assert {i["symbol"]: i["left_by"] for i in after["items"]} == {"7203": None, "999A": None}
+
+
+async def test_a_search_finds_the_names_in_own_files(http: httpx2.AsyncClient, tmp_path: Path) -> None:
+    keep_names({"7203": "another", "ZZTOP": "Top ZZ"}, memory_settings(tmp_path).symbols_dir)
+    found = await ok(http, "symbols", q="top zz")
+    assert [(i["symbol"], i["name_en"], i["market"]) for i in found["items"]] == [("ZZTOP", "Top ZZ", "FILE")]
+    assert [i["market"] for i in (await ok(http, "symbols", q="7203"))["items"]] == ["TSE_PRIME"]
+    assert (await ok(http, "symbols", q="top zz", market="TSE_PRIME"))["items"] == []
+    assert (await ok(http, "symbols", q="top zz", as_of="2026-01-05T00:00:00Z"))["items"] == []
 
 
 async def test_files_have_no_listings(http: httpx2.AsyncClient) -> None:

@@ -201,7 +201,7 @@ class Broker:
     def _protect(self, order: Order) -> None:
         state, column = self.sim.state, order.column
         side = 1.0 if state.shares[column] > 0 else -1.0
-        row = int(self.sim.issues.topix500[column])
+        row = int(self.sim.issues.tick_row[column])
         if not math.isnan(order.stop):
             state.stop[column] = round_price(order.stop, -side, row, self.sim.rules)
         if not math.isnan(order.take):

@@ -143,7 +143,7 @@ class Context:
             raise InvalidRequest(f"shares were {shares:g}, expected whole lots of {lot:g}")
         # Rounding never makes a limit worse for the trader, nor a stop easier to reach.
         way = -order.shares if order.kind is OrderKind.LIMIT else order.shares
-        order.level = round_price(order.level, way, int(sim.issues.topix500[order.column]), sim.rules)
+        order.level = round_price(order.level, way, int(sim.issues.tick_row[order.column]), sim.rules)
         self._broker.orders.append(order)
         return order
 

@@ -65,8 +65,12 @@ class FillModel(Request):
     """How orders are filled; docs/explanation/backtests.md states every convention."""
 
     lot: Annotated[int, Field(ge=1, le=1_000_000), WHOLE] = LOT
-    has_ticks: bool = Field(default=True, description="prices are on the exchange's ticks")
-    has_limits: bool = Field(default=True, description="the exchange's daily price limits hold")
+    has_ticks: bool | None = Field(
+        default=None, description="whether prices are on the TSE's ticks; null: those of symbols with a code of it"
+    )
+    has_limits: bool | None = Field(
+        default=None, description="whether the TSE's daily price limits hold; null: for symbols with a code of it"
+    )
     volume_cap: _Share = Field(default=0.1, description="share of a bar's volume that is filled at most; 0: no cap")
     rest: Literal["carry", "cancel"] = Field(default="carry", description="what becomes of the rest of a partial fill")
     size_at: Literal["decision", "fill"] = Field(
@@ -83,14 +87,15 @@ class FillModel(Request):
         """Return the plain numbers, with the stop and the target of entries by weight."""
         from kaboom.market.rules import tick_table  # noqa: PLC0415 (numpy: the API checks fill models without it)
 
-        bounds, ticks = tick_table()
+        bounds, (others, topix500) = tick_table()
         steps = [*self.fees.steps, *([(0.0, 0.0)] * (MAX_STEPS - len(self.fees.steps)))]
         return Rules(
             lot=float(self.lot),
-            has_ticks=self.has_ticks,
-            has_limits=self.has_limits,
+            has_ticks=self.has_ticks is not False,
+            has_limits=self.has_limits is not False,
+            has_foreign_limits=bool(self.has_limits),
             tick_bounds=bounds,
-            ticks=ticks,
+            ticks=(others, topix500, others if self.has_ticks else (0.0,) * len(others)),
             volume_cap=float(self.volume_cap),
             is_rest_carried=self.rest == "carry",
             is_sized_at_fill=self.size_at == "fill",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kaboom.backtest.engine.arrays import (
     CLOSE,
+    FOREIGN,
     HIGH,
     LAST,
     LOW,
@@ -30,6 +31,7 @@ from kaboom.market.bar import VALUES
 from kaboom.market.calendar import closes_at
 from kaboom.market.interval import Interval
 from kaboom.market.rules import limit_bounds
+from kaboom.market.symbol import is_tse_code
 
 _DAY_S = 86_400
 _JST_S = 9 * 3600
@@ -246,8 +248,8 @@ def _find_issues(symbols: tuple[str, ...], days: Ints, known: Listings) -> Issue
         if end is not None and _number_of(end.last) <= days[-1]:
             delisted[column] = max(int(np.searchsorted(days, _number_of(end.last), side="right")) - 1, 0)
             payout[column] = np.nan if end.payout is None else end.payout
-    finer = np.array([symbol in known.topix500 for symbol in symbols], dtype=np.int64)
-    return Issues(finer, delisted, payout)
+    rows = [int(symbol in known.topix500) if is_tse_code(symbol) else FOREIGN for symbol in symbols]
+    return Issues(np.array(rows, dtype=np.int64), delisted, payout)
 
 
 def _number_of(day: date) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from kaboom.backtest.broker import Broker
 from kaboom.backtest.context import Context
-from kaboom.backtest.engine.arrays import Account, Floats, Sim, new_rows, new_state
+from kaboom.backtest.engine.arrays import FOREIGN, Account, Floats, Sim, new_rows, new_state
 from kaboom.backtest.engine.kernel_build import build_kernel
 from kaboom.backtest.engine.rules import Rules
 from kaboom.backtest.engines import Engine, choose_engine
@@ -149,7 +149,7 @@ def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) ->
     n, m = panel.shape
     return Sim(
         prices=panel.prices,
-        limits=panel.limits if rules.has_limits else _NO_LIMITS,
+        limits=_limits_of(panel, rules),
         days=panel.days,
         issues=panel.issues,
         ex_sessions=panel.ex_sessions,
@@ -159,3 +159,13 @@ def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) ->
         curves=np.empty((2, n)),
         rows=new_rows(capacity),
     )
+
+
+def _limits_of(panel: Panel, rules: Rules) -> Floats:
+    """Return the daily limits of a panel, NaN for symbols without them."""
+    if not rules.has_limits:
+        return _NO_LIMITS
+    foreign = panel.issues.tick_row == FOREIGN
+    if rules.has_foreign_limits or not foreign.any():
+        return panel.limits
+    return np.where(foreign, np.nan, panel.limits)

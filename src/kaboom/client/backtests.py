@@ -105,8 +105,8 @@ class FillOptions(TypedDict, total=False):
     """How orders are filled; docs/explanation/backtests.md states every convention."""
 
     lot: int
-    has_ticks: bool
-    has_limits: bool
+    has_ticks: bool | None
+    has_limits: bool | None
     volume_cap: float
     rest: Literal["carry", "cancel"]
     size_at: Literal["decision", "fill"]

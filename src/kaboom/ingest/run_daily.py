@@ -31,9 +31,10 @@ from kaboom.market.calendar import JST, is_session, last_sessions, latest_closed
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history
+from kaboom.market.lists.own_names import keep_names
 from kaboom.market.lists.universe import Universe, load_universe
 from kaboom.market.outcome import OutcomeReport
-from kaboom.providers.base import BarProvider, Capabilities
+from kaboom.providers.base import BarProvider, Capabilities, find_own_data
 
 #: If there are more sets of missing sessions, chunks are cut by session, so that their number stays bounded.
 _MOST_KINDS = 200
@@ -42,7 +43,7 @@ _MOST_SYMBOLS = 20
 
 
 async def plan_ingest(request: IngestRequest, *, settings: BatchSettings, slots: int = 1) -> IngestPlan:
-    """Resolve sessions and universe, and plan chunks.
+    """Resolve sessions and universe, and plan chunks; keep the names of symbols that own files have.
 
     Raises:
         InvalidRequest: the request cannot be planned.
@@ -50,7 +51,10 @@ async def plan_ingest(request: IngestRequest, *, settings: BatchSettings, slots:
 
     """
     provider = build_provider(settings, request.provider)
-    return await resolve_plan(request, provider, build_planning(settings, slots=slots))
+    plan = await resolve_plan(request, provider, build_planning(settings, slots=slots))
+    if own := find_own_data(provider):
+        await asyncio.to_thread(keep_names, await own.fetch_names(), settings.symbols_dir)
+    return plan
 
 
 async def plan_backfill(request: BackfillRequest, *, settings: BatchSettings, slots: int) -> IngestPlan:

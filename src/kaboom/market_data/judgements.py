@@ -18,6 +18,7 @@ from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST, last_sessions
 from kaboom.market.indices import sector_of
 from kaboom.market.listing import Listing, Market
+from kaboom.market.lists.own_names import load_own
 from kaboom.market.lists.universe import load_universe
 from kaboom.market.source import derived_source
 from kaboom.market_data.queries import CellQuery, CellsQuery, SessionsQuery
@@ -168,8 +169,9 @@ class CoverTables:
         if judged.sessions.is_empty():
             return {}
         last = judged.sessions["session"].to_list()[-1]
-        markets = (load_universe(market, last, imported_dir=self.symbols_dir) for market in Market if market.is_tse)
-        return {listing.symbol: listing for universe in markets for listing in universe.listings}
+        universes = [load_universe(market, last, imported_dir=self.symbols_dir) for market in Market if market.is_tse]
+        universes.append(load_own(self.symbols_dir, last, universes))
+        return {listing.symbol: listing for universe in universes for listing in universe.listings}
 
     def _symbols_of(self, query: SessionsQuery) -> Sequence[str]:
         # Without symbols those with a bar or a request are judged; which indices there are depends on the provider.

@@ -13,6 +13,7 @@ from kaboom.drivers.clock import Clock
 from kaboom.market.calendar import JST
 from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history
+from kaboom.market.lists.own_names import load_own
 from kaboom.market.lists.universe import Universe, load_universe
 from kaboom.market.reference import list_listings, list_sessions, search_listings
 from kaboom.market_data.queries import CalendarQuery, SymbolsQuery, UniverseQuery, days_between
@@ -31,7 +32,7 @@ class ReferenceTables:
     def symbols(self, query: SymbolsQuery, place: list[Any] | None) -> Table:
         """Return listed issues of all TSE sections, or of one market, sorted by symbol, which is their place.
 
-        A search with `q` also finds indices.
+        A search with `q` also finds indices, and symbols that only the user's files name.
 
         Raises:
             NotFound: the market is FILE, which has no list of symbols.
@@ -45,6 +46,8 @@ class ReferenceTables:
             else [each for each in Market if each.is_section or (each.is_tse and query.q)]
         )
         universes = [self._load(market, session, query.as_of) for market in markets]
+        if query.q and not query.market and not query.as_of:
+            universes.append(load_own(self.symbols_dir, session, universes))
         rows = search_listings(self._list(universes, query.as_of), query.q)
         if place:
             rows = rows.filter(pl.col("symbol") > place[0])

@@ -257,7 +257,7 @@ class CellPage(_Series):
 
 
 class ListedSymbol(BaseModel):
-    """One listed issue, as in JPX's list, or an index."""
+    """One listed issue, as in JPX's list, an index, or a symbol that only the user's files name (`FILE`)."""
 
     symbol: str = Field(examples=["7203"])
     name: str = Field(examples=["トヨタ自動車"])

@@ -171,6 +171,15 @@ class OwnDataProvider(Protocol):
         """
         ...
 
+    async def fetch_names(self) -> Mapping[str, str]:
+        """Return the names of those symbols for which it has one.
+
+        Raises:
+            ProviderError: the provider could not list what it has.
+
+        """
+        ...
+
 
 def find_own_data(provider: BarProvider) -> OwnDataProvider | None:
     """Return a provider, or the one that it limits, if it knows all that it has."""

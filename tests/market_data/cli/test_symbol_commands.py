@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from kaboom.market.lists.own_names import keep_names
+from kaboom.settings import load_settings
 from tests.fixtures.cli import Kaboom
 
 HEAD = "日付,コード,銘柄名,市場・商品区分,33業種コード,33業種区分,17業種コード,17業種区分,規模コード,規模区分"
@@ -64,6 +66,12 @@ def test_symbols_are_found_in_any_width_and_case(kaboom: Kaboom, text: str) -> N
     done = kaboom("symbols", "search", text)
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1].split()[:3] == ["7203", "トヨタ自動車", "TOYOTA"]
+
+
+def test_symbols_that_only_own_files_name_are_found(kaboom: Kaboom) -> None:
+    keep_names({"9999": "架空商事"}, load_settings().symbols_dir)
+    assert kaboom("symbols", "search", "架空").out.splitlines()[-1].split() == ["9999", "架空商事", "FILE"]
+    assert kaboom("symbols", "search", "架空", "--as-of", "2026-01-05T00:00:00Z").out == ""
 
 
 def test_few_of_many_found_symbols_are_shown(kaboom: Kaboom) -> None:

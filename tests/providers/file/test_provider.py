@@ -213,7 +213,7 @@ class TestNames:
         assert asyncio.run(provider.fetch_universe(Market.FILE, ALWAYS)) == ("7203",)
         assert asyncio.run(provider.fetch_left_out()) == ()
 
-    @pytest.mark.parametrize("name", ["7203.xls", "7203.XLSM", "bars.tar.gz", "bars.7z"])
+    @pytest.mark.parametrize("name", ["7203.xls", "7203.jsonl", "7203.XLSM", "bars.tar.gz", "bars.7z"])
     def test_a_file_that_may_hold_bars_is_not_passed_over_in_silence(self, tmp_path: Path, name: str) -> None:
         write(tmp_path, "6758.csv", HEADER + "2024-11-05,1,2,1,2,100\n")
         write(tmp_path, name, "x")

@@ -24,17 +24,21 @@ FLOOR, CEILING = range(2)
 EQUITY, CASH = range(2)
 
 
+#: The `tick_row` of symbols without a code of the TSE.
+FOREIGN = 2
+
+
 class Issues(NamedTuple):
     """The facts of each symbol.
 
     Attributes:
-        topix500: 1 for issues with the finer ticks, else 0.
+        tick_row: 1 for issues with the finer ticks, 2 for symbols without a code of the TSE, else 0.
         delisted: the last bar of an issue; the number of bars if it stays listed.
         payout: the payment for a share at its delisting, in yen; NaN for its last close.
 
     """
 
-    topix500: Ints
+    tick_row: Ints
     delisted: Ints
     payout: Floats
 

@@ -22,7 +22,7 @@ LIMIT_TOLERANCE = 0.05
 
 
 def tick_of(price: float, row: int, rules: Rules) -> float:
-    """Return the tick of a price; `row` is 1 for an issue of TOPIX500, else 0."""
+    """Return the tick of a price; `row` is that of its issue, as in `Issues`."""
     k = 0
     while k < len(rules.tick_bounds) and price > rules.tick_bounds[k]:
         k += 1
@@ -37,6 +37,8 @@ def round_price(price: float, way: float, row: int, rules: Rules) -> float:
     if not rules.has_ticks or math.isnan(price):
         return price
     tick = tick_of(price, row, rules)
+    if tick == 0.0:
+        return price
     steps = price / tick
     whole = math.ceil(steps - TICK_TOLERANCE) if way > 0.0 else math.floor(steps + TICK_TOLERANCE)
     # Prices have at most one decimal: rounding to it removes the error of the multiplication.
@@ -71,7 +73,7 @@ def affordable(cash: float, price: float, rules: Rules) -> float:
 
 def slipped(sim: Sim, i: int, s: int, delta: float, price: float) -> float:
     """Return the price of a market order after slippage: against the trader, on a tick, within the daily limits."""
-    rules, row = sim.rules, sim.issues.topix500[s]
+    rules, row = sim.rules, sim.issues.tick_row[s]
     if rules.slip_rate == 0.0 and rules.slip_ticks == 0.0 and rules.slip_impact == 0.0:
         return price
     # An order larger than the bar's volume counts as the whole volume, so that no impact makes a price negative.
@@ -207,7 +209,7 @@ def attempt(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -
 
 def protect(sim: Sim, s: int, stop_loss: float, take_profit: float) -> None:
     """Set the stop and the target of a position as shares of its mean price; NaN leaves them as they are."""
-    state, row = sim.state, sim.issues.topix500[s]
+    state, row = sim.state, sim.issues.tick_row[s]
     side = 1.0 if state.shares[s] > 0.0 else -1.0
     if not math.isnan(stop_loss):
         state.stop[s] = round_price(state.average[s] * (1.0 - side * stop_loss), -side, row, sim.rules)

@@ -156,7 +156,7 @@ def _unpack(sim: Sim, packed: Any) -> Sim:
 def _rules_type() -> np.dtype[Any]:
     nested = {
         "tick_bounds": ("f8", (TICKS - 1,)),
-        "ticks": ("f8", (2, TICKS)),
+        "ticks": ("f8", (3, TICKS)),
         "fee_bounds": ("f8", (MAX_STEPS,)),
         "fee_values": ("f8", (MAX_STEPS,)),
     }

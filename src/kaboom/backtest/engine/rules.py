@@ -12,6 +12,7 @@ class Rules(NamedTuple):
     lot: float
     has_ticks: bool
     has_limits: bool
+    has_foreign_limits: bool
     tick_bounds: tuple[float, ...]
     ticks: tuple[tuple[float, ...], ...]
     volume_cap: float

@@ -21,6 +21,8 @@ _CONVENTIONS = (
     gettext_noop("Noted dividends are paid into cash on the ex-date, before tax; the benchmark reinvests them."),
     gettext_noop("Returns are total returns as far as dividends are noted, else price returns."),
 )
+#: The most foreign symbols that are named.
+_MOST_NAMED = 5
 DISCLAIMER = gettext_noop(
     "This is a simulation with past data and guarantees no future result. Fees and slippage are as assumed above. "
     "Taxes are not considered, nor dividends that are not noted. It is no solicitation and no investment advice. "
@@ -31,18 +33,21 @@ DISCLAIMER = gettext_noop(
 def describe_costs(request: Mapping[str, Any]) -> Pair:
     """Return the fees, the slippage and foreign symbols of a request of a backtest, in English and Japanese."""
     model = FillModel.parse(request.get("model", {}))
-    said = [describe_fees(model.fees), describe_slippage(model.slippage), *_doubt_ticks(request, model)]
+    said = [describe_fees(model.fees), describe_slippage(model.slippage), *_say_foreign(request, model)]
     return " ".join(english for english, _ in said), "".join(japanese for _, japanese in said)
 
 
-def _doubt_ticks(request: Mapping[str, Any], model: FillModel) -> list[Pair]:
-    """Say that the rules of the TSE are applied to a symbol of another exchange, such as one of the user's files."""
-    foreign = next((symbol for symbol in request.get("symbols") or () if not is_tse_code(symbol)), None)
-    if foreign is None or not (model.has_ticks or model.has_limits or model.slippage.ticks):
+def _say_foreign(request: Mapping[str, Any], model: FillModel) -> list[Pair]:
+    """Say which rules of the TSE are applied to symbols of other exchanges, such as those of the user's files."""
+    foreign = [symbol for symbol in request.get("symbols") or () if not is_tse_code(symbol)]
+    if not foreign:
         return []
-    return [
-        tell("Ticks and price limits are those of the TSE, also for {symbol}, which has no code of it.", symbol=foreign)
-    ]
+    names = ", ".join(foreign[:_MOST_NAMED]) + (", \u2026" if len(foreign) > _MOST_NAMED else "")
+    forced = tell("The ticks of the TSE are applied to {symbols} too.", symbols=names)
+    without = tell("{symbols}: no code of the TSE, so no ticks; slippage of ticks costs nothing.", symbols=names)
+    limits = tell("The daily price limits of the TSE are applied to {symbols} too.", symbols=names)
+    no_limits = tell("{symbols}: no daily price limits of the TSE.", symbols=names)
+    return [forced if model.has_ticks else without, limits if model.has_limits else no_limits]
 
 
 def describe_fees(fees: Fees) -> Pair:
@@ -84,7 +89,7 @@ def _describe_model(model: FillModel) -> list[Pair]:
     else:
         found = [tell("Lots of {lot}; any volume is filled.", lot=model.lot)]
     found += [describe_fees(model.fees), describe_slippage(model.slippage)]
-    if model.has_limits:
+    if model.has_limits is not False:
         found.append(tell("Nothing is filled at a locked daily price limit."))
     if model.allows_short:
         found.append(tell("Short positions cost {rate} a year.", rate=f"{model.borrow_rate:.2%}"))

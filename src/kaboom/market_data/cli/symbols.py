@@ -74,8 +74,9 @@ def search(
     *,
     json: Json = False,
 ) -> None:
-    """Find listed symbols and indices by code, name or sector, by today's lists."""
+    """Find symbols and indices by code, name or sector, by today's lists and the names in your files."""
     from kaboom.market.lists.history import load_history  # noqa: PLC0415  the lists, which other commands do without
+    from kaboom.market.lists.own_names import load_own  # noqa: PLC0415
     from kaboom.market.reference import list_listings, search_listings  # noqa: PLC0415  polars
 
     session: Session = context.obj.with_json(json)
@@ -83,6 +84,8 @@ def search(
     today = (known_at or utc_now()).astimezone(JST).date()
     tse = [market for market in Market if market.is_tse]
     universes = [load_universe(market, today, imported_dir=folder, known_at=known_at) for market in tse]
+    if not known_at:
+        universes.append(load_own(folder, today, universes))
     found = search_listings(list_listings(universes, load_history(folder, known_at=known_at)), text)
     if session.is_json:
         # Dates are written as text.

@@ -9,6 +9,8 @@ from fnmatch import fnmatch
 from io import StringIO
 from pathlib import Path
 
+import polars as pl
+
 from kaboom.drivers.csv_text import decode_csv
 from kaboom.errors import ConfigurationError, InvalidRequest
 from kaboom.market.symbol import is_tse_code, parse_foreign_symbol, parse_symbol
@@ -44,6 +46,8 @@ _GENERIC = frozenset(
     """.split()  # noqa: SIM905  a list of words is read more easily
 )
 _MOST_LETTERS = 5
+#: The most letters of the name of a symbol.
+_MOST_NAME = 100
 #: Numbers and days that are no symbols: `1`, `20241105`, `2024-11`; and a year or a month, which may be a code, too.
 _NUMBER = re.compile(r"[0-9]{1,3}|[0-9]{7,}|[0-9]+(?:[-.][0-9]+)+")
 _YEAR = re.compile(r"((?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])?)(?![0-9A-Za-z.])(?!.*\1)")
@@ -197,3 +201,15 @@ def _read_mapping(path: Path) -> dict[str, str]:
         }
     except (OSError, UnicodeDecodeError, csv.Error, IndexError, InvalidRequest) as e:
         raise ConfigurationError(f"list of symbols {path.name!r:.60} could not be read: {e}") from e
+
+
+def find_names(rows: pl.DataFrame) -> dict[int, dict[str, str]]:
+    """Return for each number of a file its symbols with their names, of which the last counts; a code is no name."""
+    found: dict[int, dict[str, str]] = {}
+    if "name" in rows.columns:
+        named = rows.with_columns(pl.col("name").cast(pl.String).str.replace_all(r"\s+", " ").str.strip_chars())
+        # A word, and not the code again.
+        named = named.filter(pl.col("name").str.contains(r"\p{L}{2}"), pl.col("name") != pl.col("symbol"))
+        for file, symbol, name in named.group_by("file", "symbol").agg(pl.col("name").last()).rows():
+            found.setdefault(file, {})[symbol] = name[:_MOST_NAME]
+    return found

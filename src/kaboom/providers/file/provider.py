@@ -87,6 +87,9 @@ class FileProvider:
     async def fetch_days(self, symbols: Collection[str] = ()) -> Mapping[Interval, Mapping[date, int]]:
         return await asyncio.to_thread(self._find_days, frozenset(symbols))
 
+    async def fetch_names(self) -> Mapping[str, str]:
+        return await asyncio.to_thread(self._find_names)
+
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
         """Return the rows of a request.
 
@@ -160,6 +163,10 @@ class FileProvider:
                 if interval := sheet.facts[file].interval:
                     found[interval][session] += count
         return {interval: dict(sorted(days.items())) for interval, days in found.items()}
+
+    def _find_names(self) -> Mapping[str, str]:
+        facts = self._tables.facts(list_files(self._root).files)
+        return {symbol: name for each in facts for symbol, name in each.names.items()}
 
     def _find_bars(self, request: BarRequest) -> FetchedBars:
         wanted = frozenset(request.symbols)

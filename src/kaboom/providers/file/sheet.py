@@ -12,7 +12,7 @@ from kaboom.market.bar import RAW_BAR_SCHEMA, VALUES
 from kaboom.market.interval import Interval
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.file.errors import Refusal
-from kaboom.providers.file.names import parse_file_symbol
+from kaboom.providers.file.names import find_names, parse_file_symbol
 from kaboom.providers.file.plausibility import check_names, find_notes
 from kaboom.providers.file.reader import Cells, OpenedFile
 from kaboom.providers.file.recognise.layout import NUMBERS, Layout, Role
@@ -67,6 +67,7 @@ class Facts:
     Attributes:
         interval: the length of its bars.
         spans: symbol → its first and last session.
+        names: symbol → its name, of those that a column names.
         rows: how many bars it has.
         sessions: on how many days it has bars.
         time_zone: the zone of its times without one; None if all have one, or none is needed.
@@ -77,6 +78,7 @@ class Facts:
 
     interval: Interval | None = None
     spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     rows: int = 0
     sessions: int = 0
     time_zone: str | None = None
@@ -109,7 +111,9 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules, nu
     layout, frame = opened[0].layout, cells.frame
     refused = Refusals(opened)
     refused.add(cells.refusals)
-    given = [name for name in frame.columns if name not in {"row", "file", "line"} and name != _given_symbol(layout)]
+    given = [
+        name for name in frame.columns if name not in {"row", "file", "line", "name"} and name != _given_symbol(layout)
+    ]
     is_filled = ~pl.all_horizontal(pl.col(given).is_null())
     filled = frame.filter(is_filled | pl.col("line").is_in(cells.broken))
     frame = _name(frame.filter(is_filled), opened, refused)
@@ -236,11 +240,12 @@ def _find_facts(
     for file, symbol, first, last, count in found.rows():
         spans[file][symbol] = (first, last)
         counts[file] += count
+    names = find_names(rows)
     days = dict(rows.group_by("file").agg(pl.col("session").n_unique()).rows())
     for file in range(files):
         if counts[file]:
             facts[file] = replace(
                 facts[file], interval=intervals[file], spans=spans[file], rows=counts[file],
-                sessions=days[file], notes=notes[file],
+                sessions=days[file], notes=notes[file], names=names.get(file, {}),
             )  # fmt: skip
     return facts

@@ -36,6 +36,8 @@ class Role(StrEnum):
     """The role of a column."""
 
     SYMBOL = "symbol"
+    #: The name of the symbol, for one that no list has.
+    NAME = "name"
     #: The length of the bars, as Stooq's `<PER>`; used only if the steps between the rows do not show it.
     PERIOD = "period"
     #: Date and time in one.
@@ -67,6 +69,7 @@ TIMES = (Role.MOMENT, Role.DATE, Role.TIME)
 # Names in lower case without spaces and signs; of several columns of a role, the one whose name is first counts.
 _NAMES = {
     Role.SYMBOL: "symbol ticker code localcode コード 銘柄コード 証券コード 銘柄",
+    Role.NAME: "銘柄名 銘柄名称 会社名 企業名 名称 companyname company securityname name",
     Role.PERIOD: "per period interval 足種",
     Role.MOMENT: "datetime timestamp openedat opentime 日時",
     Role.DATE: "date tradingdate tradedate day 日付 日付け 年月日 取引日 exchangedate",
@@ -117,8 +120,7 @@ _UNUSED = frozenset(
     adjustmentlow adjustmentclose adjustmentvolume 終値調整値 調整後終値 修正後終値 調整値 ul ll upperlimit lowerlimit
     va turnover turnovervalue value amount quoteassetvolume vwap trades count numberoftrades closetime openint
     openinterest spread change changepercent chg 前日比 前日比率 変化率 騰落率 売買代金 売買代金円 売買代金千円
-    売買代金百万円 名称 銘柄名 銘柄名称 会社名 市場 市場名 市場名称
-    name companyname exchange market currency capitalgains rownr
+    売買代金百万円 市場 市場名 市場名称 exchange market currency capitalgains rownr
     mo mh ml mc mul mll mvo mva ao ah al ac aul all avo ava
     """.split()  # noqa: SIM905  a list of words is read more easily
 )
@@ -214,6 +216,9 @@ def lay_out(header: Sequence[str], *, first_line: int = 2, separator: str = ",")
     unknown = [name for name in others if not is_known(name) and normalise(name) not in _INDEX]
     named = Counter((name.role, name.rank) for name in known.values())
     repeated = [header[n] for n in columns.values() if named[known[n].role, known[n].rank] > 1]
+    if Role.NAME not in columns and (beside := [n for n in spare if normalise(n) == "銘柄"]):
+        # Beside a column of codes.
+        columns[Role.NAME] = header.index(beside[0])
     power = find_power(header[columns[Role.VOLUME]]) if Role.VOLUME in columns else 0
     if not columns.keys() & set(TIMES):
         index = [n for n, name in enumerate(header) if normalise(name) in _INDEX and (name.strip() or n == 0)]
