@@ -14,6 +14,7 @@ from kaboom.jobs.job_type import JobType, load_function
 from kaboom.jobs.model import Tally
 from kaboom.market_data.jobs import TAKE_BACK
 from tests.fixtures.jobs.example_results import RESULTS
+from tests.fixtures.jobs.jobs import make_chunk, make_job
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +43,17 @@ async def _load(task: str, name: str) -> Callable[..., Awaitable[Any]]:
 
 def _file_of(module: str) -> str:
     return f"src/{module.replace('.', '/')}.py"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ingest.run_daily", "market_data.refresh_quotes", "market_data.roll_up", "market_data.indicators"],
+)
+def test_a_retry_keeps_the_session_of_its_job_though_a_newer_one_has_closed(name: str) -> None:
+    job_type, plan = CATALOG.get(name), {"session": "2025-11-04", "provider": "synthetic"}
+    request = {"market": "TSE_PRIME", "intervals": {"1m": 1}}
+    job = make_job(queue=job_type.queue.value, task=name, request=request, plan=plan)
+    assert job_type.build_retry(job, [make_chunk(0)])["session"] == "2025-11-04"
 
 
 def test_every_kind_of_job_has_an_example_of_its_result() -> None:

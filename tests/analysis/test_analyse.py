@@ -49,6 +49,7 @@ async def test_the_rules_analyst_reports_with_sources(http: httpx2.AsyncClient, 
     claims = [claim for point in one["points"] for claim in point["claims"]]
     assert len(claims) >= 4
     assert all(values[claim["source"]][claim["field"]] == claim["value"] for claim in claims)
+    assert values["7203/coverage"]["missing"] == 0
 
 
 async def test_an_analysis_of_files_names_the_last_day_that_they_have(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """HTTP of the client: which error an answer becomes, which read is made again, and how events are read."""
 
+import io
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import orjson
+import polars as pl
 import pytest
 
+from kaboom.client.connection import ServerSource
+from kaboom.client.source import Asked
 from kaboom.client.wire import MOST_WAIT_S, Retries, Wire, _pause_s, parse_events, raise_problem
 from kaboom.errors import (
     Conflict,
@@ -18,6 +23,7 @@ from kaboom.errors import (
     TooManyRequests,
     Unavailable,
 )
+from kaboom.market.bar import BAR_SCHEMA
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.http_servers import Request, Response, serving
 
@@ -62,6 +68,20 @@ def test_the_first_faulty_field_is_pointed_at() -> None:
     without = error_of(422)
     assert isinstance(without, InvalidRequest)
     assert without.pointer == ""
+
+
+def test_bars_are_asked_for_by_all_of_their_symbols() -> None:
+    symbols, asked = tuple(map(str, range(1300, 1500))), list[str]()
+
+    def answer(request: Request) -> Response:
+        asked.extend(parse_qs(urlsplit(request.target).query)["symbols"][0].split(","))
+        out = io.BytesIO()
+        pl.DataFrame(schema=BAR_SCHEMA).write_ipc_stream(out)
+        return Response(200, out.getvalue())
+
+    with serving(answer) as url:
+        assert ServerSource(Wire(url, TOKEN)).bars(Asked("1d", symbols)).is_empty()
+    assert asked == list(symbols)
 
 
 def test_a_pause_that_the_server_asks_for_is_told() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
+from kaboom.bars.open_provider import build_provider
 from kaboom.domain_settings import BatchSettings
 from kaboom.errors import InvalidRequest
 from kaboom.ingest.checks import add_hints, check_named
@@ -21,6 +22,7 @@ from kaboom.market.listing import Listing, Market
 from kaboom.market.lists.history import ListingHistory
 from kaboom.market.lists.snapshot import Snapshot, format_snapshot
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from kaboom.providers.base import BarRequest
 from kaboom.providers.registry import get_provider_spec
 from tests.fixtures.providers.fake_providers import SERIES, FakeProvider
 
@@ -160,3 +162,13 @@ def test_many_unknown_codes_are_not_compared_with_the_lists() -> None:
     outcomes = {str(code): SymbolOutcome(str(code), Outcome.NOT_LISTED) for code in range(7204, 7210)}
     found = add_hints(outcomes, ListingHistory(LISTS), AFTER)
     assert {outcome.message for outcome in found.values()} == {"no symbol list has it"}
+
+
+def test_a_provider_of_bars_has_the_symbols_of_an_imported_list(tmp_path: Path) -> None:
+    settings = BatchSettings(data_dir=tmp_path, provider="synthetic")
+    settings.symbols_dir.mkdir(parents=True)
+    known = snapshot(NEW, "7203", "999Z")
+    (settings.symbols_dir / f"listings_{known.as_of}.csv").write_text(format_snapshot(known), encoding="utf-8")
+    request = BarRequest(("7203", "999Z", "6758"), Interval.D1, (AFTER,))
+    fetched = asyncio.run(build_provider(settings).fetch_bars(request))
+    assert (set(fetched.bars["symbol"]), set(fetched.outcomes)) == ({"7203", "999Z"}, {"6758"})

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from kaboom.drivers.clock import utc_now
 from kaboom.market.calendar import last_sessions, latest_closed_session
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.synthetic.provider import SyntheticProvider
+from kaboom.web.auth.scopes import Scope
+from tests.fixtures.accounts.callers import add_token
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
@@ -241,6 +244,7 @@ async def test_a_schedule_starts_a_run(http: httpx2.AsyncClient) -> None:
         ({"last": "2025-11-04"}, "#/first"),
         ({"first": "2025-11-05", "last": "2025-11-04"}, "#/first"),
         ({"first": "1990-01-04"}, "#/last"),
+        ({"first": f"{utc_now():%Y-%m-%d}", "last": f"{utc_now() + timedelta(days=2):%Y-%m-%d}"}, "#/last"),
     ],
 )
 async def test_sessions_that_cannot_run_are_rejected(
@@ -266,6 +270,17 @@ async def test_a_step_that_this_version_cannot_run_fails_with_the_reason(
         catalog._by_name["ingest.run_daily"] = taken
     assert states(run) == {"ingest": "failed", "roll_up": "skipped"}
     assert "which this version does not have" in run["steps"][0]["reason"]
+
+
+async def test_who_may_not_submit_a_job_of_a_step_neither_saves_nor_runs_its_pipeline(
+    app: FastAPI, http: httpx2.AsyncClient
+) -> None:
+    await apply(http)
+    _, token = await add_token(app, Scope.JOBS_READ, Scope.SCHEDULES_WRITE)
+    async with client_of(app, **{"x-ingest-token": token}) as other:
+        for path, body in ((PIPELINES, MORNING), (f"{PIPELINES}/morning/runs", {})):
+            answer = await other.post(path, json=body)
+            assert (answer.status_code, "ingest" in answer.json()["detail"]) == (403, True), answer.text
 
 
 async def test_a_pipeline_belongs_to_its_owner(tmp_path: Path) -> None:

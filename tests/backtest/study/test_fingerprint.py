@@ -30,7 +30,7 @@ def test_only_code_that_figures_depend_on_counts(
 
 def test_bars_a_split_and_a_benchmark_change_the_fingerprint() -> None:
     def of(panel: Panel, benchmark: Panel | None = None) -> str:
-        asked = BarsAsked(symbols=["7203"], provider="synthetic")
+        asked = BarsAsked(symbols=("7203",), provider="synthetic")
         return fingerprint_of(StudyBars(asked, panel, benchmark, False, (), (), (), {}))  # noqa: FBT003
 
     bars = [flat(price) for price in (100, 100, 50)]

@@ -92,6 +92,15 @@ async def test_only_the_replaced_bars_are_kept(store: PageBarStore, tmp_path: Pa
     assert len(bytes(data)) < 80
 
 
+async def test_a_write_that_corrects_several_symbols_keeps_the_bars_of_each(store: PageBarStore) -> None:
+    before, after = (frame(*(bar(each, at(JUNE_2), close) for each in ("6758", "7203"))) for close in (100, 200))
+    await store.write(MINUTES, before)
+    moment = utc_now()
+    await store.write(MINUTES, after)
+    assert (await read_day(store.known_at(moment))).equals(before)
+    assert (await read_day(store)).equals(after)
+
+
 async def test_a_bar_added_later_is_absent_before(store: PageBarStore) -> None:
     await store.write(DAILY, frame(bar("7203", at(date(2025, 6, 2)))))
     moments = [utc_now()]

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from kaboom.bars.pages.repair.port import Gap
 from kaboom.bars.pages.store import PageBarStore
+from kaboom.cli.session import Session
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 from kaboom.market.source import derived_source
-from kaboom.market_data.cli.repair import _plan_refills
+from kaboom.market_data.cli.repair import _follow, _plan_refills
 from tests.fixtures.bars.damage import flip_page
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 from tests.fixtures.cli import Kaboom
@@ -134,6 +136,28 @@ def test_a_dry_run_changes_nothing_and_prints_what_it_would_do(damaged: Kaboom) 
     assert [each["job_id"] for each in found["backfills"]] == [None]
 
 
+def job_of(status: str) -> Response:
+    """Return a job in this state, as the API shows it."""
+    progress = b'{"total": 0, "done": 0, "failed": 0, "cancelled": 0, "rows": 0}'
+    return Response(
+        202,
+        b'{"job_id": "j1", "status": "%b", "task": "ingest.backfill", "queue": "ingest", "result": null,'
+        b' "error": null, "market": null, "intervals": null, "requested_at": null, "completed_at": null,'
+        b' "progress": %b}' % (status.encode(), progress),
+    )
+
+
+@pytest.mark.parametrize("statuses", [("completed", "failed"), ("failed", "completed")])
+def test_of_several_backfills_the_worst_end_counts(monkeypatch: pytest.MonkeyPatch, statuses: tuple[str, ...]) -> None:
+    ends = [job_of(status) for status in statuses]
+    with serving(lambda _: ends.pop(0)) as url:
+        monkeypatch.setenv("KABOOM_API_URL", url)
+        monkeypatch.setenv("INGEST_API_TOKEN", TOKEN)
+        with pytest.raises(typer.Exit) as exited:
+            _follow(Session(language="en"), ["a" * 32, "b" * 32])
+    assert exited.value.exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("status", "options", "code", "asked"),
     [
@@ -149,18 +173,10 @@ def test_a_repair_submits_and_waits_as_it_is_told(
     damaged: Kaboom, monkeypatch: pytest.MonkeyPatch, status: str, options: tuple[str, ...], code: int, asked: int
 ) -> None:
     calls: list[str] = []
-    progress = b'{"total": 0, "done": 0, "failed": 0, "cancelled": 0, "rows": 0}'
 
     def answer(request: Request) -> Response:
         calls.append(request.method)
-        if status == "refused":
-            return Response(409, b"{}")
-        return Response(
-            202,
-            b'{"job_id": "j1", "status": "%b", "task": "ingest.backfill", "queue": "ingest", "result": null,'
-            b' "error": null, "market": null, "intervals": null, "requested_at": null, "completed_at": null,'
-            b' "progress": %b}' % (status.encode(), progress),
-        )
+        return Response(409, b"{}") if status == "refused" else job_of(status)
 
     with serving(answer) as url:
         monkeypatch.setenv("KABOOM_API_URL", url)

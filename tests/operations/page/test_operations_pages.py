@@ -120,13 +120,27 @@ class TestDeadLetters:
 
 
 class TestWebhooks:
-    async def plant(self, app: FastAPI, url: str = URL, error: str = "the receiver answered 410") -> str:
+    async def plant(
+        self,
+        app: FastAPI,
+        url: str = URL,
+        error: str = "the receiver answered 410",
+        status: DeliveryStatus = DeliveryStatus.DEAD,
+    ) -> str:
         job = await plant_final(app, "ok")
         outbox = jobs_of(app).parts.history.outbox
         await outbox.register(job.job_id, url=url)
         (delivery,) = [each for each in await outbox.claim(limit=9, per_host=9, busy=()) if each.job_id == job.job_id]
-        await outbox.save_attempt(delivery, AttemptEnd(DeliveryStatus.DEAD, 410, error))
+        await outbox.save_attempt(delivery, AttemptEnd(status, 410, error))
         return delivery.delivery_id
+
+    async def test_one_that_has_ended_can_be_sent_again_and_one_that_goes_on_cannot(
+        self, real_app: FastAPI, real_browser: httpx2.AsyncClient
+    ) -> None:
+        ends = (DeliveryStatus.DEAD, DeliveryStatus.DELIVERED, DeliveryStatus.PENDING)
+        planted = {await self.plant(real_app, status=status): status.is_final for status in ends}
+        rows = (await read_page(real_browser, "/webhooks")).split('<tr id="')[1:]
+        assert {row.partition('"')[0]: "Send again" in row for row in rows} == planted
 
     async def test_a_dead_one_is_sent_again(self, real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
         delivery_id = await self.plant(real_app)

@@ -7,7 +7,15 @@ from kaboom.web.server.negotiate import FixedContent, accepts_gzip, has_tag
 
 @pytest.mark.parametrize(
     ("sent", "is_known"),
-    [('"a"', True), ('W/"a"', True), ('"b", "a"', True), ('"b", W/"a" ', True), ("*", True), ('"b"', False), ("", False)],
+    [
+        ('"a"', True),
+        ('W/"a"', True),
+        ('"b", "a"', True),
+        ('"b", W/"a" ', True),
+        ("*", True),
+        ('"b"', False),
+        ("", False),
+    ],
 )
 def test_any_tag_of_a_list_is_compared_weakly(sent: str, *, is_known: bool) -> None:
     assert has_tag(sent, '"a"') is is_known
