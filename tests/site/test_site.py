@@ -20,7 +20,7 @@ from tests.browser.conftest import Tab, launch_chromium
 #: What a reader looks for → where the first answer stands.
 SEARCHES = {
     ("", "backfill"): "backfill",
-    ("", "rotate token"): "Rotate",
+    ("", "rotate token"): "rotate",
     ("", "unknown symbol"): "symbol",
     ("ja/", "銘柄"): "銘柄",
     ("ja/", "権利落ち"): "権利落ち",
