@@ -71,9 +71,10 @@ class Site:
         if target in self.pages:
             return f"{mark}[{words}]({posixpath.relpath(self.pages[target], here or '.')}{anchor})"
         if target in self.other:
-            root = posixpath.relpath(".", address_of(self.pages[source]))
-            there = address_of(self.other[target])
-            return f'<a href="{root}/{"../" if self.language == "ja" else "ja/"}{there}{anchor}">{words}</a>'
+            # The generator changes this path as it changes those of pages. Without the target, its script would take
+            # the reader to the front of the other language.
+            there = f"{'..' if self.language == 'ja' else 'ja'}/{address_of(self.other[target])}{anchor}"
+            return f'<a href="{posixpath.relpath(".", here or ".")}/{there}" target="_self">{words}</a>'
         if target.startswith("docs/images/"):
             return f"{mark}[{words}]({posixpath.relpath(target.removeprefix('docs/'), here or '.')})"
         return f"[{words}]({self.repository}/blob/main/{target}{anchor})" if self.repository else words

@@ -20,7 +20,7 @@ from tests.browser.conftest import Tab, launch_chromium
 #: What a reader looks for → where the first answer stands.
 SEARCHES = {
     ("", "backfill"): "backfill",
-    ("", "rotate token"): "Rotate",
+    ("", "rotate token"): "rotate",
     ("", "unknown symbol"): "symbol",
     ("ja/", "銘柄"): "銘柄",
     ("ja/", "権利落ち"): "権利落ち",
@@ -159,6 +159,17 @@ def test_a_page_leads_to_its_translation_and_back(tab: Tab) -> None:
     tab.page.wait_for_url(re.compile(r":\d+/tutorial/tour/"))
 
 
+def test_links_to_the_other_language_lead_to_its_pages_below_any_address(folder: Path) -> None:
+    pages = sorted(folder.rglob("index.html"))
+    links = [
+        (page, href)
+        for page in pages
+        for href in re.findall(r'<a href="([^"#]*)[^"]*" target="_self">', page.read_text())
+    ]
+    assert len(links) > 40
+    assert [(page, href) for page, href in links if not (page.parent / href / "index.html").resolve().is_file()] == []
+
+
 @pytest.mark.parametrize(("language", "name", "end"), [("", "日本語", "/ja/"), ("ja/", "English", "/")])
 def test_the_head_leads_to_the_other_language(tab: Tab, language: str, name: str, end: str) -> None:
     tab.open(language)
@@ -180,7 +191,7 @@ SITE = Site(
         ("[bars](docs/how-to/read-bars.md#days)", "[bars](how-to/read-bars.md#days)"),
         ("[there](https://example.invalid/x)", "[there](https://example.invalid/x)"),
         ("[here](#try-it)", "[here](#try-it)"),
-        ("[足](docs/how-to/read-bars.ja.md)", '<a href="./ja/how-to/read-bars/">足</a>'),
+        ("[足](docs/how-to/read-bars.ja.md)", '<a href="./ja/how-to/read-bars/" target="_self">足</a>'),
         ("[roles](infra/database/roles.sql)", "roles"),
         ("![overview](docs/images/overview-en.png)", "![overview](images/overview-en.png)"),
         ("```python\nx[0](docs/how-to/read-bars.md)\n```\n", "```python\nx[0](docs/how-to/read-bars.md)\n```\n"),
