@@ -53,6 +53,9 @@ NO_SCHEMA_SAYS = {
         # The lots of a portfolio, today in Japan, and what a CSV has.
         r"quantity was \d+, expected a multiple",
         r"day was .*, expected",
+        r"no daily bars of .* are held of",
+        r"at character \d+ of the expression: ",
+        r"expression (had|was) .*, expected",
         r"#/csv",
         # A symbol is read as its market or provider writes it, an indicator by its own parameters.
         r"symbol was .*[,;] expected",
