@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import httpx2
 import pytest
@@ -24,7 +25,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     languages: list[str] = []
     show = job_page._show
 
-    async def counted(page: OpenPage, **chosen: str) -> httpx2.Response:
+    async def counted(page: OpenPage, **chosen: Any) -> httpx2.Response:
         languages.append(page.viewer.language)
         return await show(page, **chosen)  # type: ignore[return-value]
 
