@@ -1,23 +1,14 @@
 """The formulas of the indicators: TA-Lib's, and Kaboom's for the others. No other module imports TA-Lib."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 import polars as pl
+import talib
 from numpy.typing import NDArray
 
 from kaboom.indicators.table import Values
-
-# TA-Lib imports pandas where that is installed, 85 MB and a second, only to take its series. `None` makes that fail.
-_HAS_PANDAS = "pandas" in sys.modules
-sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
-try:
-    import talib
-finally:
-    if not _HAS_PANDAS:
-        del sys.modules["pandas"]
 
 type Floats = NDArray[np.float64]
 #: Float64 columns of one symbol's bars by name, oldest first; `session` is the number of the day in Japan.
