@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, Field
 
 from kaboom.dashboard.job_rows import JobRow, estimate_s
 from kaboom.dashboard.labels import CompanyName
@@ -34,19 +35,26 @@ _KEPT_LINES = 1000
 QueuePath = Annotated[str, Path(pattern="^[a-z][a-z-]{0,30}$")]
 
 
+class Selection(BaseModel):
+    """Which failures and which lines of the log to show."""
+
+    outcome: str = Field(default="", max_length=40)
+    shown: Literal["first", "all"] = "first"
+    level: Literal["debug", "warning"] = "debug"
+    q: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f]*$")
+
+
 @router.get("/jobs/{queue}/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def show_job(
     page: Page,
     queue: QueuePath,
     job_id: AnyId,
-    outcome: Annotated[str, Query(max_length=40)] = "",
-    level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
-    q: Annotated[str, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$")] = "",
-    shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
+    selected: Annotated[Selection, Query()],
 ) -> Response:
-    """Show a job; `outcome` and `shown` select failures, `level` and `q` select lines of the log."""
-    wanted = LogQuery(level="warning" if level == "warning" else "debug", q=q.strip())
-    return await page.share(partial(_show, queue=queue, job_id=job_id, outcome=outcome, wanted=wanted, shown=shown))
+    """Show a job, with the failures and the lines of the log that are selected."""
+    wanted = LogQuery(level=selected.level, q=selected.q.strip())
+    chosen: dict[str, Any] = {"outcome": selected.outcome, "shown": selected.shown, "wanted": wanted}
+    return await page.share(partial(_show, queue=queue, job_id=job_id, **chosen))
 
 
 async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, wanted: LogQuery, shown: str) -> Response:
