@@ -78,7 +78,7 @@ async def show_screen(page: Page, screen: Name) -> Response:
 
 
 # The audit log shows the names of these functions. They are those of the API.
-@router.post("/screens/{screen}/run", dependencies=_WRITES)
+@router.post("/screens/{screen}/run", dependencies=[needs(Scope.JOBS_WRITE, Scope.BARS_READ)])
 async def run_screen(page: Page, request: Request, screen: Name) -> Response:
     """Run a screen as a job, and open the job."""
     fields = await read_form(request)

@@ -308,7 +308,7 @@ ROWS: dict[str, Row] = {
     "GET /screens": Row(_BARS),
     "POST /screens": Row(_WRITE, form="name=page&expression=close+%3E+0", fine={303}),
     "GET /screens/{screen}": Row(_BARS, is_one=True, fine={200, 404}),
-    "POST /screens/{screen}/run": Row(_WRITE, form="session=", fine={303, 404}, is_one=True),
+    "POST /screens/{screen}/run": Row(_WRITE, also=(_BARS,), form="session=", fine={303, 404}, is_one=True),
     "POST /screens/{screen}/delete": Row(_WRITE, form="next=/screens", fine={303, 404}, is_one=True),
     "GET /notifications": Row(_ADMIN),
     "GET /notifications/rules/new": Row(_ADMIN),
