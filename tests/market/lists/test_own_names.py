@@ -3,6 +3,9 @@
 from datetime import date
 from pathlib import Path
 
+import pytest
+
+from kaboom.errors import StoreDamaged
 from kaboom.market.listing import Listing, Market
 from kaboom.market.lists.own_names import keep_names, load_own
 from kaboom.market.lists.universe import Universe
@@ -30,3 +33,9 @@ def test_without_own_files_there_is_no_name(tmp_path: Path) -> None:
     keep_names({}, tmp_path / "none")
     assert not (tmp_path / "none").exists()
     assert load_own(tmp_path / "none", DAY, []).symbols == ()
+
+
+def test_damaged_names_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "names_of_files.json").write_text('{"SPY": ')
+    with pytest.raises(StoreDamaged, match=r"names_of_files\.json are damaged: .*; repair it with `rm "):
+        load_own(tmp_path, DAY, [])

@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 
 from kaboom.drivers.drafts import write_durably
+from kaboom.errors import StoreDamaged
 from kaboom.market.listing import Listing, Market
 from kaboom.market.lists.universe import Universe
 
@@ -35,5 +36,9 @@ def _describe(symbol: str, name: str) -> Listing:
 
 def _load(folder: Path) -> dict[str, str]:
     path = folder / _FILE
-    known: dict[str, str] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    try:
+        known: dict[str, str] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    except orjson.JSONDecodeError as e:
+        # The next ingest of files writes it again.
+        raise StoreDamaged(f"the names in {path} are damaged: {e}", repair=f"rm {path}") from e
     return known
