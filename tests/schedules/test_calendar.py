@@ -27,12 +27,13 @@ def test_three_weeks_around_today_in_japan_from_monday_to_sunday() -> None:
 def test_a_day_shows_its_worst_outcome_and_what_is_still_due() -> None:
     # 23:30 in UTC is 08:30 of the next day in Japan.
     late = datetime(2026, 12, 1, 23, 30, tzinfo=UTC)
+    later = late + timedelta(hours=2)
     passed = [firing(MORNING), firing(MORNING - timedelta(minutes=5), FiringOutcome.MISSED)]
-    detail = view_detail(make_schedule(is_enabled=True, created_at=NOW, updated_at=NOW), [late], passed)
+    detail = view_detail(make_schedule(is_enabled=True, created_at=NOW, updated_at=NOW), [late, later], passed)
     cells = dict(zip((day.on for day in DAYS), fill_days(detail, DAYS, listed=(20, 5)), strict=True))
     first, second = cells[date(2026, 12, 1)], cells[date(2026, 12, 2)]
     assert (first.count, first.firing and first.firing.outcome, first.due) == (2, FiringOutcome.MISSED, None)
-    assert (second.count, second.firing, second.due) == (1, None, late)
+    assert (second.count, second.firing, second.due) == (2, None, late)
     assert all(cell.is_known for cell in cells.values())
 
 

@@ -128,6 +128,15 @@ async def test_a_short_history_is_unknown_and_a_symbol_without_a_bar_is_not_seen
     assert (await bench.ask("close > 0", market=Market.TSE_PRIME)).seen == 2
 
 
+@pytest.mark.parametrize("column", ["change_5d", "high_5d", "volume_sma_6"])
+async def test_a_column_over_days_needs_all_of_them(bench: Bench, column: str) -> None:
+    await bench.store.write(SERIES, make_bars(["1301"]))
+    await bench.store.write(SERIES, make_bars(["1332"], DAYS[-5:]))
+    assert await bench.passes(f"{column} > -100") == {"1301"}
+    await bench.store.write(SERIES, make_bars(["1332"], DAYS[-6:]))
+    assert await bench.passes(f"{column} > -100") == {"1301", "1332"}
+
+
 async def test_a_session_sees_no_bar_and_no_split_of_a_later_one(bench: Bench) -> None:
     bars = make_bars(["7203"])
     await bench.store.write(SERIES, bars)
