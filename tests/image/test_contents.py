@@ -58,8 +58,8 @@ def test_the_image_stays_small(podman: Podman, image: str, base: str, rootfs: Pa
     # 561 MB since TA-Lib, the dashboard, apprise and obstore.
     assert whole - below < 570 * _MB
     kaboom = sum(path.lstat().st_size for path in (rootfs / "opt/kaboom").rglob("*"))
-    # Source and bytecode.
-    assert kaboom < 15 * _MB
+    # Source and bytecode: 15.2 MB with pipelines and screens.
+    assert kaboom < 16 * _MB
 
 
 def test_the_image_has_all_of_kaboom_readable(rootfs: Path) -> None:

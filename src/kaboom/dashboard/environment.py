@@ -342,7 +342,7 @@ PLACES = (
     Place("data", "/data", "t-d", "d"),
     Place("backtests", "/backtests", "t-r", "b"),
     Place("analyses", "/analyses"),
-    Place("screens", "/screens", scope="bars:read", is_in_more=True),
+    Place("screens", "/screens", is_in_more=True),
     Place("portfolios", "/portfolios", scope="portfolios:read"),
     Place("schedules", "/schedules"),
     Place("pipelines", "/pipelines", is_in_more=True),
