@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -119,7 +120,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     limiter = CallerLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     app = FastAPI(
         title="Kaboom",
-        version="0.1.0",
+        version=version("kaboom-api"),
         summary="Jobs on Japanese-equity market data, with the truth about each symbol.",
         lifespan=lambda app: _live(app, chosen, limiter),
         # FastAPI's pages load their scripts from a CDN; the dashboard has its own API page.
