@@ -87,6 +87,10 @@ PLANTS = {
         'google_cloud_run_v2_service.kaboom["api"]: deletion_protection is False',
     ),
     "protection left out": (Plant(_SECRETS, "  deletion_protection = true\n", ""), "deletion_protection is None"),
+    "secret that a plan may destroy": (
+        Plant(_SECRETS, "    prevent_destroy = true\n", "    prevent_destroy = false\n"),
+        "lifecycle is {'prevent_destroy': False}",
+    ),
     "federation for any repository": (
         Plant(_FEDERATION, _CLAIMS, _CLAIMS.partition("\n")[2]),
         "the condition says nothing of assertion.repository:",

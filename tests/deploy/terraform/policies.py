@@ -42,6 +42,8 @@ _COMPUTED = {
     "google_storage_bucket_iam_member.imports",
 }
 _KEPT = ("google_service_account", "google_artifact_registry_repository", "google_iam_workload_identity_pool")
+#: What holds a value that Terraform could not make again.
+_IRREPLACEABLE = ("google_secret_manager_secret", "google_sql_database")
 _MASTERS = ("roles/owner", "roles/editor", "Admin", ".admin")
 
 
@@ -142,6 +144,8 @@ def nothing_goes_in_passing(environment: Environment) -> Iterator[str]:
             yield f"{r.address}: deletion_protection is {r['deletion_protection']}"
         if r.type in _KEPT and r["deletion_policy"] != "PREVENT":
             yield f"{r.address}: deletion_policy is {r['deletion_policy']}"
+        if r.type in _IRREPLACEABLE and r["lifecycle"] != {"prevent_destroy": True}:
+            yield f"{r.address}: lifecycle is {r['lifecycle']}"
 
 
 def federation_is_closed(environment: Environment) -> Iterator[str]:
