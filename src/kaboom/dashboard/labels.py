@@ -280,6 +280,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     "span": {
         "1D": "1D", "5D": "5D", "1M": "1M", "3M": "3M", "6M": "6M", "1Y": "1Y", "5Y": "5Y",
     },
+    "fiscal": {"1Q": "1Q", "2Q": "2Q", "3Q": "3Q", "FY": "Full year"},
     "study": {
         "sma": "Moving averages", "vma": "Volume average", "bbands": "Bollinger bands", "rsi": "RSI", "macd": "MACD",
         "ema": "Exponential average", "wma": "Weighted average", "vwap": "VWAP", "stoch": "Stochastics",
