@@ -11,6 +11,7 @@ import pytest
 from kaboom.bars.actions.store import Origin, build_notes
 from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.pages.store import PageBarStore
+from kaboom.disclosures.store import MemoryDisclosureStore
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.compute import compute_indicators
 from kaboom.indicators.table import parse_indicators
@@ -52,7 +53,9 @@ class Bench:
         self.store = PageBarStore(folder)
         self.actions = MemoryActionStore()
         now = datetime(2025, 11, 1, tzinfo=UTC)
-        self.screener = Screener(self.store, self.actions, symbols_dir=folder, delay_s=0, clock=lambda: now)
+        self.screener = Screener(
+            self.store, self.actions, MemoryDisclosureStore(), symbols_dir=folder, delay_s=0, clock=lambda: now
+        )
 
     async def ask(self, text: str, session: date | None = LAST, market: Market | None = None) -> Answer:
         return await self.screener.ask(Question(parse_expression(text), "synthetic", market, session))
