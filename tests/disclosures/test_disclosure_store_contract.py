@@ -10,7 +10,7 @@ from kaboom.disclosures.model import DisclosureStore
 from kaboom.disclosures.store import open_disclosures
 from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.postgres.engine import connect_postgres
-from kaboom.market.disclosure import CompanyEvent, Disclosures, EventKind, Statement
+from kaboom.market.disclosure import CompanyEvent, CompanyEventKind, Disclosures, Statement
 from tests.fixtures.disclosures.made import jst, make_event, make_statement
 
 pytestmark = pytest.mark.anyio
@@ -97,8 +97,8 @@ async def test_a_market_is_listed_by_symbol_and_oldest_first(store: DisclosureSt
 async def test_the_newest_notice_on_a_subject_takes_the_place_of_the_others(store: DisclosureStore) -> None:
     moved = make_event(at="2025-07-20 10:00", day=date(2025, 8, 12))
     dividend = make_event(
-        at="2025-05-08 14:00", document="d1", kind=EventKind.DIVIDEND, subject="ca-1", period="final", amount=45.0,
-        day=date(2026, 3, 30), is_forecast=True,
+        at="2025-05-08 14:00", document="d1", kind=CompanyEventKind.DIVIDEND, subject="ca-1",
+        period="final", amount=45.0, day=date(2026, 3, 30), is_forecast=True,
     )  # fmt: skip
     unknown = make_event(at="2025-07-02 10:00", document="a2", subject="2Q", period="2Q", day=None)
     await keep(store, moved, make_event(), dividend, unknown)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaboom.disclosures.model import new_versions, newest_notices
 from kaboom.drivers.postgres.engine import METADATA, AsyncEngine, Statements, open_transaction, texts
-from kaboom.market.disclosure import CompanyEvent, Disclosures, EventKind, Statement
+from kaboom.market.disclosure import CompanyEvent, CompanyEventKind, Disclosures, Statement
 
 #: Rows of a statement: PostgreSQL takes at most 65,535 values in one.
 _BATCH = 500
@@ -115,5 +115,5 @@ def _known(table: Table, provider: str, as_of: datetime) -> Select[Any]:
 def _parse[R: (Statement, CompanyEvent)](row: Row[Any], kind: type[R]) -> R:
     values = {name: getattr(row, name) for name in _NAMES[kind]}
     if kind is CompanyEvent:
-        values["kind"] = EventKind(values["kind"])
+        values["kind"] = CompanyEventKind(values["kind"])
     return kind(**values)

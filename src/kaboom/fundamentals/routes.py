@@ -10,7 +10,7 @@ from kaboom.disclosures.model import DisclosureStore
 from kaboom.disclosures.store import open_disclosures
 from kaboom.drivers.clock import utc_now
 from kaboom.fundamentals.views import (
-    EventView,
+    CompanyEventView,
     FundamentalsQuery,
     FundamentalsView,
     MarketFundamentals,
@@ -19,7 +19,7 @@ from kaboom.fundamentals.views import (
 )
 from kaboom.jobs.deps import Jobs, needs, opened
 from kaboom.market.calendar import JST
-from kaboom.market.disclosure import EventKind
+from kaboom.market.disclosure import CompanyEventKind
 from kaboom.providers.registry import check_has_disclosures
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import INVALID, describe_problems
@@ -68,9 +68,9 @@ async def show_fundamentals(
     as_of = query.as_of or now
     check_moment(as_of, now)
     statements = await store.list_statements(spec.name, code, as_of=as_of, limit=query.limit)
-    events = [view_of(EventView, event) for event in await store.list_events(spec.name, code, as_of=as_of)]
+    events = [view_of(CompanyEventView, event) for event in await store.list_events(spec.name, code, as_of=as_of)]
     today = as_of.astimezone(JST).date()
-    planned = (each for each in events if each.kind is EventKind.ANNOUNCEMENT and each.day and each.day >= today)
+    planned = (each for each in events if each.kind is CompanyEventKind.ANNOUNCEMENT and each.day and each.day >= today)
     return FundamentalsView(
         symbol=code,
         provider=spec.name,

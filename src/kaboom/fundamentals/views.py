@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kaboom.market.disclosure import EventKind
+from kaboom.market.disclosure import CompanyEventKind
 from kaboom.market.fields import Moment
 from kaboom.providers.registry import DisclosureSource
 
@@ -73,10 +73,10 @@ class StatementView(BaseModel):
     forecast_dividend: float | None = Field(examples=[95])
 
 
-class EventView(BaseModel):
+class CompanyEventView(BaseModel):
     """A planned announcement of results, or a dividend: the newest notice on it."""
 
-    kind: EventKind = Field(examples=["announcement"])
+    kind: CompanyEventKind = Field(examples=["announcement"])
     period: str = Field(description="1Q to FY; of a dividend interim or final", examples=["1Q"])
     day: date | None = Field(
         description="of the announcement, or the ex-session; null if it is not fixed", examples=["2025-08-07"]
@@ -95,8 +95,8 @@ class FundamentalsView(BaseModel):
     is_real: bool = Field(description="false: made up, not of a company", examples=[True])
     as_of: datetime = Field(examples=["2025-07-02T00:00:00Z"])
     statements: list[StatementView] = Field(description="newest first")
-    next_announcement: EventView | None = Field(description="the next day on which results are planned")
-    events: list[EventView] = Field(description="announcements and dividends, by day")
+    next_announcement: CompanyEventView | None = Field(description="the next day on which results are planned")
+    events: list[CompanyEventView] = Field(description="announcements and dividends, by day")
 
 
 class MarketFundamentals(BaseModel):

@@ -11,7 +11,7 @@ from kaboom.market.calendar import JST, closes_at
 FULL_YEAR = "FY"
 
 
-class EventKind(StrEnum):
+class CompanyEventKind(StrEnum):
     """The kind of an event."""
 
     ANNOUNCEMENT = "announcement"
@@ -79,7 +79,7 @@ class CompanyEvent:
 
     symbol: str
     document: str
-    kind: EventKind
+    kind: CompanyEventKind
     subject: str
     period: str
     day: date | None

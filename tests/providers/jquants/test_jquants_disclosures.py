@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kaboom.errors import ProviderError
-from kaboom.market.disclosure import EventKind
+from kaboom.market.disclosure import CompanyEventKind
 from kaboom.providers.base import DisclosureKind
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.provider import JquantsProvider
@@ -105,10 +105,10 @@ async def test_the_moment_is_that_of_japan(
 
 async def test_events_come_with_their_notice_and_their_day(fake: FakeJquants, provider: JquantsProvider) -> None:
     planned, paid = (await provider.fetch_company("7203", ALL)).events
-    assert (planned.kind, planned.period, planned.day) == (EventKind.ANNOUNCEMENT, "1Q", date(2025, 8, 7))
+    assert (planned.kind, planned.period, planned.day) == (CompanyEventKind.ANNOUNCEMENT, "1Q", date(2025, 8, 7))
     # Only the day of the notice is told: it is known when that day is over.
     assert planned.disclosed_at == jst("2025-07-02 00:00")
-    assert (paid.kind, paid.period, paid.day) == (EventKind.DIVIDEND, "final", date(2026, 3, 30))
+    assert (paid.kind, paid.period, paid.day) == (CompanyEventKind.DIVIDEND, "final", date(2026, 3, 30))
     assert (paid.amount, paid.is_forecast, paid.is_withdrawn) == (50.0, True, False)
     assert paid.disclosed_at == jst("2025-05-08 14:00")
     fake.disclosed[DATES] = [PLANNED | {"SchDate": ""}]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from kaboom.market.calendar import JST, closes_at, is_session
-from kaboom.market.disclosure import CompanyEvent, Disclosures, EventKind, Statement
+from kaboom.market.disclosure import CompanyEvent, CompanyEventKind, Disclosures, Statement
 from kaboom.providers.base import DisclosureKind
 from kaboom.providers.synthetic.provider import SyntheticProvider
 
@@ -50,7 +50,7 @@ async def test_a_company_discloses_four_times_a_year_on_sessions() -> None:
     assert years[date(2024, 3, 31)] == years[date(2025, 3, 31)] == 4
     assert all(is_session(each.disclosed_at.astimezone(JST).date()) for each in found.statements)
     assert all(each.disclosed_at <= NOW for each in found.statements)
-    announced = {each.period: each for each in found.events if each.kind is EventKind.ANNOUNCEMENT}
+    announced = {each.period: each for each in found.events if each.kind is CompanyEventKind.ANNOUNCEMENT}
     # The third quarter's is not announced yet on 1 December.
     assert announced.keys() == {"1Q", "2Q", "3Q", "FY"}
     for statement in found.statements:
@@ -108,7 +108,7 @@ async def test_a_symbol_that_is_not_listed_and_a_kind_that_is_not_wanted_have_no
     assert keys(await provider.fetch_company("9998", ALL)) == set()
     found = await provider.fetch_company("7203", [DisclosureKind.DIVIDENDS])
     assert not found.statements
-    assert {each.kind for each in found.events} == {EventKind.DIVIDEND}
+    assert {each.kind for each in found.events} == {CompanyEventKind.DIVIDEND}
     assert not (await provider.fetch_day(date(2025, 11, 10), [DisclosureKind.STATEMENTS])).events
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kaboom.errors import ProviderError
 from kaboom.market.calendar import JST
-from kaboom.market.disclosure import FULL_YEAR, CompanyEvent, EventKind, Statement, end_of_day
+from kaboom.market.disclosure import FULL_YEAR, CompanyEvent, CompanyEventKind, Statement, end_of_day
 from kaboom.providers.jquants.parse import Rows, ordinary_symbol
 
 type Row = Mapping[str, Any]
@@ -95,8 +95,8 @@ def _parse_announcement(row: Row, symbol: str) -> CompanyEvent:
     period, day = _text(row, "FQ"), _needed_day(row, "PubDate")
     return CompanyEvent(
         symbol=symbol,
-        document=f"{EventKind.ANNOUNCEMENT}-{period}-{day}",
-        kind=EventKind.ANNOUNCEMENT,
+        document=f"{CompanyEventKind.ANNOUNCEMENT}-{period}-{day}",
+        kind=CompanyEventKind.ANNOUNCEMENT,
         subject=period,
         period=period,
         day=_day(row, "SchDate"),
@@ -112,8 +112,8 @@ def _parse_dividend(row: Row, symbol: str) -> CompanyEvent:
         )
     return CompanyEvent(
         symbol=symbol,
-        document=f"{EventKind.DIVIDEND}-{_text(row, 'RefNo')}",
-        kind=EventKind.DIVIDEND,
+        document=f"{CompanyEventKind.DIVIDEND}-{_text(row, 'RefNo')}",
+        kind=CompanyEventKind.DIVIDEND,
         subject=_text(row, "CARefNo"),
         period=_TERMS[term],
         day=_day(row, "ExDate"),

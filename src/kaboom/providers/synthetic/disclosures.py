@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from kaboom.market.calendar import JST, is_session, last_sessions, next_session, sessions_between
-from kaboom.market.disclosure import FULL_YEAR, CompanyEvent, Disclosures, EventKind, Statement, end_of_day
+from kaboom.market.disclosure import FULL_YEAR, CompanyEvent, CompanyEventKind, Disclosures, Statement, end_of_day
 from kaboom.providers.base import DisclosureKind
 from kaboom.providers.synthetic.anchors import anchor_prices, build_traits
 from kaboom.providers.synthetic.rng import Stream, derive_keys, hash_words, uniforms
@@ -79,8 +79,8 @@ def only(kinds: Collection[DisclosureKind], found: Disclosures) -> Disclosures:
 
 
 _EVENTS = {
-    DisclosureKind.ANNOUNCEMENTS: EventKind.ANNOUNCEMENT,
-    DisclosureKind.DIVIDENDS: EventKind.DIVIDEND,
+    DisclosureKind.ANNOUNCEMENTS: CompanyEventKind.ANNOUNCEMENT,
+    DisclosureKind.DIVIDENDS: CompanyEventKind.DIVIDEND,
 }
 
 
@@ -151,7 +151,7 @@ def _day_of(seed: int, symbol: str, year: int, number: int) -> date:
 def _announcement(symbol: str, year: int, number: int, on: date) -> CompanyEvent:
     period = _QUARTERS[number][0]
     return CompanyEvent(
-        symbol=symbol, document=f"{EventKind.ANNOUNCEMENT}-{year}-{period}", kind=EventKind.ANNOUNCEMENT,
+        symbol=symbol, document=f"{CompanyEventKind.ANNOUNCEMENT}-{year}-{period}", kind=CompanyEventKind.ANNOUNCEMENT,
         subject=f"{year}-{period}", period=period, day=on, disclosed_at=end_of_day(on - _NOTICE),
     )  # fmt: skip
 
@@ -209,7 +209,7 @@ def _dividend(statement: Statement, year: int, amount: float | None, *, is_forec
     """Return the dividend of a fiscal year; who held a share at the close before the second last session gets it."""
     word = "forecast" if is_forecast else "decided"
     return CompanyEvent(
-        symbol=statement.symbol, document=f"{EventKind.DIVIDEND}-{year}-{word}", kind=EventKind.DIVIDEND,
+        symbol=statement.symbol, document=f"{CompanyEventKind.DIVIDEND}-{year}-{word}", kind=CompanyEventKind.DIVIDEND,
         subject=f"dividend-{year}", period="final", day=last_sessions(2, date(year, 3, 31))[0],
         disclosed_at=statement.disclosed_at, amount=amount, is_forecast=is_forecast,
     )  # fmt: skip
