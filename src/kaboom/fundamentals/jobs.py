@@ -11,7 +11,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.fundamentals.request import FundamentalsRequest
 from kaboom.jobs.job_type import JobType, retry_unfinished
 from kaboom.jobs.model import Chunk, Job
-from kaboom.jobs.results import OfProvider, PlannedResult
+from kaboom.jobs.results import PlannedResult
 from kaboom.market.calendar import JST
 from kaboom.providers.registry import check_has_disclosures
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from kaboom.settings import AppSettings
 
 
-class FundamentalsResult(PlannedResult, OfProvider):
+class FundamentalsResult(PlannedResult):
     """The statements and events that were taken; the count `documents` has those that are new or have changed."""
 
-    first: date | None = Field(description="the first day; null of symbols")
-    last: date | None = Field(description="the last day; null of symbols")
-    symbols: int = Field(description="symbols that were asked for; 0 of days")
+    provider: str = Field(examples=["synthetic"])
+    first: date | None = Field(description="the first day; null of symbols", examples=["2025-11-01"])
+    last: date | None = Field(description="the last day; null of symbols", examples=["2025-11-04"])
+    symbols: int = Field(description="symbols that were asked for; 0 of days", examples=[0])
 
 
 def check_fundamentals(request: FundamentalsRequest, settings: "AppSettings") -> FundamentalsRequest:
