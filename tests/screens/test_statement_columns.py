@@ -1,6 +1,7 @@
 """Columns of statements in screens: no session sees a statement that came at its close or later."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -133,3 +134,23 @@ async def test_statements_of_another_provider_do_not_count(bench: Bench) -> None
     await bench.write({"7203": 500.0})
     await bench.disclosures.save("jquants", Disclosures([make_statement(at="2024-10-01 15:00")]), now=datetime.now(UTC))
     assert (await bench.ask("per > 0", DAYS[0])).unknown == 1
+
+
+async def test_a_moment_before_the_close_sees_what_was_public_then(tmp_path: Path) -> None:
+    store, disclosures, session = PageBarStore(tmp_path), MemoryDisclosureStore(), date(2031, 5, 8)
+    screener = Screener(
+        store, MemoryActionStore(), disclosures, symbols_dir=tmp_path, delay_s=0, clock=lambda: session_end
+    )
+    session_end = closes_at(session) + timedelta(hours=3)
+    row = {"symbol": "7203", "opened_at": utc_midnight(session), "volume": 1, "flags": 0}
+    prices = dict.fromkeys(("open", "high", "low", "close"), 1000.0)
+    await store.write(SERIES, pl.DataFrame([row | prices]).cast(BAR_SCHEMA).select(list(BAR_SCHEMA)))
+    old = make_statement(at="2026-05-08 09:00", year_end=date(2026, 3, 31))
+    new = make_statement(at="2031-05-08 11:00", year_end=date(2031, 3, 31), eps=50.0)
+    await disclosures.save("synthetic", Disclosures([old, new]), now=datetime.now(UTC))
+    question = Question(parse_expression("eps > 0"), "synthetic", None, session)
+    assert (await screener.ask(question)).rows["eps"].to_list() == [50.0]
+    # The bars were written just now.
+    known = replace(question, as_of=datetime.now(UTC))
+    assert (await screener.ask(known)).rows["eps"].to_list() == [100.0]
+    await store.close()
