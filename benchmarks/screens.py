@@ -27,7 +27,7 @@ from kaboom.market.calendar import last_sessions, utc_midnight
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.lists.universe import load_universe
-from kaboom.screens.evaluate import Screener
+from kaboom.screens.evaluate import Screener, Stores
 from kaboom.screens.expression import Question, parse_expression
 from tests.fixtures.servers.servers import open_folder
 
@@ -89,7 +89,7 @@ async def measure(folder: Path, rounds: int) -> dict[str, float]:
     store = PageBarStore(folder)
     await store.write(SERIES, bars)
     screener = Screener(
-        store, SqliteActionStore(folder), MemoryDisclosureStore(), symbols_dir=folder, delay_s=0, clock=utc_now
+        Stores(store, SqliteActionStore(folder), MemoryDisclosureStore()), symbols_dir=folder, delay_s=0, clock=utc_now
     )
     question = Question(parse_expression(TEXT), "synthetic", Market.TSE_PRIME, LAST)
     begun = time.perf_counter()

@@ -20,7 +20,7 @@ from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from kaboom.market.calendar import last_sessions, utc_midnight
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
-from kaboom.screens.evaluate import Answer, Screener
+from kaboom.screens.evaluate import Answer, Screener, Stores
 from kaboom.screens.expression import Question, parse_expression
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +54,7 @@ class Bench:
         self.actions = MemoryActionStore()
         now = datetime(2025, 11, 1, tzinfo=UTC)
         self.screener = Screener(
-            self.store, self.actions, MemoryDisclosureStore(), symbols_dir=folder, delay_s=0, clock=lambda: now
+            Stores(self.store, self.actions, MemoryDisclosureStore()), symbols_dir=folder, delay_s=0, clock=lambda: now
         )
 
     async def ask(self, text: str, session: date | None = LAST, market: Market | None = None) -> Answer:

@@ -17,7 +17,7 @@ from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from kaboom.market.calendar import JST, closes_at, is_session, sessions_between, utc_midnight
 from kaboom.market.disclosure import Disclosures, Statement
 from kaboom.market.interval import Interval
-from kaboom.screens.evaluate import Answer, Screener
+from kaboom.screens.evaluate import Answer, Screener, Stores
 from kaboom.screens.expression import Question, parse_expression
 from tests.fixtures.disclosures.made import make_statement
 
@@ -52,7 +52,7 @@ class Bench:
         self.disclosures = MemoryDisclosureStore()
         now = datetime(2025, 1, 6, tzinfo=UTC)
         self.screener = Screener(
-            self.store, self.actions, self.disclosures, symbols_dir=folder, delay_s=0, clock=lambda: now
+            Stores(self.store, self.actions, self.disclosures), symbols_dir=folder, delay_s=0, clock=lambda: now
         )
 
     async def write(self, closes: Mapping[str, float]) -> None:
@@ -139,7 +139,7 @@ async def test_statements_of_another_provider_do_not_count(bench: Bench) -> None
 async def test_a_moment_before_the_close_sees_what_was_public_then(tmp_path: Path) -> None:
     store, disclosures, session = PageBarStore(tmp_path), MemoryDisclosureStore(), date(2031, 5, 8)
     screener = Screener(
-        store, MemoryActionStore(), disclosures, symbols_dir=tmp_path, delay_s=0, clock=lambda: session_end
+        Stores(store, MemoryActionStore(), disclosures), symbols_dir=tmp_path, delay_s=0, clock=lambda: session_end
     )
     session_end = closes_at(session) + timedelta(hours=3)
     row = {"symbol": "7203", "opened_at": utc_midnight(session), "volume": 1, "flags": 0}

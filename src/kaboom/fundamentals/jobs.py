@@ -1,31 +1,19 @@
 """The kind of job that takes statements and events; the API loads it, too."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any
-
-from pydantic import Field
 
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from kaboom.fundamentals.request import FundamentalsRequest
+from kaboom.fundamentals.results import FundamentalsResult
 from kaboom.jobs.job_type import JobType, retry_unfinished
 from kaboom.jobs.model import Chunk, Job
-from kaboom.jobs.results import PlannedResult
 from kaboom.market.calendar import JST
 from kaboom.providers.registry import check_has_disclosures
 
 if TYPE_CHECKING:
     from kaboom.settings import AppSettings
-
-
-class FundamentalsResult(PlannedResult):
-    """The statements and events that were taken; the count `documents` has those that are new or have changed."""
-
-    provider: str = Field(examples=["synthetic"])
-    first: date | None = Field(description="the first day; null of symbols", examples=["2025-11-01"])
-    last: date | None = Field(description="the last day; null of symbols", examples=["2025-11-04"])
-    symbols: int = Field(description="symbols that were asked for; 0 of days", examples=[0])
 
 
 def check_fundamentals(request: FundamentalsRequest, settings: "AppSettings") -> FundamentalsRequest:

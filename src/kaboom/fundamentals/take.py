@@ -34,6 +34,7 @@ class TakeChunk:
     are_days: bool
 
     def payload(self) -> Mapping[str, Any]:
+        """Return the chunk as JSON types, without its items."""
         return {"provider": self.provider, "kinds": list(self.kinds), "are_days": self.are_days}
 
     @classmethod
@@ -53,6 +54,7 @@ class TakePlan:
     symbols: int
 
     def summary(self) -> Mapping[str, Any]:
+        """Return the plan as JSON types, without its chunks."""
         days = {"first": self.first and self.first.isoformat(), "last": self.last and self.last.isoformat()}
         return {"chunks": len(self.chunks), "provider": self.provider, "symbols": self.symbols} | days
 

@@ -95,22 +95,22 @@ class Panel:
             yield {name: values[first:end] for name, values in self.values.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is screened."""
+
+    bars: BarStore
+    actions: ActionStore
+    disclosures: DisclosureStore
+
+
 class Screener:
     """Screens the bars of a store; the bars of the last screen stay in memory until the store changes."""
 
-    def __init__(
-        self,
-        store: BarStore,
-        actions: ActionStore,
-        disclosures: DisclosureStore,
-        *,
-        symbols_dir: Path,
-        delay_s: float,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._actions = actions
-        self._disclosures = disclosures
+    def __init__(self, stores: Stores, *, symbols_dir: Path, delay_s: float, clock: Clock) -> None:
+        self._store = stores.bars
+        self._actions = stores.actions
+        self._disclosures = stores.disclosures
         self._symbols_dir = symbols_dir
         self._delay_s = delay_s
         self._clock = clock

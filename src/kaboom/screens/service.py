@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 def build_screener(settings: "BatchSettings", database: "Database") -> "Screener":
     """Return a screener over the stores of the settings, which stay open, and the statements of a database."""
     from kaboom.bars.open import build_action_store, build_bar_store  # noqa: PLC0415  with polars
-    from kaboom.screens.evaluate import Screener  # noqa: PLC0415  0.3 s and 60 MB of polars, numpy and TA-Lib
+    from kaboom.screens.evaluate import Screener, Stores  # noqa: PLC0415  0.3 s and 60 MB of polars, numpy and TA-Lib
 
     return Screener(
-        build_bar_store(settings),
-        build_action_store(settings),
-        database.open(open_disclosures),
+        Stores(build_bar_store(settings), build_action_store(settings), database.open(open_disclosures)),
         symbols_dir=settings.symbols_dir,
         delay_s=settings.provider_delay_s,
         clock=utc_now,

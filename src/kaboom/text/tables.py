@@ -145,7 +145,13 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "flag_day_differs": "minutes differ from the day",
     },
     # What the items of a job are.
-    "unit": {"symbols": "symbols", "files": "files", "messages": "messages", "trials": "steps", "items": "items"},
+    "unit": {
+        "symbols": "symbols",
+        "files": "files",
+        "messages": "messages",
+        "trials": "steps",
+        "items": "days or symbols",
+    },
     "job": _same("queued", "running", "completed", "partial", "failed", "cancelled", "cancelling", "deleted"),
     "login": {"password": "password", "token": "token", "ingest_token": "INGEST_API_TOKEN", "supabase": "Supabase"},
     "token": {"active": "valid", "revoked": "revoked", "expired": "expired", "maker_ended": "maker ended"},
