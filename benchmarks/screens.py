@@ -20,13 +20,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.rig.goals import Goal, report
 from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.pages.store import PageBarStore
+from kaboom.disclosures.store import MemoryDisclosureStore
 from kaboom.drivers.clock import utc_now
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from kaboom.market.calendar import last_sessions, utc_midnight
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.lists.universe import load_universe
-from kaboom.screens.evaluate import Screener
+from kaboom.screens.evaluate import Screener, Stores
 from kaboom.screens.expression import Question, parse_expression
 from tests.fixtures.servers.servers import open_folder
 
@@ -87,7 +88,9 @@ async def measure(folder: Path, rounds: int) -> dict[str, float]:
     bars = make_bars(load_universe(Market.TSE_PRIME, LAST).symbols)
     store = PageBarStore(folder)
     await store.write(SERIES, bars)
-    screener = Screener(store, SqliteActionStore(folder), symbols_dir=folder, delay_s=0, clock=utc_now)
+    screener = Screener(
+        Stores(store, SqliteActionStore(folder), MemoryDisclosureStore()), symbols_dir=folder, delay_s=0, clock=utc_now
+    )
     question = Question(parse_expression(TEXT), "synthetic", Market.TSE_PRIME, LAST)
     begun = time.perf_counter()
     found = set((await screener.ask(question)).rows["symbol"])

@@ -2,6 +2,7 @@
 
 from kaboom.analysis.jobs import ANALYSE
 from kaboom.backtest.jobs import RUN, SWEEP
+from kaboom.fundamentals.jobs import FUNDAMENTALS
 from kaboom.ingest.jobs import BACKFILL, REFRESH_QUOTES, RUN_DAILY
 from kaboom.jobs.job_type import Catalog, JobType
 from kaboom.market_data.jobs import COMPACT, INDICATORS, MIRROR, REFRESH_SYMBOLS, ROLL_UP, TAKE_BACK

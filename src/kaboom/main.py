@@ -24,6 +24,7 @@ from kaboom.drivers.batcher import Sharing
 from kaboom.drivers.open_sessions import close_sessions
 from kaboom.drivers.stop import end_tasks
 from kaboom.errors import ConfigurationError, KaboomError
+from kaboom.fundamentals.routes import router as fundamentals_router
 from kaboom.health.routes import Readiness
 from kaboom.health.routes import router as health_router
 from kaboom.jobs.api.job_list import router as all_jobs_router
@@ -92,6 +93,7 @@ _ROUTERS = (
     admin_router,
     webhooks_router,
     market_router,
+    fundamentals_router,
     portfolios_router,
     backtest_router,
     notifications_router,
@@ -185,7 +187,7 @@ async def _live(app: FastAPI, settings: AppSettings, limiter: CallerLimiter) -> 
         _build_readiness(parts),
         RecentOverviews(),
         tables,
-        SharedScreener(settings),
+        SharedScreener(settings, parts.database),
         build_portfolio_service(parts.database.open(open_portfolios), settings),
     )
     work = [hub.run(), feed.run(), accounts.trail.run(), accounts.failed_logins.run()]

@@ -87,6 +87,11 @@ READS: dict[str, tuple[Call, str]] = {
         lambda kb: kb.coverage("1m", DAY, DAY, symbols="7203", provider="file"),
         "GET /api/v1/coverage?interval=1m&provider=file&symbol=7203&limit=100000&first=2025-11-04&last=2025-11-04",
     ),
+    "fundamentals": (
+        lambda kb: kb.fundamentals(7203, as_of=DAY, provider="jquants"),
+        "GET /api/v1/fundamentals/7203?as_of=2025-11-04&provider=jquants&limit=400",
+    ),
+    "fundamentals of a market": (lambda kb: kb.fundamentals(), "GET /api/v1/fundamentals"),
     "coverage of 30 days": (
         lambda kb: kb.coverage(last=DAY),
         "GET /api/v1/coverage?interval=1d&limit=100000&first=2025-10-05&last=2025-11-04",
@@ -103,6 +108,14 @@ def test_a_read_asks_for_what_it_was_given(
     found = asyncio.run(read(cast("Any", kaboom.AsyncKaboom(kb)))) if of else read(kb)
     assert found.height
     assert api.asked == [asked]
+
+
+def test_statements_have_days_times_and_figures(kb: kaboom.Kaboom) -> None:
+    found = kb.fundamentals("7203")
+    assert found["period_end"].to_list() == [date(2025, 3, 31)]
+    assert found["known_at"].to_list() == [datetime(2025, 5, 8, 6, tzinfo=UTC)]
+    assert found["ordinary_profit"].to_list() == [None]
+    assert found["eps"].to_list() == [359.56]
 
 
 def test_bars_are_sorted_by_symbol(api: ExampleApi, kb: kaboom.Kaboom) -> None:

@@ -62,7 +62,7 @@ def wanted_answers(name: str, operation: dict[str, Any]) -> set[str]:
         wanted |= {"422"}
     if "requestBody" in operation:
         wanted |= {"400", "413", "415"}
-    if "{" in path and not path.startswith(("/api/v1/bars/", "/api/v1/charts/")):
+    if "{" in path and not path.startswith(("/api/v1/bars/", "/api/v1/charts/", "/api/v1/fundamentals/")):
         wanted |= {"404"}
     return wanted
 

@@ -11,6 +11,7 @@ import pytest
 from kaboom.bars.actions.store import Origin, build_notes
 from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.pages.store import PageBarStore
+from kaboom.disclosures.store import MemoryDisclosureStore
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.compute import compute_indicators
 from kaboom.indicators.table import parse_indicators
@@ -19,7 +20,7 @@ from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from kaboom.market.calendar import last_sessions, utc_midnight
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
-from kaboom.screens.evaluate import Answer, Screener
+from kaboom.screens.evaluate import Answer, Screener, Stores
 from kaboom.screens.expression import Question, parse_expression
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,9 @@ class Bench:
         self.store = PageBarStore(folder)
         self.actions = MemoryActionStore()
         now = datetime(2025, 11, 1, tzinfo=UTC)
-        self.screener = Screener(self.store, self.actions, symbols_dir=folder, delay_s=0, clock=lambda: now)
+        self.screener = Screener(
+            Stores(self.store, self.actions, MemoryDisclosureStore()), symbols_dir=folder, delay_s=0, clock=lambda: now
+        )
 
     async def ask(self, text: str, session: date | None = LAST, market: Market | None = None) -> Answer:
         return await self.screener.ask(Question(parse_expression(text), "synthetic", market, session))

@@ -42,7 +42,7 @@ def test_each_named_column_is_one(name: str) -> None:
         ('symbol != "あ" and rsi14 < 30', 19, "rsi14 is not a column"),
         ("sma75 > 1", 1, "the nearest name is sma_75"),
         ("bbands > 1", 1, "the nearest name is bbands_20_2_upper"),
-        ("per < 12", 1, "per is not a column"),
+        ("peg < 12", 1, "peg is not a column"),
         ("obv > 1", 1, "obv is not a column"),
         ("close >", 7, "breaks off"),
         ("close", 1, "expected a condition"),

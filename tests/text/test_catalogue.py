@@ -32,7 +32,7 @@ SAME = {
     "%D", "+DI", "ADX", "ADX {p}", "ATR", "ATR {p}", "CCI", "CCI {p}", "CSV", "EMA {p}", "MACD", "MACD {p}", "MFI",
     "MFI {p}", "OBV", "ROC {p} (%)", "RSI", "RSI {p}", "VWAP", "WMA {p}", "−DI",
     "5m, 15m, 1h and 1d", "At {at}: {why}", "At {at}: {why}.", "INGEST_API_TOKEN", "Kaboom", "Supabase", "TOPIX", "URL",
-    "Webhooks", "cron", "cron {cron}", "id", "of {budget}", "webhook", "w{worker}", "w{worker}·{slot}",
+    "Webhooks", "cron", "cron {cron}", "id", "of {budget}", "webhook", "w{worker}", "w{worker}·{slot}", "BPS", "EPS",
     "{least} to {most}", "{name} on {scope}", "{name} {least:g} to {most:g}",
     "{first} to {last}", "{strategy} {parameters} · {symbols} · {first} to {last}, {sessions}",
 }  # fmt: skip

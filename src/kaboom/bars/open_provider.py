@@ -8,12 +8,12 @@ from pathlib import Path
 from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.redis.client import connect_redis
 from kaboom.errors import ConfigurationError
-from kaboom.providers.base import BarProvider, MasterProvider
+from kaboom.providers.base import BarProvider, DisclosureProvider, MasterProvider
 from kaboom.providers.limiter.memory import MemoryPermitStore
 from kaboom.providers.limiter.port import Limits, PermitStore, parse_limits
 from kaboom.providers.limiter.rate_limiter import NoRateLimit, RateLimiter, SharedRateLimiter
 from kaboom.providers.limiter.redis import RedisPermitStore
-from kaboom.providers.registry import check_has_master, get_provider_spec, provider_specs
+from kaboom.providers.registry import check_has_disclosures, check_has_master, get_provider_spec, provider_specs
 from kaboom.providers.spec import ProviderParts, ProviderSettings
 
 type _Build = Callable[[ProviderParts[ProviderSettings]], BarProvider]
@@ -58,6 +58,22 @@ def build_master(settings: BatchSettings, name: str) -> MasterProvider:
     if not isinstance(provider, MasterProvider):
         raise ConfigurationError(f"provider {name} has no fetch_master, expected one: its spec says has_master")
     return provider
+
+
+def build_disclosures(settings: BatchSettings, name: str) -> DisclosureProvider:
+    """Return the provider of a name as a source of statements and events.
+
+    Raises:
+        InvalidRequest: no provider has this name, or it has none.
+        ConfigurationError: a setting of the provider is missing.
+
+    """
+    provider = build_provider(settings, check_has_disclosures(name).name)
+    # A provider of local data is limited call by call; its disclosures cost nothing.
+    source = getattr(provider, "limited", provider)
+    if not isinstance(source, DisclosureProvider):
+        raise ConfigurationError(f"provider {name} has no fetch_day, expected one: its spec says has_disclosures")
+    return source
 
 
 @cache

@@ -127,6 +127,11 @@ INDEX: Mapping[str, Entry] = {
     "screens": Entry(
         "kaboom.screens.cli:app", RESEARCH, "Saved screens: list, show what entered and left, run, delete."
     ),
+    "fundamentals": Entry(
+        "kaboom.fundamentals.cli:fundamentals",
+        RESEARCH,
+        "Show the statements of a company as they were public at a moment, and its next announcement.",
+    ),
     "doctor": Entry(
         "kaboom.cli.doctor:doctor",
         OPERATE,

@@ -81,6 +81,12 @@ class AsyncKaboom:
         """Return bars with indicators; see `Kaboom.indicators`."""
         return await to_thread(self.sync.indicators, symbol, names, interval, **span)
 
+    async def fundamentals(
+        self, symbol: Symbol | None = None, *, as_of: When | None = None, provider: str | None = None
+    ) -> "pl.DataFrame":
+        """Return statements; see `Kaboom.fundamentals`."""
+        return await to_thread(self.sync.fundamentals, symbol, as_of=as_of, provider=provider)
+
     async def submit(self, task: str, **request: Any) -> AsyncJob:
         """Submit a job; see `Kaboom.submit`."""
         return AsyncJob(await to_thread(self.sync.submit, task, **request))

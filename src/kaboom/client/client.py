@@ -6,9 +6,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from kaboom.client.backtests import Backtest, BacktestOptions
+from kaboom.client.fundamentals import read_statements
 from kaboom.client.jobs import Job, submit
 from kaboom.client.portfolios import PORTFOLIOS, Portfolio, find_portfolio
-from kaboom.client.source import Asked, BarOptions, IntervalName, Source, Span, When
+from kaboom.client.source import Asked, BarOptions, IntervalName, Source, Span, When, to_text
 from kaboom.client.symbols import Symbol, Symbols, describe_unknown, to_codes, to_symbols
 from kaboom.client.wire import Wire
 from kaboom.errors import InvalidRequest, NeedsServer, NotFound
@@ -150,6 +151,24 @@ class Kaboom:
 
         chosen = parse_indicators(names, parse_interval(interval))
         return compute_indicators(read_bars(self.source, _ask(interval, (symbol,), **span)), chosen)
+
+    def fundamentals(
+        self, symbol: Symbol | None = None, *, as_of: When | None = None, provider: str | None = None
+    ) -> "pl.DataFrame":
+        """Return the statements of a symbol, newest first, or the newest one of each symbol, as public at a moment.
+
+        A time of `disclosed_at` and `known_at` is UTC. What is disclosed at the close of a session or later was not
+        known in it.
+
+        >>> kb.fundamentals("7203").columns[:4]
+        ['symbol', 'document', 'kind', 'period']
+
+        Raises:
+            NeedsServer: no Kaboom runs.
+            InvalidRequest: the provider has no statements, or the moment is in the future.
+
+        """
+        return read_statements(self._server(), symbol, {"as_of": to_text(as_of), "provider": provider})
 
     def submit(self, task: str, **request: Any) -> Job:
         """Submit a job: `task` is `queue.verb`, the rest are the fields of its request.

@@ -9,6 +9,7 @@ from kaboom.dashboard.api_client import Reply
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.labels import CompanyName, name_of
 from kaboom.dashboard.page_request import OpenPage
+from kaboom.fundamentals.views import FundamentalsView
 from kaboom.jobs.api.view import JobPage
 from kaboom.market.calendar import JST
 from kaboom.market_data.schemas import ChartPage, ListedSymbol, SymbolPage, UniverseView
@@ -24,6 +25,8 @@ from kaboom.web.auth.scopes import Scope
 
 _PORTFOLIOS = "/api/v1/portfolios"
 _MOST_PORTFOLIOS, _MOST_ROWS, _MOST_PEERS = 20, 5, 10
+#: The statements of two years.
+_MOST_STATEMENTS = 8
 #: More than the longest closure: two sessions are in it.
 _SPAN = timedelta(days=20)
 #: Larger companies come first.
@@ -59,6 +62,7 @@ class Beside:
     """What stands beside a chart; None where the viewer lacks the scope, or where the answer was a problem.
 
     Attributes:
+        fundamentals: its newest statements and its events; None of a provider that has none.
         earlier, later: the symbols before and after it in the list of its market, by code; "" without one.
 
     """
@@ -66,6 +70,7 @@ class Beside:
     holdings: Sequence[Holding] | None
     backtests: Sequence[JobRow] | None
     analyses: Sequence[JobRow] | None
+    fundamentals: FundamentalsView | None
     peers: Sequence[Peer]
     earlier: str
     later: str
@@ -73,13 +78,14 @@ class Beside:
 
 async def ask_beside(page: OpenPage, symbol: str) -> Beside:
     """Ask for what stands beside the chart of a symbol, with the rights of the viewer."""
-    holdings, backtests, analyses, (peers, earlier, later) = await asyncio.gather(
+    holdings, backtests, analyses, fundamentals, (peers, earlier, later) = await asyncio.gather(
         _ask_holdings(page, symbol),
         _ask_jobs(page, "backtest", symbol),
         _ask_jobs(page, "ai_analysis", symbol),
+        _ask_fundamentals(page, symbol),
         _ask_neighbours(page, symbol),
     )
-    return Beside(holdings, backtests, analyses, peers, earlier, later)
+    return Beside(holdings, backtests, analyses, fundamentals, peers, earlier, later)
 
 
 async def _ask_holdings(page: OpenPage, symbol: str) -> Sequence[Holding] | None:
@@ -106,6 +112,11 @@ async def _ask_jobs(page: OpenPage, queue: str, symbol: str) -> Sequence[JobRow]
         return None
     found = await page.api.get(JobPage, "/api/v1/jobs", queue=queue, q=symbol, limit=_MOST_ROWS)
     return [JobRow(each) for each in found.items] if found.is_ok else None
+
+
+async def _ask_fundamentals(page: OpenPage, symbol: str) -> FundamentalsView | None:
+    found = await page.api.get(FundamentalsView, f"/api/v1/fundamentals/{symbol}", limit=_MOST_STATEMENTS)
+    return found.data if found.is_ok else None
 
 
 async def _ask_neighbours(page: OpenPage, symbol: str) -> tuple[Sequence[Peer], str, str]:

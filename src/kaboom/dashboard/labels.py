@@ -191,10 +191,10 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     "period": {"7d": "Last 7 days", "today": "Today", "30d": "Last 30 days", "any": "Any time"},
     "request_field": {
         "adjusted": "Adjusted for splits", "all_days": "Every day", "analyst": "Analyst", "as_of": "As known at",
-        "benchmark": "Benchmark", "cash": "Cash, yen", "channel_id": "Channel", "chunk_size": "Chunk size",
+        "benchmark": "Benchmark", "cash": "Cash, yen", "channel_id": "Channel", "chunk_size": "Chunk size", "days": "Days",
         "first": "First day", "folds": "Folds", "format": "Format", "include_short": "Also doubtful sessions",
         "indicators": "Indicators", "interval": "Bar length", "intervals": "Bar lengths and look-back",
-        "job_id": "Job", "keep": "Best trials kept", "keep_days": "Days kept", "kind": "Kind",
+        "job_id": "Job", "keep": "Best trials kept", "keep_days": "Days kept", "kind": "Kind", "kinds": "Kinds",
         "language": "Language", "last": "Last session", "market": "Market", "model": "Fill model, as JSON",
         "months": "Months", "most_lost_percent": "Most that a list may lack, %", "out_of_sample": "Out of sample",
         "parameters": "Parameters, as JSON", "portfolio_id": "Portfolio", "provider": "Provider",
@@ -280,6 +280,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     "span": {
         "1D": "1D", "5D": "5D", "1M": "1M", "3M": "3M", "6M": "6M", "1Y": "1Y", "5Y": "5Y",
     },
+    "fiscal": {"1Q": "1Q", "2Q": "2Q", "3Q": "3Q", "FY": "Full year"},
     "study": {
         "sma": "Moving averages", "vma": "Volume average", "bbands": "Bollinger bands", "rsi": "RSI", "macd": "MACD",
         "ema": "Exponential average", "wma": "Weighted average", "vwap": "VWAP", "stoch": "Stochastics",

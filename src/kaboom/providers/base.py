@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from kaboom.market.action import CorporateAction
+from kaboom.market.disclosure import Disclosures
 from kaboom.market.interval import Interval
 from kaboom.market.lists.snapshot import Snapshot
 from kaboom.market.lists.universe import Market
@@ -201,6 +203,46 @@ class MasterProvider(Protocol):
 
         Raises:
             ProviderError: the provider failed, or returned the list of another day.
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class DisclosureKind(StrEnum):
+    """A kind of what a provider has disclosures of; a plan of a key may lack some."""
+
+    STATEMENTS = "statements"
+    ANNOUNCEMENTS = "announcements"
+    DIVIDENDS = "dividends"
+
+
+@runtime_checkable
+class DisclosureProvider(Protocol):
+    """A source of statements and events; providers with `ProviderSpec.has_disclosures` are such sources."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        ...
+
+    async def fetch_day(self, day: date, kinds: Collection[DisclosureKind]) -> Disclosures:
+        """Return what companies disclosed on a calendar day in Japan.
+
+        Raises:
+            ProviderError: the provider failed, or refused a kind that the key's plan lacks.
+
+        """
+        ...
+
+    async def fetch_company(self, symbol: str, kinds: Collection[DisclosureKind]) -> Disclosures:
+        """Return all that a company has disclosed.
+
+        Raises:
+            ProviderError: as `fetch_day`.
 
         """
         ...

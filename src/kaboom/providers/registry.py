@@ -90,6 +90,27 @@ def check_has_master(name: str) -> ProviderSpec:
     return spec
 
 
+def disclosure_names() -> tuple[str, ...]:
+    """Return the names of the providers that have statements and events."""
+    return tuple(name for name, spec in _SPECS.items() if spec.has_disclosures)
+
+
+def check_has_disclosures(name: str) -> ProviderSpec:
+    """Return the description of a provider that has statements and events.
+
+    Raises:
+        InvalidRequest: no provider has this name, or it has none; the message names those that have some.
+
+    """
+    spec = get_provider_spec(name)
+    if not spec.has_disclosures:
+        having = ", ".join(disclosure_names())
+        raise InvalidRequest(
+            f"provider was {name}, which has no statements, supported are {having}", pointer="/provider"
+        )
+    return spec
+
+
 def ingest_command(source: str, interval: Interval, sessions: int, symbols: Sequence[str]) -> str:
     """Return a command that takes bars of the first symbols; those of a roll-up come from minutes.
 
@@ -110,6 +131,10 @@ ProviderName = Annotated[
 ]
 #: A provider that has a symbol master.
 MasterProvider = Annotated[str, _NAME, AfterValidator(lambda name: check_has_master(name).name), one_of(master_names())]
+#: A provider that has statements and events.
+DisclosureSource = Annotated[
+    str, _NAME, AfterValidator(lambda name: check_has_disclosures(name).name), one_of(disclosure_names())
+]
 #: A provider, or the bars that were rolled up from its minutes.
 SourceName = Annotated[
     str,

@@ -87,6 +87,7 @@ class ProviderSpec:
         required: the settings that it needs.
         terms: the allowed use of its data; None if there are no terms.
         has_master: whether it has a list of issues, and so is a `MasterProvider`.
+        has_disclosures: whether it has statements and events, and so is a `DisclosureProvider`.
         is_adjusted: whether its prices before a split are divided by it; None if that depends on its source. Bars are
             stored as it gives them.
 
@@ -101,6 +102,7 @@ class ProviderSpec:
     required: tuple[Required, ...] = ()
     terms: Terms | None = None
     has_master: bool = False
+    has_disclosures: bool = False
     is_adjusted: bool | None = False
 
     @property

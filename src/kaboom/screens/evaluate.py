@@ -18,19 +18,23 @@ from kaboom.bars.actions.adjustment import Adjustment, Wish, load_adjustment
 from kaboom.bars.actions.store import ActionStore
 from kaboom.bars.history import reader_at
 from kaboom.bars.store import BarReader, BarStore
+from kaboom.disclosures.columns import state_columns
+from kaboom.disclosures.model import DisclosureStore
+from kaboom.disclosures.ratios import REACH
 from kaboom.drivers.clock import Clock
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.formulas import FORMULAS
 from kaboom.indicators.table import Indicator
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import last_sessions, resolve_last_session
+from kaboom.market.disclosure import decision_moment
 from kaboom.market.indices import INDEX_MARK
 from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import load_universe
 from kaboom.market.source import derived_source, is_derived, provider_of
 from kaboom.providers.registry import get_source_spec
 from kaboom.providers.spec import ProviderSpec
-from kaboom.screens.expression import Column, Expression, Question, parse_expression, texts_in
+from kaboom.screens.expression import STATED, Column, Expression, Question, parse_expression, texts_in
 
 type Floats = NDArray[np.float64]
 #: A symbol that did not trade in a few sessions has enough rows all the same.
@@ -68,6 +72,7 @@ class Panel:
     Attributes:
         values: Float64 columns of all rows.
         symbols, begins, ends: the symbols with a bar in the session, and the rows of each.
+        splits: the factors of prices by symbol and ex-session, up to the session.
 
     """
 
@@ -76,6 +81,12 @@ class Panel:
     symbols: Sequence[str]
     begins: NDArray[np.int64]
     ends: NDArray[np.int64]
+    splits: pl.DataFrame
+
+    @property
+    def closes(self) -> Floats:
+        """The close of each symbol in the session."""
+        return self.values["close"][self.ends - 1]
 
     def rows_of(self, most: int) -> Iterator[Mapping[str, Floats]]:
         """Yield the last rows of each symbol, at most so many."""
@@ -84,14 +95,22 @@ class Panel:
             yield {name: values[first:end] for name, values in self.values.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is screened."""
+
+    bars: BarStore
+    actions: ActionStore
+    disclosures: DisclosureStore
+
+
 class Screener:
     """Screens the bars of a store; the bars of the last screen stay in memory until the store changes."""
 
-    def __init__(
-        self, store: BarStore, actions: ActionStore, *, symbols_dir: Path, delay_s: float, clock: Clock
-    ) -> None:
-        self._store = store
-        self._actions = actions
+    def __init__(self, stores: Stores, *, symbols_dir: Path, delay_s: float, clock: Clock) -> None:
+        self._store = stores.bars
+        self._actions = stores.actions
+        self._disclosures = stores.disclosures
         self._symbols_dir = symbols_dir
         self._delay_s = delay_s
         self._clock = clock
@@ -111,8 +130,9 @@ class Screener:
         # One at a time reads: a market of years takes some 30 MB.
         async with self._turn:
             panel = await self._panel_of(question, spec, session)
+        stated = await self._stated(question, panel, session)
         listed = await asyncio.to_thread(self._listed, question, session)
-        return await asyncio.to_thread(_answer, panel, question.expression, session, listed)
+        return await asyncio.to_thread(_answer, panel, question.expression, session, (stated, listed))
 
     async def _session_of(self, question: Question, spec: ProviderSpec) -> date:
         known = question.as_of if question.as_of and question.session is None else self._clock()
@@ -132,6 +152,17 @@ class Screener:
             return None
         found = load_universe(question.market, session, imported_dir=self._symbols_dir, known_at=question.as_of)
         return found.symbols
+
+    async def _stated(self, question: Question, panel: Panel, session: date) -> Mapping[str, Floats]:
+        """Return the columns of statements, if the expression has one: of those known before the close."""
+        if not question.expression.needs_statements:
+            return {}
+        as_of = decision_moment(session)
+        if question.as_of is not None:
+            as_of = min(as_of, question.as_of)
+        source = provider_of(question.provider)
+        found = await self._disclosures.list_market(source, since=as_of - REACH, as_of=as_of)
+        return await asyncio.to_thread(state_columns, found, panel.symbols, panel.closes, panel.splits)
 
     async def _panel_of(self, question: Question, spec: ProviderSpec, session: date) -> Panel:
         rows = -(-(question.expression.rows_before + 1) // _STEP) * _STEP + _SPARE
@@ -177,13 +208,20 @@ def _build(source: str, bars: pl.DataFrame, session: date, adjustment: Adjustmen
     spans = spans.filter(pl.col("last").dt.date() == session)
     values = {name: bars[name].cast(pl.Float64()).to_numpy() for name in _VALUES}
     begins, ends = (spans[name].cast(pl.Int64()).to_numpy() for name in ("begin", "end"))
-    return Panel(source, values, spans["symbol"].to_list(), begins, ends)
+    return Panel(source, values, spans["symbol"].to_list(), begins, ends, adjustment.actions)
 
 
-def _answer(panel: Panel, expression: Expression, session: date, listed: Sequence[str] | None) -> Answer:
+def _answer(
+    panel: Panel,
+    expression: Expression,
+    session: date,
+    beside: tuple[Mapping[str, Floats], Sequence[str] | None],
+) -> Answer:
+    """Return what passes; `beside` are the columns of statements, and the listed symbols if only these count."""
+    stated, listed = beside
     shown = {name: column for text in SHOWN for name, column in parse_expression(f"{text} > 0").columns.items()}
     columns = {**shown, **{column.name: column for column in expression.columns.values()}}
-    frame = pl.DataFrame({"symbol": panel.symbols, **_compute(panel, list(columns.values()))})
+    frame = pl.DataFrame({"symbol": panel.symbols, **_compute(panel, list(columns.values()), stated)})
     if listed is not None:
         frame = frame.filter(pl.col("symbol").is_in(listed))
     names = {text: column.name for text, column in expression.columns.items()}
@@ -192,12 +230,14 @@ def _answer(panel: Panel, expression: Expression, session: date, listed: Sequenc
     return Answer(session, panel.source, rows, frame.height, passes.null_count())
 
 
-def _compute(panel: Panel, columns: Sequence[Column]) -> dict[str, pl.Series]:
-    """Return the values of columns in the session, by name; null where the history is too short."""
+def _compute(panel: Panel, columns: Sequence[Column], stated: Mapping[str, Floats]) -> dict[str, pl.Series]:
+    """Return the values of columns in the session, by name; null where nothing says."""
     indicators: dict[str, Sequence[Floats]] = {}
     found = {}
     for column in columns:
-        if (indicator := column.indicator) is None:
+        if column.kind == STATED:
+            values = stated[column.name]
+        elif (indicator := column.indicator) is None:
             values = _simple(panel, column)
         else:
             # Several outputs of one indicator are computed once.

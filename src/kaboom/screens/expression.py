@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Never
 
+from kaboom.disclosures.ratios import OF_PRICES, OF_STATEMENTS
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.table import Indicator, IndicatorSpec, indicator_specs, parse_indicators
 from kaboom.market.interval import Interval
@@ -20,6 +21,9 @@ MAX_LENGTH, MAX_DEPTH, MAX_COLUMNS, MAX_SYMBOLS = 1000, 20, 20, 200
 MAX_LOOK_BACK = 1250
 _MAX_PERIOD = 500
 _BARS = ("open", "high", "low", "close", "volume", "turnover")
+#: The kind of the columns of statements: of the newest that were known before the close of the session.
+STATED = "stated"
+_STATED = (*OF_STATEMENTS, *OF_PRICES)
 _SPAN = re.compile(r"(change|high|low)_([0-9]{1,4})d|volume_(sma)_([0-9]{1,4})")
 _INDICATOR = re.compile(r"([a-z]+)((?:_[0-9]{1,4})*)((?:_[a-z]+)*)")
 _SPECS: Mapping[str, IndicatorSpec] = {
@@ -31,10 +35,10 @@ _SIGNS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a screen: of the session's bar, over the sessions before it, or of an indicator.
+    """A column of a screen: of the session's bar, over the sessions before it, of an indicator, or of statements.
 
     Attributes:
-        kind: a field of the bar, `turnover`, `change`, `high`, `low`, `volume_sma` or `indicator`.
+        kind: a field of the bar, `turnover`, `change`, `high`, `low`, `volume_sma`, `indicator` or `stated`.
         rows: the sessions of a change, a high, a low or a mean.
         output: the place among the outputs of the indicator.
 
@@ -61,6 +65,11 @@ class Expression:
     text: str
     tree: ast.expr
     columns: Mapping[str, Column]
+
+    @property
+    def needs_statements(self) -> bool:
+        """Whether a column is of statements."""
+        return any(column.kind == STATED for column in self.columns.values())
 
     @property
     def rows_before(self) -> int:
@@ -118,7 +127,7 @@ def texts_in(node: ast.expr) -> tuple[str, ...] | None:
 
 def column_names() -> list[str]:
     """Return the columns with usual periods, as examples: any period of 1 to 500 sessions may stand in their place."""
-    names = [*_BARS, "change_1d", "change_20d", "high_20d", "low_20d", "volume_sma_25"]
+    names = [*_BARS, "change_1d", "change_20d", "high_20d", "low_20d", "volume_sma_25", *_STATED]
     return names + [name for spec in _SPECS.values() for name in Indicator(spec, spec.defaults).columns]
 
 
@@ -201,6 +210,8 @@ def _refuse(message: str) -> Never:
 def _find_column(name: str) -> Column | None:
     if name in _BARS:
         return Column(name, name)
+    if name in _STATED:
+        return Column(name, STATED)
     if found := _SPAN.fullmatch(name):
         kind, rows = (found[1], int(found[2])) if found[1] else ("volume_sma", int(found[4]))
         if not 1 <= rows <= _MAX_PERIOD:

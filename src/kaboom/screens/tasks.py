@@ -29,7 +29,7 @@ async def run_screen(run: Run) -> ScreenResult:
         Market(screen.market) if screen.market else None,
         date.fromisoformat(given) if given else None,
     )
-    answer = await build_screener(run.settings).ask(question)
+    answer = await build_screener(run.settings, run.database).ask(question)
     symbols = tuple(answer.rows["symbol"].to_list())
     change = await store.save_passed(screen, Passed(answer.session, symbols, answer.seen, answer.unknown))
     return ScreenResult(

@@ -31,7 +31,8 @@ HEADERS: Mapping[str, str] = _CELLS | _same(
     "volume", "webhook", "worker", "what", "when (JST)", "where", "amount", "average cost", "cash", "day",
     "entry", "fee", "note", "price", "quantity", "realised", "reversed by", "unrealised", "value",
     "pipeline", "starts after", "steps", "step", "new", "ended (JST)", "metric", "gain, yen", "contribution",
-    "screen", "expression", "pass", "entered", "left",
+    "screen", "expression", "pass", "entered", "left", "disclosed (JST)", "period", "period end", "sales, ¥M",
+    "operating profit, ¥M", "net profit, ¥M", "EPS", "forecast EPS",
     "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
 ) | {
     "sent": "sent in 7 d",
@@ -98,6 +99,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "market_data.indicators": "Indicators",
         "market_data.start_pipeline": "Start a pipeline",
         "market_data.screen": "Screen",
+        "market_data.fundamentals": "Fundamentals",
         "backtest.run": "Backtest",
         "backtest.sweep": "Parameter sweep",
         "ai_analysis.analyse": "Analysis",
@@ -143,7 +145,13 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "flag_day_differs": "minutes differ from the day",
     },
     # What the items of a job are.
-    "unit": {"symbols": "symbols", "files": "files", "messages": "messages", "trials": "steps"},
+    "unit": {
+        "symbols": "symbols",
+        "files": "files",
+        "messages": "messages",
+        "trials": "steps",
+        "items": "days or symbols",
+    },
     "job": _same("queued", "running", "completed", "partial", "failed", "cancelled", "cancelling", "deleted"),
     "login": {"password": "password", "token": "token", "ingest_token": "INGEST_API_TOKEN", "supabase": "Supabase"},
     "token": {"active": "valid", "revoked": "revoked", "expired": "expired", "maker_ended": "maker ended"},

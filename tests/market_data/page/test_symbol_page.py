@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from fastapi import FastAPI
 
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
+from kaboom.disclosures.store import open_disclosures
+from kaboom.drivers.clock import utc_now
 from kaboom.market.action import ActionKind, ActionState
 from kaboom.market.bar import BarFlag, BarSeries
 from kaboom.market.calendar import JST, last_sessions, sessions_between
+from kaboom.market.disclosure import CompanyEventKind, Disclosures
 from kaboom.market.interval import Interval
 from kaboom.market_data.page.chart import first_shown
 from kaboom.market_data.page.choice import Span, SymbolFilters, first_day
@@ -26,7 +30,8 @@ from kaboom.market_data.queries import ChartInterval
 from kaboom.market_data.schemas import AppliedAction, Bar, JudgedCell
 from kaboom.web.routers import example_of
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
-from tests.fixtures.jobs.apps import memory_settings, running
+from tests.fixtures.disclosures.made import make_event, make_statement
+from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
 
 pytestmark = pytest.mark.anyio
@@ -378,6 +383,37 @@ async def test_what_a_viewer_may_not_read_is_not_beside_the_chart(app: FastAPI) 
         answer = await browser.get("/symbols/7203/beside", headers={"hx-request": "true"})
     assert "not available" in text_of(answer.text)
     assert "No portfolio has held it." not in text_of(answer.text)
+
+
+async def test_statements_and_the_next_results_stand_beside_the_chart(
+    app: FastAPI, browser: httpx2.AsyncClient
+) -> None:
+    async def text_beside(symbol: str) -> str:
+        answer = await browser.get(f"/symbols/{symbol}/beside", headers={"hx-request": "true"})
+        return text_of(answer.text)
+
+    assert "No statements are held" in await text_beside("7203")
+    assert "Statements" not in await text_beside("%5E0000")
+    today = utc_now().astimezone(JST).date()
+    planned = make_event(at="2025-07-01 12:00", day=today)
+    paid = replace(
+        planned,
+        document="d",
+        kind=CompanyEventKind.DIVIDEND,
+        subject="d",
+        amount=45.0,
+        is_forecast=True,
+        period="final",
+    )
+    store = jobs_of(app).parts.database.open(open_disclosures)
+    stated = make_statement(at="2025-05-08 15:00", sales=48e12, net_profit=None)
+    await store.save("synthetic", Disclosures([stated], [planned, paid]), now=utc_now())
+    text = await text_beside("7203")
+    assert "Next results: 1Q on" in text
+    assert "2025-03 Full year 48,000,000 – – 100.00 110.00 1,000.00" in text
+    assert "Dividend: 45.00 yen, ex" in text
+    assert "(forecast)" in text
+    assert "synthetic: generated, not market data" in text
 
 
 @pytest.mark.parametrize("path", ["beside", "bars.csv"])

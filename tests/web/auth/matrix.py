@@ -164,6 +164,8 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/pipeline-runs/{run_id}": Row(_READ, fine={200, 202, 204, 404}),
     "POST /api/v1/pipeline-runs/{run_id}/cancel": Row(_SCHEDULES, fine={200, 404, 409}),
     "POST /api/v1/pipeline-runs/{run_id}/retry": Row(_SCHEDULES, fine={200, 404, 409}, of_request=(_WRITE,)),
+    "GET /api/v1/fundamentals": Row(_BARS),
+    "GET /api/v1/fundamentals/{symbol}": Row(_BARS),
     # No bars are held.
     "GET /api/v1/screen-matches": Row(_BARS, query="?expression=close>0&session=2015-01-05", fine={422}),
     "GET /api/v1/screens": Row(_BARS),

@@ -12,6 +12,7 @@ from kaboom.cli.output.gaps import print_gaps
 from kaboom.cli.output.kinds import has_files, is_of, unit_of
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
+from kaboom.fundamentals.results import FundamentalsResult
 from kaboom.ingest.results import IngestResult
 from kaboom.jobs.results import OfProvider, PlannedResult, list_facts
 from kaboom.market.outcome import Outcome
@@ -76,7 +77,8 @@ def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any
     session.show(_balance(words, job, result))
     counts = ", ".join(f"{words.coded('count', name)} {n:,}" for name, n in sorted(result["counts"].items()))
     if counts:
-        session.show(words.say("quality: {counts}", counts=counts))
+        # Only bars have quality flags.
+        session.show(counts if is_of(job, FundamentalsResult) else words.say("quality: {counts}", counts=counts))
 
 
 def _print_what_is_left_out(session: Session, result: dict[str, Any]) -> None:

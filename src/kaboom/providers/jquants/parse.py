@@ -42,7 +42,7 @@ def parse_master(rows: Rows, market: Market, session: date) -> tuple[str, ...]:
     """
     table = _dated(rows, {"Date": pl.String(), "Code": pl.String(), "Mkt": pl.String()}, "issues", [session])
     codes = [code for code, section in table.select("Code", "Mkt").rows() if _MARKETS.get(section) is market]
-    symbols = {symbol for code in codes if (symbol := _ordinary(code))}
+    symbols = {symbol for code in codes if (symbol := ordinary_symbol(code))}
     if not symbols:
         raise ProviderError(f"jquants: no issue of {market} among {table.height} of {session}", retryable=True)
     return tuple(sorted(symbols))
@@ -220,7 +220,7 @@ def _bars(table: pl.DataFrame, symbols: Sequence[str], opened_at: pl.Expr) -> pl
     )
 
 
-def _ordinary(code: str) -> str:
+def ordinary_symbol(code: str) -> str:
     """Return the symbol of a code of ordinary shares; `""` for any other code."""
     try:
         symbol = parse_symbol(code)
@@ -233,7 +233,7 @@ def _listing(code: str, *texts: str | None) -> Listing | None:
     # As in JPX's own list: full-width letters made ordinary, "-" for none.
     name, english, section, sector, scale = (unicodedata.normalize("NFKC", text or "").strip() for text in texts)
     market = _MARKETS.get(section)
-    symbol = _ordinary(code) if market else ""
+    symbol = ordinary_symbol(code) if market else ""
     if market is None or not symbol:
         return None
     return Listing(symbol, name, market, sector.strip("-"), scale.strip("-"), english.strip("-"))

@@ -1,6 +1,6 @@
 """The J-Quants provider: all daily bars in one request, minutes symbol by symbol, or both from bulk files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -9,14 +9,16 @@ import polars as pl
 from kaboom.errors import ConfigurationError
 from kaboom.market.action import CorporateAction
 from kaboom.market.calendar import is_session
+from kaboom.market.disclosure import Disclosures
 from kaboom.market.indices import INDICES, NIKKEI_225, is_index
 from kaboom.market.interval import Interval
 from kaboom.market.lists.snapshot import Snapshot
 from kaboom.market.lists.universe import Market
 from kaboom.market.outcome import Outcome, SymbolOutcome
-from kaboom.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from kaboom.providers.base import BarProvider, BarRequest, Capabilities, DisclosureKind, FetchedBars
 from kaboom.providers.jquants import query
 from kaboom.providers.jquants.bulk import JquantsBulk
+from kaboom.providers.jquants.disclosures import parse_announcements, parse_dividends, parse_statements
 from kaboom.providers.jquants.file_cache import JquantsShelf, find_folder
 from kaboom.providers.jquants.get import JquantsSource
 from kaboom.providers.jquants.parse import (
@@ -97,8 +99,29 @@ class JquantsProvider:
             return found
         return await self._ask(asked)
 
+    async def fetch_day(self, day: date, kinds: Collection[DisclosureKind]) -> Disclosures:
+        """Return what companies disclosed on a day, a request for each kind and its pages."""
+        return await self._fetch_disclosures(kinds, lambda path: query.ask_all(path, day))
+
+    async def fetch_company(self, symbol: str, kinds: Collection[DisclosureKind]) -> Disclosures:
+        """Return all that a company has disclosed, a request for each kind and its pages."""
+        return await self._fetch_disclosures(kinds, lambda path: query.ask_company(path, symbol))
+
     async def close(self) -> None:
         await self._source.close()
+
+    async def _fetch_disclosures(
+        self, kinds: Collection[DisclosureKind], ask: Callable[[str], query.JquantsQuery]
+    ) -> Disclosures:
+        paths = {
+            DisclosureKind.STATEMENTS: query.STATEMENTS,
+            DisclosureKind.ANNOUNCEMENTS: query.ANNOUNCEMENTS,
+            DisclosureKind.DIVIDENDS: query.DIVIDENDS,
+        }
+        rows = {kind: await self._source.fetch_rows(ask(path)) for kind, path in paths.items() if kind in kinds}
+        announced = parse_announcements(rows.get(DisclosureKind.ANNOUNCEMENTS, ()))
+        dividends = parse_dividends(rows.get(DisclosureKind.DIVIDENDS, ()))
+        return Disclosures(parse_statements(rows.get(DisclosureKind.STATEMENTS, ())), announced + dividends)
 
     async def _ask(self, request: BarRequest) -> FetchedBars:
         symbols, sessions = request.symbols, request.sessions

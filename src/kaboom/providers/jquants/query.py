@@ -9,6 +9,7 @@ from kaboom.market.indices import is_index
 DAILY = "/equities/bars/daily"
 MINUTES = "/equities/bars/minute"
 INDICES = "/indices/bars/daily"
+STATEMENTS, DIVIDENDS, ANNOUNCEMENTS = "/fins/summary", "/fins/dividend", "/fins/earnings-date"
 
 #: At least one of three days is a session, except in closures of up to ten days.
 _DAYS_PER_SESSION, _LONGEST_CLOSURE = 2, 14
@@ -34,13 +35,18 @@ def ask_calendar(count: int, until: date) -> JquantsQuery:
 
 
 def ask_all(path: str, session: date) -> JquantsQuery:
-    """Return the request for the bars of all issues, or of all indices, on one day."""
+    """Return the request for the rows of all issues, or of all indices, on one day."""
     return JquantsQuery(path, {"date": session.isoformat()})
 
 
 def ask_one(path: str, symbol: str, first: date, last: date) -> JquantsQuery:
     """Return the request for the bars of one issue or index, both ends included."""
     return JquantsQuery(path, _of(symbol) | _span(first, last))
+
+
+def ask_company(path: str, symbol: str) -> JquantsQuery:
+    """Return the request for all that a company has disclosed."""
+    return JquantsQuery(path, _of(symbol))
 
 
 def ask_files(path: str, first: date, last: date) -> JquantsQuery:

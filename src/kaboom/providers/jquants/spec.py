@@ -42,4 +42,5 @@ SPEC = ProviderSpec(
         " Terms: {url}",
     ),
     has_master=True,
+    has_disclosures=True,
 )

@@ -1,7 +1,7 @@
 """The synthetic provider: invented Japanese equities and indices, always the same, offline."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.market.bar import RAW_BAR_SCHEMA
-from kaboom.market.calendar import closes_at, is_session, sessions_between, utc_midnight
+from kaboom.market.calendar import JST, closes_at, is_session, last_sessions, sessions_between, utc_midnight
+from kaboom.market.disclosure import Disclosures
 from kaboom.market.indices import NIKKEI_225, TOPIX, is_index
 from kaboom.market.interval import Interval
 from kaboom.market.lists.universe import Market, load_universe
 from kaboom.market.outcome import Outcome, SymbolOutcome
-from kaboom.providers.base import BarProvider, BarRequest, FetchedBars
+from kaboom.providers.base import BarProvider, BarRequest, DisclosureKind, FetchedBars
 from kaboom.providers.limiter.rate_limiter import limit_calls
 from kaboom.providers.spec import ProviderParts
+from kaboom.providers.synthetic.disclosures import make_company, make_day, only
 from kaboom.providers.synthetic.generator import Generator, ListingBook, UniverseLookup
 from kaboom.providers.synthetic.returns import market_returns
 from kaboom.providers.synthetic.rng import Floats, Stream, bounded_normals, derive_keys, hash_words, uniform_pairs
@@ -49,7 +51,8 @@ class SyntheticProvider:
     def __init__(self, *, seed: int, universe: UniverseLookup = load_universe, clock: Clock = utc_now) -> None:
         """Take the seed; `universe` looks up listings, `clock` says which bars are closed."""
         self._seed = seed
-        self._generator = Generator(seed, ListingBook(universe))
+        self._listings = ListingBook(universe)
+        self._generator = Generator(seed, self._listings)
         self._clock = clock
 
     async def fetch_universe(self, market: Market, _session: date) -> tuple[str, ...] | None:
@@ -65,6 +68,20 @@ class SyntheticProvider:
         if request.symbols and all(map(is_index, request.symbols)):
             return await asyncio.to_thread(make_index_bars, self._seed, request, self._clock())
         return await asyncio.to_thread(self._generator.generate, request, self._clock())
+
+    async def fetch_day(self, day: date, kinds: Collection[DisclosureKind]) -> Disclosures:
+        """Return what the listed companies disclosed on a day."""
+        listed = self._listings.directory(last_sessions(1, day)[0])
+        symbols = sorted(listed.scales.keys() - listed.delisted)
+        return only(kinds, await asyncio.to_thread(make_day, self._seed, symbols, day, self._clock()))
+
+    async def fetch_company(self, symbol: str, kinds: Collection[DisclosureKind]) -> Disclosures:
+        """Return what a company has disclosed in ten fiscal years; nothing if it is not listed."""
+        now = self._clock()
+        listed = self._listings.directory(last_sessions(1, now.astimezone(JST).date())[0])
+        if symbol not in listed.scales or symbol in listed.delisted:
+            return Disclosures()
+        return only(kinds, await asyncio.to_thread(make_company, self._seed, symbol, now))
 
     async def close(self) -> None:
         """Do nothing: there are no connections."""

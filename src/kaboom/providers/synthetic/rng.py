@@ -41,6 +41,7 @@ class Stream(IntEnum):
     ALLOT = 11
     PATH = 12
     WICK = 13
+    STATEMENT = 14
 
 
 def derive_keys(seed: int, names: Sequence[str]) -> Words:

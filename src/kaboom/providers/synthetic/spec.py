@@ -30,5 +30,6 @@ SPEC = ProviderSpec(
     ),
     summary="Made-up bars under the TSE's real rules: deterministic, offline, free.",
     is_real=False,
+    has_disclosures=True,
     settings=SyntheticSettings,
 )
