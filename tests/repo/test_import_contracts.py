@@ -61,7 +61,7 @@ VIOLATIONS = [
     ("celery-home", "src/kaboom/ingest/tasks.py", "from celery import shared_task"),
     ("celery-home", "src/kaboom/jobs/model.py", "import kombu"),
     ("telemetry-home", "src/kaboom/jobs/engine/run/worker.py", "from prometheus_client import Counter"),
-    ("telemetry-home", "src/kaboom/ingest/fetch.py", "from opentelemetry import trace"),
+    ("telemetry-home", "src/kaboom/ingest/window.py", "from opentelemetry import trace"),
     ("page-home", "src/kaboom/jobs/postgres/memory.py", "import sqlite3"),
     ("page-home", "src/kaboom/providers/file/reader.py", "import zstandard"),
     ("http-home", "src/kaboom/providers/file/reader.py", "import httpx2"),
