@@ -8,7 +8,7 @@ from kaboom.accounts.login_limits import LoginLimiter, LoginStorms
 from kaboom.errors import StoreError
 from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.notify.model import MessageQuery
-from kaboom.notify.routing import route
+from kaboom.notify.notifier import route
 from kaboom.web.caller_errors import TooManyLogins
 from tests.fixtures.notifications.rules import NOW, later, memory_notifications, set_up
 

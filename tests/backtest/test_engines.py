@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from kaboom.backtest.engine.changes import weigh
 from kaboom.backtest.engine.kernel_build import is_loaded
+from kaboom.backtest.engine.targets import weigh
 from kaboom.backtest.engines import choose_engine, estimate_s
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.protection import NO_PROTECTION, Protection

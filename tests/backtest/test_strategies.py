@@ -26,7 +26,7 @@ from kaboom.backtest.strategies.registry import (
 )
 from kaboom.backtest.study.made_up import make_panel
 from kaboom.errors import InvalidRequest
-from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.formulas import compute_indicators
 from kaboom.indicators.table import parse_indicators
 from kaboom.market.interval import Interval
 from tests.fixtures.backtest.panels import bar_frame, flat, goog, panel_of, random_frame, random_panel

@@ -6,8 +6,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from kaboom.bars.compaction import CompactableStore
-from kaboom.bars.store import FETCH_LOG_SCHEMA, BarStore
+from kaboom.bars.store import FETCH_LOG_SCHEMA, BarStore, CompactableStore
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import last_sessions
 from kaboom.market.outcome import Outcome, OutcomeReport

@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from kaboom.bars.compaction import Compaction
 from kaboom.bars.export.files import export_files
 from kaboom.bars.export.manifest import MANIFEST, Manifest
 from kaboom.bars.export.plan import Selection, plan_file
@@ -18,6 +17,7 @@ from kaboom.bars.pages.files import PageFile, PageFiles
 from kaboom.bars.pages.read import read_session
 from kaboom.bars.pages.verify import verify
 from kaboom.bars.pages.write import write_bars
+from kaboom.bars.store import Compaction
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.stop import Stopped
 from kaboom.market.bar import BarSeries

@@ -22,10 +22,9 @@ import kaboom.client.client
 from kaboom.bars.export.publish import Publication, plan_run, publish
 from kaboom.bars.memory import MemoryBarStore
 from kaboom.client.connection import ServerSource
-from kaboom.client.jobs import Job
+from kaboom.client.jobs import Job, open_bar
 from kaboom.client.places import find_data_dir, find_url
 from kaboom.client.portfolios import find_portfolio
-from kaboom.client.progress import open_bar
 from kaboom.client.wire import Retries, Wire
 from kaboom.drivers.embedded.servers import free_port
 from kaboom.drivers.objects import LocalFolder
@@ -229,7 +228,7 @@ def test_a_notebook_shows_a_bar_and_no_markup_of_the_server(monkeypatch: pytest.
     shell.get_ipython = ZMQInteractiveShell  # type: ignore[attr-defined]
     for name, module in {"IPython": shell, "IPython.display": display}.items():
         monkeypatch.setitem(sys.modules, name, module)
-    with open_bar() as show:
+    with open_bar(is_shown=True) as show:
         show({"status": "queued"})
         show({"status": "running", "progress": {"done": 1_200, "failed": 30, "cancelled": 4, "total": 5_000}})
         show({"status": "<img src=x>", "progress": None})

@@ -13,7 +13,7 @@ from kaboom.bars.history import reader_at
 from kaboom.bars.memory import MemoryActionStore, MemoryBarStore
 from kaboom.bars.windows import read_with_history
 from kaboom.errors import InvalidRequest
-from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.formulas import compute_indicators
 from kaboom.indicators.plan import IndicatorChunk, IndicatorPlan, folder_of, plan_indicators
 from kaboom.indicators.request import IndicatorRequest
 from kaboom.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaboom.errors import InvalidRequest
-from kaboom.indicators.compute import compute_indicators
-from kaboom.indicators.formulas import FORMULAS
+from kaboom.indicators.formulas import FORMULAS, compute_indicators
 from kaboom.indicators.table import Indicator, IndicatorSpec, get_indicator_spec, indicator_specs, parse_indicators
 from kaboom.market.interval import Interval
 from tests.fixtures.bars.random_bars import random_bars

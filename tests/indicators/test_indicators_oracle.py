@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.formulas import compute_indicators
 from kaboom.indicators.table import Indicator, get_indicator_spec
 from tests.fixtures.bars.random_bars import random_bars
 from tests.fixtures.indicators.formulas import FORMULAS, BarColumns

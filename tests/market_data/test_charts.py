@@ -11,7 +11,7 @@ import pytest
 
 from kaboom.bars.open import build_action_store, build_bar_store
 from kaboom.bars.store import BarStore
-from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.formulas import compute_indicators
 from kaboom.indicators.table import parse_indicators
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import sessions_between

@@ -15,7 +15,7 @@ from kaboom.bars.store import QUARANTINE_SCHEMA, BarStore
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 from kaboom.market_data.request import TakeBackRequest
-from kaboom.market_data.take_back import _is_bar, take_back
+from kaboom.market_data.tasks.bars import _is_bar, take_rows_back
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
@@ -53,21 +53,21 @@ async def reasons_left(store: BarStore) -> list[str]:
 
 
 async def test_rows_of_a_rule_become_bars(store: BarStore) -> None:
-    report = await take_back(TakeBackRequest(provider="file", reason="ohlc_order"), store)
+    report = await take_rows_back(TakeBackRequest(provider="file", reason="ohlc_order"), store)
     assert (report["taken_back"], report["left"], report["reasons"]) == (1, 0, {"ohlc_order": 1})
     assert (await store.read(DAYS, "7203", **SPAN)).row(0) == ("7203", AT, 1.0, 1.5, 1.0, 2.0, 100, 0)
     assert await reasons_left(store) == ["bad_price", "closed_day", "off_grid"]
 
 
 async def test_all_rows_but_impossible_bars_are_taken_back(store: BarStore) -> None:
-    report = await take_back(TakeBackRequest(provider="file"), store)
+    report = await take_rows_back(TakeBackRequest(provider="file"), store)
     assert (report["taken_back"], report["left"]) == (2, 2)
     assert await reasons_left(store) == ["bad_price", "off_grid"]
-    assert (await take_back(TakeBackRequest(provider="file"), store))["taken_back"] == 0
+    assert (await take_rows_back(TakeBackRequest(provider="file"), store))["taken_back"] == 0
 
 
 async def test_a_dry_run_changes_nothing(store: BarStore) -> None:
-    report = await take_back(TakeBackRequest(provider="file", dry_run=True), store)
+    report = await take_rows_back(TakeBackRequest(provider="file", dry_run=True), store)
     assert report["taken_back"] == 2
     assert len(await reasons_left(store)) == 4
     assert (await store.read(DAYS, "7203", **SPAN)).is_empty()
@@ -95,7 +95,7 @@ async def test_rows_of_a_session_are_those_of_its_day_in_japan() -> None:
     rows = [row(str(1301 + n), "closed_day", at=at) for n, at in enumerate(times)]
     await store.quarantine(minutes, pl.DataFrame(rows, schema=QUARANTINE_SCHEMA))
     asked = TakeBackRequest(provider="file", interval=Interval.M1, session=AT.date())
-    report = await take_back(asked, store)
+    report = await take_rows_back(asked, store)
     assert report == {
         "provider": "file",
         "interval": "1m",
@@ -140,8 +140,8 @@ async def test_counts_are_by_reason_in_their_order() -> None:
     store = MemoryBarStore()
     rows = [row(str(1301 + n), reason) for n, reason in enumerate(("off_grid", "closed_day", "off_grid"))]
     await store.quarantine(DAYS, pl.DataFrame(rows, schema=QUARANTINE_SCHEMA))
-    report = await take_back(TakeBackRequest(provider="file", symbol="1302"), store)
+    report = await take_rows_back(TakeBackRequest(provider="file", symbol="1302"), store)
     assert report["reasons"] == {"closed_day": 1}
     await store.quarantine(DAYS, pl.DataFrame(rows, schema=QUARANTINE_SCHEMA))
-    report = await take_back(TakeBackRequest(provider="file"), store)
+    report = await take_rows_back(TakeBackRequest(provider="file"), store)
     assert list(report["reasons"].items()) == [("closed_day", 1), ("off_grid", 2)]

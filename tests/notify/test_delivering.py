@@ -10,7 +10,7 @@ from kaboom.drivers.http.reply import Reply
 from kaboom.jobs.postgres.events import EventKind
 from kaboom.jobs.postgres.outbox import DeliveryStatus
 from kaboom.notify.model import Claimed, MessageQuery, Notifications
-from kaboom.notify.routing import route
+from kaboom.notify.notifier import route
 from kaboom.notify.tasks import Deliverer
 from kaboom.notify.texts import Text
 from tests.fixtures.notifications.rules import NOW, make_event, memory_notifications, set_up

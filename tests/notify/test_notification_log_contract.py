@@ -11,7 +11,7 @@ import pytest
 from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.jobs.postgres.outbox import AttemptEnd, DeliveryStatus
 from kaboom.notify.model import LEASE, Message, MessageQuery, Notifications, Placement, Rule
-from kaboom.notify.routing import route
+from kaboom.notify.notifier import route
 from kaboom.notify.setup import make_test
 from tests.fixtures.notifications.rules import NOW, later, make_channel, make_event, make_rule, set_up
 

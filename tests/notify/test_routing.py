@@ -6,7 +6,7 @@ import pytest
 
 from kaboom.jobs.postgres.events import Event, EventKind
 from kaboom.notify.model import Rule
-from kaboom.notify.routing import passes, route
+from kaboom.notify.notifier import passes, route
 from tests.fixtures.notifications.rules import NOW, make_channel, make_event, make_rule
 
 CHANNEL = make_channel()

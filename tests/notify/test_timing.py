@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaboom.market.calendar import JST
-from kaboom.notify.routing import Timing
+from kaboom.notify.notifier import Timing
 
 NIGHT = (time(22), time(7))
 

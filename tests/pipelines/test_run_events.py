@@ -12,7 +12,7 @@ from kaboom.jobs.model import Job
 from kaboom.jobs.postgres.events import EventKind
 from kaboom.jobs.postgres.port import Terms
 from kaboom.notify.model import MessageQuery
-from kaboom.notify.routing import route
+from kaboom.notify.notifier import route
 from kaboom.notify.store import open_notifications
 from kaboom.notify.texts import write_text
 from kaboom.pipelines.model import JobEnd, PipelineRun, StartedBy, StepState, StepStatus, sum_up

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from kaboom.errors import RateLimited
-from kaboom.ingest.fetch import fetch_all
+from kaboom.ingest.window import fetch_all
 from kaboom.market.interval import Interval
 from kaboom.market.outcome import Outcome
 from kaboom.providers.base import BarRequest, FetchedBars

@@ -13,7 +13,7 @@ from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.disclosures.store import MemoryDisclosureStore
 from kaboom.errors import InvalidRequest
-from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.formulas import compute_indicators
 from kaboom.indicators.table import parse_indicators
 from kaboom.market.action import ActionState, CorporateAction
 from kaboom.market.bar import BAR_SCHEMA, BarSeries

@@ -13,7 +13,7 @@ from kaboom.drivers.postgres.engine import connect_postgres
 from kaboom.errors import Conflict, NotFound
 from kaboom.jobs.postgres.events import EventKind
 from kaboom.notify.model import MessageQuery
-from kaboom.notify.routing import route
+from kaboom.notify.notifier import route
 from kaboom.notify.store import open_notifications
 from kaboom.notify.texts import write_text
 from kaboom.screens.model import MAX_SCREENS, Change, Passed, Screen, ScreenStore

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 from kaboom.analysis.routes import ModelsView
 from kaboom.analysis.vocabulary import VERDICTS
 from kaboom.dashboard.analyses import count_verdicts, read_reports, request_of, say_outcome, sum_up
-from kaboom.dashboard.bar_picture import draw_picture
+from kaboom.dashboard.charts import draw_picture
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.links import page_links
 from kaboom.dashboard.page_request import OpenPage, Page, ask_names_of

@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from kaboom.bars.actions.store import KEY, NOTE_SCHEMA
-from kaboom.bars.compaction import Compaction, OldBars
 from kaboom.bars.coverage.fetch_log import newest_fetches
 from kaboom.bars.normalise import check_source, normalise_bars, normalise_quarantine, to_seconds
 from kaboom.bars.store import (
     FETCH_LOG_SCHEMA,
     QUARANTINE_SCHEMA,
+    Compaction,
+    OldBars,
     StoreHealth,
     WriteReport,
     count_sessions,

@@ -1,12 +1,13 @@
-"""The port to bar stores, the report of a write, and coverage counted from bars."""
+"""The ports to bar stores: reading and writing, compaction and repair, with their reports; and coverage of bars."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
+from kaboom.drivers.stop import ShouldStop, never
 from kaboom.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA, VALUES, BarSeries
 
 #: Coverage: one row per symbol and session with at least one bar.
@@ -201,3 +202,110 @@ def count_sessions(bars: pl.DataFrame) -> pl.DataFrame:
         pl.col("flags").bitwise_or().cast(pl.UInt16).alias("flags"),
     )
     return counted.select(list(COVERAGE_SCHEMA)).sort("symbol", "session")
+
+
+@dataclass(frozen=True, slots=True)
+class OldBars:
+    """Bars older than a retention: how many sessions (years of daily bars), bars, pages and bytes."""
+
+    buckets: int = 0
+    bars: int = 0
+    pages: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "OldBars") -> "OldBars":
+        """Return the sum of each number."""
+        return OldBars(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """The compaction of one shard: the dropped bars, and its size on the disk before and after."""
+
+    dropped: OldBars
+    bytes_before: int = 0
+    bytes_after: int = 0
+
+
+@runtime_checkable
+class CompactableStore(Protocol):
+    """A store that keeps its bars in shards.
+
+    Only whole sessions are dropped, or whole years of daily bars. Other processes may read and write meanwhile.
+    """
+
+    async def shards(self, series: BarSeries) -> tuple[str, ...]:
+        """Return the names of a series' shards, oldest first."""
+        ...
+
+    async def older(self, series: BarSeries, shard: str, *, before: date) -> OldBars:
+        """Count the bars of a shard in sessions before a day; daily bars in years before the year of that day."""
+        ...
+
+    async def compact(
+        self, series: BarSeries, shard: str, *, before: date | None, should_stop: ShouldStop = never
+    ) -> Compaction:
+        """Drop the bars of a shard in sessions before a day, if one is given, and give unused space back.
+
+        A second call does nothing more. If the process is killed, all of these bars are dropped or none. If
+        `should_stop` turns true, no more space is given back.
+
+        Raises:
+            Stopped: `should_stop` turned true before anything was dropped.
+            StoreError: no bars were dropped, or the dropped bars still take space.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Bars that were lost: of these symbols, from `first` to `last`.
+
+    Attributes:
+        symbols: the symbols; if those of the damaged file could not be read, all symbols of the source's other files.
+        is_guess: whether the symbols are from the other files.
+
+    """
+
+    series: BarSeries
+    symbols: tuple[str, ...]
+    first: date
+    last: date
+    is_guess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RepairedItem:
+    """A damaged file or page, and the result of its repair.
+
+    Attributes:
+        where: the file, or the page.
+        fault: the damage.
+        done: the action of the repair, as a sentence.
+        kept: the file or the rows in the archive; "" if nothing was left to keep, and in a dry run.
+        gaps: the bars that are missing now.
+
+    """
+
+    where: str
+    fault: str
+    done: str
+    kept: str = ""
+    gaps: tuple[Gap, ...] = ()
+
+
+@runtime_checkable
+class RepairableStore(Protocol):
+    """A store that can repair damage while other processes read and write."""
+
+    async def repair(self, *, is_dry: bool) -> tuple[RepairedItem, ...]:
+        """Move all damaged files and pages to the archive, and return them; a dry run changes nothing.
+
+        The archive is never deleted. A second repair finds nothing to do.
+
+        Raises:
+            StoreError: a file could not be locked, read or written; earlier repairs of the same call stay.
+
+        """
+        ...

@@ -146,7 +146,7 @@ class Kaboom:
             InvalidRequest: an indicator is unknown, or what `bars` refuses.
 
         """
-        from kaboom.indicators.compute import compute_indicators  # noqa: PLC0415  polars, numpy and TA-Lib
+        from kaboom.indicators.formulas import compute_indicators  # noqa: PLC0415  polars, numpy and TA-Lib
         from kaboom.indicators.table import parse_indicators  # noqa: PLC0415  with the formulas
 
         chosen = parse_indicators(names, parse_interval(interval))

@@ -1,9 +1,11 @@
-"""Jobs of a running Kaboom: submitted, followed and judged."""
+"""Jobs of a running Kaboom: submitted, followed and judged; a bar shows how far one is."""
 
+import sys
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
 from kaboom.client.wire import Wire
@@ -73,7 +75,7 @@ class Job:
 
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        with _display(is_shown=progress) as show:
+        with open_bar(is_shown=progress) as show:
             while not self._look(deadline, is_shown=progress).is_over:
                 show(self.record)
                 if deadline is not None and time.monotonic() >= deadline:
@@ -138,9 +140,61 @@ def submit(wire: Wire, task: str, request: Mapping[str, Any]) -> Job:
     return Job(wire, f"/api/v1/{queue}/jobs/{accepted['job_id']}", accepted)
 
 
-def _display(*, is_shown: bool) -> Any:
-    if not is_shown:
-        return nullcontext(lambda _record: None)
-    from kaboom.client.progress import open_bar  # noqa: PLC0415  rich, which waiting in silence does without
+type Show = Callable[[Mapping[str, Any]], None]
 
-    return open_bar()
+
+@contextmanager
+def open_bar(*, is_shown: bool) -> Iterator[Show]:
+    """Show a bar during a `with`, where there is a place for it; what it gives takes a job's record."""
+    if is_shown and _is_notebook():
+        yield _open_html()
+    elif is_shown and sys.stderr.isatty():
+        with _open_rich() as show:
+            yield show
+    else:
+        yield lambda _record: None
+
+
+def _is_notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    running = shell.get_ipython() if shell else None
+    return running is not None and type(running).__name__ == "ZMQInteractiveShell"
+
+
+def _open_html() -> Show:
+    from IPython.display import HTML, display  # noqa: PLC0415  there, since a notebook runs this
+
+    handle = display(HTML(""), display_id=True)
+
+    def show(record: Mapping[str, Any]) -> None:
+        settled, total = _count(record)
+        value = f'value="{settled}" max="{total}"' if total else ""
+        handle.update(HTML(f"<progress {value}></progress> {escape(_describe(record))}"))
+
+    return show
+
+
+@contextmanager
+def _open_rich() -> Iterator[Show]:
+    from rich.console import Console  # noqa: PLC0415  0.1 s that other calls do without
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415  the same
+
+    columns = (BarColumn(bar_width=32), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=None)
+
+        def show(record: Mapping[str, Any]) -> None:
+            settled, total = _count(record)
+            progress.update(bar, description=_describe(record), completed=settled, total=total or None)
+
+        yield show
+
+
+def _count(record: Mapping[str, Any]) -> tuple[int, int]:
+    counts = record.get("progress") or {}
+    return sum(counts.get(name, 0) for name in ("done", "failed", "cancelled")), counts.get("total", 0)
+
+
+def _describe(record: Mapping[str, Any]) -> str:
+    settled, total = _count(record)
+    return f"{record['status']} {settled:,}/{total:,}" if total else str(record["status"])

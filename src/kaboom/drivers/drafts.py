@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaboom.drivers.disk import is_in_user_space
-from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.disk import is_in_user_space, make_folders, sync
 
 #: The stem of the future file and 32 hex digits, without the suffix of a format, so that `*.parquet` does not match.
 _NAME = re.compile(r"\..+\.[0-9a-f]{32}")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from kaboom.drivers.disk import make_folders
 from kaboom.drivers.drafts import sweep_drafts, write_durably
-from kaboom.drivers.durable import make_folders
 from kaboom.errors import Conflict, InvalidRequest
 
 

@@ -1,6 +1,7 @@
-"""The formulas of the indicators: TA-Lib's, and Kaboom's for the others. No other module imports TA-Lib."""
+"""The formulas of the indicators, and their columns over bars. Most are TA-Lib's, which no other module imports."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 
 import numpy as np
@@ -8,7 +9,7 @@ import polars as pl
 import talib
 from numpy.typing import NDArray
 
-from kaboom.indicators.table import Values
+from kaboom.indicators.table import Indicator, Values
 
 type Floats = NDArray[np.float64]
 #: Float64 columns of one symbol's bars by name, oldest first; `session` is the number of the day in Japan.
@@ -61,3 +62,35 @@ FORMULAS: Mapping[str, Callable[[BarColumns, Values], Sequence[Floats]]] = Mappi
         "vwap": lambda bars, _: [_vwap(bars)],
     }
 )
+
+
+def compute_indicators(
+    bars: pl.DataFrame, indicators: Sequence[Indicator], *, start: datetime | None = None
+) -> pl.DataFrame:
+    """Return one symbol's bars from `start` on (aware; all by default), with a Float64 column for each output.
+
+    `bars` are of one symbol; averages look back on those before `start`. A row without a value has null, never NaN.
+    Periods count rows, not time: a minute without a bar is not a row. The values are those of TA-Lib.
+    """
+    rows = bars.sort("opened_at")
+    wanted = rows if start is None else rows.filter(pl.col("opened_at") >= start)
+    looking = [i for i in indicators if not i.spec.is_cumulative]
+    counting = [i for i in indicators if i.spec.is_cumulative]
+    found = [series[rows.height - wanted.height :] for series in _columns(rows, looking)]
+    whole = wanted.with_columns(*found, *_columns(wanted, counting))
+    return whole.select(*bars.columns, *(name for i in indicators for name in i.columns))
+
+
+def _columns(rows: pl.DataFrame, indicators: Sequence[Indicator]) -> list[pl.Series]:
+    bars = _as_arrays(rows)
+    return [
+        pl.Series(name, values, dtype=pl.Float64(), nan_to_null=True)
+        for indicator in indicators
+        for values, name in zip(FORMULAS[indicator.spec.name](bars, indicator.values), indicator.columns, strict=True)
+    ]
+
+
+def _as_arrays(rows: pl.DataFrame) -> BarColumns:
+    columns = {name: rows[name].cast(pl.Float64()).to_numpy() for name in ("high", "low", "close", "volume")}
+    session = rows["opened_at"].dt.convert_time_zone("Asia/Tokyo").dt.date().to_physical()
+    return columns | {"session": session.to_numpy().astype(np.float64)}

@@ -14,7 +14,7 @@ from kaboom.bars.export.encode import label_rows
 from kaboom.bars.store import BarReader
 from kaboom.bars.windows import read_with_history
 from kaboom.drivers.drafts import sweep_drafts, write_durably
-from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.formulas import compute_indicators
 from kaboom.indicators.plan import IndicatorChunk
 from kaboom.indicators.table import Indicator
 from kaboom.market.adjust import adjust_bars

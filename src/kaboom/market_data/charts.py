@@ -11,7 +11,7 @@ import polars as pl
 from kaboom.bars.actions.adjustment import Adjustment
 from kaboom.bars.windows import read_with_history
 from kaboom.errors import InvalidRequest
-from kaboom.indicators.compute import compute_indicators
+from kaboom.indicators.formulas import compute_indicators
 from kaboom.indicators.table import Indicator, parse_indicators
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval

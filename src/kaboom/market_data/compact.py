@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from kaboom.bars.compaction import CompactableStore, Compaction, OldBars
-from kaboom.bars.store import BarStore
+from kaboom.bars.store import BarStore, CompactableStore, Compaction, OldBars
 from kaboom.drivers.stop import ShouldStop, Stopped, never
 from kaboom.errors import StoreError
 from kaboom.market.bar import BarSeries

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from kaboom.domain_settings import BatchSettings
     from kaboom.market_data.charts import ChartTables
     from kaboom.market_data.judgements import CoverTables
-    from kaboom.market_data.quarantine import QuarantineTables
-    from kaboom.market_data.references import ReferenceTables
-    from kaboom.market_data.tables import BarTables
+    from kaboom.market_data.tables import BarTables, QuarantineTables, ReferenceTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +37,7 @@ def open_market_tables(settings: "BatchSettings") -> LazyMarketTables:
         from kaboom.bars.open import build_action_store, build_bar_store  # noqa: PLC0415  the same
         from kaboom.market_data.charts import ChartTables  # noqa: PLC0415  the same
         from kaboom.market_data.judgements import CoverTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
-        from kaboom.market_data.quarantine import QuarantineTables  # noqa: PLC0415  the same
-        from kaboom.market_data.references import ReferenceTables  # noqa: PLC0415  the same
-        from kaboom.market_data.tables import BarTables  # noqa: PLC0415  the same
+        from kaboom.market_data.tables import BarTables, QuarantineTables, ReferenceTables  # noqa: PLC0415  the same
 
         store = build_bar_store(settings)
         bars = BarTables(store, build_action_store(settings), settings.provider, utc_now)

@@ -1,9 +1,11 @@
-"""Answer queries on bars; imported for the first query, since it needs polars."""
+"""Answer queries on bars, rejected rows, listings and sessions; imported for the first query, since it needs polars."""
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,7 +13,7 @@ import polars as pl
 from kaboom.bars.actions.adjustment import Adjustment, Wish, load_adjustment
 from kaboom.bars.actions.store import ActionStore
 from kaboom.bars.coverage.classify import add_finality
-from kaboom.bars.history import reader_at
+from kaboom.bars.history import check_moment, reader_at
 from kaboom.bars.store import BarStore
 from kaboom.bars.windows import read_first
 from kaboom.drivers.clock import Clock
@@ -20,7 +22,22 @@ from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import JST
 from kaboom.market.indices import INDEX_MARK
 from kaboom.market.interval import Interval
-from kaboom.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, ManyBarsQuery, days_between
+from kaboom.market.listing import Market
+from kaboom.market.lists.history import load_history
+from kaboom.market.lists.own_names import load_own
+from kaboom.market.lists.universe import Universe, load_universe
+from kaboom.market.reference import list_listings, list_sessions, search_listings
+from kaboom.market_data.queries import (
+    BarsQuery,
+    CalendarQuery,
+    CoverageQuery,
+    LatestQuery,
+    ManyBarsQuery,
+    QuarantineQuery,
+    SymbolsQuery,
+    UniverseQuery,
+    days_between,
+)
 from kaboom.market_data.table import Table, known_at_field
 from kaboom.providers.registry import get_source_spec
 from kaboom.providers.spec import ProviderSpec
@@ -198,3 +215,144 @@ def _cut(rows: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, dict[str, Any] |
 def iso(at: datetime) -> str:
     """Return a time as the answers have it."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_MOST_CALENDAR_DAYS = 3_660
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceTables:
+    """Listings, from the shipped snapshots and those imported to a folder, and the calendar."""
+
+    symbols_dir: Path
+    clock: Clock
+
+    def symbols(self, query: SymbolsQuery, place: list[Any] | None) -> Table:
+        """Return listed issues of all TSE sections, or of one market, sorted by symbol, which is their place.
+
+        A search with `q` also finds indices, and symbols that only the user's files name.
+
+        Raises:
+            NotFound: the market is FILE, which has no list of symbols.
+            InvalidRequest: an imported list cannot be read, or `as_of` is in the future or before the first list.
+
+        """
+        session = query.session or self._today()
+        markets = (
+            [query.market]
+            if query.market
+            else [each for each in Market if each.is_section or (each.is_tse and query.q)]
+        )
+        universes = [self._load(market, session, query.as_of) for market in markets]
+        if query.q and not query.market and not query.as_of:
+            universes.append(load_own(self.symbols_dir, session, universes))
+        rows = search_listings(self._list(universes, query.as_of), query.q)
+        if place:
+            rows = rows.filter(pl.col("symbol") > place[0])
+        page = rows.head(query.limit)
+        next_place = [page["symbol"][-1]] if rows.height > query.limit else None
+        about = _dated(universes[0], session) | known_at_field(query.as_of)
+        return Table(page, about, ("as_of",), f"symbols-{session}", next_place)
+
+    def universe(self, query: UniverseQuery) -> Table:
+        """Return the symbols of a market as of a session; those delisted since the list have `is_listed` false.
+
+        Raises:
+            NotFound: the market is FILE, which has no list of symbols.
+            InvalidRequest: an imported list cannot be read, or `as_of` is in the future or before the first list.
+
+        """
+        session = query.session or self._today()
+        universe = self._load(query.market, session, query.as_of)
+        about = {"market": universe.market.value, **_dated(universe, session), "age_days": universe.age(session)}
+        about |= known_at_field(query.as_of)
+        rows = self._list([universe], query.as_of)
+        return Table(rows, about, ("as_of",), f"universe-{universe.market}-{session}")
+
+    def calendar(self, query: CalendarQuery) -> Table:
+        """Return sessions and their hours, oldest first.
+
+        Raises:
+            InvalidRequest: the days are not in order, or too far apart.
+
+        """
+        first = query.first or self._today()
+        first, last = days_between(first, query.last or first + timedelta(days=31), most=_MOST_CALENDAR_DAYS)
+        about = {"first": first.isoformat(), "last": last.isoformat(), "time_zone": "Asia/Tokyo"}
+        return Table(list_sessions(first, last), about, (), f"calendar-{first}-{last}")
+
+    def _load(self, market: Market, session: date, as_of: datetime | None) -> Universe:
+        if as_of:
+            check_moment(as_of, self.clock())
+        return load_universe(market, session, imported_dir=self.symbols_dir, known_at=as_of)
+
+    def _list(self, universes: Iterable[Universe], as_of: datetime | None) -> pl.DataFrame:
+        return list_listings(universes, load_history(self.symbols_dir, known_at=as_of))
+
+    def _today(self) -> date:
+        return self.clock().astimezone(JST).date()
+
+
+def _dated(universe: Universe, session: date) -> dict[str, Any]:
+    return {"session": session.isoformat(), "as_of": universe.as_of.isoformat(), "source": universe.source}
+
+
+#: The place of a row without a time, after all others.
+_NO_TIME = -(2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineTables:
+    """The rejected rows of one store; a query without a provider gets those of `default_provider`."""
+
+    store: BarStore
+    default_provider: str
+
+    async def rows(self, query: QuarantineQuery, place: list[Any] | None) -> Table:
+        """Return rejected rows, newest first, those without a time last.
+
+        The place of a row is its time in microseconds and a digest of its symbol and reason, which may be long.
+
+        Raises:
+            InvalidRequest: the provider is invalid.
+
+        """
+        spec = get_source_spec(query.provider or self.default_provider)
+        series = BarSeries(spec.name, query.interval)
+        found = await self.store.read_quarantine(series, query.symbol)
+        about = {"interval": series.interval.value, "provider": spec.name, "is_real": spec.is_real}
+        return await asyncio.to_thread(_to_table, found, query, place, about)
+
+
+def _to_table(found: pl.DataFrame, query: QuarantineQuery, place: list[Any] | None, about: dict[str, Any]) -> Table:
+    day = pl.col("opened_at").dt.convert_time_zone("Asia/Tokyo").dt.date()
+    rows = found.with_columns(session=day)
+    if query.session:
+        rows = rows.filter(pl.col("session") == query.session)
+    counted = rows.group_by("reason").len().sort("len", "reason", descending=[True, False]).rows()
+    if query.reason is not None:
+        rows = rows.filter(pl.col("reason") == query.reason)
+    about |= {"total": rows.height, "reasons": dict(counted)}
+    rows = rows.sort("opened_at", "symbol", "reason", descending=[True, False, False], nulls_last=True)
+    if place:
+        rows = _after(rows, *place)
+    page = rows.head(query.limit)
+    next_place = _places(page.tail(1))[0] if rows.height > query.limit else None
+    columns = ("session", "symbol", "opened_at", "open", "high", "low", "close", "volume", "reason", "file", "line")
+    stem = f"quarantine-{about['interval']}-{about['provider']}"
+    return Table(page.select(columns), about, ("provider", "interval"), stem, next_place)
+
+
+def _after(rows: pl.DataFrame, at_us: int, digest: str) -> pl.DataFrame:
+    """Return the rows after a place; if its row was deleted meanwhile, continue with the rows of older times."""
+    at = pl.col("opened_at").to_physical().fill_null(_NO_TIME)
+    same, older = rows.filter(at == at_us), rows.filter(at < at_us)
+    digests = [found for _, found in _places(same)]
+    return pl.concat([same[digests.index(digest) + 1 :], older]) if digest in digests else older
+
+
+def _places(rows: pl.DataFrame) -> list[tuple[int, str]]:
+    times = rows["opened_at"].to_physical().fill_null(_NO_TIME).to_list()
+    names = zip(rows["symbol"].to_list(), rows["reason"].to_list(), strict=True)
+    digests = (hashlib.sha256(f"{symbol}\0{reason}".encode()).hexdigest()[:32] for symbol, reason in names)
+    return list(zip(times, digests, strict=True))

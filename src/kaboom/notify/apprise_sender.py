@@ -10,7 +10,7 @@ import re
 import threading
 from typing import Any
 
-from kaboom.drivers.dns import look_up
+from kaboom.drivers.http.destination import look_up
 from kaboom.drivers.http.reply import Reply, unanswered
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.callbacks.url_guard import UrlGuard, check_address

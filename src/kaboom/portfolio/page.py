@@ -8,7 +8,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.dashboard.api_client import ProblemAnswered
-from kaboom.dashboard.growth import draw_growth
+from kaboom.dashboard.charts import draw_growth
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_names_of
 from kaboom.dashboard.unknown import AnyId, Near, UnknownName, find_near_names, is_id
 from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_form

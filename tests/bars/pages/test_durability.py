@@ -20,7 +20,7 @@ from kaboom.bars.pages.quarantine import write_quarantine
 from kaboom.bars.pages.store import save_fetch_log
 from kaboom.bars.pages.write import write_bars
 from kaboom.bars.store import FETCH_LOG_SCHEMA
-from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.disk import make_folders, sync
 from kaboom.indicators.plan import IndicatorChunk
 from kaboom.indicators.run import IndicatorTools, run_indicator_chunk
 from kaboom.indicators.table import parse_indicators

@@ -13,11 +13,11 @@ from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.folder.catalogue import NAME
 from kaboom.bars.pages.files import PageFiles
 from kaboom.bars.pages.headers import last_closes, latest
-from kaboom.bars.pages.repair.port import Gap
 from kaboom.bars.pages.repair.run import repair
 from kaboom.bars.pages.store import load_fetch_log, save_fetch_log
 from kaboom.bars.pages.verify import verify
 from kaboom.bars.pages.write import write_bars
+from kaboom.bars.store import Gap
 from tests.fixtures.bars.bit_flips import FILES, LAST, SESSIONS, SYMBOLS, ask_everything, fill
 from tests.fixtures.bars.damage import overwrite_header
 from tests.fixtures.bars.old_pages import make_old

@@ -22,10 +22,9 @@ from kaboom.bars.folder.catalogue import Catalogue
 from kaboom.bars.folder.connection import folder_lock
 from kaboom.bars.pages.files import PageFiles
 from kaboom.bars.pages.repair.pages import buckets_in, gaps_of
-from kaboom.bars.pages.repair.port import Gap, RepairedItem
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.pages.write import transaction, write_bars
-from kaboom.bars.store import StoreHealth
+from kaboom.bars.store import Gap, RepairedItem, StoreHealth
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import StoreDamaged, StoreError
 from kaboom.market.action import ActionState, CorporateAction

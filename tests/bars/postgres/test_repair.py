@@ -8,8 +8,8 @@ import pytest
 
 from kaboom.bars.coverage.fetch_log import build_fetch_log
 from kaboom.bars.pages.codec import page_keys
-from kaboom.bars.pages.repair.port import Gap, RepairedItem
 from kaboom.bars.postgres.store import PostgresBarStore
+from kaboom.bars.store import Gap, RepairedItem
 from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from tests.bars.bar_store import run

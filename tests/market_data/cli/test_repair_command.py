@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import typer
 
-from kaboom.bars.pages.repair.port import Gap
 from kaboom.bars.pages.store import PageBarStore
+from kaboom.bars.store import Gap
 from kaboom.cli.session import Session
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval

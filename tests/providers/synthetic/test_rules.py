@@ -15,9 +15,8 @@ from kaboom.market.rules import is_on_tick, limit_bounds
 from kaboom.providers.base import BarRequest, FetchedBars
 from kaboom.providers.synthetic.anchors import QUIET_SESSIONS, anchor_prices, build_traits, draw_splits
 from kaboom.providers.synthetic.daily import YearKey, build_year
-from kaboom.providers.synthetic.events import SessionKind, draw_events
 from kaboom.providers.synthetic.provider import SyntheticProvider
-from kaboom.providers.synthetic.returns import draw_returns
+from kaboom.providers.synthetic.returns import SessionKind, draw_events, draw_returns
 from tests.fixtures.providers.synthetic_faults.splits import find_splits
 
 UNIVERSE = load_universe(Market.TSE_PRIME, date(2024, 11, 5))

@@ -24,7 +24,7 @@ def imports_of(folder: str) -> dict[str, str]:
 
 
 def test_each_file_of_the_walk_exists() -> None:
-    assert len(walk()) == 15
+    assert len(walk()) == 14
     assert [name for name in walk() if not (ROOT / name).is_file()] == []
 
 

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numba.core import caching
 
-from kaboom.backtest.engine import changes, fills, sessions, sweeps, targets
+from kaboom.backtest.engine import fills, sessions, sweeps, targets
 from kaboom.backtest.engine.arrays import (
     ACCOUNT,
     EX_SESSION,
@@ -35,7 +35,7 @@ from kaboom.market.rules import TICKS
 #: Without reference counts, which took most of the time, since nothing is allocated. Inlined, since a call passes all
 #: fields of a run, which takes longer than most functions.
 _njit: Any = partial(numba.njit, _nrt=False, forceinline=True)
-_MODULES: tuple[ModuleType, ...] = (fills, sessions, targets, sweeps, changes)
+_MODULES: tuple[ModuleType, ...] = (fills, sessions, targets, sweeps)
 
 
 def _compile_all() -> dict[str, Any]:

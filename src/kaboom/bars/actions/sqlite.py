@@ -17,7 +17,7 @@ from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, connected, folder_lock
 from kaboom.bars.folder.moments import check_begin, last_change_us, to_us
 from kaboom.bars.normalise import check_source
 from kaboom.drivers.clock import utc_now
-from kaboom.drivers.durable import make_folders
+from kaboom.drivers.disk import make_folders
 from kaboom.errors import StoreDamaged, StoreError
 
 FILE = "actions.sqlite"

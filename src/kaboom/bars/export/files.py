@@ -15,8 +15,8 @@ from kaboom.bars.export.formats import Format
 from kaboom.bars.export.plan import PlannedFile
 from kaboom.bars.many import read_many
 from kaboom.bars.store import BarReader
+from kaboom.drivers.disk import make_folders, sync
 from kaboom.drivers.drafts import Draft, sweep_drafts
-from kaboom.drivers.durable import make_folders, sync
 from kaboom.drivers.handover import hand_over
 from kaboom.drivers.stop import ShouldStop, Stopped, check_stop, never
 from kaboom.market.bar import empty_bars

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from kaboom.drivers.durable import sync
+from kaboom.drivers.disk import sync
 from kaboom.market.interval import Interval
 
 NAME = "catalogue.txt"

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from kaboom.bars.folder.connection import connected, has_table, store_errors
-from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.disk import make_folders, sync
 
 _SUFFIX = ".sqlite"
 #: Files that SQLite keeps beside an open one.

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 
-from kaboom.bars.compaction import Compaction, OldBars
 from kaboom.bars.folder.connection import has_table
 from kaboom.bars.folder.moments import to_us
 from kaboom.bars.normalise import to_day
@@ -19,6 +18,7 @@ from kaboom.bars.pages.quarantine import EVERY_TIME
 from kaboom.bars.pages.read import bucket_of
 from kaboom.bars.pages.schema import SID_BITS
 from kaboom.bars.pages.write import transaction
+from kaboom.bars.store import Compaction, OldBars
 from kaboom.drivers.stop import ShouldStop, Stopped, check_stop, never
 from kaboom.errors import StoreError
 from kaboom.market.bar import BarSeries

@@ -19,7 +19,7 @@ from kaboom.bars.folder.catalogue import Catalogue
 from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, REPAIR, store_errors
 from kaboom.bars.normalise import check_source, to_session
 from kaboom.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION, UNSUMMED_VERSION
-from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.disk import make_folders, sync
 from kaboom.errors import InvalidRequest, StoreDamaged, StoreError
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval

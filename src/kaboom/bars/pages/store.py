@@ -14,7 +14,6 @@ from pathlib import Path
 
 import polars as pl
 
-from kaboom.bars.compaction import Compaction, OldBars
 from kaboom.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
 from kaboom.bars.folder.connection import has_table, store_errors
 from kaboom.bars.normalise import to_day, to_session
@@ -25,14 +24,13 @@ from kaboom.bars.pages.history import read as past
 from kaboom.bars.pages.history.read import Past
 from kaboom.bars.pages.quarantine import read_quarantine, release_quarantine, write_quarantine
 from kaboom.bars.pages.read import dated_shards, read_bars, read_session, read_sessions, shards_between, within_month
-from kaboom.bars.pages.repair.port import RepairedItem
 from kaboom.bars.pages.repair.run import repair
 from kaboom.bars.pages.schema import CREATE_FETCH_LOG
 from kaboom.bars.pages.sound import name_symbols
 from kaboom.bars.pages.verify import holds_anything, verify
 from kaboom.bars.pages.write import give_sids, transaction, write_bars
 from kaboom.bars.space import check_folder_space
-from kaboom.bars.store import FETCH_LOG_SCHEMA, StoreHealth, WriteReport
+from kaboom.bars.store import FETCH_LOG_SCHEMA, Compaction, OldBars, RepairedItem, StoreHealth, WriteReport
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.drivers.stop import ShouldStop, never
 from kaboom.errors import StoreError

@@ -2,12 +2,12 @@
 
 from datetime import date, datetime
 
-from kaboom.bars.compaction import Compaction, OldBars
 from kaboom.bars.folder.moments import to_us
 from kaboom.bars.normalise import to_day
 from kaboom.bars.pages.quarantine import EVERY_TIME
 from kaboom.bars.pages.read import bucket_of
 from kaboom.bars.postgres.tables import BarTables, list_shards, note_write, size_of, span_named, writing
+from kaboom.bars.store import Compaction, OldBars
 from kaboom.drivers.postgres.blocking import Statements
 from kaboom.drivers.stop import ShouldStop, check_stop, never
 from kaboom.market.bar import BarSeries

@@ -15,7 +15,7 @@ from kaboom.bars.pages.codec import PageColumns
 from kaboom.bars.pages.frames import keep_between, to_frame
 from kaboom.bars.pages.history.replaced_bars import LOST, WIDE, PastPage, decode_past, find_cut
 from kaboom.bars.pages.read import bucket_of
-from kaboom.bars.postgres.headers import count_pages
+from kaboom.bars.postgres.read import count_pages
 from kaboom.bars.postgres.tables import BarTables, page_name, wait_for_writers
 from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
 from kaboom.drivers.clock import Clock, utc_now

@@ -6,7 +6,6 @@ from datetime import date
 from kaboom.bars.normalise import to_day
 from kaboom.bars.pages.history.replaced_bars import LOST
 from kaboom.bars.pages.repair.pages import days_of, gaps_of
-from kaboom.bars.pages.repair.port import RepairedItem
 from kaboom.bars.pages.schema import HEADER
 from kaboom.bars.postgres.tables import BarTables, list_unknown, note_write, server_time, writing
 from kaboom.bars.postgres.verify import (
@@ -21,6 +20,7 @@ from kaboom.bars.postgres.verify import (
     scan_history,
     scan_pages,
 )
+from kaboom.bars.store import RepairedItem
 from kaboom.drivers.postgres.blocking import Statements
 from kaboom.market.bar import BarSeries
 

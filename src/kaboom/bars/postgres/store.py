@@ -6,21 +6,18 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from kaboom.bars.compaction import Compaction, OldBars
-from kaboom.bars.pages.repair.port import RepairedItem
 from kaboom.bars.pages.store import PageThreads
 from kaboom.bars.postgres import history as past
 from kaboom.bars.postgres.compact import begin_history, compact_shard, count_older, list_dated
 from kaboom.bars.postgres.fetch_log import load_fetch_log, save_fetch_log
-from kaboom.bars.postgres.headers import coverage, last_closes, latest
 from kaboom.bars.postgres.history import Past
 from kaboom.bars.postgres.quarantine import read_quarantine, release_quarantine, write_quarantine
-from kaboom.bars.postgres.read import read_bars, read_sessions
+from kaboom.bars.postgres.read import coverage, last_closes, latest, read_bars, read_sessions
 from kaboom.bars.postgres.repair import repair
 from kaboom.bars.postgres.tables import BarTables, count_writes
 from kaboom.bars.postgres.verify import list_series, verify
 from kaboom.bars.postgres.write import write_bars
-from kaboom.bars.store import StoreHealth, WriteReport
+from kaboom.bars.store import Compaction, OldBars, RepairedItem, StoreHealth, WriteReport
 from kaboom.drivers.clock import Clock, utc_now
 from kaboom.drivers.postgres.blocking import BlockingDatabase
 from kaboom.drivers.stop import ShouldStop, never

@@ -18,7 +18,7 @@ from kaboom.bars.pages.schema import FORMAT_VERSION
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.stack.child import Child, ChildSpec
 from kaboom.cli.stack.data_folder import end_orphans, mark_children
-from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.disk import make_folders, sync
 from kaboom.drivers.embedded.run_file import write_private
 from kaboom.drivers.embedded.servers import embed_postgres
 from kaboom.errors import Conflict, NotFound

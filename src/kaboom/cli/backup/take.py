@@ -19,7 +19,7 @@ from kaboom.cli.options import DataDir, Json
 from kaboom.cli.session import Session
 from kaboom.cli.stack.data_folder import end_orphans, hold_lock
 from kaboom.drivers.clock import utc_now
-from kaboom.drivers.durable import sync
+from kaboom.drivers.disk import sync
 from kaboom.drivers.embedded.run_file import LOCK, read_run_file, write_private
 from kaboom.errors import NotFound
 from kaboom.operations.settings import redact_settings

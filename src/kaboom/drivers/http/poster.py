@@ -8,9 +8,8 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kaboom.drivers.dns import Lookup, look_up
 from kaboom.drivers.http.curl import UNSENDABLE, Head, explain, new_handle, pycurl, set_headers
-from kaboom.drivers.http.destination import Destination
+from kaboom.drivers.http.destination import Destination, Lookup, look_up
 from kaboom.drivers.http.reply import Reply, unanswered
 from kaboom.errors import InvalidRequest
 

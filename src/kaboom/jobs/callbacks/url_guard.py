@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 
 from standardwebhooks import Webhook as Signer
 
-from kaboom.drivers.dns import Lookup, look_up
-from kaboom.drivers.http.destination import Destination
+from kaboom.drivers.http.destination import Destination, Lookup, look_up
 from kaboom.errors import ConfigurationError, InvalidRequest
 
 POINTER = "/callback_url"

@@ -90,7 +90,7 @@ async def _load(
 
 
 def _compute(bars: "pl.DataFrame", chosen: "Sequence[Indicator]", sessions: int) -> "pl.DataFrame":
-    from kaboom.indicators.compute import compute_indicators  # noqa: PLC0415  polars
+    from kaboom.indicators.formulas import compute_indicators  # noqa: PLC0415  polars
 
     days = bars["opened_at"].dt.date().unique().sort()
     start = datetime.combine(days[-min(sessions, len(days))], datetime.min.time(), UTC)

@@ -10,7 +10,7 @@ from rich.table import Table
 from kaboom.bars.coverage.cells import GAPS, SUSPECTS, CellState
 from kaboom.cli.local_store import choose_series, none_held, open_store, print_series
 from kaboom.cli.options import IntervalName, Json, Source
-from kaboom.cli.output.gaps import name_some
+from kaboom.cli.output.results import name_some
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
 from kaboom.market.source import is_derived, provider_of

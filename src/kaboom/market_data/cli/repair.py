@@ -22,7 +22,7 @@ from kaboom.market_data.jobs import ROLL_UP
 from kaboom.settings import load_settings
 
 if TYPE_CHECKING:
-    from kaboom.bars.pages.repair.port import Gap, RepairedItem
+    from kaboom.bars.store import Gap, RepairedItem
 
 _BACKFILL = "/api/v1/ingest/backfill"
 _CHUNK_SIZE = 5000
@@ -65,7 +65,7 @@ def repair(
 
 
 async def _repair(session: Session, *, is_dry: bool) -> "tuple[RepairedItem, ...]":
-    from kaboom.bars.pages.repair.port import RepairableStore  # noqa: PLC0415  polars, which other commands do without
+    from kaboom.bars.store import RepairableStore  # noqa: PLC0415  polars, which other commands do without
 
     async with open_store() as store:
         if not isinstance(store, RepairableStore):

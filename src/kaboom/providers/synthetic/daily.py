@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from kaboom.market.calendar import sessions_between
 from kaboom.market.rules import Bools, daily_limits, limit_bounds, round_to_tick
 from kaboom.providers.synthetic.anchors import Splits, Traits, anchor_prices, build_traits, draw_splits
-from kaboom.providers.synthetic.events import Events, SessionKind, draw_events
-from kaboom.providers.synthetic.returns import Returns, draw_returns
+from kaboom.providers.synthetic.returns import Events, Returns, SessionKind, draw_events, draw_returns
 from kaboom.providers.synthetic.rng import Floats, Stream, bounded_normals, hash_words, uniform_pairs, uniforms
 
 _LEAST_WANTED = 45.0

@@ -15,7 +15,7 @@ from kaboom.market.bounds import LOT
 from kaboom.market.calendar import auction_stamps, minute_grid
 from kaboom.market.rules import Bools, round_to_tick, tick_sizes
 from kaboom.providers.synthetic.daily import LEAST_LOTS_FOR_RANGE, YearBlock
-from kaboom.providers.synthetic.events import SessionKind
+from kaboom.providers.synthetic.returns import SessionKind
 from kaboom.providers.synthetic.rng import Floats, Stream, Words, bounded_normals, hash_words, uniform_pairs, uniforms
 
 

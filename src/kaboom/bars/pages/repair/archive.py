@@ -13,7 +13,7 @@ import orjson
 
 from kaboom.bars.folder.catalogue import Catalogue
 from kaboom.bars.folder.connection import folder_lock, store_errors
-from kaboom.drivers.durable import make_folders, sync
+from kaboom.drivers.disk import make_folders, sync
 
 #: Not the name of a source, so that it is not searched for bars; on the disk of the bars, so that files can be moved.
 FOLDER = "_set-aside"

@@ -16,10 +16,10 @@ from kaboom.bars.pages.files import ALL, UNDATED, PageFile, page_name
 from kaboom.bars.pages.history.moments import WriteMoment
 from kaboom.bars.pages.history.replaced_bars import LOST
 from kaboom.bars.pages.repair.archive import DamageArchive
-from kaboom.bars.pages.repair.port import Gap, RepairedItem
 from kaboom.bars.pages.schema import CREATE, HEADER, SID_BITS
 from kaboom.bars.pages.verify import CHECKED, CheckedPage, check_rows, select_pages
 from kaboom.bars.pages.write import prepare_file, transaction
+from kaboom.bars.store import Gap, RepairedItem
 from kaboom.drivers.clock import utc_now
 from kaboom.market.bar import BarSeries
 

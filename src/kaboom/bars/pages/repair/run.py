@@ -16,10 +16,10 @@ from kaboom.bars.pages.history.moments import find_damaged_history
 from kaboom.bars.pages.history.replaced_bars import LOST
 from kaboom.bars.pages.repair.archive import DamageArchive, sole_writer, swap_file
 from kaboom.bars.pages.repair.pages import buckets_in, days_of, delete_fetches, gaps_of, remove_damaged_pages, salvage
-from kaboom.bars.pages.repair.port import Gap, RepairedItem
 from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS, page_headers
 from kaboom.bars.pages.verify import check_pages, check_rows, check_structure, select_pages
 from kaboom.bars.pages.write import prepare_file, transaction
+from kaboom.bars.store import Gap, RepairedItem
 from kaboom.errors import InvalidRequest, StoreDamaged, StoreError
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import parse_interval
