@@ -1,4 +1,4 @@
-"""`kaboom dev new` in a copy of the product: a job and a provider work at once, and all about them follows from them."""
+"""`kaboom dev new` in a copy of the product: a job and a provider work at once, and all about them follows."""
 
 import re
 import shutil
