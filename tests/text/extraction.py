@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -36,6 +37,7 @@ class Text:
     several: str = ""
 
 
+@cache
 def extract() -> Mapping[Text, str]:
     """Return every text of the code with the place of its first use."""
     found: dict[Text, str] = {}
@@ -56,7 +58,7 @@ def of_python() -> Iterator[tuple[str, Text]]:
 
 
 def _of_call(call: ast.Call) -> Iterator[Text]:
-    name = ast.unparse(call.func).rpartition(".")[2]
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     strings = [list(_strings(argument)) for argument in call.args]
     if name in {"count", "ngettext"} and len(strings) > 2 and strings[0] and strings[1]:
         yield Text("", strings[0][0], strings[1][0])

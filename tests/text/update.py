@@ -43,8 +43,9 @@ def _quote(text: str) -> str:
 
 def main() -> int:
     """Update the catalogue; return 1 if a text of it has no Japanese."""
-    PATH.write_text(render(wanted(), load_japanese()))
-    new = [text.english for text in wanted() if text.english not in load_japanese().get(text.context, {})]
+    texts = wanted()
+    PATH.write_text(render(texts, load_japanese()))
+    new = [text.english for text in texts if text.english not in load_japanese().get(text.context, {})]
     sys.stdout.write("\n".join([f"{PLACE} is up to date", *(f"no Japanese yet: {english}" for english in new), ""]))
     return 1 if new else 0
 

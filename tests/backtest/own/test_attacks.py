@@ -35,14 +35,6 @@ not_beside_its_code = pytest.mark.skipif(
 )
 
 
-def told_by(folder: Path, *lines: str, **options: Any) -> Any:
-    """Return what a strategy found, which it tells as JSON in its error."""
-    source = weights_of("import json, os", *lines, "raise ValueError('<' + json.dumps(found) + '>')")
-    with parsed(folder, source, **options) as strategy, pytest.raises(StrategyFailed) as failed:
-        strategy.targets(PANEL)  # type: ignore[union-attr]
-    return json.JSONDecoder().raw_decode(failed.value.message.split("<", 1)[1])[0]
-
-
 def failure_of(folder: Path, source: str, **options: Any) -> KaboomError:
     with (
         pytest.raises(KaboomError) as failed,
@@ -63,70 +55,82 @@ def forging(sent: str) -> tuple[str, ...]:
     )
 
 
-def test_its_environment_has_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("INGEST_API_TOKEN", "DATABASE_URL", "REDIS_URL", "KABOOM_ANYTHING", "AWS_SECRET"):
-        monkeypatch.setenv(name, "a-secret")
-    found = told_by(tmp_path, "found = sorted(os.environ)")
-    # polars sets the one with an underscore.
-    allowed = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME"}
-    threads = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS", "_RJEM_MALLOC_CONF", "MPLCONFIGDIR"}
-    assert set(found) <= allowed | threads
+#: Of the environment; polars sets the one with an underscore.
+ALLOWED = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME"}
+ALLOWED |= {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS", "_RJEM_MALLOC_CONF", "MPLCONFIGDIR"}
+#: Places that a strategy may not write, and those that it may.
+FOREIGN = [str(Path(folder) / "planted") for folder in (ROOT, sys.prefix, Path.home())]
+PLACES = [*FOREIGN, "/proc/self/oom_score_adj", "/proc/sys/kernel/core_pattern", "/dev/null", "own"]
+HIDDEN = ROOT / "docs"  # anything that is not its code
 
 
-def test_it_has_no_open_file_but_its_socket(tmp_path: Path) -> None:
-    with (tmp_path / "secret").open("w") as open_here:
-        os.set_inheritable(open_here.fileno(), True)  # noqa: FBT003  its only form
-        paths = "[f'/proc/self/fd/{n}' for n in os.listdir('/proc/self/fd')]"
-        found = told_by(tmp_path, f"found = [os.readlink(path) for path in {paths} if os.path.exists(path)]")
-    sockets = [name for name in found if name.startswith("socket:")]
-    assert len(sockets) == 1
-    assert {name for name in found if not name.startswith("socket:")} <= {"/dev/null"}
-
-
-def test_it_works_in_an_empty_folder_of_its_own_that_is_removed(tmp_path: Path) -> None:
-    found = told_by(tmp_path, "open('left', 'w').write('x')", "found = [os.getcwd(), os.listdir('.')]")
-    assert found[1] == ["left"]
-    assert not Path(found[0]).exists()
-
-
-def test_it_has_no_rights_and_cannot_get_any(tmp_path: Path) -> None:
-    found = told_by(
-        tmp_path, "found = [l for l in open('/proc/self/status') if l[:6] in ('CapPrm', 'CapEff', 'NoNewP')]"
-    )
-    assert [int(line.split()[1], 16) for line in found] == [0, 0, 1]
-
-
-@needs_namespaces
-@not_beside_its_code
-def test_it_sees_no_other_process_no_network_and_no_data(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("the token")
-    hidden = ROOT / "docs"  # anything that is not its code
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a strategy finds in its process, which it tells as JSON in its error."""
+    folder = tmp_path_factory.mktemp("told")
+    (folder / "run.json").write_text("the token")
+    paths = "[f'/proc/self/fd/{n}' for n in os.listdir('/proc/self/fd')]"
     lines = (
-        "import socket",
-        "found = [[n for n in os.listdir('/proc') if n.isdigit()]]",
-        f"found += [os.listdir({str(hidden)!r}) + os.listdir({tempfile.gettempdir()!r}) + os.listdir('/run')]",
-        "found += [[n for _, n in socket.if_nameindex()]]",
-    )
-    limits = StrategyLimits(memory_mb=4096, timeout_s=60, hidden=(hidden,))
-    processes, files, networks = told_by(tmp_path, *lines, limits=limits)
-    assert (processes, networks) == (["1"], ["lo"])
-    assert [name for name in files if not name.startswith("kaboom-strategy-")] == []
-
-
-@needs_namespaces
-@not_beside_its_code
-def test_it_writes_to_no_file_but_those_of_its_folder(tmp_path: Path) -> None:
-    places = [str(ROOT / "planted"), str(Path(sys.prefix) / "planted"), str(Path.home() / "planted")]
-    places += ["/proc/self/oom_score_adj", "/proc/sys/kernel/core_pattern", "/dev/null", "own"]
-    lines = (
-        "found = []",
-        f"for place in {places}:",
+        "import json, os, socket",
+        f"found = {{'environment': sorted(set(os.environ) - {ALLOWED})}}",
+        f"found['open'] = [os.readlink(path) for path in {paths} if os.path.exists(path)]",
+        "open('left', 'w').write('x')",
+        "found['folder'] = [os.getcwd(), os.listdir('.')]",
+        "found['rights'] = [l for l in open('/proc/self/status') if l[:6] in ('CapPrm', 'CapEff', 'NoNewP')]",
+        "found['processes'] = [n for n in os.listdir('/proc') if n.isdigit()]",
+        f"found['files'] = os.listdir({str(HIDDEN)!r}) + os.listdir({tempfile.gettempdir()!r}) + os.listdir('/run')",
+        "found['networks'] = [n for _, n in socket.if_nameindex()]",
+        "found['written'] = []",
+        f"for place in {PLACES}:",
         "    try: os.close(os.open(place, os.O_WRONLY | (os.O_CREAT if place[:2] not in ('/p', '/d') else 0)))",
         "    except OSError: continue",
-        "    found.append(place)",
+        "    found['written'].append(place)",
+        # An error is cut off after 1,500 characters.
+        "found = {name: values[:9] for name, values in found.items()}",
+        "raise ValueError('<' + json.dumps(found) + '>')",
     )
-    assert told_by(tmp_path, *lines) == ["/dev/null", "own"]
-    assert not any(Path(each).exists() for each in places[:3])
+    limits = StrategyLimits(memory_mb=4096, timeout_s=60, hidden=(HIDDEN,))
+    with pytest.MonkeyPatch.context() as patch, (folder / "secret").open("w") as open_here:
+        os.set_inheritable(open_here.fileno(), True)  # noqa: FBT003  its only form
+        for name in ("INGEST_API_TOKEN", "DATABASE_URL", "REDIS_URL", "KABOOM_ANYTHING", "AWS_SECRET"):
+            patch.setenv(name, "a-secret")
+        error = failure_of(folder, weights_of(*lines), limits=limits)
+    found: dict[str, Any] = json.JSONDecoder().raw_decode(error.message.split("<", 1)[1])[0]
+    return found
+
+
+def test_its_environment_has_no_settings(told: dict[str, Any]) -> None:
+    assert told["environment"] == []
+
+
+def test_it_has_no_open_file_but_its_socket(told: dict[str, Any]) -> None:
+    sockets = [name for name in told["open"] if name.startswith("socket:")]
+    assert len(sockets) == 1
+    assert set(told["open"]) - set(sockets) <= {"/dev/null"}
+
+
+def test_it_works_in_an_empty_folder_of_its_own_that_is_removed(told: dict[str, Any]) -> None:
+    folder, files = told["folder"]
+    assert files == ["left"]
+    assert not Path(folder).exists()
+
+
+def test_it_has_no_rights_and_cannot_get_any(told: dict[str, Any]) -> None:
+    assert [int(line.split()[1], 16) for line in told["rights"]] == [0, 0, 1]
+
+
+@needs_namespaces
+@not_beside_its_code
+def test_it_sees_no_other_process_no_network_and_no_data(told: dict[str, Any]) -> None:
+    assert (told["processes"], told["networks"]) == (["1"], ["lo"])
+    assert [name for name in told["files"] if not name.startswith("kaboom-strategy-")] == []
+
+
+@needs_namespaces
+@not_beside_its_code
+def test_it_writes_to_no_file_but_those_of_its_folder(told: dict[str, Any]) -> None:
+    assert told["written"] == ["/dev/null", "own"]
+    assert not any(Path(each).exists() for each in FOREIGN)
 
 
 @pytest.mark.parametrize(
@@ -143,11 +147,6 @@ def test_it_writes_to_no_file_but_those_of_its_folder(tmp_path: Path) -> None:
         (weights_of("import ctypes", "ctypes.string_at(0)"), StrategyFailed, "crashed with SIGSEGV"),
         (weights_of("import os", "os.closerange(3, 4096)"), StrategyFailed, "ended with exit code"),
         (weights_of("open('x', 'wb').write(bytes(1 << 27))"), StrategyFailed, "File too large"),
-        (weights_of("return np.full((3, 3), 0.1)"), InvalidRequest, r"targets had shape \(3, 3\), expected \(60, 4\)"),
-        (weights_of("return np.full((2, 60, 4), 0.1)"), InvalidRequest, "targets had shape"),
-        (weights_of("return np.full(panel.shape, np.inf)"), InvalidRequest, "beyond 10 times the equity"),
-        (weights_of("return [['a'] * 4] * 60"), InvalidRequest, "targets returned a list, expected a numpy array"),
-        (weights_of("return None"), InvalidRequest, "targets returned None, expected a numpy array"),
         ("import nothing_like", InvalidRequest, "could not be loaded: ModuleNotFoundError: .* line 1"),
         ("x = (", InvalidRequest, r"could not be loaded: SyntaxError: .*\(mine.py, line 1\)$"),
         ("x = 1", InvalidRequest, "has no class Strategy"),
@@ -158,6 +157,25 @@ def test_a_failure_says_its_cause(tmp_path: Path, source: str, kind: type[Kaboom
     error = failure_of(tmp_path, source)
     assert type(error) is kind
     assert re.search(says, error.message), error.message
+
+
+def test_weights_that_cannot_be_are_refused_and_the_next_are_taken(tmp_path: Path) -> None:
+    refused = {
+        "np.full((3, 3), 0.1)": r"targets had shape \(3, 3\), expected \(60, 4\)",
+        "np.full((2, 60, 4), 0.1)": "targets had shape",
+        "np.full(panel.shape, np.inf)": "beyond 10 times the equity",
+        "[['a'] * 4] * 60": "targets returned a list, expected a numpy array",
+        "None": "targets returned None, expected a numpy array",
+    }
+    choices = ", ".join(f"lambda panel: {each}" for each in (*refused, "np.full(panel.shape, 0.25)"))
+    source = weights_of(f"return ({choices})[self.choice](panel)").replace(
+        "    def targets", "    def __init__(self, choice=0):\n        self.choice = choice\n\n    def targets"
+    )
+    with opened(tmp_path, source) as kind:
+        for choice, says in enumerate(refused.values()):
+            with pytest.raises(InvalidRequest, match=says):
+                kind.parse({"choice": choice}).targets(PANEL)  # type: ignore[union-attr]
+        assert (kind.parse({"choice": len(refused)}).targets(PANEL) == 0.25).all()  # type: ignore[union-attr]
 
 
 def test_a_loop_without_end_ends_with_the_name_of_its_limit(tmp_path: Path) -> None:

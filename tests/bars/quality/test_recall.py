@@ -37,7 +37,7 @@ def hold_against_days(fault: Fault) -> Recall:
 
 @cache
 def suspect(interval: Interval, faults: SyntheticFaults | None) -> tuple[int, pl.DataFrame]:
-    return Lab(interval).suspect(faults)
+    return Lab(interval, every=8).suspect(faults)
 
 
 @pytest.mark.parametrize(("interval", "fault"), KINDS)
@@ -69,7 +69,7 @@ def test_minutes_differ_from_their_day_only_after_a_provider_error() -> None:
 
 @pytest.mark.parametrize("faults", [None, SyntheticFaults()])
 def test_a_day_differs_only_where_it_or_a_minute_is_wrong(faults: SyntheticFaults | None) -> None:
-    lab, days = Lab(Interval.M1), SESSIONS[-3:]
+    lab, days = Lab(Interval.M1, every=8), SESSIONS[-3:]
     provider = lab.provider(faults)
     differing = lab.roll_up(provider, days)
     wrong = [provider.manifest_for(lab.symbols, days, interval).select(CELL) for interval in (Interval.M1, Interval.D1)]
@@ -79,9 +79,8 @@ def test_a_day_differs_only_where_it_or_a_minute_is_wrong(faults: SyntheticFault
 
 def test_a_limit_breach_escapes_only_where_the_session_before_has_no_close() -> None:
     escaped = measure(Interval.M1, Fault.LIMIT_BREACH).escaped
-    lab, store = Lab(Interval.M1), MemoryBarStore()
-    lab.take(lab.provider(), store, SESSIONS[-2:-1])
-    known = asyncio.run(store.last_closes(lab.series, lab.symbols, before=SESSIONS[-1]))
+    lab = Lab(Interval.M1)
+    known = asyncio.run(lab.after_a_good_session().last_closes(lab.series, lab.symbols, before=SESSIONS[-1]))
     assert 0 < escaped.height < 10
     assert not set(escaped["symbol"]) & set(known)
 

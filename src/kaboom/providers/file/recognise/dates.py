@@ -108,10 +108,12 @@ def parse_naive(texts: pl.Series) -> pl.Series:
     """Return texts as wall clocks, named `wall`; null for an unknown form."""
     found = pl.Series("wall", [None] * len(texts), dtype=_NAIVE)
     open_ = texts.is_not_null()
-    forms = list(_FORMATS)
+    forms, is_sampled = list(_FORMATS), True
     while forms and open_.any():
         sample = texts.filter(open_).head(1)
-        form = next((form for form in forms if _read(sample, form)[0] is not None), forms[0])
+        form = next((form for form in forms if _read(sample, form)[0] is not None), None) if is_sampled else None
+        # A text that no form reads stays the first one: asked once, not before each of the forms.
+        form, is_sampled = form or forms[0], form is not None
         forms.remove(form)
         found = found.zip_with(~open_, _read(texts, form)).alias("wall")
         open_ = texts.is_not_null() & found.is_null()
