@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 _LOOK_S = 1.0
 
 
-async def analyse(run: Run) -> AnalysisResult | Settled:
-    """Analyse the subjects of a request one after the other; the job ends as `partial` if some have no bars.
+async def analyse(run: Run) -> Settled:
+    """Analyse the subjects of a request one after the other; the job has items, and is partial, if some have no bars.
 
     Raises:
         NotFound: the owner has no such job or portfolio.
@@ -103,9 +103,8 @@ async def analyse(run: Run) -> AnalysisResult | Settled:
         analyses=analyses,
         previews=previews,
     )
-    if not without:
-        return result
-    return Settled(result, done=[one.subject for one in analyses if one.asked], failed=without)
+    done = [one.subject for one in analyses if one.asked] if without else []
+    return Settled(result, done=done, failed=without)
 
 
 @dataclass(frozen=True, slots=True)
