@@ -70,9 +70,16 @@ async def test_an_analysis_without_bars_fails_with_the_command_that_takes_them(h
     assert job["error"]["message"] == f"no synthetic 1d bars of 6503 are held; take some by `{command}`"
 
 
+async def test_a_symbol_of_no_list_gets_no_command_that_would_be_refused(http: httpx2.AsyncClient) -> None:
+    job = await end_of(http, ANALYSE, {"symbols": ["9998"], "session": SESSION, "language": "en"})
+    said = "no synthetic 1d bars of 9998 are held, and no symbol list has 9998; nearest to it: 999"
+    assert (job["status"], job["error"]["message"].startswith(said)) == ("failed", True)
+
+
 async def test_a_symbol_without_bars_beside_another_has_no_verdict(http: httpx2.AsyncClient) -> None:
     await ingest(http)
     job = await end_of(http, ANALYSE, {"symbols": ["7203", "6503"], "session": SESSION, "sessions": 100})
+    assert (job["status"], job["progress"]["done"], job["progress"]["failed"]) == ("partial", 1, 1)
     judged, without = job["result"]["analyses"]
     assert judged["verdict"] is not None
     assert (without["verdict"], without["confidence"], without["points"]) == (None, None, [])

@@ -120,7 +120,7 @@ async def test_its_error_is_the_cause_of_the_job(admin: httpx2.AsyncClient, tmp_
     done = await run_job(admin, RUN, OWN)
     assert (done["status"], done["error"]["type"]) == ("failed", "StrategyFailed")
     assert "ValueError: " in done["error"]["message"]
-    assert "(mine.py, line 7, in targets: raise ValueError(" in done["error"]["message"]
+    assert "(mine.py:7 in targets: raise ValueError(" in done["error"]["message"]
     assert "TOKEN" not in done["error"]["message"]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import doctest
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -97,6 +98,14 @@ def test_a_mirror_with_a_manifest_is_read_by_it(tmp_path: Path) -> None:
     assert found["close"].to_list() == [200.0]
 
 
+@pytest.mark.parametrize("provider", ["jquants", None])
+def test_a_mirror_says_what_it_does_not_have(tmp_path: Path, mirror: kaboom.Kaboom, provider: str | None) -> None:
+    place = tmp_path if provider else tmp_path / "nowhere"
+    said = f"no bars of 1d of {provider or 'any provider'} are in the mirror {place}"
+    with pytest.raises(kaboom.NotFound, match=f"^{re.escape(said)}$"):
+        kaboom.connect(mirror=place).bars("7203", provider=provider, adjusted=False)
+
+
 def test_a_mirror_warns_when_it_was_not_asked_for_raw_bars(kb: kaboom.Kaboom, mirror: kaboom.Kaboom) -> None:
     with pytest.warns(UserWarning, match="not adjusted for splits") as caught:
         found = mirror.bars()
@@ -127,6 +136,9 @@ def test_what_needs_a_server_says_so(folder: kaboom.Kaboom) -> None:
 
 def test_no_symbol_is_not_every_symbol(kb: kaboom.Kaboom, folder: kaboom.Kaboom) -> None:
     for source in (kb, folder):
+        for wrong in (7203.0, ["6758", 7203.0]):
+            with pytest.raises(kaboom.InvalidRequest, match=r"symbol was 7203\.0, expected a TSE local code"):
+                source.bars(wrong)  # type: ignore[arg-type]
         with pytest.raises(kaboom.InvalidRequest, match="symbols was empty"):
             source.bars([], "1d")
         with pytest.raises(kaboom.InvalidRequest, match="symbols was empty"):

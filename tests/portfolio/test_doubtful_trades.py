@@ -53,6 +53,14 @@ async def test_a_trade_near_the_bars_or_far_from_any_is_booked(funded: Account, 
     await funded.book("/trades", **TRADE, day=day, price=price)
 
 
+async def test_a_portfolio_of_own_files_has_the_calendar_of_the_tse(funded: Account) -> None:
+    filed = await Account.create(funded.http, name="own files", provider="file")
+    await filed.deposit("10000000", "2025-10-01")
+    refused = await filed.post("/trades", **TRADE, day="2025-11-02", price="1300")
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["#/day"]
+    await filed.book("/trades", **TRADE, day="2025-11-02", price="1300", force=True)
+
+
 async def test_a_file_names_each_doubtful_line(funded: Account) -> None:
     csv = (
         HEAD + "2025-11-02,buy,7203,100,1300,,,\r\n2025-11-04,buy,7203,100,1300,,,\r\n2025-11-04,buy,7203,100,3,,,\r\n"

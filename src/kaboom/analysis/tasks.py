@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -31,11 +32,13 @@ from kaboom.analysis.run_job import Gathered, find_models, gather_symbol, load_s
 from kaboom.analysis.spending import open_spending
 from kaboom.analysis.vocabulary import Kind, say_verdict
 from kaboom.errors import Conflict, InvalidRequest
+from kaboom.jobs.engine.run.completion import Settled
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.jobs.model import Job, Queue
 from kaboom.jobs.postgres.files import JobFiles
 from kaboom.jobs.postgres.port import OwnHistory
 from kaboom.market.interval import Interval
+from kaboom.market.lists.history import load_history
 from kaboom.market.outcome import is_fine
 from kaboom.pictures.model import Picture
 from kaboom.pictures.process import PictureProcess
@@ -53,8 +56,8 @@ if TYPE_CHECKING:
 _LOOK_S = 1.0
 
 
-async def analyse(run: Run) -> AnalysisResult:
-    """Analyse the subjects of a request one after the other.
+async def analyse(run: Run) -> Settled:
+    """Analyse the subjects of a request one after the other; the job has items, and is partial, if some have no bars.
 
     Raises:
         NotFound: the owner has no such job or portfolio.
@@ -81,11 +84,11 @@ async def analyse(run: Run) -> AnalysisResult:
         else:
             analyses.append(show_analysis(await _analyse(run, found.facts, prompt, work), request.language, use))
     # Nothing was judged, so the job must not end as completed.
-    without = [one.subject for one in analyses if not one.asked]
+    without = {one.subject: one.reason for one in analyses if not one.asked}
     if without and len(without) == len(analyses):
-        raise InvalidRequest(_none_held(request, without))
+        raise InvalidRequest(_none_held(request, list(without), run.settings.symbols_dir))
     await keep_pictures(run.files, run.claim.lease.ref.job_id, pictures)
-    return AnalysisResult(
+    result = AnalysisResult(
         kind=request.kind,
         language=request.language,
         disclaimer=disclaimer(
@@ -100,6 +103,8 @@ async def analyse(run: Run) -> AnalysisResult:
         analyses=analyses,
         previews=previews,
     )
+    done = [one.subject for one in analyses if one.asked] if without else []
+    return Settled(result, done=done, failed=without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ async def _analyse(run: Run, facts: Facts, prompt: Prompt, work: _Work) -> Analy
     """Return the consensus of the models; fall back to the rules, unless the request requires models."""
     request, asker = work.request, work.asker
     if not facts.is_known:
-        return without_bars(facts, _none_held(request, [facts.subject]))
+        return without_bars(facts, _none_held(request, [facts.subject], run.settings.symbols_dir))
     if asker is None:
         if request.analyst == "models":
             raise InvalidRequest("analyst was models, and models cannot be asked any more", pointer="/analyst")
@@ -165,8 +170,12 @@ async def _analyse(run: Run, facts: Facts, prompt: Prompt, work: _Work) -> Analy
     return analyse_by_rules(facts, request.language, answers=answers, reason=answers[0].reason)
 
 
-def _none_held(request: AnalysisRequest, symbols: Sequence[str]) -> str:
+def _none_held(request: AnalysisRequest, symbols: Sequence[str], symbols_dir: Path) -> str:
     names = ", ".join(symbols[:MOST_NAMED]) + (" …" if len(symbols) > MOST_NAMED else "")
+    if request.spec.capabilities.follows_lists and (
+        unknown := load_history(symbols_dir).describe_unknown(symbols, request.session)
+    ):
+        return f"no {request.source} {Interval.D1} bars of {names} are held, and {unknown}"
     command = ingest_command(request.source, Interval.D1, request.sessions, symbols)
     command += f" --session {request.session}" if request.session else ""
     return f"no {request.source} {Interval.D1} bars of {names} are held; take some by `{command}`"

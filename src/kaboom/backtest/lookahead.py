@@ -130,10 +130,7 @@ def _decisions(strategy: BarStrategy, panel: Panel, model: FillModel) -> list[tu
 def _choose(decided: Ints, panel: Panel, cuts: int) -> list[int]:
     """Return bars to cut after, ascending: a third each with decisions, before the largest moves, and spread evenly."""
     if not decided.size:
-        bars, symbols = panel.shape
-        raise InvalidRequest(
-            f"the strategy decided nothing in {bars:,} bars of {symbols} symbols: nothing was compared"
-        )
+        raise InvalidRequest(f"the strategy decided nothing in {panel.shape[0]:,} bars: nothing was compared")
     last = panel.shape[0] - 2
     part = max(cuts // 3, 1)
     even = np.linspace(0, max(last, 0), part).astype(np.int64)

@@ -83,6 +83,21 @@ def none_held(
         command += "" if spec.is_tse else " --all"
     if symbol is not None and symbol.startswith("^"):
         market, symbol = "INDEX", symbol[1:]
+    elif symbol is not None:
+        from kaboom.market.lists.history import load_history  # noqa: PLC0415  polars, which other commands do without
+
+        settings = load_settings()
+        follows = get_source_spec(source or settings.provider).capabilities.follows_lists
+        if follows and (unknown := load_history(settings.symbols_dir).describe_unknown([symbol], None)):
+            return CliError(
+                Exit.NOT_FOUND,
+                session.words.say(
+                    "no bars of {what} in {place}; {why}",
+                    what=what,
+                    place=store_place(),
+                    why=session.words.detail(unknown),
+                ),
+            )
     command += f" --market {market}" if market else ""
     command += f" --symbol {symbol}" if symbol else ""
     return CliError(

@@ -18,7 +18,15 @@ from kaboom.cli.help import choose_help
 from kaboom.cli.index import INDEX
 from kaboom.cli.session import Session
 from kaboom.drivers.printable import clean
-from kaboom.errors import ConfigurationError, Conflict, Forbidden, InvalidRequest, KaboomError, NotFound
+from kaboom.errors import (
+    ConfigurationError,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    KaboomError,
+    NotFound,
+    StrategyFailed,
+)
 from kaboom.text.catalogue import choose_language, gettext
 from kaboom.text.help import USAGE, say_heading
 from kaboom.text.translate import translate
@@ -144,6 +152,7 @@ def _exit_for(error: KaboomError) -> Exit:
         Forbidden: Exit.AUTH,
         NotFound: Exit.NOT_FOUND,
         Conflict: Exit.CONFLICT,
+        StrategyFailed: Exit.JOB_FAILED,
     }
     return kinds.get(type(error), Exit.UNAVAILABLE)
 

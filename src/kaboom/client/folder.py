@@ -170,12 +170,18 @@ class MirrorSource:
         objects = open_objects(self.place)
         if found := _run(objects.read(MANIFEST)):
             held = [f for f in Manifest.parse(found.content, objects.place).files if f.interval == asked.interval]
-            provider = _only(sorted({file.provider for file in held}), asked.provider, asked.interval)
+            provider = self._choose(sorted({file.provider for file in held}), asked)
             return provider, [f"{objects.place}/{file.path}" for file in held if file.provider == provider]
         folder = Path(self.place)
         names = sorted(path.parent.name for path in folder.glob(f"*/{asked.interval}") if any(path.iterdir()))
-        provider = _only(names, asked.provider, asked.interval)
+        provider = self._choose(names, asked)
         return provider, [str(folder / provider / asked.interval / "*.parquet")]
+
+    def _choose(self, held: Sequence[str], asked: Asked) -> str:
+        provider = _only(held, asked.provider, asked.interval) if held else asked.provider or "any provider"
+        if provider not in held:
+            raise NotFound(f"no bars of {asked.interval} of {provider} are in the mirror {self.place}")
+        return provider
 
 
 def span_of(asked: Asked) -> tuple[datetime, datetime]:

@@ -1,7 +1,7 @@
 """Symbols as a caller names them, and what to say of one that nobody knows."""
 
 from collections.abc import Collection, Iterable, Iterator
-from numbers import Integral
+from numbers import Integral, Number
 from typing import TYPE_CHECKING
 
 from kaboom.errors import InvalidRequest
@@ -24,13 +24,15 @@ def to_symbols(symbols: Symbols | None) -> tuple[str, ...]:
     """Return codes in half-width capitals, none for all; an empty list is a choice that chose nothing, and not all.
 
     Raises:
-        InvalidRequest: no symbol is in it.
+        InvalidRequest: no symbol is in it, or something else, such as a float of a pandas column with gaps.
 
     """
     if symbols is None:
         return ()
     # A code from a NumPy array or a pandas frame is no int, but Integral.
-    given = (symbols,) if isinstance(symbols, str | int | Integral) else symbols
+    given = [symbols] if isinstance(symbols, str | Number) else list(symbols)
+    if wrong := [one for one in given if not isinstance(one, str | Integral)]:
+        raise InvalidRequest(f"symbol was {wrong[0]!r}, expected a TSE local code such as '7203' or '285A'")
     named = tuple(dict.fromkeys(normalise_symbol(str(one)) for one in given))
     if not named:
         raise InvalidRequest("symbols was empty: name at least one symbol, or leave symbols out to take all")

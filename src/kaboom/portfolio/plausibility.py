@@ -36,15 +36,16 @@ class DayRange:
     high: float
 
 
-def find_doubts(
-    entries: Iterable[Entry], ranges: Mapping[tuple[str, date], DayRange], *, is_tse: bool
-) -> Iterator[Doubtful]:
-    """Yield the trades that are doubtful; a trade without bars up to its day is checked against the calendar only."""
+def find_doubts(entries: Iterable[Entry], ranges: Mapping[tuple[str, date], DayRange]) -> Iterator[Doubtful]:
+    """Yield the trades that are doubtful; a trade without bars up to its day is checked against the calendar only.
+
+    A portfolio has symbols of the TSE alone, whoever provides their bars.
+    """
     for entry in entries:
         if not entry.kind.is_trade:
             continue
         day, price = entry.day, format_yen(entry.price)
-        if is_tse and not is_session(day):
+        if not is_session(day):
             nearest = f"{previous_session(day)} and {next_session(day)}"
             message = f"day was {day}, not a trading day; the nearest are {nearest}; set force (--force) to book it"
             yield Doubtful(message, entry.entry_id, pointer="/day")

@@ -236,7 +236,7 @@ class PortfolioService:
             return []
         days = {(entry.symbol, entry.day) for entry in trades}
         ranges = await (await self.market.get()).ranges(portfolio.provider, days)
-        return list(find_doubts(trades, ranges, is_tse=get_provider_spec(portfolio.provider).is_tse))
+        return list(find_doubts(trades, ranges))
 
     async def _splits(self, portfolio: Portfolio, entries: Iterable[Entry]) -> tuple[Split, ...]:
         symbols = {entry.symbol for entry in entries if entry.symbol}

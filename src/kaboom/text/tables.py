@@ -180,7 +180,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "not_listed": "not in your files",
         "rate_limited": "the provider refused: too many calls",
         "provider_error": "the files could not be read",
-        "invalid": "a cell, a row or a file is refused",
+        "invalid": "a cell, a row or a file is refused, or it is in no file",
         "write_failed": "could not be stored",
     },
     "verdict": _same("ok", "warning", "fault"),

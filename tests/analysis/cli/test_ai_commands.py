@@ -2,6 +2,7 @@
 
 import httpx2
 
+from kaboom.cli.exits import Exit
 from tests.fixtures.cli import Kaboom
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api
@@ -12,6 +13,13 @@ def test_the_breaker_is_closed_and_the_audit_log_has_it(at_live: Kaboom, live: A
     assert (done.code, "models are asked again" in done.err) == (0, True)
     listed = httpx2.get(f"{live.url}/api/v1/audit", headers={"x-ingest-token": TOKEN}).json()["items"]
     assert "close_breaker" in [line["action"] for line in listed]
+
+
+def test_a_symbol_without_bars_has_a_command_beside_one_that_was_judged(at_live: Kaboom) -> None:
+    assert at_live("ingest", "run-daily", "--symbol", "6758", "--interval", "1d=100", "--wait").code == 0
+    done = at_live("ai", "analyse", "6758", "6503")
+    assert (done.code, "6503: no bars" in done.out) == (Exit.PARTIAL, True)
+    assert "\nno synthetic 1d bars of 6503 are held; take some by `kaboom ingest run-daily" in done.out
 
 
 def test_a_trade_on_a_sunday_is_booked_with_force(at_live: Kaboom) -> None:

@@ -53,6 +53,7 @@ def test_a_strategy_that_looks_ahead_is_found(held: Kaboom, bars: tuple[str, ...
     honest = held("backtest", "check", "honest.py", *bars)
     assert (honest.code, "decisions changed when later bars were taken away" in honest.out) == (Exit.OK, True)
     assert ("7203" not in honest.out, "2025-11-05" in honest.out) == (True, bool(bars))
+    assert ("bars of 1 symbol, " in honest.out) == bool(bars)
     counted: Any = held("backtest", "check", "honest.py", *bars, "--json").json
     assert (counted["looks_ahead"], counted["decisions"] > 200, counted["cuts"] > 20) == (False, True, True)
 
@@ -110,6 +111,20 @@ def test_a_file_that_returns_no_array_gets_a_sentence(held: Kaboom, tmp_path: Pa
     assert f"targets returned {kind}, expected a numpy array of numbers" in done.err
 
 
+@pytest.mark.parametrize("asked", [("run", "--symbol", "7203", "--to", "2025-11-05", "--sessions", "300"), ("check",)])
+def test_an_error_of_a_file_is_said_with_its_line(held: Kaboom, tmp_path: Path, asked: tuple[str, ...]) -> None:
+    verb, *scope = asked
+    (tmp_path / "wrong.py").write_text(HONEST.replace('panel.adjusted("close")', "panel.close"))
+    done = held("backtest", verb, "wrong.py", *scope)
+    assert (done.code, "Traceback" in done.err) == (Exit.JOB_FAILED, False)
+    assert "strategy wrong failed: AttributeError: 'Panel' object has no attribute 'close'" in done.err
+    japanese = held("--lang", "ja", "backtest", verb, "wrong.py", *scope)
+    assert all("(wrong.py:6 in targets: close = panel.close)" in each.err for each in (done, japanese))
+    (tmp_path / "broken.py").write_text(HONEST.replace("class", "nothing\nclass"))
+    broken = held("backtest", verb, "broken.py", *scope)
+    assert (broken.code, "(broken.py:4 in <module>: nothing)" in broken.err) == (Exit.USAGE, True)
+
+
 def test_a_look_ahead_after_a_long_warm_up_is_found(held: Kaboom, tmp_path: Path) -> None:
     late = AHEAD.replace(
         "class Strategy:", "class Strategy:\n    def __init__(self, bars=2000):\n        self.bars = bars\n"
@@ -120,7 +135,7 @@ def test_a_look_ahead_after_a_long_warm_up_is_found(held: Kaboom, tmp_path: Path
     found = held("backtest", "check", "late.py", "--param", "bars=400")
     assert (found.code, "looks ahead" in found.err) == (Exit.JOB_FAILED, True)
     silent = held("backtest", "check", "late.py")
-    assert (silent.code, "decided nothing in 1,000 bars of 3 symbols" in silent.err) == (Exit.USAGE, True)
+    assert (silent.code, "decided nothing in 1,000 bars" in silent.err) == (Exit.USAGE, True)
 
 
 def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> None:

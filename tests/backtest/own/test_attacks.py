@@ -140,7 +140,7 @@ def test_it_writes_to_no_file_but_those_of_its_folder(told: dict[str, Any]) -> N
         (
             weights_of("return panel.prices[99]"),
             StrategyFailed,
-            r"IndexError: .* \(mine.py, line 6, in targets: return",
+            r"IndexError: .* \(mine.py:6 in targets: return",
         ),
         (weights_of("os = __import__('os')", "os._exit(3)"), StrategyFailed, "ended with exit code 3"),
         (weights_of("raise SystemExit(0)"), StrategyFailed, "strategy mine failed: SystemExit: 0"),

@@ -207,6 +207,7 @@ def test_a_test_does_not_begin_with_what_a_stop_has_closed() -> None:
         ("1 / 0", "could not be loaded: ZeroDivisionError"),
         ("x = 1", "has no class Strategy"),
         ("class Strategy: pass", "neither targets nor on_bar"),
+        ("class Strategy:\n    def on_bar(self, context): pass", "has on_bar without prepare, expected both"),
         ("class Strategy:\n    def __init__(self, a): pass\n    def targets(self, panel): pass", "missing 1 required"),
     ],
 )

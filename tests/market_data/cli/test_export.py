@@ -94,6 +94,7 @@ def test_a_mirror_without_a_manifest_goes_on_with_everything_apart(held: Kaboom)
         (Exit.USAGE, ("export", "a.csv", "--symbol", "../etc"), "expected a TSE local code"),
         (Exit.USAGE, ("mirror", "out", "--format", "json"), "expected one of csv, arrow, parquet"),
         (Exit.NOT_FOUND, ("export", "a.csv", "--symbol", "9999"), "no bars of 9999 1m"),
+        (Exit.NOT_FOUND, ("show", "9999"), "; no symbol list has 9999; nearest to it: 9997, "),
         (Exit.NOT_FOUND, ("export", "a.csv", "--source", "file"), "no bars of file 1m"),
     ],
 )

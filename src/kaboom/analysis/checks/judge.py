@@ -38,17 +38,19 @@ _ADVICE = re.compile(
 _UP = re.compile(
     r"\b(?:ris(?:e|es|en|ing)|rose|gain(?:s|ed|ing)?|climb\w*|advanc\w*|increas\w*|rall(?:y|ies|ied|ying)|jump\w*|surg(?:e|es|ed|ing)"
     r"|soar\w*|rebound\w*|recover\w*|gr[eo]w(?:s|n|ing)?|strengthen\w*|appreciat\w*|uptrend|upwards?"
-    r"|(?:is|are|was|were|been|went|moved?|closed|ended|finished|trended) up)\b"
-    r"|\bup (?:by )?(?=[+-]?[0-9])"
-    r"|上昇|(?<!売)上げ|(?<!売)上が|値上がり|値を上|続伸|急伸|反発|急騰|高騰|騰貴|増加|増え|伸び(?!悩)|回復|上向|右肩上がり|含み益|プラス",
+    r"|(?:is|are|was|were|been|went|moved?|closed|ended|finished|trended|came|comes?) up)\b"
+    r"|\bup (?:(?:by|to|at|from) )?(?=[+-]?[0-9])"
+    r"|\b(?:is|are|was|were|went|moved?|closed?|ended|finished|trad(?:ed|es|ing)) higher\b(?! than)"
+    r"|上昇|堅調|強含|(?<!売)上げ|(?<!売)上が|値上がり|値を上|続伸|急伸|反発|急騰|高騰|騰貴|増加|増え|伸び(?!悩)|回復|上向|右肩上がり|含み益|プラス",
     re.IGNORECASE | re.ASCII,
 )
 _DOWN = re.compile(
     r"\b(?:fall(?:s|en|ing)?|fell|drop(?:s|ped|ping)?|declin\w*|decreas\w*|los(?:e|es|t|s|ses|ing)|slid(?:e|es|ing)?|s[aiu]nk(?:s|ing)?"
     r"|plung\w*|tumbl\w*|slump\w*|weaken\w*|retreat\w*|slip(?:s|ped|ping)?|shr[aiu]nk\w*|depreciat\w*|crash\w*|downtrend|downwards?"
-    r"|(?:is|are|was|were|been|went|moved?|closed|ended|finished|trended) down)\b"
-    r"|\bdown (?:by )?(?=[+-]?[0-9])"
-    r"|下落|下降|下げ|下が|値下がり|値を下|続落|急落|反落|暴落|減少|減っ|低下|下向|右肩下がり|含み損|マイナス",
+    r"|(?:is|are|was|were|been|went|moved?|closed|ended|finished|trended|came|comes?) down)\b"
+    r"|\bdown (?:(?:by|to|at|from) )?(?=[+-]?[0-9])"
+    r"|\b(?:is|are|was|were|went|moved?|closed?|ended|finished|trad(?:ed|es|ing)) lower\b(?! than)"
+    r"|下落|軟調|弱含|下降|下げ|下が|値下がり|値を下|続落|急落|反落|暴落|減少|減っ|低下|下向|右肩下がり|含み損|マイナス",
     re.IGNORECASE | re.ASCII,
 )
 _ABOVE = re.compile(

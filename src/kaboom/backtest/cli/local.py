@@ -1,7 +1,8 @@
 """Backtests of the user's own strategy files, in the process of the command line, without a server."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.local_store import open_actions, open_store
 from kaboom.cli.session import Session
+from kaboom.errors import InvalidRequest, KaboomError, StrategyFailed
 from kaboom.settings import load_settings
-from kaboom.text.catalogue import gettext_noop
 
 if TYPE_CHECKING:
     from kaboom.backtest.panel import Panel
@@ -29,15 +30,18 @@ def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | N
 
     Raises:
         InvalidRequest: the file cannot be loaded, or there are no bars.
+        StrategyFailed: the strategy raised an error.
 
     """
     from kaboom.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  polars and numpy
     from kaboom.backtest.study.single import run_backtest  # noqa: PLC0415  the same
 
-    kind = load_strategy_file(Path(file))
+    with _errors_of(file):
+        kind = load_strategy_file(Path(file))
     bars, request = _load({**body, "strategy": name_of(file)})
     session.say("{file} runs in this process, without a worker", file=file)
-    study = run_backtest(bars, kind, request)
+    with _errors_of(file):
+        study = run_backtest(bars, kind, request)
     if not session.print_if_json(study.summary.model_dump(mode="json")):
         print_run(session, study.summary.model_dump(mode="json"))
     session.save_file(out or Path(f"backtest-{kind.name}.html"), study.files["report.html"], "report: {path}")
@@ -49,15 +53,18 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
     Raises:
         CliError: a decision needs later bars.
         InvalidRequest: the file cannot be loaded, or makes no decision.
+        StrategyFailed: the strategy raised an error.
 
     """
     from kaboom.backtest.lookahead import check_lookahead  # noqa: PLC0415  polars and numpy
     from kaboom.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  the same
     from kaboom.backtest.study.made_up import make_panel  # noqa: PLC0415  the same
 
-    kind = load_strategy_file(Path(file))
+    with _errors_of(file):
+        kind = load_strategy_file(Path(file))
     panel: Panel = _load({**body, "strategy": name_of(file)})[0].panel if body else make_panel()
-    compared = check_lookahead(kind.parse(parameters), panel)
+    with _errors_of(file):
+        compared = check_lookahead(kind.parse(parameters), panel)
     found = compared.found
     if session.is_json:
         values = {"bar": found.bar, "cut": found.cut, "what": found.what} if found else None
@@ -76,10 +83,11 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
     if not session.is_json:
         span = {"first": panel.closed_at(0).date(), "last": panel.closed_at(panel.shape[0] - 1).date()}
         counts = {"decisions": compared.decisions, "cuts": compared.cuts, "bars": panel.shape[0]}
-        where = (
-            gettext_noop("{symbols} symbols, {first} to {last}") if body else gettext_noop("{symbols} made-up symbols")
-        )
-        bars = session.words.say(where, symbols=panel.shape[1], **span)
+        bars = session.words.say("{symbols} made-up symbols", symbols=panel.shape[1])
+        if body:
+            bars = session.words.count(
+                "{n:,} symbol, {first} to {last}", "{n:,} symbols, {first} to {last}", panel.shape[1], **span
+            )
         session.show(
             session.words.say(
                 "{file}: none of {decisions:,} decisions changed when later bars were taken away, at "
@@ -97,6 +105,22 @@ def name_of(file: str) -> str:
     if not (name[:1].isalpha() and name.isascii()):
         return "strategy"
     return f"{name}_file" if name in PARAMETERS else name
+
+
+@contextmanager
+def _errors_of(file: str) -> Iterator[None]:
+    """Say an error that the user's code raised in a sentence, with the lines of the file."""
+    from kaboom.backtest.strategies.files import describe_lines  # noqa: PLC0415  polars and numpy
+
+    try:
+        yield
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message + describe_lines(e.__cause__, file), pointer=e.pointer) from e
+    except KaboomError:
+        raise
+    except Exception as e:  # the file may do anything
+        message = f"{type(e).__name__}: {e}{describe_lines(e, file)}"
+        raise StrategyFailed(f"strategy {name_of(file)} failed: {message}") from e
 
 
 def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":

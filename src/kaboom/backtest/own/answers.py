@@ -4,7 +4,6 @@ import linecache
 import os
 import random
 import socket
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,14 @@ from kaboom.backtest.own.decisions import Decisions, NotingContext
 from kaboom.backtest.own.wire import Message, receive, send
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.run import check_targets, run_bars
-from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind, load_strategy
+from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind, describe_lines, load_strategy
 from kaboom.backtest.strategy import BarStrategy
 from kaboom.errors import InvalidRequest
 from kaboom.market.interval import Interval
 
 #: The most bytes of a panel; the limit of memory is less.
 _MOST_BYTES = 1 << 40
-_LONGEST, _MOST_LINES = 1500, 3
+_LONGEST = 1500
 
 
 class Answers:
@@ -51,9 +50,9 @@ class Answers:
         except MemoryError:
             return _fault("memory", "")
         except InvalidRequest as e:
-            return _fault("invalid", e.message + (self._where(e.__cause__) if e.__cause__ else ""), e.pointer)
+            return _fault("invalid", e.message + describe_lines(e.__cause__, self._file), e.pointer)
         except BaseException as e:  # noqa: BLE001  code of users may raise anything, also SystemExit
-            return _fault("raised", f"{type(e).__name__}: {e}"[:_LONGEST] + self._where(e))
+            return _fault("raised", f"{type(e).__name__}: {e}"[:_LONGEST] + describe_lines(e, self._file))
 
     def _load(self, message: Message) -> Message:
         source: str = message.words["source"]
@@ -116,13 +115,6 @@ class Answers:
         if self._kind is None:
             raise TypeError("expected load first")
         return self._kind.parse(words["parameters"])
-
-    def _where(self, error: BaseException | None) -> str:
-        """Return the last lines of a traceback that are in the user's file."""
-        frames = traceback.extract_tb(error.__traceback__ if error else None)
-        own = [each for each in frames if each.filename == self._file][-_MOST_LINES:]
-        lines = "; ".join(f"line {each.lineno}, in {each.name}: {each.line}" for each in own)
-        return f" ({self._file}, {lines})"[:_LONGEST] if lines else ""
 
 
 class _Noting:

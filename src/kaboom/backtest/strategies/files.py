@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,9 @@ from kaboom.errors import InvalidRequest
 
 #: What files import that were written before Kaboom was one package.
 _OLD_NAME = "batch.backtest.strategies.settings"
+
+#: How much is said of where an error was raised.
+_MOST_LINES, _LONGEST = 3, 1500
 
 type AnyStrategy = WeightStrategy | BarStrategy
 
@@ -84,6 +88,14 @@ def load_strategy(path: Path, source: bytes) -> StrategyKind:
     return StrategyKind(path.stem, partial(_build, path.name, kind), hashlib.sha256(source).hexdigest())
 
 
+def describe_lines(error: BaseException | None, file: str) -> str:
+    """Return the last lines of an error's traceback that are in a strategy's file, in brackets; empty without any."""
+    frames = traceback.extract_tb(error.__traceback__ if error else None)
+    own = [each for each in frames if each.filename == file][-_MOST_LINES:]
+    lines = "; ".join(f"{file}:{each.lineno} in {each.name}: {each.line}" for each in own)
+    return f" ({lines})"[:_LONGEST] if lines else ""
+
+
 def _not_loaded(file: str, error: Exception) -> InvalidRequest:
     return InvalidRequest(f"{file} could not be loaded: {type(error).__name__}: {error}", pointer="/strategy")
 
@@ -110,6 +122,8 @@ def _build(file: str, kind: type, parameters: Mapping[str, Any]) -> AnyStrategy:
         raise InvalidRequest(f"{file}: {e}", pointer="/parameters") from e
     if isinstance(strategy, BarStrategy):
         return strategy
+    if hasattr(strategy, "on_bar"):
+        raise InvalidRequest(f"{file}: Strategy has on_bar without prepare, expected both", pointer="/strategy")
     if not hasattr(strategy, "targets"):
         raise InvalidRequest(f"{file}: Strategy has neither targets nor on_bar, expected one", pointer="/strategy")
     if not hasattr(strategy, "protection"):

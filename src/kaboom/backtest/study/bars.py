@@ -171,15 +171,10 @@ def _none_held(request: BarsAsked, symbols_dir: Path) -> InvalidRequest:
     symbols, source, interval = request.symbols or (), request.source, request.interval
     names = ", ".join(symbols[:MOST_NAMED]) + (" …" if len(symbols) > MOST_NAMED else "") or request.market
     first, last = request.first, request.last
-    # An ingest of a symbol that no list has would be refused.
-    history = load_history(symbols_dir) if symbols and request.spec.capabilities.follows_lists else None
-    unknown = next((symbol for symbol in symbols if history and not history.validities(symbol)), "")
-    if history and unknown:
-        near = ", ".join(history.find_nearest(unknown, last or history.newest)) or "none"
-        message = (
-            f"no {source} {interval} bars of {names} are held, and no symbol list has {unknown}; nearest to it: {near}"
-        )
-        return InvalidRequest(message, pointer="/symbols")
+    if request.spec.capabilities.follows_lists and (
+        unknown := load_history(symbols_dir).describe_unknown(symbols, last)
+    ):
+        return InvalidRequest(f"no {source} {interval} bars of {names} are held, and {unknown}", pointer="/symbols")
     command = ingest_command(source, interval, 250, symbols) + (f" --market {request.market}" if request.market else "")
     if request.as_of is None:
         return InvalidRequest(

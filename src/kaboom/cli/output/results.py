@@ -162,7 +162,8 @@ def _print_one(session: Session, one: Mapping[str, Any]) -> None:
     )
     session.show(words.say(by, analyst=one["analyst"], agreed=one["agreed"], asked=one["asked"]))
     if one["reason"]:
-        session.show(words.say("models were not used: {reason}", reason=words.detail(one["reason"])))
+        reason = words.detail(one["reason"])
+        session.show(words.say("models were not used: {reason}", reason=reason) if one["asked"] else reason)
     for point in one["points"]:
         session.show(f"- {point['text']}")
         sources = dict.fromkeys(f"{claim['source']}#{claim['field']}" for claim in point["claims"])

@@ -103,6 +103,17 @@ class ListingHistory:
         codes = {code for listed in self._lists for code in listed}
         return find_nearest(symbol, [code for code in codes if self.was_listed(code, (session,))])
 
+    def describe_unknown(self, symbols: Sequence[str], session: date | None) -> str:
+        """Return which of some symbols no list has, and those like it on a session, by default of the newest list.
+
+        It is empty if every symbol is in a list; an ingest of one that no list has would be refused.
+        """
+        unknown = next((symbol for symbol in symbols if not self.validities(symbol)), None)
+        if unknown is None:
+            return ""
+        near = ", ".join(self.find_nearest(unknown, session or self.newest)) or "none"
+        return f"no symbol list has {unknown}; nearest to it: {near}"
+
     def explain(self, symbol: str, session: date) -> str:
         """Return why a symbol was not listed on a session, as a sentence."""
         left = [span for span in self.validities(symbol) if span.first_seen <= session]
