@@ -43,6 +43,7 @@ def read(text: str, short: str | None = None) -> tuple[str | None, str | None]:
         ("20240905.0", "2024-09-05 00:00:00"),
         ("202409050931", "2024-09-05 09:31:00"),
         ("2024/9/5(木) 午後1:05", "2024-09-05 13:05:00"),
+        ("令和6年9月5日(木)", "2024-09-05 00:00:00"),
     ],
 )
 def test_an_era_says_the_year(text: str, wall: str) -> None:

@@ -9,7 +9,7 @@ from kaboom.market.symbol import is_tse_code
 from kaboom.providers.file.errors import Refusal
 from kaboom.providers.file.packed import XLSX
 from kaboom.providers.file.reader import OpenedFile
-from kaboom.providers.file.recognise.layout import Layout, explain_scale, find_role, names_scale
+from kaboom.providers.file.recognise.layout import Layout, Role, explain_scale, find_role, names_scale
 from kaboom.providers.file.recognise.numbers import has_decimal_comma
 from kaboom.providers.file.times import TWICE, explain
 
@@ -80,6 +80,12 @@ class Refusals:
             if part.height > _MOST_CELLS:
                 more = part.row(_MOST_CELLS, named=True)
                 self._add(int(str(file)), "expected numbers", more, column, part.height - _MOST_CELLS)
+
+    def judge_notes(self, rows: pl.DataFrame) -> None:
+        """Refuse a file as a whole if a note to a row names a scale."""
+        for row in rows.drop_nulls("note").iter_rows(named=True) if "note" in rows.columns else ():
+            if names_scale(text := str(row["note"])):
+                self._refuse_whole(row["file"], row, explain_scale(text), self.layout.name_of(Role.NOTE))
 
     def drop_whole(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows without those of files that are refused as a whole, of whose symbols each gets the refusal."""

@@ -114,11 +114,11 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules, nu
     layout, frame = opened[0].layout, cells.frame
     refused = Refusals(opened)
     refused.add(cells.refusals)
-    given = [
-        name for name in frame.columns if name not in {"row", "file", "line", "name"} and name != _given_symbol(layout)
-    ]
+    beside = {"row", "file", "line", "name", "note", _given_symbol(layout)}
+    given = [name for name in frame.columns if name not in beside]
     is_filled = ~pl.all_horizontal(pl.col(given).is_null())
     filled = frame.filter(is_filled | pl.col("line").is_in(cells.broken))
+    refused.judge_notes(frame)
     frame = _name(frame.filter(is_filled), opened, refused)
     frame = _read_numbers(frame, layout, refused, numbers)
     zones = [_zone_of(each, rules, layout) for each in opened]

@@ -99,7 +99,10 @@ def _join(frame: pl.DataFrame, times: tuple[Role, ...]) -> pl.Series:
     # Numbers lose their leading zeros.
     short = clock.str.contains(r"^\d{1,5}$")
     clock = clock.zip_with(~short, clock.str.zfill(4).zip_with(clock.str.len_chars() < 5, clock.str.zfill(6)))
-    return date.str.strip_chars() + " " + clock
+    clock = clock.set(clock.str.contains("^-*$"), None)
+    # Days of a table that has minutes, too, have no clock in any row.
+    is_day = frame.select("file", none=clock.is_null()).select(pl.col("none").all().over("file")).to_series()
+    return (date.str.strip_chars() + " " + clock).zip_with(~is_day, date)
 
 
 def _to_text(cells: pl.Series) -> pl.Series:

@@ -69,7 +69,7 @@ def _plain_clock(plain: pl.Expr) -> pl.Expr:
 
     If one text of so many digits cannot be a day and a clock, all of them are epochs.
     """
-    text = plain.str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2}日?) ?\([日月火水木金土]\)", "${1}")
+    text = plain.str.replace(r"(\d日?) ?\([日月火水木金土]\)", "${1}")
     text = text.str.replace(r"^((?:19|20)\d{6})\.0$", "${1}")
     text = text.str.replace(r"午前 ?(\d{1,2}:\d\d(?::\d\d)?)$", "${1} AM")
     text = text.str.replace(r"午後 ?(\d{1,2}:\d\d(?::\d\d)?)$", "${1} PM")

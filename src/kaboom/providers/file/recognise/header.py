@@ -27,6 +27,8 @@ from kaboom.providers.file.recognise.layout import (
 _SEPARATORS = ",;\t|"
 #: The number of first lines in which a header is searched for.
 _MOST_LINES = 30
+#: The number of lines that one row of names may have.
+_MOST_OF_ROW = 12
 #: The labels that pandas writes before the names of prices and of symbols, in a header of several rows.
 _LEVELS = frozenset({"price", "prices", "ticker", "tickers", "attributes", "symbols", ""})
 _PAIR = re.compile(r"^\('[^']*', '[^']*'\)$")
@@ -44,7 +46,25 @@ def find_layout(head: str) -> Layout:
         InvalidRequest: the lines above the header have a scale that may be that of the volumes.
 
     """
-    lines = [line.rstrip("\r") for line in islice(head.split("\n"), _MOST_LINES)]
+    lines, ends = _join_cells([line.rstrip("\r") for line in islice(head.split("\n"), _MOST_LINES)])
+    layout = _find_layout(lines)
+    return replace(layout, first_line=ends[layout.first_line - 2] + 1)
+
+
+def _join_cells(lines: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Return lines, those of one row joined if a cell has several, as Excel writes it; and the last line of each."""
+    joined, ends = list[str](), list[int]()
+    start = 0
+    while start < len(lines):
+        more = range(start + 1, min(start + 1 + _MOST_OF_ROW, len(lines) + 1))
+        end = next((end for end in more if " ".join(lines[start:end]).count('"') % 2 == 0), start + 1)
+        joined.append(" ".join(lines[start:end]))
+        ends.append(end)
+        start = end
+    return joined, ends
+
+
+def _find_layout(lines: Sequence[str]) -> Layout:
     rows = [_cells(line) for line in lines]
     best: Layout | None = None
     for number, (cells, separator) in enumerate(rows):

@@ -12,22 +12,23 @@ from kaboom.errors import InvalidRequest
 #: A unit after the name of a column of volumes, without signs, and the power of ten of one.
 SHARE_UNITS = {
     "": 0, "株": 0, "口": 0, "shares": 0,
-    "千": 3, "千株": 3, "千口": 3, "thousand": 3, "thousands": 3, "000": 3, "000s": 3, "'000": 3, "'000s": 3, "k": 3,
+    "百株": 2, "千": 3, "千株": 3, "千口": 3, "thousand": 3, "thousands": 3, "000": 3, "000s": 3, "'000": 3, "'000s": 3, "k": 3,
     "万株": 4, "万口": 4,
     "百万株": 6, "百万口": 6, "million": 6, "millions": 6, "m": 6,
 }  # fmt: skip
 #: A unit after the name of a column of prices: it changes no number.
 PRICE_UNITS = ("", "円", "yen", "jpy", "usd")
 
-_OF_SHARES = re.compile("(百万|千|万)(?:株|口)")
-_POWERS = {"千": 3, "万": 4, "百万": 6}
+_OF_SHARES = re.compile("(百万|百|千|万)(?:株|口)")
+_POWERS = {"百": 2, "千": 3, "万": 4, "百万": 6}
 #: A line that says the unit, beside others that name a scale.
-_SAYS_UNIT = re.compile(r"単位|^\W*(?:百万|千|万)(?:株|口)\W*$")
+_SAYS_UNIT = re.compile(r"単位|^\W*(?:百万|百|千|万)(?:株|口)\W*$")
 #: An amount, and the shares of an order, which are no units of volumes.
-_OTHER = re.compile(r"[0-9][0-9.,]*\s*(?:百万|千|万|億)(?:株|口|円)|(?:売買単位|単元)\S*")
+_OTHER = re.compile(r"[0-9][0-9.,]*\s*(?:百万|千|万|億)(?:株|口|円)|(?:(?:売買|取引)単位|単元)\S*")
 #: A scale that may be that of the volumes, or of other numbers.
 _VAGUE = re.compile(
-    r"(?:百万|千|億)円|thousand|million|'000|hundreds|\b(?:in|of) lots\b|[0-9]+(?:株|口)単位|出来高\S*単元",
+    r"(?:百万|千|億)円|thousand|million|'000|hundreds|\b(?:in|of) lots\b|[0-9]+(?:株|口)単位|出来高\S*単元"
+    r"|単位\W*(?!1(?:株|口))[0-9][0-9,]*(?:株|口)|(?:出来高|売買高|\bvol(?:ume)?)\W*[x×*]\s?10",
     re.IGNORECASE,
 )
 
@@ -38,6 +39,8 @@ class Role(StrEnum):
     SYMBOL = "symbol"
     #: The name of the symbol, for one that no list has.
     NAME = "name"
+    #: A note to the row, or the unit of its volume.
+    NOTE = "note"
     #: The length of the bars, as Stooq's `<PER>`; used only if the steps between the rows do not show it.
     PERIOD = "period"
     #: Date and time in one.
@@ -70,9 +73,10 @@ TIMES = (Role.MOMENT, Role.DATE, Role.TIME)
 _NAMES = {
     Role.SYMBOL: "symbol ticker code localcode コード 銘柄コード 証券コード 銘柄",
     Role.NAME: "銘柄名 銘柄名称 会社名 企業名 名称 companyname company securityname name",
+    Role.NOTE: "備考 注記 摘要 単位 unit units note notes remark remarks",
     Role.PERIOD: "per period interval 足種",
     Role.MOMENT: "datetime timestamp openedat opentime 日時",
-    Role.DATE: "date tradingdate tradedate day 日付 日付け 年月日 取引日 exchangedate",
+    Role.DATE: "date tradingdate tradedate day 日付 日付け 年月日 取引日 データ日付 exchangedate",
     Role.TIME: "time 時刻 時間",
     Role.OPEN: "open 始値 openingprice o pxopen",
     Role.HIGH: "high 高値 highprice h pxhigh",

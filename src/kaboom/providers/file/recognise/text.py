@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from kaboom.providers.file.errors import FileRefused, Refusal
-from kaboom.providers.file.recognise.layout import Layout
+from kaboom.providers.file.recognise.layout import Layout, explain_scale, names_scale
 
 # Excel in Japan saves CSV as CP932, and "Unicode text" as UTF-16.
 _NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with BOM", "cp932": "CP932", "utf-16": "UTF-16"}
@@ -20,7 +21,7 @@ _MOST_NAMED = 20
 def to_utf8(content: bytes | bytearray, path: Path, *, is_cut: bool = False) -> tuple[bytes, str]:
     """Return a text as UTF-8 without a byte-order mark, and the name of its encoding; `is_cut` if its end is missing.
 
-    Lines end in LF, also where the file has CR alone, as a Macintosh writes it.
+    Lines end in LF or CR LF, also where the file has CR alone, as a Macintosh writes it.
 
     Raises:
         FileRefused: the file is in another encoding, or is not text.
@@ -32,8 +33,8 @@ def to_utf8(content: bytes | bytearray, path: Path, *, is_cut: bool = False) -> 
         text, encoding = _decode(text, encoding, path, is_cut=is_cut)
     if (at := text.find(b"\0")) >= 0:
         raise FileRefused(path, "expected text, found a NUL byte", line=text.count(b"\n", 0, at) + 1)
-    if b"\r" in text and b"\n" not in text:
-        text = text.replace(b"\r", b"\n")
+    if text.count(b"\r") > text.count(b"\r\n"):
+        text = re.sub(rb"\r(?!\n)", b"\n", text)
     return text, _NAMES[encoding]
 
 
@@ -63,6 +64,10 @@ def drop_short(
     """Return cells, all null in lines that end before the last column in use; refusals of these lines; the lines.
 
     `frame` has a row for each line of the text, and its columns have the names and the order that polars gave them.
+
+    Raises:
+        FileRefused: such a line is a note that names a scale, which may be that of the volumes.
+
     """
     has_any = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     suspects = set((frame[frame.columns[-1]].is_null() & has_any).arg_true())
@@ -73,6 +78,8 @@ def drop_short(
             [fields] = csv.reader([line.decode().rstrip("\r\n")], delimiter=layout.separator)
             if len(fields) < least:
                 short[number] = len(fields)
+                if names_scale(text := ",".join(fields)):
+                    raise FileRefused(Path(file.file), explain_scale(text), line=number + layout.first_line)
     if not short:
         return frame, [], []
     refused = [
