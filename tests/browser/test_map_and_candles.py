@@ -3,12 +3,13 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import OpenTab, Tab
 from tests.fixtures.servers.stacks import Stack
 
 MAP, CELLS, CARD = "#map:not([hidden])", ".map-cells", "#map .tip"
+DETAILS = "**/api/v1/coverage/cells/**"
 _REDRAW = """() => {
   const start = performance.now();
   document.dispatchEvent(new Event('redraw'));
@@ -55,6 +56,29 @@ def test_the_map_leads_to_candles_by_keys(open_tab: OpenTab) -> None:
     page.wait_for_url(re.compile("interval=1d"))
     page.wait_for_selector("#candles:not([hidden])")
     assert tab.faults == []
+
+
+def test_a_late_answer_leaves_the_card_of_another_cell_alone(open_tab: OpenTab) -> None:
+    page = open_map(open_tab(), "?rows=14&q=7203")
+    held: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if held:
+            route.fulfill(json={"items": [{"bars": 22_222, "expected": None, "asked_at": None}]})
+        else:
+            held.append(route)
+
+    page.route(DETAILS, answer)
+    page.focus(CELLS)
+    for _ in range(2):
+        with page.expect_request(DETAILS):
+            page.keyboard.press("ArrowLeft")
+    expect(page.locator(CARD)).to_contain_text("22,222")
+    with page.expect_response(held[0].request.url):
+        held[0].fulfill(json={"items": [{"bars": 11_111, "expected": None, "asked_at": None}]})
+    # What is asked afterwards is answered afterwards.
+    page.evaluate("fetch('/healthz').then((answer) => answer.text())")
+    expect(page.locator(CARD)).to_contain_text("22,222")
 
 
 def test_a_symbol_that_was_searched_for_opens_with_enter(open_tab: OpenTab) -> None:
