@@ -11,8 +11,7 @@ from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.job_follower import follow, print_state
 from kaboom.cli.lookup import QueuedJob
 from kaboom.cli.options import Json, given
-from kaboom.cli.output.chunks import chunk_table, describe_pauses
-from kaboom.cli.output.logs import follow_lines, print_line, read_lines
+from kaboom.cli.output.job_details import chunk_table, describe_pauses, follow_lines, print_line, read_lines
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.output.text import add_row, new_table, to_jst, to_jst_line
 from kaboom.cli.output.watch import find_unready

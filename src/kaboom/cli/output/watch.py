@@ -116,7 +116,8 @@ class Standstill:
 
     def explain(self, job: dict[str, Any]) -> str:
         """Return the reason; "" if there is progress, or none is known."""
-        now, progress = time.monotonic(), (job["status"], *_count(job))
+        counts = (job["progress"][name] for name in ("done", "failed", "cancelled", "rows"))
+        now, progress = time.monotonic(), (job["status"], *counts)
         if progress != self._progress:
             self._progress, self._reason, self._since = progress, "", now
         elif now - self._since >= _STILL_S:
@@ -158,7 +159,3 @@ def find_unready(client: ApiClient) -> str:
     # A broker on the same Redis has the same fault.
     found = words.say(" · ").join(words.detail(fault) for fault in dict.fromkeys(faults))
     return words.say("not ready: {reason}", reason=found) if found else ""
-
-
-def _count(job: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(job["progress"][name] for name in ("done", "failed", "cancelled", "rows"))

@@ -26,12 +26,12 @@ def keep_names(names: Mapping[str, str], into: Path) -> None:
 def load_own(folder: Path, session: date, others: Iterable[Universe]) -> Universe:
     """Return the named symbols of the user's files that no other universe has; the names have no dates."""
     listed = {listing.symbol for universe in others for listing in universe.listings}
-    own = (_describe(symbol, name) for symbol, name in sorted(_load(folder).items()) if symbol not in listed)
+    own = (
+        Listing(symbol, name, Market.FILE, "", "", name if name.isascii() else "")
+        for symbol, name in sorted(_load(folder).items())
+        if symbol not in listed
+    )
     return Universe(Market.FILE, session, "the names in your files", tuple(own))
-
-
-def _describe(symbol: str, name: str) -> Listing:
-    return Listing(symbol, name, Market.FILE, "", "", name if name.isascii() else "")
 
 
 def _load(folder: Path) -> dict[str, str]:

@@ -59,7 +59,7 @@ def export_bars(
     """Write bars to a file or a folder; times are UTC and mark the start of a bar."""
     session: Session = context.obj.with_json(json)
     begin = parse_day(first, "--first") if first else date(OLDEST_YEAR, 1, 1)
-    days = begin, parse_day(last, "--last") if last else _tomorrow()
+    days = begin, parse_day(last, "--last") if last else datetime.now(UTC).date() + timedelta(days=1)
     suffix, moment = _parse_format(form), parse_as_of(as_of)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
@@ -79,7 +79,7 @@ def export_bars(
             raise none_held(session, what, interval, source=series.source)
         return found
 
-    _run(session, plan, moment)
+    _print(session, asyncio.run(_export(session, plan, moment)))
 
 
 def mirror_bars(
@@ -135,10 +135,6 @@ def _print_mirror(session: Session, place: str, done: "Published", grace: int) -
             deleted=counts["deleted"],
             retired=retired,
         )
-
-
-def _run(session: Session, plan: "Planner", as_of: datetime | None = None) -> None:
-    _print(session, asyncio.run(_export(session, plan, as_of)))
 
 
 def _print(session: Session, files: Sequence[Mapping[str, Any]], counts: Mapping[str, int] | None = None) -> None:
@@ -225,7 +221,3 @@ def _parse_format(text: str) -> Format:
     if text not in offered:
         raise CliError(Exit.USAGE, f"--format was {text[:20]!r}, expected one of {', '.join(offered)}")
     return Format(text)
-
-
-def _tomorrow() -> date:
-    return datetime.now(UTC).date() + timedelta(days=1)
