@@ -15,6 +15,7 @@ from kaboom.jobs.engine.lifecycle import Jobs
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.worker import perform
 from kaboom.jobs.model import Job, JobStatus
+from kaboom.market.calendar import JST
 from kaboom.market.disclosure import Disclosures
 from kaboom.providers.base import DisclosureKind
 from kaboom.settings import load_settings
@@ -110,7 +111,16 @@ async def test_a_day_that_fails_leaves_the_job_partial_and_is_named(parts: Parts
     (note,) = [note for note in chunks[0].tally.notes if note.outcome == "provider_error"]
     assert (note.item, note.attempts) == ("2025-05-07", 1)
     assert "its plan lacks it" in note.message
-    assert build_retry(kept, chunks)["session"] == LAST
+
+
+async def test_a_retry_is_of_the_days_that_were_planned(parts: Parts, source: FakeSource) -> None:
+    today = utc_now().astimezone(JST).date().isoformat()
+    source.answers = {today: [ProviderError("away")]}
+    job = await begin(parts, days=1)
+    await work_off(parts)
+    kept, chunks = await assert_agree(parts, job)
+    assert "session" not in kept.request
+    assert build_retry(kept, chunks)["session"] == today
 
 
 async def test_a_provider_that_stays_away_fails_the_job(parts: Parts, source: FakeSource) -> None:
