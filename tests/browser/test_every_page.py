@@ -7,6 +7,7 @@ import pytest
 
 from tests.browser.conftest import OpenTab
 from tests.browser.planting import wait_for
+from tests.fixtures.patience import crowd
 from tests.fixtures.servers.stacks import Stack
 
 #: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired, `{portfolio}` holds shares;
@@ -174,7 +175,7 @@ def test_a_page_is_sound(open_tab: OpenTab, planted: dict[str, str], name: str, 
         if name == "docs":
             # Swagger UI takes its theme when it is loaded.
             tab.open(path)
-            tab.page.wait_for_selector(".opblock")
+            tab.page.wait_for_selector(".opblock", timeout=30_000 * crowd())
         tab.shoot(f"{name}-{language}-{theme}-{width}")
         # Nothing is wider than the screen.
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
