@@ -9,8 +9,10 @@ from kaboom.analysis.jobs import ANALYSE
 from kaboom.analysis.request import DEFAULT_SESSIONS
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.job_follower import submit
+from kaboom.cli.lookup import find_id
 from kaboom.cli.options import Callback, Json, Provider, Timeout, given
 from kaboom.cli.session import Session
+from kaboom.text.catalogue import gettext_noop
 
 app = typer.Typer(
     help="Analyse symbols, portfolios and jobs; information only, no investment advice.", no_args_is_help=True
@@ -23,7 +25,7 @@ def analyse(
     symbols: Annotated[list[str] | None, typer.Argument(help="symbols such as 7203")] = None,
     *,
     kind: Annotated[Literal["technical", "risk"], typer.Option(help="what about the symbols")] = "technical",
-    portfolio: Annotated[str | None, typer.Option(help="with what this portfolio holds (its id)")] = None,
+    portfolio: Annotated[str | None, typer.Option(help="with what this portfolio holds (name or id)")] = None,
     job: Annotated[str | None, typer.Option(help="explain this ingest job instead")] = None,
     backtest: Annotated[str | None, typer.Option(help="sum this backtest or sweep up instead")] = None,
     sessions: Annotated[int, typer.Option(help="look-back in sessions", min=30, max=1000)] = DEFAULT_SESSIONS,
@@ -44,7 +46,9 @@ def analyse(
     if job or backtest:
         body |= {"kind": "ingest" if job else "backtest", "job_id": job or backtest}
     else:
-        body |= {"kind": kind, "symbols": symbols, "portfolio_id": portfolio, "sessions": sessions}
+        missing = gettext_noop("no portfolio {wanted}; there are: {names}")
+        held = find_id(called, "/api/v1/portfolios", portfolio, missing=missing) if portfolio else None
+        body |= {"kind": kind, "symbols": symbols, "portfolio_id": held, "sessions": sessions}
     body |= {"session": session, "provider": provider, "callback_url": callback_url}
     if analyst != "rules" and not dry_run:
         _say_what_leaves(called)

@@ -30,7 +30,7 @@ def to_symbols(symbols: Symbols | None) -> tuple[str, ...]:
     if symbols is None:
         return ()
     # A code from a NumPy array or a pandas frame is no int, but Integral.
-    given = [symbols] if isinstance(symbols, str | Number) else list(symbols)
+    given = [symbols] if isinstance(symbols, str | int | Number) else list(symbols)
     if wrong := [one for one in given if not isinstance(one, str | Integral)]:
         raise InvalidRequest(f"symbol was {wrong[0]!r}, expected a TSE local code such as '7203' or '285A'")
     named = tuple(dict.fromkeys(normalise_symbol(str(one)) for one in given))

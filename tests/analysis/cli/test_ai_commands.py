@@ -22,6 +22,14 @@ def test_a_symbol_without_bars_has_a_command_beside_one_that_was_judged(at_live:
     assert "\nno synthetic 1d bars of 6503 are held; take some by `kaboom ingest run-daily" in done.out
 
 
+def test_a_portfolio_is_named(at_live: Kaboom) -> None:
+    unknown = at_live("ai", "analyse", "--portfolio", "nothing")
+    assert (unknown.code, "no portfolio nothing; there are: " in unknown.err) == (Exit.NOT_FOUND, True)
+    assert at_live("portfolio", "create", "nothing").code == 0
+    empty = at_live("ai", "analyse", "--portfolio", "nothing")
+    assert (empty.code, "the portfolio holds nothing, and no symbols were given" in empty.out) == (1, True)
+
+
 def test_a_trade_on_a_sunday_is_booked_with_force(at_live: Kaboom) -> None:
     assert at_live("portfolio", "create", "sunday").code == 0
     assert at_live("portfolio", "cash", "sunday", "deposit", "1000000", "--day", "2025-10-31").code == 0
