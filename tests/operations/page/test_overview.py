@@ -251,6 +251,14 @@ async def test_it_is_complete_in_japanese(ingested: FastAPI) -> None:
     assert "次のスケジュール" in text
 
 
+async def test_alerts_are_in_japanese(real_app: FastAPI) -> None:
+    await plant_final(real_app, "ok", "provider_error")
+    async with browser_of(real_app, **{"accept-language": "ja"}) as browser:
+        text = text_of(await read(browser))
+    assert "失敗または一部失敗したジョブがあります" in text
+    assert "Jobs failed" not in text
+
+
 async def test_market_and_interval_are_chosen_of_what_is_held(ingested: FastAPI) -> None:
     async with browser_of(ingested, accept="*/*") as caller:
         body = {"intervals": {"1d": 3}, "symbols": ["7203", "6758"]}
