@@ -33,6 +33,7 @@ from kaboom.operations.routes import Series as Activity
 from kaboom.operations.settings import SettingList
 from kaboom.operations.workers import WorkerList
 from kaboom.schedules.schemas import ListedSchedule, ScheduleList
+from kaboom.text.tables import say_title
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.services import services_of
 
@@ -82,6 +83,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         workers=workers,
         schedules=schedules,
         alerts=alerts,
+        titles={each.kind: say_title("alert", each.kind, page.viewer.language) for each in alerts.items},
         market=series.market,
         interval=series.interval,
         held=await services_of(page.request.app).find(HeldSeries).find(page, series.market, series.interval),

@@ -52,6 +52,21 @@ async def test_nothing_stored_says_how_to_begin(real_browser: httpx2.AsyncClient
     assert "kaboom ingest run-daily" in text
 
 
+async def test_bars_of_another_provider_are_not_nothing(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "7203.csv").write_text("Date,Open,High,Low,Close,Volume\n2024-11-05,2690,2725,2681,2716,100\n")
+    settings = memory_settings(tmp_path / "data", bar_store="pages", file_dir=files)
+    async with running(settings, authenticators=[VIEWERS]) as app:
+        async with browser_of(app, accept="*/*") as caller:
+            accepted = await caller.post(RUN_DAILY, json={"provider": "file", "intervals": {"1d": 1}})
+            await caller.get(accepted.headers["location"], headers={"prefer": "wait=30"})
+        async with browser_of(app) as browser:
+            html = await read(browser)
+    assert "no bars of synthetic are stored yet" in text_of(html)
+    assert 'href="/data?provider=file&amp;interval=1d"' in html
+
+
 async def test_it_shows_what_runs(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     running, _ = await plant_running(real_app, "ok", size=4)
     partial = await plant_final(real_app, "ok", "provider_error")
@@ -234,6 +249,14 @@ async def test_it_is_complete_in_japanese(ingested: FastAPI) -> None:
         text = text_of(await read(browser))
     assert "データはそろっていません" in text
     assert "次のスケジュール" in text
+
+
+async def test_alerts_are_in_japanese(real_app: FastAPI) -> None:
+    await plant_final(real_app, "ok", "provider_error")
+    async with browser_of(real_app, **{"accept-language": "ja"}) as browser:
+        text = text_of(await read(browser))
+    assert "失敗または一部失敗したジョブがあります" in text
+    assert "Jobs failed" not in text
 
 
 async def test_market_and_interval_are_chosen_of_what_is_held(ingested: FastAPI) -> None:

@@ -12,7 +12,8 @@ from kaboom.errors import InvalidRequest
 #: A unit after the name of a column of volumes, without signs, and the power of ten of one.
 SHARE_UNITS = {
     "": 0, "株": 0, "口": 0, "shares": 0,
-    "百株": 2, "千": 3, "千株": 3, "千口": 3, "thousand": 3, "thousands": 3, "000": 3, "000s": 3, "'000": 3, "'000s": 3, "k": 3,
+    "百株": 2,
+    "千": 3, "千株": 3, "千口": 3, "thousand": 3, "thousands": 3, "000": 3, "000s": 3, "'000": 3, "'000s": 3, "k": 3,
     "万株": 4, "万口": 4,
     "百万株": 6, "百万口": 6, "million": 6, "millions": 6, "m": 6,
 }  # fmt: skip
@@ -28,7 +29,7 @@ _OTHER = re.compile(r"[0-9][0-9.,]*\s*(?:百万|千|万|億)(?:株|口|円)|(?:(
 #: A scale that may be that of the volumes, or of other numbers.
 _VAGUE = re.compile(
     r"(?:百万|千|億)円|thousand|million|'000|hundreds|\b(?:in|of) lots\b|[0-9]+(?:株|口)単位|出来高\S*単元"
-    r"|単位\W*(?!1(?:株|口))[0-9][0-9,]*(?:株|口)|(?:出来高|売買高|\bvol(?:ume)?)\W*[x×*]\s?10",
+    r"|単位\W*(?!1(?:株|口))[0-9][0-9,]*(?:株|口)|(?:出来高|売買高|\bvol(?:ume)?)\W*[x*\u00d7]\s?10",
     re.IGNORECASE,
 )
 
