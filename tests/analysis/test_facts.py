@@ -12,7 +12,12 @@ def test_changes_are_those_of_the_closes() -> None:
     assert facts.get("change_pct") == -10.0
     assert facts.get("return_20_pct") == -1.0
     assert facts.get("missing") == 8
-    assert facts.get("volume_ratio_20") == round(1021 / 1010.5, 2)
+
+
+def test_the_newest_volume_is_compared_with_those_of_the_twenty_sessions_before_it() -> None:
+    history = make_history([100.0] * 22, {"volume": [9_000.0, *[1_000.0] * 20, 3_000.0]})
+    assert gather_technical(history).get("volume_ratio_20") == 3.0
+    assert gather_risk(history).get("turnover_20") == 100 * (19 * 1_000 + 3_000) / 20
 
 
 def test_risks_are_those_of_the_closes() -> None:

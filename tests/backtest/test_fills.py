@@ -254,6 +254,13 @@ def test_slippage_is_against_the_trader_and_on_a_tick() -> None:
     assert rows(weigh(panel, 0.5, model=impact), "price") == [(4015,)]
 
 
+def test_an_order_above_the_volume_of_its_bar_has_the_impact_of_the_whole_volume() -> None:
+    impact = PLAIN.model_copy(update={"slippage": Slippage(impact=0.3)})
+    panel = panel_of(*[flat(100)] * 4, volume=100)
+    orders = {0: lambda c: c.buy(S, 1000), 1: lambda c: c.sell(S, 1000)}
+    assert rows(play(panel, orders, impact), "shares", "price") == [(1000, 130), (-1000, 70)]
+
+
 def test_slippage_leaves_a_price_above_0() -> None:
     panel = panel_of(*[flat(2)] * 3, volume=100)
     worst = PLAIN.filled(slippage={"rate": 0.4, "impact": 0.49, "ticks": 5})

@@ -13,9 +13,11 @@ import pytest
 
 from kaboom.backtest.report.charts import draw_curve, draw_equity
 from kaboom.backtest.report.content import ReportContent
+from kaboom.backtest.report.picture import picture_of
 from kaboom.backtest.report.text import Words
 from kaboom.bars.open import build_bar_store
 from kaboom.pictures import process
+from kaboom.pictures.model import Candlesticks
 from tests.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, run_job
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, memory_settings, running
@@ -49,7 +51,9 @@ async def test_a_report_has_the_same_numbers_in_every_form(tested: httpx2.AsyncC
         metrics["fees"],
     )
     assert report["benchmark_metrics"]["total_return"] == pytest.approx(found["benchmark"]["total_return"])
-    html = (await tested.get(f"{path}/report.html")).text
+    answer = await tested.get(f"{path}/report.html")
+    assert answer.headers["content-disposition"] == f'inline; filename="{job_id[:8]}-report.html"'
+    html = answer.text
     (row,) = re.findall(r"<tr><th>(?:(?!</th>).)*Sortino.*?</tr>", html)
     shown = re.findall(r"<td class=num>([^<]*)<", row)[1].replace("\N{MINUS SIGN}", "-")
     assert float(shown) == pytest.approx(report["benchmark_metrics"]["sortino"], abs=0.005)
@@ -114,6 +118,19 @@ async def test_a_report_is_one_file_that_asks_nobody_and_opens_in_either_languag
     assert (await tested.get(f"{RESULTS}/{job_id}/report.html", params={"lang": "fr"})).status_code == 422
 
 
+async def test_daily_candles_of_a_picture_have_days_and_minutes_have_times(tested: httpx2.AsyncClient) -> None:
+    job_id = await run_one(tested)
+    answer = await tested.get(f"{RESULTS}/{job_id}/report.json")
+    content = ReportContent.model_validate_json(answer.content, strict=False)
+    (candles,) = [each for each in picture_of(content).panels if isinstance(each, Candlesticks)]
+    assert candles.times[-1] == content.curves.days[-1].isoformat()
+    assert content.candles
+    in_day = content.candles.model_copy(update={"times": [f"{at[:10]}T05:30:00Z" for at in content.candles.times]})
+    panels = picture_of(content.model_copy(update={"candles": in_day})).panels
+    (candles,) = [each for each in panels if isinstance(each, Candlesticks)]
+    assert candles.times[-1] == f"{content.curves.days[-1]:%m-%d} 14:30"
+
+
 async def test_a_report_is_drawn_in_a_process_of_its_own(
     tested: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +170,8 @@ async def test_a_surface_has_the_best_trial_of_each_cell(tested: httpx2.AsyncCli
 async def test_runs_are_compared(tested: httpx2.AsyncClient) -> None:
     one = await run_one(tested, parameters={"fast": 5, "slow": 20})
     two = await run_one(tested, parameters={"fast": 8, "slow": 20}, sessions=200)
+    turned = (await tested.get(COMPARE, params={"job": [two, one, two]})).json()
+    assert [each["job_id"] for each in turned["items"]] == [two, one]
     found = (await tested.get(COMPARE, params={"job": [one, two]})).json()
     assert [each["job_id"] for each in found["items"]] == [one, two]
     assert {len(each["curve"]) for each in found["items"]} == {200} == {len(found["days"])}

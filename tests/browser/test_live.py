@@ -91,6 +91,8 @@ def test_keys_move_select_and_open(open_tab: OpenTab, stack: Stack) -> None:
     expect(tab.page.locator("#selected")).to_contain_text("1 selected")
     press("?")
     expect(tab.page.locator("#keys")).to_be_visible()
+    press("t")
+    assert tab.page.get_attribute("html", "data-theme") != "dark", "a key went behind the open dialog"
     press("Escape")
     tab.page.evaluate("document.activeElement.blur()")
     press("t")

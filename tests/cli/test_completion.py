@@ -48,6 +48,7 @@ def complete(folder: Path, line: str, env: Mapping[str, str]) -> tuple[list[str]
         ("kaboom coverage --market F", ["FILE"]),
         ("kaboom backtest run b", ["breakout", "buy_and_hold"]),
         ("kaboom schedules add --task market_data.m", ["market_data.mirror"]),
+        ("kaboom schedules add --task ingest.", ["ingest.run_daily"]),
         ("kaboom jobs list --status c", ["cancelling", "completed", "cancelled"]),
         ("kaboom webhooks list --status ", ["waiting", "pending", "delivered", "dead"]),
         ("kaboom notify log --status d", ["delivered", "dead"]),

@@ -66,10 +66,13 @@ class Desk:
     store: MemoryBarStore = field(default_factory=MemoryBarStore)
     plan: IngestPlan | None = None
 
-    async def refresh(self, now: datetime, interval: str = "1m", ahead: timedelta = timedelta()) -> Eager:
-        """Run a refresh; the provider's clock is ahead of ours."""
+    async def refresh(
+        self, now: datetime, interval: str = "1m", ahead: timedelta = timedelta(), session: date | None = None
+    ) -> Eager:
+        """Run a refresh, of a named session as a retry does; the provider's clock is ahead of ours."""
         provider = Eager(now + ahead)
         request = QuotesRequest.parse({"interval": interval, "symbols": list(SYMBOLS)}).to_ingest("synthetic")
+        request = request.model_copy(update={"session": session})
         self.plan = await resolve_quotes(request, provider, self.store, Planning(lambda: now, Path("none"), 0.0, 2))
         tools = IngestTools(provider, self.store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: now)
         report = await InProcessExecutor(tools).run(self.plan)
@@ -121,6 +124,11 @@ async def test_when_it_is_over_only_what_is_not_final_is_asked_for() -> None:
     assert desk.plan is not None
     assert desk.plan.chunks == ()
     assert await desk.newest() == at(15, 30)
+
+
+async def test_a_retry_takes_its_own_session_though_a_newer_one_is_over() -> None:
+    (asked,) = (await Desk().refresh(at(16), session=OCT_31)).requests
+    assert asked.sessions == (OCT_31,)
 
 
 async def test_a_daily_bar_is_that_of_the_last_session_that_is_over() -> None:

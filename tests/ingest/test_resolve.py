@@ -182,6 +182,11 @@ class TestFiles:
         (chunk,) = resolve(request, provider=provider).chunks
         assert chunk.sessions == (date(2024, 11, 1), date(2024, 11, 4))
 
+    def test_a_day_in_the_future_is_taken_and_is_not_the_newest_session(self, provider: FileProvider) -> None:
+        plan = resolve(IngestRequest(all_days=True, market=Market.FILE), provider=provider)
+        assert plan.chunks[0].sessions[-1] == date(2030, 1, 2)
+        assert (plan.session, plan.universe["as_of"], plan.is_final) == (date(2024, 11, 5), "2024-11-05", True)
+
     def test_an_interval_that_no_file_has(self, provider: FileProvider) -> None:
         with pytest.raises(ProviderError, match="interval was 1m"):
             resolve(IngestRequest(intervals={Interval.M1: 1}, market=Market.FILE), provider=provider)

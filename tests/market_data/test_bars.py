@@ -113,7 +113,8 @@ async def test_every_format_holds_the_same_bars(
     assert answer.headers["vary"] == "Accept"
     assert answer.headers["kaboom-provider"] == "synthetic"
     assert "cursor=" in answer.links["next"]["url"]
-    suffix = answer.headers["content-disposition"].rpartition(".")[2].rstrip('"')
+    named, _, suffix = answer.headers["content-disposition"].rstrip('"').rpartition(".")
+    assert named == 'attachment; filename="7203-1m-synthetic'
     read: dict[str, Callable[[io.BytesIO], pl.DataFrame]] = {
         "csv": functools.partial(pl.read_csv, try_parse_dates=True),
         "arrow": pl.read_ipc_stream,

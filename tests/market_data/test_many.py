@@ -55,6 +55,9 @@ async def test_other_formats_have_the_same_bars(market: httpx2.AsyncClient, stor
 async def test_a_session_and_a_market_narrow_them(market: httpx2.AsyncClient) -> None:
     found = await ask(market, interval="1m", session=str(SESSIONS[1]), market="TSE_PRIME")
     assert found["opened_at"].dt.date().unique().to_list() == [SESSIONS[1]]
+    day = str(SESSIONS[1])
+    answer = await market.get(BARS, params={"interval": "1m", "session": day})
+    assert f'filename="bars-1m-synthetic-{day}-{day}.arrow"' in answer.headers["content-disposition"]
     # 285A was listed after the newest list of the wheel.
     assert found["symbol"].unique().sort().to_list() == ["6758", "7203"]
 

@@ -178,16 +178,19 @@ async def test_a_retry_runs_what_did_not_complete(http: httpx2.AsyncClient, fail
     await apply(http, {"name": "morning", "steps": [INGEST, ROLL_UP | {"on": "partial"}, INDICATORS]})
     run = await ended(http, (await start(http))[0]["run_id"])
     assert states(run) == {"ingest": "partial", "roll_up": "completed", "indicators": "completed"}
+    again = await http.post(f"{RUNS}/{run['run_id']}/retry")
+    assert again.status_code == 200, again.text
+    second = await ended(http, run["run_id"])
+    assert second["status"] == "partial"
     failing.clear()
-    answer = await http.post(f"{RUNS}/{run['run_id']}/retry")
-    assert answer.status_code == 200, answer.text
+    assert (await http.post(f"{RUNS}/{run['run_id']}/retry")).status_code == 200
     after = await ended(http, run["run_id"])
     assert after["status"] == "completed"
     assert (await http.post(f"{RUNS}/{run['run_id']}/retry")).status_code == 409
     first = after["steps"][0]
-    assert (first["earlier"], first["job_id"] != run["steps"][0]["job_id"]) == ([run["steps"][0]["job_id"]], True)
+    assert first["earlier"] == [each["steps"][0]["job_id"] for each in (run, second)]
     job = (await http.get(f"/api/v1/ingest/jobs/{first['job_id']}")).json()
-    assert (job["parent_id"], job["request"]["only"]) == (first["earlier"][0], {"1m": ["1333"]})
+    assert (job["parent_id"], job["attempt"], job["request"]["only"]) == (first["earlier"][-1], 3, {"1m": ["1333"]})
     assert [step["job_id"] for step in after["steps"][1:]] == [step["job_id"] for step in run["steps"][1:]]
 
 

@@ -91,6 +91,20 @@ def test_a_withdrawal_takes_no_part_of_a_gain_from_its_symbol() -> None:
     assert found.share == pytest.approx(0.05)
 
 
+def test_what_was_sold_has_its_gain_without_a_close_and_what_is_held_has_none() -> None:
+    entries = number_entries(
+        [
+            cash(0, EntryKind.DEPOSIT, 2_000_000),
+            trade(0, EntryKind.BUY, "1111", 100, "5000"),
+            trade(0, EntryKind.BUY, "2222", 100, "5000"),
+            trade(1, EntryKind.SELL, "1111", 100, "5500"),
+        ],
+        after=0,
+    )
+    bought, sold = equity_history(entries, [], {}, [day(0), day(1)])
+    assert (bought.gains, sold.gains) == ({}, {"1111": Decimal(50_000) - 2 * 50})
+
+
 def test_deposits_do_not_change_the_time_weighted_return() -> None:
     def measured(*more: Entry) -> float:
         bought = [cash(0, EntryKind.DEPOSIT, 1_000_000), trade(0, EntryKind.BUY, "1111", 100, "9999.5")]

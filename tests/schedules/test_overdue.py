@@ -88,8 +88,11 @@ class TestAScheduleIsEnabled:
         late = schedule(at_time="20:30")
         assert find_overdue({}, [late], at("04 21:30")) == {PRIME: 0.0}
         assert find_overdue({}, [late], at("04 22:30")) == {PRIME: HOUR_S}
-        # Who comes earlier is waited for.
-        assert find_overdue({}, [late, schedule()], at("04 19:00")) == {PRIME: HOUR_S}
+
+    @pytest.mark.parametrize("is_late_first", [True, False])
+    def test_of_two_schedules_the_earlier_one_is_waited_for(self, *, is_late_first: bool) -> None:
+        both = [schedule(), schedule(at_time="20:30")]
+        assert find_overdue({}, both[::-1] if is_late_first else both, at("04 19:00")) == {PRIME: HOUR_S}
 
     def test_a_change_after_a_miss_does_not_forget_what_was_daily(self) -> None:
         changed = schedule(since="07 20:00")

@@ -80,6 +80,14 @@ async def test_a_refused_body_is_not_read(app: FastAPI, status: int, headers: di
     assert wire.status == status
 
 
+@pytest.mark.parametrize("media_type", ["Application/JSON", "application/json ;charset=UTF-8", "application/x+json"])
+async def test_the_type_of_a_body_is_read_in_any_case_and_without_its_parameters(
+    http: httpx2.AsyncClient, media_type: str
+) -> None:
+    answer = await http.post(RUN_DAILY, content=b"{}", headers={"Content-Type": media_type})
+    assert answer.status_code == 422, answer.text
+
+
 async def test_an_endless_body_is_read_up_to_the_limit(app: FastAPI) -> None:
     wire = Wire(endless())
     headers = GOOD | {b"transfer-encoding": b"chunked"}

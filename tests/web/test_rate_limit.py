@@ -170,6 +170,16 @@ async def test_two_processes_allow_no_more_than_one(redis: Redis) -> None:
     assert not other.refusal
 
 
+async def test_a_process_that_joins_says_when_the_shared_window_ends(redis: Redis) -> None:
+    first, second = two_processes(redis, write="1/minute")
+    await first.spend("ingest", "POST")
+    await redis.pexpire(keys.calls("write", "ingest"), 20_000)
+    refused = await second.spend("ingest", "POST")
+    assert refused
+    assert refused.refusal
+    assert 10 < refused.reset_s <= 20
+
+
 async def test_at_once_two_processes_allow_no_more_than_one(redis: Redis) -> None:
     limiters = two_processes(redis, read="100/minute")
     answers = await asyncio.gather(*(limiters[n % 2].spend("ingest", "GET") for n in range(300)))

@@ -1,13 +1,15 @@
 """Runs side by side: what differs, in the order of a reader's questions; labels, the best of each row, drawdowns."""
 
+import re
 from typing import Any
 
 import pytest
 
 from kaboom.backtest.examples import COMPARED
 from kaboom.backtest.page.forms import say_size
+from kaboom.backtest.report.charts import draw_comparison
 from kaboom.backtest.report.comparison import Comparison, find_best, measure_drawdown, name_runs
-from kaboom.backtest.report.text import list_parameters, short_parameters
+from kaboom.backtest.report.text import Words, list_parameters, short_parameters
 
 RUNS = [
     {"symbols": ["7203"], "parameters.fast": 5, "model.fees.rate": 0.0005, "strategy": "sma_cross"},
@@ -38,6 +40,11 @@ def compared(*names: str) -> Comparison:
 )
 def test_a_run_is_named_by_what_differs(names: list[str], labels: list[str]) -> None:
     assert name_runs(compared(*names), lambda strategy: f"<{strategy}>") == labels
+
+
+def test_the_first_run_is_drawn_above_the_others() -> None:
+    drawn = draw_comparison(Comparison.model_validate(COMPARED), ["one", "two"], Words(("en",)))
+    assert re.findall(r'<path class="ln (l\d)"', drawn) == ["l1", "l0"] * 2
 
 
 @pytest.mark.parametrize(

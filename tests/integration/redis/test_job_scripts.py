@@ -181,6 +181,16 @@ class TestCounts:
         assert (found.dead, found.failed, found.outcomes) == (1, 3, {"ok": 1, "write_failed": 3})
         assert await read(redis, job, "dead_cause") == "given up after 1 attempt: KeyError: 'x'"
 
+    async def test_the_first_of_two_dead_chunks_is_told_as_the_cause(self, redis: Redis, store: RedisJobStore) -> None:
+        job = await planned(store, make_chunk(0), make_chunk(1))
+        for n, error in enumerate(("disk full", "out of memory")):
+            claim = await claimed(store, ref_of(job, n))
+            await store.end(claim.lease, Ending.FAILED, claim.chunk.tally, error=error)
+        assert await read(redis, job, "dead_cause") == "given up after 1 attempt: disk full"
+        error = (await live(store, job)).error
+        assert error
+        assert error["message"].endswith("; first cause: given up after 1 attempt: disk full")
+
     async def test_a_chunk_ends_once(self, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0), make_chunk(1))
         claim = await claimed(store, ref_of(job, 0))
@@ -270,15 +280,31 @@ class TestEvents:
         assert await progress() == ["0/0/4", "1/1/4"]
 
     async def test_a_pause_is_told_when_it_moves_by_more_than_a_second(self, redis: Any, store: RedisJobStore) -> None:
-        job = await planned(store, *(make_chunk(n) for n in range(4)))
-        for n, pause_s in enumerate([1.0, 300.0, 60.0, 3600.0]):
+        job = await planned(store, *(make_chunk(n) for n in range(5)))
+        for n, pause_s in enumerate([1.0, 300.0, 300.0, 60.0, 3600.0]):
             claim = await claimed(store, ref_of(job, n))
+            if n == 2:
+                # Of the same pause, some milliseconds later.
+                await write(redis, job, paused_until=299_990.0)
             await store.end(claim.lease, Ending.RELEASED, Tally(), error=f"pause {n}", pause_s=pause_s)
         ends = [int(data) for kind, data in await self.told(redis, job) if kind == "paused"]
         found = await live(store, job)
         assert len(ends) == 2
         assert 3200 < (ends[1] - ends[0]) / 1000 < 3400
-        assert (found.pause_reason, await read(redis, job, "paused_until")) == ("pause 3", str(ends[1]))
+        assert (found.pause_reason, await read(redis, job, "paused_until")) == ("pause 4", str(ends[1]))
+
+
+class TestDue:
+    async def test_a_message_that_is_due_and_not_old_waits_behind_a_backlog(
+        self, redis: Redis, store: RedisJobStore
+    ) -> None:
+        job = await planned(store, make_chunk(0))
+        ref = ref_of(job, 0)
+        await redis.zadd(keys.dispatch(QUEUE), {f"{ref.job_id}|{ref.n}": await now_ms(redis) - 60_000}, xx=True)
+        assert await store.take_due(QUEUE, older_than_s=600) == []
+        assert await store.take_due(QUEUE, older_than_s=30) == [ref]
+        # Taken once, it is put off.
+        assert await store.take_due(QUEUE) == []
 
 
 class TestRetry:

@@ -261,6 +261,9 @@ async def test_a_retry_is_a_child_with_only_what_failed(real_app: FastAPI, real_
     assert kept.request["session"] == "2025-11-04"
     # The finished job stays as it is.
     assert (await get(real_http, f"{JOBS}/{job.job_id}"))["status"] == "partial"
+    await real_http.post(child["links"]["cancel"])
+    third = await get(real_http, (await real_http.post(child["links"]["retry"])).headers["location"])
+    assert (third["parent_id"], third["attempt"]) == (child["job_id"], 3)
 
 
 async def test_all_of_a_job_runs_again_if_that_is_asked(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:

@@ -71,6 +71,8 @@ class TestProgress:
         times = {"started_at": NOW - timedelta(seconds=4), "completed_at": NOW}
         assert seen(status=JobStatus.COMPLETED, total=10, done=10, rate=99.0, **times).progress.rate == 2.5
         assert seen(status=JobStatus.COMPLETED, total=9, done=9, **times).progress.rate == 2.2
+        stopped = {"status": JobStatus.CANCELLED, "total": 10, "done": 3, "failed": 1, "cancelled": 6}
+        assert seen(**stopped, **times).progress.rate == 1.0
         assert seen(status=JobStatus.RUNNING, total=10, done=5, rate=99.04).progress.rate == 99.0
 
 

@@ -40,6 +40,24 @@ async def test_a_chunk_that_cannot_be_handed_back_ends_the_process(
     await asyncio.wait_for(end_tasks(workers), 5)
 
 
+@pytest.mark.usefixtures("scripted")
+async def test_slots_are_counted_from_one(parts: Parts) -> None:
+    started = asyncio.Event()
+
+    async def wait(_run: Run) -> Tally:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    SCRIPT["plan"] = wait
+    assert isinstance(parts.dispatcher, LocalDispatcher)
+    workers = [asyncio.create_task(each) for each in local_workers(parts, parts.dispatcher)]
+    job = await submit(parts)
+    await asyncio.wait_for(started.wait(), 5)
+    assert [each.worker for each in await parts.store.load_running(job.queue)] == [f"{parts.name}/1"]
+    await asyncio.wait_for(end_tasks(workers), 5)
+
+
 async def test_lost_cancel_is_repeated_for_each_worker(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     started = asyncio.Event()
 

@@ -282,6 +282,20 @@ async def test_market_and_interval_are_chosen_of_what_is_held(ingested: FastAPI)
     assert wrong.status_code == 422
 
 
+async def test_what_comes_to_be_held_is_offered_after_a_minute(
+    ingested: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaboom.dashboard.series._KEPT_S", 0.0)
+    async with browser_of(ingested) as browser:
+        assert 'name="interval" data-submit' not in await read(browser)
+        async with browser_of(ingested, accept="*/*") as caller:
+            accepted = await caller.post(RUN_DAILY, json={"intervals": {"1d": 3}, "symbols": ["7203"]})
+            await caller.get(accepted.headers["location"], headers={"prefer": "wait=30"})
+        async with asyncio.timeout(20):
+            while 'name="interval" data-submit' not in await read(browser):
+                continue
+
+
 @pytest.mark.parametrize(
     ("link", "page"),
     [

@@ -122,6 +122,11 @@ async def test_a_file_is_imported_or_each_wrong_line_is_named(browser: httpx2.As
     text = text_of(await read_page(browser, f"{path}?done=imported"))
     assert "All entries of the file were booked." in text
     assert "2025-11-04 buy 7203 100 2,841.5" in text
+    saturday = {"csv": head + "2025-11-08,buy,7203,100,2841.5,99,,\r\n"}
+    statuses = [
+        (await browser.post(f"{path}/import", data=saturday | force)).status_code for force in ({}, {"force": "1"})
+    ]
+    assert statuses == [422, 303]
 
 
 async def test_a_portfolio_is_renamed_and_deleted(browser: httpx2.AsyncClient, path: str) -> None:

@@ -105,3 +105,12 @@ def test_a_volume_of_0_beside_ticks_is_noted(tmp_path: Path, volume: str, ticks:
     [described] = describe_files(provider)
     assert described["notes"] == ([note] if is_noted else [])
     assert asyncio.run(provider.fetch_left_out()) == ((f"7203.csv: {note}",) if is_noted else ())
+
+
+def test_of_many_cells_that_are_no_numbers_twenty_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    rows = (f"2024-01-{day:02},10,12,9,{'abc' if day > 1 else 11},100\n" for day in range(1, 25))
+    (tmp_path / "7203.csv").write_text("Date,Open,High,Low,Close,Volume\n" + "".join(rows))
+    [described] = describe_files(FileProvider(tmp_path))
+    *named, last = (refusal["message"] for refusal in described["refusals"])
+    assert named == [f"7203.csv, line {n}, column Close: expected a number, found 'abc'" for n in range(3, 23)]
+    assert last == "7203.csv, line 23, column Close: expected numbers (3 rows)"

@@ -292,6 +292,12 @@ class TestRefusals:
         path = write(tmp_path, "7203.csv", "Date,Close\n2024-11-05,1\n")
         assert refusal(path).startswith("7203.csv, line 1: expected a column open, high, low, found only")
 
+    @pytest.mark.parametrize("volume", ["", ",100"])
+    def test_rows_without_a_header(self, tmp_path: Path, volume: str) -> None:
+        path = write(tmp_path, "7203.csv", f"2024-11-05,1,2,1,2{volume}\n2024-11-06,1,2,1,2{volume}\n")
+        why = "expected a header such as Date,Time,Open,High,Low,Close,Volume above the rows, found none"
+        assert refusal(path) == f"7203.csv, line 1: {why}"
+
     @pytest.mark.parametrize(
         ("name", "content"),
         [("7203.csv", b""), ("7203.csv.gz", b"not gzip"), ("7203.parquet", b"PAR0"), ("7203.csv", b"\xff\xfe\x00")],
