@@ -187,9 +187,9 @@ class TestCounts:
             claim = await claimed(store, ref_of(job, n))
             await store.end(claim.lease, Ending.FAILED, claim.chunk.tally, error=error)
         assert await read(redis, job, "dead_cause") == "given up after 1 attempt: disk full"
-        error = (await live(store, job)).error
-        assert error
-        assert error["message"].endswith("; first cause: given up after 1 attempt: disk full")
+        told = (await live(store, job)).error
+        assert told
+        assert told["message"].endswith("; first cause: given up after 1 attempt: disk full")
 
     async def test_a_chunk_ends_once(self, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0), make_chunk(1))
