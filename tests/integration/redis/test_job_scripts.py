@@ -187,9 +187,9 @@ class TestCounts:
             claim = await claimed(store, ref_of(job, n))
             await store.end(claim.lease, Ending.FAILED, claim.chunk.tally, error=error)
         assert await read(redis, job, "dead_cause") == "given up after 1 attempt: disk full"
-        error = (await live(store, job)).error
-        assert error
-        assert error["message"].endswith("; first cause: given up after 1 attempt: disk full")
+        told = (await live(store, job)).error
+        assert told
+        assert told["message"].endswith("; first cause: given up after 1 attempt: disk full")
 
     async def test_a_chunk_ends_once(self, store: RedisJobStore) -> None:
         job = await planned(store, make_chunk(0), make_chunk(1))
@@ -228,8 +228,9 @@ class TestEnd:
     ) -> None:
         job = await planned(store, make_chunk(0))
         assert await redis.ttl(keys.job(QUEUE, job.job_id)) == -1
+        await redis.xadd(keys.logs(QUEUE, job.job_id), {"level": "info"})
         await end(store, ref_of(job, 0), ["ok"] * 4)
-        days = {"job": 30, "chunks": 7, "events": 7}
+        days = {"job": 30, "chunks": 7, "events": 7, "logs": 7}
         for name, kept in days.items():
             left_s = await redis.ttl(getattr(keys, name)(QUEUE, job.job_id))
             assert kept * DAY_S - 60 < left_s <= kept * DAY_S, name
