@@ -83,7 +83,10 @@ class Refusals:
 
     def judge_notes(self, rows: pl.DataFrame) -> None:
         """Refuse a file as a whole if a note to a row names a scale."""
-        for row in rows.drop_nulls("note").iter_rows(named=True) if "note" in rows.columns else ():
+        if "note" not in rows.columns:
+            return
+        notes = rows.drop_nulls("note").unique(["file", "note"], keep="first", maintain_order=True)
+        for row in notes.iter_rows(named=True):
             if names_scale(text := str(row["note"])):
                 self._refuse_whole(row["file"], row, explain_scale(text), self.layout.name_of(Role.NOTE))
 
