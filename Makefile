@@ -132,7 +132,7 @@ e2e-n8n: $(STAMP) ## Run the n8n workflows in a real n8n, installed once outside
 e2e: $(STAMP) ## Look at every page of the dashboard with Debian's chromium; screenshots go to build/screenshots
 	@command -v $${KABOOM_CHROMIUM:-chromium} >/dev/null || { \
 	  echo 'make e2e needs chromium on PATH: on Debian `apt-get install chromium fonts-noto-cjk`' >&2; exit 1; }
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -p no:randomly tests/browser $(ARGS)
+	$(BIN)/python -m pytest -q -p no:randomly tests/browser $(ARGS)
 
 wheel: $(STAMP) ## Build the wheel, install it outside the clone, and run the demo from it
 	$(BIN)/python -m pytest -q -p no:randomly tests/wheel $(ARGS)
