@@ -142,7 +142,7 @@ def write_files(folder: Path) -> None:
     own = folder / "own"
     own.mkdir()
     head, good = "Date,Open,High,Low,Close,Volume", "1300,1310,1290,1305,1000"
-    (own / "1111.csv").write_text(f"{head},Note\n2024-02-01,{good},a\n2024-02-02,{good},b\n")
+    (own / "1111.csv").write_text(f"{head},Weather\n2024-02-01,{good},a\n2024-02-02,{good},b\n")
     wrong = "".join(f"2024-02-{day:02},1300,1290,1310,1305,1\n" for day in (5, 6, 7, 8, 9, 13, 14, 15))
     (own / "2222.csv").write_text(f"{head}\n2024-02-02,{good}\n{wrong}")
     (own / "3333.csv").write_text("a,b\n1,2\n")
