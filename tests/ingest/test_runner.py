@@ -169,7 +169,7 @@ class TestAgain:
         assert words(run(chunk("1301"), tools(provider))) == {"1301": "ok"}
 
     def test_a_pause_of_just_the_longest_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(window, "_MAX_PAUSE_S", 0.05)
+        monkeypatch.setattr(window, "_LONGEST_FETCH_PAUSE_S", 0.05)
         provider = FakeProvider(fail_with(RateLimited("slow down", retry_after_s=0.05)))
         assert words(run(chunk("1301"), tools(provider))) == {"1301": "ok"}
 

@@ -9,10 +9,9 @@ from kaboom.analysis.jobs import ANALYSE
 from kaboom.analysis.request import DEFAULT_SESSIONS
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.job_follower import submit
-from kaboom.cli.lookup import find_id
+from kaboom.cli.lookup import find_portfolio_id
 from kaboom.cli.options import Callback, Json, Provider, Timeout, given
 from kaboom.cli.session import Session
-from kaboom.text.catalogue import gettext_noop
 
 app = typer.Typer(
     help="Analyse symbols, portfolios and jobs; information only, no investment advice.", no_args_is_help=True
@@ -46,8 +45,7 @@ def analyse(
     if job or backtest:
         body |= {"kind": "ingest" if job else "backtest", "job_id": job or backtest}
     else:
-        missing = gettext_noop("no portfolio {wanted}; there are: {names}")
-        held = find_id(called, "/api/v1/portfolios", portfolio, missing=missing) if portfolio else None
+        held = find_portfolio_id(called, portfolio) if portfolio else None
         body |= {"kind": kind, "symbols": symbols, "portfolio_id": held, "sessions": sessions}
     body |= {"session": session, "provider": provider, "callback_url": callback_url}
     if analyst != "rules" and not dry_run:

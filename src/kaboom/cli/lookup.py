@@ -8,6 +8,8 @@ from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.session import Session
 from kaboom.jobs.model import jobs_path
 
+PORTFOLIOS = "/api/v1/portfolios"
+
 
 class QueuedJob:
     """A job by its id: the first call tries each queue, later calls use the queue that has the job."""
@@ -65,6 +67,11 @@ def _begin(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield from lines
 
     return all_of_them()
+
+
+def find_portfolio_id(session: Session, wanted: str) -> str:
+    """Return the id of a portfolio by its name or id; a name comes before an id."""
+    return find_id(session, PORTFOLIOS, wanted, missing="no portfolio {wanted}; there are: {names}")
 
 
 def find_id(session: Session, path: str, wanted: str, *, missing: str, key: str = "id") -> str:

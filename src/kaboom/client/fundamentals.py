@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from kaboom.client.symbols import Symbol, to_symbols
 from kaboom.client.wire import Wire
+from kaboom.market.disclosure import FIGURES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -14,11 +15,6 @@ _PATH = "/api/v1/fundamentals"
 _TEXTS = ("symbol", "document", "kind", "period")
 _DAYS = ("period_end", "year_end", "forecast_year_end")
 _MOMENTS = ("disclosed_at", "known_at")
-_FIGURES = (
-    "sales", "operating_profit", "ordinary_profit", "net_profit", "eps", "bps", "equity", "assets", "shares",
-    "dividend", "forecast_sales", "forecast_operating_profit", "forecast_net_profit", "forecast_eps",
-    "forecast_dividend",
-)  # fmt: skip
 #: As many as the API returns at once: a hundred years.
 _MOST = 400
 
@@ -33,8 +29,8 @@ def read_statements(wire: Wire, symbol: Symbol | None, params: Mapping[str, str 
     else:
         (code,) = to_symbols(symbol)
         items = wire.call("GET", f"{_PATH}/{quote(code)}", params={**asked, "limit": _MOST})["statements"]
-    columns = [*_TEXTS, *_DAYS, *_MOMENTS, *_FIGURES]
-    schema = dict.fromkeys(columns, pl.String()) | dict.fromkeys(_FIGURES, pl.Float64())
+    columns = [*_TEXTS, *_DAYS, *_MOMENTS, *FIGURES]
+    schema = dict.fromkeys(columns, pl.String()) | dict.fromkeys(FIGURES, pl.Float64())
     found = pl.DataFrame([[item[name] for name in columns] for item in items], schema=schema, orient="row")
     return found.with_columns(
         pl.col(_DAYS).str.to_date("%Y-%m-%d"), pl.col(_MOMENTS).str.to_datetime(time_unit="us", time_zone="UTC")

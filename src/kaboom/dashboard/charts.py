@@ -27,6 +27,7 @@ _CANDLES, _VOLUME, _PANEL, _GAP = Room(22, 220), Room(240, 276), 60, 30
 _PRICES_WIDTH = 56
 #: The classes of lines by their rank.
 _LINES = ("ln thin", "ln ln-2", "ln ln-2 ln-dash")
+_GROWTH_HEIGHT, _ROOM, _NAMES_WIDTH, _NAME_PX = 230, Room(14, 200), 176, 34
 
 
 def draw_picture(picture: Picture, language: Language) -> str:
@@ -118,9 +119,6 @@ def _names(lines: Sequence[Series], y: float) -> str:
     return "".join(shown)
 
 
-_GROWTH_HEIGHT, _ROOM, _NAMES_WIDTH, _NAME_PX = 230, Room(14, 200), 176, 34
-
-
 def draw_growth(days: Sequence[date], lines: Sequence[tuple[str, Values]], language: Language) -> str:
     """Return named lines, each with what 1 has become on each day, and a line at their start; "" of less than two days.
 
@@ -152,9 +150,9 @@ def draw_growth(days: Sequence[date], lines: Sequence[tuple[str, Values]], langu
     if curves[0].end_y is not None:
         # A phone has no room for names.
         body += draw_text("a halo only-phone", "100%", max(12.0, curves[0].end_y - 8), gains[0], "end")
-    told = ", ".join(f"{name} {gain}" for (name, _), gain in zip(lines, gains, strict=True))
+    ends = ", ".join(f"{name} {gain}" for (name, _), gain in zip(lines, gains, strict=True))
     label = Words((language,)).tell(
-        "From {first} to {last}, 100 at the start: {lines}", first=days[0], last=days[-1], lines=told
+        "From {first} to {last}, 100 at the start: {lines}", first=days[0], last=days[-1], lines=ends
     )
     return draw_figure(
         "chart ends", _GROWTH_HEIGHT, body, label, draw_side("names", _NAMES_WIDTH, _GROWTH_HEIGHT, texts)

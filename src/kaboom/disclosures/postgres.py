@@ -12,16 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaboom.disclosures.model import new_versions, newest_notices
 from kaboom.drivers.postgres.engine import METADATA, AsyncEngine, Statements, open_transaction, texts
-from kaboom.market.disclosure import CompanyEvent, CompanyEventKind, Disclosures, Statement
+from kaboom.market.disclosure import FIGURES, CompanyEvent, CompanyEventKind, Disclosures, Statement
 
 #: Rows of a statement: PostgreSQL takes at most 65,535 values in one.
 _BATCH = 500
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in (Statement, CompanyEvent)}
-_FIGURES = (
-    "sales", "operating_profit", "ordinary_profit", "net_profit", "eps", "bps", "equity", "assets", "shares",
-    "dividend", "forecast_sales", "forecast_operating_profit", "forecast_net_profit", "forecast_eps",
-    "forecast_dividend",
-)  # fmt: skip
 
 
 def _key() -> list[Column[Any]]:
@@ -40,7 +35,7 @@ STATEMENTS = Table(
     *_key(),
     *texts("kind", "period"),
     *(Column(name, Date) for name in ("period_end", "year_end", "forecast_year_end")),
-    *(Column(name, Double) for name in _FIGURES),
+    *(Column(name, Double) for name in FIGURES),
     *_moments(),
 )
 

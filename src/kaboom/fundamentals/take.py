@@ -98,7 +98,7 @@ async def take_chunk(
 ) -> OutcomeReport:
     """Run a chunk from its item number `start`; return the outcomes from there on.
 
-    `on_progress` gets the report so far after each item, when its rows are stored.
+    After the rows of each item are stored, `on_progress` gets the report so far.
 
     Raises:
         RateLimited: the provider wants a pause of `retry_after_s`, at most `tools.patience_s`; continue after the

@@ -1,6 +1,5 @@
 """The worker's part of statements and events: plan a job in chunks, and run a chunk."""
 
-from dataclasses import replace
 from functools import partial
 
 from kaboom.bars.open_provider import build_disclosures
@@ -8,13 +7,9 @@ from kaboom.disclosures.store import open_disclosures
 from kaboom.errors import RateLimited
 from kaboom.fundamentals.request import FundamentalsRequest
 from kaboom.fundamentals.take import TakeChunk, TakeTools, plan_take, take_chunk
-from kaboom.jobs.engine.run.completion import HandBack
-from kaboom.jobs.engine.run.worker import Run, go_on, hand_out
+from kaboom.jobs.engine.run.worker import Run, go_on, hand_back, hand_out, patience_left_s
 from kaboom.jobs.model import Tally
 from kaboom.providers.watch import while_alive
-
-#: The count in a tally of the seconds that a chunk has waited for its provider.
-_WAITED = "provider_wait_s"
 
 
 async def plan(run: Run) -> None:
@@ -31,19 +26,16 @@ async def run_chunk(run: Run) -> Tally:
         StoreError: the database is unavailable; the chunk waits.
 
     """
-    settings, counts = run.settings, run.chunk.tally.counts
+    settings = run.settings
     chunk = TakeChunk.from_payload(run.chunk.payload, run.chunk.items)
     tools = TakeTools(
         build_disclosures(settings, chunk.provider),
         run.database.open(open_disclosures),
         attempts=settings.fetch_attempts,
-        patience_s=settings.provider_patience_s - counts.get(_WAITED, 0),
+        patience_s=patience_left_s(run),
     )
     try:
         with while_alive(run.keeper.note_life):
             return await go_on(run, partial(take_chunk, chunk, tools))
     except RateLimited as e:
-        pause_s, tally = e.retry_after_s or 0.0, run.keeper.tally
-        waited_s = tally.counts.get(_WAITED, 0) + round(pause_s)
-        run.report(replace(tally, counts={**tally.counts, _WAITED: waited_s}))
-        raise HandBack(e.message, pause_s=pause_s) from e
+        raise hand_back(run, e) from e

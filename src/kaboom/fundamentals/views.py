@@ -24,16 +24,9 @@ class FundamentalsQuery(BaseModel):
     limit: int = Field(default=40, ge=1, le=400, description="the newest statements")
 
 
-class MarketQuery(BaseModel):
+class MarketQuery(FundamentalsQuery):
     """Whose newest statements of all symbols, and as of when."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    provider: DisclosureSource | None = Field(default=None, description="whose; default: KABOOM_PROVIDER")
-    as_of: Moment | None = Field(
-        default=None,
-        description="what was public at this time, with its zone, or at 00:00 in Japan of a day; default: now",
-    )
     limit: int = Field(default=5000, ge=1, le=5000, description="symbols, by code")
 
 

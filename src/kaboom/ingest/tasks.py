@@ -11,15 +11,13 @@ from kaboom.ingest.request import BackfillRequest, IngestRequest
 from kaboom.ingest.run_daily import plan_backfill, plan_ingest, plan_quotes, tools_for
 from kaboom.ingest.runner import run_chunk as run_ingest_chunk
 from kaboom.jobs.engine.run.completion import HandBack
-from kaboom.jobs.engine.run.worker import Run, go_on, hand_out
+from kaboom.jobs.engine.run.worker import Run, go_on, hand_back, hand_out, patience_left_s
 from kaboom.jobs.model import Tally
 from kaboom.market.bar import BarSeries
 from kaboom.providers.watch import while_alive
 
 #: About how many corrected bars a job logs one by one; its log keeps 1,000 lines, which other messages share.
 _CORRECTION_LINES = 200
-#: The count in a tally of the seconds that a chunk has waited for its provider; a job adds its chunks up.
-_WAITED = "provider_wait_s"
 #: The fields of the request that a chunk needs; it does not parse the thousands of symbols again.
 _SCOPE = ("intervals", "first", "all_days", "market", "chunk_size")
 
@@ -51,9 +49,7 @@ async def run_chunk(run: Run) -> Tally:
         with while_alive(run.keeper.note_life):
             return await _run_on(run)
     except RateLimited as e:
-        pause_s = e.retry_after_s or 0.0
-        run.report(_with_pause(run.keeper.tally, pause_s))
-        raise HandBack(e.message, pause_s=pause_s) from e
+        raise hand_back(run, e) from e
 
 
 async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> None:
@@ -76,15 +72,9 @@ async def _run_on(run: Run) -> Tally:
         # The chunk waited before: check that bars can be stored before asking the provider again.
         series = BarSeries(tools.provider.name, chunk.interval)
         await check_store(tools.store, series, chunk.symbols[0], chunk.sessions[0])
-    patience_s = max(0.0, settings.provider_patience_s - run.chunk.tally.counts.get(_WAITED, 0))
     # A plan made by an older release has no number of chunks.
     lines = max(1, _CORRECTION_LINES // run.plan.get("chunks", _CORRECTION_LINES))
     is_named = "symbols" in run.request
+    patience_s = patience_left_s(run)
     tools = replace(tools, patience_s=patience_s, correction_lines=lines, waits_for_store=True, is_named=is_named)
     return await go_on(run, partial(run_ingest_chunk, chunk, tools))
-
-
-def _with_pause(tally: Tally, pause_s: float) -> Tally:
-    """Return the tally with one more pause counted: it survives a change of worker."""
-    waited_s = tally.counts.get(_WAITED, 0) + round(pause_s)
-    return replace(tally, counts={**tally.counts, _WAITED: waited_s})

@@ -34,6 +34,14 @@ from kaboom.providers.watch import watched_request
 #: The most reasons that are logged for one slice; the job's failures have the reason of every symbol.
 _MOST_REASONS = 20
 _MOST_NAMED = 10
+_WRITE_ATTEMPTS = 3
+_FIRST_WRITE_PAUSE_S = 0.4
+#: If a store asks for a longer pause than this, its client has already waited; the slice is not tried again.
+_LONGEST_WRITE_PAUSE_S = 5.0
+_FLAG = "split_suspect"
+_RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
+#: The first and the longest pause between two fetches of one slice; the caller handles longer ones.
+_FIRST_FETCH_PAUSE_S, _LONGEST_FETCH_PAUSE_S = 0.5, 30.0
 
 
 def log_corrections(series: BarSeries, corrections: Sequence[Correction]) -> None:
@@ -101,12 +109,6 @@ def _flagged(checked: Checked, repeated: Sequence[RepeatSuspect]) -> Checked:
 
 
 _log = structlog.get_logger(__name__)
-
-_WRITE_ATTEMPTS = 3
-_FIRST_WRITE_PAUSE_S = 0.4
-#: If a store asks for a longer pause than this, its client has already waited; the slice is not tried again.
-_LONGEST_PAUSE_S = 5.0
-_FLAG = "split_suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +245,13 @@ async def _with_retries[T](call: Callable[[], Awaitable[T]]) -> T:
         except StoreError as e:
             if not _is_worth_retrying(e):
                 raise
-            await asyncio.sleep(backoff_s(attempt - 1, first_s=_FIRST_WRITE_PAUSE_S, longest_s=_LONGEST_PAUSE_S))
+            await asyncio.sleep(backoff_s(attempt - 1, first_s=_FIRST_WRITE_PAUSE_S, longest_s=_LONGEST_WRITE_PAUSE_S))
     return await call()
 
 
 def _is_worth_retrying(error: StoreError) -> bool:
     """Return whether a retry may succeed soon: a store that asks for a long pause is overloaded."""
-    return error.retryable and (error.retry_after_s or 0.0) <= _LONGEST_PAUSE_S
+    return error.retryable and (error.retry_after_s or 0.0) <= _LONGEST_WRITE_PAUSE_S
 
 
 async def _read_closes(tools: IngestTools, series: BarSeries, part: IngestChunk) -> Mapping[str, float]:
@@ -289,11 +291,6 @@ def drop_unfinished(raw: pl.DataFrame, part: IngestChunk, *, delay: timedelta, n
     return raw.filter(~is_unfinished.fill_null(value=False))
 
 
-_RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
-#: The first and the longest pause between two tries of one slice; the caller handles longer ones.
-_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.5, 30.0
-
-
 @dataclass(slots=True)
 class _Fetched:
     """The result of all tries so far."""
@@ -320,7 +317,7 @@ async def fetch_all(
     so_far, waiting = _Fetched([], {}), request.symbols
     while waiting and so_far.attempts < attempts:
         if so_far.attempts:
-            backoff = backoff_s(so_far.attempts - 1, first_s=_FIRST_PAUSE_S, longest_s=_MAX_PAUSE_S)
+            backoff = backoff_s(so_far.attempts - 1, first_s=_FIRST_FETCH_PAUSE_S, longest_s=_LONGEST_FETCH_PAUSE_S)
             await asyncio.sleep(so_far.retry_after_s + backoff)
         so_far.attempts += 1
         asked = replace(request, symbols=waiting, attempt=so_far.attempts)
@@ -341,7 +338,7 @@ async def _ask(provider: BarProvider, request: BarRequest, so_far: _Fetched) -> 
         outcome = Outcome.RATE_LIMITED if so_far.limited else Outcome.PROVIDER_ERROR
         _note(so_far, request.symbols, outcome, e.message)
         so_far.retry_after_s = e.retry_after_s or 0.0
-        return request.symbols if e.retryable and so_far.retry_after_s <= _MAX_PAUSE_S else ()
+        return request.symbols if e.retryable and so_far.retry_after_s <= _LONGEST_FETCH_PAUSE_S else ()
     so_far.retry_after_s, so_far.limited = 0.0, None
     so_far.frames.append(fetched.bars)
     so_far.actions += fetched.actions
@@ -361,7 +358,7 @@ def _hand_up_pause(so_far: _Fetched, patience_s: float) -> None:
     if so_far.limited is None:
         return
     # After several tries the pause is at least 30 s, even if the provider names a shorter one.
-    pause_s = max(so_far.retry_after_s, _MAX_PAUSE_S)
+    pause_s = max(so_far.retry_after_s, _LONGEST_FETCH_PAUSE_S)
     if pause_s <= patience_s:
         raise RateLimited(so_far.limited.message, retry_after_s=pause_s) from so_far.limited
 

@@ -1,7 +1,7 @@
 """What companies disclose: statements of results, days of announcements, dividends; each with its moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
@@ -60,6 +60,10 @@ class Statement:
     forecast_eps: float | None = None
     forecast_dividend: float | None = None
     known_at: datetime | None = None
+
+
+#: The fields of a statement that are figures.
+FIGURES = tuple(field.name for field in fields(Statement) if field.type == float | None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,9 @@ from kaboom.providers.registry import get_source_spec
 from kaboom.providers.spec import ProviderSpec
 
 _MOST_COVERAGE_DAYS = 366
+_MOST_CALENDAR_DAYS = 3_660
+#: The place of a row without a time, after all others.
+_NO_TIME = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +220,6 @@ def iso(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_MOST_CALENDAR_DAYS = 3_660
-
-
 @dataclass(frozen=True, slots=True)
 class ReferenceTables:
     """Listings, from the shipped snapshots and those imported to a folder, and the calendar."""
@@ -295,10 +295,6 @@ class ReferenceTables:
 
 def _dated(universe: Universe, session: date) -> dict[str, Any]:
     return {"session": session.isoformat(), "as_of": universe.as_of.isoformat(), "source": universe.source}
-
-
-#: The place of a row without a time, after all others.
-_NO_TIME = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)

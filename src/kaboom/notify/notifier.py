@@ -23,6 +23,7 @@ _DAY = timedelta(days=1)
 
 #: Shorter pauses are normal for a provider with limits.
 LEAST_PAUSE_S = 60.0
+_PURGE_S = 3600.0
 
 #: Returns the (market, interval) pairs that are ingested daily but have no complete ingest of a session.
 type Missing = Callable[[date], Awaitable[Sequence[tuple[str, str]]]]
@@ -103,7 +104,6 @@ async def _find_incomplete(rules: NotificationRules, missing: Missing, now: date
 
 STEP_S = 1.0
 SCAN_S = 15.0
-_PURGE_S = 3600.0
 
 
 class Notifier:

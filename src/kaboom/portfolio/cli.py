@@ -9,14 +9,13 @@ import typer
 from rich.table import Table
 
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.lookup import find_id
+from kaboom.cli.lookup import PORTFOLIOS, find_portfolio_id
 from kaboom.cli.options import Json, given
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
 from kaboom.drivers.csv_text import decode_csv
 
 app = typer.Typer(help="Keep portfolios: trades, cash, positions and what they are worth.", no_args_is_help=True)
-PORTFOLIOS = "/api/v1/portfolios"
 
 Which = Annotated[str, typer.Argument(metavar="PORTFOLIO", help="name or id of a portfolio")]
 Key = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: a second call with it books nothing")]
@@ -130,9 +129,8 @@ def list_movements(
 
 
 def find_portfolio(session: Session, wanted: str) -> str:
-    """Return the path of a portfolio by its name or id; a name comes before an id."""
-    found = find_id(session, PORTFOLIOS, wanted, missing="no portfolio {wanted}; there are: {names}")
-    return f"{PORTFOLIOS}/{quote(found)}"
+    """Return the path of a portfolio by its name or id."""
+    return f"{PORTFOLIOS}/{quote(find_portfolio_id(session, wanted))}"
 
 
 def show_yen(amount: str | None) -> str:

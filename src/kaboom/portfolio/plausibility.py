@@ -39,7 +39,7 @@ class DayRange:
 def find_doubts(entries: Iterable[Entry], ranges: Mapping[tuple[str, date], DayRange]) -> Iterator[Doubtful]:
     """Yield the trades that are doubtful; a trade without bars up to its day is checked against the calendar only.
 
-    A portfolio has symbols of the TSE alone, whoever provides their bars.
+    A portfolio holds TSE symbols only, whichever provider has their bars.
     """
     for entry in entries:
         if not entry.kind.is_trade:

@@ -132,7 +132,7 @@ class Screener:
             panel = await self._panel_of(question, spec, session)
         stated = await self._stated(question, panel, session)
         listed = await asyncio.to_thread(self._listed, question, session)
-        return await asyncio.to_thread(_answer, panel, question.expression, session, (stated, listed))
+        return await asyncio.to_thread(_answer, panel, question.expression, session, stated, listed)
 
     async def _session_of(self, question: Question, spec: ProviderSpec) -> date:
         known = question.as_of if question.as_of and question.session is None else self._clock()
@@ -215,10 +215,10 @@ def _answer(
     panel: Panel,
     expression: Expression,
     session: date,
-    beside: tuple[Mapping[str, Floats], Sequence[str] | None],
+    stated: Mapping[str, Floats],
+    listed: Sequence[str] | None,
 ) -> Answer:
-    """Return what passes; `beside` are the columns of statements, and the listed symbols if only these count."""
-    stated, listed = beside
+    """Return what passes; `stated` are the columns of statements, `listed` the symbols if only these count."""
     shown = {name: column for text in SHOWN for name, column in parse_expression(f"{text} > 0").columns.items()}
     columns = {**shown, **{column.name: column for column in expression.columns.values()}}
     frame = pl.DataFrame({"symbol": panel.symbols, **_compute(panel, list(columns.values()), stated)})

@@ -65,9 +65,9 @@ HIDDEN = ROOT / "docs"  # anything that is not its code
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def reported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a strategy finds in its process, which it tells as JSON in its error."""
-    folder = tmp_path_factory.mktemp("told")
+    folder = tmp_path_factory.mktemp("reported")
     (folder / "run.json").write_text("the token")
     paths = "[f'/proc/self/fd/{n}' for n in os.listdir('/proc/self/fd')]"
     lines = (
@@ -99,37 +99,37 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def test_its_environment_has_no_settings(told: dict[str, Any]) -> None:
-    assert told["environment"] == []
+def test_its_environment_has_no_settings(reported: dict[str, Any]) -> None:
+    assert reported["environment"] == []
 
 
-def test_it_has_no_open_file_but_its_socket(told: dict[str, Any]) -> None:
-    sockets = [name for name in told["open"] if name.startswith("socket:")]
+def test_it_has_no_open_file_but_its_socket(reported: dict[str, Any]) -> None:
+    sockets = [name for name in reported["open"] if name.startswith("socket:")]
     assert len(sockets) == 1
-    assert set(told["open"]) - set(sockets) <= {"/dev/null"}
+    assert set(reported["open"]) - set(sockets) <= {"/dev/null"}
 
 
-def test_it_works_in_an_empty_folder_of_its_own_that_is_removed(told: dict[str, Any]) -> None:
-    folder, files = told["folder"]
+def test_it_works_in_an_empty_folder_of_its_own_that_is_removed(reported: dict[str, Any]) -> None:
+    folder, files = reported["folder"]
     assert files == ["left"]
     assert not Path(folder).exists()
 
 
-def test_it_has_no_rights_and_cannot_get_any(told: dict[str, Any]) -> None:
-    assert [int(line.split()[1], 16) for line in told["rights"]] == [0, 0, 1]
+def test_it_has_no_rights_and_cannot_get_any(reported: dict[str, Any]) -> None:
+    assert [int(line.split()[1], 16) for line in reported["rights"]] == [0, 0, 1]
 
 
 @needs_namespaces
 @not_beside_its_code
-def test_it_sees_no_other_process_no_network_and_no_data(told: dict[str, Any]) -> None:
-    assert (told["processes"], told["networks"]) == (["1"], ["lo"])
-    assert [name for name in told["files"] if not name.startswith("kaboom-strategy-")] == []
+def test_it_sees_no_other_process_no_network_and_no_data(reported: dict[str, Any]) -> None:
+    assert (reported["processes"], reported["networks"]) == (["1"], ["lo"])
+    assert [name for name in reported["files"] if not name.startswith("kaboom-strategy-")] == []
 
 
 @needs_namespaces
 @not_beside_its_code
-def test_it_writes_to_no_file_but_those_of_its_folder(told: dict[str, Any]) -> None:
-    assert told["written"] == ["/dev/null", "own"]
+def test_it_writes_to_no_file_but_those_of_its_folder(reported: dict[str, Any]) -> None:
+    assert reported["written"] == ["/dev/null", "own"]
     assert not any(Path(each).exists() for each in FOREIGN)
 
 

@@ -13,6 +13,7 @@ from kaboom.text.speaker import Speaker
 
 _COLUMNS = ("chunk", "run", "worker", "slot", "from (JST)", "to (JST)", "ending", "settled", "failed", "reason")
 _NUMBERS = frozenset({"chunk", "run", "slot", "settled", "failed"})
+_PAGE = 500
 
 
 def chunk_table(words: Speaker, page: dict[str, Any]) -> Table:
@@ -49,9 +50,6 @@ def _cells(words: Speaker, chunk: dict[str, Any], run: dict[str, Any] | None) ->
         *counts,
         words.detail(run["reason"]),
     ]
-
-
-_PAGE = 500
 
 
 def read_lines(client: ApiClient, path: str, level: str, q: str) -> Iterator[dict[str, Any]]:

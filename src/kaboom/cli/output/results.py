@@ -19,6 +19,8 @@ from kaboom.market_data.results import CompactResult, IndicatorResult, MirrorRes
 from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker
 
+_MOST_NAMED = 8
+
 
 def print_result(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:
     """Print a result by the model of its kind; without a form for that, every field."""
@@ -205,9 +207,6 @@ def print_drops(session: Session, result: Mapping[str, Any]) -> None:
     for old in result["drops"]:
         fields = {name: old[name] for name in ("source", "interval", "before", "bars", "bytes")}
         session.show(session.words.say("{source} {interval} before {before}: {bars:,} bars, {bytes:,} bytes", **fields))
-
-
-_MOST_NAMED = 8
 
 
 def print_gaps(session: Session, gaps: Mapping[str, Any]) -> None:

@@ -20,6 +20,9 @@ from kaboom.market_data.roll_up import roll_up_chunk
 from kaboom.market_data.roll_up_plan import RollUpChunk
 from kaboom.market_data.roll_up_plan import plan_roll_up as plan_chunks
 
+#: Above this a float cannot hold every whole number.
+_MOST_VOLUME = 2.0**53
+
 
 async def plan_compact(run: Run) -> None:
     """Plan a compaction in chunks."""
@@ -65,10 +68,6 @@ async def take_back(run: Run) -> TakeBackResult:
     """Store rows in quarantine as bars, and return how many."""
     request = TakeBackRequest.parse(run.request)
     return TakeBackResult.model_validate(await take_rows_back(request, build_bar_store(run.settings)))
-
-
-#: Above this a float cannot hold every whole number.
-_MOST_VOLUME = 2.0**53
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
@@ -11,7 +11,7 @@ import structlog
 from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.retry import retry_while_unavailable
 from kaboom.drivers.stop import is_being_cancelled
-from kaboom.errors import StoreError
+from kaboom.errors import RateLimited, StoreError
 from kaboom.jobs.engine.parts import Parts
 from kaboom.jobs.engine.run.completion import (
     HandBack,
@@ -47,6 +47,8 @@ _CLAIM_PATIENCE_S = 8.0
 _log = structlog.get_logger(__name__)
 #: The cause is sent with every report of progress, so it is kept short.
 _LONGEST_CAUSE = 500
+#: The count in a tally of the seconds that a chunk has waited for its provider; a job adds its chunks up.
+_WAITED = "provider_wait_s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +334,19 @@ async def go_on(run: Run, work: Work, *, stops_at_once: bool = False) -> Tally:
     if _has_run_long(run) and not run.should_stop() and tally.cursor < len(run.chunk.items):
         raise HandBack(f"it has run for {run.keeper.elapsed_s:.0f} s")
     return tally
+
+
+def patience_left_s(run: Run) -> float:
+    """Return for how many more seconds a chunk may wait for its provider."""
+    return max(0.0, run.settings.provider_patience_s - run.chunk.tally.counts.get(_WAITED, 0))
+
+
+def hand_back(run: Run, limit: RateLimited) -> HandBack:
+    """Return what hands a chunk back for the pause that its provider wants, and count the pause in its tally."""
+    pause_s, tally = limit.retry_after_s or 0.0, run.keeper.tally
+    waited_s = tally.counts.get(_WAITED, 0) + round(pause_s)
+    run.report(replace(tally, counts={**tally.counts, _WAITED: waited_s}))
+    return HandBack(limit.message, pause_s=pause_s)
 
 
 def _has_run_long(run: Run) -> bool:
