@@ -86,8 +86,10 @@ def open_archive(lab: Lab) -> Archive:
     with psycopg.connect(lab.database_url, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET archive_mode = on")
         connection.execute(f"ALTER SYSTEM SET archive_command = '{command}'".encode())
-    lab.ledger.process.stop()
-    lab.ledger.heal()
+    # Its clients first: it would wait for their connections, and their next request would fail.
+    for process in (*lab.apis, *lab.workers, lab.ledger.process):
+        process.stop()
+    lab.heal()
     return archive
 
 
