@@ -37,13 +37,15 @@ USES = (
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of machine code, empty; this process has not loaded any."""
     monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
     monkeypatch.setattr(kernel_build, "_KERNEL", "not.loaded")
     found = kernel_folder()
     assert found == tmp_path / "cache" / "kaboom"
-    return found
+    yield found
+    # It may be of other sources or of another processor.
+    digest.cache_clear()
 
 
 @contextmanager
@@ -171,5 +173,3 @@ def test_code_of_other_sources_or_another_processor_is_not_used(folder: Path, mo
     monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
     digest.cache_clear()
     assert not is_built(folder)
-    monkeypatch.undo()
-    digest.cache_clear()
