@@ -57,6 +57,21 @@ RUN: dict[str, Any] = _TESTED | {
         "down_capture": 0.58,
     },
     "benchmark": {"name": "7203", "total_return": 0.429, "cagr": 0.072, "sharpe": 0.402, "max_drawdown": -0.304},
+    "next_session": "2025-11-06",
+    "next_orders": [
+        {
+            "symbol": "7203",
+            "side": "buy",
+            "shares": 3500.0,
+            "kind": "market",
+            "price": None,
+            "reason": "order",
+            "weight": 1.0,
+            "held": 0.0,
+            "last": 2962.5,
+        }
+    ],
+    "next_order_count": 1,
     "kept_files": {"report.html": {"size": 115870, "sha256": _SHA}},
     "digest": _SHA,
 }

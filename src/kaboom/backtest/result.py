@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from kaboom.backtest import metrics
+from kaboom.backtest.broker import Order
 from kaboom.backtest.engine.arrays import CASH, EQUITY, LAST, Floats, Sim
 from kaboom.backtest.journal import FLOWS, positions_of, to_frame
 from kaboom.backtest.panel import Panel
@@ -45,12 +46,14 @@ class Result:
         panel: the bars of the run.
         sim: its arrays.
         start: the cash before the first bar, yen.
+        orders: those that wait after the last bar; targets that wait are in the state of `sim`.
 
     """
 
     panel: Panel
     sim: Sim
     start: float
+    orders: tuple[Order, ...] = ()
 
     @property
     def equity(self) -> Floats:

@@ -23,7 +23,16 @@ from kaboom.web.routers import FeatureRouter
 
 _MOST_RUNS = 8
 FileName = Annotated[
-    Literal["report.html", "report.json", "equity.csv", "trades.csv", "trials.csv", "surface.json", "summary.json"],
+    Literal[
+        "report.html",
+        "report.json",
+        "equity.csv",
+        "trades.csv",
+        "orders.csv",
+        "trials.csv",
+        "surface.json",
+        "summary.json",
+    ],
     Path(description="`trials.csv` and `surface.json` are there of a sweep alone"),
 ]
 Spoken = Annotated[Literal["en", "ja"], Query(alias="lang", description="the language that a report opens in")]

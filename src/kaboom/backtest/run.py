@@ -95,7 +95,7 @@ def run_bars(
         strategy.on_bar(context)
         on_close(bar, broker)
     write_curves(broker.sim, cash)
-    return Result(panel, broker.sim, float(cash))
+    return Result(panel, broker.sim, float(cash), tuple(broker.orders))
 
 
 class TargetStrategy:

@@ -14,6 +14,7 @@ FILES: Mapping[str, str] = {
     "report.json": "application/json",
     "equity.csv": "text/csv; charset=utf-8",
     "trades.csv": "text/csv; charset=utf-8",
+    "orders.csv": "text/csv; charset=utf-8",
     "trials.csv": "text/csv; charset=utf-8",
     "surface.json": "application/json",
     "summary.json": "application/json",
@@ -68,6 +69,20 @@ class BenchmarkSummary(BaseModel):
     max_drawdown: float | None
 
 
+class NextOrder(BaseModel):
+    """An order that waits for the bar after the last."""
+
+    symbol: str
+    side: Literal["buy", "sell"]
+    shares: float = Field(description="of a target weight: by the last close")
+    kind: Literal["market", "limit", "stop"]
+    price: float | None = Field(default=None, description="of a limit or a stop, in yen")
+    reason: Literal["order", "stop_loss", "take_profit", "margin_call"]
+    weight: float | None = Field(default=None, description="the target, as a share of equity")
+    held: float = Field(description="shares before it; negative if short")
+    last: float = Field(description="the last close, in yen")
+
+
 class RunSummary(TestedBars):
     """The result of a backtest."""
 
@@ -80,6 +95,11 @@ class RunSummary(TestedBars):
     is_ruined: bool = Field(description="whether short positions lost more than there was, which ended the run")
     metrics: dict[str, float | None] = Field(description="by name; per year of 244 sessions; docs/how-to/backtest.md")
     benchmark: BenchmarkSummary
+    next_session: date | None = Field(default=None, description="the session of the bar after the last")
+    next_orders: list[NextOrder] = Field(
+        default=[], description="what the strategy would do in it: the first 200; `orders.csv` has all"
+    )
+    next_order_count: int = 0
     kept_files: dict[str, FileNote]
     digest: str = Field(description="of metrics, equity and trades: the same where a repetition gave the same")
 

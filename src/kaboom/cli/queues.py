@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kaboom.analysis.cli import app as ai
-from kaboom.backtest.cli.commands import check, compare, list_strategies, report, rerun, run, sweep
+from kaboom.backtest.cli.commands import check, compare, list_strategies, report, rerun, run, signals, sweep
 from kaboom.backtest.jobs import RUN, SWEEP
 from kaboom.catalog import CATALOG
 from kaboom.cli.index import describe_queue
@@ -28,6 +28,7 @@ _OWN: Mapping[str, Callable[..., None]] = {BACKFILL.name: backfill, RUN.name: ru
 _MORE: Mapping[Queue, Mapping[str, Callable[..., None]]] = {
     Queue.BACKTEST: {
         "report": report,
+        "signals": signals,
         "compare": compare,
         "rerun": rerun,
         "check": check,

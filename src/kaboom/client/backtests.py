@@ -65,6 +65,19 @@ class Backtest:
         """Return the fills."""
         return self._csv("trades.csv")
 
+    def signals(self) -> "pl.DataFrame":
+        """Return the orders that wait after the last bar: what the strategy does in the session `next_session`.
+
+        One row for each: symbol, side, shares, kind, price (yen), reason, weight, held and last (the close, yen).
+        """
+        return self._csv("orders.csv")
+
+    @property
+    def next_session(self) -> "date | None":
+        """The session of the bar after the last; None for bars that are not of the TSE."""
+        day = self.summary.get("next_session")
+        return date.fromisoformat(day) if day else None
+
     def save_report(self, path: str | Path) -> Path:
         """Write the report, an HTML page, and return its path.
 

@@ -31,7 +31,7 @@ HEADERS: Mapping[str, str] = _CELLS | _same(
     "volume", "webhook", "worker", "what", "when (JST)", "where", "amount", "average cost", "cash", "day",
     "entry", "fee", "note", "price", "quantity", "realised", "reversed by", "unrealised", "value",
     "pipeline", "starts after", "steps", "step", "new", "ended (JST)", "metric", "gain, yen", "contribution",
-    "screen", "expression", "pass", "entered", "left", "disclosed (JST)", "period", "period end", "sales, ¥M",
+    "screen", "expression", "pass", "side", "shares", "held", "why", "entered", "left", "disclosed (JST)", "period", "period end", "sales, ¥M",
     "operating profit, ¥M", "net profit, ¥M", "EPS", "forecast EPS",
     "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
 ) | {
@@ -207,6 +207,14 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "waiting", "queued", "running", "cancelling", "completed", "partial", "failed", "cancelled", "skipped"
     ),
     "missed": _same("latest", "skip", "all"),
+    # An order that waits after the last bar of a backtest: when it is filled, and why it was placed.
+    "order_kind": {"market": "at the open", "limit": "limit", "stop": "stop"},
+    "order_reason": {
+        "order": "the strategy",
+        "stop_loss": "stop-loss",
+        "take_profit": "take-profit",
+        "margin_call": "margin call",
+    },
 }
 
 #: By kind: titles and sentences by the code of what they are about. The context of their Japanese is the kind and the code.

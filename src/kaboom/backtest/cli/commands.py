@@ -20,7 +20,15 @@ from kaboom.backtest.cli.options import (
     read_moment,
     read_parameters,
 )
-from kaboom.backtest.cli.tables import print_comparison, print_repetition, print_run, print_strategies, print_sweep
+from kaboom.backtest.cli.tables import (
+    print_comparison,
+    print_next_orders,
+    print_repetition,
+    print_run,
+    print_strategies,
+    print_sweep,
+    say_parameters,
+)
 from kaboom.backtest.jobs import RUN, SWEEP
 from kaboom.cli.exits import BY_STATUS, CliError, Exit
 from kaboom.cli.job_follower import submit, wait_for
@@ -196,6 +204,41 @@ def report(
     path = f"{RESULTS}/{job_id}/report.{ending}?lang={language or session.words.language}"
     content = session.client().fetch(path, kind, timeout=_DRAWN_S)
     session.save_file(out or Path(f"backtest-{job_id[:8]}.{ending}"), content, "report: {path}")
+
+
+def signals(
+    context: typer.Context,
+    job_id: Annotated[
+        str | None, typer.Argument(help="the job of a backtest that has ended (default: the newest)")
+    ] = None,
+    strategy: Annotated[str | None, typer.Option(help="the newest of this strategy")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show the orders that wait after the last bar of a backtest: what its strategy does in the next session."""
+    session: Session = context.obj.with_json(json)
+    client = session.client()
+    if job_id is None:
+        body = {"status": ["completed"], "q": f"backtest.run {strategy or ''}".strip(), "limit": 200}
+        items = client.call("GET", "/api/v1/backtest/jobs", params=body)["items"]
+        found = [each for each in items if strategy in {None, each["subject"]["strategy"]}]
+        if not found:
+            raise CliError(
+                Exit.NOT_FOUND,
+                session.words.say(
+                    "no backtest has completed: run one with kaboom backtest run {strategy} --symbol CODE",
+                    strategy=strategy or "sma_cross",
+                ),
+            )
+        job_id = found[0]["job_id"]
+    result = client.call("GET", f"{RESULTS}/{job_id}")
+    result = result if result["kind"] == "run" else result["run"]
+    names = ("strategy", "parameters", "last", "next_session", "next_order_count", "next_orders")
+    if not session.print_if_json({"job_id": job_id} | {name: result.get(name) for name in names}):
+        head = f"{result['strategy']} {say_parameters(result['strategy'], result['parameters'])}".strip()
+        session.show(session.words.say("{run} · job {job_id}", run=head, job_id=job_id))
+        session.show(session.say_source(result["provider"]))
+        print_next_orders(session, result)
 
 
 def compare(

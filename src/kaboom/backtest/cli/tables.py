@@ -15,6 +15,9 @@ from kaboom.text.tables import CODES
 
 #: The most letters to show of a value that differs between runs; a fingerprint is longer.
 _MOST_LETTERS = 30
+#: The most waiting orders to show.
+_MOST_ORDERS = 50
+_NUMBERS = frozenset({"shares", "price", "held", "close"})
 
 
 def print_run(session: Session, result: Mapping[str, Any]) -> None:
@@ -42,6 +45,32 @@ def print_run(session: Session, result: Mapping[str, Any]) -> None:
     session.show(_metric_table(words, result))
     if result["is_ruined"]:
         session.show(words.say("short positions lost more than there was: the run ended there"))
+    if result.get("next_order_count"):
+        print_next_orders(session, result)
+
+
+def print_next_orders(session: Session, result: Mapping[str, Any]) -> None:
+    """Print the orders that wait after the last bar of a run."""
+    words, orders, count = session.words, result.get("next_orders", []), result.get("next_order_count", 0)
+    after, day = {"last": result["last"]}, result.get("next_session")
+    if not count:
+        session.show(words.say("no order waits after {last}", **after))
+        return
+    said = words.count("{n:,} order waits", "{n:,} orders wait", count)
+    session.show(
+        words.say("{orders} after {last}, for the session of {day}:", orders=said, day=day, **after)
+        if day
+        else words.say("{orders} after {last}, for the next bar:", orders=said, **after)
+    )
+    table = new_table(words, "symbol", "side", "shares", "kind", "price", "why", "held", "close", right=_NUMBERS)
+    for each in orders[:_MOST_ORDERS]:
+        kind, reason = words.code("order_kind", each["kind"]), words.code("order_reason", each["reason"])
+        price = "" if each["price"] is None else f"{each['price']:,.1f}"
+        numbers = [f"{each['shares']:,.0f}", kind, price, reason, f"{each['held']:,.0f}", f"{each['last']:,.1f}"]
+        add_row(table, each["symbol"], words.code("entry", each["side"]), *numbers)
+    session.show(table)
+    if count > _MOST_ORDERS:
+        session.show(words.say("{n:,} more: orders.csv of the job has all", n=count - _MOST_ORDERS))
 
 
 def print_sweep(session: Session, result: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from kaboom.backtest.broker import Broker
 from kaboom.backtest.engine.arrays import Floats
 from kaboom.backtest.engine.kernel_build import build_kernel
 from kaboom.backtest.engines import EngineName, choose_engine
+from kaboom.backtest.next_orders import find_next_session, list_next_orders, order_table
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.report.builder import build_content
 from kaboom.backtest.report.html import build_report
@@ -29,6 +30,9 @@ from kaboom.backtest.summary import BenchmarkSummary, FileNote, RunSummary, Swee
 from kaboom.drivers.stop import ShouldStop, check_stop, never
 from kaboom.market import performance
 from kaboom.market.indices import TOPIX_AND_FUNDS
+
+#: The most waiting orders in a summary; `orders.csv` has all.
+_MOST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ def run_backtest(
         "equity.csv": encode_csv(equity_table(result, benchmark)),
         "trades.csv": encode_csv(result.trades),
     }
+    waiting = list_next_orders(result)
     summary = RunSummary(
         **describe_bars(bars, kind, request),
         listed_on=list(bars.listed_on),
@@ -73,12 +78,19 @@ def run_backtest(
         is_ruined=result.is_ruined,
         metrics=finite(result.summary() | _against(result, benchmark)),
         benchmark=_compare(bars, result, benchmark),
+        next_session=find_next_session(bars.panel) if bars.request.is_tse else None,
+        next_orders=waiting[:_MOST_SHOWN],
+        next_order_count=len(waiting),
         kept_files={},
         # The measures against the benchmark follow from the curves, which the files have.
         digest=digest_of(*files.values(), orjson.dumps(finite(result.summary()))),
     )
     content = build_content(summary, result, benchmark, bars.sectors)
-    files |= {"report.html": build_report(content), "report.json": orjson.dumps(content.model_dump(mode="json"))}
+    files |= {
+        "orders.csv": encode_csv(order_table(waiting)),
+        "report.html": build_report(content),
+        "report.json": orjson.dumps(content.model_dump(mode="json")),
+    }
     return Study.of(summary, files)
 
 
