@@ -130,7 +130,7 @@ async def test_invalid_entries_are_rejected(
 
 
 async def test_a_wrong_symbol_is_told_at_its_field(account: Account) -> None:
-    trade = {"side": "buy", "symbol": "SPY", "quantity": 100, "price": "1", "day": "2025-11-04"}
+    trade: dict[str, Any] = {"side": "buy", "symbol": "SPY", "quantity": 100, "price": "1", "day": "2025-11-04"}
     answer = await account.post("/trades", **trade)
     assert [error["pointer"] for error in answer.json()["errors"]] == ["#/symbol"]
 
