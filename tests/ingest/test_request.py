@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaboom.errors import InvalidRequest
-from kaboom.ingest.request import MAX_CHUNK_SIZE, IngestRequest
+from kaboom.ingest.request import MAX_CHUNK_SIZE, BackfillRequest, IngestRequest
 from kaboom.market.bounds import DEFAULT_CHUNK_SIZE, MAX_LOOKBACK, MAX_SYMBOLS
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
@@ -104,3 +104,10 @@ def test_errors_name_the_allowed_values(change: dict[str, Any], pointer: str, me
 def test_too_many_symbols_are_refused_before_they_are_read() -> None:
     with pytest.raises(InvalidRequest, match="had 4001 entries, expected at most 4000"):
         IngestRequest.parse({"intervals": {"1m": 1}, "symbols": ["?"] * (MAX_SYMBOLS + 1)})
+
+
+def test_a_backfill_of_one_day_is_in_order() -> None:
+    days = {"intervals": {"1m": 1}, "first": "2025-11-04", "last": "2025-11-04"}
+    assert BackfillRequest.parse(days).first == date(2025, 11, 4)
+    with pytest.raises(InvalidRequest, match="expected them in order"):
+        BackfillRequest.parse(days | {"first": "2025-11-05"})

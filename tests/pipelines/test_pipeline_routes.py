@@ -222,6 +222,12 @@ async def test_the_end_of_an_ingest_starts_a_run_of_its_session(http: httpx2.Asy
     assert run["trigger_job_id"] == submitted.json()["job_id"]
 
 
+async def test_a_job_starts_no_run_of_a_day_without_trading(http: httpx2.AsyncClient) -> None:
+    sunday = {"pipeline": "morning", "session": "2025-11-02"}
+    refused = await http.post("/api/v1/market-data/start-pipeline", json=sunday)
+    assert (refused.status_code, [each["pointer"] for each in refused.json()["errors"]]) == (422, ["#/session"])
+
+
 async def test_a_schedule_starts_a_run(http: httpx2.AsyncClient) -> None:
     await apply(http, {"name": "morning", "steps": [INGEST]})
     body = {

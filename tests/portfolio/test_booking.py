@@ -129,6 +129,12 @@ async def test_invalid_entries_are_rejected(
     assert await account.get() == before
 
 
+async def test_a_wrong_symbol_is_told_at_its_field(account: Account) -> None:
+    trade: dict[str, Any] = {"side": "buy", "symbol": "SPY", "quantity": 100, "price": "1", "day": "2025-11-04"}
+    answer = await account.post("/trades", **trade)
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/symbol"]
+
+
 async def test_a_trade_without_a_day_is_of_today_in_japan(account: Account) -> None:
     day = utc_now().astimezone(JST).date()
     booked = await account.book("/cash", kind="deposit", amount="1")

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from kaboom.analysis.spending import open_spending
-from kaboom.dashboard.analyses import Report, dollars, read_reports
+from kaboom.dashboard.analyses import Report, dollars, read_reports, request_of
 from kaboom.web.auth.scopes import Scope
 from tests.fixtures.accounts.callers import add_token
 from tests.fixtures.accounts.callers import browser_of as log_in
@@ -255,3 +255,9 @@ def test_sentences_of_other_rules_stay_as_they_were_kept() -> None:
     old = "All 3 items ended, 0 of them failed."
     assert read(analyst="rules-0") == old
     assert read(points=[{"text": old, "claims": claims[:1]}]) == old
+
+
+def test_symbols_of_the_form_are_parted_by_commas_of_both_languages() -> None:
+    form = FORM | {"analyst": "rules", "portfolio_id": "", "job_id": ""}
+    assert request_of(form | {"symbols": "7203,6758、9984  8306"}, "ja")["symbols"] == ["7203", "6758", "9984", "8306"]
+    assert "symbols" not in request_of(form | {"symbols": " 、"}, "ja")

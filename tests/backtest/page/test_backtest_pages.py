@@ -76,6 +76,7 @@ async def test_a_form_runs_a_backtest_and_its_page_has_the_report(app: FastAPI, 
     html = await read_page(browser, path)
     text = text_of(html)
     assert "SMA cross 5/20 on 7203 TOYOTA MOTOR CORPORATION" in text
+    assert "Source: synthetic – generated, not market data" in text
     japanese = await browser.get(path, headers={"accept-language": "ja"})
     assert "7203 トヨタ自動車" in text_of(japanese.text)
     assert "daily bars, " in text

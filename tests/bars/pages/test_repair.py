@@ -150,7 +150,7 @@ def test_a_damaged_page_is_set_aside_and_its_answer_forgotten(root: Path, june: 
         "synthetic/1m/2025-06.sqlite 7203 2025-06-03",
         "the page was moved to the archive",
     )
-    assert mended.gaps == (Gap(MINUTES, ("7203",), JUNE_3, JUNE_3),)
+    assert mended.gaps == (Gap(MINUTES, ("7203",), JUNE_3, JUNE_3, is_guess=False),)
     kept = orjson.loads(Path(mended.kept).read_bytes())
     assert (kept["symbol"], kept["n"], kept["fault"]) == ("7203", 327, mended.fault)
     assert before - answers(root) == {("7203", JUNE_3)}

@@ -235,3 +235,10 @@ def test_a_job_of_a_running_session_is_not_final(*, is_final: bool, words: str) 
     shown = describe_job(Speaker("en"), JOB | {"queue": "ingest", "task": "ingest.run_daily", "result": result}) + " "
     assert words in shown
     assert ("not final" in shown) == (not is_final)
+
+
+@pytest.mark.parametrize(("failed", "is_offered"), [(0, False), (2, True)])
+def test_a_partial_job_leads_to_its_retry(capsys: pytest.CaptureFixture[str], failed: int, *, is_offered: bool) -> None:
+    session = Session(api_url="http://127.0.0.1:1", data_dir=None, is_json=False, language="en")
+    print_summary(session, JOB | {"progress": PROGRESS | {"failed": failed}})
+    assert (f"kaboom jobs retry {'a' * 32}" in capsys.readouterr().err) is is_offered

@@ -343,3 +343,11 @@ async def test_the_runs_in_redis_are_json_that_python_reads(redis: Any, store: R
     del run["started_at"], run["ended_at"], run["paused_until"]
     counts = {"run": 1, "settled_before": 0, "failed_before": 0, "settled": 2, "failed": 1}
     assert run == counts | {"worker": "w1/2:7", "ending": "released", "reason": "stop"}
+
+
+async def test_a_job_put_again_after_its_record_is_gone_is_listed_once(redis: Redis, store: RedisJobStore) -> None:
+    jobs = [await planned(store, make_chunk(0)) for _ in range(2)]
+    await redis.delete(keys.job(QUEUE, jobs[0].job_id))
+    assert await store.put(jobs[0], [plan_step()])
+    listed: Any = redis.lrange(keys.newest(QUEUE), 0, -1)
+    assert await listed == [job.job_id for job in jobs]

@@ -9,6 +9,7 @@ from kaboom.jobs.engine.reaper import Reaper
 from kaboom.jobs.redis import keys
 from kaboom.jobs.redis.redis_store import RedisJobStore
 from kaboom.jobs.redis.store import Ending
+from kaboom.web.auth.scopes import Scope
 from tests.fixtures.jobs.apps import JOBS, jobs_of
 from tests.fixtures.jobs.planted import plant_running
 
@@ -24,6 +25,10 @@ async def test_it_is_shown_and_ended_and_not_retried(
     assert isinstance(parts.store, RedisJobStore)
     await parts.store._redis.hset(keys.job(job.queue, job.job_id), "task", "ingest.newer")
     await Reaper(parts).sweep()
+    (stored,) = await parts.store.load(job.queue, [job.job_id])
+    assert stored
+    # Nobody knows what its request holds.
+    assert parts.catalog.scopes_of(stored) == {Scope.ADMIN}
     path = f"{JOBS}/{job.job_id}"
     shown, chunks = await real_http.get(path), await real_http.get(f"{path}/chunks")
     assert (shown.json()["task"], shown.json()["status"], len(chunks.json()["items"])) == ("ingest.newer", "running", 1)

@@ -55,7 +55,14 @@ async def test_slots_are_counted_from_one(parts: Parts) -> None:
     job = await submit(parts)
     await asyncio.wait_for(started.wait(), 5)
     assert [each.worker for each in await parts.store.load_running(job.queue)] == [f"{parts.name}/1"]
+    async with asyncio.timeout(5):
+        # The first report measures memory in a thread, beside the work.
+        while not (reported := await parts.store.workers()):  # noqa: ASYNC110  of a task of this test
+            await asyncio.sleep(0.01)
+    assert [worker.name for worker in reported] == [parts.name]
     await asyncio.wait_for(end_tasks(workers), 5)
+    # It ended as it was told to: it is neither there nor lost.
+    assert (await parts.store.workers(), await parts.store.list_lost()) == ([], [])
 
 
 async def test_lost_cancel_is_repeated_for_each_worker(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,6 +147,18 @@ def test_the_upper_line_is_the_next_round_number(highest: int, top: int) -> None
     assert found.top == top
 
 
+async def test_it_is_asked_again_only_while_its_sessions_are_away(
+    app: FastAPI, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> Any:
+        raise StoreError("it did not answer in 7 s")
+
+    whole = await read(browser)
+    monkeypatch.setattr("kaboom.market_data.judgements.CoverTables.sessions", refuse)
+    # `refresh.js` takes `#fresh` anew while it has `data-again`.
+    assert ['<div id="fresh" data-again>' in html for html in (whole, await read(browser))] == [False, True]
+
+
 @pytest.mark.parametrize("away", ["jobs", "schedules", "workers"])
 async def test_other_parts_are_shown_if_one_is_unavailable(
     real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, away: str

@@ -45,6 +45,15 @@ def test_a_layout_is_recognised(tmp_path: Path, each: OwnFile) -> None:
         assert [row[2:7] for row in one.rows()] == [*BARS]
 
 
+@pytest.mark.parametrize(("periods", "interval"), [(("1", "1", "1"), "1m"), (("1", "5", "5"), "5m")])
+def test_a_column_of_several_intervals_does_not_say_which(
+    tmp_path: Path, periods: tuple[str, ...], interval: str
+) -> None:
+    rows = [f"7203,{per},20251104,09:{5 * n:02}+09:00,1,2,1,2,100" for n, per in enumerate(periods)]
+    (tmp_path / "bars.csv").write_text("\n".join(["ticker,per,date,time,open,high,low,close,vol", *rows]))
+    assert fetch(tmp_path, interval).bars.height == len(rows)
+
+
 @pytest.mark.parametrize("form", ["%m/%d/%Y", "%d/%m/%Y"])
 def test_december_is_read_in_the_order_of_its_file(tmp_path: Path, form: str) -> None:
     days = [date(2024, 12, day) for day in (11, 12, 13, 16)]

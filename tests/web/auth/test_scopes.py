@@ -110,6 +110,8 @@ def test_every_kind_of_job_needs_a_writing_scope() -> None:
 
 def test_a_higher_role_has_the_scopes_of_a_lower_one() -> None:
     assert SCOPES[Role.VIEWER] < SCOPES[Role.OPERATOR] < SCOPES[Role.ADMIN] == set(Scope)
+    assert SCOPES[Role.VIEWER] == {Scope.JOBS_READ, Scope.BARS_READ, Scope.PORTFOLIOS_READ}
+    assert SCOPES[Role.ADMIN] - SCOPES[Role.OPERATOR] == {Scope.STRATEGIES_RUN, Scope.ADMIN}
 
 
 def test_the_page_lists_every_scope_and_role() -> None:
