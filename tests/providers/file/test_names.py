@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  titles have full-width digits and brackets
 """The names that charts and terminals give to their exports say the symbol; a code of another exchange is no code."""
 
 from pathlib import Path
