@@ -157,6 +157,9 @@ def test_problems_are_errors_of_one_tree(server: Api, kb: kaboom.Kaboom) -> None
     assert isinstance(caught.value, kaboom.KaboomError)
     with pytest.raises(kaboom.InvalidRequest, match="nearest to 9998: 9997, "):
         kb.submit("ingest.run_daily", intervals={"1d": 1}, symbols=["9998"])
+    for wrong, expected in (("ingest.rundaily", "ingest.run_daily$"), ("zzz.qqq", r"one of .*backtest\.run, ")):
+        with pytest.raises(kaboom.NotFound, match=f"task was '{wrong}', expected {expected}"):
+            kb.submit(wrong)
     with pytest.raises(kaboom.JobFailed) as failed:
         kb.backtest("sma_cross", "9984", timeout_s=60)
     assert failed.value.job["status"] == "failed"

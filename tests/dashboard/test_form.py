@@ -72,6 +72,11 @@ def test_a_refusal_without_fields_says_its_title_and_detail() -> None:
         ("Input should be a valid integer, unable to parse", "Enter a whole number.", "整数を入力してください。"),
         ("Input should be a valid dictionary", "Enter a JSON object, such as {}.", "{} のようなJSONオブジェクト"),
         ("String should match pattern '^([01][0-9]|2[0-3]):[0-5][0-9]$'", "from 00:00 to 23:59.", "00:00～23:59の時刻"),
+        (
+            "was 'NaN', expected yen from 0 to 10000000000000 with at most 4 digits after the point",
+            "Enter an amount, such as 1234.5.",
+            "1234.5",
+        ),
         ("symbols and market: expected one of them", "symbols and market: expected", "どちらか一方を指定して"),
     ],
 )

@@ -1,20 +1,24 @@
 """Jobs of a running Kaboom: submitted, followed and judged; a bar shows how far one is."""
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
 from kaboom.client.wire import Wire
-from kaboom.errors import InvalidRequest, JobFailed, WaitTimedOut
+from kaboom.errors import InvalidRequest, JobFailed, NotFound, WaitTimedOut
 
 if TYPE_CHECKING:
     import polars as pl
 
 _FINAL = frozenset({"completed", "partial", "failed", "cancelled"})
+#: The path to which a task is submitted.
+_TASK = re.compile("/api/v1/([a-z-]+)/([a-z-]+)")
 #: How often a job is looked at while a bar is shown, and the longest that one question waits without one.
 _LOOK_S, _LONGEST_ASK_S = 0.5, 5
 
@@ -136,8 +140,26 @@ def submit(wire: Wire, task: str, request: Mapping[str, Any]) -> Job:
     queue, _, verb = task.replace("_", "-").partition(".")
     if not verb:
         raise InvalidRequest(f"task was {task[:60]!r}, expected queue.verb such as ingest.run_daily")
-    accepted = wire.call("POST", f"/api/v1/{queue}/{verb}", json=dict(request))
+    try:
+        accepted = wire.call("POST", f"/api/v1/{queue}/{verb}", json=dict(request))
+    except NotFound as e:
+        if task in (known := _find_tasks(wire)):
+            raise
+        near = get_close_matches(task.lower(), known, 1, 0.5)
+        expected = near[0] if near else f"one of {', '.join(known)}"
+        raise NotFound(f"task was {task[:60]!r}, expected {expected}") from e
     return Job(wire, f"/api/v1/{queue}/jobs/{accepted['job_id']}", accepted)
+
+
+def _find_tasks(wire: Wire) -> list[str]:
+    """Return the tasks that the server takes, as its OpenAPI document has them."""
+    paths: Mapping[str, Any] = wire.call("GET", "/openapi.json")["paths"]
+    found = [(_TASK.fullmatch(path), methods) for path, methods in paths.items()]
+    return sorted(
+        f"{match[1]}.{match[2]}".replace("-", "_")
+        for match, methods in found
+        if match and "202" in methods.get("post", {}).get("responses", {})
+    )
 
 
 type Show = Callable[[Mapping[str, Any]], None]

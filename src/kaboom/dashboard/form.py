@@ -34,7 +34,7 @@ _WORDS: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"String should match pattern '\^\(1\[6-9\].*:.*", gettext_noop("Enter a time from 16:00 to 23:59.")),
         (r"String should match pattern '.*:\[0-5\].*", gettext_noop("Enter a time from 00:00 to 23:59.")),
         (r"String should match pattern '.*0-9a-f\]\{32\}.*", gettext_noop("Enter an id of 32 hex digits.")),
-        (r"String should match pattern '\^\[0-9\]\{1,.*", gettext_noop("Enter an amount, such as 1234.5.")),
+        (r"(\w+ )?was .*, expected yen from 0 to .*", gettext_noop("Enter an amount, such as 1234.5.")),
         (r"String should match pattern .*", gettext_noop("This is not of the expected form.")),
     )
 )

@@ -14,9 +14,11 @@ from kaboom.portfolio.money import AMOUNT_FORM
 from kaboom.providers.registry import ProviderName
 
 _Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{CONTROL}]*$")]
-#: Text, since many languages read a JSON number as a float.
-_Yen = Annotated[str, Field(max_length=18, pattern=AMOUNT_FORM, description="yen, as decimal text")]
-#: The documented pattern excludes 0; the code rejects 0 with a clearer message.
+#: Text, since many languages read a JSON number as a float. The patterns are documented only: `parse_yen` and the
+#: ledger refuse what is outside of them, with clearer messages.
+_Yen = Annotated[
+    str, Field(max_length=18, description="yen, as decimal text", json_schema_extra={"pattern": AMOUNT_FORM})
+]
 _MoreThanNothing = Annotated[_Yen, Field(json_schema_extra={"pattern": rf"^(?!0+(\.0+)?$){AMOUNT_FORM[1:]}"})]
 _Force = Annotated[
     bool, Field(description="book trades on a day without trading, or at a price far from the stored bars, too")

@@ -125,6 +125,21 @@ def test_an_error_of_a_file_is_said_with_its_line(held: Kaboom, tmp_path: Path, 
     assert (broken.code, "(broken.py:4 in <module>: nothing)" in broken.err) == (Exit.USAGE, True)
 
 
+@pytest.mark.parametrize("asked", [("run", "--symbol", "7203", "--to", "2025-11-05", "--sessions", "300"), ("check",)])
+def test_a_file_that_ends_the_process_is_said_with_its_line(
+    held: Kaboom, tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    verb, *scope = asked
+    (tmp_path / "ends.py").write_text(HONEST.replace("        close =", "        raise SystemExit(3)\n        close ="))
+    ends = held("backtest", verb, "ends.py", *scope)
+    said = "strategy ends failed: SystemExit: 3 (ends.py:6 in targets: raise SystemExit(3))"
+    assert (ends.code, said in ends.err) == (Exit.JOB_FAILED, True), ends.err
+    (tmp_path / "ended.py").write_text("import sys\nsys.exit(3)\n" + HONEST)
+    ended = held("backtest", verb, "ended.py", *scope)
+    said = "ended.py could not be loaded: SystemExit: 3 (ended.py:2 in <module>: sys.exit(3))"
+    assert (ended.code, said in ended.err) == (Exit.USAGE, True), ended.err
+
+
 def test_a_look_ahead_after_a_long_warm_up_is_found(held: Kaboom, tmp_path: Path) -> None:
     late = AHEAD.replace(
         "class Strategy:", "class Strategy:\n    def __init__(self, bars=2000):\n        self.bars = bars\n"

@@ -150,7 +150,7 @@ def test_it_writes_to_no_file_but_those_of_its_folder(reported: dict[str, Any]) 
         ("import nothing_like", InvalidRequest, "could not be loaded: ModuleNotFoundError: .*mine[.]py:1 in <module>"),
         ("x = (", InvalidRequest, r"could not be loaded: SyntaxError: .*\(mine.py, line 1\)$"),
         ("x = 1", InvalidRequest, "has no class Strategy"),
-        ("raise SystemExit(3)", StrategyFailed, "SystemExit: 3"),
+        ("raise SystemExit(3)", InvalidRequest, r"could not be loaded: SystemExit: 3 \(mine[.]py:1 in <module>"),
     ],
 )
 def test_a_failure_says_its_cause(tmp_path: Path, source: str, kind: type[KaboomError], says: str) -> None:

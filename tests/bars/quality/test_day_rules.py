@@ -95,7 +95,7 @@ def test_a_symbol_of_files_without_any_volume_is_not_flagged() -> None:
     assert flagged(bars_of([100.0] * 12, [0.0] + [5.0] * 11), BarFlag.NO_VOLUME).to_list() == [True] + [False] * 11
 
 
-@pytest.mark.parametrize("days", [1, 2])
+@pytest.mark.parametrize("days", [1, 2, 3, 5])
 def test_volumes_of_another_unit_are_flagged_on_each_of_their_days(days: int) -> None:
     bars = bars_of([100.0] * (20 + days), [5.0] * 10 + [5_000.0] * days + [5.0] * 10)
     assert flagged(bars, BarFlag.VOLUME_JUMP).arg_true().to_list() == list(range(10, 10 + days))

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  titles have full-width digits and brackets
 """The names that charts and terminals give to their exports say the symbol; a code of another exchange is no code."""
 
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 
 from kaboom.errors import InvalidRequest
 from kaboom.providers.file.check import describe_files
-from kaboom.providers.file.names import NameRules
+from kaboom.providers.file.names import NameRules, find_titled
 from kaboom.providers.file.provider import FileProvider, FileRules
 
 
@@ -41,6 +42,29 @@ def test_a_name_of_an_export_says_the_symbol(name: str, symbol: str) -> None:
 def test_a_code_of_another_exchange_or_none_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest, match="does not say which symbol it is of"):
         NameRules().find(name)
+
+
+@pytest.mark.parametrize(
+    ("title", "codes"),
+    [
+        *[
+            (title, {"6758"})
+            for title in ("6758", '"6758"', "6758,ソニーグループ", "6758 ソニー", "６７５８　ソニー", "ソニー(6758)")
+        ],
+        *[
+            (title, {"6758"})
+            for title in ("ソニー（東証:6758）", "銘柄コード：6758", "Symbol,6758", "TSE:6758", "Sony 6758.T daily")
+        ],
+        ("比較 (6758) (7203)", {"6758", "7203"}),
+        *[
+            (title, set())
+            for title in ("2024", "1999 年間", "1000 shares", "単位,1000", "業種コード 3700", "日経平均 (2024)")
+        ],
+        *[(title, set()) for title in ("2024-11-05", "時系列 1234", "TOPIX 500", "(225)", "1000株", "")],
+    ],
+)
+def test_a_title_says_a_code_and_no_other_number(title: str, codes: set[str]) -> None:
+    assert find_titled(title) == codes
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def _errors_of(file: str) -> Iterator[None]:
         raise InvalidRequest(e.message + describe_lines(e.__cause__, file), pointer=e.pointer) from e
     except KaboomError:
         raise
-    except Exception as e:  # the file may do anything
+    except (Exception, SystemExit) as e:  # the file may do anything
         message = f"{type(e).__name__}: {e}{describe_lines(e, file)}"
         raise StrategyFailed(f"strategy {name_of(file)} failed: {message}") from e
 

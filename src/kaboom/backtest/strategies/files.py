@@ -81,7 +81,7 @@ def load_strategy(path: Path, source: bytes) -> StrategyKind:
     """
     try:
         kind = _run(path, source)
-    except Exception as e:  # the file may do anything
+    except (Exception, SystemExit) as e:  # the file may do anything
         raise _not_loaded(path.name, e) from e
     if not isinstance(kind, type):
         raise InvalidRequest(f"{path.name} has no class Strategy, expected one", pointer="/strategy")
@@ -96,7 +96,7 @@ def describe_lines(error: BaseException | None, file: str) -> str:
     return f" ({lines})"[:_LONGEST] if lines else ""
 
 
-def _not_loaded(file: str, error: Exception) -> InvalidRequest:
+def _not_loaded(file: str, error: Exception | SystemExit) -> InvalidRequest:
     return InvalidRequest(f"{file} could not be loaded: {type(error).__name__}: {error}", pointer="/strategy")
 
 

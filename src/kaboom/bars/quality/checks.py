@@ -200,10 +200,12 @@ def flag_volumes(flags: Flags, bars: Columns, *, is_daily: bool, is_of_file: boo
 
 def _odd_volumes(bars: Columns) -> Ints:
     volume = bars.volume
-    ratio = np.ones(volume.size)
-    ratio[1:] = volume[1:] / np.maximum(volume[:-1], 1)
-    ratio[:-1] = np.maximum(ratio[:-1], volume[:-1] / np.maximum(volume[1:], 1))
-    far = np.flatnonzero(ratio >= VOLUME_RATIO / 10)
+    least = np.full(volume.size, np.inf)
+    for step in range(1, VOLUME_REACH + 1):
+        least[step:] = np.minimum(least[step:], volume[:-step])
+        least[:-step] = np.minimum(least[:-step], volume[step:])
+    # What is far above a median is far above the least, too.
+    far = np.flatnonzero(volume >= VOLUME_RATIO * np.maximum(least, 1))
     return np.array([row for row in far.tolist() if _is_odd_volume(bars, row)], dtype=np.int64)
 
 

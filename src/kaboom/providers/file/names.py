@@ -46,6 +46,16 @@ _GENERIC = frozenset(
     """.split()  # noqa: SIM905  a list of words is read more easily
 )
 _MOST_LETTERS = 5
+#: A code in a title: the first cell, alone or before a name; after a label; in brackets; with its exchange.
+_TITLED = re.compile(
+    r"""(?:^|[,;\t|])[\s"]*(?:(?:銘柄|証券|株式|stock|security)?\s?(?:コード|code)|銘柄|symbol|ticker)[\W_]{0,5}(?P<labelled>CODE)
+    |[(\[<【「](?:(?:TSE|TYO|東証\w{0,4})\W{0,2})?(?P<bracketed>CODE)[)\]>】」]
+    |(?:\b(?:TSE|TYO):(?P<exchange>CODE)|\b(?P<suffixed>CODE)\.T\b)
+    |^[\s"]*(?P<first>CODE)(?!\s*(?:[株円]|千株|百万円|shares|yen|rows|bars|days)\b)["\s]*(?:$|[,;\t|]|\s[^\W\d])""".replace(
+        "CODE", r"[1-9][0-9A-Z][0-9][0-9A-Z](?![0-9A-Z])"
+    ),
+    re.IGNORECASE | re.VERBOSE,
+)
 #: The most letters of the name of a symbol.
 _MOST_NAME = 100
 #: Numbers and days that are no symbols: `1`, `20241105`, `2024-11`; and a year or a month, which may be a code, too.
@@ -130,6 +140,17 @@ def parse_file_symbol(text: str) -> str:
         if _DECIMALS.match(bare):
             raise
         return parse_foreign_symbol(text if plain == given else plain)
+
+
+def find_titled(title: str) -> set[str]:
+    """Return the TSE codes that a line above a header says its file is of; a year without a label is no code."""
+    found = set[str]()
+    for match in _TITLED.finditer(unicodedata.normalize("NFKC", title)):
+        code = match[str(match.lastgroup)].upper()
+        is_year = match.lastgroup in {"bracketed", "first"} and _YEAR.fullmatch(code)
+        if is_tse_code(code) and not is_year:
+            found.add(code)
+    return found
 
 
 def strip_suffix(name: str) -> str:

@@ -12,7 +12,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.market.symbol import is_tse_code
 from kaboom.providers.file.errors import FileRefused, Refusal
 from kaboom.providers.file.folder import DAMAGED, FileLimits, SourceFile
-from kaboom.providers.file.names import NameRules
+from kaboom.providers.file.names import NameRules, find_titled
 from kaboom.providers.file.packed import XLSX
 from kaboom.providers.file.recognise.header import LONE, find_layout, find_table_layout, is_panel, join_panels
 from kaboom.providers.file.recognise.layout import PRICES, Block, Layout, Role, find_missing
@@ -94,9 +94,19 @@ def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedF
         named = find_owner(file, rules)
         return OpenedFile(file, layout, encoding, None, named if named and is_tse_code(named) else None)
     try:
-        return OpenedFile(file, layout, encoding, rules.find(file.name), year=rules.find_year(file.name))
+        owner = rules.find(file.name)
     except InvalidRequest as e:
         raise FileRefused(file.path, e.message) from e
+    _check_titles(file, layout, owner)
+    return OpenedFile(file, layout, encoding, owner, year=rules.find_year(file.name))
+
+
+def _check_titles(file: SourceFile, layout: Layout, owner: str) -> None:
+    """Refuse a file whose name is a TSE code, and whose lines above the header say another one."""
+    codes = [(code, line) for line, title in enumerate(layout.titles, 1) for code in sorted(find_titled(title))]
+    if codes and is_tse_code(owner) and all(code != owner for code, _ in codes):
+        (code, line), *_ = codes
+        raise FileRefused(file.path, f"expected symbol {owner} as in the name of the file, found {code}", line=line)
 
 
 def _is_price(cell: str) -> bool:

@@ -73,8 +73,8 @@ def _find_layout(lines: Sequence[str]) -> Layout:
         names = _fill(cells, rows[number - 1][0]) if number else cells
         layout = lay_out(names, first_line=number + 2, separator=separator)
         if not find_missing(layout):
-            titles = lines[:number] if names == cells else lines[: number - 1]
-            return replace(layout, power=layout.power or find_scale(titles))
+            titles = tuple(lines[:number] if names == cells else lines[: number - 1])
+            return replace(layout, power=layout.power or find_scale(titles), titles=titles)
         if best is None or len(layout.columns) > len(best.columns):
             best = layout
     if best is not None and is_panel(best):

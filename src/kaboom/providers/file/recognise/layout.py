@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from kaboom.errors import InvalidRequest
@@ -152,6 +152,7 @@ class Layout:
         separator: between two cells; empty for a table with types.
         power: the power of ten of one in the column of volumes.
         repeated: names that two columns have, of which either may be meant.
+        titles: the lines above the header; files that differ in them alone have the same layout.
 
     """
 
@@ -163,6 +164,7 @@ class Layout:
     separator: str = ","
     power: int = 0
     repeated: tuple[str, ...] = ()
+    titles: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def columns(self) -> dict[Role, int]:
