@@ -131,6 +131,15 @@ async def test_daily_candles_of_a_picture_have_days_and_minutes_have_times(teste
     assert candles.times[-1] == f"{content.curves.days[-1]:%m-%d} 14:30"
 
 
+async def test_a_picture_says_parameters_in_the_order_of_declaration(tested: httpx2.AsyncClient) -> None:
+    job_id = await run_one(tested)
+    answer = await tested.get(f"{RESULTS}/{job_id}/report.json")
+    content = ReportContent.model_validate_json(answer.content, strict=False)
+    turned = dict(reversed(content.summary.parameters.items()))
+    summary = content.summary.model_copy(update={"parameters": turned})
+    assert picture_of(content.model_copy(update={"summary": summary})).sub == picture_of(content).sub
+
+
 async def test_a_report_is_drawn_in_a_process_of_its_own(
     tested: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kaboom.backtest.report.content import Numbers, ReportCandlesticks, ReportContent
-from kaboom.backtest.report.text import DASH, metric, number, tell, title_metrics, warn
+from kaboom.backtest.report.text import DASH, list_parameters, metric, number, tell, title_metrics, warn
 from kaboom.market.calendar import JST
 from kaboom.pictures.model import (
     MOST_VALUES,
@@ -31,7 +31,7 @@ def picture_of(content: ReportContent) -> Picture:
     """Return a report as a picture."""
     summary = content.summary
     named = ", ".join(summary.request.get("symbols") or [str(summary.request.get("market"))])[:60]
-    parameters = " ".join(f"{name}={value}" for name, value in summary.parameters.items() if value is not None)
+    parameters = list_parameters(summary.strategy, summary.parameters)
     span = f"{summary.interval}, {summary.first} {DASH} {summary.last}, {summary.provider}, {parameters}"
     title = f"{summary.strategy} · {named}"
     candles = [_candlesticks(content.candles)] if content.candles else []
