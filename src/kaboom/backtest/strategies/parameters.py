@@ -15,7 +15,7 @@ from kaboom.disclosures.ratios import OF_PRICES
 if TYPE_CHECKING:
     from kaboom.backtest.panel import Panel
 
-type Ratio = Literal["per", "forward_per", "pbr", "dividend_yield"]
+Ratio = Literal["per", "forward_per", "pbr", "dividend_yield"]
 
 
 class SmaCrossParameters(StrategySettings):
