@@ -235,14 +235,15 @@ async def _state(
     if store is None:
         raise TypeError("expected a store of statements")
     moments = [panel.decided_at(bar) for bar in range(panel.shape[0])]
-    until = min(moments[-1], request.as_of) if request.as_of else moments[-1]
-    found = await store.list_versions(provider, since=moments[0] - REACH, as_of=until, symbols=panel.symbols)
+    # Bars that are known at the request's moment have closed before it.
+    since, until = moments[0] - REACH, moments[-1]
+    found = await store.list_versions(provider, since=since, as_of=until, symbols=panel.symbols)
     if not found:
         command = f"kaboom market-data fundamentals --provider {provider}"
         chosen = "".join(f" --symbol {symbol}" for symbol in panel.symbols[:MOST_NAMED])
         raise InvalidRequest(
-            f"no statements of {provider} are held that were known from {moments[0] - REACH:%Y-%m-%d} to"
-            f" {until:%Y-%m-%d}; take some by `{command}{chosen}`"
+            f"no statements of {provider} are held that were known from {since:%Y-%m-%d} to {until:%Y-%m-%d};"
+            f" take some by `{command}{chosen}`"
         )
     columns = await asyncio.to_thread(state_columns, found, panel.symbols, moments, panel.prices[CLOSE], splits)
     return replace(panel, stated={name: columns[name] for name in names})
