@@ -29,6 +29,23 @@ class Strategy(StrategySettings):
         weights[:: self.bars] = 0.5
         return weights
 """
+CHEAP = """
+import numpy as np
+
+class Strategy:
+    statements = ("per",)
+
+    def __init__(self, top, every):
+        self.top, self.every = top, every
+
+    def targets(self, panel):
+        weights = np.full(panel.shape, np.nan)
+        for bar in range(0, panel.shape[0], self.every):
+            order = np.argsort(panel.statement("per")[bar])[: self.top]
+            weights[bar] = 0.0
+            weights[bar, order] = np.where(np.isnan(panel.statement("per")[bar, order]), 0.0, 1.0 / self.top)
+        return weights
+"""
 SLOW = """
 import time
 
@@ -210,3 +227,30 @@ async def test_a_value_counts_as_one_trial_alone(tested: httpx2.AsyncClient) -> 
 async def test_a_sweep_without_a_combination_says_why(tested: httpx2.AsyncClient) -> None:
     done = await run_job(tested, SWEEP, ASKED | {"parameters": {"fast": [50], "slow": [10]}})
     assert done["error"]["message"] == "fast was 50, expected less than slow, 10"
+
+
+async def test_statements_are_read_by_runs_and_sweeps_of_kaboom_and_of_users(
+    tested: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    of_market = {"symbols": ["6758", "7203", "9984"], "strategy": "value_rank"}
+    nothing = await run_job(tested, RUN, ASKED | of_market)
+    assert nothing["status"] == "failed"
+    assert "no statements of synthetic are held" in nothing["error"]["message"]
+    taken = await run_job(tested, "/api/v1/market-data/fundamentals", {"symbols": of_market["symbols"]})
+    assert taken["status"] == "completed", taken
+    body = ASKED | of_market | {"parameters": {"top": 1, "every": 20}}
+    found = (await run_job(tested, RUN, body))["result"]
+    assert found["statements"] == ["per", "forward_per", "pbr", "dividend_yield"]
+    assert found["metrics"]["exposure"] > 0.5
+    assert (await run_job(tested, RUN, found["request"]))["result"]["digest"] == found["digest"]
+    plain = (await run_job(tested, RUN, ASKED | {"symbols": of_market["symbols"]}))["result"]
+    assert (plain["statements"], plain["fingerprint"] != found["fingerprint"]) == ([], True)
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "cheap.py").write_text(CHEAP)
+    for strategy in ("value_rank", "cheap"):
+        swept = await run_job(tested, SWEEP, body | {"strategy": strategy, "parameters": {"top": [1, 2], "every": 20}})
+        assert swept["status"] == "completed", swept
+        best = (await tested.get(f"{RESULTS}/{swept['job_id']}")).json()
+        trials = {trial["parameters"]["top"]: trial["final_equity"] for trial in best["best"]}
+        assert trials[1] == pytest.approx(found["metrics"]["final_equity"]), strategy
+    assert best["statements"] == ["per"]

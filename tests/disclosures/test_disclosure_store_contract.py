@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from kaboom.disclosures.model import DisclosureStore
+from kaboom.disclosures.model import DisclosureStore, newest_versions
 from kaboom.disclosures.store import open_disclosures
 from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.postgres.engine import connect_postgres
@@ -82,7 +82,7 @@ async def test_a_correction_by_the_company_is_a_statement_of_its_own(store: Disc
     assert [each.document for each in await statements_at(store, "2025-05-22 15:59")] == [first.document]
 
 
-async def test_a_market_is_listed_by_symbol_and_oldest_first(store: DisclosureStore) -> None:
+async def test_statements_are_listed_by_symbol_and_oldest_first(store: DisclosureStore) -> None:
     rows = [
         make_statement("7203", "2025-05-08 14:00"), make_statement("6758", "2025-05-14 15:00"),
         make_statement("6758", "2025-02-13 15:00"), make_statement("9984", "2024-05-13 15:00"),
@@ -90,8 +90,24 @@ async def test_a_market_is_listed_by_symbol_and_oldest_first(store: DisclosureSt
     ]  # fmt: skip
     await keep(store, *rows)
     since, as_of = jst("2025-01-01 00:00"), jst("2025-06-01 00:00")
-    found = await store.list_market("jquants", since=since, as_of=as_of)
+    found = await store.list_versions("jquants", since=since, as_of=as_of)
     assert [each.document for each in found] == [rows[n].document for n in (2, 1, 0)]
+    some = await store.list_versions("jquants", since=since, as_of=as_of, symbols=["7203", "1301"])
+    assert [each.document for each in some] == [rows[0].document]
+
+
+async def test_each_version_is_listed_in_the_order_in_which_it_became_known(store: DisclosureStore) -> None:
+    first = make_statement(at="2025-05-08 15:00", sales=1e9)
+    # The provider says a time of disclosure that is earlier, too.
+    changed = replace(first, sales=2e9, disclosed_at=jst("2025-05-08 14:00"))
+    await keep(store, first, now="2025-05-08 18:10")
+    await keep(store, changed, now="2025-05-09 00:40")
+    found = await store.list_versions("jquants", since=jst("2025-01-01 00:00"), as_of=NOW)
+    assert [(each.sales, each.known_at) for each in found] == [
+        (1e9, first.disclosed_at),
+        (2e9, jst("2025-05-09 00:40")),
+    ]
+    assert newest_versions(found) == found[1:]
 
 
 async def test_the_newest_notice_on_a_subject_takes_the_place_of_the_others(store: DisclosureStore) -> None:

@@ -1,6 +1,7 @@
 """Figures for a share: of the newest full year, of its forecast, after splits; never of a year that is over."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ YEAR, NEXT = date(2025, 3, 31), date(2026, 3, 31)
 
 def columns_of(*statements: Statement, close: float = 1000.0, splits: pl.DataFrame | None = None) -> dict[str, float]:
     none = pl.DataFrame(schema=FACTOR_SCHEMA)
-    found = state_columns(statements, ["7203"], np.array([close]), none if splits is None else splits)
-    return {name: float(values[0]) for name, values in found.items()}
+    versions = [replace(each, known_at=each.disclosed_at) for each in statements]
+    moment = max(each.disclosed_at for each in statements) + timedelta(days=60)
+    closes = np.array([[close]])
+    found = state_columns(versions, ["7203"], [moment], closes, none if splits is None else splits)
+    return {name: float(values[0, 0]) for name, values in found.items()}
 
 
 def quarter(at: str, **values: Any) -> Statement:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -14,34 +14,16 @@ from kaboom.bars.pages.store import PageBarStore
 from kaboom.disclosures.store import MemoryDisclosureStore
 from kaboom.market.action import ActionState, CorporateAction
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
-from kaboom.market.calendar import JST, closes_at, is_session, sessions_between, utc_midnight
+from kaboom.market.calendar import JST, closes_at, is_session, utc_midnight
 from kaboom.market.disclosure import Disclosures, Statement
 from kaboom.market.interval import Interval
 from kaboom.screens.evaluate import Answer, Screener, Stores
 from kaboom.screens.expression import Question, parse_expression
 from tests.fixtures.disclosures.made import make_statement
+from tests.fixtures.disclosures.planted import DAYS, close_by_hand, moments
 
 pytestmark = pytest.mark.anyio
 SERIES = BarSeries("synthetic", Interval.D1)
-#: Around the day on which the close moved from 15:00 to 15:30, and over a weekend of three days.
-DAYS = sessions_between(date(2024, 10, 29), date(2024, 11, 11))
-TICK = timedelta(microseconds=1)
-#: Of a day in Japan, as hours and minutes; 24:30 is half past midnight of the next.
-CLOCKS = [(8, 0), (11, 30), (14, 59), (15, 0), (15, 29), (15, 30), (15, 31), (18, 0), (24, 0), (24, 30)]
-
-
-def moments() -> list[datetime]:
-    """Return 200 moments: the clocks of 14 days, with weekends, and the microseconds around each close."""
-    first = DAYS[0]
-    days = [first + timedelta(days=n) for n in range((DAYS[-1] - first).days + 1)]
-    found = [
-        datetime.combine(day, time(), JST) + timedelta(hours=hours, minutes=minutes)
-        for day in days
-        for hours, minutes in CLOCKS
-    ]
-    found += [closes_at(day) + step for day in DAYS for step in (-TICK, TICK, -timedelta(seconds=1))]
-    found += [closes_at(day) + timedelta(hours=n) for day in DAYS for n in range(1, 5)]
-    return found[:200]
 
 
 class Bench:
@@ -87,9 +69,7 @@ async def test_no_session_sees_one_of_two_hundred_statements_early_or_late(bench
     await bench.write(dict.fromkeys(planted, 1000.0))
     await bench.plant(*(make_statement(symbol, disclosed_at=at) for symbol, at in planted.items()))
     for day in DAYS:
-        # Written out by hand: the close was at 15:00 until 2024-11-01.
-        close = time(15) if day < date(2024, 11, 5) else time(15, 30)
-        known = {symbol for symbol, at in planted.items() if at < datetime.combine(day, close, JST)}
+        known = {symbol for symbol, at in planted.items() if at < close_by_hand(day)}
         answer = await bench.ask("per > 0", day)
         assert set(answer.rows["symbol"]) == known, day
         assert answer.unknown == 200 - len(known)

@@ -92,6 +92,15 @@ class Context:
         adjusted: Floats = values / scale if column == "volume" else values * scale
         return adjusted
 
+    def statement(self, symbol: str, name: str) -> float:
+        """Return a column of statements of a symbol, such as `per`, as `Panel.statement` does; NaN if nothing says.
+
+        Raises:
+            InvalidRequest: the strategy does not name it in its `statements`.
+
+        """
+        return float(self._panel.statement(name)[self.bar, self._panel.column_of(symbol)])
+
     def buy(self, symbol: str, shares: float, **terms: Unpack[Terms]) -> Order:
         """Buy shares: at the next open, or at `limit` or better, or once `stop_at` is reached.
 

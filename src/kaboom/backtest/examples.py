@@ -24,6 +24,7 @@ _TESTED: dict[str, Any] = {
     "session_count": 1249,
     "bars": 1249,
     "is_pinned": True,
+    "statements": [],
     "fingerprint": _SHA,
     "code_version": "0.1.0+aaee25b5dcab",
     "strategy_digest": None,

@@ -29,12 +29,14 @@ from kaboom.errors import InvalidRequest
 from kaboom.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
 from kaboom.market.bar import VALUES
 from kaboom.market.calendar import closes_at
+from kaboom.market.disclosure import decision_moment
 from kaboom.market.interval import Interval
 from kaboom.market.rules import limit_bounds
 from kaboom.market.symbol import is_tse_code
 
 _DAY_S = 86_400
 _JST_S = 9 * 3600
+_EPOCH = date(1970, 1, 1).toordinal()
 
 #: The place of a column in `Panel.prices`.
 PLACES = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLUME, "last": LAST}
@@ -80,6 +82,7 @@ class Panel:
             splits do not change it.
         issues: the facts of the symbols.
         ex_sessions: splits and dividends.
+        stated: the columns of statements that the strategy named, each `[bars, symbols]`.
 
     """
 
@@ -91,6 +94,7 @@ class Panel:
     scale: Floats
     issues: Issues
     ex_sessions: ExSessions
+    stated: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
     def of(cls, bars: pl.DataFrame, interval: Interval, listings: Listings | None = None) -> "Panel":
@@ -149,7 +153,8 @@ class Panel:
         """The panel as strategies are handed it: one that wrote to it would change the prices that it is tested on."""
         opened_at, days, prices, scale = map(_freeze, (self.opened_at, self.days, self.prices, self.scale))
         issues, ex_sessions = Issues(*map(_freeze, self.issues)), ExSessions(*map(_freeze, self.ex_sessions))
-        return Panel(self.symbols, self.interval, opened_at, days, prices, scale, issues, ex_sessions)
+        stated = {name: _freeze(values) for name, values in self.stated.items()}
+        return Panel(self.symbols, self.interval, opened_at, days, prices, scale, issues, ex_sessions, stated)
 
     def until(self, bar: int) -> "Panel":
         """Return the panel as it was at the close of a bar, without later bars, splits, dividends and delistings."""
@@ -165,7 +170,8 @@ class Panel:
         )
         prices = np.ascontiguousarray(self.prices[:, :end])
         rows = (self.opened_at[:end], self.days[:end], prices, self.scale[:end])
-        return Panel(self.symbols, self.interval, *rows, known, ex_sessions)
+        stated = {name: values[:end] for name, values in self.stated.items()}
+        return Panel(self.symbols, self.interval, *rows, known, ex_sessions, stated)
 
     def adjusted(self, name: str) -> Floats:
         """Return a column adjusted by the splits so far: prices times `scale`, volumes divided by it; read-only."""
@@ -173,6 +179,29 @@ class Panel:
         if not self.ex_sessions.bar.size:
             return _freeze(values)
         return values / self.scale if name == "volume" else values * self.scale
+
+    def statement(self, name: str) -> Floats:
+        """Return a column of statements, such as `per`, `[bars, symbols]`; read-only, NaN where nothing says.
+
+        A value is of what was public before the close of its bar (`decided_at`), as in a screen of the session: a
+        statement at the close or after it, such as at 15:30, is first seen at the next bar, and an order that follows
+        from it is filled at the open after that. Figures for a share are of the shares of the bar's day.
+
+        Raises:
+            InvalidRequest: the strategy does not name it in its `statements`.
+
+        """
+        if name not in self.stated:
+            named = ", ".join(self.stated) or "none"
+            raise InvalidRequest(
+                f"statement was {name[:20]!r}, and the strategy names {named}: write it into its `statements`"
+            )
+        return _freeze(self.stated[name])
+
+    def decided_at(self, bar: int) -> datetime:
+        """Return the last moment whose disclosures count at a bar, aware UTC: just before it closes, or the session."""
+        day = date.fromordinal(int(self.days[bar]) + _EPOCH)
+        return min(self.closed_at(bar) - timedelta(microseconds=1), decision_moment(day))
 
     def closed_at(self, bar: int) -> datetime:
         """Return when a bar was complete, and so known, aware UTC; for a daily bar the close of its session."""

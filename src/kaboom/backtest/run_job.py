@@ -1,5 +1,6 @@
 """Run a backtest of stored bars: the steps that a worker's job and the command line share, and a worker's strategy."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from kaboom.backtest.own.process import StrategyLimits
@@ -8,8 +9,10 @@ from kaboom.backtest.request import BacktestRequest, BarsAsked, SweepRequest
 from kaboom.backtest.study.bars import BarTools, StudyBars, load_bars, resolve_days
 from kaboom.bars.history import pin_moment
 from kaboom.bars.open import build_action_store, build_bar_store
+from kaboom.disclosures.store import open_disclosures
 from kaboom.domain_settings import BatchSettings
 from kaboom.drivers.clock import utc_now
+from kaboom.drivers.postgres.database import Database
 from kaboom.drivers.stop import ShouldStop, never
 
 
@@ -28,8 +31,17 @@ def pin_request[R: BarsAsked](request: R, settings: BatchSettings) -> R:
     return dated.filled(as_of=moment.isoformat()) if moment else dated
 
 
-async def load_study_bars(request: BarsAsked, settings: BatchSettings, *, should_stop: ShouldStop = never) -> StudyBars:
+async def load_study_bars(
+    request: BarsAsked,
+    settings: BatchSettings,
+    *,
+    statements: Sequence[str] = (),
+    database: Database | None = None,
+    should_stop: ShouldStop = never,
+) -> StudyBars:
     """Return the bars of a request whose days are known, as of its moment if it has one.
+
+    `statements` are the columns of statements that the strategy reads, from `database`.
 
     Raises:
         InvalidRequest: there are no bars, or none can be read as of the moment.
@@ -37,8 +49,9 @@ async def load_study_bars(request: BarsAsked, settings: BatchSettings, *, should
         Stopped: `should_stop` turned true.
 
     """
-    tools = BarTools(build_bar_store(settings), build_action_store(settings), settings.symbols_dir)
-    return await load_bars(request, tools, should_stop=should_stop)
+    disclosures = database.open(open_disclosures) if database else None
+    tools = BarTools(build_bar_store(settings), build_action_store(settings), settings.symbols_dir, disclosures)
+    return await load_bars(request, tools, statements=statements, should_stop=should_stop)
 
 
 def open_requested(

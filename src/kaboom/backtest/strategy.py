@@ -9,7 +9,10 @@ from kaboom.backtest.protection import Protection
 
 
 class WeightStrategy(Protocol):
-    """A strategy that computes its target weights from the bars alone; compiled code runs it."""
+    """A strategy that computes its target weights from its panel alone; compiled code runs it.
+
+    Its class may name the columns of statements that it reads: `statements: ClassVar = ("per", "pbr")`.
+    """
 
     @property
     def protection(self) -> Protection:

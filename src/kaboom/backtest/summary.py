@@ -51,7 +51,10 @@ class TestedBars(BaseModel):
         default=False,
         description="whether bars were read as of the request's `as_of`, as a repetition reads them; InfluxDB cannot",
     )
-    fingerprint: str = Field(description="of the bars, splits and listings: SHA-256")
+    statements: list[str] = Field(
+        default=[], description="the columns of statements that the strategy reads, as known before each close"
+    )
+    fingerprint: str = Field(description="of the bars, splits and listings, and of these statements: SHA-256")
     code_version: str = Field(description="Kaboom's version, and a digest of the source of backtests")
     strategy: str
     strategy_digest: str | None = Field(default=None, description="SHA-256 of a strategy's own file")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from kaboom.backtest.own.strategy import FindStrategy
-from kaboom.backtest.request import BacktestRequest, SweepRequest, count_combinations
+from kaboom.backtest.request import BacktestRequest, BarsAsked, SweepRequest, count_combinations
 from kaboom.backtest.results import RunResult
 from kaboom.backtest.run_job import load_study_bars, open_requested, pin_request
 from kaboom.backtest.strategies.files import StrategyKind
@@ -43,7 +43,7 @@ async def run(run: Run) -> RunResult:
     request = pin_request(BacktestRequest.parse(run.request), settings)
     with _until_cancelled(run) as should_stop, open_requested(request, settings, should_stop=should_stop) as find:
         kind = await asyncio.to_thread(find)
-        bars = await load_study_bars(request, settings, should_stop=should_stop)
+        bars = await _load_bars(run, request, kind, should_stop)
         study = await asyncio.to_thread(run_backtest, bars, kind, request, should_stop=should_stop)
     await run.files.save(_job_id(run), study.files)
     return RunResult.model_validate(study.summary.model_dump())
@@ -61,7 +61,7 @@ async def plan_sweep(run: Run) -> None:
     request = pin_request(SweepRequest.parse(run.request), settings)
     with _until_cancelled(run) as should_stop, open_requested(request, settings, should_stop=should_stop) as find:
         kind = await asyncio.to_thread(find)
-        bars = await load_study_bars(request, settings, should_stop=should_stop)
+        bars = await _load_bars(run, request, kind, should_stop)
         plan = await asyncio.to_thread(sweep_chunks.plan_sweep, bars, kind, request, slots=settings.slots)
     await hand_out(run, plan)
 
@@ -141,12 +141,18 @@ async def _load(
 ) -> tuple[StudyBars, StrategyKind]:
     """Return the bars and the strategy of a chunk; raise InvalidRequest if they differ from the plan."""
     kind = await asyncio.to_thread(find)
-    bars = await load_study_bars(request, run.settings, should_stop=should_stop)
+    bars = await _load_bars(run, request, kind, should_stop)
     if (kind.digest or None) != run.plan["strategy_digest"]:
         raise InvalidRequest(f"strategy {kind.name} has changed since the sweep was planned: submit it again")
     if await asyncio.to_thread(fingerprint_of, bars) != run.plan["fingerprint"]:
         raise InvalidRequest("the bars have changed since the sweep was planned: submit it again")
     return bars, kind
+
+
+async def _load_bars(run: Run, request: BarsAsked, kind: StrategyKind, should_stop: ShouldStop) -> StudyBars:
+    return await load_study_bars(
+        request, run.settings, statements=kind.statements, database=run.database, should_stop=should_stop
+    )
 
 
 def _job_id(run: Run) -> str:

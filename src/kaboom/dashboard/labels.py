@@ -183,12 +183,16 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     },
     "parameter": {
         "fast": "Fast average, bars", "slow": "Slow average, bars", "side": "Sides", "lookback": "Gains over, bars",
+        "by": "Ratio, cheapest first",
         "every": "Change every, bars", "top": "Symbols held", "period": "Mean over, bars",
         "deviations": "Distance of the bands, deviations", "entry": "Channel to enter, bars",
         "exit": "Channel to leave, bars", "weight": "Weight of each position",
         "stop_loss": "Stop-loss, share of the price", "take_profit": "Take-profit, share of the price",
     },
     "period": {"7d": "Last 7 days", "today": "Today", "30d": "Last 30 days", "any": "Any time"},
+    "ratio": {
+        "per": "Price to earnings (PER)", "forward_per": "PER by the forecast", "pbr": "Price to book (PBR)", "dividend_yield": "Dividend yield",
+    },
     "request_field": {
         "adjusted": "Adjusted for splits", "all_days": "Every day", "analyst": "Analyst", "as_of": "As known at",
         "benchmark": "Benchmark", "cash": "Cash, yen", "channel_id": "Channel", "chunk_size": "Chunk size", "days": "Days",
@@ -253,12 +257,13 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
     "strategy_about": {
         "sma_cross": "Buy when the fast average crosses above the slow one; sell (or go short) when it crosses below.",
         "momentum_rank": "Every few bars, hold the symbols that rose most, with equal weights.",
+        "value_rank": "Every few bars, hold the symbols that are cheapest by a ratio to their statements, with equal weights.",
         "mean_reversion": "Buy at a close below the lower band, sell at one at the middle or above; with both sides, the reverse too.",
         "breakout": "Buy at a close above the highest high of the bars before, sell at one below their lowest low (Donchian).",
         "buy_and_hold": "Buy each symbol after its first bar, with equal weights, and hold it.",
     },
     "strategy_name": {
-        "sma_cross": "SMA cross", "momentum_rank": "Momentum rank", "mean_reversion": "Mean reversion",
+        "sma_cross": "SMA cross", "momentum_rank": "Momentum rank", "value_rank": "Value rank", "mean_reversion": "Mean reversion",
         "breakout": "Breakout", "buy_and_hold": "Buy and hold",
     },
     "token_state": {"revoked": "revoked", "expired": "expired", "maker_ended": "maker ended"},

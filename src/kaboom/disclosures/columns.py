@@ -1,14 +1,16 @@
-"""The columns of statements in a session, for many symbols at once."""
+"""The columns of statements at some moments, for many symbols at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from math import nan, prod
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from itertools import groupby, pairwise
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kaboom.disclosures.ratios import OF_STATEMENTS, Figure, find_per_share
+from kaboom.disclosures.model import newest_versions
+from kaboom.disclosures.ratios import OF_STATEMENTS, REACH, PerShare, find_per_share
 from kaboom.market.calendar import JST
 from kaboom.market.disclosure import Statement
 
@@ -16,30 +18,34 @@ type Floats = NDArray[np.float64]
 
 
 def state_columns(
-    statements: Iterable[Statement], symbols: Sequence[str], closes: Floats, splits: pl.DataFrame
+    versions: Sequence[Statement],
+    symbols: Sequence[str],
+    moments: Sequence[datetime],
+    closes: Floats,
+    splits: pl.DataFrame,
 ) -> Mapping[str, Floats]:
-    """Return the columns of `ratios` for some symbols, NaN where nothing says; ratios to a loss are NaN, too.
+    """Return the columns of `ratios`, `[moments, symbols]`, NaN where nothing says; ratios to a loss are NaN, too.
 
-    `statements` are known, and those of a symbol oldest disclosure first; `closes` are as traded in the session.
-    `splits` have the factor of prices by symbol and ex-session, up to the session: figures that were disclosed before
-    an ex-session are made those of a share after it.
+    At each moment the newest version of each document counts that was known by then, for `REACH`. `versions` are as
+    `list_versions` returns them, `moments` ascending; `closes` are as traded, `[moments, symbols]`. `splits` have the
+    factor of prices by symbol and ex-session: figures that were disclosed before an ex-session are, from its day on,
+    those of a share after it.
     """
-    factors: dict[str, list[tuple[date, float]]] = {}
-    for symbol, ex_session, factor in splits.select("symbol", "ex_session", "factor").iter_rows():
-        factors.setdefault(symbol, []).append((ex_session, factor))
-
-    def today(symbol: str, figure: Figure | None) -> float:
-        if figure is None:
-            return nan
-        day = figure.disclosed_at.astimezone(JST).date()
-        return figure.value * prod(factor for ex_session, factor in factors.get(symbol, ()) if ex_session > day)
-
-    found = find_per_share(statements)
-    columns = {name: np.full(len(symbols), nan) for name in OF_STATEMENTS}
-    for n, symbol in enumerate(symbols):
-        if per_share := found.get(symbol):
+    columns = {name: np.full(closes.shape, np.nan) for name in OF_STATEMENTS}
+    factors = _by_symbol(splits)
+    places = {symbol: place for place, symbol in enumerate(symbols)}
+    days = [moment.astimezone(JST).date() for moment in moments]
+    for symbol, found in groupby(versions, key=lambda version: version.symbol):
+        if symbol not in places:
+            continue
+        for first, end, figures in _spans(list(found), moments):
             for name, values in columns.items():
-                values[n] = today(symbol, getattr(per_share, name))
+                if (figure := getattr(figures, name)) is not None:
+                    told = figure.disclosed_at.astimezone(JST).date()
+                    values[first:end, places[symbol]] = figure.value
+                    for ex_session, factor in factors.get(symbol, ()):
+                        if ex_session > told:
+                            values[max(first, bisect_left(days, ex_session)) : end, places[symbol]] *= factor
     return columns | {
         "per": _ratio(closes, columns["eps"]),
         "forward_per": _ratio(closes, columns["forecast_eps"]),
@@ -48,5 +54,25 @@ def state_columns(
     }
 
 
+def _spans(versions: Sequence[Statement], moments: Sequence[datetime]) -> Iterator[tuple[int, int, PerShare]]:
+    """Yield from which moment to before which the same versions of a symbol count, and their figures."""
+    reach = []
+    for version in versions:
+        if version.known_at is not None:
+            first, end = bisect_left(moments, version.known_at), bisect_right(moments, version.known_at + REACH)
+            if first < end:
+                reach.append((first, end, version))
+    for first, end in pairwise(sorted({place for begin, after, _ in reach for place in (begin, after)})):
+        known = newest_versions(version for begin, after, version in reach if begin <= first < after)
+        yield first, end, find_per_share(known)
+
+
+def _by_symbol(splits: pl.DataFrame) -> Mapping[str, Sequence[tuple[date, float]]]:
+    found: dict[str, list[tuple[date, float]]] = {}
+    for symbol, ex_session, factor in splits.select("symbol", "ex_session", "factor").iter_rows():
+        found.setdefault(symbol, []).append((ex_session, factor))
+    return found
+
+
 def _ratio(closes: Floats, values: Floats) -> Floats:
-    return closes / np.where(values > 0, values, nan)
+    return closes / np.where(values > 0, values, np.nan)

@@ -4,7 +4,7 @@ The first version of a document counts from its disclosure on. A provider that l
 document makes a second version, which counts from the moment at which it was read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -28,8 +28,13 @@ class DisclosureStore(Protocol):
         """Return the statements of a symbol, newest disclosure first."""
         ...
 
-    async def list_market(self, provider: str, *, since: datetime, as_of: datetime) -> list[Statement]:
-        """Return the statements of all symbols that are known since a moment, by symbol, oldest disclosure first."""
+    async def list_versions(
+        self, provider: str, *, since: datetime, as_of: datetime, symbols: Collection[str] | None = None
+    ) -> list[Statement]:
+        """Return each version of a statement that became known from `since` on: of some symbols, else of all.
+
+        They are by symbol, in the order in which they became known.
+        """
         ...
 
     async def list_events(self, provider: str, symbol: str, *, as_of: datetime) -> list[CompanyEvent]:
@@ -47,6 +52,17 @@ def new_versions[R: (Statement, CompanyEvent)](held: Mapping[Key, R], rows: Iter
         elif replace(old, known_at=None) != row:
             added.append(replace(row, known_at=max(now, row.disclosed_at)))
     return added
+
+
+def in_order(versions: Iterable[Statement]) -> list[Statement]:
+    """Return versions by symbol, in the order in which they became known."""
+    return sorted(versions, key=lambda row: (row.symbol, row.known_at, row.disclosed_at, row.document))
+
+
+def newest_versions(versions: Iterable[Statement]) -> list[Statement]:
+    """Return the newest version of each document of versions in order: by symbol, oldest disclosure first."""
+    newest = {(row.symbol, row.document): row for row in versions}
+    return sorted(newest.values(), key=lambda row: (row.symbol, row.disclosed_at, row.document))
 
 
 def newest_notices(events: Iterable[CompanyEvent]) -> list[CompanyEvent]:

@@ -1,6 +1,6 @@
 """The disclosures in PostgreSQL, in the database of the ledger; `kaboom migrate` makes the tables."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import batched
@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Column, Date, DateTime, Double, Row, Select, Tab
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kaboom.disclosures.model import new_versions, newest_notices
+from kaboom.disclosures.model import in_order, new_versions, newest_notices
 from kaboom.drivers.postgres.engine import METADATA, AsyncEngine, Statements, open_transaction, texts
 from kaboom.market.disclosure import FIGURES, CompanyEvent, CompanyEventKind, Disclosures, Statement
 
@@ -72,10 +72,13 @@ class PostgresDisclosureStore:
         ordered = select(known).order_by(known.c.disclosed_at.desc(), known.c.document.collate("C").desc())
         return [_parse(row, Statement) for row in await self._statements.fetch(ordered.limit(limit))]
 
-    async def list_market(self, provider: str, *, since: datetime, as_of: datetime) -> list[Statement]:
-        known = _known(STATEMENTS, provider, as_of).where(STATEMENTS.c.known_at >= since)
-        rows = [_parse(row, Statement) for row in await self._statements.fetch(known)]
-        return sorted(rows, key=lambda row: (row.symbol, row.disclosed_at, row.document))
+    async def list_versions(
+        self, provider: str, *, since: datetime, as_of: datetime, symbols: Collection[str] | None = None
+    ) -> list[Statement]:
+        known = select(STATEMENTS).where(STATEMENTS.c.provider == provider, STATEMENTS.c.known_at.between(since, as_of))
+        if symbols is not None:
+            known = known.where(STATEMENTS.c.symbol.in_(symbols))
+        return in_order(_parse(row, Statement) for row in await self._statements.fetch(known))
 
     async def list_events(self, provider: str, symbol: str, *, as_of: datetime) -> list[CompanyEvent]:
         known = _known(EVENTS, provider, as_of).where(EVENTS.c.symbol == symbol)

@@ -1,6 +1,6 @@
 """Figures for a share from the newest statements: profit, equity and dividend."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from kaboom.market.disclosure import FULL_YEAR, Statement
 #: The columns: of the statements themselves, and of the close and a statement.
 OF_STATEMENTS = ("eps", "forecast_eps", "bps", "dividend")
 OF_PRICES = ("per", "forward_per", "pbr", "dividend_yield")
+COLUMNS = (*OF_STATEMENTS, *OF_PRICES)
 #: A full year's statement is followed by the next one within 13 months; an older one is out of date.
 REACH = timedelta(days=500)
 
@@ -39,15 +40,8 @@ class PerShare:
     dividend: Figure | None
 
 
-def find_per_share(statements: Iterable[Statement]) -> Mapping[str, PerShare]:
-    """Return the figures of each symbol; `statements` are known, and those of a symbol oldest disclosure first."""
-    by_symbol: dict[str, list[Statement]] = {}
-    for statement in statements:
-        by_symbol.setdefault(statement.symbol, []).append(statement)
-    return {symbol: _per_share(found) for symbol, found in by_symbol.items()}
-
-
-def _per_share(found: list[Statement]) -> PerShare:
+def find_per_share(found: Sequence[Statement]) -> PerShare:
+    """Return the figures of a symbol; its statements are known, oldest disclosure first."""
     # Of equal years the one disclosed last: a correction.
     whole = sorted(
         (each for each in found if each.period == FULL_YEAR and each.eps is not None and each.year_end),

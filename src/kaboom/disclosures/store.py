@@ -1,9 +1,9 @@
 """Open the disclosures of a database; in memory they behave like those in PostgreSQL, and end with the process."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from kaboom.disclosures.model import DisclosureStore, new_versions, newest_notices
+from kaboom.disclosures.model import DisclosureStore, in_order, new_versions, newest_notices
 from kaboom.drivers.postgres.database import Database
 from kaboom.market.disclosure import CompanyEvent, Disclosures, Statement
 
@@ -38,9 +38,11 @@ class MemoryDisclosureStore:
         mine = [row for row in known if row.symbol == symbol]
         return sorted(mine, key=lambda row: (row.disclosed_at, row.document), reverse=True)[:limit]
 
-    async def list_market(self, provider: str, *, since: datetime, as_of: datetime) -> list[Statement]:
-        known = [row for row in self._statements.get(provider, ()) if row.known_at and row.known_at >= since]
-        return sorted(_known(known, as_of), key=lambda row: (row.symbol, row.disclosed_at, row.document))
+    async def list_versions(
+        self, provider: str, *, since: datetime, as_of: datetime, symbols: Collection[str] | None = None
+    ) -> list[Statement]:
+        known = (row for row in self._statements.get(provider, ()) if row.known_at and since <= row.known_at <= as_of)
+        return in_order(row for row in known if symbols is None or row.symbol in symbols)
 
     async def list_events(self, provider: str, symbol: str, *, as_of: datetime) -> list[CompanyEvent]:
         return newest_notices(row for row in _known(self._events.get(provider, ()), as_of) if row.symbol == symbol)

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from kaboom.bars.history import check_moment
-from kaboom.disclosures.model import DisclosureStore
+from kaboom.disclosures.model import DisclosureStore, newest_versions
 from kaboom.disclosures.store import open_disclosures
 from kaboom.drivers.clock import utc_now
 from kaboom.fundamentals.views import (
@@ -45,7 +45,7 @@ async def list_fundamentals(store: Store, jobs: Jobs, query: Annotated[MarketQue
     now = utc_now()
     as_of = query.as_of or now
     check_moment(as_of, now)
-    found = await store.list_market(spec.name, since=as_of - _NEWEST, as_of=as_of)
+    found = newest_versions(await store.list_versions(spec.name, since=as_of - _NEWEST, as_of=as_of))
     newest = list({statement.symbol: statement for statement in found}.values())
     items = [view_of(StatementView, statement) for statement in newest[: query.limit]]
     return MarketFundamentals(provider=spec.name, is_real=spec.is_real, as_of=as_of, items=items)

@@ -161,8 +161,10 @@ class Screener:
         if question.as_of is not None:
             as_of = min(as_of, question.as_of)
         source = provider_of(question.provider)
-        found = await self._disclosures.list_market(source, since=as_of - REACH, as_of=as_of)
-        return await asyncio.to_thread(state_columns, found, panel.symbols, panel.closes, panel.splits)
+        found = await self._disclosures.list_versions(source, since=as_of - REACH, as_of=as_of)
+        closes = panel.closes[None]
+        columns = await asyncio.to_thread(state_columns, found, panel.symbols, [as_of], closes, panel.splits)
+        return {name: values[0] for name, values in columns.items()}
 
     async def _panel_of(self, question: Question, spec: ProviderSpec, session: date) -> Panel:
         rows = -(-(question.expression.rows_before + 1) // _STEP) * _STEP + _SPARE

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Never
 
-from kaboom.disclosures.ratios import OF_PRICES, OF_STATEMENTS
+from kaboom.disclosures.ratios import COLUMNS as STATED_COLUMNS
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.table import Indicator, IndicatorSpec, indicator_specs, parse_indicators
 from kaboom.market.interval import Interval
@@ -23,7 +23,6 @@ _MAX_PERIOD = 500
 _BARS = ("open", "high", "low", "close", "volume", "turnover")
 #: The kind of the columns of statements: of the newest that were known before the close of the session.
 STATED = "stated"
-_STATED = (*OF_STATEMENTS, *OF_PRICES)
 _SPAN = re.compile(r"(change|high|low)_([0-9]{1,4})d|volume_(sma)_([0-9]{1,4})")
 _INDICATOR = re.compile(r"([a-z]+)((?:_[0-9]{1,4})*)((?:_[a-z]+)*)")
 _SPECS: Mapping[str, IndicatorSpec] = {
@@ -127,7 +126,7 @@ def texts_in(node: ast.expr) -> tuple[str, ...] | None:
 
 def column_names() -> list[str]:
     """Return the columns with usual periods, as examples: any period of 1 to 500 sessions may stand in their place."""
-    names = [*_BARS, "change_1d", "change_20d", "high_20d", "low_20d", "volume_sma_25", *_STATED]
+    names = [*_BARS, "change_1d", "change_20d", "high_20d", "low_20d", "volume_sma_25", *STATED_COLUMNS]
     return names + [name for spec in _SPECS.values() for name in Indicator(spec, spec.defaults).columns]
 
 
@@ -210,7 +209,7 @@ def _refuse(message: str) -> Never:
 def _find_column(name: str) -> Column | None:
     if name in _BARS:
         return Column(name, name)
-    if name in _STATED:
+    if name in STATED_COLUMNS:
         return Column(name, STATED)
     if found := _SPAN.fullmatch(name):
         kind, rows = (found[1], int(found[2])) if found[1] else ("volume_sma", int(found[4]))

@@ -116,6 +116,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
     "strategy": {
         "sma_cross": "crossing moving averages",
         "momentum_rank": "the strongest symbols of the panel",
+        "value_rank": "the cheapest symbols of the panel, by their statements",
         "mean_reversion": "back to the mean of Bollinger bands",
         "breakout": "breakout from a price channel",
         "buy_and_hold": "buy once, and hold",

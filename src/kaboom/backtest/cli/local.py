@@ -1,7 +1,7 @@
 """Backtests of the user's own strategy files, in the process of the command line, without a server."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from kaboom.backtest.cli.tables import print_run
 from kaboom.backtest.request import BacktestRequest
 from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.local_store import open_actions, open_store
+from kaboom.cli.local_store import closing, open_actions, open_store
 from kaboom.cli.session import Session
 from kaboom.errors import InvalidRequest, KaboomError, StrategyFailed
 from kaboom.settings import load_settings
@@ -38,7 +38,7 @@ def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | N
 
     with _errors_of(file):
         kind = load_strategy_file(Path(file))
-    bars, request = _load({**body, "strategy": name_of(file)})
+    bars, request = _load({**body, "strategy": name_of(file)}, kind.statements)
     session.say("{file} runs in this process, without a worker", file=file)
     with _errors_of(file):
         study = run_backtest(bars, kind, request)
@@ -62,7 +62,8 @@ def check_here(session: Session, file: str, parameters: Mapping[str, Any], body:
 
     with _errors_of(file):
         kind = load_strategy_file(Path(file))
-    panel: Panel = _load({**body, "strategy": name_of(file)})[0].panel if body else make_panel()
+    asked = body and {**body, "strategy": name_of(file)}
+    panel: Panel = _load(asked, kind.statements)[0].panel if asked else make_panel(statements=kind.statements)
     with _errors_of(file):
         compared = check_lookahead(kind.parse(parameters), panel)
     found = compared.found
@@ -123,16 +124,22 @@ def _errors_of(file: str) -> Iterator[None]:
         raise StrategyFailed(f"strategy {name_of(file)} failed: {message}") from e
 
 
-def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":
+def _load(body: Mapping[str, Any], statements: Sequence[str]) -> "tuple[StudyBars, BacktestRequest]":
     from kaboom.backtest.run_job import pin_request  # noqa: PLC0415  the same
     from kaboom.backtest.study.bars import BarTools, load_bars  # noqa: PLC0415  polars and numpy
+    from kaboom.disclosures.store import open_disclosures  # noqa: PLC0415  the same
+    from kaboom.drivers.postgres.database import open_database  # noqa: PLC0415  the same
 
     settings = load_settings()
     asked = BacktestRequest.parse({**body, "provider": body.get("provider") or settings.provider})
     request = pin_request(asked, settings)
 
     async def load() -> "StudyBars":
-        async with open_store() as store, open_actions() as actions:
-            return await load_bars(request, BarTools(store, actions, settings.symbols_dir))
+        url = settings.require_database_url() if statements else None
+        database = open_database(url, name="kaboom backtest", pool_size=1)
+        async with open_store() as store, open_actions() as actions, closing(database):
+            disclosures = database.open(open_disclosures) if statements else None
+            tools = BarTools(store, actions, settings.symbols_dir, disclosures)
+            return await load_bars(request, tools, statements=statements)
 
     return asyncio.run(load()), request

@@ -26,6 +26,8 @@ from kaboom.market.interval import Interval
 #: The most bytes of a panel; the limit of memory is less.
 _MOST_BYTES = 1 << 40
 _LONGEST = 1500
+#: The arrays of a panel after `scale`, before those of statements.
+_STATED = len(Issues._fields) + len(ExSessions._fields)
 
 
 class Answers:
@@ -59,7 +61,7 @@ class Answers:
         # Tracebacks show lines of files that exist, or that are noted here.
         linecache.cache[self._file] = (len(source), None, source.splitlines(keepends=True), self._file)
         self._kind = load_strategy(Path(self._file), source.encode())
-        return Message({})
+        return Message({"statements": self._kind.statements})
 
     def _parse(self, message: Message) -> Message:
         strategy = self._build(message.words)
@@ -75,13 +77,12 @@ class Answers:
 
     def _keep(self, message: Message) -> Message:
         words, (opened_at, days, prices, scale, *others) = message.words, message.arrays
+        stated = dict(zip(words["stated"], others[_STATED:], strict=True))
         for number in words["drop"]:
             del self._panels[number]
-        issues, ex_sessions = Issues(*others[:3]), ExSessions(*others[3:])
-        panel = Panel(
-            tuple(words["symbols"]), Interval(words["interval"]), opened_at, days, prices, scale, issues, ex_sessions
-        )
-        self._panels[words["panel"]] = panel
+        issues, ex_sessions = Issues(*others[:3]), ExSessions(*others[3:_STATED])
+        columns = (opened_at, days, prices, scale, issues, ex_sessions)
+        self._panels[words["panel"]] = Panel(tuple(words["symbols"]), Interval(words["interval"]), *columns, stated)
         return Message({})
 
     def _targets(self, message: Message) -> Message:

@@ -16,7 +16,7 @@ from kaboom.backtest.own.process import StrategyLimits, StrategyProcess
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.protection import NO_PROTECTION, Protection
 from kaboom.backtest.request import BarsAsked
-from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind, find_strategy
+from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind, check_statements, find_strategy
 from kaboom.drivers.stop import ShouldStop
 from kaboom.errors import InvalidRequest, StrategyFailed
 
@@ -51,9 +51,10 @@ def _load(path: Path, process: StrategyProcess, request: BarsAsked) -> StrategyK
         message = f"{path.name} had {len(source):,} bytes, expected at most {_MOST_SOURCE:,}"
         raise InvalidRequest(message, pointer="/strategy")
     process.start()
-    process.ask({"do": "load", "source": text})
+    found = process.ask({"do": "load", "source": text}).words
+    named = check_statements(path.name, found.get("statements"))
     asked = _Asked(process, _Panels(process), request)
-    return StrategyKind(path.stem, partial(_parse, asked), hashlib.sha256(source).hexdigest())
+    return StrategyKind(path.stem, partial(_parse, asked), hashlib.sha256(source).hexdigest(), named)
 
 
 def _parse(asked: "_Asked", parameters: Mapping[str, Any]) -> AnyStrategy:
@@ -157,7 +158,8 @@ class _Panels:
         for number, (held, _) in self._held.items():
             if held() is panel:
                 return number
-        arrays = (panel.opened_at, panel.days, panel.prices, panel.scale, *panel.issues, *panel.ex_sessions)
+        columns = (panel.opened_at, panel.days, panel.prices, panel.scale)
+        arrays = (*columns, *panel.issues, *panel.ex_sessions, *panel.stated.values())
         size, most = sum(each.nbytes for each in arrays), self._process.limits.memory_mb << 20
         if 2 * size > most:
             raise StrategyFailed(self._process.say_memory())
@@ -170,6 +172,6 @@ class _Panels:
             del self._held[number]
         self._next += 1
         words = {"do": "keep", "panel": self._next, "drop": drop, "symbols": panel.symbols}
-        self._process.ask({**words, "interval": panel.interval.value}, arrays)
+        self._process.ask({**words, "interval": panel.interval.value, "stated": list(panel.stated)}, arrays)
         self._held[self._next] = (weakref.ref(panel), size)
         return self._next

@@ -249,6 +249,7 @@ _GRIDS = {
     "breakout": {"p_entry": "20:100:20", "p_exit": "10:40:10"},
     "mean_reversion": {"p_period": "10:40:5", "p_deviations": "1,1.5,2,2.5,3"},
     "momentum_rank": {"p_lookback": "20:240:20", "p_top": "1,2,3,5,10"},
+    "value_rank": {"p_by": "per,forward_per,pbr,dividend_yield", "p_top": "1,2,3,5,10"},
     "buy_and_hold": {"p_weight": "0.25,0.5,0.75,1"},
 }
 #: Only an id, because it becomes a part of an API path.

@@ -15,6 +15,7 @@ from kaboom.backtest.protection import NO_PROTECTION
 from kaboom.backtest.strategies import settings
 from kaboom.backtest.strategies.registry import STRATEGIES
 from kaboom.backtest.strategy import BarStrategy, WeightStrategy
+from kaboom.disclosures.ratios import COLUMNS
 from kaboom.drivers.request import Request
 from kaboom.errors import InvalidRequest
 
@@ -35,12 +36,14 @@ class StrategyKind:
         name: of the registry, or of the file without its suffix.
         parse: returns the strategy of some parameters; raises InvalidRequest if they are not allowed.
         digest: 64 hex digits of its file; empty for a strategy of the registry.
+        statements: the columns of statements that it reads.
 
     """
 
     name: str
     parse: Callable[[Mapping[str, Any]], AnyStrategy]
     digest: str = ""
+    statements: tuple[str, ...] = ()
 
 
 def find_strategy(name: str, folder: Path | None, load: Callable[[Path], StrategyKind] | None = None) -> StrategyKind:
@@ -51,7 +54,7 @@ def find_strategy(name: str, folder: Path | None, load: Callable[[Path], Strateg
 
     """
     if name in STRATEGIES:
-        return StrategyKind(name, STRATEGIES[name].parse)
+        return StrategyKind(name, STRATEGIES[name].parse, statements=STRATEGIES[name].statements)
     if folder is None or load is None or not (folder / f"{name}.py").is_file():
         supported = ", ".join(STRATEGIES)
         raise InvalidRequest(f"strategy was {name[:40]!r}, supported are {supported}", pointer="/strategy")
@@ -85,7 +88,22 @@ def load_strategy(path: Path, source: bytes) -> StrategyKind:
         raise _not_loaded(path.name, e) from e
     if not isinstance(kind, type):
         raise InvalidRequest(f"{path.name} has no class Strategy, expected one", pointer="/strategy")
-    return StrategyKind(path.stem, partial(_build, path.name, kind), hashlib.sha256(source).hexdigest())
+    named = check_statements(path.name, getattr(kind, "statements", ()))
+    return StrategyKind(path.stem, partial(_build, path.name, kind), hashlib.sha256(source).hexdigest(), named)
+
+
+def check_statements(file: str, named: object) -> tuple[str, ...]:
+    """Return the columns of statements that a strategy's file names.
+
+    Raises:
+        InvalidRequest: they are no columns of statements.
+
+    """
+    if isinstance(named, list | tuple) and all(name in COLUMNS for name in named):
+        return tuple(dict.fromkeys(named))
+    raise InvalidRequest(
+        f"{file}: statements were {named!r:.60}, supported are {', '.join(COLUMNS)}", pointer="/strategy"
+    )
 
 
 def describe_lines(error: BaseException | None, file: str) -> str:

@@ -5,14 +5,17 @@ The API and the command line check them here; `registry` adds the decisions.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from kaboom.backtest.strategies.settings import Bars, Side, StrategySettings
+from kaboom.disclosures.ratios import OF_PRICES
 
 if TYPE_CHECKING:
     from kaboom.backtest.panel import Panel
+
+Ratio = Literal["per", "forward_per", "pbr", "dividend_yield"]
 
 
 class SmaCrossParameters(StrategySettings):
@@ -39,6 +42,22 @@ class MomentumRankParameters(StrategySettings):
     title: ClassVar[str] = "the strongest symbols of the panel"
 
     lookback: Bars = Field(default=120, description="bars over which gains are compared")
+    every: Annotated[int, Field(ge=1, le=500)] = Field(default=20, description="bars between two changes")
+    top: Annotated[int, Field(ge=1, le=5000)] = Field(default=10, description="symbols held")
+
+    def weight_in(self, panel: "Panel") -> float:
+        """Return the share of equity of each position: one divided by how many are held."""
+        return self.weight if self.weight is not None else 1.0 / min(self.top, panel.shape[1])
+
+
+class ValueRankParameters(StrategySettings):
+    """Every few bars, hold the symbols that are cheapest by a ratio to their statements, with equal weights."""
+
+    name: ClassVar[str] = "value_rank"
+    title: ClassVar[str] = "the cheapest symbols of the panel, by their statements"
+    statements: ClassVar[tuple[str, ...]] = OF_PRICES
+
+    by: Ratio = Field(default="per", description="the ratio: lowest first, of dividend_yield highest first")
     every: Annotated[int, Field(ge=1, le=500)] = Field(default=20, description="bars between two changes")
     top: Annotated[int, Field(ge=1, le=5000)] = Field(default=10, description="symbols held")
 
@@ -82,6 +101,7 @@ PARAMETERS: Mapping[str, type[StrategySettings]] = MappingProxyType(
         for kind in (
             SmaCrossParameters,
             MomentumRankParameters,
+            ValueRankParameters,
             MeanReversionParameters,
             BreakoutParameters,
             BuyAndHoldParameters,

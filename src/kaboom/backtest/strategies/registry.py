@@ -1,6 +1,6 @@
 """The strategies that come with Kaboom, by name; their parameters are in `parameters`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +14,7 @@ from kaboom.backtest.strategies.parameters import (
     MeanReversionParameters,
     MomentumRankParameters,
     SmaCrossParameters,
+    ValueRankParameters,
 )
 
 
@@ -34,15 +35,19 @@ class MomentumRank(MomentumRankParameters):
     def targets(self, panel: Panel) -> Floats:
         """Return weights every few bars; of equal gains, the first symbol is chosen."""
         last = panel.adjusted("last")
-        targets = np.full(panel.shape, np.nan)
-        for bar in range(self.lookback, panel.shape[0], self.every):
-            gain = last[bar] / last[bar - self.lookback]
-            # A symbol that did not trade in this bar has no price to buy it at.
-            gain[np.isnan(panel.prices[CLOSE, bar])] = np.nan
-            best = np.argsort(-gain, kind="stable")[: min(self.top, int(np.count_nonzero(~np.isnan(gain))))]
-            targets[bar] = 0.0
-            targets[bar, best] = self.weight_in(panel)
-        return targets
+        gain = np.full(panel.shape, np.nan)
+        gain[self.lookback :] = last[self.lookback :] / last[: -self.lookback]
+        return _hold_highest(panel, gain, range(self.lookback, panel.shape[0], self.every), self)
+
+
+class ValueRank(ValueRankParameters):
+    """Every few bars, hold the symbols that are cheapest by a ratio to their statements, with equal weights."""
+
+    def targets(self, panel: Panel) -> Floats:
+        """Return weights every few bars; of equal ratios, the first symbol is chosen; without a ratio none is."""
+        ratio = panel.statement(self.by)
+        score = ratio if self.by == "dividend_yield" else -ratio
+        return _hold_highest(panel, score, range(0, panel.shape[0], self.every), self)
 
 
 class MeanReversion(MeanReversionParameters):
@@ -81,11 +86,25 @@ class BuyAndHold(BuyAndHoldParameters):
         return targets
 
 
-type Strategy = SmaCross | MomentumRank | MeanReversion | Breakout | BuyAndHold
+type Strategy = SmaCross | MomentumRank | ValueRank | MeanReversion | Breakout | BuyAndHold
 
 STRATEGIES: Mapping[str, type[Strategy]] = MappingProxyType(
-    {kind.name: kind for kind in (SmaCross, MomentumRank, MeanReversion, Breakout, BuyAndHold)}
+    {kind.name: kind for kind in (SmaCross, MomentumRank, ValueRank, MeanReversion, Breakout, BuyAndHold)}
 )
+
+
+def _hold_highest(
+    panel: Panel, score: Floats, bars: Iterable[int], chosen: MomentumRankParameters | ValueRankParameters
+) -> Floats:
+    """Return weights at some bars: those with the highest scores are held, and no others."""
+    targets = np.full(panel.shape, np.nan)
+    for bar in bars:
+        # A symbol that did not trade in this bar has no price to buy it at.
+        one = np.where(np.isnan(panel.prices[CLOSE, bar]), np.nan, score[bar])
+        best = np.argsort(-one, kind="stable")[: min(chosen.top, int(np.count_nonzero(~np.isnan(one))))]
+        targets[bar] = 0.0
+        targets[bar, best] = chosen.weight_in(panel)
+    return targets
 
 
 def _both_sides(close: Floats, bands: tuple[Floats, Floats, Floats], weight: float) -> Floats:

@@ -21,6 +21,8 @@ class StrategySettings(Protection):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    #: The columns of statements that it reads.
+    statements: ClassVar[tuple[str, ...]] = ()
 
     weight: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None, description="share of equity of each position; default: one divided by the number of symbols"

@@ -1,12 +1,14 @@
 """The bars of a backtest: choosing them, and reading them from the store as a panel with splits and listings."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
+from kaboom.backtest.engine.arrays import CLOSE
 from kaboom.backtest.memory_check import check_room
 from kaboom.backtest.panel import Delisting, Listings, Panel
 from kaboom.backtest.request import TOPIX, BarsAsked
@@ -14,6 +16,9 @@ from kaboom.bars.actions.adjustment import applied_actions, applied_dividends
 from kaboom.bars.actions.store import ActionReader
 from kaboom.bars.history import reader_at
 from kaboom.bars.store import BarReader
+from kaboom.disclosures.columns import state_columns
+from kaboom.disclosures.model import DisclosureStore
+from kaboom.disclosures.ratios import REACH
 from kaboom.drivers.stop import ShouldStop, check_stop, never
 from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BarSeries
@@ -25,16 +30,17 @@ from kaboom.market.listing import Market
 from kaboom.market.lists.history import load_history
 from kaboom.market.lists.universe import Universe, load_universe
 from kaboom.market.source import provider_of
-from kaboom.providers.registry import MOST_NAMED, ingest_command
+from kaboom.providers.registry import MOST_NAMED, check_has_disclosures, ingest_command
 
 
 @dataclass(frozen=True, slots=True)
 class BarTools:
-    """The tools for reading bars: the stores, and the folder of imported symbol lists."""
+    """The tools for reading bars: the stores, and the folder of imported symbol lists; statements only if asked for."""
 
     store: BarReader
     actions: ActionReader
     symbols_dir: Path
+    disclosures: DisclosureStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +94,12 @@ def resolve_days[R: BarsAsked](request: R, now: datetime, *, delay_s: float = 0.
     return request.filled(first=first.isoformat(), last=last.isoformat())
 
 
-async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldStop = never) -> StudyBars:
+async def load_bars(
+    request: BarsAsked, tools: BarTools, *, statements: Sequence[str] = (), should_stop: ShouldStop = never
+) -> StudyBars:
     """Return the bars of a request whose days are known, as of its moment if it has one.
+
+    `statements` are the columns of statements that the strategy reads.
 
     Raises:
         InvalidRequest: there are no bars, no test can be run on them, or none can be read as of the moment.
@@ -105,7 +115,10 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
         raise await _find_others(request, tools.store) or _none_held(request, tools.symbols_dir)
     bars = pl.concat(frames)
     held = frozenset(bars["symbol"].unique().to_list())
-    panel = Panel.of(bars, request.interval, await _listings(request, bars, known, tools.actions))
+    listings = await _listings(request, bars, known, tools.actions)
+    panel = Panel.of(bars, request.interval, listings)
+    if statements:
+        panel = await _state(request, panel, listings.splits, statements, tools.disclosures)
     benchmark = await _load_benchmark(request, tools, should_stop)
     return StudyBars(
         request=request,
@@ -212,6 +225,28 @@ async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actio
     gone = {symbol: Delisting(last[symbol]) for symbol in known.gone if symbol in last}
     dividends = applied_dividends(notes, until=until)
     return Listings(splits=splits, dividends=dividends, delisted=gone, topix500=known.topix500)
+
+
+async def _state(
+    request: BarsAsked, panel: Panel, splits: pl.DataFrame, names: Sequence[str], store: DisclosureStore | None
+) -> Panel:
+    """Return a panel with columns of statements, as they were known at each bar."""
+    provider = check_has_disclosures(provider_of(request.source)).name
+    if store is None:
+        raise TypeError("expected a store of statements")
+    moments = [panel.decided_at(bar) for bar in range(panel.shape[0])]
+    # Bars that are known at the request's moment have closed before it.
+    since, until = moments[0] - REACH, moments[-1]
+    found = await store.list_versions(provider, since=since, as_of=until, symbols=panel.symbols)
+    if not found:
+        command = f"kaboom market-data fundamentals --provider {provider}"
+        chosen = "".join(f" --symbol {symbol}" for symbol in panel.symbols[:MOST_NAMED])
+        raise InvalidRequest(
+            f"no statements of {provider} are held that were known from {since:%Y-%m-%d} to {until:%Y-%m-%d};"
+            f" take some by `{command}{chosen}`"
+        )
+    columns = await asyncio.to_thread(state_columns, found, panel.symbols, moments, panel.prices[CLOSE], splits)
+    return replace(panel, stated={name: columns[name] for name in names})
 
 
 async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: ShouldStop) -> Panel | None:

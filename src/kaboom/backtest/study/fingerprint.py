@@ -13,7 +13,7 @@ from kaboom.backtest.study.bars import StudyBars
 
 
 def fingerprint_of(bars: StudyBars) -> str:
-    """Return 64 hex digits that change with any bar, split or listing that a run can see."""
+    """Return 64 hex digits that change with any bar, split, listing or statement that a run can see."""
     digest = hashlib.sha256(f"{bars.request.source} {bars.request.interval} ".encode())
     for panel in (bars.panel, bars.benchmark):
         if panel is not None:
@@ -27,10 +27,10 @@ _EDGE = frozenset({"check.py", "choices.py", "examples.py", "jobs.py", "results.
 
 @cache
 def code_version() -> str:
-    """Return Kaboom's version, and 12 hex digits that change with the source of the engine or its indicators."""
+    """Return Kaboom's version, and 12 hex digits that change with the source of the engine and its columns."""
     root = Path(__file__).parents[2]
-    files = sorted(file for folder in ("backtest", "indicators") for file in (root / folder).rglob("*.py"))
-    files = [file for file in files if file.name not in _EDGE]
+    folders = [root / name for name in ("backtest", "disclosures", "indicators")]
+    files = sorted(file for folder in folders for file in folder.rglob("*.py") if file.name not in _EDGE)
     sources = hashlib.sha256(b"".join(file.read_bytes() for file in files))
     try:
         release = version("kaboom-api")
@@ -42,7 +42,8 @@ def code_version() -> str:
 def _add(digest: "hashlib._Hash", panel: Panel) -> None:
     digest.update(" ".join(panel.symbols).encode())
     ex_sessions, issues = panel.ex_sessions, panel.issues
-    columns = [panel.opened_at, *panel.prices[:LAST], *ex_sessions, *issues]
+    digest.update(" ".join(panel.stated).encode())
+    columns = [panel.opened_at, *panel.prices[:LAST], *ex_sessions, *issues, *panel.stated.values()]
     for column in columns:
         # Lengths too, so that no two panels have the same bytes by chance.
         digest.update(str(column.shape).encode())

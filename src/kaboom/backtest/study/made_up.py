@@ -1,19 +1,33 @@
 """A panel of made-up bars, to try strategies on without any data."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
+from kaboom.backtest.engine.arrays import Floats, carry_forward
 from kaboom.backtest.panel import Panel
 from kaboom.market.bar import BAR_SCHEMA
 from kaboom.market.interval import Interval
 
 
-def make_panel(*, symbols: int = 3, bars: int = 1000) -> Panel:
-    """Return daily random walks in whole yen, with jumps of 5 to 14 % on a day in 33; the same for each call."""
+def make_panel(*, symbols: int = 3, bars: int = 1000, statements: Sequence[str] = ()) -> Panel:
+    """Return daily random walks in whole yen, with jumps of 5 to 14 % on a day in 33; the same for each call.
+
+    Each column of statements steps once in some 60 bars.
+    """
     rng = np.random.default_rng(7)
     days = pl.date_range(pl.date(2024, 1, 4), pl.date(2024, 1, 4) + pl.duration(days=bars - 1), eager=True)
     frames = [_walk(f"{1001 + n}", days, rng) for n in range(symbols)]
-    return Panel.of(pl.concat(frames), Interval.D1)
+    panel = Panel.of(pl.concat(frames), Interval.D1)
+    return replace(panel, stated={name: _steps(panel.shape, rng) for name in statements})
+
+
+def _steps(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    values = rng.uniform(5, 40, shape)
+    values[rng.random(shape) > 1 / 60] = np.nan
+    return carry_forward(values)
 
 
 def _walk(symbol: str, days: pl.Series, rng: np.random.Generator) -> pl.DataFrame:

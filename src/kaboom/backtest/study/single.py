@@ -111,6 +111,7 @@ def describe_bars(bars: StudyBars, kind: StrategyKind, request: BarsAsked) -> di
         "session_count": int(np.unique(panel.days).size),
         "bars": int(panel.opened_at.size),
         "is_pinned": request.as_of is not None,
+        "statements": list(panel.stated),
         "fingerprint": fingerprint_of(bars),
         "code_version": code_version(),
         "strategy": kind.name,
