@@ -51,7 +51,7 @@ else \
 fi && echo "$(CURDIR)/api" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kaboom-names.pth"
 endef
 
-.PHONY: help setup demo up quick test check static fmt texts influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos site bench lock clean
+.PHONY: help setup demo up quick test check static fmt texts influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos site bench changelog release-check lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -153,6 +153,16 @@ bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is 
 	@missed=0; for script in benchmarks/*.py; do \
 	  echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || missed=1; \
 	done; exit $$missed
+
+changelog: $(DEPLOY_STAMP) ## Show the changelog of the next release; VERSION=0.2.0 writes it
+	$(DEPLOY_VENV)/bin/towncrier build $(if $(VERSION),--version $(VERSION) --yes,--draft --version next)
+
+release-check: $(DEPLOY_STAMP) ## Build wheel and source into dist, check them as PyPI does, and list in build what they install
+	rm -rf dist
+	$(DEPLOY_VENV)/bin/uv build --quiet --no-build-isolation --python $(DEPLOY_VENV)/bin/python --out-dir dist
+	$(DEPLOY_VENV)/bin/twine check --strict dist/*
+	mkdir -p build && $(DEPLOY_VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+	  --output-reproducible --output-file build/sbom.cdx.json
 
 lock: ## Compile the locks anew from pyproject.toml; UPGRADE=1 takes newer releases
 	@$(BOOTSTRAP_UV)

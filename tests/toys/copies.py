@@ -45,12 +45,11 @@ class Copy:
 
     @contextmanager
     def told(self, name: str) -> Iterator[None]:
-        """Name something new in the changelog, which its author writes by hand."""
-        path = self.root / "CHANGELOG.md"
-        before = path.read_text()
-        path.write_text(before.replace("### Added\n", f"### Added\n\n- `{name}`.\n", 1))
+        """Name something new in a change of its own, which its author writes by hand."""
+        path = self.root / f"changes/{name}.added.md"
+        path.write_text(f"`{name}`.\n")
         yield
-        path.write_text(before)
+        path.unlink()
 
     def changed(self) -> dict[str, int]:
         """Return the lines that differ, added and removed ones, of each file that the repository has, too."""

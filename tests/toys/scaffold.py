@@ -79,7 +79,7 @@ def plan_job(name: str, queue: Queue) -> Plan:
             f"{folder}/tasks.py": "what it does",
             test: "what you expect of it",
             CATALOGUE: "the Japanese of your texts (`make texts` sorts them)",
-            "CHANGELOG.md": f"a line under Unreleased that names `{task}`",
+            f"changes/{name}.added.md": f"a sentence that names `{task}`",
         },
         tests=f"tests/{name}",
     )
@@ -124,7 +124,7 @@ def plan_provider(name: str) -> Plan:
             test: "what you expect of it",
             "docs/reference/providers.md": "its row, and a section if it has terms",
             CATALOGUE: "the Japanese of your texts (`make texts` sorts them)",
-            "CHANGELOG.md": f"a line under Unreleased that names `{name}`",
+            f"changes/{name}.added.md": f"a sentence that names `{name}`",
         },
         tests="tests/providers",
     )

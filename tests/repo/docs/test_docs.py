@@ -7,7 +7,8 @@ import pytest
 
 from tests.fixtures.repo.repository import ROOT, find_files, load_text
 
-PAGES = sorted(path for path in find_files() if path.suffix == ".md")
+#: Changes since the last release become lines of the changelog; `tests/repo/test_changes.py` checks them.
+PAGES = sorted(path for path in find_files() if path.suffix == ".md" and not path.match("changes/*.*.md"))
 #: Pages that have a Japanese one beside them.
 TRANSLATED = [page for page in PAGES if page.with_suffix(".ja.md") in PAGES]
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))

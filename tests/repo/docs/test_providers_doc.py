@@ -5,7 +5,7 @@ import re
 from kaboom.domain_settings import BatchSettings
 from kaboom.market.interval import Interval
 from kaboom.providers.registry import get_provider_spec, provider_names
-from tests.fixtures.repo.repository import load_text
+from tests.fixtures.repo.repository import load_changelog, load_text
 
 PAGE = load_text("docs/reference/providers.md")
 ROWS = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.MULTILINE))
@@ -53,6 +53,6 @@ def test_every_provider_under_terms_has_a_section_with_them() -> None:
 
 
 def test_the_changelog_names_each_provider() -> None:
-    told = load_text("CHANGELOG.md")
+    told = load_changelog()
     missing = {name for name in provider_names() if not re.search(rf"`{name}\b", told)}
-    assert missing == set(), "say what is new for users in CHANGELOG.md, under Unreleased"
+    assert missing == set(), "say what is new for users in a file of changes/"

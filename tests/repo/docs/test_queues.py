@@ -7,7 +7,7 @@ import pytest
 from kaboom.catalog import CATALOG
 from kaboom.cli.stack.whole import WORKER_OPTIONS
 from kaboom.jobs.model import Queue
-from tests.fixtures.repo.repository import load_text
+from tests.fixtures.repo.repository import load_changelog, load_text
 
 #: As the tour gives it, on one line.
 COMMAND = (
@@ -55,7 +55,7 @@ def test_the_page_of_schedules_lists_the_tasks_that_may_be_scheduled() -> None:
 
 
 def test_the_changelog_names_each_task() -> None:
-    told = load_text("CHANGELOG.md")
+    told = load_changelog()
     missing = {spec.name for spec in CATALOG if not re.search(rf"\b(?:{spec.name}|{spec.verb})\b", told)}
     # It is what sends notifications, and told as that.
-    assert missing == {"notifications.deliver"}, "say what is new for users in CHANGELOG.md, under Unreleased"
+    assert missing == {"notifications.deliver"}, "say what is new for users in a file of changes/"
