@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any
 
 import polars as pl
 
 from kaboom.backtest.broker import Order, OrderKind
-from kaboom.backtest.engine.arrays import LAST, State
+from kaboom.backtest.engine.arrays import LAST
 from kaboom.backtest.engine.fills import whole_lots
 from kaboom.backtest.journal import REASONS
 from kaboom.backtest.panel import Panel
@@ -70,38 +71,22 @@ def _of_symbol(result: Result, s: int, orders: Sequence[Order]) -> Iterator[Next
             yield _order(result, s, delta, reason=REASONS[state.reason[s]], weight=weight)
     for order in orders:
         # A stop order that was reached keeps its level.
-        level = math.nan if order.kind is OrderKind.MARKET else order.level
-        yield _order(result, s, order.shares, kind=order.kind.value, price=level)
+        level = None if order.kind is OrderKind.MARKET else order.level
+        yield _order(result, s, order.shares, kind=order.kind.value, price=level, reason="order")
     if held and not is_left:
-        yield from _protections(result, s, state)
+        for kind, level, reason in (("stop", state.stop[s], "stop_loss"), ("limit", state.profit[s], "take_profit")):
+            if not math.isnan(level):
+                yield _order(result, s, -held, kind=kind, price=float(level), reason=reason)
 
 
-def _protections(result: Result, s: int, state: State) -> Iterator[NextOrder]:
-    for kind, level, reason in (("stop", state.stop[s], "stop_loss"), ("limit", state.profit[s], "take_profit")):
-        if not math.isnan(level):
-            yield _order(result, s, -float(state.shares[s]), kind=kind, price=float(level), reason=reason)
-
-
-def _order(
-    result: Result,
-    s: int,
-    delta: float,
-    *,
-    kind: str = "market",
-    price: float = math.nan,
-    reason: str = "order",
-    weight: float = math.nan,
-) -> NextOrder:
-    return NextOrder.model_validate(
-        {
-            "symbol": result.panel.symbols[s],
-            "side": "buy" if delta > 0 else "sell",
-            "shares": abs(delta),
-            "kind": kind,
-            "price": None if math.isnan(price) else price,
-            "reason": reason,
-            "weight": None if math.isnan(weight) else weight,
-            "held": float(result.sim.state.shares[s]),
-            "last": float(result.panel.prices[LAST, -1, s]),
-        }
-    )
+def _order(result: Result, s: int, delta: float, **terms: Any) -> NextOrder:
+    """Return an order for `delta` shares of a symbol, negative to sell: at the market, unless `terms` say otherwise."""
+    fields = {
+        "symbol": result.panel.symbols[s],
+        "side": "buy" if delta > 0 else "sell",
+        "shares": abs(delta),
+        "kind": "market",
+        "held": float(result.sim.state.shares[s]),
+        "last": float(result.panel.prices[LAST, -1, s]),
+    }
+    return NextOrder.model_validate(fields | terms)

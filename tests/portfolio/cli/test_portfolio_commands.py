@@ -26,7 +26,7 @@ def name(at_live: Kaboom) -> str:
 
 def test_a_trade_is_shown_as_it_was_booked(at_live: Kaboom, name: str) -> None:
     done = at_live("portfolio", "trade", name, "sell", "7203", "100", "2,860", "--day", "2025-11-05")
-    assert (done.code, "#/price" in done.err) == (Exit.USAGE, True)
+    assert (done.code, "price was '2,860'" in done.err) == (Exit.USAGE, True)
     done = at_live("portfolio", "trade", name, "sell", "7203", "100", "2860", "--day", "2025-11-05", "--note", "half")
     assert done.code == 0
     for word in ("2025-11-05", "sell", "7203", "286,000", "half"):

@@ -236,7 +236,7 @@ def signals(
     names = ("strategy", "parameters", "last", "next_session", "next_order_count", "next_orders")
     if not session.print_if_json({"job_id": job_id} | {name: result.get(name) for name in names}):
         head = f"{result['strategy']} {say_parameters(result['strategy'], result['parameters'])}".strip()
-        session.show(session.words.say("{run} · job {job_id}", run=head, job_id=job_id))
+        session.show(session.words.say("{run}, job {job_id}", run=head, job_id=job_id))
         session.show(session.say_source(result["provider"]))
         print_next_orders(session, result)
 
