@@ -41,10 +41,10 @@ def state_columns(
         for first, end, figures in _spans(list(found), moments):
             for name, values in columns.items():
                 if (figure := getattr(figures, name)) is not None:
-                    told = figure.disclosed_at.astimezone(JST).date()
+                    disclosed_on = figure.disclosed_at.astimezone(JST).date()
                     values[first:end, places[symbol]] = figure.value
                     for ex_session, factor in factors.get(symbol, ()):
-                        if ex_session > told:
+                        if ex_session > disclosed_on:
                             values[max(first, bisect_left(days, ex_session)) : end, places[symbol]] *= factor
     return columns | {
         "per": _ratio(closes, columns["eps"]),

@@ -141,11 +141,11 @@ def test_no_backtest_trades_on_one_of_two_hundred_statements_before_it_was_publi
 
 @pytest.mark.parametrize("seed", range(3))
 def test_each_bar_has_the_version_and_the_correction_that_were_public(planted: dict[str, datetime], seed: int) -> None:
-    draw, store, told = random.Random(seed), MemoryDisclosureStore(), {}
+    draw, store, public_at = random.Random(seed), MemoryDisclosureStore(), {}
     for symbol, at in planted.items():
         later = [moment for moment in planted.values() if moment >= at]
         changed_at, corrected_at = draw.choice(later), draw.choice(later)
-        told[symbol] = at, changed_at, corrected_at
+        public_at[symbol] = at, changed_at, corrected_at
         first = make_statement(symbol, disclosed_at=at)
         # The provider changes its figures, and the company publishes a correction, in either order.
         keep(store, first, make_statement(symbol, document="correction", disclosed_at=corrected_at, eps=50.0))
@@ -155,11 +155,11 @@ def test_each_bar_has_the_version_and_the_correction_that_were_public(planted: d
     for bar, day in enumerate(DAYS):
         close = close_by_hand(day)
         for column, symbol in enumerate(panel.symbols):
-            at, changed_at, corrected_at = told[symbol]
+            at, changed_at, corrected_at = public_at[symbol]
             expected = 100.0 if at < close else np.nan
             expected = 25.0 if changed_at < close else expected
             expected = 50.0 if corrected_at < close else expected
-            assert np.array_equal(eps[bar, column], expected, equal_nan=True), (symbol, day, told[symbol])
+            assert np.array_equal(eps[bar, column], expected, equal_nan=True), (symbol, day, public_at[symbol])
     assert panel.statement("per") == pytest.approx(1000 / eps, nan_ok=True)
 
 
@@ -177,14 +177,14 @@ def test_a_minute_sees_what_was_public_before_its_end_and_no_minute_the_close() 
 
 def test_figures_are_those_of_the_shares_of_the_day_and_end_when_they_are_old() -> None:
     days = sessions_between(date(2024, 10, 29), date(2024, 11, 11))
-    told = make_statement(at="2023-07-01 12:00")
+    statement = make_statement(at="2023-07-01 12:00")
     early, late = CorporateAction("7203", date(2024, 1, 4), 0.5), CorporateAction("7203", date(2024, 11, 6), 0.25)
     closes = [1000.0 if day < date(2024, 11, 6) else 250.0 for day in days]
-    panel = load(daily(["7203"], days, closes), kept(told), splits=[early, late]).panel
+    panel = load(daily(["7203"], days, closes), kept(statement), splits=[early, late]).panel
     # 500 days after 2023-07-01 are over on 2024-11-12.
     assert panel.statement("eps")[:, 0].tolist() == [50.0 if close == 1000 else 12.5 for close in closes]
     assert set(panel.statement("per")[:, 0].tolist()) == {20.0}
-    old = load(daily(["7203"], days, closes), kept(replace(told, disclosed_at=jst("2023-06-25 12:00")))).panel
+    old = load(daily(["7203"], days, closes), kept(replace(statement, disclosed_at=jst("2023-06-25 12:00")))).panel
     # Those after 2023-06-25 12:00 were over at noon of 2024-11-06.
     expected = [100.0 if day < date(2024, 11, 6) else np.nan for day in days]
     np.testing.assert_array_equal(old.statement("eps")[:, 0], expected)

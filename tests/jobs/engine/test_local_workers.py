@@ -61,7 +61,7 @@ async def test_slots_are_counted_from_one(parts: Parts) -> None:
             await asyncio.sleep(0.01)
     assert [worker.name for worker in reported] == [parts.name]
     await asyncio.wait_for(end_tasks(workers), 5)
-    # It ended as it was told to: it is neither there nor lost.
+    # It was asked to end: it counts neither as online nor as lost.
     assert (await parts.store.workers(), await parts.store.list_lost()) == ([], [])
 
 
