@@ -51,7 +51,7 @@ else \
 fi && echo "$(CURDIR)/api" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kaboom-names.pth"
 endef
 
-.PHONY: help setup demo up quick test check static fmt texts influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos site bench changelog release-check lock clean
+.PHONY: help setup demo up quick test check static fmt texts acceptance influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel anywhere howtos site bench changelog release-check lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -68,7 +68,7 @@ up: $(STAMP) ## Start Redis, PostgreSQL, the API and a worker; Ctrl-C stops them
 quick: $(STAMP) ## Check what changed since the last commit, and run the tests that mirror it; SINCE=main takes more
 	$(BIN)/python -m tests.quick --since "$(SINCE)"
 
-test: $(STAMP) ## Run the tests; T=tests/ingest runs a folder, ARGS='-k lease' runs some
+test: $(STAMP) ## Run the tests of the parts; T=tests/ingest runs a folder, ARGS='-k lease' runs some
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(T) $(ARGS)
 
 check: static test ## Format, lint, types, import contracts and tests: what CI runs
@@ -85,6 +85,9 @@ fmt: $(STAMP) ## Format, and fix what the linter can
 
 texts: $(STAMP) ## Bring src/kaboom/text/ja.po up to the texts of the code
 	$(BIN)/python -m tests.text.update
+
+acceptance: $(STAMP) ## Start what a user starts, and real servers and workers: the whole system, its upgrade, its scaffolds
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder tests/acceptance $(ARGS)
 
 influx: $(STAMP) ## Keep bars in a real InfluxDB 1.x (Debian's influxdb) behind a v2 shim, and break what can break
 	@command -v influxd >/dev/null || { \

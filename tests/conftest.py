@@ -32,7 +32,7 @@ settings.register_profile("kaboom", deadline=None)
 settings.load_profile("kaboom")
 
 #: Folders and files that take long, the longest first, and the share of the run in which they begin.
-_LONG = ("openapi", "e2e", "toys", "test_matrix.py", "integration")
+_LONG = ("openapi", "test_matrix.py", "test_attacks.py", "test_commands.py")
 _SPREAD = 0.8
 # Until the tests are collected: it would walk them again and again, for a fifth of that time.
 gc.disable()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(3600)
 MOST_S = 1500
 ODD = "空白 と 日本語"
 #: Tests that start servers, and tests that do not: named, since a clone would import all others to leave them out.
-TESTS = "tests/market tests/market_data tests/schedules/test_ingested.py tests/e2e/test_market_data.py"
+TESTS = "tests/market tests/market_data tests/schedules/test_ingested.py tests/acceptance/up/test_market_data.py"
 #: A user that every Linux has, and whose home it cannot write.
 PLAIN = "daemon"
 IS_ROOT = os.geteuid() == 0

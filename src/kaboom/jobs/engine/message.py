@@ -1,7 +1,7 @@
 """Build Celery messages without Celery: protocol 2 in kombu's Redis envelope.
 
 `apply_async` takes 340 to 480 µs of CPU, and the API would have to import Celery (250 ms); this takes 5 µs.
-`tests/integration/workers/test_message.py` compares the message, key by key, with that of the pinned kombu, and lets a
+`tests/acceptance/workers/test_message.py` compares the message, key by key, with that of the pinned kombu, and lets a
 standard worker run it (docs/decisions/0005).
 
 Task events of whole jobs, with the job's id, are for monitors such as Flower.

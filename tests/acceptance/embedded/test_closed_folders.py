@@ -14,7 +14,7 @@ from kaboom.drivers.embedded import postgres_cluster
 from kaboom.drivers.embedded.postgres_cluster import drop_socket_folder, find_postgres, run_as
 from kaboom.drivers.embedded.servers import EmbeddedServer, embed_postgres
 from kaboom.errors import ConfigurationError
-from tests.integration.embedded.test_embedded import started
+from tests.acceptance.embedded.test_embedded import started
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
 

@@ -14,7 +14,7 @@ import pytest
 from kaboom.drivers.embedded.postgres_cluster import find_postgres, run_as
 from kaboom.drivers.embedded.servers import embed_postgres
 from kaboom.errors import ConfigurationError
-from tests.integration.embedded.test_embedded import started
+from tests.acceptance.embedded.test_embedded import started
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 #: Another user of the machine, who is not the one that PostgreSQL runs as either.
