@@ -1,4 +1,8 @@
-"""Other libraries' answers on real prices; `record_oracles.py` wrote them."""
+"""Other libraries' answers on real prices; `record_oracles.py` and `record_performance.py` wrote them."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +20,7 @@ from kaboom.backtest.strategies.registry import SmaCross
 from tests.fixtures.backtest.panels import goog, load_answers
 
 ANSWERS = load_answers()
+PERFORMANCE: dict[str, Any] = json.loads((Path(__file__).parents[1] / "fixtures/market/performance.json").read_text())
 GOOG = goog()
 CASH = 10_000
 FRICTIONLESS = FillModel(
@@ -94,3 +99,23 @@ def test_metrics_are_those_of_empyrical(name: str) -> None:
     assert ours.keys() == theirs.keys()
     for metric, value in ours.items():
         assert value == pytest.approx(theirs[metric], rel=1e-9, abs=1e-12, nan_ok=True), metric
+
+
+@pytest.mark.parametrize("name", PERFORMANCE["measured"])
+def test_metrics_of_real_shares_are_those_of_empyrical_quantstats_and_scipy(name: str) -> None:
+    closes = np.array(PERFORMANCE["closes"][name])
+    returns, deflated = closes[1:] / closes[:-1] - 1, PERFORMANCE["deflated"]
+    ours = {
+        "cagr": metrics.cagr(returns, 252),
+        "volatility": metrics.volatility(returns, 252),
+        "sharpe": metrics.sharpe(returns, 252),
+        "sortino": metrics.sortino(returns, 252),
+        "calmar": metrics.calmar(returns, 252),
+        "max_drawdown": metrics.max_drawdown(returns),
+        "skewness": metrics.skewness(returns),
+        "kurtosis": metrics.kurtosis(returns),
+        "deflated_sharpe": metrics.deflated_sharpe(returns, deflated["trials"], deflated["deviation"]),
+    }
+    for library, answers in PERFORMANCE["measured"][name].items():
+        for metric, value in answers.items():
+            assert ours[metric] == pytest.approx(value, rel=1e-9), f"{metric} of {library}"
