@@ -10,8 +10,8 @@ from kaboom.catalog import CATALOG
 from kaboom.dashboard.job_rows import api_path, is_reference, page_of
 from kaboom.dashboard.page_request import OpenPage, Page
 from kaboom.dashboard.request_form import (
+    given_values,
     has_dry_run,
-    initial_values,
     list_request_fields,
     read_values,
     show_values,
@@ -81,13 +81,9 @@ async def _show_form(
         kinds = [CATALOG.get(name) for name in _FIRST]
         kinds += [each for each in CATALOG if each.name not in _ELSEWHERE.union(_FIRST)]
         return await page.show("job_new.html", job_type=None, kinds=kinds, own_forms=OWN_FORMS)
-    fields = list_request_fields(task)
     if request is not None:
-        values = show_values(fields, request, default=True)
-    else:
-        typed = {field.key: (given or {}).get(field.name, "")[:1000] for field in fields}
-        values = initial_values(job_type) | {key: text for key, text in typed.items() if text}
-    return await _show(page, job_type, values)
+        return await _show(page, job_type, show_values(list_request_fields(task), request, default=True))
+    return await _show(page, job_type, given_values(job_type, given or {}))
 
 
 async def _show(

@@ -104,6 +104,12 @@ def initial_values(job_type: JobType) -> dict[str, str]:
     return show_values(fields, given, default=True)
 
 
+def given_values(job_type: JobType, query: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of an empty form, with those that a query names filled."""
+    typed = {field.key: query.get(field.name, "")[:1000] for field in list_request_fields(job_type.name)}
+    return initial_values(job_type) | {key: text for key, text in typed.items() if text}
+
+
 def show_values(fields: Sequence[RequestField], request: Mapping[str, Any], *, default: bool = False) -> dict[str, str]:
     """Return a request as the values of a form; `default`: fields that it lacks have their default."""
     found = {}

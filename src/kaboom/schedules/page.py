@@ -14,6 +14,7 @@ from kaboom.dashboard.job_rows import page_of
 from kaboom.dashboard.page_request import HexId, OpenPage, Page
 from kaboom.dashboard.request_form import (
     RequestField,
+    given_values,
     initial_values,
     list_request_fields,
     read_values,
@@ -55,6 +56,7 @@ _DAILY: Mapping[str, object] = {
 }
 #: More schedules are not in the calendar, which asks for each of them.
 _IN_CALENDAR = 50
+_Name = Annotated[str, Query(max_length=80)]
 Done = Annotated[str, Query(max_length=20)]
 _TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "max_late_h", "is_enabled")
 
@@ -90,9 +92,14 @@ async def show_calendar(page: Page) -> Response:
 
 
 @router.get("/schedules/new", dependencies=[needs(Scope.SCHEDULES_WRITE)])
-async def show_form(page: Page) -> Response:
-    """Show the form for a new schedule."""
-    return await show_form_of(page, {**_DAILY, **initial_values(CATALOG.get("ingest.run_daily"))})
+async def show_form(
+    page: Page, request: Request, task: Annotated[str, Query(max_length=60)] = "", name: _Name = ""
+) -> Response:
+    """Show the form for a new schedule of a task, by default the daily ingest; the query fills further fields."""
+    is_known = any(each.name == task for each in CATALOG.schedulable)
+    job_type = CATALOG.get(task if is_known else str(_DAILY["task"]))
+    given = {key: value for key, value in request.query_params.items() if is_known}
+    return await show_form_of(page, {**_DAILY, "task": job_type.name, "name": name, **given_values(job_type, given)})
 
 
 @router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])

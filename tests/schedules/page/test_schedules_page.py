@@ -253,3 +253,12 @@ async def test_an_unavailable_ledger_is_reported_instead_of_the_list(
     text = text_of(await read_page(browser, "/schedules"))
     assert "The list of schedules is not available PostgreSQL did not answer in 7 s" in text
     assert "Nothing runs by itself" not in text
+
+
+async def test_an_address_fills_the_form_of_a_task(browser: httpx2.AsyncClient) -> None:
+    shown = await read_page(browser, "/schedules/new?task=market_data.screen&name=rising&screen=rising")
+    values = typed_in(shown)
+    assert (values["name"], values["r_screen"]) == ("rising", "rising")
+    # An unknown task leaves the daily ingest, with its own defaults.
+    daily = typed_in(await read_page(browser, "/schedules/new?task=nothing&market=TSE_GROWTH"))
+    assert daily["r_intervals"] == typed_in(await read_page(browser, "/schedules/new"))["r_intervals"]
