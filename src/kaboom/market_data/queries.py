@@ -205,6 +205,10 @@ class QuarantineQuery(_SeriesQuery):
     cursor: str | None = _CURSOR
 
 
+class StoredSeriesQuery(Query):
+    """Which series of bars are stored."""
+
+
 class _JudgedQuery(_SeriesQuery):
     provider: SourceName | None = Field(
         default=None,

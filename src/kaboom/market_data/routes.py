@@ -20,6 +20,7 @@ from kaboom.market_data.queries import (
     ManyBarsQuery,
     QuarantineQuery,
     SessionsQuery,
+    StoredSeriesQuery,
     SymbolsQuery,
     UniverseQuery,
 )
@@ -32,6 +33,7 @@ from kaboom.market_data.schemas import (
     LatestBars,
     QuarantinePage,
     SessionPage,
+    StoredSeriesPage,
     SymbolPage,
     UniverseView,
 )
@@ -192,6 +194,18 @@ async def show_coverage(answers: Answers, query: Annotated[CoverageQuery, Query(
     history: `as_of` is rejected (422).
     """
     return await answers.give(query, lambda tables, place: tables.bars.coverage(query, place))
+
+
+@router.get(
+    "/coverage/series",
+    **describe_table(
+        StoredSeriesPage,
+        "provider,interval,is_real,symbols,last_at\nfile,1d,true,3,2025-11-04T00:00:00Z\n",
+    ),
+)
+async def list_series(answers: Answers, query: Annotated[StoredSeriesQuery, Query()]) -> Response:
+    """List the providers and intervals that have stored bars, with their number of symbols and their newest bar."""
+    return await answers.give(query, lambda tables, _: tables.bars.held())
 
 
 @router.get(

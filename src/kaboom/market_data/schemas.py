@@ -220,6 +220,21 @@ class JudgedSession(BaseModel):
     complete: int = Field(examples=[1498])
 
 
+class StoredSeries(_Series):
+    """Stored bars of one provider and interval."""
+
+    symbols: int = Field(description="how many symbols have a bar, indices too", examples=[1651])
+    last_at: AwareDatetime = Field(description="`opened_at` of the newest bar", examples=["2025-11-04T06:30:00Z"])
+
+
+class StoredSeriesPage(BaseModel):
+    """The stored series, by provider and interval; one that has rejected rows alone is left out."""
+
+    default_provider: str = Field(description="KABOOM_PROVIDER", examples=["synthetic"])
+    items: list[StoredSeries]
+    next_cursor: None
+
+
 class SessionPage(_Series):
     """The newest sessions, newest first."""
 

@@ -27,6 +27,7 @@ from kaboom.market.lists.history import load_history
 from kaboom.market.lists.own_names import load_own
 from kaboom.market.lists.universe import Universe, load_universe
 from kaboom.market.reference import list_listings, list_sessions, search_listings
+from kaboom.market.source import provider_of
 from kaboom.market_data.queries import (
     BarsQuery,
     CalendarQuery,
@@ -39,11 +40,18 @@ from kaboom.market_data.queries import (
     days_between,
 )
 from kaboom.market_data.table import Table, known_at_field
-from kaboom.providers.registry import get_source_spec
+from kaboom.providers.registry import get_source_spec, provider_names
 from kaboom.providers.spec import ProviderSpec
 
 _MOST_COVERAGE_DAYS = 366
 _MOST_CALENDAR_DAYS = 3_660
+_HELD_SCHEMA = {
+    "provider": pl.String(),
+    "interval": pl.String(),
+    "is_real": pl.Boolean(),
+    "symbols": pl.Int64(),
+    "last_at": pl.Datetime("us", "UTC"),
+}
 #: The place of a row without a time, after all others.
 _NO_TIME = -(2**63)
 
@@ -98,6 +106,19 @@ class BarTables:
             rows = rows.filter(~pl.col("symbol").str.starts_with(INDEX_MARK))
         about = {**_about(spec, series), **known_at_field(query.as_of)}
         return Table(rows, about, ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
+
+    async def held(self) -> Table:
+        """Return the series that have bars, with their number of symbols and their newest bar."""
+        rows = list[tuple[Any, ...]]()
+        for series in await self.store.list_series():
+            if provider_of(series.source) not in provider_names():
+                continue  # stored by a provider that was since removed
+            newest = await self.store.latest(series)
+            if newest.height:
+                is_real = get_source_spec(series.source).is_real
+                rows.append((series.source, series.interval.value, is_real, newest.height, newest["opened_at"].max()))
+        about = {"default_provider": self.default_provider}
+        return Table(pl.DataFrame(rows, schema=_HELD_SCHEMA, orient="row"), about, (), "series")
 
     async def coverage(self, query: CoverageQuery, place: list[Any] | None) -> Table:
         """Return the stored bars by symbol and session, which are the place of a row; with finality if requested.

@@ -17,7 +17,8 @@ from kaboom.bars.store import BarStore
 from kaboom.market.bar import BarSeries
 from kaboom.market.calendar import closes_at, last_sessions
 from kaboom.market.interval import Interval
-from kaboom.market_data.page.data import SEVERITY
+from kaboom.market_data.page.data import SEVERITY, DataFilters, open_on
+from kaboom.market_data.schemas import StoredSeries
 from kaboom.web.auth.principals import DEFAULT_OWNER, Principal
 from kaboom.web.auth.scopes import SCOPES, Role
 from tests.fixtures.bars.stored_bars import MINUTES, bar, frame, full_day
@@ -200,16 +201,20 @@ async def test_bars_of_another_provider_can_be_chosen(
     settings = memory_settings(tmp_path, bar_store="pages")
     async with running(settings, authenticators=[VIEWERS]) as app, browser_of(app) as browser:
         # The default is not named, so that bars that were rolled up are found, too.
-        assert values_of(await read_page(browser, "/data?interval=1d")) == ["", "file"]
+        assert values_of(await read_page(browser, "/data?interval=1d")) == ["default", "file"]
 
 
 async def test_a_chosen_provider_is_kept_and_can_be_left(browser: httpx2.AsyncClient, store: BarStore) -> None:
     await store.write(BarSeries("file", Interval.D1), frame(bar("SPY", datetime(2024, 11, 5, tzinfo=UTC))))
-    assert values_of(await read_page(browser, "/data?interval=1d")) == []
+    # Minutes are generated ones alone; but days are the user's own.
+    assert "synthetic" in text_of(await read_page(browser, "/data?interval=1m"))
+    assert "synthetic" not in text_of(
+        (await read_page(browser, "/data?interval=1d")).partition("</h1>")[2].partition("<form")[0]
+    )
     page = await read_page(browser, "/data?interval=1d&provider=file")
     [select] = [attrs for tag, attrs in tags_of(page) if tag == "select" and attrs.get("name") == "provider"]
     assert "data-choice" in select
-    assert values_of(page) == ["", "file"]
+    assert values_of(page) == ["default", "file"]
     assert "1 symbol \N{MULTIPLICATION SIGN} 1 session" in text_of(page)
     # Another interval of a symbol that only files have is theirs, too, and its prices may be of any currency.
     chart = await read_page(browser, "/symbols/SPY?interval=1d&provider=file")
@@ -217,3 +222,45 @@ async def test_a_chosen_provider_is_kept_and_can_be_left(browser: httpx2.AsyncCl
     links = [attrs.get("href", "") for _, attrs in tags_of(chart)]
     assert "/symbols/SPY?interval=1m&provider=file" in links
     assert (await browser.get("/symbols/SPY?interval=1m&provider=file")).status_code == 200
+
+
+async def test_the_page_opens_on_own_files(browser: httpx2.AsyncClient, store: BarStore) -> None:
+    page = await read_page(browser, "/data")
+    assert "synthetic: generated, not market data" in text_of(page)
+    await store.write(BarSeries("file", Interval.D1), frame(bar("SPY", datetime(2024, 11, 5, tzinfo=UTC))))
+    page = await read_page(browser, "/data")
+    assert "1 symbol \N{MULTIPLICATION SIGN} 1 session, daily bars, 2024-11-05" in text_of(page)
+    assert "generated" not in text_of(page)
+    assert attribute(page, "option", "value", value="1d", selected="") == "1d"
+    # The configured provider is one choice away, and a market's bars are its.
+    for path in ("/data?provider=default", "/data?market=TSE_PRIME"):
+        assert "synthetic: generated, not market data" in text_of(await read_page(browser, path))
+
+
+def series_of(provider: str, interval: Interval, day: int) -> StoredSeries:
+    last_at = datetime(2025, 11, day, 3, tzinfo=UTC)
+    is_real = provider != "synthetic"
+    return StoredSeries(provider=provider, interval=interval, is_real=is_real, symbols=1, last_at=last_at)
+
+
+@pytest.mark.parametrize(
+    ("default", "stored", "opened"),
+    [
+        ("synthetic", [series_of("synthetic", Interval.M1, 9)], ("", "1m")),
+        ("synthetic", [series_of("yahoo", Interval.D1, 9), series_of("jquants", Interval.D1, 10)], ("jquants", "1d")),
+        ("synthetic", [series_of("yahoo", Interval.D1, 9), series_of("yahoo", Interval.M5, 9)], ("yahoo", "5m")),
+        ("synthetic", [series_of("file", Interval.D1, 9), series_of("yahoo", Interval.M1, 10)], ("file", "1d")),
+        ("jquants", [series_of("file", Interval.D1, 9), series_of("jquants", Interval.D1, 8)], ("", "1m")),
+        ("synthetic", [series_of("yahoo_from_1m", Interval.D1, 9)], ("", "1m")),
+    ],
+    ids=["generated", "newest", "finest", "own files first", "a real default", "rolled up"],
+)
+def test_the_page_opens_on_real_bars(default: str, stored: list[StoredSeries], opened: tuple[str, str]) -> None:
+    filters = open_on(stored, DataFilters(), default=default)
+    assert (filters.provider, filters.interval.value) == opened
+
+
+def test_a_chosen_interval_is_kept() -> None:
+    stored = [series_of("file", Interval.D1, 9), series_of("yahoo", Interval.M5, 9)]
+    assert open_on(stored, DataFilters(interval=Interval.M5), default="synthetic").provider == "yahoo"
+    assert open_on(stored, DataFilters(interval=Interval.M1), default="synthetic").provider == ""

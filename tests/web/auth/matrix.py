@@ -207,6 +207,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/bars/latest": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/bars/{symbol}": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/coverage": Row(_BARS, query="?interval=1d"),
+    "GET /api/v1/coverage/series": Row(_BARS),
     "GET /api/v1/coverage/sessions": Row(_BARS, query="?interval=1d&sessions=2"),
     "GET /api/v1/coverage/cells": Row(_BARS, query="?interval=1d&sessions=2"),
     "GET /api/v1/coverage/cells/{symbol}": Row(_BARS, query="?interval=1d&sessions=2", fine={200, 404}),

@@ -19,7 +19,7 @@ from kaboom.market.indices import SECTORS, Sector
 from kaboom.market.interval import Interval, parse_interval
 from kaboom.market.listing import Market
 from kaboom.market.source import is_derived
-from kaboom.market_data.schemas import QuarantinePage, SessionPage
+from kaboom.market_data.schemas import QuarantinePage, SessionPage, StoredSeries, StoredSeriesPage
 from kaboom.providers.registry import SourceName, get_provider_spec, provider_names
 from kaboom.text.catalogue import Language
 from kaboom.web.auth.scopes import Scope
@@ -37,13 +37,19 @@ VERDICT_MARKS = {
 }  # fmt: skip
 GROUPS = ("sector", "symbol", "size", "worst")
 HEIGHTS = ("fit", "3", "14")
+#: The value of KABOOM_PROVIDER in the query, whose name the page need not know.
+_DEFAULT = "default"
 
 
 class DataFilters(BaseModel):
     """The query of the page; unknown fields are ignored, so that old links still open."""
 
     interval: Interval = Interval.M1
-    provider: SourceName | Literal[""] = ""
+    provider: Literal["", "default"] | SourceName = Field(
+        default="",
+        union_mode="left_to_right",
+        description="default: that of KABOOM_PROVIDER; none: whichever the user has bars of",
+    )
     market: Market | Literal[""] = ""
     q: str = Field(default="", max_length=100)
     group: Literal["sector", "symbol", "size", "worst"] = "sector"
@@ -54,7 +60,7 @@ class DataFilters(BaseModel):
         """Return the query of the API."""
         return {
             "interval": self.interval,
-            "provider": self.provider or None,
+            "provider": None if self.provider in ("", _DEFAULT) else self.provider,
             "market": self.market,
             "sessions": SESSIONS,
         }
@@ -72,12 +78,15 @@ class DataFilters(BaseModel):
 @router.get("/data", dependencies=[needs(Scope.BARS_READ)])
 async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Response:
     """Show a map of the newest sessions, and a table of those that are not complete."""
+    held = await page.api.get(StoredSeriesPage, "/api/v1/coverage/series")
+    stored = held.items
+    providers = await ask_providers(page) if page.viewer.may(Scope.JOBS_READ) else ()
+    filters = open_on(stored, filters, default=held.view.default_provider) if held.view else filters
     asked = filters.to_api()
     reply = await _ask_sessions(page, asked)
     if reply.status == 422 and reply.problem:
         return await page.show_problem(reply)
     found, rows = reply.view, reply.items
-    providers = await ask_providers(page) if found and page.viewer.may(Scope.JOBS_READ) else ()
     provider = found.provider if found else ""
     return await page.show(
         "data.html",
@@ -100,7 +109,7 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
         sector_names={each.code: _names_of(each, page.viewer.language) for each in SECTORS},
         verdict_marks=VERDICT_MARKS,
         is_derived=is_derived(provider),
-        sources=_sources_of(providers, filters.provider),
+        sources=_sources_of(providers, stored, filters.provider),
         choices={"interval": tuple(Interval), "market": _MARKETS, "group": GROUPS, "rows": HEIGHTS},
     )
 
@@ -116,10 +125,32 @@ async def _ask_sessions(page: OpenPage, asked: Mapping[str, object]) -> Reply[Se
 _MARKETS = ("", *(market for market in Market if market.is_tse))
 
 
-def _sources_of(providers: Providers, chosen: str) -> Mapping[str, str]:
+def open_on(stored: Sequence[StoredSeries], filters: DataFilters, *, default: str) -> DataFilters:
+    """Return the filters with the provider and the interval that the page opens on if the query names none.
+
+    Generated bars of the default provider give way to real ones: own files first, then the newest, then the finest.
+    """
+    if filters.provider or filters.market or any(each.is_real and each.provider == default for each in stored):
+        return filters
+    may_be = [each for each in stored if each.is_real and not is_derived(each.provider)]
+    if "interval" in filters.model_fields_set:
+        may_be = [each for each in may_be if each.interval is filters.interval]
+    if not may_be:
+        return filters
+    best = min(
+        may_be,
+        key=lambda each: (get_provider_spec(each.provider).is_tse, -each.last_at.toordinal(), each.interval.seconds),
+    )
+    return filters.model_copy(update={"provider": best.provider, "interval": best.interval})
+
+
+def _sources_of(providers: Providers, stored: Sequence[StoredSeries], chosen: str) -> Mapping[str, str]:
     """Return the providers that may be chosen: their value in the query, and their name; none if there is one alone."""
-    found = {"" if each.is_default else each.name: each.name for each in providers if each.is_on}
-    if chosen and chosen not in found.values():
+    held = {each.provider for each in stored}
+    found = {
+        _DEFAULT if each.is_default else each.name: each.name for each in providers if each.is_on or each.name in held
+    }
+    if chosen not in ("", _DEFAULT, *found.values()):
         found[chosen] = chosen
     return found if len(found) > 1 else {}
 

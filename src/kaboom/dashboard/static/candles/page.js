@@ -92,7 +92,7 @@ const start = () => {
     autoSize: true,
     layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily, panes: { enableResize: false } },
     crosshair: { mode: 0, vertLine: { labelVisible: true }, horzLine: { labelVisible: true } },
-    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.06 } },
+    rightPriceScale: { borderVisible: false, entireTextOnly: true, scaleMargins: { top: 0.12, bottom: 0.06 } },
     timeScale: { borderVisible: false, timeVisible: !isDaily, secondsVisible: false, allowBoldLabels: false, ...(isDaily ? {} : { tickMarkFormatter: tick }), fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.2, lockVisibleTimeRangeOnResize: true },
     localization: { timeFormatter: when },
     handleScroll: { vertTouchDrag: false },
@@ -101,7 +101,7 @@ const start = () => {
   const candles = chart.addSeries(CandlestickSeries, { priceLineVisible: false, lastValueVisible: false, priceFormat: { type: 'custom', formatter: price, minMove: 0.1 } });
   const columns = chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false, priceFormat: { type: 'custom', formatter: volume, minMove: 1 } }, 1);
   columns.applyOptions({ autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: mostVolume || 1 }, margins: { above: 32, below: 0 } }) });
-  columns.priceScale().applyOptions({ scaleMargins: { top: 0, bottom: 0 }, borderVisible: false });
+  columns.priceScale().applyOptions({ scaleMargins: { top: 0, bottom: 0 }, borderVisible: false, entireTextOnly: true });
   chart.panes()[0].setStretchFactor(4);
   chart.panes()[1].setStretchFactor(1.2);
   candles.attachPrimitive(lunch(view));
