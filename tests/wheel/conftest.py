@@ -86,6 +86,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def uvx(wheel: Path) -> Iterator[Installed]:
+    """A folder in which `kaboom` is what `uvx --from WHEEL[embedded] kaboom` runs: nothing is installed before."""
+    with open_folder() as folder:
+        (folder / "env/bin").mkdir(parents=True)
+        command = folder / "env/bin/kaboom"
+        lock = ROOT / "requirements-dev.lock"
+        command.write_text(
+            f"#!/bin/sh\nexec {_UV} tool run --isolated --python {sys.executable} --constraints {lock} "
+            f"--from '{wheel}[embedded]' kaboom \"$@\"\n"
+        )
+        command.chmod(0o755)
+        yield Installed(folder)
+
+
+@pytest.fixture(scope="session")
 def installed(wheel: Path) -> Iterator[Installed]:
     """The wheel, its `embedded` extra and its dependencies, with the versions and hashes of the lock."""
     with open_folder() as folder:

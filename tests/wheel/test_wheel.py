@@ -53,6 +53,13 @@ def test_demo_runs_from_the_installed_wheel(installed: Installed) -> None:
     assert (installed.folder / "work/.kaboom").is_dir()
 
 
+def test_uvx_runs_the_demo_from_the_wheel(uvx: Installed) -> None:
+    done = uvx.run("demo", "--exit", timeout_s=300)
+    assert done.code == 0, f"{done.out}\n{done.err}"
+    assert "COMPLETED" in done.out
+    assert (uvx.folder / "work/.kaboom").is_dir()
+
+
 def test_the_client_reads_what_the_demo_left(installed: Installed) -> None:
     # After the demo, which has stopped: without a server, from the data folder.
     code = """

@@ -58,8 +58,9 @@ def test_a_strategy_that_looks_ahead_is_found(held: Kaboom, bars: tuple[str, ...
     assert (counted["looks_ahead"], counted["decisions"] > 200, counted["cuts"] > 20) == (False, True, True)
 
 
-def test_days_without_a_symbol_are_refused_by_the_check(held: Kaboom) -> None:
-    done = held("backtest", "check", "honest.py", "--from", "2025-01-06")
+@pytest.mark.parametrize("asked", [("--from", "2025-01-06"), ("--interval", "1m")])
+def test_days_or_minutes_without_a_symbol_are_refused_by_the_check(held: Kaboom, asked: tuple[str, ...]) -> None:
+    done = held("backtest", "check", "honest.py", *asked)
     assert (done.code, "name the bars by --symbol or --market" in done.err) == (Exit.USAGE, True)
 
 

@@ -149,11 +149,11 @@ def check(
     session: Session = context.obj.with_json(json)
     asked = {"first": first, "last": last, "sessions": sessions, "as_of": read_moment(as_of), "provider": provider}
     body: dict[str, Any] = keep_given(asked | {"symbols": symbol, "market": market})
-    if body and not (symbol or market):
+    if (body or interval != "1d") and not (symbol or market):
         raise CliError(
             Exit.USAGE,
             session.words.say(
-                "made-up bars have no days and no provider: name the bars by --symbol or --market, or "
+                "made-up bars are daily, without dates and provider: name the bars by --symbol or --market, or "
                 "leave the other options out"
             ),
         )
