@@ -134,6 +134,14 @@ def to_session(day: int) -> date:
     return date(1970, 1, 1) + timedelta(days=day)
 
 
+def name_bucket(bucket: int, *, is_year: bool) -> str:
+    """Return the name of a bucket for people; that of a damaged row may be no date."""
+    try:
+        return f"{bucket:04d}" if is_year else str(to_session(bucket))
+    except (OverflowError, TypeError, ValueError):
+        return f"bucket {bucket}"
+
+
 def _check_schema(frame: pl.DataFrame, schema: pl.Schema) -> None:
     if (frame.columns, frame.dtypes) != (schema.names(), schema.dtypes()):
         got = ", ".join(f"{k}: {v}" for k, v in frame.schema.items())

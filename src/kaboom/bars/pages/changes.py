@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
+from types import MappingProxyType
 
-from kaboom.bars.pages.codec import PageColumns, decode_sound, encode_pages, is_keyed, page_keys
+from kaboom.bars.pages.codec import PageColumns, damaged_page, decode_sound, encode_pages, is_keyed, page_keys
 from kaboom.bars.pages.frames import PageBatch, take_pages
 from kaboom.bars.pages.history.replaced_bars import find_undo
 from kaboom.bars.pages.merge import MergedPages, merge_pages
 from kaboom.bars.pages.schema import page_headers
 from kaboom.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
+
+_NONE: Mapping[int, str] = MappingProxyType({})
 
 #: The values of `schema.HEADER`.
 type Head = tuple[int | float, ...]
@@ -55,13 +58,25 @@ def prepare_write(batch: PageBatch) -> PreparedWrite:
     return PreparedWrite(batch, keys, encode_pages(batch.columns, keys), _headers(batch.columns, batch))
 
 
-def plan_changes(write: PreparedWrite, stored: Mapping[int, bytes], *, name_of: Callable[[int], str]) -> PageChanges:
-    """Return what a write does to the stored blobs of some of its pages; the bars of a damaged one are refused."""
+def plan_changes(
+    write: PreparedWrite,
+    stored: Mapping[int, bytes],
+    *,
+    name_of: Callable[[int], str],
+    broken: Mapping[int, str] = _NONE,
+) -> PageChanges:
+    """Return what a write does to the stored blobs of some of its pages; the bars of a damaged one are refused.
+
+    Pages whose history is `broken`, by the damage, are refused, too.
+    """
     batch, keys, blobs = write.batch, write.keys, write.blobs
     overlap = {i: blob for i, blob in stored.items() if blob != blobs[i]}
-    pages = list(overlap)
-    old, errors = decode_sound(list(overlap.values()), [keys[i] for i in pages], name_of=lambda n: name_of(pages[n]))
+    pages = [i for i in overlap if i not in broken]
+    old, errors = decode_sound(
+        [overlap[i] for i in pages], [keys[i] for i in pages], name_of=lambda n: name_of(pages[n])
+    )
     damaged = {pages[n]: e.message for n, e in errors.items()}
+    damaged |= {i: damaged_page(f"{name_of(i)} (history)", why).message for i, why in broken.items() if i in overlap}
     refused = refuse_pages(batch, damaged)
     written = len(batch.columns.seconds) - sum(each.bars for each in refused)
     report = WriteReport(written, refused=refused)

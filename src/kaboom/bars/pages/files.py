@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaboom.bars.folder.catalogue import Catalogue
 from kaboom.bars.folder.connection import BUSY_TIMEOUT_S, REPAIR, store_errors
-from kaboom.bars.normalise import check_source, to_session
+from kaboom.bars.normalise import check_source, name_bucket
 from kaboom.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION, UNSUMMED_VERSION
 from kaboom.drivers.disk import make_folders, sync
 from kaboom.errors import InvalidRequest, StoreDamaged, StoreError
@@ -248,10 +248,7 @@ def size_on_disk(path: Path) -> int:
 
 def page_name(path: Path, symbol: str, bucket: int) -> str:
     """Return the name of a page in errors: its file, symbol, and session or year."""
-    try:
-        when = f"{bucket:04d}" if path.stem == ALL else str(to_session(bucket))
-    except (OverflowError, TypeError, ValueError):  # a damaged row
-        when = f"bucket {bucket}"
+    when = name_bucket(bucket, is_year=path.stem == ALL)
     return f"{path.parent.parent.name}/{path.parent.name}/{path.name} {symbol} {when}"
 
 

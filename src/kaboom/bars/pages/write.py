@@ -1,8 +1,9 @@
 """Writing pages: encode outside the lock, merge inside it, acknowledge after COMMIT."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import batched
 
 import polars as pl
@@ -13,7 +14,7 @@ from kaboom.bars.pages.changes import plan_changes, prepare_write, refuse_pages,
 from kaboom.bars.pages.files import ALL, PageFile, PageFiles, has_sums, page_name
 from kaboom.bars.pages.frames import PageBatch, split_in_pages
 from kaboom.bars.pages.history.moments import WriteMoment, prepare_history
-from kaboom.bars.pages.history.replaced_bars import add_run
+from kaboom.bars.pages.history.replaced_bars import add_runs
 from kaboom.bars.pages.schema import ADD_SUMS, HEADER, SID_BITS
 from kaboom.bars.store import WriteReport
 from kaboom.drivers.clock import Clock, utc_now
@@ -106,19 +107,31 @@ def _put_batch(file: PageFile, batch: PageBatch, clock: Clock) -> WriteReport:
             rows = zip(ids, sids, batch.buckets, write.heads, write.blobs, strict=True)
             new = [(*row, *head, blob, moment.no) for i, (*row, head, blob) in enumerate(rows) if i not in stored]
             sql.executemany(_ADD, new)
-        changes = plan_changes(
-            write, stored, name_of=lambda i: page_name(file.path, batch.symbols[i], batch.buckets[i])
-        )
+        plan = partial(plan_changes, write, stored, name_of=partial(_name, file, batch))
+        changes = plan()
+        runs, broken = _add_runs(sql, ids, changes.grown, moment) if changes.grown else ({}, {})
+        if broken:
+            changes = plan(broken=broken)
         sql.executemany(_KEEP, [(ids[i], moment.no, blob) for i, blob in changes.replaced])
-        for i, first_s in changes.grown.items():
-            (grown,) = sql.execute("SELECT grown FROM page WHERE id = ?", (ids[i],)).fetchone()
-            sql.execute(_GROW, (add_run(grown, first_s, moment.no), ids[i]))
+        sql.executemany(_GROW, [(grown, ids[i]) for i, grown in runs.items()])
         if changes.are_alike:
             sql.executemany(_UPDATE, [(*head[_VALUES], blob, ids[i]) for i, head, blob in changes.pages])
         else:
             sql.executemany(_REPLACE, [(*head, blob, ids[i]) for i, head, blob in changes.pages])
         moment.check()
     return changes.report
+
+
+def _name(file: PageFile, batch: PageBatch, i: int) -> str:
+    return page_name(file.path, batch.symbols[i], batch.buckets[i])
+
+
+def _add_runs(
+    sql: sqlite3.Connection, ids: list[int], grown: Mapping[int, int], moment: WriteMoment
+) -> tuple[dict[int, bytes], dict[int, str]]:
+    """Return what `add_runs` does for some of the pages with these ids."""
+    held = {i: sql.execute("SELECT grown FROM page WHERE id = ?", (ids[i],)).fetchone()[0] for i in grown}
+    return add_runs(grown, held.__getitem__, moment.no)
 
 
 def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any, LiteralString
 
 import polars as pl
@@ -130,8 +131,13 @@ class _Held:
             if data == LOST:
                 raise moved_away(page_name(self.series, symbol, bucket), at)
         undone = [(number[row[:2]], row[2]) for row in replaced if row[:2] in number]
-        pages = [PastPage(row[0], row[1], row[2], find_cut(row[3], self.at, newest=WIDE)) for row in rows]
-        columns = decode_past(pages, undone, name_of=lambda page: page_name(self.series, page.symbol, page.bucket))
+        pages = [PastPage(*row) for row in rows]
+        columns = decode_past(
+            pages,
+            undone,
+            cut_of=partial(find_cut, no=self.at, newest=WIDE),
+            name_of=lambda page: page_name(self.series, page.symbol, page.bucket),
+        )
         return [page.symbol for page in pages], columns
 
     def check_none_gone(self, which: LiteralString, values: tuple[Any, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from itertools import chain
 
 from kaboom.bars.normalise import to_day
 from kaboom.bars.pages.history.replaced_bars import LOST
@@ -14,6 +15,7 @@ from kaboom.bars.postgres.verify import (
     NOT_NAMED,
     DamagedRow,
     check_rows,
+    find_damaged_begin,
     find_unnamed,
     list_numbers,
     name_series,
@@ -27,12 +29,19 @@ from kaboom.market.bar import BarSeries
 _ROW = "series = %s AND bucket = %s AND symbol = %s"
 _LOCK = f"SELECT {CHECKED} FROM bar_page WHERE {_ROW} FOR UPDATE"  # noqa: S608 (constants)
 _SET_HEADER = f"UPDATE bar_page SET {', '.join(f'{name} = %s' for name in HEADER)} WHERE {_ROW}"  # noqa: S608 (constants)
-_NEXT = f"SELECT greatest(moved + 1, %s) FROM bar_page WHERE {_ROW}"  # noqa: S608 (a constant)
+#: A damaged moment may be the last number.
+_NEXT = f"SELECT greatest(CASE WHEN moved < {2**62} THEN moved + 1 END, %s) FROM bar_page WHERE {_ROW}"  # noqa: S608 (constants)
 #: The archive: no series has a number below 0, so nothing reads these rows.
 _KEEP_PAGE = f"""
 INSERT INTO bar_replaced (series, bucket, symbol, at, data)
 SELECT -series, bucket, symbol, %s, data FROM bar_page WHERE {_ROW}
 """  # noqa: S608 (a constant)
+_KEEP_RUNS = f"""
+INSERT INTO bar_replaced (series, bucket, symbol, at, data)
+SELECT -series, bucket, symbol, %s, coalesce(grown, '') FROM bar_page WHERE {_ROW}
+"""  # noqa: S608 (a constant)
+_BEGIN_PAGE = f"UPDATE bar_page SET since = %s, moved = %s, grown = NULL WHERE {_ROW}"  # noqa: S608 (a constant)
+_BEGIN_SERIES = "UPDATE bar_series SET history_from = %s WHERE id = %s"
 _DELETE = f"DELETE FROM bar_page WHERE {_ROW}"  # noqa: S608 (a constant)
 _MARK = "INSERT INTO bar_replaced (series, bucket, symbol, at, data) VALUES (%s, %s, %s, %s, %s)"
 _LOCK_REPLACED = f"SELECT data FROM bar_replaced WHERE {_ROW} AND at = %s FOR UPDATE"  # noqa: S608 (a constant)
@@ -40,6 +49,7 @@ _KEEP_REPLACED = f"""
 INSERT INTO bar_replaced (series, bucket, symbol, at, data)
 SELECT -series, bucket, symbol, at, data FROM bar_replaced WHERE {_ROW} AND at = %s
 """  # noqa: S608 (a constant)
+_DELETE_REPLACED = f"DELETE FROM bar_replaced WHERE {_ROW} AND at = %s"  # noqa: S608 (a constant)
 _EMPTY = f"UPDATE bar_replaced SET data = %s WHERE {_ROW} AND at = %s"  # noqa: S608 (a constant)
 _OVERLAP = "series = %s AND symbol = %s AND last >= %s AND first <= %s"
 _FETCHES = f"SELECT first, last, bars, at FROM bar_fetch WHERE {_OVERLAP} ORDER BY last, first FOR UPDATE"  # noqa: S608 (a constant)
@@ -60,6 +70,10 @@ _DONE = {
         "the row would be moved to the archive; earlier moments of the page cannot be read",
         "the row was moved to the archive; earlier moments of the page cannot be read",
     ),
+    "past": (
+        "the history of the page would begin now; earlier moments of it cannot be read",
+        "the history of the page begins now; earlier moments of it cannot be read",
+    ),
 }
 
 
@@ -72,9 +86,10 @@ def repair(tables: BarTables, *, is_dry: bool) -> tuple[RepairedItem, ...]:
     mended = list[RepairedItem]()
     for series, number in list_numbers(tables):
         mended += _name_symbols(tables, series, number, is_dry=is_dry)
-        rows = [row for _, damaged in scan_pages(tables, series, number) for row in damaged]
-        rows += scan_history(tables, series, number)
-        for row in rows:
+        mended += _begin_again(tables, series, number, is_dry=is_dry)
+        pages = (row for _, damaged in scan_pages(tables, series, number) for row in damaged)
+        # The history after the pages: a repaired page has another last change.
+        for row in chain(pages, scan_history(tables, series, number)):
             if not row.is_newer and (item := _mend(tables, number, row, is_dry=is_dry)):
                 mended.append(item)
     with tables.database.reading() as sql:
@@ -92,6 +107,18 @@ def _name_symbols(tables: BarTables, series: BarSeries, number: int, *, is_dry: 
     done = "the symbol would be added" if is_dry else "the symbol was added"
     for symbol in symbols:
         yield RepairedItem(f"{name_series(series)} {symbol}", NOT_NAMED, done)
+
+
+def _begin_again(tables: BarTables, series: BarSeries, number: int, *, is_dry: bool) -> Iterator[RepairedItem]:
+    """Have a history begin now whose begin is damaged: it may lack what was replaced before."""
+    if not (damage := find_damaged_begin(tables, number)):
+        return
+    if not is_dry:
+        with writing(tables) as sql:
+            sql.run(_BEGIN_SERIES, (server_time(sql), number))
+            note_write(sql, number)
+    done = "the history would begin now" if is_dry else "the history begins now"
+    yield RepairedItem(f"{name_series(series)} (history)", damage, f"{done}; earlier moments cannot be read")
 
 
 def _mend(tables: BarTables, number: int, row: DamagedRow, *, is_dry: bool) -> RepairedItem | None:
@@ -116,12 +143,17 @@ def _check_again(sql: Statements, number: int, row: DamagedRow) -> DamagedRow | 
 
 
 def _mend_page(sql: Statements, number: int, row: DamagedRow) -> str:
-    """Make the header of a page again, or move the page to the archive; return where it is kept."""
+    """Make the header of a page again, have its history begin now, or move it to the archive; return the place."""
     key = (number, row.bucket, row.symbol)
     if row.head is not None:
         sql.run(_SET_HEADER, (*row.head, *key))
         return "bar_page"
     at = int(sql.rows(_NEXT, (server_time(sql), *key))[0][0])
+    if row.is_past:
+        sql.run(_KEEP_RUNS, (at, *key))
+        sql.run(_BEGIN_PAGE, (at, at, *key))
+        sql.run(_MARK, (*key, at, LOST))
+        return _place(number, row, at)
     sql.run(_KEEP_PAGE, (at, *key))
     sql.run(_DELETE, key)
     sql.run(_MARK, (*key, at, LOST))
@@ -132,7 +164,12 @@ def _mend_page(sql: Statements, number: int, row: DamagedRow) -> str:
 def _move_history(sql: Statements, number: int, row: DamagedRow) -> str:
     key = (number, row.bucket, row.symbol, row.at)
     sql.run(_KEEP_REPLACED, key)
-    sql.run(_EMPTY, (LOST, *key))
+    if row.is_past:
+        # Its moment says nothing, so that of the repair stands for it.
+        sql.run(_DELETE_REPLACED, key)
+        sql.run(_MARK, (*key[:3], server_time(sql), LOST))
+    else:
+        sql.run(_EMPTY, (LOST, *key))
     return _place(number, row, row.at or 0)
 
 
@@ -140,8 +177,10 @@ def _place(number: int, row: DamagedRow, at: int) -> str:
     return f"bar_replaced: series {-number}, bucket {row.bucket}, symbol {row.symbol}, at {at}"
 
 
-def _delete_fetches(sql: Statements, number: int, symbol: str, days: tuple[date, date]) -> None:
+def _delete_fetches(sql: Statements, number: int, symbol: str, days: tuple[date, date] | None) -> None:
     """Delete the fetch log of a symbol on some days; entries of other days stay."""
+    if days is None:
+        return
     low, high = to_day(days[0]), to_day(days[1])
     overlap = (number, symbol, low, high)
     runs = sql.rows(_FETCHES, overlap)
@@ -153,8 +192,9 @@ def _delete_fetches(sql: Statements, number: int, symbol: str, days: tuple[date,
 
 
 def _report(row: DamagedRow, kept: str) -> RepairedItem:
-    planned, done = _DONE["history" if row.at is not None else "page" if row.head is None else "header"]
-    if row.at is not None or row.head is not None:
+    kind = "history" if row.at is not None else "past" if row.is_past else "page" if row.head is None else "header"
+    planned, done = _DONE[kind]
+    if kind != "page":
         return RepairedItem(row.where, row.fault, done if kept else planned, "" if row.head is not None else kept)
     gaps = gaps_of(row.series, [(row.symbol, row.bucket)])
     return RepairedItem(row.where, row.fault, done if kept else planned, kept, gaps)

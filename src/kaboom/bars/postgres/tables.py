@@ -15,7 +15,7 @@ from datetime import date
 import polars as pl
 from psycopg import sql as composed
 
-from kaboom.bars.normalise import check_source, to_day, to_session
+from kaboom.bars.normalise import check_source, name_bucket, to_day, to_session
 from kaboom.drivers.postgres.blocking import BlockingDatabase, Statements
 from kaboom.market.bar import BarSeries
 
@@ -142,8 +142,7 @@ def span_named(series: BarSeries, shard: str) -> tuple[int, int]:
 
 def page_name(series: BarSeries, symbol: str, bucket: int) -> str:
     """Return the name of a page in errors: its series, symbol, and session or year."""
-    when = str(to_session(bucket)) if series.interval.is_intraday else f"{bucket:04d}"
-    return f"{series.source}/{series.interval} {symbol} {when}"
+    return f"{series.source}/{series.interval} {symbol} {name_bucket(bucket, is_year=not series.interval.is_intraday)}"
 
 
 def writing(tables: BarTables, *, is_synced: bool = True) -> AbstractContextManager[Statements]:

@@ -5,28 +5,33 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from kaboom.bars.folder.connection import REPAIR
+from kaboom.bars.folder.moments import find_damaged_time
 from kaboom.bars.pages.codec import PageColumns, decode_sound, page_keys
 from kaboom.bars.pages.frames import buckets_of
+from kaboom.bars.pages.history.replaced_bars import WIDE, find_damaged_runs
 from kaboom.bars.pages.schema import HEADER, page_headers
 from kaboom.bars.pages.verify import times_rise
-from kaboom.bars.postgres.tables import BarTables, list_shards, list_unknown, page_name, size_of
+from kaboom.bars.postgres.tables import BarTables, list_shards, list_unknown, page_name, server_time, size_of
 from kaboom.bars.store import StoreFault, StoreHealth
 from kaboom.errors import StoreDamaged, StoreError
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import Interval
 
 _AT_ONCE = 256
+#: That of a damaged row may be no date.
+_FIRST_BUCKET = -(2**31)
 _SERIES = "SELECT source, interval, id FROM bar_series ORDER BY source, interval"
 #: The columns of a page that `check_rows` takes.
-CHECKED = f"bucket, symbol, data, {', '.join(HEADER)}"
+CHECKED = f"bucket, symbol, data, {', '.join(HEADER)}, since, moved, grown"
 _PAGES = f"""
 SELECT {CHECKED} FROM bar_page
 WHERE series = %s AND (bucket, symbol) > (%s, %s) ORDER BY bucket, symbol LIMIT {_AT_ONCE}
 """  # noqa: S608 (constants)
 #: An empty row says that a repair moved something away.
 _REPLACED = f"""
-SELECT bucket, symbol, at, data FROM bar_replaced
-WHERE series = %s AND (bucket, symbol, at) > (%s, %s, %s) AND data <> '' ORDER BY bucket, symbol, at LIMIT {_AT_ONCE}
+SELECT r.bucket, r.symbol, r.at, r.data, p.moved FROM bar_replaced r LEFT JOIN bar_page p USING (series, bucket, symbol)
+WHERE r.series = %s AND (r.bucket, r.symbol, r.at) > (%s, %s, %s) AND r.data <> ''
+ORDER BY r.bucket, r.symbol, r.at LIMIT {_AT_ONCE}
 """  # noqa: S608 (constants)
 _UNNAMED = """
 SELECT DISTINCT p.symbol FROM bar_page p
@@ -35,6 +40,7 @@ ORDER BY p.symbol
 """
 NOT_NAMED = "bar_symbol does not have it, so that it has no newest bar among all symbols"
 NOT_KNOWN = "bar_series does not have the series of this table, so that its pages are not read"
+_BEGIN = "SELECT history_from FROM bar_series WHERE id = %s"
 _RESTORE = "restore the row of bar_series from a backup"
 
 
@@ -46,6 +52,7 @@ class DamagedRow:
         at: the moment of the write that replaced its bars, in µs since 1970; None for a page.
         head: the header that its bars have, if they can be read and only the header is wrong.
         is_newer: whether a newer Kaboom wrote it, so that it is not damaged.
+        is_past: whether its bars can be read, and only what the row says of their moments is wrong.
 
     """
 
@@ -56,12 +63,13 @@ class DamagedRow:
     at: int | None = None
     head: tuple[int | float, ...] | None = None
     is_newer: bool = False
+    is_past: bool = False
 
     @property
     def where(self) -> str:
         """The name of the row for people."""
         name = page_name(self.series, self.symbol, self.bucket)
-        return name if self.at is None else f"{name} (history)"
+        return f"{name} (history)" if self.at is not None or self.is_past else name
 
     def report(self) -> StoreFault:
         """Return the row as a fault of the store."""
@@ -97,6 +105,8 @@ def verify(tables: BarTables) -> StoreHealth:
             bars += sum(row[3] for row in some)
             faults += [row.report() for row in damaged]
         faults += [row.report() for row in scan_history(tables, series, number)]
+        if damage := find_damaged_begin(tables, number):
+            faults.append(StoreFault(f"{name_series(series)} (history)", damage, REPAIR))
         faults += [StoreFault(f"{name_series(series)} {s}", NOT_NAMED, REPAIR) for s in find_unnamed(tables, number)]
     with tables.database.reading() as sql:
         faults += [StoreFault(name, NOT_KNOWN, _RESTORE) for name in list_unknown(sql)]
@@ -107,16 +117,32 @@ def scan_pages(
     tables: BarTables, series: BarSeries, number: int
 ) -> Iterator[tuple[Sequence[tuple[Any, ...]], list[DamagedRow]]]:
     """Yield some pages of a series at a time, with those of them that are damaged."""
-    for rows in _batches(tables, _PAGES, number, (-1, "")):
+    for rows in _batches(tables, _PAGES, number, (_FIRST_BUCKET, "")):
         yield rows, list(check_rows(series, rows))
 
 
 def scan_history(tables: BarTables, series: BarSeries, number: int) -> Iterator[DamagedRow]:
     """Yield the damaged rows of what writes replaced in the pages of a series."""
-    for rows in _batches(tables, _REPLACED, number, (-1, "", 0)):
+    for rows in _batches(tables, _REPLACED, number, (_FIRST_BUCKET, "", -(2**63))):
         _, errors = _decode(series, [(*row[:2], row[3]) for row in rows])
-        for i, e in errors.items():
-            yield _damaged(series, rows[i], e, at=rows[i][2])
+        for i, row in enumerate(rows):
+            bucket, symbol, at, _, moved = row
+            if i in errors:
+                yield _damaged(series, row, errors[i], at=at)
+            elif fault := find_damaged_time(at) or _find_late(at, moved):
+                yield DamagedRow(series, symbol, bucket, fault, at, is_past=True)
+
+
+def _find_late(at: int, moved: int | None) -> str:
+    return "" if moved is None or at <= moved else f"its moment was {at}, expected at most {moved}, its last change"
+
+
+def find_damaged_begin(tables: BarTables, number: int) -> str:
+    """Return what is wrong with the moment from which the history of a series is whole; "" if nothing is."""
+    with tables.database.reading() as sql:
+        ((begins,),), now = sql.rows(_BEGIN, (number,)), server_time(sql)
+    late = f"it begins at {begins} us since 1970, expected {now}, which is now, or before" if begins > now else ""
+    return find_damaged_time(begins) or late
 
 
 def find_unnamed(tables: BarTables, number: int) -> list[str]:
@@ -167,8 +193,12 @@ def check_rows(series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[D
     buckets = buckets_of(series.interval, columns.seconds)
     first, last = buckets[columns.offsets[:-1]].tolist(), buckets[columns.offsets[1:] - 1].tolist()
     heads = page_headers(columns, [row[1] for row in sound], [row[0] for row in sound])
+    starts, ends = columns.seconds[columns.offsets[:-1]].tolist(), columns.seconds[columns.offsets[1:] - 1].tolist()
+    for row, span in zip(sound, zip(starts, ends, strict=True), strict=True):
+        if fault := _find_damaged_past(span, *row[-3:]):
+            yield DamagedRow(series, row[1], row[0], fault, is_past=True)
     for row, actual, lo, hi, rising in zip(sound, heads, first, last, times_rise(columns), strict=True):
-        bucket, symbol, _, *header = row
+        bucket, symbol, _, *header, _, _, _ = row
         wrong = {
             f"its bars were of the buckets {lo} to {hi}, expected {bucket}": (lo, hi) != (bucket, bucket),
             "its times are not in order": not rising,
@@ -178,3 +208,11 @@ def check_rows(series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[D
         if faults:
             has_bars = (lo, hi) == (bucket, bucket) and rising
             yield DamagedRow(series, symbol, bucket, "; ".join(faults), head=actual if has_bars else None)
+
+
+def _find_damaged_past(bars: tuple[int, int], since: int, moved: int, grown: bytes | None) -> str:
+    if fault := find_damaged_time(since) or find_damaged_time(moved):
+        return fault
+    if since > moved:
+        return f"it was added at {since} us since 1970, expected {moved}, its last change, or before"
+    return find_damaged_runs(grown, bars, (since, moved), newest=WIDE)

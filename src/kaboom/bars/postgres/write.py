@@ -5,11 +5,11 @@ from typing import Any, LiteralString
 
 import polars as pl
 
-from kaboom.bars.folder.moments import to_us
+from kaboom.bars.folder.moments import find_damaged_time, to_us
 from kaboom.bars.normalise import check_source, sort_bars
 from kaboom.bars.pages.changes import PreparedWrite, plan_changes, prepare_write, sum_reports
 from kaboom.bars.pages.frames import split_in_pages
-from kaboom.bars.pages.history.replaced_bars import WIDE, add_run
+from kaboom.bars.pages.history.replaced_bars import WIDE, add_runs
 from kaboom.bars.pages.schema import HEADER
 from kaboom.bars.postgres.tables import NOTE_WRITE, BarTables, page_name, writing
 from kaboom.bars.store import WriteReport
@@ -125,9 +125,14 @@ class _PageWriter:
     def put(self, sql: Statements) -> list[tuple[LiteralString, tuple[Any, ...]]]:
         """Add the pages that are new, and return the statements that merge the others with those that are stored."""
         held, now = self._hold(sql, [i for i in range(len(self._write.blobs)) if not self._found.get(i)])
-        changes = plan_changes(self._write, {i: row[0] for i, row in sorted(held.items())}, name_of=self._name)
+        stored = {i: row[0] for i, row in sorted(held.items())}
+        broken = {i: why for i, row in held.items() if (why := find_damaged_time(row[1]))}
+        at, number = max([now, *(row[1] + 1 for i, row in held.items() if i not in broken)]), self._number
+        changes = plan_changes(self._write, stored, name_of=self._name, broken=broken)
+        runs, damaged = add_runs(changes.grown, lambda i: held[i][2], at, newest=WIDE)
+        if damaged:
+            changes = plan_changes(self._write, stored, name_of=self._name, broken=broken | damaged)
         self.report = changes.report
-        at, number = max([now, *(row[1] + 1 for row in held.values())]), self._number
         statements: list[tuple[LiteralString, tuple[Any, ...]]] = []
         if changes.replaced:
             pages, kept = zip(*changes.replaced, strict=True)
@@ -135,10 +140,9 @@ class _PageWriter:
         if changes.pages:
             columns = self._columns(changes.pages)
             statements.append((_CHANGE, (at, *columns, number, *columns[:2])))
-        if changes.grown:
-            runs = [add_run(held[i][2], first_s, at, newest=WIDE) for i, first_s in changes.grown.items()]
-            keys = self._keys([*changes.grown])
-            statements.append((_GROW, (at, *keys, runs, number, *keys)))
+        if runs:
+            keys = self._keys([*runs])
+            statements.append((_GROW, (at, *keys, [*runs.values()], number, *keys)))
         return statements
 
     def _hold(self, sql: Statements, pages: Sequence[int]) -> tuple[dict[int, tuple[bytes, int, bytes | None]], int]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -16,12 +17,12 @@ from kaboom.bars.pages.files import PageFile, PageFiles, page_name
 from kaboom.bars.pages.frames import keep_between, to_frame
 from kaboom.bars.pages.headers import count_pages
 from kaboom.bars.pages.history.moments import snapshot_at
-from kaboom.bars.pages.history.replaced_bars import LOST, PastPage, decode_past, find_cut
+from kaboom.bars.pages.history.replaced_bars import LOST, PastPage, decode_past, find_cut, has_grown
 from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from kaboom.bars.pages.schema import SID_BITS
 from kaboom.bars.store import COVERAGE_SCHEMA, count_sessions
 from kaboom.drivers.clock import Clock
-from kaboom.errors import InvalidRequest
+from kaboom.errors import InvalidRequest, StoreDamaged
 from kaboom.market.bar import BarSeries, empty_bars
 
 _DAY_S = 86_400
@@ -173,7 +174,7 @@ class _Held:
         for page, is_new, grown in self.file.sql.execute(_MOVED, (no, *ids)):
             if is_new:
                 new.append(page)
-            elif page in replaced or find_cut(grown, no) is not None:
+            elif page in replaced or has_grown(grown, no):
                 changed.append(page)
         # A page that was removed has a row too; loading it reports this.
         return new, sorted(changed) + sorted(replaced - {*new, *changed})
@@ -200,9 +201,14 @@ class _Held:
                 raise self._lost(page, no)
         rows = sorted(found, key=lambda row: row[1:3])
         number = {row[0]: i for i, row in enumerate(rows)}
-        pages = [PastPage(*row[1:4], None if self.no is None else find_cut(row[4], self.no)) for row in rows]
+        pages = [PastPage(*row[1:5]) for row in rows]
         undone = [(number[page], data) for page, data, _ in replaced if page in number]
-        columns = decode_past(pages, undone, name_of=lambda page: page_name(self.file.path, page.symbol, page.bucket))
+        columns = decode_past(
+            pages,
+            undone,
+            cut_of=partial(find_cut, no=self.no or 0),
+            name_of=lambda page: page_name(self.file.path, page.symbol, page.bucket),
+        )
         return [row[1] for row in rows], columns
 
     def _check_none_lost(self, first: int) -> None:
@@ -210,7 +216,7 @@ class _Held:
         for page, no in self.file.sql.execute(sql, (first >> SID_BITS << SID_BITS, self.no, LOST)):
             raise self._lost(page, no)
 
-    def _lost(self, page: int, no: int) -> InvalidRequest:
+    def _lost(self, page: int, no: int) -> InvalidRequest | StoreDamaged:
         (at,) = self.file.sql.execute("SELECT at FROM moment WHERE no = ?", (no,)).fetchone()
         row = self.file.sql.execute("SELECT symbol FROM sym WHERE id = ?", (page & (1 << SID_BITS) - 1,)).fetchone()
         name = page_name(self.file.path, row[0] if row else "", page >> SID_BITS)

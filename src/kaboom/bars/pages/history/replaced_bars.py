@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaboom.bars.pages.codec import Ints, PageColumns, decode_pages, page_keys
+from kaboom.bars.pages.codec import Ints, PageColumns, damaged_page, decode_pages, page_keys
 from kaboom.bars.pages.merge import MergedPages, merge_pages, page_of_bar
 
 #: A value in place of the flags: there was no bar at this time before the write. Flags have 16 bits.
@@ -15,18 +15,20 @@ ABSENT = 1 << 16
 #: The blob of a page that a repair moved away: its earlier bars are unknown. No blob of bars is empty.
 LOST = b""
 _NEVER = np.int64(2**62)
+#: 1900, before all bars, in UTC seconds.
+_FIRST_S = -2_208_988_800
 _NEWEST = struct.Struct("<qI")
 #: The same for moments that are microseconds since 1970.
 WIDE = struct.Struct("<qq")
 
 
 class PastPage(NamedTuple):
-    """A page as it is stored, and the time in UTC seconds from which its bars were not there yet."""
+    """A page as it is stored, and the runs of bars that were added at its end."""
 
     symbol: str
     bucket: int
     data: bytes
-    cut: int | None
+    grown: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,18 @@ def put_back(
 
 
 def decode_past(
-    pages: Sequence[PastPage], replaced: Sequence[tuple[int, bytes]], *, name_of: Callable[[PastPage], str]
+    pages: Sequence[PastPage],
+    replaced: Sequence[tuple[int, bytes]],
+    *,
+    cut_of: Callable[[bytes | None], int | None],
+    name_of: Callable[[PastPage], str],
 ) -> PageColumns:
     """Return the bars of pages as they were.
 
     Args:
         pages: the pages as they are stored.
         replaced: the number of a page, and bars that were replaced in it since, the oldest first.
+        cut_of: `find_cut` at the moment.
         name_of: gives the name of a page for the error.
 
     Raises:
@@ -111,13 +118,23 @@ def decode_past(
     """
     keys = page_keys([page.symbol for page in pages], [page.bucket for page in pages])
     columns = decode_pages([page.data for page in pages], keys, name_of=lambda i: name_of(pages[i]))
-    if not replaced and all(page.cut is None for page in pages):
+    cuts = [_cut(page, cut_of, name_of) for page in pages]
+    if not replaced and all(cut is None for cut in cuts):
         return columns
     own = [i for i, _ in replaced]
     old = decode_pages(
         [data for _, data in replaced], [keys[i] for i in own], name_of=lambda n: f"{name_of(pages[own[n]])} (history)"
     )
-    return put_back(columns, old, own, [page.cut for page in pages])
+    return put_back(columns, old, own, cuts)
+
+
+def _cut(
+    page: PastPage, cut_of: Callable[[bytes | None], int | None], name_of: Callable[[PastPage], str]
+) -> int | None:
+    try:
+        return cut_of(page.grown)
+    except ValueError as e:
+        raise damaged_page(f"{name_of(page)} (history)", str(e)) from e
 
 
 def _offsets(counts: Ints) -> Ints:
@@ -127,33 +144,118 @@ def _offsets(counts: Ints) -> Ints:
 # The newest run is first, as fixed numbers, so that a run is added without reading the others; then the steps between
 # runs follow, oldest first, as varints.
 def add_run(grown: bytes | None, first_s: int, no: int, *, newest: struct.Struct = _NEWEST) -> bytes:
-    """Return runs with one more: bars from `first_s` (UTC seconds) on are known since moment `no`; both rise."""
+    """Return runs with one more: bars from `first_s` (UTC seconds) on are known since moment `no`; both rise.
+
+    Raises:
+        ValueError: the runs are damaged.
+
+    """
     if not grown:
         return newest.pack(first_s, no)
-    last_s, last_no = newest.unpack_from(grown)
+    last_s, last_no = _newest_run(grown, newest)
+    if first_s <= last_s or no <= last_no:
+        raise ValueError(
+            f"its newest run was from {last_s} s at moment {last_no}, expected before {first_s} s and {no}"
+        )
     steps = grown[newest.size :] + _to_varint(first_s - last_s) + _to_varint(no - last_no)
     return newest.pack(first_s, no) + steps
 
 
+def add_runs(
+    grown: Mapping[int, int], runs_of: Callable[[int], bytes | None], no: int, *, newest: struct.Struct = _NEWEST
+) -> tuple[dict[int, bytes], dict[int, str]]:
+    """Return by page its runs with one more, and by page the damage of runs that cannot get one.
+
+    Args:
+        grown: by page the first time of its new run, in UTC seconds.
+        runs_of: gives the runs of a page.
+        no: the moment of the new runs.
+        newest: the form of the newest run.
+
+    """
+    runs, damaged = dict[int, bytes](), dict[int, str]()
+    for page, first_s in grown.items():
+        try:
+            runs[page] = add_run(runs_of(page), first_s, no, newest=newest)
+        except ValueError as e:
+            damaged[page] = str(e)
+    return runs, damaged
+
+
 def find_cut(grown: bytes | None, no: int, *, newest: struct.Struct = _NEWEST) -> int | None:
-    """Return the time, in UTC seconds, from which bars were not there yet at moment `no`; None if all were."""
+    """Return the time, in UTC seconds, from which bars were not there yet at moment `no`; None if all were.
+
+    Raises:
+        ValueError: the runs are damaged.
+
+    """
     cut = None
-    for first_s, at in _read_backwards(grown, newest) if grown else ():
+    for first_s, at in read_runs(grown, newest) if has_grown(grown, no, newest=newest) else ():
         if at <= no:
             break
         cut = first_s
     return cut
 
 
-def _read_backwards(grown: bytes, newest: struct.Struct) -> list[tuple[int, int]]:
-    """Return the runs, newest first."""
-    first_s, no = newest.unpack_from(grown)
-    numbers = _from_varints(grown[newest.size :])
-    runs = [(first_s, no)]
+def has_grown(grown: bytes | None, no: int, *, newest: struct.Struct = _NEWEST) -> bool:
+    """Return whether bars were added at the end of a page after moment `no`, or its runs are too short to say."""
+    return bool(grown) and (len(grown or b"") < newest.size or _newest_run(grown or b"", newest)[1] > no)
+
+
+def read_runs(grown: bytes | None, newest: struct.Struct = _NEWEST) -> list[tuple[int, int]]:
+    """Return the runs, newest first: their first time in UTC seconds, and their moment.
+
+    Raises:
+        ValueError: they are damaged.
+
+    """
+    if not grown:
+        return []
+    first_s, no = _newest_run(grown, newest)
+    runs, numbers = [(first_s, no)], _from_varints(grown[newest.size :])
+    if len(numbers) % 2 or 0 in numbers:
+        raise ValueError(
+            f"its runs have {len(numbers)} steps of which {numbers.count(0)} are 0, expected pairs above 0"
+        )
     for at in range(len(numbers) - 2, -1, -2):
         first_s, no = first_s - numbers[at], no - numbers[at + 1]
         runs.append((first_s, no))
+    if no < 0 or first_s < _FIRST_S:
+        raise ValueError(f"its oldest run was from {first_s} s at moment {no}, expected {_FIRST_S} s or later and 0")
     return runs
+
+
+def find_damaged_runs(
+    grown: bytes | None, bars: tuple[int, int], moments: tuple[int, int], *, newest: struct.Struct = _NEWEST
+) -> str:
+    """Return what is wrong with the runs of a page; "" if nothing is.
+
+    Args:
+        grown: the runs.
+        bars: the first and the last time of the page, in UTC seconds.
+        moments: the moment at which the page was added, and that of its last change.
+        newest: the form of the newest run.
+
+    """
+    try:
+        runs = read_runs(grown, newest)
+    except ValueError as e:
+        return str(e)
+    if runs and not (bars[0] < runs[-1][0] <= runs[0][0] <= bars[1]):
+        return f"its runs were from {runs[-1][0]} s to {runs[0][0]} s, expected after {bars[0]} s and up to {bars[1]} s"
+    if runs and not (moments[0] < runs[-1][1] <= runs[0][1] <= moments[1]):
+        return (
+            f"its runs were of the moments {runs[-1][1]} to {runs[0][1]},"
+            f" expected after {moments[0]} and up to {moments[1]}"
+        )
+    return ""
+
+
+def _newest_run(grown: bytes, newest: struct.Struct) -> tuple[int, int]:
+    if len(grown) < newest.size:
+        raise ValueError(f"its runs had {len(grown)} bytes, expected at least {newest.size}")
+    first_s, no = newest.unpack_from(grown)
+    return first_s, no
 
 
 def _to_varint(number: int) -> bytes:
@@ -173,4 +275,6 @@ def _from_varints(data: bytes) -> list[int]:
         if byte < 0x80:
             numbers.append(number)
             number = shift = 0
+    if shift:
+        raise ValueError("its runs end within a number")
     return numbers

@@ -60,9 +60,9 @@ def remove_damaged_pages(
     return [_report(file, series, page, str(kept)) for page, _ in still]
 
 
-def delete_fetches(sql: sqlite3.Connection, sid: int, days: tuple[date, date]) -> None:
+def delete_fetches(sql: sqlite3.Connection, sid: int, days: tuple[date, date] | None) -> None:
     """Delete the fetch log of a symbol on some days, inside the caller's transaction; entries of other days stay."""
-    if not has_table(sql, "asked"):
+    if days is None or not has_table(sql, "asked"):
         return
     low, high = to_day(days[0]), to_day(days[1])
     runs = sql.execute(_OVERLAP, (sid, high, low)).fetchall()
@@ -72,23 +72,26 @@ def delete_fetches(sql: sqlite3.Connection, sid: int, days: tuple[date, date]) -
         sql.executemany(_PUT, [(sid, a, b, bars, at) for a, b in pieces if a <= b])
 
 
-def days_of(series: BarSeries, bucket: int) -> tuple[date, date]:
-    """Return the first and the last day of a bucket, which is a session, or a year of daily bars."""
-    if series.interval.is_intraday:
-        return to_session(bucket), to_session(bucket)
-    return date(bucket, 1, 1), date(bucket, 12, 31)
+def days_of(series: BarSeries, bucket: int) -> tuple[date, date] | None:
+    """Return the first and the last day of a bucket, which is a session, or a year of daily bars.
+
+    None if no date has the bucket, as in a damaged row.
+    """
+    try:
+        if series.interval.is_intraday:
+            return to_session(bucket), to_session(bucket)
+        return date(bucket, 1, 1), date(bucket, 12, 31)
+    except (OverflowError, ValueError):
+        return None
 
 
 def gaps_of(series: BarSeries, cells: Sequence[tuple[str, int]]) -> tuple[Gap, ...]:
     """Return symbols and buckets as gaps; symbols that lack the same buckets share one gap."""
-    by_symbol = {s: tuple(b for _, b in some) for s, some in groupby(sorted(cells), key=lambda cell: cell[0])}
-    by_buckets: dict[tuple[int, ...], list[str]] = {}
-    for symbol, buckets in by_symbol.items():
-        by_buckets.setdefault(buckets, []).append(symbol)
-    return tuple(
-        Gap(series, tuple(symbols), days_of(series, buckets[0])[0], days_of(series, buckets[-1])[1])
-        for buckets, symbols in by_buckets.items()
-    )
+    dated = sorted((symbol, days) for symbol, bucket in cells if (days := days_of(series, bucket)))
+    by_days: dict[tuple[tuple[date, date], ...], list[str]] = {}
+    for symbol, some in groupby(dated, key=lambda cell: cell[0]):
+        by_days.setdefault(tuple(days for _, days in some), []).append(symbol)
+    return tuple(Gap(series, tuple(symbols), days[0][0], days[-1][1]) for days, symbols in by_days.items())
 
 
 def _check_again(file: PageFile, series: BarSeries, page: CheckedPage) -> tuple[CheckedPage, dict[str, Any]]:
@@ -100,9 +103,7 @@ def _check_again(file: PageFile, series: BarSeries, page: CheckedPage) -> tuple[
 
 def _report(file: PageFile, series: BarSeries, page: CheckedPage, kept: str) -> RepairedItem:
     where = page_name(file.path, page.symbol, page.bucket)
-    gaps: tuple[Gap, ...] = ()
-    with suppress(OverflowError, ValueError):  # the bucket of a damaged row may be no day
-        gaps = gaps_of(series, [(page.symbol, page.bucket)] if page.symbol else [])
+    gaps = gaps_of(series, [(page.symbol, page.bucket)] if page.symbol else [])
     done = "the page was moved to the archive" if kept else "the page would be moved to the archive"
     return RepairedItem(where, page.fault, done, kept, gaps)
 

@@ -242,8 +242,11 @@ def _whole(files: PageFiles, series: BarSeries, shard: str) -> tuple[Gap, ...]:
         return ()
     # How far back daily bars went is unknown; most users ask for a year.
     first, last = (buckets[0], buckets[-1]) if series.interval.is_intraday else (buckets[-2] - 1, buckets[-2])
-    days = days_of(series, first)[0], days_of(series, last)[1]
-    return (Gap(series, tuple(sorted(_known_symbols(files, series.source))), *days, is_guess=True),)
+    days = days_of(series, first), days_of(series, last)
+    if days[0] is None or days[1] is None:
+        return ()
+    symbols = tuple(sorted(_known_symbols(files, series.source)))
+    return (Gap(series, symbols, days[0][0], days[1][1], is_guess=True),)
 
 
 def _known_symbols(files: PageFiles, source: str) -> set[str]:
