@@ -204,6 +204,12 @@ def test_a_volume_cap_fills_in_parts() -> None:
     assert rows(weigh(panel, 0.05, model=capped)) == [(1, 200, 100), (2, 200, 100), (3, 100, 100)]
 
 
+def test_the_rest_of_a_limit_order_that_volume_cut_keeps_its_limit() -> None:
+    panel = panel_of(flat(100), flat(100), flat(103), flat(100), volume=2_000)
+    calls = {0: lambda c: c.buy(S, 500, limit=100)}
+    assert rows(play(panel, calls, PLAIN.filled(volume_cap=0.1))) == [(1, 200, 100), (3, 200, 100)]
+
+
 def test_orders_of_one_bar_share_its_volume() -> None:
     panel = panel_of(*[flat(100)] * 3, volume=2_000)
     both = {0: lambda c: (c.buy(S, 200), c.buy(S, 100))}

@@ -15,7 +15,7 @@ from kaboom.backtest.model import Fees, FillModel, Slippage
 from kaboom.backtest.page.forms import read_values, run_body, sweep_body, values_of
 from kaboom.backtest.report.candlesticks import draw_candlesticks
 from kaboom.backtest.report.charts import Room, build_plot, build_times, spread
-from kaboom.backtest.report.content import ReportCandlesticks
+from kaboom.backtest.report.content import ReportCandlesticks, TradeLine
 from kaboom.backtest.report.html import STYLE
 from kaboom.backtest.report.text import Words, metric, month, signed_percent, tint
 from kaboom.backtest.request import BacktestRequest, SweepRequest
@@ -300,3 +300,11 @@ def test_candles_without_a_whole_bar_are_not_drawn() -> None:
     drawn = draw_candlesticks(one, Words(("en", "ja")))
     assert 'aria-label="Candles of 7203 with 1 purchases and sales / ' in drawn
     assert "nan" not in drawn
+
+
+def test_candles_show_the_gain_of_each_trade_that_has_one() -> None:
+    at, bar = "2025-11-04T00:00:00Z", (2000.0, 2010.0, 1990.0, 2000.0)
+    trade = TradeLine(entry=0, entry_price=2000.0, exit=1, exit_price=2000.0, side=1, gain=0.05)
+    trades = [trade, trade.model_copy(update={"exit": 2, "gain": None}), trade.model_copy(update={"exit": 3})]
+    traded = ReportCandlesticks(symbol="7203", times=[at] * 4, bars=[bar, bar, bar, None], fills=[], trades=trades)
+    assert re.findall(r"[+-][0-9.]+ ?%", draw_candlesticks(traded, Words(("en",)))) == ["+5.0%"]

@@ -228,7 +228,8 @@ class TestExpire:
         lapse = {"fence": "7:aa", "owner": "w1", "seen": "its worker died"}
         assert orjson.loads(await scripts.of_chunk("0", "lapses")) == [lapse]
         (run,) = await scripts.runs()
-        assert (run["ending"], run["reason"], scripts.is_now(run["ended_at"])) == ("expired", "its worker died", True)
+        assert (run["ending"], run["reason"], run.get("paused_until")) == ("expired", "its worker died", None)
+        assert run["ended_at"] == await scripts.score(RETRIES)
         assert await self.expire(scripts) == ["skip", ""]
 
     async def test_a_lease_that_lasts_or_another_claim_is_skipped(self, scripts: Scripts) -> None:
@@ -316,7 +317,7 @@ class TestPlan:
         assert [await scripts.places(n) for n in ("plan", "0", "1")] == ["", "dispatch", ""]
         assert scripts.is_now(await scripts.score(keys.dispatch(QUEUE)), DISPATCH_MS)
         assert await scripts.said() == [("progress", "4/0/8")]
-        assert [run["ending"] for run in await scripts.runs("plan")] == ["done"]
+        assert [(run["ending"], run.get("paused_until")) for run in await scripts.runs("plan")] == [("done", None)]
         assert await self.plan(scripts, queued_chunk("5")) == "['ok', '', '']"
         assert await scripts.of_chunk("5", "state") is None
 
@@ -351,7 +352,7 @@ class TestFail:
             assert await scripts.run("fail", scripts.id, "7:aa", '{"type":"no"}') == ["ok", "dead", "failed"]
         assert await scripts.get("status", "error", "version") == ["failed", '{"type":"no"}', "3"]
         assert await scripts.of_chunk("plan", "state") == "dead"
-        assert [run["ending"] for run in await scripts.runs("plan")] == ["failed"]
+        assert [(run["ending"], run.get("paused_until")) for run in await scripts.runs("plan")] == [("failed", None)]
         assert await scripts.said() == [("status", "failed")]
         await assert_ended(scripts, "plan")
 

@@ -60,7 +60,7 @@ class TestPut:
         assert await scripts.said() == [("status", "queued")]
 
     async def test_the_newest_job_is_first_once_and_the_oldest_falls_out(self, scripts: Scripts) -> None:
-        await scripts.redis.rpush(keys.newest(QUEUE), "j4", "j1", "j3", "j2")
+        await scripts.redis.rpush(keys.newest(QUEUE), "j4", "j1", "j3", "j1", "j2")
         await self.put(scripts, queued_chunk("plan"), kept=3)
         assert await scripts.redis.lrange(keys.newest(QUEUE), 0, -1) == ["j1", "j4", "j3"]
 
@@ -161,6 +161,11 @@ class TestClaim:
         assert await self.claim(scripts) == ["duplicate"]
         assert await scripts.of_chunk("0", "attempts") == "0"
 
+    async def test_a_chunk_whose_job_redis_lost_is_gone(self, scripts: Scripts) -> None:
+        await self.queued(scripts)
+        await scripts.redis.delete(scripts.job)
+        assert await self.claim(scripts) == ["gone"]
+
     async def test_a_cancelled_job_says_stop_and_an_unknown_chunk_is_gone(self, scripts: Scripts) -> None:
         assert await self.claim(scripts) == ["gone"]
         await self.queued(scripts, status="cancelling", cancel=1)
@@ -176,7 +181,7 @@ class TestClaim:
             (1, None, -60_000, None),
             (1, -10_000, -60_000, "5"),
             (1, 500, -60_000, "5"),
-            (1, 5_000, -60_000, None),
+            (1, 1_900, -60_000, None),
             (1, -60_000, -10_000, None),
         ],
     )
