@@ -152,10 +152,10 @@ site: $(STAMP) ## Build the pages as a site in build/site, and read it with Debi
 	$(BIN)/python -m docs.site.build
 	$(BIN)/python -m pytest -q -p no:randomly tests/site $(ARGS)
 
-bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is missed
+bench: $(STAMP) ## Run the benchmarks, one after another, and write the page of them; fails where a goal is missed
 	@missed=0; for script in benchmarks/*.py; do \
-	  echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || missed=1; \
-	done; exit $$missed
+	  echo "== $$script"; KABOOM_RECORD=1 $(BIN)/python "$$script" $(ARGS) || missed=1; \
+	done; $(BIN)/python -m benchmarks.rig.page || missed=1; exit $$missed
 
 changelog: $(DEPLOY_STAMP) ## Show the changelog of the next release; VERSION=0.2.0 writes it
 	$(DEPLOY_VENV)/bin/towncrier build $(if $(VERSION),--version $(VERSION) --yes,--draft --version next)

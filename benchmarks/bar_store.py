@@ -28,6 +28,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.rig.results import Goal, keep_if_recording
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.bars.store import BarStore
 from tests.fixtures.bars.page_kills import kill_writers
@@ -60,22 +61,29 @@ class Plan:
 class Table:
     """The lines of the report."""
 
+    goals: list[Goal] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
 
     def at_most(self, name: str, ours: float, peer: tuple[str, float], goal: float) -> None:
         """Report a ratio that must not exceed its goal."""
-        self._line(name, ours, peer, (ours / peer[1], goal, ours / peer[1] <= goal, "≤"))
+        self._line(name, ours, peer, Goal(f"{name}: times as long as {peer[0]}", ours / peer[1], most=goal))
 
     def faster(self, name: str, ours: float, peer: tuple[str, float], goal: float) -> None:
         """Report how many times faster than a peer; must reach its goal."""
-        self._line(name, ours, peer, (peer[1] / ours, goal, peer[1] / ours >= goal, "≥"))
+        self._line(name, ours, peer, Goal(f"{name}: times faster than {peer[0]}", peer[1] / ours, least=goal))
 
-    def _line(self, name: str, ours: float, peer: tuple[str, float], verdict: tuple[float, float, bool, str]) -> None:
-        ratio, goal, is_met, sign = verdict
-        word = "ok" if is_met else "MISSED"
+    def end(self) -> int:
+        """Say which goals were missed, keep the figures, and return the exit code."""
+        keep_if_recording({}, self.goals)
+        print("all goals met" if not self.missed else f"missed: {', '.join(self.missed)}")
+        return 1 if self.missed else 0
+
+    def _line(self, name: str, ours: float, peer: tuple[str, float], goal: Goal) -> None:
+        self.goals.append(goal)
+        word = "ok" if goal.is_met else "MISSED"
         left = f"{name:34} {ours * 1e3:9.2f} ms   {peer[0]:34} {peer[1] * 1e3:9.2f} ms"
-        print(f"{left}   {ratio:7.2f}x  goal {sign} {goal:g}x  {word}", flush=True)
-        if not is_met:
+        print(f"{left}   {goal.value:7.2f}x  goal {goal.bound}x  {word}", flush=True)
+        if not goal.is_met:
             self.missed.append(name)
 
 
@@ -340,8 +348,7 @@ async def main(plan: Plan, kills: int) -> int:
                 f"{len(report.lost)} lost, {len(report.torn)} torn"
             )
             table.missed += report.lost + report.torn
-    print("all goals met" if not table.missed else f"missed: {', '.join(table.missed)}")
-    return 1 if table.missed else 0
+    return table.end()
 
 
 if __name__ == "__main__":

@@ -165,8 +165,7 @@ async def main(plan: Plan, url: str, folder: Path, influx: BarStore | None) -> i
             f"{type(store).__name__}: {(health.bytes or 0) / health.bars:.2f} bytes per bar, {health.faults or 'sound'}"
         )
         await store.close()
-    print("all goals met" if not table.missed else f"missed: {', '.join(table.missed)}")
-    return 1 if table.missed else 0
+    return table.end()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.rig.results import Goal, keep_if_recording
 from kaboom.bars.postgres.store import PostgresBarStore
 from kaboom.drivers.postgres.blocking import BlockingDatabase
 from tests.fixtures.bars.statement_plans import call_everything, explained, find_scans
@@ -91,6 +92,8 @@ async def measure(url: str, symbols: Sequence[str], days: Sequence[date]) -> int
         print(f"{'SCANS ' + ', '.join(scans) if scans else 'ok':8} {' '.join(statement.split())[:110]}")
         if scans:
             print(plan)
+    goals = [Goal("statements that read a whole table", bad, most=0)]
+    keep_if_recording({"PostgreSQL": {"bars": bars, "bytes a bar": total / bars}}, goals)
     return 1 if bad else 0
 
 

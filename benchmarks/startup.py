@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psutil
 
+from benchmarks.rig.results import Goal, keep_if_recording
 from benchmarks.rig.stack import running
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,18 +152,17 @@ def build_report(starts: dict[str, list[Start]], commands: dict[str, float]) -> 
         "commands": commands,
         "rounds": len(starts[OURS]) - 1,
         "goals": [
-            {"name": "CPU, s", "is": f"{cpu_s:.2f}", "goal": f"≤ {MOST_CPU_S:g}", "is_met": cpu_s <= MOST_CPU_S},
-            {"name": "memory, MB", "is": f"{rss_mb:.1f}", "goal": f"≤ {MOST_MB:g}", "is_met": rss_mb <= MOST_MB},
-            {"name": "loaded of " + ", ".join(FORBIDDEN), "is": ", ".join(forbidden) or "none", "goal": "none"}
-            | {"is_met": not forbidden},
+            Goal("CPU, s", cpu_s, most=MOST_CPU_S),
+            Goal("memory, MB", rss_mb, most=MOST_MB),
+            Goal("loaded of " + ", ".join(FORBIDDEN), len(forbidden), most=0),
             *(_goal_of(command, seconds) for command, seconds in commands.items()),
         ],
     }
 
 
-def _goal_of(command: str, seconds: float) -> dict[str, Any]:
+def _goal_of(command: str, seconds: float) -> Goal:
     most = MOST_HELP_S if command == " ".join(HELP) else MOST_READ_S
-    return {"name": f"kaboom {command}, s", "is": f"{seconds:.2f}", "goal": f"≤ {most:g}", "is_met": seconds <= most}
+    return Goal(f"kaboom {command}, s", seconds, most=most)
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -174,7 +174,7 @@ def print_report(report: dict[str, Any]) -> None:
         print(f"{name:40} {row}")
     print()
     for goal in report["goals"]:
-        print(f"{goal['name']:40} {goal['is']:>7}   goal {goal['goal']:6} {'ok' if goal['is_met'] else 'MISSED'}")
+        print(f"{goal.name:48} {goal.value:7.2f}   goal {goal.bound:6} {'ok' if goal.is_met else 'MISSED'}")
 
 
 def main() -> int:
@@ -185,11 +185,15 @@ def main() -> int:
     options = parser.parse_args()
     rounds = 3 if options.quick else 7
     report = build_report(measure(rounds), time_commands(rounds))
+    rows = {
+        way: {name: found[name] for name in ("cpu_s", "rss_mb", "modules")} for way, found in report["ways"].items()
+    }
+    keep_if_recording(rows, report["goals"])
     if options.json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(report, indent=2, default=asdict))
     else:
         print_report(report)
-    return 0 if all(goal["is_met"] for goal in report["goals"]) else 1
+    return 0 if all(goal.is_met for goal in report["goals"]) else 1
 
 
 if __name__ == "__main__":

@@ -3,27 +3,17 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from benchmarks.rig.results import Goal, keep_if_recording
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A figure, and the most or the least that it may be."""
-
-    name: str
-    value: float
-    most: float | None = None
-    least: float | None = None
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the figure is within its bounds."""
-        return (self.most is None or self.value <= self.most) and (self.least is None or self.value >= self.least)
+__all__ = ["Goal", "report"]
 
 
 def report(rows: Mapping[str, Mapping[str, float]], goals: Sequence[Goal], *, as_json: bool) -> int:
     """Print a table, the goals and a verdict for each; return the exit code."""
+    keep_if_recording(rows, goals)
     if as_json:
         kept: list[dict[str, Any]] = [asdict(goal) | {"is_met": goal.is_met} for goal in goals]
         json.dump({"rows": rows, "goals": kept}, sys.stdout, indent=2)
@@ -32,8 +22,8 @@ def report(rows: Mapping[str, Mapping[str, float]], goals: Sequence[Goal], *, as
         _print_rows(rows)
         print()
         for goal in goals:
-            bound = f"≤ {goal.most:g}" if goal.most is not None else f"≥ {goal.least:g}"
-            print(f"{goal.name:62} {goal.value:8.2f}   goal {bound:7} {'ok' if goal.is_met else 'MISSED'}")
+            verdict = "ok" if goal.is_met else "MISSED"
+            print(f"{goal.name:62} {goal.value:8.2f}   goal {goal.bound:7} {verdict}")
     return 0 if all(goal.is_met for goal in goals) else 1
 
 
