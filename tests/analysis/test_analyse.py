@@ -66,7 +66,7 @@ async def test_an_analysis_of_files_names_the_last_day_that_they_have(tmp_path: 
 async def test_an_analysis_without_bars_fails_with_the_command_that_takes_them(http: httpx2.AsyncClient) -> None:
     job = await end_of(http, ANALYSE, {"symbols": ["6503"], "session": SESSION, "language": "en"})
     assert (job["status"], job["result"]) == ("failed", None)
-    command = "kaboom ingest run-daily --provider synthetic --interval 1d=250 --symbol 6503 --session 2025-11-04"
+    command = "kaboom ingest run-daily --wait --provider synthetic --interval 1d=250 --symbol 6503 --session 2025-11-04"
     assert job["error"]["message"] == f"no synthetic 1d bars of 6503 are held; take some by `{command}`"
 
 

@@ -95,7 +95,12 @@ async def test_positions_show_average_cost_and_lots(account: Account) -> None:
     ("part", "body", "status", "detail"),
     [
         ("/trades", {"side": "sell", "quantity": 100}, 409, "7203 would be short on 2025-11-04: 100 sold, 0 held"),
-        ("/trades", {"price": "10.01"}, 409, "cash would be -1 yen on 2025-11-04, expected 0 or more"),
+        (
+            "/trades",
+            {"price": "10.01"},
+            409,
+            "cash would be -1 yen on 2025-11-04, expected 0 or more: deposit cash by then",
+        ),
         ("/trades", {"quantity": 150}, 422, "quantity was 150, expected a multiple of 100"),
         ("/trades", {"price": "0"}, 422, "price was 0, expected more"),
         ("/trades", {"price": "1e3"}, 422, "price was '1e3', expected yen from 0 to"),

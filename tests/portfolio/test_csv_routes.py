@@ -43,7 +43,11 @@ async def test_wrong_lines_are_named_and_nothing_is_booked(account: Account) -> 
     [
         ("2025-11-04,buy,7203,150,1,,,\r\n", 422, "#/csv/6: quantity was 150, expected a multiple of 100"),
         ("2025-11-05,sell,7203,200,1,,,\r\n", 409, "line 6: 7203 would be short on 2025-11-05: 200 sold, 100 held"),
-        ("2025-11-03,buy,7203,100,1,,,\r\n", 409, "line 6: cash would be -100 yen on 2025-11-03, expected 0 or more"),
+        (
+            "2025-11-03,buy,7203,100,1,,,\r\n",
+            409,
+            "line 6: cash would be -100 yen on 2025-11-03, expected 0 or more: deposit cash by then",
+        ),
     ],
 )
 async def test_a_file_that_does_not_fit_is_refused_by_line(
@@ -57,7 +61,10 @@ async def test_a_file_that_does_not_fit_is_refused_by_line(
 async def test_faults_are_reported_in_japanese(account: Account) -> None:
     account.http.headers["accept-language"] = "ja"
     answer = await account.post("/import", csv=HEAD + "2025-11-04,withdrawal,,,,,1,\r\n")
-    assert answer.json()["detail"] == "2行目\uff1a2025-11-04に現金が-1円になります。0円以上でなければなりません"
+    assert (
+        answer.json()["detail"]
+        == "2行目\uff1a2025-11-04に現金が-1円になります。0円以上でなければなりません。その日までに入金してください"
+    )
 
 
 async def test_a_file_is_imported_once_by_its_key(account: Account) -> None:

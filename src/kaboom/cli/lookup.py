@@ -7,6 +7,7 @@ from kaboom.cli.client import ApiClient
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.session import Session
 from kaboom.jobs.model import jobs_path
+from kaboom.text.catalogue import gettext_noop
 
 PORTFOLIOS = "/api/v1/portfolios"
 
@@ -71,19 +72,22 @@ def _begin(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def find_portfolio_id(session: Session, wanted: str) -> str:
     """Return the id of a portfolio by its name or id; a name comes before an id."""
-    return find_id(session, PORTFOLIOS, wanted, missing="no portfolio {wanted}; there are: {names}")
+    none = gettext_noop("no portfolios: create one with `kaboom portfolio create NAME`")
+    return find_id(session, PORTFOLIOS, wanted, missing="no portfolio {wanted}; there are: {names}", none=none)
 
 
-def find_id(session: Session, path: str, wanted: str, *, missing: str, key: str = "id") -> str:
+def find_id(session: Session, path: str, wanted: str, *, missing: str, none: str = "", key: str = "id") -> str:
     """Return the id of the item of a list that has this name, or else this id; `key` names the field of ids.
 
     Raises:
-        CliError: no item has this name or id; `missing` is the message.
+        CliError: no item has this name or id; `missing` is the message, or `none` if the list is empty.
 
     """
     items = session.client().call("GET", path)["items"]
     ids = {item[key]: item[key] for item in items} | {item["name"]: item[key] for item in items}
     if wanted not in ids:
         names = ", ".join(repr(item["name"]) for item in items) or session.words.say("none")
-        raise CliError(Exit.NOT_FOUND, session.words.say(missing, wanted=wanted, names=names))
+        raise CliError(
+            Exit.NOT_FOUND, session.words.say(missing if items or not none else none, wanted=wanted, names=names)
+        )
     return str(ids[wanted])

@@ -102,7 +102,10 @@ class Book:
         moved = entry.amount if kind in _IN else -entry.amount
         rest = self.cash + moved - entry.fee
         if rest < 0:
-            raise Shortfall(f"cash would be {format_yen(rest)} yen on {entry.day}, expected 0 or more", entry.entry_id)
+            raise Shortfall(
+                f"cash would be {format_yen(rest)} yen on {entry.day}, expected 0 or more: deposit cash by then",
+                entry.entry_id,
+            )
         self.cash = rest
         if kind in {EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}:
             self.net_deposits += moved

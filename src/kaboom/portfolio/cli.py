@@ -320,7 +320,10 @@ def import_file(
     path = f"{find_portfolio(session, portfolio)}/import"
     done = session.client().call("POST", path, json={"csv": text, "force": force}, headers=key_header(key))
     session.print_if_json(done)
-    session.say("{count} entries booked", count=done["entries"])
+    if key is None:
+        session.say("{count} entries booked", count=done["entries"])
+    else:
+        session.say("{count} entries booked, once for the key {key}", count=done["entries"], key=key)
 
 
 @app.command("export")

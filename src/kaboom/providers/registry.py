@@ -121,7 +121,7 @@ def ingest_command(source: str, interval: Interval, sessions: int, symbols: Sequ
     if not get_provider_spec(provider).is_tse:
         taken = "--all"
     chosen = "".join(f" --symbol {symbol}" for symbol in symbols[:MOST_NAMED])
-    return f"kaboom ingest run-daily --provider {provider} {taken}{chosen}"
+    return f"kaboom ingest run-daily --wait --provider {provider} {taken}{chosen}"
 
 
 _NAME = Field(min_length=1, max_length=40)

@@ -19,12 +19,12 @@ def test_a_symbol_without_bars_has_a_command_beside_one_that_was_judged(at_live:
     assert at_live("ingest", "run-daily", "--symbol", "6758", "--interval", "1d=100", "--wait").code == 0
     done = at_live("ai", "analyse", "6758", "6503")
     assert (done.code, "6503: no bars" in done.out) == (Exit.PARTIAL, True)
-    assert "\nno synthetic 1d bars of 6503 are held; take some by `kaboom ingest run-daily" in done.out
+    assert "\nno synthetic 1d bars of 6503 are held; take some by `kaboom ingest run-daily --wait" in done.out
 
 
 def test_a_portfolio_is_named(at_live: Kaboom) -> None:
     unknown = at_live("ai", "analyse", "--portfolio", "nothing")
-    assert (unknown.code, "no portfolio nothing; there are: " in unknown.err) == (Exit.NOT_FOUND, True)
+    assert (unknown.code, "no portfolios: create one with" in unknown.err) == (Exit.NOT_FOUND, True)
     assert at_live("portfolio", "create", "nothing").code == 0
     empty = at_live("ai", "analyse", "--portfolio", "nothing")
     assert (empty.code, "the portfolio holds nothing, and no symbols were given" in empty.out) == (1, True)
