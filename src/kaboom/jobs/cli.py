@@ -260,20 +260,29 @@ def _explain_none(session: Session, *, is_filtered: bool, q: str) -> str:
     )
 
 
+#: Columns that are left out if no job of the list has a value.
+_OF_BARS = ("market", "rows")
+
+
 def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
     """Return a table of jobs; for a narrow terminal with two lines for each job, and without rows."""
     if session.out.width < _WIDE:
         return _narrow_job_table(session.words, jobs)
     counts = ("done", "failed", "total", "rows")
     names = ("job", "status", "market", "task", "requested (JST)", *counts)
-    table = new_table(session.words, *names, right=counts, whole={"job"})
+    rows = list[tuple[str, ...]]()
     for job in jobs:
         # A job without items, or one that is not planned yet, has nothing to count.
         numbers = [f"{job['progress'][name]:,}" if job["progress"]["total"] else "" for name in counts]
         if not writes_bars(job["queue"], job["progress"]["rows"]):
             numbers[-1] = ""
         head = (job["job_id"], session.words.coded("job", job["status"]), job["market"] or "", job["task"])
-        add_row(table, *head, to_jst(job["requested_at"]), *numbers)
+        rows.append((*head, to_jst(job["requested_at"]), *numbers))
+    # Deliveries and analyses have no market, and write no bars.
+    shown = [at for at, name in enumerate(names) if name not in _OF_BARS or any(row[at] for row in rows)]
+    table = new_table(session.words, *(names[at] for at in shown), right=counts, whole={"job"})
+    for row in rows:
+        add_row(table, *(row[at] for at in shown))
     return table
 
 

@@ -140,7 +140,8 @@ def parse_trusted(text: str) -> frozenset[str]:
     entries = text.lower().split()
     for entry in entries:
         if not _TRUSTED.fullmatch(entry):
-            raise ConfigurationError(f"KABOOM_WEBHOOK_HOSTS had {entry!r}, expected host or host:port")
+            expected = "host or host:port, separated by spaces"
+            raise ConfigurationError(f"KABOOM_WEBHOOK_HOSTS had {entry!r}, expected {expected}")
     return frozenset(entries)
 
 
