@@ -112,7 +112,13 @@ def test_a_step_of_fees_holds_up_to_its_value_and_the_last_one_above(value: floa
     ],
 )
 def test_cash_buys_the_lots_that_it_pays_with_their_fee(cash: float, fees: dict[str, float], shares: float) -> None:
-    assert affordable(cash, 1000.0, rules_of(**fees)) == shares
+    assert affordable(cash, 1000.0, rules_of(**fees), 0.0) == shares
+
+
+def test_a_fixed_fee_of_many_lots_is_paid_from_the_cash() -> None:
+    rules = FillModel(lot=1, fees=Fees(fixed=1e9)).to_rules()
+    assert affordable(3e9 + 0.5, 0.5, rules, 0.0) == 4e9 + 1
+    assert affordable(1e15, 0.1, FillModel(lot=1, fees=Fees(fixed=1)).to_rules(), 0.0) == pytest.approx(1e16)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,16 @@ from tests.fixtures.backtest.panels import random_frame, random_listings, random
 CASH = 1_000_000.0
 SEEDS = st.integers(0, 10_000)
 FEES = st.sampled_from(
-    [Fees(), Fees(rate=0.002, least=55.0), Fees(fixed=80.0, most=500.0), Fees(steps=((50_000.0, 55.0), (1e9, 535.0)))]
+    [
+        *(
+            Fees(),
+            Fees(rate=0.002, least=55.0),
+            Fees(fixed=80.0, most=500.0),
+            Fees(table="monex"),
+            Fees(table="matsui-box"),
+        ),
+        Fees(steps=((50_000.0, 55.0), (1e9, 535.0))),
+    ]
 )
 MODELS = st.builds(
     FillModel,

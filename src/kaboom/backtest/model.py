@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from kaboom.backtest.engine.rules import MAX_STEPS, Rules
+from kaboom.backtest.fee_tables import FEE_TABLES, FeeTableName
 from kaboom.backtest.protection import NO_PROTECTION, Protection
 from kaboom.drivers.request import Request
 from kaboom.market.bounds import LOT
@@ -22,7 +23,7 @@ def _to_steps(value: Any) -> Any:
 
 
 class Fees(Request):
-    """The fee of a fill: `rate` of its value plus `fixed`, within `least` and `most`; or a table of steps.
+    """The fee of a fill: `rate` of its value plus `fixed`, within `least` and `most`; or steps; or a broker's table.
 
     A step is the largest value that it applies to, and its fee; the last step also applies to all larger values.
     """
@@ -32,14 +33,18 @@ class Fees(Request):
     least: _Yen = 0.0
     most: _Yen | None = None
     steps: Annotated[tuple[tuple[_Yen, _Yen], ...], Field(max_length=MAX_STEPS), BeforeValidator(_to_steps)] = ()
+    table: FeeTableName | None = Field(default=None, description="the fees of a broker; docs/reference/backtests.md")
 
     @model_validator(mode="after")
     def _check(self) -> "Fees":
         bounds = [bound for bound, _ in self.steps]
         if bounds != sorted(set(bounds)):
             raise ValueError("steps: expected values that ascend")
-        if self.steps and (self.rate or self.fixed or self.least or self.most is not None):
+        has_rate = bool(self.rate or self.fixed or self.least or self.most is not None)
+        if self.steps and has_rate:
             raise ValueError("steps: expected no rate, fixed, least or most beside them")
+        if self.table and (self.steps or has_rate):
+            raise ValueError("table: expected no rate, fixed, least, most or steps beside it")
         if self.most is not None and self.most < self.least:
             raise ValueError(f"most was {self.most:g}, expected at least {self.least:g}")
         return self
@@ -88,7 +93,9 @@ class FillModel(Request):
         from kaboom.market.rules import tick_table  # noqa: PLC0415 (numpy: the API checks fill models without it)
 
         bounds, (others, topix500) = tick_table()
-        steps = [*self.fees.steps, *([(0.0, 0.0)] * (MAX_STEPS - len(self.fees.steps)))]
+        table = FEE_TABLES[self.fees.table] if self.fees.table else None
+        given = table.steps if table else self.fees.steps
+        steps = [*given, *([(0.0, 0.0)] * (MAX_STEPS - len(given)))]
         return Rules(
             lot=float(self.lot),
             has_ticks=self.has_ticks is not False,
@@ -107,9 +114,10 @@ class FillModel(Request):
             fee_fixed=float(self.fees.fixed),
             fee_least=float(self.fees.least),
             fee_most=math.inf if self.fees.most is None else float(self.fees.most),
-            fee_steps=len(self.fees.steps),
+            fee_steps=len(given),
             fee_bounds=tuple(float(bound) for bound, _ in steps),
             fee_values=tuple(float(value) for _, value in steps),
+            is_fee_daily=table is not None and table.is_daily,
             slip_rate=float(self.slippage.rate),
             slip_ticks=float(self.slippage.ticks),
             slip_impact=float(self.slippage.impact),

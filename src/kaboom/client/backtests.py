@@ -97,13 +97,17 @@ class Backtest:
 
 
 class FeeOptions(TypedDict, total=False):
-    """The fee of a fill: `rate` of its value plus `fixed`, within `least` and `most`; or `steps` of value and fee."""
+    """The fee of a fill: `rate` of its value plus `fixed`, within `least` and `most`; or `steps` of value and fee.
+
+    Or `table`: the fees of a broker, such as `matsui-box`.
+    """
 
     rate: float
     fixed: float
     least: float
     most: float | None
     steps: Sequence[tuple[float, float]]
+    table: str | None
 
 
 class SlippageOptions(TypedDict, total=False):

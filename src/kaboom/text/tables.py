@@ -77,6 +77,13 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "buy", "sell", "deposit", "withdrawal", "dividend", "interest", "fraction", "fee", "tax", "reversal"
     ),
     "metric": {**METRICS, "fees": "fees, yen", "flows": "dividends and borrow costs, yen"},
+    # The brokers whose fees a backtest knows.
+    "fee_table": {
+        "sbi-zero": "SBI Securities, zero commission",
+        "rakuten-zero": "Rakuten Securities, zero course",
+        "monex": "Monex, course by order",
+        "matsui-box": "Matsui Securities, box rate",
+    },
     # The measures of a portfolio.
     "performance": {
         "time_weighted": "time-weighted return (TWR)",

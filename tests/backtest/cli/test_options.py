@@ -39,6 +39,12 @@ def test_options_of_other_names_are_fields_too() -> None:
     }
 
 
+def test_a_fee_table_is_a_field_of_the_fees() -> None:
+    assert Given(fee_table="matsui-box").to_body()["model"] == {"fees": {"table": "matsui-box"}}
+    # The server refuses both.
+    assert Given(fee_table="monex", fee=0.1).to_body()["model"] == {"fees": {"rate": 0.1, "table": "monex"}}
+
+
 @pytest.mark.parametrize("name", ["sessions", "cash", "seed"])
 def test_nothing_is_a_number_that_the_server_judges(name: str) -> None:
     values: dict[str, Any] = {name: 0}

@@ -254,6 +254,7 @@ def test_a_request_that_was_made_fills_the_form_that_makes_it_again() -> None:
     exact = RUN | {"cash": "12345678.9", "p_stop_loss": "0.123456789"}
     for form, to_body, kind in (
         (RUN, run_body, BacktestRequest),
+        (RUN | {"fee_table": "matsui-box"}, run_body, BacktestRequest),
         (exact, run_body, BacktestRequest),
         (SWEEP, sweep_body, SweepRequest),
     ):

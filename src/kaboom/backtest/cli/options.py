@@ -33,6 +33,10 @@ class Given:
     as_of: AsOf = None
     cash: Annotated[float | None, typer.Option(help="yen before the first bar (default: 10000000)")] = None
     fee: Annotated[float | None, typer.Option(help="fee as a share of a fill's value (default: 0.0005)")] = None
+    fee_table: Annotated[
+        str | None,
+        typer.Option(help="the fees of a broker instead: sbi-zero, rakuten-zero, monex or matsui-box"),
+    ] = None
     slippage: Annotated[int | None, typer.Option(help="slippage of market and stop orders, in ticks (default: 1)")] = (
         None
     )
@@ -64,6 +68,8 @@ class Given:
         names = ("market", "interval", "first", "last", "sessions", "cash", "benchmark", "provider", "seed")
         body = {"symbols": self.symbol} | {name: getattr(self, name) for name in names}
         model = read_model(self.model, self.fee, self.slippage, is_short=self.short)
+        if self.fee_table:
+            model["fees"] = {**model.get("fees", {}), "table": self.fee_table}
         return keep_given(body | {"as_of": read_moment(self.as_of), "model": model})
 
 

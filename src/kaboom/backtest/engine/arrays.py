@@ -99,7 +99,10 @@ class Rows(NamedTuple):
 
 @dataclass(slots=True)
 class Account:
-    """The cash of a run, in yen, and its counts: rows, short positions, the next ex-session, pending targets."""
+    """The cash of a run, in yen, and its counts: rows, short positions, the next ex-session, pending targets.
+
+    `traded` is the value of the fills of the session `traded_day`, if the fees are by its total.
+    """
 
     cash: float
     rows: int = 0
@@ -107,6 +110,8 @@ class Account:
     next_ex: int = 0
     pending: int = 0
     is_ruined: int = 0
+    traded: float = 0.0
+    traded_day: int = -1
 
 
 class Sim(NamedTuple):

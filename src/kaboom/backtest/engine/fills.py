@@ -61,14 +61,36 @@ def fee_of(value: float, rules: Rules) -> float:
     return min(max(value * rules.fee_rate + rules.fee_fixed, rules.fee_least), rules.fee_most)
 
 
-def affordable(cash: float, price: float, rules: Rules) -> float:
-    """Return the most shares in whole lots that cash pays with their fee."""
-    lots = whole_lots(max(cash, 0.0) / (price * (1.0 + rules.fee_rate)), rules.lot)
+def added_fee(value: float, traded: float, rules: Rules) -> float:
+    """Return the fee of a fill after others of its session; `traded` is their value if it counts, else 0."""
+    if traded == 0.0:
+        return fee_of(value, rules)
+    return fee_of(traded + value, rules) - fee_of(traded, rules)
+
+
+def traded_so_far(sim: Sim, i: int) -> float:
+    """Return the value of the fills in the session of a bar, if its total decides about fees; else 0."""
+    is_counted = sim.rules.is_fee_daily and sim.account.traded_day == sim.days[i]
+    return float(sim.account.traded) if is_counted else 0.0
+
+
+def affordable(cash: float, price: float, rules: Rules, traded: float) -> float:
+    """Return the most shares in whole lots that cash pays with their fee; `traded` as in `added_fee`."""
+    most = whole_lots(max(cash, 0.0) / (price * (1.0 + rules.fee_rate)), rules.lot)
     if rules.fee_most < math.inf:
-        lots = max(lots, whole_lots(max(cash - rules.fee_most, 0.0) / price, rules.lot))
-    while lots > 0.0 and lots * price + fee_of(lots * price, rules) > cash:
-        lots -= rules.lot
-    return lots
+        most = max(most, whole_lots(max(cash - rules.fee_most, 0.0) / price, rules.lot))
+    if most == 0.0 or most * price + added_fee(most * price, traded, rules) <= cash:
+        return most
+    low, high = 0.0, most / rules.lot
+    # Beyond 2 ** 53 there is no number between the two.
+    while high - low > max(1.0, high * 1e-15):
+        middle = low + math.floor((high - low) / 2.0)
+        value = middle * rules.lot * price
+        if value + added_fee(value, traded, rules) <= cash:
+            low = middle
+        else:
+            high = middle
+    return low * rules.lot
 
 
 def slipped(sim: Sim, i: int, s: int, delta: float, price: float) -> float:
@@ -169,7 +191,11 @@ def execute(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -
     state, value = sim.state, abs(delta) * price
     held = state.shares[s]
     after = held + delta
-    fee = 0.0 if reason in (DELISTED, RUIN) else fee_of(value, sim.rules)
+    fee = 0.0
+    if reason not in (DELISTED, RUIN):
+        traded = traded_so_far(sim, i)
+        fee = added_fee(value, traded, sim.rules)
+        sim.account.traded, sim.account.traded_day = traded + value, sim.days[i]
     record(sim, (i, s, reason), delta, price, fee, -delta * price - fee)
     if held * delta >= 0.0:
         state.average[s] = (abs(held) * state.average[s] + value) / abs(after)
@@ -190,7 +216,7 @@ def fill(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -> f
     if reason not in (LIMIT, TAKE_PROFIT):
         price = slipped(sim, i, s, delta, price)
     if sim.state.shares[s] * delta >= 0.0:
-        most = affordable(free_cash(sim, i), price, sim.rules)
+        most = affordable(free_cash(sim, i), price, sim.rules, traded_so_far(sim, i))
         if abs(delta) > most:
             delta = math.copysign(most, delta)
     if delta != 0.0:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 #: The steps that a table of fees may have.
-MAX_STEPS = 50
+MAX_STEPS = 101
 
 
 class Rules(NamedTuple):
@@ -29,6 +29,7 @@ class Rules(NamedTuple):
     fee_steps: int
     fee_bounds: tuple[float, ...]
     fee_values: tuple[float, ...]
+    is_fee_daily: bool
     slip_rate: float
     slip_ticks: float
     slip_impact: float

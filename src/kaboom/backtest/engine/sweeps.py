@@ -21,6 +21,7 @@ def reset(sim: Sim, cash: float) -> None:
     sim.account.cash = cash
     account = sim.account
     account.rows, account.shorts, account.next_ex, account.pending, account.is_ruined = 0, 0, 0, 0, 0
+    account.traded, account.traded_day = 0.0, -1
     state.shares[:] = 0.0
     state.average[:] = 0.0
     state.stop[:] = math.nan

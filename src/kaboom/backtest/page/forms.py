@@ -11,6 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.backtest.choices import parse_value, parse_values
+from kaboom.backtest.fee_tables import FEE_TABLES
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.page.reports import API
 from kaboom.backtest.report.text import shown
@@ -35,7 +36,7 @@ _NUMBERS = ("sessions", "cash", "seed")
 _SWEEP_NUMBERS = ("trials", "keep", "folds")
 #: Fields of forms that are shown again; those of parameters begin with `p_`.
 _FORM = (
-    *("strategy", "own", "symbols", "fee", "ticks", "short", "model", "rank_by", "out_of_sample"),
+    *("strategy", "own", "symbols", "fee", "fee_table", "ticks", "short", "model", "rank_by", "out_of_sample"),
     *_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS,
 )  # fmt: skip
 _MOST_LETTERS = 50_000
@@ -143,7 +144,8 @@ def values_of(request: Mapping[str, Any]) -> dict[str, str]:
     model = request.get("model", {})
     found["model"] = _rest_of(model)
     fees, slippage = model.get("fees", {}), model.get("slippage", {})
-    found |= {"fee": _percent(fees.get("rate")), "ticks": _typed(slippage.get("ticks"))}
+    found |= {"fee_table": fees["table"]} if fees.get("table") else {"fee": _percent(fees.get("rate"))}
+    found |= {"ticks": _typed(slippage.get("ticks"))}
     found |= {"short": "yes"} if model.get("allows_short") else {}
     found |= {"out_of_sample": _percent(request.get("out_of_sample"))}
     return {name: text for name, text in found.items() if text}
@@ -186,7 +188,9 @@ def _bars(values: Mapping[str, str]) -> dict[str, Any]:
     if symbols := values.get("symbols", "").replace("、", ",").replace(",", " ").split():
         body["symbols"] = symbols
     model = _read_rest(values.get("model", ""))
-    if values.get("fee"):
+    if values.get("fee_table"):
+        model["fees"] = {"table": values["fee_table"]}
+    elif values.get("fee"):
         model["fees"] = {**model.get("fees", {}), "rate": _share(values["fee"])}
     if values.get("ticks"):
         model["slippage"] = {**model.get("slippage", {}), "ticks": parse_value(values["ticks"])}
@@ -199,9 +203,9 @@ def _rest_of(model: Mapping[str, Any]) -> str:
     """Return the values of a fill model that are neither defaults nor fields of the form, as JSON; "" without any."""
     usual = _USUAL.to_json()
     rest = {name: value for name, value in model.items() if name != "allows_short" and value != usual.get(name)}
-    for part, field in (("fees", "rate"), ("slippage", "ticks")):
-        own = {name: value for name, value in model.get(part, {}).items() if value not in (None, usual[part].get(name))}
-        own.pop(field, None)
+    for part, fields in (("fees", {"rate", "table"}), ("slippage", {"ticks"})):
+        given = {name: value for name, value in model.get(part, {}).items() if name not in fields}
+        own = {name: value for name, value in given.items() if value not in (None, usual[part].get(name))}
         rest = {name: value for name, value in rest.items() if name != part} | ({part: own} if own else {})
     return orjson.dumps(rest).decode() if rest else ""
 
@@ -337,6 +341,7 @@ async def _show(
         own_lines=lines_of(values) if values.get("strategy") in (own or ()) else None,
         chosen=chosen,
         parameters=list_fields(chosen) if chosen else [],
+        fee_tables=list(FEE_TABLES),
         intervals=[interval.value for interval in Interval],
         markets=[market.value for market in Market if market.is_section],
         providers=provider_names(),

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kaboom.backtest.fee_tables import FEE_TABLES, FeeTableName
 from kaboom.backtest.model import Fees, FillModel, Slippage
 from kaboom.backtest.report.text import tell
 from kaboom.backtest.summary import RunSummary
 from kaboom.market.symbol import is_tse_code
-from kaboom.text.catalogue import Pair, gettext_noop
+from kaboom.text.catalogue import Pair, gettext_noop, pair_of
+from kaboom.text.tables import CODES
 
 #: The conventions of every report; those of a fill model are added.
 _CONVENTIONS = (
@@ -52,6 +54,8 @@ def _say_foreign(request: Mapping[str, Any], model: FillModel) -> list[Pair]:
 
 def describe_fees(fees: Fees) -> Pair:
     """Return the fee of a fill."""
+    if fees.table:
+        return _describe_table(fees.table)
     if fees.steps:
         return tell("Fees are a table of {steps} steps.", steps=len(fees.steps))
     if fees.least or fees.most is not None:
@@ -64,6 +68,18 @@ def describe_fees(fees: Fees) -> Pair:
             most=most,
         )
     return tell("A fill costs {rate} of its value and {fixed:g} yen.", rate=f"{fees.rate:.3%}", fixed=fees.fixed)
+
+
+def _describe_table(name: FeeTableName) -> Pair:
+    table = FEE_TABLES[name]
+    text = gettext_noop("Fees of {broker} since {day} ({source}), by the value of each fill.")
+    if table.is_daily:
+        text = gettext_noop("Fees of {broker} since {day} ({source}), by the total of each session.")
+    brokers = pair_of(CODES["fee_table"][name], f"fee_table {name}")
+    english, japanese = (
+        tell(text, broker=broker, day=table.since, source=table.source)[n] for n, broker in enumerate(brokers)
+    )
+    return english, japanese
 
 
 def describe_slippage(slip: Slippage) -> Pair:
