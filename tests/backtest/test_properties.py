@@ -43,6 +43,7 @@ MODELS = st.builds(
     allows_short=st.booleans(),
     borrow_rate=st.sampled_from([0.0, 0.2]),
     fees=FEES,
+    tax_rate=st.sampled_from([0.0, 0.20315]),
     slippage=st.builds(
         Slippage, rate=st.sampled_from([0.0, 0.001]), ticks=st.integers(0, 2), impact=st.sampled_from([0.0, 0.1])
     ),
@@ -96,7 +97,7 @@ def run_both(seed: int, model: FillModel, protection: Protection) -> tuple[Resul
 
 def expect_sums(result: Result) -> None:
     trades, change = result.trades, float(result.equity[-1]) - result.start
-    assert float(trades["pnl"].sum()) + result.flows == pytest.approx(change, abs=1e-4)
+    assert float(trades["pnl"].sum()) + result.flows - result.taxes == pytest.approx(change, abs=1e-4)
     assert float(trades["fees"].sum()) == pytest.approx(result.fees, abs=1e-6)
     held = np.where(result.positions == 0, 0.0, result.positions * result.panel.prices[5])
     np.testing.assert_allclose(result.cash + held.sum(axis=1), result.equity, atol=1e-6)
@@ -188,7 +189,7 @@ def test_the_order_of_symbols_does_not_matter_when_cash_is_ample(
     )
     panel = Panel.of(frame, Interval.D1, listings)
     targets = random_targets(seed, panel) * 0.01
-    model = model.filled(size_at="decision", borrow_rate=0.0)
+    model = model.filled(size_at="decision", borrow_rate=0.0, tax_rate=0.0)
     found = [
         run_targets(p, t, model, cash=1e12, protection=protection).journal
         for p, t in ((panel, targets), (other, targets[:, ::-1]))

@@ -107,8 +107,8 @@ class Broker:
         self._look_again()
 
     def _make_room(self) -> None:
-        # Each order, target and position has at most a few rows in a bar.
-        need = int(self.sim.account.rows) + 4 * (len(self.orders) + self.sim.state.shares.size) + 16
+        # Each order, target and position has at most a few rows in a bar, and as many of its tax.
+        need = int(self.sim.account.rows) + 8 * (len(self.orders) + self.sim.state.shares.size) + 16
         if need > self.sim.rows.bar.size:
             self.sim = grown(self.sim, 2 * need)
 

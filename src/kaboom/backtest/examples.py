@@ -50,6 +50,7 @@ RUN: dict[str, Any] = _TESTED | {
         "trades": 34.0,
         "fees": 578529.94,
         "flows": 0.0,
+        "taxes": 0.0,
         "alpha": -0.021,
         "beta": 0.41,
         "tracking_error": 0.163,

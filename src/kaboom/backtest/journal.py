@@ -9,10 +9,10 @@ from kaboom.backtest.panel import Panel
 #: The reason of a row by its number in `fills`.
 REASONS = (
     "order", "limit", "stop_loss", "take_profit", "margin_call", "ruin", "delisted", "dividend", "split", "borrow",
-    "squeezed_out",
+    "tax", "squeezed_out",
 )  # fmt: skip
 #: Reasons of rows that move cash without a trade.
-FLOWS = ("dividend", "split", "borrow")
+FLOWS = ("dividend", "split", "borrow", "tax")
 
 #: `shares` is the change of the position, `amount` that of the cash, with the fee taken off; yen.
 JOURNAL_SCHEMA = pl.Schema(

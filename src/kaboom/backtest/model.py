@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from kaboom.backtest.engine.rules import MAX_STEPS, Rules
+from kaboom.backtest.engine.rules import MAX_STEPS, TAX_RATE, Rules
 from kaboom.backtest.fee_tables import FEE_TABLES, FeeTableName
 from kaboom.backtest.protection import NO_PROTECTION, Protection
 from kaboom.drivers.request import Request
@@ -86,6 +86,10 @@ class FillModel(Request):
     borrow_rate: _Share = Field(default=0.0115, description="cost of a short position a year, of its value")
     maintenance: Annotated[float, Field(ge=1, le=2)] = Field(default=1.3, description="cash that short positions need")
     fees: Fees = Field(default=DEFAULT_FEES, description="default: 0.05 % of a fill's value; `{}`: none")
+    tax_rate: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description=f"tax on gains, dividends and costs of short positions of a calendar year; in Japan {TAX_RATE}",
+    )
     slippage: Slippage = Field(default=DEFAULT_SLIPPAGE, description="default: a tick; `{}`: none")
 
     def to_rules(self, protection: Protection = NO_PROTECTION) -> Rules:
@@ -118,6 +122,7 @@ class FillModel(Request):
             fee_bounds=tuple(float(bound) for bound, _ in steps),
             fee_values=tuple(float(value) for _, value in steps),
             is_fee_daily=table is not None and table.is_daily,
+            tax_rate=float(self.tax_rate),
             slip_rate=float(self.slippage.rate),
             slip_ticks=float(self.slippage.ticks),
             slip_impact=float(self.slippage.impact),

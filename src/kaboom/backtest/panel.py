@@ -28,7 +28,7 @@ from kaboom.backtest.memory_check import check_room
 from kaboom.errors import InvalidRequest
 from kaboom.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
 from kaboom.market.bar import VALUES
-from kaboom.market.calendar import closes_at
+from kaboom.market.calendar import closes_at, settles_on
 from kaboom.market.disclosure import decision_moment
 from kaboom.market.interval import Interval
 from kaboom.market.rules import limit_bounds
@@ -122,6 +122,13 @@ class Panel:
             raise InvalidRequest("a bar has a price of 0 or less, or none")
         panels = prices.reshape(len(PLACES), opened_at.size, len(symbols))
         return _assemble(symbols, interval, opened_at, panels, listings or Listings())
+
+    @cached_property
+    def settlement_years(self) -> Ints:
+        """The year in which the trades of each bar are settled, `[bars]`, by the calendar of the TSE."""
+        days, places = np.unique(self.days, return_inverse=True)
+        years = [settles_on(date.fromordinal(int(day) + _EPOCH)).year for day in days]
+        return np.asarray(years, dtype=np.int64)[places]
 
     @property
     def shape(self) -> tuple[int, int]:

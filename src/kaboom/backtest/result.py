@@ -107,7 +107,12 @@ class Result:
     @property
     def flows(self) -> float:
         """Dividends, borrow costs and payments for fractions of a share at splits, in yen."""
-        return float(self.journal.filter(pl.col("reason").is_in(FLOWS))["amount"].sum())
+        return float(self.journal.filter(pl.col("reason").is_in(FLOWS))["amount"].sum()) + self.taxes
+
+    @property
+    def taxes(self) -> float:
+        """The tax that was withheld, less what was paid back, in yen."""
+        return -float(self.journal.filter(pl.col("reason") == "tax")["amount"].sum())
 
     @cached_property
     def exposure(self) -> Floats:
@@ -143,6 +148,7 @@ class Result:
             "trades": float(self.trades.filter(pl.col("exit_bar").is_not_null()).height),
             "fees": self.fees,
             "flows": self.flows,
+            "taxes": self.taxes,
         }
 
 

@@ -20,6 +20,7 @@ from kaboom.backtest.strategy import BarStrategy, WeightStrategy
 from kaboom.errors import InvalidRequest
 
 _NO_LIMITS = np.full((2, 1, 1), np.nan)
+_NO_YEARS = np.zeros(1, dtype=np.int64)
 
 
 def run_targets(
@@ -151,6 +152,7 @@ def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) ->
         prices=panel.prices,
         limits=_limits_of(panel, rules),
         days=panel.days,
+        tax_years=panel.settlement_years if rules.tax_rate else _NO_YEARS,
         issues=panel.issues,
         ex_sessions=panel.ex_sessions,
         rules=rules,

@@ -132,6 +132,7 @@ class FillOptions(TypedDict, total=False):
     borrow_rate: float
     maintenance: float
     fees: FeeOptions
+    tax_rate: float
     slippage: SlippageOptions
 
 

@@ -14,6 +14,7 @@ JST = timezone(timedelta(hours=9), "JST")
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _JST_OFFSET_S = 9 * 3600
+_TWO_DAYS_SINCE = date(2019, 7, 16)
 #: The calendar is correct from this year on.
 OLDEST_YEAR = 1990
 #: The calendar follows today's holiday law up to this year; the formula of the equinoxes is not valid later.
@@ -94,6 +95,15 @@ def next_session(day: date) -> date:
     start = day + timedelta(days=1)
     # The longest closure so far was ten days (2019-04-27 to 05-06).
     return sessions_between(start, start + timedelta(days=20))[0]
+
+
+def settles_on(day: date) -> date:
+    """Return when a trade of a day is settled: two sessions later, before 2019-07-16 three.
+
+    Source: JPX, shortening of the settlement cycle to T+2.
+    """
+    days = sessions_between(day + timedelta(days=1), day + timedelta(days=30))
+    return days[1 if day >= _TWO_DAYS_SINCE else 2]
 
 
 def session_hours(day: date) -> SessionHours:

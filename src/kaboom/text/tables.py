@@ -76,7 +76,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
     "entry": _same(
         "buy", "sell", "deposit", "withdrawal", "dividend", "interest", "fraction", "fee", "tax", "reversal"
     ),
-    "metric": {**METRICS, "fees": "fees, yen", "flows": "dividends and borrow costs, yen"},
+    "metric": {**METRICS, "fees": "fees, yen", "flows": "dividends and borrow costs, yen", "taxes": "taxes, yen"},
     # The brokers whose fees a backtest knows.
     "fee_table": {
         "sbi-zero": "SBI Securities, zero commission",

@@ -39,6 +39,10 @@ def test_options_of_other_names_are_fields_too() -> None:
     }
 
 
+def test_the_tax_is_that_of_japan() -> None:
+    assert Given(tax=True).to_body()["model"] == {"tax_rate": 0.20315}
+
+
 def test_a_fee_table_is_a_field_of_the_fees() -> None:
     assert Given(fee_table="matsui-box").to_body()["model"] == {"fees": {"table": "matsui-box"}}
     # The server refuses both.

@@ -234,7 +234,7 @@ async def test_a_run_again_has_the_whole_fill_model(app: FastAPI, browser: httpx
         made = (await finish(client, f"/api/v1/backtest/jobs/{accepted['job_id']}"))["request"]
     form = await read_page(browser, f"/backtests/new?from={accepted['job_id']}")
     fields = {tag["name"]: tag.get("value") or "" for name, tag in tags_of(form) if name == "input" and "name" in tag}
-    fields |= {"p_side": "long", "short": ""}
+    fields |= {"p_side": "long", "short": "", "tax": ""}
     assert "Also as in the run before:" in text_of(form)
     page = await submit(app, browser, "/backtests/new", fields)
     async with client_of(app) as client:
@@ -254,7 +254,7 @@ def test_a_request_that_was_made_fills_the_form_that_makes_it_again() -> None:
     exact = RUN | {"cash": "12345678.9", "p_stop_loss": "0.123456789"}
     for form, to_body, kind in (
         (RUN, run_body, BacktestRequest),
-        (RUN | {"fee_table": "matsui-box"}, run_body, BacktestRequest),
+        (RUN | {"fee_table": "matsui-box", "tax": "yes"}, run_body, BacktestRequest),
         (exact, run_body, BacktestRequest),
         (SWEEP, sweep_body, SweepRequest),
     ):

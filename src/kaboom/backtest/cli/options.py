@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from kaboom.backtest.choices import parse_value, parse_values
+from kaboom.backtest.engine.rules import TAX_RATE
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.options import AsOf, Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait, parse_as_of
 
@@ -54,6 +55,9 @@ class Given:
     ] = None
     callback_url: Callback = None
     short: Annotated[bool, typer.Option("--short", help="allow short positions")] = False
+    tax: Annotated[
+        bool, typer.Option("--tax", help="withhold the tax of Japan, 20.315 % of the gains of a calendar year")
+    ] = False
     wait: Wait = False
     timeout: Timeout = None
     json: Json = False
@@ -70,6 +74,8 @@ class Given:
         model = read_model(self.model, self.fee, self.slippage, is_short=self.short)
         if self.fee_table:
             model["fees"] = {**model.get("fees", {}), "table": self.fee_table}
+        if self.tax:
+            model["tax_rate"] = TAX_RATE
         return keep_given(body | {"as_of": read_moment(self.as_of), "model": model})
 
 

@@ -66,6 +66,7 @@ class State(NamedTuple):
     Attributes:
         shares: held; negative if short.
         average: mean price of the entries of the position, yen.
+        basis: the same with their fees: what a share cost, or what a share sold short brought.
         stop: price of its stop-loss, and `profit` that of its take-profit; NaN if it has none.
         weight: the pending target, as a share of equity; NaN if there is none.
         want: the same in shares, if sizes are set at the decision.
@@ -76,6 +77,7 @@ class State(NamedTuple):
 
     shares: Floats
     average: Floats
+    basis: Floats
     stop: Floats
     profit: Floats
     weight: Floats
@@ -101,7 +103,8 @@ class Rows(NamedTuple):
 class Account:
     """The cash of a run, in yen, and its counts: rows, short positions, the next ex-session, pending targets.
 
-    `traded` is the value of the fills of the session `traded_day`, if the fees are by its total.
+    `traded` is the value of the fills of the session `traded_day`, if the fees are by its total. `income` is what the
+    year `tax_year` brought that is taxed, and `withheld` its tax so far.
     """
 
     cash: float
@@ -112,14 +115,21 @@ class Account:
     is_ruined: int = 0
     traded: float = 0.0
     traded_day: int = -1
+    income: float = 0.0
+    withheld: float = 0.0
+    tax_year: int = -1
 
 
 class Sim(NamedTuple):
-    """The inputs and outputs of a run; `prices` and `limits` are `[place, bars, symbols]`, `days` is `[bars]`."""
+    """The inputs and outputs of a run; `prices` and `limits` are `[place, bars, symbols]`, `days` is `[bars]`.
+
+    `tax_years` is `[bars]`, too, if there is a tax: the year in which the fills of a bar are settled.
+    """
 
     prices: Floats
     limits: Floats
     days: Ints
+    tax_years: Ints
     issues: Issues
     ex_sessions: ExSessions
     rules: Rules

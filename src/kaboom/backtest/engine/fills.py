@@ -14,8 +14,8 @@ from kaboom.backtest.engine.rules import Rules
 
 #: Reasons of rows in the journal; `journal.REASONS` has their names. Not literals: numba would compile a function for
 #: each of them.
-ORDER, LIMIT, STOP_LOSS, TAKE_PROFIT, MARGIN_CALL, RUIN, DELISTED, DIVIDEND, SPLIT, BORROW = cast(
-    "map[int]", map(np.int64, range(10))
+ORDER, LIMIT, STOP_LOSS, TAKE_PROFIT, MARGIN_CALL, RUIN, DELISTED, DIVIDEND, SPLIT, BORROW, TAX = cast(
+    "map[int]", map(np.int64, range(11))
 )
 TICK_TOLERANCE = 1e-3
 LIMIT_TOLERANCE = 0.05
@@ -186,6 +186,25 @@ def record(sim: Sim, at: tuple[int, int, int], shares: float, price: float, fee:
         rows.amount[k] = amount
 
 
+def tax(sim: Sim, i: int, s: int, income: float) -> None:
+    """Withhold the tax on an income of a bar, or pay back what a loss makes too much, within the year of settlement.
+
+    The tax of a year is that of its incomes less its losses so far, in whole yen. A loss of the whole year is not
+    carried forward.
+    """
+    account, rate = sim.account, sim.rules.tax_rate
+    if rate == 0.0:
+        return
+    if account.tax_year != sim.tax_years[i]:
+        account.income, account.withheld, account.tax_year = 0.0, 0.0, sim.tax_years[i]
+    account.income += income
+    # Not `math.floor`, whose integers overflow in compiled code.
+    due = float(np.floor(max(float(account.income), 0.0) * rate))
+    if due != account.withheld:
+        record(sim, (i, s, TAX), 0.0, 0.0, 0.0, account.withheld - due)
+        account.withheld = due
+
+
 def execute(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -> None:
     """Book a fill: cash, position, mean price. A fill never takes a position through 0."""
     state, value = sim.state, abs(delta) * price
@@ -199,6 +218,7 @@ def execute(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -
     record(sim, (i, s, reason), delta, price, fee, -delta * price - fee)
     if held * delta >= 0.0:
         state.average[s] = (abs(held) * state.average[s] + value) / abs(after)
+        state.basis[s] = (abs(held) * state.basis[s] + value + math.copysign(fee, delta)) / abs(after)
     if state.used_bar[s] != i:
         state.used_bar[s] = i
         state.used[s] = 0.0
@@ -209,6 +229,8 @@ def execute(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -
         state.average[s] = 0.0
         state.stop[s] = math.nan
         state.profit[s] = math.nan
+    if held * delta < 0.0:
+        tax(sim, i, s, delta * (state.basis[s] - price) - fee)
 
 
 def fill(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -> float:

@@ -128,6 +128,7 @@ def _pack(sim: Sim) -> Any:
         prices=_plain(sim.prices),
         limits=_plain(sim.limits),
         days=_plain(sim.days),
+        tax_years=_plain(sim.tax_years),
         issues=records(ISSUE, sim.issues),
         ex_sessions=records(EX_SESSION, sim.ex_sessions),
         rules=rules[0],

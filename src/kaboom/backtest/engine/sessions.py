@@ -18,6 +18,7 @@ from kaboom.backtest.engine.fills import (
     equity_at_close,
     execute,
     record,
+    tax,
     whole_lots,
 )
 
@@ -30,7 +31,10 @@ def split_position(sim: Sim, i: int, s: int, ratio: float) -> None:
     exact = abs(held) * ratio
     whole = math.copysign(math.floor(exact + 1e-6), held)
     price = sim.prices[LAST, i - 1, s] / ratio
-    record(sim, (i, s, SPLIT), whole - held, price, 0.0, max(exact - abs(whole), 0.0) * math.copysign(price, held))
+    rest = max(exact - abs(whole), 0.0)
+    record(sim, (i, s, SPLIT), whole - held, price, 0.0, rest * math.copysign(price, held))
+    state.basis[s] /= ratio
+    tax(sim, i, s, math.copysign(rest, held) * (price - state.basis[s]))
     state.shares[s] = whole
     sim.account.shorts += int(whole < 0.0) - int(held < 0.0)
     state.average[s] = abs(held) * state.average[s] / abs(whole) if whole != 0.0 else 0.0
@@ -44,6 +48,7 @@ def apply_ex_session(sim: Sim, i: int, k: int) -> None:
     held = sim.state.shares[s]
     if held != 0.0 and dividend != 0.0:
         record(sim, (i, s, DIVIDEND), 0.0, dividend, 0.0, held * dividend)
+        tax(sim, i, s, held * dividend)
     if held != 0.0 and ratio != 1.0:
         split_position(sim, i, s, ratio)
     if ratio != 1.0:
@@ -60,6 +65,7 @@ def charge_borrow(sim: Sim, i: int) -> None:
             price = sim.prices[LAST, i - 1, s]
             cost = sim.state.shares[s] * price * sim.rules.borrow_rate * nights / YEAR_DAYS
             record(sim, (i, s, BORROW), 0.0, price, 0.0, cost)
+            tax(sim, i, s, cost)
 
 
 def start_bar(sim: Sim, i: int) -> None:

@@ -22,8 +22,10 @@ def reset(sim: Sim, cash: float) -> None:
     account = sim.account
     account.rows, account.shorts, account.next_ex, account.pending, account.is_ruined = 0, 0, 0, 0, 0
     account.traded, account.traded_day = 0.0, -1
+    account.income, account.withheld, account.tax_year = 0.0, 0.0, -1
     state.shares[:] = 0.0
     state.average[:] = 0.0
+    state.basis[:] = 0.0
     state.stop[:] = math.nan
     state.profit[:] = math.nan
     state.weight[:] = math.nan

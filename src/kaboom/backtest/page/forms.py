@@ -11,6 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response, status
 
 from kaboom.backtest.choices import parse_value, parse_values
+from kaboom.backtest.engine.rules import TAX_RATE
 from kaboom.backtest.fee_tables import FEE_TABLES
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.page.reports import API
@@ -36,7 +37,7 @@ _NUMBERS = ("sessions", "cash", "seed")
 _SWEEP_NUMBERS = ("trials", "keep", "folds")
 #: Fields of forms that are shown again; those of parameters begin with `p_`.
 _FORM = (
-    *("strategy", "own", "symbols", "fee", "fee_table", "ticks", "short", "model", "rank_by", "out_of_sample"),
+    *("strategy", "own", "symbols", "fee", "fee_table", "ticks", "short", "tax", "model", "rank_by", "out_of_sample"),
     *_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS,
 )  # fmt: skip
 _MOST_LETTERS = 50_000
@@ -147,6 +148,7 @@ def values_of(request: Mapping[str, Any]) -> dict[str, str]:
     found |= {"fee_table": fees["table"]} if fees.get("table") else {"fee": _percent(fees.get("rate"))}
     found |= {"ticks": _typed(slippage.get("ticks"))}
     found |= {"short": "yes"} if model.get("allows_short") else {}
+    found |= {"tax": "yes"} if model.get("tax_rate") == TAX_RATE else {}
     found |= {"out_of_sample": _percent(request.get("out_of_sample"))}
     return {name: text for name, text in found.items() if text}
 
@@ -196,6 +198,8 @@ def _bars(values: Mapping[str, str]) -> dict[str, Any]:
         model["slippage"] = {**model.get("slippage", {}), "ticks": parse_value(values["ticks"])}
     if values.get("short"):
         model["allows_short"] = True
+    if values.get("tax"):
+        model["tax_rate"] = TAX_RATE
     return body | ({"model": model} if model else {})
 
 
@@ -203,6 +207,7 @@ def _rest_of(model: Mapping[str, Any]) -> str:
     """Return the values of a fill model that are neither defaults nor fields of the form, as JSON; "" without any."""
     usual = _USUAL.to_json()
     rest = {name: value for name, value in model.items() if name != "allows_short" and value != usual.get(name)}
+    rest = {name: value for name, value in rest.items() if (name, value) != ("tax_rate", TAX_RATE)}
     for part, fields in (("fees", {"rate", "table"}), ("slippage", {"ticks"})):
         given = {name: value for name, value in model.get(part, {}).items() if name not in fields}
         own = {name: value for name, value in given.items() if value not in (None, usual[part].get(name))}

@@ -64,6 +64,7 @@ def build_content(
             fees=result.fees,
             fees_a_year=_fees_a_year(result),
             flows=result.flows,
+            taxes=result.taxes,
             turnover=summary.metrics.get("turnover"),
         ),
         sectors=_sectors(result, sectors or {}),

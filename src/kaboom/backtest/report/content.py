@@ -105,6 +105,7 @@ class ReportCosts(_Part):
     fees: float
     fees_a_year: float | None = Field(description="as a share of the mean equity")
     flows: float = Field(description="dividends, borrow costs and fractions of shares")
+    taxes: float = Field(default=0.0, description="withheld, less what was paid back")
     turnover: float | None
 
 

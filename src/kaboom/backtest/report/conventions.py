@@ -20,22 +20,28 @@ _CONVENTIONS = (
     ),
     gettext_noop("A year has 244 sessions. Sharpe and Sortino ratios are arithmetic, with a risk-free rate of 0."),
     gettext_noop("The benchmark has no costs and no lots; with several symbols each has the same weight at each bar."),
-    gettext_noop("Noted dividends are paid into cash on the ex-date, before tax; the benchmark reinvests them."),
+    gettext_noop("Noted dividends are paid into cash on the ex-date; the benchmark reinvests them, and pays no tax."),
     gettext_noop("Returns are total returns as far as dividends are noted, else price returns."),
 )
 #: The most foreign symbols that are named.
 _MOST_NAMED = 5
 DISCLAIMER = gettext_noop(
-    "This is a simulation with past data and guarantees no future result. Fees and slippage are as assumed above. "
-    "Taxes are not considered, nor dividends that are not noted. It is no solicitation and no investment advice. "
+    "This is a simulation with past data and guarantees no future result. "
+    "Fees, slippage and taxes are as assumed above. Dividends that are not noted are not considered. "
+    "It is no solicitation and no investment advice. "
     "Kaboom is not related to JPX or the Tokyo Stock Exchange."
 )
 
 
 def describe_costs(request: Mapping[str, Any]) -> Pair:
-    """Return the fees, the slippage and foreign symbols of a request of a backtest, in English and Japanese."""
+    """Return the fees, slippage, tax and foreign symbols of a request of a backtest, in English and Japanese."""
     model = FillModel.parse(request.get("model", {}))
-    said = [describe_fees(model.fees), describe_slippage(model.slippage), *_say_foreign(request, model)]
+    said = [
+        describe_fees(model.fees),
+        describe_slippage(model.slippage),
+        *([describe_tax(model)] if model.tax_rate else []),
+        *_say_foreign(request, model),
+    ]
     return " ".join(english for english, _ in said), "".join(japanese for _, japanese in said)
 
 
@@ -92,10 +98,21 @@ def describe_slippage(slip: Slippage) -> Pair:
     )
 
 
+def describe_tax(model: FillModel) -> Pair:
+    """Return the tax of a year."""
+    if not model.tax_rate:
+        return tell("Taxes are not considered.")
+    text = gettext_noop(
+        "A tax of {rate} is withheld on gains and dividends and paid back on losses, within a calendar year by "
+        "settlement; losses are not carried forward."
+    )
+    return tell(text, rate=f"{model.tax_rate:.3%}")
+
+
 def describe(summary: RunSummary) -> list[Pair]:
     """Return how a run was computed: its fill model, its symbols, and the conventions of all reports."""
     model = FillModel.parse(summary.request.get("model", {}))
-    return [*_describe_model(model), *_describe_symbols(summary), *map(tell, _CONVENTIONS)]
+    return [*_describe_model(model), *_describe_symbols(summary), describe_tax(model), *map(tell, _CONVENTIONS)]
 
 
 def _describe_model(model: FillModel) -> list[Pair]:

@@ -150,6 +150,7 @@ def _costs(content: ReportContent) -> str:
         f"<tr><th>{say('All fees')}</th><td class=num>{number(costs.fees)}</td></tr>",
         f"<tr><th>{say('Fees a year, of the mean equity')}</th><td class=num>{percent(costs.fees_a_year, 2)}</td></tr>",
         f"<tr><th>{say('Dividends, borrow costs and fractions')}</th><td class=num>{number(costs.flows)}</td></tr>",
+        f"<tr><th>{say('Taxes')}</th><td class=num>{number(costs.taxes)}</td></tr>",
         f"<tr><th>{say('Turnover a year')}</th><td class=num>{number(costs.turnover, 2)}</td></tr>",
     ]
     return section(say("Costs"), table([("", False), ("", True)], rows), wide=False)

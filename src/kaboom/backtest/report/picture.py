@@ -98,6 +98,7 @@ def _metrics(content: ReportContent) -> Table:
     costs = (
         (tell("All fees"), content.costs.fees),
         (tell("Dividends, borrow costs and fractions"), content.costs.flows),
+        (tell("Taxes"), content.costs.taxes),
     )
     rows += [(title, _same(number(value)), _same(DASH)) for title, value in costs]
     head = (tell("Metrics"), tell("Strategy"), _with(tell("Benchmark"), f" ({summary.benchmark.name})"))

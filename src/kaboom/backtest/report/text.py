@@ -35,7 +35,7 @@ _PERCENT = frozenset(
 _TINTS = (0.0005, 0.015, 0.035)
 #: Parameters that most strategies have, and that titles leave out.
 _SETTINGS = frozenset({"weight", "side", "stop_loss", "take_profit"})
-_WHOLE = frozenset({"final_equity", "trades", "fees", "flows", "longest_below_peak"})
+_WHOLE = frozenset({"final_equity", "trades", "fees", "flows", "taxes", "longest_below_peak"})
 
 
 @dataclass(frozen=True, slots=True)
