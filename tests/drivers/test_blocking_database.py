@@ -75,6 +75,7 @@ def test_an_idle_connection_that_ended_is_replaced(
         ("53100", "PostgreSQL's disk is full: DiskFull: sorry", True),
         ("XX001", "files of PostgreSQL are damaged: DataCorrupted: sorry", False),
         ("XX002", "files of PostgreSQL are damaged: IndexCorrupted: sorry", False),
+        ("57014", "PostgreSQL ended the statement, whose limit is 60 s: QueryCanceled: sorry", True),
         ("57P03", "PostgreSQL did not answer: CannotConnectNow: sorry", True),
     ],
 )
@@ -83,6 +84,16 @@ def test_an_error_names_its_cause(database: BlockingDatabase, code: str, said: s
     with pytest.raises(StoreError, match=said) as e, database.writing() as sql:
         sql.run(raised)
     assert e.value.retryable is retryable
+    database.close()
+
+
+def test_texts_are_utf8_whatever_the_environment_says(
+    database: BlockingDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "SJIS")
+    with database.reading() as sql:
+        assert sql.csv("SELECT 'トヨタ'") == "トヨタ\n".encode()
+        assert sql.rows("SHOW client_encoding") == [("UTF8",)]
     database.close()
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, NullPool, create_engine, text
 
-from kaboom.drivers.postgres.engine import STATEMENT_MS, normalize_database_url
+from kaboom.drivers.postgres.engine import ENCODING, STATEMENT_MS, normalize_database_url
 
 _HAS_SCHEMA = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _REVISION = text("SELECT max(version_num) FROM alembic_version")
@@ -39,7 +39,7 @@ def describe_lock_holders(database_url: str) -> str:
 
 @contextmanager
 def _connect(database_url: str) -> Iterator[Connection]:
-    parameters = {"connect_timeout": 3, "prepare_threshold": None, "client_encoding": "utf8"}
+    parameters = {"connect_timeout": 3, "prepare_threshold": None, "client_encoding": ENCODING}
     engine = create_engine(normalize_database_url(database_url), connect_args=parameters, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(STATEMENT_MS)})

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from kaboom.drivers.postgres.engine import describe_outage, normalize_database_url
+from kaboom.drivers.postgres.engine import ENCODING, describe_outage, normalize_database_url
 from kaboom.errors import StoreError
 
 #: The server ends a statement after this long; the connection is closed a little later, if the server hangs.
@@ -117,6 +117,7 @@ class BlockingDatabase:
             autocommit=True,
             prepare_threshold=None,
             connect_timeout=3,
+            client_encoding=ENCODING,
             application_name=self._application_name,
         )
 
@@ -178,7 +179,7 @@ def translated() -> Iterator[None]:
             f"files of PostgreSQL are damaged: {_brief(e)}; restore it from a backup, or use a replica", retryable=False
         ) from e
     except (psycopg.Error, OSError) as e:
-        raise StoreError(describe_outage(e)) from e
+        raise StoreError(describe_outage(e, limit_s=STATEMENT_S)) from e
 
 
 def _undo(connection: _Connection) -> None:

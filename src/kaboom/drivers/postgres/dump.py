@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from kaboom.drivers.embedded.postgres_cluster import find_postgres
+from kaboom.drivers.postgres.engine import ENCODING
 from kaboom.errors import StoreError
 
 _NAME = rb'(?:[a-z_][a-z0-9_$]*|"(?:[^"]|"")+")'
@@ -56,7 +57,7 @@ def dump_database(url: str, target: Path, *, without: Sequence[str] = ()) -> Dum
         facts = read_facts(connection, without=without)
         left_out = [f"--exclude-table-data=public.{table}" for table in without]
         options = (*left_out, "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={row[0] if row else ''}")
-        _run("pg_dump", *options, f"--file={target}", f"--dbname={url}")
+        _run("pg_dump", *options, f"--encoding={ENCODING}", f"--file={target}", f"--dbname={url}")
     return facts
 
 
@@ -85,7 +86,7 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
 
     """
     try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
+        with psycopg.connect(url, connect_timeout=10, client_encoding=ENCODING) as connection:
             yield connection
     except psycopg.Error as e:
         raise StoreError(f"PostgreSQL did not answer: {type(e).__name__}: {str(e).strip()}") from e

@@ -45,6 +45,8 @@ _FRESH_S = 1.0
 
 #: A name of SQLAlchemy that other modules import from here.
 __all__ = ["AsyncEngine"]
+#: That of texts on connections; the role, the server or `PGCLIENTENCODING` may have set another.
+ENCODING = "utf8"
 #: The server ends a statement after this long.
 STATEMENT_MS = 5000
 #: The connection is closed after this long: the server hangs, or a pooler has no free server.
@@ -94,6 +96,7 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 8) -> 
         connect_args={
             "connect_timeout": 3,
             "application_name": application_name,
+            "client_encoding": ENCODING,
             # No prepared statements: poolers move clients between servers.
             "prepare_threshold": None,
             "async_creator_fn": PostgresConnector(),
@@ -232,11 +235,14 @@ def is_missing_table(error: DBAPIError) -> bool:
     return isinstance(error.orig, errors.UndefinedTable)
 
 
-def describe_outage(cause: BaseException) -> str:
+def describe_outage(cause: BaseException, *, limit_s: float = STATEMENT_MS / 1000) -> str:
     """Return the message about a server that took no statement: its disk is full, it has no free connection, or else.
 
-    An error of a new connection has no code, so the words of the server and of PgBouncer are searched.
+    An error of a new connection has no code, so the words of the server and of PgBouncer are searched. `limit_s` is the
+    time that the server gives a statement.
     """
+    if isinstance(cause, errors.QueryCanceled):
+        return f"PostgreSQL ended the statement, whose limit is {limit_s:g} s: {_brief(cause)}"
     if isinstance(cause, errors.DiskFull) or _NO_SPACE in str(cause):
         return f"PostgreSQL's disk is full: {_brief(cause)}"
     if isinstance(cause, PoolTimeoutError) or any(words in str(cause) for words in _NO_CONNECTION):
