@@ -1,7 +1,7 @@
 """The self-check: every page decodes, and its header matches its bars."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from kaboom.bars.folder.connection import REPAIR, store_errors
 from kaboom.bars.pages.codec import PageColumns, decode_sound, page_keys
 from kaboom.bars.pages.files import PageFile, PageFiles, check_order, has_sums, page_name, size_on_disk
 from kaboom.bars.pages.frames import buckets_of
-from kaboom.bars.pages.history.moments import find_damaged_history
+from kaboom.bars.pages.history.moments import find_damaged_history, find_damaged_moments, has_history
 from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS, page_headers
 from kaboom.bars.store import StoreFault, StoreHealth
 from kaboom.errors import StoreDamaged, StoreError
@@ -54,15 +54,26 @@ def verify(files: PageFiles) -> StoreHealth:
                     if file is None:
                         continue
                     faults += [StoreFault(str(path), message, REPAIR) for message in check_structure(file)]
+                    damaged = set[int]()
                     for page in check_pages(file, series):
                         pages += 1
                         bars += page.bars
                         if page.fault:
+                            damaged.add(page.row)
                             faults.append(StoreFault(page_name(path, page.symbol, page.bucket), page.fault, REPAIR))
-                    faults += [StoreFault(row.where, row.fault, REPAIR) for row in find_damaged_history(file)]
+                    faults += _check_history(file, damaged)
             except StoreError as e:
                 faults.append(_fault_of_file(path, e))
     return StoreHealth(pages=pages, bars=bars, bytes=size, faults=(*faults, *_missing(files), *_actions(files)))
+
+
+def _check_history(file: PageFile, damaged: Collection[int]) -> list[StoreFault]:
+    """Return the faults of a file's history; of a page that is damaged itself, only those of its replaced bars."""
+    rows = [row for row in find_damaged_history(file) if row.no or row.page not in damaged]
+    faults = [StoreFault(row.where, row.fault, REPAIR) for row in rows]
+    if has_history(file.sql) and (damage := find_damaged_moments(file.sql)):
+        faults.append(StoreFault(f"{file.path} (history)", damage, REPAIR))
+    return faults
 
 
 def _fault_of_file(path: Path, error: StoreError) -> StoreFault:

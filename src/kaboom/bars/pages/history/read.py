@@ -16,7 +16,7 @@ from kaboom.bars.pages.codec import PageColumns, damaged_page
 from kaboom.bars.pages.files import PageFile, PageFiles, page_name
 from kaboom.bars.pages.frames import keep_between, to_frame
 from kaboom.bars.pages.headers import count_pages
-from kaboom.bars.pages.history.moments import snapshot_at
+from kaboom.bars.pages.history.moments import damaged_moments, snapshot_at
 from kaboom.bars.pages.history.replaced_bars import LOST, PastPage, decode_past, find_cut, has_grown
 from kaboom.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from kaboom.bars.pages.schema import SID_BITS
@@ -217,10 +217,12 @@ class _Held:
             raise self._lost(page, no)
 
     def _lost(self, page: int, no: int) -> InvalidRequest | StoreDamaged:
-        (at,) = self.file.sql.execute("SELECT at FROM moment WHERE no = ?", (no,)).fetchone()
+        moment = self.file.sql.execute("SELECT at FROM moment WHERE no = ?", (no,)).fetchone()
+        if moment is None:
+            return damaged_moments(self.file.sql, f"the one of number {no} is missing")
         row = self.file.sql.execute("SELECT symbol FROM sym WHERE id = ?", (page & (1 << SID_BITS) - 1,)).fetchone()
         name = page_name(self.file.path, row[0] if row else "", page >> SID_BITS)
-        return moved_away(name, at)
+        return moved_away(name, moment[0])
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Repairing a whole bar store, file by file, while other processes write."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -12,7 +13,14 @@ from kaboom.bars.folder.connection import store_errors
 from kaboom.bars.normalise import check_source
 from kaboom.bars.pages.codec import add_key, decode_pages, page_keys
 from kaboom.bars.pages.files import PageFile, PageFiles, has_sums, page_name
-from kaboom.bars.pages.history.moments import find_damaged_history
+from kaboom.bars.pages.history.moments import (
+    DamagedHistory,
+    WriteMoment,
+    begin_again,
+    find_damaged_history,
+    find_damaged_moments,
+    has_history,
+)
 from kaboom.bars.pages.history.replaced_bars import LOST
 from kaboom.bars.pages.repair.archive import DamageArchive, sole_writer, swap_file
 from kaboom.bars.pages.repair.pages import buckets_in, days_of, delete_fetches, gaps_of, remove_damaged_pages, salvage
@@ -20,6 +28,7 @@ from kaboom.bars.pages.schema import HEADER, SID_BITS, SUMS, page_headers
 from kaboom.bars.pages.verify import check_pages, check_rows, check_structure, select_pages
 from kaboom.bars.pages.write import prepare_file, transaction
 from kaboom.bars.store import Gap, RepairedItem
+from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest, StoreDamaged, StoreError
 from kaboom.market.bar import BarSeries
 from kaboom.market.interval import parse_interval
@@ -63,6 +72,7 @@ def _repair_pages(files: PageFiles, series: BarSeries, shard: str, archive: Dama
         mended = rebuild_indexes(file, series, is_dry=archive is None)
         damaged = [page for page in check_pages(file, series) if page.fault]
         mended += remove_damaged_pages(file, series, damaged, archive) if damaged else []
+        mended += begin_history_again(file, archive)
         return [*mended, *mark_damaged_history(file, archive)]
 
 
@@ -171,6 +181,19 @@ def _add_some(file: PageFile, series: BarSeries, after: int) -> int | None:
     return rows[-1][0] if rows else None
 
 
+def begin_history_again(file: PageFile, archive: DamageArchive | None) -> list[RepairedItem]:
+    """Have the history of a file begin now if its moments are damaged. Without `archive` only report."""
+    if not has_history(file.sql) or not (damage := find_damaged_moments(file.sql)):
+        return []
+    kept = ""
+    if archive is not None:
+        with transaction(file) as sql:
+            moments = begin_again(sql, utc_now())
+            kept = str(archive.keep_rows(file.path, [{"no": no, "at": at, "fault": damage} for no, at in moments]))
+    done = "the history begins now" if kept else "the history would begin now"
+    return [RepairedItem(f"{file.path} (history)", damage, f"{done}; earlier moments cannot be read", kept)]
+
+
 def mark_damaged_history(file: PageFile, archive: DamageArchive | None) -> list[RepairedItem]:
     """Move damaged rows to the archive: their moments cannot be read any more. Without `archive` only report.
 
@@ -186,11 +209,22 @@ def mark_damaged_history(file: PageFile, archive: DamageArchive | None) -> list[
         with transaction(file) as sql:
             rows = [{"page": d.page, "no": d.no, "data": d.data, "fault": d.fault} for d in damaged]
             kept = str(archive.keep_rows(file.path, rows))
-            marks = [(LOST, d.page, d.no) for d in damaged]
+            marks = [(LOST, d.page, d.no) for d in damaged if not d.is_past]
             sql.executemany("UPDATE replaced SET data = ? WHERE page = ? AND no = ?", marks)
+            _mark_pasts(sql, [d for d in damaged if d.is_past])
     done = "the row was moved to the archive" if kept else "the row would be moved to the archive"
     done += "; earlier moments of the page cannot be read"
     return [RepairedItem(d.where, d.fault, done, kept) for d in damaged]
+
+
+def _mark_pasts(sql: sqlite3.Connection, damaged: Sequence[DamagedHistory]) -> None:
+    """Have the history of some pages begin now, inside the caller's transaction: a moment of theirs is wrong."""
+    if not damaged:
+        return
+    no = WriteMoment(sql, utc_now()).no
+    sql.executemany("DELETE FROM replaced WHERE page = ? AND no = ?", [(d.page, d.no) for d in damaged if d.no])
+    sql.executemany("UPDATE page SET since = ?, grown = NULL WHERE id = ?", [(no, d.page) for d in damaged if not d.no])
+    sql.executemany("INSERT OR IGNORE INTO replaced VALUES (?, ?, ?)", [(d.page, no, LOST) for d in damaged])
 
 
 def find_file_damage(files: PageFiles, series: BarSeries, shard: str) -> str:
