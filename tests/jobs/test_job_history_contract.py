@@ -375,6 +375,13 @@ class TestList:
             query = JobQuery(queues, OWNER, is_retried=is_retried)
             assert [j.job_id for j in await ledger.list_jobs(query)] == [job.job_id for job in found]
 
+    async def test_filters_by_the_job_that_is_retried(self, ledger: JobHistory) -> None:
+        parent, other = await accepted(ledger), await accepted(ledger)
+        children = [await accepted(ledger, parent_id=parent.job_id, attempt=2) for _ in range(2)]
+        await accepted(ledger, parent_id=other.job_id, attempt=2)
+        found = await ledger.list_jobs(JobQuery((QUEUE,), OWNER, parent_id=parent.job_id))
+        assert [j.job_id for j in found] == [child.job_id for child in reversed(children)]
+
 
 class TestUnfinished:
     async def test_open_jobs_of_a_queue_oldest_first(self, ledger: JobHistory) -> None:

@@ -167,6 +167,26 @@ async def test_a_step_is_submitted_once_by_two_processes(desk: Desk) -> None:
     assert (await desk.store.load_run(OWNER, run.run_id)).states["a"].job_id == jobs[0].job_id
 
 
+async def test_a_job_finds_the_run_of_its_step(desk: Desk) -> None:
+    run = await desk.begin((await desk.store.apply(make_pipeline()))[0])
+    advanced = await desk.store.advance(run.run_id, submit_first)
+    assert advanced is not None
+    await desk.begin((await desk.store.apply(make_pipeline("other")))[0])
+    job_id = advanced[1][0].job_id
+    assert [each.run_id for each in await desk.other.list_runs(OWNER, job_id=job_id)] == [run.run_id]
+    assert await desk.other.list_runs(OWNER, job_id=uuid4().hex) == []
+    assert await desk.other.list_runs("another", job_id=job_id) == []
+    # A retry replaces the job of the step, which still belongs to the run.
+    newer = StepState(StepStatus.QUEUED, uuid4().hex, earlier=(job_id,))
+
+    async def retry(found: PipelineRun) -> PipelineRun:
+        return replace(found, states={**found.states, "a": newer})
+
+    await desk.store.change_run(OWNER, run.run_id, retry)
+    for each in (job_id, newer.job_id):
+        assert [found.run_id for found in await desk.other.list_runs(OWNER, job_id=each)] == [run.run_id]
+
+
 async def test_a_run_is_due_again_when_its_job_has_ended(desk: Desk, request: pytest.FixtureRequest) -> None:
     pipeline, _ = await desk.store.apply(make_pipeline())
     run = await desk.begin(pipeline)

@@ -81,16 +81,14 @@ def clock_ms(at: str | datetime | None) -> Markup | str:
 
 @pass_context
 def instant(context: Context, at: str | datetime | None) -> Markup | str:
-    """Return a time in Japan: the time of day if it is today, else with the date."""
+    """Return a time in Japan with its date, which has no year if it is this year's; its tooltip shows UTC."""
     moment = _parse(at)
     if moment is None:
         return UNKNOWN
     local, today = moment.astimezone(JST), context["now"].astimezone(JST)
-    if local.date() == today.date():
-        return _time(moment, f"{local:%H:%M:%S}")
-    if local.year == today.year:
-        return _time(moment, f"{_short_day(local, is_japanese=_is_japanese(context))} {local:%H:%M}")
-    return _time(moment, f"{local:%Y-%m-%d %H:%M}")
+    is_this_year = local.year == today.year
+    shown_day = _short_day(local, is_japanese=_is_japanese(context)) if is_this_year else f"{local:%Y-%m-%d}"
+    return _time(moment, f"{shown_day} {local:%H:%M:%S}")
 
 
 @pass_context

@@ -352,8 +352,10 @@ class PipelineStore(Protocol):
         """
         ...
 
-    async def list_runs(self, owner: str, *, pipeline: str | None = None, limit: int = 50) -> list[PipelineRun]:
-        """Return runs by session, newest first."""
+    async def list_runs(
+        self, owner: str, *, pipeline: str | None = None, job_id: str | None = None, limit: int = 50
+    ) -> list[PipelineRun]:
+        """Return runs by session, newest first; with a job, those of which it is or was the job of a step."""
         ...
 
     async def load_run(self, owner: str, run_id: str) -> PipelineRun:

@@ -225,10 +225,15 @@ class PostgresPipelineStore:
             row.session: _parse_run(row) for row in await connection.execute(select(RUNS).where(*mine).order_by("n"))
         }
 
-    async def list_runs(self, owner: str, *, pipeline: str | None = None, limit: int = 50) -> list[PipelineRun]:
+    async def list_runs(
+        self, owner: str, *, pipeline: str | None = None, job_id: str | None = None, limit: int = 50
+    ) -> list[PipelineRun]:
         statement = select(RUNS).where(RUNS.c.owner == owner)
         if pipeline is not None:
             statement = statement.where(RUNS.c.pipeline == pipeline)
+        if job_id is not None:
+            # An id of 32 hex digits is no part of another text.
+            statement = statement.where(RUNS.c.states.cast(Text).contains(job_id, autoescape=True))
         statement = statement.order_by(RUNS.c.session.desc(), RUNS.c.created_at.desc(), RUNS.c.run_id).limit(limit)
         return [_parse_run(row) for row in await self._statements.fetch(statement)]
 

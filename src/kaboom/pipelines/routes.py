@@ -47,7 +47,7 @@ from kaboom.web.auth.guard import require_scopes
 from kaboom.web.auth.principals import Principal
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import CONFLICT, INVALID, NOT_FOUND, OF_BODY, describe_problems
-from kaboom.web.routers import FeatureRouter, hex_id
+from kaboom.web.routers import HEX_ID, FeatureRouter, hex_id
 
 _PREFIX, _RUNS = "/api/v1/pipelines", "/api/v1/pipeline-runs"
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.SCHEDULES_WRITE)]
@@ -57,12 +57,12 @@ PipelineName = Annotated[str, Path(alias="pipeline", max_length=40, description=
 RunId = Annotated[str, hex_id("run_id", "pipeline run")]
 Pipelines = Annotated[PipelineStore, opened(open_pipelines)]
 _Limit = Annotated[int, Query(ge=1, le=200)]
+_JobId = Annotated[str, Query(pattern=f"^{HEX_ID.pattern}$", description="the id of a job")]
 
 router = FeatureRouter(prefix=_PREFIX, tags=["pipelines"])
 one = APIRouter(prefix="/{pipeline}", responses=describe_problems(NOT_FOUND, INVALID))
-runs_router = FeatureRouter(
-    prefix=_RUNS + "/{run_id}", tags=["pipelines"], responses=describe_problems(NOT_FOUND, INVALID)
-)
+runs_router = FeatureRouter(prefix=_RUNS, tags=["pipelines"])
+one_run = APIRouter(prefix="/{run_id}", responses=describe_problems(NOT_FOUND, INVALID))
 
 
 @router.get("", dependencies=_READS)
@@ -134,13 +134,20 @@ async def run_pipeline(
     return StartedRuns(items=[view_started(each) for each in started])
 
 
-@runs_router.get("", dependencies=_READS)
+@runs_router.get("", responses=describe_problems(INVALID), dependencies=_READS)
+async def list_runs_of_job(pipelines: Pipelines, caller: Caller, job_id: _JobId, limit: _Limit = 50) -> RunList:
+    """List the runs of which a job is a step, or was one before a retry, by session, newest first."""
+    found = await pipelines.list_runs(caller.owner, job_id=job_id, limit=limit)
+    return RunList(items=[view_run(run) for run in found])
+
+
+@one_run.get("", dependencies=_READS)
 async def get_pipeline_run(pipelines: Pipelines, caller: Caller, run_id: RunId) -> PipelineRunView:
     """Show a run and the state of each step."""
     return view_run(await pipelines.load_run(caller.owner, run_id))
 
 
-@runs_router.post("/cancel", responses=describe_problems(CONFLICT), dependencies=_WRITES)
+@one_run.post("/cancel", responses=describe_problems(CONFLICT), dependencies=_WRITES)
 @logged_as(Action.CANCEL_PIPELINE_RUN)
 async def cancel_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, run_id: RunId) -> PipelineRunView:
     """Cancel a run: its jobs are cancelled, and the steps that wait do not run."""
@@ -150,7 +157,7 @@ async def cancel_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, 
     return view_run(run)
 
 
-@runs_router.post("/retry", responses=describe_problems(CONFLICT), dependencies=_WRITES)
+@one_run.post("/retry", responses=describe_problems(CONFLICT), dependencies=_WRITES)
 @logged_as(Action.RETRY_PIPELINE_RUN)
 async def retry_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, run_id: RunId) -> PipelineRunView:
     """Run the steps of an ended run that did not complete again; a partial one does only what is left."""
@@ -169,6 +176,7 @@ async def retry_pipeline_run(jobs: Jobs, pipelines: Pipelines, caller: Caller, r
 
 
 router.include_router(one)
+runs_router.include_router(one_run)
 
 
 def _check(jobs: JobsOfProcess, spec: PipelineSpec, caller: Principal) -> None:

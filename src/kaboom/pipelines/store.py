@@ -105,8 +105,12 @@ class MemoryPipelineStore:
             started.append(Started(run, is_new=True))
         return started
 
-    async def list_runs(self, owner: str, *, pipeline: str | None = None, limit: int = 50) -> list[PipelineRun]:
+    async def list_runs(
+        self, owner: str, *, pipeline: str | None = None, job_id: str | None = None, limit: int = 50
+    ) -> list[PipelineRun]:
         found = [r for r in self._runs.values() if r.owner == owner and pipeline in {None, r.pipeline}]
+        if job_id is not None:
+            found = [r for r in found if any(job_id in {s.job_id, *s.earlier} for s in r.states.values())]
         return sorted(found, key=lambda r: (r.session, r.created_at), reverse=True)[:limit]
 
     async def load_run(self, owner: str, run_id: str) -> PipelineRun:

@@ -231,7 +231,14 @@ async def test_run_again_asks_first_and_makes_a_child(real_app: FastAPI, real_br
     assert "Run 1 job again?" in text_of((await real_browser.post("/jobs/preview", data=form)).text)
     answer = await real_browser.post("/jobs/act", data=form)
     child = await read(real_browser, answer.headers["location"])
-    assert job.job_id[:8] in part_of(child, "hp")
+    assert f"Attempt 1 {job.job_id[:8]}" in part_of(child, "hrel")
+    parent = part_of(await read(real_browser, f"/jobs/ingest/{job.job_id}"), "hrel")
+    child_id = answer.headers["location"].rpartition("/")[2]
+    assert f"Attempt 1 {job.job_id[:8]} this job" in parent
+    assert f"Attempt 2 {child_id[:8]}" in parent
+    # A job that stands alone has no picture.
+    alone = await plant_queued(real_app)
+    assert 'id="hrel"' not in await read(real_browser, f"/jobs/ingest/{alone.job_id}")
 
 
 async def test_the_rest_of_the_page_survives_an_unavailable_part(

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from kaboom.pipelines.page import draw_graph
+from kaboom.dashboard.step_graph import draw_graph
 from kaboom.pipelines.request import StepSpec
 from tests.fixtures.jobs.browsers import read_page, tags_of, text_of
 from tests.pipelines.test_pipeline_routes import INGEST, ROLL_UP, ended
@@ -37,6 +37,11 @@ async def test_a_run_is_started_and_shown_with_its_graph(browser: httpx2.AsyncCl
     assert f"/jobs/ingest/{run['steps'][0]['job_id']}" in hrefs
     assert "node-ok" in html
     assert f"/pipeline-runs/{run_id}" in await read_page(browser, "/pipelines")
+    # The page of a step's job has the whole run as its picture.
+    job_html = await read_page(browser, f"/jobs/ingest/{run['steps'][0]['job_id']}")
+    assert f"/pipeline-runs/{run_id}" in [tag.get("href") for name, tag in tags_of(job_html) if name == "a"]
+    nodes = [tag["class"] for name, tag in tags_of(job_html) if tag.get("class", "").startswith("node ")]
+    assert nodes == ["node node-ok node-here", "node node-ok"]
     assert "2 / 2" in text_of(await read_page(browser, "/pipelines/morning"))
 
 

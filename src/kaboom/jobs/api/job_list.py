@@ -20,7 +20,7 @@ from kaboom.jobs.postgres.port import JobQuery, does_mention
 from kaboom.jobs.redis.workers import Worker
 from kaboom.web.auth.scopes import Scope
 from kaboom.web.errors import BAD_CURSOR, INVALID, describe_problems
-from kaboom.web.routers import link_next
+from kaboom.web.routers import HEX_ID, link_next
 
 
 async def answer_together(shared: Shared, request: Request, find: Callable[[], Awaitable[Response]]) -> Response:
@@ -104,6 +104,9 @@ class Listing(BaseModel):
     )
     since: Instant | None = Field(default=None, description="requested then or later")
     until: Instant | None = Field(default=None, description="requested before then")
+    parent_id: str | None = Field(
+        default=None, pattern=f"^{HEX_ID.pattern}$", description="only the retries of this job"
+    )
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, max_length=200, description="next_cursor of the page before")
 
@@ -158,6 +161,7 @@ class JobList:
             statuses=wanted | _OPEN if wanted & _OPEN else wanted,
             since=query.since,
             until=query.until,
+            parent_id=query.parent_id,
             words=tuple(query.q.split()),
             before=before,
             limit=query.limit,
@@ -165,7 +169,8 @@ class JobList:
 
     def _scope(self, query: Listing) -> list[object]:
         """Return what identifies this list; the cursor of a list with another scope is rejected."""
-        return [*self.queues, self.owner, sorted(query.status), query.q.split(), query.since, query.until]
+        wanted = [sorted(query.status), query.q.split(), query.since, query.until]
+        return [*self.queues, self.owner, *wanted, *([query.parent_id] if query.parent_id else [])]
 
 
 def _does_mention_all(job: Job, words: Sequence[str]) -> bool:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field
 from kaboom.dashboard.job_rows import JobRow, estimate_s
 from kaboom.dashboard.labels import CompanyName
 from kaboom.dashboard.page_request import OpenPage, Page, ask_names
+from kaboom.dashboard.relatives import ask_relatives
+from kaboom.dashboard.step_graph import MARKS as STEP_MARKS
 from kaboom.dashboard.unknown import AnyId, ask_job
 from kaboom.jobs.api.chunks import ChunkPage, ChunkView, PauseView, RunView
 from kaboom.jobs.api.log import LogQuery
@@ -66,6 +68,7 @@ async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, wanted
         page.api.get(LogPage, f"{path}/logs", limit=_KEPT_LINES),
     )
     row = JobRow(job)
+    relatives = await ask_relatives(page, row)
     is_dry = bool((job.request or {}).get("dry_run")) and row.is_final
     names = await _ask_names(page, row, failures.items)
     # Lines of several processes come in the order in which Redis got them.
@@ -90,7 +93,8 @@ async def _show(page: OpenPage, *, queue: str, job_id: str, outcome: str, wanted
         paused_s=pause_seconds(chunks.data.pauses) if chunks.is_ok else None,
         is_dry=is_dry,
         takes=await _estimate(page, row) if is_dry and row.universe else None,
-        child=next((line.fields.get("as_job") for line in kept if line.event == "job_retried"), None),
+        relatives=relatives,
+        run_marks=STEP_MARKS,
     )
 
 

@@ -302,6 +302,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and (not query.statuses or job.status in query.statuses)
         and (query.since is None or _age(job)[0] >= query.since)
         and (query.until is None or _age(job)[0] < query.until)
+        and query.parent_id in {None, job.parent_id}
         and all(does_mention(job, word) for word in query.words)
         and (query.before is None or _age(job) < query.before)
         and (query.down_to is None or _age(job) >= query.down_to)

@@ -41,6 +41,7 @@ class JobQuery:
         statuses: any of these; empty means all.
         since: requested at this time or later. until: requested before this time.
         is_retried: whether the job has a child; None for both.
+        parent_id: only the retries of this job.
         words: the job mentions each of them (`kaboom.jobs.postgres.queries`).
         before: the (requested_at, job_id) of the last job already seen.
         down_to: the (requested_at, job_id) of the oldest job to look at.
@@ -53,6 +54,7 @@ class JobQuery:
     since: datetime | None = None
     until: datetime | None = None
     is_retried: bool | None = None
+    parent_id: str | None = None
     words: tuple[str, ...] = ()
     before: tuple[datetime, str] | None = None
     down_to: tuple[datetime, str] | None = None

@@ -230,6 +230,8 @@ def _page_of_queue(query: JobQuery, queue: str) -> Select[Any]:
     if query.is_retried is not None:
         children = _children()
         statement = statement.where(children.exists() if query.is_retried else ~children.exists())
+    if query.parent_id:
+        statement = statement.where(JOBS.c.parent_id == query.parent_id)
     if query.before:
         statement = statement.where(tuple_(*key) < query.before)
     if query.down_to:
