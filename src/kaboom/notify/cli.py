@@ -86,7 +86,7 @@ def add_rule(
     *,
     json: Json = False,
 ) -> None:
-    """Add a rule: which events are told to which channel, and when."""
+    """Add a rule: which events go to which channel, and when."""
     session: Session = context.obj.with_json(json)
     channel_id = find_id(session, f"{API}/channels", channel, missing="no channel {wanted}; there are: {names}")
     body: dict[str, Any] = {"name": name, "channel_id": channel_id, "events": event}
