@@ -42,7 +42,7 @@ def parse_cron(text: str) -> Timing:
     if len(text.split()) != 5:
         raise InvalidRequest(f"cron was {text!r}, expected five fields: {_FIELDS}", pointer="/cron")
     if _next_cron(timing.text, datetime(2000, 1, 1, tzinfo=JST)) is None:
-        raise InvalidRequest(f"cron was {text!r}, which never comes", pointer="/cron")
+        raise InvalidRequest(f"cron was {text!r}, which matches no day of any year", pointer="/cron")
     return timing
 
 

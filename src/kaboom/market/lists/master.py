@@ -91,8 +91,8 @@ def check_plausible(old: Snapshot, new: Snapshot, changes: MasterChanges, *, mos
     empty = _markets(old) - _markets(new)
     if empty:
         raise Conflict(
-            f"the list of {new.as_of} had no issue of {', '.join(sorted(empty))}, expected some as on {old.as_of}:"
-            " it was not imported"
+            f"the list of {new.as_of} had no issue of {', '.join(sorted(empty))}, expected some, as in the list of"
+            f" {old.as_of}: it was not imported"
         )
     lost = 100 * len(changes.unexplained) / max(1, len(old.listings))
     if lost > most_lost_percent:
