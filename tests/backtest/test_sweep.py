@@ -52,9 +52,9 @@ def test_a_sweep_in_python_is_that_of_compiled_code() -> None:
 
 
 def test_a_sweep_of_more_than_one_buffer_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000)
+    whole = run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000, engine="numba")
     monkeypatch.setattr("kaboom.backtest.sweep._BUFFER_BYTES", 1)
-    np.testing.assert_array_equal(run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000), whole)
+    np.testing.assert_array_equal(run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000, engine="numba"), whole)
 
 
 def test_a_short_journal_is_run_again_with_room() -> None:

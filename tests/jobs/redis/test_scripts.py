@@ -299,6 +299,17 @@ class TestBeat:
             assert float(spread or 0) == pytest.approx(pace.spread or 0, rel=1e-3)
 
 
+    @pytest.mark.parametrize("field", ["rate_at", "started_at"])
+    async def test_the_first_sample_is_of_half_a_second_at_least(self, scripts: Scripts, field: str) -> None:
+        await scripts.running()
+        began = await scripts.now() - 600
+        await scripts.set(**{field: began})
+        await self.beat(scripts)
+        rate, at, settled = await scripts.get("rate", "rate_at", "rate_settled")
+        assert float(rate) == pytest.approx(1000 / (int(at) - began), rel=1e-3)
+        assert settled == "1"
+
+
 class TestLogAndSettle:
     async def test_lines_are_appended_in_order_and_trimmed(self, scripts: Scripts) -> None:
         assert await scripts.run("log", "late") == 0
