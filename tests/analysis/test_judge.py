@@ -157,7 +157,9 @@ def test_a_verdict_is_refuted_only_if_return_and_ratio_both_speak_against_it(
     total_return: float, sharpe: float, refuted: str
 ) -> None:
     benchmark = {"name": "7203", "total_return": 0.04, "sharpe": 0.2}
-    facts = backtest_facts(metrics={"total_return": total_return, "sharpe": sharpe, "trades": 34.0}, benchmark=benchmark)
+    facts = backtest_facts(
+        metrics={"total_return": total_return, "sharpe": sharpe, "trades": 34.0}, benchmark=benchmark
+    )
     claims = [{"source": "backtest/run", "field": "sharpe", "value": sharpe}]
     for verdict in ("ahead", "behind"):
         told = answer(subject=facts.subject, verdict=verdict, points=[{"text": "データの通りです。", "claims": claims}])
