@@ -149,6 +149,23 @@ def test_a_direction_must_be_that_of_the_cited_numbers(text: str, claims: tuple[
     assert codes(with_claims(text, *claims)) == (set() if is_true else {FaultCode.DIRECTION})
 
 
+@pytest.mark.parametrize(
+    ("total_return", "sharpe", "refuted"),
+    [(0.03, 0.1, "ahead"), (0.05, 0.3, "behind"), (0.04, 0.1, ""), (0.03, 0.2, ""), (0.04, 0.3, ""), (0.05, 0.2, "")],
+)
+def test_a_verdict_is_refuted_only_if_return_and_ratio_both_speak_against_it(
+    total_return: float, sharpe: float, refuted: str
+) -> None:
+    benchmark = {"name": "7203", "total_return": 0.04, "sharpe": 0.2}
+    facts = backtest_facts(
+        metrics={"total_return": total_return, "sharpe": sharpe, "trades": 34.0}, benchmark=benchmark
+    )
+    claims = [{"source": "backtest/run", "field": "sharpe", "value": sharpe}]
+    for verdict in ("ahead", "behind"):
+        told = answer(subject=facts.subject, verdict=verdict, points=[{"text": "データの通りです。", "claims": claims}])
+        assert codes(told, facts) == ({FaultCode.VERDICT} if verdict == refuted else set())
+
+
 @pytest.mark.parametrize("verdict", ["ahead", "behind"])
 def test_few_trades_are_not_compared_with_the_benchmark(verdict: str) -> None:
     facts = backtest_facts(metrics={"total_return": 0.5, "sharpe": 2.0, "trades": 0.0})

@@ -20,3 +20,9 @@ def test_no_two_dates_are_at_one_place(first: date, days: int) -> None:
 def test_a_month_is_named_once() -> None:
     marks = build_times([date(2026, 6, 17) + timedelta(n) for n in range(164)])
     assert [mark.label for mark in marks] == ["2026-06", "2026-08", "2026-09", "2026-10", "2026-11"]
+
+
+def test_a_month_is_shown_from_a_fifth_of_the_plot_on() -> None:
+    # 2025-03 begins at 4% of 200 days, too near to the edge, and 2025-04 at 19.5%.
+    marks = build_times([date(2025, 2, 21) + timedelta(n) for n in range(201)])
+    assert [(mark.x, mark.label) for mark in marks[:2]] == [(0.0, "2025-02"), (19.5, "2025-04")]

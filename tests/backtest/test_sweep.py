@@ -5,6 +5,7 @@ import subprocess
 import sys
 from itertools import product
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -52,9 +53,9 @@ def test_a_sweep_in_python_is_that_of_compiled_code() -> None:
 
 
 def test_a_sweep_of_more_than_one_buffer_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000)
+    whole = run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000, engine="numba")
     monkeypatch.setattr("kaboom.backtest.sweep._BUFFER_BYTES", 1)
-    np.testing.assert_array_equal(run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000), whole)
+    np.testing.assert_array_equal(run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000, engine="numba"), whole)
 
 
 def test_a_short_journal_is_run_again_with_room() -> None:
@@ -154,3 +155,9 @@ def test_compiled_code_is_kept_for_the_next_process() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["1", "0"]
+
+
+def test_the_probability_of_a_sharpe_ratio_is_that_of_its_formula() -> None:
+    # Two values in equal numbers: no skewness, and a kurtosis of 1, so that the spread is 1.
+    returns = np.array([0.02, -0.01] * 50)
+    assert metrics.probabilistic_sharpe(0.1, 3.0, returns) == pytest.approx(NormalDist().cdf(0.1 * math.sqrt(99)))

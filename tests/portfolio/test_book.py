@@ -161,6 +161,7 @@ def test_entries_that_mean_nothing_are_refused() -> None:
         make_trade("", day, EntryKind.BUY, Order("7203", 1, Decimal(0)))
     with pytest.raises(InvalidRequest, match="expected at most 10000000000000"):
         make_trade("", day, EntryKind.BUY, Order("7203", 10**9, Decimal(10_001)))
+    assert make_trade("", day, EntryKind.BUY, Order("7203", 10**9, Decimal(10_000))).amount == Decimal(10) ** 13
     with pytest.raises(InvalidRequest, match="amount was 0"):
         make_movement("", day, EntryKind.DEPOSIT, Decimal(0))
     with pytest.raises(InvalidRequest, match="symbol of a dividend was '', expected a symbol"):

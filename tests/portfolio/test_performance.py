@@ -116,6 +116,15 @@ def test_deposits_do_not_change_the_time_weighted_return() -> None:
     assert measured(cash(9, EntryKind.DEPOSIT, 900_000)) == pytest.approx(measured())
 
 
+def test_the_money_weighted_return_of_a_year_without_flows_is_its_gain() -> None:
+    entries = number_entries(
+        [cash(0, EntryKind.DEPOSIT, 1_000_000), trade(0, EntryKind.BUY, "1111", 100, "5000")], after=0
+    )
+    closes = {"1111": {day(0): Decimal(5000), day(365): Decimal(5500)}}
+    found = measure(list(equity_history(entries, [], closes, [day(0), day(365)])), is_whole=True)
+    assert found.money_weighted == pytest.approx(1_049_950 / 999_950 - 1, rel=0.01)
+
+
 def test_days_without_a_value_are_left_out_and_their_flows_count_later() -> None:
     entries = number_entries(
         [cash(0, EntryKind.DEPOSIT, 1_000_000), trade(1, EntryKind.BUY, "1111", 100, "5000")], after=0

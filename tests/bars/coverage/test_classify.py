@@ -162,6 +162,12 @@ def test_a_suspect_spoils_its_session(state: CellState, bars: int, flags: int, *
     assert (row[state.value], row["verdict"]) == (1, "gaps")
 
 
+def test_one_symbol_that_is_pending_leaves_its_session_without_a_verdict() -> None:
+    found = classify_cells(held(), asked(), scope("7203", now=datetime(2025, 11, 6, 3, tzinfo=UTC)))
+    row = summarise_sessions(found).rows(named=True)[-1]
+    assert (row["pending"], row["verdict"]) == (1, "pending")
+
+
 def test_a_session_that_is_not_over_has_no_verdict() -> None:
     found = classify_cells(held(), asked(), scope("7203", "6758", now=datetime(2025, 11, 6, 3, tzinfo=UTC)))
     assert summarise_sessions(found)["verdict"].to_list() == ["pending"]

@@ -101,6 +101,7 @@ def test_a_cause_is_the_first_failure_of_its_outcome_with_its_rejected_rows() ->
     assert (third.values["outcome"], third.values["why"]) == ("lost", "")
     (one,) = list_causes(row({"invalid": 1}), failures[1:])
     assert one.values["rejected"] == f"{rejected}&symbol=9984"
+    assert (row({"rate_limited": 1}).rejected_rows(), row({"invalid": 1}).rejected_rows("5m")) == ("", rejected)
     assert [each.key for each in list_notices(None, {"corrected": 1}, causes=[one])[0]] == ["items_failed", "corrected"]
 
 

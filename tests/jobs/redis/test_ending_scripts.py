@@ -35,7 +35,7 @@ class TestEnd:
         [
             (FULL, "completed"),
             ('{"cursor":4,"done":3,"failed":1,"written":1}', "partial"),
-            ('{"cursor":4,"done":3,"failed":1}', "failed"),
+            ('{"cursor":4,"done":3,"failed":1,"cause":"first"}', "failed"),
             ('{"cursor":4,"done":4}', "completed"),
         ],
     )
@@ -56,8 +56,9 @@ class TestEnd:
         assert scripts.is_now(run["ended_at"])
         assert (run["ending"], run["settled"], run.get("reason"), run.get("paused_until")) == ("done", 4, None, None)
         assert await scripts.said() == [("status", status)]
-        failed = "" if status == "completed" else "1 of 4 items failed"
-        assert orjson.loads(await scripts.get("error") or '{"message":""}')["message"] == failed
+        failed = {"completed": "", "partial": "1 of 4 items failed"}
+        failed["failed"] = "1 of 4 items failed; first cause: first"
+        assert orjson.loads(await scripts.get("error") or '{"message":""}')["message"] == failed[status]
 
     async def test_what_is_final_expires(self, scripts: Scripts) -> None:
         await scripts.running()
@@ -115,7 +116,8 @@ class TestEnd:
         assert (run["ending"], run["settled"], run["reason"]) == (ending, 1, "429")
         assert scripts.is_now(run["paused_until"], 5_000)
         assert scripts.is_now(await scripts.get("paused_until"), 5_000)
-        assert (await scripts.get("pause_reason", "done"), (await scripts.said())[-1][0]) == (["429", "1"], "paused")
+        assert await scripts.get("pause_reason", "done", "version") == ["429", "1", "2"]
+        assert (await scripts.said())[-1][0] == "paused"
 
     @pytest.mark.parametrize("ending", ["released", "waiting", "broken", "cancelled", "done"])
     async def test_a_chunk_of_a_cancelled_job_ends_with_what_it_left(self, scripts: Scripts, ending: str) -> None:
@@ -127,6 +129,14 @@ class TestEnd:
         assert (verdict, final, await scripts.of_chunk("0", "state")) == (state, "cancelled", state)
         assert await scripts.get("cancelled", "paused_until") == [None if ending == "done" else "3", None]
         await assert_ended(scripts)
+
+    @pytest.mark.parametrize(("ending", "name"), [("cancelled", "cancelled"), ("failed", "failed")])
+    async def test_one_item_that_is_left_counts(self, scripts: Scripts, ending: str, name: str) -> None:
+        await scripts.running(size=2)
+        await scripts.planned(1)
+        await scripts.set(cancel=int(ending == "cancelled"))
+        await scripts.end(ending, most=0)
+        assert await scripts.get(name, "chunks_done") == ["1", "1"]
 
     async def test_a_cancel_that_a_failover_lost_hands_the_chunk_back(self, scripts: Scripts) -> None:
         await scripts.running()

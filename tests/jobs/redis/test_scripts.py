@@ -84,6 +84,12 @@ class TestPut:
         await self.put(scripts, queued_chunk("plan", "done"), queued_chunk("0", end), status="running")
         assert await scripts.get("status") == {"done": "completed", "dead": "failed", "cancelled": "completed"}[end]
 
+    async def test_a_restored_dead_chunk_says_why(self, scripts: Scripts) -> None:
+        dead = queued_chunk("0", "dead", tally='{"cause":"disk full"}')
+        await self.put(scripts, queued_chunk("plan", "done"), dead, status="running")
+        error = orjson.loads(await scripts.get("error"))
+        assert error["message"] == "4 of 4 items failed; first cause: disk full"
+
     async def test_streams_are_trimmed(self, scripts: Scripts) -> None:
         async with scripts.redis.pipeline(transaction=False) as pipe:
             for key, count in ((scripts.events, 800), (keys.CHANGES, 5300)):
@@ -200,9 +206,11 @@ class TestClaim:
 
     async def test_the_newest_twenty_runs_are_kept_and_numbered_on(self, scripts: Scripts) -> None:
         await self.queued(scripts)
-        await scripts.chunk("0", runs=dump_json([{"run": n, "ended_at": 1} for n in range(3, 23)]))
-        await self.claim(scripts)
-        assert [run["run"] for run in await scripts.runs()] == list(range(4, 24))
+        await scripts.chunk("0", runs=dump_json([{"run": n, "ended_at": 1} for n in range(3, 22)]))
+        for first, nonce in ((3, "bb"), (4, "cc")):
+            await scripts.chunk("0", state="queued")
+            await self.claim(scripts, nonce=nonce)
+            assert [run["run"] for run in await scripts.runs()] == list(range(first, first + 20))
 
 
 class TestBeat:
@@ -297,6 +305,16 @@ class TestBeat:
             pace = pace.after(items - before, seconds) if pace else Pace((items - before) / seconds)
             assert float(rate) == pytest.approx(pace.rate, rel=1e-3)
             assert float(spread or 0) == pytest.approx(pace.spread or 0, rel=1e-3)
+
+    @pytest.mark.parametrize("field", ["rate_at", "started_at"])
+    async def test_the_first_sample_is_of_half_a_second_at_least(self, scripts: Scripts, field: str) -> None:
+        await scripts.running()
+        began = await scripts.now() - 600
+        await scripts.set(**{field: began})
+        await self.beat(scripts)
+        rate, at, settled = await scripts.get("rate", "rate_at", "rate_settled")
+        assert float(rate) == pytest.approx(1000 / (int(at) - began), rel=1e-3)
+        assert settled == "1"
 
 
 class TestLogAndSettle:

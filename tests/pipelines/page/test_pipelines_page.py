@@ -81,4 +81,6 @@ def test_a_graph_has_each_step_right_of_its_needs() -> None:
     assert places["a"][0] == places["c"][0] < places["b"][0] < places["d"][0]
     assert len(set(places.values())) == 4
     assert len(graph.edges) == 3
-    assert all(x + 148 <= graph.width and y + 46 <= graph.height for x, y in places.values())
+    # A pixel for the line around the last step.
+    assert graph.width == max(x for x, _ in places.values()) + 148 + 1
+    assert graph.height == max(y for _, y in places.values()) + 46 + 1

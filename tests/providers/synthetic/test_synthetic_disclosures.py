@@ -8,6 +8,7 @@ import pytest
 from kaboom.market.calendar import JST, closes_at, is_session
 from kaboom.market.disclosure import CompanyEvent, CompanyEventKind, Disclosures, Statement
 from kaboom.providers.base import DisclosureKind
+from kaboom.providers.synthetic.disclosures import make_company, make_day
 from kaboom.providers.synthetic.provider import SyntheticProvider
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +43,20 @@ async def test_days_and_companies_have_the_same_documents() -> None:
     }
     assert of_days == of_companies
     assert len(of_days) > 5
+
+
+def test_the_days_of_a_year_have_what_their_companies_disclosed() -> None:
+    symbols = ("7203", "6758", "1301")
+    by_day = [make_day(7, symbols, date(2024, 12, 1) + timedelta(days=n), NOW) for n in range(365)]
+    span = datetime(2024, 12, 1, tzinfo=JST), datetime(2025, 12, 1, tzinfo=JST)
+    of_companies = {
+        (each.symbol, each.document)
+        for symbol in symbols
+        for each in documents(make_company(7, symbol, NOW))
+        if span[0] < each.disclosed_at <= span[1]
+    }
+    assert {key for found in by_day for key in keys(found)} == of_companies
+    assert len(of_companies) > 20
 
 
 async def test_a_company_discloses_four_times_a_year_on_sessions() -> None:
