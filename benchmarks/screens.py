@@ -22,13 +22,14 @@ from kaboom.bars.actions.sqlite import SqliteActionStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.disclosures.store import MemoryDisclosureStore
 from kaboom.drivers.clock import utc_now
+from kaboom.indicators.expression import parse_expression
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from kaboom.market.calendar import last_sessions, utc_midnight
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.market.lists.universe import load_universe
 from kaboom.screens.evaluate import Screener, Stores
-from kaboom.screens.expression import Question, parse_expression
+from kaboom.screens.model import Question
 from tests.fixtures.servers.servers import open_folder
 
 LAST, SESSIONS = date(2025, 10, 31), 520

@@ -1,7 +1,7 @@
 """Every kind of job, with one import for each feature; routes, schedules and commands are made from these."""
 
 from kaboom.analysis.jobs import ANALYSE
-from kaboom.backtest.jobs import RUN, SWEEP
+from kaboom.backtest.jobs import FACTORS, RUN, SWEEP
 from kaboom.fundamentals.jobs import FUNDAMENTALS
 from kaboom.ingest.jobs import BACKFILL, REFRESH_QUOTES, RUN_DAILY
 from kaboom.jobs.job_type import Catalog, JobType

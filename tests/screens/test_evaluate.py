@@ -13,6 +13,7 @@ from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.disclosures.store import MemoryDisclosureStore
 from kaboom.errors import InvalidRequest
+from kaboom.indicators.expression import parse_expression
 from kaboom.indicators.formulas import compute_indicators
 from kaboom.indicators.table import parse_indicators
 from kaboom.market.action import ActionState, CorporateAction
@@ -21,7 +22,7 @@ from kaboom.market.calendar import last_sessions, utc_midnight
 from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
 from kaboom.screens.evaluate import Answer, Screener, Stores
-from kaboom.screens.expression import Question, parse_expression
+from kaboom.screens.model import Question
 
 pytestmark = pytest.mark.anyio
 LAST = date(2025, 10, 31)

@@ -12,13 +12,14 @@ from kaboom.bars.actions.store import Origin, build_notes
 from kaboom.bars.memory import MemoryActionStore
 from kaboom.bars.pages.store import PageBarStore
 from kaboom.disclosures.store import MemoryDisclosureStore
+from kaboom.indicators.expression import parse_expression
 from kaboom.market.action import ActionState, CorporateAction
 from kaboom.market.bar import BAR_SCHEMA, BarSeries
 from kaboom.market.calendar import JST, closes_at, is_session, utc_midnight
 from kaboom.market.disclosure import Disclosures, Statement
 from kaboom.market.interval import Interval
 from kaboom.screens.evaluate import Answer, Screener, Stores
-from kaboom.screens.expression import Question, parse_expression
+from kaboom.screens.model import Question
 from tests.fixtures.disclosures.made import make_statement
 from tests.fixtures.disclosures.planted import DAYS, close_by_hand, moments
 

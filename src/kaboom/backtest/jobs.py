@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaboom.backtest.request import BacktestRequest, SweepRequest
+from kaboom.backtest.factors.request import FactorRequest
+from kaboom.backtest.factors.result import FactorResult
+from kaboom.backtest.request import BacktestRequest, BarsAsked, SweepRequest
 from kaboom.backtest.results import RunResult, SweepResult
 from kaboom.backtest.strategies.parameters import PARAMETERS
 from kaboom.bars.history import check_as_of
@@ -12,6 +14,8 @@ from kaboom.drivers.clock import utc_now
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.job_type import JobType
 from kaboom.market.calendar import check_first, resolve_last_session
+from kaboom.market.source import provider_of
+from kaboom.providers.registry import check_has_disclosures
 from kaboom.web.auth.scopes import Scope
 
 if TYPE_CHECKING:
@@ -38,6 +42,26 @@ def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "Ap
     if request.strategy in PARAMETERS and settings.strategies_dir is not None:
         _check_no_file(settings.strategies_dir / f"{request.strategy}.py")
     checked = request.filled(provider=request.provider or settings.provider)
+    _check_bars(checked, settings)
+    return checked
+
+
+def check_factor(request: FactorRequest, settings: "AppSettings") -> FactorRequest:
+    """Return the request with its provider filled in.
+
+    Raises:
+        InvalidRequest: the market has no list of symbols; `last` is not a trading day or has not opened; the provider
+            has no statements; or bars cannot be read as of the moment.
+
+    """
+    checked = request.filled(provider=request.provider or settings.provider)
+    _check_bars(checked.to_bars(), settings)
+    if checked.formula.statements:
+        check_has_disclosures(provider_of(checked.source))
+    return checked
+
+
+def _check_bars(checked: BarsAsked, settings: "AppSettings") -> None:
     if checked.market is not None and not (checked.is_tse and checked.market.is_section):
         raise InvalidRequest(f"market was {checked.market}, whose symbols no list has: name some", pointer="/market")
     check_first(checked.first, utc_now())
@@ -46,7 +70,6 @@ def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "Ap
         resolve_last_session(checked.last, utc_now(), is_tse=checked.is_tse, delay_s=0)
     except InvalidRequest as e:
         raise InvalidRequest(e.message, pointer="/last") from e
-    return checked
 
 
 def _check_no_file(file: Path) -> None:
@@ -84,4 +107,16 @@ SWEEP = JobType(
     unit="trials",
     is_schedulable=True,
     example={"strategy": "sma_cross", "parameters": {"fast": [5, 10, 20], "slow": [20, 50]}, "symbols": ["7203"]},
+)
+
+FACTORS = JobType(
+    name="market_data.factors",
+    summary="Measure how well a column orders the returns that follow",
+    notes="By horizon: returns by quantile, information coefficient, turnover; docs/reference/factors.md.",
+    request=FactorRequest,
+    check=check_factor,
+    run="kaboom.backtest.tasks:run_factors",
+    result=FactorResult,
+    is_schedulable=True,
+    example={"expression": "change_20d", "market": "TSE_PRIME", "horizons": [1, 5, 20]},
 )

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from kaboom.backtest.factors.report import report_factor
+from kaboom.backtest.factors.request import FactorRequest
+from kaboom.backtest.factors.result import FactorResult
 from kaboom.backtest.own.strategy import FindStrategy
 from kaboom.backtest.request import BacktestRequest, BarsAsked, SweepRequest, count_combinations
 from kaboom.backtest.results import RunResult
@@ -47,6 +50,28 @@ async def run(run: Run) -> RunResult:
         study = await asyncio.to_thread(run_backtest, bars, kind, request, should_stop=should_stop)
     await run.files.save(_job_id(run), study.files)
     return RunResult.model_validate(study.summary.model_dump())
+
+
+async def run_factors(run: Run) -> FactorResult:
+    """Measure a factor.
+
+    Raises:
+        InvalidRequest: it cannot be measured.
+        Conflict: the job was cancelled.
+        StoreError: bars or statements could not be read.
+
+    """
+    request = FactorRequest.parse(run.request)
+    asked = pin_request(request.to_bars(), run.settings)
+    with _until_cancelled(run) as should_stop:
+        bars = await load_study_bars(
+            asked,
+            run.settings,
+            statements=request.formula.statements,
+            database=run.database,
+            should_stop=should_stop,
+        )
+        return await asyncio.to_thread(report_factor, bars, request, should_stop=should_stop)
 
 
 async def plan_sweep(run: Run) -> None:

@@ -108,6 +108,9 @@ INDEX: Mapping[str, Entry] = {
     ),
     "market-data": _queue(Queue.MARKET_DATA, DATA),
     "backtest": _queue(Queue.BACKTEST, RESEARCH),
+    "factors": Entry(
+        "kaboom.backtest.cli.factors:app", RESEARCH, "Measure how well a column orders the returns that follow."
+    ),
     "ai": Entry(
         "kaboom.cli.queues:build_noun",
         RESEARCH,

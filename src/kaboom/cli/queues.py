@@ -10,7 +10,8 @@ import typer
 
 from kaboom.analysis.cli import app as ai
 from kaboom.backtest.cli.commands import check, compare, list_strategies, report, rerun, run, signals, sweep
-from kaboom.backtest.jobs import RUN, SWEEP
+from kaboom.backtest.cli.factors import report as report_factor
+from kaboom.backtest.jobs import FACTORS, RUN, SWEEP
 from kaboom.catalog import CATALOG
 from kaboom.cli.index import describe_queue
 from kaboom.cli.job_follower import parse_pair, submit
@@ -23,7 +24,12 @@ from kaboom.jobs.model import Queue
 from kaboom.notify.cli import app as notify
 
 #: Commands with code of their own, not made from the fields of their request.
-_OWN: Mapping[str, Callable[..., None]] = {BACKFILL.name: backfill, RUN.name: run, SWEEP.name: sweep}
+_OWN: Mapping[str, Callable[..., None]] = {
+    BACKFILL.name: backfill,
+    RUN.name: run,
+    SWEEP.name: sweep,
+    FACTORS.name: report_factor,
+}
 #: Commands of a queue that submit no job.
 _MORE: Mapping[Queue, Mapping[str, Callable[..., None]]] = {
     Queue.BACKTEST: {

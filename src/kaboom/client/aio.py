@@ -103,6 +103,10 @@ class AsyncKaboom:
         """Run a strategy, and return what it found; see `Kaboom.backtest`."""
         return await to_thread(self.sync.backtest, strategy, symbols, progress=progress, timeout_s=timeout_s, **request)
 
+    async def factor_report(self, expression: str, symbols: Symbols | None = None, **request: Any) -> Mapping[str, Any]:
+        """Measure a factor; see `Kaboom.factor_report`."""
+        return await to_thread(self.sync.factor_report, expression, symbols, **request)
+
     async def analyse(self, symbols: Symbols, **request: Any) -> Mapping[str, Any]:
         """Analyse symbols; see `Kaboom.analyse`."""
         return await to_thread(self.sync.analyse, symbols, **request)

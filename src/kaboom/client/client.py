@@ -230,6 +230,30 @@ class Kaboom:
         job = submit(wire, "backtest.run", body).wait(progress=progress, timeout_s=timeout_s)
         return Backtest.load(wire, job)
 
+    def factor_report(
+        self,
+        expression: str,
+        symbols: Symbols | None = None,
+        *,
+        progress: bool = False,
+        timeout_s: float | None = None,
+        **request: Any,
+    ) -> Mapping[str, Any]:
+        """Measure how well a column of daily bars or statements orders the returns that follow, and return the report.
+
+        `request` are further fields, such as `market`, `horizons`, `quantiles`, `sessions` and `as_of`.
+
+        Raises:
+            InvalidRequest: the request is invalid.
+            JobFailed: there are no such bars, or no session can be measured.
+            NeedsServer: no Kaboom runs.
+
+        """
+        body: dict[str, Any] = {"expression": expression, **request}
+        if named := to_symbols(symbols):
+            body["symbols"] = named
+        return submit(self._server(), "market_data.factors", body).wait(progress=progress, timeout_s=timeout_s).result
+
     def analyse(
         self, symbols: Symbols, *, progress: bool = False, timeout_s: float | None = None, **request: Any
     ) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from kaboom.disclosures.model import DisclosureStore
 from kaboom.disclosures.ratios import REACH
 from kaboom.drivers.clock import Clock
 from kaboom.errors import InvalidRequest
+from kaboom.indicators.expression import STATED, Column, Expression, parse_expression, texts_in
 from kaboom.indicators.formulas import FORMULAS
 from kaboom.indicators.table import Indicator
 from kaboom.market.bar import BarSeries
@@ -34,7 +35,7 @@ from kaboom.market.lists.universe import load_universe
 from kaboom.market.source import derived_source, is_derived, provider_of
 from kaboom.providers.registry import get_source_spec
 from kaboom.providers.spec import ProviderSpec
-from kaboom.screens.expression import STATED, Column, Expression, Question, parse_expression, texts_in
+from kaboom.screens.model import Question
 
 type Floats = NDArray[np.float64]
 #: A symbol that did not trade in a few sessions has enough rows all the same.
@@ -155,7 +156,7 @@ class Screener:
 
     async def _stated(self, question: Question, panel: Panel, session: date) -> Mapping[str, Floats]:
         """Return the columns of statements, if the expression has one: of those known before the close."""
-        if not question.expression.needs_statements:
+        if not question.expression.statements:
             return {}
         as_of = decision_moment(session)
         if question.as_of is not None:

@@ -6,10 +6,23 @@ from datetime import date, datetime
 from typing import Never, Protocol
 
 from kaboom.errors import Conflict, NotFound
+from kaboom.indicators.expression import Expression
 from kaboom.jobs.postgres.events import MOST_TEXT, Event, EventKind
+from kaboom.market.listing import Market
 
 #: Per owner; one page shows all of them.
 MAX_SCREENS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to screen: of whose bars, of which market (None: all that is held), and as of when."""
+
+    expression: Expression
+    provider: str
+    market: Market | None = None
+    session: date | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from kaboom.dashboard.page_request import Page, ask_names
 from kaboom.dashboard.viewer import check_form, first_of, read_form
+from kaboom.indicators.expression import column_names
 from kaboom.jobs.api.view import Accepted
 from kaboom.jobs.deps import needs
 from kaboom.market.listing import Market
-from kaboom.screens.expression import column_names
 from kaboom.screens.views import MatchList, PassedList, ScreenList, ScreenView
 from kaboom.web.auth.scopes import Scope
 

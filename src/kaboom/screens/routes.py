@@ -6,9 +6,9 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Path, Query, Response, status
 
+from kaboom.indicators.expression import parse_expression
 from kaboom.jobs.deps import Caller, Jobs, needs, opened
-from kaboom.screens.expression import Question, parse_expression
-from kaboom.screens.model import Screen, ScreenStore
+from kaboom.screens.model import Question, Screen, ScreenStore
 from kaboom.screens.service import SharedScreener
 from kaboom.screens.store import open_screens
 from kaboom.screens.views import (

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from kaboom.disclosures.store import open_disclosures
 from kaboom.drivers.clock import utc_now
 from kaboom.drivers.lazy import Lazy
-from kaboom.screens.expression import Question
+from kaboom.screens.model import Question
 
 if TYPE_CHECKING:
     from kaboom.domain_settings import BatchSettings

@@ -2,11 +2,11 @@
 
 from datetime import date
 
+from kaboom.indicators.expression import parse_expression
 from kaboom.jobs.engine.run.worker import Run
 from kaboom.market.listing import Market
-from kaboom.screens.expression import Question, parse_expression
 from kaboom.screens.jobs import ScreenResult
-from kaboom.screens.model import Passed
+from kaboom.screens.model import Passed, Question
 from kaboom.screens.service import build_screener
 from kaboom.screens.store import open_screens
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kaboom.indicators.expression import MAX_LENGTH
 from kaboom.market.fields import WHOLE, Day, MarketName, Moment
 from kaboom.providers.registry import SourceName
-from kaboom.screens.expression import MAX_LENGTH, Question
-from kaboom.screens.model import Passed, Screen, compare
+from kaboom.screens.model import Passed, Question, Screen, compare
 from kaboom.screens.request import Name
 from kaboom.web.routers import view_of
 

@@ -32,7 +32,8 @@ HEADERS: Mapping[str, str] = _CELLS | _same(
     "entry", "fee", "note", "price", "quantity", "realised", "reversed by", "unrealised", "value",
     "pipeline", "starts after", "steps", "step", "new", "ended (JST)", "metric", "gain, yen", "contribution",
     "screen", "expression", "pass", "side", "shares", "held", "why", "entered", "left", "disclosed (JST)", "period", "period end", "sales, ¥M",
-    "operating profit, ¥M", "net profit, ¥M", "EPS", "forecast EPS",
+    "operating profit, ¥M", "net profit, ¥M", "EPS", "forecast EPS", "horizon", "IC", "t", "t, overlapping",
+    "highest less lowest", "rank autocorrelation", "quantile",
     "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
 ) | {
     "sent": "sent in 7 d",
@@ -109,6 +110,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "market_data.fundamentals": "Fundamentals",
         "backtest.run": "Backtest",
         "backtest.sweep": "Parameter sweep",
+        "market_data.factors": "Factor report",
         "ai_analysis.analyse": "Analysis",
         "notifications.deliver": "Notifications",
     },

@@ -116,6 +116,7 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/backtest/sweep": Row(
         _WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"weight": 1}}
     ),
+    "POST /api/v1/market-data/factors": Row(_WRITE, {"expression": "change_5d", "symbols": ["7203"]}),
     # A worker finds that the channel is another one's.
     "POST /api/v1/notifications/deliver": Row(_ADMIN, {"channel_id": "0" * 32}),
     "GET /api/v1/backtest/strategies": Row(_READ),

@@ -1,25 +1,32 @@
-"""The expression of a screen, such as `rsi_14 < 30 and close > sma_75`: parsed, checked and bounded; without polars."""
+"""Expressions such as `rsi_14 < 30` of screens and `close / sma_75` of factors: parsed and checked, without polars."""
 
 import ast
 import difflib
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Never
 
 from kaboom.disclosures.ratios import COLUMNS as STATED_COLUMNS
 from kaboom.errors import InvalidRequest
 from kaboom.indicators.table import Indicator, IndicatorSpec, indicator_specs, parse_indicators
 from kaboom.market.interval import Interval
-from kaboom.market.listing import Market
 
 MAX_LENGTH, MAX_DEPTH, MAX_COLUMNS, MAX_SYMBOLS = 1000, 20, 20, 200
 #: The most sessions before the screened one that a column may need: five years.
 MAX_LOOK_BACK = 1250
 _MAX_PERIOD = 500
+#: What is said of a text that is none, and of one that Python cannot read.
+_CONDITION = (
+    "expected a condition such as rsi_14 < 30",
+    "the text breaks off or goes wrong here, expected a condition such as rsi_14 < 30",
+)
+_FORMULA = (
+    "expected a column or a formula such as close / sma_75",
+    "the text breaks off or goes wrong here, expected a column or a formula such as close / sma_75",
+)
 _BARS = ("open", "high", "low", "close", "volume", "turnover")
 #: The kind of the columns of statements: of the newest that were known before the close of the session.
 STATED = "stated"
@@ -66,25 +73,14 @@ class Expression:
     columns: Mapping[str, Column]
 
     @property
-    def needs_statements(self) -> bool:
-        """Whether a column is of statements."""
-        return any(column.kind == STATED for column in self.columns.values())
+    def statements(self) -> tuple[str, ...]:
+        """The columns that are of statements."""
+        return tuple(column.name for column in self.columns.values() if column.kind == STATED)
 
     @property
     def rows_before(self) -> int:
         """The most rows that a column needs before that of the session."""
         return max((column.rows_before for column in self.columns.values()), default=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to screen: of whose bars, of which market (None: all that is held), and as of when."""
-
-    expression: Expression
-    provider: str
-    market: Market | None = None
-    session: date | None = None
-    as_of: datetime | None = None
 
 
 def parse_expression(text: str) -> Expression:
@@ -95,6 +91,23 @@ def parse_expression(text: str) -> Expression:
             message names the place in the text, from 1.
 
     """
+    return _parse(text, _Check.condition, _CONDITION)
+
+
+def parse_formula(text: str) -> Expression:
+    """Return a checked formula: a column, or `+`, `-`, `*` and `/` of columns and numbers. Nothing is evaluated.
+
+    Raises:
+        InvalidRequest: as of `parse_expression`, or no column is in it.
+
+    """
+    found = _parse(text, _Check.number, _FORMULA)
+    if not found.columns:
+        _refuse(_at(1, _FORMULA[0]))
+    return found
+
+
+def _parse(text: str, check: "Callable[[_Check, ast.expr], None]", said: tuple[str, str]) -> Expression:
     line = re.sub(r"\s", " ", text).strip()
     if not 1 <= len(line) <= MAX_LENGTH:
         _refuse(f"expression had {len(line)} characters, expected 1 to {MAX_LENGTH}")
@@ -105,16 +118,16 @@ def parse_expression(text: str) -> Expression:
             tree = ast.parse(line, mode="eval").body
     except SyntaxError as e:
         at = min(e.offset or len(line), len(line))
-        _refuse(_at(at, "the text breaks off or goes wrong here, expected a condition such as rsi_14 < 30"))
+        _refuse(_at(at, said[1]))
     except (ValueError, RecursionError, MemoryError):
-        _refuse(_at(1, "expected a condition such as rsi_14 < 30"))
+        _refuse(_at(1, said[0]))
     if (depth := _depth_of(tree)) > MAX_DEPTH:
         _refuse(f"expression was nested {depth} deep, expected at most {MAX_DEPTH}")
-    check = _Check(line)
-    check.condition(tree)
-    if len(check.columns) > MAX_COLUMNS:
-        _refuse(f"expression had {len(check.columns)} columns, expected at most {MAX_COLUMNS}")
-    return Expression(line, tree, check.columns)
+    found = _Check(line)
+    check(found, tree)
+    if len(found.columns) > MAX_COLUMNS:
+        _refuse(f"expression had {len(found.columns)} columns, expected at most {MAX_COLUMNS}")
+    return Expression(line, tree, found.columns)
 
 
 def texts_in(node: ast.expr) -> tuple[str, ...] | None:
@@ -151,9 +164,9 @@ class _Check:
                     if not isinstance(op, _COMPARISONS):
                         self._refuse(node, "this comparison is not allowed, expected <, <=, >, >=, == or !=")
                 for each in (node.left, *node.comparators):
-                    self._number(each)
+                    self.number(each)
             case _:
-                self._refuse(node, "expected a condition such as rsi_14 < 30")
+                self._refuse(node, _CONDITION[0])
 
     def _symbols(self, node: ast.Compare) -> None:
         texts = texts_in(node.comparators[0])
@@ -161,7 +174,7 @@ class _Check:
         if not is_list or texts is None or len(texts) > MAX_SYMBOLS or any(len(each) > 20 for each in texts):
             self._refuse(node, 'expected symbols in quotes, such as symbol in ("7203", "6758")')
 
-    def _number(self, node: ast.expr) -> None:
+    def number(self, node: ast.expr) -> None:
         match node:
             case ast.Name(id=name):
                 self.columns[name] = self._column(node, name)
@@ -171,10 +184,10 @@ class _Check:
                 if not math.isfinite(value) or abs(value) > 1e15:
                     self._refuse(node, "expected a number up to 1e15")
             case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
-                self._number(node.operand)
+                self.number(node.operand)
             case ast.BinOp(op=op) if isinstance(op, _SIGNS):
-                self._number(node.left)
-                self._number(node.right)
+                self.number(node.left)
+                self.number(node.right)
             case _:
                 self._refuse(node, "expected a number, a column, or +, -, * and / of these")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from kaboom.errors import InvalidRequest
-from kaboom.screens.expression import MAX_COLUMNS, MAX_LENGTH, column_names, parse_expression
+from kaboom.indicators.expression import MAX_COLUMNS, MAX_LENGTH, column_names, parse_expression
 
 
 @pytest.mark.parametrize(
