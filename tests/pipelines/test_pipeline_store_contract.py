@@ -210,6 +210,14 @@ async def test_a_run_is_due_again_when_its_job_has_ended(desk: Desk, request: py
     assert await desk.store.advance(run.run_id, end) is None if "postgres" in request.node.name else True
 
 
+async def test_a_run_is_loaded_by_its_owner_and_its_id(desk: Desk) -> None:
+    runs = [await desk.begin((await desk.store.apply(make_pipeline(name)))[0]) for name in ("morning", "evening")]
+    assert [(await desk.store.load_run(OWNER, run.run_id)).pipeline for run in runs] == ["morning", "evening"]
+    for owner, run_id in (("another", runs[0].run_id), (OWNER, "f" * 32)):
+        with pytest.raises(NotFound):
+            await desk.store.load_run(owner, run_id)
+
+
 async def test_a_pipeline_with_a_run_that_goes_on_is_not_deleted(desk: Desk) -> None:
     pipeline, _ = await desk.store.apply(make_pipeline())
     run = await desk.begin(pipeline)
