@@ -23,7 +23,7 @@ _RUNS = [
     _RUN.pack(_BAR_S, 2**51) + b"\x80",
     _RUN.pack(_BAR_S, 2**51) + b"\1",
     _RUN.pack(_BAR_S, 2**51) + b"\xff" * 12 + b"\1\1",
-    _RUN.pack(_BAR_S, 2**51) + b"\0\1",
+    _RUN.pack(_BAR_S, 2**51) + b"\1\0",
 ]
 #: The moment of a page that no date has, and one after its last change.
 _MOMENTS = [f"since = {_LAST}", f"moved = {_LAST}", "since = -1", "since = moved + 1"]

@@ -63,7 +63,7 @@ async def test_bars_of_another_provider_are_not_nothing(tmp_path: Path) -> None:
             await caller.get(accepted.headers["location"], headers={"prefer": "wait=30"})
         async with browser_of(app) as browser:
             html = await read(browser)
-    assert "no bars of synthetic are stored yet" in text_of(html)
+    assert "no 1-minute bars of synthetic are stored yet" in text_of(html)
     assert 'href="/data?provider=file&amp;interval=1d"' in html
 
 
@@ -208,7 +208,7 @@ async def test_one_number_and_one_sentence(ingested: FastAPI) -> None:
     assert "synthetic: generated, not market data" in text
     # A chart of one session would be one dot.
     assert "Missing, last session" not in text
-    assert 'href="/data?interval=1m"' in html
+    assert 'href="/data?interval=1m&amp;provider=default"' in html
     named = [tag for name, tag in tags_of(html) if tag.get("name") == "session"]
     assert len(named) == 1
 

@@ -162,6 +162,7 @@ ROWS: dict[str, Row] = {
     ),
     # A run of it goes on, or a page deleted it.
     "DELETE /api/v1/pipelines/{pipeline}": Row(_SCHEDULES, fine={204, 404, 409}, is_one=True),
+    "GET /api/v1/pipeline-runs": Row(_READ, query="?job_id=" + "0" * 32),
     "GET /api/v1/pipeline-runs/{run_id}": Row(_READ, fine={200, 202, 204, 404}),
     "POST /api/v1/pipeline-runs/{run_id}/cancel": Row(_SCHEDULES, fine={200, 404, 409}),
     "POST /api/v1/pipeline-runs/{run_id}/retry": Row(_SCHEDULES, fine={200, 404, 409}, of_request=(_WRITE,)),

@@ -144,7 +144,9 @@ def _offsets(counts: Ints) -> Ints:
 # The newest run is first, as fixed numbers, so that a run is added without reading the others; then the steps between
 # runs follow, oldest first, as varints.
 def add_run(grown: bytes | None, first_s: int, no: int, *, newest: struct.Struct = _NEWEST) -> bytes:
-    """Return runs with one more: bars from `first_s` (UTC seconds) on are known since moment `no`; both rise.
+    """Return runs with one more: bars from `first_s` (UTC seconds) on are known since moment `no`.
+
+    Moments rise; times rise, or stay where bars were taken away behind the store's back.
 
     Raises:
         ValueError: the runs are damaged.
@@ -153,9 +155,9 @@ def add_run(grown: bytes | None, first_s: int, no: int, *, newest: struct.Struct
     if not grown:
         return newest.pack(first_s, no)
     last_s, last_no = _newest_run(grown, newest)
-    if first_s <= last_s or no <= last_no:
+    if first_s < last_s or no <= last_no:
         raise ValueError(
-            f"its newest run was from {last_s} s at moment {last_no}, expected before {first_s} s and {no}"
+            f"its newest run was from {last_s} s at moment {last_no}, expected up to {first_s} s and before {no}"
         )
     steps = grown[newest.size :] + _to_varint(first_s - last_s) + _to_varint(no - last_no)
     return newest.pack(first_s, no) + steps
@@ -213,10 +215,8 @@ def read_runs(grown: bytes | None, newest: struct.Struct = _NEWEST) -> list[tupl
         return []
     first_s, no = _newest_run(grown, newest)
     runs, numbers = [(first_s, no)], _from_varints(grown[newest.size :])
-    if len(numbers) % 2 or 0 in numbers:
-        raise ValueError(
-            f"its runs have {len(numbers)} steps of which {numbers.count(0)} are 0, expected pairs above 0"
-        )
+    if len(numbers) % 2 or 0 in numbers[1::2]:
+        raise ValueError(f"its runs have the steps {numbers}, expected pairs of which the second is above 0")
     for at in range(len(numbers) - 2, -1, -2):
         first_s, no = first_s - numbers[at], no - numbers[at + 1]
         runs.append((first_s, no))
