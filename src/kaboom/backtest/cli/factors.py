@@ -67,7 +67,13 @@ def show_end(session: Session, job: dict[str, Any]) -> None:
     session.show(words.say("{expression}: {symbols}, {sessions} measured of {first} to {last}", **said, **counts))
     session.show(session.say_source(result["provider"]))
     if result["tied"]:
-        session.show(words.say("{n:,} sessions left out: too many symbols have one value", n=result["tied"]))
+        session.show(
+            words.count(
+                "{n:,} session left out: too many symbols have one value",
+                "{n:,} sessions left out: too many symbols have one value",
+                result["tied"],
+            )
+        )
     _show_horizons(session, result["horizons"])
     _show_quantiles(session, result["horizons"])
 

@@ -5,7 +5,9 @@ Matrices are `[sessions, symbols]`, and NaN is unknown. A measure that cannot be
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,17 +87,17 @@ def measure_factor(factor: Floats, closes: Floats, *, horizons: Sequence[int], q
     places, tied = _find_quantiles(factor, known, quantiles)
     known &= places > 0
     ranks = _rank(factor, known)
-    counts = _count(places, quantiles)
+    counts = _sum(places, quantiles)
     measured = counts.sum(axis=1) > 0
+    # numpy works without the lock of Python for most of the time.
+    with ThreadPoolExecutor() as pool:
+        by_horizon = tuple(pool.map(_measure, horizons, later, repeat((ranks, places, counts))))
     return FactorMeasures(
         sessions=int(measured.sum()),
         tied=tied,
         values=int(known.sum()),
         sizes=counts[measured].mean(axis=0) if measured.any() else np.full(quantiles, math.nan),
-        horizons=tuple(
-            _measure(horizon, returns, (ranks, places, counts))
-            for horizon, returns in zip(horizons, later, strict=True)
-        ),
+        horizons=by_horizon,
     )
 
 
@@ -206,13 +208,9 @@ def _correlate(one: Floats, other: Floats) -> Floats:
     return found
 
 
-def _count(places: _Places, quantiles: int) -> Floats:
-    return _sum(places > 0, places, quantiles, None)
-
-
 def _mean_returns(returns: Floats, places: _Places, counts: Floats) -> Floats:
     """Return the mean returns by session and quantile, less the mean of all symbols of the session."""
-    sums = _sum(places > 0, places, counts.shape[1], returns)
+    sums = _sum(places, counts.shape[1], returns)
     with np.errstate(invalid="ignore"):
         found: Floats = sums / counts - (sums.sum(axis=1) / counts.sum(axis=1))[:, None]
     return found
@@ -220,7 +218,7 @@ def _mean_returns(returns: Floats, places: _Places, counts: Floats) -> Floats:
 
 def _turnover(places: _Places, counts: Floats, horizon: int) -> Floats:
     now, before = places[horizon:], places[:-horizon]
-    kept = _sum((now > 0) & (now == before), now, counts.shape[1], None)
+    kept = _sum(np.where(now == before, now, 0), counts.shape[1])
     is_known = (counts[horizon:] > 0) & (counts[:-horizon] > 0)
     found: Floats = np.divide(
         counts[horizon:] - kept, counts[horizon:], out=np.full(kept.shape, np.nan), where=is_known
@@ -228,11 +226,12 @@ def _turnover(places: _Places, counts: Floats, horizon: int) -> Floats:
     return found
 
 
-def _sum(chosen: _Bools, places: _Places, quantiles: int, weights: Floats | None) -> Floats:
-    """Return the sums of weights, or the numbers of symbols, by session and quantile."""
-    cells = (np.arange(len(places))[:, None] * quantiles + places - 1)[chosen]
-    found = np.bincount(cells, None if weights is None else weights[chosen], minlength=len(places) * quantiles)
-    return found.reshape(len(places), quantiles).astype(np.float64)
+def _sum(places: _Places, quantiles: int, weights: Floats | None = None) -> Floats:
+    """Return the sums of weights, or the numbers of symbols, by session and quantile; place 0 is none."""
+    width = quantiles + 1
+    cells = (np.arange(len(places))[:, None] * width + places).ravel()
+    found = np.bincount(cells, None if weights is None else weights.ravel(), minlength=len(places) * width)
+    return found.reshape(len(places), width)[:, 1:].astype(np.float64)
 
 
 def _mean(columns: Floats) -> Floats:
