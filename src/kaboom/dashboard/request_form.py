@@ -13,7 +13,7 @@ from kaboom.jobs.job_type import JobType
 from kaboom.text.catalogue import Language
 from kaboom.text.help import say_help
 
-type FieldKind = Literal["choice", "flag", "number", "day", "symbols", "list", "lookbacks", "json", "text"]
+type FieldKind = Literal["choice", "flag", "number", "day", "symbols", "list", "numbers", "lookbacks", "json", "text"]
 #: The prefix of the names of these fields, which a form may have beside its own.
 PREFIX = "r_"
 _MOST_LETTERS = 50_000
@@ -53,9 +53,9 @@ class RequestField:
         """Return the JSON value of a text; text that cannot be read is unchanged, for the API to refuse."""
         if self.kind == "number":
             return _parse(text)
-        if self.kind in {"symbols", "list"}:
-            words = text.replace("、", ",")
-            return [word.strip() for word in words.split(",") for word in word.split() if word]
+        if self.kind in {"symbols", "list", "numbers"}:
+            words = text.replace("、", ",").replace(",", " ").split()
+            return [_parse(word) for word in words] if self.kind == "numbers" else words
         if self.kind == "lookbacks":
             pairs = [part.partition("=") for part in text.replace("、", ",").replace(",", " ").split()]
             return {name: _parse(count) if found else 1 for name, found, count in pairs}
@@ -72,7 +72,7 @@ class RequestField:
             return "yes" if value else ""
         if value is None:
             return ""
-        if self.kind in {"symbols", "list"} and isinstance(value, list | tuple):
+        if self.kind in {"symbols", "list", "numbers"} and isinstance(value, list | tuple):
             return ", ".join(map(str, value))
         if self.kind == "lookbacks" and isinstance(value, Mapping):
             return ", ".join(f"{name}={count}" for name, count in value.items())
@@ -165,6 +165,8 @@ def _kind_of(name: str, shape: Mapping[str, Any]) -> FieldKind:
         return "day"
     if "enum" in shape.get("propertyNames", {}):
         return "lookbacks"
+    if shape.get("type") == "array" and shape.get("items", {}).get("type") in {"integer", "number"}:
+        return "numbers"
     is_object = "$ref" in shape or "properties" in str(shape.get("anyOf", ""))
     return "json" if is_object else _KINDS.get(shape.get("type", ""), "json")
 

@@ -24,7 +24,8 @@ def test_a_symbol_without_bars_has_a_command_beside_one_that_was_judged(at_live:
 
 def test_a_portfolio_is_named(at_live: Kaboom) -> None:
     unknown = at_live("ai", "analyse", "--portfolio", "nothing")
-    assert (unknown.code, "no portfolios: create one with" in unknown.err) == (Exit.NOT_FOUND, True)
+    # Another file of this process may have made some.
+    assert (unknown.code, "no portfolio" in unknown.err) == (Exit.NOT_FOUND, True)
     assert at_live("portfolio", "create", "nothing").code == 0
     empty = at_live("ai", "analyse", "--portfolio", "nothing")
     assert (empty.code, "the portfolio holds nothing, and no symbols were given" in empty.out) == (1, True)

@@ -1,6 +1,7 @@
 """The request of a factor report; importable without numpy, since the API checks it."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, override
 
 from pydantic import Field, model_validator
 
@@ -40,6 +41,12 @@ class FactorRequest(OfSource, Request):
         description="bars, splits and lists as they were known at this time, with its zone, or at 00:00 in Japan of a"
         " day; default: when the job reads them",
     )
+
+    @classmethod
+    @override
+    def fill_in(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that the command line sends; by default, all symbols of TSE Prime."""
+        return dict(given) if given.get("symbols") or given.get("market") else {**given, "market": "TSE_PRIME"}
 
     @property
     def formula(self) -> Expression:
