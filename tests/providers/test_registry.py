@@ -91,7 +91,7 @@ def test_only_a_provider_with_a_list_of_issues_is_taken_for_one() -> None:
 def test_a_command_takes_bars_of_the_first_symbols_from_their_origin(
     source: str, symbols: tuple[str, ...], command: str
 ) -> None:
-    assert ingest_command(source, Interval.D1, 250, symbols) == f"kaboom ingest run-daily {command}"
+    assert ingest_command(source, Interval.D1, 250, symbols) == f"kaboom ingest run-daily --wait {command}"
 
 
 def test_a_symbol_is_read_as_its_provider_knows_it() -> None:

@@ -30,6 +30,7 @@ SHOWN = {
     "notifications.deliver": "delivered: 2",
     "market_data.start_pipeline": "session: 2025-11-04",
     "market_data.screen": "passed: 12",
+    "market_data.factors": "ic_t_overlap",
     "market_data.fundamentals": "synthetic",
 }
 
