@@ -29,7 +29,7 @@ def ended(stack: Stack) -> str:
 
 
 def open_map(tab: Tab, query: str = "") -> Page:
-    tab.open(f"/data{query}")
+    tab.open(f"/data?provider=synthetic{query}")
     tab.page.wait_for_selector(MAP)
     return tab.page
 
@@ -37,7 +37,7 @@ def open_map(tab: Tab, query: str = "") -> Page:
 def test_the_map_leads_to_candles_by_keys(open_tab: OpenTab) -> None:
     tab = open_tab()
     # Of a symbol that has daily bars, too: other tests take minutes of the whole market.
-    page = open_map(tab, "?rows=14&q=7203")
+    page = open_map(tab, "&rows=14&q=7203")
     page.focus(CELLS)
     # The newest session has not closed yet on the morning of a trading day.
     page.keyboard.press("ArrowLeft")
@@ -59,7 +59,7 @@ def test_the_map_leads_to_candles_by_keys(open_tab: OpenTab) -> None:
 
 
 def test_a_late_answer_leaves_the_card_of_another_cell_alone(open_tab: OpenTab) -> None:
-    page = open_map(open_tab(), "?rows=14&q=7203")
+    page = open_map(open_tab(), "&rows=14&q=7203")
     held: list[Route] = []
 
     def answer(route: Route) -> None:
