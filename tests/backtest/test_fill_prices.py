@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from kaboom.backtest.engine.arrays import FOREIGN
+from kaboom.backtest.engine.arrays import FOREIGN, OTHER, TICK_CLASSES, TOPIX100
 from kaboom.backtest.engine.fills import (
     affordable,
     fee_of,
@@ -16,8 +16,11 @@ from kaboom.backtest.engine.fills import (
 )
 from kaboom.backtest.engine.rules import Rules
 from kaboom.backtest.model import Fees, FillModel
+from kaboom.market.rules import TICK_PERIODS
 
 RULES = FillModel().to_rules()
+# The rows of the newest period of the table of ticks.
+OTHERS, FINE = ((TICK_PERIODS - 1) * TICK_CLASSES + each for each in (OTHER, TOPIX100))
 NAN = math.nan
 
 
@@ -38,7 +41,7 @@ def rules_of(**fees: object) -> Rules:
     ],
 )
 def test_a_tick_is_that_of_prices_up_to_its_bound(price: float, others: float, topix500: float) -> None:
-    assert (tick_of(price, 0, RULES), tick_of(price, 1, RULES)) == (others, topix500)
+    assert (tick_of(price, OTHERS, RULES), tick_of(price, FINE, RULES)) == (others, topix500)
 
 
 @pytest.mark.parametrize(
@@ -58,13 +61,13 @@ def test_a_price_is_rounded_to_a_tick_on_either_side_and_to_one_at_least(price: 
 
 
 def test_a_tick_of_a_tenth_leaves_no_error_of_its_product() -> None:
-    assert [round_price(price, way, 1, RULES) for price, way in ((570.26, 1.0), (570.26, -1.0), (570.3, 1.0))] == [
+    assert [round_price(price, way, FINE, RULES) for price, way in ((570.26, 1.0), (570.26, -1.0), (570.3, 1.0))] == [
         570.3,
         570.2,
         570.3,
     ]
     free = FillModel(has_ticks=False).to_rules()
-    assert round_price(570.26, 1.0, 1, free) == 570.26
+    assert round_price(570.26, 1.0, FINE, free) == 570.26
 
 
 def test_a_symbol_of_no_exchange_has_ticks_only_if_asked() -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -274,16 +274,56 @@ def test_slippage_leaves_a_price_above_0() -> None:
 
 
 def test_slippage_stays_within_the_daily_limits() -> None:
-    """The limits of a base price of 100 yen are 50 and 150; an open beyond them is no better price than it was."""
+    """The limits of a base price of 100 yen are 50 and 150."""
     model = PLAIN.filled(has_limits=True, slippage={"rate": 0.1})
-    for opening, price in ((149, 150), (155, 155)):
-        panel = panel_of(flat(100), (opening, 160, 140, 149))
-        assert rows(weigh(panel, 0.1, model=model), "price") == [(price,)]
-    for opening, price in ((51, 50), (45, 45)):
-        panel = panel_of(flat(100), flat(100), (opening, 60, 40, 52))
-        assert rows(weigh(panel, 0.1, 0.0, model=model), "price")[1:] == [(price,)]
-        short = panel_of(flat(100), (opening, 60, 40, 52))
-        assert rows(weigh(short, -0.1, model=model.filled(allows_short=True)), "price") == [(price,)]
+    panel = panel_of(flat(100), (149, 150, 140, 149))
+    assert rows(weigh(panel, 0.1, model=model), "price") == [(150,)]
+    panel = panel_of(flat(100), flat(100), (51, 60, 50, 52))
+    assert rows(weigh(panel, 0.1, 0.0, model=model), "price")[1:] == [(50,)]
+    short = panel_of(flat(100), (51, 60, 50, 52))
+    assert rows(weigh(short, -0.1, model=model.filled(allows_short=True)), "price") == [(50,)]
+
+
+def test_a_price_beyond_the_limit_shows_that_another_limit_held() -> None:
+    """The exchange widens the limits of issues that were locked, and only the prices say so."""
+    model = PLAIN.filled(has_limits=True, allows_short=True, slippage={"rate": 0.1})
+    above, below = (155, 160, 140, 149), (45, 60, 40, 49)
+    assert rows(weigh(panel_of(flat(100), above), 0.1, model=model), "price") == [(171,)]
+    assert rows(weigh(panel_of(flat(100), below), -0.1, model=model), "price") == [(40,)]
+
+
+def test_a_session_of_one_price_beyond_the_limit_is_locked() -> None:
+    """At 300 yen above a base price of 100 nobody sold who did not have to; at 20 yen nobody bought."""
+    model = PLAIN.filled(has_limits=True, allows_short=True)
+    above, below = panel_of(flat(100), flat(300), flat(300)), panel_of(flat(100), flat(20), flat(20))
+    assert rows(weigh(above, 0.1, model=model), "bar") == [(2,)]
+    assert rows(weigh(above, -0.1, model=model), "bar") == [(1,)]
+    assert rows(weigh(below, -0.1, model=model), "bar") == [(2,)]
+    assert rows(weigh(below, 0.1, model=model), "bar") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("day", "others", "mid400", "topix100"),
+    [
+        ("2014-01-10", 4010, 4010, 4010),
+        ("2014-01-14", 4010, 4010, 4002),
+        ("2014-07-21", 4010, 4010, 4002),
+        ("2014-07-22", 4010, 4010, 4001),
+        ("2015-09-23", 4010, 4010, 4001),
+        ("2015-09-24", 4010, 4010, 4002),
+        ("2023-06-02", 4010, 4010, 4002),
+        ("2023-06-05", 4010, 4002, 4002),
+    ],
+)
+def test_ticks_are_those_of_the_day(day: str, others: float, mid400: float, topix100: float) -> None:
+    """Two ticks above 4,000 yen; both engines."""
+    ticks, on = PLAIN.model_copy(update={"slippage": Slippage(ticks=2)}), date.fromisoformat(day)
+    classes = ((Listings(), others), (Listings(topix500=[S]), mid400), (Listings(topix500=[S], topix100=[S]), topix100))
+    for listings, price in classes:
+        frame = bar_frame({S: [flat(4000)] * 2}, first=on - timedelta(days=1))
+        panel = Panel.of(frame, Interval.D1, listings)
+        assert rows(weigh(panel, 0.5, model=ticks), "price") == [(price,)]
+        assert rows(play(panel, {0: lambda c: c.buy(S, 100)}, ticks), "price") == [(price,)]
 
 
 def test_a_limit_order_has_no_slippage() -> None:
@@ -322,6 +362,18 @@ def test_stops_and_targets_of_weights_are_rounded_to_ticks_away_from_the_entry(
         panel = panel_of(flat(4000), flat(4000), bar, listings=Listings(topix500=topix500))  # type: ignore[arg-type]
         result = weigh(panel, weight, model=model, cash=1e7, **distance)
         assert rows(result, "bar", "price")[1:] == [(2, expected)]
+
+
+def test_the_ticks_of_a_stop_and_of_a_limit_order_are_those_of_the_day() -> None:
+    """In July 2014 an issue of TOPIX100 had ticks of 0.5 yen at 4,000 yen, all others of 5 yen."""
+    model, first = PLAIN.filled(allows_short=True), date(2014, 7, 22)
+    frame = bar_frame({S: [flat(4000), flat(4000), (4000, 4010, 3800, 3900)]}, first=first)
+    for listings, stopped, limited in ((Listings(), 3875, 3875), (Listings(topix100=[S]), 3877.5, 3876.5)):
+        panel = Panel.of(frame, Interval.D1, listings)
+        result = weigh(panel, 0.5, model=model, cash=1e7, stop_loss=0.0306)
+        assert rows(result, "bar", "price")[1:] == [(2, stopped)]
+        result = play(panel, {0: lambda c: c.buy(S, 100, limit=3876.6)}, model)
+        assert rows(result, "bar", "price") == [(2, limited)]
 
 
 def test_the_tick_of_a_stop_is_that_of_its_own_price() -> None:

@@ -20,7 +20,7 @@ from kaboom.errors import InvalidRequest
 from kaboom.market.bar import BAR_SCHEMA, empty_bars
 from kaboom.market.calendar import grid
 from kaboom.market.interval import Interval
-from tests.fixtures.backtest.panels import bar_frame, flat, random_frame, random_panel, splits
+from tests.fixtures.backtest.panels import RANDOM_FIRST, bar_frame, flat, random_frame, random_panel, splits
 
 DAY = date(2025, 1, 6)
 
@@ -61,7 +61,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 @pytest.mark.parametrize("bar", [0, 1, 20, 58])
 def test_a_panel_that_is_cut_is_that_of_the_bars_until_then(bar: int) -> None:
-    frame, known = random_frame(6), Listings(splits=splits(("1301", 20, 0.5), ("1302", 21, 2.0)))
+    frame, known = random_frame(6), Listings(splits=splits(("1301", 20, 0.5), ("1302", 21, 2.0), first=RANDOM_FIRST))
     whole = Panel.of(frame, Interval.D1, known)
     until = datetime.fromtimestamp(int(whole.opened_at[bar]), UTC)
     part = Panel.of(frame.filter(pl.col("opened_at") <= until), Interval.D1, known)
@@ -85,6 +85,17 @@ def test_limits_are_those_of_the_close_before() -> None:
     panel = Panel.of(bar_frame({"7203": [flat(690), flat(710)]}), Interval.D1)
     assert panel.limits[:, 1, 0].tolist() == [590, 790]
     assert np.isnan(panel.limits[:, 0, 0]).all()
+
+
+def test_a_minute_beyond_the_limit_widens_it_for_its_whole_session() -> None:
+    """A close of 690 yen allows 590 to 790."""
+    moments = [datetime(2025, 1, 6 + day, hour, tzinfo=UTC) for day in (0, 1, 2) for hour in (0, 1)]
+    prices = [(690, 690), (690, 690), (700, 705), (795, 800), (800, 800), (905, 905)]
+    rows = [("7203", at, low, high, low, high, 100, 0) for at, (low, high) in zip(moments, prices, strict=True)]
+    panel = Panel.of(pl.DataFrame(rows, schema=BAR_SCHEMA, orient="row"), Interval.M1)
+    lower, upper = panel.limits[:, 2:, 0].tolist()
+    assert lower == [590, 590, 650, 650]
+    np.testing.assert_array_equal(upper, [np.nan, np.nan, 950, 950])
 
 
 class Forger:

@@ -205,7 +205,12 @@ def _renamed(listings: Any, turned: dict[str, str]) -> Any:
         for name in ("splits", "dividends")
     }
     ends = {turned[symbol]: end for symbol, end in listings.delisted.items()}
-    return type(listings)(**frames, delisted=ends, topix500=[turned[s] for s in listings.topix500])
+    return type(listings)(
+        **frames,
+        delisted=ends,
+        topix500=[turned[s] for s in listings.topix500],
+        topix100=[turned[s] for s in listings.topix100],
+    )
 
 
 def test_random_panels_have_every_reason() -> None:

@@ -1,5 +1,6 @@
 """Ticks and price limits, at and around their bounds."""
 
+import math
 from itertools import pairwise
 from typing import Literal
 
@@ -9,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaboom.market.bounds import LOT
-from kaboom.market.rules import daily_limits, is_on_tick, limit_bounds, round_to_tick, tick_sizes
+from kaboom.market.rules import (
+    daily_limits,
+    is_on_tick,
+    limit_bounds,
+    round_to_tick,
+    tick_periods,
+    tick_sizes,
+    tick_table,
+)
 
 # (highest price of the class, tick of TOPIX500, tick of the others)
 TICKS = [
@@ -58,6 +67,35 @@ def test_the_next_class_begins_just_above_the_bound() -> None:
         10,
     ]
     assert tick_sizes(np.array([1_000.0, 1_000.5, 3_001.0]), topix500=True).tolist() == [0.1, 0.5, 1]
+
+
+#: Of TOPIX100, by the bound of prices: 2014-01-14 to 07-21, 2014-07-22 to 2015-09-23, and since then.
+OF_TOPIX100 = [
+    (1_000, 1, 0.1, 0.1), (3_000, 1, 0.5, 0.5), (5_000, 1, 0.5, 1), (10_000, 1, 1, 1), (30_000, 5, 5, 5),
+    (50_000, 5, 5, 10), (100_000, 10, 10, 10), (300_000, 50, 50, 50), (500_000, 50, 50, 100),
+    (1_000_000, 100, 100, 100), (3_000_000, 500, 500, 500), (5_000_000, 500, 500, 1_000),
+    (10_000_000, 1_000, 1_000, 1_000), (30_000_000, 5_000, 5_000, 5_000), (50_000_000, 5_000, 5_000, 10_000),
+    (math.inf, 10_000, 10_000, 10_000),
+]  # fmt: skip
+
+
+def test_the_table_of_ticks_has_what_held_in_each_period() -> None:
+    bounds, periods = tick_table()
+    highest, first, second, fine = zip(*OF_TOPIX100, strict=True)
+    others = tuple(plain for _, _, plain in TICKS)
+    assert (*bounds, math.inf) == highest
+    assert [row for row, _, _ in periods] == [others] * 5
+    assert [row for _, row, _ in periods] == [others] * 4 + [fine]
+    assert [row for _, _, row in periods] == [others, first, second, fine, fine]
+
+
+@pytest.mark.parametrize(
+    ("first", "period"), [("2014-01-14", 1), ("2014-07-22", 2), ("2015-09-24", 3), ("2023-06-05", 4)]
+)
+def test_a_period_of_ticks_begins_on_its_day(first: str, period: int) -> None:
+    day = np.datetime64(first).astype(np.int64)
+    assert tick_periods(np.array([day - 1, day])).tolist() == [period - 1, period]
+    assert tick_periods(np.array([0])).tolist() == [0]
 
 
 def test_each_price_may_have_its_own_class() -> None:

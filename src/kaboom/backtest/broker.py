@@ -17,6 +17,7 @@ from kaboom.backtest.engine.fills import (
     protect,
     round_price,
     stop_price,
+    tick_row,
     whole_lots,
 )
 from kaboom.backtest.engine.sessions import check_shorts, delist, start_bar
@@ -178,7 +179,7 @@ class Broker:
             return True  # there is nothing to sell
         is_over, filled = self._fill(order, bar, price, delta)
         if filled:
-            self._protect(order)
+            self._protect(order, bar)
         return is_over
 
     def _close(self, order: Order, bar: int, price: float, held: float) -> bool:
@@ -198,13 +199,13 @@ class Broker:
             order.kind = OrderKind.MARKET
         return is_over, filled
 
-    def _protect(self, order: Order) -> None:
+    def _protect(self, order: Order, bar: int) -> None:
         state, column = self.sim.state, order.column
         side = 1.0 if state.shares[column] > 0 else -1.0
-        row = int(self.sim.issues.tick_row[column])
+        row = tick_row(self.sim, bar, column)
         if not math.isnan(order.stop):
             state.stop[column] = round_price(order.stop, -side, row, self.sim.rules)
         if not math.isnan(order.take):
             state.profit[column] = round_price(order.take, side, row, self.sim.rules)
-        protect(self.sim, column, order.stop_loss, order.take_profit)
+        protect(self.sim, bar, column, order.stop_loss, order.take_profit)
         self.watched.add(column)

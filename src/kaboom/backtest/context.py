@@ -6,7 +6,7 @@ from typing import Literal, TypedDict, Unpack, cast
 
 from kaboom.backtest.broker import Broker, Order, OrderKind
 from kaboom.backtest.engine.arrays import LAST, Floats
-from kaboom.backtest.engine.fills import round_price
+from kaboom.backtest.engine.fills import round_price, tick_row
 from kaboom.backtest.panel import PLACES, Panel
 from kaboom.errors import InvalidRequest
 
@@ -152,7 +152,7 @@ class Context:
             raise InvalidRequest(f"shares were {shares:g}, expected whole lots of {lot:g}")
         # Rounding never makes a limit worse for the trader, nor a stop easier to reach.
         way = -order.shares if order.kind is OrderKind.LIMIT else order.shares
-        order.level = round_price(order.level, way, int(sim.issues.tick_row[order.column]), sim.rules)
+        order.level = round_price(order.level, way, tick_row(sim, self.bar, order.column), sim.rules)
         self._broker.orders.append(order)
         return order
 

@@ -96,7 +96,7 @@ class FillModel(Request):
         """Return the plain numbers, with the stop and the target of entries by weight."""
         from kaboom.market.rules import tick_table  # noqa: PLC0415 (numpy: the API checks fill models without it)
 
-        bounds, (others, topix500) = tick_table()
+        bounds, periods = tick_table()
         table = FEE_TABLES[self.fees.table] if self.fees.table else None
         given = table.steps if table else self.fees.steps
         steps = [*given, *([(0.0, 0.0)] * (MAX_STEPS - len(given)))]
@@ -106,7 +106,11 @@ class FillModel(Request):
             has_limits=self.has_limits is not False,
             has_foreign_limits=bool(self.has_limits),
             tick_bounds=bounds,
-            ticks=(others, topix500, others if self.has_ticks else (0.0,) * len(others)),
+            ticks=tuple(
+                row
+                for others, mid400, topix100 in periods
+                for row in (others, mid400, topix100, others if self.has_ticks else (0.0,) * len(others))
+            ),
             volume_cap=float(self.volume_cap),
             is_rest_carried=self.rest == "carry",
             is_sized_at_fill=self.size_at == "fill",

@@ -16,7 +16,10 @@ from kaboom.backtest.engine.arrays import (
     HIGH,
     LAST,
     LOW,
+    MID400,
     OPEN,
+    OTHER,
+    TOPIX100,
     VOLUME,
     ExSessions,
     Floats,
@@ -24,6 +27,7 @@ from kaboom.backtest.engine.arrays import (
     Issues,
     carry_forward,
 )
+from kaboom.backtest.engine.fills import LIMIT_TOLERANCE
 from kaboom.backtest.memory_check import check_room
 from kaboom.errors import InvalidRequest
 from kaboom.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
@@ -31,7 +35,7 @@ from kaboom.market.bar import VALUES
 from kaboom.market.calendar import closes_at, settles_on
 from kaboom.market.disclosure import decision_moment
 from kaboom.market.interval import Interval
-from kaboom.market.rules import limit_bounds
+from kaboom.market.rules import limit_bounds, tick_periods
 from kaboom.market.symbol import is_tse_code
 
 _DAY_S = 86_400
@@ -58,7 +62,7 @@ class Listings:
         splits: in `FACTOR_SCHEMA`; a factor of 0.5 gives two shares for one.
         dividends: in `DIVIDEND_SCHEMA`.
         delisted: symbol → its end.
-        topix500: the issues with finer ticks.
+        topix500: the issues with finer ticks since 2023, and `topix100` those of them that have had some since 2014.
 
     """
 
@@ -66,6 +70,7 @@ class Listings:
     dividends: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DIVIDEND_SCHEMA))
     delisted: Mapping[str, Delisting] = field(default_factory=dict)
     topix500: Collection[str] = ()
+    topix100: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,11 @@ class Panel:
         years = [settles_on(date.fromordinal(int(day) + _EPOCH)).year for day in days]
         return np.asarray(years, dtype=np.int64)[places]
 
+    @cached_property
+    def tick_periods(self) -> Ints:
+        """The place of each bar's period in the table of ticks, `[bars]`."""
+        return tick_periods(self.days)
+
     @property
     def shape(self) -> tuple[int, int]:
         """The number of bars and of symbols."""
@@ -145,15 +155,28 @@ class Panel:
         """The lowest and the highest legal price, `[2, bars, symbols]`, by the last close of the session before.
 
         NaN in the first session, and before a symbol's first trade. Splits change the base price, dividends do not.
+        A price beyond a limit shows that another one held: a session that was locked without trades moves the base
+        price, and after two the exchange widens the limit. It is the price of a session that had no other, else NaN.
         """
         # The last bar of the session before; -1 in the first session.
         before = np.searchsorted(self.days, self.days) - 1
         known = before >= 0
         base = np.full(self.shape, np.nan)
         base[known] = self.prices[LAST][before[known]] * self.scale[before[known]] / self.scale[known]
-        limits = np.stack(limit_bounds(base))
+        lower, upper = limit_bounds(base)
+        lows, highs = self._session_ranges()
+        other = np.where(lows == highs, lows, np.nan)
+        lower = np.where(lows < lower - LIMIT_TOLERANCE, other, lower)
+        limits = np.stack((lower, np.where(highs > upper + LIMIT_TOLERANCE, other, upper)))
         limits[:, np.isnan(base)] = np.nan
         return limits
+
+    def _session_ranges(self) -> tuple[Floats, Floats]:
+        """Return the lowest and the highest price of each bar's session, `[bars, symbols]`."""
+        starts = np.append(0, self.session_ends[:-1] + 1)
+        session = np.searchsorted(self.session_ends, np.arange(self.days.size))
+        lows = np.fmin.reduceat(self.prices[LOW], starts, axis=0)[session]
+        return lows, np.fmax.reduceat(self.prices[HIGH], starts, axis=0)[session]
 
     @cached_property
     def read_only(self) -> "Panel":
@@ -284,8 +307,16 @@ def _find_issues(symbols: tuple[str, ...], days: Ints, known: Listings) -> Issue
         if end is not None and _number_of(end.last) <= days[-1]:
             delisted[column] = max(int(np.searchsorted(days, _number_of(end.last), side="right")) - 1, 0)
             payout[column] = np.nan if end.payout is None else end.payout
-    rows = [int(symbol in known.topix500) if is_tse_code(symbol) else FOREIGN for symbol in symbols]
-    return Issues(np.array(rows, dtype=np.int64), delisted, payout)
+    classes = [_tick_class(symbol, known) for symbol in symbols]
+    return Issues(np.array(classes, dtype=np.int64), delisted, payout)
+
+
+def _tick_class(symbol: str, known: Listings) -> int:
+    if not is_tse_code(symbol):
+        return FOREIGN
+    if symbol in known.topix100:
+        return TOPIX100
+    return MID400 if symbol in known.topix500 else OTHER
 
 
 def _number_of(day: date) -> int:

@@ -152,6 +152,7 @@ def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) ->
         prices=panel.prices,
         limits=_limits_of(panel, rules),
         days=panel.days,
+        tick_periods=panel.tick_periods,
         tax_years=panel.settlement_years if rules.tax_rate else _NO_YEARS,
         issues=panel.issues,
         ex_sessions=panel.ex_sessions,
@@ -167,7 +168,7 @@ def _limits_of(panel: Panel, rules: Rules) -> Floats:
     """Return the daily limits of a panel, NaN for symbols without them."""
     if not rules.has_limits:
         return _NO_LIMITS
-    foreign = panel.issues.tick_row == FOREIGN
+    foreign = panel.issues.tick_class == FOREIGN
     if rules.has_foreign_limits or not foreign.any():
         return panel.limits
     return np.where(foreign, np.nan, panel.limits)

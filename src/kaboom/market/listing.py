@@ -6,7 +6,8 @@ from enum import StrEnum
 from kaboom.errors import InvalidRequest
 from kaboom.market.interval import Interval
 
-_TOPIX500_SCALES = frozenset({"TOPIX Core30", "TOPIX Large70", "TOPIX Mid400"})
+_TOPIX100_SCALES = frozenset({"TOPIX Core30", "TOPIX Large70"})
+_TOPIX500_SCALES = _TOPIX100_SCALES | {"TOPIX Mid400"}
 
 
 class Market(StrEnum):
@@ -61,6 +62,11 @@ class Listing:
     sector33: str
     scale: str
     name_en: str = ""
+
+    @property
+    def is_topix100(self) -> bool:
+        """Whether the issue has had finer ticks since 2014, by its size class: Core30 or Large70."""
+        return self.scale in _TOPIX100_SCALES
 
     @property
     def is_topix500(self) -> bool:

@@ -1,6 +1,7 @@
 """Which symbols a run has, and what it is compared with: who left, who has no bars, and what is said of both."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from kaboom.backtest.engine.arrays import MID400, OTHER, TOPIX100
 from kaboom.backtest.request import BacktestRequest
 from kaboom.backtest.strategies.files import find_strategy
 from kaboom.backtest.study.bars import BarTools, StudyBars, load_bars
@@ -28,8 +30,9 @@ ASKED: dict[str, Any] = {
 }
 
 
-def save_list(into: Path, day: date, *symbols: str) -> None:
-    listings = tuple(Listing(symbol, symbol, Market.TSE_PRIME, "", "") for symbol in symbols)
+def save_list(into: Path, day: date, *symbols: str, scales: Mapping[str, str] | None = None) -> None:
+    sizes = scales or {}
+    listings = tuple(Listing(symbol, symbol, Market.TSE_PRIME, "", sizes.get(symbol, "")) for symbol in symbols)
     save_snapshot(Snapshot(day, "a test", listings), into)
 
 
@@ -120,3 +123,15 @@ def test_bars_that_memory_does_not_hold_are_refused_while_they_are_read(
         run(tmp_path, daily_bars(480), market="TSE_PRIME")
     monkeypatch.setattr("kaboom.backtest.memory_check.measure_free_memory", lambda: 70_000_000)
     run(tmp_path, daily_bars(480), market="TSE_PRIME")
+
+
+@pytest.mark.parametrize("scope", [{"market": "TSE_PRIME"}, {"symbols": ["7203", "6758"]}])
+def test_the_ticks_of_an_issue_are_by_its_size_class(tmp_path: Path, scope: dict[str, Any]) -> None:
+    for first, second, expected in (
+        ("TOPIX Core30", "TOPIX Large70", [TOPIX100, TOPIX100]),
+        ("TOPIX Mid400", "TOPIX Small 1", [MID400, OTHER]),
+    ):
+        save_list(tmp_path, FIRST, "7203", "6758", scales={"7203": first, "6758": second})
+        panel = run(tmp_path, daily_bars(480), **scope)[0].panel
+        classes = [panel.issues.tick_class[panel.column_of(symbol)] for symbol in ("7203", "6758")]
+        assert classes == expected

@@ -24,21 +24,23 @@ FLOOR, CEILING = range(2)
 EQUITY, CASH = range(2)
 
 
-#: The `tick_row` of symbols without a code of the TSE.
-FOREIGN = 2
+#: The places of `tick_class` in a period of the table of ticks: other issues, TOPIX Mid400, TOPIX100, and symbols
+#: without a code of the TSE.
+OTHER, MID400, TOPIX100, FOREIGN = range(4)
+TICK_CLASSES = 4
 
 
 class Issues(NamedTuple):
     """The facts of each symbol.
 
     Attributes:
-        tick_row: 1 for issues with the finer ticks, 2 for symbols without a code of the TSE, else 0.
+        tick_class: `OTHER`, `MID400`, `TOPIX100` or `FOREIGN`.
         delisted: the last bar of an issue; the number of bars if it stays listed.
         payout: the payment for a share at its delisting, in yen; NaN for its last close.
 
     """
 
-    tick_row: Ints
+    tick_class: Ints
     delisted: Ints
     payout: Floats
 
@@ -123,12 +125,14 @@ class Account:
 class Sim(NamedTuple):
     """The inputs and outputs of a run; `prices` and `limits` are `[place, bars, symbols]`, `days` is `[bars]`.
 
-    `tax_years` is `[bars]`, too, if there is a tax: the year in which the fills of a bar are settled.
+    `tick_periods` is `[bars]`, too: the place of each bar's period in the table of ticks. So is `tax_years`, if there
+    is a tax: the year in which the fills of a bar are settled.
     """
 
     prices: Floats
     limits: Floats
     days: Ints
+    tick_periods: Ints
     tax_years: Ints
     issues: Issues
     ex_sessions: ExSessions

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from kaboom.backtest.engine.arrays import CEILING, FLOOR, HIGH, LAST, LOW, OPEN, VOLUME, Sim
+from kaboom.backtest.engine.arrays import CEILING, FLOOR, HIGH, LAST, LOW, OPEN, TICK_CLASSES, VOLUME, Sim
 from kaboom.backtest.engine.rules import Rules
 
 #: Reasons of rows in the journal; `journal.REASONS` has their names. Not literals: numba would compile a function for
@@ -21,8 +21,13 @@ TICK_TOLERANCE = 1e-3
 LIMIT_TOLERANCE = 0.05
 
 
+def tick_row(sim: Sim, i: int, s: int) -> int:
+    """Return the row of the table of ticks that holds for a symbol in a bar."""
+    return int(sim.tick_periods[i] * TICK_CLASSES + sim.issues.tick_class[s])
+
+
 def tick_of(price: float, row: int, rules: Rules) -> float:
-    """Return the tick of a price; `row` is that of its issue, as in `Issues`."""
+    """Return the tick of a price; `row` is that of its issue and bar, by `tick_row`."""
     k = 0
     while k < len(rules.tick_bounds) and price > rules.tick_bounds[k]:
         k += 1
@@ -95,7 +100,7 @@ def affordable(cash: float, price: float, rules: Rules, traded: float) -> float:
 
 def slipped(sim: Sim, i: int, s: int, delta: float, price: float) -> float:
     """Return the price of a market order after slippage: against the trader, on a tick, within the daily limits."""
-    rules, row = sim.rules, sim.issues.tick_row[s]
+    rules, row = sim.rules, tick_row(sim, i, s)
     if rules.slip_rate == 0.0 and rules.slip_ticks == 0.0 and rules.slip_impact == 0.0:
         return price
     # An order larger than the bar's volume counts as the whole volume, so that no impact makes a price negative.
@@ -255,9 +260,9 @@ def attempt(sim: Sim, i: int, s: int, delta: float, price: float, reason: int) -
     return allowed == delta or filled != allowed or not sim.rules.is_rest_carried
 
 
-def protect(sim: Sim, s: int, stop_loss: float, take_profit: float) -> None:
+def protect(sim: Sim, i: int, s: int, stop_loss: float, take_profit: float) -> None:
     """Set the stop and the target of a position as shares of its mean price; NaN leaves them as they are."""
-    state, row = sim.state, sim.issues.tick_row[s]
+    state, row = sim.state, tick_row(sim, i, s)
     side = 1.0 if state.shares[s] > 0.0 else -1.0
     if not math.isnan(stop_loss):
         state.stop[s] = round_price(state.average[s] * (1.0 - side * stop_loss), -side, row, sim.rules)

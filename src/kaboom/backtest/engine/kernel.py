@@ -20,6 +20,7 @@ from kaboom.backtest.engine.arrays import (
     ISSUE,
     ROW,
     STATE,
+    TICK_CLASSES,
     Account,
     Floats,
     Ints,
@@ -30,7 +31,7 @@ from kaboom.backtest.engine.arrays import (
 )
 from kaboom.backtest.engine.kernel_cache import digest, kernel_folder
 from kaboom.backtest.engine.rules import MAX_STEPS, Rules
-from kaboom.market.rules import TICKS
+from kaboom.market.rules import TICK_PERIODS, TICKS
 
 #: Without reference counts, which took most of the time, since nothing is allocated. Inlined, since a call passes all
 #: fields of a run, which takes longer than most functions.
@@ -128,6 +129,7 @@ def _pack(sim: Sim) -> Any:
         prices=_plain(sim.prices),
         limits=_plain(sim.limits),
         days=_plain(sim.days),
+        tick_periods=_plain(sim.tick_periods),
         tax_years=_plain(sim.tax_years),
         issues=records(ISSUE, sim.issues),
         ex_sessions=records(EX_SESSION, sim.ex_sessions),
@@ -157,7 +159,7 @@ def _unpack(sim: Sim, packed: Any) -> Sim:
 def _rules_type() -> np.dtype[Any]:
     nested = {
         "tick_bounds": ("f8", (TICKS - 1,)),
-        "ticks": ("f8", (3, TICKS)),
+        "ticks": ("f8", (TICK_PERIODS * TICK_CLASSES, TICKS)),
         "fee_bounds": ("f8", (MAX_STEPS,)),
         "fee_values": ("f8", (MAX_STEPS,)),
     }

@@ -79,7 +79,7 @@ def enter_at_open(sim: Sim, i: int, s: int, equity: float) -> None:
     if delta == 0.0 or attempt(sim, i, s, delta, sim.prices[OPEN, i, s], state.reason[s]):
         drop_target(sim, s)
     if state.shares[s] != held:
-        protect(sim, s, sim.rules.stop_loss, sim.rules.take_profit)
+        protect(sim, i, s, sim.rules.stop_loss, sim.rules.take_profit)
 
 
 def exit_within(sim: Sim, i: int, s: int) -> None:

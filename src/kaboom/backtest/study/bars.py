@@ -72,9 +72,10 @@ class StudyBars:
 @dataclass(frozen=True, slots=True)
 class _Known:
     symbols: tuple[str, ...]
-    gone: frozenset[str]
-    topix500: frozenset[str]
-    listed_on: tuple[date, ...]
+    gone: frozenset[str] = frozenset()
+    topix500: frozenset[str] = frozenset()
+    topix100: frozenset[str] = frozenset()
+    listed_on: tuple[date, ...] = ()
     sectors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -139,9 +140,10 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
             raise InvalidRequest(
                 f"market was {request.market}, whose symbols no list has: name some", pointer="/market"
             )
-        return _Known(request.symbols, frozenset(), frozenset(), ())
+        return _Known(request.symbols)
     lists = [_lists(day, symbols_dir, request.as_of) for day in (request.first, request.last) if day is not None]
     topix500 = frozenset[str]().union(*(one.topix500 for of_day in lists for one in of_day.values()))
+    topix100 = frozenset[str]().union(*(one.topix100 for of_day in lists for one in of_day.values()))
     # Symbols that were in a list of issues, unlike funds, and are not on the last day.
     known = {symbol for of_day in lists for one in of_day.values() for symbol in one.symbols}
     listed = {symbol for one in lists[-1].values() for symbol in one.symbols}
@@ -149,11 +151,12 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
     # A symbol that has left keeps the sector that it had.
     sectors = {each.symbol: each.sector33 for of_day in lists for one in of_day.values() for each in one.listings}
     if request.market is None:
-        return _Known(request.symbols or (), gone.intersection(request.symbols or ()), topix500, (), sectors)
+        return _Known(request.symbols or (), gone.intersection(request.symbols or ()), topix500, topix100, (), sectors)
     begin, end = lists[0][request.market], lists[-1][request.market]
     # Symbols that left the market are included; otherwise only survivors would be tested.
     symbols = tuple(sorted({*begin.symbols, *end.symbols}))
-    return _Known(symbols, gone.intersection(symbols), topix500, tuple(sorted({begin.as_of, end.as_of})), sectors)
+    days = tuple(sorted({begin.as_of, end.as_of}))
+    return _Known(symbols, gone.intersection(symbols), topix500, topix100, days, sectors)
 
 
 def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market, Universe]:
@@ -224,7 +227,7 @@ async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actio
     last = dict(ends.iter_rows())
     gone = {symbol: Delisting(last[symbol]) for symbol in known.gone if symbol in last}
     dividends = applied_dividends(notes, until=until)
-    return Listings(splits=splits, dividends=dividends, delisted=gone, topix500=known.topix500)
+    return Listings(splits=splits, dividends=dividends, delisted=gone, topix500=known.topix500, topix100=known.topix100)
 
 
 async def _state(
@@ -259,7 +262,7 @@ async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: Shou
         wanted = (request.spec.parse_symbol(request.benchmark),)
     for symbol in wanted:
         for frame in await _read(request, (symbol,), tools.store, should_stop):
-            known = _Known((symbol,), frozenset(), frozenset(), ())
+            known = _Known((symbol,))
             return Panel.of(frame, request.interval, await _listings(request, frame, known, tools.actions))
     if is_index:
         raise InvalidRequest(

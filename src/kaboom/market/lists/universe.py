@@ -43,6 +43,11 @@ class Universe:
         """The symbols of TOPIX 500, which trade in finer ticks."""
         return frozenset(listing.symbol for listing in self.listings if listing.is_topix500)
 
+    @cached_property
+    def topix100(self) -> frozenset[str]:
+        """The symbols of TOPIX 100, which have traded in finer ticks since 2014."""
+        return frozenset(listing.symbol for listing in self.listings if listing.is_topix100)
+
     def age(self, session: date) -> int:
         """Return the days between the snapshot and a session, in either direction.
 
