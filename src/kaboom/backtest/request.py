@@ -24,11 +24,14 @@ DEFAULT_SESSIONS = 1250
 DEFAULT_CASH = 10_000_000.0
 #: At most this many combinations in a sweep.
 MAX_TRIALS = 100_000
-#: The most combinations of a grid from which some are drawn at random.
+#: The most combinations of a grid from which some are drawn at random, or searched.
 MAX_GRID = 10_000_000
+#: At most this many trials of a search, each of which takes longer to choose than the one before.
+MAX_SEARCHED = 2000
 
 type Scalar = bool | int | float | str | None
 Metric = Literal["sharpe", "total_return", "max_drawdown"]
+Sampler = Literal["random", "tpe"]
 
 #: The pattern of the name of a strategy.
 STRATEGY_NAME = "^[a-z][a-z0-9_]{0,39}$"
@@ -152,6 +155,11 @@ class SweepRequest(PlannedRequest, BarsAsked):
     trials: Annotated[int, Field(ge=1, le=MAX_TRIALS), WHOLE] | None = Field(
         default=None, description="draw so many combinations by the seed; default: all"
     )
+    sampler: Sampler = Field(
+        default="random",
+        description="how the `trials` are chosen: drawn, or `tpe`: where earlier ones did well, ten at a time, by"
+        f" Optuna; {MAX_SEARCHED} at most",
+    )
     keep: Annotated[int, Field(ge=1, le=100), WHOLE] = Field(default=20, description="how many of the best are kept")
     rank_by: Metric = "sharpe"
     out_of_sample: Annotated[float, Field(ge=0.05, le=0.9)] | None = Field(
@@ -174,11 +182,30 @@ class SweepRequest(PlannedRequest, BarsAsked):
         if size > (MAX_TRIALS if self.trials is None else MAX_GRID):
             most = MAX_TRIALS if self.trials is None else MAX_GRID
             raise InvalidRequest(f"parameters had {size} combinations, expected at most {most}", pointer="/parameters")
+        self._check_search()
         if self.strategy in PARAMETERS:
             for name, values in self.parameters.items():
                 for value in values:
                     _check_value(self.strategy, name, value)
         return self
+
+    def _check_search(self) -> None:
+        if self.sampler == "random":
+            return
+        if self.trials is None or self.trials > MAX_SEARCHED:
+            most = MAX_SEARCHED
+            raise InvalidRequest(f"sampler was tpe, which needs trials, of at most {most}", pointer="/trials")
+        if self.folds is not None:
+            message = (
+                "sampler was tpe beside folds, expected random: a search sees all bars, also those of the tests;"
+                " out_of_sample holds bars back from it"
+            )
+            raise InvalidRequest(message, pointer="/sampler")
+
+    @property
+    def is_search(self) -> bool:
+        """Whether trials are chosen by those before; not if all combinations are run."""
+        return self.sampler != "random" and (self.trials or 0) < count_combinations(self.parameters)
 
 
 def count_combinations(choices: Mapping[str, tuple[Scalar, ...]]) -> int:

@@ -127,6 +127,11 @@ class Trial(BaseModel):
     max_drawdown: float | None
     fills: int | None = Field(default=None, description="fills, and flows of cash such as dividends")
     test: TestSummary | None = Field(default=None, description="out of sample")
+    neighbours: float | None = Field(
+        default=None,
+        description="median of what the trials are ranked by, of those that differ by one step of one number; none: no"
+        " such trial was run",
+    )
 
 
 class Fold(BaseModel):

@@ -1,7 +1,7 @@
 """The worker's part of backtests: a single run, and a sweep in chunks, of which the last chooses the best trials."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -116,7 +116,9 @@ async def _run_trials(
             bars, kind = await _load(run, request, find, should_stop)
         except Stopped:
             return OutcomeReport()
-        tools = sweep_chunks.SweepTools(bars, kind, request, partial(_keep_trials, run.files, _job_id(run)))
+        files = run.files, _job_id(run)
+        keep, load = partial(_keep_trials, *files), partial(_load_trials, *files)
+        tools = sweep_chunks.SweepTools(bars, kind, request, keep, load)
         return await sweep_chunks.run_sweep_chunk(
             chunk, tools, start=start, on_progress=on_progress, should_stop=should_stop
         )
@@ -124,6 +126,10 @@ async def _run_trials(
 
 async def _keep_trials(files: JobFiles, job_id: str, name: str, content: bytes) -> None:
     await files.save(job_id, {f"{_TRIALS}{name}": content})
+
+
+async def _load_trials(files: JobFiles, job_id: str) -> Mapping[str, bytes]:
+    return {name.removeprefix(_TRIALS): content for name, content in (await files.load_all(job_id, _TRIALS)).items()}
 
 
 async def _choose_best(run: Run) -> OutcomeReport:

@@ -143,6 +143,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "fees": "Fees, yen", "alpha": "Alpha a year", "beta": "Beta", "tracking_error": "Tracking error a year",
         "information_ratio": "Information ratio", "up_capture": "Up capture", "down_capture": "Down capture",
     },
+    "sampler": {"random": "at random", "tpe": "where earlier ones did well (TPE)"},
     "missed_rule": {"latest": "run the newest one", "skip": "do not run", "all": "run all of them"},
     "month": {
         "1": "Jan", "2": "Feb", "3": "Mar", "4": "Apr", "5": "May", "6": "Jun", "7": "Jul", "8": "Aug", "9": "Sep",
@@ -202,7 +203,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "language": "Language", "last": "Last session", "market": "Market", "model": "Fill model, as JSON",
         "months": "Months", "most_lost_percent": "Most that a list may lack, %", "out_of_sample": "Out of sample",
         "parameters": "Parameters, as JSON", "portfolio_id": "Portfolio", "provider": "Provider",
-        "rank_by": "Ranked by", "reason": "Reason", "seed": "Seed", "session": "Session",
+        "rank_by": "Ranked by", "reason": "Reason", "sampler": "How trials are chosen", "seed": "Seed", "session": "Session",
         "sessions": "Look-back, sessions", "strategy": "Strategy", "symbol": "Symbol", "symbols": "Symbols",
         "trials": "Trials",
     },

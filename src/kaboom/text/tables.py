@@ -33,7 +33,7 @@ HEADERS: Mapping[str, str] = _CELLS | _same(
     "pipeline", "starts after", "steps", "step", "new", "ended (JST)", "metric", "gain, yen", "contribution",
     "screen", "expression", "pass", "side", "shares", "held", "why", "entered", "left", "disclosed (JST)", "period", "period end", "sales, ¥M",
     "operating profit, ¥M", "net profit, ¥M", "EPS", "forecast EPS", "horizon", "IC", "t", "t, overlapping",
-    "highest less lowest", "rank autocorrelation", "quantile",
+    "highest less lowest", "rank autocorrelation", "quantile", "chosen until", "tested until", "Sharpe",
     "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
 ) | {
     "sent": "sent in 7 d",

@@ -149,8 +149,11 @@ async def run_chunk(bars: Any, kind: Any, request: SweepRequest, numbers: tuple[
     async def keep(name: str, content: bytes) -> None:
         kept[name] = content
 
+    async def load_none() -> dict[str, bytes]:
+        return {}
+
     chunk = sweep_chunks.SweepChunk(tuple(map(str, numbers)), numbers)
-    report = await sweep_chunks.run_sweep_chunk(chunk, sweep_chunks.SweepTools(bars, kind, request, keep))
+    report = await sweep_chunks.run_sweep_chunk(chunk, sweep_chunks.SweepTools(bars, kind, request, keep, load_none))
     assert len(report.outcomes) == len(numbers)
 
 

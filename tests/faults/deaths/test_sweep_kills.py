@@ -20,10 +20,12 @@ SWEEP: dict[str, Any] = {
     "parameters": {"fast": list(range(2, 30)), "slow": list(range(30, 90, 3))},
     "folds": 3,
 }
+#: Its trials are chosen by those before, so a worker that goes on must know them all.
+SEARCH: dict[str, Any] = SWEEP | {"folds": None, "sampler": "tpe", "trials": 400}
 
 
-def submit(up: Stack, **more: Any) -> str:
-    answer = up.api.http.post(f"{BACKTEST}/sweep", json=SWEEP | more, params={"on_overlap": "new"})
+def submit(up: Stack, asked: dict[str, Any], **more: Any) -> str:
+    answer = up.api.http.post(f"{BACKTEST}/sweep", json=asked | more, params={"on_overlap": "new"})
     assert answer.status_code == 202, answer.text
     return str(answer.json()["job_id"])
 
@@ -33,26 +35,29 @@ def job_of(up: Stack, job_id: str) -> dict[str, Any]:
     return found
 
 
-def found_by(up: Stack, job_id: str) -> dict[str, Any]:
+def found_by(up: Stack, job_id: str, trials: int) -> dict[str, Any]:
     job = until(lambda: job_of(up, job_id), lambda job: job.get("status") in FINAL, within_s=150)
     assert job["status"] == "completed", job
     found: dict[str, Any] = up.api.http.get(f"{BACKTEST}/results/{job_id}").json()
-    assert (found["trials"], found["lost"]) == (560, 0)
+    assert (found["trials"], found["lost"]) == (trials, 0)
     return found
 
 
-def test_a_sweep_has_the_same_best_though_workers_are_killed(up_alone: Stack) -> None:
+@pytest.mark.parametrize(("asked", "trials"), [(SWEEP, 560), (SEARCH, 400)], ids=["grid", "search"])
+def test_a_sweep_has_the_same_best_though_workers_are_killed(
+    up_alone: Stack, asked: dict[str, Any], trials: int
+) -> None:
     bars = {"intervals": {"1d": 700}, "symbols": SWEEP["symbols"], "session": "2025-10-31"}
     assert up_alone.api.wait(up_alone.api.submit(**bars))["status"] == "completed"
-    undisturbed = found_by(up_alone, submit(up_alone, chunk_size=200))
+    undisturbed = found_by(up_alone, submit(up_alone, asked, chunk_size=200), trials)
     worker = up_alone.pid("worker-1")
     for victim in ("child", "worker"):
-        job_id = submit(up_alone, chunk_size=120)
+        job_id = submit(up_alone, asked, chunk_size=120)
         with valkey(up_alone) as client:
             caught = stop_in_chunk(client, job_id, queue="backtest")
             os.kill(caught.pid if victim == "child" else worker, signal.SIGKILL)
             wait_until_claimed_again(client, job_id, caught, within_s=40, queue="backtest")
-        killed = found_by(up_alone, job_id)
+        killed = found_by(up_alone, job_id, trials)
         for name in ("digest", "fingerprint", "best", "walk_forward", "deflated_sharpe", "sharpe_deviation"):
             assert killed[name] == undisturbed[name], name
         assert killed["run"]["digest"] == undisturbed["run"]["digest"]

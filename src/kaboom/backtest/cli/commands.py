@@ -58,6 +58,9 @@ def sweep(
         list[str] | None, typer.Option(help="values to try: fast=5,10,20 or slow=20:100:10 (repeatable)")
     ] = None,
     trials: Annotated[int | None, typer.Option(help="draw so many combinations (default: all)")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="random, or tpe: choose the trials where earlier ones did well")
+    ] = None,
     keep: Annotated[int | None, typer.Option(help="how many of the best are shown (default: 20)")] = None,
     rank_by: Annotated[str | None, typer.Option(help="sharpe, total_return or max_drawdown")] = None,
     out_of_sample: Annotated[float | None, typer.Option(help="share of the bars for the test, such as 0.3")] = None,
@@ -75,7 +78,7 @@ def sweep(
             ),
         )
     own: dict[str, Any] = {"parameters": read_choices(param), "trials": trials, "keep": keep, "rank_by": rank_by}
-    own |= {"out_of_sample": out_of_sample, "folds": folds}
+    own |= {"out_of_sample": out_of_sample, "folds": folds, "sampler": sampler}
     session.say_terms(shared.provider)
     _submit(session, SWEEP.path, strategy, shared.to_body() | keep_given(own), shared)
 

@@ -96,6 +96,7 @@ def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
             )
         )
     if result["walk_forward"]:
+        session.show(_fold_table(words, result))
         whole, folds = result["walk_forward"]["whole"], len(result["walk_forward"]["folds"])
         numbers = {name: _number(name, whole[name]) for name in ("total_return", "sharpe", "max_drawdown")}
         session.show(
@@ -251,6 +252,9 @@ def _best_table(words: Speaker, result: Mapping[str, Any]) -> Table:
     table = new_table(words, "parameters")
     for name in names:
         table.add_column(words.code("metric", name), justify="right")
+    has_near = any(trial.get("neighbours") is not None for trial in result["best"])
+    if has_near:
+        table.add_column(words.say("its neighbours"), justify="right")
     if has_test:
         table.add_column(words.say("test: return"), justify="right")
         table.add_column(words.say("test: Sharpe"), justify="right")
@@ -258,7 +262,19 @@ def _best_table(words: Speaker, result: Mapping[str, Any]) -> Table:
         test = trial["test"] or {}
         tested = [_number(name, test.get(name)) for name in ("total_return", "sharpe")] if has_test else []
         shown = say_parameters(result["strategy"], trial["parameters"])
-        add_row(table, shown, *(_number(name, trial[name]) for name in names), *tested)
+        near = [_number(result["rank_by"], trial.get("neighbours"))] if has_near else []
+        add_row(table, shown, *(_number(name, trial[name]) for name in names), *near, *tested)
+    return table
+
+
+def _fold_table(words: Speaker, result: Mapping[str, Any]) -> Table:
+    table = new_table(words, "chosen until", "tested until", "parameters", "Sharpe", right=frozenset({"Sharpe"}))
+    table.add_column(words.say("test: return"), justify="right")
+    table.add_column(words.say("test: Sharpe"), justify="right")
+    for fold in result["walk_forward"]["folds"]:
+        tested = [_number(name, fold["test"][name]) for name in ("total_return", "sharpe")]
+        shown = say_parameters(result["strategy"], fold["parameters"])
+        add_row(table, fold["chosen_until"], fold["tested_until"], shown, _number("sharpe", fold["sharpe"]), *tested)
     return table
 
 

@@ -38,6 +38,7 @@ _SWEEP_NUMBERS = ("trials", "keep", "folds")
 #: Fields of forms that are shown again; those of parameters begin with `p_`.
 _FORM = (
     *("strategy", "own", "symbols", "fee", "fee_table", "ticks", "short", "tax", "model", "rank_by", "out_of_sample"),
+    "sampler",
     *_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS,
 )  # fmt: skip
 _MOST_LETTERS = 50_000
@@ -111,7 +112,7 @@ def sweep_body(values: Mapping[str, str]) -> dict[str, Any]:
             raise InvalidRequest(e.message, pointer=f"/parameters/{name}") from e
     body = _bars(values) | {"parameters": choices}
     body |= {name: parse_value(values[name]) for name in _SWEEP_NUMBERS if values.get(name)}
-    body |= {"rank_by": values["rank_by"]} if values.get("rank_by") else {}
+    body |= {name: values[name] for name in ("rank_by", "sampler") if values.get(name)}
     if values.get("out_of_sample"):
         body["out_of_sample"] = _share(values["out_of_sample"])
     return body
@@ -125,7 +126,12 @@ def say_size(values: Mapping[str, str], language: Language) -> str:
         return ""
     drawn = parse_value(values.get("trials") or str(size))
     if isinstance(drawn, int) and drawn < size:
-        text = gettext("{drawn} of {n} combinations, drawn at random", language)
+        text = gettext(
+            "{drawn} of {n} combinations, chosen by those before"
+            if values.get("sampler") == "tpe"
+            else "{drawn} of {n} combinations, drawn at random",
+            language,
+        )
         return text.format(drawn=f"{drawn:,}", n=f"{size:,}")
     return ngettext("{n} combination", "{n} combinations", size, language).format(n=f"{size:,}")
 
@@ -137,7 +143,7 @@ def usual_costs() -> dict[str, str]:
 
 def values_of(request: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of a form from an earlier request, to submit it again."""
-    names = (*_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS, "strategy", "rank_by")
+    names = (*_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS, "strategy", "rank_by", "sampler")
     # `as_of` is left out: a new run reads the bars as they are now.
     found = {name: _typed(request[name]) for name in names if name in request and name != "as_of"}
     found["symbols"] = ", ".join(request.get("symbols") or ())

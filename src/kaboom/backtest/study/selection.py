@@ -119,13 +119,39 @@ def _deflate(end: SweepEnd, place: int, window: Window, deviation: float) -> flo
 
 def _describe(end: SweepEnd, place: int, windows: tuple[Window, ...]) -> Trial:
     check_stop(end.should_stop)
+    request = end.request
     row = {name: float(end.table.column(len(windows) - 1, name)[place]) for name in COLUMNS if name != "rows"}
     test = None
     if windows[-1].test_end is not None:
         test = _test(run_test(end.bars.panel, windows[-1], end.strategy_of(place), end.request, end.engine))
     number = end.table.numbers[place]
+    near = median_of_neighbours(
+        end.table, request.parameters, place, end.table.column(len(windows) - 1, request.rank_by)
+    )
     fills = int(end.table.column(len(windows) - 1, "rows")[place])
-    return Trial(number=number, parameters=end.parameters_of(place), fills=fills, test=test, **finite(row))
+    return Trial(
+        number=number, parameters=end.parameters_of(place), fills=fills, test=test, **finite(row | {"neighbours": near})
+    )
+
+
+def median_of_neighbours(
+    table: TrialTable, choices: Mapping[str, tuple[Scalar, ...]], place: int, values: Floats
+) -> float:
+    """Return the median value of the trials that differ from one by a step of one parameter; NaN if there are none.
+
+    Steps are those between the numbers of a parameter in their order; texts have none. `values` has one for each trial.
+    """
+    digits = np.unravel_index(np.array(table.numbers), [len(each) for each in choices.values()])
+    distance, is_near = np.zeros(len(table.numbers)), np.ones(len(table.numbers), dtype=np.bool_)
+    for each, given in zip(digits, choices.values(), strict=True):
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
+            order = np.argsort(np.argsort(np.array(given, dtype=np.float64)))
+            distance += np.abs(order[each] - order[each[place]])
+        else:
+            is_near &= each == each[place]
+    near = values[is_near & (distance == 1)]
+    near = near[~np.isnan(near)]
+    return float(np.median(near)) if near.size else float("nan")
 
 
 def _walk(end: SweepEnd, windows: tuple[Window, ...]) -> WalkForward:

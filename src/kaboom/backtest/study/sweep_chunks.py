@@ -13,9 +13,10 @@ from kaboom.backtest.strategies.files import StrategyKind
 from kaboom.backtest.strategy import BarStrategy, WeightStrategy
 from kaboom.backtest.study.bars import StudyBars
 from kaboom.backtest.study.single import describe_bars
-from kaboom.backtest.study.trials import TrialRunner, combination, dump_trials, find_trials
+from kaboom.backtest.study.trials import TrialRunner, combination, dump_trials, find_trials, load_trials
 from kaboom.backtest.study.windows import find_windows
 from kaboom.backtest.summary import TestedBars
+from kaboom.backtest.sweep import COLUMNS
 from kaboom.drivers.stop import Stopped
 from kaboom.errors import InvalidRequest
 from kaboom.market.outcome import Outcome, OutcomeReport, SymbolOutcome
@@ -30,11 +31,16 @@ RESULT_ITEM = "result"
 
 #: Saves some trials under a name; on return they are durable.
 type Keep = Callable[[str, bytes], Awaitable[None]]
+#: Returns the trials that were saved, by their names.
+type Load = Callable[[], Awaitable[Mapping[str, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
 class SweepChunk:
-    """Some trials of a sweep by their numbers, or the end of the sweep, which has none."""
+    """Some trials of a sweep by their numbers, or the end of the sweep, which has none.
+
+    A search is one chunk, and its numbers are only drawn.
+    """
 
     items: tuple[str, ...]
     numbers: tuple[int, ...]
@@ -64,6 +70,7 @@ class SweepTools:
     kind: StrategyKind
     request: SweepRequest
     keep: Keep
+    load: Load
 
 
 def plan_sweep(bars: StudyBars, kind: StrategyKind, request: SweepRequest, *, slots: int) -> SweepPlan:
@@ -75,8 +82,11 @@ def plan_sweep(bars: StudyBars, kind: StrategyKind, request: SweepRequest, *, sl
     """
     find_windows(request, bars.panel)
     trials = find_trials(request, lambda values: _weights(kind, values))
-    size = request.chunk_size or min(_MOST_IN_CHUNK, max(1, math.ceil(len(trials) / (4 * slots))))
-    parts = [SweepChunk(tuple(_name(request, n) for n in some), some) for some in batched(trials, size)]
+    if request.is_search:
+        parts = [SweepChunk(tuple(f"trial {n}" for n in range(1, len(trials) + 1)), trials)]
+    else:
+        size = request.chunk_size or min(_MOST_IN_CHUNK, max(1, math.ceil(len(trials) / (4 * slots))))
+        parts = [SweepChunk(tuple(_name(request, n) for n in some), some) for some in batched(trials, size)]
     facts = TestedBars(**describe_bars(bars, kind, request)).model_dump(mode="json")
     facts |= {"trials": len(trials), "combinations": count_combinations(request.parameters), "rank_by": request.rank_by}
     return SweepPlan(facts, (*parts, SweepChunk((RESULT_ITEM,), ())))
@@ -99,24 +109,56 @@ async def run_sweep_chunk(
         StoreError: trials could not be saved; the reports that `on_progress` got stay valid.
 
     """
-    report = OutcomeReport()
-    windows = find_windows(tools.request, tools.bars.panel)
-    runner = TrialRunner(tools.bars.panel, windows, tools.request, len(chunk.numbers))
+    report, request = OutcomeReport(), tools.request
+    windows = find_windows(request, tools.bars.panel)
+    runner = TrialRunner(tools.bars.panel, windows, request, len(chunk.numbers))
+    tried = await _load_tried(tools, start) if request.is_search else {}
+    step = _step(tools.bars)
 
-    def run(numbers: tuple[int, ...]) -> Floats:
-        strategies = [_weights(tools.kind, combination(tools.request.parameters, number)) for number in numbers]
-        return runner.run(strategies, should_stop)
+    def strategy_of(number: int) -> WeightStrategy:
+        return _weights(tools.kind, combination(request.parameters, number))
 
-    for numbers in batched(chunk.numbers[start:], _step(tools.bars)):
+    def choose(at: int) -> tuple[int, ...]:
+        if not request.is_search:
+            return chunk.numbers[at : at + step]
+        from kaboom.backtest.study.search import choose_trials  # noqa: PLC0415 (0.5 s, for searches alone)
+
+        return choose_trials(request, tried, chunk.numbers, strategy_of)
+
+    def run(at: int) -> tuple[tuple[int, ...], Floats]:
+        numbers = choose(at)
+        return numbers, runner.run([strategy_of(number) for number in numbers], should_stop)
+
+    at = start
+    while at < len(chunk.items):
         try:
             # In a thread, with the parameters: the process of a user's strategy checks them.
-            values = await asyncio.to_thread(run, numbers)
+            numbers, values = await asyncio.to_thread(run, at)
         except Stopped:
             break
-        await tools.keep(f"{numbers[0]:08d}", dump_trials(numbers, values))
-        report += OutcomeReport(tuple(SymbolOutcome(_name(tools.request, n), Outcome.OK) for n in numbers))
+        await tools.keep(f"{at if request.is_search else numbers[0]:08d}", dump_trials(numbers, values))
+        tried |= zip(numbers, _ranks(request, values), strict=True)
+        done = chunk.items[at : at + len(numbers)]
+        report += OutcomeReport(tuple(SymbolOutcome(item, Outcome.OK) for item in done))
         on_progress(report)
+        at += len(numbers)
     return report
+
+
+async def _load_tried(tools: SweepTools, count: int) -> dict[int, float]:
+    """Return what the first trials of a search were ranked by, in the order in which they ran."""
+    tried = dict[int, float]()
+    for name, content in sorted((await tools.load()).items()):
+        if int(name) < count:
+            numbers, values = load_trials(content)
+            tried |= zip(numbers, _ranks(tools.request, values), strict=True)
+    return tried
+
+
+def _ranks(request: SweepRequest, values: Floats) -> list[float]:
+    """Return what trials are ranked by, of `[windows, trials, COLUMNS]`: a column of the last window."""
+    ranks: list[float] = values[-1, :, COLUMNS.index(request.rank_by)].tolist()
+    return ranks
 
 
 def _step(bars: StudyBars) -> int:

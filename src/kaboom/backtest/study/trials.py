@@ -91,11 +91,17 @@ def dump_trials(numbers: Sequence[int], values: Floats) -> bytes:
     return orjson.dumps({"numbers": list(numbers), "values": values.tolist()})
 
 
+def load_trials(content: bytes) -> tuple[list[int], Floats]:
+    """Return trials that were dumped: their numbers, and `[windows, trials, COLUMNS]`."""
+    read: dict[str, Any] = orjson.loads(content)
+    return read["numbers"], np.array(read["values"], dtype=np.float64)
+
+
 def join_trials(parts: Mapping[str, bytes]) -> TrialTable:
     """Return the trials of some parts, by number; the order of the parts does not matter."""
-    read: list[dict[str, Any]] = [orjson.loads(parts[name]) for name in sorted(parts)]
-    numbers = np.array([number for part in read for number in part["numbers"]], dtype=np.int64)
-    values = np.concatenate([np.array(part["values"], dtype=np.float64) for part in read], axis=1)
+    read = [load_trials(parts[name]) for name in sorted(parts)]
+    numbers = np.array([number for part, _ in read for number in part], dtype=np.int64)
+    values = np.concatenate([part for _, part in read], axis=1)
     order = np.argsort(numbers, kind="stable")
     return TrialTable(tuple(numbers[order].tolist()), values[:, order])
 
