@@ -112,6 +112,9 @@ async def test_symbols_that_enter_in_the_newest_session_are_told_once(database: 
     notifications = database.open(open_notifications)
     await set_up(notifications, EventKind.SCREEN_ENTERED, language="en")
     screen, _ = await store.save(make_screen())
+    # A newer result of another screen silences nothing.
+    other, _ = await store.save(make_screen("other"))
+    await store.save_passed(other, of(date(2025, 11, 7), "9984"))
     results = [
         of(DAYS[0], "7203"), of(DAYS[2], "7203", "6758"), of(DAYS[2], "7203", "6758"), of(DAYS[1], "1301"),
     ]  # fmt: skip

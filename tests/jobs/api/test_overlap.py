@@ -36,6 +36,12 @@ async def test_a_key_is_one_job_and_its_answer_is_replayed(real_http: httpx2.Asy
     assert again.headers["location"] == first.headers["location"]
 
 
+async def test_a_quote_on_one_side_is_part_of_the_key(real_http: httpx2.AsyncClient) -> None:
+    first = await post(real_http, BODY, '"a-key', on_overlap="new")
+    again = await post(real_http, BODY, "a-ke", on_overlap="new")
+    assert again.json()["job_id"] != first.json()["job_id"]
+
+
 async def test_a_key_with_another_body_is_refused(real_http: httpx2.AsyncClient) -> None:
     await post(real_http, BODY, "key-a")
     answer = await post(real_http, OTHER, "key-a")
