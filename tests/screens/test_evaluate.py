@@ -174,3 +174,19 @@ async def test_a_session_without_bars_is_refused(bench: Bench) -> None:
     assert caught.value.pointer == "/session"
     with pytest.raises(InvalidRequest, match="2025-11-03"):
         await bench.ask("close > 0", date(2025, 11, 3))
+
+
+async def test_without_a_session_the_newest_held_stands_in_for_one_that_is_not_here_yet(bench: Bench) -> None:
+    question = Question(parse_expression("close > 0"), "synthetic")
+    with pytest.raises(InvalidRequest, match="held of any session"):
+        await bench.screener.ask(question, or_older=True)
+    await bench.store.write(SERIES, make_bars(["1301"], DAYS[:-1]))
+    await bench.store.write(BarSeries("synthetic_from_1m", Interval.D1), make_bars(["1332", "1333"], DAYS[:-2]))
+    answer = await bench.screener.ask(question, or_older=True)
+    assert (answer.session, answer.awaited, answer.rows["symbol"].to_list()) == (DAYS[-2], LAST, ["1301"])
+    # A job of a session does not take another one.
+    with pytest.raises(InvalidRequest, match=f"held of {LAST}"):
+        await bench.screener.ask(question)
+    await bench.store.write(SERIES, make_bars(["1301"], (LAST,)))
+    answer = await bench.screener.ask(question, or_older=True)
+    assert (answer.session, answer.awaited) == (LAST, None)

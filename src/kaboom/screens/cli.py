@@ -14,6 +14,7 @@ _SCREENS, _MATCHES, _RUN = "/api/v1/screens", "/api/v1/screen-matches", "/api/v1
 
 Named = Annotated[str, typer.Argument(metavar="SCREEN", help="its name")]
 _Day = Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD (default: newest closed)")]
+_HeldDay = Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD (default: newest of which bars are held)")]
 #: Of the symbols that entered or left.
 _MOST_SHOWN = 8
 
@@ -21,7 +22,7 @@ _MOST_SHOWN = 8
 def screen(
     context: typer.Context,
     expression: Annotated[str, typer.Argument(help='a condition such as "rsi_14 < 30 and close > sma_75"')],
-    session_day: _Day = None,
+    session_day: _HeldDay = None,
     as_of: Annotated[
         str | None, typer.Option(help="bars as they were known then: a day, or a time with its zone")
     ] = None,
@@ -36,10 +37,10 @@ def screen(
     session: Session = context.obj.with_json(json)
     client, of = session.client(), given(market=market, provider=provider)
     asked = given(expression=expression, session=session_day, as_of=as_of, limit=limit) | of
-    found = client.call("GET", _MATCHES, params=asked)
     if save:
         client.call("POST", _SCREENS, json={"name": save, "expression": expression} | of)
         session.say("screen {name} saved; run it with: kaboom screens run {name}", name=save)
+    found = client.call("GET", _MATCHES, params=asked)
     if session.print_if_json(found):
         return
     if found["items"]:
@@ -56,6 +57,8 @@ def screen(
         seen=found["seen"],
         unknown=found["unknown"],
     )
+    if found["awaited"]:
+        session.say("no daily bars of {session} are held yet", session=found["awaited"])
     session.tell(session.say_source(found["provider"]))
 
 

@@ -5,7 +5,7 @@ import asyncio
 import functools
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -56,6 +56,7 @@ class Answer:
         rows: `symbol`, the columns of SHOWN and those of the expression, by turnover, highest first.
         seen: how many symbols had a bar in the session.
         unknown: how many of these had too short a history to say.
+        awaited: the newest closed session, if no bars of it are held and an older one was taken.
 
     """
 
@@ -64,6 +65,7 @@ class Answer:
     rows: pl.DataFrame
     seen: int
     unknown: int
+    awaited: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,12 @@ class Screener:
         self._turn = asyncio.Lock()
         self._kept: tuple[tuple[object, ...], int, Panel] | None = None
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question, *, or_older: bool = False) -> Answer:
         """Return what passes.
+
+        Args:
+            question: what to screen.
+            or_older: without a session, take the newest of which bars are held, if there are none of the newest closed.
 
         Raises:
             InvalidRequest: the session is not one, or no bars of it are held, or none are known as of the moment.
@@ -127,23 +133,32 @@ class Screener:
 
         """
         spec = get_source_spec(question.provider)
-        session = await self._session_of(question, spec)
+        wanted = session = await self._session_of(question, spec)
         # One at a time reads: a market of years takes some 30 MB.
         async with self._turn:
+            if or_older and question.session is None and not any(await self._count(question, spec, session)):
+                session = await self._newest_held(question, spec, session)
             panel = await self._panel_of(question, spec, session)
         stated = await self._stated(question, panel, session)
         listed = await asyncio.to_thread(self._listed, question, session)
-        return await asyncio.to_thread(_answer, panel, question.expression, session, stated, listed)
+        found = await asyncio.to_thread(_answer, panel, question.expression, session, stated, listed)
+        return found if session == wanted else replace(found, awaited=wanted)
 
     async def _session_of(self, question: Question, spec: ProviderSpec) -> date:
         known = question.as_of if question.as_of and question.session is None else self._clock()
         if spec.is_tse or question.session:
             return resolve_last_session(question.session, known, is_tse=spec.is_tse, delay_s=self._delay_s)
         # Files have no calendar: their sessions are those in the store.
-        newest = (await self._reader(question).latest(BarSeries(spec.name, Interval.D1)))["opened_at"].max()
+        return await self._newest_held(question, spec, date.max)
+
+    async def _newest_held(self, question: Question, spec: ProviderSpec, last: date) -> date:
+        """Return the newest session up to `last` of which bars are held."""
+        reader = self._reader(question)
+        days = [(await reader.latest(BarSeries(name, Interval.D1)))["opened_at"].dt.date() for name in _sources(spec)]
+        newest = pl.concat(days).filter(pl.concat(days) <= last).max()
         if newest is None:
             raise _no_bars(spec.name, "any session")
-        return cast("datetime", newest).date()
+        return cast("date", newest)
 
     def _reader(self, question: Question) -> BarReader:
         return reader_at(cast("BarReader", self._store), question.as_of, clock=self._clock)
@@ -181,21 +196,27 @@ class Screener:
         self._kept = (key, rows, panel) if version is not None else None
         return panel
 
+    async def _count(self, question: Question, spec: ProviderSpec, session: date) -> list[int]:
+        """Return how many symbols each source holds of a session."""
+        series = [BarSeries(name, Interval.D1) for name in _sources(spec)]
+        return [(await self._reader(question).coverage(one, first=session, last=session)).height for one in series]
+
     async def _read(
         self, question: Question, spec: ProviderSpec, session: date, rows: int, adjustment: Adjustment
     ) -> Panel:
-        reader, provider = self._reader(question), provider_of(spec.name)
-        names = [spec.name] if is_derived(spec.name) else [spec.name, derived_source(provider)]
-        held = [
-            (await reader.coverage(BarSeries(name, Interval.D1), first=session, last=session)).height for name in names
-        ]
+        held = await self._count(question, spec, session)
         if not any(held):
             raise _no_bars(spec.name, session)
         # Of equally many the provider's own.
-        source = names[held.index(max(held))]
+        source = _sources(spec)[held.index(max(held))]
         first = last_sessions(rows, session)[0] if spec.is_tse else session - timedelta(days=rows * 2)
-        bars = await reader.read_sessions(BarSeries(source, Interval.D1), first=first, last=session)
+        bars = await self._reader(question).read_sessions(BarSeries(source, Interval.D1), first=first, last=session)
         return await asyncio.to_thread(_build, source, bars, session, adjustment)
+
+
+def _sources(spec: ProviderSpec) -> list[str]:
+    """Return whose daily bars count: the provider's own, and those rolled up from its minutes."""
+    return [spec.name] if is_derived(spec.name) else [spec.name, derived_source(provider_of(spec.name))]
 
 
 def _no_bars(provider: str, session: date | str) -> InvalidRequest:

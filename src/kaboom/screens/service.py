@@ -33,5 +33,5 @@ class SharedScreener:
         self._built: Lazy[Screener] = Lazy(lambda: build_screener(settings, database))
 
     async def ask(self, question: Question) -> "Answer":
-        """Return what passes, as `Screener.ask` does."""
-        return await (await self._built.get()).ask(question)
+        """Return what passes, as `Screener.ask` does: without a session, in the newest of which bars are held."""
+        return await (await self._built.get()).ask(question, or_older=True)

@@ -39,7 +39,7 @@ class MatchQuery(BaseModel):
     expression: _Expression
     provider: SourceName | None = _PROVIDER
     market: MarketName | None = _MARKET
-    session: Day | None = Field(default=None, description="the session; default: newest closed")
+    session: Day | None = Field(default=None, description="the session; default: the newest of which bars are held")
     as_of: Moment | None = Field(
         default=None,
         description="bars, splits and lists as they were known at this time, with its zone, or at 00:00 in Japan of a"
@@ -73,6 +73,9 @@ class MatchList(BaseModel):
 
     expression: str = Field(examples=[_EXPRESSION])
     session: date = Field(examples=["2025-11-04"])
+    awaited: date | None = Field(
+        description="the newest closed session, if no bars of it are held yet", examples=[None]
+    )
     provider: str = Field(description="whose daily bars", examples=["synthetic"])
     market: str | None = Field(examples=["TSE_PRIME"])
     columns: list[str] = Field(examples=[["close", "change_1d", "turnover", "rsi_14", "sma_75"]])
@@ -156,6 +159,7 @@ def view_matches(question: Question, answer: "Answer", *, limit: int) -> MatchLi
     return MatchList(
         expression=question.expression.text,
         session=answer.session,
+        awaited=answer.awaited,
         provider=answer.source,
         market=question.market and question.market.value,
         columns=columns,

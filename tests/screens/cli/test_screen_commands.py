@@ -28,6 +28,14 @@ def test_a_screen_without_bars_says_what_is_missing(at_live: Kaboom) -> None:
     assert "no daily bars of synthetic are held of 2015-01-05" in done.err
 
 
+def test_a_condition_is_saved_before_there_are_bars(at_live: Kaboom, saved: str) -> None:
+    done = at_live("screen", "close > 0", "--provider", "yahoo", "--save", saved)
+    assert done.code == Exit.USAGE
+    assert f"screen {saved} saved" in done.err
+    assert "no daily bars of yahoo are held of any session" in done.err
+    assert at_live("screens", "delete", saved).code == 0
+
+
 def test_a_screen_is_listed_run_shown_and_deleted(at_live: Kaboom, saved: str) -> None:
     client = at_live("screens", "list", "--json")
     assert data(client)["items"] == []
@@ -39,6 +47,9 @@ def test_a_screen_is_listed_run_shown_and_deleted(at_live: Kaboom, saved: str) -
     assert done.code == 0, done.err
     assert done.out.splitlines()[1].startswith("7203 ")
     assert "session 2025-10-31: 1 of 1 symbols pass, 0 have too short a history" in done.err
+    newest = at_live("screen", "close > 0")
+    assert "session 2025-10-31: 1 of 1 symbols pass" in newest.err
+    assert "are held yet" in newest.err
     assert "generated, not market data" in done.err
     assert f"screen {saved} saved" in done.err
     assert "no results yet" in at_live("screens", "show", saved).err
