@@ -1,6 +1,7 @@
 """Symbols and jobs by name: the search for symbols, and a 404 with what was perhaps meant."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -49,20 +50,22 @@ async def test_an_unknown_job_id_leads_to_the_job_that_begins_alike(
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        ("schedule", {"name": "night ingest", "session_at": "16:35", "request": {"intervals": {"1m": 1}}}),
-        ("portfolio", {"name": "night fund"}),
+        ("schedule", {"session_at": "16:35", "request": {"intervals": {"1m": 1}}}),
+        ("portfolio", {}),
     ],
 )
 async def test_an_unknown_id_leads_to_what_is_named_alike(
     real_browser: httpx2.AsyncClient, real_http: httpx2.AsyncClient, kind: str, body: dict[str, Any]
 ) -> None:
-    made = (await real_http.post(f"/api/v1/{kind}s", json=body)).json()
+    word = f"night{uuid4().hex[:8]}"
+    made = (await real_http.post(f"/api/v1/{kind}s", json={"name": f"{word} {kind}", **body})).json()
     own = made.get("schedule_id") or made["id"]
-    for asked in ("night", own[:8], "0" * 32, "nothing"):
+    for asked in (word, own[:8], "0" * 32, "nothing"):
         answer = await real_browser.get(f"/{kind}s/{asked}")
         assert answer.status_code == 404, asked
         assert f"There is no {kind} {asked}" in text_of(answer.text)
-        assert f'href="/{kind}s/{own}"' in answer.text
+        assert f'href="/{kind}s/' in answer.text.partition("Did you mean")[2]
+        assert asked not in (word, own[:8]) or f'href="/{kind}s/{own}"' in answer.text
 
 
 @pytest.mark.parametrize("asked", ["7203", " ７２０３ ", "toyota motor", "トヨタ自動車"])
