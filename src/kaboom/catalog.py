@@ -7,6 +7,7 @@ from kaboom.ingest.jobs import BACKFILL, REFRESH_QUOTES, RUN_DAILY
 from kaboom.jobs.job_type import Catalog, JobType
 from kaboom.market_data.jobs import COMPACT, INDICATORS, MIRROR, REFRESH_SYMBOLS, ROLL_UP, TAKE_BACK
 from kaboom.notify.jobs import DELIVER
+from kaboom.paper.jobs import PAPER
 from kaboom.pipelines.jobs import START_PIPELINE
 from kaboom.screens.jobs import SCREEN
 

@@ -47,6 +47,7 @@ from kaboom.operations.feed import JobFeed
 from kaboom.operations.pruner import Pruner
 from kaboom.operations.routes import RecentOverviews, settings_router
 from kaboom.operations.routes import router as overview_router
+from kaboom.paper.routes import router as paper_router
 from kaboom.pictures.process import PictureProcess
 from kaboom.pipelines.routes import router as pipelines_router
 from kaboom.pipelines.routes import runs_router as pipeline_runs_router
@@ -95,6 +96,7 @@ _ROUTERS = (
     market_router,
     fundamentals_router,
     portfolios_router,
+    paper_router,
     backtest_router,
     notifications_router,
     analysis_router,

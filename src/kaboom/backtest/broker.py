@@ -11,6 +11,7 @@ from kaboom.backtest.engine.fills import (
     LIMIT,
     ORDER,
     attempt,
+    drop_target,
     equity_at_open,
     is_tradable,
     limit_price,
@@ -92,6 +93,13 @@ class Broker:
         """Set a target weight of equity for the next bar."""
         set_target(self.sim, bar, column, weight, self.equity(bar))
         self.watched.add(column)
+
+    def drop_all(self) -> None:
+        """Drop all orders and targets."""
+        self.orders = []
+        for column in self.watched:
+            drop_target(self.sim, column)
+        self._look_again()
 
     def work(self, bar: int) -> None:
         """Fill the orders and targets of earlier bars in a bar."""

@@ -36,14 +36,24 @@ def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "Ap
             read as of the moment.
 
     """
-    if request.strategy not in PARAMETERS and settings.strategies_dir is None:
-        supported = ", ".join(PARAMETERS)
-        raise InvalidRequest(f"strategy was {request.strategy!r}, supported are {supported}", pointer="/strategy")
-    if request.strategy in PARAMETERS and settings.strategies_dir is not None:
-        _check_no_file(settings.strategies_dir / f"{request.strategy}.py")
+    check_strategy(request.strategy, settings)
     checked = request.filled(provider=request.provider or settings.provider)
     _check_bars(checked, settings)
     return checked
+
+
+def check_strategy(name: str, settings: "AppSettings") -> None:
+    """Refuse a strategy that workers cannot find.
+
+    Raises:
+        InvalidRequest: the strategy is unknown, or both one of Kaboom's and a file.
+
+    """
+    if name not in PARAMETERS and settings.strategies_dir is None:
+        supported = ", ".join(PARAMETERS)
+        raise InvalidRequest(f"strategy was {name!r}, supported are {supported}", pointer="/strategy")
+    if name in PARAMETERS and settings.strategies_dir is not None:
+        _check_no_file(settings.strategies_dir / f"{name}.py")
 
 
 def check_factor(request: FactorRequest, settings: "AppSettings") -> FactorRequest:

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
@@ -99,6 +100,11 @@ class BarsAsked(OfSource, Request):
     def is_index_preferred(self) -> bool:
         """Whether the run is compared with the index if its bars are stored, since no benchmark was named."""
         return False
+
+    @property
+    def decides_from(self) -> date | None:
+        """The first day whose close decides, if bars before it only warm up the strategy."""
+        return None
 
     @field_validator("symbols")
     @classmethod

@@ -1,6 +1,7 @@
 """Running a backtest: target weights by compiled code or in Python, and strategies that are called for each bar."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from kaboom.backtest.journal import write_curves
 from kaboom.backtest.model import FillModel
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.protection import NO_PROTECTION, Protection
+from kaboom.backtest.request import BarsAsked
 from kaboom.backtest.result import Result
 from kaboom.backtest.strategy import BarStrategy, WeightStrategy
 from kaboom.errors import InvalidRequest
@@ -97,6 +99,12 @@ def run_bars(
         on_close(bar, broker)
     write_curves(broker.sim, cash)
     return Result(panel, broker.sim, float(cash), tuple(broker.orders))
+
+
+def find_first_decision(panel: Panel, request: BarsAsked) -> int:
+    """Return the first bar whose close decides; decisions at bars before it are dropped."""
+    day = request.decides_from
+    return 0 if day is None else int(np.searchsorted(panel.days, (day - date(1970, 1, 1)).days))
 
 
 class TargetStrategy:

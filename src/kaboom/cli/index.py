@@ -122,6 +122,9 @@ INDEX: Mapping[str, Entry] = {
         RESEARCH,
         "Keep portfolios: trades, cash, positions and what they are worth.",
     ),
+    "paper": Entry(
+        "kaboom.paper.cli:app", RESEARCH, "Let a portfolio follow a strategy session by session, without orders."
+    ),
     "screen": Entry(
         "kaboom.screens.cli:screen",
         RESEARCH,

@@ -22,6 +22,8 @@ from kaboom.ingest.jobs import BACKFILL
 from kaboom.jobs.job_type import JobType
 from kaboom.jobs.model import Queue
 from kaboom.notify.cli import app as notify
+from kaboom.paper.cli import run as book_session
+from kaboom.paper.jobs import PAPER
 
 #: Commands with code of their own, not made from the fields of their request.
 _OWN: Mapping[str, Callable[..., None]] = {
@@ -29,6 +31,7 @@ _OWN: Mapping[str, Callable[..., None]] = {
     RUN.name: run,
     SWEEP.name: sweep,
     FACTORS.name: report_factor,
+    PAPER.name: book_session,
 }
 #: Commands of a queue that submit no job.
 _MORE: Mapping[Queue, Mapping[str, Callable[..., None]]] = {

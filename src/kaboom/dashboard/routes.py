@@ -28,6 +28,7 @@ from kaboom.jobs.page import forms as job_forms
 from kaboom.market_data.page import data, symbol
 from kaboom.notify import page as notifications
 from kaboom.operations import page as operations
+from kaboom.paper import page as paper
 from kaboom.pipelines import page as pipelines
 from kaboom.portfolio import page as portfolios
 from kaboom.schedules import page as schedules
@@ -39,8 +40,8 @@ from kaboom.webhooks import page as webhooks
 router = APIRouter(include_in_schema=False)
 #: The modules of all pages. `/backtests/new` comes before the page of one backtest, whose path would match it, too.
 _PAGES = (
-    accounts, operations, jobs, new_job, history, job, failures, job_forms, data, symbol, portfolios, backtest_forms,
-    reports, analyses, schedules, pipelines, screens, webhooks, notifications,
+    accounts, operations, jobs, new_job, history, job, failures, job_forms, data, symbol, portfolios, paper,
+    backtest_forms, reports, analyses, schedules, pipelines, screens, webhooks, notifications,
 )  # fmt: skip
 LOGIN = "/login"
 _PROBLEM = b"application/problem+json"

@@ -34,7 +34,7 @@ HEADERS: Mapping[str, str] = _CELLS | _same(
     "screen", "expression", "pass", "side", "shares", "held", "why", "entered", "left", "disclosed (JST)", "period", "period end", "sales, ¥M",
     "operating profit, ¥M", "net profit, ¥M", "EPS", "forecast EPS", "horizon", "IC", "t", "t, overlapping",
     "highest less lowest", "rank autocorrelation", "quantile", "chosen until", "tested until", "Sharpe",
-    "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
+    "equity, yen", "backtest, yen", "drift", "fills", "booked", "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from",
 ) | {
     "sent": "sent in 7 d",
     "done with it": "done",
@@ -110,6 +110,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "market_data.fundamentals": "Fundamentals",
         "backtest.run": "Backtest",
         "backtest.sweep": "Parameter sweep",
+        "backtest.paper": "Paper trading",
         "market_data.factors": "Factor report",
         "ai_analysis.analyse": "Analysis",
         "notifications.deliver": "Notifications",

@@ -26,6 +26,7 @@ SHOWN = {
     "market_data.take_back": 'reasons: {"off_grid":3}',
     "backtest.run": "sma_cross",
     "backtest.sweep": "synthetic",
+    "backtest.paper": "sma_cross",
     "ai_analysis.analyse": "It closed at 2,504.",
     "notifications.deliver": "delivered: 2",
     "market_data.start_pipeline": "session: 2025-11-04",

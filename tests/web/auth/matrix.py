@@ -116,6 +116,11 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/backtest/sweep": Row(
         _WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"weight": 1}}
     ),
+    "POST /api/v1/backtest/paper": Row(
+        _WRITE,
+        {"portfolio_id": "0" * 32, "strategy": "buy_and_hold", "symbols": ["7203"]},
+        of_request=(_HOLDINGS, _TRADES),
+    ),
     "POST /api/v1/market-data/factors": Row(_WRITE, {"expression": "change_5d", "symbols": ["7203"]}),
     # A worker finds that the channel is another one's.
     "POST /api/v1/notifications/deliver": Row(_ADMIN, {"channel_id": "0" * 32}),
@@ -229,6 +234,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/portfolios/{portfolio_id}/equity": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/performance": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/export": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/paper": Row(_HOLDINGS, fine={404}),
     "GET /api/v1/portfolios/{portfolio_id}/trades": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/cash": Row(_HOLDINGS),
     "POST /api/v1/portfolios/{portfolio_id}/cash": Row(_TRADES, {"kind": "deposit", "amount": "1000"}),
@@ -367,6 +373,7 @@ ROWS: dict[str, Row] = {
     "GET /portfolios": Row(_HOLDINGS),
     "POST /portfolios": Row(_TRADES, form="name=page", fine={303}),
     "GET /portfolios/{portfolio_id}": Row(_HOLDINGS),
+    "GET /portfolios/{portfolio_id}/paper": Row(_HOLDINGS),
     "POST /portfolios/{portfolio_id}/cash": Row(_TRADES, form="kind=deposit&amount=1000", fine={303}),
     "POST /portfolios/{portfolio_id}/trades": Row(
         _TRADES, form="side=buy&symbol=7203&quantity=100&price=1&force=yes", fine={303}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from kaboom.backtest.broker import Broker
 from kaboom.backtest.context import Context
 from kaboom.backtest.engine.arrays import ExSessions, Floats, Issues
 from kaboom.backtest.model import FillModel
@@ -102,7 +103,13 @@ class Answers:
             raise TypeError("Strategy has become one with targets")
         noting = _Noting(strategy)
         rules = FillModel.parse(message.words["model"]).to_rules()
-        run_bars(panel, noting, rules, message.words["cash"], build_context=noting.build_context)
+        first = message.words["first"]
+
+        def warm_up(bar: int, broker: Broker) -> None:
+            if bar < first:
+                broker.drop_all()
+
+        run_bars(panel, noting, rules, message.words["cash"], warm_up, noting.build_context)
         decisions = noting.noted()
         return Message({}, [decisions.rows, decisions.seen])
 

@@ -16,6 +16,7 @@ from kaboom.backtest.own.process import StrategyLimits, StrategyProcess
 from kaboom.backtest.panel import Panel
 from kaboom.backtest.protection import NO_PROTECTION, Protection
 from kaboom.backtest.request import BarsAsked
+from kaboom.backtest.run import find_first_decision
 from kaboom.backtest.strategies.files import AnyStrategy, StrategyKind, check_statements, find_strategy
 from kaboom.drivers.stop import ShouldStop
 from kaboom.errors import InvalidRequest, StrategyFailed
@@ -124,7 +125,13 @@ class OwnBarStrategy:
         request, name = self._asked.request, self._asked.process.name
         most = 8 * (len(COLUMNS) * MOST_DECISIONS + 2 * panel.shape[0])
         arrays = self._asked.ask(
-            "decisions", panel, self._parameters, most, model=request.model.to_json(), cash=request.cash
+            "decisions",
+            panel,
+            self._parameters,
+            most,
+            model=request.model.to_json(),
+            cash=request.cash,
+            first=find_first_decision(panel, request),
         )
         shapes = [each.shape[1:] for each in arrays if each.dtype.kind == "f"]
         if shapes != [(len(COLUMNS),), (2,)] or len(arrays[1]) > panel.shape[0]:

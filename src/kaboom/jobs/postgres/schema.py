@@ -3,7 +3,7 @@
 from kaboom.errors import StoreError
 
 #: The newest migration; tests/repo/test_migrations.py compares it with the files.
-REVISION = "0026"
+REVISION = "0027"
 
 
 def compare_revision(found: str | None) -> str:

@@ -47,6 +47,7 @@ NOT_RUN = {
     "takes a whole market": 2,
     "takes half an hour": 2,
     "would run itself": 1,
+    "the id of a portfolio of yours": 1,
 }
 #: The blocks that are no commands → what reads them.
 READ = {

@@ -1,0 +1,1 @@
+"""Paper trading: a portfolio that follows a strategy session by session, beside the backtest of it."""
