@@ -9,6 +9,7 @@ from kaboom.jobs.model import JobStatus
 from kaboom.pipelines.checks import sort_steps
 from kaboom.pipelines.marks import fill_session
 from kaboom.pipelines.model import (
+    JobEnd,
     On,
     PipelineRun,
     Step,
@@ -88,6 +89,12 @@ def test_waiting_steps_of_a_cancelled_run_are_cancelled() -> None:
 def test_a_job_that_was_deleted_has_failed() -> None:
     run = note_ends(run_of(Step("a", "t.t"), a=StepStatus.RUNNING), {})
     assert (run.states["a"].status, run.states["a"].reason) == (StepStatus.FAILED, "job aaa was deleted")
+
+
+def test_a_step_says_what_its_job_says_of_a_failure() -> None:
+    end = JobEnd.of(JobStatus.FAILED, None, {"type": "InvalidRequest", "message": "no daily bars are held"})
+    run = note_ends(run_of(Step("a", "t.t"), a=StepStatus.RUNNING), {"aaa": end})
+    assert (run.states["a"].status, run.states["a"].reason) == (StepStatus.FAILED, "no daily bars are held")
 
 
 @pytest.mark.parametrize(

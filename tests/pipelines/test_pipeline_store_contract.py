@@ -196,7 +196,8 @@ async def test_a_run_is_due_again_when_its_job_has_ended(desk: Desk, request: py
     job = moved[1][0]
     if "postgres" in request.node.name:  # in memory every active run is looked at
         assert await desk.store.find_due() == []
-    await desk.history.save_final(replace(job, status=JobStatus.FAILED, completed_at=datetime.now(UTC)))
+    error = {"type": "InvalidRequest", "message": "no bars are held"}
+    await desk.history.save_final(replace(job, status=JobStatus.FAILED, error=error, completed_at=datetime.now(UTC)))
     assert await desk.store.find_due() == [run.run_id]
     seen: list[Mapping[str, JobEnd]] = []
 
@@ -205,7 +206,7 @@ async def test_a_run_is_due_again_when_its_job_has_ended(desk: Desk, request: py
         return end(run, jobs)
 
     await desk.store.advance(run.run_id, look)
-    assert seen == [{job.job_id: JobEnd(JobStatus.FAILED)}]
+    assert seen == [{job.job_id: JobEnd(JobStatus.FAILED, error="no bars are held")}]
     assert await desk.store.find_due() == []
     assert await desk.store.advance(run.run_id, end) is None if "postgres" in request.node.name else True
 

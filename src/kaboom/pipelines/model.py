@@ -123,7 +123,7 @@ class StepState:
 
     Attributes:
         job_id: its newest job. earlier: the jobs before it, oldest first, that a retry replaced.
-        reason: why it was skipped, or has no job.
+        reason: why it was skipped, or what its job says of its failure.
         request: the request of the next job, if a retry has less to do than the step.
         symbols: those that the result of its job names.
 
@@ -193,15 +193,17 @@ class PipelineRun:
 
 
 class JobEnd(NamedTuple):
-    """The state of a job, and the symbols that its result names, if it names any."""
+    """The state of a job, the symbols that its result names, if it names any, and the message of its error."""
 
     status: JobStatus
     symbols: tuple[str, ...] = ()
+    error: str = ""
 
     @classmethod
-    def of(cls, status: JobStatus, symbols: Any) -> "JobEnd":
+    def of(cls, status: JobStatus, symbols: Any, error: Mapping[str, Any] | None) -> "JobEnd":
         """Return the state of a job; `symbols` of a result may also be a count."""
-        return cls(status, tuple(map(str, symbols)) if isinstance(symbols, list) else ())
+        named = tuple(map(str, symbols)) if isinstance(symbols, list) else ()
+        return cls(status, named, str((error or {}).get("message", "")))
 
 
 #: Decides on a locked run, given the jobs that it waits for; returns it and the jobs to admit.
@@ -218,7 +220,8 @@ def note_ends(run: PipelineRun, jobs: Mapping[str, JobEnd]) -> PipelineRun:
         if job is None:
             states[name] = replace(state, status=StepStatus.FAILED, reason=f"job {state.job_id} was deleted")
         else:
-            states[name] = replace(state, status=StepStatus(job.status.value), symbols=job.symbols)
+            status = StepStatus(job.status.value)
+            states[name] = replace(state, status=status, symbols=job.symbols, reason=job.error)
     return replace(run, states=states)
 
 

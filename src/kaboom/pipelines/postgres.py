@@ -275,9 +275,9 @@ class PostgresPipelineStore:
             if row is None:
                 return None
             run = _parse_run(row)
-            ids = select(JOBS.c.job_id, JOBS.c.status, JOBS.c.result["symbols"].label("symbols"))
+            ids = select(JOBS.c.job_id, JOBS.c.status, JOBS.c.result["symbols"].label("symbols"), JOBS.c.error)
             found = await connection.execute(ids.where(JOBS.c.job_id.in_(run.open_jobs)))
-            ends = {job.job_id: JobEnd.of(JobStatus(job.status), job.symbols) for job in found}
+            ends = {job.job_id: JobEnd.of(JobStatus(job.status), job.symbols, job.error) for job in found}
             decided, drafts = decide(run, ends)
             admitted = [(await admit(connection, job, terms)).job for job, terms in drafts]
             if decided == run:

@@ -154,8 +154,8 @@ class MemoryPipelineStore:
         run = self._runs[run_id]
         tasks = {state.job_id: step.task for step in run.steps if (state := run.states[step.name]).job_id}
         loaded = [await self._history.load(tasks[i].partition(".")[0], i) for i in run.open_jobs]
-        results = ((job, (job.result or {}).get("symbols")) for job in loaded if job)
-        ends = {job.job_id: JobEnd.of(job.status, symbols) for job, symbols in results}
+        jobs = [job for job in loaded if job]
+        ends = {job.job_id: JobEnd.of(job.status, (job.result or {}).get("symbols"), job.error) for job in jobs}
         decided, drafts = decide(run, ends)
         admitted = [(await self._history.admit(job, terms)).job for job, terms in drafts]
         if decided == run:

@@ -37,7 +37,7 @@ class StepView(BaseModel):
     status: StepStatus = Field(examples=["completed"])
     job_id: str | None = Field(description="its newest job", examples=[_JOB])
     earlier: list[str] = Field(description="the jobs that retries replaced, oldest first", examples=[[]])
-    reason: str = Field(description="why it was skipped, or failed without a job", examples=[""])
+    reason: str = Field(description="why it was skipped, or what is wrong with its job", examples=[""])
 
 
 class PipelineRunSummary(BaseModel):
