@@ -161,11 +161,24 @@ async def test_bars_that_were_written_since_are_seen(bench: Bench) -> None:
     assert await bench.passes("close > 0") == {"1301", "1332"}
 
 
-async def test_bars_rolled_up_from_minutes_stand_in_where_they_are_more(bench: Bench) -> None:
+async def test_bars_rolled_up_from_minutes_stand_in_where_there_are_none(bench: Bench) -> None:
     await bench.store.write(SERIES, make_bars(["1301"]))
     await bench.store.write(BarSeries("synthetic_from_1m", Interval.D1), make_bars(["1332", "1333"]))
     answer = await bench.ask("close > 0")
-    assert (answer.source, sorted(answer.rows["symbol"])) == ("synthetic_from_1m", ["1332", "1333"])
+    assert (answer.source, sorted(answer.rows["symbol"])) == ("synthetic_from_1m", ["1301", "1332", "1333"])
+
+
+async def test_a_session_that_was_rolled_up_goes_on_with_the_providers_history(bench: Bench) -> None:
+    bars = make_bars()
+    last = bars.filter(pl.col("opened_at") == utc_midnight(LAST))
+    other = last.with_columns(close=pl.col("close") * 2).filter(pl.col("symbol") == "7203")
+    await bench.store.write(SERIES, pl.concat([bars.filter(pl.col("opened_at") < utc_midnight(LAST)), other]))
+    await bench.store.write(BarSeries("synthetic_from_1m", Interval.D1), last)
+    answer = await bench.ask("sma_75 > 0")
+    assert (answer.source, answer.seen, answer.unknown) == ("synthetic_from_1m", 4, 0)
+    # The provider's own bar counts where both are held.
+    wanted = pl.concat([last.filter(pl.col("symbol") != "7203"), other]).sort("symbol")["close"]
+    assert answer.rows.sort("symbol")["close"].to_list() == wanted.to_list()
 
 
 async def test_a_session_without_bars_is_refused(bench: Bench) -> None:

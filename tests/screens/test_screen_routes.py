@@ -106,6 +106,18 @@ async def test_a_job_of_a_screen_that_is_gone_fails(http: httpx2.AsyncClient) ->
     assert "screen 'nobody' does not exist" in job["error"]["message"]
 
 
+async def test_a_job_that_can_judge_no_symbol_fails(http: httpx2.AsyncClient) -> None:
+    await ingest(http)
+    await http.post(SCREENS, json=SCREEN | {"expression": "sma_200 > 0"})
+    job = await ended(http, await http.post(RUN, json={"screen": "rising", "session": DAYS[-1].isoformat()}))
+    assert job["status"] == "failed"
+    assert job["error"]["message"] == (
+        "none of 4 symbols has the values that the condition needs, which looks at 200 sessions: "
+        "kaboom ingest run-daily --wait --provider synthetic --interval 1d=200"
+    )
+    assert (await http.get(f"{SCREENS}/rising/sessions")).json()["items"] == []
+
+
 async def test_another_owner_sees_no_screen(tmp_path: Path) -> None:
     async with running(memory_settings(tmp_path), [OTHER_OWNER]) as app, client_of(app) as http:
         await http.post(SCREENS, json=SCREEN)

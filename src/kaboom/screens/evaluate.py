@@ -52,7 +52,7 @@ class Answer:
     """What passed.
 
     Attributes:
-        source: whose bars: the provider's own daily bars, or those rolled up from its minutes.
+        source: whose bars most symbols have in the session: the provider's own, or those rolled up from its minutes.
         rows: `symbol`, the columns of SHOWN and those of the expression, by turnover, highest first.
         seen: how many symbols had a bar in the session.
         unknown: how many of these had too short a history to say.
@@ -207,10 +207,11 @@ class Screener:
         held = await self._count(question, spec, session)
         if not any(held):
             raise _no_bars(spec.name, session)
-        # Of equally many the provider's own.
-        source = _sources(spec)[held.index(max(held))]
         first = last_sessions(rows, session)[0] if spec.is_tse else session - timedelta(days=rows * 2)
-        bars = await self._reader(question).read_sessions(BarSeries(source, Interval.D1), first=first, last=session)
+        series = [BarSeries(name, Interval.D1) for name in _sources(spec)]
+        bars = [await self._reader(question).read_sessions(one, first=first, last=session) for one in series]
+        # Of equally many the provider's own.
+        source = series[held.index(max(held))].source
         return await asyncio.to_thread(_build, source, bars, session, adjustment)
 
 
@@ -224,7 +225,11 @@ def _no_bars(provider: str, session: date | str) -> InvalidRequest:
     return InvalidRequest(why, pointer="/session")
 
 
-def _build(source: str, bars: pl.DataFrame, session: date, adjustment: Adjustment) -> Panel:
+def _build(source: str, frames: Sequence[pl.DataFrame], session: date, adjustment: Adjustment) -> Panel:
+    """Return the panel of bars; a day of a symbol that two of the frames hold is taken from the first one."""
+    bars, *others = frames
+    for other in others:
+        bars = pl.concat([bars, other.join(bars, on=["symbol", "opened_at"], how="anti")])
     bars = bars.filter(~pl.col("symbol").str.starts_with(INDEX_MARK)).sort("symbol", "opened_at")
     bars = adjustment.apply(bars)
     places = bars.with_row_index("n").group_by("symbol", maintain_order=True)

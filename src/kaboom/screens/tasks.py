@@ -1,21 +1,28 @@
 """The job handler that runs a saved screen."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
+from kaboom.errors import InvalidRequest
 from kaboom.indicators.expression import parse_expression
 from kaboom.jobs.engine.run.worker import Run
+from kaboom.market.interval import Interval
 from kaboom.market.listing import Market
+from kaboom.providers.registry import ingest_command
 from kaboom.screens.jobs import ScreenResult
 from kaboom.screens.model import Passed, Question
 from kaboom.screens.service import build_screener
 from kaboom.screens.store import open_screens
+
+if TYPE_CHECKING:
+    from kaboom.screens.evaluate import Answer
 
 
 async def run_screen(run: Run) -> ScreenResult:
     """Run a screen of the job's owner, keep what passed, and return it.
 
     Raises:
-        InvalidRequest: no bars of the session are held.
+        InvalidRequest: no bars of the session are held, or no symbol has the values that the condition needs.
         NotFound: the owner has no such screen.
         StoreError: a store is unavailable; the job continues later.
 
@@ -30,6 +37,7 @@ async def run_screen(run: Run) -> ScreenResult:
         date.fromisoformat(given) if given else None,
     )
     answer = await build_screener(run.settings, run.database).ask(question)
+    _check_is_known(question, answer)
     symbols = tuple(answer.rows["symbol"].to_list())
     change = await store.save_passed(screen, Passed(answer.session, symbols, answer.seen, answer.unknown))
     return ScreenResult(
@@ -44,3 +52,15 @@ async def run_screen(run: Run) -> ScreenResult:
         entered=None if change is None else list(change.entered),
         left=None if change is None else list(change.left),
     )
+
+
+def _check_is_known(question: Question, answer: "Answer") -> None:
+    """Raise if nothing can be said of any symbol: that none passes would not be true."""
+    if answer.unknown < answer.seen:
+        return
+    why = f"none of {answer.seen} symbols has the values that the condition needs"
+    if question.expression.statements:
+        raise InvalidRequest(f"{why}: it reads {', '.join(question.expression.statements)} of statements")
+    rows = question.expression.rows_before + 1
+    command = ingest_command(question.provider, Interval.D1, rows, ())
+    raise InvalidRequest(f"{why}, which looks at {rows} sessions: {command}")
