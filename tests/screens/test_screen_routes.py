@@ -112,7 +112,7 @@ async def test_a_job_that_can_judge_no_symbol_fails(http: httpx2.AsyncClient) ->
     job = await ended(http, await http.post(RUN, json={"screen": "rising", "session": DAYS[-1].isoformat()}))
     assert job["status"] == "failed"
     assert job["error"]["message"] == (
-        "none of 4 symbols has the values that the condition needs, which looks at 200 sessions: "
+        "none of 4 symbols has the 200 sessions that the condition needs: "
         "kaboom ingest run-daily --wait --provider synthetic --interval 1d=200"
     )
     assert (await http.get(f"{SCREENS}/rising/sessions")).json()["items"] == []

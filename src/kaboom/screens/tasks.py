@@ -58,9 +58,9 @@ def _check_is_known(question: Question, answer: "Answer") -> None:
     """Raise if nothing can be said of any symbol: that none passes would not be true."""
     if answer.unknown < answer.seen:
         return
-    why = f"none of {answer.seen} symbols has the values that the condition needs"
-    if question.expression.statements:
-        raise InvalidRequest(f"{why}: it reads {', '.join(question.expression.statements)} of statements")
+    seen, stated = answer.seen, ", ".join(question.expression.statements)
+    if stated:
+        raise InvalidRequest(f"none of {seen} symbols has the statements that the condition needs: {stated}")
     rows = question.expression.rows_before + 1
     command = ingest_command(question.provider, Interval.D1, rows, ())
-    raise InvalidRequest(f"{why}, which looks at {rows} sessions: {command}")
+    raise InvalidRequest(f"none of {seen} symbols has the {rows} sessions that the condition needs: {command}")
