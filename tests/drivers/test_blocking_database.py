@@ -43,7 +43,7 @@ def test_an_error_rolls_everything_back(database: BlockingDatabase, database_url
 
 
 def test_a_refused_statement_is_not_worth_a_retry(database: BlockingDatabase) -> None:
-    refusal = r'refused the statement: UndefinedTable: relation "no_such" does not'
+    refusal = r'run `kaboom migrate`. PostgreSQL says UndefinedTable: relation "no_such" does not'
     with pytest.raises(StoreError, match=refusal) as e, database.reading() as sql:
         sql.rows("SELECT 1 FROM no_such")
     assert not e.value.retryable

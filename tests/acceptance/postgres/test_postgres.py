@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import time
 import warnings
 from collections.abc import Coroutine
@@ -11,7 +12,6 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from kaboom.drivers.postgres import engine as postgres_connection
 from kaboom.drivers.postgres import engine as postgres_engine
 from kaboom.drivers.postgres.engine import (
     AsyncEngine,
@@ -81,17 +81,18 @@ async def test_a_busy_one_is_not_asked_whether_it_lives(database_url: str, monke
 
 
 @pytest.mark.parametrize(
-    ("statement", "name"),
+    ("statement", "said"),
     [
-        ("SELECT 1 FROM no_such_table", "UndefinedTable"),
-        ("SELECT no_such_column FROM jobs", "UndefinedColumn"),
-        ("INSERT INTO jobs (job_id) VALUES (NULL)", "NotNullViolation"),
-        ("SELECT 'x'::int", "InvalidTextRepresentation"),
+        ("SELECT 1 FROM no_such_table", "run `kaboom migrate`. PostgreSQL says UndefinedTable"),
+        ("SELECT no_such_column FROM jobs", "run `kaboom migrate`. PostgreSQL says UndefinedColumn"),
+        ("CREATE TABLE no_such.rows ()", "run `kaboom migrate`. PostgreSQL says InvalidSchemaName"),
+        ("INSERT INTO jobs (job_id) VALUES (NULL)", "PostgreSQL refused the statement: NotNullViolation"),
+        ("SELECT 'x'::int", "PostgreSQL refused the statement: InvalidTextRepresentation"),
     ],
 )
-async def test_a_refused_statement_is_no_outage(database_url: str, statement: str, name: str) -> None:
+async def test_a_refused_statement_is_no_outage(database_url: str, statement: str, said: str) -> None:
     engine = connect_postgres(database_url, application_name=NAME)
-    with pytest.raises(StoreError, match=f"PostgreSQL refused the statement: {name}") as caught, postgres_errors():
+    with pytest.raises(StoreError, match=re.escape(said)) as caught, postgres_errors():
         async with engine.connect() as connection:
             await connection.execute(text(statement))
     assert not caught.value.retryable
@@ -117,7 +118,7 @@ async def test_a_server_that_says_nothing_is_given_up_and_asked_anew(
 ) -> None:
     engine = connect_postgres(database_url, application_name=NAME)
     await ask(engine)
-    monkeypatch.setattr(postgres_connection, "ANSWER_S", 0.3)
+    monkeypatch.setattr(postgres_engine, "ANSWER_S", 0.3)
     begun_at = time.monotonic()
     with pytest.raises(StoreError, match=r"no answer came within 0.3 s"), postgres_errors():
         async with engine.connect() as connection:

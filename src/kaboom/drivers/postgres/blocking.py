@@ -15,7 +15,8 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from kaboom.drivers.postgres.engine import ENCODING, describe_outage, normalize_database_url
+from kaboom.drivers.postgres.engine import ENCODING, normalize_database_url
+from kaboom.drivers.postgres.messages import describe_briefly, describe_outage, describe_refusal
 from kaboom.errors import StoreError
 
 #: The server ends a statement after this long; the connection is closed a little later, if the server hangs.
@@ -173,10 +174,11 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _REFUSALS as e:
-        raise StoreError(f"PostgreSQL refused the statement: {_brief(e)}", retryable=False) from e
+        raise StoreError(describe_refusal(e), retryable=False) from e
     except _DAMAGE as e:
         raise StoreError(
-            f"files of PostgreSQL are damaged: {_brief(e)}; restore it from a backup, or use a replica", retryable=False
+            f"files of PostgreSQL are damaged: {describe_briefly(e)}; restore it from a backup, or use a replica",
+            retryable=False,
         ) from e
     except (psycopg.Error, OSError) as e:
         raise StoreError(describe_outage(e, limit_s=STATEMENT_S)) from e
@@ -198,8 +200,3 @@ def _answers(connection: _Connection) -> bool:
         connection.close()
         return False
     return True
-
-
-def _brief(cause: BaseException) -> str:
-    # One line: a message ends in logs, tables and JSON.
-    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"

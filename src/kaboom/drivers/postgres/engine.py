@@ -28,18 +28,11 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from kaboom.drivers.postgres.messages import describe_outage, describe_refusal
 from kaboom.errors import ConfigurationError, Conflict, StoreError
 
 #: PostgreSQL refused the statement; a retry would get the same answer.
 _REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-_NO_SPACE = "No space left on device"
-_NO_CONNECTION = (
-    "too many clients already",
-    "too many connections for",
-    "remaining connection slots are reserved",
-    "no more connections allowed",
-    "query_wait_timeout",
-)
 #: A connection used within this time is not pinged; otherwise a busy process would need twice the round trips.
 _FRESH_S = 1.0
 
@@ -223,9 +216,9 @@ def postgres_errors() -> Iterator[None]:
     try:
         yield
     except _REFUSALS as e:
-        raise StoreError(f"PostgreSQL refused the statement: {_brief(e.orig or e)}", retryable=False) from e
+        raise StoreError(describe_refusal(e.orig or e), retryable=False) from e
     except (DBAPIError, PoolTimeoutError, OSError) as e:
-        raise StoreError(describe_outage(getattr(e, "orig", None) or e)) from e
+        raise StoreError(describe_outage(getattr(e, "orig", None) or e, limit_s=STATEMENT_MS / 1000)) from e
     except StatementError as e:
         raise e.orig or e from e
 
@@ -233,26 +226,6 @@ def postgres_errors() -> Iterator[None]:
 def is_missing_table(error: DBAPIError) -> bool:
     """Return whether a statement failed because a table does not exist."""
     return isinstance(error.orig, errors.UndefinedTable)
-
-
-def describe_outage(cause: BaseException, *, limit_s: float = STATEMENT_MS / 1000) -> str:
-    """Return the message about a server that took no statement: its disk is full, it has no free connection, or else.
-
-    An error of a new connection has no code, so the words of the server and of PgBouncer are searched. `limit_s` is the
-    time that the server gives a statement.
-    """
-    if isinstance(cause, errors.QueryCanceled):
-        return f"PostgreSQL ended the statement, whose limit is {limit_s:g} s: {_brief(cause)}"
-    if isinstance(cause, errors.DiskFull) or _NO_SPACE in str(cause):
-        return f"PostgreSQL's disk is full: {_brief(cause)}"
-    if isinstance(cause, PoolTimeoutError) or any(words in str(cause) for words in _NO_CONNECTION):
-        return f"no connection to PostgreSQL was free: {_brief(cause)}"
-    return f"PostgreSQL did not answer: {_brief(cause)}"
-
-
-def _brief(cause: BaseException) -> str:
-    # One line: a message ends in logs, tables and JSON.
-    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"
 
 
 class PostgresConnector:
